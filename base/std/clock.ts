@@ -1,0 +1,73 @@
+/** A pending timer; cancelling one that has fired does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time as an argument, so that a simulator can own it. */
+export interface Clock {
+  /** Wall-clock time, milliseconds since 1970. May step. */
+  now(): number;
+  /** Milliseconds from an arbitrary start. Never steps back. */
+  monotonic(): number;
+  /** Calls `fn` once, `delay_ms` from now. */
+  after(delay_ms: number, fn: () => void): Timer;
+}
+
+/** The machine's clock. Its timers keep the process alive unless `unref` is set. */
+export function systemClock(options: { unref?: boolean } = {}): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    after(delay_ms, fn) {
+      const handle = setTimeout(fn, delay_ms);
+      if (options.unref) handle.unref();
+      return { cancel: () => clearTimeout(handle) };
+    },
+  };
+}
+
+/** A clock that moves only when told to; timers fire in order of their deadline, then of their creation. */
+export class ManualClock implements Clock {
+  #now_ms: number;
+  readonly #start_ms: number;
+  #timers: { at_ms: number; order: number; fn: () => void }[] = [];
+  #order = 0;
+
+  constructor(start_ms = 0) {
+    this.#now_ms = start_ms;
+    this.#start_ms = start_ms;
+  }
+
+  now(): number {
+    return this.#now_ms;
+  }
+
+  monotonic(): number {
+    return this.#now_ms - this.#start_ms;
+  }
+
+  after(delay_ms: number, fn: () => void): Timer {
+    const timer = { at_ms: this.#now_ms + Math.max(0, delay_ms), order: this.#order++, fn };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  /** Moves time forward, firing what falls due on the way, timers set by timers included. */
+  advance(by_ms: number): void {
+    const end_ms = this.#now_ms + by_ms;
+    for (;;) {
+      const due = this.#timers
+        .filter((timer) => timer.at_ms <= end_ms)
+        .sort((a, b) => a.at_ms - b.at_ms || a.order - b.order)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#now_ms = due.at_ms;
+      due.fn();
+    }
+    this.#now_ms = end_ms;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Clock } from "./clock.ts";
+
+/** Resolves after `delay_ms`, or at once when `signal` aborts. */
+export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(delay_ms, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** The condition waited for did not come within its limit. */
+export class WaitTimeoutError extends Error {
+  override readonly name = "WaitTimeoutError";
+  readonly code = "ETIMEDOUT";
+}
+
+/**
+ * Asks `probe` until it returns a value other than undefined, null or false, and resolves with that.
+ * Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`.
+ */
+export async function waitFor<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  options: { clock: Clock; timeout_ms?: number; interval_ms?: number },
+): Promise<NonNullable<Exclude<T, false>>> {
+  const { clock, timeout_ms = 30_000, interval_ms = 25 } = options;
+  const end_ms = clock.monotonic() + timeout_ms;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== null && value !== false) {
+        return value as NonNullable<Exclude<T, false>>;
+      }
+      last = undefined;
+    } catch (thrown) {
+      last = thrown;
+    }
+    if (clock.monotonic() >= end_ms) {
+      const why = last === undefined ? "" : `; last error: ${String(last)}`;
+      throw new WaitTimeoutError(`waited ${timeout_ms} ms for ${what}${why}`);
+    }
+    await delay(clock, interval_ms);
+  }
+}
