@@ -1,0 +1,72 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { CDIDevice, Device, Init, Mount } from "@raft2kube/proto/gen/cri.ts";
+
+/** What devices add to one container's CRI configuration. */
+export interface DeviceAllocation {
+  envs: { key: string; value: string }[];
+  mounts: Init<Mount>[];
+  devices: Init<Device>[];
+  cdiDevices: Init<CDIDevice>[];
+  annotations: Record<string, string>;
+}
+
+/** Extended resources the node offers now, as quantities by resource name. */
+export interface DeviceCapacity {
+  capacity: Record<string, string>;
+  /** Only healthy devices. */
+  allocatable: Record<string, string>;
+  /** Resources whose plugin is gone for good: taken off the Node's status. */
+  removed: string[];
+}
+
+/** The pods the kubelet holds devices for, asked by the device side (reconciling, podresources). */
+export interface ActivePods {
+  /** Pods that are admitted and not yet terminated. */
+  list(): Pod[];
+}
+
+/** The seam between pods and device plugins; implemented in `devices/`. */
+export interface DeviceManager {
+  /**
+   * Reserves devices for each container of the pod that asks for some, once, when the pod is admitted.
+   * Asked again for the same pod (kubelet restart) it keeps what is reserved. Throws AdmissionError
+   * with reason `UnexpectedAdmissionError` when too few healthy devices are free.
+   */
+  admit(pod: Pod): Promise<void>;
+  /** What a container of an admitted pod gets; the same at every restart of the container. */
+  allocate(pod: Pod, container: Container): Promise<DeviceAllocation>;
+  /** Just before the container starts: PreStartContainer where the plugin wants it. */
+  preStart(pod: Pod, container: Container): Promise<void>;
+  /** Frees what the pod holds. Unknown pods are fine. */
+  release(podUid: string): Promise<void>;
+  capacity(): DeviceCapacity;
+  /** Calls back when capacity() changed, so that the Node's status follows at once. */
+  onChange(listener: () => void): { close(): void };
+}
+
+/** The pod cannot run on this node: it becomes Failed with `reason`, upstream's word. */
+export class AdmissionError extends Error {
+  override readonly name = "AdmissionError";
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A node without device plugins. */
+export const NO_DEVICES: DeviceManager = {
+  admit: async () => {},
+  allocate: async () => ({
+    envs: [],
+    mounts: [],
+    devices: [],
+    cdiDevices: [],
+    annotations: {},
+  }),
+  preStart: async () => {},
+  release: async () => {},
+  capacity: () => ({ capacity: {}, allocatable: {}, removed: [] }),
+  onChange: () => ({ close() {} }),
+};

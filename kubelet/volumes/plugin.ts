@@ -1,0 +1,58 @@
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Volume,
+} from "@raft2kube/api/gen/core/v1.ts";
+
+/** A pod's volume after its claim, if it has one, was resolved to the bound PersistentVolume. */
+export interface VolumeSpec {
+  /** The name under `spec.volumes`; also the last part of the volume's directory. */
+  name: string;
+  volume: Volume;
+  /** Set for persistentVolumeClaim and ephemeral volumes; both objects are bound to each other. */
+  claim?: { pvc: PersistentVolumeClaim; pv: PersistentVolume };
+}
+
+/** What a plugin gets to make a volume ready for one pod. */
+export interface SetUpRequest {
+  pod: Pod;
+  spec: VolumeSpec;
+  /** `<rootDir>/pods/<uid>/volumes/<plugin name>/<volume name>`, this volume's own; its parent exists. */
+  dir: string;
+  /** securityContext.fsGroup of the pod, when files are to belong to that group. */
+  fsGroup: number | undefined;
+  /** Whether every user of the volume in the pod reads it only. */
+  readOnly: boolean;
+}
+
+/** A volume that is ready: what containers get mounted. */
+export type ReadyVolume =
+  | { kind: "filesystem"; hostPath: string; readOnly: boolean; propagatesMounts?: boolean }
+  | { kind: "block"; devicePath: string; readOnly: boolean };
+
+/** A volume to take away, known from the disk alone: the pod may be gone from the API. */
+export interface TearDownRequest {
+  podUid: string;
+  volumeName: string;
+  dir: string;
+}
+
+/**
+ * One kind of volume. Every call is idempotent and may follow a kubelet restart, so what tearDown
+ * needs must be found under `dir` or derived from it.
+ */
+export interface VolumePlugin {
+  /** The name on disk, upstream's with `~` for `/`: `kubernetes.io~empty-dir`, `kubernetes.io~csi`. */
+  readonly name: string;
+  /** Whether this plugin serves the volume; exactly one registered plugin may say yes. */
+  supports(spec: VolumeSpec): boolean;
+  /**
+   * Makes the volume ready. Called again on every sync of a running pod, which is how changing
+   * sources (ConfigMap, Secret, token) are refreshed. Throws VolumeError; the pod then gets a
+   * FailedMount event and is tried again with back-off.
+   */
+  setUp(request: SetUpRequest): Promise<ReadyVolume>;
+  /** Unmounts and removes `dir`. Never deletes through a mount. Succeeds when nothing is there. */
+  tearDown(request: TearDownRequest): Promise<void>;
+}

@@ -1,0 +1,24 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+export type VolumeErrorCode =
+  | "NotFound"
+  | "NotBound"
+  | "NotAttached"
+  | "NotSupported"
+  | "InvalidPath"
+  | "MountFailed"
+  | "StillMounted";
+
+/** A volume cannot be made ready or taken away; the text goes into the FailedMount event. */
+export class VolumeError extends CodedError {
+  override readonly name = "VolumeError";
+  declare readonly code: VolumeErrorCode;
+
+  constructor(
+    code: VolumeErrorCode,
+    message: string,
+    options: { remedy?: string; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+  }
+}
