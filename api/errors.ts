@@ -1,0 +1,108 @@
+/**
+ * One thing wrong with one field of an object. `type` is the machine-readable reason that clients
+ * see in `Status.details.causes[].reason`; the texts are upstream's (apimachinery, util/validation/field).
+ */
+export interface FieldError {
+  readonly type: FieldErrorType;
+  /** The path of the field, as `spec.containers[0].name`. */
+  readonly field: string;
+  readonly value?: unknown;
+  readonly detail: string;
+}
+
+export type FieldErrorType =
+  | "FieldValueNotFound"
+  | "FieldValueRequired"
+  | "FieldValueDuplicate"
+  | "FieldValueInvalid"
+  | "FieldValueNotSupported"
+  | "FieldValueForbidden"
+  | "FieldValueTooLong"
+  | "FieldValueTooMany"
+  | "FieldValueTypeInvalid"
+  | "InternalError";
+
+const TITLES: Record<FieldErrorType, string> = {
+  FieldValueNotFound: "Not found",
+  FieldValueRequired: "Required value",
+  FieldValueDuplicate: "Duplicate value",
+  FieldValueInvalid: "Invalid value",
+  FieldValueNotSupported: "Unsupported value",
+  FieldValueForbidden: "Forbidden",
+  FieldValueTooLong: "Too long",
+  FieldValueTooMany: "Too many",
+  FieldValueTypeInvalid: "Invalid value",
+  InternalError: "Internal error",
+};
+
+/** Errors of these types name no value: it is absent, secret, or too large to repeat. */
+const WITHOUT_VALUE = new Set<FieldErrorType>([
+  "FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany",
+  "InternalError",
+]);
+
+/** The value as Go's `%q`, `%v` or JSON show it, which is what upstream's messages carry. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return "null";
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return JSON.stringify(value);
+}
+
+/** The message of one error without its path: `Invalid value: "x": must be ...`. */
+export function bodyOf(error: FieldError): string {
+  const title = TITLES[error.type];
+  const head = WITHOUT_VALUE.has(error.type) ? title : `${title}: ${shown(error.value)}`;
+  return error.detail === "" ? head : `${head}: ${error.detail}`;
+}
+
+/** The whole message of one error: `spec.replicas: Invalid value: -1: must be ...`. */
+export function messageOfField(error: FieldError): string {
+  return `${error.field}: ${bodyOf(error)}`;
+}
+
+/** The field is absent, and must not be. */
+export function required(field: string, detail = ""): FieldError {
+  return { type: "FieldValueRequired", field, detail };
+}
+
+/** The field's value breaks a rule that `detail` states. */
+export function invalid(field: string, value: unknown, detail: string): FieldError {
+  return { type: "FieldValueInvalid", field, value, detail };
+}
+
+/** The value is none of those allowed. */
+export function notSupported(
+  field: string, value: unknown, allowed: readonly string[],
+): FieldError {
+  const list = [...allowed].sort().map((each) => JSON.stringify(each)).join(", ");
+  const detail = allowed.length === 0 ? "" : `supported values: ${list}`;
+  return { type: "FieldValueNotSupported", field, value, detail };
+}
+
+/** The field may not be set, or not be set this way, here. */
+export function forbidden(field: string, detail: string): FieldError {
+  return { type: "FieldValueForbidden", field, detail };
+}
+
+/** The value stands twice in a list whose members differ. */
+export function duplicate(field: string, value: unknown): FieldError {
+  return { type: "FieldValueDuplicate", field, value, detail: "" };
+}
+
+/** The value names something that is not there. */
+export function notFound(field: string, value: unknown): FieldError {
+  return { type: "FieldValueNotFound", field, value, detail: "" };
+}
+
+/** The text is longer than `limit_bytes`. */
+export function tooLong(field: string, limit_bytes: number): FieldError {
+  const detail = `may not be more than ${limit_bytes} bytes`;
+  return { type: "FieldValueTooLong", field, detail };
+}
+
+/** The list has `count` members, more than `limit`. */
+export function tooMany(field: string, count: number, limit: number): FieldError {
+  const detail = `must have at most ${limit} items`;
+  return { type: "FieldValueTooMany", field, value: count, detail };
+}

@@ -1,0 +1,128 @@
+import type { FieldError } from "./errors.ts";
+import type { ObjectMeta } from "./gen/meta/v1.ts";
+
+/** What every API object has. Decoded objects always carry `metadata`. */
+export interface KubeObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+}
+
+/** A group, version and kind; the core group is "". */
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+export type Verb =
+  | "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
+
+/** Who asks and when: all that a strategy may know besides the objects themselves. */
+export interface StrategyContext {
+  /** The server's time, that defaults such as `lastTransitionTime` are taken from. */
+  readonly now_ms: number;
+  readonly user?: RequestUser;
+}
+
+export interface RequestUser {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/**
+ * What a write through one door (the kind itself, or a subresource whose body is the whole object)
+ * does with the object. The order is upstream's: decode, defaults, prepare, validate. All may change
+ * `object` in place, which belongs to the request; `old` is frozen.
+ */
+export interface UpdateStrategy<T extends KubeObject> {
+  /** Keeps what this door may not change (status, or everything but status), raises generation. */
+  prepareUpdate(object: T, old: T, context: StrategyContext): void;
+  validateUpdate(object: T, old: T, context: StrategyContext): FieldError[];
+}
+
+/** How a kind is created and replaced. */
+export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
+  /** Fills what the client left out, after every decode; twice gives the same as once. */
+  defaults(object: T): void;
+  /** Clears what a creator may not set (status), sets generation. */
+  prepareCreate(object: T, context: StrategyContext): void;
+  validateCreate(object: T, context: StrategyContext): FieldError[];
+  /** Lines for `Warning:` headers about an accepted object. */
+  warnings(object: T, old?: T): string[];
+  /** Whether PUT on an absent name creates it. */
+  readonly createOnUpdate: boolean;
+  /** Whether PUT without resourceVersion replaces whatever is there. */
+  readonly unconditionalUpdate: boolean;
+  /** Seconds of grace for a deletion that names none; undefined: deleted at once. */
+  gracePeriod_s?(object: T): number | undefined;
+  /** How `generateName` is completed when it differs from the usual suffix; rarely needed. */
+  readonly idempotentName?: boolean;
+}
+
+/** One column of `kubectl get`. Priority 0 shows always, 1 with `-o wide`. */
+export interface Column<T extends KubeObject = KubeObject> {
+  readonly name: string;
+  readonly type: "string" | "integer" | "boolean" | "date";
+  readonly format: string;
+  readonly description: string;
+  readonly priority: number;
+  /** The cell; ages are counted from `now_ms`. */
+  value(object: T, now_ms: number): Cell;
+}
+
+export type Cell = string | number | boolean | null;
+
+/** A part of an object with a path of its own. */
+export interface Subresource<T extends KubeObject = KubeObject> {
+  readonly name: string;
+  readonly verbs: readonly Verb[];
+  /** The kind of the body, which differs from the parent's for scale, binding, eviction, token. */
+  readonly body: GroupVersionKind;
+  /** Present when the body is the parent object: status, approval, finalize, resize, ... */
+  readonly strategy?: UpdateStrategy<T>;
+  /** Present when the body is a view of the parent: scale. */
+  readonly view?: View<T>;
+}
+
+/** A smaller object read out of, and written back into, its parent. */
+export interface View<T extends KubeObject> {
+  read(object: T): KubeObject;
+  /** Copies the view's spec into `object`, in place; errors name fields of the view. */
+  write(object: T, view: KubeObject): FieldError[];
+}
+
+/** Where objects lie in the store. Kinds that share objects (Event in two groups) share a place. */
+export interface StoragePlace {
+  /** The part of the key between `/registry/` and the namespace or name: `services/specs`. */
+  readonly prefix: string;
+  /** The group, version and kind of stored bodies, as upstream stores them. */
+  readonly as: GroupVersionKind;
+}
+
+/** Everything the apiserver knows about one kind; made by `defineKind` in `define.ts`. */
+export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKind {
+  readonly listKind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  readonly verbs: readonly Verb[];
+  /** The name of the schema in the facts: `core/v1.Pod`. */
+  readonly schema: string;
+  /** Undefined for kinds that are only asked (TokenReview, SubjectAccessReview, ...). */
+  readonly storage: StoragePlace | undefined;
+  readonly strategy: Strategy<T>;
+  readonly subresources: Readonly<Record<string, Subresource<T>>>;
+  readonly columns: readonly Column<T>[];
+  /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
+  readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
+  /** Stored, but nothing acts on it: the text of the `Warning:` header answered on writes. */
+  readonly notActedOn: string | undefined;
+  /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */
+  fromStorage?(stored: KubeObject): T;
+  toStorage?(object: T): KubeObject;
+}
