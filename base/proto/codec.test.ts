@@ -1,0 +1,72 @@
+import protobuf from "protobufjs";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { generateAll } from "../../scripts/proto/typescript.ts";
+import { DecodeError } from "./codec.ts";
+import { LinuxContainerResources, ContainerConfig } from "./gen/cri.ts";
+import { Compare, PutRequest, RangeResponse, TxnRequest } from "./gen/etcd.ts";
+
+describe("codec", () => {
+  it("round-trips nested messages, maps, repeated and 64-bit fields", () => {
+    const txn = {
+      compare: [{ key: Buffer.from("a"), modRevision: 0, target: 2 }],
+      success: [{ requestPut: { key: Buffer.from("a"), value: Buffer.from("b"), lease: -1n } }],
+    };
+    const decoded = TxnRequest.decode(TxnRequest.encode(txn));
+    expect(decoded.compare[0]?.modRevision).toBe(0);
+    expect(decoded.compare[0]?.version).toBeUndefined();
+    expect(decoded.success[0]?.requestPut?.lease).toBe(-1n);
+    expect(decoded.failure).toEqual([]);
+    const config = ContainerConfig.decode(
+      ContainerConfig.encode({ labels: { "io.x": "y", __proto__x: "z" }, args: ["a", ""] }),
+    );
+    expect(config.labels).toEqual({ "io.x": "y", __proto__x: "z" });
+    expect(config.args).toEqual(["a", ""]);
+    expect(config.metadata).toBeUndefined();
+  });
+
+  it("keeps the extremes of int64 and uint64", () => {
+    const extremes = [2n ** 63n - 1n, -(2n ** 63n), 0n, 1n];
+    for (const lease of extremes) {
+      expect(PutRequest.decode(PutRequest.encode({ lease })).lease).toBe(lease);
+    }
+    const memberId = 2n ** 64n - 1n;
+    const header = RangeResponse.decode(RangeResponse.encode({ header: { memberId } })).header;
+    expect(header?.memberId).toBe(memberId);
+    expect(LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota).toBe(-1);
+  });
+
+  it("writes the bytes that protobufjs writes from the same schema", () => {
+    const root = new protobuf.Root();
+    for (const name of ["mvccpb", "authpb", "etcdserverpb"]) {
+      const path = join(import.meta.dirname, `schema/etcd/${name}.proto`);
+      protobuf.parse(readFileSync(path, "utf8"), root, { keepCase: false });
+    }
+    const type = root.lookupType("etcdserverpb.PutRequest");
+    const value = { key: Buffer.from("k"), value: Buffer.alloc(300, 7), prevKv: true };
+    expect(PutRequest.encode(value)).toEqual(Buffer.from(type.encode(value).finish()));
+  });
+
+  it("refuses what is cut short, nested too deep, or of a wrong wire type", () => {
+    const whole = PutRequest.encode({ key: Buffer.from("abc") });
+    expect(() => PutRequest.decode(whole.subarray(0, 3))).toThrow(DecodeError);
+    expect(() => PutRequest.decode(Buffer.from([0x08, 1]))).toThrow(/wire type/);
+    let deep: Buffer = Buffer.alloc(0);
+    for (let i = 0; i < 300; i++) {
+      const length = deep.length < 128 ? [deep.length] : [(deep.length & 127) | 128, deep.length >> 7];
+      const txn = Buffer.concat([Buffer.from([0x22, ...length]), deep]);
+      const outer = txn.length < 128 ? [txn.length] : [(txn.length & 127) | 128, txn.length >> 7];
+      deep = Buffer.concat([Buffer.from([0x12, ...outer]), txn]);
+    }
+    expect(() => TxnRequest.decode(deep)).toThrow(/nested deeper/);
+    expect(Compare.decode(Buffer.alloc(0)).result).toBe(0);
+  });
+
+  it("is generated from the schema that is committed", () => {
+    for (const [name, text] of generateAll()) {
+      const path = join(import.meta.dirname, `gen/${name}.ts`);
+      expect(readFileSync(path, "utf8"), name).toBe(text);
+    }
+  });
+});

@@ -1,0 +1,259 @@
+import protobuf from "protobufjs/minimal.js";
+
+/** Scalar types of the Protocol Buffers encoding that our schemas use. */
+export type ScalarType =
+  | "double"
+  | "float"
+  | "int32"
+  | "uint32"
+  | "sint32"
+  | "fixed32"
+  | "int64"
+  | "uint64"
+  | "sint64"
+  | "fixed64"
+  | "bool"
+  | "string"
+  | "bytes";
+
+export interface FieldTable {
+  readonly id: number;
+  readonly name: string;
+  /** A scalar, or a function so that messages can refer to each other in any order. */
+  readonly type: ScalarType | (() => MessageType<never>);
+  readonly repeated?: true;
+  /** A `map<mapKey, type>`. */
+  readonly mapKey?: "string" | "int32";
+  /** Absence differs from the default: sub-messages, oneof members, proto3 `optional`. */
+  readonly optional?: true;
+  /** A 64-bit integer whose whole range matters; others are numbers, exact below 2^53. */
+  readonly bigint?: true;
+}
+
+/** What `encode` takes: every field may be left out, which means its default. */
+export type Init<T> = T extends Buffer
+  ? Uint8Array
+  : T extends string | number | boolean | bigint | undefined
+    ? T
+    : T extends (infer E)[]
+      ? readonly Init<E>[]
+      : { readonly [K in keyof T]?: Init<T[K]> | undefined };
+
+/** A message that does not parse: cut short, or with a wire type that its schema does not allow. */
+export class DecodeError extends Error {
+  override readonly name = "DecodeError";
+  readonly code = "INVALID_PROTOBUF";
+}
+
+type Fields = Record<string, unknown>;
+type Long = { low: number; high: number; toNumber(): number };
+type LongConstructor = { fromBits(low: number, high: number): Long };
+
+/** Depth of nested messages past which input is refused. */
+const DECODE_DEPTH_MAX = 100;
+
+/** One message of a schema: its table, and the codec that works from the table. */
+export class MessageType<T> {
+  readonly name: string;
+  readonly #load: () => readonly FieldTable[];
+  #fields: readonly FieldTable[] | undefined;
+  #byId: (FieldTable | undefined)[] = [];
+
+  constructor(name: string, load: () => readonly FieldTable[]) {
+    this.name = name;
+    this.#load = load;
+  }
+
+  get fields(): readonly FieldTable[] {
+    if (!this.#fields) {
+      this.#fields = this.#load();
+      for (const field of this.#fields) this.#byId[field.id] = field;
+    }
+    return this.#fields;
+  }
+
+  /** A message with every field at its default. */
+  create(): T {
+    const message: Fields = {};
+    for (const field of this.fields) message[field.name] = defaultOf(field);
+    return message as T;
+  }
+
+  /** The bytes of `value`; fields at their default take no space (proto3). */
+  encode(value: Init<T>): Buffer {
+    const writer = protobuf.Writer.create();
+    this.encodeTo(value, writer);
+    return writer.finish() as Buffer;
+  }
+
+  encodeTo(value: Init<T>, writer: protobuf.Writer): void {
+    for (const field of this.fields) {
+      const item = (value as Fields)[field.name];
+      if (item === undefined || item === null) continue;
+      if (field.mapKey) encodeMap(field, item as Fields, writer);
+      else if (field.repeated) encodeRepeated(field, item as readonly unknown[], writer);
+      else if (field.optional || !isDefault(field, item)) encodeField(field, item, writer);
+    }
+  }
+
+  /**
+   * The message in `bytes`; `bytes` fields are views into them. Unknown fields are passed over.
+   * Throws DecodeError on malformed input.
+   */
+  decode(bytes: Uint8Array): T {
+    const reader = protobuf.Reader.create(bytes);
+    try {
+      return this.decodeFrom(reader, reader.len, 0);
+    } catch (thrown) {
+      if (thrown instanceof RangeError || thrown instanceof Error) {
+        throw new DecodeError(`${this.name}: ${thrown.message}`);
+      }
+      throw thrown;
+    }
+  }
+
+  decodeFrom(reader: protobuf.Reader, end: number, depth: number): T {
+    if (depth > DECODE_DEPTH_MAX) throw new DecodeError(`nested deeper than ${DECODE_DEPTH_MAX}`);
+    const message = this.create() as Fields;
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      const field = this.#byId[tag >>> 3];
+      if (!field) reader.skipType(tag & 7);
+      else if (field.mapKey) decodeEntry(field, message[field.name] as Fields, reader, depth);
+      else if (field.repeated) decodeRepeated(field, message, tag & 7, reader, depth);
+      else {
+        expectWire(field, tag & 7);
+        message[field.name] = decodeValue(field, reader, depth);
+      }
+    }
+    if (reader.pos !== end) throw new DecodeError("a field runs past its message");
+    return message as T;
+  }
+}
+
+function defaultOf(field: FieldTable): unknown {
+  if (field.mapKey) return {};
+  if (field.repeated) return [];
+  if (field.optional || typeof field.type === "function") return undefined;
+  if (field.bigint) return 0n;
+  if (field.type === "string") return "";
+  if (field.type === "bytes") return Buffer.alloc(0);
+  return field.type === "bool" ? false : 0;
+}
+
+function isDefault(field: FieldTable, item: unknown): boolean {
+  if (typeof field.type === "function") return false;
+  if (field.type === "bytes") return (item as Uint8Array).length === 0;
+  return item === "" || item === 0 || item === 0n || item === false;
+}
+
+const VARINT = 0;
+const FIXED64 = 1;
+const LENGTH = 2;
+const FIXED32 = 5;
+
+function wireOf(type: FieldTable["type"]): number {
+  if (typeof type === "function" || type === "string" || type === "bytes") return LENGTH;
+  if (type === "double" || type === "fixed64") return FIXED64;
+  return type === "float" || type === "fixed32" ? FIXED32 : VARINT;
+}
+
+function expectWire(field: FieldTable, wire: number): void {
+  if (wire !== wireOf(field.type)) {
+    throw new DecodeError(`field ${field.name} (${field.id}) has wire type ${wire}`);
+  }
+}
+
+function encodeField(field: FieldTable, item: unknown, writer: protobuf.Writer): void {
+  writer.uint32(((field.id << 3) | wireOf(field.type)) >>> 0);
+  encodeValue(field, item, writer);
+}
+
+function encodeValue(field: FieldTable, item: unknown, writer: protobuf.Writer): void {
+  const { type } = field;
+  if (typeof type === "function") {
+    writer.fork();
+    type().encodeTo(item as never, writer);
+    writer.ldelim();
+  } else if (type === "bytes") writer.bytes(item as Uint8Array);
+  else if (type === "string") writer.string(item as string);
+  else if (type === "bool") writer.bool(item as boolean);
+  else if (type === "int64" || type === "uint64" || type === "sint64" || type === "fixed64") {
+    writer[type](longOf(item as number | bigint) as never);
+  } else writer[type](item as number);
+}
+
+function longOf(value: number | bigint): number | Long {
+  if (typeof value === "number") return value;
+  const low = Number(BigInt.asIntN(32, value));
+  const high = Number(BigInt.asIntN(32, value >> 32n));
+  return (protobuf.util.Long as unknown as LongConstructor).fromBits(low, high);
+}
+
+function encodeRepeated(field: FieldTable, items: readonly unknown[], writer: protobuf.Writer) {
+  if (items.length === 0) return;
+  if (wireOf(field.type) === LENGTH) {
+    for (const item of items) encodeField(field, item, writer);
+    return;
+  }
+  writer.uint32(((field.id << 3) | LENGTH) >>> 0).fork();
+  for (const item of items) encodeValue(field, item, writer);
+  writer.ldelim();
+}
+
+function encodeMap(field: FieldTable, map: Fields, writer: protobuf.Writer): void {
+  for (const [key, item] of Object.entries(map)) {
+    writer.uint32(((field.id << 3) | LENGTH) >>> 0).fork();
+    if (field.mapKey === "int32") writer.uint32(8).int32(Number(key));
+    else writer.uint32(10).string(key);
+    encodeField({ ...field, id: 2 }, item, writer);
+    writer.ldelim();
+  }
+}
+
+function decodeValue(field: FieldTable, reader: protobuf.Reader, depth: number): unknown {
+  const { type } = field;
+  if (typeof type === "function") {
+    const length = reader.uint32();
+    if (reader.pos + length > reader.len) throw new DecodeError(`field ${field.name} is cut short`);
+    return type().decodeFrom(reader, reader.pos + length, depth + 1);
+  }
+  if (type === "int64" || type === "uint64" || type === "sint64" || type === "fixed64") {
+    const long = reader[type]() as unknown as Long;
+    if (!field.bigint) return long.toNumber();
+    const bits = (BigInt(long.high) << 32n) | BigInt(long.low >>> 0);
+    return type === "int64" || type === "sint64" ? BigInt.asIntN(64, bits) : BigInt.asUintN(64, bits);
+  }
+  return reader[type]();
+}
+
+function decodeRepeated(
+  field: FieldTable,
+  message: Fields,
+  wire: number,
+  reader: protobuf.Reader,
+  depth: number,
+): void {
+  const items = message[field.name] as unknown[];
+  if (wire !== LENGTH || wireOf(field.type) === LENGTH) {
+    expectWire(field, wire);
+    items.push(decodeValue(field, reader, depth));
+    return;
+  }
+  const end = reader.uint32() + reader.pos;
+  while (reader.pos < end) items.push(decodeValue(field, reader, depth));
+}
+
+function decodeEntry(field: FieldTable, map: Fields, reader: protobuf.Reader, depth: number): void {
+  const end = reader.uint32() + reader.pos;
+  let key: string | number = field.mapKey === "int32" ? 0 : "";
+  let value: unknown = typeof field.type === "function" ? undefined : defaultOf({ ...field, mapKey: undefined });
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag >>> 3 === 1) key = field.mapKey === "int32" ? reader.int32() : reader.string();
+    else if (tag >>> 3 === 2) value = decodeValue(field, reader, depth);
+    else reader.skipType(tag & 7);
+  }
+  const filled = value ?? (field.type as () => MessageType<never>)().create();
+  Object.defineProperty(map, key, { value: filled, enumerable: true, writable: true, configurable: true });
+}

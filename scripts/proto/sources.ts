@@ -1,0 +1,62 @@
+/** Where each schema's facts come from: a Go module, its files in order, the packages they declare. */
+export interface SchemaSource {
+  readonly name: string;
+  readonly module: string;
+  readonly version: string;
+  readonly files: readonly { readonly path: string; readonly packageName: string }[];
+  /** Names (lowerCamel) of the 64-bit fields whose whole range matters. */
+  readonly bigints: RegExp;
+}
+
+const NONE = /^$/;
+
+export const SCHEMA_SOURCES: readonly SchemaSource[] = [
+  {
+    name: "etcd",
+    module: "go.etcd.io/etcd/api/v3",
+    version: "v3.6.5",
+    files: [
+      { path: "mvccpb/kv.proto", packageName: "mvccpb" },
+      { path: "authpb/auth.proto", packageName: "authpb" },
+      { path: "etcdserverpb/rpc.proto", packageName: "etcdserverpb" },
+    ],
+    bigints: /^(ID|lease|leader|clusterId|memberId|memberID|targetID|watchId)$/,
+  },
+  {
+    name: "cri",
+    module: "k8s.io/cri-api",
+    version: "v0.36.0",
+    files: [{ path: "pkg/apis/runtime/v1/api.proto", packageName: "runtime.v1" }],
+    bigints: /^(createdAt|startedAt|finishedAt|timestamp)$/,
+  },
+  {
+    name: "csi",
+    module: "github.com/container-storage-interface/spec",
+    version: "v1.12.0",
+    files: [{ path: "csi.proto", packageName: "csi.v1" }],
+    bigints: NONE,
+  },
+  {
+    name: "deviceplugin",
+    module: "k8s.io/kubelet",
+    version: "v0.36.0",
+    files: [{ path: "pkg/apis/deviceplugin/v1beta1/api.proto", packageName: "v1beta1" }],
+    bigints: NONE,
+  },
+  {
+    name: "podresources",
+    module: "k8s.io/kubelet",
+    version: "v0.36.0",
+    files: [{ path: "pkg/apis/podresources/v1/api.proto", packageName: "v1" }],
+    bigints: NONE,
+  },
+  {
+    name: "pluginregistration",
+    module: "k8s.io/kubelet",
+    version: "v0.36.0",
+    files: [
+      { path: "pkg/apis/pluginregistration/v1/api.proto", packageName: "pluginregistration" },
+    ],
+    bigints: NONE,
+  },
+];
