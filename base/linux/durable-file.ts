@@ -1,0 +1,37 @@
+import { mkdir, open, rename } from "node:fs/promises";
+import path from "node:path";
+
+/**
+ * Replaces a file so that after a crash either the old or the new content is there, whole: a new
+ * file beside it, fsync, rename, fsync of the directory. The directory is made when it is missing.
+ * The new file has a fixed name, so a crash leaves at most one behind and the next call reuses it;
+ * callers writing the same path wait for each other.
+ */
+export async function replaceFile(
+  file: string,
+  content: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<void> {
+  const directory = path.dirname(file);
+  await mkdir(directory, { recursive: true });
+  const fresh = path.join(directory, `.${path.basename(file)}.new`);
+  const handle = await open(fresh, "w", options.mode ?? 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, file);
+  await syncDirectory(directory);
+}
+
+/** Makes the entries of a directory (a rename, a new file, a removal) survive a power loss. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
