@@ -1,0 +1,53 @@
+import koffi from "koffi";
+import { constants } from "node:os";
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+// The C library that Node itself is linked with, glibc or musl. Only calls that Node lacks are bound.
+const library = koffi.load(null);
+
+/** Calls of the C library, as they are: -1 and errno on failure. Use them through `check`. */
+export const libc = {
+  setns: library.func("int setns(int fd, int nstype)"),
+  unshare: library.func("int unshare(int flags)"),
+  mount: library.func(
+    "int mount(const char *source, const char *target, const char *type, ulong flags, " +
+      "const char *data)",
+  ),
+  umount2: library.func("int umount2(const char *target, int flags)"),
+  socket: library.func("int socket(int domain, int type, int protocol)"),
+  setsockopt: library.func(
+    "int setsockopt(int fd, int level, int name, const void *value, uint length)",
+  ),
+  send: library.func("long send(int fd, const void *data, size_t length, int flags)"),
+  recv: library.func("long recv(int fd, _Out_ void *data, size_t length, int flags)"),
+};
+
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+/** The name of an errno (2 is ENOENT), or `E<number>` for one that Node has no name for. */
+export function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `E${errno}`;
+}
+
+/** A system call that failed; `code` is the errno's name, as on Node's own errors. */
+export class SystemCallError extends CodedError {
+  override readonly name = "SystemCallError";
+  readonly syscall: string;
+  readonly errno: number;
+
+  constructor(syscall: string, errno: number, detail: string) {
+    const code = errnoName(errno);
+    super(code, `${syscall} ${detail}: ${code}`);
+    this.syscall = syscall;
+    this.errno = errno;
+  }
+}
+
+/**
+ * The result of a call from `libc`, or SystemCallError when it is negative.
+ * `detail` names what it was done to. Errno is read here: make no call in between.
+ */
+export function check(syscall: string, result: number, detail: string): number {
+  if (result >= 0) return result;
+  throw new SystemCallError(syscall, koffi.errno(), detail);
+}
