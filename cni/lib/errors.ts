@@ -1,0 +1,70 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** Error numbers of the protocol: CNI spec 1.1.0, "Error"; 100 and above are a plugin's own. */
+export const ERROR_NUMBERS = {
+  "incompatible-version": 1,
+  "unsupported-field": 2,
+  "container-unknown": 3,
+  "invalid-environment": 4,
+  "io-failure": 5,
+  "decoding-failure": 6,
+  "invalid-config": 7,
+  "try-again": 11,
+  "not-available": 50,
+  "not-available-limited": 51,
+  // Our plugins' own.
+  "address-exhausted": 100,
+  "address-in-use": 101,
+  "check-failed": 102,
+  "kernel-refused": 103,
+  // Go's skel answers 999 for whatever has no number; so do we.
+  internal: 999,
+  // The caller's own: these never come from a plugin that keeps the protocol.
+  "plugin-not-found": 1000,
+  "plugin-crashed": 1001,
+  "plugin-garbage": 1002,
+  "plugin-timeout": 1003,
+} as const;
+
+export type CniErrorCode = keyof typeof ERROR_NUMBERS | "plugin-error";
+
+/** The error object a plugin prints. */
+export interface WireError {
+  cniVersion: string;
+  code: number;
+  msg: string;
+  details?: string;
+}
+
+/** A network operation that failed: `code` for programs, `number` as on the wire. */
+export class CniError extends CodedError {
+  override readonly name = "CniError";
+  readonly number: number;
+  readonly details: string | undefined;
+
+  constructor(
+    code: CniErrorCode,
+    message: string,
+    options: { number?: number; details?: string; remedy?: string; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+    this.number = options.number ?? (code === "plugin-error" ? 999 : ERROR_NUMBERS[code]);
+    this.details = options.details;
+  }
+
+  /** As the protocol prints it. */
+  toWire(cniVersion: string): WireError {
+    const wire: WireError = { cniVersion, code: this.number, msg: this.message };
+    if (this.details) wire.details = this.details;
+    return wire;
+  }
+}
+
+/** The error a plugin printed, as ours; unknown numbers keep their number under `plugin-error`. */
+export function fromWire(plugin: string, wire: { code: number; msg: string; details?: string }) {
+  const known = Object.entries(ERROR_NUMBERS).find(([, number]) => number === wire.code);
+  const code = wire.code < 100 && known ? (known[0] as CniErrorCode) : "plugin-error";
+  const details = wire.details ? { details: wire.details } : {};
+  const text = wire.details ? `${wire.msg}; ${wire.details}` : wire.msg;
+  return new CniError(code, `plugin ${plugin}: ${text}`, { number: wire.code, ...details });
+}
