@@ -1,5 +1,6 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { CDIDevice, Device, Init, Mount } from "@raft2kube/proto/gen/cri.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { CDIDevice, Device, Mount } from "@raft2kube/proto/gen/cri.ts";
 
 /** What devices add to one container's CRI configuration. */
 export interface DeviceAllocation {

@@ -1,0 +1,108 @@
+import type { Container, Pod, ResourceFieldSelector } from "@raft2kube/api/gen/core/v1.ts";
+import { quantityOf } from "./quantity.ts";
+
+/** The node's allocatable amounts: what a container without a limit may use at most. */
+export interface NodeAllocatable {
+  cpu_milli: number;
+  memory_bytes: number;
+  ephemeralStorage_bytes: number;
+}
+
+export interface PodAddresses {
+  podIPs: string[];
+  hostIPs: string[];
+}
+
+/**
+ * The value of a pod's field as the downward API gives it. Throws RangeError for a path that is
+ * not offered. Source: the API's words on ObjectFieldSelector in env and volumes.
+ */
+export function fieldValue(path: string, pod: Pod, addresses: PodAddresses): string {
+  const metadata = pod.metadata ?? {};
+  const keyed = /^metadata\.(annotations|labels)\['(.*)'\]$/.exec(path);
+  if (keyed) return metadata[keyed[1] as "annotations" | "labels"]?.[keyed[2]!] ?? "";
+  switch (path) {
+    case "metadata.name":
+      return metadata.name ?? "";
+    case "metadata.namespace":
+      return metadata.namespace ?? "";
+    case "metadata.uid":
+      return metadata.uid ?? "";
+    case "metadata.annotations":
+      return lines(metadata.annotations);
+    case "metadata.labels":
+      return lines(metadata.labels);
+    case "spec.nodeName":
+      return pod.spec?.nodeName ?? "";
+    case "spec.serviceAccountName":
+      return pod.spec?.serviceAccountName ?? "";
+    case "status.hostIP":
+      return addresses.hostIPs[0] ?? "";
+    case "status.hostIPs":
+      return addresses.hostIPs.join(",");
+    case "status.podIP":
+      return addresses.podIPs[0] ?? "";
+    case "status.podIPs":
+      return addresses.podIPs.join(",");
+    default:
+      throw new RangeError(`unsupported fieldPath: ${path}`);
+  }
+}
+
+function lines(map: Record<string, string> | undefined): string {
+  return Object.keys(map ?? {})
+    .sort()
+    .map((key) => `${key}=${JSON.stringify(map![key])}`)
+    .join("\n");
+}
+
+/**
+ * A container's request or limit divided by the selector's divisor, rounded up; an absent limit is
+ * the node's allocatable amount. Throws RangeError for another resource or container.
+ */
+export function resourceValue(
+  selector: ResourceFieldSelector,
+  pod: Pod,
+  own: Container | undefined,
+  allocatable: NodeAllocatable,
+): string {
+  const wanted = selector.containerName;
+  const container = wanted
+    ? [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(
+        (one) => one.name === wanted,
+      )
+    : own;
+  if (!container) throw new RangeError(`container ${wanted} not found`);
+  const match = /^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)$/.exec(
+    selector.resource ?? "",
+  );
+  if (!match) throw new RangeError(`unsupported container resource: ${selector.resource}`);
+  const list = match[1] as "limits" | "requests";
+  const name = match[2]!;
+  const text = container.resources?.[list]?.[name];
+  const amount = text === undefined ? fallback(list, name, container, allocatable) : quantityOf(text);
+  const divisor = quantityOf(selector.divisor ?? "1") || 1;
+  return String(Math.ceil(Number((amount / divisor).toFixed(6))));
+}
+
+function fallback(
+  list: "limits" | "requests",
+  name: string,
+  container: Container,
+  allocatable: NodeAllocatable,
+): number {
+  if (list === "requests") {
+    const limit = container.resources?.limits?.[name];
+    return limit === undefined ? 0 : quantityOf(limit);
+  }
+  switch (name) {
+    case "cpu":
+      return allocatable.cpu_milli / 1000;
+    case "memory":
+      return allocatable.memory_bytes;
+    case "ephemeral-storage":
+      return allocatable.ephemeralStorage_bytes;
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,108 @@
+import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { expand } from "./expand.ts";
+import { fieldValue, resourceValue, type NodeAllocatable } from "./downward.ts";
+
+/** A container's environment cannot be made; the reason is the container's waiting reason. */
+export class ContainerConfigError extends Error {
+  override readonly name = "ContainerConfigError";
+  readonly reason = "CreateContainerConfigError";
+}
+
+/** Reads of the objects that environments refer to, in the pod's namespace. */
+export interface EnvSources {
+  /** The data, or undefined when the ConfigMap is not there. */
+  configMap(name: string): Promise<Record<string, string> | undefined>;
+  secret(name: string): Promise<Record<string, Buffer> | undefined>;
+  /** Variables for the Services the pod may see. */
+  services(): Promise<Map<string, string>>;
+}
+
+export interface EnvContext {
+  podIPs: string[];
+  hostIPs: string[];
+  allocatable: NodeAllocatable;
+}
+
+/**
+ * The environment of a container: Services first, then envFrom, then env in order, later ones
+ * winning, with `$(NAME)` of earlier ones expanded.
+ * Throws ContainerConfigError when a ConfigMap, Secret or key that is not optional is missing.
+ */
+export async function makeEnv(
+  pod: Pod,
+  container: Container,
+  sources: EnvSources,
+  context: EnvContext,
+): Promise<Map<string, string>> {
+  const services = await sources.services();
+  const result = new Map<string, string>();
+  for (const source of container.envFrom ?? []) {
+    const prefix = source.prefix ?? "";
+    if (source.configMapRef) {
+      const { name = "", optional } = source.configMapRef;
+      const data = await sources.configMap(name);
+      if (!data && !optional) throw missing("configmap", name);
+      for (const [key, value] of Object.entries(data ?? {})) result.set(prefix + key, value);
+    }
+    if (source.secretRef) {
+      const { name = "", optional } = source.secretRef;
+      const data = await sources.secret(name);
+      if (!data && !optional) throw missing("secret", name);
+      for (const [key, value] of Object.entries(data ?? {})) {
+        result.set(prefix + key, value.toString("utf8"));
+      }
+    }
+  }
+  for (const variable of container.env ?? []) {
+    const lookup = (name: string) => result.get(name) ?? services.get(name);
+    const value = await valueOf(variable, lookup, pod, container, sources, context);
+    if (value !== undefined) result.set(variable.name ?? "", value);
+  }
+  for (const [name, value] of services) if (!result.has(name)) result.set(name, value);
+  return result;
+}
+
+async function valueOf(
+  variable: EnvVar,
+  lookup: (name: string) => string | undefined,
+  pod: Pod,
+  container: Container,
+  sources: EnvSources,
+  context: EnvContext,
+): Promise<string | undefined> {
+  const from = variable.valueFrom;
+  if (!from) return expand(variable.value ?? "", lookup);
+  if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath ?? "", pod, context);
+  if (from.resourceFieldRef) {
+    return resourceValue(from.resourceFieldRef, pod, container, context.allocatable);
+  }
+  if (from.configMapKeyRef) {
+    const { name = "", key = "", optional } = from.configMapKeyRef;
+    const data = await sources.configMap(name);
+    if (!data && !optional) throw missing("configmap", name);
+    const value = data?.[key];
+    if (value === undefined && !optional) throw missingKey(key, "ConfigMap", pod, name);
+    return value;
+  }
+  if (from.secretKeyRef) {
+    const { name = "", key = "", optional } = from.secretKeyRef;
+    const data = await sources.secret(name);
+    if (!data && !optional) throw missing("secret", name);
+    const value = data?.[key];
+    if (value === undefined && !optional) throw missingKey(key, "Secret", pod, name);
+    return value?.toString("utf8");
+  }
+  throw new ContainerConfigError(
+    `env ${variable.name}: valueFrom has none of fieldRef, resourceFieldRef, configMapKeyRef, ` +
+      `secretKeyRef`,
+  );
+}
+
+function missing(kind: string, name: string): ContainerConfigError {
+  return new ContainerConfigError(`${kind} "${name}" not found`);
+}
+
+function missingKey(key: string, kind: string, pod: Pod, name: string): ContainerConfigError {
+  const namespace = pod.metadata?.namespace ?? "default";
+  return new ContainerConfigError(`couldn't find key ${key} in ${kind} ${namespace}/${name}`);
+}
