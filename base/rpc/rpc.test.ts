@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Health, HealthCheckResponse_ServingStatus as Serving } from "@raft2kube/proto/gen/health.ts";
+import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { afterAll, afterEach, expect, it } from "vitest";
+import { client, connectGrpc } from "./client.ts";
+import { RpcError, Status } from "./error.ts";
+import { serve, serveGrpc } from "./server.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+async function start(signals: AbortSignal[] = []) {
+  const server = await serveGrpc({
+    listen: { path: join(dir, "rpc.sock") },
+    services: [
+      serve(Health, {
+        check: (request) => {
+          if (request.service === "missing") throw new RpcError(Status.NOT_FOUND, "unknown service");
+          if (request.service === "bug") throw new TypeError("oops");
+          return { status: Serving.SERVING };
+        },
+        async *watch(_request, call) {
+          signals.push(call.signal);
+          for (let i = 0; !call.signal.aborted; i++) yield { status: i % 2 };
+        },
+      }),
+      serve(Watch, {
+        async *watch(requests) {
+          for await (const request of requests) {
+            yield { watchId: request.createRequest?.watchId ?? -1n, created: true };
+          }
+        },
+      }),
+      serve(KV, {}),
+    ],
+  });
+  const channel = connectGrpc(server.address);
+  closers.push(server.close, channel.close);
+  return channel;
+}
+
+it("answers unary calls and carries typed errors", async () => {
+  const health = client(await start(), Health);
+  expect((await health.check({})).status).toBe(Serving.SERVING);
+  const missing = health.check({ service: "missing" });
+  await expect(missing).rejects.toMatchObject({ status: Status.NOT_FOUND, message: "unknown service" });
+  await expect(health.check({ service: "bug" })).rejects.toMatchObject({ status: Status.INTERNAL });
+});
+
+it("names a method that has no handler", async () => {
+  const kv = client(await start(), KV);
+  await expect(kv.range({})).rejects.toMatchObject({
+    status: Status.UNIMPLEMENTED,
+    message: "etcdserverpb.KV/Range is not implemented",
+  });
+});
+
+it("streams with back-pressure and tells the handler when the reader leaves", async () => {
+  const signals: AbortSignal[] = [];
+  const health = client(await start(signals), Health);
+  let seen = 0;
+  for await (const _ of health.watch({})) if (++seen === 1000) break;
+  await expect.poll(() => signals[0]?.aborted).toBe(true);
+});
+
+it("carries requests both ways until the client ends", async () => {
+  const watch = client(await start(), Watch);
+  async function* requests() {
+    for (const watchId of [1n, 2n ** 62n]) yield { createRequest: { watchId } };
+  }
+  const ids: bigint[] = [];
+  for await (const response of watch.watch(requests())) ids.push(response.watchId);
+  expect(ids).toEqual([1n, 2n ** 62n]);
+});
+
+it("gives up at the deadline and when the signal aborts", async () => {
+  const channel = connectGrpc(`unix://${join(dir, "nobody.sock")}`);
+  closers.push(channel.close);
+  const health = client(channel, Health);
+  await expect(health.check({}, { timeout_ms: 300 })).rejects.toBeInstanceOf(RpcError);
+  const abort = new AbortController();
+  abort.abort();
+  const cancelled = health.check({}, { signal: abort.signal });
+  await expect(cancelled).rejects.toBeInstanceOf(RpcError);
+});
+
