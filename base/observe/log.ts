@@ -1,0 +1,51 @@
+import { type DestinationStream, type Logger as Pino, destination, pino } from "pino";
+
+/** Fields of one log line: what a reader would filter by. Never secrets. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A component's log: one JSON line per entry on standard error. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+let root: Pino | undefined;
+
+/** Sets where and how much is logged, for the whole process. By default standard error, `info`. */
+export function configureLog(options: { level?: LogLevel; stream?: DestinationStream }): void {
+  root = pino(
+    {
+      level: options.level ?? levelFromEnvironment(),
+      base: undefined,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    options.stream ?? destination({ fd: 2, sync: true }),
+  );
+}
+
+function levelFromEnvironment(): LogLevel {
+  const level = process.env["R2K_LOG"];
+  const levels: readonly string[] = ["debug", "info", "warn", "error", "silent"];
+  return level !== undefined && levels.includes(level) ? (level as LogLevel) : "info";
+}
+
+/** The log of one component, under its name. An `err` field is written with its stack. */
+export function logger(component: string): Logger {
+  const write = (level: "debug" | "info" | "warn" | "error") => {
+    return (message: string, fields: LogFields = {}) => {
+      if (!root) configureLog({});
+      root?.[level]({ component, ...fields }, message);
+    };
+  };
+  return {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+  };
+}

@@ -1,0 +1,166 @@
+import "reflect-metadata";
+import { webcrypto } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** A certificate and its private key, as PEM texts (PKCS #8). */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export type Usage = "server" | "client";
+
+export interface CertificateRequest {
+  readonly commonName: string;
+  readonly organizations?: readonly string[];
+  readonly dnsNames?: readonly string[];
+  readonly ipAddresses?: readonly string[];
+  readonly usages: readonly Usage[];
+  /** Days from `now` until it expires. */
+  readonly days: number;
+}
+
+const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const MS_PER_DAY = 86_400_000;
+/** Certificates begin a little in the past, for members whose clocks are behind. */
+const BACKDATE_MS = 300_000;
+
+x509.cryptoProvider.set(webcrypto as never);
+
+const USAGE_OIDS: Record<Usage, string> = {
+  server: x509.ExtendedKeyUsage.serverAuth,
+  client: x509.ExtendedKeyUsage.clientAuth,
+};
+
+/** A self-signed CA (RFC 5280: basicConstraints CA, keyCertSign). ECDSA P-256. */
+export async function createCa(options: {
+  commonName: string;
+  days: number;
+  now_ms: number;
+}): Promise<KeyPair> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ CN: [options.commonName] }],
+    notBefore: new Date(options.now_ms - BACKDATE_MS),
+    notAfter: new Date(options.now_ms + options.days * MS_PER_DAY),
+    keys: keys as never,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign |
+          x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+    ],
+  });
+  return { cert: `${cert.toString("pem")}\n`, key: await exportKey(keys.privateKey) };
+}
+
+/** A new key and a certificate for it, signed by `ca`. */
+export async function issueCertificate(
+  ca: KeyPair,
+  request: CertificateRequest,
+  now_ms: number,
+): Promise<KeyPair> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const name = subjectName(request.commonName, request.organizations ?? []);
+  const cert = await sign(ca, { ...request, name, publicKey: keys.publicKey, now_ms });
+  return { cert, key: await exportKey(keys.privateKey) };
+}
+
+/**
+ * Signs a PEM certificate signing request (PKCS #10) with its own subject and alternative names, for
+ * `usages`. Throws CodedError `BAD_CSR` when it does not parse or its self-signature is wrong.
+ */
+export async function signRequest(
+  ca: KeyPair,
+  csrPem: string,
+  options: { usages: readonly Usage[]; days: number; now_ms: number },
+): Promise<string> {
+  const csr = await parseRequest(csrPem);
+  const alternative = csr.extensions.find(
+    (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
+  );
+  const names = alternative?.names.toJSON() ?? [];
+  return sign(ca, {
+    name: csr.subjectName.toJSON(),
+    publicKey: await csr.publicKey.export(),
+    dnsNames: names.filter((name) => name.type === "dns").map((name) => name.value),
+    ipAddresses: names.filter((name) => name.type === "ip").map((name) => name.value),
+    ...options,
+  });
+}
+
+async function parseRequest(pem: string): Promise<x509.Pkcs10CertificateRequest> {
+  try {
+    const csr = new x509.Pkcs10CertificateRequest(pem);
+    if (await csr.verify()) return csr;
+  } catch (cause) {
+    throw new CodedError("BAD_CSR", "the certificate signing request does not parse", { cause });
+  }
+  throw new CodedError("BAD_CSR", "the certificate signing request's signature is wrong");
+}
+
+type Name = ConstructorParameters<typeof x509.Name>[0];
+
+interface ToSign {
+  name: Name;
+  publicKey: webcrypto.CryptoKey;
+  usages: readonly Usage[];
+  dnsNames?: readonly string[];
+  ipAddresses?: readonly string[];
+  days: number;
+  now_ms: number;
+}
+
+async function sign(ca: KeyPair, request: ToSign): Promise<string> {
+  const issuer = new x509.X509Certificate(ca.cert);
+  const names = [
+    ...(request.dnsNames ?? []).map((value) => ({ type: "dns" as const, value })),
+    ...(request.ipAddresses ?? []).map((value) => ({ type: "ip" as const, value })),
+  ];
+  const cert = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: new x509.Name(request.name as never).toString(),
+    issuer: issuer.subject,
+    notBefore: new Date(request.now_ms - BACKDATE_MS),
+    notAfter: new Date(request.now_ms + request.days * MS_PER_DAY),
+    publicKey: request.publicKey as never,
+    signingKey: (await importKey(ca.key)) as never,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+      new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => USAGE_OIDS[usage])),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ],
+  });
+  return `${cert.toString("pem")}\n`;
+}
+
+function subjectName(commonName: string, organizations: readonly string[]): Name {
+  const parts = organizations.map((organization) => ({ O: [organization] }));
+  return [...parts, { CN: [commonName] }] as Name;
+}
+
+function serialNumber(): string {
+  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = bytes[0]! & 0x7f;
+  return Buffer.from(bytes).toString("hex");
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const der = await webcrypto.subtle.exportKey("pkcs8", key);
+  return `${x509.PemConverter.encode(der, "PRIVATE KEY")}\n`;
+}
+
+function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+  const der = x509.PemConverter.decodeFirst(pem);
+  return webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]);
+}
