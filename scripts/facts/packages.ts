@@ -1,0 +1,73 @@
+/** Where the facts come from, and the short names we give to upstream's packages. */
+
+/** One version of one API group: its Go package and our name for it (`rbac/v1`). */
+export interface ApiPackage {
+  readonly name: string;
+  readonly group: string;
+  readonly module: string;
+  readonly path: string;
+}
+
+/** The level of the API, as the modules' versions spell it. */
+export const STAGING_VERSION = "v0.36.0";
+export const KUBERNETES_VERSION = "v1.36.0";
+
+/** Folder, group and versions inside the module k8s.io/api. */
+const API_GROUPS: readonly (readonly [string, string, readonly string[]])[] = [
+  ["core", "", ["v1"]],
+  ["admission", "admission.k8s.io", ["v1"]],
+  ["admissionregistration", "admissionregistration.k8s.io", ["v1"]],
+  ["apidiscovery", "apidiscovery.k8s.io", ["v2"]],
+  ["apps", "apps", ["v1"]],
+  ["authentication", "authentication.k8s.io", ["v1"]],
+  ["authorization", "authorization.k8s.io", ["v1"]],
+  ["autoscaling", "autoscaling", ["v1", "v2"]],
+  ["batch", "batch", ["v1"]],
+  ["certificates", "certificates.k8s.io", ["v1"]],
+  ["coordination", "coordination.k8s.io", ["v1"]],
+  ["discovery", "discovery.k8s.io", ["v1"]],
+  ["events", "events.k8s.io", ["v1"]],
+  ["flowcontrol", "flowcontrol.apiserver.k8s.io", ["v1"]],
+  ["networking", "networking.k8s.io", ["v1"]],
+  ["node", "node.k8s.io", ["v1"]],
+  ["policy", "policy", ["v1"]],
+  ["rbac", "rbac.authorization.k8s.io", ["v1"]],
+  ["resource", "resource.k8s.io", ["v1"]],
+  ["scheduling", "scheduling.k8s.io", ["v1"]],
+  ["storage", "storage.k8s.io", ["v1"]],
+];
+
+export const PACKAGES: readonly ApiPackage[] = [
+  ...API_GROUPS.flatMap(([folder, group, versions]) => versions.map((version) => ({
+    name: `${folder}/${version}`, group, module: "k8s.io/api", path: `${folder}/${version}`,
+  }))),
+  {
+    name: "meta/v1", group: "meta.k8s.io", module: "k8s.io/apimachinery",
+    path: "pkg/apis/meta/v1",
+  },
+  {
+    name: "apiextensions/v1", group: "apiextensions.k8s.io",
+    module: "k8s.io/apiextensions-apiserver", path: "pkg/apis/apiextensions/v1",
+  },
+  {
+    name: "apiregistration/v1", group: "apiregistration.k8s.io",
+    module: "k8s.io/kube-aggregator", path: "pkg/apis/apiregistration/v1",
+  },
+];
+
+/** Go types whose JSON is not what their fields say; `api/codec/special.ts` knows each. */
+export const SPECIAL_TYPES: Readonly<Record<string, string>> = {
+  "k8s.io/apimachinery/pkg/apis/meta/v1.Time": "Time",
+  "k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime": "MicroTime",
+  "k8s.io/apimachinery/pkg/apis/meta/v1.Duration": "Duration",
+  "k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1": "FieldsV1",
+  "k8s.io/apimachinery/pkg/api/resource.Quantity": "Quantity",
+  "k8s.io/apimachinery/pkg/util/intstr.IntOrString": "IntOrString",
+  "k8s.io/apimachinery/pkg/runtime.RawExtension": "RawExtension",
+  "k8s.io/apimachinery/pkg/runtime.Object": "RawExtension",
+  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON": "JSON",
+  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrArray": "SchemaOrArray",
+  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool": "SchemaOrBool",
+  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray":
+    "SchemaOrStrings",
+};

@@ -1,0 +1,51 @@
+/** Turns upstream's committed discovery documents into `api/facts/resources.json`. Pure. */
+
+import type { ResourceFact } from "../../api/facts.ts";
+import type { ApiPackage } from "./packages.ts";
+
+/** An APIResourceList of upstream's `api/discovery/`. */
+export interface ResourceList {
+  readonly resources: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly singularName: string;
+    readonly namespaced: boolean;
+    readonly shortNames?: readonly string[];
+    readonly categories?: readonly string[];
+    readonly verbs: readonly string[];
+    readonly group?: string;
+    readonly version?: string;
+    readonly storageVersionHash?: string;
+  }[];
+}
+
+/** The file name of the discovery document of one group and version. */
+export function discoveryFile(of: ApiPackage): string {
+  const version = of.name.split("/")[1]!;
+  return of.group === "" ? `api__${version}.json` : `apis__${of.group}__${version}.json`;
+}
+
+/** The resources of one group and version, each with its subresources, by name. */
+export function resourceFacts(list: ResourceList, of: ApiPackage): ResourceFact[] {
+  const version = of.name.split("/")[1]!;
+  return list.resources.filter((each) => !each.name.includes("/")).map((each) => ({
+    package: of.name,
+    plural: each.name,
+    singular: each.singularName,
+    kind: each.kind,
+    namespaced: each.namespaced,
+    ...(each.shortNames === undefined ? {} : { shortNames: each.shortNames }),
+    ...(each.categories === undefined ? {} : { categories: each.categories }),
+    verbs: each.verbs,
+    ...(each.storageVersionHash === undefined
+      ? {} : { storageVersionHash: each.storageVersionHash }),
+    subresources: list.resources.filter((sub) => sub.name.startsWith(`${each.name}/`))
+      .map((sub) => ({
+        name: sub.name.slice(each.name.length + 1),
+        verbs: sub.verbs,
+        group: sub.group ?? of.group,
+        version: sub.version ?? version,
+        kind: sub.kind,
+      })),
+  }));
+}
