@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import path from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+
+const REMOVE_TIMEOUT_MS = 10_000;
+const REMOVE_INTERVAL_MS = 5;
+/** The kernel's way to say "no limit" in v1: LONG_MAX rounded down to a page. */
+const UNLIMITED_BYTES = 2 ** 62;
+
+/** The content of an interface file, or undefined when the group (or file) is not there. */
+export function readControl(directory: string, file: string): string | undefined {
+  try {
+    return readFileSync(path.join(directory, file), "utf8").trim();
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENODEV")) return undefined;
+    throw error;
+  }
+}
+
+/** A file with one number; undefined when it is absent, `max`, or v1's "no limit". */
+export function readNumber(directory: string, file: string): number | undefined {
+  const text = readControl(directory, file);
+  if (text === undefined || text === "max") return undefined;
+  const value = Number(text);
+  return value >= UNLIMITED_BYTES ? undefined : value;
+}
+
+/** A flat keyed file (`key value` per line); empty when it is absent. */
+export function readKeyed(directory: string, file: string): Map<string, number> {
+  const pairs = new Map<string, number>();
+  for (const line of (readControl(directory, file) ?? "").split("\n")) {
+    const space = line.indexOf(" ");
+    if (space > 0) pairs.set(line.slice(0, space), Number(line.slice(space + 1)));
+  }
+  return pairs;
+}
+
+/** The group's directory and all below it, the deepest first; empty when it is not there. */
+export function groupsBelow(directory: string): string[] {
+  let entries;
+  try {
+    entries = readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENODEV")) return [];
+    throw error;
+  }
+  const children = entries.filter((entry) => entry.isDirectory());
+  return [...children.flatMap((child) => groupsBelow(path.join(directory, child.name))), directory];
+}
+
+/** Processes in the group and below it. */
+export function pidsBelow(directory: string): number[] {
+  return groupsBelow(directory).flatMap((group) => {
+    const text = readControl(group, "cgroup.procs") ?? "";
+    // A 0 stands for a process of another pid namespace: not ours to see, nor to kill.
+    return text.split("\n").map(Number).filter((pid) => pid > 0);
+  });
+}
+
+/** SIGKILL to every process of the group and below. */
+export function killBelow(directory: string): void {
+  for (const pid of pidsBelow(directory)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if (!isErrno(error, "ESRCH")) throw error;
+    }
+  }
+}
+
+/** Removes the group and all below it, again and again while the kernel calls it busy. */
+export async function removeBelow(
+  directory: string,
+  options: { clock: Clock; timeout_ms?: number; kill: () => void },
+): Promise<void> {
+  const removeOnce = () => {
+    try {
+      for (const group of groupsBelow(directory)) rmdirSync(group);
+      return true;
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ENODEV")) return true;
+      if (!isErrno(error, "EBUSY", "ENOTEMPTY")) throw error;
+      options.kill();
+      return false;
+    }
+  };
+  if (removeOnce()) return;
+  await waitFor(`cgroup ${directory} to be removed`, removeOnce, {
+    clock: options.clock,
+    timeout_ms: options.timeout_ms ?? REMOVE_TIMEOUT_MS,
+    interval_ms: REMOVE_INTERVAL_MS,
+  });
+}

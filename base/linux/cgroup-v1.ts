@@ -1,0 +1,91 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { killBelow, pidsBelow, readControl, readKeyed, readNumber, removeBelow } from "./cgroup-files.ts";
+import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+
+/** The controllers whose groups we make: the ones that a container's limits and counts live in. */
+const USED = [
+  "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
+  "net_cls", "net_prio", "perf_event", "rdma", "misc", "name=systemd",
+];
+
+/** v1 cpuset groups are born empty, and refuse processes until they have what their parent has. */
+function inheritCpuset(root: string, directory: string): void {
+  const parent = path.dirname(directory);
+  if (directory === root) return;
+  inheritCpuset(root, parent);
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+    const own = path.join(directory, file);
+    if (existsSync(own) && readFileSync(own, "utf8").trim() === "") {
+      writeFileSync(own, readFileSync(path.join(parent, file), "utf8").trim());
+    }
+  }
+}
+
+function usageOf(at: (controller: string) => string): CgroupUsage | undefined {
+  const cpu_ns = readNumber(at("cpuacct"), "cpuacct.usage");
+  const usage_bytes = readNumber(at("memory"), "memory.usage_in_bytes");
+  if (cpu_ns === undefined || usage_bytes === undefined) return undefined;
+  const stat = readKeyed(at("memory"), "memory.stat");
+  return {
+    cpu_ns,
+    memory: {
+      usage_bytes,
+      workingSet_bytes: Math.max(0, usage_bytes - (stat.get("total_inactive_file") ?? 0)),
+      rss_bytes: stat.get("total_rss") ?? 0,
+      pageFaults: stat.get("total_pgfault") ?? 0,
+      majorPageFaults: stat.get("total_pgmajfault") ?? 0,
+      limit_bytes: readNumber(at("memory"), "memory.limit_in_bytes"),
+    },
+    pids: readNumber(at("pids"), "pids.current") ?? 0,
+  };
+}
+
+function writeLimits(at: (controller: string) => string, limits: CgroupLimits): void {
+  const write = (controller: string, file: string, value: number | string) =>
+    writeFileSync(path.join(at(controller), file), String(value));
+  if (limits.cpuShares !== undefined) write("cpu", "cpu.shares", limits.cpuShares);
+  if (limits.cpuPeriod_us !== undefined) write("cpu", "cpu.cfs_period_us", limits.cpuPeriod_us);
+  if (limits.cpuQuota_us !== undefined) write("cpu", "cpu.cfs_quota_us", limits.cpuQuota_us);
+  if (limits.memory_bytes !== undefined) {
+    write("memory", "memory.limit_in_bytes", limits.memory_bytes);
+  }
+  if (limits.pids !== undefined) {
+    write("pids", "pids.max", limits.pids < 0 ? "max" : limits.pids);
+  }
+}
+
+/** cgroup v1: `mounts` maps each controller (and `name=systemd`) to where it is mounted. */
+export function cgroupV1(mounts: ReadonlyMap<string, string>): Cgroups {
+  const controllers = USED.filter((controller) => mounts.has(controller));
+  const roots = [...new Set(controllers.map((controller) => mounts.get(controller)!))];
+  const atOf = (group: string) => (controller: string) => {
+    const root = mounts.get(controller);
+    assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);
+    return root === undefined ? "/nonexistent" : path.join(root, group);
+  };
+  return {
+    version: 1,
+    controllers,
+    create(group) {
+      for (const root of roots) mkdirSync(path.join(root, group), { recursive: true });
+      const cpuset = mounts.get("cpuset");
+      if (cpuset !== undefined) inheritCpuset(cpuset, path.join(cpuset, group));
+    },
+    exists: (group) => existsSync(atOf(group)("memory")),
+    setLimits: (group, limits) => writeLimits(atOf(group), limits),
+    usage: (group) => usageOf(atOf(group)),
+    oomKills(group) {
+      if (readControl(atOf(group)("memory"), "memory.oom_control") === undefined) return undefined;
+      return readKeyed(atOf(group)("memory"), "memory.oom_control").get("oom_kill") ?? 0;
+    },
+    pids: (group) => pidsBelow(atOf(group)("memory")),
+    kill: (group) => killBelow(atOf(group)("memory")),
+    async remove(group, options) {
+      const kill = () => killBelow(atOf(group)("memory"));
+      kill();
+      for (const root of roots) await removeBelow(path.join(root, group), { ...options, kill });
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { killBelow, pidsBelow, readControl, readKeyed, readNumber, removeBelow } from "./cgroup-files.ts";
+import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+
+const WANTED = ["cpu", "cpuset", "memory", "pids", "io"];
+const DEFAULT_PERIOD_US = 100_000;
+
+/**
+ * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the linear map that the OCI runtimes use, so
+ * that a group made by us and one made by crun weigh the same.
+ */
+export function weightOfShares(shares: number): number {
+  const clamped = Math.min(Math.max(shares, 2), 262_144);
+  return Math.floor(1 + ((clamped - 2) * 9_999) / 262_142);
+}
+
+function usageOf(directory: string): CgroupUsage | undefined {
+  const cpu = readKeyed(directory, "cpu.stat");
+  const usage_bytes = readNumber(directory, "memory.current");
+  if (usage_bytes === undefined) return undefined;
+  const stat = readKeyed(directory, "memory.stat");
+  return {
+    cpu_ns: (cpu.get("usage_usec") ?? 0) * 1000,
+    memory: {
+      usage_bytes,
+      workingSet_bytes: Math.max(0, usage_bytes - (stat.get("inactive_file") ?? 0)),
+      rss_bytes: stat.get("anon") ?? 0,
+      pageFaults: stat.get("pgfault") ?? 0,
+      majorPageFaults: stat.get("pgmajfault") ?? 0,
+      limit_bytes: readNumber(directory, "memory.max"),
+    },
+    pids: readNumber(directory, "pids.current") ?? 0,
+  };
+}
+
+function writeLimits(directory: string, limits: CgroupLimits): void {
+  const write = (file: string, value: string | number) =>
+    writeFileSync(path.join(directory, file), String(value));
+  const orMax = (value: number) => (value < 0 ? "max" : value);
+  if (limits.cpuShares !== undefined) write("cpu.weight", weightOfShares(limits.cpuShares));
+  if (limits.cpuQuota_us !== undefined) {
+    write("cpu.max", `${orMax(limits.cpuQuota_us)} ${limits.cpuPeriod_us ?? DEFAULT_PERIOD_US}`);
+  }
+  if (limits.memory_bytes !== undefined) write("memory.max", orMax(limits.memory_bytes));
+  if (limits.pids !== undefined) write("pids.max", orMax(limits.pids));
+}
+
+/** Makes a group and passes the controllers down to it, from the root on. */
+function createBelow(root: string, group: string, controllers: readonly string[]): void {
+  let directory = root;
+  for (const name of group.split("/").filter(Boolean)) {
+    const passed = (readControl(directory, "cgroup.subtree_control") ?? "").split(" ");
+    const missing = controllers.filter((controller) => !passed.includes(controller));
+    if (missing.length > 0) {
+      const words = missing.map((controller) => `+${controller}`).join(" ");
+      writeFileSync(path.join(directory, "cgroup.subtree_control"), words);
+    }
+    directory = path.join(directory, name);
+    mkdirSync(directory, { recursive: true });
+  }
+}
+
+/** cgroup v2, mounted at `root`. */
+export function cgroupV2(root: string): Cgroups {
+  const available = (readControl(root, "cgroup.controllers") ?? "").split(" ");
+  const controllers = WANTED.filter((controller) => available.includes(controller));
+  const at = (group: string) => {
+    assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);
+    return path.join(root, group);
+  };
+  const kill = (group: string) => {
+    const file = path.join(at(group), "cgroup.kill");
+    if (existsSync(file)) writeFileSync(file, "1");
+    else killBelow(at(group));
+  };
+  return {
+    version: 2,
+    controllers,
+    create: (group) => createBelow(root, group, controllers),
+    exists: (group) => existsSync(at(group)),
+    setLimits: (group, limits) => writeLimits(at(group), limits),
+    usage: (group) => usageOf(at(group)),
+    oomKills(group) {
+      if (readControl(at(group), "memory.events") === undefined) return undefined;
+      return readKeyed(at(group), "memory.events").get("oom_kill") ?? 0;
+    },
+    pids: (group) => pidsBelow(at(group)),
+    kill,
+    async remove(group, options) {
+      kill(group);
+      await removeBelow(at(group), { ...options, kill: () => kill(group) });
+    },
+  };
+}

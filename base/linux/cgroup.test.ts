@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { openCgroups } from "./cgroup.ts";
+import { weightOfShares } from "./cgroup-v2.ts";
+
+const clock = systemClock();
+
+describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
+  const cgroups = openCgroups();
+
+  test("a group takes limits, counts its processes and is removed with them", async () => {
+    const parent = `/r2k-test-${process.pid}`;
+    const group = `${parent}/a`;
+    cgroups.create(group);
+    try {
+      cgroups.setLimits(group, {
+        cpuShares: 512, cpuQuota_us: 50_000, cpuPeriod_us: 100_000, memory_bytes: 64 << 20, pids: 20,
+      });
+      expect(cgroups.usage(group)?.memory.limit_bytes).toBe(64 << 20);
+      expect(cgroups.oomKills(group)).toBe(0);
+      const child = spawn("sleep", ["100"]);
+      const exited = once(child, "exit");
+      for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
+        const point = line.split(" ")[4] ?? "";
+        const memory = / - cgroup .*[, ]memory(,|$)/.test(line);
+        const unified = cgroups.version === 2 && / - cgroup2 /.test(line);
+        if (memory || unified) writeFileSync(`${point}${group}/cgroup.procs`, String(child.pid));
+      }
+      expect(cgroups.pids(parent)).toContain(child.pid);
+      await cgroups.remove(parent, { clock });
+      expect((await exited)[1]).toBe("SIGKILL");
+      expect(cgroups.exists(parent)).toBe(false);
+      expect(cgroups.usage(group)).toBeUndefined();
+    } finally {
+      await cgroups.remove(parent, { clock });
+    }
+  });
+});
+
+test("shares become weights as the OCI runtimes map them", () => {
+  expect([2, 1024, 262_144, 0].map(weightOfShares)).toEqual([1, 39, 10_000, 1]);
+});

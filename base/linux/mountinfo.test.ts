@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { mountOf, mountPointsBelow, parseMountInfoLine, type MountInfo } from "./mountinfo.ts";
+
+const lines = [
+  "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard",
+  "30 27 0:30 / /run rw shared:5 - tmpfs tmpfs rw",
+  "31 30 0:31 / /run/a\\040b rw shared:6 master:2 - overlay overlay rw,lowerdir=/x",
+  "32 31 0:32 /sub /run/a\\040b/c ro - ext4 /dev/vdb rw",
+];
+const mounts = lines.map((line) => parseMountInfoLine(line)) as MountInfo[];
+
+test("a line with optional fields and escapes is read", () => {
+  expect(mounts[2]).toMatchObject({
+    id: 31, mountPoint: "/run/a b", propagation: ["shared:6", "master:2"], type: "overlay",
+    superOptions: ["rw", "lowerdir=/x"],
+  });
+  expect(parseMountInfoLine("")).toBeUndefined();
+});
+
+test("the mount of a path is the longest whole prefix", () => {
+  expect(mountOf("/run/a b/c/d", mounts)?.id).toBe(32);
+  expect(mountOf("/run/a bc", mounts)?.id).toBe(30);
+  expect(mountOf("/etc", mounts)?.id).toBe(27);
+});
+
+test("mount points below a directory come deepest first", () => {
+  expect(mountPointsBelow("/run/a b", mounts)).toEqual(["/run/a b/c", "/run/a b"]);
+});

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+
+/** One line of /proc/PID/mountinfo (proc(5)). */
+export interface MountInfo {
+  id: number;
+  parentId: number;
+  /** `major:minor` of the file system. */
+  device: string;
+  /** The directory of the file system that is mounted. */
+  root: string;
+  mountPoint: string;
+  options: string[];
+  /** `shared:N`, `master:N`, `unbindable`: none of them means private. */
+  propagation: string[];
+  type: string;
+  source: string;
+  superOptions: string[];
+}
+
+/** Undoes the octal escapes (`\040` for a space) of mountinfo. */
+function unescapePath(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+/** Reads one line; undefined when it is not one of mountinfo. */
+export function parseMountInfoLine(line: string): MountInfo | undefined {
+  const fields = line.split(" ");
+  const separator = fields.indexOf("-", 6);
+  if (separator < 0 || fields.length < separator + 4) return undefined;
+  return {
+    id: Number(fields[0]),
+    parentId: Number(fields[1]),
+    device: fields[2]!,
+    root: unescapePath(fields[3]!),
+    mountPoint: unescapePath(fields[4]!),
+    options: fields[5]!.split(","),
+    propagation: fields.slice(6, separator),
+    type: fields[separator + 1]!,
+    source: unescapePath(fields[separator + 2]!),
+    superOptions: fields[separator + 3]!.split(","),
+  };
+}
+
+/** The mounts of this process, or of another (`pid`), in the kernel's order. */
+export function readMountInfo(pid: number | "self" = "self"): MountInfo[] {
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  return lines.flatMap((line) => parseMountInfoLine(line) ?? []);
+}
+
+/** The topmost mount that `path` lies on. `path` is absolute and has no links in it. */
+export function mountOf(path: string, mounts: MountInfo[] = readMountInfo()): MountInfo | undefined {
+  let best: MountInfo | undefined;
+  for (const mount of mounts) {
+    const { mountPoint } = mount;
+    const inside =
+      mountPoint === "/" || path === mountPoint || path.startsWith(`${mountPoint}/`);
+    if (inside && mountPoint.length >= (best?.mountPoint.length ?? 0)) best = mount;
+  }
+  return best;
+}
+
+/** Mount points at or below a directory, the deepest and latest first: the order to unmount them. */
+export function mountPointsBelow(
+  directory: string,
+  mounts: MountInfo[] = readMountInfo(),
+): string[] {
+  return mounts
+    .map((mount) => mount.mountPoint)
+    .filter((point) => point === directory || point.startsWith(`${directory}/`))
+    .reverse();
+}
