@@ -1,0 +1,87 @@
+// Plain JavaScript for Node 18 and later, without dependencies: installs what package-lock.json names
+// where it is missing, then runs the pinned Node on the command line. Nothing else happens here.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const NODE_MAJOR_MIN = 18;
+const root = dirname(fileURLToPath(import.meta.url));
+
+/** Whether every package that the lock file names is in node_modules in that version. */
+function installed() {
+  const hidden = join(root, "node_modules/.package-lock.json");
+  if (!existsSync(hidden)) return false;
+  const want = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  const have = JSON.parse(readFileSync(hidden, "utf8")).packages;
+  return Object.entries(want).every(([path, entry]) => {
+    if (!path.startsWith("node_modules/") || entry.link || entry.optional) return true;
+    return have[path]?.version === entry.version;
+  }) && existsSync(pinnedNode());
+}
+
+function pinnedNode() {
+  return join(root, "node_modules/node/bin/node");
+}
+
+function install() {
+  process.stderr.write("r2k: installing npm packages (npm ci) ...\n");
+  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+  const npm = spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (npm.error) {
+    process.stderr.write(`r2k: npm could not be run: ${npm.error.message}. Install npm 9 or later.\n`);
+    process.exit(2);
+  }
+  if (npm.status !== 0 || !installed()) {
+    process.stderr.write("r2k: npm ci did not install every package; see its messages above.\n");
+    process.exit(2);
+  }
+}
+
+/** The program behind a command: the developer's programs by name, else the product's command line. */
+function programOf(command) {
+  const programs = {
+    test: "test/main.ts",
+    tidy: "test/tidy/main.ts",
+    bench: "bench/main.ts",
+    build: "scripts/build/main.ts",
+    peers: "scripts/peers/main.ts",
+    sim: "test/sim/main.ts",
+  };
+  return programs[command];
+}
+
+function run(args) {
+  const program = programOf(args[0]);
+  const bundle = join(root, ".cache/bundle/main.js");
+  const fromSource = program !== undefined || process.env.R2K_SOURCE === "1";
+  const target = fromSource
+    ? [join(root, program ?? "cli/main.ts"), ...(program ? args.slice(1) : args)]
+    : [bundle, ...args];
+  if (!fromSource) refreshBundle();
+  const child = spawn(pinnedNode(), ["--disable-warning=ExperimentalWarning", ...target], {
+    stdio: "inherit",
+    env: { ...process.env, R2K_ROOT: root },
+  });
+  // The terminal sends Ctrl-C to the child too; the child decides, this process only waits.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
+  }
+  child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
+}
+
+/** Bundles the sources anew when one of them is newer than the bundle; a packed release has it ready. */
+function refreshBundle() {
+  const script = join(root, "scripts/build/refresh.ts");
+  if (!existsSync(script)) return;
+  const built = spawnSync(pinnedNode(), [script], { stdio: ["ignore", 2, 2] });
+  if (built.status !== 0) process.exit(1);
+}
+
+const major = Number(process.versions.node.split(".")[0]);
+if (major < NODE_MAJOR_MIN) {
+  process.stderr.write(`r2k: Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.\n`);
+  process.exit(2);
+}
+if (!installed()) install();
+run(process.argv.slice(2));
