@@ -1,0 +1,76 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CniError } from "./errors.ts";
+import type { CniResult, PluginConfig } from "./types.ts";
+
+/**
+ * What ADD leaves for CHECK, DEL and GC: the result, and the configuration it came from, so that a network
+ * is taken down as it was set up although its file changed meanwhile.
+ */
+export interface CachedAttachment {
+  kind: "r2kCniCacheV1";
+  networkName: string;
+  cniVersion: string;
+  containerId: string;
+  ifName: string;
+  netns: string;
+  plugins: PluginConfig[];
+  args: Record<string, string>;
+  capabilityArgs: Record<string, unknown>;
+  result: CniResult;
+}
+
+/** Attachments kept as one file each, written whole. */
+export function attachmentCache(dir: string) {
+  const file = (network: string, containerId: string, ifName: string) =>
+    join(dir, "results", `${network}-${containerId}-${ifName}`);
+
+  async function read(path: string): Promise<CachedAttachment | undefined> {
+    let text: string;
+    try {
+      text = await readFile(path, "utf8");
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT")) return undefined;
+      throw new CniError("io-failure", `${path}: ${messageOf(thrown)}`, { cause: thrown });
+    }
+    try {
+      return JSON.parse(text) as CachedAttachment;
+    } catch (thrown) {
+      const remedy = "delete the file; DEL then runs without the earlier result";
+      const options = { cause: thrown, remedy };
+      throw new CniError("decoding-failure", `${path}: ${messageOf(thrown)}`, options);
+    }
+  }
+
+  return {
+    async put(entry: CachedAttachment): Promise<void> {
+      const path = file(entry.networkName, entry.containerId, entry.ifName);
+      await mkdir(join(dir, "results"), { recursive: true, mode: 0o700 });
+      await writeFile(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    },
+    get: (network: string, containerId: string, ifName: string) =>
+      read(file(network, containerId, ifName)),
+    async delete(network: string, containerId: string, ifName: string): Promise<void> {
+      await rm(file(network, containerId, ifName), { force: true });
+    },
+    /** All attachments to a network. */
+    async list(network: string): Promise<CachedAttachment[]> {
+      let names: string[];
+      try {
+        names = await readdir(join(dir, "results"));
+      } catch (thrown) {
+        if (isErrno(thrown, "ENOENT")) return [];
+        throw thrown;
+      }
+      const mine = names.filter((name) => name.startsWith(`${network}-`) && !name.endsWith(".new"));
+      const entries = await Promise.all(mine.map((name) => read(join(dir, "results", name))));
+      // A network's name may begin with another's and "-": the entry itself decides.
+      return entries.filter((entry) => entry !== undefined && entry.networkName === network) as
+        CachedAttachment[];
+    },
+  };
+}
+
+export type AttachmentCache = ReturnType<typeof attachmentCache>;

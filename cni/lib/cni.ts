@@ -1,0 +1,231 @@
+import { PLUGIN_TIMEOUT_MS } from "../limits.ts";
+import { attachmentCache } from "./cache.ts";
+import { CniError } from "./errors.ts";
+import { execInvoke } from "./exec.ts";
+import { requireContainerId, requireIfName } from "./names.ts";
+import { pluginFinder } from "./plugins.ts";
+import { parseResult, resultForVersion } from "./result.ts";
+import type {
+  Attachment,
+  CniResult,
+  Command,
+  Invoke,
+  NetworkList,
+  PluginConfig,
+  PluginRequest,
+  ValidAttachment,
+} from "./types.ts";
+import { atLeast, isCniVersion, negotiate, type CniVersion } from "./version.ts";
+
+export interface CniOptions {
+  /** Folders searched for plugins, in order (CNI_PATH). */
+  pluginDirs: string[];
+  /** Where results are kept between ADD and DEL: `<cacheDir>/results/`. */
+  cacheDir: string;
+  /** For one command of one plugin. */
+  timeout_ms?: number;
+  /** How plugins are called; the default is exec. `inProcessInvoke` wraps it for our own build. */
+  invoke?: Invoke;
+}
+
+/** A runtime's side of CNI: what the reference library calls libcni. */
+export interface Cni {
+  /**
+   * Runs ADD of each plugin, each with the result of the one before, and returns the last result in the
+   * shape of 1.1.0. On an error what was done is undone by DEL; the error is the first one.
+   */
+  addNetworkList(list: NetworkList, attachment: Attachment): Promise<CniResult>;
+  /** Rejects with the plugin's error when the attachment is no longer as ADD left it. */
+  checkNetworkList(list: NetworkList, attachment: Attachment): Promise<void>;
+  /** Runs DEL in reverse order. Doing it twice, or with the namespace gone, is no error. */
+  delNetworkList(list: NetworkList, attachment: Attachment): Promise<void>;
+  /** Rejects when a plugin says that it could not serve ADD now. */
+  statusNetworkList(list: NetworkList): Promise<void>;
+  /** Takes down every attachment of this network except the valid ones. */
+  gcNetworkList(list: NetworkList, valid: ValidAttachment[]): Promise<void>;
+  /** Rejects unless all plugins are there and share a version, which it resolves with. */
+  validateNetworkList(list: NetworkList): Promise<CniVersion>;
+}
+
+export function createCni(options: CniOptions): Cni {
+  const invoke = options.invoke ?? execInvoke(options.timeout_ms ?? PLUGIN_TIMEOUT_MS);
+  const cache = attachmentCache(options.cacheDir);
+  const finder = pluginFinder(options.pluginDirs, invoke);
+
+  async function call(
+    command: Command,
+    name: string,
+    plugin: PluginConfig,
+    version: CniVersion,
+    about: { attachment?: Attachment; prevResult?: CniResult; extra?: Record<string, unknown> },
+  ): Promise<unknown> {
+    const { attachment, prevResult, extra } = about;
+    const request: PluginRequest = {
+      command,
+      containerId: attachment?.containerId ?? "",
+      netns: attachment?.netns ?? "",
+      ifName: attachment?.ifName ?? "",
+      args: argsText(attachment?.args ?? {}),
+      path: options.pluginDirs,
+      config: {
+        ...configFor(plugin, attachment),
+        ...extra,
+        name,
+        cniVersion: version,
+        ...(prevResult ? { prevResult: resultForVersion(prevResult, version) } : {}),
+      },
+    };
+    return invoke(await finder.find(plugin.type), request);
+  }
+
+  async function negotiated(list: NetworkList): Promise<CniVersion> {
+    return negotiate(list.cniVersions, await Promise.all(list.plugins.map(finder.versions)));
+  }
+
+  /** What is known of an attachment since its ADD, or what the caller says now. */
+  async function recall(list: NetworkList, now: Attachment) {
+    const cached = await cache.get(list.name, now.containerId, now.ifName);
+    if (!cached || !isCniVersion(cached.cniVersion)) {
+      return { version: await negotiated(list), plugins: list.plugins, attachment: now };
+    }
+    const { args, capabilityArgs } = cached;
+    const attachment: Attachment = { args, capabilityArgs, ...now };
+    const { plugins, cniVersion: version, result: prevResult } = cached;
+    return { version, plugins, attachment, prevResult };
+  }
+
+  const cni: Cni = {
+    async addNetworkList(list, attachment) {
+      requireAttachment(attachment);
+      const version = await negotiated(list);
+      let result: CniResult | undefined;
+      try {
+        for (const plugin of list.plugins) {
+          const about = { attachment, ...(result ? { prevResult: result } : {}) };
+          const output = await call("ADD", list.name, plugin, version, about);
+          result = parseResult(output, `plugin ${plugin.type}`);
+        }
+        if (!result) throw new CniError("invalid-config", `network ${list.name} has no plugins`);
+        await cache.put({
+          kind: "r2kCniCacheV1",
+          networkName: list.name,
+          cniVersion: version,
+          containerId: attachment.containerId,
+          ifName: attachment.ifName,
+          netns: attachment.netns,
+          plugins: list.plugins,
+          args: attachment.args ?? {},
+          capabilityArgs: attachment.capabilityArgs ?? {},
+          result,
+        });
+        return result;
+      } catch (thrown) {
+        await undo(cni, list, attachment, thrown);
+        throw thrown;
+      }
+    },
+
+    async checkNetworkList(list, now) {
+      requireAttachment(now);
+      const { version, plugins, attachment, prevResult } = await recall(list, now);
+      if (list.disableCheck) return;
+      if (!atLeast(version, "0.4.0")) {
+        throw new CniError("incompatible-version", `CHECK needs CNI 0.4.0, the list has ${version}`);
+      }
+      if (!prevResult) {
+        const what = `container ${now.containerId} has no ${now.ifName} in network ${list.name}`;
+        throw new CniError("container-unknown", what);
+      }
+      for (const plugin of plugins) {
+        await call("CHECK", list.name, plugin, version, { attachment, prevResult });
+      }
+    },
+
+    async delNetworkList(list, now) {
+      requireContainerId(now.containerId);
+      requireIfName(now.ifName);
+      const { version, plugins, attachment, prevResult } = await recall(list, now);
+      const about = { attachment, ...(prevResult ? { prevResult } : {}) };
+      for (const plugin of plugins.toReversed()) {
+        await call("DEL", list.name, plugin, version, about);
+      }
+      await cache.delete(list.name, now.containerId, now.ifName);
+    },
+
+    async statusNetworkList(list) {
+      const version = await negotiated(list);
+      if (!atLeast(version, "1.1.0")) return;
+      for (const plugin of list.plugins) await call("STATUS", list.name, plugin, version, {});
+    },
+
+    async gcNetworkList(list, valid) {
+      if (list.disableGC) return;
+      const keep = new Set(valid.map(({ containerID, ifname }) => `${containerID} ${ifname}`));
+      const failures: unknown[] = [];
+      const attempt = async (doing: Promise<unknown>) => {
+        await doing.catch((thrown: unknown) => failures.push(thrown));
+      };
+      for (const { containerId, ifName, netns } of await cache.list(list.name)) {
+        if (keep.has(`${containerId} ${ifName}`)) continue;
+        await attempt(cni.delNetworkList(list, { containerId, ifName, netns }));
+      }
+      const version = await negotiated(list);
+      if (atLeast(version, "1.1.0")) {
+        const extra = { "cni.dev/valid-attachments": valid };
+        for (const plugin of list.plugins) {
+          await attempt(call("GC", list.name, plugin, version, { extra }));
+        }
+      }
+      if (failures.length > 0) throw failures[0];
+    },
+
+    validateNetworkList: negotiated,
+  };
+  return cni;
+}
+
+/** DEL after a failed ADD (spec section 2); its own error is told beside the first one, which stays. */
+async function undo(cni: Cni, list: NetworkList, at: Attachment, first: unknown): Promise<void> {
+  try {
+    await cni.delNetworkList(list, at);
+  } catch (thrown) {
+    if (first instanceof Error && first.cause === undefined) first.cause = thrown;
+  }
+}
+
+function requireAttachment(attachment: Attachment): void {
+  requireContainerId(attachment.containerId);
+  requireIfName(attachment.ifName);
+  if (!attachment.netns.startsWith("/")) {
+    const what = `CNI_NETNS ${JSON.stringify(attachment.netns)} is no absolute path`;
+    throw new CniError("invalid-environment", what);
+  }
+}
+
+/** CNI_ARGS: pairs that cannot be told from one another are refused. */
+function argsText(args: Record<string, string>): string {
+  return Object.entries(args)
+    .map(([key, value]) => {
+      if (!/^[^;=]+$/.test(key) || /[;\n]/.test(value)) {
+        const what = `CNI_ARGS ${JSON.stringify(key)}=${JSON.stringify(value)} cannot be written`;
+        throw new CniError("invalid-environment", what);
+      }
+      return `${key}=${value}`;
+    })
+    .join(";");
+}
+
+/**
+ * The plugin's configuration as it goes to stdin (spec section 4): `capabilities` becomes `runtimeConfig`
+ * with what the caller gave for each, and keys of the runtime (`cni.dev/...`) do not pass.
+ */
+function configFor(plugin: PluginConfig, attachment: Attachment | undefined): PluginConfig {
+  const { capabilities, ...rest } = plugin;
+  const kept = Object.entries(rest).filter(([key]) => !key.startsWith("cni.dev/"));
+  const given = Object.entries(attachment?.capabilityArgs ?? {}).filter(
+    ([name, value]) => capabilities?.[name] === true && value !== undefined,
+  );
+  const config = Object.fromEntries(kept) as PluginConfig;
+  if (given.length > 0) config.runtimeConfig = Object.fromEntries(given);
+  return config;
+}

@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { CONFIG_BYTES, PLUGINS_IN_LIST } from "../limits.ts";
+import { CniError } from "./errors.ts";
+import { requireNetworkName, requirePluginType } from "./names.ts";
+import type { NetworkList, PluginConfig } from "./types.ts";
+import { CNI_VERSIONS, isCniVersion, type CniVersion } from "./version.ts";
+
+type Json = Record<string, unknown>;
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Reads and validates a `.conflist` (or a single plugin's `.conf`, as a list of one). */
+export function parseConflist(text: string, source: string): NetworkList {
+  const invalid = (why: string) => new CniError("invalid-config", `${source}: ${why}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (thrown) {
+    throw new CniError("decoding-failure", `${source}: ${messageOf(thrown)}`, { cause: thrown });
+  }
+  if (!isObject(json)) throw invalid("is not a JSON object");
+  const single = json.plugins === undefined && typeof json.type === "string";
+  const plugins = single ? [json] : json.plugins;
+  if (!Array.isArray(plugins) || plugins.length === 0) throw invalid('has no "plugins"');
+  if (plugins.length > PLUGINS_IN_LIST) throw invalid(`has more than ${PLUGINS_IN_LIST} plugins`);
+  try {
+    return {
+      name: requireNetworkName(json.name),
+      cniVersions: versionsOf(json),
+      disableCheck: flag(json, "disableCheck"),
+      disableGC: flag(json, "disableGC"),
+      plugins: plugins.map((plugin, index) => parsePlugin(plugin, index)),
+      source,
+    };
+  } catch (thrown) {
+    if (thrown instanceof CniError) throw invalid(thrown.message);
+    throw thrown;
+  }
+}
+
+function flag(json: Json, key: string): boolean {
+  const value = json[key] ?? false;
+  // The spec has booleans; some files in the wild quote them.
+  if (value === true || value === "true") return true;
+  if (value === false || value === "false") return false;
+  throw new CniError("invalid-config", `"${key}" is not a boolean`);
+}
+
+/** `cniVersions` with `cniVersion` counted in; those that are not spoken here are left out. */
+function versionsOf(json: Json): CniVersion[] {
+  const listed = [...(Array.isArray(json.cniVersions) ? json.cniVersions : []), json.cniVersion];
+  const named = listed.filter((version) => version !== undefined);
+  if (named.length === 0) throw new CniError("invalid-config", '"cniVersion" is missing');
+  const bad = named.find((version) => typeof version !== "string");
+  if (bad !== undefined) throw new CniError("invalid-config", '"cniVersion" is not a string');
+  const spoken = CNI_VERSIONS.filter((version) => named.includes(version));
+  if (spoken.length > 0) return spoken.filter(isCniVersion);
+  throw new CniError(
+    "incompatible-version",
+    `CNI ${named.join(", ")} is not supported; supported are ${CNI_VERSIONS.join(", ")}`,
+  );
+}
+
+function parsePlugin(plugin: unknown, index: number): PluginConfig {
+  const where = `plugins[${index}]`;
+  if (!isObject(plugin)) throw new CniError("invalid-config", `${where} is not an object`);
+  const type = requirePluginType(plugin.type);
+  if (plugin.capabilities !== undefined && !isObject(plugin.capabilities)) {
+    throw new CniError("invalid-config", `${where}.capabilities is not an object`);
+  }
+  if (plugin.ipam !== undefined) {
+    if (!isObject(plugin.ipam)) throw new CniError("invalid-config", `${where}.ipam is no object`);
+    if (plugin.ipam.type !== undefined) requirePluginType(plugin.ipam.type);
+  }
+  return { ...plugin, type } as PluginConfig;
+}
+
+/**
+ * The network of a configuration folder: the first file in byte order that ends in `.conflist`, `.conf` or
+ * `.json`, as containerd and CRI-O choose it. Undefined when there is none; CniError when it is not valid.
+ */
+export function loadNetwork(confDir: string): NetworkList | undefined {
+  let names: string[];
+  try {
+    names = readdirSync(confDir);
+  } catch (thrown) {
+    throw new CniError("invalid-config", `${confDir}: ${messageOf(thrown)}`, { cause: thrown });
+  }
+  const first = names.filter((name) => /\.(conflist|conf|json)$/.test(name)).sort()[0];
+  if (first === undefined) return undefined;
+  const file = join(confDir, first);
+  const size = statSync(file).size;
+  if (size > CONFIG_BYTES) {
+    throw new CniError("invalid-config", `${file}: ${size} bytes, more than ${CONFIG_BYTES}`);
+  }
+  return parseConflist(readFileSync(file, "utf8"), file);
+}

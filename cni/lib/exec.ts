@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { basename } from "node:path";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
+import { CniError, fromWire } from "./errors.ts";
+import type { Invoke, PluginRequest } from "./types.ts";
+
+/** The environment of the protocol, on top of the caller's PATH (plugins call iptables, nft). */
+export function environmentOf(request: PluginRequest): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    CNI_COMMAND: request.command,
+    CNI_CONTAINERID: request.containerId,
+    CNI_NETNS: request.netns,
+    CNI_IFNAME: request.ifName,
+    CNI_ARGS: request.args,
+    CNI_PATH: request.path.join(":"),
+  };
+}
+
+interface Ended {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Calls plugins by the execution protocol (CNI spec 1.1.0, section 2). */
+export function execInvoke(timeout_ms: number): Invoke {
+  return async (file, request) => {
+    const name = basename(file);
+    const ended = await run(file, request, timeout_ms);
+    const tail = ended.stderr.trim() ? `; stderr: ${ended.stderr.trim()}` : "";
+    if (ended.status === 0) return parseOutput(name, ended.stdout, request.command, tail);
+    const error = parseError(ended.stdout);
+    if (error) throw fromWire(name, error);
+    const how = ended.signal ? `was ended by ${ended.signal}` : `exited with ${ended.status}`;
+    throw new CniError("plugin-crashed", `plugin ${name} ${how} in ${request.command}${tail}`);
+  };
+}
+
+function run(file: string, request: PluginRequest, timeout_ms: number): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const name = basename(file);
+    const child = spawn(file, [], { env: environmentOf(request), stdio: "pipe" });
+    let stdout = "";
+    let stderr = "";
+    let failure: CniError | undefined;
+    const stop = (error: CniError) => {
+      failure ??= error;
+      child.kill("SIGKILL");
+    };
+    const timer = setTimeout(() => {
+      const what = `plugin ${name} did not end ${request.command} within ${timeout_ms} ms`;
+      stop(new CniError("plugin-timeout", what));
+    }, timeout_ms);
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      if (stdout.length > PLUGIN_STDOUT_BYTES) {
+        const what = `plugin ${name} printed more than ${PLUGIN_STDOUT_BYTES} bytes`;
+        stop(new CniError("plugin-garbage", what));
+      }
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr = (stderr + text).slice(-PLUGIN_STDERR_BYTES);
+    });
+    // A plugin that ends without reading its stdin is judged by its exit, not by our EPIPE.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(JSON.stringify(request.config));
+    child.on("error", (thrown) => {
+      clearTimeout(timer);
+      const what = `plugin ${file} cannot be run: ${messageOf(thrown)}`;
+      reject(new CniError("plugin-not-found", what, { cause: thrown }));
+    });
+    child.on("close", (status, signal) => {
+      clearTimeout(timer);
+      if (failure) reject(failure);
+      else resolve({ status, signal, stdout, stderr });
+    });
+  });
+}
+
+function parseOutput(name: string, stdout: string, command: string, tail: string): unknown {
+  if (stdout.trim() === "") return undefined;
+  // Only these two answer with an object; others may print what they like (spec: ignored).
+  if (command !== "ADD" && command !== "VERSION") return undefined;
+  try {
+    return JSON.parse(stdout);
+  } catch (thrown) {
+    const start = JSON.stringify(stdout.slice(0, 200));
+    const what = `plugin ${name} printed what is no JSON in ${command}: ${start}${tail}`;
+    throw new CniError("plugin-garbage", what, { cause: thrown });
+  }
+}
+
+function parseError(stdout: string): { code: number; msg: string; details?: string } | undefined {
+  try {
+    const error = JSON.parse(stdout) as { code?: unknown; msg?: unknown; details?: unknown };
+    if (typeof error?.code !== "number" || typeof error.msg !== "string") return undefined;
+    const details = typeof error.details === "string" ? { details: error.details } : {};
+    return { code: error.code, msg: error.msg, ...details };
+  } catch (thrown) {
+    // No JSON: the plugin crashed before it could speak the protocol; the caller says so.
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
+}
