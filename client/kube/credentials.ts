@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { TOKEN_REREAD_MS } from "./limits.ts";
+
+/** A bearer token: fixed, in a file that is replaced before it expires, or asked for each time. */
+export type TokenSource = string | { file: string } | (() => Promise<string>);
+
+/** How to reach one apiserver, and as whom. PEM texts, not paths. */
+export interface KubeConnection {
+  /** `https://host:port`; `http://` only for tests and `kubectl proxy`. */
+  server: string;
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  token?: TokenSource | undefined;
+  /** The name to expect in the server's certificate, when it is not the one in `server`. */
+  tlsServerName?: string | undefined;
+}
+
+/** A function that gives the current token; a file is read again when it is a minute old. */
+export function tokenReader(source: TokenSource, clock: Clock): () => Promise<string> {
+  if (typeof source === "string") return () => Promise.resolve(source);
+  if (typeof source === "function") return source;
+  let token = "";
+  let read_ms = -Infinity;
+  return async () => {
+    if (clock.monotonic() - read_ms >= TOKEN_REREAD_MS) {
+      token = (await readFile(source.file, "utf8")).trim();
+      read_ms = clock.monotonic();
+    }
+    return token;
+  };
+}

@@ -1,0 +1,93 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** meta/v1 Status: how the API tells of a failure. */
+export interface Status {
+  kind?: string;
+  apiVersion?: string;
+  status?: string;
+  message?: string;
+  reason?: string;
+  code?: number;
+  details?: {
+    name?: string;
+    group?: string;
+    kind?: string;
+    uid?: string;
+    retryAfterSeconds?: number;
+    causes?: { reason?: string; message?: string; field?: string }[];
+  };
+}
+
+/** The API answered with a failure. `code` is the Status' reason, `http` its HTTP code. */
+export class KubeError extends CodedError {
+  override readonly name = "KubeError";
+  readonly status: Status;
+  readonly http: number;
+
+  constructor(status: Status) {
+    const http = status.code ?? 500;
+    super(status.reason || reasonOfHttp(http), status.message || `the server answered ${http}`);
+    this.status = status;
+    this.http = http;
+  }
+}
+
+/**
+ * The connection failed or the answer was not one of the API; `code` as Node's (`ECONNREFUSED`).
+ */
+export class TransportError extends CodedError {
+  override readonly name = "TransportError";
+}
+
+/** The reason upstream gives to an HTTP code when the body has none. */
+function reasonOfHttp(http: number): string {
+  const reasons: Record<number, string> = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    406: "NotAcceptable",
+    409: "Conflict",
+    410: "Gone",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+  };
+  return reasons[http] ?? "Unknown";
+}
+
+function hasReason(thrown: unknown, ...reasons: string[]): boolean {
+  return thrown instanceof KubeError && reasons.includes(thrown.code);
+}
+
+/** The object, or the resource itself, is not there. */
+export function isNotFound(thrown: unknown): boolean {
+  return hasReason(thrown, "NotFound");
+}
+
+/** The object was changed since it was read, or a precondition does not hold. */
+export function isConflict(thrown: unknown): boolean {
+  return hasReason(thrown, "Conflict");
+}
+
+/** An object of that name is there already. */
+export function isAlreadyExists(thrown: unknown): boolean {
+  return hasReason(thrown, "AlreadyExists");
+}
+
+/** The revision asked for is gone from the server's history: list again. */
+export function isExpired(thrown: unknown): boolean {
+  return hasReason(thrown, "Expired", "Gone");
+}
+
+/** The object was refused because its namespace is being deleted. */
+export function isNamespaceTerminating(thrown: unknown): boolean {
+  if (!hasReason(thrown, "Forbidden")) return false;
+  const causes = (thrown as KubeError).status.details?.causes ?? [];
+  return causes.some((cause) => cause.reason === "NamespaceTerminating");
+}

@@ -1,0 +1,159 @@
+import type { Event, ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isNotFound, KubeError, TransportError } from "./errors.ts";
+import {
+  type Correlation,
+  EventCorrelator,
+  type Occurrence,
+} from "./event-correlator.ts";
+import { EVENT_ATTEMPTS_MAX, EVENTS_PENDING_MAX, EVENTS_REMEMBERED_MAX } from "./limits.ts";
+import type { KubeObject } from "./object.ts";
+import type { ResourceClient } from "./resource-client.ts";
+import { EVENTS } from "./resources.ts";
+import type { KubeClient } from "./rest.ts";
+import { timeText } from "./time.ts";
+
+export interface EventRecorderOptions {
+  client: KubeClient;
+  /**
+   * `default-scheduler`, `deployment-controller`, `kubelet`: what `kubectl describe` shows as From.
+   */
+  component: string;
+  host?: string;
+  clock: Clock;
+}
+
+type Recorded = Extract<Correlation, { act: "record" }> & { occurrence: Occurrence };
+
+const log = logger("events");
+const RETRY_MS = 1_000;
+
+/**
+ * Tells the cluster what happened to an object, as core/v1 Events that count their repeats. Writing
+ * happens later and in order; what cannot be written in time is dropped with a line in the log,
+ * never waited for.
+ */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #events: ResourceClient<Event>;
+  readonly #correlator: EventCorrelator;
+  readonly #written = new Map<string, { name: string; namespace: string }>();
+  readonly #end = new AbortController();
+  #pending: Recorded[] = [];
+  #writing: Promise<void> | undefined;
+  #order = 0;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#events = options.client.resource<Event>(EVENTS);
+    this.#correlator = new EventCorrelator(options.clock);
+  }
+
+  /**
+   * Records an occurrence about an object (which must carry apiVersion and kind) or a reference.
+   */
+  record(
+    about: KubeObject | ObjectReference,
+    type: "Normal" | "Warning",
+    reason: string,
+    message: string,
+  ): void {
+    if (this.#end.signal.aborted) return;
+    const occurrence = { about: referenceTo(about), type, reason, message };
+    const correlation = this.#correlator.correlate(occurrence);
+    if (correlation.act === "skip") return;
+    if (this.#pending.length >= EVENTS_PENDING_MAX) {
+      log.warn("event dropped, too many wait to be written", { reason, message });
+      return;
+    }
+    this.#pending.push({ ...correlation, occurrence });
+    this.#writing ??= this.#drain();
+  }
+
+  /** Writes what is pending unless the server does not answer, then stops. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#writing;
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
+      await this.#write(next);
+    }
+    this.#writing = undefined;
+  }
+
+  async #write(recorded: Recorded): Promise<void> {
+    const { clock } = this.#options;
+    for (let attempt = 1; attempt <= EVENT_ATTEMPTS_MAX; attempt++) {
+      try {
+        return await this.#writeOnce(recorded);
+      } catch (thrown) {
+        const { reason } = recorded.occurrence;
+        const refused = thrown instanceof KubeError && thrown.http < 500 && thrown.http !== 429;
+        if (refused || !(thrown instanceof KubeError || thrown instanceof TransportError)) {
+          return log.debug("event refused", { reason, error: messageOf(thrown) });
+        }
+        if (attempt === EVENT_ATTEMPTS_MAX || this.#end.signal.aborted) {
+          return log.warn("event not written", { reason, error: messageOf(thrown) });
+        }
+        await delay(clock, RETRY_MS, this.#end.signal);
+      }
+    }
+  }
+
+  async #writeOnce(recorded: Recorded): Promise<void> {
+    const written = this.#written.get(recorded.key);
+    if (written && recorded.count > 1) {
+      const lastTimestamp = timeText(this.#options.clock.now());
+      const patch = { count: recorded.count, message: recorded.message, lastTimestamp };
+      try {
+        await this.#events.patch(written, "strategic", patch);
+        return;
+      } catch (thrown) {
+        // The old one has expired on the server: begin a new one.
+        if (!isNotFound(thrown)) throw thrown;
+      }
+    }
+    const event = this.#eventOf(recorded);
+    await this.#events.create(event);
+    const { name = "", namespace = "" } = event.metadata;
+    this.#written.set(recorded.key, { name, namespace });
+    if (this.#written.size > EVENTS_REMEMBERED_MAX) {
+      const [oldest] = this.#written.keys();
+      if (oldest !== undefined) this.#written.delete(oldest);
+    }
+  }
+
+  #eventOf({ occurrence, message, count, first_ms }: Recorded): Event {
+    const { clock, component, host } = this.#options;
+    const { about, type, reason } = occurrence;
+    // As upstream: the object's name and the time in hexadecimal nanoseconds, unique by a counter.
+    const now_ns = BigInt(clock.now()) * 1_000_000n + BigInt(this.#order++ % 1_000_000);
+    const unique = now_ns.toString(16);
+    return {
+      metadata: { name: `${about.name ?? ""}.${unique}`, namespace: about.namespace ?? "default" },
+      involvedObject: about,
+      type,
+      reason,
+      message: message.slice(0, 1024),
+      source: host === undefined ? { component } : { component, host },
+      firstTimestamp: timeText(first_ms),
+      lastTimestamp: timeText(clock.now()),
+      count,
+      reportingComponent: component,
+      reportingInstance: host ?? "",
+    };
+  }
+}
+
+function referenceTo(about: KubeObject | ObjectReference): ObjectReference {
+  if (!("metadata" in about)) return about as ObjectReference;
+  const { apiVersion = "", kind = "", metadata } = about;
+  const { namespace, name = "", uid = "", resourceVersion = "" } = metadata;
+  const reference = { apiVersion, kind, name, uid, resourceVersion };
+  return namespace ? { ...reference, namespace } : reference;
+}

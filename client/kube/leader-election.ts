@@ -1,0 +1,183 @@
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { type Random, systemRandom } from "@raft2kube/std/random.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isNotFound } from "./errors.ts";
+import type { ObjectName } from "./object.ts";
+import type { ResourceClient } from "./resource-client.ts";
+import type { KubeClient } from "./rest.ts";
+import { LEASES } from "./resources.ts";
+import { microTimeText, timeOf } from "./time.ts";
+
+export interface LeaderElectionOptions {
+  client: KubeClient;
+  lease: ObjectName;
+  /** Unique among the candidates. */
+  identity: string;
+  /** Upstream's 15, 10 and 2 seconds unless set. */
+  duration_ms?: number;
+  renewDeadline_ms?: number;
+  retry_ms?: number;
+  clock: Clock;
+  random?: Random;
+  /**
+   * Begins to lead. `signal` aborts when leadership is lost; the promise ends when all has stopped.
+   */
+  lead(signal: AbortSignal): Promise<void>;
+}
+
+/** What a candidate does about a lease. */
+export type ElectionStep = "create" | "take" | "renew" | "wait";
+
+/**
+ * The rule of client-go: a lease is another's until it was seen unchanged for its whole duration.
+ */
+export function planElection(
+  lease: Lease | undefined,
+  identity: string,
+  unchanged_ms: number,
+): ElectionStep {
+  if (!lease) return "create";
+  const { holderIdentity, leaseDurationSeconds = 0 } = lease.spec;
+  if (holderIdentity === identity) return "renew";
+  if (!holderIdentity) return "take";
+  return unchanged_ms >= leaseDurationSeconds * 1000 ? "take" : "wait";
+}
+
+/**
+ * Stands for election on a Lease for ever: leads while it holds and renews it, and stands again
+ * when it lost it. Time on the lease itself is never compared with the local clock, only its
+ * change.
+ */
+export class LeaderElection {
+  readonly #options: Required<LeaderElectionOptions>;
+  readonly #leases: ResourceClient<Lease>;
+  readonly #log;
+  readonly #end = new AbortController();
+  #seen: { revision: string | undefined; at_ms: number } = { revision: undefined, at_ms: 0 };
+  #held: Lease | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    const times = { duration_ms: 15_000, renewDeadline_ms: 10_000, retry_ms: 2_000 };
+    this.#options = { ...times, random: systemRandom, ...options };
+    this.#leases = options.client.resource<Lease>(LEASES);
+    this.#log = logger("leader-election");
+  }
+
+  get leading(): boolean {
+    return this.#held !== undefined;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Stops leading, waits for `lead` to end, and gives the lease back. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, retry_ms, random, lead, identity, lease } = this.#options;
+    const end = this.#end.signal;
+    while (!end.aborted) {
+      if (!(await this.#step())) {
+        await delay(clock, retry_ms * (1 + random.next() * 0.2), end);
+        continue;
+      }
+      this.#log.info("leading", { lease: lease.name, identity });
+      const lost = new AbortController();
+      const leading = lead(AbortSignal.any([lost.signal, end]));
+      await this.#renewUntilLost(end);
+      lost.abort();
+      await leading;
+      if (end.aborted) await this.#release();
+      this.#held = undefined;
+      this.#log.info("no longer leading", { lease: lease.name, identity });
+    }
+  }
+
+  /** Renews until the deadline passed without success, another holds the lease, or the end. */
+  async #renewUntilLost(end: AbortSignal): Promise<void> {
+    const { clock, retry_ms, renewDeadline_ms } = this.#options;
+    let renewed_ms = clock.monotonic();
+    while (clock.monotonic() - renewed_ms < renewDeadline_ms) {
+      await delay(clock, retry_ms, end);
+      if (end.aborted) return;
+      const begun_ms = clock.monotonic();
+      if (await this.#step()) renewed_ms = begun_ms;
+    }
+  }
+
+  /** One attempt to get or keep the lease; whether it is held now. A failure is only "not now". */
+  async #step(): Promise<boolean> {
+    const { clock, identity, lease: name } = this.#options;
+    try {
+      const lease = await this.#read(name);
+      const revision = lease?.metadata.resourceVersion;
+      if (revision !== this.#seen.revision) this.#seen = { revision, at_ms: clock.monotonic() };
+      const step = planElection(lease, identity, clock.monotonic() - this.#seen.at_ms);
+      if (step === "wait") return false;
+      const wanted = this.#wanted(step, lease);
+      const written = step === "create"
+        ? await this.#leases.create(wanted)
+        : await this.#leases.update(wanted);
+      this.#held = written;
+      const at_ms = clock.monotonic();
+      this.#seen = { revision: written.metadata.resourceVersion, at_ms };
+      return true;
+    } catch (thrown) {
+      this.#log.debug("lease not written", { lease: name.name, error: messageOf(thrown) });
+      return false;
+    }
+  }
+
+  async #read(name: ObjectName): Promise<Lease | undefined> {
+    try {
+      return await this.#leases.get(name);
+    } catch (thrown) {
+      if (isNotFound(thrown)) return undefined;
+      throw thrown;
+    }
+  }
+
+  #wanted(step: ElectionStep, lease: Lease | undefined): Lease {
+    const { clock, identity, duration_ms, lease: name } = this.#options;
+    const now = microTimeText(clock.now());
+    const kept = step === "renew" ? lease?.spec : undefined;
+    const transitions = lease?.spec.leaseTransitions ?? 0;
+    return {
+      metadata: lease?.metadata ?? { ...name },
+      spec: {
+        holderIdentity: identity,
+        leaseDurationSeconds: Math.ceil(duration_ms / 1000),
+        acquireTime: kept?.acquireTime ?? now,
+        renewTime: now,
+        leaseTransitions: step === "take" ? transitions + 1 : transitions,
+      },
+    };
+  }
+
+  /**
+   * Lets the next candidate begin at once. The lease of one that took over meanwhile is not ours.
+   */
+  async #release(): Promise<void> {
+    const held = this.#held;
+    if (!held) return;
+    const spec = { ...held.spec, holderIdentity: "", leaseDurationSeconds: 1 };
+    try {
+      await this.#leases.update({ ...held, spec });
+    } catch (thrown) {
+      this.#log.debug("lease not released", { error: messageOf(thrown) });
+    }
+  }
+}
+
+/** When a lease was last renewed, in milliseconds since 1970. */
+export function renewedAt(lease: Lease): number | undefined {
+  return timeOf(lease.spec.renewTime);
+}

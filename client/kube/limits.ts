@@ -1,0 +1,69 @@
+/** Objects per page of a list (client-go's reflector asks for the same). */
+export const LIST_PAGE_SIZE = 500;
+
+/** Pages of one list; more means the server hands out continue tokens without end. */
+export const LIST_PAGES_MAX = 10_000;
+
+/** One answer, uncompressed. Five thousand large pods fit. */
+export const RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
+
+/** One watch event: an object is at most about 1.5 MiB in the store, its JSON may be larger. */
+export const WATCH_LINE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** A request that is not a watch: from the moment it is sent to the end of its answer. */
+export const REQUEST_TIMEOUT_MS = 60_000;
+
+/**
+ * Attempts of one request, the first included, when the server answers 429 or refuses connections.
+ */
+export const ATTEMPTS_MAX = 10;
+
+/** The longest Retry-After that is waited for; a longer one is given to the caller as its error. */
+export const RETRY_AFTER_MAX_MS = 30_000;
+
+/** Pause before trying again after a refused connection. */
+export const REFUSED_RETRY_MS = 200;
+
+/** Requests waiting for the rate bound; more fail at once. */
+export const RATE_WAITERS_MAX = 10_000;
+
+/** Requests per second and in one burst, unless the client is made with others. */
+export const QPS_DEFAULT = 50;
+export const BURST_DEFAULT = 100;
+
+/** How long a token read from a file is used before the file is read again. */
+export const TOKEN_REREAD_MS = 60_000;
+
+/** Sockets of one client, watches included. */
+export const SOCKETS_MAX = 512;
+
+/** A watch is ended and begun again after this long, plus up to as much again. */
+export const WATCH_TIMEOUT_S = 300;
+
+/** Back-off of a failing list or watch: doubles from the first to the second, with jitter. */
+export const REFLECTOR_BACKOFF_MS = 200;
+export const REFLECTOR_BACKOFF_MAX_MS = 30_000;
+
+/** Keys in one work queue: more than the objects of a large cluster. */
+export const QUEUE_KEYS_MAX = 1_000_000;
+
+/** Back-off of a key that keeps failing: doubles from the first to the second. */
+export const QUEUE_BACKOFF_MS = 5;
+export const QUEUE_BACKOFF_MAX_MS = 60_000;
+
+/** Events waiting to be written; more are dropped, and the drop is logged. */
+export const EVENTS_PENDING_MAX = 1_000;
+
+/** Different events remembered for counting repeats. */
+export const EVENTS_REMEMBERED_MAX = 4_096;
+
+/** Repeats about one object: a burst, then one each five minutes (as upstream's spam filter). */
+export const EVENTS_BURST = 25;
+export const EVENTS_REFILL_MS = 300_000;
+
+/** As many events that differ only in their message within this time are combined into one. */
+export const EVENTS_SIMILAR_MAX = 10;
+export const EVENTS_SIMILAR_MS = 600_000;
+
+/** Attempts to write one event. */
+export const EVENT_ATTEMPTS_MAX = 12;

@@ -1,0 +1,76 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import type { KubeObject } from "./object.ts";
+
+/** The one owner that manages an object, if it has one. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
+
+/** Whether `owner` (by uid) manages an object. */
+export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
+  const uid = owner.metadata.uid;
+  return uid !== undefined && controllerOf(object)?.uid === uid;
+}
+
+/** The reference that makes `owner` the controller of what carries it. */
+export function controllerReference(
+  owner: KubeObject,
+  type: { apiVersion: string; kind: string },
+): OwnerReference {
+  return {
+    apiVersion: type.apiVersion,
+    kind: type.kind,
+    name: owner.metadata.name ?? "",
+    uid: owner.metadata.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/** What a controller has to do with the objects around it. */
+export interface ClaimPlan<T> {
+  /** Its own, matching. */
+  owned: T[];
+  /** Orphans that match: to be taken. */
+  adopt: T[];
+  /** Its own that match no more: to be let go. */
+  release: T[];
+}
+
+/**
+ * Sorts objects by upstream's rules of controller references: an object of another controller is
+ * left alone; an own one that does not match is released, unless either is being deleted; an orphan
+ * that matches is adopted, unless either is being deleted.
+ */
+export function planClaim<T extends KubeObject>(
+  controller: KubeObject,
+  objects: readonly T[],
+  matches: (object: T) => boolean,
+): ClaimPlan<T> {
+  const plan: ClaimPlan<T> = { owned: [], adopt: [], release: [] };
+  const leaving = Boolean(controller.metadata.deletionTimestamp);
+  for (const object of objects) {
+    const owner = controllerOf(object);
+    if (owner) {
+      if (owner.uid !== controller.metadata.uid) continue;
+      if (matches(object)) plan.owned.push(object);
+      else if (!leaving && !object.metadata.deletionTimestamp) plan.release.push(object);
+      continue;
+    }
+    if (leaving || object.metadata.deletionTimestamp || !matches(object)) continue;
+    plan.adopt.push(object);
+  }
+  return plan;
+}
+
+/**
+ * The strategic merge patch that adopts: the uid in it makes it fail if the object was replaced.
+ */
+export function adoptionPatch(reference: OwnerReference, uid: string | undefined): unknown {
+  return { metadata: { ownerReferences: [reference], uid } };
+}
+
+/** The strategic merge patch that removes an owner's reference. */
+export function releasePatch(ownerUid: string | undefined, uid: string | undefined): unknown {
+  return { metadata: { ownerReferences: [{ $patch: "delete", uid: ownerUid }], uid } };
+}

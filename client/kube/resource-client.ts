@@ -1,0 +1,153 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { KubeList, KubeObject, ObjectName } from "./object.ts";
+import { nameOf } from "./object.ts";
+import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "./limits.ts";
+import {
+  type DeleteOptions,
+  type ListOptions,
+  PATCH_CONTENT_TYPES,
+  type PatchType,
+  queryString,
+  type Selection,
+  type WatchOptions,
+  type WriteOptions,
+} from "./query.ts";
+import { apiVersionOf, type ResourceAddress, resourcePath, type ResourceType } from "./resource.ts";
+import type { KubeClient } from "./rest.ts";
+import { watchStream, type WatchStream } from "./watch.ts";
+
+const METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/** All that a client can ask of one resource. Objects given back belong to the caller. */
+export class ResourceClient<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly type: ResourceType;
+
+  constructor(client: KubeClient, type: ResourceType) {
+    this.client = client;
+    this.type = type;
+  }
+
+  /** One object; fails with NotFound. */
+  get(name: ObjectName, options: { metadataOnly?: boolean } = {}): Promise<T> {
+    const accept = options.metadataOnly ? METADATA_ONE : undefined;
+    return this.client.request<T>({ method: "GET", path: this.#path(name), accept });
+  }
+
+  /** One page of objects. */
+  list(options: ListOptions & { signal?: AbortSignal } = {}): Promise<KubeList<T>> {
+    const { namespace, metadataOnly, signal, ...query } = options;
+    const path = this.#path({ namespace }) + queryString(query);
+    const accept = metadataOnly ? METADATA_LIST : undefined;
+    return this.client.request<KubeList<T>>({ method: "GET", path, accept, signal });
+  }
+
+  /**
+   * All objects, page by page, as of one revision (that of the answer's metadata). Fails with
+   * Expired when a page came too late.
+   */
+  async listAll(
+    options: Omit<ListOptions, "continue"> & { signal?: AbortSignal } = {},
+  ): Promise<KubeList<T>> {
+    const limit = options.limit ?? LIST_PAGE_SIZE;
+    const all = await this.list({ ...options, limit });
+    let token = all.metadata.continue;
+    for (let page = 1; token; page++) {
+      if (page >= LIST_PAGES_MAX) {
+        const message = `a list of ${this.type.plural} does not end after ${page} pages`;
+        throw new CodedError("ListTooLong", message);
+      }
+      const { resourceVersion: _first, resourceVersionMatch: _match, ...rest } = options;
+      const next = await this.list({ ...rest, limit, continue: token });
+      for (const item of next.items) all.items.push(item);
+      token = next.metadata.continue;
+    }
+    return all;
+  }
+
+  /** Events from `resourceVersion` on; ends when the server ends it, `close()` ends it earlier. */
+  watch(options: WatchOptions & { signal?: AbortSignal } = {}): WatchStream<T> {
+    const { namespace, metadataOnly, signal, ...query } = options;
+    const path = this.#path({ namespace }) + queryString({ ...query, watch: true });
+    const accept = metadataOnly ? METADATA_ONE : undefined;
+    return watchStream<T>(this.client, { path, accept, signal });
+  }
+
+  /** Creates an object in the namespace that its metadata names. */
+  create(object: T, options: WriteOptions = {}): Promise<T> {
+    const path = this.#path({ namespace: object.metadata.namespace }) + writeQuery(options);
+    return this.#send("POST", path, this.#typed(object));
+  }
+
+  /** Replaces an object; with a resourceVersion in it, only if unchanged since (else Conflict). */
+  update(object: T, options: WriteOptions = {}): Promise<T> {
+    return this.#send("PUT", this.#path(nameOf(object)) + writeQuery(options), this.#typed(object));
+  }
+
+  /** Replaces an object's status alone. */
+  updateStatus(object: T, options: WriteOptions = {}): Promise<T> {
+    const path = this.#path({ ...nameOf(object), subresource: "status" }) + writeQuery(options);
+    return this.#send("PUT", path, this.#typed(object));
+  }
+
+  /** Changes an object (or a subresource of it) by a patch. */
+  patch(
+    name: ObjectName & { subresource?: string },
+    type: PatchType,
+    patch: unknown,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const path = this.#path(name) + writeQuery(options);
+    return this.#send("PATCH", path, patch, PATCH_CONTENT_TYPES[type]);
+  }
+
+  /** Asks for an object's deletion; it may stay with a deletionTimestamp for its finalizers. */
+  async delete(name: ObjectName, options: DeleteOptions = {}): Promise<void> {
+    const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
+    await this.client.request({ method: "DELETE", path: this.#path(name), body });
+  }
+
+  /** Asks for the deletion of all objects of a selection. */
+  async deleteCollection(selection: Selection, options: DeleteOptions = {}): Promise<void> {
+    const { namespace, ...query } = selection;
+    const path = this.#path({ namespace }) + queryString({ ...query });
+    const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
+    await this.client.request({ method: "DELETE", path, body });
+  }
+
+  /** Reads a subresource (`scale`, `status`). */
+  getSubresource<S>(name: ObjectName, subresource: string): Promise<S> {
+    return this.client.request<S>({ method: "GET", path: this.#path({ ...name, subresource }) });
+  }
+
+  /** Creates through a subresource (`binding`, `eviction`, `token`). */
+  createSubresource<S>(name: ObjectName, subresource: string, body: unknown): Promise<S> {
+    const path = this.#path({ ...name, subresource });
+    return this.client.request<S>({ method: "POST", path, body });
+  }
+
+  /** Replaces a subresource (`scale`, `approval`, `finalize`). */
+  updateSubresource<S>(name: ObjectName, subresource: string, body: unknown): Promise<S> {
+    const path = this.#path({ ...name, subresource });
+    return this.client.request<S>({ method: "PUT", path, body });
+  }
+
+  #path(address: ResourceAddress): string {
+    return resourcePath(this.type, address);
+  }
+
+  #send(method: string, path: string, body: unknown, contentType?: string): Promise<T> {
+    return this.client.request<T>({ method, path, body, contentType });
+  }
+
+  /** Items of a list come without their type; the server wants it back. */
+  #typed(object: T): T {
+    const { apiVersion = apiVersionOf(this.type), kind = this.type.kind } = object;
+    return kind === undefined ? { ...object, apiVersion } : { ...object, apiVersion, kind };
+  }
+}
+
+function writeQuery(options: WriteOptions): string {
+  return queryString({ ...options });
+}

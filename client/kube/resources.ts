@@ -1,0 +1,35 @@
+import type { ResourceType } from "./resource.ts";
+
+function core(kind: string, plural: string, namespaced = true): ResourceType {
+  return { group: "", version: "v1", plural, namespaced, kind };
+}
+
+function grouped(group: string, kind: string, plural: string, namespaced = true): ResourceType {
+  return { group, version: "v1", plural, namespaced, kind };
+}
+
+export const PODS = core("Pod", "pods");
+export const SERVICES = core("Service", "services");
+export const ENDPOINTS = core("Endpoints", "endpoints");
+export const CONFIG_MAPS = core("ConfigMap", "configmaps");
+export const SECRETS = core("Secret", "secrets");
+export const SERVICE_ACCOUNTS = core("ServiceAccount", "serviceaccounts");
+export const EVENTS = core("Event", "events");
+export const PERSISTENT_VOLUME_CLAIMS = core("PersistentVolumeClaim", "persistentvolumeclaims");
+export const PERSISTENT_VOLUMES = core("PersistentVolume", "persistentvolumes", false);
+export const NODES = core("Node", "nodes", false);
+export const NAMESPACES = core("Namespace", "namespaces", false);
+
+export const DEPLOYMENTS = grouped("apps", "Deployment", "deployments");
+export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
+export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
+export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
+export const STORAGE_CLASSES = grouped("storage.k8s.io", "StorageClass", "storageclasses", false);
+export const CSI_NODES = grouped("storage.k8s.io", "CSINode", "csinodes", false);
+export const CSI_DRIVERS = grouped("storage.k8s.io", "CSIDriver", "csidrivers", false);
+export const CERTIFICATE_SIGNING_REQUESTS = grouped(
+  "certificates.k8s.io",
+  "CertificateSigningRequest",
+  "certificatesigningrequests",
+  false,
+);

@@ -1,0 +1,184 @@
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { type KubeConnection, tokenReader } from "./credentials.ts";
+import { KubeError, type Status, TransportError } from "./errors.ts";
+import {
+  ATTEMPTS_MAX,
+  BURST_DEFAULT,
+  QPS_DEFAULT,
+  REFUSED_RETRY_MS,
+  REQUEST_TIMEOUT_MS,
+  RETRY_AFTER_MAX_MS,
+} from "./limits.ts";
+import type { KubeObject } from "./object.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { ResourceType } from "./resource.ts";
+import { ResourceClient } from "./resource-client.ts";
+import {
+  type HttpResponse,
+  httpTransport,
+  readBody,
+  STALE_CONNECTION,
+  type Transport,
+} from "./transport.ts";
+
+export interface KubeClientOptions extends KubeConnection {
+  clock?: Clock;
+  /** Requests per second in the long run and at once; a watch counts once. */
+  qps?: number;
+  burst?: number;
+  userAgent?: string;
+  /** Another way to carry requests, instead of HTTP to `server`. */
+  transport?: Transport;
+}
+
+/** One call to the API by its path; `body` is sent as JSON unless it is a string or a Buffer. */
+export interface KubeRequest {
+  method: string;
+  path: string;
+  body?: unknown;
+  contentType?: string | undefined;
+  accept?: string | undefined;
+  signal?: AbortSignal | undefined;
+  timeout_ms?: number | undefined;
+}
+
+/**
+ * A client of one apiserver under one identity. Everything that can be asked of a resource is on
+ * the handle that `resource` returns; `request` and `open` serve what is no resource (discovery,
+ * health). Failures: KubeError when the API answered, TransportError when it did not.
+ */
+export class KubeClient {
+  readonly clock: Clock;
+  readonly server: string;
+  readonly #transport: Transport;
+  readonly #rate: RateLimit;
+  readonly #token: (() => Promise<string>) | undefined;
+  readonly #userAgent: string;
+  #closed = false;
+
+  constructor(options: KubeClientOptions) {
+    this.clock = options.clock ?? systemClock();
+    this.server = options.server;
+    this.#transport = options.transport ?? httpTransport(options, this.clock);
+    const { qps = QPS_DEFAULT, burst = BURST_DEFAULT } = options;
+    this.#rate = new RateLimit({ clock: this.clock, qps, burst });
+    this.#token = options.token === undefined ? undefined : tokenReader(options.token, this.clock);
+    this.#userAgent = options.userAgent ?? "r2k";
+  }
+
+  /** The typed door to one resource: `client.resource<Pod>(PODS)`. */
+  resource<T extends KubeObject>(type: ResourceType): ResourceClient<T> {
+    return new ResourceClient<T>(this, type);
+  }
+
+  /** Sends a request and gives its answer, parsed as JSON. */
+  async request<T>(request: KubeRequest): Promise<T> {
+    const text = await this.requestText(request);
+    try {
+      return JSON.parse(text) as T;
+    } catch (thrown) {
+      const what = `${request.method} ${request.path}: the answer is not JSON`;
+      throw new TransportError("EBADANSWER", what, { cause: thrown });
+    }
+  }
+
+  /** Sends a request and gives its answer as text. */
+  async requestText(request: KubeRequest): Promise<string> {
+    const timeout_ms = request.timeout_ms ?? REQUEST_TIMEOUT_MS;
+    const deadline = new AbortController();
+    const timer = this.clock.after(timeout_ms, () => deadline.abort());
+    const signals = request.signal ? [request.signal, deadline.signal] : [deadline.signal];
+    const signal = AbortSignal.any(signals);
+    try {
+      const response = await this.open({ ...request, signal, timeout_ms });
+      return await readBody(response, `${request.method} ${request.path}`);
+    } catch (thrown) {
+      if (!deadline.signal.aborted || request.signal?.aborted) throw thrown;
+      const message = `${request.method} ${request.path}: no answer within ${timeout_ms} ms`;
+      throw new TransportError("ETIMEDOUT", message, { cause: thrown });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /**
+   * Sends a request and gives the answer's head with its body unread (watches, logs). Tries again
+   * on 429 with Retry-After, on refused connections (nothing was sent), and for GET on a stale one.
+   */
+  async open(request: KubeRequest): Promise<HttpResponse> {
+    for (let attempt = 1; ; attempt++) {
+      await this.#rate.take();
+      if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
+      let pause_ms: number | undefined;
+      let failure: unknown;
+      try {
+        const response = await this.#send(request);
+        if (response.status < 400) return response;
+        failure = await errorOf(response, `${request.method} ${request.path}`);
+        pause_ms = retryAfter(response);
+      } catch (thrown) {
+        failure = thrown;
+        pause_ms = retryAfterFailure(thrown, request.method);
+      }
+      if (pause_ms === undefined || attempt >= ATTEMPTS_MAX) throw failure;
+      await delay(this.clock, pause_ms, request.signal);
+      if (request.signal?.aborted) throw failure;
+    }
+  }
+
+  /** Ends all connections; requests under way and later ones fail with `ECANCELED` or a reset. */
+  close(): void {
+    this.#closed = true;
+    this.#rate.close();
+    this.#transport.close();
+  }
+
+  async #send(request: KubeRequest): Promise<HttpResponse> {
+    const { method, path, body, signal, timeout_ms = REQUEST_TIMEOUT_MS } = request;
+    const headers: Record<string, string> = {
+      accept: request.accept ?? "application/json",
+      "user-agent": this.#userAgent,
+    };
+    if (this.#token) headers["authorization"] = `Bearer ${await this.#token()}`;
+    let bytes: Buffer | undefined;
+    if (body !== undefined) {
+      bytes = encode(body);
+      headers["content-type"] = request.contentType ?? "application/json";
+      headers["content-length"] = String(bytes.length);
+    }
+    return this.#transport.send({ method, path, headers, body: bytes, signal, timeout_ms });
+  }
+}
+
+function encode(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+}
+
+async function errorOf(response: HttpResponse, what: string): Promise<KubeError> {
+  const text = await readBody(response, what);
+  let status: Status | undefined;
+  try {
+    const parsed = JSON.parse(text) as Status;
+    if (parsed.kind === "Status") status = parsed;
+  } catch (thrown) {
+    // A proxy's or an early error page: told below as it is. Anything else is a fault of ours.
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+  }
+  const message = `${what}: ${response.status} ${text.slice(0, 512).trim()}`;
+  return new KubeError({ ...(status ?? { message }), code: status?.code ?? response.status });
+}
+
+function retryAfter(response: HttpResponse): number | undefined {
+  const seconds = Number(response.headers["retry-after"]);
+  if (response.status !== 429 || !Number.isFinite(seconds) || seconds < 0) return undefined;
+  const pause_ms = seconds * 1000;
+  return pause_ms <= RETRY_AFTER_MAX_MS ? pause_ms : undefined;
+}
+
+function retryAfterFailure(thrown: unknown, method: string): number | undefined {
+  if (!(thrown instanceof TransportError)) return undefined;
+  if (thrown.code === "ECONNREFUSED") return REFUSED_RETRY_MS;
+  return thrown.code === STALE_CONNECTION && method === "GET" ? 0 : undefined;
+}

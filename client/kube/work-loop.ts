@@ -1,0 +1,41 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isConflict, isNamespaceTerminating } from "./errors.ts";
+import type { WorkQueue } from "./workqueue.ts";
+
+/** Brings one object nearer to what is wanted. May ask to be called again after a time. */
+export type Reconcile = (key: string) => Promise<{ again_ms: number } | void>;
+
+/**
+ * Runs a reconciler over a queue with some workers, until the queue is closed; resolves when the
+ * last worker has finished. A failure is logged and its key tried again with back-off.
+ */
+export async function runWorkers(
+  name: string,
+  queue: WorkQueue,
+  workers: number,
+  reconcile: Reconcile,
+): Promise<void> {
+  const log = logger(name);
+  const work = async () => {
+    for (;;) {
+      const key = await queue.take();
+      if (key === undefined) return;
+      try {
+        const result = await reconcile(key);
+        queue.forget(key);
+        if (result) queue.addAfter(key, result.again_ms);
+      } catch (thrown) {
+        // Somebody was faster: the informer will bring the newer state.
+        const expected = isConflict(thrown) || isNamespaceTerminating(thrown);
+        const fields = { key, error: messageOf(thrown), failures: queue.failures(key) + 1 };
+        if (expected) log.debug("out of date, trying again", fields);
+        else log.warn("failed, trying again", fields);
+        queue.addRateLimited(key);
+      } finally {
+        queue.done(key);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+}

@@ -1,0 +1,120 @@
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { QUEUE_BACKOFF_MAX_MS, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "./limits.ts";
+
+export interface WorkQueueOptions {
+  clock: Clock;
+  /** Back-off of a failing key: doubles from the first to the second. */
+  backoff_ms?: number;
+  backoffMax_ms?: number;
+  keys_max?: number;
+}
+
+/**
+ * Keys to look at, each at most once in the queue and by one worker at a time: a key added while it
+ * is being worked on comes again after `done`. The contract of client-go's rate-limiting queue.
+ */
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #backoff_ms: number;
+  readonly #backoffMax_ms: number;
+  readonly #keys_max: number;
+  readonly #waiting = new Set<string>();
+  readonly #active = new Set<string>();
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, { at_ms: number; timer: Timer }>();
+  readonly #failures = new Map<string, number>();
+  #takers: ((key: string | undefined) => void)[] = [];
+  #closed = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#clock = options.clock;
+    this.#backoff_ms = options.backoff_ms ?? QUEUE_BACKOFF_MS;
+    this.#backoffMax_ms = options.backoffMax_ms ?? QUEUE_BACKOFF_MAX_MS;
+    this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
+  }
+
+  /** Keys ready to be taken. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Adds a key now. Fails with `QueueFull` above the bound: the program is then not keeping up. */
+  add(key: string): void {
+    if (this.#closed || this.#waiting.has(key)) return;
+    if (this.#active.has(key)) {
+      this.#again.add(key);
+      return;
+    }
+    if (this.#waiting.size >= this.#keys_max) {
+      throw new CodedError("QueueFull", `a work queue holds ${this.#keys_max} keys already`);
+    }
+    const taker = this.#takers.shift();
+    if (!taker) {
+      this.#waiting.add(key);
+      return;
+    }
+    this.#active.add(key);
+    taker(key);
+  }
+
+  /** Adds a key after a delay; an earlier time for the same key wins. */
+  addAfter(key: string, delay_ms: number): void {
+    if (this.#closed) return;
+    if (delay_ms <= 0) return this.add(key);
+    const at_ms = this.#clock.monotonic() + delay_ms;
+    const delayed = this.#delayed.get(key);
+    if (delayed && delayed.at_ms <= at_ms) return;
+    delayed?.timer.cancel();
+    const timer = this.#clock.after(delay_ms, () => {
+      this.#delayed.delete(key);
+      this.add(key);
+    });
+    this.#delayed.set(key, { at_ms, timer });
+  }
+
+  /** Adds a key that failed, after a pause that doubles with each failure until `forget`. */
+  addRateLimited(key: string): void {
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    const doubled_ms = this.#backoff_ms * 2 ** Math.min(failures, 40);
+    this.addAfter(key, Math.min(this.#backoffMax_ms, doubled_ms));
+  }
+
+  /** How often a key has failed since it was last forgotten. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  /** The key is well: its next failure starts at the first pause. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** The next key, waiting for one if need be; undefined when the queue is closed. */
+  take(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    for (const key of this.#waiting) {
+      this.#waiting.delete(key);
+      this.#active.add(key);
+      return Promise.resolve(key);
+    }
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  /** The worker is finished with a key it took. */
+  done(key: string): void {
+    this.#active.delete(key);
+    if (this.#again.delete(key)) this.add(key);
+  }
+
+  /** Nothing more comes out; workers that wait get undefined, delays are dropped. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+    this.#again.clear();
+    for (const { timer } of this.#delayed.values()) timer.cancel();
+    this.#delayed.clear();
+    for (const taker of this.#takers.splice(0)) taker(undefined);
+  }
+}
