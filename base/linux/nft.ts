@@ -1,0 +1,71 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { inNetns } from "./netns.ts";
+
+/** nft refused a transaction: nothing of it was applied. `message` holds what nft said. */
+export class NftError extends CodedError {
+  override readonly name = "NftError";
+}
+
+const OUTPUT_BYTES = 64 << 20;
+const STDERR_BYTES = 16 << 10;
+
+/** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
+export interface NftOptions {
+  netns?: string;
+}
+
+function start(args: string[], netns: string | undefined): ChildProcessWithoutNullStreams {
+  // The child is born in the namespace that this thread is in while it is spawned.
+  const born = () => spawn("nft", args, { stdio: "pipe" });
+  return netns === undefined ? born() : inNetns(netns, born);
+}
+
+function run(args: string[], input: string, options: NftOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = start(args, options.netns);
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      if (stdout.length > OUTPUT_BYTES) child.kill("SIGKILL");
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (stderr.length < STDERR_BYTES) stderr += text;
+    });
+    child.stdin.on("error", () => undefined); // nft that stops reading says why on stderr
+    child.stdin.end(input);
+    child.on("error", (thrown) => {
+      const remedy = "install nftables";
+      const code = isErrno(thrown, "ENOENT") ? "nft-missing" : "nft-failed";
+      reject(new NftError(code, `nft cannot be run: ${messageOf(thrown)}`, { remedy }));
+    });
+    child.on("close", (status, signal) => {
+      if (status === 0) return resolve(stdout);
+      const missing = /No such file or directory/.test(stderr);
+      const text = stderr.trim() || `nft ended by ${signal ?? `status ${status}`}`;
+      reject(new NftError(missing ? "ENOENT" : "nft-refused", `nft ${args.join(" ")}: ${text}`));
+    });
+  });
+}
+
+/** Applies a ruleset (nft's own text) as one transaction: all of it, or NftError and none. */
+export async function applyRuleset(text: string, options: NftOptions = {}): Promise<void> {
+  await run(["-f", "-"], text, options);
+}
+
+/** One object of nft's JSON output: `{rule: {...}}`, `{chain: {...}}`, ... (libnftables-json(5)). */
+export type NftObject = Record<string, Record<string, unknown>>;
+
+/** `nft -j list ...` for what `args` name. NftError ENOENT when there is no such table or chain. */
+export async function listRuleset(args: string[], options: NftOptions = {}): Promise<NftObject[]> {
+  const output = await run(["-j", "list", ...args], "", options);
+  const parsed = JSON.parse(output) as { nftables?: NftObject[] };
+  return parsed.nftables ?? [];
+}
+
+/** Deletes a table with all in it; nothing happens when there is none. */
+export async function deleteTable(family: string, name: string, options: NftOptions = {}) {
+  // Adding first makes the deletion of one that is missing no error, within one transaction.
+  await applyRuleset(`add table ${family} ${name}\ndelete table ${family} ${name}\n`, options);
+}

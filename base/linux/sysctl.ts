@@ -1,0 +1,35 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+
+/**
+ * `net.ipv4.ip_forward` as its file. Interface names may hold dots, so parts may be given with slashes
+ * instead, as sysctl(8) allows: `net/ipv4/conf/eth0.1/forwarding`.
+ */
+function fileOf(name: string): string {
+  const path = name.includes("/") ? name : name.replaceAll(".", "/");
+  if (!/^[\w@:-][\w.@:-]*(\/[\w@:-][\w.@:-]*)+$/.test(path)) {
+    throw new CodedError("EINVAL", `${JSON.stringify(name)} is not the name of a sysctl`);
+  }
+  return `/proc/sys/${path}`;
+}
+
+/** Reads a kernel parameter, of the network namespace that the calling thread is in. */
+export function readSysctl(name: string): string {
+  try {
+    return readFileSync(fileOf(name), "utf8").trim();
+  } catch (thrown) {
+    throw new CodedError(codeOf(thrown) ?? "EIO", `sysctl ${name}: ${messageOf(thrown)}`);
+  }
+}
+
+/** Sets a kernel parameter, of the network namespace that the calling thread is in (`inNetns`). */
+export function writeSysctl(name: string, value: string | number): void {
+  try {
+    if (readSysctl(name) === String(value)) return;
+    writeFileSync(fileOf(name), String(value));
+  } catch (thrown) {
+    const what = `sysctl ${name} = ${value}: ${messageOf(thrown)}`;
+    throw new CodedError(codeOf(thrown) ?? "EIO", what, { cause: thrown });
+  }
+}
