@@ -1,0 +1,33 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import {
+  type ComputeResources,
+  containerResources,
+  cpuQuota_us,
+  CPU_PERIOD_US,
+  cpuShares,
+  oomScoreAdjOf,
+} from "./qos.ts";
+
+/** Requests and limits as the runtime takes them. Memory 0 and quota -1 mean without limit. */
+export function linuxResources(compute: ComputeResources): Init<LinuxContainerResources> {
+  return {
+    cpuPeriod: CPU_PERIOD_US,
+    cpuQuota: cpuQuota_us(compute.cpuLimit_milli),
+    cpuShares: cpuShares(compute.cpuRequest_milli),
+    memoryLimitInBytes: compute.memoryLimit_bytes ?? 0,
+  };
+}
+
+/** A container's resources with its place in the kernel's out-of-memory order. */
+export function containerLinuxResources(
+  pod: Pod,
+  container: Container,
+  nodeMemory_bytes: number,
+): Init<LinuxContainerResources> {
+  return {
+    ...linuxResources(containerResources(container)),
+    oomScoreAdj: oomScoreAdjOf(pod, container, nodeMemory_bytes),
+  };
+}

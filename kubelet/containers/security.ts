@@ -1,0 +1,165 @@
+import type { Container, Pod, SeccompProfile } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  type LinuxContainerSecurityContext,
+  type LinuxSandboxSecurityContext,
+  type NamespaceOption,
+  NamespaceMode,
+  type SecurityProfile,
+  SecurityProfile_ProfileType as ProfileType,
+} from "@raft2kube/proto/gen/cri.ts";
+import { ContainerConfigError } from "./env.ts";
+
+/** Paths hidden from containers unless `procMount: Unmasked` (upstream's defaults). */
+const MASKED_PATHS = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+
+/** Paths that containers may only read. */
+const READONLY_PATHS = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+];
+
+/** The namespaces shared by the pod's containers. */
+export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
+  const spec = pod.spec;
+  return {
+    network: spec?.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
+    ipc: spec?.hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
+    pid: spec?.hostPID
+      ? NamespaceMode.NODE
+      : spec?.shareProcessNamespace
+        ? NamespaceMode.POD
+        : NamespaceMode.CONTAINER,
+  };
+}
+
+export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandboxSecurityContext> {
+  const security = pod.spec?.securityContext;
+  const privileged = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some(
+    (container) => container.securityContext?.privileged,
+  );
+  return {
+    namespaceOptions: namespaceOptions(pod),
+    privileged,
+    seccomp: seccompProfile(security?.seccompProfile ?? { type: "RuntimeDefault" }, seccompRoot),
+    supplementalGroups: groupsOf(pod),
+    ...(security?.runAsUser === undefined ? {} : { runAsUser: { value: security.runAsUser } }),
+    ...(security?.runAsGroup === undefined || security.runAsUser === undefined
+      ? {}
+      : { runAsGroup: { value: security.runAsGroup } }),
+  };
+}
+
+/** The user an image runs as by default: a number, or a name to be looked up in the image. */
+export interface ImageUser {
+  uid: number | undefined;
+  username: string;
+}
+
+/**
+ * The container's security context, its own fields winning over the pod's; Localhost seccomp
+ * profiles are files under `seccompRoot`.
+ * Throws ContainerConfigError when runAsNonRoot cannot be kept.
+ */
+export function containerSecurity(
+  pod: Pod,
+  container: Container,
+  image: ImageUser,
+  seccompRoot: string,
+): Init<LinuxContainerSecurityContext> {
+  const own = container.securityContext ?? {};
+  const shared = pod.spec?.securityContext ?? {};
+  const runAsUser = own.runAsUser ?? shared.runAsUser;
+  const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
+  if (own.runAsNonRoot ?? shared.runAsNonRoot) checkNonRoot(runAsUser, image, container);
+  const privileged = own.privileged ?? false;
+  const unmasked = privileged || own.procMount === "Unmasked";
+  const uid = runAsUser ?? image.uid;
+  return {
+    privileged,
+    namespaceOptions: namespaceOptions(pod),
+    readonlyRootfs: own.readOnlyRootFilesystem ?? false,
+    noNewPrivs: own.allowPrivilegeEscalation === false,
+    supplementalGroups: groupsOf(pod),
+    maskedPaths: unmasked ? [] : MASKED_PATHS,
+    readonlyPaths: unmasked ? [] : READONLY_PATHS,
+    seccomp: privileged
+      ? { profileType: ProfileType.Unconfined }
+      : seccompProfile(own.seccompProfile ?? shared.seccompProfile, seccompRoot),
+    ...(own.capabilities
+      ? {
+          capabilities: {
+            addCapabilities: own.capabilities.add ?? [],
+            dropCapabilities: own.capabilities.drop ?? [],
+          },
+        }
+      : {}),
+    ...(uid !== undefined ? { runAsUser: { value: uid } } : {}),
+    ...(uid === undefined && image.username ? { runAsUsername: image.username } : {}),
+    ...(runAsGroup !== undefined ? { runAsGroup: { value: runAsGroup } } : {}),
+  };
+}
+
+/** fsGroup and supplementalGroups: the groups every process of the pod has besides its own. */
+export function groupsOf(pod: Pod): number[] {
+  const security = pod.spec?.securityContext;
+  const groups = [...(security?.supplementalGroups ?? [])];
+  if (security?.fsGroup !== undefined) groups.push(security.fsGroup);
+  return [...new Set(groups)];
+}
+
+function checkNonRoot(runAsUser: number | undefined, image: ImageUser, container: Container): void {
+  if (runAsUser === 0) {
+    throw new ContainerConfigError(
+      `container's runAsUser breaks non-root policy (container: ${container.name})`,
+    );
+  }
+  if (runAsUser !== undefined) return;
+  if (image.uid === 0 || (image.uid === undefined && image.username === "")) {
+    throw new ContainerConfigError(
+      `container has runAsNonRoot and image will run as root (container: ${container.name})`,
+    );
+  }
+  if (image.uid === undefined) {
+    throw new ContainerConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot ` +
+        `verify user is non-root (container: ${container.name})`,
+    );
+  }
+}
+
+function seccompProfile(
+  profile: SeccompProfile | undefined,
+  root: string,
+): Init<SecurityProfile> {
+  switch (profile?.type) {
+    case "RuntimeDefault":
+      return { profileType: ProfileType.RuntimeDefault };
+    case "Localhost":
+      return {
+        profileType: ProfileType.Localhost,
+        localhostRef: `${root}/${profile.localhostProfile ?? ""}`,
+      };
+    case "Unconfined":
+    case undefined:
+      return { profileType: ProfileType.Unconfined };
+    default:
+      throw new ContainerConfigError(`unknown seccompProfile type: ${profile?.type}`);
+  }
+}

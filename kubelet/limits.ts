@@ -1,0 +1,75 @@
+/** Upstream's defaults unless a comment says why not. */
+
+/** A crashed container waits this long before its second restart; doubled up to the most. */
+export const CRASH_BACK_OFF_MS = 10_000;
+export const CRASH_BACK_OFF_MAX_MS = 300_000;
+/** The same for image pulls. */
+export const PULL_BACK_OFF_MS = 10_000;
+export const PULL_BACK_OFF_MAX_MS = 300_000;
+/** A pod whose sync failed (volumes, sandbox) is tried again after this. */
+export const SYNC_BACK_OFF_MS = 1_000;
+export const SYNC_BACK_OFF_MAX_MS = 10_000;
+/** Every pod is looked at this often even when nothing happened. */
+export const RESYNC_MS = 60_000;
+/** Between two lists of all containers while the runtime streams events, and while it does not. */
+export const RELIST_EVENTED_MS = 300_000;
+export const RELIST_GENERIC_MS = 1_000;
+/** A lost event stream is opened again after this. */
+export const EVENTS_REOPEN_MS = 1_000;
+
+/** Calls of the runtime. A pull or a graceful stop adds its own time. */
+export const RUNTIME_TIMEOUT_MS = 120_000;
+export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
+/** Added to a container's grace period before StopContainer counts as hung. */
+export const STOP_EXTRA_MS = 60_000;
+/** A preStop hook that used up the grace period leaves the container at least this long. */
+export const GRACE_AFTER_HOOK_S = 2;
+
+/** Longest line of output kept of an exec probe, and of an HTTP probe's body. */
+export const PROBE_OUTPUT_BYTES_MAX = 10 * 1024;
+/** A termination message read from its file, and one made from the end of the log. */
+export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
+export const TERMINATION_LOG_BYTES_MAX = 2_048;
+export const TERMINATION_LOG_LINES_MAX = 80;
+
+/** Heartbeats of the node. */
+export const NODE_STATUS_MS = 10_000;
+export const NODE_STATUS_REPORT_MS = 300_000;
+export const NODE_LEASE_S = 40;
+export const NODE_LEASE_RENEW_MS = 10_000;
+export const NODE_RETRY_MS = 1_000;
+/** Images named in the Node's status. */
+export const NODE_IMAGES_MAX = 50;
+export const PODS_MAX = 110;
+
+/** Waiting for a ConfigMap or Secret read before this age counts as fresh. */
+export const OBJECT_TTL_MS = 60_000;
+/** A service account token is replaced when it has lived 80 % of its time, or a day. */
+export const TOKEN_REFRESH_AT = 0.8;
+export const TOKEN_REFRESH_MAX_MS = 24 * 3_600_000;
+/** Volumes not ready after this long give a FailedMount event; trying goes on. */
+export const VOLUMES_TIMEOUT_MS = 120_000;
+
+/** A container log is cut at this size and this many files are kept, the current one included. */
+export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;
+export const LOG_FILES_MAX = 5;
+export const LOG_ROTATE_PERIOD_MS = 10_000;
+
+/** Images are removed, least recently used first, above the high mark until below the low one. */
+export const IMAGE_GC_HIGH_PERCENT = 85;
+export const IMAGE_GC_LOW_PERCENT = 80;
+export const IMAGE_GC_PERIOD_MS = 300_000;
+export const IMAGE_GC_MIN_AGE_MS = 120_000;
+export const CONTAINER_GC_PERIOD_MS = 60_000;
+/** Dead containers kept per container of a living pod, for `logs --previous`. */
+export const DEAD_PER_CONTAINER_MAX = 1;
+export const EVICTION_PERIOD_MS = 10_000;
+
+/** The static pod directory is read again this often, next to file events. */
+export const STATIC_POD_PERIOD_MS = 20_000;
+export const STATIC_POD_FILE_BYTES_MAX = 1 << 20;
+
+/** A running exec, attach or port-forward without traffic ends after this. */
+export const STREAM_IDLE_MS = 4 * 3_600_000;
+export const REVIEW_CACHE_MS = 120_000;
+export const REVIEW_CACHE_MAX = 1_000;

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { nameOf, namespaceOf, uidOf } from "./pod-identity.ts";
+
+/** Where the kubelet keeps what belongs to a pod; the layout is upstream's. */
+export interface PodPaths {
+  rootDir: string;
+  /** `/var/log/pods` upstream. */
+  podLogsDir: string;
+}
+
+export function podsDir(paths: PodPaths): string {
+  return join(paths.rootDir, "pods");
+}
+
+export function podDir(paths: PodPaths, podUid: string): string {
+  return join(podsDir(paths), podUid);
+}
+
+export function volumesDir(paths: PodPaths, podUid: string): string {
+  return join(podDir(paths, podUid), "volumes");
+}
+
+export function volumeDir(
+  paths: PodPaths,
+  podUid: string,
+  pluginName: string,
+  volumeName: string,
+): string {
+  return join(volumesDir(paths, podUid), pluginName, volumeName);
+}
+
+/** Bind mounts of subPaths live here, one per container and mount. */
+export function subpathsDir(paths: PodPaths, podUid: string): string {
+  return join(podDir(paths, podUid), "volume-subpaths");
+}
+
+export function hostsFile(paths: PodPaths, podUid: string): string {
+  return join(podDir(paths, podUid), "etc-hosts");
+}
+
+/** Termination message files of one container, one per attempt. */
+export function containerDir(paths: PodPaths, podUid: string, container: string): string {
+  return join(podDir(paths, podUid), "containers", container);
+}
+
+export function podLogDir(paths: PodPaths, pod: Pod): string {
+  return join(paths.podLogsDir, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`);
+}
+
+/** Relative to the pod's log directory. */
+export function containerLogPath(container: string, attempt: number): string {
+  return `${container}/${attempt}.log`;
+}

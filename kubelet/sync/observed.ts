@@ -1,0 +1,65 @@
+/** The state of a pod's containers as the runtime tells it; everything the plan looks at. */
+export interface ObservedContainer {
+  id: string;
+  name: string;
+  sandboxId: string;
+  /** The attempt it was made as: the number of restarts before it. */
+  attempt: number;
+  state: "created" | "running" | "exited" | "unknown";
+  /** Milliseconds since 1970; 0: not yet. */
+  createdAt_ms: number;
+  startedAt_ms: number;
+  finishedAt_ms: number;
+  exitCode: number;
+  /** The runtime's: `Completed`, `Error`, `OOMKilled`. */
+  reason: string;
+  message: string;
+  image: string;
+  imageRef: string;
+  /** Of the spec it was made from (`containerHash`). */
+  hash: string;
+  logPath: string;
+  annotations: Record<string, string>;
+}
+
+export interface ObservedSandbox {
+  id: string;
+  attempt: number;
+  ready: boolean;
+  hostNetwork: boolean;
+  ips: string[];
+  createdAt_ms: number;
+}
+
+export interface ObservedPod {
+  uid: string;
+  name: string;
+  namespace: string;
+  /** Newest first. */
+  sandboxes: ObservedSandbox[];
+  /** Newest first. */
+  containers: ObservedContainer[];
+}
+
+/** The newest container of a name, in one sandbox or in any. */
+export function latest(
+  observed: ObservedPod,
+  name: string,
+  sandboxId?: string,
+): ObservedContainer | undefined {
+  return observed.containers.find(
+    (one) => one.name === name && (sandboxId === undefined || one.sandboxId === sandboxId),
+  );
+}
+
+/** Whether anything of the pod may still run. */
+export function anyRunning(observed: ObservedPod): boolean {
+  return (
+    observed.sandboxes.some((sandbox) => sandbox.ready) || observed.containers.some(mayRun)
+  );
+}
+
+/** A container in an unknown state counts as one that runs: it must be stopped to be sure. */
+export function mayRun(container: ObservedContainer): boolean {
+  return container.state === "running" || container.state === "unknown";
+}

@@ -1,0 +1,100 @@
+import type { Container } from "@raft2kube/api/gen/core/v1.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
+import { latest, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import type { KillAction, PlanInput, StartAction } from "./plan.ts";
+import { reasonToKill } from "./plan.ts";
+
+export interface InitPlan {
+  start: StartAction[];
+  kill: KillAction[];
+  /** Every step is done and every sidecar has started: the regular containers may go. */
+  initialized: boolean;
+}
+
+type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
+
+/**
+ * The init containers' turn: each step waits for the one before; a sidecar counts as passed once it
+ * has started, and is kept running for as long as the pod lives. `failed`: a step failed and the
+ * pod's policy is not to try again.
+ */
+export function planInit(input: PlanInput, sandboxId: string): InitPlan | "failed" {
+  const { pod, observed } = input;
+  const steps = pod.spec?.initContainers ?? [];
+  const plan: InitPlan = { start: [], kill: [], initialized: false };
+  const past = passedBefore(input, sandboxId);
+  for (const [index, container] of steps.entries()) {
+    const last = latest(observed, container.name ?? "", sandboxId);
+    const sidecar = isRestartableInit(container);
+    if (!sidecar && index < past) continue;
+    if (!sidecar && last?.state === "exited" && last.exitCode !== 0) {
+      if (pod.spec?.restartPolicy === "Never") return "failed";
+    }
+    const step = sidecar
+      ? planSidecar(input, container, last)
+      : planStep(input, container, last);
+    if (step.start) plan.start.push(step.start);
+    if (step.kill) plan.kill.push(step.kill);
+    if (!step.passed && index >= past) return plan;
+  }
+  plan.initialized = true;
+  return plan;
+}
+
+/** The number of steps known to be done, because something after them has started. */
+function passedBefore({ pod, observed }: PlanInput, sandboxId: string): number {
+  const steps = pod.spec?.initContainers ?? [];
+  const here = (container: Container) => latest(observed, container.name ?? "", sandboxId);
+  if ((pod.spec?.containers ?? []).some(here)) return steps.length;
+  const last = steps.findLastIndex(here);
+  return Math.max(0, last);
+}
+
+function planStep(
+  input: PlanInput,
+  container: Container,
+  last: ObservedContainer | undefined,
+): Step {
+  switch (last?.state) {
+    case "running":
+      return { passed: false };
+    case "exited":
+      if (last.exitCode === 0) return { passed: true };
+      return { passed: false, start: startOf(input.observed, container) };
+    case "unknown": {
+      const message = "Init container is in unknown state, try killing it before restart";
+      return { passed: false, kill: { observed: last, container, message } };
+    }
+    case "created":
+    case undefined:
+      return { passed: false, start: startOf(input.observed, container) };
+  }
+}
+
+function planSidecar(
+  input: PlanInput,
+  container: Container,
+  last: ObservedContainer | undefined,
+): Step {
+  switch (last?.state) {
+    case "running": {
+      const message = reasonToKill(input, container, last);
+      if (message) return { passed: false, kill: { observed: last, container, message } };
+      return { passed: input.health(last).started };
+    }
+    case "unknown": {
+      const message = "Init container is in unknown state, try killing it before restart";
+      return { passed: false, kill: { observed: last, container, message } };
+    }
+    case "exited":
+    case "created":
+    case undefined:
+      return { passed: false, start: startOf(input.observed, container) };
+  }
+}
+
+/** Attempts count over all sandboxes of the pod. */
+function startOf(observed: ObservedPod, container: Container): StartAction {
+  const last = latest(observed, container.name ?? "");
+  return { kind: "init", container, attempt: last ? last.attempt + 1 : 0, after: last };
+}
