@@ -33,9 +33,9 @@ export function fieldValue(path: string, pod: Pod, addresses: PodAddresses): str
     case "metadata.labels":
       return lines(metadata.labels);
     case "spec.nodeName":
-      return pod.spec?.nodeName ?? "";
+      return pod.spec.nodeName ?? "";
     case "spec.serviceAccountName":
-      return pod.spec?.serviceAccountName ?? "";
+      return pod.spec.serviceAccountName ?? "";
     case "status.hostIP":
       return addresses.hostIPs[0] ?? "";
     case "status.hostIPs":
@@ -68,7 +68,7 @@ export function resourceValue(
 ): string {
   const wanted = selector.containerName;
   const container = wanted
-    ? [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(
+    ? [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].find(
         (one) => one.name === wanted,
       )
     : own;

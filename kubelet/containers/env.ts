@@ -103,6 +103,6 @@ function missing(kind: string, name: string): ContainerConfigError {
 }
 
 function missingKey(key: string, kind: string, pod: Pod, name: string): ContainerConfigError {
-  const namespace = pod.metadata?.namespace ?? "default";
+  const namespace = pod.metadata.namespace ?? "default";
   return new ContainerConfigError(`couldn't find key ${key} in ${kind} ${namespace}/${name}`);
 }

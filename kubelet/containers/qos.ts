@@ -11,7 +11,7 @@ const COMPUTE = ["cpu", "memory"] as const;
  */
 export function qosClassOf(pod: Pod): QosClass {
   if (pod.status?.qosClass) return pod.status.qosClass as QosClass;
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  const containers = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])];
   let any = false;
   let guaranteed = true;
   for (const { resources } of containers) {
@@ -37,7 +37,7 @@ function positive(text: string | undefined): number | undefined {
  * Source: upstream's table by class (Guaranteed -997, BestEffort 1000, Burstable by share of memory).
  */
 export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: number): number {
-  if ((pod.spec?.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;
+  if ((pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;
   const qos = qosClassOf(pod);
   if (qos === "Guaranteed") return -997;
   if (qos === "BestEffort") return 1000;
@@ -74,17 +74,17 @@ export function containerResources(container: Container): ComputeResources {
  * plus overhead. A limit is undefined when one container has none.
  */
 export function podResources(pod: Pod): ComputeResources {
-  const main = (pod.spec?.containers ?? []).map(containerResources);
+  const main = (pod.spec.containers ?? []).map(containerResources);
   let sidecars: ComputeResources[] = [];
   let steps: ComputeResources[] = [];
-  for (const container of pod.spec?.initContainers ?? []) {
+  for (const container of pod.spec.initContainers ?? []) {
     const own = containerResources(container);
     steps.push(sum([...sidecars, own]));
     if (container.restartPolicy === "Always") sidecars = [...sidecars, own];
   }
   const running = sum([...main, ...sidecars]);
   const whole = steps.reduce(largest, running);
-  const overhead = pod.spec?.overhead ?? {};
+  const overhead = pod.spec.overhead ?? {};
   const cpu = overhead.cpu === undefined ? 0 : milliOf(overhead.cpu);
   const memory = overhead.memory === undefined ? 0 : bytesOf(overhead.memory);
   return {

@@ -50,8 +50,8 @@ export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
 }
 
 export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandboxSecurityContext> {
-  const security = pod.spec?.securityContext;
-  const privileged = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some(
+  const security = pod.spec.securityContext;
+  const privileged = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].some(
     (container) => container.securityContext?.privileged,
   );
   return {
@@ -84,7 +84,7 @@ export function containerSecurity(
   seccompRoot: string,
 ): Init<LinuxContainerSecurityContext> {
   const own = container.securityContext ?? {};
-  const shared = pod.spec?.securityContext ?? {};
+  const shared = pod.spec.securityContext ?? {};
   const runAsUser = own.runAsUser ?? shared.runAsUser;
   const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
   if (own.runAsNonRoot ?? shared.runAsNonRoot) checkNonRoot(runAsUser, image, container);
@@ -118,7 +118,7 @@ export function containerSecurity(
 
 /** fsGroup and supplementalGroups: the groups every process of the pod has besides its own. */
 export function groupsOf(pod: Pod): number[] {
-  const security = pod.spec?.securityContext;
+  const security = pod.spec.securityContext;
   const groups = [...(security?.supplementalGroups ?? [])];
   if (security?.fsGroup !== undefined) groups.push(security.fsGroup);
   return [...new Set(groups)];

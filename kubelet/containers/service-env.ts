@@ -9,8 +9,8 @@ export function serviceEnv(services: Service[]): Map<string, string> {
   const env = new Map<string, string>();
   const ordered = [...services].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   for (const service of ordered) {
-    const ip = service.spec?.clusterIP;
-    const ports = service.spec?.ports ?? [];
+    const ip = service.spec.clusterIP;
+    const ports = service.spec.ports ?? [];
     const first = ports[0];
     if (!ip || ip === "None" || !first) continue;
     const prefix = envName(nameOf(service));
@@ -34,7 +34,7 @@ export function serviceEnv(services: Service[]): Map<string, string> {
 }
 
 function nameOf(service: Service): string {
-  return service.metadata?.name ?? "";
+  return service.metadata.name ?? "";
 }
 
 function protocolOf(port: { protocol?: string }): string {

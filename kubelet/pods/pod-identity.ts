@@ -9,17 +9,17 @@ export const CONFIG_SEEN = "kubernetes.io/config.seen";
 
 /** The pod's UID; for a static pod the hash of its file and node. */
 export function uidOf(pod: Pod): string {
-  const uid = pod.metadata?.uid;
+  const uid = pod.metadata.uid;
   assert(uid, `pod ${fullNameOf(pod)} has no uid`);
   return uid;
 }
 
 export function namespaceOf(pod: Pod): string {
-  return pod.metadata?.namespace ?? "default";
+  return pod.metadata.namespace ?? "default";
 }
 
 export function nameOf(pod: Pod): string {
-  return pod.metadata?.name ?? "";
+  return pod.metadata.name ?? "";
 }
 
 /** `namespace/name`: at most one pod of a full name runs at a time. */
@@ -29,13 +29,13 @@ export function fullNameOf(pod: Pod): string {
 
 /** Whether the pod came from a file on this node and not from the API. */
 export function isStatic(pod: Pod): boolean {
-  const source = pod.metadata?.annotations?.[CONFIG_SOURCE];
+  const source = pod.metadata.annotations?.[CONFIG_SOURCE];
   return source !== undefined && source !== "api";
 }
 
 /** Whether the API object only shows a static pod. */
 export function isMirror(pod: Pod): boolean {
-  return pod.metadata?.annotations?.[CONFIG_MIRROR] !== undefined;
+  return pod.metadata.annotations?.[CONFIG_MIRROR] !== undefined;
 }
 
 /** A sidecar: an init container that keeps running beside the others (KEP-753). */
@@ -50,15 +50,15 @@ export function containersOf(pod: Pod): { kind: ContainerKind; container: Contai
   const of = (kind: ContainerKind, list: Container[] | undefined) =>
     (list ?? []).map((container) => ({ kind, container }));
   return [
-    ...of("init", pod.spec?.initContainers),
-    ...of("regular", pod.spec?.containers),
-    ...of("ephemeral", pod.spec?.ephemeralContainers as Container[] | undefined),
+    ...of("init", pod.spec.initContainers),
+    ...of("regular", pod.spec.containers),
+    ...of("ephemeral", pod.spec.ephemeralContainers as Container[] | undefined),
   ];
 }
 
 /** Seconds a pod gets to stop: the deletion's own grace, else the spec's, else 30. */
 export function gracePeriodOf(pod: Pod): number {
   return (
-    pod.metadata?.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30
+    pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
   );
 }

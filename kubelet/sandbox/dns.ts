@@ -31,7 +31,7 @@ export function parseResolvConf(text: string): ResolverConfig {
  */
 export function podDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverConfig {
   const base = baseDns(pod, host, cluster);
-  const own = pod.spec?.dnsConfig;
+  const own = pod.spec.dnsConfig;
   if (!own) return base;
   const options = new Map(base.options.map((option) => [option.split(":")[0]!, option]));
   for (const { name = "", value } of own.options ?? []) {
@@ -45,10 +45,10 @@ export function podDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): Res
 }
 
 function baseDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverConfig {
-  const policy = pod.spec?.dnsPolicy ?? "ClusterFirst";
+  const policy = pod.spec.dnsPolicy ?? "ClusterFirst";
   if (policy === "None") return { servers: [], searches: [], options: [] };
   const wantsCluster =
-    policy === "ClusterFirstWithHostNet" || (policy === "ClusterFirst" && !pod.spec?.hostNetwork);
+    policy === "ClusterFirstWithHostNet" || (policy === "ClusterFirst" && !pod.spec.hostNetwork);
   if (!wantsCluster || cluster.servers.length === 0) return host;
   const { domain } = cluster;
   const searches = domain ? [`${namespaceOf(pod)}.svc.${domain}`, `svc.${domain}`, domain] : [];

@@ -12,17 +12,17 @@ export interface PodNames {
 
 /** The pod's host name and domain: spec.hostname or the pod's name, and spec.subdomain. */
 export function podNames(pod: Pod, clusterDomain: string): PodNames {
-  const override = pod.spec?.hostnameOverride;
+  const override = pod.spec.hostnameOverride;
   if (override) return { hostname: override, domain: "" };
-  const wanted = pod.spec?.hostname ?? nameOf(pod);
+  const wanted = pod.spec.hostname ?? nameOf(pod);
   const hostname = wanted.slice(0, HOSTNAME_LENGTH_MAX).replace(/[-.]+$/, "");
-  const subdomain = pod.spec?.subdomain;
+  const subdomain = pod.spec.subdomain;
   if (!subdomain) return { hostname, domain: "" };
   return { hostname, domain: `${subdomain}.${namespaceOf(pod)}.svc.${clusterDomain}` };
 }
 
 /** What `hostname` prints in the pod: with setHostnameAsFQDN the full name. */
 export function kernelHostname(pod: Pod, names: PodNames): string {
-  if (!pod.spec?.setHostnameAsFQDN || !names.domain) return names.hostname;
+  if (!pod.spec.setHostnameAsFQDN || !names.domain) return names.hostname;
   return `${names.hostname}.${names.domain}`;
 }

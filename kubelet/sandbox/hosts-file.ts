@@ -8,10 +8,10 @@ const HEADER = "# Kubernetes-managed hosts file";
  * any other gets loopback names and its addresses. hostAliases come last in both.
  */
 export function hostsText(pod: Pod, podIPs: string[], names: PodNames, nodeHosts: string): string {
-  const parts = pod.spec?.hostNetwork
+  const parts = pod.spec.hostNetwork
     ? [`${HEADER} (host network).\n`, nodeHosts.endsWith("\n") ? nodeHosts : `${nodeHosts}\n`]
     : [`${HEADER}.\n`, ...LOOPBACK.map(line), ...podIPs.map((ip) => line([ip, ownNames(names)]))];
-  const aliases = pod.spec?.hostAliases ?? [];
+  const aliases = pod.spec.hostAliases ?? [];
   if (aliases.length > 0) {
     parts.push("\n# Entries added by HostAliases.\n");
     for (const { ip, hostnames } of aliases) parts.push(line([ip ?? "", ...(hostnames ?? [])]));

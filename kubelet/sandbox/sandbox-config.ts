@@ -33,17 +33,17 @@ export function sandboxConfig(
   const names = podNames(pod, node.clusterDns.domain);
   return {
     metadata: { name: nameOf(pod), namespace: namespaceOf(pod), uid: uidOf(pod), attempt },
-    hostname: pod.spec?.hostNetwork ? "" : kernelHostname(pod, names),
+    hostname: pod.spec.hostNetwork ? "" : kernelHostname(pod, names),
     logDirectory: podLogDir(node.paths, pod),
     dnsConfig: podDns(pod, node.hostResolver, node.clusterDns),
     portMappings: portMappings(pod),
-    labels: { ...pod.metadata?.labels, ...podLabels(pod) },
-    annotations: { ...pod.metadata?.annotations },
+    labels: { ...pod.metadata.labels, ...podLabels(pod) },
+    annotations: { ...pod.metadata.annotations },
     linux: {
       cgroupParent: podCgroup(node.cgroupRoot, pod),
       securityContext: sandboxSecurity(pod, node.seccompRoot),
       sysctls: Object.fromEntries(
-        (pod.spec?.securityContext?.sysctls ?? []).map(({ name = "", value = "" }) => [name, value]),
+        (pod.spec.securityContext?.sysctls ?? []).map(({ name = "", value = "" }) => [name, value]),
       ),
       resources: linuxResources(podResources(pod)),
     },
@@ -60,8 +60,8 @@ export function podLabels(pod: Pod): Record<string, string> {
 
 /** Every declared port; only those with a hostPort make a mapping in the network plugin. */
 function portMappings(pod: Pod): Init<PortMapping>[] {
-  if (pod.spec?.hostNetwork) return [];
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  if (pod.spec.hostNetwork) return [];
+  const containers = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])];
   return containers.flatMap((container) =>
     (container.ports ?? []).map((port) => ({
       protocol: Protocol[(port.protocol ?? "TCP") as keyof typeof Protocol],

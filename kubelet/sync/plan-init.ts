@@ -20,15 +20,15 @@ type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
  */
 export function planInit(input: PlanInput, sandboxId: string): InitPlan | "failed" {
   const { pod, observed } = input;
-  const steps = pod.spec?.initContainers ?? [];
+  const steps = pod.spec.initContainers ?? [];
   const plan: InitPlan = { start: [], kill: [], initialized: false };
   const past = passedBefore(input, sandboxId);
   for (const [index, container] of steps.entries()) {
-    const last = latest(observed, container.name ?? "", sandboxId);
+    const last = latest(observed, container.name, sandboxId);
     const sidecar = isRestartableInit(container);
     if (!sidecar && index < past) continue;
     if (!sidecar && last?.state === "exited" && last.exitCode !== 0) {
-      if (pod.spec?.restartPolicy === "Never") return "failed";
+      if (pod.spec.restartPolicy === "Never") return "failed";
     }
     const step = sidecar
       ? planSidecar(input, container, last)
@@ -43,9 +43,9 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
 
 /** The number of steps known to be done, because something after them has started. */
 function passedBefore({ pod, observed }: PlanInput, sandboxId: string): number {
-  const steps = pod.spec?.initContainers ?? [];
-  const here = (container: Container) => latest(observed, container.name ?? "", sandboxId);
-  if ((pod.spec?.containers ?? []).some(here)) return steps.length;
+  const steps = pod.spec.initContainers ?? [];
+  const here = (container: Container) => latest(observed, container.name, sandboxId);
+  if ((pod.spec.containers ?? []).some(here)) return steps.length;
   const last = steps.findLastIndex(here);
   return Math.max(0, last);
 }
@@ -95,6 +95,6 @@ function planSidecar(
 
 /** Attempts count over all sandboxes of the pod. */
 function startOf(observed: ObservedPod, container: Container): StartAction {
-  const last = latest(observed, container.name ?? "");
+  const last = latest(observed, container.name);
   return { kind: "init", container, attempt: last ? last.attempt + 1 : 0, after: last };
 }

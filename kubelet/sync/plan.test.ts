@@ -1,10 +1,10 @@
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "./observed.ts";
 import { type ContainerHealth, planPod } from "./plan.ts";
 
-type Spec = { policy?: string; init?: string[]; sidecars?: string[]; regular?: string[] };
+type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[]; regular?: string[] };
 
 const container = (name: string): Container => ({ name, image: `image-${name}` });
 
@@ -64,7 +64,7 @@ describe("sandbox", () => {
     expect(made).toEqual({ ...REST, stop: true, createSandbox: 1 });
   });
 
-  test.each([
+  test.each<[RestartPolicy, number]>([
     ["Never", 1],
     ["Never", 0],
     ["OnFailure", 0],
@@ -101,7 +101,7 @@ describe("regular containers", () => {
     expect(made.kill).toEqual(["a"]);
   });
 
-  test.each([
+  test.each<[RestartPolicy, number, string[]]>([
     ["OnFailure", 0, []],
     ["OnFailure", 1, ["a#1"]],
     ["Never", 1, []],

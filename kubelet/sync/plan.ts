@@ -67,24 +67,24 @@ export function planPod(input: PlanInput): PodPlan {
 
 /** Whether the restart policy wants a container again after it ended. */
 export function restartsAfter(pod: Pod, exitCode: number): boolean {
-  const policy = pod.spec?.restartPolicy ?? "Always";
+  const policy = pod.spec.restartPolicy ?? "Always";
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
 }
 
 function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
   const [sandbox] = observed.sandboxes;
   if (!sandbox?.ready || observed.sandboxes.filter((one) => one.ready).length > 1) return false;
-  const hostNetwork = pod.spec?.hostNetwork ?? false;
+  const hostNetwork = pod.spec.hostNetwork ?? false;
   return sandbox.hostNetwork === hostNetwork && (hostNetwork || sandbox.ips.length > 0);
 }
 
 function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
   const [sandbox] = observed.sandboxes;
   const attempt = sandbox ? sandbox.attempt + 1 : 0;
-  const never = pod.spec?.restartPolicy === "Never";
+  const never = pod.spec.restartPolicy === "Never";
   if (never && attempt > 0 && observed.containers.length > 0) return { ...plan, stop: true };
-  const wanted = (pod.spec?.containers ?? []).filter((container) => {
-    const last = latest(observed, container.name ?? "");
+  const wanted = (pod.spec.containers ?? []).filter((container) => {
+    const last = latest(observed, container.name);
     return last?.state !== "exited" || restartsAfter(pod, last.exitCode);
   });
   if (wanted.length === 0) return { ...plan, stop: true };
@@ -93,7 +93,7 @@ function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
 
 function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
   for (const { kind, container } of containersOf(pod)) {
-    if (kind !== "ephemeral" || latest(observed, container.name ?? "")) continue;
+    if (kind !== "ephemeral" || latest(observed, container.name)) continue;
     plan.start.push({ kind, container, attempt: 0, after: undefined });
   }
 }
@@ -102,8 +102,8 @@ function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
 function planRegular(input: PlanInput, plan: PodPlan): boolean {
   const { pod, observed } = input;
   let alive = false;
-  for (const container of pod.spec?.containers ?? []) {
-    const last = latest(observed, container.name ?? "");
+  for (const container of pod.spec.containers ?? []) {
+    const last = latest(observed, container.name);
     if (last?.state === "running") {
       const reason = reasonToKill(input, container, last);
       if (reason) plan.kill.push({ observed: last, container, message: reason });
@@ -129,7 +129,7 @@ export function reasonToKill(
   container: Container,
   observed: ObservedContainer,
 ): string | undefined {
-  const again = input.pod.spec?.restartPolicy !== "Never" || container.restartPolicy === "Always";
+  const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
   const ending = again ? ", will be restarted" : "";
   if (observed.hash !== containerHash(container)) {
     return `Container ${container.name} definition changed, will be restarted`;

@@ -1,0 +1,96 @@
+import type { ContainerStatus, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
+import type { PodPhase } from "./phase.ts";
+
+/** The condition types that the kubelet writes; all others on the pod belong to someone else. */
+export const KUBELET_CONDITIONS: readonly string[] = [
+  "PodReadyToStartContainers",
+  "Initialized",
+  "Ready",
+  "ContainersReady",
+];
+
+export interface ConditionFacts {
+  pod: Pod;
+  phase: PodPhase;
+  initStatuses: ContainerStatus[];
+  statuses: ContainerStatus[];
+  sandboxReady: boolean;
+}
+
+type Condition = PodCondition & { type: string; status: "True" | "False" };
+
+/** The kubelet's own conditions, without times (`withTransitionTimes` adds them). */
+export function podConditions(facts: ConditionFacts): Condition[] {
+  const containers = containersReady(facts);
+  return [
+    { type: "PodReadyToStartContainers", status: facts.sandboxReady ? "True" : "False" },
+    initialized(facts),
+    { ...podReady(facts, containers), type: "Ready" },
+    { ...containers, type: "ContainersReady" },
+  ];
+}
+
+/** Keeps the transition time of a condition whose status is unchanged; others changed `now`. */
+export function withTransitionTimes(
+  conditions: PodCondition[],
+  previous: PodCondition[],
+  now: string,
+): PodCondition[] {
+  return conditions.map((condition) => {
+    const before = previous.find((one) => one.type === condition.type);
+    const since = before?.status === condition.status ? before?.lastTransitionTime : undefined;
+    return { ...condition, lastTransitionTime: since ?? now };
+  });
+}
+
+function initialized({ pod, phase, initStatuses, statuses }: ConditionFacts): Condition {
+  const type = "Initialized";
+  if (phase === "Succeeded") return { type, status: "True", reason: "PodCompleted" };
+  const begun = statuses.some((one) => one.state?.running || one.state?.terminated);
+  const pending = (pod.spec.initContainers ?? []).filter((container) => {
+    const status = initStatuses.find((one) => one.name === container.name);
+    if (isRestartableInit(container)) return !status?.started && !begun;
+    return status?.state?.terminated?.exitCode !== 0 && !begun;
+  });
+  if (pending.length === 0) return { type, status: "True" };
+  return {
+    type,
+    status: "False",
+    reason: "ContainersNotInitialized",
+    message: `containers with incomplete status: [${pending.map((one) => one.name).join(" ")}]`,
+  };
+}
+
+function containersReady({ pod, phase, initStatuses, statuses }: ConditionFacts): Condition {
+  const type = "ContainersReady";
+  if (phase === "Succeeded") return { type, status: "False", reason: "PodCompleted" };
+  if (phase === "Failed") return { type, status: "False", reason: "PodFailed" };
+  const wanted = [
+    ...(pod.spec.initContainers ?? []).filter(isRestartableInit),
+    ...(pod.spec.containers ?? []),
+  ];
+  const all = [...initStatuses, ...statuses];
+  const unready = wanted.filter(({ name }) => !all.find((one) => one.name === name)?.ready);
+  if (unready.length === 0) return { type, status: "True" };
+  return {
+    type,
+    status: "False",
+    reason: "ContainersNotReady",
+    message: `containers with unready status: [${unready.map((one) => one.name).join(" ")}]`,
+  };
+}
+
+function podReady({ pod }: ConditionFacts, containers: Condition): Condition {
+  if (containers.status !== "True") return containers;
+  const present = pod.status?.conditions ?? [];
+  const problems = (pod.spec.readinessGates ?? []).flatMap(({ conditionType = "" }) => {
+    const gate = present.find((one) => one.type === conditionType);
+    if (!gate) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    if (gate.status === "True") return [];
+    return [`the status of pod readiness gate "${conditionType}" is not "True", but ${gate.status}`];
+  });
+  if (problems.length === 0) return { type: "Ready", status: "True" };
+  const message = problems.join(", ");
+  return { type: "Ready", status: "False", reason: "ReadinessGatesNotReady", message };
+}

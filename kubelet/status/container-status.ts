@@ -1,0 +1,129 @@
+import type { Container, ContainerState, ContainerStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { ObservedContainer } from "../sync/observed.ts";
+
+/** Why a container does not run now, told by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
+export interface WaitingReason {
+  reason: string;
+  message: string;
+}
+
+export interface ContainerFacts {
+  container: Container;
+  /** Containers of this name, newest first. */
+  observed: ObservedContainer[];
+  /** What the API says now; kept where the runtime has forgotten an ended container. */
+  previous: ContainerStatus | undefined;
+  waiting: WaitingReason | undefined;
+  /** The waiting reason when there is no better one. */
+  defaultWaiting: WaitingReason;
+  ready: boolean;
+  started: boolean;
+  /** An init container that ended well counts as ready. */
+  isStep: boolean;
+  /** The scheme of containerID: the runtime's name. */
+  runtimeName: string;
+  terminationMessage(observed: ObservedContainer): string | undefined;
+}
+
+/** RFC 3339 in whole seconds, as all times of the API. */
+export function apiTime(time_ms: number): string {
+  return `${new Date(time_ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** One entry of containerStatuses. */
+export function containerStatus(facts: ContainerFacts): ContainerStatus {
+  const { container, observed, previous, runtimeName } = facts;
+  const [current, before] = observed;
+  if (!current) return forgotten(facts);
+  const base = {
+    name: container.name,
+    image: current.image || (container.image ?? ""),
+    imageID: current.imageRef,
+    containerID: `${runtimeName}://${current.id}`,
+    restartCount: current.attempt,
+    ready: isReady(facts, current),
+    started: facts.started && current.state === "running",
+  };
+  const last = (one: ObservedContainer | undefined) =>
+    one?.state === "exited" ? terminated(one, facts) : undefined;
+  switch (current.state) {
+    case "running":
+      return {
+        ...base,
+        state: { running: { startedAt: apiTime(current.startedAt_ms) } },
+        lastState: last(before) ?? previousEnd(previous, current) ?? {},
+      };
+    case "exited":
+      if (facts.waiting) {
+        const state = { waiting: { ...facts.waiting } };
+        return { ...base, state, lastState: terminated(current, facts) };
+      }
+      return {
+        ...base,
+        state: terminated(current, facts),
+        lastState: last(before) ?? {},
+      };
+    case "created":
+    case "unknown":
+      return {
+        ...base,
+        state: { waiting: { ...(facts.waiting ?? facts.defaultWaiting) } },
+        lastState: last(before) ?? {},
+      };
+  }
+}
+
+function isReady({ ready, isStep }: ContainerFacts, current: ObservedContainer): boolean {
+  if (isStep) return current.state === "exited" && current.exitCode === 0;
+  return ready && current.state === "running";
+}
+
+/** Nothing is there: it never started, or the runtime lost what the API knows of. */
+function forgotten({ container, previous, waiting, defaultWaiting }: ContainerFacts) {
+  const base = { name: container.name, ready: false, started: false };
+  if (previous?.state?.terminated) return { ...previous, ready: false, started: false };
+  if (previous?.state?.running) {
+    const { startedAt } = previous.state.running;
+    const lost = {
+      exitCode: 137,
+      reason: "ContainerStatusUnknown",
+      message: "The container could not be located when the pod was terminated",
+      ...(previous.containerID ? { containerID: previous.containerID } : {}),
+      ...(startedAt ? { startedAt } : {}),
+    };
+    return { ...previous, ...base, state: { terminated: lost } };
+  }
+  return {
+    ...base,
+    image: container.image ?? "",
+    imageID: "",
+    restartCount: previous?.restartCount ?? 0,
+    state: { waiting: { ...(waiting ?? defaultWaiting) } },
+    lastState: previous?.lastState ?? {},
+  };
+}
+
+/** The end that the API shows as current or last, when the runtime has dropped that container. */
+function previousEnd(
+  previous: ContainerStatus | undefined,
+  current: ObservedContainer,
+): ContainerState | undefined {
+  if (!previous?.containerID?.endsWith(current.id)) {
+    return previous?.state?.terminated ? { terminated: previous.state.terminated } : undefined;
+  }
+  return previous.lastState;
+}
+
+function terminated(observed: ObservedContainer, facts: ContainerFacts): ContainerState {
+  const message = facts.terminationMessage(observed) ?? observed.message;
+  return {
+    terminated: {
+      exitCode: observed.exitCode,
+      reason: observed.reason || (observed.exitCode === 0 ? "Completed" : "Error"),
+      ...(message ? { message } : {}),
+      startedAt: apiTime(observed.startedAt_ms || observed.createdAt_ms),
+      finishedAt: apiTime(observed.finishedAt_ms),
+      containerID: `${facts.runtimeName}://${observed.id}`,
+    },
+  };
+}

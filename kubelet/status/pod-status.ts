@@ -1,0 +1,124 @@
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodCondition,
+  PodStatus,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { qosClassOf } from "../containers/qos.ts";
+import { isRestartableInit, isStatic } from "../pods/pod-identity.ts";
+import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import { KUBELET_CONDITIONS, podConditions, withTransitionTimes } from "./conditions.ts";
+import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
+import { podPhase } from "./phase.ts";
+
+/** A pod that the kubelet ends or refuses of its own accord: phase Failed with this reason. */
+export interface PodVerdict {
+  /** `Evicted`, `DeadlineExceeded`, `OutOfcpu`, `UnexpectedAdmissionError`, ... */
+  reason: string;
+  message: string;
+}
+
+export interface StatusFacts {
+  pod: Pod;
+  observed: ObservedPod;
+  /** The status last known, for transition times and forgotten containers. */
+  previous: PodStatus | undefined;
+  /** By container name. */
+  waiting: ReadonlyMap<string, WaitingReason>;
+  verdict: PodVerdict | undefined;
+  /** Everything of the pod is stopped and stays so. */
+  ended: boolean;
+  readiness(container: ObservedContainer): { ready: boolean; started: boolean };
+  terminationMessage(observed: ObservedContainer): string | undefined;
+  hostIPs: string[];
+  runtimeName: string;
+  now_ms: number;
+}
+
+/** The whole status of a pod, from what the runtime and the probes say. */
+export function podStatus(facts: StatusFacts): PodStatus {
+  const { pod, observed, previous, verdict, hostIPs } = facts;
+  const [sandbox] = observed.sandboxes;
+  const begun = observed.containers.some((one) =>
+    (pod.spec.containers ?? []).some((container) => container.name === one.name),
+  );
+  const initStatuses = statusesOf(facts, pod.spec.initContainers, begun, "init");
+  const statuses = statusesOf(facts, pod.spec.containers, begun, "regular");
+  const ephemeral = statusesOf(
+    facts,
+    pod.spec.ephemeralContainers as Container[] | undefined,
+    begun,
+    "ephemeral",
+  );
+  const phase = verdict ? "Failed" : podPhase({ pod, initStatuses, statuses, ended: facts.ended });
+  const sandboxReady = sandbox?.ready ?? false;
+  const conditions = podConditions({ pod, phase, initStatuses, statuses, sandboxReady });
+  const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
+  const ips = podIPs.length > 0 ? podIPs : (previous?.podIPs ?? []).map(({ ip }) => ip ?? "");
+  const now = apiTime(facts.now_ms);
+  return {
+    phase,
+    ...(verdict ? { reason: verdict.reason, message: verdict.message } : {}),
+    conditions: allConditions(pod, conditions, previous, now),
+    ...(hostIPs[0] ? { hostIP: hostIPs[0], hostIPs: hostIPs.map((ip) => ({ ip })) } : {}),
+    ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
+    startTime: previous?.startTime ?? now,
+    qosClass: qosClassOf(pod),
+    ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
+    ...(statuses.length > 0 ? { containerStatuses: statuses } : {}),
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+  };
+}
+
+function statusesOf(
+  facts: StatusFacts,
+  containers: Container[] | undefined,
+  begun: boolean,
+  kind: "init" | "regular" | "ephemeral",
+): ContainerStatus[] {
+  const { pod, observed, previous } = facts;
+  const lists = {
+    init: previous?.initContainerStatuses,
+    regular: previous?.containerStatuses,
+    ephemeral: previous?.ephemeralContainerStatuses,
+  };
+  const waitsForInit = !begun && (pod.spec.initContainers ?? []).length > 0;
+  const reason = waitsForInit ? "PodInitializing" : "ContainerCreating";
+  return (containers ?? []).map((container) => {
+    const name = container.name;
+    const own = observed.containers.filter((one) => one.name === name);
+    const [current] = own;
+    const { ready, started } = current ? facts.readiness(current) : NOT_READY;
+    return containerStatus({
+      container,
+      observed: own,
+      previous: lists[kind]?.find((one) => one.name === name),
+      waiting: facts.ended ? undefined : facts.waiting.get(name),
+      defaultWaiting: { reason, message: "" },
+      ready,
+      started,
+      runtimeName: facts.runtimeName,
+      terminationMessage: facts.terminationMessage,
+      isStep: kind === "init" && !isRestartableInit(container),
+    });
+  });
+}
+
+const NOT_READY = { ready: false, started: false };
+
+/** The kubelet's conditions beside those of others (PodScheduled, readiness gates, disruption). */
+function allConditions(
+  pod: Pod,
+  own: PodCondition[],
+  previous: PodStatus | undefined,
+  now: string,
+): PodCondition[] {
+  const others = (pod.status?.conditions ?? []).filter(
+    ({ type }) => !KUBELET_CONDITIONS.includes(type ?? ""),
+  );
+  const told = others.some(({ type }) => type === "PodScheduled") || !isStatic(pod);
+  const scheduled: PodCondition[] = told ? [] : [{ type: "PodScheduled", status: "True" }];
+  const before = [...(previous?.conditions ?? [])];
+  return [...withTransitionTimes([...own, ...scheduled], before, now), ...others];
+}
