@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  Controller,
+  ControllerServiceCapability_RPC_Type as Capability,
+  type ControllerExpandVolumeRequest,
+  type ControllerMethods,
+  type CreateVolumeRequest,
+  type GetCapacityRequest,
+  type ValidateVolumeCapabilitiesRequest,
+  type ValidateVolumeCapabilitiesResponse,
+  type VolumeCondition,
+} from "@raft2kube/proto/gen/csi.ts";
+import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { invalidArgument, outOfRange } from "../../lib/errors.ts";
+import { requireString } from "../../lib/fields.ts";
+import { pageOf } from "../../lib/paging.ts";
+import { unsupported } from "./capability.ts";
+import { capacityOf } from "./capacity.ts";
+import { planCreateVolume } from "./create-volume.ts";
+import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
+import { CAPACITY_MAX_BYTES } from "./limits.ts";
+import { topologyOf, volumeMessage } from "./messages.ts";
+import { snapshotHandlers } from "./snapshots.ts";
+import { withVolume, type HostPathVolume } from "./state.ts";
+
+// GET_SNAPSHOT of CSI 1.12 is left out: csi-sanity 5.4 fails a plugin that declares it.
+const CAPABILITIES = [
+  Capability.CREATE_DELETE_VOLUME,
+  Capability.LIST_VOLUMES,
+  Capability.GET_CAPACITY,
+  Capability.CREATE_DELETE_SNAPSHOT,
+  Capability.LIST_SNAPSHOTS,
+  Capability.CLONE_VOLUME,
+  Capability.EXPAND_VOLUME,
+  Capability.VOLUME_CONDITION,
+  Capability.GET_VOLUME,
+  Capability.SINGLE_NODE_MULTI_WRITER,
+];
+
+/** The Controller service: volumes and snapshots made, listed, grown and deleted. */
+export function controllerService(driver: HostPathDriver): ServedService {
+  const handlers: Handlers<ControllerMethods> = {
+    controllerGetCapabilities: () => ({
+      capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })),
+    }),
+    createVolume: async (request) => {
+      const volume = await createVolume(driver, request);
+      return { volume: volumeMessage(volume, driver.place) };
+    },
+    deleteVolume: async (request) => {
+      const id = requireString("volume_id", request.volumeId);
+      await driver.pending.run([id], () => deleteVolume(driver, id));
+      return {};
+    },
+    validateVolumeCapabilities: (request) => validateCapabilities(driver, request),
+    listVolumes: async (request) => {
+      const volumes = Object.values(driver.state.current.volumes);
+      volumes.sort((a, b) => (a.id < b.id ? -1 : 1));
+      const page = pageOf(volumes, (volume) => volume.id, request);
+      const entries = page.items.map(async (volume) => ({
+        volume: volumeMessage(volume, driver.place),
+        status: { volumeCondition: await conditionOf(driver, volume) },
+      }));
+      return { entries: await Promise.all(entries), nextToken: page.nextToken };
+    },
+    controllerGetVolume: async (request) => {
+      const volume = requireVolume(driver, requireString("volume_id", request.volumeId));
+      const volumeCondition = await conditionOf(driver, volume);
+      return { volume: volumeMessage(volume, driver.place), status: { volumeCondition } };
+    },
+    getCapacity: async (request) => ({
+      availableCapacity: await availableBytes(driver, request),
+      maximumVolumeSize: { value: CAPACITY_MAX_BYTES },
+    }),
+    controllerExpandVolume: async (request) => {
+      const id = requireString("volume_id", request.volumeId);
+      const capacityBytes = await driver.pending.run([id], () => expandVolume(driver, id, request));
+      return { capacityBytes, nodeExpansionRequired: false };
+    },
+    ...snapshotHandlers(driver),
+  };
+  return serve(Controller, handlers);
+}
+
+async function createVolume(
+  driver: HostPathDriver,
+  request: CreateVolumeRequest,
+): Promise<HostPathVolume> {
+  const source = request.volumeContentSource;
+  const sourceId = source?.volume?.volumeId ?? source?.snapshot?.snapshotId;
+  const keys = sourceId === undefined ? [request.name] : [request.name, sourceId];
+  return driver.pending.run(keys, async () => {
+    const plan = planCreateVolume(driver.state.current, request, driver.place);
+    if (plan.kind === "existing") return plan.volume;
+    const volume: HostPathVolume = { id: `vol-${randomUUID()}`, ...plan.volume };
+    await makeVolume(driver, volume);
+    return volume;
+  });
+}
+
+function validateCapabilities(
+  driver: HostPathDriver,
+  request: ValidateVolumeCapabilitiesRequest,
+): Init<ValidateVolumeCapabilitiesResponse> {
+  const id = requireString("volume_id", request.volumeId);
+  const { volumeCapabilities, volumeContext, parameters } = request;
+  if (volumeCapabilities.length === 0) throw invalidArgument("volume_capabilities is missing");
+  requireVolume(driver, id);
+  for (const capability of volumeCapabilities) {
+    const message = unsupported(capability);
+    if (message !== undefined) return { message };
+  }
+  return { confirmed: { volumeContext, volumeCapabilities, parameters } };
+}
+
+async function expandVolume(
+  driver: HostPathDriver,
+  id: string,
+  request: ControllerExpandVolumeRequest,
+): Promise<number> {
+  if (!request.capacityRange) throw invalidArgument("capacity_range is missing");
+  const capacity = capacityOf(request.capacityRange);
+  const volume = requireVolume(driver, id);
+  const capacity_bytes = Math.max(volume.capacity_bytes, capacity.required_bytes);
+  if (capacity_bytes > capacity.limit_bytes) {
+    throw outOfRange(`volume ${id} has ${capacity_bytes} bytes; it cannot be made smaller`);
+  }
+  await driver.state.change((current) => withVolume(current, { ...volume, capacity_bytes }));
+  return capacity_bytes;
+}
+
+/** Bytes free on the disk below; 0 for a place or a kind of volume that the driver does not have. */
+async function availableBytes(
+  driver: HostPathDriver,
+  request: GetCapacityRequest,
+): Promise<number> {
+  if (request.volumeCapabilities.some((one) => unsupported(one) !== undefined)) return 0;
+  const asked = Object.entries(request.accessibleTopology?.segments ?? {});
+  const { segments } = topologyOf(driver.place);
+  if (asked.some(([key, value]) => segments[key] !== value)) return 0;
+  const { bavail, bsize } = await statfs(driver.dataDir);
+  return bavail * bsize;
+}
+
+async function conditionOf(
+  driver: HostPathDriver,
+  volume: HostPathVolume,
+): Promise<VolumeCondition> {
+  if (await driver.directories.exists("volumes", volume.id)) {
+    return { abnormal: false, message: "the directory is there" };
+  }
+  return { abnormal: true, message: "the volume's directory is missing from the disk" };
+}

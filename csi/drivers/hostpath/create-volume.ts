@@ -1,0 +1,110 @@
+import type {
+  CreateVolumeRequest,
+  TopologyRequirement,
+  VolumeContentSource,
+} from "@raft2kube/proto/gen/csi.ts";
+import {
+  alreadyExists,
+  invalidArgument,
+  notFound,
+  resourceExhausted,
+} from "../../lib/errors.ts";
+import { requireString } from "../../lib/fields.ts";
+import { requireCapabilities } from "./capability.ts";
+import { capacityOf, newSize, satisfies } from "./capacity.ts";
+import { VOLUMES_MAX } from "./limits.ts";
+import { requireParameters } from "./parameters.ts";
+import {
+  snapshotOf,
+  volumeOf,
+  type ContentSource,
+  type HostPathState,
+  type HostPathVolume,
+} from "./state.ts";
+
+/** Where this driver's volumes live. */
+export interface Place {
+  topologyKey: string;
+  nodeId: string;
+}
+
+export type CreateVolumePlan =
+  | { kind: "existing"; volume: HostPathVolume }
+  | { kind: "create"; volume: Omit<HostPathVolume, "id"> };
+
+/**
+ * Decides what CreateVolume does. The name makes it idempotent: the same name again gives the volume
+ * that exists when it still fits, ALREADY_EXISTS otherwise (CSI spec, CreateVolume). Pure.
+ */
+export function planCreateVolume(
+  state: HostPathState,
+  request: CreateVolumeRequest,
+  place: Place,
+): CreateVolumePlan {
+  const name = requireString("name", request.name);
+  requireCapabilities(request.volumeCapabilities);
+  requireParameters("parameters", request.parameters);
+  requireParameters("mutable_parameters", request.mutableParameters);
+  const capacity = capacityOf(request.capacityRange);
+  const source = sourceOf(request.volumeContentSource);
+
+  const existing = Object.values(state.volumes).find((volume) => volume.name === name);
+  if (existing) {
+    if (!satisfies(existing.capacity_bytes, capacity)) {
+      throw alreadyExists(`volume ${name} exists with ${existing.capacity_bytes} bytes`);
+    }
+    if (!sameSource(existing.source, source)) {
+      throw alreadyExists(`volume ${name} exists with another content source`);
+    }
+    return { kind: "existing", volume: existing };
+  }
+  requireReachable(request.accessibilityRequirements, place);
+  const capacity_bytes = newSize(capacity, contentSize(state, source));
+  if (Object.keys(state.volumes).length >= VOLUMES_MAX) {
+    throw resourceExhausted(`the driver holds ${VOLUMES_MAX} volumes already`);
+  }
+  const volume: Omit<HostPathVolume, "id"> = { name, capacity_bytes, ephemeral: false };
+  if (source) volume.source = source;
+  return { kind: "create", volume };
+}
+
+function sourceOf(source: VolumeContentSource | undefined): ContentSource | undefined {
+  if (!source) return undefined;
+  if (source.snapshot) {
+    return { kind: "snapshot", id: requireString("snapshot_id", source.snapshot.snapshotId) };
+  }
+  if (source.volume) {
+    return { kind: "volume", id: requireString("volume_id", source.volume.volumeId) };
+  }
+  throw invalidArgument("volume_content_source names neither a snapshot nor a volume");
+}
+
+function sameSource(a: ContentSource | undefined, b: ContentSource | undefined): boolean {
+  return a?.kind === b?.kind && a?.id === b?.id;
+}
+
+function contentSize(state: HostPathState, source: ContentSource | undefined): number {
+  if (!source) return 0;
+  const size =
+    source.kind === "snapshot"
+      ? snapshotOf(state, source.id)?.size_bytes
+      : volumeOf(state, source.id)?.capacity_bytes;
+  if (size === undefined) throw notFound(`source ${source.kind} ${source.id} does not exist`);
+  return size;
+}
+
+/** The spec's order: a requisite topology must include us; preferred ones alone never exclude us. */
+function requireReachable(requirement: TopologyRequirement | undefined, place: Place): void {
+  const requisite = requirement?.requisite ?? [];
+  if (requisite.length === 0) return;
+  const here = requisite.some((topology) =>
+    Object.entries(topology.segments).every(
+      ([key, value]) => key === place.topologyKey && value === place.nodeId,
+    ),
+  );
+  if (!here) {
+    throw resourceExhausted(
+      `volumes of this driver are reached from ${place.topologyKey}=${place.nodeId} only`,
+    );
+  }
+}

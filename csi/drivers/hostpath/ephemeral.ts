@@ -1,0 +1,38 @@
+import type { NodePublishVolumeRequest } from "@raft2kube/proto/gen/csi.ts";
+import { alreadyExists, invalidArgument } from "../../lib/errors.ts";
+import { makeVolume, type HostPathDriver } from "./driver.ts";
+import { CAPACITY_DEFAULT_BYTES } from "./limits.ts";
+import { volumeOf } from "./state.ts";
+
+/** Set by a kubelet to "true" for an inline volume of a pod (CSIDriver, volumeLifecycleModes). */
+const EPHEMERAL = "csi.storage.k8s.io/ephemeral";
+
+/** The caller's id becomes a directory name. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** Whether this publish makes its volume itself. */
+export function isEphemeral(volumeContext: Readonly<Record<string, string>>): boolean {
+  return volumeContext[EPHEMERAL] === "true";
+}
+
+/** Makes the inline volume that the request names, unless an earlier attempt did. */
+export async function makeEphemeralVolume(
+  driver: HostPathDriver,
+  request: NodePublishVolumeRequest,
+): Promise<void> {
+  const id = request.volumeId;
+  if (!ID.test(id)) throw invalidArgument(`volume_id is not a plain name: ${id}`);
+  const unknown = Object.keys(request.volumeContext).find(
+    (key) => !key.startsWith("csi.storage.k8s.io/"),
+  );
+  if (unknown !== undefined) throw invalidArgument(`volume attribute ${unknown} is not known`);
+  const existing = volumeOf(driver.state.current, id);
+  if (existing?.ephemeral) return;
+  if (existing) throw alreadyExists(`volume ${id} is not an inline volume`);
+  await makeVolume(driver, {
+    id,
+    name: id,
+    capacity_bytes: CAPACITY_DEFAULT_BYTES,
+    ephemeral: true,
+  });
+}

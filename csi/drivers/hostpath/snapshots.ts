@@ -1,0 +1,97 @@
+import { randomUUID } from "node:crypto";
+import type { ControllerMethods, CreateSnapshotRequest } from "@raft2kube/proto/gen/csi.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { alreadyExists, resourceExhausted } from "../../lib/errors.ts";
+import { requireString } from "../../lib/fields.ts";
+import { pageOf } from "../../lib/paging.ts";
+import { requireVolume, type HostPathDriver } from "./driver.ts";
+import { SNAPSHOTS_MAX } from "./limits.ts";
+import { snapshotMessage } from "./messages.ts";
+import { requireParameters } from "./parameters.ts";
+import {
+  snapshotOf,
+  withSnapshot,
+  withoutSnapshot,
+  type HostPathSnapshot,
+  type HostPathState,
+} from "./state.ts";
+
+type SnapshotMethods = "createSnapshot" | "deleteSnapshot" | "listSnapshots";
+
+/** The Controller's calls on snapshots: a snapshot is a copy of the directory, whole at its return. */
+export function snapshotHandlers(
+  driver: HostPathDriver,
+): Pick<Handlers<ControllerMethods>, SnapshotMethods> {
+  return {
+    createSnapshot: async (request) => {
+      const snapshot = await createSnapshot(driver, request);
+      return { snapshot: snapshotMessage(snapshot) };
+    },
+    deleteSnapshot: async (request) => {
+      const id = requireString("snapshot_id", request.snapshotId);
+      await driver.pending.run([id], () => deleteSnapshot(driver, id));
+      return {};
+    },
+    listSnapshots: (request) => {
+      const { snapshotId, sourceVolumeId } = request;
+      const snapshots = Object.values(driver.state.current.snapshots).filter(
+        (snapshot) =>
+          (snapshotId === "" || snapshot.id === snapshotId) &&
+          (sourceVolumeId === "" || snapshot.sourceVolumeId === sourceVolumeId),
+      );
+      snapshots.sort((a, b) => (a.id < b.id ? -1 : 1));
+      const page = pageOf(snapshots, (snapshot) => snapshot.id, request);
+      const entries = page.items.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) }));
+      return { entries, nextToken: page.nextToken };
+    },
+  };
+}
+
+async function createSnapshot(
+  driver: HostPathDriver,
+  request: CreateSnapshotRequest,
+): Promise<HostPathSnapshot> {
+  const { directories, state, pending, clock } = driver;
+  return pending.run([request.name, request.sourceVolumeId], async () => {
+    const plan = planCreateSnapshot(state.current, request);
+    if (plan.kind === "existing") return plan.snapshot;
+    const volume = requireVolume(driver, request.sourceVolumeId);
+    const snapshot: HostPathSnapshot = {
+      id: `snap-${randomUUID()}`,
+      name: request.name,
+      sourceVolumeId: volume.id,
+      size_bytes: volume.capacity_bytes,
+      created_ms: clock.now(),
+    };
+    const content = directories.pathOf("volumes", volume.id);
+    await directories.create("snapshots", snapshot.id, content);
+    await state.change((current) => withSnapshot(current, snapshot));
+    return snapshot;
+  });
+}
+
+/** Decides what CreateSnapshot does; its name makes it idempotent (CSI spec, CreateSnapshot). Pure. */
+export function planCreateSnapshot(
+  state: HostPathState,
+  request: CreateSnapshotRequest,
+): { kind: "existing"; snapshot: HostPathSnapshot } | { kind: "create" } {
+  const name = requireString("name", request.name);
+  const sourceVolumeId = requireString("source_volume_id", request.sourceVolumeId);
+  requireParameters("parameters", request.parameters);
+  const existing = Object.values(state.snapshots).find((snapshot) => snapshot.name === name);
+  if (existing && existing.sourceVolumeId !== sourceVolumeId) {
+    throw alreadyExists(`snapshot ${name} exists, of volume ${existing.sourceVolumeId}`);
+  }
+  if (existing) return { kind: "existing", snapshot: existing };
+  if (Object.keys(state.snapshots).length >= SNAPSHOTS_MAX) {
+    throw resourceExhausted(`the driver holds ${SNAPSHOTS_MAX} snapshots already`);
+  }
+  return { kind: "create" };
+}
+
+async function deleteSnapshot(driver: HostPathDriver, id: string): Promise<void> {
+  const { directories, state } = driver;
+  if (!snapshotOf(state.current, id)) return;
+  await state.change((current) => withoutSnapshot(current, id));
+  await directories.remove("snapshots", id);
+}

@@ -1,0 +1,42 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+
+/** Versions of CSI itself that the driver speaks, as the kubelet compares them. */
+const SUPPORTED_VERSIONS = ["1.0.0"];
+
+/**
+ * Announces a CSI driver to a kubelet: a socket in its registry directory that answers who the plugin
+ * is and where (pluginregistration v1). The kubelet forgets the driver when the socket goes, so it is
+ * closed first.
+ */
+export function serveRegistration(options: {
+  registrationDir: string;
+  driverName: string;
+  socket: string;
+}): Promise<RpcServer> {
+  const { registrationDir, driverName, socket } = options;
+  const log = logger("csi-registration");
+  return mkdir(registrationDir, { recursive: true, mode: 0o750 }).then(() =>
+    serveGrpc({
+      listen: { path: path.join(registrationDir, `${driverName}-reg.sock`) },
+      services: [
+        serve(Registration, {
+          getInfo: () => ({
+            type: "CSIPlugin",
+            name: driverName,
+            endpoint: path.resolve(socket),
+            supportedVersions: SUPPORTED_VERSIONS,
+          }),
+          notifyRegistrationStatus: ({ pluginRegistered, error }) => {
+            if (pluginRegistered) log.info("registered with the kubelet", { driverName });
+            else log.error("the kubelet refused the registration", { driverName, error });
+            return {};
+          },
+        }),
+      ],
+    }),
+  );
+}
