@@ -28,7 +28,7 @@ export interface KubeClientOptions extends KubeConnection {
   qps?: number;
   burst?: number;
   userAgent?: string;
-  /** Another way to carry requests, instead of HTTP to `server`. */
+  /** Another way to carry requests (or a shared one), not closed with the client. */
   transport?: Transport;
 }
 
@@ -52,6 +52,7 @@ export class KubeClient {
   readonly clock: Clock;
   readonly server: string;
   readonly #transport: Transport;
+  readonly #ownsTransport: boolean;
   readonly #rate: RateLimit;
   readonly #token: (() => Promise<string>) | undefined;
   readonly #userAgent: string;
@@ -60,6 +61,7 @@ export class KubeClient {
   constructor(options: KubeClientOptions) {
     this.clock = options.clock ?? systemClock();
     this.server = options.server;
+    this.#ownsTransport = options.transport === undefined;
     this.#transport = options.transport ?? httpTransport(options, this.clock);
     const { qps = QPS_DEFAULT, burst = BURST_DEFAULT } = options;
     this.#rate = new RateLimit({ clock: this.clock, qps, burst });
@@ -127,11 +129,11 @@ export class KubeClient {
     }
   }
 
-  /** Ends all connections; requests under way and later ones fail with `ECANCELED` or a reset. */
+  /** Ends its own connections; requests under way and later ones fail (`ECANCELED` or a reset). */
   close(): void {
     this.#closed = true;
     this.#rate.close();
-    this.#transport.close();
+    if (this.#ownsTransport) this.#transport.close();
   }
 
   async #send(request: KubeRequest): Promise<HttpResponse> {

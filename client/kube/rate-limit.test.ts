@@ -1,0 +1,28 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { RateLimit } from "./rate-limit.ts";
+
+test("lets a burst through at once, then as many per second as set, in order", async () => {
+  const clock = new ManualClock();
+  const rate = new RateLimit({ clock, qps: 10, burst: 3 });
+  const passed: number[] = [];
+  for (let i = 0; i < 6; i++) void rate.take().then(() => passed.push(i));
+  await Promise.resolve();
+  expect(passed).toEqual([0, 1, 2]);
+  clock.advance(100);
+  await Promise.resolve();
+  expect(passed).toEqual([0, 1, 2, 3]);
+  clock.advance(200);
+  await Promise.resolve();
+  expect(passed).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test("fills up to the burst and no further", async () => {
+  const clock = new ManualClock();
+  const rate = new RateLimit({ clock, qps: 100, burst: 2 });
+  clock.advance(60_000);
+  let passed = 0;
+  for (let i = 0; i < 5; i++) void rate.take().then(() => passed++);
+  await Promise.resolve();
+  expect(passed).toBe(2);
+});

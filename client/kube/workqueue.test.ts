@@ -1,0 +1,89 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { WorkQueue } from "./workqueue.ts";
+
+function makeQueue(options: { keys_max?: number } = {}) {
+  const clock = new ManualClock();
+  return { clock, queue: new WorkQueue({ clock, ...options }) };
+}
+
+describe("WorkQueue", () => {
+  test("gives a key once, however often it was added", async () => {
+    const { queue } = makeQueue();
+    queue.add("a");
+    queue.add("b");
+    queue.add("a");
+    expect([await queue.take(), await queue.take()]).toEqual(["a", "b"]);
+    expect(queue.size).toBe(0);
+  });
+
+  test("gives a key added while being worked on again, but only after done", async () => {
+    const { queue } = makeQueue();
+    queue.add("a");
+    const key = await queue.take();
+    queue.add("a");
+    queue.add("a");
+    expect(queue.size).toBe(0);
+    queue.done(key ?? "");
+    expect(queue.size).toBe(1);
+    expect(await queue.take()).toBe("a");
+    queue.done("a");
+    expect(queue.size).toBe(0);
+  });
+
+  test("hands a key to a worker that waits, and counts it as active", async () => {
+    const { queue } = makeQueue();
+    const waiting = queue.take();
+    queue.add("a");
+    queue.add("a");
+    expect(await waiting).toBe("a");
+    expect(queue.size).toBe(0);
+    queue.done("a");
+    expect(queue.size).toBe(1);
+  });
+
+  test("keeps the earlier of two delays", () => {
+    const { queue, clock } = makeQueue();
+    queue.addAfter("a", 1_000);
+    queue.addAfter("a", 100);
+    queue.addAfter("a", 5_000);
+    clock.advance(99);
+    expect(queue.size).toBe(0);
+    clock.advance(1);
+    expect(queue.size).toBe(1);
+  });
+
+  test("doubles the pause of a key that fails, up to the bound, and forgets", async () => {
+    const { queue, clock } = makeQueue();
+    const pauses_ms: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      queue.addRateLimited("a");
+      const begun_ms = clock.now();
+      while (queue.size === 0) clock.advance(1);
+      pauses_ms.push(clock.now() - begun_ms);
+      queue.done((await queue.take()) ?? "");
+    }
+    expect(pauses_ms.slice(0, 4)).toEqual([5, 10, 20, 40]);
+    expect(pauses_ms.at(-1)).toBe(60_000);
+    queue.forget("a");
+    expect(queue.failures("a")).toBe(0);
+  });
+
+  test("refuses keys above its bound", () => {
+    const { queue } = makeQueue({ keys_max: 1 });
+    queue.add("a");
+    queue.add("a");
+    expect(() => queue.add("b")).toThrow("1 keys");
+  });
+
+  test("close ends waiting workers and drops delays", async () => {
+    const { queue, clock } = makeQueue();
+    const waiting = queue.take();
+    queue.addAfter("a", 10);
+    queue.close();
+    expect(await waiting).toBeUndefined();
+    clock.advance(100);
+    expect(queue.size).toBe(0);
+    expect(await queue.take()).toBeUndefined();
+  });
+});
