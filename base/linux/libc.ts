@@ -2,7 +2,8 @@ import koffi from "koffi";
 import { constants } from "node:os";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-// The C library that Node itself is linked with, glibc or musl. Only calls that Node lacks are bound.
+// The C library that Node itself is linked with, glibc or musl. Only calls that Node lacks are
+// bound.
 const library = koffi.load(null);
 
 /** Calls of the C library, as they are: -1 and errno on failure. Use them through `check`. */
@@ -20,6 +21,10 @@ export const libc = {
   ),
   send: library.func("long send(int fd, const void *data, size_t length, int flags)"),
   recv: library.func("long recv(int fd, _Out_ void *data, size_t length, int flags)"),
+  mknod: library.func("int mknod(const char *path, uint mode, ulong device)"),
+  lsetxattr: library.func(
+    "int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)",
+  ),
 };
 
 const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));

@@ -1,0 +1,28 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** What a caller of the runtime did wrong or met; the CRI services map each to its gRPC status. */
+export type RuntimeErrorCode =
+  | "not-found"
+  | "invalid-argument"
+  | "already-exists"
+  | "failed-precondition"
+  | "resource-exhausted"
+  | "deadline-exceeded"
+  | "unavailable"
+  | "unimplemented"
+  | "permission-denied"
+  | "internal";
+
+/** An error of the runtime: the code is for programs, the message names what it is about. */
+export class RuntimeError extends CodedError {
+  override readonly name = "RuntimeError";
+  declare readonly code: RuntimeErrorCode;
+
+  constructor(
+    code: RuntimeErrorCode,
+    message: string,
+    options: { remedy?: string; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+  }
+}

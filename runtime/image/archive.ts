@@ -1,0 +1,105 @@
+import { Readable } from "node:stream";
+import { json } from "node:stream/consumers";
+import { LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import { RuntimeError } from "../errors.ts";
+import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
+import { parseReference } from "./reference.ts";
+import type { ImageStore } from "./store.ts";
+import { tarEntries, writeTar, type TarInput } from "./tar.ts";
+
+/** Where tools write an image's name in a layout's index: containerd's, then the image spec's. */
+const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+
+function nameOf(descriptor: Descriptor): string | undefined {
+  for (const annotation of NAME_ANNOTATIONS) {
+    const name = descriptor.annotations?.[annotation];
+    // The spec also allows a bare tag there, which names no repository.
+    if (name !== undefined && /[/:]/.test(name)) return name;
+  }
+  return undefined;
+}
+
+/** The manifest for this machine of what a descriptor points to. */
+export async function manifestFor(store: ImageStore, digest: string): Promise<string> {
+  const parsed = parseManifest(await store.blobs.read(digest, MANIFEST_BYTES));
+  if (parsed.kind === "manifest") return digest;
+  return manifestFor(store, choosePlatform(parsed.index).digest);
+}
+
+/**
+ * Loads images from a tar of an OCI image layout (`docker save`, `skopeo copy oci-archive:`,
+ * `podman save --format oci-archive`, `ctr images export`). `as` names an image that has no name of
+ * its own inside. Returns the names; content is verified against its digest.
+ */
+export function loadArchive(
+  store: ImageStore,
+  source: Readable,
+  options: { as?: string } = {},
+): Promise<string[]> {
+  return store.receive(() => load(store, source, options));
+}
+
+async function load(
+  store: ImageStore,
+  source: Readable,
+  options: { as?: string },
+): Promise<string[]> {
+  let index: unknown;
+  for await (const { header, body } of tarEntries(source)) {
+    const name = header.name.replace(/^\.\//, "");
+    const blob = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/.exec(name);
+    if (blob && header.type === "file") {
+      const digest = `${blob[1]}:${blob[2]}`;
+      await store.blobs.receive(body, { digest, limit_bytes: LAYER_BYTES });
+    } else if (name === "index.json" && header.size <= MANIFEST_BYTES) {
+      index = await json(body);
+    }
+  }
+  if (index === undefined) {
+    throw new RuntimeError("invalid-argument", "the archive is no OCI image layout", {
+      remedy: "save it by `docker save` (25 or newer) or `skopeo copy ... oci-archive:FILE`",
+    });
+  }
+  const parsed = parseManifest(Buffer.from(JSON.stringify(index)));
+  if (parsed.kind !== "index") throw new RuntimeError("invalid-argument", "index.json is no index");
+  const names: string[] = [];
+  for (const descriptor of parsed.index.manifests) {
+    const name = nameOf(descriptor) ?? options.as;
+    if (name === undefined) {
+      throw new RuntimeError("invalid-argument", `image ${descriptor.digest} has no name`, {
+        remedy: "give it one",
+      });
+    }
+    parseReference(name);
+    const manifest = await manifestFor(store, descriptor.digest);
+    await store.add(name, manifest, descriptor.digest);
+    names.push(name);
+  }
+  return names;
+}
+
+/** An image as a tar of an OCI image layout. Blobs are read into memory: for images of some MB. */
+export async function saveArchive(store: ImageStore, name: string): Promise<Readable> {
+  const image = store.get(name);
+  const { manifest, manifestDigest } = image;
+  const manifestBytes = await store.blobs.read(manifestDigest, MANIFEST_BYTES);
+  const descriptor: Descriptor = {
+    mediaType: manifest.mediaType ?? MediaType.ociManifest,
+    digest: manifestDigest,
+    size: manifestBytes.length,
+    annotations: Object.fromEntries(NAME_ANNOTATIONS.map((annotation) => [annotation, name])),
+  };
+  const entries: TarInput[] = [
+    { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
+    {
+      name: "index.json",
+      content: JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }),
+    },
+  ];
+  const digests = [manifestDigest, manifest.config.digest, ...manifest.layers.map((l) => l.digest)];
+  for (const digest of digests) {
+    const content = await store.blobs.read(digest, LAYER_BYTES);
+    entries.push({ name: `blobs/${digest.replace(":", "/")}`, content });
+  }
+  return writeTar(entries);
+}

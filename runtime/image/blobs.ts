@@ -1,0 +1,173 @@
+import { createHash, randomBytes, type Hash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { Transform, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import { DIGEST } from "./reference.ts";
+
+/** Where content came from, for messages, and what it must be. */
+export interface Expected {
+  /** The digest that it must have; absent when it is to be found out. */
+  digest?: string;
+  size?: number;
+  /** More than this is refused while it arrives. */
+  limit_bytes: number;
+}
+
+/** `sha256:...` of some bytes. */
+export function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** Passes bytes on, hashing and counting them; fails above the limit. */
+export class HashingStream extends Transform {
+  readonly #hash: Hash;
+  readonly #algorithm: string;
+  readonly #limit_bytes: number;
+  size = 0;
+
+  constructor(algorithm: string, limit_bytes: number) {
+    super();
+    this.#algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+    this.#limit_bytes = limit_bytes;
+  }
+
+  override _transform(chunk: Buffer, _: string, done: (error?: Error, data?: Buffer) => void): void {
+    this.size += chunk.length;
+    if (this.size > this.#limit_bytes) {
+      done(new RuntimeError("resource-exhausted", `more than ${this.#limit_bytes} bytes`));
+      return;
+    }
+    this.#hash.update(chunk);
+    done(undefined, chunk);
+  }
+
+  /** The digest of all that went through; once, at the end. */
+  digest(): string {
+    return `${this.#algorithm}:${this.#hash.digest("hex")}`;
+  }
+}
+
+/** Content by digest, as in an OCI image layout: `DIR/sha256/HEX`. Names are checked, bytes too. */
+export class BlobStore {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** The file of a digest, whether it is there or not. */
+  file(digest: string): string {
+    if (!DIGEST.test(digest)) throw new RuntimeError("invalid-argument", `no digest: ${digest}`);
+    return path.join(this.#directory, digest.replace(":", "/"));
+  }
+
+  /** The size of a blob in bytes, or undefined when it is not there. */
+  async size(digest: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.file(digest))).size;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** A small blob (a manifest, a config) as a whole. Throws not-found. */
+  async read(digest: string, limit_bytes: number): Promise<Buffer> {
+    const size = await this.size(digest);
+    if (size === undefined) throw new RuntimeError("not-found", `blob ${digest} is not here`);
+    if (size > limit_bytes) {
+      throw new RuntimeError("resource-exhausted", `blob ${digest} has ${size} bytes`);
+    }
+    return readFile(this.file(digest));
+  }
+
+  /** A blob as a stream. */
+  open(digest: string): Readable {
+    return createReadStream(this.file(digest));
+  }
+
+  /** Stores bytes that are in memory; returns their digest. */
+  async put(bytes: Uint8Array): Promise<string> {
+    const digest = digestOf(bytes);
+    if ((await this.size(digest)) === bytes.length) return digest;
+    const temporary = await this.#temporaryFile();
+    await writeFile(temporary, bytes);
+    await this.#keep(temporary, digest);
+    return digest;
+  }
+
+  /** Stores a stream. Content that is too long or not what was expected leaves nothing behind. */
+  async receive(source: Readable, expected: Expected): Promise<{ digest: string; size: number }> {
+    const algorithm = expected.digest?.split(":")[0] ?? "sha256";
+    const hashing = new HashingStream(algorithm, expected.limit_bytes);
+    const temporary = await this.#temporaryFile();
+    try {
+      await pipeline(source, hashing, createWriteStream(temporary));
+      const digest = hashing.digest();
+      const { size } = hashing;
+      if (expected.digest !== undefined && digest !== expected.digest) {
+        throw new RuntimeError(
+          "failed-precondition",
+          `content has digest ${digest}, expected ${expected.digest}`,
+        );
+      }
+      if (expected.size !== undefined && size !== expected.size) {
+        throw new RuntimeError(
+          "failed-precondition",
+          `${digest} has ${size} bytes, expected ${expected.size}`,
+        );
+      }
+      await this.#keep(temporary, digest);
+      return { digest, size };
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async remove(digest: string): Promise<void> {
+    await rm(this.file(digest), { force: true });
+  }
+
+  /** All digests that are here. */
+  async list(): Promise<string[]> {
+    const found: string[] = [];
+    for (const algorithm of ["sha256", "sha512"]) {
+      for (const hex of await listDirectory(path.join(this.#directory, algorithm))) {
+        if (DIGEST.test(`${algorithm}:${hex}`)) found.push(`${algorithm}:${hex}`);
+      }
+    }
+    return found;
+  }
+
+  /** Removes what an interrupted download left. Only while nothing is arriving. */
+  async removeTemporary(): Promise<void> {
+    await rm(path.join(this.#directory, "incoming"), { recursive: true, force: true });
+  }
+
+  async #temporaryFile(): Promise<string> {
+    const directory = path.join(this.#directory, "incoming");
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return path.join(directory, randomBytes(8).toString("hex"));
+  }
+
+  async #keep(temporary: string, digest: string): Promise<void> {
+    const file = this.file(digest);
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await rename(temporary, file);
+  }
+}
+
+async function listDirectory(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,230 @@
+import path from "node:path";
+import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import { RuntimeError } from "../errors.ts";
+import { Serial } from "../serial.ts";
+import { readState, writeState, type StateKind } from "../state-file.ts";
+import { BlobStore } from "./blobs.ts";
+import { decompress } from "./compression.ts";
+import { LayerStore } from "./layers.ts";
+import {
+  parseImageConfig,
+  parseManifest,
+  type ImageConfig,
+  type ImageManifest,
+} from "./manifest.ts";
+import { formatReference, parseReference, repositoryOf } from "./reference.ts";
+
+const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
+
+/** What a name stands for: the content it named at its registry, and the manifest for this machine. */
+interface Target {
+  /** The digest that the name resolved to: an index or a manifest. */
+  target: string;
+  manifest: string;
+}
+
+interface IndexState {
+  references: Record<string, Target>;
+}
+
+/** An image that is here: unpacked and ready to run. */
+export interface StoredImage {
+  /** The digest of its configuration, as CRI's image id. */
+  id: string;
+  /** The digest of its manifest. */
+  manifestDigest: string;
+  manifest: ImageManifest;
+  config: ImageConfig;
+  /** Layers as they travel, plus manifest and configuration, in bytes. */
+  size_bytes: number;
+}
+
+/** An image with its names, sorted. */
+export interface NamedImage extends StoredImage {
+  repoTags: string[];
+  repoDigests: string[];
+}
+
+/**
+ * The images of a runtime: content by digest, unpacked layers, and the names. Everything is on disk
+ * under one folder; only names and manifests are kept in memory.
+ */
+export class ImageStore {
+  readonly blobs: BlobStore;
+  readonly layers: LayerStore;
+  readonly #indexFile: string;
+  readonly #serial = new Serial();
+  readonly #layersInUse: () => Iterable<string>;
+  #references = new Map<string, Target>();
+  #images = new Map<string, StoredImage>();
+  #arriving = 0;
+  #collectDue = false;
+
+  /** `layersInUse` gives the diff ids that containers stand on: they outlive their image. */
+  constructor(directory: string, layersInUse: () => Iterable<string>) {
+    this.blobs = new BlobStore(path.join(directory, "blobs"));
+    this.layers = new LayerStore(path.join(directory, "layers"));
+    this.#indexFile = path.join(directory, "images.json");
+    this.#layersInUse = layersInUse;
+  }
+
+  /** Reads what is on disk and clears what interrupted work left. Once, before all else. */
+  async open(): Promise<void> {
+    const state = await readState<IndexState>(this.#indexFile, INDEX_STATE);
+    this.#references = new Map(Object.entries(state?.references ?? {}));
+    for (const { manifest } of this.#references.values()) await this.#loadImage(manifest);
+    await this.blobs.removeTemporary();
+  }
+
+  /**
+   * Runs `work`, which puts content here and then names it by `add`. Meanwhile nothing is collected,
+   * since what has no name yet looks unneeded.
+   */
+  async receive<T>(work: () => Promise<T>): Promise<T> {
+    this.#arriving++;
+    try {
+      return await work();
+    } finally {
+      this.#arriving--;
+      if (this.#collectDue) await this.#serial.run("index", () => this.#collect());
+    }
+  }
+
+  /**
+   * Gives content that is in `blobs` a name and makes it ready to run. `target` is what the name
+   * resolved to at its source, by default the manifest itself.
+   */
+  async add(name: string, manifestDigest: string, target = manifestDigest): Promise<StoredImage> {
+    const reference = formatReference(parseReference(name));
+    const image = await this.#loadImage(manifestDigest);
+    const { layers } = image.manifest;
+    for (const [index, layer] of layers.entries()) {
+      const diffId = image.config.rootfs.diff_ids[index]!;
+      const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
+      await this.layers.add(diffId, open);
+    }
+    await this.#serial.run("index", async () => {
+      this.#references.set(reference, { target, manifest: manifestDigest });
+      // Another change may have dropped it meanwhile, as it had no name.
+      this.#images.set(manifestDigest, image);
+      await this.#save();
+    });
+    return image;
+  }
+
+  /** The image of a name or id (`sha256:...`), or undefined. A malformed name throws. */
+  find(nameOrId: string): NamedImage | undefined {
+    const image = this.#findStored(nameOrId);
+    return image && this.#named(image);
+  }
+
+  /** The image of a name or id; not-found when it is not here. */
+  get(nameOrId: string): NamedImage {
+    const image = this.find(nameOrId);
+    if (!image) throw new RuntimeError("not-found", `image ${JSON.stringify(nameOrId)} not found`);
+    return image;
+  }
+
+  list(): NamedImage[] {
+    return [...this.#images.values()].map((image) => this.#named(image));
+  }
+
+  /** Removes an image, all its names with it, and the content nobody else needs. */
+  async remove(nameOrId: string): Promise<void> {
+    await this.#serial.run("index", async () => {
+      const image = this.#findStored(nameOrId);
+      if (!image) return;
+      for (const [name, { manifest }] of this.#references) {
+        if (this.#images.get(manifest)?.id === image.id) this.#references.delete(name);
+      }
+      for (const [digest, { id }] of this.#images) if (id === image.id) this.#images.delete(digest);
+      await this.#save();
+      await this.#collect();
+    });
+  }
+
+  /** Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. */
+  lowerDirectories(image: StoredImage): string[] {
+    return image.config.rootfs.diff_ids.map((diffId) => this.layers.folder(diffId)).reverse();
+  }
+
+  #findStored(nameOrId: string): StoredImage | undefined {
+    for (const image of this.#images.values()) {
+      if (image.id === nameOrId || image.id === `sha256:${nameOrId}`) return image;
+    }
+    if (nameOrId.startsWith("sha256:")) return undefined;
+    const reference = formatReference(parseReference(nameOrId));
+    const exact = this.#references.get(reference);
+    if (exact) return this.#images.get(exact.manifest);
+    // repository@digest also finds what came by tag.
+    const { digest, ...rest } = parseReference(nameOrId);
+    const repository = repositoryOf({ ...rest, digest });
+    for (const [name, target] of this.#references) {
+      const same = repositoryOf(parseReference(name)) === repository;
+      if (same && digest !== undefined && target.target === digest) {
+        return this.#images.get(target.manifest);
+      }
+    }
+    return undefined;
+  }
+
+  #named(image: StoredImage): NamedImage {
+    const repoTags = new Set<string>();
+    const repoDigests = new Set<string>();
+    for (const [name, { manifest, target }] of this.#references) {
+      if (this.#images.get(manifest)?.id !== image.id) continue;
+      const reference = parseReference(name);
+      if (reference.digest === undefined) repoTags.add(name);
+      repoDigests.add(`${repositoryOf(reference)}@${target}`);
+    }
+    return { ...image, repoTags: [...repoTags].sort(), repoDigests: [...repoDigests].sort() };
+  }
+
+  async #loadImage(manifestDigest: string): Promise<StoredImage> {
+    const loaded = this.#images.get(manifestDigest);
+    if (loaded) return loaded;
+    const bytes = await this.blobs.read(manifestDigest, MANIFEST_BYTES);
+    const parsed = parseManifest(bytes);
+    if (parsed.kind !== "manifest") {
+      throw new RuntimeError("invalid-argument", `${manifestDigest} is an index, not an image`);
+    }
+    const { manifest } = parsed;
+    const configBytes = await this.blobs.read(manifest.config.digest, IMAGE_CONFIG_BYTES);
+    const config = parseImageConfig(configBytes, manifest.layers.length);
+    const layersSize = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
+    const image: StoredImage = {
+      id: manifest.config.digest,
+      manifestDigest,
+      manifest,
+      config,
+      size_bytes: layersSize + bytes.length + configBytes.length,
+    };
+    this.#images.set(manifestDigest, image);
+    return image;
+  }
+
+  async #save(): Promise<void> {
+    const references = Object.fromEntries([...this.#references].sort());
+    await writeState(this.#indexFile, INDEX_STATE, { references } satisfies IndexState);
+    const used = new Set([...this.#references.values()].map(({ manifest }) => manifest));
+    for (const digest of this.#images.keys()) if (!used.has(digest)) this.#images.delete(digest);
+  }
+
+  /** Removes blobs and layers that no image and no container needs. */
+  async #collect(): Promise<void> {
+    this.#collectDue = this.#arriving > 0;
+    if (this.#collectDue) return;
+    const blobs = new Set<string>();
+    const layers = new Set<string>(this.#layersInUse());
+    for (const { target } of this.#references.values()) blobs.add(target);
+    for (const { manifestDigest, manifest, config } of this.#images.values()) {
+      blobs.add(manifestDigest).add(manifest.config.digest);
+      for (const layer of manifest.layers) blobs.add(layer.digest);
+      for (const diffId of config.rootfs.diff_ids) layers.add(diffId);
+    }
+    for (const digest of await this.blobs.list()) {
+      if (!blobs.has(digest)) await this.blobs.remove(digest);
+    }
+    await this.layers.keepOnly(layers);
+  }
+}

@@ -1,0 +1,44 @@
+/** Every bound of the runtime, named. Sizes are bytes, times milliseconds. */
+
+/** An image manifest or index: the distribution spec asks registries to accept 4 MiB. */
+export const MANIFEST_BYTES = 4 << 20;
+/** An image's configuration. */
+export const IMAGE_CONFIG_BYTES = 8 << 20;
+/** One layer as it travels, and all that it unpacks to. */
+export const LAYER_BYTES = 16 * 2 ** 30;
+export const LAYER_UNPACKED_BYTES = 64 * 2 ** 30;
+/** Entries in one layer, and layers in one image (overlayfs takes 500). */
+export const LAYER_ENTRIES = 2_000_000;
+export const IMAGE_LAYERS = 127;
+/** Symbolic links followed for one path, as the kernel (MAXSYMLINKS). */
+export const LINKS_FOLLOWED = 40;
+/** /etc/passwd and /etc/group of an image. */
+export const ACCOUNT_FILE_BYTES = 1 << 20;
+
+/** Output of one ExecSync, standard output and error together. */
+export const EXEC_SYNC_OUTPUT_BYTES = 16 << 20;
+/** What a command of the OCI runtime may print. */
+export const COMMAND_OUTPUT_BYTES = 1 << 20;
+export const COMMAND_TIMEOUT_MS = 60_000;
+
+/** How long conmon may take to report the container's pid. */
+export const CREATE_TIMEOUT_MS = 60_000;
+/** How long a killed container may take to be gone. */
+export const KILL_TIMEOUT_MS = 10_000;
+/** How long conmon may take to write the exit file after its container ended. */
+export const EXIT_FILE_TIMEOUT_MS = 5_000;
+
+/** A registry: one request without progress, and redirects followed. */
+export const REGISTRY_TIMEOUT_MS = 60_000;
+export const REGISTRY_REDIRECTS = 5;
+/** An answer of a token server. */
+export const TOKEN_BYTES = 1 << 20;
+
+/** A streaming URL is good for one request, this long; and so many may wait. */
+export const STREAM_TOKEN_TTL_MS = 60_000;
+export const STREAM_TOKENS = 1_000;
+
+/** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
+export const EVENT_BACKLOG = 1_000;
+/** How long a measured size of a writable layer is good for. */
+export const DISK_USAGE_TTL_MS = 10_000;

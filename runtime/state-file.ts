@@ -1,0 +1,45 @@
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "./errors.ts";
+
+/** A kind of state on disk: its name and the version that this program writes. */
+export interface StateKind {
+  schema: string;
+  version: number;
+}
+
+/** Replaces a state file as a whole, durably. */
+export async function writeState(file: string, kind: StateKind, state: object): Promise<void> {
+  await replaceFile(file, `${JSON.stringify({ ...kind, state })}\n`);
+}
+
+/**
+ * Reads a state file; undefined when it is not there. A file of another schema or version, or no
+ * JSON at all, is failed-precondition: it is never guessed at, and never overwritten unread.
+ */
+export async function readState<T>(file: string, kind: StateKind): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+  let found: Partial<StateKind> & { state?: T };
+  try {
+    found = JSON.parse(text) as typeof found;
+  } catch (cause) {
+    throw new RuntimeError("failed-precondition", `${file} is damaged`, {
+      cause,
+      remedy: `move ${file} away`,
+    });
+  }
+  if (found.schema !== kind.schema || found.version !== kind.version) {
+    throw new RuntimeError(
+      "failed-precondition",
+      `${file} is ${found.schema} version ${found.version}, wanted ${kind.schema} ${kind.version}`,
+    );
+  }
+  return found.state;
+}
