@@ -37,8 +37,7 @@ const TITLES: Record<FieldErrorType, string> = {
 
 /** Errors of these types name no value: it is absent, secret, or too large to repeat. */
 const WITHOUT_VALUE = new Set<FieldErrorType>([
-  "FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany",
-  "InternalError",
+  "FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "InternalError",
 ]);
 
 /** The value as Go's `%q`, `%v` or JSON show it, which is what upstream's messages carry. */
@@ -71,11 +70,11 @@ export function invalid(field: string, value: unknown, detail: string): FieldErr
   return { type: "FieldValueInvalid", field, value, detail };
 }
 
-/** The value is none of those allowed. */
+/** The value is none of those allowed, which the message lists as given. */
 export function notSupported(
   field: string, value: unknown, allowed: readonly string[],
 ): FieldError {
-  const list = [...allowed].sort().map((each) => JSON.stringify(each)).join(", ");
+  const list = allowed.map((each) => JSON.stringify(each)).join(", ");
   const detail = allowed.length === 0 ? "" : `supported values: ${list}`;
   return { type: "FieldValueNotSupported", field, value, detail };
 }
@@ -97,12 +96,12 @@ export function notFound(field: string, value: unknown): FieldError {
 
 /** The text is longer than `limit_bytes`. */
 export function tooLong(field: string, limit_bytes: number): FieldError {
-  const detail = `may not be more than ${limit_bytes} bytes`;
+  const detail = `may not be more than ${limit_bytes} ${limit_bytes === 1 ? "byte" : "bytes"}`;
   return { type: "FieldValueTooLong", field, detail };
 }
 
 /** The list has `count` members, more than `limit`. */
 export function tooMany(field: string, count: number, limit: number): FieldError {
-  const detail = `must have at most ${limit} items`;
+  const detail = `must have at most ${limit} ${limit === 1 ? "item" : "items"}`;
   return { type: "FieldValueTooMany", field, value: count, detail };
 }

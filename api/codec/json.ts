@@ -1,0 +1,241 @@
+/**
+ * JSON into an object of a kind: the types are checked, unknown fields dropped and reported, and the
+ * result is what Go's decode and encode give: nulls and empty optional values absent, structures
+ * that are no pointers present, quantities, times and durations canonical, fields in upstream's order.
+ */
+import {
+  structOf, type Field, type Scalar, type Shape, type Struct,
+} from "../schema.ts";
+import { DecodeError } from "./decode-error.ts";
+import { specialFromJson } from "./special-json.ts";
+
+export type JsonObject = { [key: string]: unknown };
+
+export interface Decoded<T> {
+  readonly object: T;
+  /** Paths of fields that the kind does not have: `spec.containers[0].imagee`. */
+  readonly unknownFields: readonly string[];
+}
+
+/** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
+const MAX_DEPTH = 200;
+const MAX_UNKNOWN_FIELDS = 100;
+
+/** Where the decoder stands: in the document, and in Go's structures for its messages. */
+export class DecodeContext {
+  readonly path: string[] = [];
+  readonly unknownFields: string[] = [];
+  struct = "";
+  readonly goPath: string[] = [];
+
+  reportUnknown(name: string): void {
+    if (this.unknownFields.length >= MAX_UNKNOWN_FIELDS) return;
+    this.unknownFields.push([...this.path, `.${name}`].join("").replace(/^\./, ""));
+  }
+
+  /** The error that Go's decoder gives for a value of the wrong type. */
+  mismatch(value: unknown, goType: string): DecodeError {
+    const field = this.goPath.length === 0
+      ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
+    return new DecodeError(`json: cannot unmarshal ${goWord(value)} into ${field} of type ${goType}`);
+  }
+}
+
+function goWord(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return Number.isSafeInteger(value) ? "number" : `number ${value}`;
+  return typeof value;
+}
+
+const GO_SCALARS: Readonly<Record<Scalar, string>> = {
+  string: "string", bool: "bool", int32: "int32", int64: "int64", double: "float64",
+  bytes: "[]uint8",
+};
+
+function goType(shape: Shape): string {
+  switch (shape.is) {
+    case "scalar": return GO_SCALARS[shape.scalar];
+    case "special": return shape.special;
+    case "list": return `[]${goType(shape.of)}`;
+    case "map": return `map[string]${goType(shape.of)}`;
+    case "struct": return goName(shape.name);
+  }
+}
+
+function goName(name: string): string {
+  return name.slice(name.indexOf("/") + 1);
+}
+
+/** Decodes a parsed JSON value as the structure `name` (`core/v1.Pod`). Throws `DecodeError`. */
+export function decodeJson<T>(name: string, value: unknown): Decoded<T> {
+  const context = new DecodeContext();
+  const object = decodeStruct(structOf(name), value, context) as T;
+  return { object, unknownFields: context.unknownFields };
+}
+
+export function decodeStruct(struct: Struct, value: unknown, context: DecodeContext): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw context.mismatch(value, goName(struct.name));
+  }
+  if (context.path.length > MAX_DEPTH) throw new DecodeError("exceeded max depth");
+  const source = value as JsonObject;
+  const result: JsonObject = {};
+  const outer = context.struct;
+  context.struct = struct.name.slice(struct.name.indexOf(".") + 1);
+  if (struct.typeMeta) decodeTypeMeta(source, result, context);
+  for (const [name, field] of struct.fields) {
+    const given = Object.hasOwn(source, name) ? source[name] : undefined;
+    const decoded = given === undefined || given === null
+      ? absent(field)
+      : decodeField(field, name, given, context);
+    if (decoded !== undefined) result[name] = decoded;
+  }
+  for (const name of Object.keys(source)) {
+    const known = struct.fields.has(name) ||
+      (struct.typeMeta && (name === "apiVersion" || name === "kind"));
+    if (!known) context.reportUnknown(name);
+  }
+  context.struct = outer;
+  return result;
+}
+
+function decodeTypeMeta(source: JsonObject, result: JsonObject, context: DecodeContext): void {
+  for (const name of ["kind", "apiVersion"]) {
+    const value = Object.hasOwn(source, name) ? source[name] : undefined;
+    if (value === undefined || value === null || value === "") continue;
+    if (typeof value !== "string") {
+      context.goPath.push(name);
+      throw context.mismatch(value, "string");
+    }
+    result[name] = value;
+  }
+}
+
+function decodeField(
+  field: Field, name: string, value: unknown, context: DecodeContext,
+): unknown {
+  context.path.push(`.${name}`);
+  context.goPath.push(name);
+  const decoded = decodeShape(field.shape, value, context);
+  context.path.pop();
+  context.goPath.pop();
+  const { omitempty, pointer } = field.fact;
+  return omitempty === true && pointer !== true && isEmpty(field.shape, decoded) ? undefined : decoded;
+}
+
+/** Go's empty values; an empty structure is not among them. */
+function isEmpty(shape: Shape, value: unknown): boolean {
+  if (shape.is === "map") return Object.keys(value as object).length === 0;
+  if (Array.isArray(value)) return value.length === 0;
+  return value === "" || value === 0 || value === false;
+}
+
+/** What Go writes for a field that nobody set. */
+function absent(field: Field): unknown {
+  const { omitempty, omitzero, pointer } = field.fact;
+  if (pointer === true || omitzero === true) return undefined;
+  const { shape } = field;
+  if (shape.is === "struct") return emptyStruct(structOf(shape.name));
+  if (omitempty === true) return undefined;
+  switch (shape.is) {
+    case "list": return [];
+    case "map": return {};
+    case "special": return shape.special === "Quantity" ? "0" : undefined;
+    case "scalar": return zeroOf(shape.scalar);
+  }
+}
+
+function zeroOf(scalar: Scalar): unknown {
+  if (scalar === "string") return "";
+  if (scalar === "bool") return false;
+  return scalar === "bytes" ? undefined : 0;
+}
+
+function emptyStruct(struct: Struct): JsonObject {
+  const result: JsonObject = {};
+  for (const [name, field] of struct.fields) {
+    const value = absent(field);
+    if (value !== undefined) result[name] = value;
+  }
+  return result;
+}
+
+/** The object of a structure with nothing set, as Go writes it: `{}` but for what is never left out. */
+export function zeroStruct<T>(name: string): T {
+  return emptyStruct(structOf(name)) as T;
+}
+
+export function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unknown {
+  switch (shape.is) {
+    case "scalar": return decodeScalar(shape.scalar, value, context);
+    case "special": return specialFromJson(shape.special, value, context);
+    case "list": return decodeList(shape, value, context);
+    case "map": return decodeMap(shape, value, context);
+    case "struct": return decodeStruct(structOf(shape.name), value, context);
+  }
+}
+
+function decodeList(
+  shape: Shape & { is: "list" }, value: unknown, context: DecodeContext,
+): unknown[] {
+  if (!Array.isArray(value)) throw context.mismatch(value, goType(shape));
+  return value.map((each: unknown, index) => {
+    context.path.push(`[${index}]`);
+    const decoded = each === null ? nullMember(shape.of) : decodeShape(shape.of, each, context);
+    context.path.pop();
+    return decoded;
+  });
+}
+
+function nullMember(shape: Shape): unknown {
+  if (shape.is === "struct") return emptyStruct(structOf(shape.name));
+  return shape.is === "scalar" ? zeroOf(shape.scalar) : null;
+}
+
+function decodeMap(shape: Shape & { is: "map" }, value: unknown, context: DecodeContext): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw context.mismatch(value, goType(shape));
+  }
+  const entries = Object.entries(value).map(([key, each]): [string, unknown] => {
+    context.path.push(`[${key}]`);
+    const decoded = each === null ? nullMember(shape.of) : decodeShape(shape.of, each, context);
+    context.path.pop();
+    return [key, decoded];
+  });
+  return Object.fromEntries(entries);
+}
+
+const INT32_MAX = 2 ** 31 - 1;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): unknown {
+  switch (scalar) {
+    case "string":
+    case "bytes":
+      if (typeof value !== "string") throw context.mismatch(value, GO_SCALARS[scalar]);
+      return scalar === "bytes" ? base64(value) : value;
+    case "bool":
+      if (typeof value !== "boolean") throw context.mismatch(value, "bool");
+      return value;
+    case "double":
+      if (typeof value !== "number") throw context.mismatch(value, "float64");
+      return value;
+    case "int32":
+      if (!Number.isInteger(value) || Math.abs(value as number) > INT32_MAX + 1) {
+        throw context.mismatch(value, "int32");
+      }
+      return value;
+    case "int64":
+      if (!Number.isInteger(value)) throw context.mismatch(value, "int64");
+      return value;
+  }
+}
+
+function base64(value: string): string {
+  const compact = value.replace(/[\r\n]/g, "");
+  if (BASE64.test(compact)) return compact;
+  const strange = compact.search(/[^A-Za-z0-9+/]/);
+  const position = strange === -1 ? compact.length - (compact.length % 4) : strange;
+  throw new DecodeError(`illegal base64 data at input byte ${position}`);
+}

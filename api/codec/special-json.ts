@@ -1,0 +1,84 @@
+/** The special types out of JSON, in canonical form. */
+
+import { formatDuration, parseDuration } from "../duration.ts";
+import { canonicalQuantity, isQuantity, QuantityError } from "../quantity.ts";
+import { structOf, type Special } from "../schema.ts";
+import { formatMicroTime, formatTime, parseTime } from "../time.ts";
+import { DecodeError } from "./decode-error.ts";
+import { decodeStruct, type DecodeContext } from "./json.ts";
+
+const SCHEMA = "apiextensions/v1.JSONSchemaProps";
+
+function text(value: unknown, goType: string, context: DecodeContext): string {
+  if (typeof value !== "string") throw context.mismatch(value, goType);
+  return value;
+}
+
+function time(value: unknown, special: "Time" | "MicroTime", context: DecodeContext): string {
+  const given = text(value, "string", context);
+  const moment = parseTime(given);
+  if (moment === undefined) {
+    const layout = special === "Time"
+      ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
+    throw new DecodeError(`parsing time ${JSON.stringify(given)} as "${layout}": cannot parse`);
+  }
+  return special === "Time" ? formatTime(moment) : formatMicroTime(moment);
+}
+
+function duration(value: unknown, context: DecodeContext): string {
+  const given = text(value, "string", context);
+  const nanos = parseDuration(given);
+  if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(given)}`);
+  return formatDuration(nanos);
+}
+
+function quantity(value: unknown, context: DecodeContext): string {
+  if (typeof value !== "string" && typeof value !== "number") {
+    throw context.mismatch(value, "resource.Quantity");
+  }
+  const given = String(value).trim();
+  if (given === "") return "0";
+  if (!isQuantity(given)) throw new DecodeError(new QuantityError().message);
+  return canonicalQuantity(given);
+}
+
+function intOrString(value: unknown, context: DecodeContext): number | string {
+  if (typeof value === "string") return value;
+  if (!Number.isInteger(value) || Math.abs(value as number) > 2 ** 31) {
+    throw context.mismatch(value, "int32");
+  }
+  return value as number;
+}
+
+function schema(value: unknown, context: DecodeContext): unknown {
+  return decodeStruct(structOf(SCHEMA), value, context);
+}
+
+/** One special value, checked and canonical. Throws `DecodeError`. */
+export function specialFromJson(
+  special: Special, value: unknown, context: DecodeContext,
+): unknown {
+  switch (special) {
+    case "Time":
+    case "MicroTime":
+      return time(value, special, context);
+    case "Duration":
+      return duration(value, context);
+    case "Quantity":
+      return quantity(value, context);
+    case "IntOrString":
+      return intOrString(value, context);
+    case "RawExtension":
+    case "FieldsV1":
+    case "JSON":
+      return value;
+    case "SchemaOrBool":
+      return typeof value === "boolean" ? value : schema(value, context);
+    case "SchemaOrArray":
+      return Array.isArray(value)
+        ? value.map((each) => schema(each, context)) : schema(value, context);
+    case "SchemaOrStrings":
+      return Array.isArray(value)
+        ? value.map((each) => text(each, "string", context)) : schema(value, context);
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * Label and field selectors: their text forms and what they match. Grammar: the concepts page
+ * "Labels and Selectors"; complaints follow k8s.io/apimachinery/pkg/labels and pkg/fields.
+ */
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { LabelSelector } from "./gen/meta/v1.ts";
+import { labelValue, qualifiedName } from "./validation/names.ts";
+
+/** The text is no selector. The apiserver answers 400 with this message. */
+export class SelectorError extends CodedError {
+  override readonly name = "SelectorError";
+
+  constructor(message: string) {
+    super("SELECTOR", message);
+  }
+}
+
+export type LabelOperator = "in" | "notin" | "exists" | "!" | "gt" | "lt";
+
+export interface LabelTerm {
+  readonly key: string;
+  readonly operator: LabelOperator;
+  readonly values: readonly string[];
+}
+
+/** Terms that must all hold; no terms match everything. */
+export type LabelTerms = readonly LabelTerm[];
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Whether an object's labels satisfy all terms. */
+export function matchesLabels(terms: LabelTerms, labels: Labels | undefined): boolean {
+  return terms.every((term) => matchesTerm(term, labels ?? {}));
+}
+
+function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): boolean {
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  switch (operator) {
+    case "in": return value !== undefined && values.includes(value);
+    case "notin": return value === undefined || !values.includes(value);
+    case "exists": return value !== undefined;
+    case "!": return value === undefined;
+    case "gt":
+    case "lt": {
+      if (value === undefined || !/^-?\d+$/.test(value)) return false;
+      const limit = Number(values[0]);
+      return operator === "gt" ? Number(value) > limit : Number(value) < limit;
+    }
+  }
+}
+
+const OPERATORS: Readonly<Record<string, LabelOperator>> = {
+  In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!",
+};
+
+/**
+ * The terms of a selector object. An absent selector matches nothing (null); an empty one
+ * everything ([]). Throws `SelectorError` on an operator that does not exist.
+ */
+export function termsOf(selector: LabelSelector | undefined): LabelTerms | null {
+  if (selector === undefined) return null;
+  const equal = Object.entries(selector.matchLabels ?? {}).map(
+    ([key, value]): LabelTerm => ({ key, operator: "in", values: [value] }));
+  const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
+    const known = OPERATORS[operator];
+    if (known === undefined) {
+      throw new SelectorError(`"${operator}" is not a valid label selector operator`);
+    }
+    return { key, operator: known, values };
+  });
+  return [...equal, ...set];
+}
+
+/** Whether labels satisfy a selector object; an absent selector matches nothing. */
+export function matchesSelector(
+  selector: LabelSelector | undefined, labels: Labels | undefined,
+): boolean {
+  const terms = termsOf(selector);
+  return terms !== null && matchesLabels(terms, labels);
+}
+
+/** A plain map as Services have it: empty matches nothing there, so callers ask before. */
+export function termsOfMap(map: Labels): LabelTerms {
+  return Object.entries(map).map(([key, value]) => ({ key, operator: "in", values: [value] }));
+}
+
+/** The text form of terms, as kubectl writes it; scale's status carries it. */
+export function formatLabelTerms(terms: LabelTerms): string {
+  const sorted = [...terms].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return sorted.map(({ key, operator, values }) => {
+    const list = [...values].sort().join(",");
+    switch (operator) {
+      case "in": return values.length === 1 ? `${key}=${list}` : `${key} in (${list})`;
+      case "notin": return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
+      case "exists": return key;
+      case "!": return `!${key}`;
+      case "gt": return `${key}>${list}`;
+      case "lt": return `${key}<${list}`;
+    }
+  }).join(",");
+}
+
+/** Reads a `labelSelector` parameter. Throws `SelectorError`. */
+export function parseLabelSelector(text: string): LabelTerms {
+  const parser = new LabelParser(text);
+  return parser.all();
+}
+
+const TOKEN = /\s*(?:([(),]|!=|==|=|!|>|<)|([^\s(),!=<>]+))/y;
+
+class LabelParser {
+  readonly #tokens: string[] = [];
+  readonly #text: string;
+  #next = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    const end = text.trimEnd().length;
+    TOKEN.lastIndex = 0;
+    while (TOKEN.lastIndex < end) {
+      const match = TOKEN.exec(text);
+      if (match === null) throw this.#wrong("cannot be read");
+      this.#tokens.push(match[1] ?? match[2] ?? "");
+    }
+  }
+
+  all(): LabelTerms {
+    const terms: LabelTerm[] = [];
+    while (this.#next < this.#tokens.length) {
+      if (terms.length > 0) {
+        this.#expect(",");
+        if (this.#peek() === undefined) throw this.#wrong("expected a key after ','");
+      }
+      terms.push(this.#term());
+    }
+    return terms;
+  }
+
+  #term(): LabelTerm {
+    const absent = this.#take("!");
+    const key = this.#key();
+    if (absent) return { key, operator: "!", values: [] };
+    const operator = this.#peek();
+    if (operator === undefined || operator === ",") return { key, operator: "exists", values: [] };
+    this.#next++;
+    switch (operator) {
+      case "=":
+      case "==": return { key, operator: "in", values: [this.#value(key)] };
+      case "!=": return { key, operator: "notin", values: [this.#value(key)] };
+      case "in":
+      case "notin": return { key, operator, values: this.#set(key) };
+      case ">": return { key, operator: "gt", values: [this.#integer()] };
+      case "<": return { key, operator: "lt", values: [this.#integer()] };
+      default: throw this.#wrong(`found '${operator}', expected: an operator`);
+    }
+  }
+
+  #key(): string {
+    const key = this.#word("identifier");
+    const complaints = qualifiedName(key);
+    if (complaints.length > 0) {
+      throw this.#wrong(`key: Invalid value: ${JSON.stringify(key)}: ${complaints.join("; ")}`);
+    }
+    return key;
+  }
+
+  /** A value may be absent: `a=` and `a in ()` mean the empty string. */
+  #value(key: string): string {
+    const next = this.#peek();
+    if (next === undefined || next === "," || next === ")") return "";
+    const value = this.#word("value");
+    const complaints = labelValue(value);
+    if (complaints.length > 0) {
+      throw this.#wrong(`values[0][${key}]: Invalid value: ${JSON.stringify(value)}: ` +
+        complaints.join("; "));
+    }
+    return value;
+  }
+
+  #set(key: string): string[] {
+    this.#expect("(");
+    const values = [this.#value(key)];
+    while (this.#take(",")) values.push(this.#value(key));
+    this.#expect(")");
+    return values.sort();
+  }
+
+  #integer(): string {
+    const value = this.#word("integer");
+    if (!/^-?\d+$/.test(value)) {
+      throw this.#wrong(`values[0]: Invalid value: ${JSON.stringify(value)}: ` +
+        "for 'Gt', 'Lt' operators, the value must be an integer");
+    }
+    return value;
+  }
+
+  #word(what: string): string {
+    const token = this.#tokens[this.#next++];
+    if (token === undefined || /^[(),!=<>]/.test(token)) {
+      throw this.#wrong(`found '${token ?? ""}', expected: ${what}`);
+    }
+    return token;
+  }
+
+  #peek(): string | undefined {
+    return this.#tokens[this.#next];
+  }
+
+  #take(token: string): boolean {
+    if (this.#peek() !== token) return false;
+    this.#next++;
+    return true;
+  }
+
+  #expect(token: string): void {
+    if (!this.#take(token)) {
+      throw this.#wrong(`found '${this.#peek() ?? ""}', expected: '${token}'`);
+    }
+  }
+
+  #wrong(detail: string): SelectorError {
+    return new SelectorError(`unable to parse requirement: ${detail} in ${JSON.stringify(this.#text)}`);
+  }
+}
+
+export interface FieldTerm {
+  readonly field: string;
+  readonly operator: "=" | "!=";
+  readonly value: string;
+}
+
+/** Reads a `fieldSelector` parameter: `a=b,c!=d`, with `\,` `\=` `\\` escaped. Throws. */
+export function parseFieldSelector(text: string): readonly FieldTerm[] {
+  return splitEscaped(text).filter((each) => each !== "").map((part) => {
+    const match = /^((?:[^\\=!]|\\.)*?)(!=|==|=)((?:[^\\=]|\\.)*)$/.exec(part);
+    if (match === null) {
+      throw new SelectorError(`invalid selector: '${text}'; can't understand '${part}'`);
+    }
+    const [, field = "", operator = "", value = ""] = match;
+    return { field, operator: operator === "!=" ? "!=" : "=", value: unescaped(value) };
+  });
+}
+
+function splitEscaped(text: string): string[] {
+  return text.match(/(?:[^\\,]|\\.)+/g) ?? [];
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\(.)/g, (_whole, character: string) => {
+    if (!"\\,=".includes(character)) {
+      throw new SelectorError(`invalid field selector: invalid escape sequence \\${character}`);
+    }
+    return character;
+  });
+}
+
+/** Whether an object satisfies all terms; `read` gives a field's value. */
+export function matchesFields(
+  terms: readonly FieldTerm[], read: (field: string) => string,
+): boolean {
+  return terms.every(({ field, operator, value }) => (read(field) === value) === (operator === "="));
+}

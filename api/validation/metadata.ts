@@ -1,0 +1,153 @@
+/** Validation of `metadata`, which is the same for every kind but for the form of its name. */
+import { isDeepStrictEqual } from "node:util";
+import type { ObjectMeta, OwnerReference } from "../gen/meta/v1.ts";
+import { forbidden, invalid, required, tooLong, type FieldError } from "../errors.ts";
+import { dnsLabel, labelValue, qualifiedName, type TextRule } from "./names.ts";
+
+const MAX_ANNOTATIONS_BYTES = 256 * 1024;
+const IMMUTABLE = "field is immutable";
+const ORPHAN = "orphan";
+const FOREGROUND = "foregroundDeletion";
+
+/** The keys and values of labels at a path. */
+export function validateLabels(labels: Record<string, string> = {}, path: string): FieldError[] {
+  return Object.entries(labels).flatMap(([key, value]) => [
+    ...qualifiedName(key).map((each) => invalid(path, key, each)),
+    ...labelValue(value).map((each) => invalid(path, value, each)),
+  ]);
+}
+
+export function validateAnnotations(
+  annotations: Record<string, string> = {}, path: string,
+): FieldError[] {
+  const errors = Object.keys(annotations).flatMap((key) =>
+    qualifiedName(key.toLowerCase()).map((each) => invalid(path, key, each)));
+  const size_bytes = Object.entries(annotations).reduce((sum, [key, value]) =>
+    sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+  if (size_bytes > MAX_ANNOTATIONS_BYTES) errors.push(tooLong(path, MAX_ANNOTATIONS_BYTES));
+  return errors;
+}
+
+function validateOwner(owner: OwnerReference, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const version = owner.apiVersion.split("/").at(-1) ?? "";
+  if (version === "" || owner.apiVersion.split("/").length > 2) {
+    errors.push(invalid(`${path}.apiVersion`, owner.apiVersion, "version must not be empty"));
+  }
+  for (const name of ["kind", "name", "uid"] as const) {
+    if (owner[name] === "") errors.push(invalid(`${path}.${name}`, "", "must not be empty"));
+  }
+  if (owner.kind === "Event" && /^(v1|events\.k8s\.io\/.*)$/.test(owner.apiVersion)) {
+    errors.push(invalid(path, owner, "Event is disallowed from being an owner"));
+  }
+  return errors;
+}
+
+function validateOwners(owners: OwnerReference[] = [], path: string): FieldError[] {
+  const errors = owners.flatMap((each) => validateOwner(each, path));
+  const controllers = owners.filter((each) => each.controller === true)
+    .map((each) => `${each.kind}/${each.name}`);
+  for (const extra of controllers.slice(1)) {
+    errors.push(invalid(path, owners, "Only one reference can have Controller set to true. " +
+      `Found "true" in references for ${controllers[0]} and ${extra}`));
+  }
+  return errors;
+}
+
+function validateFinalizers(finalizers: string[] = [], path: string): FieldError[] {
+  const errors = finalizers.flatMap((name) =>
+    qualifiedName(name).map((each) => invalid(path, name, each)));
+  if (finalizers.includes(ORPHAN) && finalizers.includes(FOREGROUND)) {
+    errors.push(invalid(path, finalizers,
+      `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`));
+  }
+  return errors;
+}
+
+/** A prefix may end with a dash, since characters follow it. */
+function generatedNameComplaints(prefix: string, rule: TextRule): string[] {
+  const masked = prefix.length > 1 && prefix.endsWith("-") ? `${prefix.slice(0, -2)}a` : prefix;
+  return rule(masked);
+}
+
+/** Metadata of an object about to be created. */
+export function validateMetadata(
+  meta: ObjectMeta, namespaced: boolean, nameRule: TextRule, path = "metadata",
+): FieldError[] {
+  const errors: FieldError[] = [];
+  const { name = "", generateName = "", namespace = "" } = meta;
+  if (generateName !== "") {
+    errors.push(...generatedNameComplaints(generateName, nameRule)
+      .map((each) => invalid(`${path}.generateName`, generateName, each)));
+  }
+  if (name === "") errors.push(required(`${path}.name`, "name or generateName is required"));
+  else errors.push(...nameRule(name).map((each) => invalid(`${path}.name`, name, each)));
+  if (!namespaced && namespace !== "") {
+    errors.push(forbidden(`${path}.namespace`, "not allowed on this type"));
+  } else if (namespaced && namespace === "") errors.push(required(`${path}.namespace`));
+  else if (namespaced) {
+    errors.push(...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)));
+  }
+  if ((meta.generation ?? 0) < 0) {
+    errors.push(invalid(`${path}.generation`, meta.generation,
+      "must be greater than or equal to 0"));
+  }
+  return [...errors, ...validateMutable(meta, path), ...validateFinalizers(meta.finalizers,
+    `${path}.finalizers`)];
+}
+
+function validateMutable(meta: ObjectMeta, path: string): FieldError[] {
+  return [
+    ...validateLabels(meta.labels, `${path}.labels`),
+    ...validateAnnotations(meta.annotations, `${path}.annotations`),
+    ...validateOwners(meta.ownerReferences, `${path}.ownerReferences`),
+  ];
+}
+
+const IMMUTABLE_FIELDS = [
+  "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+] as const;
+
+/** Metadata of an object about to replace `old`. */
+export function validateMetadataUpdate(
+  meta: ObjectMeta, old: ObjectMeta, path = "metadata",
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (old.deletionTimestamp !== undefined) {
+    const extra = (meta.finalizers ?? []).filter((each) => !old.finalizers?.includes(each));
+    if (extra.length > 0) {
+      const shown = extra.sort().map((each) => JSON.stringify(each)).join(", ");
+      errors.push(forbidden(`${path}.finalizers`, "no new finalizers can be added if the object " +
+        `is being deleted, found new finalizers []string{${shown}}`));
+    }
+  }
+  if ((meta.resourceVersion ?? "") === "") {
+    errors.push(invalid(`${path}.resourceVersion`, "", "must be specified for an update"));
+  }
+  if ((meta.generation ?? 0) < (old.generation ?? 0)) {
+    errors.push(invalid(`${path}.generation`, meta.generation ?? 0, "must not be decremented"));
+  }
+  for (const name of IMMUTABLE_FIELDS) {
+    if (meta[name] !== old[name]) {
+      errors.push(invalid(`${path}.${name}`, meta[name] ?? emptyOf(name), IMMUTABLE));
+    }
+  }
+  return [...errors, ...validateMutable(meta, path)];
+}
+
+/** What Go shows for a field that is not set: "" for texts, null for pointers and times. */
+function emptyOf(name: (typeof IMMUTABLE_FIELDS)[number]): string | null {
+  return name === "name" || name === "namespace" || name === "uid" ? "" : null;
+}
+
+/** The error of a changed field that may not change; none when it is the same. */
+export function immutable(path: string, value: unknown, old: unknown): FieldError[] {
+  return isDeepStrictEqual(value, old) ? [] : [invalid(path, value, IMMUTABLE)];
+}
+
+/** The error of a number below zero. */
+export function nonNegative(path: string, value: number | undefined): FieldError[] {
+  if (value === undefined || value >= 0) return [];
+  return [invalid(path, value, "must be greater than or equal to 0")];
+}
