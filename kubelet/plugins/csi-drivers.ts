@@ -1,0 +1,110 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { Node, type NodeMethods } from "@raft2kube/proto/gen/csi.ts";
+import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Plugin, PluginHandler } from "./handler.ts";
+import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
+
+const log = logger("csi-drivers");
+
+/** A CSI driver on this node, ready to be called. */
+export interface CsiDriver {
+  name: string;
+  endpoint: string;
+  /** The driver's own name for this node. */
+  nodeId: string;
+  /** Topology segments: labels of the node, and what volumes are reachable from. */
+  topology: Record<string, string>;
+  /** 0 means no limit. */
+  maxVolumes: number;
+  /** Values of NodeServiceCapability_RPC_Type. */
+  capabilities: ReadonlySet<number>;
+  node: RpcClient<NodeMethods>;
+}
+
+/** Told when a driver came or went, to publish it (CSINode, topology labels). */
+export interface CsiDriverListener {
+  added(driver: CsiDriver): Promise<void>;
+  removed(name: string): Promise<void>;
+}
+
+/** No driver of that name is registered here, now. */
+export class CsiDriverMissingError extends CodedError {
+  override readonly name = "CsiDriverMissingError";
+}
+
+/** The CSI drivers registered with this kubelet: a handler of plugins, and where volumes find them. */
+export class CsiDrivers implements PluginHandler {
+  readonly #drivers = new Map<string, { driver: CsiDriver; channel: Channel }>();
+  readonly #listener: CsiDriverListener;
+
+  constructor(listener: CsiDriverListener) {
+    this.#listener = listener;
+  }
+
+  /** Throws CsiDriverMissingError, in upstream's words: they end in a FailedMount event. */
+  require(name: string): CsiDriver {
+    const known = this.#drivers.get(name);
+    if (known) return known.driver;
+    throw new CsiDriverMissingError(
+      "CsiDriverMissing",
+      `driver name ${name} not found in the list of registered CSI drivers`,
+      { remedy: "start the driver on this node; it registers in the kubelet's plugins_registry" },
+    );
+  }
+
+  list(): CsiDriver[] {
+    return [...this.#drivers.values()].map(({ driver }) => driver);
+  }
+
+  async register(plugin: Plugin): Promise<void> {
+    const { name, endpoint, supportedVersions } = plugin;
+    if (!supportedVersions.some((version) => /^v?1(\.|$)/.test(version))) {
+      const message = `driver ${name} speaks CSI ${supportedVersions.join(", ")}, this kubelet 1.x`;
+      throw new CodedError("CsiVersion", message);
+    }
+    const channel = connectGrpc(`unix://${endpoint}`);
+    try {
+      const driver = await describe(plugin, client(channel, Node));
+      await this.#listener.added(driver);
+      this.#drivers.get(name)?.channel.close();
+      this.#drivers.set(name, { driver, channel });
+    } catch (thrown) {
+      channel.close();
+      throw thrown;
+    }
+  }
+
+  async deregister(plugin: Plugin): Promise<void> {
+    const known = this.#drivers.get(plugin.name);
+    // A newer release registers from its own socket before the old one's goes: keep the newer.
+    if (!known || known.driver.endpoint !== plugin.endpoint) return;
+    this.#drivers.delete(plugin.name);
+    known.channel.close();
+    await this.#listener.removed(plugin.name);
+    log.info("CSI driver left", { driver: plugin.name });
+  }
+
+  close(): void {
+    for (const { channel } of this.#drivers.values()) channel.close();
+    this.#drivers.clear();
+  }
+}
+
+async function describe(plugin: Plugin, node: RpcClient<NodeMethods>): Promise<CsiDriver> {
+  const options = { timeout_ms: DRIVER_INFO_TIMEOUT_MS };
+  const info = await node.nodeGetInfo({}, options);
+  const { capabilities } = await node.nodeGetCapabilities({}, options);
+  if (info.nodeId === "") {
+    throw new CodedError("CsiNodeId", `driver ${plugin.name} gave an empty node id`);
+  }
+  return {
+    name: plugin.name,
+    endpoint: plugin.endpoint,
+    nodeId: info.nodeId,
+    topology: info.accessibleTopology?.segments ?? {},
+    maxVolumes: info.maxVolumesPerNode,
+    capabilities: new Set(capabilities.map(({ rpc }) => rpc?.type ?? 0)),
+    node,
+  };
+}

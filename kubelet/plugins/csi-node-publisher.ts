@@ -1,0 +1,75 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { CSI_NODES, NODES } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { CsiDriver, CsiDriverListener } from "./csi-drivers.ts";
+import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts";
+import { PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
+
+/**
+ * Tells the API of the node's CSI drivers: the CSINode object, owned by the Node, and the Node's topology
+ * labels. Needs the Node to exist; until then `added` fails and registration is tried again.
+ */
+export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDriverListener {
+  return {
+    async added(driver) {
+      const node = await client.resource<Node>(NODES).get({ name: nodeName });
+      await labelNode(client, node, driver);
+      await changeDrivers(client, node, (spec) => withDriver(spec, driver));
+    },
+    async removed(name) {
+      const node = await client.resource<Node>(NODES).get({ name: nodeName });
+      await changeDrivers(client, node, (spec) => withoutDriver(spec, name));
+    },
+  };
+}
+
+async function labelNode(client: KubeClient, node: Node, driver: CsiDriver): Promise<void> {
+  const labels = missingTopologyLabels(node.metadata.labels ?? {}, driver);
+  if (Object.keys(labels).length === 0) return;
+  const name = { name: node.metadata.name ?? "" };
+  await client.resource<Node>(NODES).patch(name, "strategic", { metadata: { labels } });
+}
+
+async function changeDrivers(
+  client: KubeClient,
+  node: Node,
+  change: (spec: CSINodeSpec) => CSINodeSpec,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await changeOnce(client, node, change);
+    } catch (thrown) {
+      const raced = isConflict(thrown) || isAlreadyExists(thrown);
+      if (!raced || attempt >= PUBLISH_ATTEMPTS_MAX) throw thrown;
+    }
+  }
+}
+
+async function changeOnce(
+  client: KubeClient,
+  node: Node,
+  change: (spec: CSINodeSpec) => CSINodeSpec,
+): Promise<void> {
+  const csiNodes = client.resource<CSINode>(CSI_NODES);
+  const name = node.metadata.name ?? "";
+  const existing = await getOrUndefined(() => csiNodes.get({ name }));
+  if (existing) {
+    const spec = change(existing.spec);
+    if (spec !== existing.spec) await csiNodes.update({ ...existing, spec });
+    return;
+  }
+  const owner = { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" };
+  const spec = change({ drivers: [] });
+  await csiNodes.create({ metadata: { name, ownerReferences: [owner] }, spec });
+}
+
+async function getOrUndefined<T>(get: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}

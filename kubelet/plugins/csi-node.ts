@@ -1,0 +1,45 @@
+import type { CSINodeDriver, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { CsiDriver } from "./csi-drivers.ts";
+
+/** The CSINode's list of drivers with this one in it; the same object when nothing changes. Pure. */
+export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
+  const entry: CSINodeDriver = {
+    name: driver.name,
+    nodeID: driver.nodeId,
+    topologyKeys: Object.keys(driver.topology).sort(),
+    ...(driver.maxVolumes > 0 ? { allocatable: { count: driver.maxVolumes } } : {}),
+  };
+  const existing = spec.drivers.find((one) => one.name === driver.name);
+  if (JSON.stringify(existing) === JSON.stringify(entry)) return spec;
+  return { drivers: [...spec.drivers.filter((one) => one !== existing), entry] };
+}
+
+/** The CSINode's list of drivers without the named one; the same object when it is not there. Pure. */
+export function withoutDriver(spec: CSINodeSpec, name: string): CSINodeSpec {
+  const drivers = spec.drivers.filter((one) => one.name !== name);
+  return drivers.length === spec.drivers.length ? spec : { drivers };
+}
+
+/**
+ * The labels a node still lacks for a driver's topology. Throws when the node carries another value
+ * for one: volumes made under the old value would become unreachable (upstream refuses it as well).
+ */
+export function missingTopologyLabels(
+  labels: Readonly<Record<string, string>>,
+  driver: CsiDriver,
+): Record<string, string> {
+  const missing: Record<string, string> = {};
+  for (const [key, value] of Object.entries(driver.topology)) {
+    const present = labels[key];
+    if (present === undefined) missing[key] = value;
+    else if (present !== value) {
+      throw new CodedError(
+        "TopologyCollision",
+        `driver ${driver.name} reports ${key}=${value}, the node is labelled ${key}=${present}`,
+        { remedy: "remove the label from the Node if no volume depends on it" },
+      );
+    }
+  }
+  return missing;
+}

@@ -1,0 +1,18 @@
+/** The registry is read again this often, next to file events: a missed event must not matter. */
+export const RESCAN_MS = 10_000;
+
+/** A plugin that could not be registered is tried again after this, doubled up to the most. */
+export const REGISTER_BACK_OFF_MS = 500;
+export const REGISTER_BACK_OFF_MAX_MS = 120_000;
+
+/** One call of a plugin's registration socket (upstream: 10 s for the dial, 1 s for the call). */
+export const REGISTRATION_TIMEOUT_MS = 10_000;
+
+/** Sockets followed in one registry; more are not looked at, and that is logged. */
+export const PLUGIN_SOCKETS_MAX = 1_000;
+
+/** One call of a driver that only asks who it is. */
+export const DRIVER_INFO_TIMEOUT_MS = 10_000;
+
+/** Writes of the CSINode that lost a race before registration gives up and is tried again. */
+export const PUBLISH_ATTEMPTS_MAX = 5;

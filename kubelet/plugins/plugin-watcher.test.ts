@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
+import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { planRegistry } from "./plan.ts";
+import { startPluginWatcher } from "./plugin-watcher.ts";
+
+const clock = systemClock();
+
+describe("planRegistry", () => {
+  it("leaves what vanished, follows what is new, and does both with what was replaced", () => {
+    const socket = (path: string, identity: string) => ({ path, identity });
+    const [kept, gone, old] = [socket("k", "1"), socket("g", "2"), socket("r", "3")];
+    const [fresh, replaced] = [socket("f", "4"), socket("r", "5")];
+    expect(planRegistry([kept, fresh, replaced], [kept, gone, old])).toEqual({
+      leave: [gone, old],
+      follow: [fresh, replaced],
+    });
+  });
+});
+
+describe("startPluginWatcher", () => {
+  let registryDir: string;
+  let told: string[];
+  let refuse: string | undefined;
+  let watcher: { close(): Promise<void> };
+
+  const start = () =>
+    startPluginWatcher({
+      registryDir,
+      clock,
+      handlers: {
+        CSIPlugin: {
+          register: async ({ name, endpoint }) => {
+            if (refuse !== undefined) throw new Error(refuse);
+            told.push(`+${name} ${endpoint}`);
+          },
+          deregister: async ({ name }) => void told.push(`-${name}`),
+        },
+      },
+    });
+  const plugin = (name: string) =>
+    serveGrpc({
+      listen: { path: path.join(registryDir, `${name}-reg.sock`) },
+      services: [
+        serve(Registration, {
+          getInfo: () => ({ type: "CSIPlugin", name, endpoint: `/run/${name}` }),
+          notifyRegistrationStatus: () => ({}),
+        }),
+      ],
+    });
+  const toldOf = (entry: string, times = 1) =>
+    waitFor(entry, () => told.filter((one) => one === entry).length >= times, { clock });
+
+  beforeEach(async () => {
+    registryDir = await mkdtemp(path.join(os.tmpdir(), "r2k-registry-"));
+    told = [];
+    refuse = undefined;
+  });
+  afterEach(async () => {
+    await watcher.close();
+    await rm(registryDir, { recursive: true });
+  });
+
+  it("registers plugins found at start and later, and lets go when the socket goes", async () => {
+    const early = await plugin("early");
+    watcher = await start();
+    await toldOf("+early /run/early");
+    const late = await plugin("late");
+    await toldOf("+late /run/late");
+    await late.close();
+    await toldOf("-late");
+    expect(told).not.toContain("-early");
+    await early.close();
+    await toldOf("-early");
+  });
+
+  it("registers a plugin again when its socket was replaced", async () => {
+    watcher = await start();
+    const first = await plugin("driver");
+    await toldOf("+driver /run/driver");
+    await first.close();
+    const second = await plugin("driver");
+    await toldOf("+driver /run/driver", 2);
+    expect(told).toEqual(["+driver /run/driver", "-driver", "+driver /run/driver"]);
+    await second.close();
+  });
+
+  it("tells a refused plugin why, and tries it again", async () => {
+    refuse = "not today";
+    const statuses: { pluginRegistered: boolean; error: string }[] = [];
+    const server = await serveGrpc({
+      listen: { path: path.join(registryDir, "p.sock") },
+      services: [
+        serve(Registration, {
+          getInfo: () => ({ type: "CSIPlugin", name: "p", supportedVersions: ["1.0.0"] }),
+          notifyRegistrationStatus: (status) => {
+            statuses.push(status);
+            refuse = undefined;
+            return {};
+          },
+        }),
+      ],
+    });
+    watcher = await start();
+    await waitFor("the second status", () => statuses.length >= 2, { clock });
+    expect(statuses).toEqual([
+      { pluginRegistered: false, error: "not today" },
+      { pluginRegistered: true, error: "" },
+    ]);
+    expect(told).toEqual([`+p ${path.join(registryDir, "p.sock")}`]);
+    await server.close();
+  });
+});

@@ -1,0 +1,93 @@
+import { watch, type FSWatcher } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { RESCAN_MS } from "./limits.ts";
+import { planRegistry } from "./plan.ts";
+import { PluginRegistration, type PluginHandlers } from "./registration.ts";
+import { scanRegistry } from "./registry-scan.ts";
+
+const log = logger("plugin-watcher");
+
+export interface PluginWatcherOptions {
+  /** `<rootDir>/plugins_registry`: plugins put their registration sockets here. */
+  registryDir: string;
+  /** By plugin type. */
+  handlers: PluginHandlers;
+  clock: Clock;
+}
+
+/**
+ * Follows the sockets of a registry directory and keeps each plugin registered while its socket is
+ * there (pluginregistration v1). `close` leaves plugins registered: they outlive a kubelet's restart.
+ */
+export async function startPluginWatcher(
+  options: PluginWatcherOptions,
+): Promise<{ close(): Promise<void> }> {
+  await mkdir(options.registryDir, { recursive: true, mode: 0o750 });
+  const watcher = new PluginWatcher(options);
+  return { close: () => watcher.close() };
+}
+
+class PluginWatcher {
+  readonly #options: PluginWatcherOptions;
+  readonly #files: FSWatcher;
+  #followed: PluginRegistration[] = [];
+  #scanning: Promise<void> | undefined;
+  #scanAgain = false;
+  #rescan: Timer | undefined;
+  #closed = false;
+
+  constructor(options: PluginWatcherOptions) {
+    this.#options = options;
+    this.#files = watch(options.registryDir, () => this.#scan());
+    this.#files.on("error", (error) => {
+      log.warn("file events of the registry ended, reading it at intervals", { error: error.message });
+    });
+    this.#scan();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#files.close();
+    this.#rescan?.cancel();
+    await this.#scanning;
+    await Promise.all(this.#followed.map((one) => one.leave({ deregister: false })));
+  }
+
+  /** Looks into the registry; at most one look at a time, and one more after it if asked meanwhile. */
+  #scan(): void {
+    if (this.#closed) return;
+    if (this.#scanning) {
+      this.#scanAgain = true;
+      return;
+    }
+    this.#rescan?.cancel();
+    this.#scanning = this.#follow().finally(() => {
+      this.#scanning = undefined;
+      if (this.#closed) return;
+      this.#rescan = this.#options.clock.after(RESCAN_MS, () => this.#scan());
+      if (this.#scanAgain) {
+        this.#scanAgain = false;
+        this.#scan();
+      }
+    });
+  }
+
+  async #follow(): Promise<void> {
+    const { registryDir, handlers, clock } = this.#options;
+    try {
+      const seen = await scanRegistry(registryDir);
+      const plan = planRegistry(seen, this.#followed.map((one) => one.socket));
+      const leaving = this.#followed.filter((one) => plan.leave.includes(one.socket));
+      this.#followed = this.#followed.filter((one) => !leaving.includes(one));
+      for (const one of leaving) await one.leave({ deregister: true });
+      for (const socket of plan.follow) {
+        this.#followed.push(new PluginRegistration(socket, handlers, clock));
+      }
+    } catch (thrown) {
+      log.error("the plugin registry could not be read", { registryDir, error: messageOf(thrown) });
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { Plugin, PluginHandler } from "./handler.ts";
+import {
+  REGISTER_BACK_OFF_MAX_MS,
+  REGISTER_BACK_OFF_MS,
+  REGISTRATION_TIMEOUT_MS,
+} from "./limits.ts";
+import type { RegistrySocket } from "./plan.ts";
+
+const log = logger("plugin-registration");
+
+export type PluginHandlers = Readonly<Record<string, PluginHandler>>;
+
+/** One registration socket from its appearance to its end: asked, registered, told, in the end left. */
+export class PluginRegistration {
+  readonly socket: RegistrySocket;
+  readonly #handlers: PluginHandlers;
+  readonly #clock: Clock;
+  readonly #left = new AbortController();
+  readonly #registering: Promise<void>;
+  #registered: Plugin | undefined;
+
+  constructor(socket: RegistrySocket, handlers: PluginHandlers, clock: Clock) {
+    this.socket = socket;
+    this.#handlers = handlers;
+    this.#clock = clock;
+    this.#registering = this.#register();
+  }
+
+  /** Stops trying. With `deregister`, which a closing kubelet leaves out, the handler lets go of it. */
+  async leave(options: { deregister: boolean }): Promise<void> {
+    this.#left.abort();
+    await this.#registering;
+    const plugin = this.#registered;
+    if (!plugin || !options.deregister) return;
+    log.info("plugin deregistered", { type: plugin.type, plugin: plugin.name });
+    await this.#handlers[plugin.type]?.deregister(plugin);
+  }
+
+  async #register(): Promise<void> {
+    for (let pause_ms = REGISTER_BACK_OFF_MS; !this.#left.signal.aborted; pause_ms *= 2) {
+      try {
+        this.#registered = await this.#attempt();
+        return;
+      } catch (thrown) {
+        if (this.#left.signal.aborted) return;
+        const fields = { socket: this.socket.path, error: messageOf(thrown) };
+        log.warn("a plugin could not be registered, trying again", fields);
+      }
+      const bounded_ms = Math.min(pause_ms, REGISTER_BACK_OFF_MAX_MS);
+      await delay(this.#clock, bounded_ms, this.#left.signal);
+    }
+  }
+
+  async #attempt(): Promise<Plugin> {
+    const channel = connectGrpc(`unix://${this.socket.path}`);
+    const options = { timeout_ms: REGISTRATION_TIMEOUT_MS, signal: this.#left.signal };
+    try {
+      const registration = client(channel, Registration);
+      const info = await registration.getInfo({}, options);
+      const plugin = { ...info, endpoint: info.endpoint || this.socket.path };
+      try {
+        await this.#handlerOf(plugin).register(plugin);
+      } catch (thrown) {
+        const error = messageOf(thrown);
+        await registration.notifyRegistrationStatus({ pluginRegistered: false, error }, options);
+        throw thrown;
+      }
+      // From here on the handler holds it, whether or not the plugin takes the good news.
+      this.#registered = plugin;
+      await registration.notifyRegistrationStatus({ pluginRegistered: true }, options);
+      log.info("plugin registered", { type: plugin.type, plugin: plugin.name });
+      return plugin;
+    } finally {
+      channel.close();
+    }
+  }
+
+  #handlerOf(plugin: Plugin): PluginHandler {
+    const { type, name } = plugin;
+    const handler = Object.hasOwn(this.#handlers, type) ? this.#handlers[type] : undefined;
+    if (handler) return handler;
+    const known = Object.keys(this.#handlers).join(", ");
+    throw new TypeError(`plugin ${name} has type ${type}; this kubelet takes ${known}`);
+  }
+}
