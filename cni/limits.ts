@@ -8,7 +8,10 @@ export const PLUGIN_STDERR_BYTES = 8 << 10;
 export const CONFIG_BYTES = 1 << 20;
 /** The most plugins in one list. */
 export const PLUGINS_IN_LIST = 32;
-/** The longest network name and container id; the kernel's file name limit with room for the cache's parts. */
+/**
+ * The longest network name and container id; the kernel's file name limit with room for the cache's
+ * parts.
+ */
 export const NAME_LENGTH = 120;
 /** IFNAMSIZ - 1: the longest name of a network interface. */
 export const IFNAME_LENGTH = 15;

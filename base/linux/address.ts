@@ -44,7 +44,8 @@ function body(link: number, cidr: string): Buffer {
     broadcast.writeUInt32BE((bytes.readUInt32BE() | ~mask) >>> 0);
     parts.push(attribute(IFA.BROADCAST, broadcast));
   }
-  // Duplicate detection would leave an IPv6 address unusable for a second; allocation is ours to keep unique.
+  // Duplicate detection would leave an IPv6 address unusable for a second; allocation is ours to
+  // keep unique.
   if (bytes.length === 16) parts.push(u32Attribute(IFA.FLAGS, IFA_F_NODAD));
   return Buffer.concat(parts);
 }

@@ -14,6 +14,7 @@ export const libc = {
     "int mount(const char *source, const char *target, const char *type, ulong flags, " +
       "const char *data)",
   ),
+  flock: library.func("int flock(int fd, int operation)"),
   umount2: library.func("int umount2(const char *target, int flags)"),
   socket: library.func("int socket(int domain, int type, int protocol)"),
   setsockopt: library.func(

@@ -230,6 +230,7 @@ export function setBridgePort(
     ...(port.hairpin === undefined ? [] : [u8Attribute(BRPORT.HAIRPIN, port.hairpin ? 1 : 0)]),
     ...(port.isolated === undefined ? [] : [u8Attribute(BRPORT.ISOLATED, port.isolated ? 1 : 0)]),
   ];
-  const body = Buffer.concat([header(link.index, 0, 0, AF_BRIDGE), nest(IFLA.PROTINFO, ...settings)]);
+  const info = nest(IFLA.PROTINFO, ...settings);
+  const body = Buffer.concat([header(link.index, 0, 0, AF_BRIDGE), info]);
   route.request(RTM.SETLINK, 0, body, `set bridge port ${link.index} to ${JSON.stringify(port)}`);
 }

@@ -33,7 +33,10 @@ const HEADER_BYTES = 16;
 const RECEIVE_BYTES = 64 << 10;
 const RECEIVE_TIMEOUT_S = 10;
 
-/** The kernel refused a netlink request; `code` is the errno's name, the message holds its explanation. */
+/**
+ * The kernel refused a netlink request; `code` is the errno's name, the message holds its
+ * explanation.
+ */
 export class NetlinkError extends CodedError {
   override readonly name = "NetlinkError";
 }
@@ -45,9 +48,9 @@ export interface NetlinkMessage {
 }
 
 /**
- * A netlink socket whose calls are synchronous: the kernel answers rtnetlink and nfnetlink requests before
- * `send` returns, so nothing is waited for. It belongs to the network namespace it was opened in for ever.
- * `using` closes it.
+ * A netlink socket whose calls are synchronous: the kernel answers rtnetlink and nfnetlink requests
+ * before `send` returns, so nothing is waited for. It belongs to the network namespace it was
+ * opened in for ever. `using` closes it.
  */
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;
@@ -71,7 +74,10 @@ export class NetlinkSocket implements Disposable {
     check("setsockopt", result, `${level}/${name} on a netlink socket`);
   }
 
-  /** Sends one request and returns the messages before its acknowledgement. `doing` names it in errors. */
+  /**
+   * Sends one request and returns the messages before its acknowledgement. `doing` names it in
+   * errors.
+   */
   request(type: number, flags: number, body: Buffer, doing: string): NetlinkMessage[] {
     this.#send(type, NLM_F_REQUEST | NLM_F_ACK | flags, body);
     return this.#receive(doing);
@@ -134,7 +140,7 @@ function throwIfError(body: Buffer, type: number, flags: number, doing: string):
   if (errno <= 0) return;
   // With NETLINK_CAP_ACK the request's header alone stands between the number and the attributes.
   const at = type === NLMSG_ERROR ? 4 + HEADER_BYTES : 4;
-  const told = flags & NLM_F_ACK_TLVS ? parseAttributes(body, at).get(NLMSGERR_ATTR_MSG) : undefined;
+  const told = (flags & NLM_F_ACK_TLVS) !== 0 && parseAttributes(body, at).get(NLMSGERR_ATTR_MSG);
   const why = told ? ` (${told.toString("utf8").replace(/\0+$/, "")})` : "";
   const code = errnoName(errno);
   throw new NetlinkError(code, `${doing}: ${code}${why}`);

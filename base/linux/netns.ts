@@ -28,9 +28,9 @@ function away<T>(enter: () => void, fn: () => T): T {
 }
 
 /**
- * Runs `fn` in the network namespace at `path` and returns what it returns. `fn` must be synchronous:
- * sockets it opens and processes it spawns stay in the namespace, later turns of the loop do not run in it.
- * Throws SystemCallError, or Node's ENOENT when there is no such file.
+ * Runs `fn` in the network namespace at `path` and returns what it returns. `fn` must be
+ * synchronous: sockets it opens and processes it spawns stay in the namespace, later turns of the
+ * loop do not run in it. Throws SystemCallError, or Node's ENOENT when there is no such file.
  */
 export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? never : T): T {
   const fd = openSync(path, "r");
@@ -45,8 +45,8 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
 }
 
 /**
- * Makes a network namespace and pins it at `path`, as `ip netns add` does: a file that it is bind-mounted
- * on. Its loopback link is down. EEXIST when something is there already.
+ * Makes a network namespace and pins it at `path`, as `ip netns add` does: a file that it is
+ * bind-mounted on. Its loopback link is down. EEXIST when something is there already.
  */
 export function createNetns(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
@@ -66,7 +66,10 @@ export function createNetns(path: string): void {
   }
 }
 
-/** Unpins a namespace; the kernel ends it when no process is left in it. Nothing happens when it is gone. */
+/**
+ * Unpins a namespace; the kernel ends it when no process is left in it. Nothing happens when it is
+ * gone.
+ */
 export function deleteNetns(path: string): void {
   try {
     check("umount2", libc.umount2(path, MNT_DETACH), path);

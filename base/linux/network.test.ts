@@ -98,14 +98,16 @@ describe("links", () => {
     using route = routeIn(one);
     createVxlan(route, { name: "r2kvx" }, { vni: 7, port: 8472 });
     expect(getLink(route, "r2kvx").kind).toBe("vxlan");
-    const shown = inNetns(one, () => execFileSync("ip", ["-d", "link", "show", "r2kvx"]).toString());
+    const show = () => execFileSync("ip", ["-d", "link", "show", "r2kvx"]).toString();
+    const shown = inNetns(one, show);
     expect(shown).toMatch(/vxlan id 7 .*dstport 8472 nolearning/);
     deleteLink(route, "r2kvx");
   });
 
   test("the kernel's explanation is part of the error", () => {
     using route = routeIn(one);
-    expect(() => createBridge(route, { name: "a-name-longer-than-ifnamsiz" })).toThrow(/ERANGE|EINVAL/);
+    const name = "a-name-longer-than-ifnamsiz";
+    expect(() => createBridge(route, { name })).toThrow(/ERANGE|EINVAL/);
     expect(() => getLink(route, "absent")).toThrow("there is no link absent");
   });
 });

@@ -54,7 +54,9 @@ export async function applyRuleset(text: string, options: NftOptions = {}): Prom
   await run(["-f", "-"], text, options);
 }
 
-/** One object of nft's JSON output: `{rule: {...}}`, `{chain: {...}}`, ... (libnftables-json(5)). */
+/**
+ * One object of nft's JSON output: `{rule: {...}}`, `{chain: {...}}`, ... (libnftables-json(5)).
+ */
 export type NftObject = Record<string, Record<string, unknown>>;
 
 /** `nft -j list ...` for what `args` name. NftError ENOENT when there is no such table or chain. */

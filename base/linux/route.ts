@@ -33,7 +33,10 @@ export interface Route {
   scope?: number;
 }
 
-/** The kernel's description of a route; `wildcard` leaves open what the caller left out, for deletion. */
+/**
+ * The kernel's description of a route; `wildcard` leaves open what the caller left out, for
+ * deletion.
+ */
 function body(route: Route, wildcard = false): Buffer {
   const { address, prefix } = splitCidr(route.to);
   const to = addressBytes(address);

@@ -3,8 +3,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
 
 /**
- * `net.ipv4.ip_forward` as its file. Interface names may hold dots, so parts may be given with slashes
- * instead, as sysctl(8) allows: `net/ipv4/conf/eth0.1/forwarding`.
+ * `net.ipv4.ip_forward` as its file. Interface names may hold dots, so parts may be given with
+ * slashes instead, as sysctl(8) allows: `net/ipv4/conf/eth0.1/forwarding`.
  */
 function fileOf(name: string): string {
   const path = name.includes("/") ? name : name.replaceAll(".", "/");

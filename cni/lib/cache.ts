@@ -5,8 +5,8 @@ import { CniError } from "./errors.ts";
 import type { CniResult, PluginConfig } from "./types.ts";
 
 /**
- * What ADD leaves for CHECK, DEL and GC: the result, and the configuration it came from, so that a network
- * is taken down as it was set up although its file changed meanwhile.
+ * What ADD leaves for CHECK, DEL and GC: the result, and the configuration it came from, so that a
+ * network is taken down as it was set up although its file changed meanwhile.
  */
 export interface CachedAttachment {
   kind: "r2kCniCacheV1";

@@ -31,8 +31,8 @@ export interface CniOptions {
 /** A runtime's side of CNI: what the reference library calls libcni. */
 export interface Cni {
   /**
-   * Runs ADD of each plugin, each with the result of the one before, and returns the last result in the
-   * shape of 1.1.0. On an error what was done is undone by DEL; the error is the first one.
+   * Runs ADD of each plugin, each with the result of the one before, and returns the last result in
+   * the shape of 1.1.0. On an error what was done is undone by DEL; the error is the first one.
    */
   addNetworkList(list: NetworkList, attachment: Attachment): Promise<CniResult>;
   /** Rejects with the plugin's error when the attachment is no longer as ADD left it. */
@@ -130,7 +130,8 @@ export function createCni(options: CniOptions): Cni {
       const { version, plugins, attachment, prevResult } = await recall(list, now);
       if (list.disableCheck) return;
       if (!atLeast(version, "0.4.0")) {
-        throw new CniError("incompatible-version", `CHECK needs CNI 0.4.0, the list has ${version}`);
+        const what = `CHECK needs CNI 0.4.0, the list has ${version}`;
+        throw new CniError("incompatible-version", what);
       }
       if (!prevResult) {
         const what = `container ${now.containerId} has no ${now.ifName} in network ${list.name}`;
@@ -184,7 +185,9 @@ export function createCni(options: CniOptions): Cni {
   return cni;
 }
 
-/** DEL after a failed ADD (spec section 2); its own error is told beside the first one, which stays. */
+/**
+ * DEL after a failed ADD (spec section 2); its own error is told beside the first one, which stays.
+ */
 async function undo(cni: Cni, list: NetworkList, at: Attachment, first: unknown): Promise<void> {
   try {
     await cni.delNetworkList(list, at);
@@ -216,8 +219,9 @@ function argsText(args: Record<string, string>): string {
 }
 
 /**
- * The plugin's configuration as it goes to stdin (spec section 4): `capabilities` becomes `runtimeConfig`
- * with what the caller gave for each, and keys of the runtime (`cni.dev/...`) do not pass.
+ * The plugin's configuration as it goes to stdin (spec section 4): `capabilities` becomes
+ * `runtimeConfig` with what the caller gave for each, and keys of the runtime (`cni.dev/...`) do
+ * not pass.
  */
 function configFor(plugin: PluginConfig, attachment: Attachment | undefined): PluginConfig {
   const { capabilities, ...rest } = plugin;

@@ -80,8 +80,9 @@ function parsePlugin(plugin: unknown, index: number): PluginConfig {
 }
 
 /**
- * The network of a configuration folder: the first file in byte order that ends in `.conflist`, `.conf` or
- * `.json`, as containerd and CRI-O choose it. Undefined when there is none; CniError when it is not valid.
+ * The network of a configuration folder: the first file in byte order that ends in `.conflist`,
+ * `.conf` or `.json`, as containerd and CRI-O choose it. Undefined when there is none; CniError
+ * when it is not valid.
  */
 export function loadNetwork(confDir: string): NetworkList | undefined {
   let names: string[];

@@ -7,7 +7,10 @@ import { requirePluginType } from "./names.ts";
 import type { Invoke, PluginConfig } from "./types.ts";
 import { LATEST_VERSION } from "./version.ts";
 
-/** The executable of a plugin: the first of that name in `dirs`. Error "plugin-not-found" names them. */
+/**
+ * The executable of a plugin: the first of that name in `dirs`. Error "plugin-not-found" names
+ * them.
+ */
 export async function findPlugin(type: string, dirs: readonly string[]): Promise<string> {
   requirePluginType(type);
   for (const dir of dirs) {

@@ -40,8 +40,8 @@ function plainRoute(route: ResultRoute): ResultRoute {
 }
 
 /**
- * A result that a plugin printed, or that stands in `prevResult`, as a 1.1.0 result. Anything that is none
- * is error "plugin-garbage", naming the field; `from` names who said it.
+ * A result that a plugin printed, or that stands in `prevResult`, as a 1.1.0 result. Anything that
+ * is none is error "plugin-garbage", naming the field; `from` names who said it.
  */
 export function parseResult(value: unknown, from: string): CniResult {
   const garbage = (why: string) => {

@@ -3,7 +3,9 @@ import type { CniVersion } from "./version.ts";
 /** The commands of the execution protocol (CNI spec 1.1.0, section 2). */
 export type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS" | "VERSION";
 
-/** One plugin's object in a network configuration; keys that are the plugin's own stay as they are. */
+/**
+ * One plugin's object in a network configuration; keys that are the plugin's own stay as they are.
+ */
 export interface PluginConfig {
   /** The file name of the plugin's executable: a bare name, never a path. */
   type: string;

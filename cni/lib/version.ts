@@ -1,6 +1,8 @@
 import { CniError } from "./errors.ts";
 
-/** The protocol versions spoken here, lowest first. Older ones (0.1.0 to 0.3.0) are refused by name. */
+/**
+ * The protocol versions spoken here, lowest first. Older ones (0.1.0 to 0.3.0) are refused by name.
+ */
 export const CNI_VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
 export type CniVersion = (typeof CNI_VERSIONS)[number];
@@ -19,7 +21,8 @@ export function atLeast(version: CniVersion, floor: CniVersion): boolean {
 
 /**
  * The highest version that the list allows and each plugin supports.
- * Error 1 (incompatible version), naming the plugin that shares none, when there is no such version.
+ * Error 1 (incompatible version), naming the plugin that shares none, when there is no such
+ * version.
  */
 export function negotiate(
   allowed: readonly CniVersion[],

@@ -1,0 +1,38 @@
+import { CniError } from "./errors.ts";
+import { requirePluginType } from "./names.ts";
+import { findPlugin } from "./plugins.ts";
+import { parseResult } from "./result.ts";
+import type { PluginCall } from "./skel.ts";
+import type { CniResult, Command } from "./types.ts";
+
+/**
+ * Calls the IPAM plugin of a call with the same environment and configuration (CNI spec 1.1.0, section 4,
+ * "Delegated plugins").
+ */
+async function delegate(call: PluginCall, command: Command): Promise<unknown> {
+  const type = requirePluginType(call.config.ipam?.type);
+  if (call.path.length === 0) {
+    throw new CniError("invalid-environment", `CNI_PATH is needed to find the IPAM plugin ${type}`);
+  }
+  const { containerId, netns, ifName, args, path, config } = call;
+  const request = { command, containerId, netns, ifName, args, path, config };
+  return call.invoke(await findPlugin(type, path), request);
+}
+
+/** Whether the configuration names an IPAM plugin; without one the network is layer 2 only. */
+export function hasIpam(call: PluginCall): boolean {
+  return call.config.ipam?.type !== undefined && call.config.ipam.type !== "";
+}
+
+/** Addresses for the container, from the IPAM plugin. */
+export async function ipamAdd(call: PluginCall): Promise<CniResult> {
+  const type = call.config.ipam?.type ?? "";
+  const result = parseResult(await delegate(call, "ADD"), `IPAM plugin ${type}`);
+  if (!result.ips?.length) throw new CniError("plugin-garbage", `IPAM plugin ${type} gave no address`);
+  return result;
+}
+
+/** DEL, CHECK, STATUS or GC of the IPAM plugin; nothing happens when there is none. */
+export async function ipamRun(call: PluginCall, command: Exclude<Command, "ADD">): Promise<void> {
+  if (hasIpam(call)) await delegate(call, command);
+}

@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { CniError } from "../../lib/errors.ts";
+import { formatIp, parseIp } from "../../lib/ip.ts";
+import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
+import type { CniResult, ResultIp } from "../../lib/types.ts";
+import { configOf, type HostLocalConfig, readResolvConf } from "./config.ts";
+import { type Choice, nextFree, rangeOf } from "./range.ts";
+import { type AddressStore, openStore, type Owner } from "./store.ts";
+
+/** Gives out addresses of ranges, remembered on this host's disk. */
+export const hostLocal: CniPlugin = {
+  name: "host-local",
+
+  async add(call) {
+    const config = configOf(call);
+    using store = await openStore(config.dataDir, call.network);
+    const ips = allocate(config, store, ownerOf(call));
+    const { routes, resolvConf } = config;
+    return {
+      cniVersion: "1.1.0",
+      ips,
+      ...(routes.length ? { routes } : {}),
+      ...(resolvConf ? { dns: readResolvConf(resolvConf) } : {}),
+    } satisfies CniResult;
+  },
+
+  async del(call) {
+    const { dataDir } = configOf(call);
+    if (!existsSync(join(dataDir, call.network))) return;
+    using store = await openStore(dataDir, call.network);
+    for (const address of addressesOf(store, ownerOf(call))) store.release(address);
+  },
+
+  async check(call) {
+    const { dataDir } = configOf(call);
+    using store = await openStore(dataDir, call.network);
+    const held = addressesOf(store, ownerOf(call));
+    const result = call.prevResult?.ips?.map(({ address }) => address.split("/")[0] ?? "") ?? [];
+    // Without its own address a container may still hold those of a chained plugin.
+    if (held.some((address) => result.includes(address))) return;
+    const what = `no address of network ${call.network} is held by container ${call.containerId}`;
+    throw new CniError("check-failed", what);
+  },
+
+  async status(call) {
+    const config = configOf(call);
+    using store = await openStore(config.dataDir, call.network);
+    const taken = new Set(store.owners().keys());
+    for (const [index, set] of config.rangeSets.entries()) {
+      if (nextFree(set, undefined, taken)) continue;
+      throw new CniError("not-available", `range set ${index} of ${call.network} has no free address`);
+    }
+  },
+
+  async gc(call, valid) {
+    const { dataDir } = configOf(call);
+    using store = await openStore(dataDir, call.network);
+    for (const [address, owner] of store.owners()) {
+      const live = valid.some(
+        ({ containerID, ifname }) =>
+          containerID === owner.containerId && (owner.ifName === "" || ifname === owner.ifName),
+      );
+      if (!live) store.release(address);
+    }
+  },
+};
+
+const ownerOf = ({ containerId, ifName }: PluginCall): Owner => ({ containerId, ifName });
+
+function addressesOf(store: AddressStore, owner: Owner): string[] {
+  return [...store.owners()]
+    .filter(([, held]) => held.containerId === owner.containerId)
+    .filter(([, held]) => held.ifName === "" || held.ifName === owner.ifName)
+    .map(([address]) => address);
+}
+
+/** One address of each set, all or none: what was reserved before an error is released again. */
+function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
+  const held = addressesOf(store, owner);
+  if (held.length > 0) {
+    const what = `${held.join(", ")} is given to container ${owner.containerId} already`;
+    throw new CniError("address-in-use", what);
+  }
+  const wanted = [...config.wanted];
+  const reserved: string[] = [];
+  try {
+    const taken = new Set(store.owners().keys());
+    const ips = config.rangeSets.map((set, index): ResultIp => {
+      const at = wanted.findIndex((ip) => rangeOf(set, ip));
+      const [ip] = at < 0 ? [] : wanted.splice(at, 1);
+      const last = store.last(index);
+      const choice = ip
+        ? chooseWanted(config, index, ip, taken)
+        : nextFree(set, last ? parseIp(last, "last_reserved_ip") : undefined, taken);
+      if (!choice) {
+        const what = `range set ${index} of the network has no free address`;
+        throw new CniError("address-exhausted", what);
+      }
+      const address = formatIp(choice.ip);
+      store.reserve(address, owner);
+      reserved.push(address);
+      store.setLast(index, address);
+      return resultOf(choice);
+    });
+    const [left] = wanted;
+    if (left) {
+      throw new CniError("invalid-config", `wanted address ${formatIp(left)} is in no free range set`);
+    }
+    return ips;
+  } catch (thrown) {
+    for (const address of reserved) store.release(address);
+    throw thrown;
+  }
+}
+
+function chooseWanted(
+  config: HostLocalConfig,
+  set: number,
+  ip: Choice["ip"],
+  taken: ReadonlySet<string>,
+): Choice | undefined {
+  const range = rangeOf(config.rangeSets[set] ?? [], ip);
+  if (!range) return undefined;
+  const text = formatIp(ip);
+  if (ip.value === range.gateway) {
+    throw new CniError("address-in-use", `wanted address ${text} is the gateway of ${range.text}`);
+  }
+  if (taken.has(text)) throw new CniError("address-in-use", `wanted address ${text} is taken`);
+  return { ip, range };
+}
+
+function resultOf({ ip, range }: Choice): ResultIp {
+  const gateway = formatIp({ family: range.family, value: range.gateway });
+  return { address: `${formatIp(ip)}/${range.prefix}`, gateway };
+}

@@ -1,0 +1,86 @@
+import { CniError } from "../../lib/errors.ts";
+import { contains, formatIp, lastOf, parseIp, parseSubnet, type Ip } from "../../lib/ip.ts";
+
+/** A range as it stands in the configuration. */
+export interface RangeConfig {
+  subnet: string;
+  rangeStart?: string;
+  rangeEnd?: string;
+  gateway?: string;
+}
+
+/** Addresses from `start` to `end`, both included; the gateway among them is never given out. */
+export interface Range {
+  family: 4 | 6;
+  prefix: number;
+  start: bigint;
+  end: bigint;
+  gateway: bigint;
+  /** As configured, for messages. */
+  text: string;
+}
+
+/** Fills in a range's defaults: all of the subnet but network and broadcast, the first as gateway. */
+export function toRange(config: RangeConfig): Range {
+  const invalid = (why: string) => new CniError("invalid-config", `range ${config.subnet}: ${why}`);
+  const subnet = parseSubnet(config.subnet, "subnet");
+  const { family, network, prefix } = subnet;
+  if (prefix > (family === 4 ? 30 : 126)) throw invalid("is too small to give addresses out of");
+  const asWritten = parseIp(config.subnet.split("/")[0], "subnet").value;
+  if (asWritten !== network) throw invalid("has bits set after its prefix");
+  const within = (name: string, text: string | undefined, otherwise: bigint): bigint => {
+    if (text === undefined || text === "") return otherwise;
+    const ip = parseIp(text, name);
+    if (!contains(subnet, ip)) throw invalid(`${name} ${text} is not in it`);
+    return ip.value;
+  };
+  const first = network + 1n;
+  const last = family === 4 ? lastOf(subnet) - 1n : lastOf(subnet);
+  const start = within("rangeStart", config.rangeStart, first);
+  const end = within("rangeEnd", config.rangeEnd, last);
+  // A gateway may lie outside: a router on another subnet of the same link.
+  const gateway = config.gateway ? parseIp(config.gateway, "gateway").value : first;
+  if (start > end) throw invalid(`ends (${config.rangeEnd}) before it starts`);
+  return { family, prefix, start, end, gateway, text: config.subnet };
+}
+
+/** An address chosen, and the range it is of. */
+export interface Choice {
+  ip: Ip;
+  range: Range;
+}
+
+/**
+ * The next free address of a set, going round from the one after `last`, so that an address rests before
+ * it is given out again. Undefined when all are taken.
+ */
+export function nextFree(
+  set: readonly Range[],
+  last: Ip | undefined,
+  taken: ReadonlySet<string>,
+): Choice | undefined {
+  const at = set.findIndex((range) => last !== undefined && holds(range, last));
+  const start = Math.max(at, 0);
+  // The range of `last` comes twice: what lies after it first, what lies before it at the end.
+  for (let step = 0; step <= set.length; step++) {
+    const range = set[(start + step) % set.length];
+    if (!range) return undefined;
+    const from = step === 0 && at >= 0 && last ? last.value + 1n : range.start;
+    const to = step === set.length && at >= 0 && last ? last.value : range.end;
+    for (let value = from; value <= to; value++) {
+      const ip: Ip = { family: range.family, value };
+      if (value !== range.gateway && !taken.has(formatIp(ip))) return { ip, range };
+    }
+    if (step === set.length - 1 && at < 0) return undefined;
+  }
+  return undefined;
+}
+
+/** The range of a set that holds an address. */
+export function rangeOf(set: readonly Range[], ip: Ip): Range | undefined {
+  return set.find((range) => holds(range, ip));
+}
+
+function holds(range: Range, { family, value }: Ip): boolean {
+  return family === range.family && value >= range.start && value <= range.end;
+}

@@ -1,0 +1,75 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { type FileLock, tryLock } from "@raft2kube/linux/flock.ts";
+import { isIP } from "node:net";
+import { CniError } from "../../lib/errors.ts";
+import { LOCK_RETRY_MS, LOCK_WAIT_MS } from "../../limits.ts";
+
+/** Who holds an address. */
+export interface Owner {
+  containerId: string;
+  ifName: string;
+}
+
+/**
+ * The addresses given out in one network: a folder with a file per address, as the reference plugin has
+ * it, so that one can take over from the other. A file holds the container id, CR LF and the interface.
+ */
+export interface AddressStore extends Disposable {
+  /** Every address given out. Old files may lack the interface: it is empty then. */
+  owners(): Map<string, Owner>;
+  reserve(address: string, owner: Owner): void;
+  release(address: string): void;
+  /** The address given out last from a range set. */
+  last(set: number): string | undefined;
+  setLast(set: number, address: string): void;
+}
+
+/** Opens a network's store and locks it against other processes. Error 11 (try again) after 10 s. */
+export async function openStore(dataDir: string, network: string): Promise<AddressStore> {
+  const dir = join(dataDir, network);
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  const lock = await takeLock(join(dir, "lock"));
+  const lastFile = (set: number) => join(dir, `last_reserved_ip.${set}`);
+  return {
+    owners() {
+      const addresses = readdirSync(dir).filter((name) => isIP(name) !== 0);
+      return new Map(addresses.map((address) => [address, readOwner(join(dir, address))]));
+    },
+    reserve(address, { containerId, ifName }) {
+      writeFileSync(join(dir, address), `${containerId}\r\n${ifName}`, { flag: "wx", mode: 0o600 });
+    },
+    release: (address) => rmSync(join(dir, address), { force: true }),
+    last(set) {
+      try {
+        return readFileSync(lastFile(set), "utf8").trim();
+      } catch (thrown) {
+        if (isErrno(thrown, "ENOENT")) return undefined;
+        throw thrown;
+      }
+    },
+    setLast: (set, address) => writeFileSync(lastFile(set), address, { mode: 0o600 }),
+    [Symbol.dispose]: () => lock[Symbol.dispose](),
+  };
+}
+
+function readOwner(file: string): Owner {
+  const [containerId = "", ifName = ""] = readFileSync(file, "utf8").trim().split(/\r?\n/);
+  return { containerId, ifName };
+}
+
+async function takeLock(path: string): Promise<FileLock> {
+  const clock = systemClock();
+  const end_ms = clock.monotonic() + LOCK_WAIT_MS;
+  for (;;) {
+    const lock = tryLock(path);
+    if (lock) return lock;
+    if (clock.monotonic() >= end_ms) {
+      throw new CniError("try-again", `${path} was locked by another process for ${LOCK_WAIT_MS} ms`);
+    }
+    await delay(clock, LOCK_RETRY_MS);
+  }
+}

@@ -1,0 +1,57 @@
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/address.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { CniError } from "../../lib/errors.ts";
+import type { CniPlugin } from "../../lib/skel.ts";
+import type { CniResult } from "../../lib/types.ts";
+
+/** Sets the loopback link of the container up. Every other network of a pod stands on it. */
+export const loopback: CniPlugin = {
+  name: "loopback",
+
+  async add(call) {
+    const result = inNetns(call.netns, (): CniResult => {
+      using route = openRoute();
+      const link = getLink(route, "lo");
+      setLink(route, link, { up: true });
+      // The kernel gives 127.0.0.1 to a link of this name by itself; older ones did not.
+      addAddress(route, link.index, "127.0.0.1/8");
+      const ips = listAddresses(route, link.index).map(({ cidr }) => ({
+        address: cidr,
+        interface: 0,
+      }));
+      const interfaces = [{ name: "lo", mac: link.mac, sandbox: call.netns }];
+      return { cniVersion: "1.1.0", interfaces, ips };
+    });
+    return call.prevResult ?? result;
+  },
+
+  async del(call) {
+    if (call.netns === "") return;
+    try {
+      inNetns(call.netns, () => {
+        using route = openRoute();
+        setLink(route, getLink(route, "lo"), { up: false });
+      });
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // the namespace is gone, and its link with it
+    }
+  },
+
+  async check(call) {
+    const { up } = inNetns(call.netns, () => {
+      using route = openRoute();
+      return getLink(route, "lo");
+    });
+    if (!up) throw new CniError("check-failed", `lo in ${call.netns} is down`);
+  },
+
+  async status() {
+    // Needs nothing that could be missing.
+  },
+
+  async gc() {
+    // Keeps nothing outside the container's namespace.
+  },
+};
