@@ -29,7 +29,7 @@ export interface ActivePods {
 /** The seam between pods and device plugins; implemented in `devices/`. */
 export interface DeviceManager {
   /**
-   * Reserves devices for each container of the pod that asks for some, once, when the pod is admitted.
+   * Reserves devices for each container of the pod that asks for some, when the pod is admitted.
    * Asked again for the same pod (kubelet restart) it keeps what is reserved. Throws AdmissionError
    * with reason `UnexpectedAdmissionError` when too few healthy devices are free.
    */

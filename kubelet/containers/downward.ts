@@ -1,5 +1,5 @@
 import type { Container, Pod, ResourceFieldSelector } from "@raft2kube/api/gen/core/v1.ts";
-import { quantityOf } from "./quantity.ts";
+import { milliQuantityOf, parseQuantity, quantityOf } from "@raft2kube/api/quantity.ts";
 
 /** The node's allocatable amounts: what a container without a limit may use at most. */
 export interface NodeAllocatable {
@@ -80,29 +80,28 @@ export function resourceValue(
   const list = match[1] as "limits" | "requests";
   const name = match[2]!;
   const text = container.resources?.[list]?.[name];
-  const amount = text === undefined ? fallback(list, name, container, allocatable) : quantityOf(text);
-  const divisor = quantityOf(selector.divisor ?? "1") || 1;
-  return String(Math.ceil(Number((amount / divisor).toFixed(6))));
+  const amount = parseQuantity(text ?? fallback(list, name, container, allocatable)).nanos;
+  const divisor = parseQuantity(selector.divisor ?? "1").nanos || ONE_NANOS;
+  return String((amount + divisor - 1n) / divisor);
 }
+
+const ONE_NANOS = 1_000_000_000n;
 
 function fallback(
   list: "limits" | "requests",
   name: string,
   container: Container,
   allocatable: NodeAllocatable,
-): number {
-  if (list === "requests") {
-    const limit = container.resources?.limits?.[name];
-    return limit === undefined ? 0 : quantityOf(limit);
-  }
+): string {
+  if (list === "requests") return container.resources?.limits?.[name] ?? "0";
   switch (name) {
     case "cpu":
-      return allocatable.cpu_milli / 1000;
+      return milliQuantityOf(allocatable.cpu_milli);
     case "memory":
-      return allocatable.memory_bytes;
+      return quantityOf(allocatable.memory_bytes);
     case "ephemeral-storage":
-      return allocatable.ephemeralStorage_bytes;
+      return quantityOf(allocatable.ephemeralStorage_bytes);
     default:
-      return 0;
+      return "0";
   }
 }

@@ -1,7 +1,6 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { cpuQuota_us, cpuShares, oomScoreAdjOf, podResources, qosClassOf } from "./qos.ts";
-import { bytesOf, milliOf, quantityOf } from "./quantity.ts";
 
 type Resources = { limits?: Record<string, string>; requests?: Record<string, string> };
 
@@ -20,28 +19,6 @@ function podOf(containers: Resources[], initContainers: (Resources & { sidecar?:
     },
   } as Pod;
 }
-
-describe("quantities", () => {
-  test.each([
-    ["500m", 0.5],
-    ["64Mi", 64 * 2 ** 20],
-    ["1e3", 1000],
-    ["1.5Gi", 1.5 * 2 ** 30],
-    ["2", 2],
-    ["1E", 1e18],
-    ["1k", 1000],
-  ])("%s", (text, value) => expect(quantityOf(text)).toBe(value));
-
-  test("cpu is counted in thousandths without floating dust", () => {
-    expect(milliOf("0.1")).toBe(100);
-    expect(milliOf("1.1")).toBe(1100);
-    expect(milliOf("100u")).toBe(1);
-  });
-
-  test("a malformed quantity is named", () => {
-    expect(() => bytesOf("12Q")).toThrow("not a quantity: 12Q");
-  });
-});
 
 describe("quality of service", () => {
   const full = { cpu: "1", memory: "1Gi" };

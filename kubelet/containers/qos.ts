@@ -1,5 +1,5 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { bytesOf, milliOf, quantityOf } from "./quantity.ts";
+import { milliValueOf, parseQuantity, valueOf } from "@raft2kube/api/quantity.ts";
 
 export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 
@@ -26,15 +26,15 @@ export function qosClassOf(pod: Pod): QosClass {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-function positive(text: string | undefined): number | undefined {
+function positive(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
-  const value = quantityOf(text);
-  return value > 0 ? value : undefined;
+  const { nanos } = parseQuantity(text);
+  return nanos > 0n ? nanos : undefined;
 }
 
 /**
- * The kernel's preference for killing a container when memory runs out, -1000..1000.
- * Source: upstream's table by class (Guaranteed -997, BestEffort 1000, Burstable by share of memory).
+ * The kernel's preference for killing a container when memory runs out, -1000..1000. Upstream's
+ * table by class: Guaranteed -997, BestEffort 1000, Burstable by its share of memory.
  */
 export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: number): number {
   if ((pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;
@@ -42,7 +42,7 @@ export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: 
   if (qos === "Guaranteed") return -997;
   if (qos === "BestEffort") return 1000;
   const request = container.resources?.requests?.memory ?? container.resources?.limits?.memory;
-  const share = (1000 * (request ? bytesOf(request) : 0)) / nodeMemory_bytes;
+  const share = (1000 * (request ? valueOf(request) : 0)) / nodeMemory_bytes;
   return Math.min(999, Math.max(3, Math.floor(1000 - share)));
 }
 
@@ -62,10 +62,10 @@ export function containerResources(container: Container): ComputeResources {
   const cpuRequest = requests?.cpu ?? limits?.cpu;
   const memoryRequest = requests?.memory ?? limits?.memory;
   return {
-    cpuRequest_milli: cpuRequest === undefined ? undefined : milliOf(cpuRequest),
-    cpuLimit_milli: limits?.cpu === undefined ? undefined : milliOf(limits.cpu),
-    memoryRequest_bytes: memoryRequest === undefined ? undefined : bytesOf(memoryRequest),
-    memoryLimit_bytes: limits?.memory === undefined ? undefined : bytesOf(limits.memory),
+    cpuRequest_milli: cpuRequest === undefined ? undefined : milliValueOf(cpuRequest),
+    cpuLimit_milli: limits?.cpu === undefined ? undefined : milliValueOf(limits.cpu),
+    memoryRequest_bytes: memoryRequest === undefined ? undefined : valueOf(memoryRequest),
+    memoryLimit_bytes: limits?.memory === undefined ? undefined : valueOf(limits.memory),
   };
 }
 
@@ -85,8 +85,8 @@ export function podResources(pod: Pod): ComputeResources {
   const running = sum([...main, ...sidecars]);
   const whole = steps.reduce(largest, running);
   const overhead = pod.spec.overhead ?? {};
-  const cpu = overhead.cpu === undefined ? 0 : milliOf(overhead.cpu);
-  const memory = overhead.memory === undefined ? 0 : bytesOf(overhead.memory);
+  const cpu = overhead.cpu === undefined ? 0 : milliValueOf(overhead.cpu);
+  const memory = overhead.memory === undefined ? 0 : valueOf(overhead.memory);
   return {
     cpuRequest_milli: plus(whole.cpuRequest_milli, cpu),
     cpuLimit_milli: plus(whole.cpuLimit_milli, cpu),
@@ -137,7 +137,7 @@ export function cpuShares(request_milli: number | undefined): number {
 /** CFS period in microseconds, the kernel's own default. */
 export const CPU_PERIOD_US = 100_000;
 
-/** CFS quota in microseconds for a limit, at least 1 ms as the kernel demands; -1 is without limit. */
+/** CFS quota in microseconds, at least 1 ms as the kernel demands; -1 is without limit. */
 export function cpuQuota_us(limit_milli: number | undefined): number {
   if (limit_milli === undefined || limit_milli === 0) return -1;
   return Math.max(1_000, Math.floor((limit_milli * CPU_PERIOD_US) / 1000));

@@ -86,9 +86,10 @@ function podReady({ pod }: ConditionFacts, containers: Condition): Condition {
   const present = pod.status?.conditions ?? [];
   const problems = (pod.spec.readinessGates ?? []).flatMap(({ conditionType = "" }) => {
     const gate = present.find((one) => one.type === conditionType);
-    if (!gate) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    const what = `of pod readiness gate "${conditionType}"`;
+    if (!gate) return [`corresponding condition ${what} does not exist.`];
     if (gate.status === "True") return [];
-    return [`the status of pod readiness gate "${conditionType}" is not "True", but ${gate.status}`];
+    return [`the status ${what} is not "True", but ${gate.status}`];
   });
   if (problems.length === 0) return { type: "Ready", status: "True" };
   const message = problems.join(", ");

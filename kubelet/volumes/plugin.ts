@@ -18,7 +18,10 @@ export interface VolumeSpec {
 export interface SetUpRequest {
   pod: Pod;
   spec: VolumeSpec;
-  /** `<rootDir>/pods/<uid>/volumes/<plugin name>/<volume name>`, this volume's own; its parent exists. */
+  /**
+   * `<rootDir>/pods/<uid>/volumes/<plugin name>/<volume name>`: this volume's own directory. Its
+   * parent exists.
+   */
   dir: string;
   /** securityContext.fsGroup of the pod, when files are to belong to that group. */
   fsGroup: number | undefined;
@@ -43,7 +46,7 @@ export interface TearDownRequest {
  * needs must be found under `dir` or derived from it.
  */
 export interface VolumePlugin {
-  /** The name on disk, upstream's with `~` for `/`: `kubernetes.io~empty-dir`, `kubernetes.io~csi`. */
+  /** The name on disk, upstream's with `~` for `/`: `kubernetes.io~empty-dir`. */
   readonly name: string;
   /** Whether this plugin serves the volume; exactly one registered plugin may say yes. */
   supports(spec: VolumeSpec): boolean;

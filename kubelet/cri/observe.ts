@@ -1,0 +1,110 @@
+import {
+  ContainerState,
+  type ContainerStatus,
+  NamespaceMode,
+  PodSandboxState,
+  type PodSandboxStatus,
+} from "@raft2kube/proto/gen/cri.ts";
+import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../sync/observed.ts";
+import { isGone, type Runtime } from "./runtime.ts";
+
+/** Annotation that holds the hash of the spec a container was made from. */
+export const HASH_ANNOTATION = "io.kubernetes.container.hash";
+export const CONTAINER_NAME_LABEL = "io.kubernetes.container.name";
+
+const NANOSECONDS_PER_MS = 1_000_000n;
+
+/** Asks the runtime for all that belongs to one pod. */
+export async function observePod(
+  { runtime }: Runtime,
+  pod: { uid: string; name: string; namespace: string },
+): Promise<ObservedPod> {
+  const labelSelector = { [POD_UID_LABEL]: pod.uid };
+  const [{ items }, { containers }] = await Promise.all([
+    runtime.listPodSandbox({ filter: { labelSelector } }),
+    runtime.listContainers({ filter: { labelSelector } }),
+  ]);
+  const [sandboxes, statuses] = await Promise.all([
+    Promise.all(items.map(({ id }) => sandboxStatus(runtime, id))),
+    Promise.all(containers.map(({ id }) => statusOf(runtime, id))),
+  ]);
+  return {
+    ...pod,
+    sandboxes: sandboxes
+      .flatMap((status) => (status ? [observedSandbox(status)] : []))
+      .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt),
+    containers: statuses
+      .flatMap((status) => (status ? [observedContainer(status)] : []))
+      .map((one) => ({ ...one, sandboxId: sandboxOf(one.id, containers) }))
+      .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt),
+  };
+}
+
+function sandboxOf(id: string, containers: { id: string; podSandboxId: string }[]): string {
+  return containers.find((one) => one.id === id)?.podSandboxId ?? "";
+}
+
+async function sandboxStatus(runtime: Runtime["runtime"], podSandboxId: string) {
+  try {
+    return (await runtime.podSandboxStatus({ podSandboxId })).status;
+  } catch (thrown) {
+    // Removed between the list and this call.
+    if (isGone(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+async function statusOf(runtime: Runtime["runtime"], containerId: string) {
+  try {
+    return (await runtime.containerStatus({ containerId })).status;
+  } catch (thrown) {
+    if (isGone(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+function observedSandbox(status: PodSandboxStatus): ObservedSandbox {
+  const { network, linux } = status;
+  const ips = network?.ip ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
+  return {
+    id: status.id,
+    attempt: status.metadata?.attempt ?? 0,
+    ready: status.state === PodSandboxState.SANDBOX_READY,
+    hostNetwork: linux?.namespaces?.options?.network === NamespaceMode.NODE,
+    ips,
+    createdAt_ms: milliseconds(status.createdAt),
+  };
+}
+
+/** A container's status in the kubelet's words; its sandbox is not in it. */
+export function observedContainer(status: ContainerStatus): ObservedContainer {
+  return {
+    id: status.id,
+    name: status.metadata?.name ?? status.labels[CONTAINER_NAME_LABEL] ?? "",
+    sandboxId: "",
+    attempt: status.metadata?.attempt ?? 0,
+    state: STATES[status.state] ?? "unknown",
+    createdAt_ms: milliseconds(status.createdAt),
+    startedAt_ms: milliseconds(status.startedAt),
+    finishedAt_ms: milliseconds(status.finishedAt),
+    exitCode: status.exitCode,
+    reason: status.reason,
+    message: status.message,
+    image: status.image?.userSpecifiedImage || status.image?.image || "",
+    imageRef: status.imageRef,
+    hash: status.annotations[HASH_ANNOTATION] ?? "",
+    logPath: status.logPath,
+    annotations: status.annotations,
+  };
+}
+
+const STATES: Record<number, ObservedContainer["state"]> = {
+  [ContainerState.CONTAINER_CREATED]: "created",
+  [ContainerState.CONTAINER_RUNNING]: "running",
+  [ContainerState.CONTAINER_EXITED]: "exited",
+};
+
+function milliseconds(time_ns: bigint): number {
+  return Number(time_ns / NANOSECONDS_PER_MS);
+}

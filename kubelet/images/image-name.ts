@@ -1,0 +1,15 @@
+/**
+ * The image reference with `:latest` where it has neither tag nor digest.
+ * Throws RangeError for what is no reference (distribution's grammar, shortened).
+ */
+export function withDefaultTag(image: string): string {
+  const match = /^([^@\s]+?)(?::([\w][\w.-]{0,127}))?(?:@(\w+:[0-9a-f]{32,}))?$/.exec(image);
+  const name = match?.[1] ?? "";
+  const [first = "", ...rest] = name.split("/");
+  const path = rest.length > 0 && /[.:A-Z]|^localhost$/.test(first) ? rest : [first, ...rest];
+  const part = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*$/;
+  if (path.length === 0 || !path.every((one) => part.test(one))) {
+    throw new RangeError(`couldn't parse image name "${image}": invalid reference format`);
+  }
+  return match?.[2] || match?.[3] ? image : `${image}:latest`;
+}

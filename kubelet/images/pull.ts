@@ -1,0 +1,179 @@
+import type { Container, Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { ImageUser } from "../containers/security.ts";
+import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MAX_MS, PULL_BACK_OFF_MS } from "../limits.ts";
+import type { PodEventSink } from "../pod-event-sink.ts";
+import { uidOf } from "../pods/pod-identity.ts";
+import { BackOffs } from "../sync/back-off.ts";
+import { credentialsFor } from "./credentials.ts";
+import { withDefaultTag } from "./image-name.ts";
+
+/** The image cannot be had now; `reason` is the container's waiting reason. */
+export class ImageError extends Error {
+  override readonly name = "ImageError";
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface ReadyImage {
+  /** What CreateContainer is given. */
+  image: string;
+  imageRef: string;
+  user: ImageUser;
+}
+
+export interface ImagePullerOptions {
+  runtime: Runtime;
+  clock: Clock;
+  events: PodEventSink;
+  /** The pod's pull secrets that exist. */
+  pullSecrets(pod: Pod): Promise<Secret[]>;
+}
+
+/** Makes sure that images are there, by each container's imagePullPolicy, with back-off per image. */
+export class ImagePuller {
+  readonly #options: ImagePullerOptions;
+  readonly #backOffs: BackOffs;
+  /** By pod and image: when the last pull failed and with what. */
+  readonly #failures = new Map<string, { failed_ms: number; message: string }>();
+
+  constructor(options: ImagePullerOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#backOffs = new BackOffs({
+      clock,
+      first_ms: PULL_BACK_OFF_MS,
+      most_ms: PULL_BACK_OFF_MAX_MS,
+    });
+  }
+
+  /** The image, pulled when its policy says so. Throws ImageError; events are recorded here. */
+  async ensure(pod: Pod, container: Container): Promise<ReadyImage> {
+    const { events } = this.#options;
+    const named = container.image ?? "";
+    const image = this.#referenceOf(pod, container, named);
+    const present = await this.#present(pod, container, image);
+    const policy = container.imagePullPolicy ?? defaultPolicy(image);
+    if (present && policy !== "Always") {
+      const text = `Container image "${named}" already present on machine`;
+      events.record(pod, "Normal", "Pulled", text, container.name);
+      return readyImage(image, present);
+    }
+    if (policy === "Never") {
+      const text = `Container image "${named}" is not present with pull policy of Never`;
+      events.record(pod, "Warning", "ErrImageNeverPull", text, container.name);
+      throw new ImageError("ErrImageNeverPull", text);
+    }
+    return this.#pull(pod, container, image);
+  }
+
+  /** How long until a pull that failed is worth trying; 0: now. */
+  remaining(pod: Pod, container: Container): number {
+    const key = `${uidOf(pod)}/${container.image}`;
+    const failure = this.#failures.get(key);
+    return failure ? this.#backOffs.remaining(key, failure.failed_ms) : 0;
+  }
+
+  /** Forgets a pod that is gone. */
+  forget(podUid: string): void {
+    this.#backOffs.forgetAll(`${podUid}/`);
+    for (const key of this.#failures.keys()) {
+      if (key.startsWith(`${podUid}/`)) this.#failures.delete(key);
+    }
+  }
+
+  #referenceOf(pod: Pod, container: Container, named: string): string {
+    try {
+      return withDefaultTag(named);
+    } catch (thrown) {
+      const text = `Failed to apply default image tag "${named}": ${messageOf(thrown)}`;
+      this.#options.events.record(pod, "Warning", "InspectFailed", text, container.name);
+      throw new ImageError("InvalidImageName", text);
+    }
+  }
+
+  async #present(pod: Pod, container: Container, image: string): Promise<Image | undefined> {
+    const { runtime, events } = this.#options;
+    try {
+      return (await runtime.images.imageStatus({ image: { image } })).image;
+    } catch (thrown) {
+      const text = `Failed to inspect image "${image}": ${messageOf(thrown)}`;
+      events.record(pod, "Warning", "InspectFailed", text, container.name);
+      throw new ImageError("ImageInspectError", text);
+    }
+  }
+
+  async #pull(pod: Pod, container: Container, image: string): Promise<ReadyImage> {
+    const { runtime, clock, events } = this.#options;
+    const named = container.image ?? "";
+    const key = `${uidOf(pod)}/${named}`;
+    const failure = this.#failures.get(key);
+    if (failure && this.#backOffs.remaining(key, failure.failed_ms) > 0) {
+      const text = `Back-off pulling image "${named}"`;
+      events.record(pod, "Normal", "BackOff", text, container.name);
+      throw new ImageError("ImagePullBackOff", `${text}: ErrImagePull: ${failure.message}`);
+    }
+    this.#backOffs.grow(key, clock.now());
+    events.record(pod, "Normal", "Pulling", `Pulling image "${named}"`, container.name);
+    const begun_ms = clock.monotonic();
+    try {
+      await this.#pullWithSecrets(pod, image);
+    } catch (thrown) {
+      const message = messageOf(thrown);
+      this.#failures.set(key, { failed_ms: clock.now(), message });
+      const text = `Failed to pull image "${named}": ${message}`;
+      events.record(pod, "Warning", "Failed", text, container.name);
+      throw new ImageError("ErrImagePull", text);
+    }
+    this.#failures.delete(key);
+    this.#backOffs.forget(key);
+    const { image: pulled } = await runtime.images.imageStatus({ image: { image } });
+    if (!pulled) throw new ImageError("ErrImagePull", `image "${named}" vanished after its pull`);
+    const took = durationText(clock.monotonic() - begun_ms);
+    const text =
+      `Successfully pulled image "${named}" in ${took} (${took} including waiting). ` +
+      `Image size: ${pulled.size} bytes.`;
+    events.record(pod, "Normal", "Pulled", text, container.name);
+    return readyImage(image, pulled);
+  }
+
+  /** Tries each matching credential, the anonymous pull when there is none. */
+  async #pullWithSecrets(pod: Pod, image: string): Promise<void> {
+    const { runtime, pullSecrets } = this.#options;
+    const auths = credentialsFor(image, await pullSecrets(pod));
+    const options = { timeout_ms: IMAGE_PULL_TIMEOUT_MS };
+    let failure: unknown;
+    for (const auth of auths.length > 0 ? auths : [undefined]) {
+      try {
+        const request = { image: { image }, ...(auth ? { auth } : {}) };
+        await runtime.images.pullImage(request, options);
+        return;
+      } catch (thrown) {
+        failure = thrown;
+      }
+    }
+    throw failure;
+  }
+}
+
+function defaultPolicy(image: string): "Always" | "IfNotPresent" {
+  return image.endsWith(":latest") ? "Always" : "IfNotPresent";
+}
+
+function readyImage(image: string, { id, uid, username }: Image): ReadyImage {
+  const user = { uid: uid?.value ?? (username === "" ? 0 : undefined), username };
+  return { image, imageRef: id, user };
+}
+
+/** As Go prints a duration: `1.234s`, `56ms`. */
+function durationText(elapsed_ms: number): string {
+  const whole_ms = Math.round(elapsed_ms);
+  return whole_ms < 1_000 ? `${whole_ms}ms` : `${whole_ms / 1_000}s`;
+}
