@@ -58,6 +58,7 @@ export interface PackageFacts {
 /** One resource as upstream's discovery lists it. */
 export interface ResourceFact {
   readonly package: string;
+  readonly group: string;
   readonly plural: string;
   readonly singular: string;
   readonly kind: string;

@@ -58,8 +58,6 @@ export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
   readonly unconditionalUpdate: boolean;
   /** Seconds of grace for a deletion that names none; undefined: deleted at once. */
   gracePeriod_s?(object: T): number | undefined;
-  /** How `generateName` is completed when it differs from the usual suffix; rarely needed. */
-  readonly idempotentName?: boolean;
 }
 
 /** One column of `kubectl get`. Priority 0 shows always, 1 with `-o wide`. */
@@ -111,6 +109,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly verbs: readonly Verb[];
+  /** Upstream's hash of the stored version, which discovery shows. */
+  readonly storageVersionHash: string | undefined;
   /** The name of the schema in the facts: `core/v1.Pod`. */
   readonly schema: string;
   /** Undefined for kinds that are only asked (TokenReview, SubjectAccessReview, ...). */

@@ -30,6 +30,7 @@ export function resourceFacts(list: ResourceList, of: ApiPackage): ResourceFact[
   const version = of.name.split("/")[1]!;
   return list.resources.filter((each) => !each.name.includes("/")).map((each) => ({
     package: of.name,
+    group: of.group,
     plural: each.name,
     singular: each.singularName,
     kind: each.kind,

@@ -1,0 +1,139 @@
+/** Puts together a kind's strategy from the little that makes it differ from others. */
+import { isDeepStrictEqual } from "node:util";
+import { zeroStruct } from "./codec/json.ts";
+import type { FieldError } from "./errors.ts";
+import type { KubeObject, Strategy, StrategyContext, UpdateStrategy } from "./kind.ts";
+import { structOf } from "./schema.ts";
+import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
+import { dnsSubdomain, type TextRule } from "./validation/names.ts";
+
+/** What differs between kinds. Everything is optional: the rest is the same for all. */
+export interface StrategyParts<T extends KubeObject> {
+  readonly nameRule?: TextRule;
+  /** What raises `metadata.generation`: a changed spec, or any change outside metadata and status. */
+  readonly generation?: "spec" | "content";
+  defaults?(object: T): void;
+  prepareCreate?(object: T, context: StrategyContext): void;
+  prepareUpdate?(object: T, old: T, context: StrategyContext): void;
+  /** Rules for the whole object, on create and on update. */
+  validate?(object: T, context: StrategyContext): FieldError[];
+  /** Rules about the change, on update. */
+  validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];
+  warnings?(object: T, old?: T): string[];
+  readonly createOnUpdate?: boolean;
+  readonly unconditionalUpdate?: boolean;
+  gracePeriod_s?(object: T): number | undefined;
+}
+
+interface KindFacts {
+  readonly schema: string;
+  readonly namespaced: boolean;
+  /** Whether status has a door of its own, so that the main door leaves it alone. */
+  readonly statusDoor: boolean;
+}
+
+/** An object by field name: how parts are exchanged without knowing the kind. */
+type Fields = Record<string, unknown>;
+
+/** A creator may not set the status: it starts as Go writes one with nothing set. */
+function clearStatus(object: KubeObject, schema: string): void {
+  const shape = structOf(schema).fields.get("status")?.shape;
+  if (shape?.is === "struct") (object as KubeObject & Fields).status = zeroStruct(shape.name);
+}
+
+/** Everything but identity, metadata and status. */
+function contentOf(object: KubeObject): Fields {
+  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } =
+    object as KubeObject & Fields;
+  const { status: _status, ...content } = rest;
+  return content;
+}
+
+function raiseGeneration(object: KubeObject, old: KubeObject): void {
+  const same = isDeepStrictEqual(contentOf(object), contentOf(old));
+  const generation = old.metadata.generation ?? 0;
+  const next = same ? generation : generation + 1;
+  if (next > 0) object.metadata.generation = next;
+  else delete object.metadata.generation;
+}
+
+/** The strategy of a kind's main door. */
+export function makeStrategy<T extends KubeObject>(
+  facts: KindFacts, parts: StrategyParts<T>,
+): Strategy<T> {
+  const { nameRule = dnsSubdomain, createOnUpdate = false, unconditionalUpdate = true } = parts;
+  return {
+    createOnUpdate,
+    unconditionalUpdate,
+    ...(parts.gracePeriod_s === undefined ? {} : { gracePeriod_s: parts.gracePeriod_s }),
+    defaults: (object) => parts.defaults?.(object),
+    prepareCreate(object, context) {
+      if (facts.statusDoor) clearStatus(object, facts.schema);
+      if (parts.generation === undefined) delete object.metadata.generation;
+      else object.metadata.generation = 1;
+      parts.prepareCreate?.(object, context);
+    },
+    prepareUpdate(object, old, context) {
+      if (facts.statusDoor) keep(object, old, "status");
+      parts.prepareUpdate?.(object, old, context);
+      if (parts.generation === undefined) keepMetadata(object, old, "generation");
+      else raiseGeneration(object, old);
+    },
+    validateCreate: (object, context) => [
+      ...validateMetadata(object.metadata, facts.namespaced, nameRule),
+      ...(parts.validate?.(object, context) ?? []),
+    ],
+    validateUpdate: (object, old, context) => [
+      ...validateMetadataUpdate(object.metadata, old.metadata),
+      ...(parts.validate?.(object, context) ?? []),
+      ...(parts.validateUpdate?.(object, old, context) ?? []),
+    ],
+    warnings: (object, old) => parts.warnings?.(object, old) ?? [],
+  };
+}
+
+/** Puts a field of the old object into the new one, or removes it where the old had none. */
+export function keep(object: KubeObject, old: KubeObject, name: string): void {
+  const target = object as KubeObject & Fields;
+  const value = (old as KubeObject & Fields)[name];
+  if (value === undefined) delete target[name];
+  else target[name] = structuredClone(value);
+}
+
+/** The same for a field of metadata. */
+export function keepMetadata(
+  object: KubeObject, old: KubeObject, name: "generation" | "labels" | "ownerReferences",
+): void {
+  const target: Fields = object.metadata as Fields;
+  const value = old.metadata[name];
+  if (value === undefined) delete target[name];
+  else target[name] = structuredClone(value);
+}
+
+/** What the status door of a kind adds to the usual: everything but status is kept. */
+export interface StatusParts<T extends KubeObject> {
+  /** Metadata that this door may not change either. */
+  readonly keepLabels?: boolean;
+  prepareUpdate?(object: T, old: T, context: StrategyContext): void;
+  validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];
+}
+
+/** The strategy of `/status`. */
+export function makeStatusStrategy<T extends KubeObject>(
+  parts: StatusParts<T>,
+): UpdateStrategy<T> {
+  return {
+    prepareUpdate(object, old, context) {
+      for (const name of Object.keys({ ...contentOf(object), ...contentOf(old) })) {
+        keep(object, old, name);
+      }
+      keepMetadata(object, old, "generation");
+      if (parts.keepLabels === true) keepMetadata(object, old, "labels");
+      parts.prepareUpdate?.(object, old, context);
+    },
+    validateUpdate: (object, old, context) => [
+      ...validateMetadataUpdate(object.metadata, old.metadata),
+      ...(parts.validateUpdate?.(object, old, context) ?? []),
+    ],
+  };
+}
