@@ -1,0 +1,79 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { CommandError } from "../terminal.ts";
+import { parseAllDocuments } from "yaml";
+import type { ClusterConfig } from "./config.ts";
+
+/** An object of a manifest, before the API has seen it. */
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** Applies every manifest of a folder, in the order of its file names. */
+export async function applyFolder(
+  client: KubeClient,
+  folder: string,
+  config: ClusterConfig,
+): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml")).sort();
+  for (const name of names) await applyFile(client, join(folder, name), config);
+}
+
+/** Server-side applies each document of a file, as field manager `r2k`. */
+export async function applyFile(
+  client: KubeClient,
+  path: string,
+  config: ClusterConfig,
+): Promise<void> {
+  for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
+    await applyManifest(client, manifest);
+  }
+}
+
+/**
+ * The objects in a manifest's text; `${name}` stands for the cluster's value of that name.
+ * Throws CommandError naming the file when it is no YAML or an object lacks its kind or name.
+ */
+export function readManifests(text: string, path: string, config: ClusterConfig): Manifest[] {
+  const filled = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => {
+    const value = config[key as keyof ClusterConfig];
+    return value === undefined ? whole : String(value);
+  });
+  return parseAllDocuments(filled).map((document) => {
+    const problem = document.errors[0];
+    if (problem) throw new CommandError("BAD_MANIFEST", `${path}: ${problem.message}`);
+    const manifest = document.toJS() as Manifest;
+    if (manifest?.kind && manifest.apiVersion && manifest.metadata?.name) return manifest;
+    throw new CommandError("BAD_MANIFEST", `${path}: an object has no apiVersion, kind or name`);
+  });
+}
+
+async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
+  const path = await objectPath(client, manifest);
+  await client.request({
+    method: "PATCH",
+    path: `${path}?fieldManager=r2k&force=true`,
+    body: manifest,
+    contentType: "application/apply-patch+yaml",
+  });
+}
+
+interface ResourceList {
+  readonly resources: readonly { name: string; kind: string; namespaced: boolean }[];
+}
+
+/** Where an object lives, as the API's own discovery says. */
+async function objectPath(client: KubeClient, manifest: Manifest): Promise<string> {
+  const { apiVersion, kind, metadata } = manifest;
+  const prefix = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const list = (await client.request({ method: "GET", path: prefix })) as ResourceList;
+  const resource = list.resources.find((item) => item.kind === kind && !item.name.includes("/"));
+  if (!resource) {
+    throw new CommandError("UNKNOWN_KIND", `the API has no kind ${kind} in ${apiVersion}`);
+  }
+  const namespace = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
+  return `${prefix}${namespace}/${resource.name}/${metadata.name}`;
+}

@@ -1,0 +1,13 @@
+import { join } from "node:path";
+
+/** The product's folder: where bootstrap.mjs is, said by it; else three folders above this file. */
+export const ROOT_DIR = process.env["R2K_ROOT"] ?? join(import.meta.dirname, "../..");
+
+/** Manifests that every cluster gets. */
+export const ADDONS_DIR = join(ROOT_DIR, "cli/addons");
+
+/** Manifests for people to try. */
+export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
+
+/** Bundled CNI plugins, one executable file each. */
+export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");

@@ -1,0 +1,132 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { NODES } from "@raft2kube/client-kube/resources.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { purgeData, removeFromHost } from "../host/remove.ts";
+import { addNodeLink, nodeNetns } from "../host/node-link.ts";
+import { type ProcessSpec, runningPid, startProcess } from "../process/supervise.ts";
+import { CommandError, type Progress } from "../terminal.ts";
+import { applyFile, applyFolder } from "./addons.ts";
+import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
+import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
+import { firstAnswer } from "./demo.ts";
+import { type ClusterFiles, ensurePki } from "./pki.ts";
+import { preparePlugins } from "./plugins.ts";
+import { prepareImages } from "./images.ts";
+
+export interface BringUp {
+  readonly config: ClusterConfig;
+  /** No start of this cluster has succeeded before: undoing it removes its data too. */
+  readonly isNew: boolean;
+  readonly demo: boolean;
+  readonly clock: Clock;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+const NODE_READY_TIMEOUT_MS = 60_000;
+
+/**
+ * Brings a cluster up, step by step, until the demo answers. When a step fails or `signal` aborts,
+ * what this call made is removed again, and the error is thrown.
+ */
+export async function bringUp(what: BringUp): Promise<void> {
+  const { config, progress, clock } = what;
+  try {
+    await steps(what);
+  } catch (thrown) {
+    await progress.step("undoing this start", async () => {
+      await removeFromHost(config, clock);
+      if (what.isNew) await purgeData(config);
+    });
+    throw thrown;
+  }
+}
+
+async function steps(what: BringUp): Promise<void> {
+  const { config, progress, signal } = what;
+  const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
+    const result = await progress.step(title, () => untilAborted(signal, work()));
+    pauseForTest(title);
+    if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
+    return result;
+  };
+  const files = await step("certificates", () => prepareFiles(config));
+  await step("images and plugins", async () => {
+    await Promise.all([prepareImages(config), preparePlugins(config)]);
+  });
+  await step("network namespace of the node", () => addNodeLink(config));
+  await step("control plane", () => ensureProcess(config, "control", signal));
+  const connection = await kubeConnection(files.kubeconfig("admin"));
+  const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });
+  try {
+    await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
+    await step("node", () => ensureProcess(config, "node", signal));
+    await step("node ready", () => nodeReady(client, config, what.clock));
+    if (what.demo) {
+      await step("demo", () => applyFile(client, join(EXAMPLES_DIR, "web.yaml"), config));
+      const { address, body } = await step("first answer through the Service", () =>
+        firstAnswer(client, what.clock),
+      );
+      progress.note(`\n$ curl http://${address}/\n${body.trimEnd()}`);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+async function prepareFiles(config: ClusterConfig): Promise<ClusterFiles> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(config.runDir, { recursive: true, mode: 0o700 });
+  await writeCluster(config);
+  return ensurePki(config, Date.now());
+}
+
+async function ensureProcess(
+  config: ClusterConfig,
+  name: ProcessSpec["name"],
+  signal: AbortSignal,
+): Promise<void> {
+  if (runningPid(config.runDir, name) !== undefined) return;
+  await startProcess(
+    {
+      name,
+      configPath: configPath(config.dataDir),
+      runDir: config.runDir,
+      logPath: join(config.dataDir, "logs", `${name}.log`),
+      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
+    },
+    signal,
+  );
+}
+
+async function nodeReady(client: KubeClient, config: ClusterConfig, clock: Clock): Promise<void> {
+  const nodes = client.resource<Node>(NODES);
+  await waitFor(
+    `node ${config.nodeName} to be Ready`,
+    async () => {
+      const { status } = await nodes.get({ name: config.nodeName });
+      return status?.conditions?.some((item) => item.type === "Ready" && item.status === "True");
+    },
+    { clock, timeout_ms: NODE_READY_TIMEOUT_MS, interval_ms: 50 },
+  );
+}
+
+/** Gives up waiting for `work` when the signal aborts; the undoing that follows ends what it did. */
+function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new CommandError("INTERRUPTED", "interrupted"));
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/** A test names a step after which this process interrupts itself, as Ctrl-C would. */
+function pauseForTest(title: string): void {
+  if (process.env["R2K_INTERRUPT_AFTER"] === title) process.kill(process.pid, "SIGINT");
+}

@@ -1,0 +1,133 @@
+import { readFile, readdir } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+
+/** Everything that a cluster's processes must agree on; written once, kept in its data folder. */
+export interface ClusterConfig {
+  readonly formatVersion: 1;
+  readonly name: string;
+  /** Which of the side-by-side address ranges this cluster has. */
+  readonly slot: number;
+  readonly nodeName: string;
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly apiPort: number;
+  /** The host's end of the node's link; the apiserver listens here and on loopback. */
+  readonly hostAddress: string;
+  readonly nodeAddress: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  /** `kubernetes.default`: the first address of `serviceCidr`. */
+  readonly apiServiceAddress: string;
+  readonly dnsAddress: string;
+  readonly clusterDomain: string;
+  /** Comma-separated etcd endpoints to use in the embedded store's place. */
+  readonly etcdServers?: string;
+}
+
+/** Clusters that can run side by side on one host. */
+export const CLUSTERS_MAX = 16;
+
+const API_PORT_FIRST = 6443;
+const FORMAT_VERSION = 1;
+
+export interface ClusterRoots {
+  /** Holds one data folder per cluster. */
+  readonly data: string;
+  /** Holds one folder of sockets, pids and namespaces per cluster. */
+  readonly run: string;
+}
+
+/** Where clusters live: R2K_DATA and R2K_RUN move the roots, as tests and labs do. */
+export function clusterRoots(environment: NodeJS.ProcessEnv): ClusterRoots {
+  return {
+    data: environment["R2K_DATA"] ?? "/var/lib/r2k",
+    run: environment["R2K_RUN"] ?? "/run/r2k",
+  };
+}
+
+/** A cluster's name becomes part of device names (15 bytes at most) and of paths. */
+export function checkClusterName(name: string): string {
+  if (/^[a-z]([a-z0-9]{0,7})$/.test(name)) return name;
+  throw new CommandError("BAD_NAME", `cluster name "${name}" is not usable`, {
+    remedy: "1 to 8 characters, lower-case letters and digits, a letter first",
+  });
+}
+
+/** A new cluster's configuration: the first slot whose addresses no other cluster here has. */
+export async function planCluster(
+  name: string,
+  roots: ClusterRoots,
+  choices: { etcdServers?: string; apiPort?: number; nodeName?: string } = {},
+): Promise<ClusterConfig> {
+  const others = await listClusters(roots);
+  const taken = new Set(others.map((config) => config.slot));
+  const slot = Array.from({ length: CLUSTERS_MAX }, (_, i) => i).find((i) => !taken.has(i));
+  if (slot === undefined) {
+    throw new CommandError("NO_SLOT", `${CLUSTERS_MAX} clusters are on this host already`, {
+      remedy: "remove one: r2k down --purge --name NAME",
+    });
+  }
+  return {
+    formatVersion: FORMAT_VERSION,
+    name,
+    slot,
+    nodeName: choices.nodeName ?? `${name}-${hostname().toLowerCase()}`.slice(0, 63),
+    dataDir: join(roots.data, name),
+    runDir: join(roots.run, name),
+    apiPort: choices.apiPort ?? API_PORT_FIRST + slot,
+    hostAddress: `10.200.${slot}.1`,
+    nodeAddress: `10.200.${slot}.2`,
+    podCidr: `10.${244 - slot}.0.0/16`,
+    serviceCidr: `10.${96 + slot}.0.0/16`,
+    apiServiceAddress: `10.${96 + slot}.0.1`,
+    dnsAddress: `10.${96 + slot}.0.10`,
+    clusterDomain: "cluster.local",
+    ...(choices.etcdServers === undefined ? {} : { etcdServers: choices.etcdServers }),
+  };
+}
+
+/** The configuration of a cluster that was started before, or undefined. */
+export async function readCluster(
+  name: string,
+  roots: ClusterRoots,
+): Promise<ClusterConfig | undefined> {
+  const path = configPath(join(roots.data, name));
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
+    throw thrown;
+  }
+  const config = JSON.parse(text) as ClusterConfig;
+  if (config.formatVersion === FORMAT_VERSION) return config;
+  throw new CommandError(
+    "NEWER_FORMAT",
+    `${path} has format ${config.formatVersion}, this r2k reads ${FORMAT_VERSION}`,
+    { remedy: "use the r2k that wrote it, or remove it: r2k down --purge" },
+  );
+}
+
+export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]> {
+  let names: string[];
+  try {
+    names = await readdir(roots.data);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+  const configs = await Promise.all(names.map((name) => readCluster(name, roots)));
+  return configs.filter((config) => config !== undefined);
+}
+
+export async function writeCluster(config: ClusterConfig): Promise<void> {
+  await replaceFile(configPath(config.dataDir), `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
+export function configPath(dataDir: string): string {
+  return join(dataDir, "cluster.json");
+}

@@ -1,0 +1,46 @@
+import { request } from "node:http";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import { SERVICES } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+
+const ANSWER_TIMEOUT_MS = 90_000;
+const REQUEST_TIMEOUT_MS = 1_000;
+const POLL_MS = 50;
+
+/** Waits until the demo answers through its Service; resolves with the address and the answer. */
+export async function firstAnswer(
+  client: KubeClient,
+  clock: Clock,
+): Promise<{ address: string; body: string }> {
+  const services = client.resource<Service>(SERVICES);
+  const address = await waitFor(
+    "the demo's Service to have an address",
+    async () => (await services.get({ namespace: "default", name: "web" })).spec?.clusterIP,
+    { clock, timeout_ms: ANSWER_TIMEOUT_MS },
+  );
+  const body = await waitFor(`an answer from http://${address}/`, () => get(address), {
+    clock,
+    timeout_ms: ANSWER_TIMEOUT_MS,
+    interval_ms: POLL_MS,
+  });
+  return { address, body };
+}
+
+/** One request on a connection of its own; rejects unless the answer is 200. */
+function get(host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ host, agent: false, timeout: REQUEST_TIMEOUT_MS }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.on("end", () => {
+        if (response.statusCode === 200) resolve(body);
+        else reject(new Error(`HTTP ${response.statusCode}: ${body}`));
+      });
+    });
+    call.on("timeout", () => call.destroy(new Error("no answer in time")));
+    call.on("error", reject);
+    call.end();
+  });
+}

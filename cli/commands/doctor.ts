@@ -1,0 +1,30 @@
+import { Command } from "commander";
+import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
+import { runChecks } from "../preflight/check.ts";
+import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
+import { runningPid } from "../process/supervise.ts";
+
+export function command(): Command {
+  return new Command("doctor")
+    .description("Ask everything that a cluster needs of this machine, and say what to mend.")
+    .option("--name <name>", "the cluster's name", "default")
+    .option("-o, --output <format>", "json")
+    .action(doctor);
+}
+
+async function doctor(flags: { name: string; output?: string }): Promise<void> {
+  const roots = clusterRoots(process.env);
+  const name = checkClusterName(flags.name);
+  const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
+  const running = runningPid(config.runDir, "control") !== undefined;
+  const results = await runChecks(ALL_CHECKS, {
+    dataDir: config.dataDir,
+    apiPort: running ? undefined : config.apiPort,
+    ranges: [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`],
+  });
+  const text = flags.output === "json"
+    ? JSON.stringify(results.map(({ name: check, finding }) => ({ check, ...finding })))
+    : describe(results);
+  process.stdout.write(`${text}\n`);
+  if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
+}

@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Command } from "commander";
+import { CommandError } from "../terminal.ts";
+import { clusterOf } from "./cluster-of.ts";
+
+const PROCESSES = ["control", "node"];
+
+/** Which process a component runs in. */
+const COMPONENTS: Readonly<Record<string, string>> = {
+  store: "control",
+  apiserver: "control",
+  controllers: "control",
+  scheduler: "control",
+  kubelet: "node",
+  runtime: "node",
+  proxy: "node",
+  dns: "node",
+  csi: "node",
+  device: "node",
+};
+
+export function command(): Command {
+  return new Command("logs")
+    .description(`The log of one of ${[...PROCESSES, ...Object.keys(COMPONENTS)].join(", ")}.`)
+    .argument("<component>")
+    .option("--name <name>", "the cluster's name", "default")
+    .option("-f, --follow", "stay and print what comes")
+    .action(logs);
+}
+
+async function logs(component: string, flags: { name: string; follow?: boolean }): Promise<void> {
+  const processName = COMPONENTS[component] ?? component;
+  if (!PROCESSES.includes(processName)) {
+    throw new CommandError("NO_COMPONENT", `there is no component "${component}"`, {
+      remedy: `one of ${[...PROCESSES, ...Object.keys(COMPONENTS)].join(", ")}`,
+    });
+  }
+  const config = await clusterOf(flags.name);
+  const path = join(config.dataDir, "logs", `${processName}.log`);
+  if (!existsSync(path)) throw new CommandError("NO_LOG", `${path} is not there yet`);
+  const stream = flags.follow ? follow(path) : createReadStream(path);
+  for await (const line of createInterface({ input: stream })) {
+    if (component === processName || belongs(line, component)) process.stdout.write(`${line}\n`);
+  }
+}
+
+/** A line of the component: its `component` field is the name, or begins with it. */
+function belongs(line: string, component: string): boolean {
+  return line.includes(`"component":"${component}`);
+}
+
+function follow(path: string): NodeJS.ReadableStream {
+  const tail = spawn("tail", ["-n", "+1", "-F", path], { stdio: ["ignore", "pipe", "inherit"] });
+  process.once("exit", () => tail.kill());
+  return tail.stdout;
+}

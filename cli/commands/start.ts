@@ -1,0 +1,153 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { bringUp } from "../cluster/bring-up.ts";
+import {
+  type ClusterConfig,
+  checkClusterName,
+  clusterRoots,
+  planCluster,
+  readCluster,
+} from "../cluster/config.ts";
+import { clusterFiles } from "../cluster/pki.ts";
+import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
+import { describe, preflight } from "../preflight/preflight.ts";
+import { installMissing } from "../preflight/programs.ts";
+import { removeFromHost } from "../host/remove.ts";
+import { runningPid } from "../process/supervise.ts";
+import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
+import { nextSteps } from "./next-steps.ts";
+
+interface StartFlags {
+  name: string;
+  demo: boolean;
+  foreground?: boolean;
+  mergeKubeconfig?: boolean;
+  etcdServers?: string;
+  apiPort?: string;
+  output?: string;
+}
+
+export function command(): Command {
+  return new Command("start")
+    .description("Bring up a cluster and a demo, and return; the cluster keeps running.")
+    .option("--name <name>", "the cluster's name; several can run side by side", "default")
+    .option("--no-demo", "do not deploy examples/web.yaml")
+    .option("--foreground", "stay; Ctrl-C then takes the cluster down")
+    .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
+    .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
+    .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
+    .option("-o, --output <format>", "json: print one JSON object at the end")
+    .action((flags: StartFlags) => start(flags));
+}
+
+async function start(flags: StartFlags): Promise<void> {
+  const start_ms = performance.now();
+  const clock = systemClock();
+  const progress = terminalProgress();
+  const roots = clusterRoots(process.env);
+  const name = checkClusterName(flags.name);
+  const existing = await readCluster(name, roots);
+  const config = existing ?? (await planCluster(name, roots, newClusterChoices(flags)));
+  refuseChangedChoices(flags, existing);
+  if (existing && isRunning(existing)) {
+    progress.note(`The cluster "${name}" is running.`);
+    return print(flags, config, 0);
+  }
+  await prepareMachine(config, progress);
+  const stop = onInterrupt();
+  try {
+    await bringUp({ config, isNew: !existing, demo: flags.demo, clock, progress, signal: stop.signal });
+  } catch (thrown) {
+    if (stop.signal.aborted) {
+      throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
+        exitCode: 130,
+      });
+    }
+    throw thrown;
+  } finally {
+    stop.release();
+  }
+  if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
+  print(flags, config, (performance.now() - start_ms) / 1000);
+  if (flags.foreground) {
+    await interrupted();
+    progress.note("Taking the cluster down ...");
+    await removeFromHost(config, clock);
+  }
+}
+
+function newClusterChoices(flags: StartFlags): { etcdServers?: string; apiPort?: number } {
+  const { etcdServers, apiPort } = flags;
+  const port = apiPort === undefined ? undefined : Number(apiPort);
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
+    throw new CommandError("BAD_FLAG", `--api-port ${apiPort} is no port`, {
+      remedy: "a number from 1 to 65535",
+    });
+  }
+  return {
+    ...(etcdServers === undefined ? {} : { etcdServers }),
+    ...(port === undefined ? {} : { apiPort: port }),
+  };
+}
+
+function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undefined): void {
+  if (!existing) return;
+  const changed = [
+    flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
+    flags.apiPort !== undefined && Number(flags.apiPort) !== existing.apiPort,
+  ];
+  if (!changed.includes(true)) return;
+  throw new CommandError("FIXED", `"${existing.name}" exists; its store and port cannot change`, {
+    remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
+  });
+}
+
+function isRunning(config: ClusterConfig): boolean {
+  return ["control", "node"].every((name) => runningPid(config.runDir, name) !== undefined);
+}
+
+async function prepareMachine(config: ClusterConfig, progress: Progress): Promise<void> {
+  await installMissing(progress.note);
+  const ranges = [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`];
+  // After a crash of the node alone, the port is held by the cluster's own control process.
+  const portIsOurs = runningPid(config.runDir, "control") !== undefined;
+  const apiPort = portIsOurs ? undefined : config.apiPort;
+  const context = { dataDir: config.dataDir, apiPort, ranges };
+  const results = await progress.step("preflight", () => preflight(context));
+  const warnings = results.filter((result) => result.finding.state === "warning");
+  if (warnings.length > 0) progress.note(describe(warnings));
+}
+
+/** An abort signal for Ctrl-C and SIGTERM while it is not released. */
+function onInterrupt(): { signal: AbortSignal; release(): void } {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  for (const name of ["SIGINT", "SIGTERM"]) process.on(name, stop);
+  return {
+    signal: abort.signal,
+    release: () => {
+      for (const name of ["SIGINT", "SIGTERM"]) process.off(name, stop);
+    },
+  };
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    const alive = setInterval(() => undefined, 1 << 30);
+    const { signal, release } = onInterrupt();
+    signal.addEventListener("abort", () => {
+      clearInterval(alive);
+      release();
+      resolve();
+    });
+  });
+}
+
+function print(flags: StartFlags, config: ClusterConfig, took_s: number): void {
+  const kubeconfig = clusterFiles(config).kubeconfig("admin");
+  if (flags.output === "json") {
+    const { name, apiPort, nodeName } = config;
+    const server = `https://127.0.0.1:${apiPort}`;
+    process.stdout.write(`${JSON.stringify({ name, kubeconfig, server, nodeName, took_s })}\n`);
+  } else process.stdout.write(nextSteps(config, kubeconfig, took_s));
+}

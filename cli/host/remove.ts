@@ -1,0 +1,111 @@
+import { rm, rmdir } from "node:fs/promises";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { runningPid } from "../process/supervise.ts";
+import { removeNodeLink } from "./node-link.ts";
+import { alive, processTable, startTimeOf } from "./process-table.ts";
+
+/** How long a process has to end by itself before it is killed. */
+const TERMINATE_TIMEOUT_MS = 5_000;
+/** Passes over the mount table; a mount beneath another shows when the upper one has gone. */
+const UNMOUNT_PASSES_MAX = 8;
+
+/**
+ * Removes from the host everything of a cluster but its data, whatever state it is in: its two
+ * processes, its containers and their monitors, cgroups, mounts, namespaces, links, routes, rules,
+ * sockets. What is not there is passed over, so it can be repeated.
+ */
+export async function removeFromHost(config: ClusterConfig, clock: Clock): Promise<void> {
+  for (const name of ["node", "control"]) {
+    const pid = runningPid(config.runDir, name);
+    if (pid !== undefined) await terminate([pid], clock);
+  }
+  await openCgroups().remove(clusterCgroup(config.name), { clock });
+  await terminate(belongingPids(config), clock);
+  unmountBelow([config.runDir, config.dataDir]);
+  await removeNodeLink(config);
+  await rm(config.runDir, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(config.runDir));
+  await removeParentCgroup(clock);
+}
+
+/** Removes a cluster's data too. The cluster must have been removed from the host before. */
+export async function purgeData(config: ClusterConfig): Promise<void> {
+  unmountBelow([config.dataDir]);
+  await rm(config.dataDir, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(config.dataDir));
+}
+
+/** The group above all of a cluster's pods, in every hierarchy. */
+export function clusterCgroup(name: string): string {
+  return `/r2k/${name}`;
+}
+
+/** Monitors and drivers: processes whose command line names the cluster's folders. */
+function belongingPids(config: ClusterConfig): number[] {
+  const marks = [`${config.runDir}/`, `${config.dataDir}/`];
+  return processTable()
+    .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
+    .filter((entry) => marks.some((mark) => entry.command.includes(mark)))
+    .filter((entry) => /(^|\/)(conmon|crun|runc|node|nsenter)\b/.test(entry.command))
+    .map((entry) => entry.pid);
+}
+
+async function terminate(pids: readonly number[], clock: Clock): Promise<void> {
+  const targets = pids.flatMap((pid) => {
+    const started = startTimeOf(pid);
+    return started === undefined ? [] : [{ pid, started }];
+  });
+  const remaining = () => targets.filter((target) => alive(target.pid, target.started));
+  const send = (signal: NodeJS.Signals) => {
+    for (const target of remaining()) {
+      try {
+        process.kill(target.pid, signal);
+      } catch (thrown) {
+        if (!isErrno(thrown, "ESRCH")) throw thrown;
+      }
+    }
+  };
+  const gone = () => remaining().length === 0;
+  send("SIGTERM");
+  try {
+    await waitFor("processes to end", gone, { clock, timeout_ms: TERMINATE_TIMEOUT_MS });
+  } catch (thrown) {
+    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+    send("SIGKILL");
+    await waitFor("killed processes to end", gone, { clock });
+  }
+}
+
+function unmountBelow(folders: readonly string[]): void {
+  for (let pass = 0; pass < UNMOUNT_PASSES_MAX; pass++) {
+    const below = readMountInfo()
+      .map((info) => info.mountPoint)
+      .filter((path) => folders.some((folder) => path === folder || path.startsWith(`${folder}/`)));
+    if (below.length === 0) return;
+    for (const path of below.reverse()) unmount(path, { detach: true });
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOTEMPTY", "ENOENT", "EBUSY", "EEXIST")) throw thrown;
+  }
+}
+
+/** `/r2k` itself goes with the last cluster. */
+async function removeParentCgroup(clock: Clock): Promise<void> {
+  const cgroups = openCgroups();
+  if (cgroups.pids("/r2k").length === 0) await cgroups.remove("/r2k", { clock });
+}

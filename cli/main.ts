@@ -1,0 +1,63 @@
+import { Command } from "commander";
+import { reportFailure } from "./terminal.ts";
+import { API_LEVEL, VERSION } from "./version.ts";
+
+/** A command loads its own code, so that `r2k version` does not pay for `r2k start`. */
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ command(): Command }>;
+}
+
+const COMMANDS: readonly Entry[] = [
+  entry("start", "bring up a cluster, with a demo", () => import("./commands/start.ts")),
+  entry("down", "remove the cluster from this host", () => import("./commands/down.ts")),
+  entry("status", "what runs, and is it well", () => import("./commands/status.ts")),
+  entry("doctor", "check this machine and the cluster", () => import("./commands/doctor.ts")),
+  entry("logs", "the log of one component", () => import("./commands/logs.ts")),
+  entry("image", "load images into the node", () => import("./commands/image.ts")),
+  entry("shell", "a shell that is set up for the cluster", () => import("./commands/shell.ts")),
+  entry("version", "versions of r2k and of its API", () => import("./commands/version.ts")),
+];
+
+const PARTS: readonly Entry[] = [
+  entry("control", "store, apiserver, controllers, scheduler", () => import("./process/control.ts")),
+  entry("node", "runtime, kubelet, proxy, dns, drivers", () => import("./process/node.ts")),
+  entry("store", "the etcd v3 store", () => import("./parts/store.ts")),
+  entry("apiserver", "the API server", () => import("./parts/apiserver.ts")),
+  entry("controllers", "the controllers", () => import("./parts/controllers.ts")),
+  entry("scheduler", "the scheduler", () => import("./parts/scheduler.ts")),
+  entry("kubelet", "the node agent", () => import("./parts/kubelet.ts")),
+  entry("runtime", "the CRI runtime", () => import("./parts/runtime.ts")),
+  entry("proxy", "the service proxy", () => import("./parts/proxy.ts")),
+  entry("dns", "cluster DNS", () => import("./parts/dns.ts")),
+  entry("cni", "one CNI plugin", () => import("./parts/cni.ts")),
+  entry("csi-hostpath", "the CSI hostPath driver", () => import("./parts/csi-hostpath.ts")),
+  entry("csi-provisioner", "the CSI provisioner", () => import("./parts/csi-provisioner.ts")),
+  entry("device-sample", "the sample device plugin", () => import("./parts/device-sample.ts")),
+];
+
+function entry(name: string, summary: string, load: Entry["load"]): Entry {
+  return { name, summary, load };
+}
+
+function program(): Command {
+  const root = new Command("r2k")
+    .description(`raft2kube ${VERSION}: a Kubernetes ${API_LEVEL} that can be taken apart`)
+    .showHelpAfterError("(r2k --help lists the commands)");
+  const list = (entries: readonly Entry[]) =>
+    entries.map((item) => `  ${item.name.padEnd(17)} ${item.summary}`).join("\n");
+  root.addHelpText("after", `\nCommands:\n${list(COMMANDS)}\n\nOne part alone:\n${list(PARTS)}`);
+  return root;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const root = program();
+  const found = [...COMMANDS, ...PARTS].find((item) => item.name === args[0]);
+  if (found) root.addCommand((await found.load()).command(), { hidden: true });
+  await root.parseAsync(args, { from: "user" });
+}
+
+main(process.argv.slice(2)).catch((thrown: unknown) => {
+  process.exitCode = reportFailure(thrown);
+});

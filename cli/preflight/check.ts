@@ -1,0 +1,51 @@
+/** What one check found. A failure and a warning say what to do about it. */
+export type Finding =
+  | { readonly state: "ok"; readonly detail: string }
+  | { readonly state: "warning" | "failed"; readonly detail: string; readonly remedy: string };
+
+/** One named question about this machine. `ask` tries the thing instead of guessing. */
+export interface Check {
+  readonly name: string;
+  ask(context: CheckContext): Promise<Finding>;
+}
+
+export interface CheckContext {
+  readonly dataDir: string;
+  /** Undefined when the cluster itself holds its port. */
+  readonly apiPort: number | undefined;
+  /** Address ranges in CIDR form that the cluster will use. */
+  readonly ranges: readonly string[];
+}
+
+export interface CheckResult {
+  readonly name: string;
+  readonly finding: Finding;
+}
+
+/** Asks all checks; one that throws has failed with what it threw. */
+export async function runChecks(
+  checks: readonly Check[],
+  context: CheckContext,
+): Promise<CheckResult[]> {
+  return Promise.all(
+    checks.map(async (check) => {
+      try {
+        return { name: check.name, finding: await check.ask(context) };
+      } catch (thrown) {
+        const detail = thrown instanceof Error ? thrown.message : String(thrown);
+        const remedy = "run `r2k doctor` with R2K_LOG=debug and look at the message";
+        return { name: check.name, finding: { state: "failed", detail, remedy } };
+      }
+    }),
+  );
+}
+
+export const ok = (detail: string): Finding => ({ state: "ok", detail });
+
+export const warning = (detail: string, remedy: string): Finding => {
+  return { state: "warning", detail, remedy };
+};
+
+export const failed = (detail: string, remedy: string): Finding => {
+  return { state: "failed", detail, remedy };
+};

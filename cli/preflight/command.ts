@@ -1,0 +1,31 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** A program tried for its answer is given up after this. */
+const COMMAND_TIMEOUT_MS = 10_000;
+
+export interface Answer {
+  readonly succeeded: boolean;
+  readonly output: string;
+}
+
+/** Runs a program without a shell; a failure is an answer, not an error. */
+export async function tryCommand(program: string, ...args: string[]): Promise<Answer> {
+  try {
+    const { stdout, stderr } = await execute(program, args, { timeout: COMMAND_TIMEOUT_MS });
+    return { succeeded: true, output: `${stdout}${stderr}`.trim() };
+  } catch (thrown) {
+    const { stderr, message } = thrown as { stderr?: string; message: string };
+    return { succeeded: false, output: (stderr?.trim() || message).trim() };
+  }
+}
+
+/**
+ * Tries a script in network and mount namespaces of its own, so that nothing it makes stays.
+ * The script is a constant of ours, never input.
+ */
+export function tryInNamespaces(script: string): Promise<Answer> {
+  return tryCommand("unshare", "--net", "--mount", "sh", "-ec", script);
+}

@@ -1,0 +1,88 @@
+import { readFile } from "node:fs/promises";
+import { release } from "node:os";
+import { type Check, type Finding, failed, ok, warning } from "./check.ts";
+import { tryCommand, tryInNamespaces } from "./command.ts";
+
+const KERNEL_MIN = [5, 4] as const;
+const CAP_SYS_ADMIN = 1n << 21n;
+const CAP_NET_ADMIN = 1n << 12n;
+
+const privileges: Check = {
+  name: "privileges",
+  async ask() {
+    const status = await readFile("/proc/self/status", "utf8");
+    const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+    const needed = CAP_SYS_ADMIN | CAP_NET_ADMIN;
+    if ((effective & needed) === needed) return ok("root, or root in a user namespace");
+    return failed("not root", "run as root (sudo npm start), or inside `unshare -Urnm`");
+  },
+};
+
+const kernelVersion: Check = {
+  name: "kernel version",
+  ask: () => Promise.resolve(kernelFinding(release())),
+};
+
+function kernelFinding(version: string): Finding {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const fits = major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1]);
+  if (fits) return ok(version);
+  return failed(version, `Linux ${KERNEL_MIN.join(".")} or later is needed`);
+}
+
+/** A kernel feature that is tried by a script in namespaces of its own. */
+function tried(name: string, script: string, remedy: string): Check {
+  return {
+    name,
+    async ask() {
+      const answer = await tryInNamespaces(script);
+      return answer.succeeded ? ok("works") : failed(answer.output, remedy);
+    },
+  };
+}
+
+const module = (name: string) => `load the kernel module (modprobe ${name}) or use a kernel with it`;
+
+const features: readonly Check[] = [
+  tried("network namespaces", "true", "a kernel with CONFIG_NET_NS, and the right to use it"),
+  tried("veth", "ip link add r2k0 type veth peer name r2k1", module("veth")),
+  tried("bridge", "ip link add r2k0 type bridge", module("bridge")),
+  tried(
+    "overlayfs",
+    "mount -t tmpfs r2k /mnt && cd /mnt && mkdir a b c d && " +
+      "mount -t overlay r2k -o lowerdir=a,upperdir=b,workdir=c d",
+    module("overlay"),
+  ),
+  tried(
+    "nftables with NAT",
+    "nft add table ip r2k && " +
+      "nft 'add chain ip r2k c { type nat hook prerouting priority -100; }' && " +
+      "nft add rule ip r2k c numgen random mod 2 vmap '{ 0 : accept, 1 : accept }'",
+    module("nf_tables nft_chain_nat nft_numgen"),
+  ),
+];
+
+const forwarding: Check = {
+  name: "firewall forward policy",
+  async ask() {
+    const rules = await tryForwardPolicy();
+    if (rules === undefined) return ok("no policy that drops forwarded packets");
+    return warning(
+      `forwarded packets are dropped by default (${rules}); pods will not reach beyond this host`,
+      "accept them: nft insert rule ip filter FORWARD iifname r2k* accept (Docker: chain DOCKER-USER)",
+    );
+  },
+};
+
+async function tryForwardPolicy(): Promise<string | undefined> {
+  const answer = await tryCommand("nft", "list", "chains");
+  if (!answer.succeeded) return undefined;
+  return /type filter hook forward[^;]*; policy drop/.exec(answer.output)?.[0];
+}
+
+export const kernelChecks: readonly Check[] = [
+  privileges,
+  kernelVersion,
+  ...features,
+  forwarding,
+];

@@ -1,0 +1,154 @@
+import { mkdir, readFile, rmdir, statfs } from "node:fs/promises";
+import { createServer } from "node:net";
+import { availableParallelism, hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import ipaddr from "ipaddr.js";
+import { type Check, type Finding, failed, ok, warning } from "./check.ts";
+import { tryCommand } from "./command.ts";
+
+const CORES_MIN = 2;
+const MEMORY_MIB_MIN = 600;
+const DISK_MIB_MIN = 500;
+const KIB_PER_MIB = 1024;
+
+const hostnameCheck: Check = {
+  name: "hostname",
+  async ask() {
+    const name = hostname().toLowerCase();
+    if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return ok(name);
+    return failed(`"${name}" is no RFC 1123 name`, "set one: hostnamectl set-hostname NAME");
+  },
+};
+
+const cores: Check = {
+  name: "cores",
+  async ask() {
+    const count = availableParallelism();
+    if (count >= CORES_MIN) return ok(String(count));
+    return warning(`${count}`, `everything works, slowly; ${CORES_MIN} cores are better`);
+  },
+};
+
+const memory: Check = {
+  name: "memory",
+  async ask() {
+    const text = await readFile("/proc/meminfo", "utf8");
+    const free_mib = Number(/^MemAvailable:\s*(\d+)/m.exec(text)?.[1] ?? 0) / KIB_PER_MIB;
+    const detail = `${Math.floor(free_mib)} MiB available`;
+    if (free_mib >= MEMORY_MIB_MIN) return ok(detail);
+    return failed(detail, `free some: ${MEMORY_MIB_MIN} MiB are needed`);
+  },
+};
+
+const disk: Check = {
+  name: "disk",
+  async ask({ dataDir }) {
+    const { bavail, bsize } = await statfs(await nearestExisting(dataDir));
+    const free_mib = Math.floor((bavail * bsize) / KIB_PER_MIB / KIB_PER_MIB);
+    const detail = `${free_mib} MiB free at ${dataDir}`;
+    if (free_mib >= DISK_MIB_MIN) return ok(detail);
+    return failed(detail, `free ${DISK_MIB_MIN} MiB, or move the data: R2K_DATA=/elsewhere`);
+  },
+};
+
+async function nearestExisting(path: string): Promise<string> {
+  try {
+    await statfs(path);
+    return path;
+  } catch (thrown) {
+    if (codeOf(thrown) !== "ENOENT" || path === dirname(path)) throw thrown;
+    return nearestExisting(dirname(path));
+  }
+}
+
+const port: Check = {
+  name: "API port",
+  async ask({ apiPort }) {
+    if (apiPort === undefined) return ok("held by this cluster");
+    const refused = await tryListen("127.0.0.1", apiPort);
+    if (refused === undefined) return ok(`${apiPort} is free`);
+    return failed(
+      `127.0.0.1:${apiPort} cannot be used: ${refused}`,
+      `end what listens there (ss -ltnp 'sport = :${apiPort}'), or choose: --api-port PORT`,
+    );
+  },
+};
+
+/** Why the address cannot be listened on, or undefined when it can. */
+function tryListen(host: string, portNumber: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error) => resolve(messageOf(error)));
+    server.listen(portNumber, host, () => server.close(() => resolve(undefined)));
+  });
+}
+
+const cgroups: Check = {
+  name: "cgroups",
+  async ask() {
+    const mounts = await readFile("/proc/self/mountinfo", "utf8");
+    const v1 = /^.* (\S+) rw\S* .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts);
+    const memoryRoot = v1 ? mountPointOf(v1[0]) : "/sys/fs/cgroup";
+    const version = v1 ? "v1" : "v2";
+    const probe = join(memoryRoot, "r2k-preflight");
+    try {
+      await mkdir(probe);
+      await rmdir(probe);
+      return ok(`${version}, writable at ${memoryRoot}`);
+    } catch (thrown) {
+      return failed(
+        `${version} at ${memoryRoot}: ${messageOf(thrown)}`,
+        "run where the memory controller is mounted writable (not in an unprivileged container)",
+      );
+    }
+  },
+};
+
+function mountPointOf(line: string): string {
+  return line.split(" ")[4] ?? "/sys/fs/cgroup";
+}
+
+const routes: Check = {
+  name: "address ranges",
+  async ask({ ranges }) {
+    const answer = await tryCommand("ip", "-json", "-4", "route", "show", "table", "all");
+    if (!answer.succeeded) return failed(answer.output, "install iproute2");
+    return overlapFinding(ranges, JSON.parse(answer.output || "[]") as Route[]);
+  },
+};
+
+interface Route {
+  readonly dst: string;
+  readonly dev?: string;
+}
+
+function overlapFinding(ranges: readonly string[], table: readonly Route[]): Finding {
+  const foreign = table.filter((route) => route.dst !== "default" && !route.dev?.startsWith("r2k"));
+  for (const range of ranges) {
+    const clash = foreign.find((route) => overlaps(range, route.dst));
+    if (clash) {
+      const via = clash.dev ? ` (device ${clash.dev})` : "";
+      const remedy = "stop the other network, or start under another --name (other ranges)";
+      return failed(`${range} overlaps the route to ${clash.dst}${via}`, remedy);
+    }
+  }
+  return ok(`${ranges.join(", ")} are free`);
+}
+
+function overlaps(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((text) => {
+    return ipaddr.parseCIDR(text.includes("/") ? text : `${text}/32`);
+  }) as [[ipaddr.IPv4, number], [ipaddr.IPv4, number]];
+  return first[0].match(second[0], Math.min(first[1], second[1]));
+}
+
+export const machineChecks: readonly Check[] = [
+  hostnameCheck,
+  cores,
+  memory,
+  disk,
+  port,
+  cgroups,
+  routes,
+];

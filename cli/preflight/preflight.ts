@@ -1,0 +1,29 @@
+import { CommandError } from "../terminal.ts";
+import { type Check, type CheckContext, type CheckResult, runChecks } from "./check.ts";
+import { kernelChecks } from "./kernel.ts";
+import { machineChecks } from "./machine.ts";
+import { programChecks } from "./programs.ts";
+
+export const ALL_CHECKS: readonly Check[] = [...kernelChecks, ...machineChecks, ...programChecks];
+
+/** Asks everything; throws with exit code 2 and every failure's remedy when one has failed. */
+export async function preflight(context: CheckContext): Promise<CheckResult[]> {
+  const results = await runChecks(ALL_CHECKS, context);
+  const failures = results.filter((result) => result.finding.state === "failed");
+  if (failures.length === 0) return results;
+  throw new CommandError("PREFLIGHT", `this machine is not ready:\n${describe(failures)}`, {
+    remedy: "the lines above name one each; `r2k doctor` asks again",
+    exitCode: 2,
+  });
+}
+
+/** One line per finding, its remedy beneath. */
+export function describe(results: readonly CheckResult[]): string {
+  const signs = { ok: "✓", warning: "!", failed: "✗" };
+  return results
+    .map(({ name, finding }) => {
+      const line = `  ${signs[finding.state]} ${name}: ${finding.detail}`;
+      return "remedy" in finding ? `${line}\n      remedy: ${finding.remedy}` : line;
+    })
+    .join("\n");
+}

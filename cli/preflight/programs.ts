@@ -1,0 +1,88 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { CommandError } from "../terminal.ts";
+import { type Check, failed, ok } from "./check.ts";
+import { spawnVisible } from "./spawn-visible.ts";
+
+interface Program {
+  readonly name: string;
+  readonly debianPackage: string;
+  readonly purpose: string;
+}
+
+/** Programs that a cluster needs from the system, and Debian's packages of them. */
+export const PROGRAMS: readonly Program[] = [
+  program("crun", "crun", "runs containers"),
+  program("conmon", "conmon", "holds a container's logs and exit code"),
+  program("catatonit", "catatonit", "is a pod's first process"),
+  program("nft", "nftables", "applies the proxy's rules"),
+  program("busybox", "busybox-static", "is what the demo images are made of"),
+  program("ip", "iproute2", "shows routes and links"),
+  program("nsenter", "util-linux", "starts the node in its network namespace"),
+  program("mount", "mount", "mounts"),
+  program("kubectl", "kubernetes-client", "talks to the cluster"),
+];
+
+function program(name: string, debianPackage: string, purpose: string): Program {
+  return { name, debianPackage, purpose };
+}
+
+const SYSTEM_DIRS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** The program's path, in PATH or where systems keep administrators' programs. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  const path = (process.env["PATH"] ?? "").split(delimiter);
+  for (const dir of [...path, ...SYSTEM_DIRS]) {
+    const candidate = join(dir, name);
+    if (await isExecutable(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function missing(programs: readonly Program[]): Promise<Program[]> {
+  const found = await Promise.all(programs.map((item) => findProgram(item.name)));
+  return programs.filter((_, index) => found[index] === undefined);
+}
+
+export const programChecks: readonly Check[] = PROGRAMS.map((item) => ({
+  name: `program ${item.name}`,
+  async ask() {
+    const path = await findProgram(item.name);
+    if (path !== undefined) return ok(path);
+    return failed(`not found; it ${item.purpose}`, `apt-get install ${item.debianPackage}`);
+  },
+}));
+
+/**
+ * Installs what is missing where that is possible: as root with apt-get, after a notice. Elsewhere it
+ * does nothing, and the checks name what to install.
+ */
+export async function installMissing(
+  notice: (line: string) => void,
+  programs: readonly Program[] = PROGRAMS,
+): Promise<void> {
+  const packages = [...new Set((await missing(programs)).map((item) => item.debianPackage))];
+  if (packages.length === 0) return;
+  const apt = await findProgram("apt-get");
+  if (apt === undefined || process.getuid?.() !== 0) return;
+  notice(`Installing Debian packages: ${packages.join(" ")}`);
+  const install = ["install", "-y", "-q", "--no-install-recommends", ...packages];
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  if ((await spawnVisible(apt, install, environment)) === 0) return;
+  notice("Reading Debian's package lists anew");
+  await spawnVisible(apt, ["update", "-q"], environment);
+  const code = await spawnVisible(apt, install, environment);
+  if (code === 0) return;
+  throw new CommandError("APT", `apt-get ${install.join(" ")} ended with ${code}`, {
+    remedy: "see its messages above; install the packages by hand",
+    exitCode: 2,
+  });
+}

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+import { alive, startTimeOf } from "../host/process-table.ts";
+
+/** One of a cluster's long-lived processes. */
+export interface ProcessSpec {
+  readonly name: "control" | "node";
+  readonly configPath: string;
+  readonly runDir: string;
+  readonly logPath: string;
+  /** Enter this network namespace first. */
+  readonly netns?: string;
+}
+
+/** What a child says once to its parent over the channel it was started with. */
+export type Announcement =
+  | { readonly state: "ready" }
+  | { readonly state: "failed"; readonly message: string; readonly remedy?: string };
+
+/** A process is given this long to say that it is ready. */
+const READY_TIMEOUT_MS = 60_000;
+const LOG_TAIL_LINES = 5;
+
+function pidPath(runDir: string, name: string): string {
+  return join(runDir, `${name}.pid`);
+}
+
+/** The process's id when it runs; its start time tells it from a later one with the same id. */
+export function runningPid(runDir: string, name: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(pidPath(runDir, name), "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+  const [pid = 0, started = 0] = text.trim().split(" ").map(Number);
+  return alive(pid, started) ? pid : undefined;
+}
+
+/**
+ * Starts the process detached, its output appended to its log, and resolves with its id when it says
+ * it is ready. Rejects with what it said, or with the end of its log, when it fails.
+ */
+export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<number> {
+  mkdirSync(dirname(spec.logPath), { recursive: true });
+  const log = openSync(spec.logPath, "a", 0o600);
+  const entry = process.argv[1]!;
+  const program = [process.execPath, ...process.execArgv, entry, spec.name];
+  const command = spec.netns ? ["nsenter", `--net=${spec.netns}`, ...program] : program;
+  const child = spawn(command[0]!, [...command.slice(1), "--config", spec.configPath], {
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+    cwd: "/",
+  });
+  closeSync(log);
+  const said = await announcement(child, signal);
+  if (said.state === "failed") {
+    child.kill("SIGTERM");
+    throw new CommandError("PROCESS", `${spec.name}: ${said.message}`, {
+      remedy: said.remedy ?? `read its log: r2k logs ${spec.name}`,
+      cause: logTail(spec.logPath),
+    });
+  }
+  const pid = child.pid!;
+  await replaceFile(pidPath(spec.runDir, spec.name), `${pid} ${startTimeOf(pid) ?? 0}\n`);
+  child.disconnect();
+  child.unref();
+  return pid;
+}
+
+function announcement(
+  child: ReturnType<typeof spawn>,
+  signal: AbortSignal,
+): Promise<Announcement> {
+  return new Promise((resolve) => {
+    const fail = (message: string) => done({ state: "failed", message });
+    const done = (said: Announcement) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      child.removeAllListeners();
+      resolve(said);
+    };
+    const onAbort = () => fail("stopped");
+    const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
+    signal.addEventListener("abort", onAbort, { once: true });
+    child.once("message", (message) => done(message as Announcement));
+    child.once("error", (error) => fail(messageOf(error)));
+    child.once("exit", (code, by) => fail(`ended with ${code ?? by} before it was ready`));
+  });
+}
+
+function logTail(path: string): Error | undefined {
+  if (!existsSync(path)) return undefined;
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES);
+  return new Error(`the log ends with\n    ${lines.join("\n    ")}`);
+}
+
+/** Says to the parent, when there is one, how the start went. */
+export function announce(said: Announcement): void {
+  process.send?.(said);
+}

@@ -1,0 +1,57 @@
+import { CodedError, asError } from "@raft2kube/std/errors.ts";
+
+/** A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit. */
+export class CommandError extends CodedError {
+  override readonly name = "CommandError";
+  readonly exitCode: number;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { remedy?: string; cause?: unknown; exitCode?: number } = {},
+  ) {
+    super(code, message, options);
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+/** Writes a failure as a person reads it, with its remedy; returns the exit code. */
+export function reportFailure(thrown: unknown): number {
+  const error = asError(thrown);
+  const lines = [`r2k: ${error.message}`];
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    if (!lines.some((line) => line.includes((cause as Error).message))) {
+      lines.push(`  because: ${cause.message}`);
+    }
+  }
+  if (error instanceof CodedError && error.remedy) lines.push(`  remedy: ${error.remedy}`);
+  if (process.env["R2K_LOG"] === "debug" && error.stack) lines.push(error.stack);
+  process.stderr.write(`${lines.join("\n")}\n`);
+  return error instanceof CommandError ? error.exitCode : 1;
+}
+
+/** Progress of a long command: a line when a step begins, its time when it ends. */
+export interface Progress {
+  step<T>(title: string, work: () => Promise<T>): Promise<T>;
+  note(line: string): void;
+}
+
+export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+  const live = stream.isTTY;
+  return {
+    async step(title, work) {
+      if (live) stream.write(`  … ${title}`);
+      const start_ms = performance.now();
+      try {
+        const result = await work();
+        const took_s = ((performance.now() - start_ms) / 1000).toFixed(1);
+        stream.write(`${live ? "\r\u001b[K" : ""}  ✓ ${title} (${took_s} s)\n`);
+        return result;
+      } catch (thrown) {
+        stream.write(`${live ? "\r\u001b[K" : ""}  ✗ ${title}\n`);
+        throw thrown;
+      }
+    },
+    note: (line) => void stream.write(`${line}\n`),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * What each package may import of the others (DESIGN, "Imports point one way"). Nothing imports cli,
+ * test, bench, labs or dashboard; only cli puts parts together.
+ */
+export const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  std: [],
+  proto: ["std"],
+  observe: ["std"],
+  linux: ["std"],
+  pki: ["std"],
+  streaming: ["std"],
+  rpc: ["std", "proto"],
+  api: ["std", "proto"],
+  "client-etcd": ["std", "proto", "rpc"],
+  "client-kube": ["std", "proto", "observe", "pki", "api"],
+  store: ["std", "proto", "rpc", "observe", "linux", "client-etcd"],
+  apiserver: [
+    "std", "proto", "rpc", "observe", "linux", "pki", "streaming", "api", "client-etcd",
+    "client-kube",
+  ],
+  scheduler: ["std", "observe", "api", "client-kube"],
+  controllers: ["std", "observe", "pki", "api", "client-kube"],
+  dns: ["std", "observe", "api", "client-kube"],
+  kubelet: [
+    "std", "proto", "rpc", "observe", "linux", "pki", "streaming", "api", "client-kube",
+  ],
+  runtime: ["std", "proto", "rpc", "observe", "linux", "streaming", "cni"],
+  proxy: ["std", "observe", "linux", "api", "client-kube"],
+  cni: ["std", "observe", "linux"],
+  csi: ["std", "proto", "rpc", "observe", "linux", "api", "client-kube"],
+  device: ["std", "proto", "rpc", "observe"],
+};
+
+/** Packages that may import everything: where parts are put together, tested and measured. */
+export const TOPS: readonly string[] = ["cli", "test", "bench", "labs", "scripts"];
+
+/** The package of a path: `base/std/assert.ts` is in `std`, `client/etcd/x.ts` in `client-etcd`. */
+export function packageOf(path: string): string {
+  const [first = "", second = ""] = path.split("/");
+  if (first === "base") return second;
+  return first === "client" ? `client-${second}` : first;
+}
+
+/** Package names that a source imports, type-only imports included. */
+export function importedPackages(text: string): string[] {
+  const found = text.matchAll(/(?:from\s+|import\s*\(?\s*)"@raft2kube\/([a-z-]+)\//g);
+  return [...new Set([...found].map((match) => match[1]!))];
+}

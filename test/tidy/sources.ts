@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+export interface SourceFile {
+  /** From the root, with `/`. */
+  readonly path: string;
+  readonly text: string;
+  readonly lines: readonly string[];
+}
+
+let files: SourceFile[] | undefined;
+
+/** Every TypeScript and JavaScript file of the product that git knows or could know. */
+export function sourceFiles(): SourceFile[] {
+  files ??= listed(["*.ts", "*.mjs"]).map(read);
+  return files;
+}
+
+/** Sources that people write: generated tables are judged by their generator. */
+export function handWritten(): SourceFile[] {
+  return sourceFiles().filter((file) => !/(^|\/)(gen|facts)\//.test(file.path));
+}
+
+/** Markdown documents of the product. */
+export function documents(): SourceFile[] {
+  return listed(["*.md"]).map(read);
+}
+
+function listed(patterns: readonly string[]): string[] {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...patterns];
+  const output = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" });
+  const paths = [...new Set(output.split("\n").filter(Boolean))].sort();
+  return paths.filter((path) => existsSync(join(ROOT, path)));
+}
+
+function read(path: string): SourceFile {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  return { path, text, lines: text.split("\n") };
+}

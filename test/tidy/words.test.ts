@@ -1,0 +1,51 @@
+import { expect, it } from "vitest";
+import { type SourceFile, handWritten } from "./sources.ts";
+
+/** Matches of a pattern in code, as `path:line: text`. Comments do not count. */
+function found(files: readonly SourceFile[], pattern: RegExp): string[] {
+  return files.flatMap((file) =>
+    file.lines.flatMap((line, index) => {
+      const code = line.replace(/(^|\s)\/\/.*$/, "").replace(/^\s*\/?\*.*$/, "");
+      return pattern.test(code) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [];
+    }),
+  );
+}
+
+const product = handWritten().filter((file) => !file.path.startsWith("test/tidy/"));
+const pure = product.filter((file) => {
+  return /^(base\/std|store\/core)\//.test(file.path) && !file.path.endsWith(".test.ts");
+});
+
+it("files are named after what is in them", () => {
+  const vague = /(^|\/)(utils?|common|helpers?|misc|manager)(\/|\.|$)/;
+  expect(product.map((file) => file.path).filter((path) => vague.test(path))).toEqual([]);
+});
+
+it("no any, no swallowed error, no ignored type error", () => {
+  expect(found(product, /\bas any\b|: any\b|<any>|any\[\]/)).toEqual([]);
+  expect(found(product, /catch\s*(\([^)]*\))?\s*\{\s*\}/)).toEqual([]);
+  expect(found(product, /catch\s*\{/)).toEqual([]);
+  expect(found(product, /@ts-(ignore|expect-error|nocheck)/)).toEqual([]);
+});
+
+it("nothing is left undone, skipped or alone", () => {
+  expect(found(product, /\b(TODO|FIXME|XXX)\b/)).toEqual([]);
+  expect(found(product, /\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);
+});
+
+it("tests wait for conditions instead of sleeping", () => {
+  const tests = product.filter((file) => file.path.endsWith(".test.ts"));
+  expect(found(tests, /setTimeout\(\s*(r|resolve|done)\b|timers\/promises/)).toEqual([]);
+});
+
+it("base/std and store/core do no I/O and read no clock", () => {
+  // The system clock and generator live in base/std behind interfaces; nothing else may name them.
+  const cores = pure.filter((file) => !/^base\/std\/(clock|random)\.ts$/.test(file.path));
+  const forbidden = /\bDate\.now\b|\bMath\.random\b|\bsetTimeout\b|\bsetInterval\b|performance\.now/;
+  expect(found(cores, forbidden)).toEqual([]);
+  expect(found(pure, /from "node:(fs|net|http|https|child_process|dgram|worker_threads)/)).toEqual([]);
+});
+
+it("programs are started without a shell", () => {
+  expect(found(product, /\bexecSync\(|\bshell:\s*true/)).toEqual([]);
+});
