@@ -1,0 +1,45 @@
+import { mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { writeAtomically } from "./atomic-writer.ts";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-atomic-"));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const payload = (files: Record<string, string>, mode = 0o644) =>
+  new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode }]));
+const write = (files: Record<string, string>, mode?: number) =>
+  writeAtomically(dir, payload(files, mode), async () => {});
+
+describe("a projected volume", () => {
+  test("shows files through ..data with their modes", async () => {
+    expect(await write({ a: "1", "sub/b": "2" }, 0o400)).toBe(true);
+    expect(await readFile(join(dir, "a"), "utf8")).toBe("1");
+    expect(await readFile(join(dir, "sub/b"), "utf8")).toBe("2");
+    expect(await readlink(join(dir, "a"))).toBe("..data/a");
+    expect((await stat(join(dir, "a"))).mode & 0o777).toBe(0o400);
+  });
+
+  test("changes as a whole: removed names go, the old directory too", async () => {
+    await write({ a: "1", b: "2" });
+    expect(await write({ a: "3", c: "4" })).toBe(true);
+    expect((await readdir(dir)).filter((name) => !name.startsWith("..")).sort()).toEqual(["a", "c"]);
+    expect(await readFile(join(dir, "a"), "utf8")).toBe("3");
+    expect((await readdir(dir)).filter((name) => name.startsWith("..2")).length).toBe(1);
+  });
+
+  test("an equal payload is not written again", async () => {
+    await write({ a: "1" });
+    const before = await readlink(join(dir, "..data"));
+    expect(await write({ a: "1" })).toBe(false);
+    expect(await readlink(join(dir, "..data"))).toBe(before);
+  });
+
+  test.each(["../x", "/etc/passwd", "a/../../b", "..data"])("refuses the path %s", async (path) => {
+    await expect(write({ [path]: "x" })).rejects.toMatchObject({ code: "InvalidPath" });
+  });
+});

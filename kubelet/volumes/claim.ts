@@ -1,0 +1,43 @@
+import type { PersistentVolumeClaim, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { PodObjects } from "../pod-objects.ts";
+import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { VolumeSpec } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/**
+ * The volume with its claim resolved. Throws VolumeError when the claim is missing, not bound, or
+ * was made for another pod.
+ */
+export async function resolveVolume(
+  pod: Pod,
+  volume: Volume,
+  objects: PodObjects,
+): Promise<VolumeSpec> {
+  const { name } = volume;
+  const claimName = volume.ephemeral
+    ? `${nameOf(pod)}-${name}`
+    : volume.persistentVolumeClaim?.claimName;
+  if (claimName === undefined) return { name, volume };
+  const namespace = namespaceOf(pod);
+  const pvc = await objects.claim(namespace, claimName);
+  if (!pvc) throw new VolumeError("NotFound", `persistentvolumeclaim "${claimName}" not found`);
+  if (volume.ephemeral && !ownedBy(pvc, uidOf(pod))) {
+    const message = `PVC ${namespace}/${claimName} was not created for pod ${nameOf(pod)}`;
+    throw new VolumeError("NotFound", message);
+  }
+  const volumeName = pvc.spec.volumeName;
+  if (pvc.status?.phase !== "Bound" || !volumeName) {
+    throw new VolumeError("NotBound", `PVC ${namespace}/${claimName} is not bound`);
+  }
+  const pv = await objects.persistentVolume(volumeName);
+  if (!pv) throw new VolumeError("NotFound", `persistentvolume "${volumeName}" not found`);
+  if (pv.spec.claimRef?.uid !== pvc.metadata.uid) {
+    const message = `PV ${volumeName} is bound to another claim than ${namespace}/${claimName}`;
+    throw new VolumeError("NotBound", message);
+  }
+  return { name, volume, claim: { pvc, pv } };
+}
+
+function ownedBy(pvc: PersistentVolumeClaim, uid: string): boolean {
+  return (pvc.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid);
+}

@@ -1,0 +1,40 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { valueOf } from "@raft2kube/api/quantity.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { mountMemory, removeVolumeDir } from "./disk.ts";
+import { applyFsGroup } from "./ownership.ts";
+import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/** `emptyDir`: a directory that lives as long as the pod, on disk or in memory. */
+export function emptyDirPlugin(): VolumePlugin {
+  return {
+    name: "kubernetes.io~empty-dir",
+    supports: ({ volume }) => volume.emptyDir !== undefined,
+    async setUp(request) {
+      await makeDir(request);
+      return { kind: "filesystem", hostPath: request.dir, readOnly: false };
+    },
+    tearDown: ({ dir }) => removeVolumeDir(dir),
+  };
+}
+
+async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
+  const { medium = "", sizeLimit } = spec.volume.emptyDir ?? {};
+  if (medium !== "" && medium !== "Memory") {
+    throw new VolumeError("NotSupported", `emptyDir medium ${medium} is not supported`);
+  }
+  if (medium === "Memory") {
+    await mountMemory(dir, sizeLimit === undefined ? "" : `size=${valueOf(sizeLimit)}`);
+  } else {
+    try {
+      await mkdir(dir);
+    } catch (thrown) {
+      // It was set up before; its owner and mode are the pod's to change by now.
+      if (isErrno(thrown, "EEXIST")) return;
+      throw thrown;
+    }
+  }
+  await chmod(dir, 0o777);
+  await applyFsGroup(dir, fsGroup, false);
+}

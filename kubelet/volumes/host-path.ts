@@ -1,0 +1,74 @@
+import { mkdir, open, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { dirname } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/** `hostPath` volumes, and PersistentVolumes of kinds hostPath and local: a path of the node. */
+export function hostPathPlugin(): VolumePlugin {
+  return {
+    name: "kubernetes.io~host-path",
+    supports: (spec) => sourceOf(spec) !== undefined,
+    async setUp({ spec, readOnly }) {
+      const { path, type } = sourceOf(spec)!;
+      await ensurePath(path, type);
+      return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
+    },
+    // Nothing of the node's own path is ours to remove.
+    tearDown: async () => {},
+  };
+}
+
+function sourceOf({ volume, claim }: VolumeSpec): { path: string; type: string } | undefined {
+  if (claim?.pv.spec.local) return { path: claim.pv.spec.local.path, type: "Directory" };
+  const source = claim ? claim.pv.spec.hostPath : volume.hostPath;
+  return source ? { path: source.path, type: source.type ?? "" } : undefined;
+}
+
+/** Checks or makes the path as its type says. Throws VolumeError in upstream's words. */
+export async function ensurePath(path: string, type: string): Promise<void> {
+  const found = await statOf(path);
+  if (type === "DirectoryOrCreate" && !found) {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    return;
+  }
+  if (type === "FileOrCreate" && !found) {
+    await makeFile(path);
+    return;
+  }
+  const check = CHECKS[type];
+  if (!check) throw new VolumeError("NotSupported", `unknown hostPath type ${type}`);
+  if (!check.holds(found)) {
+    const message = `hostPath type check failed: ${path} is not a ${check.noun}`;
+    throw new VolumeError("InvalidPath", message);
+  }
+}
+
+async function makeFile(path: string): Promise<void> {
+  if (!(await statOf(dirname(path)))?.isDirectory()) {
+    const message = `hostPath type check failed: the directory of ${path} does not exist`;
+    throw new VolumeError("InvalidPath", message);
+  }
+  await (await open(path, "a", 0o644)).close();
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
+    throw thrown;
+  }
+}
+
+const CHECKS: Record<string, { noun: string; holds(found: Stats | undefined): boolean }> = {
+  "": { noun: "path", holds: () => true },
+  Directory: { noun: "directory", holds: (found) => found?.isDirectory() ?? false },
+  DirectoryOrCreate: { noun: "directory", holds: (found) => found?.isDirectory() ?? false },
+  File: { noun: "file", holds: (found) => found?.isFile() ?? false },
+  FileOrCreate: { noun: "file", holds: (found) => found?.isFile() ?? false },
+  Socket: { noun: "socket file", holds: (found) => found?.isSocket() ?? false },
+  CharDevice: { noun: "character device", holds: (found) => found?.isCharacterDevice() ?? false },
+  BlockDevice: { noun: "block device", holds: (found) => found?.isBlockDevice() ?? false },
+};

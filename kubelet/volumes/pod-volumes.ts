@@ -1,0 +1,149 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { PodObjects } from "../pod-objects.ts";
+import { containersOf, uidOf } from "../pods/pod-identity.ts";
+import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
+import { resolveVolume } from "./claim.ts";
+import type { ReadyVolume, VolumePlugin, VolumeSpec } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+export interface PodVolumesOptions {
+  plugins: VolumePlugin[];
+  paths: PodPaths;
+  objects: PodObjects;
+}
+
+/** One or more volumes of a pod are not ready; each has its own FailedMount text. */
+export class VolumesNotReady extends Error {
+  override readonly name = "VolumesNotReady";
+  readonly failures: { volume: string; message: string }[];
+
+  constructor(failures: { volume: string; message: string }[]) {
+    super(failures.map(({ message }) => message).join("; "));
+    this.failures = failures;
+  }
+}
+
+/**
+ * The volumes of all pods. There is no record of what is mounted but the directories themselves:
+ * `<pod>/volumes/<plugin>/<volume>` exists before anything is mounted and goes after it was
+ * unmounted, so a restarted kubelet, or one that was killed halfway, finds everything again.
+ */
+export class PodVolumes {
+  readonly #options: PodVolumesOptions;
+
+  constructor(options: PodVolumesOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the volumes that containers use ready, or current again. Throws VolumesNotReady. */
+  async setUp(pod: Pod): Promise<Map<string, ReadyVolume>> {
+    const ready = new Map<string, ReadyVolume>();
+    const failures: { volume: string; message: string }[] = [];
+    const one = async (volume: Volume, readOnly: boolean) => {
+      try {
+        ready.set(volume.name, await this.#setUpOne(pod, volume, readOnly));
+      } catch (thrown) {
+        const { name } = volume;
+        const message = `MountVolume.SetUp failed for volume "${name}" : ${messageOf(thrown)}`;
+        failures.push({ volume: name, message });
+      }
+    };
+    const used = usedVolumes(pod);
+    const wanted = (pod.spec.volumes ?? []).filter(({ name }) => used.has(name));
+    await Promise.all(wanted.map((volume) => one(volume, used.get(volume.name) ?? false)));
+    if (failures.length > 0) throw new VolumesNotReady(failures);
+    return ready;
+  }
+
+  /** Unmounts and removes all that the disk shows of a pod's volumes. Throws VolumesNotReady. */
+  async tearDown(podUid: string): Promise<void> {
+    const { paths } = this.#options;
+    await this.#tearDownSubPaths(podUid);
+    const failures: { volume: string; message: string }[] = [];
+    const root = volumesDir(paths, podUid);
+    for (const pluginName of await namesIn(root)) {
+      for (const volumeName of await namesIn(join(root, pluginName))) {
+        try {
+          await this.#pluginNamed(pluginName).tearDown({
+            podUid,
+            volumeName,
+            dir: volumeDir(paths, podUid, pluginName, volumeName),
+          });
+        } catch (thrown) {
+          const message =
+            `UnmountVolume.TearDown failed for volume "${volumeName}" : ${messageOf(thrown)}`;
+          failures.push({ volume: volumeName, message });
+        }
+      }
+    }
+    if (failures.length > 0) throw new VolumesNotReady(failures);
+    await rm(root, { recursive: true, force: true });
+  }
+
+  /** Removes the bind mounts that one ended container had of parts of volumes. */
+  async #tearDownSubPaths(podUid: string): Promise<void> {
+    const dir = subpathsDir(this.#options.paths, podUid);
+    for (const point of mountPointsBelow(dir)) unmount(point);
+    const [left] = mountPointsBelow(dir);
+    if (left) {
+      const message = `subPath mount ${left} is still there`;
+      throw new VolumesNotReady([{ volume: left, message }]);
+    }
+    await rm(dir, { recursive: true, force: true });
+  }
+
+  async #setUpOne(pod: Pod, volume: Volume, readOnly: boolean): Promise<ReadyVolume> {
+    const { objects, paths } = this.#options;
+    const spec = await resolveVolume(pod, volume, objects);
+    const plugin = this.#pluginFor(spec);
+    const dir = volumeDir(paths, uidOf(pod), plugin.name, volume.name);
+    await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
+    const fsGroup = pod.spec.securityContext?.fsGroup;
+    return plugin.setUp({ pod, spec, dir, fsGroup, readOnly });
+  }
+
+  #pluginFor(spec: VolumeSpec): VolumePlugin {
+    const able = this.#options.plugins.filter((plugin) => plugin.supports(spec));
+    if (able.length === 1) return able[0]!;
+    const { name: _, ...source } = spec.volume;
+    const kind = spec.claim ? `PersistentVolume ${spec.claim.pv.metadata.name}` : kindOf(source);
+    const why = able.length === 0 ? "no volume plugin" : "more than one volume plugin";
+    throw new VolumeError("NotSupported", `${why} of this node serves ${kind}`);
+  }
+
+  #pluginNamed(name: string): VolumePlugin {
+    const plugin = this.#options.plugins.find((one) => one.name === name);
+    if (plugin) return plugin;
+    throw new VolumeError("NotSupported", `no volume plugin ${name} is there to unmount it`);
+  }
+}
+
+function kindOf(source: object): string {
+  return `volumes of kind ${Object.keys(source)[0] ?? "(none)"}`;
+}
+
+/** Volumes that a container mounts, and whether all of them only read it. */
+function usedVolumes(pod: Pod): Map<string, boolean> {
+  const used = new Map<string, boolean>();
+  for (const { container } of containersOf(pod)) {
+    for (const { name, readOnly = false } of container.volumeMounts ?? []) {
+      used.set(name, (used.get(name) ?? true) && readOnly);
+    }
+    for (const { name } of container.volumeDevices ?? []) used.set(name, false);
+  }
+  return used;
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}

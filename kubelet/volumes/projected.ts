@@ -1,0 +1,119 @@
+import { chmod, mkdir } from "node:fs/promises";
+import type { Pod, Volume, VolumeProjection } from "@raft2kube/api/gen/core/v1.ts";
+import { writeAtomically } from "./atomic-writer.ts";
+import { mountMemory, removeVolumeDir } from "./disk.ts";
+import { applyFsGroup } from "./ownership.ts";
+import type { VolumePlugin } from "./plugin.ts";
+import {
+  addConfigMap,
+  addDownward,
+  addSecret,
+  addToken,
+  type Files,
+  type ProjectionSources,
+} from "./projection.ts";
+import { VolumeError } from "./volume-error.ts";
+
+const MODE_DEFAULT = 0o644;
+
+/** A volume whose files are made from objects: gathered anew at each sync, replaced atomically. */
+function filesPlugin(options: {
+  name: string;
+  /** In memory, because it holds secrets. */
+  memory: boolean;
+  supports(volume: Volume): boolean;
+  gather(pod: Pod, volume: Volume): Promise<Files>;
+}): VolumePlugin {
+  return {
+    name: options.name,
+    supports: ({ volume }) => options.supports(volume),
+    async setUp({ pod, spec, dir, fsGroup }) {
+      const files = await options.gather(pod, spec.volume);
+      if (options.memory) await mountMemory(dir);
+      else await mkdir(dir, { recursive: true });
+      await chmod(dir, 0o777);
+      await writeAtomically(dir, files, (fresh) => applyFsGroup(fresh, fsGroup, true));
+      return { kind: "filesystem", hostPath: dir, readOnly: true };
+    },
+    tearDown: ({ dir }) => removeVolumeDir(dir),
+  };
+}
+
+/** `configMap` volumes. */
+export function configMapPlugin(sources: ProjectionSources): VolumePlugin {
+  return filesPlugin({
+    name: "kubernetes.io~configmap",
+    memory: false,
+    supports: (volume) => volume.configMap !== undefined,
+    async gather(pod, volume) {
+      const { defaultMode = MODE_DEFAULT, ...source } = volume.configMap!;
+      const files: Files = new Map();
+      await addConfigMap(files, pod, source, defaultMode, sources);
+      return files;
+    },
+  });
+}
+
+/** `secret` volumes. */
+export function secretPlugin(sources: ProjectionSources): VolumePlugin {
+  return filesPlugin({
+    name: "kubernetes.io~secret",
+    memory: true,
+    supports: (volume) => volume.secret !== undefined,
+    async gather(pod, volume) {
+      const { secretName, defaultMode = MODE_DEFAULT, ...source } = volume.secret!;
+      const files: Files = new Map();
+      const named = { ...source, ...(secretName === undefined ? {} : { name: secretName }) };
+      await addSecret(files, pod, named, defaultMode, sources);
+      return files;
+    },
+  });
+}
+
+/** `downwardAPI` volumes. */
+export function downwardApiPlugin(sources: ProjectionSources): VolumePlugin {
+  return filesPlugin({
+    name: "kubernetes.io~downward-api",
+    memory: true,
+    supports: (volume) => volume.downwardAPI !== undefined,
+    async gather(pod, volume) {
+      const { defaultMode = MODE_DEFAULT, ...source } = volume.downwardAPI!;
+      const files: Files = new Map();
+      addDownward(files, pod, source, defaultMode, sources);
+      return files;
+    },
+  });
+}
+
+/** `projected` volumes: several sources in one directory, tokens among them. */
+export function projectedPlugin(sources: ProjectionSources): VolumePlugin {
+  return filesPlugin({
+    name: "kubernetes.io~projected",
+    memory: true,
+    supports: (volume) => volume.projected !== undefined,
+    async gather(pod, volume) {
+      const { defaultMode = MODE_DEFAULT, sources: projections } = volume.projected!;
+      const files: Files = new Map();
+      for (const projection of projections ?? []) {
+        await addProjection(files, pod, projection, defaultMode, sources);
+      }
+      return files;
+    },
+  });
+}
+
+async function addProjection(
+  files: Files,
+  pod: Pod,
+  projection: VolumeProjection,
+  mode: number,
+  sources: ProjectionSources,
+): Promise<void> {
+  const { configMap, secret, downwardAPI, serviceAccountToken, ...others } = projection;
+  const [unknown] = Object.keys(others);
+  if (unknown) throw new VolumeError("NotSupported", `projected ${unknown} is not supported`);
+  if (configMap) await addConfigMap(files, pod, configMap, mode, sources);
+  if (secret) await addSecret(files, pod, secret, mode, sources);
+  if (downwardAPI) addDownward(files, pod, downwardAPI, mode, sources);
+  if (serviceAccountToken) await addToken(files, pod, serviceAccountToken, mode, sources);
+}

@@ -1,0 +1,113 @@
+import type {
+  ConfigMapProjection,
+  DownwardAPIProjection,
+  KeyToPath,
+  Pod,
+  SecretProjection,
+  ServiceAccountTokenProjection,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { fieldValue, type NodeAllocatable, resourceValue } from "../containers/downward.ts";
+import type { PodObjects } from "../pod-objects.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
+import type { ProjectedFile } from "./atomic-writer.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/** What projections read: objects of the API and facts of the node. */
+export interface ProjectionSources {
+  objects: PodObjects;
+  allocatable(): NodeAllocatable;
+  hostIPs(): string[];
+}
+
+export type Files = Map<string, ProjectedFile>;
+
+/** Adds a ConfigMap's keys. A missing one is an error unless optional. */
+export async function addConfigMap(
+  files: Files,
+  pod: Pod,
+  source: ConfigMapProjection,
+  mode: number,
+  { objects }: ProjectionSources,
+): Promise<void> {
+  const { name = "", items, optional = false } = source;
+  const namespace = namespaceOf(pod);
+  const object = await objects.configMap(namespace, name);
+  if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
+  const data = new Map<string, Buffer>();
+  for (const [key, text] of Object.entries(object?.data ?? {})) data.set(key, Buffer.from(text));
+  for (const [key, text] of Object.entries(object?.binaryData ?? {})) {
+    data.set(key, Buffer.from(text, "base64"));
+  }
+  addKeys(files, data, { items, mode, optional, what: `configmap ${namespace}/${name}` });
+}
+
+/** Adds a Secret's keys. */
+export async function addSecret(
+  files: Files,
+  pod: Pod,
+  source: SecretProjection,
+  mode: number,
+  { objects }: ProjectionSources,
+): Promise<void> {
+  const { name = "", items, optional = false } = source;
+  const namespace = namespaceOf(pod);
+  const object = await objects.secret(namespace, name);
+  if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
+  const data = new Map<string, Buffer>();
+  for (const [key, text] of Object.entries(object?.data ?? {})) {
+    data.set(key, Buffer.from(text, "base64"));
+  }
+  addKeys(files, data, { items, mode, optional, what: `secret ${namespace}/${name}` });
+}
+
+/** Adds fields of the pod and resources of its containers. */
+export function addDownward(
+  files: Files,
+  pod: Pod,
+  { items = [] }: DownwardAPIProjection,
+  mode: number,
+  sources: ProjectionSources,
+): void {
+  const hostIPs = sources.hostIPs();
+  const podIPs = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
+  for (const { path, fieldRef, resourceFieldRef, mode: own } of items) {
+    const text = fieldRef
+      ? fieldValue(fieldRef.fieldPath, pod, { podIPs, hostIPs })
+      : resourceValue(resourceFieldRef!, pod, undefined, sources.allocatable());
+    files.set(path, { data: Buffer.from(text), mode: own ?? mode });
+  }
+}
+
+/** Adds a token of the pod's service account; others than the pod's own group cannot read it. */
+export async function addToken(
+  files: Files,
+  pod: Pod,
+  source: ServiceAccountTokenProjection,
+  mode: number,
+  { objects }: ProjectionSources,
+): Promise<void> {
+  const { path, audience, expirationSeconds = TOKEN_SECONDS } = source;
+  const audiences = audience ? [audience] : [];
+  const { token } = await objects.token(pod, { audiences, expirationSeconds });
+  const narrow = pod.spec.securityContext?.fsGroup === undefined ? mode : 0o600;
+  files.set(path, { data: Buffer.from(token), mode: narrow });
+}
+
+const TOKEN_SECONDS = 3600;
+
+function addKeys(
+  files: Files,
+  data: Map<string, Buffer>,
+  how: { items: KeyToPath[] | undefined; mode: number; optional: boolean; what: string },
+): void {
+  const { items, mode, optional, what } = how;
+  if (!items || items.length === 0) {
+    for (const [key, bytes] of data) files.set(key, { data: bytes, mode });
+    return;
+  }
+  for (const { key, path, mode: own } of items) {
+    const bytes = data.get(key);
+    if (bytes) files.set(path, { data: bytes, mode: own ?? mode });
+    else if (!optional) throw new VolumeError("NotFound", `${what} has no key ${key}`);
+  }
+}
