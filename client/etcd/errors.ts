@@ -1,0 +1,82 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** gRPC status numbers that etcd answers with (grpc/statuscodes). */
+export const STATUS = {
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+} as const;
+
+/**
+ * etcd's errors by our names: status and text are part of its protocol, since clients compare both
+ * (upstream: api/v3rpc/rpctypes).
+ */
+export const ETCD_ERRORS = {
+  emptyKey: [STATUS.INVALID_ARGUMENT, "etcdserver: key is not provided"],
+  keyNotFound: [STATUS.INVALID_ARGUMENT, "etcdserver: key not found"],
+  valueProvided: [STATUS.INVALID_ARGUMENT, "etcdserver: value is provided"],
+  leaseProvided: [STATUS.INVALID_ARGUMENT, "etcdserver: lease is provided"],
+  tooManyOps: [STATUS.INVALID_ARGUMENT, "etcdserver: too many operations in txn request"],
+  duplicateKey: [STATUS.INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request"],
+  invalidSortOption: [STATUS.INVALID_ARGUMENT, "etcdserver: invalid sort option"],
+  requestTooLarge: [STATUS.INVALID_ARGUMENT, "etcdserver: request is too large"],
+  compacted: [STATUS.OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted"],
+  futureRevision: [STATUS.OUT_OF_RANGE, "etcdserver: mvcc: required revision is a future revision"],
+  noSpace: [STATUS.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"],
+  tooManyRequests: [STATUS.RESOURCE_EXHAUSTED, "etcdserver: too many requests"],
+  leaseNotFound: [STATUS.NOT_FOUND, "etcdserver: requested lease not found"],
+  leaseExists: [STATUS.FAILED_PRECONDITION, "etcdserver: lease already exists"],
+  leaseTTLTooLarge: [STATUS.OUT_OF_RANGE, "etcdserver: too large lease TTL"],
+  noLeader: [STATUS.UNAVAILABLE, "etcdserver: no leader"],
+  notLeader: [STATUS.FAILED_PRECONDITION, "etcdserver: not leader"],
+  leaderChanged: [STATUS.UNAVAILABLE, "etcdserver: leader changed"],
+  stopped: [STATUS.UNAVAILABLE, "etcdserver: server stopped"],
+  timeout: [STATUS.UNAVAILABLE, "etcdserver: request timed out"],
+  corrupt: [STATUS.DATA_LOSS, "etcdserver: corrupt cluster"],
+  learnerUnsupported: [STATUS.UNAVAILABLE, "etcdserver: rpc not supported for learner"],
+} as const;
+
+export type EtcdErrorName = keyof typeof ETCD_ERRORS;
+
+/** A failed etcd call: `status` is gRPC's number, `code` its name, `message` etcd's text. */
+export class EtcdError extends CodedError {
+  override readonly name = "EtcdError";
+  readonly status: number;
+
+  constructor(status: number, message: string, options: { cause?: unknown } = {}) {
+    super(statusName(status), message, options);
+    this.status = status;
+  }
+
+  /** Whether this is the named error of etcd, by its status and text. */
+  is(name: EtcdErrorName): boolean {
+    const [status, message] = ETCD_ERRORS[name];
+    return this.status === status && this.message === message;
+  }
+}
+
+/** One of etcd's own errors. */
+export function etcdError(name: EtcdErrorName): EtcdError {
+  const [status, message] = ETCD_ERRORS[name];
+  return new EtcdError(status, message);
+}
+
+/** Whether `thrown` is the named error of etcd. */
+export function isEtcdError(thrown: unknown, name: EtcdErrorName): boolean {
+  return thrown instanceof EtcdError && thrown.is(name);
+}
+
+function statusName(status: number): string {
+  const found = Object.entries(STATUS).find(([, number]) => number === status);
+  return found ? found[0] : `STATUS_${status}`;
+}

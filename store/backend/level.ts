@@ -1,0 +1,74 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { ClassicLevel } from "classic-level";
+import {
+  type Backend,
+  type BackendPair,
+  SCAN_CHUNK_PAIRS,
+  type ScanRange,
+} from "./backend.ts";
+
+const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
+const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
+
+/** LevelDB in `folder`, which it locks. Rejects when another process has it. */
+export async function levelBackend(folder: string): Promise<Backend> {
+  const db = new ClassicLevel<Buffer, Buffer>(folder, {
+    keyEncoding: "buffer",
+    valueEncoding: "buffer",
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: BLOCK_CACHE_BYTES,
+  });
+  await db.open();
+  type Iterating = Parameters<typeof db.iterator>[0];
+  async function* scan(range: ScanRange, options: Iterating = {}) {
+    const iterator = db.iterator({ ...options, gte: range.from, lt: range.to });
+    try {
+      for (;;) {
+        const chunk = (await iterator.nextv(SCAN_CHUNK_PAIRS)) as BackendPair[];
+        if (chunk.length === 0) return;
+        yield chunk;
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+  return {
+    getSync: (key) => db.getSync(key),
+    scan: (range) => scan(range),
+    writeBatch: (writes, { sync }) =>
+      db.batch(
+        writes.map(({ key, value }) =>
+          value === undefined ? { type: "del", key } : { type: "put", key, value },
+        ),
+        { sync },
+      ),
+    snapshot() {
+      const snapshot = db.snapshot();
+      return {
+        scan: (range) => scan(range, { snapshot }),
+        close: () => snapshot.close(),
+      };
+    },
+    compactRange: (range) => db.compactRange(range.from, range.to),
+    async size() {
+      const bytes = await folderSize(folder);
+      return { total: bytes, inUse: bytes };
+    },
+    close: () => db.close(),
+  };
+}
+
+async function folderSize(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder)) {
+    try {
+      bytes += (await stat(join(folder, name))).size;
+    } catch (thrown) {
+      // A table that the engine removed since it was listed takes no space.
+      if (!isErrno(thrown, "ENOENT")) throw thrown;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,88 @@
+import type { VoteMessage, VoteReplyMessage } from "./message.ts";
+import { jointVote } from "./quorum.ts";
+import { becomeLeader } from "./leadership.ts";
+import {
+  type RaftState,
+  becomeFollower,
+  isVoter,
+  reset,
+  send,
+  sendAfterPersist,
+} from "./state.ts";
+import { NONE } from "./types.ts";
+
+/** What set a campaign off: `pre-vote` asks first, `transfer` was told to by the leader. */
+export type CampaignKind = "pre-vote" | "election" | "transfer";
+
+/** Whether this member may campaign: a voter with no committed membership change still to apply. */
+export function mayCampaign(raft: RaftState): boolean {
+  if (!isVoter(raft, raft.id)) return false;
+  for (let index = raft.applied + 1; index <= raft.log.committed; index++) {
+    if (raft.log.entry(index)?.change) return false;
+  }
+  return true;
+}
+
+/** Asks everyone for their vote (Raft section 5.2), or first whether they would give it (dissertation 9.6). */
+export function campaign(raft: RaftState, kind: CampaignKind): void {
+  const pre = kind === "pre-vote";
+  if (pre) becomePreCandidate(raft);
+  else becomeCandidate(raft);
+  const term = pre ? raft.term + 1 : raft.term;
+  const voters = new Set([...raft.voterSets.voters, ...raft.voterSets.outgoing]);
+  for (const to of voters) {
+    if (to === raft.id) {
+      // Our own vote counts once it is on disk, like anyone's.
+      sendAfterPersist(raft, { kind: "vote-reply", to, term, pre, granted: true });
+      continue;
+    }
+    const { lastIndex, lastTerm } = raft.log;
+    const transfer = kind === "transfer";
+    send(raft, { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer });
+  }
+}
+
+/** A pre-candidate changes neither term nor vote, so that a member cut off disturbs no one on its return. */
+function becomePreCandidate(raft: RaftState): void {
+  raft.role = "pre-candidate";
+  raft.votes = new Map();
+  raft.leader = NONE;
+  raft.electionElapsed = 0;
+}
+
+function becomeCandidate(raft: RaftState): void {
+  reset(raft, raft.term + 1);
+  raft.role = "candidate";
+  raft.vote = raft.id;
+}
+
+/** Answers a request for a vote; the caller has dealt with terms. */
+export function handleVote(raft: RaftState, message: VoteMessage): void {
+  const free = raft.vote === NONE && raft.leader === NONE;
+  const mayVote = raft.vote === message.from || free || (message.pre && message.term > raft.term);
+  const granted = mayVote && raft.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const { from: to, pre } = message;
+  // A granted pre-vote answers in the term asked for, so that the candidate counts it.
+  const term = granted ? message.term : raft.term;
+  const reply = { kind: "vote-reply", to, term, pre, granted } as const;
+  if (pre || !granted) return send(raft, reply);
+  raft.electionElapsed = 0;
+  raft.vote = message.from;
+  sendAfterPersist(raft, reply);
+}
+
+/** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
+export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
+  const pre = raft.role === "pre-candidate";
+  if (raft.role !== "candidate" && !pre) return;
+  if (message.pre !== pre) return;
+  if (pre && message.granted && message.term !== raft.term + 1) return;
+  if (!raft.votes.has(message.from)) raft.votes.set(message.from, message.granted);
+  const outcome = jointVote(raft.voterSets, raft.votes);
+  if (outcome === "won") {
+    if (pre) campaign(raft, "election");
+    else becomeLeader(raft);
+  } else if (outcome === "lost") {
+    becomeFollower(raft, raft.term, NONE);
+  }
+}

@@ -1,0 +1,188 @@
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Entry, LogBase, SnapshotMark } from "./types.ts";
+
+/**
+ * The log in memory: the slots after `base`, and three cursors over them. Entries are handed out for writing
+ * once, become `persisted` when the writer says so, `committed` when a quorum has them, and are handed out
+ * for applying only when they are both.
+ */
+export class RaftLog {
+  #base: LogBase;
+  #entries: Entry[];
+  /** Writes handed out and not yet acknowledged, oldest first; a truncation lowers `lastIndex`. */
+  #writes: { id: number; lastIndex: number }[] = [];
+  #nextWrite = 1;
+  #handedToWriter: number;
+  #handedToApply: number;
+  committed: number;
+  persisted: number;
+
+  /** A log recovered from disk: everything in it is persisted; `applied` is the state machine's index. */
+  constructor(base: LogBase, entries: Entry[], committed: number, applied: number) {
+    this.#base = base;
+    this.#entries = entries;
+    const last = base.index + entries.length;
+    assert(committed <= last, `committed ${committed} is beyond the log's end ${last}`);
+    assert(applied >= base.index, `applied ${applied} is before the log's base ${base.index}`);
+    assert(applied <= committed, `applied ${applied} is beyond committed ${committed}`);
+    this.committed = committed;
+    this.persisted = last;
+    this.#handedToWriter = last;
+    this.#handedToApply = applied;
+  }
+
+  get base(): LogBase {
+    return this.#base;
+  }
+
+  get firstIndex(): number {
+    return this.#base.index + 1;
+  }
+
+  get lastIndex(): number {
+    return this.#base.index + this.#entries.length;
+  }
+
+  get lastTerm(): number {
+    return this.#entries.at(-1)?.term ?? this.#base.term;
+  }
+
+  /** The last index handed out for applying. */
+  get applying(): number {
+    return this.#handedToApply;
+  }
+
+  /** The term of a slot, or undefined when it is compacted away or not there yet. */
+  term(index: number): number | undefined {
+    if (index === this.#base.index) return this.#base.term;
+    return this.#entries[index - this.#base.index - 1]?.term;
+  }
+
+  entry(index: number): Entry | undefined {
+    return this.#entries[index - this.#base.index - 1];
+  }
+
+  /** Whether a candidate's log is at least as complete as ours (Raft section 5.4.1). */
+  isUpToDate(lastIndex: number, lastTerm: number): boolean {
+    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
+  }
+
+  /** The slots from `from` on, at least one, as many as fit in `max_bytes` of data. */
+  slice(from: number, max_bytes: number, upTo = this.lastIndex): Entry[] {
+    if (from > upTo) return [];
+    const start = from - this.#base.index - 1;
+    assert(start >= 0, `slot ${from} is compacted; the log begins at ${this.firstIndex}`);
+    const end = upTo - this.#base.index;
+    let bytes = 0;
+    let stop = start;
+    while (stop < end) {
+      bytes += this.#entries[stop]!.data.length;
+      if (bytes > max_bytes && stop > start) break;
+      stop++;
+    }
+    return this.#entries.slice(start, stop);
+  }
+
+  /** Adds slots at the end: the leader's way. */
+  append(entry: Entry): void {
+    assert(entry.index === this.lastIndex + 1, `slot ${entry.index} after ${this.lastIndex}`);
+    this.#entries.push(entry);
+  }
+
+  /**
+   * The follower's way (Raft section 5.3): when `prevIndex` fits, drops slots that conflict, adds what is new and
+   * returns the last index now known equal to the leader's; undefined when it does not fit.
+   */
+  tryAppend(prevIndex: number, prevTerm: number, entries: Entry[]): number | undefined {
+    if (this.term(prevIndex) !== prevTerm) return undefined;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      if (this.term(entry.index) === entry.term) continue;
+      if (entry.index <= this.lastIndex) this.#truncate(entry.index);
+      for (let rest = i; rest < entries.length; rest++) this.append(entries[rest]!);
+      break;
+    }
+    return prevIndex + entries.length;
+  }
+
+  #truncate(from: number): void {
+    assert(from > this.committed, `slot ${from} is committed (${this.committed}) and conflicts`);
+    this.#entries.length = from - this.#base.index - 1;
+    this.persisted = Math.min(this.persisted, from - 1);
+    this.#handedToWriter = Math.min(this.#handedToWriter, from - 1);
+    for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, from - 1);
+  }
+
+  /**
+   * The largest slot at or below `index` whose term is at most `term`: where logs may still agree, so that
+   * a rejected append skips whole terms at once (Raft section 5.3, end).
+   */
+  lastIndexWithTermAtMost(index: number, term: number): { index: number; term: number } {
+    let at = Math.min(index, this.lastIndex);
+    for (; at > this.#base.index; at--) {
+      const here = this.term(at);
+      assert(here !== undefined, `slot ${at} has no term`);
+      if (here <= term) return { index: at, term: here };
+    }
+    return { index: at, term: this.term(at) ?? 0 };
+  }
+
+  commitTo(index: number): boolean {
+    if (index <= this.committed) return false;
+    assert(index <= this.lastIndex, `commit ${index} is beyond the log's end ${this.lastIndex}`);
+    this.committed = index;
+    return true;
+  }
+
+  get hasUnwritten(): boolean {
+    return this.#handedToWriter < this.lastIndex;
+  }
+
+  /** Opens a write of everything not yet handed out. */
+  takeWrite(): { id: number; entries: Entry[] } {
+    const entries = this.#entries.slice(this.#handedToWriter - this.#base.index);
+    this.#handedToWriter = this.lastIndex;
+    const id = this.#nextWrite++;
+    this.#writes.push({ id, lastIndex: this.lastIndex });
+    return { id, entries };
+  }
+
+  /** The writer has made write `id` durable; writes end in the order they were taken. */
+  writeDone(id: number): void {
+    const write = this.#writes.shift();
+    assert(write?.id === id, `write ${id} ended, expected ${write?.id}`);
+    this.persisted = Math.max(this.persisted, write.lastIndex);
+  }
+
+  get hasUnapplied(): boolean {
+    return this.#handedToApply < Math.min(this.committed, this.persisted);
+  }
+
+  /** Committed and persisted slots not yet handed out for applying, bounded in bytes. */
+  takeCommitted(max_bytes: number): Entry[] {
+    const upTo = Math.min(this.committed, this.persisted);
+    const entries = this.slice(this.#handedToApply + 1, max_bytes, upTo);
+    this.#handedToApply += entries.length;
+    return entries;
+  }
+
+  /** Forgets slots up to `index`, whose effects are durable in the state machine. */
+  compactTo(index: number): void {
+    if (index <= this.#base.index) return;
+    assert(index <= this.#handedToApply, `compact ${index} beyond applied ${this.#handedToApply}`);
+    const term = this.term(index)!;
+    this.#entries = this.#entries.slice(index - this.#base.index);
+    this.#base = { index, term };
+  }
+
+  /** Starts over from a snapshot that replaces everything. */
+  restore(mark: SnapshotMark): void {
+    this.#base = { index: mark.index, term: mark.term };
+    this.#entries = [];
+    for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, mark.index);
+    this.committed = mark.index;
+    this.persisted = mark.index;
+    this.#handedToWriter = mark.index;
+    this.#handedToApply = mark.index;
+  }
+}

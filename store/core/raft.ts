@@ -1,0 +1,188 @@
+import { assert } from "@raft2kube/std/assert.ts";
+import { campaign, mayCampaign } from "./election.ts";
+import { advanceCommit, tickLeader } from "./leadership.ts";
+import { RaftLog } from "./log.ts";
+import { voterSets } from "./membership.ts";
+import type { Message } from "./message.ts";
+import type { RaftOptions, Refusal } from "./options.ts";
+import { type Proposed, propose } from "./propose.ts";
+import { requestRead } from "./read-index.ts";
+import { ReadQueue } from "./read-queue.ts";
+import { type Ready, takeReady } from "./ready.ts";
+import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
+import { broadcastAppend } from "./replication.ts";
+import { noteSnapshot } from "./restore.ts";
+import { type RaftState, becomeFollower, isSoleVoter, isVoter } from "./state.ts";
+import { step } from "./step.ts";
+import { requestTransfer } from "./transfer.ts";
+import {
+  type Entry,
+  type HardState,
+  type LogBase,
+  type MemberId,
+  type Membership,
+  type MembershipChange,
+  NONE,
+  type SnapshotMark,
+} from "./types.ts";
+
+/** What a member finds on its disk. */
+export interface Restored {
+  hardState: HardState;
+  base: LogBase;
+  /** The slots after `base`. */
+  entries: Entry[];
+  /** The state machine's applied index, and the membership as of it. */
+  applied: number;
+  membership: Membership;
+}
+
+/**
+ * One member of the consensus: a state machine without I/O or clock. The caller ticks it, steps messages into it,
+ * proposes, and does what `ready()` says. Nothing is asynchronous; nothing is done twice.
+ */
+export class Raft {
+  readonly #state: RaftState;
+  readonly #last: { hardState: HardState };
+
+  constructor(options: RaftOptions, restored: Restored) {
+    const { hardState, membership, applied, base, entries } = restored;
+    // What is applied was committed, whatever the hint on disk says.
+    const committed = Math.max(hardState.commit, applied, base.index);
+    const last = base.index + entries.length;
+    const log = new RaftLog(base, entries, Math.min(committed, last), applied);
+    this.#last = { hardState };
+    this.#state = {
+      options,
+      id: options.id,
+      log,
+      role: "follower",
+      term: hardState.term,
+      vote: hardState.vote,
+      leader: NONE,
+      membership,
+      voterSets: voterSets(membership),
+      progress: new Map(),
+      votes: new Map(),
+      electionElapsed: 0,
+      heartbeatElapsed: 0,
+      electionTimeout: 0,
+      transferee: NONE,
+      pendingChangeIndex: 0,
+      applied,
+      uncommittedBytes: 0,
+      snapshotIndex: base.index,
+      snapshotTerm: base.term,
+      snapshotMembership: membership,
+      restored: undefined,
+      reads: new ReadQueue(options.pendingReads_max),
+      readRound: 0,
+      outbox: [],
+      outboxAfterPersist: [],
+      readAnswers: [],
+    };
+    becomeFollower(this.#state, hardState.term, NONE);
+  }
+
+  /** What this member knows, to look at and not to change. */
+  get state(): Readonly<RaftState> {
+    return this.#state;
+  }
+
+  get isLeader(): boolean {
+    return this.#state.role === "leader";
+  }
+
+  /** One step of time. */
+  tick(): void {
+    const raft = this.#state;
+    if (raft.role === "leader") return tickLeader(raft);
+    raft.electionElapsed++;
+    if (raft.electionElapsed >= raft.electionTimeout) this.campaign();
+  }
+
+  /** Stands for election now, if it may. A sole voter needs no pre-vote. */
+  campaign(): void {
+    const raft = this.#state;
+    raft.electionElapsed = 0;
+    if (raft.role === "leader" || !mayCampaign(raft)) return;
+    campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
+  }
+
+  /** Takes a message from a member, or one to itself after its write was durable. */
+  step(message: Message): void {
+    assert(message.to === this.#state.id, `a message for ${message.to} came to ${this.#state.id}`);
+    step(this.#state, message);
+  }
+
+  /** Proposes commands to the cluster. */
+  propose(commands: Buffer[]): Proposed {
+    return propose(this.#state, commands, undefined);
+  }
+
+  proposeChange(change: MembershipChange): Proposed {
+    return propose(this.#state, [], change);
+  }
+
+  /** Asks for a safe read index; the answer comes in `ready().reads` under this id. */
+  requestRead(readId: number): Refusal | undefined {
+    return requestRead(this.#state, readId);
+  }
+
+  transferLeadership(to: MemberId): Refusal | undefined {
+    return requestTransfer(this.#state, to);
+  }
+
+  ready(): Ready | undefined {
+    return takeReady(this.#state, this.#last);
+  }
+
+  /** Write `id` is durable. The leader's own log counts towards the quorum from now on. */
+  persisted(id: number): void {
+    const raft = this.#state;
+    raft.log.writeDone(id);
+    if (raft.role !== "leader") return;
+    raft.progress.get(raft.id)?.acknowledged(raft.log.persisted);
+    if (advanceCommit(raft)) broadcastAppend(raft);
+  }
+
+  /** The state machine has applied everything up to `index`, `bytes` of commands. */
+  appliedTo(index: number, bytes: number): void {
+    const raft = this.#state;
+    assert(index >= raft.applied, `applied went back from ${raft.applied} to ${index}`);
+    raft.applied = index;
+    raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
+    leaveJointIfDue(raft);
+  }
+
+  /** Puts a committed change of membership into effect; undefined when it does not fit and is void. */
+  applyChange(change: MembershipChange): Membership | undefined {
+    const raft = this.#state;
+    const membership = applyChange(raft, change);
+    // A leader that voted itself out steps down once the change is committed (section 4.2.2).
+    if (raft.role === "leader" && !isVoter(raft, raft.id)) becomeFollower(raft, raft.term, NONE);
+    return membership;
+  }
+
+  /** The state up to `mark` is durable outside the log: a tail of `keep` slots stays for slow followers. */
+  compact(mark: SnapshotMark, keep: number): void {
+    const raft = this.#state;
+    noteSnapshot(raft, mark);
+    raft.log.compactTo(Math.max(raft.log.base.index, mark.index - keep));
+  }
+
+  /** The transport could not reach `member`: appends to it may be lost. */
+  reportUnreachable(member: MemberId): void {
+    const progress = this.#state.progress.get(member);
+    if (progress?.state === "replicate") progress.becomeProbe();
+  }
+
+  /** A snapshot on its way to `member` has ended, well or not; the next append finds out where it stands. */
+  reportSnapshot(member: MemberId, delivered: boolean): void {
+    const progress = this.#state.progress.get(member);
+    if (progress?.state !== "snapshot") return;
+    if (!delivered) progress.pendingSnapshot = 0;
+    progress.becomeProbe();
+    progress.paused = true;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Refusal } from "./options.ts";
+import type { ReadMessage, ReadReplyMessage } from "./message.ts";
+import { hasCommittedInTerm } from "./leadership.ts";
+import { jointVote } from "./quorum.ts";
+import type { PendingRead } from "./read-queue.ts";
+import { broadcastHeartbeat } from "./replication.ts";
+import { type RaftState, isSoleVoter, send } from "./state.ts";
+import { type MemberId, NONE } from "./types.ts";
+
+/**
+ * Asks for an index at which a read is linearizable (dissertation section 6.4): the leader confirms with a round of
+ * heartbeats that it is still in office. `readId` names this attempt and must never be used again: an answer
+ * to an earlier attempt must not confirm a later one.
+ */
+export function requestRead(raft: RaftState, readId: number): Refusal | undefined {
+  if (raft.role === "leader") return leaderRead(raft, readId, raft.id);
+  if (raft.leader === NONE) return "no-leader";
+  send(raft, { kind: "read", to: raft.leader, readId });
+  return undefined;
+}
+
+export function handleRead(raft: RaftState, message: ReadMessage): void {
+  // Refused or not leader: the requester's attempt times out and is made again under another id.
+  if (raft.role === "leader") leaderRead(raft, message.readId, message.from);
+}
+
+export function handleReadReply(raft: RaftState, message: ReadReplyMessage): void {
+  raft.readAnswers.push({ readId: message.readId, index: message.index });
+}
+
+function leaderRead(raft: RaftState, readId: number, from: MemberId): Refusal | undefined {
+  if (raft.reads.full) return "too-many-reads";
+  if (!hasCommittedInTerm(raft)) {
+    raft.reads.postpone(readId, from);
+    return undefined;
+  }
+  startRead(raft, readId, from);
+  return undefined;
+}
+
+/** Reads that waited for the first commit of the term. */
+export function answerPostponedReads(raft: RaftState): void {
+  for (const { readId, from } of raft.reads.takePostponed()) startRead(raft, readId, from);
+}
+
+function startRead(raft: RaftState, readId: number, from: MemberId): void {
+  const index = raft.log.committed;
+  if (isSoleVoter(raft)) return answer(raft, { readId, from, index });
+  // The round is numbered here, not by the requester: members' own numbers may be equal.
+  const round = ++raft.readRound;
+  raft.reads.add({ readId, from, index, acks: new Map([[raft.id, true]]), round });
+  broadcastHeartbeat(raft, round);
+}
+
+/** A follower has answered the heartbeat of `round`. */
+export function confirmRead(raft: RaftState, round: number, from: MemberId): void {
+  const read = raft.reads.round(round);
+  if (!read) return;
+  read.acks.set(from, true);
+  if (jointVote(raft.voterSets, read.acks) !== "won") return;
+  for (const confirmed of raft.reads.takeThrough(round)) answer(raft, confirmed);
+}
+
+function answer(raft: RaftState, read: Pick<PendingRead, "readId" | "from" | "index">): void {
+  const { readId, from, index } = read;
+  if (from === raft.id) raft.readAnswers.push({ readId, index });
+  else send(raft, { kind: "read-reply", to: from, readId, index });
+}

@@ -1,0 +1,85 @@
+import { advanceCommit, appendOwn, hasCommittedInTerm } from "./leadership.ts";
+import { MembershipError, changeMembership, everyMember, voterSets } from "./membership.ts";
+import type { Refusal } from "./options.ts";
+import { broadcastAppend, sendAppend } from "./replication.ts";
+import { type RaftState, isVoter, newProgress } from "./state.ts";
+import { type MemberId, type Membership, type MembershipChange, NONE } from "./types.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+/** Whether a change may be proposed now (S9: only after an entry of the leader's own term is committed). */
+export function refuseChange(raft: RaftState, change: MembershipChange): Refusal | undefined {
+  if (!hasCommittedInTerm(raft)) return "term-not-committed";
+  if (raft.pendingChangeIndex > raft.applied) return "membership-pending";
+  try {
+    changeMembership(raft.membership, change);
+  } catch (thrown) {
+    if (thrown instanceof MembershipError) return "membership-invalid";
+    throw thrown;
+  }
+  return undefined;
+}
+
+/**
+ * Puts an applied change into effect. Returns the new membership, or undefined when it no longer fits, which every
+ * member decides alike. Called by the state machine as it applies the entry.
+ */
+export function applyChange(raft: RaftState, change: MembershipChange): Membership | undefined {
+  try {
+    switchMembership(raft, changeMembership(raft.membership, change));
+  } catch (thrown) {
+    if (thrown instanceof MembershipError) return undefined;
+    throw thrown;
+  }
+  return raft.membership;
+}
+
+/** Takes a membership as it is, from a change or a snapshot. */
+export function switchMembership(raft: RaftState, membership: Membership): void {
+  raft.membership = membership;
+  raft.voterSets = voterSets(membership);
+  updateProgress(raft);
+  if (raft.role !== "leader") return;
+  // A smaller quorum may already have more; newcomers need what there is.
+  if (advanceCommit(raft)) broadcastAppend(raft);
+  else probeNewcomers(raft);
+  if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
+}
+
+function updateProgress(raft: RaftState): void {
+  const members = new Set(everyMember(raft.membership));
+  for (const member of raft.progress.keys()) {
+    if (!members.has(member)) raft.progress.delete(member);
+  }
+  for (const member of members) {
+    const known = raft.progress.get(member);
+    if (known) {
+      known.learner = !isVoter(raft, member);
+      continue;
+    }
+    const progress = newProgress(raft, raft.log.lastIndex + 1, member);
+    // Counted as alive at first, else the check of the quorum could depose the leader that added it.
+    progress.recentActive = true;
+    raft.progress.set(member, progress);
+  }
+}
+
+function probeNewcomers(raft: RaftState): void {
+  for (const [member, progress] of raft.progress) {
+    if (member !== raft.id) sendAppend(raft, member, progress, false);
+  }
+}
+
+/** The leader leaves a joint configuration by itself once it is applied, when asked to. */
+export function leaveJointIfDue(raft: RaftState): void {
+  if (raft.role !== "leader" || !raft.membership.autoLeave) return;
+  if (raft.applied < raft.pendingChangeIndex || !hasCommittedInTerm(raft)) return;
+  const leave: MembershipChange = { steps: [], transition: "auto", context: EMPTY };
+  raft.pendingChangeIndex = appendOwn(raft, EMPTY, leave);
+  broadcastAppend(raft);
+}
+
+/** Whether this member is in the cluster at all. */
+export function isMember(raft: RaftState, member: MemberId): boolean {
+  return raft.progress.has(member);
+}

@@ -1,0 +1,91 @@
+import { unreachable } from "@raft2kube/std/assert.ts";
+import { handleVote, handleVoteReply } from "./election.ts";
+import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
+import type { Message } from "./message.ts";
+import { proposeAsLeader } from "./propose.ts";
+import { handleRead, handleReadReply } from "./read-index.ts";
+import { handleAppend, handleAppendReply } from "./replication.ts";
+import { handleSnapshot } from "./restore.ts";
+import { type RaftState, becomeFollower, send } from "./state.ts";
+import { handleTimeoutNow, handleTransfer } from "./transfer.ts";
+import { NONE } from "./types.ts";
+
+/** Takes one message: first its term (Raft section 5.1), then its content. */
+export function step(raft: RaftState, message: Message): void {
+  if (message.term > raft.term) {
+    if (!admitHigherTerm(raft, message)) return;
+  } else if (message.term < raft.term) {
+    answerLowerTerm(raft, message);
+    return;
+  }
+  handle(raft, message);
+}
+
+function admitHigherTerm(raft: RaftState, message: Message): boolean {
+  if (message.kind === "vote") {
+    // While a leader is in office, no one who merely lost sight of it may depose it (section 4.2.3).
+    const inOffice = raft.leader !== NONE && raft.electionElapsed < raft.options.electionTicks;
+    if (inOffice && !message.transfer) return false;
+    if (message.pre) return true;
+  }
+  // Granted in the future term that we asked about: we enter it only once elected to.
+  if (message.kind === "vote-reply" && message.pre && message.granted) return true;
+  const fromLeader =
+    message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot";
+  becomeFollower(raft, message.term, fromLeader ? message.from : NONE);
+  return true;
+}
+
+function answerLowerTerm(raft: RaftState, message: Message): void {
+  const to = message.from;
+  if (message.kind === "heartbeat" || message.kind === "append") {
+    // A leader of an older term learns of ours, so that a member stuck in a higher term can rejoin.
+    const index = 0;
+    send(raft, { kind: "append-reply", to, index, reject: false, hintIndex: 0, hintTerm: 0 });
+  } else if (message.kind === "vote" && message.pre) {
+    send(raft, { kind: "vote-reply", to, pre: true, granted: false });
+  }
+}
+
+function handle(raft: RaftState, message: Message): void {
+  switch (message.kind) {
+    case "vote":
+      return handleVote(raft, message);
+    case "vote-reply":
+      return handleVoteReply(raft, message);
+    case "append":
+      followSender(raft, message);
+      return handleAppend(raft, message);
+    case "heartbeat":
+      followSender(raft, message);
+      return handleHeartbeat(raft, message);
+    case "snapshot":
+      followSender(raft, message);
+      return handleSnapshot(raft, message);
+    case "append-reply":
+      return handleAppendReply(raft, message);
+    case "heartbeat-reply":
+      return handleHeartbeatReply(raft, message);
+    case "propose":
+      // Refused proposals are not answered: the proposer's deadline is.
+      if (raft.role === "leader") proposeAsLeader(raft, message.data, message.change);
+      return undefined;
+    case "read":
+      return handleRead(raft, message);
+    case "read-reply":
+      return handleReadReply(raft, message);
+    case "transfer":
+      return handleTransfer(raft, message);
+    case "timeout-now":
+      return handleTimeoutNow(raft);
+    default:
+      return unreachable(message, "message");
+  }
+}
+
+/** A message of the current term from its leader: whatever we were, we follow. */
+function followSender(raft: RaftState, message: Message): void {
+  if (raft.role !== "follower") becomeFollower(raft, raft.term, message.from);
+  raft.electionElapsed = 0;
+  raft.leader = message.from;
+}

@@ -1,0 +1,45 @@
+import type { TransferMessage } from "./message.ts";
+import { campaign, mayCampaign } from "./election.ts";
+import type { Refusal } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import { sendAppend } from "./replication.ts";
+import { type RaftState, isVoter, send } from "./state.ts";
+import { type MemberId, NONE } from "./types.ts";
+
+/**
+ * Hands the leadership to `transferee` (dissertation section 3.10): the leader takes no more proposals, brings the
+ * successor up to date and tells it to campaign. Given up after an election timeout.
+ */
+export function requestTransfer(raft: RaftState, transferee: MemberId): Refusal | undefined {
+  if (raft.role === "leader") return startTransfer(raft, transferee);
+  if (raft.leader === NONE) return "no-leader";
+  send(raft, { kind: "transfer", to: raft.leader, transferee });
+  return undefined;
+}
+
+export function handleTransfer(raft: RaftState, message: TransferMessage): void {
+  // A refusal needs no answer: whoever asked sees that the leader stays.
+  if (raft.role === "leader") startTransfer(raft, message.transferee);
+}
+
+function startTransfer(raft: RaftState, transferee: MemberId): Refusal | undefined {
+  const progress = raft.progress.get(transferee);
+  if (!progress || !isVoter(raft, transferee)) return "not-a-voter";
+  if (transferee === raft.id || transferee === raft.transferee) return undefined;
+  raft.electionElapsed = 0;
+  raft.transferee = transferee;
+  if (progress.match === raft.log.lastIndex) send(raft, { kind: "timeout-now", to: transferee });
+  else sendAppend(raft, transferee, progress, true);
+  return undefined;
+}
+
+/** The successor has answered: if it has everything, it may campaign. */
+export function transferIfCaughtUp(raft: RaftState, from: MemberId, progress: Progress): void {
+  if (from !== raft.transferee || progress.match !== raft.log.lastIndex) return;
+  send(raft, { kind: "timeout-now", to: from });
+}
+
+/** The leader stands back for this member. */
+export function handleTimeoutNow(raft: RaftState): void {
+  if (raft.role === "follower" && mayCampaign(raft)) campaign(raft, "transfer");
+}

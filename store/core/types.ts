@@ -1,0 +1,65 @@
+/** A member's id, 64 bits. */
+export type MemberId = bigint;
+
+/** No member: no vote given, no leader known. */
+export const NONE: MemberId = 0n;
+
+/** Who votes and who only listens. During a joint change both `voters` and `outgoing` must agree. */
+export interface Membership {
+  voters: MemberId[];
+  /** The old voters while a joint change is under way, else empty. */
+  outgoing: MemberId[];
+  learners: MemberId[];
+  /** Outgoing voters that become learners once the joint change is left. */
+  learnersNext: MemberId[];
+  /** Whether the leader leaves the joint configuration by itself once it is applied. */
+  autoLeave: boolean;
+}
+
+/** One step of a membership change. `remove` of an absent member does nothing. */
+export interface MembershipStep {
+  action: "add-voter" | "add-learner" | "remove";
+  member: MemberId;
+}
+
+/**
+ * A membership change carried by a log entry. One voter at a time may change simply; more need `joint`
+ * (dissertation section 4.3). An empty list of steps leaves a joint configuration.
+ */
+export interface MembershipChange {
+  steps: MembershipStep[];
+  /** `auto`: joint when more than one voter changes; `explicit`: joint until left by an empty change. */
+  transition: "auto" | "implicit" | "explicit";
+  /** Opaque to Raft: the application's description of the member. */
+  context: Buffer;
+}
+
+/** One slot of the replicated log. Treated as frozen. */
+export interface Entry {
+  index: number;
+  term: number;
+  /** The command; empty in the entry a leader starts its term with. */
+  data: Buffer;
+  /** Set when the entry changes the membership. */
+  change: MembershipChange | undefined;
+}
+
+/** What a member must never forget: persisted before any message that depends on it leaves. */
+export interface HardState {
+  term: number;
+  vote: MemberId;
+  commit: number;
+}
+
+/** A point of the log whose effects are durable elsewhere. */
+export interface SnapshotMark {
+  index: number;
+  term: number;
+  membership: Membership;
+}
+
+/** The last slot before the log begins. */
+export interface LogBase {
+  index: number;
+  term: number;
+}

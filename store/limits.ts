@@ -1,0 +1,66 @@
+// Every bound of the store. Sizes in bytes, times in milliseconds, unless the name says otherwise.
+
+/** Raft: one append message carries at most this much data (at least one entry). */
+export const APPEND_BYTES_MAX = 1024 * 1024;
+/** Raft: appends under way to one follower. */
+export const INFLIGHT_APPENDS_MAX = 256;
+export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
+/** Raft: data proposed and not yet applied; beyond it proposals are refused with "too many requests". */
+export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
+/** Raft: committed entries handed to the state machine in one go, so that a turn of the loop stays short. */
+export const APPLY_BATCH_BYTES_MAX = 1024 * 1024;
+/** Raft: a heartbeat each tick, an election after ten without one (etcd's defaults). */
+export const TICK_MS = 100;
+export const ELECTION_TICKS = 10;
+export const HEARTBEAT_TICKS = 1;
+/** Raft: entries kept in memory behind the applied index for slow followers of a cluster. */
+export const CATCH_UP_ENTRIES = 5_000;
+/** Raft: read attempts under way at once. */
+export const PENDING_READS_MAX = 10_000;
+
+/** Log: size of a segment file, preallocated. */
+export const SEGMENT_BYTES = 8 * 1024 * 1024;
+/** Log: one record; etcd's request limit with room for a snapshot mark of many members. */
+export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+/** Log: emptied segments kept for reuse. */
+export const SPARE_SEGMENTS_MAX = 1;
+
+/** Requests: etcd's defaults for --max-request-bytes and --max-txn-ops. */
+export const REQUEST_BYTES_MAX = 1_572_864;
+/** Requests: what etcd allows gRPC on top of the request limit. */
+export const GRPC_OVERHEAD_BYTES = 512 * 1024;
+export const TXN_OPERATIONS_MAX = 128;
+/** Requests: how long a proposal or linearizable read may take (etcd: 5 s + two election timeouts). */
+export const REQUEST_TIMEOUT_MS = 7_000;
+/** Requests: proposals waiting for their entry to be applied. */
+export const PENDING_PROPOSALS_MAX = 50_000;
+
+/** State: records applied and not yet in the backend. At the bound proposals wait for a flush. */
+export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
+/** State: a flush begins when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval). */
+export const FLUSH_BYTES = 4 * 1024 * 1024;
+export const FLUSH_INTERVAL_MS = 100;
+/** State: recent revisions kept in memory after their flush, for watches and reads. */
+export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
+/** State: decoded records of older revisions kept in memory. */
+export const RECORD_CACHE_BYTES_MAX = 8 * 1024 * 1024;
+/** State: records that one turn of the loop reads for a range; longer ranges yield in between. */
+export const RANGE_CHUNK_RECORDS = 1_000;
+/** State: keys that one turn of the loop compacts. */
+export const COMPACT_CHUNK_KEYS = 2_000;
+
+/** Watch: responses waiting in one stream for their reader; beyond it its watches fall behind and catch up later. */
+export const STREAM_QUEUE_BYTES_MAX = 1024 * 1024;
+export const STREAM_QUEUE_RESPONSES_MAX = 1_000;
+/** Watch: events put into one response while catching up. */
+export const CATCH_UP_EVENTS_MAX = 1_000;
+/** Watch: a notice to quiet watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5 seconds). */
+export const WATCH_PROGRESS_INTERVAL_MS = 600_000;
+
+/** Lease: the longest TTL, in seconds (etcd's). */
+export const LEASE_TTL_MAX_S = 9_000_000_000;
+/** Lease: the shortest TTL, in seconds: one and a half elections, rounded up (etcd's rule). */
+export const LEASE_TTL_MIN_S = Math.ceil((TICK_MS * ELECTION_TICKS * 1.5) / 1000);
+/** Lease: expired leases revoked per round, and the rounds' interval. */
+export const LEASE_REVOKES_MAX = 1_000;
+export const LEASE_CHECK_INTERVAL_MS = 500;

@@ -1,0 +1,109 @@
+import {
+  close,
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  open,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rename,
+  unlink,
+  unlinkSync,
+  write,
+  fsync,
+} from "node:fs";
+import { join } from "node:path";
+
+export type Done = (error: Error | null) => void;
+
+/** A file of the log, open for writing at any place. */
+export interface DiskFile {
+  readonly name: string;
+  write(bytes: Buffer, offset: number, done: Done): void;
+  /** Makes everything written durable. */
+  sync(done: Done): void;
+  close(done: Done): void;
+}
+
+/**
+ * The folder the log lives in, as an argument, so that a simulator can lose, tear and corrupt. Reading happens only at
+ * start and is synchronous; everything later is not.
+ */
+export interface Disk {
+  list(): string[];
+  read(name: string): Buffer;
+  /** Cuts a file at `offset` and fills it with zeros up to `size`, durably. At start only. */
+  cutSync(name: string, offset: number, size: number): void;
+  removeSync(name: string): void;
+  /** Opens for writing; with `create` a new file, its name durable before `done`. */
+  open(name: string, create: boolean, done: (error: Error | null, file?: DiskFile) => void): void;
+  rename(from: string, to: string, done: Done): void;
+  remove(name: string, done: Done): void;
+  /** Makes names durable. */
+  syncFolder(done: Done): void;
+}
+
+/** The disk of the machine. Makes the folder when it is not there, readable by its owner alone. */
+export function machineDisk(folder: string): Disk {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = (name: string) => join(folder, name);
+  const syncFolder = (done: Done) => {
+    open(folder, "r", (error, fd) => {
+      if (error) return done(error);
+      fsync(fd, (failed) => close(fd, (unclosed) => done(failed ?? unclosed)));
+    });
+  };
+  return {
+    list: () => readdirSync(folder).sort(),
+    read: (name) => readFileSync(path(name)),
+    cutSync: (name, offset, size) => withFile(path(name), (fd) => {
+      ftruncateSync(fd, offset);
+      ftruncateSync(fd, size);
+      fdatasyncSync(fd);
+    }),
+    removeSync: (name) => {
+      unlinkSync(path(name));
+      withFile(folder, fsyncSync, "r");
+    },
+    open: (name, create, done) => {
+      open(path(name), create ? "wx" : "r+", 0o600, (error, fd) => {
+        if (error) return done(error);
+        const file = machineFile(name, fd);
+        if (!create) return done(null, file);
+        syncFolder((failed) => (failed ? done(failed) : done(null, file)));
+      });
+    },
+    rename: (from, to, done) => rename(path(from), path(to), done),
+    remove: (name, done) => unlink(path(name), done),
+    syncFolder,
+  };
+}
+
+function machineFile(name: string, fd: number): DiskFile {
+  const writeAll = (bytes: Buffer, offset: number, done: Done) => {
+    write(fd, bytes, 0, bytes.length, offset, (error, written) => {
+      if (error) return done(error);
+      if (written === bytes.length) return done(null);
+      writeAll(bytes.subarray(written), offset + written, done);
+    });
+  };
+  return {
+    name,
+    write: writeAll,
+    sync: (done) => fdatasync(fd, done),
+    close: (done) => close(fd, done),
+  };
+}
+
+function withFile(path: string, act: (fd: number) => void, flags = "r+"): void {
+  const fd = openSync(path, flags);
+  try {
+    act(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,151 @@
+import type { Entry, HardState, LogBase } from "../core/types.ts";
+import { NONE } from "../core/types.ts";
+import type { Disk } from "./disk.ts";
+import { LogDamagedError, LogFormatError } from "./errors.ts";
+import {
+  type LogIdentity,
+  type SegmentHead,
+  decodeBase,
+  decodeEntry,
+  decodeHardState,
+  decodeHead,
+} from "./payload.ts";
+import { RECORD } from "./record.ts";
+import {
+  SEGMENT_HEADER_BYTES,
+  type SegmentContent,
+  decodeSegmentHeader,
+  readSegment,
+  segmentName,
+  segmentSequence,
+} from "./segment.ts";
+
+/** A segment file and the highest slot in it. */
+export interface SegmentInfo {
+  sequence: number;
+  start: number;
+  lastIndex: number;
+}
+
+/** What the log says, read from its beginning. */
+export interface RecoveredLog {
+  /** Oldest first; the last is the one to continue. Empty for a new log. */
+  segments: SegmentInfo[];
+  hardState: HardState;
+  /** The slot before `entries`; its term is undefined when the segment that held it is gone. */
+  base: { index: number; term: number | undefined };
+  entries: Entry[];
+  /** Absolute position where writing goes on. */
+  end: number;
+  /** Size of the last segment's file, header included. */
+  size: number;
+}
+
+export function emptyLog(): RecoveredLog {
+  return {
+    segments: [],
+    hardState: { term: 0, vote: NONE, commit: 0 },
+    base: { index: 0, term: 0 },
+    entries: [],
+    end: 0,
+    size: 0,
+  };
+}
+
+/**
+ * Reads all segments, cuts the torn tail of the last write, and returns the log. Throws LogDamagedError when bytes that
+ * were durable are missing or changed, LogFormatError for files that are not ours.
+ */
+export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
+  const log = emptyLog();
+  const sequences = disk.list().flatMap((name) => segmentSequence(name) ?? []);
+  for (const [i, sequence] of sequences.entries()) {
+    const file = segmentName(sequence);
+    const previous = sequences[i - 1];
+    if (previous !== undefined && sequence !== previous + 1) {
+      throw new LogDamagedError(file, 0, `no segment between ${previous} and ${sequence},`);
+    }
+    const last = i === sequences.length - 1;
+    const bytes = disk.read(file);
+    const start = decodeSegmentHeader(file, bytes);
+    const content = start === undefined ? undefined : readSegment(file, bytes, start);
+    if (!content || content.records.length === 0) {
+      // A crash while the segment was made: only the newest can be without its first record.
+      if (!last) throw new LogDamagedError(file, 0, "an empty segment before later ones");
+      disk.removeSync(file);
+      break;
+    }
+    checkJoint(log, file, content);
+    log.segments.push({ sequence, start: content.start, lastIndex: 0 });
+    for (const { kind, payload } of content.records) take(log, file, kind, payload, identity);
+    log.end = content.end;
+    log.size = bytes.length;
+    if (last) cutTail(disk, file, content, bytes.length);
+  }
+  // The views into whole segments would keep them in memory.
+  log.entries = log.entries.map((entry) => ({ ...entry, data: Buffer.from(entry.data) }));
+  return log;
+}
+
+/** Segments follow each other without a gap in position: a shorter one has lost its end. */
+function checkJoint(log: RecoveredLog, file: string, content: SegmentContent): void {
+  if (log.segments.length === 0 || log.end === content.start) return;
+  const missing = content.start - log.end;
+  throw new LogDamagedError(file, 0, `${missing} bytes missing in the segment before, noticed`);
+}
+
+/** Records of the lost write may be whole further on: they must never be read as part of a later one. */
+function cutTail(disk: Disk, file: string, content: SegmentContent, size: number): void {
+  const offset = content.end - content.start + SEGMENT_HEADER_BYTES;
+  if (offset < size) disk.cutSync(file, offset, size);
+}
+
+function take(
+  log: RecoveredLog,
+  file: string,
+  kind: number,
+  payload: Buffer,
+  identity: LogIdentity,
+): void {
+  switch (kind) {
+    case RECORD.HEAD:
+      return takeHead(log, file, decodeHead(payload), identity);
+    case RECORD.ENTRY:
+      return takeEntry(log, decodeEntry(payload));
+    case RECORD.HARD_STATE:
+      log.hardState = decodeHardState(payload);
+      return undefined;
+    case RECORD.SNAPSHOT:
+      return startOver(log, decodeBase(payload));
+    default:
+      throw new LogFormatError(file, `a record of unknown kind ${kind}`);
+  }
+}
+
+function takeHead(log: RecoveredLog, file: string, head: SegmentHead, own: LogIdentity): void {
+  if (head.clusterId !== own.clusterId || head.memberId !== own.memberId) {
+    const whose = `member ${head.memberId.toString(16)} of cluster ${head.clusterId.toString(16)}`;
+    const ours = `member ${own.memberId.toString(16)} of cluster ${own.clusterId.toString(16)}`;
+    throw new LogFormatError(file, `the log of ${whose}, not of ${ours}`);
+  }
+  if (log.segments.length > 1) return;
+  log.base = head.base;
+  log.hardState = head.hardState;
+}
+
+/** A slot written again takes the place of the earlier one and of all that followed it. */
+function takeEntry(log: RecoveredLog, entry: Entry): void {
+  const segment = log.segments.at(-1)!;
+  segment.lastIndex = Math.max(segment.lastIndex, entry.index);
+  if (entry.index <= log.base.index) {
+    log.base = { index: entry.index - 1, term: undefined };
+    log.entries = [];
+  }
+  log.entries.length = Math.min(log.entries.length, entry.index - log.base.index - 1);
+  log.entries.push(entry);
+}
+
+function startOver(log: RecoveredLog, base: LogBase): void {
+  log.base = base;
+  log.entries = [];
+}

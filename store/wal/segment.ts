@@ -1,0 +1,77 @@
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import { LogDamagedError, LogFormatError } from "./errors.ts";
+import { type FoundRecord, RECORD_ALIGN_BYTES, decodeRecord } from "./record.ts";
+
+/** First bytes of each segment file: magic, format version u32, crc u32, start position u64. */
+export const SEGMENT_HEADER_BYTES = 24;
+export const LOG_FORMAT_VERSION = 1;
+const MAGIC = Buffer.from("r2k-wal\n", "latin1");
+
+const NAME = /^([0-9a-f]{16})\.wal$/;
+
+export function segmentName(sequence: number): string {
+  return `${sequence.toString(16).padStart(16, "0")}.wal`;
+}
+
+/** The sequence number in a segment's name, or undefined for any other file. */
+export function segmentSequence(name: string): number | undefined {
+  const match = NAME.exec(name);
+  return match ? Number.parseInt(match[1]!, 16) : undefined;
+}
+
+export function encodeSegmentHeader(start: number): Buffer {
+  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  MAGIC.copy(header, 0);
+  header.writeUInt32LE(LOG_FORMAT_VERSION, 8);
+  header.writeBigUInt64LE(BigInt(start), 16);
+  header.writeUInt32LE(crc32c(header.subarray(16), crc32c(header.subarray(0, 12))), 12);
+  return header;
+}
+
+/** The absolute position of the first record; undefined when the header was never written whole. */
+export function decodeSegmentHeader(file: string, bytes: Buffer): number | undefined {
+  if (bytes.length < SEGMENT_HEADER_BYTES) return undefined;
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
+    if (bytes.subarray(0, SEGMENT_HEADER_BYTES).every((byte) => byte === 0)) return undefined;
+    throw new LogFormatError(file, "not a raft2kube log segment");
+  }
+  const version = bytes.readUInt32LE(8);
+  if (version > LOG_FORMAT_VERSION) {
+    const known = LOG_FORMAT_VERSION;
+    throw new LogFormatError(file, `log format ${version}; this release reads up to ${known}`);
+  }
+  const crc = crc32c(bytes.subarray(16, 24), crc32c(bytes.subarray(0, 12)));
+  if (crc !== bytes.readUInt32LE(12)) throw new LogDamagedError(file, 0, "damaged header");
+  return Number(bytes.readBigUInt64LE(16));
+}
+
+/** What a segment holds, up to its end or to where a write was torn. */
+export interface SegmentContent {
+  start: number;
+  records: FoundRecord[];
+  /** Absolute position behind the last whole record. */
+  end: number;
+}
+
+/**
+ * Reads a segment. What does not check is the torn tail of a last write if nothing durable lies behind it; each
+ * record says how far the log was durable when it was written, so damage to acknowledged bytes is told apart from a
+ * tear, and thrown as LogDamagedError.
+ */
+export function readSegment(file: string, bytes: Buffer, start: number): SegmentContent {
+  const records: FoundRecord[] = [];
+  let offset = SEGMENT_HEADER_BYTES;
+  const positionAt = (at: number) => start + at - SEGMENT_HEADER_BYTES;
+  for (;;) {
+    const record = decodeRecord(bytes, offset, positionAt(offset));
+    if (!record) break;
+    records.push(record);
+    offset += record.size;
+  }
+  const end = positionAt(offset);
+  for (let at = offset + RECORD_ALIGN_BYTES; at < bytes.length; at += RECORD_ALIGN_BYTES) {
+    const later = decodeRecord(bytes, at, positionAt(at));
+    if (later && later.durable > end) throw new LogDamagedError(file, offset, "damaged record");
+  }
+  return { start, records, end };
+}

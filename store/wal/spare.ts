@@ -1,0 +1,94 @@
+import type { Disk, DiskFile, Done } from "./disk.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment.ts";
+
+const ZEROS = Buffer.alloc(1024 * 1024);
+
+/**
+ * Files ready to become segments. Overwriting a file whose blocks exist makes a sync cheap; the old content is harmless,
+ * since a record's checksum covers its absolute position.
+ */
+export class SparePool {
+  readonly #disk: Disk;
+  readonly #bytes: number;
+  readonly #files_max: number;
+  #ready: string[] = [];
+  #next = 0;
+  #pending = new Set<Promise<void>>();
+
+  constructor(disk: Disk, bytes: number, files_max: number) {
+    this.#disk = disk;
+    this.#bytes = bytes;
+    this.#files_max = files_max;
+    // Left over from an earlier run: of unknown size, so not worth keeping.
+    for (const name of disk.list()) if (name.startsWith("spare-")) disk.removeSync(name);
+  }
+
+  /** A file under `name` with at least `bytes`, its name durable. */
+  take(
+    name: string,
+    bytes: number,
+    done: (error: Error | null, file?: DiskFile, size?: number) => void,
+  ): void {
+    const spare = bytes <= this.#bytes ? this.#ready.pop() : undefined;
+    if (spare === undefined) return this.#make(name, Math.max(bytes, this.#bytes), done);
+    this.#disk.rename(spare, name, (error) => {
+      if (error) return done(error);
+      this.#disk.syncFolder((failed) => {
+        if (failed) return done(failed);
+        this.#disk.open(name, false, (unopened, file) => done(unopened, file, this.#bytes));
+      });
+    });
+  }
+
+  #make(
+    name: string,
+    bytes: number,
+    done: (error: Error | null, file?: DiskFile, size?: number) => void,
+  ): void {
+    this.#disk.open(name, true, (error, file) => {
+      if (error || !file) return done(error ?? new Error("no file"));
+      const fill = (offset: number) => {
+        if (offset >= bytes) return file.sync((failed) => done(failed, file, bytes));
+        const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, bytes - offset));
+        file.write(zeros, offset, (failed) => (failed ? done(failed) : fill(offset + zeros.length)));
+      };
+      fill(0);
+    });
+  }
+
+  /** Takes an emptied segment in, or removes it when there are enough. */
+  give(name: string, onFailure: Done): void {
+    const task = new Promise<void>((resolve) => {
+      const done: Done = (error) => {
+        onFailure(error);
+        resolve();
+      };
+      if (this.#ready.length >= this.#files_max) return this.#disk.remove(name, done);
+      const spare = `spare-${this.#next++}`;
+      this.#blank(name, (failed) => {
+        if (failed) return done(failed);
+        this.#disk.rename(name, spare, (error) => {
+          if (!error) this.#ready.push(spare);
+          done(error);
+        });
+      });
+    });
+    this.#pending.add(task);
+    void task.then(() => this.#pending.delete(task));
+  }
+
+  /** Without its header, a file renamed to a segment and not yet begun cannot be read as what it was before. */
+  #blank(name: string, done: Done): void {
+    this.#disk.open(name, false, (error, file) => {
+      if (error || !file) return done(error);
+      file.write(ZEROS.subarray(0, SEGMENT_HEADER_BYTES), 0, (failed) => {
+        if (failed) return done(failed);
+        file.sync((unsynced) => file.close((unclosed) => done(unsynced ?? unclosed)));
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+}

@@ -1,0 +1,247 @@
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Write } from "../core/ready.ts";
+import type { HardState, LogBase } from "../core/types.ts";
+import { SEGMENT_BYTES, SPARE_SEGMENTS_MAX } from "../limits.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { LogWriteError } from "./errors.ts";
+import {
+  type LogIdentity,
+  encodeBase,
+  encodeEntry,
+  encodeHardState,
+  encodeHead,
+} from "./payload.ts";
+import { type RecoveredLog, type SegmentInfo, recoverLog } from "./recover.ts";
+import { type LogRecord, RECORD, encodeRecord, recordSize } from "./record.ts";
+import { SEGMENT_HEADER_BYTES, encodeSegmentHeader, segmentName } from "./segment.ts";
+import { SparePool } from "./spare.ts";
+
+export interface WalOptions {
+  disk: Disk;
+  identity: LogIdentity;
+  /** The log cannot be trusted any more: the process must end. Nothing is acknowledged after this. */
+  onFatal: (reason: LogWriteError) => void;
+  segmentBytes?: number;
+}
+
+interface Pending {
+  records: LogRecord[];
+  lastIndex: number;
+  base: LogBase | undefined;
+  hardState: HardState | undefined;
+  done: () => void;
+}
+
+/**
+ * The write-ahead log. Writes come in order and are acknowledged in order; all that wait while the disk is busy go out
+ * together, under one sync (group commit).
+ */
+export class Wal {
+  readonly #disk: Disk;
+  readonly #identity: LogIdentity;
+  readonly #onFatal: (reason: LogWriteError) => void;
+  readonly #segmentBytes: number;
+  readonly #spares: SparePool;
+  #segments: SegmentInfo[];
+  #file: DiskFile | undefined;
+  #fileSize: number;
+  #position: number;
+  #durable: number;
+  #base: LogBase;
+  #hardState: HardState;
+  #queue: Pending[] = [];
+  #busy = false;
+  #dead = false;
+  #idle: (() => void) | undefined;
+  /** Syncs done so far, for metrics and tests. */
+  syncs = 0;
+
+  private constructor(options: WalOptions, log: RecoveredLog) {
+    this.#disk = options.disk;
+    this.#identity = options.identity;
+    this.#onFatal = options.onFatal;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.#spares = new SparePool(options.disk, this.#segmentBytes, SPARE_SEGMENTS_MAX);
+    this.#segments = log.segments;
+    this.#fileSize = log.size;
+    this.#position = log.end;
+    this.#durable = log.end;
+    const last = log.entries.at(-1);
+    this.#base = last
+      ? { index: last.index, term: last.term }
+      : { index: log.base.index, term: log.base.term ?? 0 };
+    this.#hardState = log.hardState;
+  }
+
+  /** Reads the log and opens it for writing behind its last whole record. */
+  static open(options: WalOptions): { wal: Wal; recovered: RecoveredLog } {
+    const recovered = recoverLog(options.disk, options.identity);
+    return { wal: new Wal(options, recovered), recovered };
+  }
+
+  /** Adds a write of the core; `done` is called once it is durable. */
+  append(write: Write, done: () => void): void {
+    const records: LogRecord[] = [];
+    if (write.snapshot) records.push({ kind: RECORD.SNAPSHOT, payload: encodeBase(write.snapshot) });
+    for (const entry of write.entries) {
+      records.push({ kind: RECORD.ENTRY, payload: encodeEntry(entry) });
+    }
+    if (write.hardState) {
+      records.push({ kind: RECORD.HARD_STATE, payload: encodeHardState(write.hardState) });
+    }
+    const last = write.entries.at(-1) ?? write.snapshot;
+    const base = last ? { index: last.index, term: last.term } : undefined;
+    const lastIndex = last?.index ?? 0;
+    this.#queue.push({ records, lastIndex, base, hardState: write.hardState, done });
+    this.#pump();
+  }
+
+  /** Slots up to `index` are no longer needed: segments that hold nothing else are reused or removed. */
+  cut(index: number): void {
+    while (this.#segments.length > 1 && this.#segments[0]!.lastIndex <= index) {
+      const segment = this.#segments.shift()!;
+      this.#spares.give(segmentName(segment.sequence), (error) => this.#fail("log folder", error));
+    }
+  }
+
+  /** Waits for what is queued, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#dead = true;
+    await this.#spares.close();
+    const file = this.#file;
+    if (file) await new Promise<void>((resolve) => file.close(() => resolve()));
+  }
+
+  #pump(): void {
+    if (this.#busy || this.#dead) return;
+    if (this.#queue.length === 0) {
+      this.#idle?.();
+      return;
+    }
+    this.#busy = true;
+    const batch = this.#queue;
+    this.#queue = [];
+    this.#writeBatch(batch, () => {
+      this.#busy = false;
+      for (const pending of batch) pending.done();
+      this.#pump();
+    });
+  }
+
+  /** Writes as many of the waiting writes as the segment takes, then goes on in the next one. */
+  #writeBatch(batch: Pending[], done: () => void): void {
+    let bytes = 0;
+    let count = 0;
+    const room = this.#file ? this.#fileSize - this.#offset() : 0;
+    for (const pending of batch) {
+      const size = sizeOf(pending);
+      if (bytes + size > room) break;
+      bytes += size;
+      count++;
+    }
+    const rest = batch.slice(count);
+    const next = () => {
+      if (rest.length === 0) done();
+      else this.#rotate(sizeOf(rest[0]!), () => this.#writeBatch(rest, done));
+    };
+    // A write without records is a barrier: what came before it is durable already.
+    if (bytes === 0) next();
+    else this.#writeOut(batch.slice(0, count), bytes, next);
+  }
+
+  #writeOut(batch: Pending[], bytes: number, done: () => void): void {
+    const file = this.#file!;
+    const block = Buffer.allocUnsafe(bytes);
+    const start = this.#position;
+    let at = 0;
+    for (const pending of batch) {
+      for (const record of pending.records) {
+        const place = { position: start + at, durable: this.#durable };
+        at = encodeRecord(block, at, record, place);
+      }
+      this.#note(pending);
+    }
+    file.write(block, this.#offset(), (error) => {
+      if (error) return this.#fail(file.name, error);
+      this.#sync(file, start + bytes, done);
+    });
+    this.#position = start + bytes;
+  }
+
+  #sync(file: DiskFile, durable: number, done: () => void): void {
+    file.sync((error) => {
+      if (error) return this.#fail(file.name, error);
+      this.syncs++;
+      this.#durable = durable;
+      if (!this.#dead) done();
+    });
+  }
+
+  #note(pending: Pending): void {
+    const segment = this.#segments.at(-1)!;
+    segment.lastIndex = Math.max(segment.lastIndex, pending.lastIndex);
+    if (pending.base) this.#base = pending.base;
+    if (pending.hardState) this.#hardState = pending.hardState;
+  }
+
+  #offset(): number {
+    return this.#position - this.#segments.at(-1)!.start + SEGMENT_HEADER_BYTES;
+  }
+
+  /** Opens the segment to continue after a start, or begins a new one with room for `bytes`. */
+  #rotate(bytes: number, done: () => void): void {
+    const current = this.#segments.at(-1);
+    if (current && !this.#file) {
+      const name = segmentName(current.sequence);
+      return this.#disk.open(name, false, (error, file) => {
+        if (error) return this.#fail(name, error);
+        this.#file = file;
+        done();
+      });
+    }
+    const head = recordSize(encodeHead(this.#head()).length);
+    const needed = SEGMENT_HEADER_BYTES + head + bytes;
+    const sequence = (current?.sequence ?? 0) + 1;
+    const name = segmentName(sequence);
+    this.#spares.take(name, needed, (error, file, size) => {
+      if (error || !file) return this.#fail(name, error ?? new Error("no file"));
+      this.#file?.close((failed) => this.#fail("log folder", failed));
+      this.#file = file;
+      this.#fileSize = size ?? needed;
+      this.#segments.push({ sequence, start: this.#position, lastIndex: 0 });
+      this.#writeHead(file, done);
+    });
+  }
+
+  #head() {
+    return { ...this.#identity, base: this.#base, hardState: this.#hardState };
+  }
+
+  #writeHead(file: DiskFile, done: () => void): void {
+    const payload = encodeHead(this.#head());
+    const start = this.#position;
+    const block = Buffer.alloc(SEGMENT_HEADER_BYTES + recordSize(payload.length));
+    encodeSegmentHeader(start).copy(block);
+    const place = { position: start, durable: this.#durable };
+    encodeRecord(block, SEGMENT_HEADER_BYTES, { kind: RECORD.HEAD, payload }, place);
+    this.#position = start + block.length - SEGMENT_HEADER_BYTES;
+    file.write(block, 0, (error) => {
+      if (error) return this.#fail(file.name, error);
+      this.#sync(file, this.#position, done);
+    });
+  }
+
+  #fail(file: string, error: Error | null): void {
+    if (!error || this.#dead) return;
+    assert(error instanceof Error, "a disk failure without an error");
+    this.#dead = true;
+    this.#onFatal(new LogWriteError(file, error));
+  }
+}
+
+function sizeOf(pending: Pending): number {
+  let bytes = 0;
+  for (const record of pending.records) bytes += recordSize(record.payload.length);
+  return bytes;
+}
