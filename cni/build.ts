@@ -1,0 +1,54 @@
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import { BUILD_MARK } from "./lib/mark.ts";
+import { PLUGINS } from "./plugins/index.ts";
+
+/** The longest `#!` line that the kernel reads (BINPRM_BUF_SIZE). */
+const SHEBANG_BYTES = 255;
+
+/**
+ * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and returns
+ * their paths. Existing files are replaced whole, so that a plugin that is being called stays as it is.
+ */
+export async function buildPlugins(outDir: string): Promise<string[]> {
+  const shebang = `#!${process.execPath}`;
+  if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
+    const what = `plugins cannot name their interpreter: ${process.execPath} is too long or has spaces`;
+    throw new CodedError("plugin-interpreter", what, { remedy: "install into a plainer path" });
+  }
+  const { build } = await import("esbuild");
+  const native = createRequire(import.meta.url).resolve("koffi");
+  const { outputFiles } = await build({
+    entryPoints: [...PLUGINS.keys()].map((name) => ({ in: entryOf(name), out: name })),
+    bundle: true,
+    write: false,
+    outdir: outDir,
+    platform: "node",
+    format: "cjs",
+    target: "node24",
+    logLevel: "silent",
+    // A native addon cannot be part of the file: it is loaded from where it is installed.
+    alias: { koffi: native },
+    external: [native],
+  });
+  await mkdir(outDir, { recursive: true });
+  const files: string[] = [];
+  for (const name of PLUGINS.keys()) {
+    const output = outputFiles.find(({ path }) => path === join(outDir, `${name}.js`));
+    assert(output !== undefined, `esbuild wrote no ${name}`);
+    const file = join(outDir, name);
+    await writeFile(`${file}.new`, `${shebang}\n${BUILD_MARK}${name}\n${output.text}`);
+    await chmod(`${file}.new`, 0o755);
+    await rename(`${file}.new`, file);
+    files.push(file);
+  }
+  return files;
+}
+
+function entryOf(plugin: string): string {
+  return fileURLToPath(new URL(`./plugins/${plugin}/main.ts`, import.meta.url));
+}

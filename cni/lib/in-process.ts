@@ -1,0 +1,50 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { dispatch, type CniPlugin } from "./skel.ts";
+import type { Invoke, PluginRequest } from "./types.ts";
+import { BUILD_MARK } from "./mark.ts";
+
+const MARK_BYTES = 512;
+
+/**
+ * Calls a plugin within this process when the file found is this package's own build, and by `exec` when
+ * it is anything else: whoever replaces the file gets the replacement called.
+ */
+export function inProcessInvoke(options: {
+  plugins: ReadonlyMap<string, CniPlugin>;
+  exec: Invoke;
+}): Invoke {
+  const seen = new Map<string, { mark: string; plugin: CniPlugin | undefined }>();
+
+  function ours(file: string): CniPlugin | undefined {
+    const { ino, mtimeMs, size } = statSync(file);
+    const mark = `${ino} ${mtimeMs} ${size}`;
+    const known = seen.get(file);
+    if (known?.mark === mark) return known.plugin;
+    const name = markOf(file);
+    const plugin = name === undefined ? undefined : options.plugins.get(name);
+    seen.set(file, { mark, plugin });
+    return plugin;
+  }
+
+  const invoke: Invoke = async (file, request) => {
+    const plugin = ours(file);
+    if (!plugin) return options.exec(file, request);
+    // As over a pipe: neither side sees what the other does to its objects later.
+    const copy = structuredClone(request) satisfies PluginRequest;
+    return structuredClone(await dispatch(plugin, copy, invoke));
+  };
+  return invoke;
+}
+
+/** The plugin's name on the second line of a file that `buildPlugins` wrote, or undefined. */
+function markOf(file: string): string | undefined {
+  const head = Buffer.alloc(MARK_BYTES);
+  const fd = openSync(file, "r");
+  try {
+    readSync(fd, head, 0, MARK_BYTES, 0);
+  } finally {
+    closeSync(fd);
+  }
+  const line = head.toString("latin1").split("\n")[1] ?? "";
+  return line.startsWith(BUILD_MARK) ? line.slice(BUILD_MARK.length).trim() : undefined;
+}

@@ -1,0 +1,93 @@
+import { isIP } from "node:net";
+import { CniError } from "../../lib/errors.ts";
+import { requireIfName } from "../../lib/names.ts";
+import { argument, type PluginCall } from "../../lib/skel.ts";
+
+/** What the bridge plugin was asked for, defaults filled in. */
+export interface BridgeConfig {
+  bridge: string;
+  isGateway: boolean;
+  isDefaultGateway: boolean;
+  forceAddress: boolean;
+  ipMasq: boolean;
+  hairpin: boolean;
+  promiscuous: boolean;
+  isolated: boolean;
+  /** Undefined: the kernel's default. */
+  mtu: number | undefined;
+  /** The container's hardware address; undefined: the kernel's choice. */
+  mac: string | undefined;
+}
+
+/** Options of the reference plugin that are not there yet: naming them is better than ignoring them. */
+const UNSUPPORTED = ["vlan", "vlanTrunk", "macspoofchk", "preserveDefaultVlan"] as const;
+
+/** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
+export function configOf(call: PluginCall): BridgeConfig {
+  const { config } = call;
+  const flag = (key: string): boolean => {
+    const value = config[key] ?? false;
+    if (typeof value === "boolean") return value;
+    throw new CniError("invalid-config", `${key} ${JSON.stringify(value)} is not a boolean`);
+  };
+  for (const key of UNSUPPORTED) {
+    const value = config[key];
+    const idle = value === undefined || value === false || value === 0;
+    if (idle || (key === "preserveDefaultVlan" && value === true)) continue;
+    throw new CniError("unsupported-field", `bridge: ${key} is not supported`);
+  }
+  if (flag("disableContainerInterface")) {
+    throw new CniError("unsupported-field", "bridge: disableContainerInterface is not supported");
+  }
+  const backend = config.ipMasqBackend ?? "nftables";
+  if (backend !== "nftables") {
+    const what = `bridge: ipMasqBackend ${JSON.stringify(backend)} is not supported, nftables is`;
+    throw new CniError("unsupported-field", what);
+  }
+  const isDefaultGateway = flag("isDefaultGateway");
+  if (flag("hairpinMode") && flag("promiscMode")) {
+    throw new CniError("invalid-config", "hairpinMode and promiscMode exclude each other");
+  }
+  return {
+    bridge: bridgeName(config.bridge),
+    isGateway: isDefaultGateway || flag("isGateway"),
+    isDefaultGateway,
+    forceAddress: flag("forceAddress"),
+    ipMasq: flag("ipMasq"),
+    hairpin: flag("hairpinMode"),
+    promiscuous: flag("promiscMode"),
+    isolated: flag("portIsolation"),
+    mtu: mtuOf(config.mtu),
+    mac: macOf(call),
+  };
+}
+
+function bridgeName(value: unknown): string {
+  try {
+    return requireIfName(value ?? "cni0");
+  } catch (thrown) {
+    const what = `bridge ${JSON.stringify(value)} is not the name of an interface`;
+    throw new CniError("invalid-config", what, { cause: thrown });
+  }
+}
+
+function mtuOf(value: unknown): number | undefined {
+  if (value === undefined || value === 0) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 68 && value <= 65535) {
+    return value;
+  }
+  throw new CniError("invalid-config", `mtu ${JSON.stringify(value)} is not from 68 to 65535`);
+}
+
+/** From the capability `mac`, `args.cni.mac`, or CNI_ARGS `MAC=`, in that order. */
+function macOf(call: PluginCall): string | undefined {
+  const runtime = call.config.runtimeConfig as { mac?: string } | undefined;
+  const args = call.config.args as { cni?: { mac?: string } } | undefined;
+  const mac = runtime?.mac ?? args?.cni?.mac ?? argument(call.args, "MAC");
+  if (mac === undefined || /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) return mac;
+  throw new CniError("invalid-config", `mac ${JSON.stringify(mac)} is not a MAC address`);
+}
+
+export function familyOf(cidr: string): 4 | 6 {
+  return isIP(cidr.split("/")[0] ?? "") === 6 ? 6 : 4;
+}

@@ -1,0 +1,61 @@
+import { formatIp, subnetOf } from "../../lib/ip.ts";
+import type { CniResult, ResultInterface, ResultIp, ResultRoute } from "../../lib/types.ts";
+import { type BridgeConfig, familyOf } from "./config.ts";
+
+/** What the addresses from IPAM mean for the container and for the bridge. */
+export interface AddressPlan {
+  ips: ResultIp[];
+  routes: ResultRoute[];
+  /** The bridge's own addresses, in CIDR notation: one per gateway. */
+  gateways: string[];
+}
+
+/**
+ * Completes what IPAM gave. A bridge that is the gateway takes the subnet's first address where IPAM named
+ * none, and, as default gateway, a default route of each family that has none yet.
+ */
+export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
+  const ips = (ipam.ips ?? []).map((ip): ResultIp => {
+    const gateway = ip.gateway ?? (config.isGateway ? firstOf(ip.address) : undefined);
+    return { ...ip, interface: 2, ...(gateway ? { gateway } : {}) };
+  });
+  const routes = [...(ipam.routes ?? [])];
+  const gateways: string[] = [];
+  for (const { address, gateway } of ips) {
+    if (!config.isGateway || !gateway) continue;
+    const own = `${gateway}/${address.split("/")[1]}`;
+    if (!gateways.includes(own)) gateways.push(own);
+    const everywhere = familyOf(address) === 4 ? "0.0.0.0/0" : "::/0";
+    if (config.isDefaultGateway && !routes.some((route) => route.dst === everywhere)) {
+      routes.push({ dst: everywhere, gw: gateway });
+    }
+  }
+  return { ips, routes, gateways };
+}
+
+function firstOf(cidr: string): string {
+  const { family, network } = subnetOf(cidr);
+  return formatIp({ family, value: network + 1n });
+}
+
+/** The gateway of a route: its own, or that of the address of the same family. */
+export function gatewayOf(route: ResultRoute, ips: readonly ResultIp[]): string | undefined {
+  const family = familyOf(route.dst);
+  return route.gw ?? ips.find((ip) => familyOf(ip.address) === family && ip.gateway)?.gateway;
+}
+
+/** The plugin's result: bridge, host's end, container's end, in the order of the reference plugin. */
+export function planResult(
+  interfaces: ResultInterface[],
+  addresses: AddressPlan,
+  ipam: CniResult,
+): CniResult {
+  const { ips, routes } = addresses;
+  return {
+    cniVersion: "1.1.0",
+    interfaces,
+    ...(ips.length ? { ips } : {}),
+    ...(routes.length ? { routes } : {}),
+    ...(ipam.dns ? { dns: ipam.dns } : {}),
+  };
+}

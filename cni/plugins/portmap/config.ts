@@ -1,0 +1,63 @@
+import { isIP } from "node:net";
+import { CniError } from "../../lib/errors.ts";
+import type { PluginCall } from "../../lib/skel.ts";
+import type { PortMapping } from "../../lib/types.ts";
+
+export interface PortmapConfig {
+  mappings: PortMapping[];
+  /** Masquerade what comes from the container's own subnet, so that answers come back this way. */
+  snat: boolean;
+  /** Masquerade everything. */
+  masqAll: boolean;
+}
+
+const UNSUPPORTED = ["conditionsV4", "conditionsV6", "externalSetMarkChain", "markMasqBit"] as const;
+
+/** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
+export function configOf(call: PluginCall): PortmapConfig {
+  const { config } = call;
+  for (const key of UNSUPPORTED) {
+    if (config[key] === undefined || config[key] === null) continue;
+    throw new CniError("unsupported-field", `portmap: ${key} is not supported`);
+  }
+  const backend = config.backend ?? "nftables";
+  if (backend !== "nftables") {
+    const what = `portmap: backend ${JSON.stringify(backend)} is not supported, nftables is`;
+    throw new CniError("unsupported-field", what);
+  }
+  const runtime = config.runtimeConfig as { portMappings?: unknown } | undefined;
+  const mappings = runtime?.portMappings ?? [];
+  if (!Array.isArray(mappings)) {
+    throw new CniError("invalid-config", "runtimeConfig.portMappings is not a list");
+  }
+  return {
+    mappings: mappings.map(mappingOf).filter((mapping) => mapping.hostPort !== 0),
+    snat: config.snat !== false,
+    masqAll: config.masqAll === true,
+  };
+}
+
+function mappingOf(value: unknown): PortMapping {
+  const mapping = value as Partial<PortMapping>;
+  const invalid = (why: string) =>
+    new CniError("invalid-config", `port mapping ${JSON.stringify(value)}: ${why}`);
+  const isPort = (port: unknown, least: number) =>
+    typeof port === "number" && Number.isInteger(port) && port >= least && port <= 65535;
+  const { hostPort = 0, containerPort } = mapping;
+  // A host port of 0 means: none.
+  if (!isPort(hostPort, 0)) throw invalid("hostPort is not a port");
+  if (!isPort(containerPort, 1)) throw invalid("containerPort is not a port");
+  const protocol = (mapping.protocol ?? "tcp").toLowerCase();
+  if (protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp") {
+    throw invalid("protocol is none of tcp, udp, sctp");
+  }
+  const hostIP = mapping.hostIP ?? "";
+  if (hostIP !== "" && isIP(hostIP) === 0) throw invalid("hostIP is not an IP address");
+  const unspecified = hostIP === "" || hostIP === "0.0.0.0" || hostIP === "::";
+  return {
+    hostPort,
+    containerPort: containerPort as number,
+    protocol,
+    ...(unspecified ? {} : { hostIP }),
+  };
+}

@@ -1,0 +1,84 @@
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { applyRuleset, NftError } from "@raft2kube/linux/nft.ts";
+import { CniError } from "../../lib/errors.ts";
+import { deleteElements, listElements, type NftElement } from "../../lib/nft-elements.ts";
+import { isStale, ownerComment } from "../../lib/owner.ts";
+import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
+import type { CniResult } from "../../lib/types.ts";
+import { configOf } from "./config.ts";
+import { planElements, portmapRules, TABLE } from "./plan.ts";
+
+/** Maps ports of the host to ports of the container. Runs after the plugin that gave the addresses. */
+export const portmap: CniPlugin = {
+  name: "portmap",
+
+  async add(call) {
+    const { result, elements } = planned(call);
+    if (elements.length === 0) return result;
+    try {
+      await applyRuleset(portmapRules(elements));
+    } catch (thrown) {
+      throw (await conflict(elements)) ?? thrown;
+    }
+    return result;
+  },
+
+  async del(call) {
+    const mine = commentOf(call);
+    try {
+      await deleteElements(TABLE, (comment) => comment === mine);
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // a GC deleted them at the same time
+    }
+  },
+
+  async check(call) {
+    const { elements } = planned(call);
+    if (elements.length === 0) return;
+    const present = await listElements(TABLE);
+    const missing = elements.find((element) => !present.some((other) => same(element, other)));
+    if (!missing) return;
+    throw new CniError("check-failed", `port mapping ${missing.key} to ${missing.value} is gone`);
+  },
+
+  async status(call) {
+    configOf(call);
+    try {
+      await applyRuleset("");
+    } catch (thrown) {
+      if (!(thrown instanceof NftError)) throw thrown;
+      throw new CniError("not-available", messageOf(thrown), { cause: thrown });
+    }
+  },
+
+  async gc(call, valid) {
+    await deleteElements(TABLE, (comment) => isStale(comment, call.network, valid));
+  },
+};
+
+const commentOf = (call: PluginCall) =>
+  ownerComment(call.network, call.containerId, call.ifName);
+
+function planned(call: PluginCall): { result: CniResult; elements: NftElement[] } {
+  const config = configOf(call);
+  const result = call.prevResult;
+  if (!result) {
+    throw new CniError("invalid-config", "portmap has to be chained: it needs prevResult");
+  }
+  return { result, elements: planElements(config, result, commentOf(call)) };
+}
+
+function same(a: NftElement, b: NftElement): boolean {
+  return a.set === b.set && a.key === b.key && a.value === b.value && a.comment === b.comment;
+}
+
+/** The error for a host port that another container has, when that is why nft refused. */
+async function conflict(elements: readonly NftElement[]): Promise<CniError | undefined> {
+  for (const other of await listElements(TABLE)) {
+    const mine = elements.find((element) => element.set === other.set && element.key === other.key);
+    if (!mine || mine.comment === other.comment) continue;
+    const port = other.key.replaceAll(" . ", "/");
+    return new CniError("try-again", `host port ${port} is mapped to ${other.value} already`);
+  }
+  return undefined;
+}
