@@ -1,5 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
+import { textAttribute } from "./netlink-attributes.ts";
 import { inNetns } from "./netns.ts";
 
 /** nft refused a transaction: nothing of it was applied. `message` holds what nft said. */
@@ -70,4 +72,27 @@ export async function listRuleset(args: string[], options: NftOptions = {}): Pro
 export async function deleteTable(family: string, name: string, options: NftOptions = {}) {
   // Adding first makes the deletion of one that is missing no error, within one transaction.
   await applyRuleset(`add table ${family} ${name}\ndelete table ${family} ${name}\n`, options);
+}
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG_GETTABLE = 1;
+const NFTA_TABLE_NAME = 1;
+/** Family numbers of nf_tables (linux/netfilter.h). */
+const NFPROTO = { inet: 1, ip: 2, ip6: 10 } as const;
+
+/** Whether a table is there, in the namespace this thread is in. Asks the kernel: no process is run. */
+export function nftTableExists(family: keyof typeof NFPROTO, name: string): boolean {
+  using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  const body = Buffer.concat([
+    Buffer.from([NFPROTO[family], 0, 0, 0]),
+    textAttribute(NFTA_TABLE_NAME, name),
+  ]);
+  try {
+    const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
+    netfilter.request(type, 0, body, `get nft table ${family} ${name}`);
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return false;
+    throw thrown;
+  }
 }
