@@ -1,0 +1,93 @@
+import { readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
+import type { Device } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { OciDevice, OciDeviceRule } from "./spec.ts";
+
+const deny: OciDeviceRule = { allow: false, access: "rwm" };
+const allow = (major: number, minor: number | undefined): OciDeviceRule => ({
+  allow: true,
+  type: "c",
+  major,
+  ...(minor !== undefined && { minor }),
+  access: "rwm",
+});
+
+/** Nodes may be made, and the harmless devices used: null, zero, full, random, urandom, terminals. */
+const DEFAULT_RULES: OciDeviceRule[] = [
+  deny,
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "b", access: "m" },
+  ...[3, 5, 7, 8, 9].map((minor) => allow(1, minor)),
+  allow(5, 0),
+  allow(5, 2),
+  allow(136, undefined),
+];
+
+/** A device node of the host, or undefined when the file is none. */
+function deviceAt(hostPath: string, containerPath: string): OciDevice | undefined {
+  const stats = statSync(hostPath);
+  const type = stats.isCharacterDevice() ? "c" : stats.isBlockDevice() ? "b" : undefined;
+  if (type === undefined) return undefined;
+  const { uid, gid, mode } = stats;
+  const number = splitDeviceNumber(stats.rdev);
+  return { path: containerPath, type, ...number, fileMode: mode & 0o777, uid, gid };
+}
+
+/** The devices at a path: itself, or all in a folder (`/dev/snd`). */
+function devicesAt(hostPath: string, containerPath: string): OciDevice[] {
+  let isDirectory: boolean;
+  try {
+    isDirectory = statSync(hostPath).isDirectory();
+  } catch (cause) {
+    if (!isErrno(cause, "ENOENT")) throw cause;
+    throw new RuntimeError("invalid-argument", `device ${hostPath} does not exist`, { cause });
+  }
+  if (isDirectory) {
+    return readdirSync(hostPath).flatMap((name) =>
+      devicesAt(path.join(hostPath, name), path.join(containerPath, name)),
+    );
+  }
+  const device = deviceAt(hostPath, containerPath);
+  if (device) return [device];
+  throw new RuntimeError("invalid-argument", `${hostPath} is no device`);
+}
+
+/** Every device of the host's /dev, for privileged containers; terminals stay the container's own. */
+function allDevices(): OciDevice[] {
+  const own = new Set(["pts", "shm", "mqueue", "fd", "console", "ptmx", "tty"]);
+  const walk = (directory: string): OciDevice[] =>
+    readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+      const file = path.join(directory, entry.name);
+      if (directory === "/dev" && own.has(entry.name)) return [];
+      if (entry.isDirectory()) return walk(file);
+      return entry.isCharacterDevice() || entry.isBlockDevice() ? devicesAt(file, file) : [];
+    });
+  return walk("/dev");
+}
+
+/** Device nodes of a container and the rules of its devices cgroup. */
+export function devicesFor(
+  wanted: Device[],
+  options: { privileged: boolean },
+): { devices: OciDevice[]; rules: OciDeviceRule[] } {
+  if (options.privileged) {
+    return { devices: allDevices(), rules: [{ allow: true, access: "rwm" }] };
+  }
+  const devices: OciDevice[] = [];
+  const rules = [...DEFAULT_RULES];
+  for (const { hostPath, containerPath, permissions } of wanted) {
+    const access = permissions || "rwm";
+    if (!/^[rwm]+$/.test(access)) {
+      throw new RuntimeError("invalid-argument", `device permissions ${JSON.stringify(access)}`);
+    }
+    for (const device of devicesAt(hostPath, containerPath)) {
+      const { type, major, minor } = device;
+      devices.push(device);
+      rules.push({ allow: true, type, major, minor, access });
+    }
+  }
+  return { devices, rules };
+}

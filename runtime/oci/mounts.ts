@@ -1,0 +1,145 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { mountOf, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { OciMount } from "./spec.ts";
+
+/** The file systems that every container has (runtime-spec, config-linux.md, default filesystems). */
+export function kernelMounts(options: { privileged: boolean }): OciMount[] {
+  const access = options.privileged ? "rw" : "ro";
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+      destination: "/dev/mqueue",
+      type: "mqueue",
+      source: "mqueue",
+      options: ["nosuid", "noexec", "nodev"],
+    },
+    {
+      destination: "/sys",
+      type: "sysfs",
+      source: "sysfs",
+      options: ["nosuid", "noexec", "nodev", access],
+    },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: ["nosuid", "noexec", "nodev", "relatime", access],
+    },
+  ];
+}
+
+function bind(destination: string, source: string, options: string[]): OciMount {
+  return { destination, type: "bind", source, options: ["rbind", ...options] };
+}
+
+/** Files and folders of the sandbox that its containers see, unless a volume is mounted there. */
+export function sandboxMounts(
+  files: { shm: string; resolvConf: string; hostname: string; hosts: string },
+  options: { readonly: boolean },
+): OciMount[] {
+  const access = options.readonly ? "ro" : "rw";
+  return [
+    bind("/dev/shm", files.shm, ["rprivate", "rw", "nosuid", "nodev", "noexec"]),
+    bind("/etc/resolv.conf", files.resolvConf, ["rprivate", access]),
+    bind("/etc/hostname", files.hostname, ["rprivate", access]),
+    bind("/etc/hosts", files.hosts, ["rprivate", access]),
+  ];
+}
+
+const PROPAGATION: Record<number, "rprivate" | "rslave" | "rshared"> = {
+  [MountPropagation.PROPAGATION_PRIVATE]: "rprivate",
+  [MountPropagation.PROPAGATION_HOST_TO_CONTAINER]: "rslave",
+  [MountPropagation.PROPAGATION_BIDIRECTIONAL]: "rshared",
+};
+
+/** Propagation needs a mount that propagates: say so here, as the OCI runtime's error would not. */
+function requirePropagation(source: string, propagation: "rslave" | "rshared"): void {
+  const mount = mountOf(source, readMountInfo());
+  const tags = mount?.propagation ?? [];
+  const shared = tags.some((tag) => tag.startsWith("shared:"));
+  const slave = tags.some((tag) => tag.startsWith("master:"));
+  if (shared || (propagation === "rslave" && slave)) return;
+  throw new RuntimeError(
+    "failed-precondition",
+    `${source} is on the mount ${mount?.mountPoint ?? "/"}, which is not shared` +
+      (propagation === "rslave" ? " nor a slave" : ""),
+    { remedy: `mount --make-rshared ${mount?.mountPoint ?? "/"}` },
+  );
+}
+
+/** The source of a volume, links resolved. One that is missing is made, a folder, as kubelets expect. */
+function sourceOf(mount: Mount): string {
+  if (!mount.hostPath.startsWith("/")) {
+    throw new RuntimeError("invalid-argument", `mount source ${mount.hostPath} is not absolute`);
+  }
+  try {
+    return realpathSync(mount.hostPath);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    mkdirSync(mount.hostPath, { recursive: true });
+    return realpathSync(mount.hostPath);
+  }
+}
+
+function refuseUnsupported(mount: Mount): void {
+  const what =
+    mount.image !== undefined
+      ? "an image as a volume"
+      : mount.uidMappings.length + mount.gidMappings.length > 0
+        ? "a volume with id mappings"
+        : mount.recursiveReadOnly
+          ? "a recursively read-only mount"
+          : undefined;
+  if (what === undefined) return;
+  throw new RuntimeError("unimplemented", `${what} (at ${mount.containerPath}) is not supported`);
+}
+
+/** One volume of a container. */
+function volumeMount(mount: Mount): OciMount {
+  refuseUnsupported(mount);
+  if (!mount.containerPath.startsWith("/")) {
+    throw new RuntimeError("invalid-argument", `mount path ${mount.containerPath} is not absolute`);
+  }
+  const source = sourceOf(mount);
+  const propagation = PROPAGATION[mount.propagation];
+  if (propagation === undefined) {
+    throw new RuntimeError("invalid-argument", `mount propagation ${mount.propagation}`);
+  }
+  if (propagation !== "rprivate") requirePropagation(source, propagation);
+  return bind(mount.containerPath, source, [propagation, mount.readonly ? "ro" : "rw"]);
+}
+
+/** The volumes of a container in the order that they must be mounted: outer folders first. */
+export function volumeMounts(mounts: Mount[]): OciMount[] {
+  const depth = (mount: Mount) => mount.containerPath.split("/").filter(Boolean).length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b)).map(volumeMount);
+}
+
+/** The propagation that the container's root needs so that its volumes' can work. */
+export function rootPropagation(mounts: Mount[]): "private" | "slave" | "shared" {
+  const values = mounts.map((mount) => PROPAGATION[mount.propagation]);
+  if (values.includes("rshared")) return "shared";
+  return values.includes("rslave") ? "slave" : "private";
+}
+
+/** Base mounts with those left out that a volume replaces. */
+export function combineMounts(base: OciMount[], volumes: OciMount[]): OciMount[] {
+  const normal = (path: string) => path.replace(/\/+$/, "");
+  const taken = new Set(volumes.map((mount) => normal(mount.destination)));
+  return [...base.filter((mount) => !taken.has(normal(mount.destination))), ...volumes];
+}

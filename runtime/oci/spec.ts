@@ -1,0 +1,98 @@
+/** The OCI runtime spec's config.json, the fields that we write (runtime-spec 1.0.2, config.md). */
+export interface OciSpec {
+  ociVersion: "1.0.2";
+  process: OciProcess;
+  root: { path: string; readonly: boolean };
+  hostname?: string;
+  mounts: OciMount[];
+  linux: OciLinux;
+}
+
+export interface OciProcess {
+  terminal: boolean;
+  user: OciUser;
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities: OciCapabilities;
+  noNewPrivileges: boolean;
+  oomScoreAdj?: number;
+}
+
+export interface OciUser {
+  uid: number;
+  gid: number;
+  additionalGids: number[];
+}
+
+export interface OciCapabilities {
+  bounding: string[];
+  effective: string[];
+  permitted: string[];
+  inheritable: string[];
+  ambient: string[];
+}
+
+export interface OciMount {
+  destination: string;
+  source: string;
+  type: string;
+  options: string[];
+}
+
+export interface OciNamespace {
+  type: "pid" | "network" | "ipc" | "uts" | "mount" | "cgroup" | "user";
+  /** Join this one; absent: a new one. */
+  path?: string;
+}
+
+export interface OciDevice {
+  path: string;
+  type: "c" | "b";
+  major: number;
+  minor: number;
+  fileMode: number;
+  uid: number;
+  gid: number;
+}
+
+export interface OciDeviceRule {
+  allow: boolean;
+  type?: "a" | "b" | "c";
+  major?: number;
+  minor?: number;
+  access: string;
+}
+
+export interface OciLinux {
+  namespaces: OciNamespace[];
+  cgroupsPath: string;
+  resources: OciResources;
+  devices?: OciDevice[];
+  sysctl?: Record<string, string>;
+  seccomp?: OciSeccomp;
+  maskedPaths?: string[];
+  readonlyPaths?: string[];
+  rootfsPropagation?: "private" | "slave" | "shared";
+}
+
+export interface OciResources {
+  devices?: OciDeviceRule[];
+  memory?: { limit?: number; swap?: number };
+  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  pids?: { limit: number };
+  unified?: Record<string, string>;
+}
+
+export interface OciSeccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  flags?: string[];
+  syscalls: {
+    names: string[];
+    action: string;
+    errnoRet?: number;
+    args?: { index: number; value: number; valueTwo?: number; op: string }[];
+  }[];
+}

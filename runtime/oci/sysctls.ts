@@ -1,0 +1,33 @@
+import { RuntimeError } from "../errors.ts";
+
+const NAME = /^[a-z0-9_-]+(?:[./][a-z0-9_-]+)+$/i;
+const IPC = /^(?:kernel\.(?:shm|msg|sem)|fs\.mqueue\.)/;
+
+/**
+ * Sysctls of a sandbox, each of which must belong to a namespace that the pod has of its own: one
+ * that reaches the host is refused here whatever the caller allowed (CVE-2022-0811 was a way around).
+ */
+export function sysctlsFor(
+  wanted: Record<string, string>,
+  own: { network: boolean; ipc: boolean },
+): Record<string, string> {
+  const refuse = (name: string, why: string) =>
+    new RuntimeError("invalid-argument", `sysctl ${JSON.stringify(name)} ${why}`);
+  const sysctls: Record<string, string> = {};
+  for (const [given, value] of Object.entries(wanted)) {
+    if (!NAME.test(given)) throw refuse(given, "is malformed");
+    const name = given.replaceAll("/", ".");
+    if (name.startsWith("net.")) {
+      if (!own.network) throw refuse(given, "is not allowed with the host's network");
+    } else if (IPC.test(name)) {
+      if (!own.ipc) throw refuse(given, "is not allowed with the host's ipc");
+    } else {
+      throw refuse(given, "does not belong to a namespace of the pod");
+    }
+    if (/[\n\0]/.test(value)) throw refuse(given, "has a value of several lines");
+    sysctls[name] = value;
+  }
+  // A pod's network is its own: its processes may bind any port of it.
+  if (own.network) sysctls["net.ipv4.ip_unprivileged_port_start"] ??= "0";
+  return sysctls;
+}
