@@ -16,3 +16,9 @@ export const DRIVER_INFO_TIMEOUT_MS = 10_000;
 
 /** Writes of the CSINode that lost a race before registration gives up and is tried again. */
 export const PUBLISH_ATTEMPTS_MAX = 5;
+
+/** One call of a driver that mounts or unmounts (upstream: 2 minutes). */
+export const DRIVER_CALL_TIMEOUT_MS = 120_000;
+
+/** A CSIDriver object read this long ago is read again. */
+export const CSI_DRIVER_TTL_MS = 60_000;

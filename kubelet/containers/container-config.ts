@@ -1,0 +1,87 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
+import type { Mount } from "@raft2kube/proto/gen/cri.ts";
+import { CONTAINER_NAME_LABEL, HASH_ANNOTATION } from "../cri/observe.ts";
+import type { DeviceAllocation } from "../device-allocation.ts";
+import type { ReadyImage } from "../images/pull.ts";
+import { containerLogPath } from "../pods/pod-paths.ts";
+import { podLabels } from "../sandbox/sandbox-config.ts";
+import type { ReadyVolume } from "../volumes/plugin.ts";
+import { containerHash } from "./container-hash.ts";
+import { ContainerConfigError } from "./env.ts";
+import { expand } from "./expand.ts";
+import { volumeDevices } from "./mounts.ts";
+import { containerLinuxResources } from "./resources.ts";
+import { containerSecurity } from "./security.ts";
+
+/** Annotations that a restarted kubelet reads back (upstream's names). */
+export const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
+export const TERMINATION_FILE_ANNOTATION = "r2k.io/termination-file";
+export const TERMINATION_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy";
+const TERMINATION_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath";
+const GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod";
+
+export interface ContainerParts {
+  attempt: number;
+  image: ReadyImage;
+  env: ReadonlyMap<string, string>;
+  mounts: Init<Mount>[];
+  volumes: ReadonlyMap<string, ReadyVolume>;
+  devices: DeviceAllocation;
+  /** The host's file behind terminationMessagePath. */
+  terminationLog: string;
+  seccompRoot: string;
+  nodeMemory_bytes: number;
+}
+
+/** The CRI configuration of one container. Throws ContainerConfigError. */
+export function containerConfig(
+  pod: Pod,
+  container: Container,
+  parts: ContainerParts,
+): Init<ContainerConfig> {
+  const { attempt, image, env, devices } = parts;
+  const lookup = (name: string) => env.get(name);
+  return {
+    metadata: { name: container.name, attempt },
+    image: { image: image.imageRef, userSpecifiedImage: container.image ?? "" },
+    command: (container.command ?? []).map((word) => expand(word, lookup)),
+    args: (container.args ?? []).map((word) => expand(word, lookup)),
+    workingDir: container.workingDir ?? "",
+    envs: [
+      ...[...env].map(([key, value]) => ({ key, value })),
+      ...devices.envs.filter(({ key }) => !env.has(key)),
+    ],
+    mounts: [...parts.mounts, ...devices.mounts],
+    devices: [...volumeDevices(container, parts.volumes), ...devices.devices],
+    CDIDevices: devices.cdiDevices,
+    labels: { ...podLabels(pod), [CONTAINER_NAME_LABEL]: container.name },
+    annotations: {
+      ...devices.annotations,
+      [HASH_ANNOTATION]: containerHash(container),
+      [RESTART_COUNT_ANNOTATION]: String(attempt),
+      [TERMINATION_FILE_ANNOTATION]: parts.terminationLog,
+      [TERMINATION_PATH_ANNOTATION]: container.terminationMessagePath ?? "/dev/termination-log",
+      [TERMINATION_POLICY_ANNOTATION]: container.terminationMessagePolicy ?? "File",
+      [GRACE_ANNOTATION]: String(pod.spec.terminationGracePeriodSeconds ?? 30),
+    },
+    logPath: containerLogPath(container.name, attempt),
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    linux: {
+      resources: containerLinuxResources(pod, container, parts.nodeMemory_bytes),
+      securityContext: containerSecurity(pod, container, image.user, parts.seccompRoot),
+    },
+    stopSignal: stopSignal(container),
+  };
+}
+
+function stopSignal(container: Container): Signal {
+  const name = container.lifecycle?.stopSignal;
+  if (!name) return Signal.RUNTIME_DEFAULT;
+  const signal = Signal[name as keyof typeof Signal];
+  if (signal === undefined) throw new ContainerConfigError(`unknown stopSignal ${name}`);
+  return signal;
+}

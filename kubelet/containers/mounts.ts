@@ -1,0 +1,121 @@
+import { join } from "node:path";
+import type { Container, Pod, VolumeMount } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { type Device, type Mount, MountPropagation } from "@raft2kube/proto/gen/cri.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { uidOf } from "../pods/pod-identity.ts";
+import { type PodPaths, subpathsDir } from "../pods/pod-paths.ts";
+import type { ReadyVolume } from "../volumes/plugin.ts";
+import { mountSubPath } from "../volumes/sub-path.ts";
+import { ContainerConfigError } from "./env.ts";
+import { expandStrictly } from "./expand.ts";
+
+export interface MountContext {
+  volumes: ReadonlyMap<string, ReadyVolume>;
+  env: ReadonlyMap<string, string>;
+  paths: PodPaths;
+  /** The pod's own /etc/hosts, when the kubelet manages one. */
+  hostsFile: string | undefined;
+  /** The file that becomes the container's terminationMessagePath. */
+  terminationLog: string;
+}
+
+const TERMINATION_PATH = "/dev/termination-log";
+
+/** Everything mounted into a container besides its image. Makes the bind mounts of subPaths. */
+export async function containerMounts(
+  pod: Pod,
+  container: Container,
+  context: MountContext,
+): Promise<Init<Mount>[]> {
+  const mounts: Init<Mount>[] = [];
+  for (const [index, wanted] of (container.volumeMounts ?? []).entries()) {
+    mounts.push(await volumeMount(pod, container, wanted, index, context));
+  }
+  const taken = new Set(mounts.map(({ containerPath }) => containerPath));
+  if (context.hostsFile && !taken.has("/etc/hosts")) {
+    mounts.push({ containerPath: "/etc/hosts", hostPath: context.hostsFile });
+  }
+  const containerPath = container.terminationMessagePath || TERMINATION_PATH;
+  mounts.push({ containerPath, hostPath: context.terminationLog });
+  return mounts;
+}
+
+async function volumeMount(
+  pod: Pod,
+  container: Container,
+  wanted: VolumeMount,
+  index: number,
+  { volumes, env, paths }: MountContext,
+): Promise<Init<Mount>> {
+  const volume = volumes.get(wanted.name);
+  if (!volume) throw new ContainerConfigError(`volume ${wanted.name} is not mounted in the pod`);
+  if (volume.kind === "block") {
+    throw new ContainerConfigError(`volume ${wanted.name} is a block device: use volumeDevices`);
+  }
+  let { hostPath } = volume;
+  const subPath = subPathOf(wanted, env);
+  if (subPath) {
+    const dir = subpathsDir(paths, uidOf(pod));
+    hostPath = join(dir, wanted.name, container.name, String(index));
+    try {
+      await mountSubPath(volume.hostPath, subPath, hostPath);
+    } catch (thrown) {
+      const why = messageOf(thrown);
+      throw new ContainerConfigError(
+        `failed to prepare subPath for volumeMount "${wanted.name}" of container ` +
+          `"${container.name}": ${why}`,
+      );
+    }
+  }
+  const readonly = (wanted.readOnly ?? false) || volume.readOnly;
+  return {
+    containerPath: absolute(wanted.mountPath),
+    hostPath,
+    readonly,
+    recursiveReadOnly: readonly && (wanted.recursiveReadOnly ?? "Disabled") !== "Disabled",
+    propagation: propagationOf(wanted),
+  };
+}
+
+function subPathOf(wanted: VolumeMount, env: ReadonlyMap<string, string>): string {
+  if (!wanted.subPathExpr) return wanted.subPath ?? "";
+  try {
+    return expandStrictly(wanted.subPathExpr, (name) => env.get(name));
+  } catch (thrown) {
+    const why = messageOf(thrown);
+    throw new ContainerConfigError(`cannot expand subPathExpr ${wanted.subPathExpr}: ${why}`);
+  }
+}
+
+function propagationOf({ mountPropagation = "None" }: VolumeMount): MountPropagation {
+  switch (mountPropagation) {
+    case "HostToContainer":
+      return MountPropagation.PROPAGATION_HOST_TO_CONTAINER;
+    case "Bidirectional":
+      return MountPropagation.PROPAGATION_BIDIRECTIONAL;
+    case "None":
+      return MountPropagation.PROPAGATION_PRIVATE;
+    default:
+      throw new ContainerConfigError(`unknown mountPropagation ${String(mountPropagation)}`);
+  }
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `/${path}`;
+}
+
+/** Block volumes as devices of the container. */
+export function volumeDevices(
+  container: Container,
+  volumes: ReadonlyMap<string, ReadyVolume>,
+): Init<Device>[] {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const volume = volumes.get(name);
+    if (volume?.kind !== "block") {
+      throw new ContainerConfigError(`volume ${name} is not a block device`);
+    }
+    const permissions = volume.readOnly ? "r" : "mrw";
+    return { containerPath: devicePath, hostPath: volume.devicePath, permissions };
+  });
+}
