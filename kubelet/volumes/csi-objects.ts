@@ -1,0 +1,52 @@
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { CSI_DRIVERS, SECRETS } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
+import type { SecretName } from "./csi-plan.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/** The API objects that mounting a CSI volume needs. */
+export interface CsiObjects {
+  csiDriver(name: string): Promise<CSIDriver | undefined>;
+  /** The secret's data as text, for the driver. Throws VolumeError NotFound. */
+  secret(name: SecretName): Promise<Record<string, string>>;
+}
+
+/** Reads them from the apiserver; a CSIDriver is remembered for a minute, a secret never. */
+export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
+  const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
+  return {
+    async csiDriver(name) {
+      const known = remembered.get(name);
+      if (known && clock.monotonic() < known.until_ms) return known.object;
+      const object = await absentIsUndefined(client.resource<CSIDriver>(CSI_DRIVERS).get({ name }));
+      // An absent one is asked for again at once: it is often created a moment after the driver.
+      if (object) {
+        remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
+      }
+      return object;
+    },
+    async secret(name) {
+      const secret = await absentIsUndefined(client.resource<Secret>(SECRETS).get(name));
+      if (!secret) {
+        throw new VolumeError("NotFound", `secret ${name.namespace}/${name.name} not found`);
+      }
+      const entries = Object.entries(secret.data ?? {});
+      return Object.fromEntries(
+        entries.map(([key, value]) => [key, Buffer.from(value, "base64").toString()]),
+      );
+    },
+  };
+}
+
+async function absentIsUndefined<T>(got: Promise<T>): Promise<T | undefined> {
+  try {
+    return await got;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}

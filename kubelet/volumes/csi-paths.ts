@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+/** The plugin's name on disk, below `pods/<uid>/volumes/`. */
+export const CSI_PLUGIN_DIR = "kubernetes.io~csi";
+
+/** Where a volume's own directory is shown to its pod. */
+export function targetPath(volumeDir: string): string {
+  return join(volumeDir, "mount");
+}
+
+/** Below it, one directory per volume that is staged on this node; the layout is upstream's. */
+export function stagedVolumeDir(rootDir: string, driver: string, volumeHandle: string): string {
+  const hash = createHash("sha256").update(volumeHandle).digest("hex");
+  return join(rootDir, "plugins", "kubernetes.io", "csi", driver, hash);
+}
+
+/** The staging target path that all pods of the node share. */
+export function stagingPath(rootDir: string, driver: string, volumeHandle: string): string {
+  return join(stagedVolumeDir(rootDir, driver, volumeHandle), "globalmount");
+}
+
+/** The id of an inline volume, which no one else knows: made from pod and name as upstream does. */
+export function inlineVolumeHandle(podUid: string, volumeName: string): string {
+  return `csi-${createHash("sha256").update(`${podUid}${volumeName}`).digest("hex")}`;
+}

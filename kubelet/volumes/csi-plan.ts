@@ -1,0 +1,183 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  NodeServiceCapability_RPC_Type as Capability,
+  VolumeCapability_AccessMode_Mode as Mode,
+  type VolumeCapability,
+} from "@raft2kube/proto/gen/csi.ts";
+import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { inlineVolumeHandle } from "./csi-paths.ts";
+import type { VolumeSpec } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+export interface SecretName {
+  namespace: string;
+  name: string;
+}
+
+/** All that the driver is called with, decided before the first call. */
+export interface CsiMountPlan {
+  driver: string;
+  volumeHandle: string;
+  lifecycle: "Persistent" | "Ephemeral";
+  capability: Init<VolumeCapability>;
+  volumeContext: Record<string, string>;
+  readOnly: boolean;
+  stageSecret: SecretName | undefined;
+  publishSecret: SecretName | undefined;
+  /** Whether the kubelet gives the files to the pod's fsGroup; drivers with VOLUME_MOUNT_GROUP do it. */
+  ownedByFsGroup: boolean;
+  /** Whether publishing is repeated on each sync, for drivers whose content goes stale. */
+  republish: boolean;
+}
+
+/** The driver a volume names, in either of its two forms; undefined for other kinds of volume. */
+export function driverOf(spec: VolumeSpec): string | undefined {
+  return spec.volume.csi?.driver ?? spec.claim?.pv.spec.csi?.driver;
+}
+
+/** Whether the pod, or the volume itself, allows reading only. */
+export function isReadOnly({ volume, claim }: VolumeSpec): boolean {
+  if (volume.csi) return volume.csi.readOnly ?? false;
+  return (claim?.pv.spec.csi?.readOnly || volume.persistentVolumeClaim?.readOnly) ?? false;
+}
+
+/**
+ * Decides how a CSI volume is mounted. Throws VolumeError (NotSupported, NotAttached) for what this
+ * kubelet does not do. `object` is the driver's CSIDriver, whose absence has upstream's defaults. Pure.
+ */
+export function planCsiMount(
+  pod: Pod,
+  spec: VolumeSpec,
+  object: CSIDriver | undefined,
+  capabilities: ReadonlySet<number>,
+  fsGroup: number | undefined,
+): CsiMountPlan {
+  const plan = spec.volume.csi
+    ? planInline(pod, spec, object)
+    : planPersistent(spec, object, capabilities);
+  const mount = plan.capability.mount ?? {};
+  const mountsGroup = capabilities.has(Capability.VOLUME_MOUNT_GROUP);
+  const volumeMountGroup = mountsGroup && fsGroup !== undefined ? String(fsGroup) : "";
+  return {
+    ...plan,
+    capability: { ...plan.capability, mount: { ...mount, volumeMountGroup } },
+    volumeContext: { ...plan.volumeContext, ...podInfo(pod, plan.lifecycle, object) },
+    ownedByFsGroup: !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),
+    republish: object?.spec.requiresRepublish ?? false,
+  };
+}
+
+type PartialPlan = Omit<CsiMountPlan, "ownedByFsGroup" | "republish">;
+
+function planInline(pod: Pod, spec: VolumeSpec, object: CSIDriver | undefined): PartialPlan {
+  const source = spec.volume.csi!;
+  const modes = object?.spec.volumeLifecycleModes ?? ["Persistent"];
+  if (!modes.includes("Ephemeral")) {
+    const message = `volume mode "Ephemeral" not supported by driver ${source.driver}`;
+    throw new VolumeError("NotSupported", message, {
+      remedy: "use a PersistentVolumeClaim, or list Ephemeral in the CSIDriver's lifecycle modes",
+    });
+  }
+  const secret = source.nodePublishSecretRef?.name;
+  return {
+    driver: source.driver,
+    volumeHandle: inlineVolumeHandle(uidOf(pod), spec.name),
+    lifecycle: "Ephemeral",
+    capability: {
+      mount: { fsType: source.fsType ?? "" },
+      accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+    },
+    volumeContext: source.volumeAttributes ?? {},
+    readOnly: isReadOnly(spec),
+    stageSecret: undefined,
+    publishSecret: secret === undefined ? undefined : { namespace: namespaceOf(pod), name: secret },
+  };
+}
+
+function planPersistent(
+  spec: VolumeSpec,
+  object: CSIDriver | undefined,
+  capabilities: ReadonlySet<number>,
+): PartialPlan {
+  const { pv } = spec.claim!;
+  const source = pv.spec.csi!;
+  if (object?.spec.attachRequired !== false) {
+    const why = object ? "its CSIDriver requires attachment" : "it has no CSIDriver object";
+    throw new VolumeError("NotAttached", `driver ${source.driver} cannot be used: ${why}`, {
+      remedy: "volumes are not attached here yet: create a CSIDriver with attachRequired: false",
+    });
+  }
+  if (pv.spec.volumeMode === "Block") {
+    throw new VolumeError("NotSupported", "block volumes of CSI drivers are not supported");
+  }
+  const mode = accessMode(pv.spec.accessModes?.[0], capabilities);
+  return {
+    driver: source.driver,
+    volumeHandle: source.volumeHandle,
+    lifecycle: "Persistent",
+    capability: {
+      mount: { fsType: source.fsType ?? "", mountFlags: pv.spec.mountOptions ?? [] },
+      accessMode: { mode },
+    },
+    volumeContext: source.volumeAttributes ?? {},
+    readOnly: isReadOnly(spec),
+    stageSecret: secretName(source.nodeStageSecretRef),
+    publishSecret: secretName(source.nodePublishSecretRef),
+  };
+}
+
+function secretName(reference: { namespace?: string; name?: string } | undefined) {
+  if (!reference?.name) return undefined;
+  return { namespace: reference.namespace ?? "default", name: reference.name };
+}
+
+/** The API's mode in CSI's words; ReadWriteOnce means one node, many pods, where the driver tells. */
+function accessMode(mode: string | undefined, capabilities: ReadonlySet<number>): number {
+  const distinguishes = capabilities.has(Capability.SINGLE_NODE_MULTI_WRITER);
+  switch (mode) {
+    case "ReadWriteOnce":
+      return distinguishes ? Mode.SINGLE_NODE_MULTI_WRITER : Mode.SINGLE_NODE_WRITER;
+    case "ReadWriteOncePod":
+      return distinguishes ? Mode.SINGLE_NODE_SINGLE_WRITER : Mode.SINGLE_NODE_WRITER;
+    case "ReadOnlyMany":
+      return Mode.MULTI_NODE_READER_ONLY;
+    case "ReadWriteMany":
+      return Mode.MULTI_NODE_MULTI_WRITER;
+    default:
+      throw new VolumeError("NotSupported", `access mode ${mode ?? "(none)"} is not known`);
+  }
+}
+
+function podInfo(
+  pod: Pod,
+  lifecycle: CsiMountPlan["lifecycle"],
+  object: CSIDriver | undefined,
+): Record<string, string> {
+  if (object?.spec.tokenRequests?.length) {
+    throw new VolumeError("NotSupported", "tokenRequests of a CSIDriver are not supported");
+  }
+  const prefix = "csi.storage.k8s.io";
+  // An inline volume's driver has to know that it is one, whatever its CSIDriver asks for.
+  const inline = { [`${prefix}/ephemeral`]: String(lifecycle === "Ephemeral") };
+  if (!object?.spec.podInfoOnMount) return lifecycle === "Ephemeral" ? inline : {};
+  return {
+    ...inline,
+    [`${prefix}/pod.name`]: nameOf(pod),
+    [`${prefix}/pod.namespace`]: namespaceOf(pod),
+    [`${prefix}/pod.uid`]: uidOf(pod),
+    [`${prefix}/serviceAccount.name`]: pod.spec.serviceAccountName ?? "default",
+  };
+}
+
+/** CSIDriver.spec.fsGroupPolicy; its default goes by file system type and access mode. */
+function fsGroupApplies(spec: VolumeSpec, object: CSIDriver | undefined): boolean {
+  const policy = object?.spec.fsGroupPolicy ?? "ReadWriteOnceWithFSType";
+  if (policy === "None") return false;
+  if (policy === "File") return true;
+  if (spec.volume.csi) return !!spec.volume.csi.fsType;
+  const { pv } = spec.claim!;
+  const single = pv.spec.accessModes?.some((mode) => mode.startsWith("ReadWriteOnce")) ?? false;
+  return single && !!pv.spec.csi?.fsType;
+}

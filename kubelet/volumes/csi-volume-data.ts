@@ -1,0 +1,82 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
+import { VolumeError } from "./volume-error.ts";
+
+const FILE = "vol_data.json";
+
+/**
+ * What must be known to take a volume away when its objects are gone from the API: kept beside its mount
+ * from before the first call of the driver until after the last. Field names are upstream's.
+ */
+export interface CsiVolumeData {
+  driverName: string;
+  volumeHandle: string;
+  specVolID: string;
+  nodeName: string;
+  volumeLifecycleMode: "Persistent" | "Ephemeral";
+  /** Set when the volume was completely set up, so that a restarted kubelet need not call the driver. */
+  setUp: boolean;
+}
+
+/** Writes a volume's data, durably. */
+export function writeVolumeData(volumeDir: string, data: CsiVolumeData): Promise<void> {
+  return replaceFile(join(volumeDir, FILE), JSON.stringify(data));
+}
+
+/** Reads it back; undefined when there is none. Throws VolumeError when it cannot be understood. */
+export async function readVolumeData(volumeDir: string): Promise<CsiVolumeData | undefined> {
+  const file = join(volumeDir, FILE);
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
+    throw thrown;
+  }
+  return parse(file, text);
+}
+
+function parse(file: string, text: string): CsiVolumeData {
+  let data: Partial<CsiVolumeData>;
+  try {
+    data = JSON.parse(text) as Partial<CsiVolumeData>;
+  } catch (thrown) {
+    throw new VolumeError("InvalidPath", `${file} is damaged: ${messageOf(thrown)}`);
+  }
+  const { driverName, volumeHandle, specVolID = "", nodeName = "" } = data;
+  if (typeof driverName !== "string" || typeof volumeHandle !== "string") {
+    throw new VolumeError("InvalidPath", `${file} is damaged: it names no driver or volume`);
+  }
+  const volumeLifecycleMode = data.volumeLifecycleMode ?? "Persistent";
+  return { driverName, volumeHandle, specVolID, nodeName, volumeLifecycleMode, setUp: !!data.setUp };
+}
+
+/** The directories of all pods on the node that hold this volume. */
+export async function usersOfVolume(
+  podsDir: string,
+  volume: { driverName: string; volumeHandle: string },
+): Promise<string[]> {
+  const users: string[] = [];
+  for (const podUid of await namesIn(podsDir)) {
+    const plugin = join(podsDir, podUid, "volumes", CSI_PLUGIN_DIR);
+    for (const name of await namesIn(plugin)) {
+      const data = await readVolumeData(join(plugin, name));
+      const same =
+        data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
+      if (same) users.push(join(plugin, name));
+    }
+  }
+  return users;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return [];
+    throw thrown;
+  }
+}

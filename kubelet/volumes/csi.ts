@@ -1,0 +1,236 @@
+import { mkdir, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
+import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
+import type { CsiObjects } from "./csi-objects.ts";
+import { CSI_PLUGIN_DIR, stagedVolumeDir, stagingPath, targetPath } from "./csi-paths.ts";
+import { driverOf, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
+import { VolumeTurns } from "./csi-turns.ts";
+import {
+  readVolumeData,
+  usersOfVolume,
+  writeVolumeData,
+  type CsiVolumeData,
+} from "./csi-volume-data.ts";
+import { isMountPoint } from "./disk.ts";
+import { applyFsGroup } from "./ownership.ts";
+import type { ReadyVolume, SetUpRequest, TearDownRequest, VolumePlugin } from "./plugin.ts";
+import { VolumeError } from "./volume-error.ts";
+
+export interface CsiPluginOptions {
+  rootDir: string;
+  nodeName: string;
+  drivers: CsiDrivers;
+  objects: CsiObjects;
+}
+
+/**
+ * Volumes of CSI drivers, persistent and inline: NodeStage once per node, NodePublish once per pod, the
+ * reverse when they go. `vol_data.json` is on disk before the driver is first called and until it was
+ * last called, so an interrupted volume is always found again by tearDown.
+ */
+export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
+  const turns = new VolumeTurns();
+  return {
+    name: CSI_PLUGIN_DIR,
+    supports: (spec) => driverOf(spec) !== undefined,
+    setUp: (request) => setUp(options, turns, request),
+    tearDown: (request) => tearDown(options, turns, request),
+  };
+}
+
+async function setUp(
+  options: CsiPluginOptions,
+  turns: VolumeTurns,
+  request: SetUpRequest,
+): Promise<ReadyVolume> {
+  const { pod, spec, dir, fsGroup } = request;
+  const name = driverOf(spec) ?? "";
+  const known = await readVolumeData(dir);
+  const object = await options.objects.csiDriver(name);
+  const mounted = known?.setUp === true && isMountPoint(targetPath(dir));
+  const volume: ReadyVolume = {
+    kind: "filesystem",
+    hostPath: targetPath(dir),
+    readOnly: isReadOnly(spec),
+  };
+  if (mounted && !object?.spec.requiresRepublish) return volume;
+
+  const driver = requireDriver(options.drivers, name);
+  const plan = planCsiMount(pod, spec, object, driver.capabilities, fsGroup);
+  const data: CsiVolumeData = {
+    driverName: name,
+    volumeHandle: plan.volumeHandle,
+    specVolID: spec.claim?.pv.metadata.name ?? spec.name,
+    nodeName: options.nodeName,
+    volumeLifecycleMode: plan.lifecycle,
+    setUp: false,
+  };
+  await turns.run(`${name} ${plan.volumeHandle}`, async () => {
+    await mkdir(dir, { recursive: true, mode: 0o750 });
+    if (!mounted) await writeVolumeData(dir, data);
+    const staging = await stage(options, driver, plan);
+    await publish(options, driver, plan, dir, staging);
+    if (mounted) return;
+    if (plan.ownedByFsGroup) await applyFsGroup(targetPath(dir), fsGroup, plan.readOnly);
+    await writeVolumeData(dir, { ...data, setUp: true });
+  });
+  return volume;
+}
+
+/** Stages the volume unless the driver does not stage, and gives its staging path. */
+async function stage(
+  options: CsiPluginOptions,
+  driver: CsiDriver,
+  plan: CsiMountPlan,
+): Promise<string> {
+  const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
+  if (!stages || plan.lifecycle === "Ephemeral") return "";
+  const { volumeHandle, capability, volumeContext } = plan;
+  const staging = stagingPath(options.rootDir, driver.name, volumeHandle);
+  await mkdir(staging, { recursive: true, mode: 0o750 });
+  const secrets = plan.stageSecret ? await options.objects.secret(plan.stageSecret) : {};
+  await call(() =>
+    driver.node.nodeStageVolume(
+      {
+        volumeId: volumeHandle,
+        stagingTargetPath: staging,
+        volumeCapability: capability,
+        volumeContext: withoutPodInfo(volumeContext),
+        secrets,
+      },
+      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+    ),
+  );
+  return staging;
+}
+
+/** Staging is shared by pods: what names one of them is for publishing only. */
+function withoutPodInfo(context: Record<string, string>): Record<string, string> {
+  const prefix = "csi.storage.k8s.io/";
+  return Object.fromEntries(Object.entries(context).filter(([key]) => !key.startsWith(prefix)));
+}
+
+async function publish(
+  options: CsiPluginOptions,
+  driver: CsiDriver,
+  plan: CsiMountPlan,
+  dir: string,
+  stagingTargetPath: string,
+): Promise<void> {
+  const secrets = plan.publishSecret ? await options.objects.secret(plan.publishSecret) : {};
+  await call(() =>
+    driver.node.nodePublishVolume(
+      {
+        volumeId: plan.volumeHandle,
+        stagingTargetPath,
+        targetPath: targetPath(dir),
+        volumeCapability: plan.capability,
+        volumeContext: plan.volumeContext,
+        readonly: plan.readOnly,
+        secrets,
+      },
+      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+    ),
+  );
+}
+
+async function tearDown(
+  options: CsiPluginOptions,
+  turns: VolumeTurns,
+  { dir }: TearDownRequest,
+): Promise<void> {
+  const data = await readVolumeData(dir);
+  if (!data) return removeVolume(dir);
+  const { driverName, volumeHandle } = data;
+  await turns.run(`${driverName} ${volumeHandle}`, async () => {
+    const driver = requireDriver(options.drivers, driverName);
+    await call(() =>
+      driver.node.nodeUnpublishVolume(
+        { volumeId: volumeHandle, targetPath: targetPath(dir) },
+        { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+      ),
+    );
+    if (isMountPoint(targetPath(dir))) {
+      const message = `driver ${driverName} left ${targetPath(dir)} mounted`;
+      throw new VolumeError("StillMounted", message);
+    }
+    await unstageIfLast(options, driver, data, dir);
+    await removeVolume(dir);
+  });
+}
+
+async function unstageIfLast(
+  options: CsiPluginOptions,
+  driver: CsiDriver,
+  data: CsiVolumeData,
+  dir: string,
+): Promise<void> {
+  const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
+  if (!stages || data.volumeLifecycleMode === "Ephemeral") return;
+  const users = await usersOfVolume(join(options.rootDir, "pods"), data);
+  if (users.some((user) => user !== dir)) return;
+  const staging = stagingPath(options.rootDir, driver.name, data.volumeHandle);
+  await call(() =>
+    driver.node.nodeUnstageVolume(
+      { volumeId: data.volumeHandle, stagingTargetPath: staging },
+      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+    ),
+  );
+  if (isMountPoint(staging)) {
+    throw new VolumeError("StillMounted", `driver ${driver.name} left ${staging} mounted`);
+  }
+  await removeEmpty(staging);
+  await removeEmpty(stagedVolumeDir(options.rootDir, driver.name, data.volumeHandle));
+}
+
+/** Removes what setUp made, and nothing that is not empty: a mount's content is never deleted. */
+async function removeVolume(dir: string): Promise<void> {
+  if (isMountPoint(targetPath(dir))) {
+    throw new VolumeError("StillMounted", `${targetPath(dir)} is mounted by no known driver`);
+  }
+  await removeEmpty(targetPath(dir));
+  await absentIsFine(unlink(join(dir, "vol_data.json")));
+  await removeEmpty(dir);
+}
+
+function removeEmpty(directory: string): Promise<void> {
+  return absentIsFine(rmdir(directory));
+}
+
+async function absentIsFine(removed: Promise<void>): Promise<void> {
+  try {
+    await removed;
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
+function requireDriver(drivers: CsiDrivers, name: string): CsiDriver {
+  try {
+    return drivers.require(name);
+  } catch (thrown) {
+    if (!(thrown instanceof CsiDriverMissingError)) throw thrown;
+    throw new VolumeError("NotFound", thrown.message, { cause: thrown });
+  }
+}
+
+/** Runs a call of the driver; its failure keeps the plugin's own words, as upstream prints them. */
+async function call<R>(made: () => Promise<R>): Promise<R> {
+  try {
+    return await made();
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError)) throw thrown;
+    const message = `rpc error: code = ${codeWord(thrown.code)} desc = ${messageOf(thrown)}`;
+    throw new VolumeError("MountFailed", message, { cause: thrown });
+  }
+}
+
+/** `FAILED_PRECONDITION` as Go prints it: `FailedPrecondition`. */
+function codeWord(code: string): string {
+  const words = code.toLowerCase().split("_");
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+}

@@ -1,0 +1,189 @@
+import { mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { PersistentVolume, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
+import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
+import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
+import type { CsiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
+import type { VolumePlugin, VolumeSpec } from "@raft2kube/kubelet/volumes/plugin.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { Controller } from "@raft2kube/proto/gen/csi.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const DRIVER = "hostpath.csi.r2k.dev";
+const clock = systemClock();
+
+const csiDriver: CSIDriver = {
+  metadata: { name: DRIVER },
+  spec: {
+    attachRequired: false,
+    podInfoOnMount: true,
+    fsGroupPolicy: "File",
+    volumeLifecycleModes: ["Persistent", "Ephemeral"],
+  },
+};
+
+/** The kubelet's CSI volumes over a real driver, found through a real registration socket. */
+describe("kubelet CSI volumes on the hostPath driver", () => {
+  let dir: string;
+  let drivers: CsiDrivers;
+  let driver: { close(): Promise<void> };
+  let watcher: { close(): Promise<void> };
+  let plugin: VolumePlugin;
+  let object: CSIDriver | undefined;
+
+  const objects: CsiObjects = {
+    csiDriver: async () => object,
+    secret: async ({ name }) => ({ name }),
+  };
+  const startDriver = () =>
+    startHostPathDriver({
+      socket: path.join(dir, "csi.sock"),
+      dataDir: path.join(dir, "data"),
+      nodeId: "node-1",
+      registrationDir: path.join(dir, "registry"),
+      clock,
+    });
+  const newPlugin = () => csiPlugin({ rootDir: dir, nodeName: "node-1", drivers, objects });
+  const registered = () => waitFor("registration", () => drivers.list().length === 1, { clock });
+
+  beforeEach(async () => {
+    dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-kubelet-csi-")));
+    object = csiDriver;
+    drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
+    const registryDir = path.join(dir, "registry");
+    const handlers = { CSIPlugin: drivers };
+    watcher = await startPluginWatcher({ registryDir, handlers, clock });
+    driver = await startDriver();
+    await registered();
+    plugin = newPlugin();
+  });
+  afterEach(async () => {
+    await watcher.close();
+    drivers.close();
+    await driver.close();
+    for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
+    await rm(dir, { recursive: true });
+  });
+
+  const pod = (uid: string): Pod => ({
+    metadata: { name: uid, namespace: "default", uid },
+    spec: { containers: [] },
+  });
+  const volumeDir = async (uid: string) => {
+    const parent = path.join(dir, "pods", uid, "volumes", plugin.name);
+    await mkdir(parent, { recursive: true });
+    return path.join(parent, "data");
+  };
+  async function makeVolume(): Promise<VolumeSpec> {
+    const channel = connectGrpc(`unix://${path.join(dir, "csi.sock")}`);
+    const { volume } = await client(channel, Controller).createVolume({
+      name: "pvc-1",
+      volumeCapabilities: [{ mount: {}, accessMode: { mode: 1 } }],
+    });
+    channel.close();
+    return claimed(volume!.volumeId);
+  }
+  function claimed(volumeHandle: string, source: Partial<Volume> = {}): VolumeSpec {
+    const pv: PersistentVolume = {
+      metadata: { name: "pvc-1" },
+      spec: { accessModes: ["ReadWriteOnce"], csi: { driver: DRIVER, volumeHandle } },
+    };
+    const pvc = { metadata: { name: "data" }, spec: {} };
+    const volume = { name: "data", persistentVolumeClaim: { claimName: "data" }, ...source };
+    return { name: "data", volume, claim: { pvc, pv } };
+  }
+  const setUp = async (uid: string, spec: VolumeSpec, fsGroup?: number) =>
+    plugin.setUp({ pod: pod(uid), spec, dir: await volumeDir(uid), fsGroup, readOnly: false });
+  const tearDown = async (uid: string) =>
+    plugin.tearDown({ podUid: uid, volumeName: "data", dir: await volumeDir(uid) });
+  const contentOf = (uid: string) =>
+    readFile(path.join(dir, "pods", uid, "volumes", plugin.name, "data/mount/file"), "utf8");
+
+  it("shares one staged volume between pods, and unstages it after the last", async () => {
+    const spec = await makeVolume();
+    const ready = await setUp("a", spec);
+    const target = path.join(await volumeDir("a"), "mount");
+    expect(ready).toEqual({ kind: "filesystem", hostPath: target, readOnly: false });
+    await writeFile(path.join(target, "file"), "shared");
+    await setUp("b", spec);
+    expect(await contentOf("b")).toBe("shared");
+    const staged = () => mountPointsBelow(path.join(dir, "plugins")).length;
+    await tearDown("a");
+    expect(staged()).toBe(1);
+    expect(await contentOf("b")).toBe("shared");
+    await tearDown("b");
+    expect(staged()).toBe(0);
+    expect(mountPointsBelow(dir)).toEqual([]);
+    expect(await readdir(path.join(dir, "pods/a/volumes", plugin.name))).toEqual([]);
+    await setUp("c", spec);
+    expect(await contentOf("c")).toBe("shared");
+    await tearDown("c");
+  });
+
+  it("survives restarts of kubelet and driver, and tears down from the disk alone", async () => {
+    const spec = await makeVolume();
+    await setUp("a", spec);
+    await driver.close();
+    await waitFor("deregistration", () => drivers.list().length === 0, { clock });
+    plugin = newPlugin();
+    await setUp("a", spec);
+    await expect(tearDown("a")).rejects.toMatchObject({ code: "NotFound" });
+    driver = await startDriver();
+    await registered();
+    await tearDown("a");
+    await tearDown("a");
+    expect(mountPointsBelow(dir)).toEqual([]);
+  });
+
+  it("gives the files to fsGroup, and mounts read-only what is asked so", async () => {
+    const spec = await makeVolume();
+    await setUp("a", spec, 4242);
+    const target = path.join(await volumeDir("a"), "mount");
+    expect(await stat(target)).toMatchObject({ gid: 4242, mode: 0o42777 });
+    const reading = { persistentVolumeClaim: { claimName: "data", readOnly: true } };
+    const handle = spec.claim!.pv.spec.csi!.volumeHandle;
+    expect(await setUp("b", claimed(handle, reading))).toMatchObject({ readOnly: true });
+    const file = path.join(await volumeDir("b"), "mount", "f");
+    await expect(writeFile(file, "")).rejects.toThrow("EROFS");
+    await tearDown("a");
+    await tearDown("b");
+    expect(mountPointsBelow(dir)).toEqual([]);
+  });
+
+  it("makes an inline volume for its pod alone, gone with it", async () => {
+    const spec: VolumeSpec = { name: "data", volume: { name: "data", csi: { driver: DRIVER } } };
+    await setUp("a", spec);
+    const target = path.join(await volumeDir("a"), "mount");
+    await writeFile(path.join(target, "file"), "mine");
+    expect(await readdir(path.join(dir, "data", "volumes"))).toHaveLength(1);
+    await tearDown("a");
+    expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
+    expect(mountPointsBelow(dir)).toEqual([]);
+  });
+
+  it("keeps the driver's message, and names what it cannot do", async () => {
+    await expect(setUp("a", claimed("unknown"))).rejects.toMatchObject({
+      code: "MountFailed",
+      message: "rpc error: code = NotFound desc = volume unknown does not exist",
+    });
+    await tearDown("a");
+    object = undefined;
+    await expect(setUp("b", claimed("v"))).rejects.toMatchObject({ code: "NotAttached" });
+    object = { ...csiDriver, spec: { ...csiDriver.spec, volumeLifecycleModes: ["Persistent"] } };
+    const inline: VolumeSpec = { name: "v", volume: { name: "v", csi: { driver: DRIVER } } };
+    await expect(setUp("c", inline)).rejects.toMatchObject({ code: "NotSupported" });
+    const missing: VolumeSpec = { name: "v", volume: { name: "v", csi: { driver: "other" } } };
+    await expect(setUp("d", missing)).rejects.toMatchObject({
+      code: "NotFound",
+      message: "driver name other not found in the list of registered CSI drivers",
+    });
+  });
+});
