@@ -16,6 +16,7 @@ const COMMANDS: readonly Entry[] = [
   entry("doctor", "check this machine and the cluster", () => import("./commands/doctor.ts")),
   entry("logs", "the log of one component", () => import("./commands/logs.ts")),
   entry("image", "load images into the node", () => import("./commands/image.ts")),
+  entry("lab", "the numbered labs", () => import("./commands/lab.ts")),
   entry("shell", "a shell that is set up for the cluster", () => import("./commands/shell.ts")),
   entry("version", "versions of r2k and of its API", () => import("./commands/version.ts")),
 ];

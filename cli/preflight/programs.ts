@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { CommandError } from "../terminal.ts";
 import { type Check, failed, ok } from "./check.ts";
 import { spawnVisible } from "./spawn-visible.ts";
@@ -32,6 +32,7 @@ const SYSTEM_DIRS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin
 
 /** The program's path, in PATH or where systems keep administrators' programs. */
 export async function findProgram(name: string): Promise<string | undefined> {
+  if (isAbsolute(name)) return (await isExecutable(name)) ? name : undefined;
   const path = (process.env["PATH"] ?? "").split(delimiter);
   for (const dir of [...path, ...SYSTEM_DIRS]) {
     const candidate = join(dir, name);

@@ -1,0 +1,71 @@
+import { CommandError } from "../terminal.ts";
+
+/**
+ * A tagged region of the product's source: the body of a function that a reader writes.
+ *
+ *     // lab:02 begin append
+ *     ... the reference ...
+ *     // lab:02 end
+ */
+export interface Region {
+  readonly lab: string;
+  readonly name: string;
+  /** Index of the line with `begin`, and of the line with `end`. */
+  readonly begin: number;
+  readonly end: number;
+  readonly indent: string;
+}
+
+const BEGIN = /^(\s*)\/\/ lab:(\d\d) begin ([\w-]+)$/;
+const END = /^\s*\/\/ lab:(\d\d) end$/;
+
+/** The tagged regions of a source. Throws when one is not closed, or closed by another lab's tag. */
+export function regionsOf(text: string, path: string): Region[] {
+  const regions: Region[] = [];
+  let open: Omit<Region, "end"> | undefined;
+  text.split("\n").forEach((line, index) => {
+    const begin = BEGIN.exec(line);
+    const end = END.exec(line);
+    if (begin) {
+      if (open) throw bad(path, index, `${open.name} is still open`);
+      open = { indent: begin[1]!, lab: begin[2]!, name: begin[3]!, begin: index };
+    } else if (end) {
+      if (!open || open.lab !== end[1]) throw bad(path, index, "nothing of this lab is open");
+      regions.push({ ...open, end: index });
+      open = undefined;
+    }
+  });
+  if (open) throw bad(path, open.begin, `${open.name} is not closed`);
+  return regions;
+}
+
+function bad(path: string, index: number, why: string): CommandError {
+  return new CommandError("BAD_TAG", `${path}:${index + 1}: ${why}`);
+}
+
+/** What a cut region throws when it runs; checks look for it to tell "not written" from "wrong". */
+export function notWritten(lab: string, name: string): string {
+  return `lab ${lab}: ${name} is not written yet`;
+}
+
+/**
+ * The skeleton of a source for one lab: signature and doc stay, each region becomes a `throw`. Tags of
+ * other labs go too, so that a reader sees no marks. Imports that only regions used stay.
+ */
+export function cutSkeleton(text: string, lab: string, path: string): string {
+  const regions = regionsOf(text, path);
+  const lines = text.split("\n");
+  const kept = lines.flatMap((line, index) => {
+    const region = regions.find((item) => index >= item.begin && index <= item.end);
+    if (!region) return [line];
+    if (region.lab !== lab) return index === region.begin || index === region.end ? [] : [line];
+    if (index !== region.begin) return [];
+    return [`${region.indent}throw new Error("${notWritten(lab, region.name)}");`];
+  });
+  return kept.join("\n");
+}
+
+/** The source without any tags: what a reader compares their own with. */
+export function withoutTags(text: string): string {
+  return text.split("\n").filter((line) => !BEGIN.test(line) && !END.test(line)).join("\n");
+}

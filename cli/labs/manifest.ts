@@ -1,0 +1,58 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { ROOT_DIR } from "../cluster/assets.ts";
+import { CommandError } from "../terminal.ts";
+
+/** A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Part of the title of a check that catches it. */
+  readonly caughtBy: string;
+}
+
+/** One lab, as its `lab.yaml` describes it. */
+export interface Lab {
+  readonly number: string;
+  /** The folder's name: `02-write-ahead-log`. */
+  readonly folder: string;
+  readonly title: string;
+  /** What of the cluster the reader's code becomes; absent where nothing is written. */
+  readonly part?: string;
+  /** Sources that have regions tagged with the lab's number, relative to the root. */
+  readonly files: readonly string[];
+  /** Test files that judge the exercise, relative to the lab's folder. */
+  readonly checks: readonly string[];
+  readonly hints: readonly string[];
+  readonly mutants: readonly Mutant[];
+}
+
+export const LABS_DIR = join(ROOT_DIR, "labs");
+
+/** All labs by number. Throws when a manifest lacks a title. */
+export function readLabs(): Lab[] {
+  const folders = readdirSync(LABS_DIR).filter((name) => /^\d\d-/.test(name)).sort();
+  return folders.map(readLab);
+}
+
+function readLab(folder: string): Lab {
+  const path = join(LABS_DIR, folder, "lab.yaml");
+  const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
+  if (!manifest.title) throw new CommandError("BAD_LAB", `${path} has no title`);
+  const { title, part, files = [], checks = [], hints = [], mutants = [] } = manifest;
+  const number = folder.slice(0, 2);
+  return { number, folder, title, ...(part ? { part } : {}), files, checks, hints, mutants };
+}
+
+/** The lab that a reader names by number: `2` or `02`. */
+export function findLab(wanted: string): Lab {
+  const labs = readLabs();
+  const found = labs.find((lab) => lab.number === wanted.padStart(2, "0"));
+  if (found) return found;
+  throw new CommandError("NO_LAB", `there is no lab ${wanted} yet`, {
+    remedy: `one of ${labs.map((lab) => lab.number).join(", ")}`,
+  });
+}

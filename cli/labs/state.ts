@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+import { ownRoot, ownTree } from "./own-tree.ts";
+
+/** A reader's progress, kept in one file of their own folder. */
+export interface LabState {
+  readonly formatVersion: 1;
+  readonly labs: Readonly<Record<string, LabProgress>>;
+}
+
+export interface LabProgress {
+  readonly startedAt: string;
+  readonly passedAt?: string | undefined;
+  /** How many hints were shown. */
+  readonly hints?: number;
+  /** Whose part the cluster runs. */
+  readonly use: "own" | "reference";
+}
+
+const FORMAT_VERSION = 1;
+
+function statePath(): string {
+  return join(ownRoot(), "labs.json");
+}
+
+export function readState(): LabState {
+  let text: string;
+  try {
+    text = readFileSync(statePath(), "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return { formatVersion: FORMAT_VERSION, labs: {} };
+    throw thrown;
+  }
+  const state = JSON.parse(text) as LabState;
+  if (state.formatVersion === FORMAT_VERSION) return state;
+  throw new CommandError("NEWER_FORMAT", `${statePath()} has format ${state.formatVersion}`, {
+    remedy: "use the r2k that wrote it; the file is not changed",
+  });
+}
+
+/** Changes what is kept of one lab; everything else stays. */
+export async function updateProgress(
+  lab: string,
+  change: Partial<LabProgress>,
+  now: string,
+): Promise<void> {
+  const state = readState();
+  const before = state.labs[lab] ?? { startedAt: now, use: "reference" as const };
+  const labs = { ...state.labs, [lab]: { ...before, ...change } };
+  await replaceFile(statePath(), `${JSON.stringify({ ...state, labs }, undefined, 2)}\n`);
+}
+
+/** Trees of the labs whose part the reader wants to run in place of the reference. */
+export function treesInUse(): string[] {
+  const entries = Object.entries(readState().labs);
+  return entries.filter(([, progress]) => progress.use === "own").map(([lab]) => ownTree(lab));
+}

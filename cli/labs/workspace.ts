@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ROOT_DIR } from "../cluster/assets.ts";
+import { CommandError } from "../terminal.ts";
+import { cutSkeleton, withoutTags } from "./cut.ts";
+import type { Lab } from "./manifest.ts";
+import { ownTree } from "./own-tree.ts";
+
+/** Writes a lab's skeletons into a tree. Throws when one of the files is there already. */
+export function writeSkeletons(lab: Lab, tree: string): string[] {
+  return lab.files.map((file) => {
+    const target = join(tree, file);
+    if (existsSync(target)) {
+      throw new CommandError("STARTED", `${target} is there already`, {
+        remedy: `go on with it, or begin anew (a backup is kept): npm run lab reset ${lab.number}`,
+      });
+    }
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, cutSkeleton(reference(file), lab.number, file));
+    return target;
+  });
+}
+
+/** Writes the reference into a tree, with one mutation where `mutate` is given. */
+export function writeReference(lab: Lab, tree: string, mutate?: Lab["mutants"][number]): void {
+  for (const file of lab.files) {
+    const target = join(tree, file);
+    mkdirSync(dirname(target), { recursive: true });
+    const text = withoutTags(reference(file));
+    writeFileSync(target, mutate?.file === file ? mutated(text, mutate) : text);
+  }
+}
+
+function mutated(text: string, mutant: Lab["mutants"][number]): string {
+  if (text.split(mutant.find).length === 2) return text.replace(mutant.find, () => mutant.replace);
+  throw new CommandError("BAD_MUTANT", `"${mutant.name}": its text is not once in ${mutant.file}`);
+}
+
+/** The reference of a file, as a reader may see it. */
+export function referenceText(file: string): string {
+  return withoutTags(reference(file));
+}
+
+function reference(file: string): string {
+  return readFileSync(join(ROOT_DIR, file), "utf8");
+}
+
+/** Moves a lab's tree aside; returns where its backup is, or undefined when there was none. */
+export function backUp(lab: Lab, now_ms: number): string | undefined {
+  const tree = ownTree(lab.number);
+  if (!existsSync(tree)) return undefined;
+  const backup = `${tree}.backup-${now_ms}`;
+  renameSync(tree, backup);
+  return backup;
+}

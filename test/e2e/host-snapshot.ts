@@ -1,0 +1,106 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { processTable } from "../../cli/host/process-table.ts";
+
+/** What a host has of everything that a cluster makes, one list of lines per subject. */
+export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
+
+const CGROUP_DEPTH_MAX = 3;
+
+/** Reads the host's state. Counters, ages and other things that change by themselves are left out. */
+export function snapshotHost(): HostSnapshot {
+  return {
+    links: command("ip", "-o", "link").map((line) => withoutIndex(line)),
+    addresses: command("ip", "-o", "addr").map((line) => line.replace(/valid_lft.*/, "")),
+    routes: command("ip", "route", "show", "table", "all"),
+    rules: command("ip", "rule"),
+    netns: command("ip", "netns", "list"),
+    nftables: command("nft", "-s", "list", "ruleset"),
+    iptables: command("iptables-save").filter((line) => !line.startsWith("#")).map(withoutCounters),
+    sysctls: sysctls(),
+    mounts: mounts(),
+    cgroups: cgroups(),
+    run: folder("/run"),
+    varLib: folder("/var/lib"),
+    etcCni: folder("/etc/cni"),
+    sockets: command("ss", "-Hlntux").map((line) => listening(line)),
+    processes: processTable()
+      .map((entry) => entry.command)
+      .filter((text) => /conmon|crun|catatonit|r2k|raft2kube/.test(text))
+      .filter((text) => !/vitest|bootstrap\.mjs test|test\/main\.ts/.test(text)),
+  };
+}
+
+/** Lines that differ, as `subject: + line` or `subject: - line`. Empty when nothing is left behind. */
+export function differences(before: HostSnapshot, after: HostSnapshot): string[] {
+  return Object.keys(before).flatMap((subject) => {
+    const [was, is] = [count(before[subject] ?? []), count(after[subject] ?? [])];
+    const lines = [...new Set([...was.keys(), ...is.keys()])];
+    return lines.flatMap((line) => {
+      const change = (is.get(line) ?? 0) - (was.get(line) ?? 0);
+      return change === 0 ? [] : [`${subject}: ${change > 0 ? "+" : "-"} ${line}`];
+    });
+  });
+}
+
+function count(lines: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+function command(program: string, ...args: string[]): string[] {
+  const output = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return output.split("\n").map((line) => line.trimEnd()).filter(Boolean);
+}
+
+const withoutIndex = (line: string) => line.replace(/^\d+: /, "").replace(/qlen \d+/, "");
+const withoutCounters = (line: string) => line.replace(/\[\d+:\d+\]/, "[]");
+
+/** A listening socket by its protocol and address; abstract names of others' tests come and go. */
+function listening(line: string): string {
+  const [protocol, , , , address] = line.split(/\s+/);
+  return `${protocol} ${address}`;
+}
+
+function sysctls(): string[] {
+  return command("sysctl", "-a", "--ignore")
+    .filter((line) => /^(net\.ipv4|net\.ipv6|net\.bridge|net\.netfilter|kernel\.|fs\.)/.test(line))
+    .filter((line) => !/count|random|nr_|dentry|inode|pid_max|ns_last|pty|tainted|ticks/.test(line));
+}
+
+function mounts(): string[] {
+  const lines = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
+  return lines.map((line) => line.split(" ").slice(3, 5).join(" "));
+}
+
+function cgroups(): string[] {
+  const roots = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name));
+  return roots.flatMap((root) => tree(root, CGROUP_DEPTH_MAX)).sort();
+}
+
+function tree(path: string, depth: number): string[] {
+  if (depth === 0) return [];
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory());
+    return folders.flatMap((entry) => {
+      const child = join(path, entry.name);
+      return [child, ...tree(child, depth - 1)];
+    });
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return [];
+    throw thrown;
+  }
+}
+
+function folder(path: string): string[] {
+  try {
+    return readdirSync(path).map((name) => join(path, name));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}

@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { runCommand } from "./run-command.ts";
+import { runVitest } from "./run-vitest.ts";
+
+export interface GroupResult {
+  passed: number;
+  failed: number;
+}
+
+/** Tests that run, and are timed and counted, together. */
+export interface Group {
+  readonly name: string;
+  /** Why this machine cannot run the group; undefined when it can. */
+  missing?(): Promise<string | undefined>;
+  run(): Promise<GroupResult>;
+}
+
+const ROOT = join(import.meta.dirname, "..");
+
+const UNIT = [
+  "base", "api", "client", "store", "apiserver", "scheduler", "controllers", "kubelet", "runtime",
+  "cni", "csi", "device", "proxy", "dns", "cli", "scripts",
+];
+
+/** In the order in which a mistake is cheapest to find. */
+export const GROUPS: readonly Group[] = [
+  { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
+  { name: "tidy", run: () => runVitest(["test/tidy"]) },
+  { name: "exports", run: () => runCommand("node_modules/.bin/knip", ["--no-progress"]) },
+  { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir)))) },
+  { name: "contract", run: () => runVitest(["test/contract"], { sequential: true }) },
+  { name: "sim", run: () => runVitest(["test/sim"]) },
+  { name: "labs", run: () => runVitest(["labs"]) },
+  {
+    name: "e2e",
+    missing: async () => (process.getuid?.() === 0 ? undefined : "needs root"),
+    run: () => runVitest(["test/e2e"], { sequential: true }),
+  },
+].filter((group) => group.name === "types" || group.name === "exports" || hasTests(group.name));
+
+function hasTests(name: string): boolean {
+  if (name === "unit" || name === "tidy") return true;
+  return existsSync(join(ROOT, name === "labs" ? "labs" : `test/${name}`));
+}

@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GroupResult } from "./groups.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTotalTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly unknown[];
+  }[];
+}
+
+/**
+ * Runs the test files below some folders. A file that cannot be loaded, a skipped test and an
+ * unhandled error each count as a failure: nothing is hidden.
+ */
+export async function runVitest(
+  folders: readonly string[],
+  options: { sequential?: boolean } = {},
+): Promise<GroupResult> {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-test-"));
+  const report = join(dir, "report.json");
+  try {
+    const code = await vitest([
+      "run",
+      ...folders.map((folder) => `${folder}/`),
+      "--reporter=dot",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      ...(options.sequential ? ["--no-file-parallelism"] : []),
+    ]);
+    const result = read(report);
+    return code !== 0 && result.failed === 0 ? { ...result, failed: 1 } : result;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function vitest(args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const node = join(ROOT, "node_modules/node/bin/node");
+    const entry = join(ROOT, "node_modules/vitest/vitest.mjs");
+    const child = spawn(node, [entry, ...args], {
+      cwd: ROOT,
+      stdio: ["ignore", 1, 2],
+      env: { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}` },
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+function read(path: string): GroupResult {
+  const report = JSON.parse(readFileSync(path, "utf8")) as Report;
+  const unloadable = report.testResults.filter((file) => {
+    return file.status === "failed" && file.assertionResults.length === 0;
+  });
+  const failed = report.numFailedTests + report.numPendingTests + unloadable.length;
+  return { passed: report.numPassedTests, failed };
+}
