@@ -3,6 +3,7 @@ import type { Random } from "@raft2kube/std/random.ts";
 import { type KubeObject, keyOf } from "./object.ts";
 import type { Selection } from "./query.ts";
 import { Reflector, type ReflectorSink } from "./reflector.ts";
+import { apiVersionOf, type ResourceType } from "./resource.ts";
 import type { ResourceClient } from "./resource-client.ts";
 import { type IndexFunction, ObjectStore, type ReadStore } from "./store.ts";
 import type { WatchEvent } from "./watch.ts";
@@ -39,7 +40,9 @@ export class Informer<T extends KubeObject> {
   #hasSynced = false;
 
   constructor(options: InformerOptions<T>) {
-    this.#transform = options.transform ?? withoutManagedFields;
+    const type = options.resource.type;
+    const transform = options.transform ?? withoutManagedFields;
+    this.#transform = (object) => transform(typed(object, type));
     this.synced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
@@ -127,6 +130,13 @@ export class Informer<T extends KubeObject> {
 function sameRevision(a: KubeObject, b: KubeObject): boolean {
   const revision = a.metadata.resourceVersion;
   return revision !== undefined && revision === b.metadata.resourceVersion;
+}
+
+/** Items of lists come without their type, metadata with another; readers find it on every object. */
+function typed<T extends KubeObject>(object: T, type: ResourceType): T {
+  object.apiVersion = apiVersionOf(type);
+  if (type.kind !== undefined) object.kind = type.kind;
+  return object;
 }
 
 function withoutManagedFields<T extends KubeObject>(object: T): T {

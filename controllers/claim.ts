@@ -1,0 +1,61 @@
+import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object.ts";
+import {
+  adoptionPatch,
+  controllerReference,
+  planClaim,
+  releasePatch,
+} from "@raft2kube/client-kube/owner.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+
+export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
+  controller: C;
+  type: { apiVersion: string; kind: string };
+  objects: readonly T[];
+  matches(object: T): boolean;
+  /** The controller as the server has it now. */
+  fresh(): Promise<C>;
+  dependents: ResourceClient<T>;
+}
+
+/**
+ * Adopts and releases, and gives the objects that belong to the controller now. Before the first
+ * adoption the controller is read afresh: an informer that lags must not give objects to one that
+ * is being deleted or was replaced.
+ */
+export async function claim<C extends KubeObject, T extends KubeObject>(
+  options: ClaimOptions<C, T>,
+): Promise<T[]> {
+  const { controller, type, objects, matches, dependents } = options;
+  const plan = planClaim(controller, objects, matches);
+  for (const object of plan.release) {
+    const patch = releasePatch(controller.metadata.uid, object.metadata.uid);
+    await settled(dependents.patch(nameOf(object), "strategic", patch));
+  }
+  if (plan.adopt.length === 0) return plan.owned;
+  const fresh = await options.fresh();
+  if (fresh.metadata.uid !== controller.metadata.uid || fresh.metadata.deletionTimestamp) {
+    return plan.owned;
+  }
+  const owned = [...plan.owned];
+  const reference = controllerReference(controller, type);
+  for (const object of plan.adopt) {
+    const patch = adoptionPatch(reference, object.metadata.uid);
+    if (await settled(dependents.patch(nameOf(object), "strategic", patch))) owned.push(object);
+  }
+  return owned;
+}
+
+/**
+ * False when the object is gone or is another by now (its uid does not match): nothing to claim.
+ */
+async function settled(patching: Promise<unknown>): Promise<boolean> {
+  try {
+    await patching;
+    return true;
+  } catch (thrown) {
+    const replaced = thrown instanceof KubeError && ["Invalid", "Conflict"].includes(thrown.code);
+    if (isNotFound(thrown) || replaced) return false;
+    throw thrown;
+  }
+}

@@ -1,0 +1,26 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Random } from "@raft2kube/std/random.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+
+/**
+ * What a controller is given. Reading goes through shared informers, writing through its own
+ * client.
+ */
+export interface ControllerContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Shared by all, under the identity of the controller manager, as upstream's. */
+  readonly informers: InformerSet;
+  /** The client of one controller, under its own service account. */
+  client(account: string): KubeClient;
+  /** The events of one controller, written by its own client. */
+  recorder(account: string, component: string): EventRecorder;
+}
+
+/** Something that was started. */
+export interface Running {
+  /** Resolves when it does nothing more and holds nothing. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,95 @@
+import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/owner.ts";
+import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
+import { selects, selectsAll } from "@raft2kube/client-kube/selector.ts";
+import { claim } from "../claim.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { applyDeployment, type DeploymentControl } from "./apply.ts";
+import { planDeployment, planStatusOnly } from "./plan.ts";
+import { DEPLOYMENT_TYPE } from "./replica-set.ts";
+
+const ACCOUNT = "deployment-controller";
+
+/** Moves the ReplicaSets of each Deployment towards its template and size. */
+export function startDeployments(context: ControllerContext): Running {
+  const deployments = context.informers.of<Deployment>(DEPLOYMENTS);
+  const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
+  const pods = context.informers.of<Pod>(PODS);
+  for (const informer of [deployments, sets, pods]) informer.index(NAMESPACE_INDEX, byNamespace);
+  const client = context.client(ACCOUNT);
+  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const control: DeploymentControl = {
+    deployments: client.resource<Deployment>(DEPLOYMENTS),
+    replicaSets: client.resource<ReplicaSet>(REPLICA_SETS),
+    recorder,
+  };
+
+  const reconcile = async (key: string) => {
+    const deployment = deployments.store.get(key);
+    if (!deployment) return;
+    if (selectsAll(deployment.spec.selector)) {
+      const message = "This deployment is selecting all pods. A non-empty selector is required.";
+      recorder.record(deployment, "Warning", "SelectingAll", message);
+      return;
+    }
+    const namespace = deployment.metadata.namespace ?? "";
+    const own = await claim({
+      controller: deployment,
+      type: DEPLOYMENT_TYPE,
+      objects: sets.store.by(NAMESPACE_INDEX, namespace),
+      matches: (set) => selects(deployment.spec.selector, set.metadata.labels),
+      fresh: () => control.deployments.get(nameOf(deployment)),
+      dependents: control.replicaSets,
+    });
+    const now_ms = context.clock.now();
+    const plan = deployment.metadata.deletionTimestamp
+      ? planStatusOnly(deployment, own, now_ms)
+      : planDeployment(deployment, own, pods.store.by(NAMESPACE_INDEX, namespace), now_ms);
+    await applyDeployment(control, deployment, plan, now_ms);
+    return plan.again_ms === undefined ? undefined : { again_ms: plan.again_ms };
+  };
+
+  const loop = startLoop(context, { name: ACCOUNT, reads: [deployments, sets, pods], reconcile });
+  const look = (deployment: Deployment) => loop.queue.add(keyOf(deployment));
+  deployments.handle({ added: look, updated: look, deleted: look });
+  const lookAtOwner = (set: ReplicaSet) => {
+    for (const key of ownersOf(set)) loop.queue.add(key);
+  };
+  /** Its controller, or every deployment that would adopt it. */
+  const ownersOf = (set: ReplicaSet): string[] => {
+    const owner = controllerKey(set, "Deployment");
+    if (owner !== undefined) return [owner];
+    if (controllerOf(set)) return [];
+    const around = deployments.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? "");
+    return around.filter((d) => selects(d.spec.selector, set.metadata.labels)).map(keyOf);
+  };
+  sets.handle({
+    added: lookAtOwner,
+    updated(set, old) {
+      const before = controllerKey(old, "Deployment");
+      if (before !== undefined && before !== controllerKey(set, "Deployment")) {
+        loop.queue.add(before);
+      }
+      lookAtOwner(set);
+    },
+    deleted: lookAtOwner,
+  });
+  // Recreate waits for the last old pod to be gone; other changes of pods arrive by their sets.
+  pods.handle({
+    deleted(pod) {
+      const set = controllerKey(pod, "ReplicaSet");
+      const owner = set === undefined ? undefined : sets.store.get(set);
+      if (owner) lookAtOwner(owner);
+    },
+  });
+  return closeAll(loop, recorder);
+}
+
+function controllerKey(object: KubeObject, kind: string): string | undefined {
+  const owner = controllerOf(object);
+  return owner?.kind === kind ? `${object.metadata.namespace ?? ""}/${owner.name}` : undefined;
+}

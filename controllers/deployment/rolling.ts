@@ -1,0 +1,123 @@
+import type { IntOrString } from "@raft2kube/api/scalars.ts";
+import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import { byCreation } from "./template.ts";
+
+/** New sizes of ReplicaSets, by their names. Those not named keep theirs. */
+export type Sizes = Map<string, number>;
+
+/** How far a rolling update may go above and below the wanted number of pods. */
+export interface RollingBounds {
+  maxSurge: number;
+  maxUnavailable: number;
+}
+
+/** Replicas that a ReplicaSet or deployment asks for; the API's default is 1. */
+export function wanted(object: ReplicaSet | Deployment): number {
+  return object.spec.replicas ?? 1;
+}
+
+/** The sum of what ReplicaSets ask for. */
+export function wantedByAll(sets: readonly ReplicaSet[]): number {
+  return sets.reduce((sum, set) => sum + wanted(set), 0);
+}
+
+export function availableOf(set: ReplicaSet): number {
+  return set.status?.availableReplicas ?? 0;
+}
+
+export function isRolling(deployment: Deployment): boolean {
+  return deployment.spec.strategy?.type !== "Recreate";
+}
+
+/**
+ * Percentages of the wanted replicas: surge rounds up, unavailable rounds down, and if both come
+ * out as 0 one pod may be unavailable, or nothing could move (upstream's ResolveFenceposts).
+ */
+export function rollingBounds(deployment: Deployment): RollingBounds {
+  const replicas = wanted(deployment);
+  if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
+  const { maxSurge = "25%", maxUnavailable = "25%" } =
+    deployment.spec.strategy?.rollingUpdate ?? {};
+  const surge = scaled(maxSurge, replicas, Math.ceil);
+  const unavailable = scaled(maxUnavailable, replicas, Math.floor);
+  if (replicas === 0) return { maxSurge: surge, maxUnavailable: 0 };
+  const atLeastOne = surge === 0 && unavailable === 0 ? 1 : unavailable;
+  return { maxSurge: surge, maxUnavailable: Math.min(atLeastOne, replicas) };
+}
+
+function scaled(value: IntOrString, of: number, round: (share: number) => number): number {
+  if (typeof value === "number") return value;
+  return round((Number.parseInt(value, 10) * of) / 100);
+}
+
+/** The size that the new ReplicaSet may have beside the others. */
+export function newReplicaSetSize(
+  deployment: Deployment,
+  all: readonly ReplicaSet[],
+  current: number,
+): number {
+  if (!isRolling(deployment)) return wanted(deployment);
+  const most = wanted(deployment) + rollingBounds(deployment).maxSurge;
+  const others = wantedByAll(all);
+  if (others >= most) return current;
+  return current + Math.min(most - others, wanted(deployment) - current);
+}
+
+/** One step of the new set towards the wanted size; empty when it has it or may not grow yet. */
+export function growNew(
+  deployment: Deployment,
+  newSet: ReplicaSet,
+  old: readonly ReplicaSet[],
+): Sizes {
+  const current = wanted(newSet);
+  const target = wanted(deployment);
+  const size =
+    current > target ? target : newReplicaSetSize(deployment, [...old, newSet], current);
+  return size === current ? new Map() : new Map([[newSet.metadata.name ?? "", size]]);
+}
+
+/**
+ * One step of the old sets towards nothing: unhealthy pods first (they serve nobody), then healthy
+ * ones as far as enough pods stay available.
+ */
+export function shrinkOld(
+  deployment: Deployment,
+  newSet: ReplicaSet,
+  old: readonly ReplicaSet[],
+): Sizes {
+  const sizes: Sizes = new Map();
+  const least = wanted(deployment) - rollingBounds(deployment).maxUnavailable;
+  const all = [...old, newSet];
+  const newUnavailable = wanted(newSet) - availableOf(newSet);
+  const most = wantedByAll(all) - least - newUnavailable;
+  if (most <= 0 || wantedByAll(old) === 0) return sizes;
+  const oldest = [...old].sort(byCreation);
+  shrinkUnhealthy(oldest, sizes, most);
+  const available = all.reduce((sum, set) => sum + availableOf(set), 0);
+  shrinkHealthy(oldest, sizes, available - least);
+  return sizes;
+}
+
+function shrinkUnhealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: number): void {
+  let left = budget;
+  for (const set of oldest) {
+    const unhealthy = wanted(set) - availableOf(set);
+    const cut = Math.min(left, Math.max(0, unhealthy), wanted(set));
+    if (cut <= 0) continue;
+    sizes.set(set.metadata.name ?? "", wanted(set) - cut);
+    left -= cut;
+  }
+}
+
+function shrinkHealthy(oldest: readonly ReplicaSet[], sizes: Sizes, budget: number): void {
+  let left = budget;
+  for (const set of oldest) {
+    if (left <= 0) return;
+    const name = set.metadata.name ?? "";
+    const current = sizes.get(name) ?? wanted(set);
+    const cut = Math.min(current, left);
+    if (cut <= 0) continue;
+    sizes.set(name, current - cut);
+    left -= cut;
+  }
+}

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import { sameTemplate, templateHash } from "./template.ts";
+
+const TEMPLATE = {
+  metadata: { labels: { app: "web" } },
+  spec: { containers: [{ name: "c", image: "i" }] },
+};
+
+describe("sameTemplate", () => {
+  test.each([
+    ["key order", { spec: TEMPLATE.spec, metadata: TEMPLATE.metadata }, true],
+    [
+      "the hash label",
+      { ...TEMPLATE, metadata: { labels: { app: "web", "pod-template-hash": "x" } } },
+      true,
+    ],
+    ["empty collections", { ...TEMPLATE, spec: { ...TEMPLATE.spec, volumes: [] } }, true],
+    ["another label", { ...TEMPLATE, metadata: { labels: { app: "x" } } }, false],
+    [
+      "an empty object that means something",
+      { ...TEMPLATE, spec: { ...TEMPLATE.spec, securityContext: {} } },
+      false,
+    ],
+  ])("%s", (_name, other, expected) => {
+    expect(sameTemplate(TEMPLATE, other)).toBe(expected);
+  });
+});
+
+test("the hash differs by template and collision, and is a label's value", () => {
+  const other = { ...TEMPLATE, metadata: { labels: { app: "x" } } };
+  const hashes = [templateHash(TEMPLATE), templateHash(other), templateHash(TEMPLATE, 1)];
+  expect(new Set(hashes).size).toBe(3);
+  for (const hash of hashes) expect(hash).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{1,10}$/);
+});

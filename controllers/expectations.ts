@@ -1,0 +1,62 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { EXPECTATIONS_MS } from "./limits.ts";
+
+interface Expected {
+  creations: number;
+  deletions: Set<string>;
+  since_ms: number;
+}
+
+/**
+ * What a controller has done and not yet seen in its informer. While something is expected it must
+ * not count objects: it would create or delete twice. Expectations that stay unmet for five minutes
+ * are given up, as upstream.
+ */
+export class Expectations {
+  readonly #clock: Clock;
+  readonly #expected = new Map<string, Expected>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  expectCreations(key: string, count: number): void {
+    this.#set(key, count, []);
+  }
+
+  /**
+   * Deletions are told apart by the objects' keys: a late event of an earlier one must not count.
+   */
+  expectDeletions(key: string, objects: string[]): void {
+    this.#set(key, 0, objects);
+  }
+
+  /** One creation was seen, or failed. */
+  creationObserved(key: string): void {
+    const expected = this.#expected.get(key);
+    if (expected && expected.creations > 0) expected.creations -= 1;
+  }
+
+  /** One deletion was seen (a deletionTimestamp is enough), or failed. */
+  deletionObserved(key: string, object: string): void {
+    this.#expected.get(key)?.deletions.delete(object);
+  }
+
+  /** Whether the informer can be trusted about the objects of this key. */
+  satisfied(key: string): boolean {
+    const expected = this.#expected.get(key);
+    if (!expected) return true;
+    if (expected.creations === 0 && expected.deletions.size === 0) return true;
+    return this.#clock.monotonic() - expected.since_ms > EXPECTATIONS_MS;
+  }
+
+  /** The controller's object is gone. */
+  forget(key: string): void {
+    this.#expected.delete(key);
+  }
+
+  #set(key: string, creations: number, deletions: string[]): void {
+    const since_ms = this.#clock.monotonic();
+    this.#expected.set(key, { creations, deletions: new Set(deletions), since_ms });
+  }
+}

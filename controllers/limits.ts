@@ -1,0 +1,22 @@
+/**
+ * Keys that one controller works on side by side, unless it says otherwise (upstream's usual 5).
+ */
+export const WORKERS = 5;
+
+/** Pods that one ReplicaSet creates or deletes in one step (upstream's BurstReplicas). */
+export const REPLICAS_BURST = 500;
+
+/** How long a controller waits to see its own writes in its informer before it looks again. */
+export const EXPECTATIONS_MS = 5 * 60_000;
+
+/** Characters of the list of earlier revisions kept on a ReplicaSet (upstream's bound). */
+export const REVISION_HISTORY_CHARS_MAX = 2_000;
+
+/** Endpoints in one EndpointSlice (upstream's --max-endpoints-per-slice). */
+export const ENDPOINTS_PER_SLICE_MAX = 100;
+
+/** Addresses in one Endpoints object; more are cut off and marked so (upstream's bound). */
+export const ENDPOINTS_ADDRESSES_MAX = 1_000;
+
+/** Deletions of one reconciler under way at once. */
+export const DELETIONS_AT_ONCE = 16;

@@ -1,0 +1,52 @@
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { type Reconcile, runWorkers } from "@raft2kube/client-kube/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import type { ControllerContext, Running } from "./context.ts";
+import { WORKERS } from "./limits.ts";
+
+export interface LoopOptions {
+  name: string;
+  /** Work begins when all of these have their first list. */
+  reads: Pick<Informer<KubeObject>, "synced">[];
+  workers?: number;
+  reconcile: Reconcile;
+}
+
+/** A reconciler at work. Handlers of informers add keys to its queue. */
+export interface Loop extends Running {
+  readonly queue: WorkQueue;
+}
+
+/** Starts a reconciler over a queue of its own, once its informers are in step. */
+export function startLoop(context: ControllerContext, options: LoopOptions): Loop {
+  const { name, reads, workers = WORKERS, reconcile } = options;
+  const queue = new WorkQueue({ clock: context.clock });
+  let end: () => void = () => {};
+  const ended = new Promise<"ended">((resolve) => {
+    end = () => resolve("ended");
+  });
+  const run = async () => {
+    const synced = Promise.all(reads.map((informer) => informer.synced));
+    if ((await Promise.race([synced, ended])) === "ended") return;
+    await runWorkers(name, queue, workers, reconcile);
+  };
+  const running = run();
+  return {
+    queue,
+    async close() {
+      end();
+      queue.close();
+      await running;
+    },
+  };
+}
+
+/** Closes several parts of one controller. */
+export function closeAll(...parts: Running[]): Running {
+  return {
+    async close() {
+      await Promise.all(parts.map((part) => part.close()));
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import { timeOf } from "@raft2kube/client-kube/time.ts";
+
+/** One condition of a pod's status. */
+export function podCondition(pod: Pod, type: string): PodCondition | undefined {
+  return pod.status?.conditions?.find((condition) => condition.type === type);
+}
+
+/** Whether the Ready condition is True. */
+export function isPodReady(pod: Pod): boolean {
+  return podCondition(pod, "Ready")?.status === "True";
+}
+
+/** Whether it has been ready for `minReady_s` at `now_ms`. */
+export function isPodAvailable(pod: Pod, minReady_s: number, now_ms: number): boolean {
+  const ready = podCondition(pod, "Ready");
+  if (ready?.status !== "True") return false;
+  if (minReady_s === 0) return true;
+  const since_ms = timeOf(ready.lastTransitionTime);
+  return since_ms !== undefined && since_ms + minReady_s * 1000 <= now_ms;
+}
+
+/** Whether all its containers have ended for good. */
+export function isPodTerminal(pod: Pod): boolean {
+  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+}
+
+/** Whether it counts as a replica: neither ended nor being deleted. */
+export function isPodActive(pod: Pod): boolean {
+  return !isPodTerminal(pod) && pod.metadata.deletionTimestamp === undefined;
+}
+
+/** Whether it is being deleted and its containers have not all ended. */
+export function isPodTerminating(pod: Pod): boolean {
+  return !isPodTerminal(pod) && pod.metadata.deletionTimestamp !== undefined;
+}

@@ -1,0 +1,134 @@
+import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import { describe, expect, test } from "vitest";
+import { planReplicas, planStatus, statusChanged } from "./plan.ts";
+import { podsToDelete } from "./ranking.ts";
+
+const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
+
+interface PodShape {
+  node?: string;
+  phase?: "Pending" | "Running" | "Succeeded" | "Failed";
+  readyFor_s?: number;
+  age_s?: number;
+  restarts?: number;
+  cost?: string;
+  deleting?: boolean;
+}
+
+function pod(name: string, shape: PodShape = {}): Pod {
+  const { node, phase = "Running", readyFor_s, age_s = 3600, restarts = 0 } = shape;
+  const creationTimestamp = timeText(NOW_MS - age_s * 1000);
+  const made: Pod = {
+    metadata: { name, namespace: "ns", uid: name, creationTimestamp },
+    spec: { containers: [] },
+    status: { phase },
+  };
+  if (node !== undefined) made.spec.nodeName = node;
+  if (shape.cost) {
+    made.metadata.annotations = { "controller.kubernetes.io/pod-deletion-cost": shape.cost };
+  }
+  if (shape.deleting) made.metadata.deletionTimestamp = timeText(NOW_MS);
+  if (made.status) {
+    const container = { name: "c", ready: true, restartCount: restarts, image: "", imageID: "" };
+    made.status.containerStatuses = [container];
+    if (readyFor_s !== undefined) {
+      const lastTransitionTime = timeText(NOW_MS - readyFor_s * 1000);
+      made.status.conditions = [{ type: "Ready", status: "True", lastTransitionTime }];
+    }
+  }
+  return made;
+}
+
+function replicaSet(replicas: number, minReadySeconds = 0): ReplicaSet {
+  return {
+    metadata: { name: "web", namespace: "ns", uid: "rs", generation: 3 },
+    spec: {
+      replicas,
+      minReadySeconds,
+      selector: { matchLabels: { app: "web" } },
+      template: { metadata: { labels: { app: "web" } }, spec: { containers: [] } },
+    },
+  };
+}
+
+describe("planReplicas", () => {
+  test.each([
+    ["enough", 2, [pod("a"), pod("b")], { create: 0, delete: 0 }],
+    ["too few", 3, [pod("a")], { create: 2, delete: 0 }],
+    ["ended pods do not count", 1, [pod("a", { phase: "Succeeded" })], { create: 1, delete: 0 }],
+    ["pods being deleted do not", 1, [pod("a", { deleting: true })], { create: 1, delete: 0 }],
+    ["too many", 1, [pod("a"), pod("b"), pod("c")], { create: 0, delete: 2 }],
+    ["to zero", 0, [pod("a")], { create: 0, delete: 1 }],
+    ["no more than a burst at once", 2_000, [], { create: 500, delete: 0 }],
+  ])("%s", (_name, replicas, pods, expected) => {
+    const plan = planReplicas(replicaSet(replicas), pods, pods, NOW_MS);
+    expect({ create: plan.create, delete: plan.delete.length }).toEqual(expected);
+  });
+});
+
+describe("podsToDelete ranks", () => {
+  const ready = { node: "n1", readyFor_s: 1000 };
+  test.each([
+    ["without a node first", pod("x"), pod("y", { node: "n1" })],
+    ["pending first", pod("x", { node: "n1", phase: "Pending" }), pod("y", { node: "n1" })],
+    ["not ready before ready", pod("x", { node: "n1" }), pod("y", ready)],
+    ["cheaper first", pod("x", { ...ready, cost: "-5" }), pod("y", ready)],
+    ["ready for a shorter time first", pod("x", { ...ready, readyFor_s: 10 }), pod("y", ready)],
+    ["more restarts first", pod("x", { ...ready, restarts: 3 }), pod("y", ready)],
+    ["younger first", pod("x", { node: "n1", age_s: 5 }), pod("y", { node: "n1" })],
+  ])("%s", (_name, first, second) => {
+    const both = [first, second];
+    expect(podsToDelete(both, both, 1, NOW_MS)).toEqual([first]);
+    expect(podsToDelete([second, first], both, 1, NOW_MS)).toEqual([first]);
+  });
+
+  test("doubled up on a node first, counting pods of sibling sets", () => {
+    const lonely = pod("a", { ...ready, node: "n2" });
+    const crowded = pod("b", { ...ready, node: "n1" });
+    const sibling = pod("s", { ...ready, node: "n1" });
+    const doomed = podsToDelete([lonely, crowded], [lonely, crowded, sibling], 1, NOW_MS);
+    expect(doomed).toEqual([crowded]);
+  });
+
+  test("ages of the same power of two are left to the uid", () => {
+    const a = pod("a", { ...ready, readyFor_s: 1000 });
+    const b = pod("b", { ...ready, readyFor_s: 1001 });
+    expect(podsToDelete([b, a], [a, b], 1, NOW_MS)).toEqual([a]);
+  });
+});
+
+describe("planStatus", () => {
+  test("counts, and tells when a ready pod will be available", () => {
+    const pods = [
+      pod("a", { node: "n", readyFor_s: 100 }),
+      pod("b", { node: "n", readyFor_s: 4 }),
+      pod("c", { node: "n" }),
+      pod("d", { node: "n", deleting: true }),
+      pod("e", { phase: "Failed" }),
+    ];
+    const { status, again_ms } = planStatus(replicaSet(3, 10), pods, undefined, NOW_MS);
+    expect(status).toEqual({
+      replicas: 3,
+      fullyLabeledReplicas: 0,
+      readyReplicas: 2,
+      availableReplicas: 1,
+      terminatingReplicas: 1,
+      observedGeneration: 3,
+    });
+    expect(again_ms).toBe(6_000);
+  });
+
+  test("shows a failure once and removes it when it is over", () => {
+    const failure = { reason: "FailedCreate" as const, message: "quota" };
+    const failed = planStatus(replicaSet(1), [], failure, NOW_MS).status;
+    expect(failed.conditions).toMatchObject([{ type: "ReplicaFailure", reason: "FailedCreate" }]);
+    const again = planStatus({ ...replicaSet(1), status: failed }, [], failure, NOW_MS + 5_000);
+    expect(again.status.conditions).toEqual(failed.conditions);
+    expect(statusChanged(failed, again.status)).toBe(false);
+    const well = planStatus({ ...replicaSet(1), status: failed }, [], undefined, NOW_MS).status;
+    expect(well.conditions).toBeUndefined();
+    expect(statusChanged(failed, well)).toBe(true);
+  });
+});

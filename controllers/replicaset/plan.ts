@@ -1,0 +1,118 @@
+import type {
+  ReplicaSet,
+  ReplicaSetCondition,
+  ReplicaSetStatus,
+} from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import { REPLICAS_BURST } from "../limits.ts";
+import {
+  isPodActive,
+  isPodAvailable,
+  isPodReady,
+  isPodTerminating,
+  podCondition,
+} from "../pod-state.ts";
+import { podsToDelete } from "./ranking.ts";
+
+/** What brings the number of pods to the one wanted; at most one of the two is not empty. */
+export interface ReplicasPlan {
+  create: number;
+  delete: Pod[];
+}
+
+/** Why the last attempt to create or delete pods failed. */
+export interface ReplicaFailure {
+  reason: "FailedCreate" | "FailedDelete";
+  message: string;
+}
+
+/** Decides how many pods to create or which to delete. `pods` are the set's own, in any state. */
+export function planReplicas(
+  replicaSet: ReplicaSet,
+  pods: readonly Pod[],
+  related: readonly Pod[],
+  now_ms: number,
+): ReplicasPlan {
+  const active = pods.filter(isPodActive);
+  const missing = (replicaSet.spec.replicas ?? 1) - active.length;
+  if (missing >= 0) return { create: Math.min(missing, REPLICAS_BURST), delete: [] };
+  const surplus = Math.min(-missing, REPLICAS_BURST);
+  return { create: 0, delete: podsToDelete(active, related, surplus, now_ms) };
+}
+
+/** The status that the pods make, and when it would change by time alone (minReadySeconds). */
+export function planStatus(
+  replicaSet: ReplicaSet,
+  pods: readonly Pod[],
+  failure: ReplicaFailure | undefined,
+  now_ms: number,
+): { status: ReplicaSetStatus; again_ms: number | undefined } {
+  const { template, minReadySeconds = 0 } = replicaSet.spec;
+  const active = pods.filter(isPodActive);
+  const ready = active.filter(isPodReady);
+  const available = ready.filter((pod) => isPodAvailable(pod, minReadySeconds, now_ms));
+  const labels = Object.entries(template?.metadata?.labels ?? {});
+  const fullyLabeled = active.filter((pod) =>
+    labels.every(([key, value]) => pod.metadata.labels?.[key] === value),
+  );
+  const status: ReplicaSetStatus = {
+    replicas: active.length,
+    fullyLabeledReplicas: fullyLabeled.length,
+    readyReplicas: ready.length,
+    availableReplicas: available.length,
+    terminatingReplicas: pods.filter(isPodTerminating).length,
+    observedGeneration: replicaSet.metadata.generation ?? 0,
+  };
+  const conditions = planConditions(replicaSet.status?.conditions ?? [], failure, now_ms);
+  if (conditions.length > 0) status.conditions = conditions;
+  return { status, again_ms: nextAvailable(ready, minReadySeconds, now_ms) };
+}
+
+function planConditions(
+  old: readonly ReplicaSetCondition[],
+  failure: ReplicaFailure | undefined,
+  now_ms: number,
+): ReplicaSetCondition[] {
+  const known = old.find((condition) => condition.type === "ReplicaFailure");
+  const others = old.filter((condition) => condition !== known);
+  if (!failure) return others;
+  if (known?.reason === failure.reason) return [...others, known];
+  const lastTransitionTime = timeText(now_ms);
+  return [...others, { type: "ReplicaFailure", status: "True", lastTransitionTime, ...failure }];
+}
+
+/** Milliseconds until the next ready pod counts as available. */
+function nextAvailable(
+  ready: readonly Pod[],
+  minReady_s: number,
+  now_ms: number,
+): number | undefined {
+  const waits_ms = ready
+    .filter((pod) => !isPodAvailable(pod, minReady_s, now_ms))
+    .map((pod) => timeOf(podCondition(pod, "Ready")?.lastTransitionTime) ?? now_ms)
+    .map((since_ms) => since_ms + minReady_s * 1000 - now_ms);
+  return waits_ms.length === 0 ? undefined : Math.max(1, Math.min(...waits_ms));
+}
+
+/** Whether writing `status` would change anything. */
+export function statusChanged(
+  old: ReplicaSetStatus | undefined,
+  status: ReplicaSetStatus,
+): boolean {
+  return JSON.stringify(canonical(old)) !== JSON.stringify(canonical(status));
+}
+
+function canonical(status: ReplicaSetStatus | undefined): unknown {
+  const { replicas, conditions = [], ...counts } = status ?? { replicas: 0 };
+  const count = (value: number | undefined) => value ?? 0;
+  return [
+    replicas,
+    count(counts.fullyLabeledReplicas),
+    count(counts.readyReplicas),
+    count(counts.availableReplicas),
+    count(counts.terminatingReplicas),
+    count(counts.observedGeneration),
+    conditions.map(({ type, status: value, reason, message }) => [type, value, reason, message]),
+  ];
+}
