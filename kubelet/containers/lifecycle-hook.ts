@@ -1,0 +1,51 @@
+import type { Container, LifecycleHandler } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { httpTarget } from "../probes/handler-address.ts";
+import { httpGet } from "../probes/http-get.ts";
+
+export interface HookTarget {
+  container: Container;
+  containerId: string;
+  podIP: string;
+  runtime: Runtime;
+  clock: Clock;
+}
+
+/** A hook ended badly: its exit code, its answer, or its time ran out. */
+export class HookError extends Error {
+  override readonly name = "HookError";
+}
+
+/**
+ * Carries out a postStart or preStop hook and waits for its end, at most `timeout_ms`.
+ * Throws HookError. Source: the API's words on LifecycleHandler.
+ */
+export async function runHook(
+  handler: LifecycleHandler,
+  timeout_ms: number,
+  { container, containerId, podIP, runtime, clock }: HookTarget,
+): Promise<void> {
+  if (handler.exec) {
+    const cmd = handler.exec.command ?? [];
+    const timeout = Math.ceil(timeout_ms / 1_000);
+    const answer = await runtime.runtime.execSync({ containerId, cmd, timeout }, { timeout_ms });
+    if (answer.exitCode === 0) return;
+    const output = Buffer.concat([answer.stdout, answer.stderr]).toString("utf8").slice(0, 1_024);
+    throw new HookError(`command '${cmd.join(" ")}' exited with ${answer.exitCode}: ${output}`);
+  }
+  if (handler.httpGet) {
+    const target = httpTarget(handler.httpGet, container, podIP);
+    const answer = await httpGet(target, { timeout_ms, userAgent: "kube-lifecycle/1.36" });
+    if (answer.status < 400) return;
+    throw new HookError(`the hook's server answered ${answer.status}`);
+  }
+  if (handler.sleep) {
+    await delay(clock, Math.min(timeout_ms, handler.sleep.seconds * 1_000));
+    return;
+  }
+  // tcpSocket was never carried out by any version; the API keeps the field for old manifests.
+  if (handler.tcpSocket) return;
+  throw new HookError("the lifecycle hook has no handler");
+}

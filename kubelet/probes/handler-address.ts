@@ -1,0 +1,38 @@
+import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
+import type { IntOrString } from "@raft2kube/api/scalars.ts";
+
+/** A probe or hook that cannot be carried out as written: a port name that no container declares. */
+export class HandlerError extends Error {
+  override readonly name = "HandlerError";
+}
+
+/** The number behind a port that is given by number or by a port's name of the container. */
+export function portOf(port: IntOrString | undefined, container: Container): number {
+  const number =
+    typeof port === "string" && !/^[0-9]+$/.test(port)
+      ? container.ports?.find((one) => one.name === port)?.containerPort
+      : Number(port);
+  if (number === undefined || !(number > 0 && number < 65_536)) {
+    throw new HandlerError(`container ${container.name} has no port ${port}`);
+  }
+  return number;
+}
+
+export interface HttpTarget {
+  scheme: "http" | "https";
+  host: string;
+  port: number;
+  path: string;
+  headers: [string, string][];
+}
+
+/** Where an httpGet goes; the pod's own address unless it names a host. */
+export function httpTarget(action: HTTPGetAction, container: Container, podIP: string): HttpTarget {
+  return {
+    scheme: action.scheme === "HTTPS" ? "https" : "http",
+    host: action.host || podIP,
+    port: portOf(action.port, container),
+    path: action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`,
+    headers: (action.httpHeaders ?? []).map(({ name, value }) => [name, value]),
+  };
+}

@@ -1,0 +1,157 @@
+import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { PodEventSink } from "../pod-event-sink.ts";
+import { containersOf } from "../pods/pod-identity.ts";
+import type { ObservedContainer } from "../sync/observed.ts";
+import type { ContainerHealth } from "../sync/plan.ts";
+import { advance, NEW_PROBE, type ProbeState } from "./probe-state.ts";
+import { type ProbeOutcome, runProbe } from "./run-probe.ts";
+
+type ProbeKind = "Startup" | "Liveness" | "Readiness";
+
+interface Probing {
+  kind: ProbeKind;
+  probe: Probe;
+  container: Container;
+  observed: ObservedContainer;
+  state: ProbeState;
+  timer: Timer | undefined;
+}
+
+export interface PodProbesOptions {
+  clock: Clock;
+  runtime: Runtime;
+  events: PodEventSink;
+  pod(): Pod;
+  podIP(): string;
+  /** A container became ready, unready, started or unhealthy. */
+  changed(): void;
+  /** Whether the API showed this container as ready before the kubelet was restarted. */
+  wasReady(observed: ObservedContainer): boolean;
+}
+
+/** The probes of one pod: one series per running container and kind, begun anew with a new container. */
+export class PodProbes {
+  readonly #options: PodProbesOptions;
+  /** By container id and kind. */
+  readonly #probings = new Map<string, Probing>();
+
+  constructor(options: PodProbesOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the probes of containers that run now and ends those of containers that do not. */
+  sync(running: ObservedContainer[]): void {
+    const wanted = new Set<string>();
+    for (const { kind: listed, container } of containersOf(this.#options.pod())) {
+      if (listed === "ephemeral") continue;
+      const observed = running.find((one) => one.name === container.name);
+      if (!observed) continue;
+      for (const [kind, probe] of probesOf(container)) {
+        const key = `${observed.id}/${kind}`;
+        wanted.add(key);
+        if (!this.#probings.has(key)) this.#begin(key, kind, probe, container, observed);
+      }
+    }
+    for (const [key, probing] of this.#probings) {
+      if (wanted.has(key)) continue;
+      probing.timer?.cancel();
+      this.#probings.delete(key);
+    }
+  }
+
+  /** Whether a running container has started, and which probe wants it gone. */
+  health(observed: ObservedContainer): ContainerHealth {
+    const startup = this.#probings.get(`${observed.id}/Startup`);
+    const liveness = this.#probings.get(`${observed.id}/Liveness`);
+    const started = !startup || startup.state.passing === true;
+    if (startup?.state.passing === false) return { started, failed: "Startup" };
+    return { started, failed: liveness?.state.passing === false ? "Liveness" : undefined };
+  }
+
+  /** Whether a running container takes traffic. */
+  ready(observed: ObservedContainer): boolean {
+    if (!this.health(observed).started) return false;
+    const readiness = this.#probings.get(`${observed.id}/Readiness`);
+    if (!readiness) return true;
+    return readiness.state.passing ?? this.#options.wasReady(observed);
+  }
+
+  /** A pod that is being stopped is not restarted for its health any more; readiness goes on. */
+  keepReadinessOnly(): void {
+    for (const [key, probing] of this.#probings) {
+      if (probing.kind === "Readiness") continue;
+      probing.timer?.cancel();
+      this.#probings.delete(key);
+    }
+  }
+
+  close(): void {
+    for (const { timer } of this.#probings.values()) timer?.cancel();
+    this.#probings.clear();
+  }
+
+  #begin(
+    key: string,
+    kind: ProbeKind,
+    probe: Probe,
+    container: Container,
+    observed: ObservedContainer,
+  ): void {
+    const { clock } = this.#options;
+    const due_ms = observed.startedAt_ms + (probe.initialDelaySeconds ?? 0) * 1_000;
+    const probing: Probing = {
+      kind, probe, container, observed, state: NEW_PROBE, timer: undefined,
+    };
+    this.#probings.set(key, probing);
+    this.#schedule(key, probing, Math.max(0, due_ms - clock.now()));
+  }
+
+  #schedule(key: string, probing: Probing, delay_ms: number): void {
+    probing.timer = this.#options.clock.after(delay_ms, () => void this.#try(key, probing));
+  }
+
+  async #try(key: string, probing: Probing): Promise<void> {
+    const { runtime } = this.#options;
+    const { probe, container, observed, kind } = probing;
+    const period_ms = (probe.periodSeconds ?? 10) * 1_000;
+    const waits = kind !== "Startup" && !this.health(observed).started;
+    if (!waits) {
+      const containerId = observed.id;
+      const target = { container, containerId, podIP: this.#options.podIP(), runtime };
+      const outcome = await runProbe(probe, target);
+      if (this.#probings.get(key) !== probing) return;
+      this.#record(probing, outcome);
+      const before = probing.state.passing;
+      probing.state = advance(probing.state, outcome, probe);
+      if (probing.state.passing !== before) this.#options.changed();
+      // Having started, or being on its way out, is final for this container.
+      if (kind === "Startup" && probing.state.passing !== undefined) return;
+      if (kind === "Liveness" && probing.state.passing === false) return;
+    }
+    this.#schedule(key, probing, waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms);
+  }
+
+  #record({ kind, container }: Probing, { result, output }: ProbeOutcome): void {
+    if (result === "success") return;
+    const { events, pod } = this.#options;
+    const message =
+      result === "failure"
+        ? `${kind} probe failed: ${output}`
+        : `${kind} probe errored and resulted in unknown state: ${output}`;
+    events.record(pod(), "Warning", "Unhealthy", message, container.name);
+  }
+}
+
+/** How soon the other probes follow once the startup probe has passed. */
+const WAIT_FOR_STARTUP_MS = 1_000;
+
+function probesOf(container: Container): [ProbeKind, Probe][] {
+  const { startupProbe, livenessProbe, readinessProbe } = container;
+  return [
+    ...(startupProbe ? [["Startup", startupProbe] as [ProbeKind, Probe]] : []),
+    ...(livenessProbe ? [["Liveness", livenessProbe] as [ProbeKind, Probe]] : []),
+    ...(readinessProbe ? [["Readiness", readinessProbe] as [ProbeKind, Probe]] : []),
+  ];
+}

@@ -1,0 +1,23 @@
+import type { Probe } from "@raft2kube/api/gen/core/v1.ts";
+import type { ProbeOutcome } from "./run-probe.ts";
+
+/** What a probe has found so far of one container. */
+export interface ProbeState {
+  /** Undefined until a threshold was reached for the first time. */
+  passing: boolean | undefined;
+  /** Equal outcomes in a row. */
+  streak: number;
+  last: "success" | "failure" | undefined;
+}
+
+export const NEW_PROBE: ProbeState = { passing: undefined, streak: 0, last: undefined };
+
+/** The state after one more outcome: it turns when a threshold of equal outcomes is reached. */
+export function advance(state: ProbeState, outcome: ProbeOutcome, probe: Probe): ProbeState {
+  if (outcome.result === "error") return state;
+  const streak = state.last === outcome.result ? state.streak + 1 : 1;
+  const success = outcome.result === "success";
+  const threshold = success ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
+  const passing = streak >= threshold ? success : state.passing;
+  return { passing, streak, last: outcome.result };
+}

@@ -1,0 +1,136 @@
+import net from "node:net";
+import type { Container, Probe } from "@raft2kube/api/gen/core/v1.ts";
+import { Health, HealthCheckResponse_ServingStatus } from "@raft2kube/proto/gen/health.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { asRpcError, RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
+import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
+import { httpGet } from "./http-get.ts";
+
+/** What one try of a probe found. An `error` says nothing of the container and is not counted. */
+export interface ProbeOutcome {
+  result: "success" | "failure" | "error";
+  output: string;
+}
+
+export interface ProbeTarget {
+  container: Container;
+  containerId: string;
+  podIP: string;
+  runtime: Runtime;
+}
+
+const USER_AGENT = "kube-probe/1.36";
+
+/** Tries a probe once. Never throws: what goes wrong is the outcome. */
+export async function runProbe(probe: Probe, target: ProbeTarget): Promise<ProbeOutcome> {
+  const timeout_ms = (probe.timeoutSeconds ?? 1) * 1_000;
+  try {
+    if (probe.exec) return await execProbe(probe.exec.command ?? [], timeout_ms, target);
+    if (probe.httpGet) return await httpProbe(probe, timeout_ms, target);
+    if (probe.tcpSocket) return await tcpProbe(probe, timeout_ms, target);
+    if (probe.grpc) return await grpcProbe(probe.grpc, timeout_ms, target);
+    return { result: "error", output: "the probe has no handler" };
+  } catch (thrown) {
+    const result = thrown instanceof HandlerError ? "error" : "failure";
+    return { result, output: messageOf(thrown) };
+  }
+}
+
+async function execProbe(
+  cmd: string[],
+  timeout_ms: number,
+  { runtime, containerId }: ProbeTarget,
+): Promise<ProbeOutcome> {
+  try {
+    const timeout = Math.ceil(timeout_ms / 1_000);
+    const call = { timeout_ms: timeout_ms + EXEC_MARGIN_MS };
+    const answer = await runtime.runtime.execSync({ containerId, cmd, timeout }, call);
+    const bytes = Buffer.concat([answer.stdout, answer.stderr]);
+    const output = bytes.subarray(0, PROBE_OUTPUT_BYTES_MAX).toString("utf8");
+    return { result: answer.exitCode === 0 ? "success" : "failure", output };
+  } catch (thrown) {
+    if (thrown instanceof RpcError && thrown.status === Status.DEADLINE_EXCEEDED) {
+      return { result: "failure", output: `command timed out: ${messageOf(thrown)}` };
+    }
+    return { result: "error", output: messageOf(thrown) };
+  }
+}
+
+/** The runtime enforces the probe's own time; this is for a runtime that hangs. */
+const EXEC_MARGIN_MS = 5_000;
+
+async function httpProbe(
+  probe: Probe,
+  timeout_ms: number,
+  { container, podIP }: ProbeTarget,
+): Promise<ProbeOutcome> {
+  const first = httpTarget(probe.httpGet!, container, podIP);
+  const options = { timeout_ms, userAgent: USER_AGENT };
+  let target = first;
+  for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
+    const { status, location, body } = await httpGet(target, options);
+    if (status < 200 || status >= 400) {
+      return { result: "failure", output: `HTTP probe failed with statuscode: ${status}` };
+    }
+    if (status < 300 || !location) return { result: "success", output: body };
+    const { scheme, host, port, path } = target;
+    const next = new URL(location, `${scheme}://${host}:${port}${path}`);
+    // Another host is not this container's business: it did answer.
+    if (next.hostname !== host) return { result: "success", output: "Probe terminated redirects" };
+    const secure = next.protocol === "https:";
+    target = {
+      ...target,
+      scheme: secure ? "https" : "http",
+      port: Number(next.port) || (secure ? 443 : 80),
+      path: next.pathname + next.search,
+    };
+  }
+  return { result: "failure", output: `stopped after ${REDIRECTS_MAX} redirects` };
+}
+
+const REDIRECTS_MAX = 10;
+
+function tcpProbe(
+  probe: Probe,
+  timeout_ms: number,
+  { container, podIP }: ProbeTarget,
+): Promise<ProbeOutcome> {
+  const host = probe.tcpSocket!.host || podIP;
+  const port = portOf(probe.tcpSocket!.port, container);
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port, timeout: timeout_ms });
+    const end = (result: ProbeOutcome["result"], output: string) => {
+      socket.destroy();
+      resolve({ result, output });
+    };
+    socket.once("connect", () => end("success", ""));
+    socket.once("timeout", () => end("failure", `dial tcp ${host}:${port}: i/o timeout`));
+    socket.once("error", (error) => end("failure", `dial tcp ${host}:${port}: ${error.message}`));
+  });
+}
+
+async function grpcProbe(
+  { port, service = "" }: NonNullable<Probe["grpc"]>,
+  timeout_ms: number,
+  { podIP }: ProbeTarget,
+): Promise<ProbeOutcome> {
+  const host = podIP.includes(":") ? `[${podIP}]` : podIP;
+  const channel = connectGrpc(`http://${host}:${port}`);
+  try {
+    const { status } = await client(channel, Health).check({ service }, { timeout_ms });
+    if (status === HealthCheckResponse_ServingStatus.SERVING) return { result: "success", output: "" };
+    return { result: "failure", output: `service unhealthy (responded with ${status})` };
+  } catch (thrown) {
+    const { status, message } = asRpcError(thrown);
+    if (status === Status.UNIMPLEMENTED) {
+      const output = "error: this server does not implement the grpc health protocol";
+      return { result: "failure", output: `${output} (grpc.health.v1.Health): ${message}` };
+    }
+    return { result: "failure", output: `error: health rpc failed: ${message}` };
+  } finally {
+    channel.close();
+  }
+}
