@@ -4,6 +4,20 @@ import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 
+/** What the cluster's builder decides for its controllers. */
+export interface ControllerSettings {
+  /** The range that nodes' pod ranges are cut from, `10.244.0.0/16`. */
+  clusterCidr: string;
+  /** The length of a node's pod range. Default 24. */
+  nodeCidrMask?: number;
+  /** PEM of the certificates that workloads verify the apiserver with. */
+  rootCa: string;
+  /** The CA that signs kubelets' certificates; without it requests stay unsigned. PEM. */
+  clusterSigning?: { cert: string; key: string };
+  /** How long a node may be silent before it counts as lost. Default 40 s. */
+  nodeMonitorGracePeriod_ms?: number;
+}
+
 /**
  * What a controller is given. Reading goes through shared informers, writing through its own
  * client.
@@ -13,6 +27,7 @@ export interface ControllerContext {
   readonly random: Random;
   /** Shared by all, under the identity of the controller manager, as upstream's. */
   readonly informers: InformerSet;
+  readonly settings: ControllerSettings;
   /** The client of one controller, under its own service account. */
   client(account: string): KubeClient;
   /** The events of one controller, written by its own client. */

@@ -20,3 +20,7 @@ export const ENDPOINTS_ADDRESSES_MAX = 1_000;
 
 /** Deletions of one reconciler under way at once. */
 export const DELETIONS_AT_ONCE = 16;
+
+/** Life of a controller's token, and the share of it after which a new one is asked for. */
+export const TOKEN_LIFETIME_S = 3_600;
+export const TOKEN_RENEW_SHARE = 0.8;

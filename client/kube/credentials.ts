@@ -2,8 +2,14 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_REREAD_MS } from "./limits.ts";
 
+/** Gives the token to send, and hears when the server does not accept it any more. */
+export interface TokenReader {
+  read(): Promise<string>;
+  rejected(): void;
+}
+
 /** A bearer token: fixed, in a file that is replaced before it expires, or asked for each time. */
-export type TokenSource = string | { file: string } | (() => Promise<string>);
+export type TokenSource = string | { file: string } | TokenReader;
 
 /** How to reach one apiserver, and as whom. PEM texts, not paths. */
 export interface KubeConnection {
@@ -17,17 +23,22 @@ export interface KubeConnection {
   tlsServerName?: string | undefined;
 }
 
-/** A function that gives the current token; a file is read again when it is a minute old. */
-export function tokenReader(source: TokenSource, clock: Clock): () => Promise<string> {
-  if (typeof source === "string") return () => Promise.resolve(source);
-  if (typeof source === "function") return source;
+/** A reader of the current token; a file is read again when it is a minute old or was rejected. */
+export function tokenReader(source: TokenSource, clock: Clock): TokenReader {
+  if (typeof source === "string") return { read: () => Promise.resolve(source), rejected() {} };
+  if (!("file" in source)) return source;
   let token = "";
   let read_ms = -Infinity;
-  return async () => {
-    if (clock.monotonic() - read_ms >= TOKEN_REREAD_MS) {
-      token = (await readFile(source.file, "utf8")).trim();
-      read_ms = clock.monotonic();
-    }
-    return token;
+  return {
+    async read() {
+      if (clock.monotonic() - read_ms >= TOKEN_REREAD_MS) {
+        token = (await readFile(source.file, "utf8")).trim();
+        read_ms = clock.monotonic();
+      }
+      return token;
+    },
+    rejected() {
+      read_ms = -Infinity;
+    },
   };
 }

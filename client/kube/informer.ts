@@ -132,7 +132,9 @@ function sameRevision(a: KubeObject, b: KubeObject): boolean {
   return revision !== undefined && revision === b.metadata.resourceVersion;
 }
 
-/** Items of lists come without their type, metadata with another; readers find it on every object. */
+/**
+ * Items of lists come without their type, metadata with another; readers find it on every object.
+ */
 function typed<T extends KubeObject>(object: T, type: ResourceType): T {
   object.apiVersion = apiVersionOf(type);
   if (type.kind !== undefined) object.kind = type.kind;

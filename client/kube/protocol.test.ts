@@ -138,7 +138,7 @@ describe("watch", () => {
 });
 
 describe("Informer", () => {
-  test("pages, watches, goes on after an end, lists again after 410, tells what vanished", async () => {
+  test("pages, watches, goes on, lists again after 410 and tells what vanished", async () => {
     const expired = { type: "ERROR", object: failure(410, "Expired") };
     const bookmark = { type: "BOOKMARK", object: { metadata: { resourceVersion: "15" } } };
     const { client, urls } = await serve(

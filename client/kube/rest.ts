@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type KubeConnection, tokenReader } from "./credentials.ts";
+import { type KubeConnection, type TokenReader, tokenReader } from "./credentials.ts";
 import { KubeError, type Status, TransportError } from "./errors.ts";
 import {
   ATTEMPTS_MAX,
@@ -54,7 +54,7 @@ export class KubeClient {
   readonly #transport: Transport;
   readonly #ownsTransport: boolean;
   readonly #rate: RateLimit;
-  readonly #token: (() => Promise<string>) | undefined;
+  readonly #token: TokenReader | undefined;
   readonly #userAgent: string;
   #closed = false;
 
@@ -117,6 +117,7 @@ export class KubeClient {
       try {
         const response = await this.#send(request);
         if (response.status < 400) return response;
+        if (response.status === 401) this.#token?.rejected();
         failure = await errorOf(response, `${request.method} ${request.path}`);
         pause_ms = retryAfter(response);
       } catch (thrown) {
@@ -142,7 +143,7 @@ export class KubeClient {
       accept: request.accept ?? "application/json",
       "user-agent": this.#userAgent,
     };
-    if (this.#token) headers["authorization"] = `Bearer ${await this.#token()}`;
+    if (this.#token) headers["authorization"] = `Bearer ${await this.#token.read()}`;
     let bytes: Buffer | undefined;
     if (body !== undefined) {
       bytes = encode(body);
