@@ -1,9 +1,9 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/owner.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
-import { selects, selectsAll } from "@raft2kube/client-kube/selector.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
@@ -31,7 +31,7 @@ export function startDeployments(context: ControllerContext): Running {
   const reconcile = async (key: string) => {
     const deployment = deployments.store.get(key);
     if (!deployment) return;
-    if (selectsAll(deployment.spec.selector)) {
+    if (termsOf(deployment.spec.selector)?.length === 0) {
       const message = "This deployment is selecting all pods. A non-empty selector is required.";
       recorder.record(deployment, "Warning", "SelectingAll", message);
       return;
@@ -41,7 +41,7 @@ export function startDeployments(context: ControllerContext): Running {
       controller: deployment,
       type: DEPLOYMENT_TYPE,
       objects: sets.store.by(NAMESPACE_INDEX, namespace),
-      matches: (set) => selects(deployment.spec.selector, set.metadata.labels),
+      matches: (set) => matchesSelector(deployment.spec.selector, set.metadata.labels),
       fresh: () => control.deployments.get(nameOf(deployment)),
       dependents: control.replicaSets,
     });
@@ -65,7 +65,7 @@ export function startDeployments(context: ControllerContext): Running {
     if (owner !== undefined) return [owner];
     if (controllerOf(set)) return [];
     const around = deployments.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? "");
-    return around.filter((d) => selects(d.spec.selector, set.metadata.labels)).map(keyOf);
+    return around.filter((d) => matchesSelector(d.spec.selector, set.metadata.labels)).map(keyOf);
   };
   sets.handle({
     added: lookAtOwner,

@@ -1,10 +1,10 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/owner.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
-import { selects } from "@raft2kube/client-kube/selector.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
@@ -40,7 +40,7 @@ export function startReplicaSets(context: ControllerContext): Running {
       objects: pods.store.by(NAMESPACE_INDEX, namespace).filter(
         (pod) => isPodActive(pod) || controllerOf(pod)?.uid === uid,
       ),
-      matches: (pod) => selects(replicaSet.spec.selector, pod.metadata.labels),
+      matches: (pod) => matchesSelector(replicaSet.spec.selector, pod.metadata.labels),
       fresh: () => writer.get(nameOf(replicaSet)),
       dependents: control.pods,
     });

@@ -1,9 +1,9 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import { selects } from "@raft2kube/client-kube/selector.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 
@@ -23,7 +23,7 @@ export function watchPods(
   const wouldAdopt = (pod: Pod): string[] =>
     sets.store
       .by(NAMESPACE_INDEX, pod.metadata.namespace ?? "")
-      .filter((set) => selects(set.spec.selector, pod.metadata.labels))
+      .filter((set) => matchesSelector(set.spec.selector, pod.metadata.labels))
       .map(keyOf);
   const gone = (pod: Pod) => {
     const owner = ownerKey(pod);
