@@ -7,6 +7,8 @@ export interface PodPaths {
   rootDir: string;
   /** `/var/log/pods` upstream. */
   podLogsDir: string;
+  /** `/var/log/containers` upstream: links for log collectors; undefined makes none. */
+  containerLogsDir: string | undefined;
 }
 
 export function podsDir(paths: PodPaths): string {

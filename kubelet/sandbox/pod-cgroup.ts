@@ -1,8 +1,61 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { qosClassOf } from "../containers/qos.ts";
+import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { podResources, qosClassOf } from "../containers/qos.ts";
+import { CPU_PERIOD_US, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import { uidOf } from "../pods/pod-identity.ts";
+
+const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
 
 /** `<root>/burstable/pod<uid>`: a pod's cgroup, relative to each hierarchy's mount. */
 export function podCgroup(root: string, pod: Pod): string {
   return `${root}/${qosClassOf(pod).toLowerCase()}/pod${uidOf(pod)}`;
+}
+
+/** The cgroups above the containers' own: one per class, one per pod with the pod's limits. */
+export class PodCgroups {
+  readonly #cgroups: Cgroups;
+  readonly #root: string;
+  readonly #clock: Clock;
+
+  constructor(cgroups: Cgroups, root: string, clock: Clock) {
+    this.#cgroups = cgroups;
+    this.#root = root;
+    this.#clock = clock;
+  }
+
+  /** The classes' groups; best-effort pods share what all others leave. */
+  createClasses(): void {
+    for (const name of CLASSES) this.#cgroups.create(`${this.#root}/${name}`);
+    this.#cgroups.setLimits(`${this.#root}/besteffort`, { cpuShares: cpuShares(undefined) });
+  }
+
+  create(pod: Pod): void {
+    const path = podCgroup(this.#root, pod);
+    const resources = podResources(pod);
+    this.#cgroups.create(path);
+    this.#cgroups.setLimits(path, {
+      cpuShares: cpuShares(resources.cpuRequest_milli),
+      cpuPeriod_us: CPU_PERIOD_US,
+      cpuQuota_us: cpuQuota_us(resources.cpuLimit_milli),
+      memory_bytes: resources.memoryLimit_bytes ?? -1,
+    });
+  }
+
+  /** Removes a pod's group, whatever its class was; what still runs in it is killed. */
+  async remove(podUid: string): Promise<void> {
+    for (const name of CLASSES) {
+      const path = `${this.#root}/${name}/pod${podUid}`;
+      if (this.#cgroups.exists(path)) await this.#cgroups.remove(path, { clock: this.#clock });
+    }
+  }
+
+  usage(pod: Pod): CgroupUsage | undefined {
+    return this.#cgroups.usage(podCgroup(this.#root, pod));
+  }
+
+  /** Of all pods together. */
+  totalUsage(): CgroupUsage | undefined {
+    return this.#cgroups.usage(this.#root);
+  }
 }

@@ -1,0 +1,40 @@
+import type { Mount } from "@raft2kube/proto/gen/cri.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugin.ts";
+import type { DeviceAllocation } from "../device-allocation.ts";
+
+/**
+ * What the plugins' answers for one container add to it. Of two answers about the same variable or path
+ * the first counts: order is that of allocation, so it is the same at every start. Pure.
+ */
+export function mergeResponses(
+  responses: readonly ContainerAllocateResponse[],
+): DeviceAllocation {
+  const envs = new Map<string, string>();
+  const mounts = new Map<string, Init<Mount>>();
+  const devices = new Map<string, DeviceAllocation["devices"][number]>();
+  const annotations: Record<string, string> = {};
+  const cdiDevices = new Set<string>();
+  for (const response of responses) {
+    for (const [key, value] of Object.entries(response.envs)) {
+      if (!envs.has(key)) envs.set(key, value);
+    }
+    for (const { containerPath, hostPath, readOnly } of response.mounts) {
+      if (!mounts.has(containerPath)) {
+        mounts.set(containerPath, { containerPath, hostPath, readonly: readOnly });
+      }
+    }
+    for (const device of response.devices) {
+      if (!devices.has(device.containerPath)) devices.set(device.containerPath, { ...device });
+    }
+    for (const [key, value] of Object.entries(response.annotations)) annotations[key] ??= value;
+    for (const { name } of response.cdiDevices) cdiDevices.add(name);
+  }
+  return {
+    envs: [...envs].map(([key, value]) => ({ key, value })),
+    mounts: [...mounts.values()],
+    devices: [...devices.values()],
+    cdiDevices: [...cdiDevices].map((name) => ({ name })),
+    annotations,
+  };
+}

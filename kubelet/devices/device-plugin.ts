@@ -1,0 +1,123 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import {
+  DevicePlugin as DevicePluginService,
+  type ContainerAllocateResponse,
+  type Device,
+  type DevicePluginMethods,
+  type DevicePluginOptions,
+} from "@raft2kube/proto/gen/deviceplugin.ts";
+import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import {
+  ALLOCATE_TIMEOUT_MS,
+  DEVICES_MAX,
+  PREFERRED_TIMEOUT_MS,
+  PRE_START_TIMEOUT_MS,
+} from "./limits.ts";
+
+const log = logger("device-plugin");
+
+export interface DevicePluginListener {
+  /** The plugin's whole list of devices, again at each change. */
+  devices(devices: Device[]): void;
+  /** The stream of devices ended: the plugin has to register again. Told once, and not by `close`. */
+  stopped(): void;
+}
+
+/** A connection to one device plugin (v1beta1): its devices as they change, and the calls about them. */
+export class DevicePlugin {
+  readonly resource: string;
+  readonly options: DevicePluginOptions;
+  readonly #channel: Channel;
+  readonly #plugin: RpcClient<DevicePluginMethods>;
+  readonly #listener: DevicePluginListener;
+  readonly #closed = new AbortController();
+  readonly #watching: Promise<void>;
+
+  constructor(
+    what: { resource: string; socket: string; options: DevicePluginOptions },
+    listener: DevicePluginListener,
+  ) {
+    this.resource = what.resource;
+    this.options = what.options;
+    this.#channel = connectGrpc(`unix://${what.socket}`);
+    this.#plugin = client(this.#channel, DevicePluginService);
+    this.#listener = listener;
+    this.#watching = this.#watch();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#watching;
+    this.#channel.close();
+  }
+
+  /** What one container gets for these devices. Throws RpcError with the plugin's words. */
+  async allocate(devicesIds: readonly string[]): Promise<ContainerAllocateResponse> {
+    const { containerResponses } = await this.#plugin.allocate(
+      { containerRequests: [{ devicesIds }] },
+      { timeout_ms: ALLOCATE_TIMEOUT_MS },
+    );
+    const [response] = containerResponses;
+    if (response && containerResponses.length === 1) return response;
+    const message = `the plugin of ${this.resource} gave ${containerResponses.length} answers for one`;
+    throw new CodedError("BadDevicePlugin", message);
+  }
+
+  /** The plugin's preference among devices, empty when it has none to give. */
+  async preferred(request: {
+    available: readonly string[];
+    must: readonly string[];
+    count: number;
+  }): Promise<string[]> {
+    if (!this.options.getPreferredAllocationAvailable) return [];
+    const { containerResponses } = await this.#plugin.getPreferredAllocation(
+      {
+        containerRequests: [
+          {
+            availableDeviceIDs: request.available,
+            mustIncludeDeviceIDs: request.must,
+            allocationSize: request.count,
+          },
+        ],
+      },
+      { timeout_ms: PREFERRED_TIMEOUT_MS },
+    );
+    return containerResponses[0]?.deviceIDs ?? [];
+  }
+
+  /** Lets a plugin that wants it prepare the devices just before their container starts. */
+  async preStart(devicesIds: readonly string[]): Promise<void> {
+    if (!this.options.preStartRequired) return;
+    await this.#plugin.preStartContainer({ devicesIds }, { timeout_ms: PRE_START_TIMEOUT_MS });
+  }
+
+  async #watch(): Promise<void> {
+    const { resource } = this;
+    try {
+      const lists = this.#plugin.listAndWatch({}, { signal: this.#closed.signal });
+      for await (const { devices } of lists) {
+        if (devices.length > DEVICES_MAX) {
+          throw new CodedError("TooManyDevices", `more than ${DEVICES_MAX} devices`);
+        }
+        this.#listener.devices(devices);
+      }
+      log.warn("the plugin ended its list of devices", { resource });
+    } catch (thrown) {
+      if (this.#closed.signal.aborted) return;
+      log.warn("the plugin is gone", { resource, error: messageOf(thrown) });
+    }
+    if (!this.#closed.signal.aborted) this.#listener.stopped();
+  }
+}
+
+/** Asks a plugin that registered without saying so which calls it wants. */
+export async function optionsOf(socket: string): Promise<DevicePluginOptions> {
+  const channel = connectGrpc(`unix://${socket}`);
+  try {
+    const plugin = client(channel, DevicePluginService);
+    return await plugin.getDevicePluginOptions({}, { timeout_ms: PREFERRED_TIMEOUT_MS });
+  } finally {
+    channel.close();
+  }
+}

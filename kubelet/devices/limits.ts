@@ -1,0 +1,17 @@
+/** How long a resource stays on the Node after its plugin went: it may be restarting (upstream: 5 min). */
+export const PLUGIN_GONE_GRACE_MS = 5 * 60_000;
+
+/** Calls of a plugin: Allocate may prepare hardware; upstream's defaults. */
+export const ALLOCATE_TIMEOUT_MS = 60_000;
+export const PRE_START_TIMEOUT_MS = 30_000;
+export const PREFERRED_TIMEOUT_MS = 10_000;
+
+/** Resources registered at once, and devices of one: a plugin that sends more is let go. */
+export const RESOURCES_MAX = 100;
+export const DEVICES_MAX = 10_000;
+
+/** A checkpoint beyond this is not ours. */
+export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Unix socket paths are cut at 108 bytes by the kernel, the terminating zero included. */
+export const SOCKET_PATH_BYTES_MAX = 107;

@@ -1,0 +1,63 @@
+import path from "node:path";
+import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import type { DeviceResources } from "./device-resources.ts";
+import { SOCKET_PATH_BYTES_MAX } from "./limits.ts";
+import { isExtendedResource } from "./resource-name.ts";
+
+const log = logger("device-registration");
+
+/** The one version of the API. */
+const VERSION = "v1beta1";
+
+/** Serves `kubelet.sock`, where device plugins register; their own sockets lie beside it. */
+export function serveDeviceRegistration(
+  pluginDir: string,
+  resources: DeviceResources,
+): Promise<RpcServer> {
+  return serveGrpc({
+    listen: { path: path.join(pluginDir, "kubelet.sock") },
+    services: [
+      serve(Registration, {
+        register: async ({ version, endpoint, resourceName, options }) => {
+          requireRegistration({ version, endpoint, resourceName });
+          const socket = path.join(pluginDir, endpoint);
+          if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
+            throw refused(`the socket's path is too long: ${socket}`);
+          }
+          const chosen = options ?? {
+            preStartRequired: false,
+            getPreferredAllocationAvailable: false,
+          };
+          await resources.add(resourceName, socket, chosen);
+          log.info("device plugin registered", { resource: resourceName });
+          return {};
+        },
+      }),
+    ],
+  });
+}
+
+function requireRegistration(request: {
+  version: string;
+  endpoint: string;
+  resourceName: string;
+}): void {
+  const { version, endpoint, resourceName } = request;
+  if (version !== VERSION) {
+    throw refused(`requested API version ${JSON.stringify(version)} is not ${VERSION}`);
+  }
+  if (!isExtendedResource(resourceName)) {
+    throw refused(`the resource name ${JSON.stringify(resourceName)} is not that of a device`);
+  }
+  // A file of the plugin directory and nothing else: the kubelet will connect to it as root.
+  if (endpoint === "" || endpoint !== path.basename(endpoint) || endpoint.startsWith(".")) {
+    throw refused(`the endpoint ${JSON.stringify(endpoint)} is not the name of a socket`);
+  }
+}
+
+function refused(message: string): RpcError {
+  return new RpcError(Status.INVALID_ARGUMENT, message);
+}

@@ -1,0 +1,38 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { NodeAllocatable } from "../containers/downward.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import type { DeviceManager } from "../device-allocation.ts";
+import type { ImagePuller } from "../images/pull.ts";
+import type { PodEventSink } from "../pod-event-sink.ts";
+import type { PodObjects } from "../pod-objects.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
+import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
+import type { SandboxNode } from "../sandbox/sandbox-config.ts";
+import type { PodVolumes } from "../volumes/pod-volumes.ts";
+import type { BackOffs } from "./back-off.ts";
+
+/** What the node is, as far as pods can see it. */
+export interface NodeFacts {
+  allocatable(): NodeAllocatable;
+  memory_bytes: number;
+  hostIPs: string[];
+}
+
+/** Everything that carrying out a pod's plan needs; one for the whole kubelet. */
+export interface PodDeps {
+  clock: Clock;
+  runtime: Runtime;
+  /** The scheme of container ids in statuses. */
+  runtimeName: string;
+  runtimeHandlerOf(runtimeClassName: string | undefined): Promise<string>;
+  events: PodEventSink;
+  images: ImagePuller;
+  volumes: PodVolumes;
+  objects: PodObjects;
+  devices: DeviceManager;
+  node: NodeFacts;
+  paths: PodPaths;
+  sandboxNode: SandboxNode;
+  cgroups: PodCgroups;
+  restartBackOff: BackOffs;
+}

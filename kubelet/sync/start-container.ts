@@ -1,0 +1,208 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { containerConfig } from "../containers/container-config.ts";
+import { makeEnv } from "../containers/env.ts";
+import { runHook } from "../containers/lifecycle-hook.ts";
+import { containerMounts } from "../containers/mounts.ts";
+import { serviceEnv } from "../containers/service-env.ts";
+import { ImageError, type ReadyImage } from "../images/pull.ts";
+import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
+import type { ReadyVolume } from "../volumes/plugin.ts";
+import type { ObservedSandbox } from "./observed.ts";
+import type { StartAction } from "./plan.ts";
+import type { PodDeps } from "./pod-deps.ts";
+
+/** A container could not be started; `reason` is what its status shows as waiting reason. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface StartContext {
+  deps: PodDeps;
+  pod: Pod;
+  sandbox: ObservedSandbox;
+  sandboxConfig: Init<PodSandboxConfig>;
+  volumes: ReadonlyMap<string, ReadyVolume>;
+  podIPs: string[];
+}
+
+/**
+ * Takes one container from its image to its postStart hook. Throws StartError, with the events that
+ * tell users why already recorded.
+ */
+export async function startContainer(context: StartContext, action: StartAction): Promise<void> {
+  const { deps, pod } = context;
+  const { container } = action;
+  const failed = (reason: string, thrown: unknown): StartError => {
+    const message = messageOf(thrown);
+    deps.events.record(pod, "Warning", "Failed", `Error: ${message}`, container.name);
+    return new StartError(reason, message);
+  };
+  let image: ReadyImage;
+  try {
+    image = await deps.images.ensure(pod, container);
+  } catch (thrown) {
+    if (!(thrown instanceof ImageError)) throw failed("ErrImagePull", thrown);
+    deps.events.record(pod, "Warning", "Failed", `Error: ${thrown.reason}`, container.name);
+    throw new StartError(thrown.reason, thrown.message);
+  }
+  let config: Init<ContainerConfig>;
+  try {
+    config = await configOf(context, action, image);
+  } catch (thrown) {
+    throw failed("CreateContainerConfigError", thrown);
+  }
+  const containerId = await create(context, config, container, failed);
+  try {
+    await deps.devices.preStart(pod, container);
+    await deps.runtime.runtime.startContainer({ containerId });
+  } catch (thrown) {
+    throw failed("RunContainerError", thrown);
+  }
+  deps.events.record(pod, "Normal", "Started", "Container started", container.name);
+  await linkLog(context, action, containerId);
+  await postStart(context, container, containerId);
+}
+
+async function create(
+  { deps, pod, sandbox, sandboxConfig }: StartContext,
+  config: Init<ContainerConfig>,
+  container: Container,
+  failed: (reason: string, thrown: unknown) => StartError,
+): Promise<string> {
+  try {
+    const request = { podSandboxId: sandbox.id, config, sandboxConfig };
+    const { containerId } = await deps.runtime.runtime.createContainer(request);
+    deps.events.record(pod, "Normal", "Created", "Container created", container.name);
+    return containerId;
+  } catch (thrown) {
+    throw failed("CreateContainerError", thrown);
+  }
+}
+
+async function configOf(
+  context: StartContext,
+  { container, attempt }: StartAction,
+  image: ReadyImage,
+): Promise<Init<ContainerConfig>> {
+  const { deps, pod, volumes, podIPs } = context;
+  const { node, paths, objects, devices, sandboxNode } = deps;
+  const namespace = namespaceOf(pod);
+  const env = await makeEnv(
+    pod,
+    container,
+    {
+      configMap: async (name) => (await objects.configMap(namespace, name))?.data,
+      secret: async (name) => decoded((await objects.secret(namespace, name))?.data),
+      services: async () => serviceEnv(await visibleServices(deps, pod)),
+    },
+    { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },
+  );
+  const terminationLog = await makeTerminationLog(deps, pod, container);
+  const mounts = await containerMounts(pod, container, {
+    volumes,
+    env,
+    paths,
+    hostsFile: podIPs.length > 0 ? hostsFile(paths, uidOf(pod)) : undefined,
+    terminationLog,
+  });
+  const allocation = await devices.allocate(pod, container);
+  return containerConfig(pod, container, {
+    attempt,
+    image,
+    env,
+    mounts,
+    volumes,
+    devices: allocation,
+    terminationLog,
+    seccompRoot: sandboxNode.seccompRoot,
+    nodeMemory_bytes: node.memory_bytes,
+  });
+}
+
+/** The namespace's own Services unless switched off, and the API's own always (as upstream). */
+async function visibleServices({ objects }: PodDeps, pod: Pod) {
+  if (isStatic(pod)) return [];
+  const links = pod.spec.enableServiceLinks ?? true;
+  return (await objects.services()).filter(({ metadata }) => {
+    const isApi = metadata.namespace === "default" && metadata.name === "kubernetes";
+    return isApi || (links && metadata.namespace === namespaceOf(pod));
+  });
+}
+
+function decoded(data: Record<string, string> | undefined): Record<string, Buffer> | undefined {
+  if (!data) return undefined;
+  const entries = Object.entries(data);
+  return Object.fromEntries(entries.map(([key, text]) => [key, Buffer.from(text, "base64")]));
+}
+
+async function makeTerminationLog(
+  { paths }: PodDeps,
+  pod: Pod,
+  container: Container,
+): Promise<string> {
+  const dir = containerDir(paths, uidOf(pod), container.name);
+  await mkdir(dir, { recursive: true, mode: 0o750 });
+  const file = join(dir, randomBytes(4).toString("hex"));
+  await writeFile(file, "");
+  // Any user of the container may write its last words.
+  await chmod(file, 0o666);
+  return file;
+}
+
+/** `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log`, where log collectors look. */
+async function linkLog(
+  { deps, pod }: StartContext,
+  { container, attempt }: StartAction,
+  containerId: string,
+): Promise<void> {
+  const { containerLogsDir } = deps.paths;
+  if (!containerLogsDir) return;
+  const name = `${nameOf(pod)}_${namespaceOf(pod)}_${container.name}-${containerId}.log`;
+  const target = join(podLogDir(deps.paths, pod), containerLogPath(container.name, attempt));
+  await mkdir(containerLogsDir, { recursive: true });
+  try {
+    await symlink(target, join(containerLogsDir, name));
+  } catch (thrown) {
+    if (!isErrno(thrown, "EEXIST")) throw thrown;
+  }
+}
+
+/** A failed postStart hook ends its container. */
+async function postStart(
+  { deps, pod, podIPs }: StartContext,
+  container: Container,
+  containerId: string,
+): Promise<void> {
+  const handler = container.lifecycle?.postStart;
+  if (!handler) return;
+  const { runtime, clock, events, node } = deps;
+  const podIP = podIPs[0] ?? node.hostIPs[0] ?? "";
+  try {
+    const target = { container, containerId, podIP, runtime, clock };
+    await runHook(handler, POST_START_MAX_MS, target);
+  } catch (thrown) {
+    events.record(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", container.name);
+    const message = "FailedPostStartHook";
+    events.record(pod, "Normal", "Killing", message, container.name);
+    const timeout = pod.spec.terminationGracePeriodSeconds ?? 30;
+    const timeout_ms = (timeout + 60) * 1_000;
+    await runtime.runtime.stopContainer({ containerId, timeout }, { timeout_ms });
+    throw new StartError("PostStartHookError", messageOf(thrown));
+  }
+}
+
+/** A hook without end would hold the pod for ever. */
+const POST_START_MAX_MS = 600_000;

@@ -1,0 +1,51 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { uidOf } from "../pods/pod-identity.ts";
+import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
+import { podNames } from "../sandbox/hostname.ts";
+import { hostsText } from "../sandbox/hosts-file.ts";
+import { sandboxConfig } from "../sandbox/sandbox-config.ts";
+import type { PodDeps } from "./pod-deps.ts";
+
+/** The pod's sandbox could not be made; told as FailedCreatePodSandBox. */
+export class SandboxError extends Error {
+  override readonly name = "SandboxError";
+}
+
+/** Makes a sandbox: the pod's namespaces and addresses. Throws SandboxError. */
+export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Promise<void> {
+  const { runtime, events, sandboxNode, paths } = deps;
+  try {
+    await mkdir(podLogDir(paths, pod), { recursive: true });
+    const config = sandboxConfig(pod, attempt, sandboxNode);
+    const runtimeHandler = await deps.runtimeHandlerOf(pod.spec.runtimeClassName);
+    await runtime.runtime.runPodSandbox({ config, runtimeHandler });
+  } catch (thrown) {
+    const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
+    events.record(pod, "Warning", "FailedCreatePodSandBox", message);
+    throw new SandboxError(message);
+  }
+}
+
+/** Directories every pod has; made before its volumes. */
+export async function makePodDirs({ paths }: PodDeps, pod: Pod): Promise<void> {
+  await mkdir(podDir(paths, uidOf(pod)), { recursive: true, mode: 0o750 });
+  await mkdir(podLogDir(paths, pod), { recursive: true });
+}
+
+/** Writes the pod's /etc/hosts when it differs; containers have it bind-mounted. */
+export async function writeHostsFile(deps: PodDeps, pod: Pod, podIPs: string[]): Promise<void> {
+  const { paths, sandboxNode } = deps;
+  const nodeHosts = pod.spec.hostNetwork ? await readFile("/etc/hosts", "utf8") : "";
+  const names = podNames(pod, sandboxNode.clusterDns.domain);
+  const text = hostsText(pod, podIPs, names, nodeHosts);
+  const file = hostsFile(paths, uidOf(pod));
+  try {
+    if ((await readFile(file, "utf8")) === text) return;
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+  // In place: a rename would leave running containers with the old file.
+  await writeFile(file, text, { mode: 0o644 });
+}

@@ -1,0 +1,111 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { runHook } from "../containers/lifecycle-hook.ts";
+import { isGone } from "../cri/runtime.ts";
+import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
+import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
+import { mayRun, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import type { PodDeps } from "./pod-deps.ts";
+
+const log = logger("kubelet-stop");
+
+export interface StopOptions {
+  grace_s: number;
+  /** Aborted when a shorter grace period is ordered: the stop is then begun anew. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Stops one container: the Killing event, the preStop hook within the grace period, then the
+ * runtime's stop with what is left of it. Resolves when the container has ended.
+ */
+export async function stopContainer(
+  deps: PodDeps,
+  pod: Pod,
+  observed: ObservedContainer,
+  message: string,
+  { grace_s, signal }: StopOptions,
+): Promise<void> {
+  const { clock, runtime, events } = deps;
+  const container = containersOf(pod).find((one) => one.container.name === observed.name)?.container;
+  events.record(pod, "Normal", "Killing", message, observed.name);
+  const begun_ms = clock.monotonic();
+  if (container && observed.state === "running" && grace_s > 0) {
+    await preStop(deps, pod, container, observed, grace_s);
+  }
+  const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
+  const hooked = container?.lifecycle?.preStop !== undefined && grace_s > 0;
+  const least_s = hooked ? GRACE_AFTER_HOOK_S : 0;
+  const timeout = Math.max(grace_s - used_s, least_s);
+  try {
+    const timeout_ms = timeout * 1_000 + STOP_EXTRA_MS;
+    const call = signal ? { timeout_ms, signal } : { timeout_ms };
+    await runtime.runtime.stopContainer({ containerId: observed.id, timeout }, call);
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
+  }
+}
+
+/** Stops everything of a pod: regular containers together, sidecars after them, then the sandbox. */
+export async function stopPod(
+  deps: PodDeps,
+  pod: Pod,
+  observed: ObservedPod,
+  options: StopOptions,
+): Promise<void> {
+  const { clock } = deps;
+  const begun_ms = clock.monotonic();
+  const running = observed.containers.filter(mayRun);
+  const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
+  const isSidecar = (one: ObservedContainer) => sidecars.some(({ name }) => name === one.name);
+  const stop = (one: ObservedContainer, options: StopOptions) =>
+    stopContainer(deps, pod, one, `Stopping container ${one.name}`, options);
+  await all(running.filter((one) => !isSidecar(one)).map((one) => stop(one, options)));
+  for (const { name } of sidecars.toReversed()) {
+    const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
+    const left = { ...options, grace_s: Math.max(0, options.grace_s - used_s) };
+    await all(running.filter((one) => one.name === name).map((one) => stop(one, left)));
+  }
+  await stopSandboxes(deps, observed);
+}
+
+/** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
+export async function stopSandboxes({ runtime }: PodDeps, observed: ObservedPod): Promise<void> {
+  await all(
+    observed.sandboxes.map(async ({ id }) => {
+      try {
+        await runtime.runtime.stopPodSandbox({ podSandboxId: id });
+      } catch (thrown) {
+        if (!isGone(thrown)) throw thrown;
+      }
+    }),
+  );
+}
+
+/** Waits for all, then throws the first failure: one that hangs must not hide the others' work. */
+async function all(work: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+/** The hook's failure is told and changes nothing: the container is stopped all the same. */
+async function preStop(
+  deps: PodDeps,
+  pod: Pod,
+  container: Container,
+  observed: ObservedContainer,
+  grace_s: number,
+): Promise<void> {
+  const handler = container.lifecycle?.preStop;
+  if (!handler) return;
+  const { runtime, clock, events } = deps;
+  const podIP = pod.status?.podIP ?? deps.node.hostIPs[0] ?? "";
+  try {
+    const target = { container, containerId: observed.id, podIP, runtime, clock };
+    await runHook(handler, grace_s * 1_000, target);
+  } catch (thrown) {
+    log.info("preStop hook failed", { container: container.name, error: messageOf(thrown) });
+    events.record(pod, "Warning", "FailedPreStopHook", "PreStopHook failed", container.name);
+  }
+}
