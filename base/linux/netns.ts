@@ -88,3 +88,16 @@ export function isNetns(path: string): boolean {
     .split("\n")
     .some((line) => line.split(" ")[4] === escaped && line.includes(" - nsfs "));
 }
+
+/**
+ * Moves this thread for good. For a process that lives in a namespace, before it opens its first socket:
+ * threads that exist already stay where they are.
+ */
+export function enterNetns(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    check("setns", libc.setns(fd, CLONE_NEWNET), `to the network namespace ${path}`);
+  } finally {
+    closeSync(fd);
+  }
+}

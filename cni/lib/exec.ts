@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { basename } from "node:path";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
 import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
@@ -42,19 +42,22 @@ export function execInvoke(timeout_ms: number): Invoke {
 function run(file: string, request: PluginRequest, timeout_ms: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const name = basename(file);
-    const child = spawn(file, [], { env: environmentOf(request), stdio: "pipe" });
+    const env = environmentOf(request);
+    // A process group of its own, so that what a plugin starts is stopped with it.
+    const child = spawn(file, [], { env, stdio: "pipe", detached: true });
     let stdout = "";
     let stderr = "";
     let failure: CniError | undefined;
     const stop = (error: CniError) => {
       failure ??= error;
-      child.kill("SIGKILL");
+      stopGroup(child);
     };
     const timer = setTimeout(() => {
       const what = `plugin ${name} did not end ${request.command} within ${timeout_ms} ms`;
       stop(new CniError("plugin-timeout", what));
     }, timeout_ms);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      if (failure) return;
       stdout += text;
       if (stdout.length > PLUGIN_STDOUT_BYTES) {
         const what = `plugin ${name} printed more than ${PLUGIN_STDOUT_BYTES} bytes`;
@@ -78,6 +81,18 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
       else resolve({ status, signal, stdout, stderr });
     });
   });
+}
+
+/** Ends a plugin and all it started, and stops listening to whatever still holds its pipes. */
+function stopGroup(child: ChildProcessWithoutNullStreams): void {
+  child.stdout.destroy();
+  child.stderr.destroy();
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch (thrown) {
+    if (!isErrno(thrown, "ESRCH")) throw thrown; // it ended by itself meanwhile
+  }
 }
 
 function parseOutput(name: string, stdout: string, command: string, tail: string): unknown {

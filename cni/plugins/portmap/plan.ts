@@ -30,7 +30,7 @@ export function tableRules(): string[] {
   }
   lines.push(
     `add chain inet ${TABLE} prerouting { type nat hook prerouting priority dstnat; }`,
-    `add chain inet ${TABLE} output { type nat hook output priority dstnat; }`,
+    `add chain inet ${TABLE} output { type nat hook output priority -100; }`,
     `add chain inet ${TABLE} ports`,
     `add chain inet ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
   );

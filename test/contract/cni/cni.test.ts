@@ -1,0 +1,50 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
+import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
+import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
+import { cniContract } from "./suite.ts";
+
+const DEBIAN = "/usr/lib/cni";
+const built = mkdtempSync(join(tmpdir(), "r2k-cni-bin-"));
+
+beforeAll(async () => {
+  await buildPlugins(built);
+});
+
+afterAll(() => rmSync(built, { recursive: true }));
+
+cniContract("ours, exec'd", { pluginDir: () => built, newest: true, checksPorts: true });
+
+const notExec = () => Promise.reject(new Error("our own build was exec'd"));
+const invoke = inProcessInvoke({ plugins: PLUGINS, exec: notExec });
+cniContract("ours, in process", {
+  pluginDir: () => built, newest: true, checksPorts: true, invoke,
+});
+
+describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference plugins", () => {
+  cniContract("containernetworking", {
+    pluginDir: () => DEBIAN, newest: false, checksPorts: false,
+  });
+});
+
+test("what one exec of a plugin costs", async () => {
+  const request = {
+    command: "VERSION" as const, containerId: "", netns: "", ifName: "", args: "", path: [],
+    config: { type: "bridge", cniVersion: "1.0.0" },
+  };
+  const exec = execInvoke(10_000);
+  const rounds = 10;
+  const lines: string[] = [];
+  for (const [who, dir] of [["ours", built], ["containernetworking", DEBIAN]] as const) {
+    if (!existsSync(join(dir, "bridge"))) continue;
+    const start_ms = performance.now();
+    for (let round = 0; round < rounds; round++) await exec(join(dir, "bridge"), request);
+    lines.push(`${who} ${((performance.now() - start_ms) / rounds).toFixed(1)} ms`);
+  }
+  process.stdout.write(`one exec of the bridge plugin: ${lines.join(", ")}\n`);
+  expect(lines.length).toBeGreaterThan(0);
+});

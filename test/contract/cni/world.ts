@@ -1,0 +1,102 @@
+import { execFile } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { addAddress } from "@raft2kube/linux/address.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { replaceRoute } from "@raft2kube/linux/route.ts";
+
+/** The host of the test: a network namespace that this whole process lives in, and one outside of it. */
+export interface World {
+  root: string;
+  host: string;
+  /** A machine beyond the host: 198.51.100.2, the host being 198.51.100.1 to it. */
+  outside: string;
+  /** A new container's namespace. */
+  container(): string;
+  close(): void;
+}
+
+const HOST = "198.51.100.1";
+const OUTSIDE = "198.51.100.2";
+export const ADDRESSES = { host: HOST, outside: OUTSIDE };
+
+export function createWorld(): World {
+  const root = mkdtempSync(join(tmpdir(), "r2k-cni-"));
+  const home = openSync("/proc/thread-self/ns/net", "r");
+  const made: string[] = [];
+  const netns = (name: string): string => {
+    const path = join(root, name);
+    createNetns(path);
+    made.push(path);
+    inNetns(path, () => {
+      using route = openRoute();
+      setLink(route, getLink(route, "lo"), { up: true });
+    });
+    return path;
+  };
+  const host = netns("host");
+  const outside = netns("outside");
+  enterNetns(host);
+  using route = openRoute();
+  createVeth(route, { name: "up0", up: true }, { name: "up1", up: true, netns: outside });
+  addAddress(route, getLink(route, "up0").index, `${HOST}/24`);
+  inNetns(outside, () => {
+    using there = openRoute();
+    addAddress(there, getLink(there, "up1").index, `${OUTSIDE}/24`);
+  });
+  return {
+    root,
+    host,
+    outside,
+    container: () => netns(`c${made.length}`),
+    close() {
+      enterNetns(`/proc/self/fd/${home}`);
+      closeSync(home);
+      for (const path of made) deleteNetns(path);
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Lets the machine outside know the way to the containers, for tests that need no masquerade. */
+export function routeFromOutside(world: World, to: string): void {
+  inNetns(world.outside, () => {
+    using route = openRoute();
+    replaceRoute(route, { to, via: HOST, link: 0 });
+  });
+}
+
+/** A server in a namespace that tells each client the address it came from. */
+export async function echoAddress(netns: string, port: number): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined); // a client that went away has its answer
+    socket.end(`${socket.remoteAddress?.replace(/^::ffff:/, "")}\n`);
+  });
+  // Without a host, listen() makes its socket before it returns: in the namespace.
+  inNetns(netns, () => {
+    server.listen(port);
+  });
+  await new Promise<void>((resolve) => {
+    if (server.listening) resolve();
+    else server.once("listening", resolve);
+  });
+  return server;
+}
+
+/** Connects from a namespace and resolves with what the server said; undefined when nobody answered. */
+export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const args = ["nc", "-w", "2", address, String(port)];
+    const start = () => {
+      const child = execFile("busybox", args, (error, stdout) => {
+        resolve(error ? undefined : stdout.trim());
+      });
+      child.stdin?.end();
+      return child.pid;
+    };
+    inNetns(netns, start);
+  });
+}
