@@ -46,6 +46,7 @@ export function encodeRecord(
   const { position, durable } = place;
   assert(payload.length <= RECORD_BYTES_MAX, `a log record of ${payload.length} bytes`);
   assert(position >= durable, `position ${position} is before the durable end ${durable}`);
+  // lab:02 begin encodeRecord
   target.writeUInt32LE(payload.length, offset + 4);
   target.writeUInt32LE(kind, offset + 8);
   target.writeUInt32LE(position - durable, offset + 12);
@@ -56,6 +57,7 @@ export function encodeRecord(
   const next = offset + recordSize(payload.length);
   target.fill(0, end, next);
   return next;
+  // lab:02 end
 }
 
 /** The record at `offset` if one is there whole, meant for `position`; undefined otherwise. */
@@ -64,6 +66,7 @@ export function decodeRecord(
   offset: number,
   position: number,
 ): FoundRecord | undefined {
+  // lab:02 begin decodeRecord
   if (offset + RECORD_HEADER_BYTES > source.length) return undefined;
   if (readPosition(source, offset + 16) !== position) return undefined;
   const length = source.readUInt32LE(offset + 4);
@@ -77,6 +80,7 @@ export function decodeRecord(
     durable: position - source.readUInt32LE(offset + 12),
     size: recordSize(length),
   };
+  // lab:02 end
 }
 
 function writePosition(target: Buffer, offset: number, position: number): void {

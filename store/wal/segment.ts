@@ -59,6 +59,7 @@ export interface SegmentContent {
  * tear, and thrown as LogDamagedError.
  */
 export function readSegment(file: string, bytes: Buffer, start: number): SegmentContent {
+  // lab:02 begin readSegment
   const records: FoundRecord[] = [];
   let offset = SEGMENT_HEADER_BYTES;
   const positionAt = (at: number) => start + at - SEGMENT_HEADER_BYTES;
@@ -74,4 +75,5 @@ export function readSegment(file: string, bytes: Buffer, start: number): Segment
     if (later && later.durable > end) throw new LogDamagedError(file, offset, "damaged record");
   }
   return { start, records, end };
+  // lab:02 end
 }

@@ -114,6 +114,7 @@ export class Wal {
   }
 
   #pump(): void {
+    // lab:02 begin pump
     if (this.#busy || this.#dead) return;
     if (this.#queue.length === 0) {
       this.#idle?.();
@@ -127,6 +128,7 @@ export class Wal {
       for (const pending of batch) pending.done();
       this.#pump();
     });
+    // lab:02 end
   }
 
   /** Writes as many of the waiting writes as the segment takes, then goes on in the next one. */

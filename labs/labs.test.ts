@@ -1,0 +1,50 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ROOT_DIR } from "../cli/cluster/assets.ts";
+import { runLabChecks, typeCheck } from "../cli/labs/check.ts";
+import { notWritten } from "../cli/labs/cut.ts";
+import { readLabs } from "../cli/labs/manifest.ts";
+import { writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
+
+const MUTANTS_MIN = 3;
+const TIMEOUT_MS = 240_000;
+// Below the product's folder, as a reader's own folder is, so that packages are found from there.
+const cache = join(ROOT_DIR, ".cache");
+mkdirSync(cache, { recursive: true });
+const scratch = mkdtempSync(join(cache, "labs-test-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+for (const lab of readLabs().filter((item) => item.files.length > 0)) {
+  describe(`lab ${lab.number}`, () => {
+    it("its skeleton type-checks, and its checks fail because nothing is written yet", async () => {
+      const tree = join(scratch, `${lab.number}-skeleton`);
+      writeSkeletons(lab, tree);
+      expect(await typeCheck(lab, tree)).toBe("");
+      const outcomes = await runLabChecks(lab, [tree]);
+      const reason = new RegExp(notWritten(lab.number, "[\\w-]+"));
+      for (const { title, passed, message } of outcomes) {
+        expect(passed, `${title} passes on the skeleton`).toBe(false);
+        expect(message, title).toMatch(reason);
+      }
+    }, TIMEOUT_MS);
+
+    it("the reference passes", async () => {
+      const tree = join(scratch, `${lab.number}-reference`);
+      writeReference(lab, tree);
+      const failures = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
+      expect(failures).toEqual([]);
+    }, TIMEOUT_MS);
+
+    it(`catches at least ${MUTANTS_MIN} plausible wrong answers`, async () => {
+      expect(lab.mutants.length).toBeGreaterThanOrEqual(MUTANTS_MIN);
+      for (const [i, mutant] of lab.mutants.entries()) {
+        const tree = join(scratch, `${lab.number}-mutant-${i}`);
+        writeReference(lab, tree, mutant);
+        const failed = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
+        const titles = failed.map((outcome) => outcome.title).join("\n");
+        expect(titles, `mutant "${mutant.name}"`).toContain(mutant.caughtBy);
+      }
+    }, TIMEOUT_MS);
+  });
+}
