@@ -1,4 +1,5 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import {
   AdmissionError,
@@ -18,6 +19,8 @@ import {
   requestsOf,
   type DeviceRequest,
 } from "./plan.ts";
+
+const log = logger("device-allocator");
 
 /**
  * Gives pods their devices. Pods are admitted one after the other, and what they hold is on disk before
@@ -84,7 +87,10 @@ export class DeviceAllocator implements DeviceManager {
   /** The devices have changed: the listeners hear of it, the checkpoint keeps the resources' names. */
   changed(): void {
     for (const listener of this.#listeners) listener();
-    void this.#inTurn(() => this.#save());
+    this.#inTurn(() => this.#save()).catch((thrown: unknown) => {
+      // What pods hold is saved when they are admitted; this only remembers which resources exist.
+      log.error("the device checkpoint was not written", { error: messageOf(thrown) });
+    });
   }
 
   /** Resolves when nothing is being written any more. */

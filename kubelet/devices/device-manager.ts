@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { ActivePods } from "../device-allocation.ts";
@@ -54,12 +55,19 @@ export async function startDeviceManager(
   const manager = new DeviceAllocator({ resources, holders, checkpointFile });
   const registration = await serveDeviceRegistration(pluginDir, resources);
   const podResourcesSocket = path.join(rootDir, "pod-resources", "kubelet.sock");
-  const podResources = await servePodResources({
-    socket: podResourcesSocket,
-    activePods,
-    holders,
-    resources,
-  });
+  let podResources: RpcServer;
+  try {
+    podResources = await servePodResources({
+      socket: podResourcesSocket,
+      activePods,
+      holders,
+      resources,
+    });
+  } catch (thrown) {
+    await registration.close();
+    await resources.close();
+    throw thrown;
+  }
   return {
     manager,
     pluginHandler: pluginHandlerFor(resources),
