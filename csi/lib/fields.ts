@@ -11,7 +11,9 @@ export function requireString(field: string, value: string): string {
   return value;
 }
 
-/** A required absolute path in its plain form: no `.`, `..` or doubled slash to be resolved later. */
+/**
+ * A required absolute path in its plain form: no `.`, `..` or doubled slash to be resolved later.
+ */
 export function requirePath(field: string, value: string): string {
   if (value === "") throw invalidArgument(`${field} is missing`);
   if (Buffer.byteLength(value) > PATH_MAX_BYTES) {
@@ -32,5 +34,7 @@ export function requireSmallMap(field: string, map: Readonly<Record<string, stri
   for (const [key, value] of Object.entries(map)) {
     bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
-  if (bytes > MAP_MAX_BYTES) throw invalidArgument(`${field} is larger than ${MAP_MAX_BYTES} bytes`);
+  if (bytes > MAP_MAX_BYTES) {
+    throw invalidArgument(`${field} is larger than ${MAP_MAX_BYTES} bytes`);
+  }
 }

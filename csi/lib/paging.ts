@@ -7,9 +7,10 @@ export interface Page<T> {
 }
 
 /**
- * Cuts a page out of `items`, which are sorted by `keyOf`. A token is the last key handed out, so a page
- * neither skips nor repeats what stayed while something else was added or deleted. `maxEntries` 0 means
- * all. Throws ABORTED for a token that no list gave (CSI spec, ListVolumes errors).
+ * Cuts a page out of `items`, which are sorted by `keyOf`. A token is the last key handed out, so a
+ * page neither skips nor repeats what stayed while something else was added or deleted.
+ * `maxEntries` 0 means all. Throws ABORTED for a token that no list gave (CSI spec, ListVolumes
+ * errors).
  */
 export function pageOf<T>(
   items: readonly T[],

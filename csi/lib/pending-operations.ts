@@ -1,8 +1,8 @@
 import { aborted } from "./errors.ts";
 
 /**
- * One operation at a time on one volume. The spec lets a plugin answer ABORTED while an operation is
- * pending and has the caller try again, so nothing queues here (CSI spec, "Error Scheme").
+ * One operation at a time on one volume. The spec lets a plugin answer ABORTED while an operation
+ * is pending and has the caller try again, so nothing queues here (CSI spec, "Error Scheme").
  */
 export class PendingOperations {
   readonly #keys = new Set<string>();

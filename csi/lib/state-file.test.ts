@@ -32,7 +32,7 @@ describe("StateFile", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  it("is empty when the file is missing, and holds changes made at once in their order", async () => {
+  it("is empty while its file is missing, and holds changes in the order made", async () => {
     const state = await StateFile.open(file, schema);
     await Promise.all(["a", "b", "a"].map((name) => state.change(add(name))));
     expect(state.current).toEqual({ counts: { a: 2, b: 1 } });
@@ -66,7 +66,10 @@ describe("StateFile", () => {
     const opens = () => StateFile.open(file, schema);
 
     await writeFile(file, whole.replace('"a": 1', '"a": 2'));
-    await expect(opens()).rejects.toMatchObject({ code: "STATE_DAMAGED", message: expect.stringContaining("checksum") });
+    await expect(opens()).rejects.toMatchObject({
+      code: "STATE_DAMAGED",
+      message: expect.stringContaining("checksum"),
+    });
     await writeFile(file, whole.slice(0, whole.length / 2));
     await expect(opens()).rejects.toMatchObject({ code: "STATE_DAMAGED" });
     await writeFile(file, whole.replace('"schemaVersion": 1', '"schemaVersion": 2'));

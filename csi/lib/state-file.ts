@@ -24,8 +24,8 @@ interface Envelope {
 }
 
 /**
- * A driver's memory: one JSON file replaced as a whole. `current` is what the file holds; a change is
- * visible only after it is on disk, so an answer given to a caller survives a crash.
+ * A driver's memory: one JSON file replaced as a whole. `current` is what the file holds; a change
+ * is visible only after it is on disk, so an answer given to a caller survives a crash.
  */
 export class StateFile<T> {
   readonly #file: string;

@@ -46,8 +46,8 @@ export interface DevicePluginOptions {
 }
 
 /**
- * Serves a device plugin (v1beta1) and keeps it registered: with the kubelet that is there or the next
- * one, since a kubelet that starts removes all sockets and knows no plugins.
+ * Serves a device plugin (v1beta1) and keeps it registered: with the kubelet that is there or the
+ * next one, since a kubelet that starts removes all sockets and knows no plugins.
  */
 export function startDevicePlugin(options: DevicePluginOptions): { close(): Promise<void> } {
   const plugin = new ServedDevicePlugin(options);
@@ -140,7 +140,8 @@ class ServedDevicePlugin {
   }
 
   async #serveAnew(): Promise<void> {
-    // Closing removes the socket's path, so the old server must be gone before the new one is bound.
+    // Closing removes the socket's path, so the old server must be gone before the new one is
+    // bound.
     await this.#server?.close();
     this.#server = undefined;
     const { behaviour, socketName } = this.#options;

@@ -21,8 +21,8 @@ export class DeviceSet {
   }
 
   /**
-   * The list now and after each change, until one of the signals aborts. Of changes faster than their
-   * reader only the last is given.
+   * The list now and after each change, until one of the signals aborts. Of changes faster than
+   * their reader only the last is given.
    */
   async *follow(signal: AbortSignal): AsyncGenerator<readonly Init<Device>[]> {
     let told: readonly Init<Device>[] | undefined;

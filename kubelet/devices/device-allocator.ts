@@ -23,8 +23,8 @@ import {
 const log = logger("device-allocator");
 
 /**
- * Gives pods their devices. Pods are admitted one after the other, and what they hold is on disk before
- * they are told, so that no device is ever given twice, a kubelet's restart included.
+ * Gives pods their devices. Pods are admitted one after the other, and what they hold is on disk
+ * before they are told, so that no device is ever given twice, a kubelet's restart included.
  */
 export class DeviceAllocator implements DeviceManager {
   readonly #resources: DeviceResources;
@@ -84,7 +84,9 @@ export class DeviceAllocator implements DeviceManager {
     return { close: () => void this.#listeners.delete(listener) };
   }
 
-  /** The devices have changed: the listeners hear of it, the checkpoint keeps the resources' names. */
+  /**
+   * The devices have changed: the listeners hear of it, the checkpoint keeps the resources' names.
+   */
   changed(): void {
     for (const listener of this.#listeners) listener();
     this.#inTurn(() => this.#save()).catch((thrown: unknown) => {

@@ -79,7 +79,9 @@ export async function startDeviceManager(
   };
 }
 
-/** As upstream: plugins that outlived a kubelet see their sockets go, and register with the new one. */
+/**
+ * As upstream: plugins that outlived a kubelet see their sockets go, and register with the new one.
+ */
 async function removeStaleSockets(pluginDir: string): Promise<void> {
   for (const entry of await readdir(pluginDir, { withFileTypes: true })) {
     if (entry.isSocket()) await rm(path.join(pluginDir, entry.name), { force: true });

@@ -20,11 +20,16 @@ const log = logger("device-plugin");
 export interface DevicePluginListener {
   /** The plugin's whole list of devices, again at each change. */
   devices(devices: Device[]): void;
-  /** The stream of devices ended: the plugin has to register again. Told once, and not by `close`. */
+  /**
+   * The stream of devices ended: the plugin has to register again. Told once, and not by `close`.
+   */
   stopped(): void;
 }
 
-/** A connection to one device plugin (v1beta1): its devices as they change, and the calls about them. */
+/**
+ * A connection to one device plugin (v1beta1): its devices as they change, and the calls about
+ * them.
+ */
 export class DevicePlugin {
   readonly resource: string;
   readonly options: DevicePluginOptions;
@@ -60,8 +65,8 @@ export class DevicePlugin {
     );
     const [response] = containerResponses;
     if (response && containerResponses.length === 1) return response;
-    const message = `the plugin of ${this.resource} gave ${containerResponses.length} answers for one`;
-    throw new CodedError("BadDevicePlugin", message);
+    const answers = `${containerResponses.length} answers to one request`;
+    throw new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
   }
 
   /** The plugin's preference among devices, empty when it has none to give. */

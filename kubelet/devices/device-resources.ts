@@ -16,8 +16,8 @@ interface Resource {
 }
 
 /**
- * The resources of this node and their devices, as plugins come, change and go. A resource whose plugin
- * stops has no healthy devices at once, and leaves the Node after a grace time.
+ * The resources of this node and their devices, as plugins come, change and go. A resource whose
+ * plugin stops has no healthy devices at once, and leaves the Node after a grace time.
  */
 export class DeviceResources {
   readonly #clock: Clock;

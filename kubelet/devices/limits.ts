@@ -1,4 +1,7 @@
-/** How long a resource stays on the Node after its plugin went: it may be restarting (upstream: 5 min). */
+/**
+ * How long a resource stays on the Node after its plugin went: it may be restarting (upstream: 5
+ * min).
+ */
 export const PLUGIN_GONE_GRACE_MS = 5 * 60_000;
 
 /** Calls of a plugin: Allocate may prepare hardware; upstream's defaults. */

@@ -62,8 +62,8 @@ export function planDevices(count: number, choice: DeviceChoice): DevicePlan {
 }
 
 /**
- * A plugin's preference where it is one: of the right number, of candidates only, with all that must be
- * included. Anything else is ignored, since the choice is the kubelet's. Pure.
+ * A plugin's preference where it is one: of the right number, of candidates only, with all that
+ * must be included. Anything else is ignored, since the choice is the kubelet's. Pure.
  */
 export function acceptPreference(
   preferred: readonly string[],

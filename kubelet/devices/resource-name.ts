@@ -3,8 +3,8 @@ const DOMAIN = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /**
- * Whether a resource name may be a device plugin's: `domain/name`, outside Kubernetes' own domain and
- * not a quota's name (upstream's rule for extended resources).
+ * Whether a resource name may be a device plugin's: `domain/name`, outside Kubernetes' own domain
+ * and not a quota's name (upstream's rule for extended resources).
  */
 export function isExtendedResource(resource: string): boolean {
   const slash = resource.indexOf("/");

@@ -33,7 +33,9 @@ export class CsiDriverMissingError extends CodedError {
   override readonly name = "CsiDriverMissingError";
 }
 
-/** The CSI drivers registered with this kubelet: a handler of plugins, and where volumes find them. */
+/**
+ * The CSI drivers registered with this kubelet: a handler of plugins, and where volumes find them.
+ */
 export class CsiDrivers implements PluginHandler {
   readonly #drivers = new Map<string, { driver: CsiDriver; channel: Channel }>();
   readonly #listener: CsiDriverListener;

@@ -8,8 +8,9 @@ import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts"
 import { PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
 
 /**
- * Tells the API of the node's CSI drivers: the CSINode object, owned by the Node, and the Node's topology
- * labels. Needs the Node to exist; until then `added` fails and registration is tried again.
+ * Tells the API of the node's CSI drivers: the CSINode object, owned by the Node, and the Node's
+ * topology labels. Needs the Node to exist; until then `added` fails and registration is tried
+ * again.
  */
 export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDriverListener {
   return {

@@ -2,7 +2,9 @@ import type { CSINodeDriver, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.t
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { CsiDriver } from "./csi-drivers.ts";
 
-/** The CSINode's list of drivers with this one in it; the same object when nothing changes. Pure. */
+/**
+ * The CSINode's list of drivers with this one in it; the same object when nothing changes. Pure.
+ */
 export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
   const entry: CSINodeDriver = {
     name: driver.name,
@@ -15,7 +17,9 @@ export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
   return { drivers: [...spec.drivers.filter((one) => one !== existing), entry] };
 }
 
-/** The CSINode's list of drivers without the named one; the same object when it is not there. Pure. */
+/**
+ * The CSINode's list of drivers without the named one; the same object when it is not there. Pure.
+ */
 export function withoutDriver(spec: CSINodeSpec, name: string): CSINodeSpec {
   const drivers = spec.drivers.filter((one) => one.name !== name);
   return drivers.length === spec.drivers.length ? spec : { drivers };

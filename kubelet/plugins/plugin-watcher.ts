@@ -20,7 +20,8 @@ export interface PluginWatcherOptions {
 
 /**
  * Follows the sockets of a registry directory and keeps each plugin registered while its socket is
- * there (pluginregistration v1). `close` leaves plugins registered: they outlive a kubelet's restart.
+ * there (pluginregistration v1). `close` leaves plugins registered: they outlive a kubelet's
+ * restart.
  */
 export async function startPluginWatcher(
   options: PluginWatcherOptions,
@@ -41,9 +42,10 @@ class PluginWatcher {
 
   constructor(options: PluginWatcherOptions) {
     this.#options = options;
-    this.#files = watch(options.registryDir, () => this.#scan());
+    const { registryDir } = options;
+    this.#files = watch(registryDir, () => this.#scan());
     this.#files.on("error", (error) => {
-      log.warn("file events of the registry ended, reading it at intervals", { error: error.message });
+      log.warn("no more file events of the registry", { registryDir, error: error.message });
     });
     this.#scan();
   }
@@ -56,7 +58,9 @@ class PluginWatcher {
     await Promise.all(this.#followed.map((one) => one.leave({ deregister: false })));
   }
 
-  /** Looks into the registry; at most one look at a time, and one more after it if asked meanwhile. */
+  /**
+   * Looks into the registry; at most one look at a time, and one more after it if asked meanwhile.
+   */
   #scan(): void {
     if (this.#closed) return;
     if (this.#scanning) {

@@ -16,7 +16,9 @@ const log = logger("plugin-registration");
 
 export type PluginHandlers = Readonly<Record<string, PluginHandler>>;
 
-/** One registration socket from its appearance to its end: asked, registered, told, in the end left. */
+/**
+ * One registration socket from its appearance to its end: asked, registered, told, in the end left.
+ */
 export class PluginRegistration {
   readonly socket: RegistrySocket;
   readonly #handlers: PluginHandlers;
@@ -32,7 +34,9 @@ export class PluginRegistration {
     this.#registering = this.#register();
   }
 
-  /** Stops trying. With `deregister`, which a closing kubelet leaves out, the handler lets go of it. */
+  /**
+   * Stops trying. With `deregister`, which a closing kubelet leaves out, the handler lets go of it.
+   */
   async leave(options: { deregister: boolean }): Promise<void> {
     this.#left.abort();
     await this.#registering;

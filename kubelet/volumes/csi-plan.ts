@@ -26,7 +26,10 @@ export interface CsiMountPlan {
   readOnly: boolean;
   stageSecret: SecretName | undefined;
   publishSecret: SecretName | undefined;
-  /** Whether the kubelet gives the files to the pod's fsGroup; drivers with VOLUME_MOUNT_GROUP do it. */
+  /**
+   * Whether the kubelet gives the files to the pod's fsGroup; drivers with VOLUME_MOUNT_GROUP do
+   * it.
+   */
   ownedByFsGroup: boolean;
   /** Whether publishing is repeated on each sync, for drivers whose content goes stale. */
   republish: boolean;
@@ -45,7 +48,8 @@ export function isReadOnly({ volume, claim }: VolumeSpec): boolean {
 
 /**
  * Decides how a CSI volume is mounted. Throws VolumeError (NotSupported, NotAttached) for what this
- * kubelet does not do. `object` is the driver's CSIDriver, whose absence has upstream's defaults. Pure.
+ * kubelet does not do. `object` is the driver's CSIDriver, whose absence has upstream's defaults.
+ * Pure.
  */
 export function planCsiMount(
   pod: Pod,
@@ -133,7 +137,9 @@ function secretName(reference: { namespace?: string; name?: string } | undefined
   return { namespace: reference.namespace ?? "default", name: reference.name };
 }
 
-/** The API's mode in CSI's words; ReadWriteOnce means one node, many pods, where the driver tells. */
+/**
+ * The API's mode in CSI's words; ReadWriteOnce means one node, many pods, where the driver tells.
+ */
 function accessMode(mode: string | undefined, capabilities: ReadonlySet<number>): number {
   const distinguishes = capabilities.has(Capability.SINGLE_NODE_MULTI_WRITER);
   switch (mode) {

@@ -1,6 +1,6 @@
 /**
- * One operation at a time per volume of the node: whether a volume is staged is shared by its pods, so
- * the last unpublish must not race with the next publish.
+ * One operation at a time per volume of the node: whether a volume is staged is shared by its pods,
+ * so the last unpublish must not race with the next publish.
  */
 export class VolumeTurns {
   readonly #tails = new Map<string, Promise<void>>();

@@ -8,8 +8,8 @@ import { VolumeError } from "./volume-error.ts";
 const FILE = "vol_data.json";
 
 /**
- * What must be known to take a volume away when its objects are gone from the API: kept beside its mount
- * from before the first call of the driver until after the last. Field names are upstream's.
+ * What must be known to take a volume away when its objects are gone from the API: kept beside its
+ * mount from before the first call of the driver until after the last. Field names are upstream's.
  */
 export interface CsiVolumeData {
   driverName: string;
@@ -17,7 +17,10 @@ export interface CsiVolumeData {
   specVolID: string;
   nodeName: string;
   volumeLifecycleMode: "Persistent" | "Ephemeral";
-  /** Set when the volume was completely set up, so that a restarted kubelet need not call the driver. */
+  /**
+   * Set when the volume was completely set up, so that a restarted kubelet need not call the
+   * driver.
+   */
   setUp: boolean;
 }
 
@@ -51,7 +54,8 @@ function parse(file: string, text: string): CsiVolumeData {
     throw new VolumeError("InvalidPath", `${file} is damaged: it names no driver or volume`);
   }
   const volumeLifecycleMode = data.volumeLifecycleMode ?? "Persistent";
-  return { driverName, volumeHandle, specVolID, nodeName, volumeLifecycleMode, setUp: !!data.setUp };
+  const setUp = data.setUp === true;
+  return { driverName, volumeHandle, specVolID, nodeName, volumeLifecycleMode, setUp };
 }
 
 /** The directories of all pods on the node that hold this volume. */

@@ -28,9 +28,9 @@ export interface CsiPluginOptions {
 }
 
 /**
- * Volumes of CSI drivers, persistent and inline: NodeStage once per node, NodePublish once per pod, the
- * reverse when they go. `vol_data.json` is on disk before the driver is first called and until it was
- * last called, so an interrupted volume is always found again by tearDown.
+ * Volumes of CSI drivers, persistent and inline: NodeStage once per node, NodePublish once per pod,
+ * the reverse when they go. `vol_data.json` is on disk before the driver is first called and until
+ * it was last called, so an interrupted volume is always found again by tearDown.
  */
 export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
   const turns = new VolumeTurns();

@@ -44,8 +44,8 @@ export async function makeMountPoint(field: string, directory: string): Promise<
 }
 
 /**
- * Shows `source` at `target`, with the flags of the capability. A bind mount takes its attributes only
- * by a second mount call; when that fails nothing stays mounted.
+ * Shows `source` at `target`, with the flags of the capability. A bind mount takes its attributes
+ * only by a second mount call; when that fails nothing stays mounted.
  */
 export function bind(source: string, target: string, flags: readonly string[]): void {
   bindMount(source, target);
@@ -68,8 +68,8 @@ export function unmountAll(target: string): void {
 }
 
 /**
- * Removes the directory that was mounted on; it must be empty, so nothing is ever deleted that a failed
- * unmount left visible.
+ * Removes the directory that was mounted on; it must be empty, so nothing is ever deleted that a
+ * failed unmount left visible.
  */
 export async function removeMountPoint(directory: string): Promise<void> {
   try {

@@ -20,8 +20,8 @@ const MODE_NAMES = new Map(Object.entries(Mode).map(([name, value]) => [value as
 const BIND_FLAGS = ["ro", "rw", "noexec", "nosuid", "nodev"];
 
 /**
- * Why the driver cannot give a volume with this capability, or undefined when it can. A request that is
- * not well-formed throws INVALID_ARGUMENT instead.
+ * Why the driver cannot give a volume with this capability, or undefined when it can. A request
+ * that is not well-formed throws INVALID_ARGUMENT instead.
  */
 export function unsupported(capability: VolumeCapability): string | undefined {
   const mode = capability.accessMode?.mode ?? Mode.UNKNOWN;

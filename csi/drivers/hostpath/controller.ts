@@ -131,7 +131,9 @@ async function expandVolume(
   return capacity_bytes;
 }
 
-/** Bytes free on the disk below; 0 for a place or a kind of volume that the driver does not have. */
+/**
+ * Bytes free on the disk below; 0 for a place or a kind of volume that the driver does not have.
+ */
 async function availableBytes(
   driver: HostPathDriver,
   request: GetCapacityRequest,

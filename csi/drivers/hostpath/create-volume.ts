@@ -33,8 +33,8 @@ export type CreateVolumePlan =
   | { kind: "create"; volume: Omit<HostPathVolume, "id"> };
 
 /**
- * Decides what CreateVolume does. The name makes it idempotent: the same name again gives the volume
- * that exists when it still fits, ALREADY_EXISTS otherwise (CSI spec, CreateVolume). Pure.
+ * Decides what CreateVolume does. The name makes it idempotent: the same name again gives the
+ * volume that exists when it still fits, ALREADY_EXISTS otherwise (CSI spec, CreateVolume). Pure.
  */
 export function planCreateVolume(
   state: HostPathState,
@@ -93,7 +93,9 @@ function contentSize(state: HostPathState, source: ContentSource | undefined): n
   return size;
 }
 
-/** The spec's order: a requisite topology must include us; preferred ones alone never exclude us. */
+/**
+ * The spec's order: a requisite topology must include us; preferred ones alone never exclude us.
+ */
 function requireReachable(requirement: TopologyRequirement | undefined, place: Place): void {
   const requisite = requirement?.requisite ?? [];
   if (requisite.length === 0) return;

@@ -24,9 +24,9 @@ export interface HostPathOptions {
 }
 
 /**
- * Starts the hostPath driver: Identity, Controller and Node service of CSI 1.12 on one socket, and its
- * registration socket. Throws StateFileError when its state is damaged. `close` leaves mounts as they
- * are, since pods use them.
+ * Starts the hostPath driver: Identity, Controller and Node service of CSI 1.12 on one socket, and
+ * its registration socket. Throws StateFileError when its state is damaged. `close` leaves mounts
+ * as they are, since pods use them.
  */
 export async function startHostPathDriver(
   options: HostPathOptions,

@@ -140,7 +140,9 @@ async function publish(
   bind(source, target, readOnly ? [...flags, "ro"] : flags);
 }
 
-/** Unmounts the volume from `mounted` and gives that path resolved; undefined when it is not there. */
+/**
+ * Unmounts the volume from `mounted` and gives that path resolved; undefined when it is not there.
+ */
 async function withdraw(
   driver: HostPathDriver,
   id: string,
@@ -164,8 +166,8 @@ async function withdraw(
 }
 
 /**
- * Whether the volume is mounted at `point` already, in the way asked for. Throws ALREADY_EXISTS when
- * it is there in another way, FAILED_PRECONDITION when something else is.
+ * Whether the volume is mounted at `point` already, in the way asked for. Throws ALREADY_EXISTS
+ * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
 function isShownAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
   const mount = mountAt(point);

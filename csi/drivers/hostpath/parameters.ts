@@ -1,10 +1,14 @@
 import { invalidArgument } from "../../lib/errors.ts";
 import { requireSmallMap } from "../../lib/fields.ts";
 
-/** Parameters under this prefix are the sidecars' (names of the claim, secrets), not the driver's. */
+/**
+ * Parameters under this prefix are the sidecars' (names of the claim, secrets), not the driver's.
+ */
 const SIDECAR_PREFIX = "csi.storage.k8s.io/";
 
-/** Refuses parameters that the driver would ignore; it has none of its own. Throws INVALID_ARGUMENT. */
+/**
+ * Refuses parameters that the driver would ignore; it has none of its own. Throws INVALID_ARGUMENT.
+ */
 export function requireParameters(
   field: string,
   parameters: Readonly<Record<string, string>>,

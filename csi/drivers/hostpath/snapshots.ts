@@ -18,7 +18,9 @@ import {
 
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot" | "listSnapshots";
 
-/** The Controller's calls on snapshots: a snapshot is a copy of the directory, whole at its return. */
+/**
+ * The Controller's calls on snapshots: a snapshot is a copy of the directory, whole at its return.
+ */
 export function snapshotHandlers(
   driver: HostPathDriver,
 ): Pick<Handlers<ControllerMethods>, SnapshotMethods> {
@@ -70,7 +72,9 @@ async function createSnapshot(
   });
 }
 
-/** Decides what CreateSnapshot does; its name makes it idempotent (CSI spec, CreateSnapshot). Pure. */
+/**
+ * Decides what CreateSnapshot does; its name makes it idempotent (CSI spec, CreateSnapshot). Pure.
+ */
 export function planCreateSnapshot(
   state: HostPathState,
   request: CreateSnapshotRequest,

@@ -19,7 +19,9 @@ export interface HostPathSnapshot {
   id: string;
   name: string;
   sourceVolumeId: string;
-  /** The capacity of the source when it was taken: a volume restored from it is at least as large. */
+  /**
+   * The capacity of the source when it was taken: a volume restored from it is at least as large.
+   */
   size_bytes: number;
   created_ms: number;
 }
@@ -30,7 +32,9 @@ export interface HostPathState {
   readonly snapshots: Readonly<Record<string, HostPathSnapshot>>;
 }
 
-/** The volume with this id. Ids come from callers, so inherited names (`__proto__`) must not match. */
+/**
+ * The volume with this id. Ids come from callers, so inherited names (`__proto__`) must not match.
+ */
 export function volumeOf(state: HostPathState, id: string): HostPathVolume | undefined {
   return Object.hasOwn(state.volumes, id) ? state.volumes[id] : undefined;
 }

@@ -12,9 +12,9 @@ const run = promisify(execFile);
 export type ContentKind = "volumes" | "snapshots";
 
 /**
- * The contents on disk: `<dataDir>/volumes/<id>` and `<dataDir>/snapshots/<id>`. Ids are the driver's
- * own, so no path is ever made from what a caller sent. A directory counts only while the state names
- * its id: it is made before, and removed after, the state is changed.
+ * The contents on disk: `<dataDir>/volumes/<id>` and `<dataDir>/snapshots/<id>`. Ids are the
+ * driver's own, so no path is ever made from what a caller sent. A directory counts only while the
+ * state names its id: it is made before, and removed after, the state is changed.
  */
 export class VolumeDirectories {
   readonly #dataDir: string;
@@ -35,8 +35,8 @@ export class VolumeDirectories {
   }
 
   /**
-   * Makes the content of `id`, empty or a copy of `source`, anew. A volume is writable by every user,
-   * as the process in the pod may be anyone. A failed copy leaves nothing.
+   * Makes the content of `id`, empty or a copy of `source`, anew. A volume is writable by every
+   * user, as the process in the pod may be anyone. A failed copy leaves nothing.
    */
   async create(kind: ContentKind, id: string, source: string | undefined): Promise<void> {
     const directory = this.pathOf(kind, id);

@@ -2,9 +2,9 @@ import path from "node:path";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
 /**
- * The mounts that show a volume's directory, or one below it, somewhere else: its staging and target
- * paths. The kernel's own table is asked, so the answer holds after any crash. `directory` is
- * absolute and has no links in it.
+ * The mounts that show a volume's directory, or one below it, somewhere else: its staging and
+ * target paths. The kernel's own table is asked, so the answer holds after any crash. `directory`
+ * is absolute and has no links in it.
  */
 export function mountsOfVolume(
   directory: string,

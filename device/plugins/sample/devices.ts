@@ -11,7 +11,10 @@ export function deviceIds(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `sample-${i}`);
 }
 
-/** All devices, those named by the health file unhealthy: one id per line, unknown ones ignored. Pure. */
+/**
+ * All devices, those named by the health file unhealthy: one id per line, unknown ones ignored.
+ * Pure.
+ */
 export function devicesOf(count: number, healthFile: string): Init<Device>[] {
   const unhealthy = new Set(healthFile.split("\n").map((line) => line.trim()));
   return deviceIds(count).map((ID) => ({
@@ -21,8 +24,8 @@ export function devicesOf(count: number, healthFile: string): Init<Device>[] {
 }
 
 /**
- * What a container gets: the names in R2K_SAMPLE_DEVICES, and each device as a node of its own under
- * `/dev/r2k/`. Throws RpcError INVALID_ARGUMENT for a device that is not ours. Pure.
+ * What a container gets: the names in R2K_SAMPLE_DEVICES, and each device as a node of its own
+ * under `/dev/r2k/`. Throws RpcError INVALID_ARGUMENT for a device that is not ours. Pure.
  */
 export function allocationOf(
   ids: readonly string[],

@@ -30,8 +30,8 @@ export interface SamplePluginOptions {
 }
 
 /**
- * Starts the sample plugin: simulated devices to try device plugins with, and a start for one's own.
- * Throws CodedError when the count or the device node cannot be used.
+ * Starts the sample plugin: simulated devices to try device plugins with, and a start for one's
+ * own. Throws CodedError when the count or the device node cannot be used.
  */
 export async function startSampleDevicePlugin(
   options: SamplePluginOptions,
@@ -73,7 +73,9 @@ async function requireDevice(devicePath: string): Promise<void> {
   throw new CodedError("NotADevice", `${devicePath} is not a device node`);
 }
 
-/** Calls back with a file's text at the start and whenever it may have changed; missing is empty. */
+/**
+ * Calls back with a file's text at the start and whenever it may have changed; missing is empty.
+ */
 function followFile(file: string, clock: Clock, tell: (text: string) => void): { close(): void } {
   let timer: Timer | undefined;
   let last: string | undefined;

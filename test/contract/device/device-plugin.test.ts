@@ -59,7 +59,8 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     resources: { limits: { [RESOURCE]: String(count) } },
   });
   function podOf(uid: string, containers: Container[], initContainers: Container[] = []): Pod {
-    const pod = { metadata: { name: uid, namespace: "ns", uid }, spec: { containers, initContainers } };
+    const metadata = { name: uid, namespace: "ns", uid };
+    const pod = { metadata, spec: { containers, initContainers } };
     pods.push(pod);
     return pod;
   }
@@ -112,7 +113,7 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     await allocatable(3);
   });
 
-  it("a plugin vanishes and returns: nothing allocatable meanwhile, in the end off the node", async () => {
+  it("a plugin vanishes: nothing is allocatable until it returns, or leaves for good", async () => {
     await plugin.close();
     await allocatable(0);
     const pod = podOf("p", [container("c", 1)]);

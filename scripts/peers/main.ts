@@ -1,0 +1,37 @@
+// Builds the Go programs that tests and benchmarks hold our parts against into .peers/bin, where Go is.
+// Usage: npm run peers [-- NAME...]
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildCsiSanity } from "./csi-sanity.ts";
+
+const bin = join(import.meta.dirname, "../../.peers/bin");
+
+const PEERS: Readonly<Record<string, () => void>> = {
+  etcd: () => buildModule("etcd"),
+  "csi-sanity": () => buildCsiSanity(bin),
+};
+
+/** Builds every command of a Go module beside this file. */
+function buildModule(name: string): void {
+  const result = spawnSync("go", ["build", "-o", `${bin}/`, "./..."], {
+    cwd: join(import.meta.dirname, name),
+    stdio: "inherit",
+  });
+  if (result.error) throw new Error(`Go cannot be run: ${result.error.message}`);
+  if (result.status !== 0) throw new Error(`building ${name} failed`);
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in PEERS));
+if (unknown.length > 0) {
+  process.stderr.write(`no peer ${unknown.join(", ")}; there are ${Object.keys(PEERS).join(", ")}\n`);
+  process.exitCode = 2;
+} else {
+  mkdirSync(bin, { recursive: true });
+  for (const [name, build] of Object.entries(PEERS)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    process.stdout.write(`building ${name} ...\n`);
+    build();
+  }
+}

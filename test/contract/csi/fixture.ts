@@ -1,0 +1,142 @@
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  Controller,
+  Identity,
+  Node,
+  VolumeCapability_AccessMode_Mode as Mode,
+  type ControllerMethods,
+  type CreateVolumeRequest,
+  type IdentityMethods,
+  type NodeMethods,
+  type Volume,
+  type VolumeCapability,
+} from "@raft2kube/proto/gen/csi.ts";
+import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { expect } from "vitest";
+
+/** A driver under test: ours, or anyone's that answers on a Unix socket. */
+export interface DriverUnderTest {
+  /** Starts the driver with its data under `dir`; gives the path of its socket. */
+  start(dir: string): Promise<{ socket: string; close(): Promise<void> }>;
+}
+
+export const MIB = 1024 ** 2;
+
+/** A directory on one node, mounted as `mode` says. */
+export const capability = (mode: number): Init<VolumeCapability> => ({
+  mount: {},
+  accessMode: { mode },
+});
+
+export const WRITER = capability(Mode.SINGLE_NODE_WRITER);
+
+/** An RpcError of this status, for `toEqual`. */
+export const refused = (status: number): unknown => expect.objectContaining({ status });
+
+/** One running driver with a directory of its own, and the calls that most rules begin with. */
+export class CsiFixture {
+  dir = "";
+  identity!: RpcClient<IdentityMethods>;
+  controller!: RpcClient<ControllerMethods>;
+  node!: RpcClient<NodeMethods>;
+  readonly #driver: DriverUnderTest;
+  #running: { socket: string; close(): Promise<void> } | undefined;
+  #channel: Channel | undefined;
+
+  constructor(driver: DriverUnderTest) {
+    this.#driver = driver;
+  }
+
+  async open(): Promise<void> {
+    this.dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-csi-")));
+    await this.start();
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
+    await rm(this.dir, { recursive: true });
+  }
+
+  async start(): Promise<void> {
+    this.#running = await this.#driver.start(this.dir);
+    this.#channel = connectGrpc(`unix://${this.#running.socket}`);
+    this.identity = client(this.#channel, Identity);
+    this.controller = client(this.#channel, Controller);
+    this.node = client(this.#channel, Node);
+  }
+
+  async stop(): Promise<void> {
+    this.#channel?.close();
+    await this.#running?.close();
+  }
+
+  path(name: string): string {
+    return path.join(this.dir, name);
+  }
+
+  /** Mounts anywhere under the driver's and the test's directory. */
+  mounts(): string[] {
+    return mountPointsBelow(this.dir);
+  }
+
+  /** CreateVolume of 1 MiB for one writer, unless the request says otherwise. */
+  async create(request: Init<CreateVolumeRequest> & { name: string }): Promise<Volume> {
+    const { volume } = await this.controller.createVolume({
+      volumeCapabilities: [WRITER],
+      capacityRange: { requiredBytes: MIB },
+      ...request,
+    });
+    return volume!;
+  }
+
+  stagingOf(volume: Volume): string {
+    return this.path(`staging-${volume.volumeId}`);
+  }
+
+  async stage(volume: Volume): Promise<void> {
+    const stagingTargetPath = this.stagingOf(volume);
+    await mkdir(stagingTargetPath, { recursive: true });
+    const { volumeId, volumeContext } = volume;
+    const volumeCapability = WRITER;
+    await this.node.nodeStageVolume({
+      volumeId,
+      volumeContext,
+      stagingTargetPath,
+      volumeCapability,
+    });
+  }
+
+  /** The request that publishes a staged volume at `target`. */
+  publication(volume: Volume, target: string) {
+    return {
+      volumeId: volume.volumeId,
+      volumeContext: volume.volumeContext,
+      stagingTargetPath: this.stagingOf(volume),
+      targetPath: this.path(target),
+      volumeCapability: WRITER,
+    };
+  }
+
+  async publish(volume: Volume, target: string): Promise<void> {
+    await this.stage(volume);
+    await this.node.nodePublishVolume(this.publication(volume, target));
+  }
+
+  async unpublish(volume: Volume, target: string): Promise<void> {
+    const { volumeId } = volume;
+    await this.node.nodeUnpublishVolume({ volumeId, targetPath: this.path(target) });
+    const stagingTargetPath = this.stagingOf(volume);
+    await this.node.nodeUnstageVolume({ volumeId, stagingTargetPath });
+  }
+
+  async withdraw(volume: Volume, target: string): Promise<void> {
+    await this.unpublish(volume, target);
+    await this.controller.deleteVolume({ volumeId: volume.volumeId });
+  }
+}
