@@ -11,14 +11,15 @@ import { PLUGINS } from "./plugins/index.ts";
 const SHEBANG_BYTES = 255;
 
 /**
- * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and returns
- * their paths. Existing files are replaced whole, so that a plugin that is being called stays as it is.
+ * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and
+ * returns their paths. Existing files are replaced whole, so that a plugin that is being called
+ * stays as it is.
  */
 export async function buildPlugins(outDir: string): Promise<string[]> {
   const shebang = `#!${process.execPath}`;
   if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
-    const what = `plugins cannot name their interpreter: ${process.execPath} is too long or has spaces`;
-    throw new CodedError("plugin-interpreter", what, { remedy: "install into a plainer path" });
+    const what = `${process.execPath} is too long, or has spaces, to stand in the first line`;
+    throw new CodedError("plugin-interpreter", `plugins cannot name their interpreter: ${what}`, { remedy: "install into a plainer path" });
   }
   const { build } = await import("esbuild");
   const native = createRequire(import.meta.url).resolve("koffi");

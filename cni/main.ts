@@ -5,8 +5,8 @@ import { inProcessInvoke } from "./lib/in-process.ts";
 import { PLUGINS } from "./plugins/index.ts";
 
 /**
- * The runtime's side of CNI that calls our own build of a plugin within this process, and every other
- * plugin by exec. The process has to run in the network namespace that the plugins work in.
+ * The runtime's side of CNI that calls our own build of a plugin within this process, and every
+ * other plugin by exec. The process has to run in the network namespace that the plugins work in.
  */
 export function createNodeCni(options: {
   pluginDirs: string[];

@@ -54,7 +54,7 @@ const called = () => log().map((line) => line.split(" ").slice(0, 2).join(" "));
 const configAt = (line: number) => JSON.parse(log()[line]?.replace(/^[^{]*/, "") ?? "null");
 
 describe("a list of plugins", () => {
-  test("each gets the result before it, its capabilities, and no key of the runtime's", async () => {
+  test("each gets the result before it, its capabilities, no key of the runtime's", async () => {
     plugin("one", result("10.0.0.1/24"));
     plugin("two", result("10.0.0.2/24"));
     const portMappings = [{ hostPort: 80, containerPort: 8080, protocol: "tcp" as const }];
@@ -83,7 +83,8 @@ describe("a list of plugins", () => {
 
   test("when a plugin fails, all are undone, and its error is the one told", async () => {
     plugin("one", result("10.0.0.1/24"));
-    plugin("two", `echo '{"cniVersion":"1.1.0","code":7,"msg":"no such thing","details":"d"}'; exit 1`);
+    const error = { cniVersion: "1.1.0", code: 7, msg: "no such thing", details: "d" };
+    plugin("two", `echo '${JSON.stringify(error)}'; exit 1`);
     await expect(cni.addNetworkList(list("one", "two"), at)).rejects.toMatchObject({
       code: "invalid-config", number: 7, message: "plugin two: no such thing; d",
     });

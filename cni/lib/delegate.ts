@@ -6,8 +6,8 @@ import type { PluginCall } from "./skel.ts";
 import type { CniResult, Command } from "./types.ts";
 
 /**
- * Calls the IPAM plugin of a call with the same environment and configuration (CNI spec 1.1.0, section 4,
- * "Delegated plugins").
+ * Calls the IPAM plugin of a call with the same environment and configuration (CNI spec 1.1.0,
+ * section 4, "Delegated plugins").
  */
 async function delegate(call: PluginCall, command: Command): Promise<unknown> {
   const type = requirePluginType(call.config.ipam?.type);
@@ -28,7 +28,9 @@ export function hasIpam(call: PluginCall): boolean {
 export async function ipamAdd(call: PluginCall): Promise<CniResult> {
   const type = call.config.ipam?.type ?? "";
   const result = parseResult(await delegate(call, "ADD"), `IPAM plugin ${type}`);
-  if (!result.ips?.length) throw new CniError("plugin-garbage", `IPAM plugin ${type} gave no address`);
+  if (!result.ips?.length) {
+    throw new CniError("plugin-garbage", `IPAM plugin ${type} gave no address`);
+  }
   return result;
 }
 

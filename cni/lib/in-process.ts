@@ -6,8 +6,8 @@ import { BUILD_MARK } from "./mark.ts";
 const MARK_BYTES = 512;
 
 /**
- * Calls a plugin within this process when the file found is this package's own build, and by `exec` when
- * it is anything else: whoever replaces the file gets the replacement called.
+ * Calls a plugin within this process when the file found is this package's own build, and by `exec`
+ * when it is anything else: whoever replaces the file gets the replacement called.
  */
 export function inProcessInvoke(options: {
   plugins: ReadonlyMap<string, CniPlugin>;

@@ -29,7 +29,9 @@ export function parseIp(text: unknown, what: string): Ip {
 /** The canonical text of an address (RFC 5952). */
 export function formatIp({ family, value }: Ip): string {
   const bytes: number[] = [];
-  for (let at = bitsOf(family) - 8; at >= 0; at -= 8) bytes.push(Number((value >> BigInt(at)) & 255n));
+  for (let at = bitsOf(family) - 8; at >= 0; at -= 8) {
+    bytes.push(Number((value >> BigInt(at)) & 255n));
+  }
   return ipaddr.fromByteArray(bytes).toString();
 }
 

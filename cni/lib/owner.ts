@@ -8,14 +8,16 @@ function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** A short name of a network for the kernel's tables: letters and digits, the same on every call. */
+/**
+ * A short name of a network for the kernel's tables: letters and digits, the same on every call.
+ */
 export function networkMark(network: string): string {
   return digest(network);
 }
 
 /**
- * The comment on what a plugin put into a kernel table for one attachment: by it DEL finds what to take
- * out, and GC what belongs to nobody.
+ * The comment on what a plugin put into a kernel table for one attachment: by it DEL finds what to
+ * take out, and GC what belongs to nobody.
  */
 export function ownerComment(network: string, containerId: string, ifName: string): string {
   const whole = `${networkMark(network)} ${containerId} ${ifName}`;

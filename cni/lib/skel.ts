@@ -23,7 +23,9 @@ export interface PluginCall extends PluginRequest {
   invoke: Invoke;
 }
 
-/** A plugin: one function per command. Errors are CniErrors; anything else is answered as internal. */
+/**
+ * A plugin: one function per command. Errors are CniErrors; anything else is answered as internal.
+ */
 export interface CniPlugin {
   readonly name: string;
   add(call: PluginCall): Promise<CniResult>;
@@ -37,8 +39,8 @@ export interface CniPlugin {
 const COMMANDS: readonly string[] = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"];
 
 /**
- * Answers one request with a plugin: checks the request as the protocol demands, calls the function of
- * the command, and gives the result in the configuration's version. Rejects with CniError.
+ * Answers one request with a plugin: checks the request as the protocol demands, calls the function
+ * of the command, and gives the result in the configuration's version. Rejects with CniError.
  */
 export async function dispatch(
   plugin: CniPlugin,
@@ -174,7 +176,9 @@ function requestFrom(env: NodeJS.ProcessEnv, text: string): PluginRequest {
   };
 }
 
-/** The main function of a plugin's executable: environment and stdin in, one object on stdout out. */
+/**
+ * The main function of a plugin's executable: environment and stdin in, one object on stdout out.
+ */
 export async function runPlugin(
   plugin: CniPlugin,
   env: NodeJS.ProcessEnv,

@@ -13,7 +13,9 @@ import {
 
 const LAYER_2_ONLY: CniResult = { cniVersion: "1.1.0" };
 
-/** Joins a container to a bridge of the host by a veth pair; addresses come from the IPAM plugin. */
+/**
+ * Joins a container to a bridge of the host by a veth pair; addresses come from the IPAM plugin.
+ */
 export const bridge: CniPlugin = {
   name: "bridge",
 

@@ -52,7 +52,8 @@ export function checkWire(
   const index = result.interfaces?.indexOf(own);
   for (const ip of result.ips ?? []) {
     if (ip.interface !== undefined && ip.interface !== index) continue;
-    if (!addresses.includes(ip.address)) throw failed(`${at.ifName} lost its address ${ip.address}`);
+    if (addresses.includes(ip.address)) continue;
+    throw failed(`${at.ifName} lost its address ${ip.address}`);
   }
   for (const { dst } of result.routes ?? []) {
     const to = formatSubnet(parseSubnet(dst, "route"));

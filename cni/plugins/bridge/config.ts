@@ -19,7 +19,9 @@ export interface BridgeConfig {
   mac: string | undefined;
 }
 
-/** Options of the reference plugin that are not there yet: naming them is better than ignoring them. */
+/**
+ * Options of the reference plugin that are not there yet: naming them is better than ignoring them.
+ */
 const UNSUPPORTED = ["vlan", "vlanTrunk", "macspoofchk", "preserveDefaultVlan"] as const;
 
 /** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */

@@ -10,8 +10,9 @@ import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
 import { familyOf } from "./config.ts";
 
 /**
- * What leaves its network gets the host's address. One table for all networks: a map from the source
- * address to the chain of its network; so a container is one element, added and deleted by its address.
+ * What leaves its network gets the host's address. One table for all networks: a map from the
+ * source address to the chain of its network; so a container is one element, added and deleted by
+ * its address.
  */
 export const TABLE = "r2k-cni-masquerade";
 
@@ -30,7 +31,10 @@ function chainOf(call: PluginCall, ip: ResultIp): string {
   return `net-${networkMark(`${call.network} ${formatSubnet(subnetOf(ip.address))}`)}`;
 }
 
-/** The transaction that lets the container's addresses be masqueraded: whole, and the same each time. */
+/**
+ * The transaction that lets the container's addresses be masqueraded: whole, and the same each
+ * time.
+ */
 export function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
   const lines = [
     `add table inet ${TABLE}`,

@@ -11,8 +11,8 @@ export interface AddressPlan {
 }
 
 /**
- * Completes what IPAM gave. A bridge that is the gateway takes the subnet's first address where IPAM named
- * none, and, as default gateway, a default route of each family that has none yet.
+ * Completes what IPAM gave. A bridge that is the gateway takes the subnet's first address where
+ * IPAM named none, and, as default gateway, a default route of each family that has none yet.
  */
 export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
   const ips = (ipam.ips ?? []).map((ip): ResultIp => {
@@ -44,7 +44,9 @@ export function gatewayOf(route: ResultRoute, ips: readonly ResultIp[]): string 
   return route.gw ?? ips.find((ip) => familyOf(ip.address) === family && ip.gateway)?.gateway;
 }
 
-/** The plugin's result: bridge, host's end, container's end, in the order of the reference plugin. */
+/**
+ * The plugin's result: bridge, host's end, container's end, in the order of the reference plugin.
+ */
 export function planResult(
   interfaces: ResultInterface[],
   addresses: AddressPlan,

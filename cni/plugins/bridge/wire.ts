@@ -120,8 +120,8 @@ export function configureInside(netns: string, ifName: string, plan: AddressPlan
 }
 
 /**
- * Makes the bridge the gateway: its addresses, and forwarding. Error 7 when it has another address of the
- * same family and subnet size is no reason to take it off (`forceAddress` is one).
+ * Makes the bridge the gateway: its addresses, and forwarding. Error 7 when it has another address
+ * of the same family and subnet size is no reason to take it off (`forceAddress` is one).
  */
 export function ensureGateway(
   route: NetlinkSocket,
@@ -150,7 +150,9 @@ export function ensureGateway(
   }
 }
 
-/** Deletes the container's end, and so the host's. Nothing happens when link or namespace is gone. */
+/**
+ * Deletes the container's end, and so the host's. Nothing happens when link or namespace is gone.
+ */
 export function disconnect(netns: string, ifName: string): void {
   try {
     inNetns(netns, () => {

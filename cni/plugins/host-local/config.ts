@@ -17,7 +17,9 @@ export interface HostLocalConfig {
   resolvConf: string | undefined;
 }
 
-/** Where the reference plugin keeps its addresses; sharing it lets either take over from the other. */
+/**
+ * Where the reference plugin keeps its addresses; sharing it lets either take over from the other.
+ */
 const DATA_DIR = "/var/lib/cni/networks";
 
 /** The plugin's configuration; error 7 (invalid config) names what is wrong. */

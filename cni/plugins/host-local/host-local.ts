@@ -49,7 +49,8 @@ export const hostLocal: CniPlugin = {
     const taken = new Set(store.owners().keys());
     for (const [index, set] of config.rangeSets.entries()) {
       if (nextFree(set, undefined, taken)) continue;
-      throw new CniError("not-available", `range set ${index} of ${call.network} has no free address`);
+      const what = `range set ${index} of ${call.network} has no free address`;
+      throw new CniError("not-available", what);
     }
   },
 
@@ -105,7 +106,8 @@ function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): R
     });
     const [left] = wanted;
     if (left) {
-      throw new CniError("invalid-config", `wanted address ${formatIp(left)} is in no free range set`);
+      const what = `wanted address ${formatIp(left)} is in no free range set`;
+      throw new CniError("invalid-config", what);
     }
     return ips;
   } catch (thrown) {

@@ -20,7 +20,9 @@ export interface Range {
   text: string;
 }
 
-/** Fills in a range's defaults: all of the subnet but network and broadcast, the first as gateway. */
+/**
+ * Fills in a range's defaults: all of the subnet but network and broadcast, the first as gateway.
+ */
 export function toRange(config: RangeConfig): Range {
   const invalid = (why: string) => new CniError("invalid-config", `range ${config.subnet}: ${why}`);
   const subnet = parseSubnet(config.subnet, "subnet");
@@ -51,8 +53,8 @@ export interface Choice {
 }
 
 /**
- * The next free address of a set, going round from the one after `last`, so that an address rests before
- * it is given out again. Undefined when all are taken.
+ * The next free address of a set, going round from the one after `last`, so that an address rests
+ * before it is given out again. Undefined when all are taken.
  */
 export function nextFree(
   set: readonly Range[],

@@ -15,8 +15,9 @@ export interface Owner {
 }
 
 /**
- * The addresses given out in one network: a folder with a file per address, as the reference plugin has
- * it, so that one can take over from the other. A file holds the container id, CR LF and the interface.
+ * The addresses given out in one network: a folder with a file per address, as the reference plugin
+ * has it, so that one can take over from the other. A file holds the container id, CR LF and the
+ * interface.
  */
 export interface AddressStore extends Disposable {
   /** Every address given out. Old files may lack the interface: it is empty then. */
@@ -28,7 +29,9 @@ export interface AddressStore extends Disposable {
   setLast(set: number, address: string): void;
 }
 
-/** Opens a network's store and locks it against other processes. Error 11 (try again) after 10 s. */
+/**
+ * Opens a network's store and locks it against other processes. Error 11 (try again) after 10 s.
+ */
 export async function openStore(dataDir: string, network: string): Promise<AddressStore> {
   const dir = join(dataDir, network);
   mkdirSync(dir, { recursive: true, mode: 0o755 });
@@ -68,7 +71,8 @@ async function takeLock(path: string): Promise<FileLock> {
     const lock = tryLock(path);
     if (lock) return lock;
     if (clock.monotonic() >= end_ms) {
-      throw new CniError("try-again", `${path} was locked by another process for ${LOCK_WAIT_MS} ms`);
+      const what = `${path} was locked by another process for ${LOCK_WAIT_MS} ms`;
+      throw new CniError("try-again", what);
     }
     await delay(clock, LOCK_RETRY_MS);
   }

@@ -11,7 +11,9 @@ export interface PortmapConfig {
   masqAll: boolean;
 }
 
-const UNSUPPORTED = ["conditionsV4", "conditionsV6", "externalSetMarkChain", "markMasqBit"] as const;
+const UNSUPPORTED = [
+  "conditionsV4", "conditionsV6", "externalSetMarkChain", "markMasqBit",
+] as const;
 
 /** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
 export function configOf(call: PluginCall): PortmapConfig {

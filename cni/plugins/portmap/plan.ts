@@ -12,9 +12,9 @@ const FAMILIES = [
 ] as const;
 
 /**
- * Table, maps and chains, the same each time. A host port is looked up for packets to an address of this
- * host, whether they come in or are made here; packets to 127.0.0.1 are not touched, as that would need
- * route_localnet (CVE-2020-8558).
+ * Table, maps and chains, the same each time. A host port is looked up for packets to an address of
+ * this host, whether they come in or are made here; packets to 127.0.0.1 are not touched, as that
+ * would need route_localnet (CVE-2020-8558).
  */
 export function tableRules(): string[] {
   const lines = [`add table inet ${TABLE}`];

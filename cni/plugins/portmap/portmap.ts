@@ -8,7 +8,9 @@ import type { CniResult } from "../../lib/types.ts";
 import { configOf } from "./config.ts";
 import { planElements, portmapRules, TABLE } from "./plan.ts";
 
-/** Maps ports of the host to ports of the container. Runs after the plugin that gave the addresses. */
+/**
+ * Maps ports of the host to ports of the container. Runs after the plugin that gave the addresses.
+ */
 export const portmap: CniPlugin = {
   name: "portmap",
 

@@ -21,7 +21,9 @@ export interface Implementation {
   invoke?: Invoke;
   /** Whether it speaks 1.1.0, with STATUS and GC. */
   newest: boolean;
-  /** Whether CHECK of portmap works; the reference plugin's 1.1.1 wants IPv6 rules it never made. */
+  /**
+   * Whether CHECK of portmap works; the reference plugin's 1.1.1 wants IPv6 rules it never made.
+   */
   checksPorts: boolean;
 }
 
@@ -165,7 +167,7 @@ export function cniContract(name: string, implementation: Implementation): void 
         expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(one.address);
       });
 
-      test("a second ADD of the same container is refused and leaves the first as it is", async () => {
+      test("a second ADD of the container is refused and leaves the first as it is", async () => {
         const list = conflist();
         const one = await attach(list);
         await expect(invokeBridge("ADD", list, one.attachment)).rejects.toMatchObject({
@@ -230,7 +232,7 @@ export function cniContract(name: string, implementation: Implementation): void 
     });
 
     describe("DEL", () => {
-      test("twice, and with the namespace gone, is no error; the address is free again", async () => {
+      test("twice, or with the namespace gone, is no error; the address is free again", async () => {
         const list = conflist();
         const { attachment } = await attach(list);
         expect(givenOut()).toHaveLength(1);

@@ -8,7 +8,10 @@ import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.t
 import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 
-/** The host of the test: a network namespace that this whole process lives in, and one outside of it. */
+/**
+ * The host of the test: a network namespace that this whole process lives in, and one outside of
+ * it.
+ */
 export interface World {
   root: string;
   host: string;
@@ -86,7 +89,9 @@ export async function echoAddress(netns: string, port: number): Promise<Server> 
   return server;
 }
 
-/** Connects from a namespace and resolves with what the server said; undefined when nobody answered. */
+/**
+ * Connects from a namespace and resolves with what the server said; undefined when nobody answered.
+ */
 export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const args = ["nc", "-w", "2", address, String(port)];

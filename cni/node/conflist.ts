@@ -1,0 +1,35 @@
+/**
+ * The network configuration of a node whose pods get addresses of `podCidr` on one bridge, as text
+ * for a file of /etc/cni/net.d. The host routes the range to the node, so nothing is masqueraded
+ * here. Works with the reference plugins too.
+ */
+export function bridgeConflist(options: {
+  name: string;
+  podCidr: string;
+  /** Where host-local keeps the addresses given out. */
+  dataDir: string;
+  bridge?: string;
+  mtu?: number;
+}): string {
+  const { name, podCidr, dataDir, bridge = "cni0", mtu } = options;
+  const list = {
+    cniVersion: "1.0.0",
+    cniVersions: ["1.0.0", "1.1.0"],
+    name,
+    plugins: [
+      {
+        type: "bridge",
+        bridge,
+        isGateway: true,
+        isDefaultGateway: true,
+        forceAddress: false,
+        ipMasq: false,
+        hairpinMode: true,
+        ...(mtu === undefined ? {} : { mtu }),
+        ipam: { type: "host-local", dataDir, ranges: [[{ subnet: podCidr }]] },
+      },
+      { type: "portmap", capabilities: { portMappings: true }, snat: true },
+    ],
+  };
+  return `${JSON.stringify(list, null, 2)}\n`;
+}

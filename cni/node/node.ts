@@ -1,0 +1,112 @@
+import { addAddress } from "@raft2kube/linux/address.ts";
+import { createVeth, deleteLink, findLink, getLink, openRoute, setLink } from
+  "@raft2kube/linux/link.ts";
+import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
+import { applyRuleset, deleteTable } from "@raft2kube/linux/nft.ts";
+import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { acquireForwarding, releaseForwarding } from "./forwarding.ts";
+
+/** A node: a network namespace joined to the host by one veth pair. */
+export interface NodeLink {
+  /** The cluster's name; the host's masquerade rule lives in the nft table `r2k-<name>`. */
+  name: string;
+  /** Where the namespace is pinned. */
+  netnsPath: string;
+  /** The host's end, at most 15 characters. The node's end is `eth0`. */
+  hostDevice: string;
+  hostAddress: string;
+  nodeAddress: string;
+  /** Ranges that the host reaches through the node. */
+  podCidr: string;
+  serviceCidr: string;
+  /** Folder of what clusters on this host share: who needs the host to forward packets. */
+  hostStateDir: string;
+}
+
+export const NODE_DEVICE = "eth0";
+
+const tableOf = (name: string) => `r2k-${name}`;
+
+/**
+ * Makes a node's namespace, its link, the host's routes to pods and services, and the one rule that
+ * lets pods reach the world behind the host's address. Doing it again repairs what is missing.
+ */
+export async function createNode(node: NodeLink): Promise<void> {
+  if (!isNetns(node.netnsPath)) {
+    deleteNetns(node.netnsPath); // a file left by a start that was killed
+    createNetns(node.netnsPath);
+  }
+  inNetns(node.netnsPath, () => prepareInside());
+  linkHost(node);
+  inNetns(node.netnsPath, () => linkInside(node));
+  acquireForwarding(node.hostStateDir, node.name);
+  await applyRuleset(egressRules(node));
+}
+
+/** Removes all that `createNode` made; what is not there is passed over. */
+export async function deleteNode(
+  node: Pick<NodeLink, "name" | "netnsPath" | "hostDevice" | "hostStateDir">,
+): Promise<void> {
+  await deleteTable("ip", tableOf(node.name));
+  releaseForwarding(node.hostStateDir, node.name);
+  using route = openRoute();
+  deleteLink(route, node.hostDevice); // its address and the routes through it go with it
+  deleteNetns(node.netnsPath);
+}
+
+/** The transaction that makes the host's only rule. */
+export function egressRules({ name, hostDevice, nodeAddress, podCidr }: NodeLink): string {
+  const table = tableOf(name);
+  return [
+    `add table ip ${table}`,
+    `delete table ip ${table}`,
+    `add table ip ${table}`,
+    `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
+    `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeAddress} } ` +
+      `oifname != "${hostDevice}" masquerade`,
+    "",
+  ].join("\n");
+}
+
+function prepareInside(): void {
+  using route = openRoute();
+  setLink(route, getLink(route, "lo"), { up: true });
+  writeSysctl("net.ipv4.ip_forward", 1);
+  // Pods of one bridge answer one another directly; only with this does the answer to a packet that
+  // came through a Service pass the connection tracker, which gives it the Service's address back.
+  try {
+    writeSysctl("net.bridge.bridge-nf-call-iptables", 1);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    const what = "the kernel does not show bridged packets to netfilter (net.bridge is missing)";
+    const remedy = "modprobe br_netfilter";
+    throw new CodedError("no-br-netfilter", what, { remedy, cause: thrown });
+  }
+}
+
+function linkHost(node: NodeLink): void {
+  const { netnsPath, hostDevice, hostAddress, nodeAddress } = node;
+  using route = openRoute();
+  if (!findLink(route, hostDevice)) {
+    createVeth(route, { name: hostDevice }, { name: NODE_DEVICE, netns: netnsPath });
+  }
+  const { index } = getLink(route, hostDevice);
+  setLink(route, { index }, { up: true });
+  // Whole addresses and a route to the other one: any two addresses make a link.
+  addAddress(route, index, `${hostAddress}/32`);
+  replaceRoute(route, { to: `${nodeAddress}/32`, link: index, source: hostAddress });
+  for (const to of [node.podCidr, node.serviceCidr]) {
+    replaceRoute(route, { to, via: nodeAddress, link: index, source: hostAddress });
+  }
+}
+
+function linkInside({ hostAddress, nodeAddress }: NodeLink): void {
+  using route = openRoute();
+  const { index } = getLink(route, NODE_DEVICE);
+  setLink(route, { index }, { up: true });
+  addAddress(route, index, `${nodeAddress}/32`);
+  replaceRoute(route, { to: `${hostAddress}/32`, link: index, source: nodeAddress });
+  replaceRoute(route, { to: "0.0.0.0/0", via: hostAddress, link: index, source: nodeAddress });
+}
