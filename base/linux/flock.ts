@@ -10,7 +10,9 @@ export interface FileLock extends Disposable {
   readonly path: string;
 }
 
-/** Takes the exclusive flock(2) of a file, making the file; undefined when somebody else holds it. */
+/**
+ * Takes the exclusive flock(2) of a file, making the file; undefined when somebody else holds it.
+ */
 export function tryLock(path: string): FileLock | undefined {
   const fd = openSync(path, "a", 0o600);
   try {

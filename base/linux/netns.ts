@@ -90,8 +90,8 @@ export function isNetns(path: string): boolean {
 }
 
 /**
- * Moves this thread for good. For a process that lives in a namespace, before it opens its first socket:
- * threads that exist already stay where they are.
+ * Moves this thread for good. For a process that lives in a namespace, before it opens its first
+ * socket: threads that exist already stay where they are.
  */
 export function enterNetns(path: string): void {
   const fd = openSync(path, "r");

@@ -80,7 +80,9 @@ const NFTA_TABLE_NAME = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, ip6: 10 } as const;
 
-/** Whether a table is there, in the namespace this thread is in. Asks the kernel: no process is run. */
+/**
+ * Whether a table is there, in the namespace this thread is in. Asks the kernel: no process is run.
+ */
 export function nftTableExists(family: keyof typeof NFPROTO, name: string): boolean {
   using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
   const body = Buffer.concat([
