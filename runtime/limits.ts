@@ -15,8 +15,10 @@ export const LINKS_FOLLOWED = 40;
 /** /etc/passwd and /etc/group of an image. */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
 
-/** Output of one ExecSync, standard output and error together. */
-export const EXEC_SYNC_OUTPUT_BYTES = 16 << 20;
+/** Output of one ExecSync, both streams together: what fits into a message of CRI's 16 MiB. */
+export const EXEC_SYNC_OUTPUT_BYTES = (16 << 20) - (64 << 10);
+/** How long after a command's end its children may hold its output open. */
+export const EXEC_DRAIN_MS = 1_000;
 /** What a command of the OCI runtime may print. */
 export const COMMAND_OUTPUT_BYTES = 1 << 20;
 export const COMMAND_TIMEOUT_MS = 60_000;
@@ -25,6 +27,8 @@ export const COMMAND_TIMEOUT_MS = 60_000;
 export const CREATE_TIMEOUT_MS = 60_000;
 /** How long a killed container may take to be gone. */
 export const KILL_TIMEOUT_MS = 10_000;
+/** How often a container that is waited for is looked at, beside what conmon tells. */
+export const EXIT_CHECK_INTERVAL_MS = 500;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 

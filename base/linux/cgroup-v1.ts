@@ -56,8 +56,11 @@ function writeLimits(at: (controller: string) => string, limits: CgroupLimits): 
   }
 }
 
-/** cgroup v1: `mounts` maps each controller (and `name=systemd`) to where it is mounted. */
-export function cgroupV1(mounts: ReadonlyMap<string, string>): Cgroups {
+/**
+ * cgroup v1: `mounts` maps each controller (and `name=systemd`) to where it is mounted. `unified` is
+ * a v2 hierarchy beside them: OCI runtimes make groups in it too, so groups are removed there.
+ */
+export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string): Cgroups {
   const controllers = USED.filter((controller) => mounts.has(controller));
   const roots = [...new Set(controllers.map((controller) => mounts.get(controller)!))];
   const atOf = (group: string) => (controller: string) => {
@@ -85,7 +88,8 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>): Cgroups {
     async remove(group, options) {
       const kill = () => killBelow(atOf(group)("memory"));
       kill();
-      for (const root of roots) await removeBelow(path.join(root, group), { ...options, kill });
+      const all = unified === undefined ? roots : [...roots, unified];
+      for (const root of all) await removeBelow(path.join(root, group), { ...options, kill });
     },
   };
 }

@@ -78,7 +78,7 @@ export function openCgroups(mounts: MountInfo[] = readMountInfo()): Cgroups {
       if (!v1.has(option)) v1.set(option, mount.mountPoint);
     }
   }
-  if (v1.has("memory") && v1.has("cpu")) return cgroupV1(v1);
+  if (v1.has("memory") && v1.has("cpu")) return cgroupV1(v1, unified?.mountPoint);
   if (unified !== undefined) return cgroupV2(unified.mountPoint);
   throw new NoCgroupsError("ENOCGROUP", "neither cgroup v2 nor the v1 cpu and memory are mounted", {
     remedy: "mount -t cgroup2 cgroup2 /sys/fs/cgroup",

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { open, readFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { RuntimeError } from "./errors.ts";
+import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
+import type { OciRuntime } from "./oci/runtime.ts";
+import type { ContainerPaths } from "./paths.ts";
+
+/** A container to be created under conmon. */
+export interface ConmonRequest {
+  id: string;
+  paths: ContainerPaths;
+  exitsDirectory: string;
+  /** The CRI log file; undefined keeps no log. */
+  logPath: string | undefined;
+  terminal: boolean;
+  stdin: boolean;
+  /** Keep the process's input open after the first client that attached has gone. */
+  leaveStdinOpen: boolean;
+}
+
+/** What conmon reports once: the pid, or -1 and why not. */
+interface Report {
+  data: number;
+  message?: string;
+}
+
+/** The descriptor that conmon reports on. */
+const REPORT_FD = 3;
+
+function argumentsOf(oci: OciRuntime, request: ConmonRequest): string[] {
+  const { id, paths } = request;
+  return [
+    ...["--api-version", "1", "--cid", id, "--cuuid", id, "--name", id],
+    ...["--runtime", oci.program.path],
+    ...oci.globalArgs.flatMap((arg) => ["--runtime-arg", arg]),
+    ...["--bundle", paths.run, "--persist-dir", paths.run, "--exit-dir", request.exitsDirectory],
+    ...["--container-pidfile", paths.pidFile, "--conmon-pidfile", paths.conmonPidFile],
+    ...["--log-path", request.logPath === undefined ? "none:" : `k8s-file:${request.logPath}`],
+    // The socket in the bundle itself: the path is short enough to need no link.
+    ...["--socket-dir-path", paths.run, "--full-attach"],
+    ...(request.terminal ? ["--terminal"] : []),
+    ...(request.stdin ? ["--stdin"] : []),
+    ...(request.leaveStdinOpen ? ["--leave-stdin-open"] : []),
+  ];
+}
+
+/** The first line of a pipe whose other end stays open; undefined when it ends without one. */
+function firstLine(pipe: Readable): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let text = "";
+    pipe.setEncoding("utf8");
+    pipe.on("data", (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end < 0 && text.length < COMMAND_OUTPUT_BYTES) return;
+      resolve(text.slice(0, end < 0 ? undefined : end));
+      pipe.destroy();
+    });
+    pipe.on("close", () => resolve(undefined));
+  });
+}
+
+/**
+ * Creates a container under a conmon of its own, which outlives us: it keeps the log, holds input,
+ * output and terminal, serves the attach socket, and writes the exit code to `<exits>/<id>`.
+ * Resolves with the pid of the container's process, which waits to be started; an error has the OCI
+ * runtime's own words.
+ */
+export async function createUnderConmon(
+  conmonPath: string,
+  oci: OciRuntime,
+  request: ConmonRequest,
+): Promise<number> {
+  const errorsFile = `${request.paths.run}/conmon.log`;
+  const errors = await open(errorsFile, "w", 0o600);
+  const child = spawn(conmonPath, argumentsOf(oci, request), {
+    stdio: ["ignore", "ignore", errors.fd, "pipe"],
+    env: { PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD) },
+    detached: true,
+    timeout: CREATE_TIMEOUT_MS,
+  });
+  const exited = new Promise<void>((resolve, reject) => {
+    child.on("exit", () => resolve());
+    child.on("error", (cause) => {
+      const message = `cannot run ${conmonPath}: ${cause.message}`;
+      reject(new RuntimeError("internal", message, { cause, remedy: "install conmon" }));
+    });
+  });
+  const [line] = await Promise.all([firstLine(child.stdio[REPORT_FD] as Readable), exited]);
+  await errors.close();
+  if (line === undefined) {
+    const said = (await readFile(errorsFile, "utf8")).trim();
+    throw new RuntimeError("internal", `conmon did not create the container: ${said}`);
+  }
+  const report = JSON.parse(line) as Report;
+  if (report.data > 0) return report.data;
+  throw new RuntimeError("internal", report.message?.trim() || "the OCI runtime gave no reason");
+}

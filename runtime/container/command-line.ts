@@ -1,0 +1,40 @@
+import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
+import type { ImageConfig } from "../image/manifest.ts";
+import { RuntimeError } from "../errors.ts";
+
+const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+type ImageDefaults = NonNullable<ImageConfig["config"]>;
+
+/**
+ * What a container runs. A command replaces the image's entrypoint and its arguments both; arguments
+ * alone replace the image's (Kubernetes, "Define a Command and Arguments for a Container").
+ */
+export function commandLine(config: ContainerConfig, image: ImageDefaults): string[] {
+  const { command, args } = config;
+  const line =
+    command.length > 0
+      ? [...command, ...args]
+      : [...(image.Entrypoint ?? []), ...(args.length > 0 ? args : (image.Cmd ?? []))];
+  if (line.length > 0) return line;
+  throw new RuntimeError("invalid-argument", "no command: neither the pod nor the image names one");
+}
+
+/** The environment: a search path and name first, the image's over them, the pod's over all. */
+export function environment(
+  config: ContainerConfig,
+  image: ImageDefaults,
+  hostname: string,
+): string[] {
+  const variables = new Map<string, string>();
+  const set = (pair: string) => {
+    const equals = pair.indexOf("=");
+    if (equals > 0) variables.set(pair.slice(0, equals), pair);
+  };
+  set(DEFAULT_PATH);
+  if (hostname) set(`HOSTNAME=${hostname}`);
+  if (config.tty) set("TERM=xterm");
+  for (const pair of image.Env ?? []) set(pair);
+  for (const { key, value } of config.envs) variables.set(key, `${key}=${value}`);
+  return [...variables.values()];
+}

@@ -1,0 +1,40 @@
+import { open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+
+/** What conmon's control pipe takes: `TYPE A B` and a line end. */
+const RESIZE = 1;
+const REOPEN_LOG = 2;
+
+async function control(runtime: Runtime, id: string, line: string): Promise<void> {
+  const record = runtime.containers.get(id);
+  if (record.phase.state !== "running") {
+    throw new RuntimeError("failed-precondition", `container ${id} is not running`);
+  }
+  try {
+    // Not blocking: when conmon is gone nobody reads the pipe, which then has no other end.
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK;
+    const pipe = await open(runtime.paths.container(id).controlFifo, flags);
+    await pipe.write(line);
+    await pipe.close();
+  } catch (cause) {
+    if (!isErrno(cause, "ENXIO", "ENOENT")) throw cause;
+    throw new RuntimeError("unavailable", `the conmon of container ${id} is gone`, { cause });
+  }
+}
+
+/** Makes conmon open the log file anew, after it was renamed away. */
+export async function reopenLog(runtime: Runtime, id: string): Promise<void> {
+  await control(runtime, id, `${REOPEN_LOG} 0 0\n`);
+}
+
+/** Sets the size of the container's terminal, in characters. */
+export async function resizeTerminal(
+  runtime: Runtime,
+  id: string,
+  size: { width: number; height: number },
+): Promise<void> {
+  await control(runtime, id, `${RESIZE} ${size.height} ${size.width}\n`);
+}

@@ -1,0 +1,107 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+import { resolveUser } from "../oci/user.ts";
+import type { Runtime } from "../runtime.ts";
+import { newId } from "../sandbox/run.ts";
+import type { SandboxRecord } from "../sandbox/record.ts";
+import type { ContainerRecord } from "./record.ts";
+import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
+import { criSignalName, signalNumber } from "./signals.ts";
+import { containerSpec } from "./spec.ts";
+
+const DEFAULT_STOP_SIGNAL = "SIGTERM";
+
+function requireReady(runtime: Runtime, id: string): SandboxRecord {
+  const sandbox = runtime.sandboxes.get(id);
+  if (sandbox.state === "ready") return sandbox;
+  throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
+}
+
+/** The log file, which stays below the pod's log directory. */
+function logPathOf(sandbox: SandboxRecord, logPath: string): string | undefined {
+  const { logDirectory } = sandbox.config;
+  if (logDirectory === "" || logPath === "") return undefined;
+  const file = path.join(logDirectory, logPath);
+  if (file.startsWith(`${path.normalize(logDirectory).replace(/\/+$/, "")}/`)) return file;
+  throw new RuntimeError("invalid-argument", `log path ${logPath} leaves the log directory`);
+}
+
+/** Refuses what makes two containers of the same name and attempt in one pod. */
+function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
+  const wanted = request.config?.metadata;
+  const same = runtime.containers.values().find(
+    ({ sandboxId, config: { metadata } }) =>
+      sandboxId === request.podSandboxId &&
+      metadata?.name === wanted?.name && metadata?.attempt === wanted?.attempt,
+  );
+  if (!same) return;
+  throw new RuntimeError("already-exists", `the container exists already: ${same.id}`);
+}
+
+/** Puts the container's files and bundle in place; resolves with its record. */
+async function build(
+  runtime: Runtime,
+  id: string,
+  request: CreateContainerRequest,
+): Promise<ContainerRecord> {
+  const sandbox = requireReady(runtime, request.podSandboxId);
+  const config = request.config!;
+  const image = runtime.images.get(config.image?.image ?? "");
+  const paths = runtime.paths.container(id);
+  await mountRootfs(paths, runtime.images.lowerDirectories(image));
+  const context = config.linux?.securityContext;
+  const defaults = image.config.config ?? {};
+  const user = resolveUser(paths.rootfs, defaults.User ?? "", context);
+  const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
+  const cgroup = `${parent}/${id}`;
+  const spec = containerSpec(runtime, { id, sandbox, config, image, user, cgroup });
+  await writeFile(paths.config, JSON.stringify(spec), { mode: 0o600 });
+  const stopSignal = config.stopSignal
+    ? criSignalName(config.stopSignal)
+    : defaults.StopSignal || DEFAULT_STOP_SIGNAL;
+  signalNumber(stopSignal);
+  const logPath = logPathOf(sandbox, config.logPath);
+  if (logPath !== undefined) await mkdir(path.dirname(logPath), { recursive: true });
+  const resources = config.linux?.resources;
+  return {
+    id,
+    sandboxId: sandbox.id,
+    config,
+    image: {
+      id: image.id,
+      ref: image.repoDigests[0] ?? image.id,
+      diffIds: image.config.rootfs.diff_ids,
+    },
+    createdAt_ms: runtime.clock.now(),
+    phase: { state: "created" },
+    ...(logPath !== undefined && { logPath }),
+    cgroup,
+    user,
+    stopSignal,
+    ...(resources && { resources }),
+  };
+}
+
+/** CreateContainer: everything is ready but its process. A failure leaves nothing behind. */
+export async function createContainer(
+  runtime: Runtime,
+  request: CreateContainerRequest,
+): Promise<string> {
+  if (!request.config?.metadata?.name) {
+    throw new RuntimeError("invalid-argument", "the container has no metadata");
+  }
+  requireNew(runtime, request);
+  const id = newId();
+  const paths = runtime.paths.container(id);
+  try {
+    await runtime.containers.put(await build(runtime, id, request));
+  } catch (error) {
+    unmountRootfs(paths);
+    await removeContainerFiles(paths);
+    throw error;
+  }
+  runtime.events.containerEvent("created", id, request.podSandboxId);
+  return id;
+}

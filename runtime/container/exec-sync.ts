@@ -1,0 +1,80 @@
+import type { Readable } from "node:stream";
+import { once } from "node:events";
+import { delay } from "@raft2kube/std/wait.ts";
+import { RuntimeError } from "../errors.ts";
+import { EXEC_DRAIN_MS, EXEC_SYNC_OUTPUT_BYTES } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
+import { startExec, type Exec } from "./exec.ts";
+
+export interface ExecOutcome {
+  stdout: Buffer;
+  stderr: Buffer;
+  exitCode: number;
+}
+
+/** Keeps what arrives while the budget, shared by both streams, lasts; the rest is read and dropped. */
+function keep(stream: Readable, budget: { left_bytes: number }): () => Buffer {
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => {
+    const kept = chunk.subarray(0, budget.left_bytes);
+    budget.left_bytes -= kept.length;
+    if (kept.length > 0) chunks.push(kept);
+  });
+  return () => Buffer.concat(chunks);
+}
+
+/** A command's children may hold its output open for ever: after its end they get a moment. */
+async function drained(runtime: Runtime, exec: Exec): Promise<void> {
+  const { stdout, stderr } = exec.child;
+  const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
+  const closed = Promise.all(open.map((stream) => once(stream, "close")));
+  const patience = new AbortController();
+  await Promise.race([closed, delay(runtime.clock, EXEC_DRAIN_MS, patience.signal)]);
+  patience.abort();
+  for (const stream of open) stream.destroy();
+}
+
+/** The exit code, or undefined when it did not come within `timeout_ms`; 0 waits for ever. */
+async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
+  if (timeout_ms <= 0) return exec.exited;
+  const patience = new AbortController();
+  const timeout = delay(runtime.clock, timeout_ms, patience.signal).then(() => undefined);
+  try {
+    return await Promise.race([exec.exited, timeout]);
+  } finally {
+    patience.abort();
+  }
+}
+
+/**
+ * ExecSync: runs a command to its end and returns what it printed, up to 16 MiB of both streams
+ * together. After `timeout_s` seconds it is killed and the call fails with deadline-exceeded.
+ */
+export async function execSync(
+  runtime: Runtime,
+  id: string,
+  cmd: string[],
+  timeout_s: number,
+): Promise<ExecOutcome> {
+  const exec = await startExec(runtime, id, {
+    cmd,
+    tty: false,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const budget = { left_bytes: EXEC_SYNC_OUTPUT_BYTES };
+  const stdout = keep(exec.child.stdout!, budget);
+  const stderr = keep(exec.child.stderr!, budget);
+  try {
+    const exitCode = await exitWithin(runtime, exec, timeout_s * 1000);
+    if (exitCode === undefined) {
+      await exec.kill();
+      await exec.exited;
+      const message = `command ${JSON.stringify(cmd)} timed out after ${timeout_s} s`;
+      throw new RuntimeError("deadline-exceeded", message);
+    }
+    await drained(runtime, exec);
+    return { stdout: stdout(), stderr: stderr(), exitCode };
+  } finally {
+    await exec.cleanUp();
+  }
+}

@@ -1,0 +1,85 @@
+import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { exitCodeOf } from "../command.ts";
+import { RuntimeError } from "../errors.ts";
+import { identify, signal } from "../process-identity.ts";
+import { readLog } from "../oci/runtime.ts";
+import type { Runtime } from "../runtime.ts";
+import { readSpec } from "./bundle.ts";
+
+/** A command to run in a running container, as its user, in its namespaces and limits. */
+export interface ExecRequest {
+  cmd: string[];
+  tty: boolean;
+  /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
+  consoleSocket?: string;
+  stdio: StdioOptions;
+}
+
+/** A command under way. */
+export interface Exec {
+  /** The OCI runtime's process, which waits for the command and has its standard streams. */
+  child: ChildProcess;
+  /** The exit code; rejects with the OCI runtime's words when the command could not be started. */
+  exited: Promise<number>;
+  /** SIGKILL to the command. */
+  kill(): Promise<void>;
+  /** Removes the files of this exec; after its end. */
+  cleanUp(): Promise<void>;
+}
+
+function waitForExit(child: ChildProcess, log: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.on("error", (cause) => {
+      reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
+    });
+    child.on("exit", (code, signalName) => {
+      const exitCode = code ?? exitCodeOf(signalName);
+      // The program's own exit leaves no log; what is there is why it did not start.
+      readLog(log).then((said) => {
+        if (said === "" || exitCode === 0) resolve(exitCode);
+        else reject(new RuntimeError("internal", `failed to exec in container: ${said}`));
+      }, reject);
+    });
+  });
+}
+
+/** Starts a command in a running container. */
+export async function startExec(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
+  const record = runtime.containers.get(id);
+  if (record.phase.state !== "running") {
+    const message = `container ${id} is ${record.phase.state}, not running`;
+    throw new RuntimeError("failed-precondition", message);
+  }
+  if (request.cmd.length === 0) throw new RuntimeError("invalid-argument", "exec has no command");
+  const { process } = await readSpec(runtime, id);
+  const terminal = { ...process, args: request.cmd, terminal: request.tty };
+  if (request.tty && !process.env.some((pair) => pair.startsWith("TERM="))) {
+    terminal.env = [...process.env, "TERM=xterm"];
+  }
+  const base = `${runtime.paths.container(id).run}/exec-${randomBytes(6).toString("hex")}`;
+  const files = { process: `${base}.json`, pid: `${base}.pid`, log: `${base}.log` };
+  await writeFile(files.process, JSON.stringify(terminal), { mode: 0o600 });
+  const args = [
+    ...runtime.oci.globalArgs,
+    ...["--log", files.log, "exec", "--process", files.process, "--pid-file", files.pid],
+    ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
+    id,
+  ];
+  const child = spawn(runtime.oci.program.path, args, { stdio: request.stdio });
+  const exited = waitForExit(child, files.log);
+  return {
+    child,
+    exited,
+    async kill() {
+      const pid = Number(await readFile(files.pid, "utf8").catch(() => ""));
+      const target = pid > 0 ? identify(pid) : undefined;
+      if (target) signal(target, "SIGKILL");
+      else child.kill("SIGKILL");
+    },
+    async cleanUp() {
+      for (const file of Object.values(files)) await rm(file, { force: true });
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { watch, type FSWatcher } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import type { Runtime } from "../runtime.ts";
+import { EXIT_CHECK_INTERVAL_MS } from "../limits.ts";
+import { noteExit } from "./exit.ts";
+
+/**
+ * Notices that containers end: conmon writes a file for each into one folder, which is watched.
+ * `check` asks about one container at once, for whoever has another reason to think that it ended.
+ */
+export class ExitWatcher {
+  #watcher: FSWatcher | undefined;
+  #runtime: Runtime | undefined;
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** Begins to watch; containers that ended before are for `reconcile` to find. */
+  async open(runtime: Runtime): Promise<void> {
+    this.#runtime = runtime;
+    await mkdir(runtime.paths.exits, { recursive: true, mode: 0o700 });
+    this.#watcher = watch(runtime.paths.exits, (_, id) => {
+      if (id !== null && runtime.containers.find(id)) this.check(id);
+    });
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    this.#runtime = undefined;
+  }
+
+  /** Looks whether a container has ended, and takes note. Does not wait for calls under way. */
+  check(id: string): void {
+    const runtime = this.#runtime;
+    if (!runtime) return;
+    void noteExit(runtime, id)
+      .then((ended) => ended && this.#wake(id))
+      .catch((err: unknown) => {
+        runtime.log.error("could not take note of a container's end", { container: id, err });
+      });
+  }
+
+  /** Resolves when the container is no longer running, or after `timeout_ms`; true when it ended. */
+  async ended(id: string, timeout_ms: number): Promise<boolean> {
+    const runtime = this.#runtime;
+    if (!runtime) return false;
+    const running = () => runtime.containers.find(id)?.phase.state === "running";
+    const deadline_ms = runtime.clock.monotonic() + timeout_ms;
+    while (running()) {
+      const left_ms = deadline_ms - runtime.clock.monotonic();
+      if (left_ms <= 0) return false;
+      await this.#woken(runtime, id, Math.min(left_ms, EXIT_CHECK_INTERVAL_MS));
+      // The folder's watch tells of ends that conmon saw; a conmon that was killed writes nothing.
+      if (running()) this.check(id);
+    }
+    return true;
+  }
+
+  #woken(runtime: Runtime, id: string, timeout_ms: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = runtime.clock.after(timeout_ms, resolve);
+      const wakers = this.#waiting.get(id) ?? new Set();
+      wakers.add(() => {
+        timer.cancel();
+        resolve();
+      });
+      this.#waiting.set(id, wakers);
+    });
+  }
+
+  #wake(id: string): void {
+    for (const wake of this.#waiting.get(id) ?? []) wake();
+    this.#waiting.delete(id);
+  }
+}

@@ -1,0 +1,79 @@
+import { readFile, stat } from "node:fs/promises";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
+import { isAlive } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+import type { ContainerExit, ContainerRecord } from "./record.ts";
+
+/** The exit code of a container that ended without anyone to see how. */
+const UNKNOWN_CODE = 255;
+
+/** What conmon wrote when the container's process ended; undefined while there is nothing. */
+async function readExitFile(file: string): Promise<{ code: number; at_ms: number } | undefined> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(file, "utf8"), stat(file)]);
+    return text.trim() === "" ? undefined : { code: Number(text), at_ms: Math.floor(mtimeMs) };
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+async function awaitExitFile(runtime: Runtime, id: string) {
+  const { exitFile } = runtime.paths.container(id);
+  const options = { clock: runtime.clock, timeout_ms: EXIT_FILE_TIMEOUT_MS, interval_ms: 5 };
+  try {
+    return await waitFor("the exit file", () => readExitFile(exitFile), options);
+  } catch (error) {
+    if (error instanceof WaitTimeoutError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * How a container ended, once its process has: conmon's word, and the kernel's for memory. Waits a
+ * moment for conmon; a container whose conmon was killed too ended nobody knows how.
+ */
+async function findOutExit(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
+  const found = await awaitExitFile(runtime, record.id);
+  if (!found) {
+    return {
+      exitCode: UNKNOWN_CODE,
+      finishedAt_ms: runtime.clock.now(),
+      reason: "Unknown",
+      message: "nobody saw how it ended: its conmon was gone",
+    };
+  }
+  const outOfMemory = found.code !== 0 && (runtime.cgroups.oomKills(record.cgroup) ?? 0) > 0;
+  const reason = outOfMemory ? "OOMKilled" : found.code === 0 ? "Completed" : "Error";
+  return { exitCode: found.code, finishedAt_ms: found.at_ms, reason, message: "" };
+}
+
+/** Frees what the OCI runtime holds of a container: its state, its cgroup, whatever runs in it. */
+export async function releaseContainer(runtime: Runtime, record: ContainerRecord): Promise<void> {
+  runtime.cgroups.kill(record.cgroup);
+  await runtime.oci.delete(record.id, { force: true });
+  await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
+}
+
+/**
+ * Takes note that a running container has ended, when it has; true then. Its processes that are left
+ * are killed. Waits for other changes of the container, so never call it from within one.
+ */
+export function noteExit(runtime: Runtime, id: string): Promise<boolean> {
+  return runtime.serial.run(id, () => noteExitNow(runtime, id));
+}
+
+async function noteExitNow(runtime: Runtime, id: string): Promise<boolean> {
+  const record = runtime.containers.find(id);
+  if (record?.phase.state !== "running") return false;
+  const { startedAt_ms, process } = record.phase;
+  const ended = await readExitFile(runtime.paths.container(id).exitFile);
+  if (!ended && isAlive(process)) return false;
+  const exit = await findOutExit(runtime, record);
+  await releaseContainer(runtime, record);
+  await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms, exit } });
+  runtime.events.containerEvent("stopped", id, record.sandboxId);
+  return true;
+}

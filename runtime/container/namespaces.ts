@@ -1,0 +1,57 @@
+import { NamespaceMode, type ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+import type { OciNamespace } from "../oci/spec.ts";
+import type { Runtime } from "../runtime.ts";
+import { namespacePath, type SandboxRecord } from "../sandbox/record.ts";
+
+/** The pid namespace of another container, which a debug container shares (CRI mode TARGET). */
+function targetNamespace(runtime: Runtime, sandbox: SandboxRecord, targetId: string): OciNamespace {
+  const target = runtime.containers.get(targetId);
+  if (target.sandboxId !== sandbox.id) {
+    throw new RuntimeError("invalid-argument", `container ${targetId} is in another pod`);
+  }
+  if (target.phase.state !== "running") {
+    throw new RuntimeError("failed-precondition", `container ${targetId} is not running`);
+  }
+  return { type: "pid", path: `/proc/${target.phase.process.pid}/ns/pid` };
+}
+
+/**
+ * A container's namespaces: network, ipc and host name are the sandbox's, its pid namespace is its
+ * own unless the pod shares one, and what the pod takes from the host is left out.
+ */
+export function containerNamespaces(
+  runtime: Runtime,
+  sandbox: SandboxRecord,
+  config: ContainerConfig,
+): OciNamespace[] {
+  const { pause } = sandbox;
+  if (!pause) throw new RuntimeError("failed-precondition", `sandbox ${sandbox.id} is not ready`);
+  const options = config.linux?.securityContext?.namespaceOptions;
+  const namespaces: OciNamespace[] = [
+    { type: "mount" },
+    { type: "uts", path: namespacePath(pause, "uts") },
+  ];
+  // On v1 the view of the cgroup mounts is already the container's own.
+  if (runtime.cgroups.version === 2) namespaces.push({ type: "cgroup" });
+  if (sandbox.netns !== undefined) namespaces.push({ type: "network", path: sandbox.netns });
+  if (options?.ipc !== NamespaceMode.NODE) {
+    namespaces.push({ type: "ipc", path: namespacePath(pause, "ipc") });
+  }
+  switch (options?.pid ?? NamespaceMode.POD) {
+    case NamespaceMode.POD:
+      namespaces.push({ type: "pid", path: namespacePath(pause, "pid") });
+      break;
+    case NamespaceMode.CONTAINER:
+      namespaces.push({ type: "pid" });
+      break;
+    case NamespaceMode.TARGET:
+      namespaces.push(targetNamespace(runtime, sandbox, options?.targetId ?? ""));
+      break;
+    case NamespaceMode.NODE:
+      break;
+    default:
+      throw new RuntimeError("invalid-argument", `pid namespace mode ${options?.pid}`);
+  }
+  return namespaces;
+}

@@ -1,0 +1,43 @@
+import type { ContainerConfig, LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import type { OciUser } from "../oci/spec.ts";
+import type { ProcessIdentity } from "../process-identity.ts";
+import type { StateKind } from "../state-file.ts";
+
+/** How a container ended. */
+export interface ContainerExit {
+  exitCode: number;
+  finishedAt_ms: number;
+  /** `Completed`, `Error`, `OOMKilled`, `StartError`, `Unknown`: what kubelets show. */
+  reason: string;
+  message: string;
+}
+
+/**
+ * Where a container is in its life. `starting` is on disk while conmon may be making it: whoever
+ * finds it after a crash has to look what became of it.
+ */
+export type ContainerPhase =
+  | { state: "created" }
+  | { state: "starting" }
+  | { state: "running"; startedAt_ms: number; process: ProcessIdentity }
+  | { state: "exited"; startedAt_ms: number; exit: ContainerExit };
+
+/** A container as it is kept on disk. */
+export interface ContainerRecord {
+  id: string;
+  sandboxId: string;
+  config: ContainerConfig;
+  /** The image as found: its id, a name with digest, and what its layers are. */
+  image: { id: string; ref: string; diffIds: string[] };
+  createdAt_ms: number;
+  phase: ContainerPhase;
+  /** Absolute; undefined when the sandbox has no log directory. */
+  logPath?: string;
+  cgroup: string;
+  user: OciUser;
+  /** By name or number, from CRI or the image. */
+  stopSignal: string;
+  resources?: LinuxContainerResources;
+}
+
+export const CONTAINER_STATE: StateKind = { schema: "r2k-container", version: 1 };

@@ -1,0 +1,24 @@
+import type { Runtime } from "../runtime.ts";
+import { releaseContainer } from "./exit.ts";
+import { removeContainerFiles, unmountRootfs } from "./rootfs.ts";
+import { killContainer } from "./stop.ts";
+
+/**
+ * RemoveContainer: kills it when it runs, then removes its root, files and record, not its log,
+ * which is the kubelet's. One that is unknown is no error.
+ */
+export async function removeContainer(runtime: Runtime, id: string): Promise<void> {
+  await killContainer(runtime, id);
+  const removed = await runtime.serial.run(id, async () => {
+    const record = runtime.containers.find(id);
+    if (!record) return undefined;
+    // What exited was released then; one that never started may have left something half made.
+    if (record.phase.state !== "exited") await releaseContainer(runtime, record);
+    const paths = runtime.paths.container(id);
+    unmountRootfs(paths);
+    await runtime.containers.remove(id);
+    await removeContainerFiles(paths);
+    return record;
+  });
+  if (removed) runtime.events.containerEvent("deleted", id, removed.sandboxId);
+}

@@ -1,0 +1,33 @@
+import { mkdir, rm } from "node:fs/promises";
+import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import type { ContainerPaths } from "../paths.ts";
+
+/** overlayfs reads `:` and `,` in its options, and a backslash before them. */
+function escapeOption(path: string): string {
+  return path.replace(/[\\:,]/g, "\\$&");
+}
+
+/** Mounts a container's root: the image's layers, topmost first, under a folder of its own. */
+export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promise<void> {
+  for (const folder of [paths.upper, paths.work, paths.rootfs]) {
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+  }
+  const data = [
+    `lowerdir=${lower.map(escapeOption).join(":")}`,
+    `upperdir=${escapeOption(paths.upper)}`,
+    `workdir=${escapeOption(paths.work)}`,
+  ].join(",");
+  mount({ source: "overlay", target: paths.rootfs, type: "overlay", data });
+}
+
+/** Takes the root away; again is no error. */
+export function unmountRootfs(paths: ContainerPaths): void {
+  unmount(paths.rootfs, { detach: true });
+}
+
+/** Removes what a container wrote and its bundle, after its root is unmounted. */
+export async function removeContainerFiles(paths: ContainerPaths): Promise<void> {
+  await rm(paths.run, { recursive: true, force: true });
+  await rm(paths.exitFile, { force: true });
+  await rm(paths.data, { recursive: true, force: true });
+}

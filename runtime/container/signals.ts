@@ -1,0 +1,39 @@
+import { constants } from "node:os";
+import { Signal } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+
+/** Real-time signals as the C library numbers them for programs. */
+const RTMIN = 34;
+const RTMAX = 64;
+
+/** A signal's number from its name (`SIGTERM`, `TERM`, `SIGRTMIN+3`) or digits. */
+export function signalNumber(text: string): number {
+  const bad = () => new RuntimeError("invalid-argument", `unknown signal ${JSON.stringify(text)}`);
+  if (/^[0-9]+$/.test(text)) {
+    const number = Number(text);
+    if (number < 1 || number > RTMAX) throw bad();
+    return number;
+  }
+  const name = text.toUpperCase().replace(/^(?!SIG)/, "SIG");
+  const known = constants.signals[name as NodeJS.Signals];
+  if (known !== undefined) return known;
+  const realTime = /^SIGRT(MIN|MAX)(?:([+-])([0-9]+))?$/.exec(name);
+  if (!realTime) throw bad();
+  const base = realTime[1] === "MIN" ? RTMIN : RTMAX;
+  const number = base + Number(`${realTime[2] ?? "+"}${realTime[3] ?? "0"}`);
+  if (number < RTMIN || number > RTMAX) throw bad();
+  return number;
+}
+
+/** A name for CRI's number, which is neither the kernel's nor the C library's. */
+export function criSignalName(value: Signal): string {
+  const name = Object.entries(Signal).find(([, number]) => number === value)?.[0];
+  if (name === undefined) throw new RuntimeError("invalid-argument", `unknown CRI signal ${value}`);
+  return name === "SIGCLD" ? "SIGCHLD" : name.replace("PLUS", "+").replace("MINUS", "-");
+}
+
+/** CRI's number of a signal by name; RUNTIME_DEFAULT for one that CRI has no word for. */
+export function criSignal(name: string): Signal {
+  const key = name.replace("+", "PLUS").replace("-", "MINUS");
+  return Object.entries(Signal).find(([known]) => known === key)?.[1] ?? Signal.RUNTIME_DEFAULT;
+}

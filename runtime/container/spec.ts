@@ -1,0 +1,124 @@
+import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
+import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+import type { StoredImage } from "../image/store.ts";
+import { capabilitySets } from "../oci/capabilities.ts";
+import { devicesFor } from "../oci/devices.ts";
+import {
+  combineMounts,
+  kernelMounts,
+  rootPropagation,
+  sandboxMounts,
+  volumeMounts,
+} from "../oci/mounts.ts";
+import { clampOomScore, resourcesFor } from "../oci/resources.ts";
+import { seccompFor } from "../oci/seccomp.ts";
+import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/spec.ts";
+import type { Runtime } from "../runtime.ts";
+import { hostnameOf } from "../sandbox/files.ts";
+import type { SandboxRecord } from "../sandbox/record.ts";
+import { commandLine, environment } from "./command-line.ts";
+import { containerNamespaces } from "./namespaces.ts";
+
+/** What a container's spec is made from. */
+export interface SpecInput {
+  id: string;
+  sandbox: SandboxRecord;
+  config: ContainerConfig;
+  image: StoredImage;
+  user: OciUser;
+  cgroup: string;
+}
+
+function refuseUnsupported(config: ContainerConfig): void {
+  const { CDIDevices, windows } = config;
+  if (CDIDevices.length > 0) {
+    const names = CDIDevices.map(({ name }) => name).join(", ");
+    throw new RuntimeError("unimplemented", `CDI devices are not supported: ${names}`);
+  }
+  if (windows) throw new RuntimeError("unimplemented", "Windows containers");
+  const profile = config.linux?.securityContext?.apparmor;
+  if (profile?.localhostRef) {
+    const message = `AppArmor profile ${profile.localhostRef}: AppArmor is not supported`;
+    throw new RuntimeError("unimplemented", message);
+  }
+}
+
+function processOf(runtime: Runtime, input: SpecInput): OciProcess {
+  const { config, image, user, sandbox } = input;
+  const context = config.linux?.securityContext;
+  const defaults = image.config.config ?? {};
+  const oomScoreAdj = config.linux?.resources?.oomScoreAdj ?? 0;
+  return {
+    terminal: config.tty,
+    user,
+    args: commandLine(config, defaults),
+    env: environment(config, defaults, hostnameOf(sandbox.config)),
+    cwd: config.workingDir || defaults.WorkingDir || "/",
+    capabilities: capabilitySets(context?.capabilities, {
+      privileged: context?.privileged ?? false,
+      root: user.uid === 0,
+      own: runtime.ownCapabilities,
+    }),
+    noNewPrivileges: context?.noNewPrivs ?? false,
+    oomScoreAdj: clampOomScore(oomScoreAdj, runtime.ownCapabilities),
+  };
+}
+
+function mountsOf(runtime: Runtime, input: SpecInput): OciMount[] {
+  const { config, sandbox } = input;
+  const context = config.linux?.securityContext;
+  const paths = runtime.paths.sandbox(sandbox.id);
+  const hostIpc = context?.namespaceOptions?.ipc === NamespaceMode.NODE;
+  const base = [
+    ...kernelMounts({ privileged: context?.privileged ?? false }),
+    ...sandboxMounts(
+      { ...paths, shm: hostIpc ? "/dev/shm" : paths.shm },
+      { readonly: context?.readonlyRootfs ?? false },
+    ),
+  ];
+  return combineMounts(base, volumeMounts(config.mounts));
+}
+
+function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLinux {
+  const { config, cgroup, sandbox } = input;
+  const context = config.linux?.securityContext;
+  const privileged = context?.privileged ?? false;
+  const { devices, rules } = devicesFor(config.devices, { privileged });
+  const seccomp = seccompFor(context?.seccomp, {
+    privileged,
+    capabilities: process.capabilities.bounding,
+  });
+  return {
+    namespaces: containerNamespaces(runtime, sandbox, config),
+    cgroupsPath: cgroup,
+    resources: resourcesFor(config.linux?.resources, {
+      cgroupVersion: runtime.cgroups.version,
+      deviceRules: rules,
+    }),
+    ...(devices.length > 0 && { devices }),
+    ...(seccomp && { seccomp }),
+    maskedPaths: privileged ? [] : (context?.maskedPaths ?? []),
+    readonlyPaths: privileged ? [] : (context?.readonlyPaths ?? []),
+    rootfsPropagation: rootPropagation(config.mounts),
+  };
+}
+
+/**
+ * The bundle's config.json of a container. Annotations of the pod never reach it: OCI runtimes take
+ * orders from annotations (CVE-2022-0811 and its like).
+ */
+export function containerSpec(runtime: Runtime, input: SpecInput): OciSpec {
+  refuseUnsupported(input.config);
+  const process = processOf(runtime, input);
+  return {
+    ociVersion: "1.0.2",
+    process,
+    root: {
+      path: runtime.paths.container(input.id).rootfs,
+      readonly: input.config.linux?.securityContext?.readonlyRootfs ?? false,
+    },
+    mounts: mountsOf(runtime, input),
+    linux: linuxOf(runtime, input, process),
+  };
+}

@@ -1,0 +1,63 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { createUnderConmon } from "../conmon.ts";
+import { RuntimeError } from "../errors.ts";
+import { identify, type ProcessIdentity } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+import { releaseContainer } from "./exit.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/** Exit code of a container that could not be started, as other runtimes report it. */
+const START_ERROR_CODE = 128;
+
+async function launch(runtime: Runtime, record: ContainerRecord): Promise<ProcessIdentity> {
+  const { id, config } = record;
+  const pid = await createUnderConmon(runtime.conmonPath, runtime.oci, {
+    id,
+    paths: runtime.paths.container(id),
+    exitsDirectory: runtime.paths.exits,
+    logPath: record.logPath,
+    terminal: config.tty,
+    stdin: config.stdin,
+    leaveStdinOpen: config.stdin && !config.stdinOnce,
+  });
+  // It waits for `start`, so the pid is still its own.
+  const process = identify(pid);
+  if (!process) throw new RuntimeError("internal", "the process ended before it was started");
+  await runtime.oci.start(id);
+  return process;
+}
+
+/**
+ * StartContainer. A container whose process cannot be started counts as exited, with the reason
+ * StartError, and the call fails with the OCI runtime's words.
+ */
+export async function startContainer(runtime: Runtime, id: string): Promise<void> {
+  await runtime.serial.run(id, async () => {
+    const record = runtime.containers.get(id);
+    if (record.phase.state !== "created") {
+      const message = `container ${id} is ${record.phase.state}, not created`;
+      throw new RuntimeError("failed-precondition", message);
+    }
+    const starting: ContainerRecord = { ...record, phase: { state: "starting" } };
+    await runtime.containers.put(starting);
+    try {
+      const process = await launch(runtime, record);
+      const startedAt_ms = runtime.clock.now();
+      const phase = { state: "running", startedAt_ms, process } as const;
+      await runtime.containers.put({ ...record, phase });
+    } catch (error) {
+      await fail(runtime, record, messageOf(error));
+      throw error;
+    }
+  });
+  runtime.events.containerEvent("started", id, runtime.containers.get(id).sandboxId);
+  runtime.exits.check(id);
+}
+
+async function fail(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
+  await releaseContainer(runtime, record);
+  const finishedAt_ms = runtime.clock.now();
+  const exit = { exitCode: START_ERROR_CODE, finishedAt_ms, reason: "StartError", message };
+  const phase = { state: "exited", startedAt_ms: 0, exit } as const;
+  await runtime.containers.put({ ...record, phase });
+}

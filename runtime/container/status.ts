@@ -1,0 +1,88 @@
+import {
+  ContainerState,
+  type Container,
+  type ContainerFilter,
+  type ContainerStatus,
+} from "@raft2kube/proto/gen/cri.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { Runtime } from "../runtime.ts";
+import { nanoseconds } from "../time.ts";
+import type { ContainerPhase, ContainerRecord } from "./record.ts";
+import { criSignal } from "./signals.ts";
+
+const STATES: Record<ContainerPhase["state"], ContainerState> = {
+  created: ContainerState.CONTAINER_CREATED,
+  starting: ContainerState.CONTAINER_CREATED,
+  running: ContainerState.CONTAINER_RUNNING,
+  exited: ContainerState.CONTAINER_EXITED,
+};
+
+/** Whether all of a selector's labels are there, with its values. */
+export function matchesLabels(
+  labels: Record<string, string>,
+  selector: Record<string, string> | undefined,
+): boolean {
+  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
+}
+
+/** One line of ListContainers. */
+export function containerLine(record: ContainerRecord): Init<Container> {
+  const { config } = record;
+  return {
+    id: record.id,
+    podSandboxId: record.sandboxId,
+    metadata: config.metadata,
+    image: config.image,
+    imageRef: record.image.id,
+    imageId: record.image.id,
+    state: STATES[record.phase.state],
+    createdAt: nanoseconds(record.createdAt_ms),
+    labels: config.labels,
+    annotations: config.annotations,
+  };
+}
+
+/** ContainerStatus. */
+export function containerStatus(record: ContainerRecord): Init<ContainerStatus> {
+  const { config, phase, user } = record;
+  const exit = phase.state === "exited" ? phase.exit : undefined;
+  const startedAt_ms = "startedAt_ms" in phase ? phase.startedAt_ms : 0;
+  return {
+    id: record.id,
+    metadata: config.metadata,
+    state: STATES[phase.state],
+    createdAt: nanoseconds(record.createdAt_ms),
+    startedAt: nanoseconds(startedAt_ms),
+    finishedAt: nanoseconds(exit?.finishedAt_ms ?? 0),
+    exitCode: exit?.exitCode ?? 0,
+    reason: exit?.reason ?? "",
+    message: exit?.message ?? "",
+    image: config.image,
+    imageRef: record.image.ref,
+    imageId: record.image.id,
+    labels: config.labels,
+    annotations: config.annotations,
+    mounts: config.mounts,
+    logPath: record.logPath ?? "",
+    resources: { linux: record.resources },
+    user: { linux: { uid: user.uid, gid: user.gid, supplementalGroups: user.additionalGids } },
+    stopSignal: criSignal(record.stopSignal),
+  };
+}
+
+/** Containers that pass a filter, the oldest first. */
+export function listContainers(
+  runtime: Runtime,
+  filter: Partial<ContainerFilter> = {},
+): ContainerRecord[] {
+  return runtime.containers
+    .values()
+    .filter(
+      (record) =>
+        (!filter.id || record.id === filter.id) &&
+        (!filter.podSandboxId || record.sandboxId === filter.podSandboxId) &&
+        (!filter.state || STATES[record.phase.state] === filter.state.state) &&
+        matchesLabels(record.config.labels, filter.labelSelector),
+    )
+    .sort((a, b) => a.createdAt_ms - b.createdAt_ms);
+}

@@ -1,0 +1,34 @@
+import { KILL_TIMEOUT_MS } from "../limits.ts";
+import { RuntimeError } from "../errors.ts";
+import { signal } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+import { signalNumber } from "./signals.ts";
+
+/** SIGKILL to all that runs in a container, and waits for its end. One that does not run is fine. */
+export async function killContainer(runtime: Runtime, id: string): Promise<void> {
+  const record = runtime.containers.find(id);
+  if (record?.phase.state !== "running") return;
+  signal(record.phase.process, "SIGKILL");
+  runtime.cgroups.kill(record.cgroup);
+  if (await runtime.exits.ended(id, KILL_TIMEOUT_MS)) return;
+  const message = `container ${id} was killed and is still running after ${KILL_TIMEOUT_MS} ms`;
+  throw new RuntimeError("deadline-exceeded", message);
+}
+
+/**
+ * StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: at once). One that is
+ * unknown or does not run counts as stopped.
+ */
+export async function stopContainer(
+  runtime: Runtime,
+  id: string,
+  timeout_s: number,
+): Promise<void> {
+  const record = runtime.containers.find(id);
+  if (record?.phase.state !== "running") return;
+  if (timeout_s > 0) {
+    signal(record.phase.process, signalNumber(record.stopSignal));
+    if (await runtime.exits.ended(id, timeout_s * 1000)) return;
+  }
+  await killContainer(runtime, id);
+}

@@ -1,0 +1,36 @@
+import { rm, writeFile } from "node:fs/promises";
+import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+import { resourcesFor } from "../oci/resources.ts";
+import type { Runtime } from "../runtime.ts";
+import { rewriteSpec } from "./bundle.ts";
+
+/** UpdateContainerResources: limits that are not zero replace what was set. */
+export async function updateResources(
+  runtime: Runtime,
+  id: string,
+  limits: LinuxContainerResources,
+): Promise<void> {
+  await runtime.serial.run(id, async () => {
+    const record = runtime.containers.get(id);
+    const { state } = record.phase;
+    if (state !== "running" && state !== "created") {
+      throw new RuntimeError("failed-precondition", `container ${id} is ${state}`);
+    }
+    const given = Object.entries(limits).filter(([, value]) => value !== 0 && value !== "");
+    const resources = { ...record.resources, ...Object.fromEntries(given) };
+    const changed = resourcesFor(limits, { cgroupVersion: runtime.cgroups.version });
+    if (state === "created") {
+      await rewriteSpec(runtime, id, (spec) => Object.assign(spec.linux.resources, changed));
+    } else {
+      const file = `${runtime.paths.container(id).run}/update.json`;
+      await writeFile(file, JSON.stringify(changed), { mode: 0o600 });
+      await runtime.oci.update(id, file);
+      await rm(file);
+    }
+    await runtime.containers.put({
+      ...record,
+      resources: resources as LinuxContainerResources,
+    });
+  });
+}

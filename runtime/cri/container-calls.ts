@@ -1,0 +1,60 @@
+import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { createContainer } from "../container/create.ts";
+import { reopenLog } from "../container/control.ts";
+import { removeContainer } from "../container/remove.ts";
+import { startContainer } from "../container/start.ts";
+import { containerLine, containerStatus, listContainers } from "../container/status.ts";
+import { stopContainer } from "../container/stop.ts";
+import { updateResources } from "../container/update.ts";
+import { isAlive } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+
+/** Has a look at running containers whose process is gone: their conmon may be gone too. */
+function checkEnded(runtime: Runtime): void {
+  for (const { id, phase } of runtime.containers.values()) {
+    if (phase.state === "running" && !isAlive(phase.process)) runtime.exits.check(id);
+  }
+}
+
+/** CRI's calls about containers. */
+export function containerCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+  return {
+    createContainer: async (request) => ({ containerId: await createContainer(runtime, request) }),
+    async startContainer({ containerId }) {
+      await startContainer(runtime, containerId);
+      return {};
+    },
+    async stopContainer({ containerId, timeout }) {
+      await stopContainer(runtime, containerId, timeout);
+      return {};
+    },
+    async removeContainer({ containerId }) {
+      await removeContainer(runtime, containerId);
+      return {};
+    },
+    async listContainers({ filter }) {
+      checkEnded(runtime);
+      return { containers: listContainers(runtime, filter).map(containerLine) };
+    },
+    async *streamContainers({ filter }) {
+      checkEnded(runtime);
+      yield { containers: listContainers(runtime, filter).map(containerLine) };
+    },
+    async containerStatus({ containerId, verbose }) {
+      const record = runtime.containers.get(containerId);
+      return {
+        status: containerStatus(record),
+        info: verbose ? { info: JSON.stringify(record) } : {},
+      };
+    },
+    async updateContainerResources({ containerId, linux }) {
+      if (linux) await updateResources(runtime, containerId, linux);
+      return {};
+    },
+    async reopenContainerLog({ containerId }) {
+      await reopenLog(runtime, containerId);
+      return {};
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { Image, ImageServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import type { NamedImage } from "../image/store.ts";
+import type { Runtime } from "../runtime.ts";
+import { withRpcErrors } from "./errors.ts";
+
+function imageLine(image: NamedImage): Init<Image> {
+  const { id, repoTags, repoDigests, size_bytes: size } = image;
+  const [user = ""] = (image.config.config?.User ?? "").split(":");
+  return {
+    id,
+    repoTags,
+    repoDigests,
+    size,
+    // Kubelets check runAsNonRoot by these: a number, else a name; without either it is root.
+    ...(/^[0-9]+$/.test(user) ? { uid: { value: Number(user) } } : { username: user }),
+    spec: { image: id },
+  };
+}
+
+/** CRI's ImageService. */
+export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
+  const { images } = runtime;
+  const matching = (wanted: string | undefined) => {
+    const found = wanted ? images.find(wanted) : undefined;
+    return wanted ? (found ? [found] : []) : images.list();
+  };
+  return withRpcErrors<Handlers<ImageServiceMethods>>({
+    async listImages({ filter }) {
+      return { images: matching(filter?.image?.image).map(imageLine) };
+    },
+    async *streamImages({ filter }) {
+      yield { images: matching(filter?.image?.image).map(imageLine) };
+    },
+    async imageStatus({ image, verbose }) {
+      const found = images.find(image?.image ?? "");
+      if (!found) return {};
+      const info = verbose ? { info: JSON.stringify({ imageSpec: found.config }) } : {};
+      return { image: imageLine(found), info };
+    },
+    async removeImage({ image }) {
+      await images.remove(image?.image ?? "");
+      return {};
+    },
+  });
+}

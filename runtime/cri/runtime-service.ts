@@ -1,0 +1,21 @@
+import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import type { Runtime } from "../runtime.ts";
+import { containerCalls } from "./container-calls.ts";
+import { withRpcErrors } from "./errors.ts";
+import { execCalls } from "./exec-calls.ts";
+import { sandboxCalls } from "./sandbox-calls.ts";
+import { statusCalls } from "./status-calls.ts";
+
+/**
+ * CRI's RuntimeService. What is not here answers UNIMPLEMENTED: CheckpointContainer,
+ * UpdatePodSandboxResources, and the metrics of ListPodSandboxMetrics.
+ */
+export function runtimeService(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+  return withRpcErrors({
+    ...statusCalls(runtime),
+    ...sandboxCalls(runtime),
+    ...containerCalls(runtime),
+    ...execCalls(runtime),
+  });
+}

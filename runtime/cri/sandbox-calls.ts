@@ -1,0 +1,41 @@
+import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { containerStatus } from "../container/status.ts";
+import type { Runtime } from "../runtime.ts";
+import { runSandbox } from "../sandbox/run.ts";
+import { listSandboxes, sandboxLine, sandboxStatus } from "../sandbox/status.ts";
+import { removePodSandbox, stopPodSandbox } from "../sandbox/stop.ts";
+import { nanoseconds } from "../time.ts";
+
+/** CRI's calls about sandboxes. */
+export function sandboxCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+  return {
+    runPodSandbox: async (request) => ({ podSandboxId: await runSandbox(runtime, request) }),
+    async stopPodSandbox({ podSandboxId }) {
+      await stopPodSandbox(runtime, podSandboxId);
+      return {};
+    },
+    async removePodSandbox({ podSandboxId }) {
+      await removePodSandbox(runtime, podSandboxId);
+      return {};
+    },
+    async podSandboxStatus({ podSandboxId, verbose }) {
+      const record = runtime.sandboxes.get(podSandboxId);
+      const containers = runtime.containers
+        .values()
+        .filter(({ sandboxId }) => sandboxId === podSandboxId);
+      return {
+        status: sandboxStatus(record),
+        info: verbose ? { info: JSON.stringify(record) } : {},
+        containersStatuses: containers.map(containerStatus),
+        timestamp: nanoseconds(runtime.clock.now()),
+      };
+    },
+    async listPodSandbox({ filter }) {
+      return { items: listSandboxes(runtime, filter).map(sandboxLine) };
+    },
+    async *streamPodSandboxes({ filter }) {
+      yield { podSandboxes: listSandboxes(runtime, filter).map(sandboxLine) };
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { ExitWatcher } from "./container/exit-watcher.ts";
+import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
+import { imageService } from "./cri/image-service.ts";
+import { runtimeService } from "./cri/runtime-service.ts";
+import { EventHub } from "./events.ts";
+import { ImageStore } from "./image/store.ts";
+import { ownCapabilities } from "./oci/capabilities.ts";
+import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
+import { OciRuntime, type OciProgram } from "./oci/runtime.ts";
+import { runtimePaths } from "./paths.ts";
+import { reconcile } from "./reconcile.ts";
+import { RecordTable } from "./record-table.ts";
+import type { Runtime } from "./runtime.ts";
+import { PodNetwork } from "./sandbox/network.ts";
+import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
+import { removePodSandbox } from "./sandbox/stop.ts";
+import { Serial } from "./serial.ts";
+
+/** Where a runtime keeps its state, what it listens on, and the programs it drives. */
+export interface RuntimeOptions {
+  /** The Unix socket of CRI v1. */
+  socket: string;
+  /** Mounts, pids, sockets: gone with the machine's run. Short, as sockets are in it. */
+  stateDir: string;
+  /** Images, containers' layers, records: kept. */
+  rootDir: string;
+  cniConfDir: string;
+  cniBinDirs: string[];
+  /** Cgroup of sandboxes for which the caller names none: absolute, `/r2k/default/pods`. */
+  cgroupParent: string;
+  ociRuntime: OciProgram;
+  /** Paths of conmon and of catatonit, which is the pause program. */
+  conmon: string;
+  pausePath: string;
+  clock: Clock;
+}
+
+/** A runtime that serves. */
+export interface RuntimeHandle {
+  /** For loading and building images without a registry (`loadArchive`, `buildDemoImages`). */
+  readonly images: ImageStore;
+  /** Stops and removes every sandbox with its containers, for taking a cluster down. */
+  removePods(): Promise<void>;
+  /** Stops serving. Containers go on; the next start finds them. */
+  close(): Promise<void>;
+}
+
+function buildRuntime(options: RuntimeOptions): Runtime {
+  const { clock } = options;
+  const paths = runtimePaths(path.resolve(options.rootDir), path.resolve(options.stateDir));
+  const sandboxes = new RecordTable<SandboxRecord>(
+    "sandbox", SANDBOX_STATE, (id) => paths.sandbox(id).record);
+  const containers = new RecordTable<ContainerRecord>(
+    "container", CONTAINER_STATE, (id) => paths.container(id).record);
+  const layersInUse = () => containers.values().flatMap(({ image }) => image.diffIds);
+  return {
+    clock,
+    log: logger("runtime"),
+    paths,
+    oci: new OciRuntime(options.ociRuntime, paths.oci),
+    conmonPath: options.conmon,
+    pausePath: options.pausePath,
+    cgroups: openCgroups(),
+    cgroupParent: options.cgroupParent,
+    ownCapabilities: ownCapabilities(),
+    images: new ImageStore(paths.images, layersInUse),
+    network: new PodNetwork({
+      confDir: options.cniConfDir,
+      binDirs: options.cniBinDirs,
+      cacheDir: paths.cniCache,
+    }),
+    sandboxes,
+    containers,
+    serial: new Serial(),
+    events: new EventHub(),
+    exits: new ExitWatcher(),
+  };
+}
+
+/**
+ * Serves CRI v1. Containers that an earlier run left are found again before the socket opens.
+ * Rejects when the machine lacks something, naming it.
+ */
+export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHandle> {
+  const runtime = buildRuntime(options);
+  const { paths } = runtime;
+  await mkdir(paths.root, { recursive: true, mode: 0o711 });
+  await mkdir(paths.state, { recursive: true, mode: 0o711 });
+  if (options.ociRuntime.kind === "crun") takeHybridControllers(paths.cgroupV1);
+  await runtime.exits.open(runtime);
+  await runtime.images.open();
+  await reconcile(runtime);
+  const server = await serveGrpc({
+    services: [
+      serve(RuntimeService, runtimeService(runtime)),
+      serve(ImageService, imageService(runtime)),
+    ],
+    listen: { path: options.socket },
+  });
+  return {
+    images: runtime.images,
+    async removePods() {
+      const ids = runtime.sandboxes.values().map(({ id }) => id);
+      await Promise.all(ids.map((id) => removePodSandbox(runtime, id)));
+    },
+    async close() {
+      await server.close();
+      runtime.exits.close();
+      await runtime.serial.idle();
+      giveBackHybridControllers(paths.cgroupV1);
+    },
+  };
+}

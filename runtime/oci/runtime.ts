@@ -1,0 +1,101 @@
+import { rm, readFile } from "node:fs/promises";
+import path from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { runCommand, type CommandResult } from "../command.ts";
+import { RuntimeError } from "../errors.ts";
+
+/** The program that makes containers from bundles: crun or runc (OCI runtime spec, runtime.md). */
+export interface OciProgram {
+  path: string;
+  kind: "crun" | "runc";
+}
+
+/** What the program says of a container. */
+export interface OciState {
+  status: "creating" | "created" | "running" | "stopped" | "paused";
+  pid: number;
+}
+
+/** One OCI runtime with its state directory: each call runs the program once. */
+export class OciRuntime {
+  readonly program: OciProgram;
+  readonly #root: string;
+
+  /** `root` is absolute: crun resolves it against the bundle otherwise. */
+  constructor(program: OciProgram, root: string) {
+    this.program = program;
+    this.#root = root;
+  }
+
+  /** Arguments that stand before every command. */
+  get globalArgs(): string[] {
+    return ["--root", this.#root];
+  }
+
+  /** Makes and starts a container that needs no monitor: its output goes nowhere. */
+  async runDetached(id: string, bundle: string, pidFile: string): Promise<number> {
+    const args = ["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id];
+    // The container keeps these: pipes would never end.
+    const stdio: ("ignore" | number)[] = ["ignore", "ignore", "ignore"];
+    const log = path.join(bundle, "oci.log");
+    await rm(log, { force: true });
+    const program = [...this.globalArgs, "--log", log, ...args];
+    const result = await runCommand(this.program.path, program, { spawn: { stdio } });
+    if (result.code !== 0) throw this.#failure("run", id, await readLog(log), result.code);
+    return Number(await readFile(pidFile, "utf8"));
+  }
+
+  /** Lets a created container's process run. */
+  async start(id: string): Promise<void> {
+    await this.#run("start", id, [id]);
+  }
+
+  /** Removes a container, its cgroup included. With `force` it is killed; one unknown is no error. */
+  async delete(id: string, options: { force?: boolean } = {}): Promise<void> {
+    const args = options.force ? ["delete", "--force", id] : ["delete", id];
+    const result = await this.#try(args);
+    if (result.code === 0) return;
+    // A forced delete that found the cgroup busy has forgotten the container all the same.
+    if ((await this.state(id)) === undefined) return;
+    throw this.#failure("delete", id, result.stderr.toString("utf8"), result.code);
+  }
+
+  /** Undefined when the program knows no such container. */
+  async state(id: string): Promise<OciState | undefined> {
+    const result = await this.#try(["state", id]);
+    if (result.code !== 0) return undefined;
+    const state = JSON.parse(result.stdout.toString("utf8")) as OciState;
+    return { status: state.status, pid: state.pid };
+  }
+
+  /** Changes limits; `resources` is a file with the spec's LinuxResources. */
+  async update(id: string, resourcesFile: string): Promise<void> {
+    await this.#run("update", id, ["--resources", resourcesFile, id]);
+  }
+
+  #try(args: string[]): Promise<CommandResult> {
+    return runCommand(this.program.path, [...this.globalArgs, ...args]);
+  }
+
+  async #run(command: string, id: string, args: string[]): Promise<void> {
+    const result = await this.#try([command, ...args]);
+    if (result.code === 0) return;
+    throw this.#failure(command, id, result.stderr.toString("utf8"), result.code);
+  }
+
+  #failure(command: string, id: string, said: string, code: number): RuntimeError {
+    const message = `${this.program.kind} ${command} ${id}: ${said.trim() || `exit code ${code}`}`;
+    return new RuntimeError("internal", message);
+  }
+}
+
+/** What the program wrote to its log, the words only. */
+export async function readLog(file: string): Promise<string> {
+  try {
+    const text = await readFile(file, "utf8");
+    return text.replace(/^time="?[^ ]*"? level=\w+ msg=/gm, "").trim();
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return "";
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import path from "node:path";
+
+/** Files of one sandbox. */
+export interface SandboxPaths {
+  /** Kept over a reboot. */
+  data: string;
+  record: string;
+  /** Gone with the machine: bundle and mounts. */
+  run: string;
+  config: string;
+  rootfs: string;
+  pidFile: string;
+  netns: string;
+  shm: string;
+  resolvConf: string;
+  hostname: string;
+  hosts: string;
+}
+
+/** Files of one container. */
+export interface ContainerPaths {
+  data: string;
+  record: string;
+  upper: string;
+  work: string;
+  run: string;
+  config: string;
+  rootfs: string;
+  pidFile: string;
+  conmonPidFile: string;
+  attachSocket: string;
+  controlFifo: string;
+  exitFile: string;
+}
+
+/** Where the runtime keeps what: `root` outlives the machine's run, `state` does not. */
+export function runtimePaths(root: string, state: string) {
+  return {
+    root,
+    state,
+    images: path.join(root, "images"),
+    cniCache: path.join(state, "cni"),
+    sandboxes: path.join(root, "sandboxes"),
+    containers: path.join(root, "containers"),
+    netns: path.join(state, "netns"),
+    exits: path.join(state, "exits"),
+    /** The OCI runtime's own state (`--root`). */
+    oci: path.join(state, "oci"),
+    /** v1 hierarchy of the controllers that v2 has on a hybrid machine. */
+    cgroupV1: path.join(state, "cgroup-v1"),
+    sandbox(id: string): SandboxPaths {
+      const data = path.join(root, "sandboxes", id);
+      const run = path.join(state, "sandboxes", id);
+      return {
+        data,
+        record: path.join(data, "sandbox.json"),
+        run,
+        config: path.join(run, "config.json"),
+        rootfs: path.join(run, "rootfs"),
+        pidFile: path.join(run, "pid"),
+        netns: path.join(state, "netns", id),
+        shm: path.join(run, "shm"),
+        resolvConf: path.join(run, "resolv.conf"),
+        hostname: path.join(run, "hostname"),
+        hosts: path.join(run, "hosts"),
+      };
+    },
+    container(id: string): ContainerPaths {
+      const data = path.join(root, "containers", id);
+      const run = path.join(state, "containers", id);
+      return {
+        data,
+        record: path.join(data, "container.json"),
+        upper: path.join(data, "upper"),
+        work: path.join(data, "work"),
+        run,
+        config: path.join(run, "config.json"),
+        rootfs: path.join(run, "rootfs"),
+        pidFile: path.join(run, "pid"),
+        conmonPidFile: path.join(run, "conmon.pid"),
+        attachSocket: path.join(run, "attach"),
+        controlFifo: path.join(run, "ctl"),
+        exitFile: path.join(state, "exits", id),
+      };
+    },
+  };
+}
+
+export type RuntimePaths = ReturnType<typeof runtimePaths>;

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+
+/** A process, told apart from a later one with the same pid by when it started. */
+export interface ProcessIdentity {
+  pid: number;
+  /** In clock ticks since boot (field 22 of /proc/PID/stat), as text: compared, never computed. */
+  startTicks: string;
+}
+
+/** The fields after the program's name, which is in parentheses and may hold anything. */
+function statFields(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ESRCH")) return undefined;
+    throw error;
+  }
+}
+
+/** The process that has this pid now, or undefined when there is none (or only its zombie). */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const fields = statFields(pid);
+  if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
+  return { pid, startTicks: fields[19] ?? "" };
+}
+
+/** Whether this very process still runs. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startTicks === identity.startTicks;
+}
+
+/** Sends a signal to this very process; false when it is gone. */
+export function signal(identity: ProcessIdentity, name: NodeJS.Signals | number): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    process.kill(identity.pid, name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ESRCH")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { deleteNetns } from "@raft2kube/linux/netns.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { noteExit, releaseContainer } from "./container/exit.ts";
+import type { ContainerRecord } from "./container/record.ts";
+import { unmountRootfs } from "./container/rootfs.ts";
+import { identify } from "./process-identity.ts";
+import type { Runtime } from "./runtime.ts";
+import { unmountSandboxFiles } from "./sandbox/files.ts";
+
+/** Exit code of a container that ended with the runtime or machine, unseen. */
+const LOST_CODE = 255;
+
+async function lose(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
+  await releaseContainer(runtime, record);
+  const finishedAt_ms = runtime.clock.now();
+  const exit = { exitCode: LOST_CODE, finishedAt_ms, reason: "Unknown", message };
+  const phase = { state: "exited", startedAt_ms: 0, exit } as const;
+  await runtime.containers.put({ ...record, phase });
+}
+
+/** A container that was being started when the runtime went: it runs, or it never will. */
+async function settleStarting(runtime: Runtime, record: ContainerRecord): Promise<void> {
+  const state = await runtime.oci.state(record.id);
+  const process = state?.status === "running" ? identify(state.pid) : undefined;
+  const ended = existsSync(runtime.paths.container(record.id).exitFile);
+  if (!process && !ended) {
+    await lose(runtime, record, "the runtime was restarted while it was being started");
+    return;
+  }
+  // An ended one passes through running, so that its exit is found out the same way.
+  const startedAt_ms = runtime.clock.now();
+  const phase = {
+    state: "running",
+    startedAt_ms,
+    process: process ?? { pid: state?.pid ?? 0, startTicks: "" },
+  } as const;
+  await runtime.containers.put({ ...record, phase });
+  await noteExit(runtime, record.id);
+}
+
+async function settle(runtime: Runtime, record: ContainerRecord): Promise<void> {
+  switch (record.phase.state) {
+    case "running":
+      await noteExit(runtime, record.id);
+      break;
+    case "starting":
+      await settleStarting(runtime, record);
+      break;
+    case "created":
+      // Its bundle and root go with the machine's run.
+      if (!existsSync(runtime.paths.container(record.id).config)) {
+        await lose(runtime, record, "the machine was restarted before it was started");
+      }
+      break;
+    case "exited":
+      break;
+  }
+}
+
+/** Ids in a directory that no record is about. */
+async function strangers(directory: string, known: (id: string) => boolean): Promise<string[]> {
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  return (await readdir(directory)).filter((id) => !known(id));
+}
+
+/** Removes what calls that were cut short left in the state directory. */
+async function removeStrangers(runtime: Runtime): Promise<void> {
+  const { paths, containers, sandboxes } = runtime;
+  const isContainer = (id: string) => containers.find(id) !== undefined;
+  const isSandbox = (id: string) => sandboxes.find(id) !== undefined;
+  for (const id of await strangers(path.join(paths.state, "containers"), isContainer)) {
+    unmountRootfs(paths.container(id));
+    await rm(paths.container(id).run, { recursive: true, force: true });
+  }
+  for (const id of await strangers(path.join(paths.state, "sandboxes"), isSandbox)) {
+    unmountSandboxFiles(paths.sandbox(id));
+    await rm(paths.sandbox(id).run, { recursive: true, force: true });
+  }
+  for (const id of await strangers(paths.netns, isSandbox)) deleteNetns(paths.sandbox(id).netns);
+  for (const id of await strangers(paths.exits, isContainer)) {
+    await rm(paths.container(id).exitFile, { force: true });
+  }
+}
+
+/**
+ * Brings the records together with what there is, after a start: containers went on, ended, or were
+ * half made while nobody looked. Running ones are left alone.
+ */
+export async function reconcile(runtime: Runtime): Promise<void> {
+  await runtime.sandboxes.load(runtime.paths.sandboxes);
+  await runtime.containers.load(runtime.paths.containers);
+  await removeStrangers(runtime);
+  for (const record of runtime.containers.values()) await settle(runtime, record);
+  try {
+    await runtime.network.collect(runtime.sandboxes.values());
+  } catch (error) {
+    // Nothing depends on it: what is not freed now is freed after the next start.
+    runtime.log.warn("could not collect leftovers of the network", { why: messageOf(error) });
+  }
+}

@@ -1,0 +1,63 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "./errors.ts";
+import { readState, writeState, type StateKind } from "./state-file.ts";
+
+/**
+ * Records by id, in memory and each in its own file: a change is on disk before it is seen. Records
+ * are replaced, never changed in place.
+ */
+export class RecordTable<T extends { id: string }> {
+  readonly #what: string;
+  readonly #kind: StateKind;
+  readonly #fileOf: (id: string) => string;
+  readonly #records = new Map<string, T>();
+
+  /** `what` names a record in errors: `container`. */
+  constructor(what: string, kind: StateKind, fileOf: (id: string) => string) {
+    this.#what = what;
+    this.#kind = kind;
+    this.#fileOf = fileOf;
+  }
+
+  /** Reads all records below a directory. A folder without a record is a creation cut short: removed. */
+  async load(directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o711 });
+    for (const id of await readdir(directory)) {
+      const record = await readState<T>(this.#fileOf(id), this.#kind);
+      if (record) this.#records.set(id, record);
+      else await rm(path.join(directory, id), { recursive: true, force: true });
+    }
+  }
+
+  find(id: string): T | undefined {
+    return this.#records.get(id);
+  }
+
+  /** Throws not-found. */
+  get(id: string): T {
+    const record = this.#records.get(id);
+    if (record) return record;
+    throw new RuntimeError("not-found", `${this.#what} ${JSON.stringify(id)} not found`);
+  }
+
+  values(): T[] {
+    return [...this.#records.values()];
+  }
+
+  async put(record: T): Promise<void> {
+    await writeState(this.#fileOf(record.id), this.#kind, record);
+    this.#records.set(record.id, record);
+  }
+
+  /** Forgets a record, its file first; not an error when it is not there. */
+  async remove(id: string): Promise<void> {
+    try {
+      await rm(this.#fileOf(id));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+    this.#records.delete(id);
+  }
+}

@@ -1,0 +1,36 @@
+import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { ExitWatcher } from "./container/exit-watcher.ts";
+import type { ContainerRecord } from "./container/record.ts";
+import type { EventHub } from "./events.ts";
+import type { ImageStore } from "./image/store.ts";
+import type { OciRuntime } from "./oci/runtime.ts";
+import type { RuntimePaths } from "./paths.ts";
+import type { RecordTable } from "./record-table.ts";
+import type { PodNetwork } from "./sandbox/network.ts";
+import type { SandboxRecord } from "./sandbox/record.ts";
+import type { Serial } from "./serial.ts";
+
+/** What the operations of the runtime work on: one object per runtime, given to each of them. */
+export interface Runtime {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly paths: RuntimePaths;
+  readonly oci: OciRuntime;
+  readonly conmonPath: string;
+  readonly pausePath: string;
+  readonly cgroups: Cgroups;
+  /** Where sandboxes without a cgroup parent of their own go. */
+  readonly cgroupParent: string;
+  /** What containers can be given at most. */
+  readonly ownCapabilities: ReadonlySet<string>;
+  readonly images: ImageStore;
+  readonly network: PodNetwork;
+  readonly sandboxes: RecordTable<SandboxRecord>;
+  readonly containers: RecordTable<ContainerRecord>;
+  /** Changes of one sandbox or container, by id, one after the other. */
+  readonly serial: Serial;
+  readonly events: EventHub;
+  readonly exits: ExitWatcher;
+}

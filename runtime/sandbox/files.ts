@@ -1,0 +1,62 @@
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { hostname as hostName } from "node:os";
+import { mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
+import { NamespaceMode, type DNSConfig, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { RuntimeError } from "../errors.ts";
+import type { SandboxPaths } from "../paths.ts";
+
+/** What Kubernetes gives a pod for shared memory unless a volume says otherwise. */
+const SHM_OPTIONS = "mode=1777,size=65536k";
+
+/** resolv.conf(5) of a pod. Without DNS settings it is the host's. */
+export function resolvConfText(dns: DNSConfig | undefined, hosts: string): string {
+  const { servers = [], searches = [], options = [] } = dns ?? {};
+  if (servers.length + searches.length + options.length === 0) return hosts;
+  for (const word of [...servers, ...searches, ...options]) {
+    if (/[\s\0]/.test(word)) {
+      throw new RuntimeError("invalid-argument", `DNS setting ${JSON.stringify(word)}`);
+    }
+  }
+  const lines = [
+    ...(searches.length > 0 ? [`search ${searches.join(" ")}`] : []),
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The name a pod has for itself; on the host's network it is the host's unless given. */
+export function hostnameOf(config: PodSandboxConfig): string {
+  if (config.hostname !== "") return config.hostname;
+  return usesHost(config, "network") ? hostName() : "";
+}
+
+/** Whether a pod uses the host's own namespace of a kind. */
+export function usesHost(config: PodSandboxConfig, kind: "network" | "pid" | "ipc"): boolean {
+  const mode = config.linux?.securityContext?.namespaceOptions?.[kind];
+  return mode === NamespaceMode.NODE;
+}
+
+/**
+ * Writes what all containers of the sandbox see: resolv.conf, hostname, hosts, and mounts /dev/shm.
+ * Kubelets mount a hosts file of their own over this one.
+ */
+export async function makeSandboxFiles(paths: SandboxPaths, config: PodSandboxConfig) {
+  const hostname = hostnameOf(config);
+  const resolvConf = resolvConfText(config.dnsConfig, await readFile("/etc/resolv.conf", "utf8"));
+  await mkdir(paths.run, { recursive: true, mode: 0o711 });
+  await writeFile(paths.resolvConf, resolvConf, { mode: 0o644 });
+  await writeFile(paths.hostname, `${hostname}\n`, { mode: 0o644 });
+  const hosts = `127.0.0.1\tlocalhost\n::1\tlocalhost\n${hostname && `127.0.1.1\t${hostname}\n`}`;
+  await writeFile(paths.hosts, hosts, { mode: 0o644 });
+  if (usesHost(config, "ipc")) return;
+  await mkdir(paths.shm, { recursive: true });
+  const flags = MountFlag.nosuid | MountFlag.nodev | MountFlag.noexec;
+  mount({ source: "shm", target: paths.shm, type: "tmpfs", flags, data: SHM_OPTIONS });
+  await chmod(paths.shm, 0o1777);
+}
+
+/** Undoes the mounts of `makeSandboxFiles`; again is no error. */
+export function unmountSandboxFiles(paths: SandboxPaths): void {
+  unmount(paths.shm, { detach: true });
+}

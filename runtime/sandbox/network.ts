@@ -1,0 +1,138 @@
+import { createCni, type Cni } from "@raft2kube/cni/lib/cni.ts";
+import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
+import type { Attachment, NetworkList, PortMapping } from "@raft2kube/cni/lib/types.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
+import { Protocol, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { SandboxRecord } from "./record.ts";
+
+/** The pod's interface, as every CRI runtime names it. */
+export const POD_INTERFACE = "eth0";
+
+export interface PodNetworkOptions {
+  confDir: string;
+  binDirs: string[];
+  cacheDir: string;
+}
+
+/** A sandbox's end of the network. */
+export interface Attached {
+  ips: string[];
+  network: NetworkList;
+}
+
+/** Whether pods can get a network now, in the words of CRI's NetworkReady condition. */
+export interface NetworkCondition {
+  ready: boolean;
+  reason: string;
+  message: string;
+}
+
+const PROTOCOLS: Record<number, PortMapping["protocol"]> = {
+  [Protocol.TCP]: "tcp",
+  [Protocol.UDP]: "udp",
+  [Protocol.SCTP]: "sctp",
+};
+
+function portMappings(config: PodSandboxConfig): PortMapping[] {
+  return config.portMappings
+    .filter(({ hostPort }) => hostPort > 0)
+    .map(({ hostPort, containerPort, protocol, hostIp }) => {
+      const name = PROTOCOLS[protocol];
+      if (name === undefined) throw new RuntimeError("invalid-argument", `protocol ${protocol}`);
+      return { hostPort, containerPort, protocol: name, ...(hostIp && { hostIP: hostIp }) };
+    });
+}
+
+/** What a sandbox's ADD and DEL say, the same for both (CNI conventions, K8S_POD_*). */
+function attachmentOf(record: SandboxRecord, netns: string): Attachment {
+  const { name = "", namespace = "", uid = "" } = record.config.metadata ?? {};
+  return {
+    containerId: record.id,
+    netns,
+    ifName: POD_INTERFACE,
+    args: {
+      IgnoreUnknown: "1",
+      K8S_POD_NAMESPACE: namespace,
+      K8S_POD_NAME: name,
+      K8S_POD_INFRA_CONTAINER_ID: record.id,
+      K8S_POD_UID: uid,
+    },
+    capabilityArgs: { portMappings: portMappings(record.config) },
+  };
+}
+
+/** The pods' network: one CNI network, from the first file of a folder that is read each time. */
+export class PodNetwork {
+  readonly #cni: Cni;
+  readonly #confDir: string;
+
+  constructor(options: PodNetworkOptions) {
+    this.#cni = createCni({ pluginDirs: options.binDirs, cacheDir: options.cacheDir });
+    this.#confDir = options.confDir;
+  }
+
+  #load(): NetworkList {
+    const network = loadNetwork(this.#confDir);
+    if (network) return network;
+    throw new RuntimeError("unavailable", `no network config found in ${this.#confDir}`);
+  }
+
+  /**
+   * Brings loopback up in a pinned namespace and attaches it. Resolves with its addresses, and with
+   * the network as it is now: it is taken down as it was set up, whatever the folder has then.
+   */
+  async attach(record: SandboxRecord, netns: string): Promise<Attached> {
+    const network = this.#load();
+    inNetns(netns, () => {
+      using route = openRoute();
+      setLink(route, getLink(route, "lo"), { up: true });
+    });
+    const result = await this.#cni.addNetworkList(network, attachmentOf(record, netns));
+    const ips = (result.ips ?? []).map(({ address }) => address.split("/")[0]!);
+    if (ips.length === 0) {
+      await this.detach({ ...record, network });
+      throw new RuntimeError("internal", `network ${network.name} gave the pod no address`);
+    }
+    return { ips, network };
+  }
+
+  /** Detaches a sandbox; again, or after its namespace is gone, is no error. */
+  async detach(record: SandboxRecord): Promise<void> {
+    if (record.netns === undefined) return;
+    const network = record.network ?? loadNetwork(this.#confDir);
+    // Without a network nothing can be taken down, nor could anything have been set up by it.
+    if (!network) return;
+    const netns = isNetns(record.netns) ? record.netns : "";
+    await this.#cni.delNetworkList(network, attachmentOf(record, netns));
+  }
+
+  /** Frees what attachments of sandboxes that no longer exist still hold. */
+  async collect(sandboxes: Iterable<SandboxRecord>): Promise<void> {
+    const network = loadNetwork(this.#confDir);
+    if (!network) return;
+    const valid = [...sandboxes]
+      .filter(({ netns }) => netns !== undefined)
+      .map(({ id }) => ({ containerID: id, ifname: POD_INTERFACE }));
+    await this.#cni.gcNetworkList(network, valid);
+  }
+
+  /** Asks the configuration and its plugins (STATUS). */
+  async condition(): Promise<NetworkCondition> {
+    const notReady = (why: string): NetworkCondition => ({
+      ready: false,
+      reason: "NetworkPluginNotReady",
+      message: `Network plugin returns error: ${why}`,
+    });
+    try {
+      const network = loadNetwork(this.#confDir);
+      if (!network) return notReady("cni plugin not initialized");
+      await this.#cni.statusNetworkList(network);
+      return { ready: true, reason: "", message: "" };
+    } catch (error) {
+      return notReady(messageOf(error));
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { RuntimeError } from "../errors.ts";
+import { clampOomScore } from "../oci/resources.ts";
+import type { OciNamespace, OciSpec } from "../oci/spec.ts";
+import { sysctlsFor } from "../oci/sysctls.ts";
+import { identify, type ProcessIdentity } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+import { hostnameOf, usesHost } from "./files.ts";
+import type { SandboxRecord } from "./record.ts";
+
+/** Kubernetes' adjustment for pause processes: the last to be killed, after the kubelet. */
+const PAUSE_OOM_SCORE = -998;
+/** The least weight there is: it sleeps. */
+const PAUSE_CPU_SHARES = 2;
+const PAUSE = "/pause";
+
+function namespacesOf(record: SandboxRecord): OciNamespace[] {
+  const { config } = record;
+  return [
+    { type: "mount" },
+    { type: "uts" },
+    ...(usesHost(config, "pid") ? [] : [{ type: "pid" } as const]),
+    ...(usesHost(config, "ipc") ? [] : [{ type: "ipc" } as const]),
+    ...(record.netns === undefined ? [] : [{ type: "network", path: record.netns } as const]),
+  ];
+}
+
+/** The bundle of a sandbox's first process: it holds the namespaces, reaps, and sleeps. */
+export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
+  const { config } = record;
+  const hostname = hostnameOf(config);
+  const none = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      terminal: false,
+      user: { uid: 65535, gid: 65535, additionalGids: [] },
+      args: [PAUSE, "-P"],
+      env: [],
+      cwd: "/",
+      capabilities: none,
+      noNewPrivileges: true,
+      oomScoreAdj: clampOomScore(PAUSE_OOM_SCORE, runtime.ownCapabilities),
+    },
+    root: { path: runtime.paths.sandbox(record.id).rootfs, readonly: true },
+    ...(hostname && { hostname }),
+    mounts: [
+      {
+        destination: "/proc",
+        type: "proc",
+        source: "proc",
+        options: ["nosuid", "noexec", "nodev"],
+      },
+      // OCI runtimes put the default devices into every container.
+      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "size=64k"] },
+      {
+        destination: PAUSE,
+        type: "bind",
+        source: runtime.pausePath,
+        options: ["rbind", "rprivate", "ro"],
+      },
+    ],
+    linux: {
+      namespaces: namespacesOf(record),
+      cgroupsPath: record.cgroup,
+      resources: { cpu: { shares: PAUSE_CPU_SHARES } },
+      sysctl: sysctlsFor(config.linux?.sysctls ?? {}, {
+        network: record.netns !== undefined,
+        ipc: !usesHost(config, "ipc"),
+      }),
+      maskedPaths: [],
+      readonlyPaths: [],
+    },
+  };
+}
+
+/** Starts the sandbox's first process. */
+export async function startPause(runtime: Runtime, record: SandboxRecord): Promise<ProcessIdentity> {
+  const paths = runtime.paths.sandbox(record.id);
+  for (const name of ["proc", "dev"]) await mkdir(`${paths.rootfs}/${name}`, { recursive: true });
+  await writeFile(`${paths.rootfs}${PAUSE}`, "", { mode: 0o755 });
+  await writeFile(paths.config, JSON.stringify(pauseSpec(runtime, record)), { mode: 0o600 });
+  const pid = await runtime.oci.runDetached(record.id, paths.run, paths.pidFile);
+  const pause = identify(pid);
+  if (pause) return pause;
+  throw new RuntimeError("internal", `the pause process of sandbox ${record.id} ended at once`);
+}

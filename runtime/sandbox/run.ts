@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { createNetns } from "@raft2kube/linux/netns.ts";
+import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
+import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import { makeSandboxFiles, usesHost } from "./files.ts";
+import { startPause } from "./pause.ts";
+import type { SandboxRecord } from "./record.ts";
+import { removeSandbox, stopSandbox } from "./stop.ts";
+
+/** An id for a sandbox or container: 256 random bits in hexadecimal, as other runtimes have. */
+export function newId(): string {
+  return randomBytes(32).toString("hex");
+}
+
+function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void {
+  const { config, runtimeHandler } = request;
+  if (!config?.metadata?.name) {
+    throw new RuntimeError("invalid-argument", "the sandbox has no metadata");
+  }
+  if (runtimeHandler !== "" && runtimeHandler !== runtime.oci.program.kind) {
+    const message = `no runtime for ${JSON.stringify(runtimeHandler)} is configured`;
+    throw new RuntimeError("invalid-argument", message);
+  }
+  if (config.windows) throw new RuntimeError("unimplemented", "Windows sandboxes");
+  const users = config.linux?.securityContext?.namespaceOptions?.usernsOptions;
+  if (users && users.mode !== NamespaceMode.NODE) {
+    throw new RuntimeError("unimplemented", "pods with a user namespace are not supported");
+  }
+}
+
+/** The name under which a kubelet would ask for the same attempt again. */
+function findSame(runtime: Runtime, request: RunPodSandboxRequest): SandboxRecord | undefined {
+  const wanted = request.config?.metadata;
+  return runtime.sandboxes.values().find(({ config: { metadata } }) =>
+    metadata?.name === wanted?.name && metadata?.namespace === wanted?.namespace &&
+    metadata?.uid === wanted?.uid && metadata?.attempt === wanted?.attempt);
+}
+
+/** Makes the sandbox's namespaces and processes; resolves with the record of it running. */
+async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<SandboxRecord> {
+  const paths = runtime.paths.sandbox(record.id);
+  await makeSandboxFiles(paths, record.config);
+  if (record.netns !== undefined) createNetns(record.netns);
+  // Both need the namespace and not each other.
+  const [pause, network] = await Promise.allSettled([
+    startPause(runtime, record),
+    record.netns === undefined ? { ips: [] } : runtime.network.attach(record, record.netns),
+  ]);
+  if (network.status === "rejected") {
+    const message = `failed to setup network for sandbox ${record.id}: ${messageOf(network.reason)}`;
+    throw new RuntimeError("unavailable", message, { cause: network.reason });
+  }
+  if (pause.status === "rejected") throw pause.reason;
+  return { ...record, state: "ready", pause: pause.value, ...network.value };
+}
+
+/**
+ * RunPodSandbox. The record is on disk before anything is made, so that a crash leaves a sandbox
+ * that can be stopped and removed. A failure takes down what was made.
+ */
+export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
+  requireSupported(runtime, request);
+  const same = findSame(runtime, request);
+  if (same) {
+    throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);
+  }
+  const id = newId();
+  const config = request.config!;
+  const record: SandboxRecord = {
+    id,
+    config,
+    runtimeHandler: request.runtimeHandler,
+    createdAt_ms: runtime.clock.now(),
+    state: "notready",
+    ...(!usesHost(config, "network") && { netns: runtime.paths.sandbox(id).netns }),
+    ips: [],
+    cgroup: `${config.linux?.cgroupParent || runtime.cgroupParent}/${id}`,
+  };
+  await runtime.serial.run(id, async () => {
+    await runtime.sandboxes.put(record);
+    try {
+      await runtime.sandboxes.put(await bringUp(runtime, record));
+    } catch (error) {
+      await takeDown(runtime, record, error);
+      throw error;
+    }
+  });
+  runtime.events.sandboxStarted(id);
+  return id;
+}
+
+/** Undoes a failed start. What fails here too is left to the caller's StopPodSandbox. */
+async function takeDown(runtime: Runtime, record: SandboxRecord, why: unknown): Promise<void> {
+  try {
+    await stopSandbox(runtime, record);
+    await removeSandbox(runtime, record);
+  } catch (error) {
+    const fields = { sandbox: record.id, err: error, why: messageOf(why) };
+    runtime.log.error("a sandbox that failed to start could not be taken down", fields);
+  }
+}

@@ -1,0 +1,63 @@
+import { rm } from "node:fs/promises";
+import { deleteNetns } from "@raft2kube/linux/netns.ts";
+import { RuntimeError } from "../errors.ts";
+import { removeContainer } from "../container/remove.ts";
+import { killContainer } from "../container/stop.ts";
+import { signal } from "../process-identity.ts";
+import type { Runtime } from "../runtime.ts";
+import { unmountSandboxFiles } from "./files.ts";
+import type { SandboxRecord } from "./record.ts";
+
+function containersOf(runtime: Runtime, id: string) {
+  return runtime.containers.values().filter((container) => container.sandboxId === id);
+}
+
+/** Ends a sandbox: its containers, network and namespaces. Each step again is no error. */
+export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
+  const paths = runtime.paths.sandbox(record.id);
+  await Promise.all(containersOf(runtime, record.id).map(({ id }) => killContainer(runtime, id)));
+  // While the namespace is there: plugins clean up inside it.
+  await runtime.network.detach(record);
+  if (record.pause) signal(record.pause, "SIGKILL");
+  await runtime.oci.delete(record.id, { force: true });
+  await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
+  if (record.netns !== undefined) deleteNetns(record.netns);
+  unmountSandboxFiles(paths);
+}
+
+/** StopPodSandbox: one that is unknown counts as stopped. */
+export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void> {
+  await runtime.serial.run(id, async () => {
+    const record = runtime.sandboxes.find(id);
+    if (!record) return;
+    await stopSandbox(runtime, record);
+    if (record.state === "notready") return;
+    const { pause: _, ...rest } = record;
+    await runtime.sandboxes.put({ ...rest, state: "notready" });
+  });
+  runtime.events.sandboxStopped(id);
+}
+
+/** Forgets a stopped sandbox and its files. */
+export async function removeSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
+  const paths = runtime.paths.sandbox(record.id);
+  for (const { id } of containersOf(runtime, record.id)) await removeContainer(runtime, id);
+  await rm(paths.run, { recursive: true, force: true });
+  await runtime.sandboxes.remove(record.id);
+  await rm(paths.data, { recursive: true, force: true });
+}
+
+/** RemovePodSandbox: stops it first when it still runs; one that is unknown is no error. */
+export async function removePodSandbox(runtime: Runtime, id: string): Promise<void> {
+  if (!runtime.sandboxes.find(id)) return;
+  await stopPodSandbox(runtime, id);
+  await runtime.serial.run(id, async () => {
+    const record = runtime.sandboxes.find(id);
+    if (!record) return;
+    if (record.state === "ready") {
+      throw new RuntimeError("failed-precondition", `sandbox ${id} was started again`);
+    }
+    await removeSandbox(runtime, record);
+  });
+  runtime.events.sandboxDeleted(id);
+}
