@@ -1,0 +1,17 @@
+/** One measured figure, and the peer's from the same run on the same machine. */
+export interface Row {
+  readonly what: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly peer?: { readonly name: string; readonly value: number };
+  readonly goal?: string;
+}
+
+/** Measures and returns its rows; prints progress to standard error. */
+export type Benchmark = (args: readonly string[]) => Promise<Row[]>;
+
+/** The middle of several runs. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

@@ -1,0 +1,38 @@
+// Measures ours and the peer in turn: `npm run bench -- NAME [options]`. Prints both and their ratio, and
+// writes bench/results/NAME.json.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import type { Benchmark } from "./benchmark.ts";
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  start: async () => (await import("./start.ts")).start,
+  "store-put": async () => (await import("./store-put.ts")).storePut,
+  pod: async () => (await import("./pod.ts")).pod,
+};
+
+async function main(name: string | undefined, args: readonly string[]): Promise<number> {
+  const load = name === undefined ? undefined : BENCHMARKS[name];
+  if (!load) {
+    process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHMARKS).join(" | ")}\n`);
+    return 2;
+  }
+  const rows = await (await load())(args);
+  for (const row of rows) {
+    const ratio = row.peer === undefined ? "" : `   ${(row.ours / row.peer.value).toFixed(2)} x`;
+    const peer = row.peer === undefined ? "" : `   ${row.peer.name}: ${format(row.peer.value)}`;
+    process.stdout.write(`${row.what}: ${format(row.ours)} ${row.unit}${peer}${ratio}\n`);
+  }
+  const machine = { cores: cpus().length, cpu: cpus()[0]?.model, kernel: release() };
+  const result = { name, machine, node: process.version, rows };
+  const dir = join(import.meta.dirname, "results");
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  return 0;
+}
+
+function format(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
+}
+
+process.exitCode = await main(process.argv[2], process.argv.slice(3));

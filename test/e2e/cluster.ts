@@ -1,0 +1,99 @@
+import type { ChildProcess } from "node:child_process";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
+
+const clock = systemClock();
+
+/** A cluster in a host of its own, driven by the real kubectl. */
+export class TestCluster {
+  readonly host: OwnHost;
+  readonly name: string;
+  #kubeconfig = "";
+
+  private constructor(host: OwnHost, name: string) {
+    this.host = host;
+    this.name = name;
+  }
+
+  /** Starts it by `r2k start`; fails with everything that was printed. */
+  static async start(name: string, flags: readonly string[] = []): Promise<TestCluster> {
+    const cluster = new TestCluster(await OwnHost.create(), name);
+    await cluster.up(flags);
+    return cluster;
+  }
+
+  async up(flags: readonly string[] = []): Promise<void> {
+    const started = await this.host.r2k(["start", "--name", this.name, "-o", "json", ...flags]);
+    if (started.code !== 0) throw new Error(`r2k start:\n${started.stderr}${started.stdout}`);
+    this.#kubeconfig = (JSON.parse(started.stdout) as { kubeconfig: string }).kubeconfig;
+  }
+
+  /** Variables for a client of this cluster. */
+  get env(): Record<string, string> {
+    return { KUBECONFIG: this.#kubeconfig };
+  }
+
+  kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return this.host.run("kubectl", args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** kubectl's standard output; throws with its error text when it fails. */
+  async ask(...args: string[]): Promise<string> {
+    const outcome = await this.kubectl(args);
+    if (outcome.code === 0) return outcome.stdout.trim();
+    throw new Error(`kubectl ${args.join(" ")}: ${outcome.stderr}${outcome.stdout}`);
+  }
+
+  startKubectl(args: readonly string[]): ChildProcess {
+    return this.host.start("kubectl", args, { env: this.env });
+  }
+
+  /** Applies a manifest's text. */
+  async apply(manifest: string): Promise<string> {
+    const outcome = await this.kubectl(["apply", "-f", "-"], { input: manifest });
+    if (outcome.code === 0) return outcome.stdout;
+    throw new Error(`kubectl apply: ${outcome.stderr}`);
+  }
+
+  /** Waits until kubectl's answer satisfies `accept`; resolves with the answer. */
+  async until(
+    what: string,
+    args: readonly string[],
+    accept: (answer: string) => boolean,
+    timeout_ms = 60_000,
+  ): Promise<string> {
+    let last = "";
+    try {
+      return await waitFor(
+        what,
+        async () => {
+          const outcome = await this.kubectl(args);
+          last = outcome.stdout + outcome.stderr;
+          return outcome.code === 0 && accept(outcome.stdout.trim()) && { answer: last.trim() };
+        },
+        { clock, timeout_ms, interval_ms: 200 },
+      ).then((found) => found.answer);
+    } catch (thrown) {
+      throw new Error(`${String(thrown)}; the last answer was:\n${last}`, { cause: thrown });
+    }
+  }
+
+  /** What curl says of a URL from the host. */
+  async curl(url: string): Promise<string> {
+    const outcome = await this.host.run("curl", ["-sS", "--max-time", "5", url]);
+    if (outcome.code === 0) return outcome.stdout;
+    throw new Error(`curl ${url}: ${outcome.stderr}`);
+  }
+
+  async down(flags: readonly string[] = ["--purge"]): Promise<Outcome> {
+    return this.host.r2k(["down", "--name", this.name, ...flags]);
+  }
+
+  /** Takes the cluster down and ends its host. */
+  async close(): Promise<void> {
+    const outcome = await this.down();
+    await this.host.close();
+    if (outcome.code !== 0) throw new Error(`r2k down: ${outcome.stderr}`);
+  }
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import type { OwnHost } from "./own-host.ts";
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly failures: readonly string[];
+  /** How often each answer's first line was seen. */
+  readonly answers: ReadonlyMap<string, number>;
+}
+
+export interface RunningLoad {
+  /** Lets the clients finish the request they are at, and counts. */
+  stop(): Promise<LoadResult>;
+  /** Requests answered so far. */
+  count(): number;
+}
+
+const CLIENT = join(import.meta.dirname, "load-client.ts");
+
+/** Clients in the host's network that open a new connection for every request, until stopped. */
+export function startLoad(host: OwnHost, url: string, clients: number): RunningLoad {
+  const child = host.start(process.execPath, [CLIENT, url, String(clients)]);
+  const failures: string[] = [];
+  const answers = new Map<string, number>();
+  let requests = 0;
+  let rest = "";
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const { answer, failure } = JSON.parse(line) as { answer?: string; failure?: string };
+      requests++;
+      if (failure !== undefined) failures.push(failure);
+      else answers.set(answer ?? "", (answers.get(answer ?? "") ?? 0) + 1);
+    }
+  });
+  return {
+    count: () => requests,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once("close", () => resolve({ requests, failures, answers }));
+        child.stdin!.write("stop\n");
+      }),
+  };
+}

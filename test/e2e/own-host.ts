@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asError } from "@raft2kube/std/errors.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const COMMAND_TIMEOUT_MS = 180_000;
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly timeout_ms?: number;
+}
+
+/**
+ * A host of a test's own: network and mount namespaces that end with it, and folders that it alone uses.
+ * What a cluster makes in it cannot touch the machine, but for cgroups under the cluster's own name.
+ */
+export class OwnHost {
+  readonly dir: string;
+  readonly #holder: ChildProcess;
+
+  private constructor(dir: string, holder: ChildProcess) {
+    this.dir = dir;
+    this.#holder = holder;
+  }
+
+  static async create(): Promise<OwnHost> {
+    const dir = mkdtempSync(join(tmpdir(), "r2k-e2e-"));
+    for (const name of ["data", "run", "home"]) mkdirSync(join(dir, name));
+    // The holder says "ready" once its loopback link is up, and ends when its input does.
+    const script = "mount --make-rprivate / && ip link set lo up && echo ready && cat > /dev/null";
+    const holder = spawn("unshare", ["--net", "--mount", "sh", "-ec", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const ready = await Promise.race([once(holder.stdout!, "data"), once(holder, "exit")]);
+    if (String(ready[0]).trim() !== "ready") throw new Error("namespaces cannot be made here");
+    return new OwnHost(dir, holder);
+  }
+
+  /** Variables that move a cluster's folders into this host's. */
+  get env(): Record<string, string> {
+    return {
+      R2K_DATA: join(this.dir, "data"),
+      R2K_RUN: join(this.dir, "run"),
+      HOME: join(this.dir, "home"),
+    };
+  }
+
+  /** Runs a program in the host; resolves with its outcome whatever its exit code is. */
+  async run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    const child = this.start(program, args, options);
+    child.stdin?.end(options.input ?? "");
+    const [stdout, stderr, [code]] = await Promise.all([
+      collect(child.stdout!),
+      collect(child.stderr!),
+      once(child, "close") as Promise<[number | null]>,
+    ]);
+    return { code: code ?? 1, stdout, stderr };
+  }
+
+  /** Starts a program in the host, its three streams piped. It is killed after the time limit. */
+  start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
+    const { pid } = this.#holder;
+    const enter = ["--target", String(pid), "--net", "--mount", program, ...args];
+    return spawn("nsenter", enter, {
+      cwd: ROOT,
+      env: { ...process.env, ...this.env, ...options.env },
+      timeout: options.timeout_ms ?? COMMAND_TIMEOUT_MS,
+    });
+  }
+
+  /** The product's command line in this host. */
+  r2k(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return this.run(join(ROOT, "r2k"), args, options);
+  }
+
+  /** Ends the namespaces and removes the folders. The clusters in it must be down. */
+  async close(): Promise<void> {
+    const ended = once(this.#holder, "exit");
+    this.#holder.stdin?.end();
+    await ended;
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  try {
+    for await (const chunk of stream) {
+      if (text.length < OUTPUT_BYTES_MAX) text += String(chunk);
+    }
+  } catch (thrown) {
+    text += `\n(stream: ${asError(thrown).message})`;
+  }
+  return text;
+}
