@@ -26,6 +26,13 @@ export class KeyHistory {
     this.#current = { created, version, revisions: [main, sub], ended: false };
   }
 
+  /** A key of which only its deletion is left. */
+  static deletedAt(main: number, sub: number): KeyHistory {
+    const history = new KeyHistory(main, sub, main, 0);
+    history.#current.ended = true;
+    return history;
+  }
+
   /** Written at (main, sub). Returns the point, whose version counts from 1 in each life. */
   put(main: number, sub: number): KeyPoint {
     this.#assertLater(main, sub);

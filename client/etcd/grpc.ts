@@ -1,0 +1,157 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import type { WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  type Channel,
+  type ClientTls,
+  type RpcClient,
+  client,
+  connectGrpc,
+} from "@raft2kube/rpc/client.ts";
+import type { ServiceTable } from "@raft2kube/proto/service.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
+import { EtcdError, STATUS, etcdError } from "./errors.ts";
+import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { RequestQueue } from "./request-queue.ts";
+
+export interface ConnectOptions {
+  /** `http://host:port`, `https://host:port` or `unix:///path`; tried in this order. */
+  endpoints: string[];
+  tls?: ClientTls;
+  /** For calls that set none. Default CALL_TIMEOUT_MS. */
+  timeout_ms?: number;
+}
+
+type ServiceOf<T> = T extends ServiceTable<infer S> ? S : never;
+
+interface Endpoint {
+  channel: Channel;
+  kv: RpcClient<ServiceOf<typeof KV>>;
+  lease: RpcClient<ServiceOf<typeof Lease>>;
+  maintenance: RpcClient<ServiceOf<typeof Maintenance>>;
+  watch: RpcClient<ServiceOf<typeof Watch>>;
+}
+
+/**
+ * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE moves the client on to the next one; calls that
+ * change nothing are then made again there, the others fail, since they may have been done.
+ */
+export function connectEtcd(options: ConnectOptions): EtcdClient {
+  if (options.endpoints.length === 0) throw new RangeError("an etcd client needs an endpoint");
+  const endpoints = options.endpoints.map((address) => openEndpoint(address, options.tls));
+  const timeout_ms = options.timeout_ms ?? CALL_TIMEOUT_MS;
+  const streams = new Set<WatchStream>();
+  let current = 0;
+
+  const attempt = async <R>(
+    call: (endpoint: Endpoint, options: CallOptions) => Promise<R>,
+    given: CallOptions | undefined,
+    repeatable: boolean,
+  ): Promise<R> => {
+    const callOptions = { timeout_ms, ...given };
+    for (let tried = 1; ; tried++) {
+      const at = current;
+      try {
+        return await call(endpoints[at]!, callOptions);
+      } catch (thrown) {
+        const error = asEtcdError(thrown);
+        if (error.status !== STATUS.UNAVAILABLE) throw error;
+        if (at === current) current = (current + 1) % endpoints.length;
+        if (!repeatable || tried >= endpoints.length) throw error;
+      }
+    }
+  };
+
+  return {
+    range: (request, given) => attempt(({ kv }, o) => kv.range(request, o), given, true),
+    put: (request, given) => attempt(({ kv }, o) => kv.put(request, o), given, false),
+    deleteRange: (request, given) =>
+      attempt(({ kv }, o) => kv.deleteRange(request, o), given, false),
+    txn: (request, given) => attempt(({ kv }, o) => kv.txn(request, o), given, false),
+    compact: (request, given) => attempt(({ kv }, o) => kv.compact(request, o), given, false),
+    watch(given = {}) {
+      const stream = openWatch(endpoints[current]!, given, () => streams.delete(stream));
+      streams.add(stream);
+      return stream;
+    },
+    leaseGrant: (request, given) =>
+      attempt(({ lease }, o) => lease.leaseGrant(request, o), given, false),
+    leaseRevoke: (request, given) =>
+      attempt(({ lease }, o) => lease.leaseRevoke(request, o), given, false),
+    leaseKeepAlive: (request, given) =>
+      attempt((endpoint, o) => keepAliveOnce(endpoint, request, o), given, true),
+    leaseTimeToLive: (request, given) =>
+      attempt(({ lease }, o) => lease.leaseTimeToLive(request, o), given, true),
+    leaseLeases: (given) => attempt(({ lease }, o) => lease.leaseLeases({}, o), given, true),
+    status: (given) => attempt(({ maintenance }, o) => maintenance.status({}, o), given, true),
+    close() {
+      for (const stream of [...streams]) stream.close();
+      for (const { channel } of endpoints) channel.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
+  const channel = connectGrpc(address, { ...(tls ? { tls } : {}), messageBytes_max: MESSAGE_BYTES_MAX });
+  return {
+    channel,
+    kv: client(channel, KV),
+    lease: client(channel, Lease),
+    maintenance: client(channel, Maintenance),
+    watch: client(channel, Watch),
+  };
+}
+
+/** One request and one answer on a keep-alive stream of its own. */
+async function keepAliveOnce(
+  { lease }: Endpoint,
+  request: Parameters<EtcdClient["leaseKeepAlive"]>[0],
+  options: CallOptions,
+) {
+  const requests = new RequestQueue<typeof request>();
+  requests.push(request);
+  for await (const response of lease.leaseKeepAlive(requests, options)) {
+    requests.end();
+    return response;
+  }
+  throw etcdError("stopped");
+}
+
+function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void): WatchStream {
+  const requests = new RequestQueue<Init<WatchRequest>>();
+  const abort = new AbortController();
+  const close = () => {
+    abort.abort();
+    requests.end();
+    onEnd();
+  };
+  options.signal?.addEventListener("abort", close, { once: true });
+  const metadata: Record<string, string> = {};
+  if (options.requireLeader !== false) metadata["hasleader"] = "true";
+  const responses = endpoint.watch.watch(requests, { signal: abort.signal, metadata });
+  async function* iterate(): AsyncGenerator<WatchResponse> {
+    try {
+      yield* responses;
+    } catch (thrown) {
+      if (!abort.signal.aborted) throw asEtcdError(thrown);
+    } finally {
+      options.signal?.removeEventListener("abort", close);
+      close();
+    }
+  }
+  return {
+    create: (createRequest) => requests.push({ createRequest }),
+    cancel: (watchId) => requests.push({ cancelRequest: { watchId } }),
+    requestProgress: () => requests.push({ progressRequest: {} }),
+    close,
+    [Symbol.asyncIterator]: iterate,
+  };
+}
+
+function asEtcdError(thrown: unknown): EtcdError {
+  if (thrown instanceof EtcdError) return thrown;
+  if (thrown instanceof RpcError) return new EtcdError(thrown.status, thrown.message, { cause: thrown });
+  throw thrown;
+}

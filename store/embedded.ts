@@ -1,0 +1,125 @@
+import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  LeaseGrantRequest,
+  LeaseKeepAliveRequest,
+  LeaseRevokeRequest,
+  LeaseTimeToLiveRequest,
+  PutRequest,
+  RangeRequest,
+  TxnRequest,
+  WatchCreateRequest,
+  type WatchResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { compact } from "./etcd/compact.ts";
+import { complete } from "./etcd/complete.ts";
+import type { EtcdContext } from "./etcd/context.ts";
+import { deleteRange } from "./etcd/delete-range.ts";
+import { leaseGrant } from "./etcd/lease-grant.ts";
+import { leaseKeepAlive } from "./etcd/lease-keep-alive.ts";
+import { leaseLeases } from "./etcd/lease-leases.ts";
+import { leaseRevoke } from "./etcd/lease-revoke.ts";
+import { leaseTimeToLive } from "./etcd/lease-time-to-live.ts";
+import { put } from "./etcd/put.ts";
+import { range } from "./etcd/range.ts";
+import { status } from "./etcd/status.ts";
+import { txn } from "./etcd/txn.ts";
+import { WatchSession } from "./etcd/watch.ts";
+
+/**
+ * The store's client inside its own process: the same verbs, errors, limits and back-pressure as over gRPC, without coding. Messages are
+ * passed on as they are: neither side changes them afterwards.
+ */
+export function embeddedClient(context: EtcdContext): EtcdClient {
+  const sessions = new Set<WatchStream>();
+  const call = <R>(result: Promise<R>, options?: CallOptions) =>
+    withDeadline(context.clock, result, options);
+  return {
+    range: (init, o) => call(range(context, complete(RangeRequest, init)), o),
+    put: (init, o) => call(put(context, complete(PutRequest, init)), o),
+    deleteRange: (init, o) => call(deleteRange(context, complete(DeleteRangeRequest, init)), o),
+    txn: (init, o) => call(txn(context, complete(TxnRequest, init)), o),
+    compact: (init, o) => call(compact(context, complete(CompactionRequest, init)), o),
+    watch(options = {}) {
+      const stream = embeddedWatch(context, options, () => sessions.delete(stream));
+      sessions.add(stream);
+      return stream;
+    },
+    leaseGrant: (init, o) => call(leaseGrant(context, complete(LeaseGrantRequest, init)), o),
+    leaseRevoke: (init, o) => call(leaseRevoke(context, complete(LeaseRevokeRequest, init)), o),
+    leaseKeepAlive: (init, o) =>
+      call(leaseKeepAlive(context, complete(LeaseKeepAliveRequest, init)), o),
+    leaseTimeToLive: (init, o) =>
+      call(leaseTimeToLive(context, complete(LeaseTimeToLiveRequest, init)), o),
+    leaseLeases: (o) => call(leaseLeases(context), o),
+    status: (o) => call(status(context), o),
+    close() {
+      for (const session of [...sessions]) session.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Ends a call for its caller at its deadline or abort; what it set going goes on, as on a server. */
+function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions): Promise<R> {
+  const { timeout_ms, signal } = options ?? {};
+  if (timeout_ms === undefined && !signal) return result;
+  return new Promise((resolve, reject) => {
+    const cancelled = () => {
+      release();
+      reject(new EtcdError(STATUS.CANCELLED, "context canceled"));
+    };
+    const timer =
+      timeout_ms === undefined
+        ? undefined
+        : clock.after(timeout_ms, () => {
+            release();
+            reject(new EtcdError(STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"));
+          });
+    const release = () => {
+      timer?.cancel();
+      signal?.removeEventListener("abort", cancelled);
+    };
+    if (signal?.aborted) return cancelled();
+    signal?.addEventListener("abort", cancelled, { once: true });
+    result.finally(release).then(resolve, reject);
+  });
+}
+
+function embeddedWatch(
+  context: EtcdContext,
+  options: WatchOptions,
+  onEnd: () => void,
+): WatchStream {
+  const session = new WatchSession(context);
+  const close = () => {
+    session.close();
+    onEnd();
+  };
+  options.signal?.addEventListener("abort", close, { once: true });
+  async function* iterate(): AsyncGenerator<WatchResponse> {
+    try {
+      for (;;) {
+        const response = await session.next();
+        if (!response) return;
+        yield response;
+      }
+    } finally {
+      options.signal?.removeEventListener("abort", close);
+      close();
+    }
+  }
+  return {
+    create: (init) => {
+      const createRequest = complete(WatchCreateRequest, init);
+      session.handle({ createRequest });
+    },
+    cancel: (watchId) => session.handle({ cancelRequest: { watchId } }),
+    requestProgress: () => session.handle({ progressRequest: {} }),
+    close,
+    [Symbol.asyncIterator]: iterate,
+  };
+}

@@ -1,0 +1,44 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Responses } from "../mvcc/apply.ts";
+import type { Command, CommandKind } from "../mvcc/command.ts";
+import type { Compactor } from "../mvcc/compactor.ts";
+import type { State } from "../mvcc/state.ts";
+import type { WatchHub } from "../mvcc/watch/hub.ts";
+import type { Replica } from "../node/replica.ts";
+
+/** What the verbs work on. */
+export interface EtcdContext {
+  readonly state: State;
+  readonly replica: Replica;
+  readonly compactor: Compactor;
+  readonly watches: WatchHub;
+  readonly clock: Clock;
+  readonly transactionOperations_max: number;
+  /** How this member presents itself. */
+  readonly member: { name: string; peerURLs: string[]; clientURLs: () => string[] };
+  /** A random 63-bit id, for leases whose client chose none. */
+  readonly newLeaseId: () => bigint;
+}
+
+type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
+
+/** Takes a command through the log; resolves with its answer, rejects with etcd's error. */
+export function proposeCommand<K extends CommandKind>(
+  context: EtcdContext,
+  command: CommandOf<K>,
+): Promise<Responses[K]> {
+  return new Promise((resolve, reject) => {
+    context.replica.propose(command, (outcome) => {
+      if (outcome.error) reject(outcome.error);
+      else resolve(outcome.response as Responses[K]);
+    });
+  });
+}
+
+/** Waits until a read here is linearizable. */
+export function readBarrier(context: EtcdContext): Promise<void> {
+  return new Promise((resolve, reject) => {
+    context.replica.readBarrier((error) => (error ? reject(error) : resolve()));
+  });
+}
+

@@ -1,0 +1,12 @@
+import type { LeaseGrantRequest, LeaseGrantResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { type EtcdContext, proposeCommand } from "./context.ts";
+
+/** Lease.LeaseGrant. The id is chosen here when the client left it open, so that all members agree on it. */
+export async function leaseGrant(
+  context: EtcdContext,
+  request: LeaseGrantRequest,
+): Promise<LeaseGrantResponse> {
+  const ID = request.ID === 0n ? context.newLeaseId() : request.ID;
+  const filled = { ...request, ID };
+  return proposeCommand<"lease-grant">(context, { kind: "lease-grant", request: filled });
+}

@@ -1,0 +1,27 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { header } from "../mvcc/state.ts";
+import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
+
+/**
+ * Lease.LeaseKeepAlive, one round: only the leader renews, after making sure that it still is one (S7). A TTL of 0 says that the lease is
+ * gone.
+ */
+export async function leaseKeepAlive(
+  context: EtcdContext,
+  request: LeaseKeepAliveRequest,
+): Promise<LeaseKeepAliveResponse> {
+  const { state, replica } = context;
+  const { ID } = request;
+  await readBarrier(context);
+  if (!replica.raft.isLeader) throw etcdError("notLeader");
+  const lease = state.leases.get(ID);
+  if (!lease || state.leaseTimers.expired(ID)) return { header: header(state), ID, TTL: 0 };
+  state.leaseTimers.renewed(lease);
+  if (lease.remaining_s > 0) {
+    const checkpoints = [{ ID, remainingTTL: 0 }];
+    const request = { checkpoints };
+    await proposeCommand<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
+  }
+  return { header: header(state), ID, TTL: lease.ttl_s };
+}

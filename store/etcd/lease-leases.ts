@@ -1,0 +1,13 @@
+import type { LeaseLeasesResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { header } from "../mvcc/state.ts";
+import { type EtcdContext, readBarrier } from "./context.ts";
+
+/** Lease.LeaseLeases: the ids of all leases, those first that end first. */
+export async function leaseLeases(context: EtcdContext): Promise<LeaseLeasesResponse> {
+  const { state } = context;
+  await readBarrier(context);
+  const ids = [...state.leases.values()].map(({ id }) => id);
+  const left = new Map(ids.map((id) => [id, state.leaseTimers.remaining_s(id)]));
+  ids.sort((a, b) => left.get(a)! - left.get(b)!);
+  return { header: header(state), leases: ids.map((ID) => ({ ID })) };
+}

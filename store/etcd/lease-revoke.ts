@@ -1,0 +1,10 @@
+import type { LeaseRevokeRequest, LeaseRevokeResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { type EtcdContext, proposeCommand } from "./context.ts";
+
+/** Lease.LeaseRevoke: its keys go with it. */
+export async function leaseRevoke(
+  context: EtcdContext,
+  request: LeaseRevokeRequest,
+): Promise<LeaseRevokeResponse> {
+  return proposeCommand<"lease-revoke">(context, { kind: "lease-revoke", request });
+}

@@ -1,0 +1,23 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type {
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { header } from "../mvcc/state.ts";
+import { type EtcdContext, readBarrier } from "./context.ts";
+
+/** Lease.LeaseTimeToLive: a TTL of -1 says that there is no such lease. */
+export async function leaseTimeToLive(
+  context: EtcdContext,
+  request: LeaseTimeToLiveRequest,
+): Promise<LeaseTimeToLiveResponse> {
+  const { state, replica } = context;
+  const { ID } = request;
+  await readBarrier(context);
+  if (!replica.raft.isLeader) throw etcdError("notLeader");
+  const lease = state.leases.get(ID);
+  if (!lease) return { header: header(state), ID, TTL: -1, grantedTTL: 0, keys: [] };
+  const keys = request.keys ? [...lease.keys].sort().map((key) => Buffer.from(key, "latin1")) : [];
+  const TTL = state.leaseTimers.remaining_s(ID);
+  return { header: header(state), ID, TTL, grantedTTL: lease.ttl_s, keys };
+}

@@ -1,0 +1,36 @@
+import type { KeyValue, RangeRequest, RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { RANGE_CHUNK_RECORDS } from "../limits.ts";
+import type { KeyPoint } from "../mvcc/key-history.ts";
+import { finishRange, planRange } from "../mvcc/range.ts";
+import { header } from "../mvcc/state.ts";
+import { checkRange } from "./check.ts";
+import { type EtcdContext, readBarrier } from "./context.ts";
+
+/** KV.Range. Long ones read their records over several turns of the loop, at the revision of the first. */
+export async function range(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
+  checkRange(request);
+  if (!request.serializable) await readBarrier(context);
+  const { state } = context;
+  const plan = planRange(state, request, state.revision);
+  const answerHeader = header(state);
+  const kvs =
+    plan.points.length <= RANGE_CHUNK_RECORDS
+      ? readAll(context, plan.points)
+      : await context.compactor.hold(() => readInTurns(context, plan.points));
+  return { header: answerHeader, ...finishRange(request, plan, kvs) };
+}
+
+function readAll({ state }: EtcdContext, points: KeyPoint[]): KeyValue[] {
+  return points.map(({ main, sub }) => state.records.read(main, sub));
+}
+
+async function readInTurns(context: EtcdContext, points: KeyPoint[]): Promise<KeyValue[]> {
+  const kvs: KeyValue[] = [];
+  for (let at = 0; at < points.length; at += RANGE_CHUNK_RECORDS) {
+    if (at > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    for (const { main, sub } of points.slice(at, at + RANGE_CHUNK_RECORDS)) {
+      kvs.push(context.state.records.read(main, sub));
+    }
+  }
+  return kvs;
+}

@@ -1,0 +1,27 @@
+import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { NONE } from "../core/types.ts";
+import { header } from "../mvcc/state.ts";
+import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import type { EtcdContext } from "./context.ts";
+
+/** Maintenance.Status: this member's own view, without asking others. */
+export async function status(context: EtcdContext): Promise<StatusResponse> {
+  const { state, replica } = context;
+  const raft = replica.raft.state;
+  const { total, inUse } = await state.backend.size();
+  return {
+    header: { ...header(state), raftTerm: raft.term },
+    version: ETCD_VERSION,
+    dbSize: total,
+    leader: raft.leader,
+    raftIndex: raft.log.lastIndex,
+    raftTerm: raft.term,
+    raftAppliedIndex: state.appliedIndex,
+    errors: raft.leader === NONE ? ["etcdserver: no leader"] : [],
+    dbSizeInUse: inUse,
+    isLearner: raft.progress.get(raft.id)?.learner ?? false,
+    storageVersion: CLUSTER_VERSION,
+    dbSizeQuota: 0,
+    downgradeInfo: { enabled: false, targetVersion: "" },
+  };
+}

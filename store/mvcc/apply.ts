@@ -1,0 +1,88 @@
+import { assert, unreachable } from "@raft2kube/std/assert.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import type {
+  CompactionResponse,
+  DeleteRangeResponse,
+  LeaseCheckpointResponse,
+  LeaseGrantResponse,
+  LeaseRevokeResponse,
+  PutResponse,
+  TxnResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { type Command, type CommandKind, decodeCommand } from "./command.ts";
+import { compact } from "./compact.ts";
+import { deleteRange } from "./delete-range.ts";
+import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
+import { checkPut, put } from "./put.ts";
+import { type State, header } from "./state.ts";
+import { txn } from "./txn.ts";
+import { WriteTransaction } from "./write-transaction.ts";
+
+/** What each command answers. */
+export interface Responses {
+  put: PutResponse;
+  "delete-range": DeleteRangeResponse;
+  txn: TxnResponse;
+  compact: CompactionResponse;
+  "lease-grant": LeaseGrantResponse;
+  "lease-revoke": LeaseRevokeResponse;
+  "lease-checkpoint": LeaseCheckpointResponse;
+}
+
+/** What came of a command: an answer, or one of etcd's errors, the same on every member. */
+export type Outcome =
+  | { response: Responses[CommandKind]; error?: undefined }
+  | { response?: undefined; error: EtcdError };
+
+/** Where an entry stands in the log. */
+export interface Slot {
+  index: number;
+  term: number;
+}
+
+/**
+ * Applies one committed entry: the only way the state changes. Synchronous and a function of state and entry alone. `known` is the
+ * command when this member proposed it, which saves decoding. An entry is applied once: indexes follow each other (S4).
+ */
+export function apply(state: State, slot: Slot, data: Buffer, known?: Command): Outcome | undefined {
+  assert(slot.index === state.appliedIndex + 1, `entry ${slot.index} after ${state.appliedIndex}`);
+  state.appliedIndex = slot.index;
+  state.appliedTerm = slot.term;
+  if (data.length === 0) return undefined;
+  try {
+    return { response: run(state, known ?? decodeCommand(data)) };
+  } catch (thrown) {
+    if (thrown instanceof EtcdError) return { error: thrown };
+    throw thrown;
+  }
+}
+
+function run(state: State, command: Command): Responses[CommandKind] {
+  switch (command.kind) {
+    case "put": {
+      const transaction = new WriteTransaction(state);
+      checkPut(state, transaction, command.request);
+      const prevKv = put(state, transaction, command.request);
+      transaction.commit();
+      return { header: header(state), prevKv };
+    }
+    case "delete-range": {
+      const transaction = new WriteTransaction(state);
+      const result = deleteRange(state, transaction, command.request);
+      transaction.commit();
+      return { header: header(state), ...result };
+    }
+    case "txn":
+      return txn(state, command.request);
+    case "compact":
+      return compact(state, command.request);
+    case "lease-grant":
+      return leaseGrant(state, command.request);
+    case "lease-revoke":
+      return leaseRevoke(state, command.request);
+    case "lease-checkpoint":
+      return leaseCheckpoint(state, command.request);
+    default:
+      return unreachable(command, "command");
+  }
+}

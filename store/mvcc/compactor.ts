@@ -1,0 +1,84 @@
+import type { Backend, BackendWrite } from "../backend/backend.ts";
+import { COMPACT_CHUNK_KEYS } from "../limits.ts";
+import { recordKey } from "./revision.ts";
+import type { State } from "./state.ts";
+
+/**
+ * Removes the records of compacted revisions: from the index a bounded number of keys per turn of the loop, from the backend in
+ * batches. One run at a time; a run interrupted by a restart is done again, since the meta record says how far it came.
+ */
+export class Compactor {
+  readonly #state: State;
+  readonly #backend: Backend;
+  readonly #onFailure: (error: unknown) => void;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #waiting: (() => void)[] = [];
+  /** Reads of old records under way: they hold back the removal. */
+  #readers = 0;
+
+  constructor(state: State, onFailure: (error: unknown) => void) {
+    this.#state = state;
+    this.#backend = state.backend;
+    this.#onFailure = onFailure;
+  }
+
+  /** Begins, unless a run is under way, which then goes on to the new revision. */
+  start(): void {
+    if (this.#running || this.#stopped) return;
+    if (this.#state.compactedRevision >= this.#state.compactRevision) return;
+    this.#running = this.#run()
+      .catch((thrown: unknown) => this.#onFailure(thrown))
+      .finally(() => {
+        this.#running = undefined;
+        this.start();
+      });
+  }
+
+  /** Resolves once no compaction is under way: what `physical` asks for. */
+  async done(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /** Keeps records readable while `read` runs, which has looked up their places before. */
+  async hold<T>(read: () => Promise<T>): Promise<T> {
+    this.#readers++;
+    try {
+      return await read();
+    } finally {
+      this.#readers--;
+      if (this.#readers === 0) for (const resume of this.#waiting.splice(0)) resume();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.done();
+  }
+
+  async #run(): Promise<void> {
+    const at = this.#state.compactRevision;
+    let after: string | undefined = "";
+    while (after !== undefined && !this.#stopped) {
+      const removals: BackendWrite[] = [];
+      after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
+        removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
+      });
+      await this.#noReaders();
+      await this.#flushed(at);
+      if (removals.length > 0) await this.#backend.writeBatch(removals, { sync: false });
+    }
+    if (!this.#stopped) this.#state.compactedRevision = at;
+  }
+
+  async #noReaders(): Promise<void> {
+    while (this.#readers > 0) await new Promise<void>((resume) => this.#waiting.push(resume));
+  }
+
+  /** Removals before their records were written would leave these behind for ever. */
+  async #flushed(at: number): Promise<void> {
+    while (this.#state.recent.flushed < at && !this.#stopped) {
+      await new Promise<void>((resume) => this.#state.onFlushed.push(resume));
+    }
+  }
+}

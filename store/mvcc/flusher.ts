@@ -1,0 +1,100 @@
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import type { BackendWrite } from "../backend/backend.ts";
+import { FLUSH_BYTES, FLUSH_INTERVAL_MS } from "../limits.ts";
+import { META_KEY, encodeMeta } from "./meta.ts";
+import { recordKey } from "./revision.ts";
+import type { State } from "./state.ts";
+
+/** What a flush made durable. */
+export interface Flushed {
+  appliedIndex: number;
+  appliedTerm: number;
+}
+
+/**
+ * Carries the state to the backend: records, leases, revision and applied index of one moment in one atomic, synced batch (S4).
+ * The log may be cut only up to what `onFlushed` reports.
+ */
+export class Flusher {
+  readonly #state: State;
+  readonly #clock: Clock;
+  readonly #onFlushed: (flushed: Flushed) => void;
+  readonly #onFailure: (error: unknown) => void;
+  #running: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #flushedIndex: number;
+  #stopped = false;
+
+  constructor(
+    state: State,
+    clock: Clock,
+    onFlushed: (flushed: Flushed) => void,
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#onFlushed = onFlushed;
+    this.#onFailure = onFailure;
+    this.#flushedIndex = state.appliedIndex;
+  }
+
+  /** The state has changed: flushes at once when much waits, else soon. */
+  changed(): void {
+    if (this.#running || this.#stopped) return;
+    if (this.#state.recent.unflushedBytes >= FLUSH_BYTES) this.#start();
+    else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#start());
+  }
+
+  /** Flushes everything applied by now, and ends. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    while (this.#running) await this.#running;
+    await this.#flush();
+  }
+
+  #start(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#running = this.#flush()
+      .catch((thrown: unknown) => this.#onFailure(thrown))
+      .finally(() => {
+        this.#running = undefined;
+        if (this.#flushedIndex < this.#state.appliedIndex) this.changed();
+      });
+  }
+
+  async #flush(): Promise<void> {
+    const state = this.#state;
+    const { appliedIndex, appliedTerm, revision } = state;
+    if (appliedIndex === this.#flushedIndex) return;
+    const writes = takeWrites(state, revision);
+    await state.backend.writeBatch(writes, { sync: true });
+    this.#flushedIndex = appliedIndex;
+    state.recent.flushedTo(revision);
+    for (const done of state.onFlushed.splice(0)) done();
+    this.#onFlushed({ appliedIndex, appliedTerm });
+  }
+}
+
+/** Everything between the last flush and now, at a boundary between two entries. */
+function takeWrites(state: State, revision: number): BackendWrite[] {
+  const writes: BackendWrite[] = [...state.pending.values()];
+  state.pending.clear();
+  for (let main = state.recent.flushed + 1; main <= revision; main++) {
+    state.recent.changes(main)!.forEach(({ kv, deleted }, sub) => {
+      // A tombstone holds nothing but its key, as etcd's does.
+      const value = deleted ? KeyValue.encode({ key: kv.key }) : KeyValue.encode(kv);
+      writes.push({ key: recordKey(main, sub, deleted), value });
+    });
+  }
+  writes.push({ key: META_KEY, value: encodeMeta({ ...state.identity, ...metaOf(state) }) });
+  return writes;
+}
+
+function metaOf(state: State) {
+  const { appliedIndex, appliedTerm, revision, membership } = state;
+  const { compactRevision, compactedRevision } = state;
+  return { appliedIndex, appliedTerm, revision, compactRevision, compactedRevision, membership };
+}

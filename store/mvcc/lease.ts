@@ -1,0 +1,78 @@
+import { MessageType } from "@raft2kube/proto/codec.ts";
+
+/** A lease in the replicated state. Its clock is not part of it: see `LeaseTimers`. */
+export interface Lease {
+  id: bigint;
+  ttl_s: number;
+  /** What was left at the last checkpoint, 0 when it was never checkpointed or was renewed since. */
+  remaining_s: number;
+  keys: Set<string>;
+}
+
+/** leasepb.Lease, as etcd stores it in its `lease` bucket. */
+export interface StoredLease {
+  ID: bigint;
+  TTL: number;
+  RemainingTTL: number;
+}
+export const StoredLease: MessageType<StoredLease> = new MessageType("leasepb.Lease", () => [
+  { id: 1, name: "ID", type: "int64", bigint: true },
+  { id: 2, name: "TTL", type: "int64" },
+  { id: 3, name: "RemainingTTL", type: "int64" },
+]);
+
+const PREFIX = Buffer.from("lease/", "latin1");
+
+/** Where a lease lives in the backend. */
+export function leaseKey(id: bigint): Buffer {
+  const key = Buffer.allocUnsafe(PREFIX.length + 8);
+  PREFIX.copy(key);
+  key.writeBigUInt64BE(BigInt.asUintN(64, id), PREFIX.length);
+  return key;
+}
+
+/** All leases, and which key hangs on which. */
+export class LeaseTable {
+  readonly #leases = new Map<bigint, Lease>();
+  readonly #leaseOfKey = new Map<string, bigint>();
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  get(id: bigint): Lease | undefined {
+    return this.#leases.get(id);
+  }
+
+  values(): Iterable<Lease> {
+    return this.#leases.values();
+  }
+
+  add(id: bigint, ttl_s: number, remaining_s = 0): Lease {
+    const lease = { id, ttl_s, remaining_s, keys: new Set<string>() };
+    this.#leases.set(id, lease);
+    return lease;
+  }
+
+  remove(id: bigint): void {
+    this.#leases.delete(id);
+  }
+
+  /** The lease a key hangs on now, 0 for none. */
+  leaseOf(key: string): bigint {
+    return this.#leaseOfKey.get(key) ?? 0n;
+  }
+
+  /** Hangs a key on a lease, or with 0 on none. */
+  attach(key: string, id: bigint): void {
+    const old = this.#leaseOfKey.get(key);
+    if (old === id) return;
+    if (old !== undefined) this.#leases.get(old)?.keys.delete(key);
+    if (id === 0n) {
+      if (old !== undefined) this.#leaseOfKey.delete(key);
+      return;
+    }
+    this.#leaseOfKey.set(key, id);
+    this.#leases.get(id)?.keys.add(key);
+  }
+}

@@ -1,0 +1,84 @@
+import { assertSafeInteger } from "@raft2kube/std/assert.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Membership } from "../core/types.ts";
+import type { Identity } from "./state.ts";
+
+/** Where the state's own figures live in the backend: one record, replaced with every flush. */
+export const META_KEY = Buffer.from("meta/state", "latin1");
+export const STATE_FORMAT_VERSION = 1;
+
+/** What is written together with the records it describes (S4). */
+export interface Meta extends Identity {
+  appliedIndex: number;
+  appliedTerm: number;
+  revision: number;
+  compactRevision: number;
+  compactedRevision: number;
+  membership: Membership;
+}
+
+interface StoredMeta {
+  format: number;
+  clusterId: string;
+  memberId: string;
+  appliedIndex: number;
+  appliedTerm: number;
+  revision: number;
+  compactRevision: number;
+  compactedRevision: number;
+  membership: {
+    voters: string[];
+    outgoing: string[];
+    learners: string[];
+    learnersNext: string[];
+    autoLeave: boolean;
+  };
+}
+
+const hex = (id: bigint) => id.toString(16);
+const id = (text: string) => BigInt(`0x${text}`);
+
+export function encodeMeta(meta: Meta): Buffer {
+  const { voters, outgoing, learners, learnersNext, autoLeave } = meta.membership;
+  const stored: StoredMeta = {
+    ...meta,
+    format: STATE_FORMAT_VERSION,
+    clusterId: hex(meta.clusterId),
+    memberId: hex(meta.memberId),
+    membership: {
+      voters: voters.map(hex),
+      outgoing: outgoing.map(hex),
+      learners: learners.map(hex),
+      learnersNext: learnersNext.map(hex),
+      autoLeave,
+    },
+  };
+  return Buffer.from(JSON.stringify(stored));
+}
+
+export function decodeMeta(bytes: Buffer): Meta {
+  const stored = JSON.parse(bytes.toString()) as StoredMeta;
+  if (stored.format > STATE_FORMAT_VERSION) {
+    const message = `state format ${stored.format}; this release reads ${STATE_FORMAT_VERSION}`;
+    throw new CodedError("STATE_FORMAT", message, {
+      remedy: "start the release that wrote this data directory",
+    });
+  }
+  const { voters, outgoing, learners, learnersNext, autoLeave } = stored.membership;
+  return {
+    clusterId: id(stored.clusterId),
+    memberId: id(stored.memberId),
+    appliedIndex: assertSafeInteger(stored.appliedIndex, "applied index"),
+    appliedTerm: assertSafeInteger(stored.appliedTerm, "applied term"),
+    revision: assertSafeInteger(stored.revision, "revision"),
+    compactRevision: stored.compactRevision,
+    compactedRevision: stored.compactedRevision,
+    membership: {
+      voters: voters.map(id),
+      outgoing: outgoing.map(id),
+      learners: learners.map(id),
+      learnersNext: learnersNext.map(id),
+      autoLeave,
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Membership } from "../core/types.ts";
+import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
+import { StoredLease } from "./lease.ts";
+import { META_KEY, decodeMeta, encodeMeta } from "./meta.ts";
+import { parseRecordKey } from "./revision.ts";
+import { type Identity, type State, newState } from "./state.ts";
+
+/** An empty store's revision, as etcd's. */
+const FIRST_REVISION = 1;
+
+export interface RestoreOptions {
+  backend: Backend;
+  identity: Identity;
+  clock: Clock;
+  /** The membership of a new cluster; an existing one's is in its backend. */
+  bootstrap: Membership;
+}
+
+/** Reads the state from the backend, making a new one in an empty backend. */
+export async function restoreState(options: RestoreOptions): Promise<State> {
+  const { backend, identity, clock, bootstrap } = options;
+  const stored = backend.getSync(META_KEY);
+  const meta = stored ? decodeMeta(stored) : undefined;
+  if (meta && (meta.clusterId !== identity.clusterId || meta.memberId !== identity.memberId)) {
+    const whose = `member ${meta.memberId.toString(16)} of ${meta.clusterId.toString(16)}`;
+    throw new CodedError("FOREIGN_STATE", `the data directory belongs to ${whose}`, {
+      remedy: "start with the member's own name and cluster token, or use another --data-dir",
+    });
+  }
+  const state = newState({
+    identity,
+    backend,
+    clock,
+    membership: meta?.membership ?? bootstrap,
+    revision: meta?.revision ?? FIRST_REVISION,
+    recentBytes_max: RECENT_BYTES_MAX,
+    cacheBytes_max: RECORD_CACHE_BYTES_MAX,
+  });
+  if (!meta) {
+    await backend.writeBatch([{ key: META_KEY, value: encodeMeta(newMeta(state)) }], { sync: true });
+    return state;
+  }
+  const { appliedIndex, appliedTerm, compactRevision, compactedRevision } = meta;
+  Object.assign(state, { appliedIndex, appliedTerm, compactRevision, compactedRevision });
+  await restoreLeases(state);
+  await restoreIndex(state);
+  return state;
+}
+
+function newMeta(state: State) {
+  const { identity, appliedIndex, appliedTerm, revision, membership } = state;
+  const { compactRevision, compactedRevision } = state;
+  const figures = { appliedIndex, appliedTerm, revision, compactRevision, compactedRevision };
+  return { ...identity, ...figures, membership };
+}
+
+const bucket = (name: string) => ({ from: Buffer.from(`${name}/`), to: Buffer.from(`${name}0`) });
+
+async function restoreLeases(state: State): Promise<void> {
+  for await (const chunk of state.backend.scan(bucket("lease"))) {
+    for (const [, value] of chunk) {
+      const { ID, TTL, RemainingTTL } = StoredLease.decode(value);
+      state.leaseTimers.started(state.leases.add(ID, TTL, RemainingTTL));
+    }
+  }
+}
+
+async function restoreIndex(state: State): Promise<void> {
+  for await (const chunk of state.backend.scan(bucket("key"))) {
+    for (const [recordKey, value] of chunk) {
+      const { main, sub, tombstone } = parseRecordKey(recordKey);
+      const kv = KeyValue.decode(value);
+      const key = kv.key.toString("latin1");
+      state.index.restore(key, main, sub, tombstone ? "tombstone" : kv);
+      state.leases.attach(key, tombstone ? 0n : kv.lease);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
+import type { Backend, BackendWrite } from "../backend/backend.ts";
+import type { Membership } from "../core/types.ts";
+import { KeyIndex } from "./key-index.ts";
+import { LeaseTable } from "./lease.ts";
+import { LeaseTimers } from "./lease-timers.ts";
+import { type Change, RecentRevisions } from "./recent.ts";
+import { RecordCache } from "./record-cache.ts";
+import { Records } from "./records.ts";
+
+export interface Identity {
+  clusterId: bigint;
+  memberId: bigint;
+}
+
+/** Hears of each revision as it is made, synchronously, after the state shows it. */
+export type RevisionListener = (main: number, changes: Change[]) => void;
+
+/**
+ * The replicated state machine's data. `apply` changes it, synchronously and alike on every member; reads look at it; the
+ * flush carries it to the backend.
+ */
+export interface State {
+  readonly identity: Identity;
+  readonly backend: Backend;
+  readonly index: KeyIndex;
+  readonly recent: RecentRevisions;
+  readonly records: Records;
+  readonly leases: LeaseTable;
+  readonly leaseTimers: LeaseTimers;
+  /** The latest revision. An empty store is at 1, as etcd's. */
+  revision: number;
+  /** Reads below it are refused; 0 or less before the first compaction. */
+  compactRevision: number;
+  /** How far the records of compacted revisions are gone from the backend. */
+  compactedRevision: number;
+  appliedIndex: number;
+  appliedTerm: number;
+  membership: Membership;
+  /** Changes beside records that the next flush takes along, by backend key in latin1. */
+  readonly pending: Map<string, BackendWrite>;
+  /** Called once, after the next flush. */
+  onFlushed: (() => void)[];
+  onRevision: RevisionListener;
+  onCompact: (revision: number) => void;
+}
+
+export interface StateOptions {
+  identity: Identity;
+  backend: Backend;
+  clock: Clock;
+  membership: Membership;
+  revision: number;
+  recentBytes_max: number;
+  cacheBytes_max: number;
+}
+
+/** A state with nothing in it, at `revision`. */
+export function newState(options: StateOptions): State {
+  const { identity, backend, membership, revision } = options;
+  const recent = new RecentRevisions(revision, options.recentBytes_max);
+  const cache = new RecordCache(options.cacheBytes_max);
+  return {
+    identity,
+    backend,
+    index: new KeyIndex(),
+    recent,
+    records: new Records(recent, cache, backend),
+    leases: new LeaseTable(),
+    leaseTimers: new LeaseTimers(options.clock),
+    revision,
+    compactRevision: -1,
+    compactedRevision: -1,
+    appliedIndex: 0,
+    appliedTerm: 0,
+    membership,
+    pending: new Map(),
+    onFlushed: [],
+    onRevision: () => undefined,
+    onCompact: () => undefined,
+  };
+}
+
+/** Notes a change for the next flush. */
+export function notePending(state: State, key: Buffer, value: Buffer | undefined): void {
+  state.pending.set(key.toString("latin1"), { key, value });
+}
+
+/** The header of an answer given now. */
+export function header(state: State): ResponseHeader {
+  const { clusterId, memberId } = state.identity;
+  return { clusterId, memberId, revision: state.revision, raftTerm: state.appliedTerm };
+}
+
+/** The header of an answer inside a transaction's answer: the revision alone, as etcd sends it. */
+export function innerHeader(revision: number): ResponseHeader {
+  return { clusterId: 0n, memberId: 0n, revision, raftTerm: 0 };
+}

@@ -1,0 +1,86 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type {
+  RequestOp,
+  ResponseOp,
+  TxnRequest,
+  TxnResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { compareHolds } from "./compare.ts";
+import { deleteRange } from "./delete-range.ts";
+import { checkPut, put } from "./put.ts";
+import { type RangeSource, checkRevision, range } from "./range.ts";
+import { type State, header, innerHeader } from "./state.ts";
+import { WriteTransaction } from "./write-transaction.ts";
+
+/** The branch taken at each level: decided for the whole tree before anything is done, as etcd does. */
+interface Path {
+  succeeded: boolean;
+  operations: RequestOp[];
+  /** Paths of nested transactions, in the order of the operations that are ones. */
+  nested: Path[];
+}
+
+/** Whether a transaction has no operation that writes, in any branch. */
+export function isReadOnly(request: TxnRequest): boolean {
+  const readsOnly = (operation: RequestOp): boolean => {
+    if (operation.requestPut || operation.requestDeleteRange) return false;
+    return operation.requestTxn ? isReadOnly(operation.requestTxn) : true;
+  };
+  return request.success.every(readsOnly) && request.failure.every(readsOnly);
+}
+
+/** Does a transaction: compare, check everything that may fail, then act. One revision at most (S3). */
+export function txn(state: State, request: TxnRequest): TxnResponse {
+  const transaction = new WriteTransaction(state);
+  const path = choosePath(state, transaction, request);
+  checkPath(state, transaction, path);
+  const response = act(state, transaction, path);
+  transaction.commit();
+  return { ...response, header: header(state) };
+}
+
+
+function choosePath(state: State, source: RangeSource, request: TxnRequest): Path {
+  const succeeded = request.compare.every((compare) => compareHolds(state, source, compare));
+  const operations = succeeded ? request.success : request.failure;
+  const nested = operations.flatMap((operation) =>
+    operation.requestTxn ? [choosePath(state, source, operation.requestTxn)] : [],
+  );
+  return { succeeded, operations, nested };
+}
+
+function checkPath(state: State, source: RangeSource, path: Path): void {
+  for (const { requestRange, requestPut } of path.operations) {
+    if (requestRange) checkRevision(state, requestRange.revision, source.revision);
+    if (requestPut) checkPut(state, source, requestPut);
+  }
+  for (const nested of path.nested) checkPath(state, source, nested);
+}
+
+function act(state: State, transaction: WriteTransaction, path: Path): TxnResponse {
+  const nested = [...path.nested];
+  const responses = path.operations.map((operation) =>
+    operation.requestTxn
+      ? { responseTxn: act(state, transaction, nested.shift()!) }
+      : actOne(state, transaction, operation),
+  );
+  const { succeeded } = path;
+  return { header: innerHeader(transaction.revision), succeeded, responses };
+}
+
+function actOne(state: State, transaction: WriteTransaction, operation: RequestOp): ResponseOp {
+  const { requestRange, requestPut, requestDeleteRange } = operation;
+  if (requestRange) {
+    const result = range(state, transaction, requestRange);
+    return { responseRange: { header: innerHeader(transaction.revision), ...result } };
+  }
+  if (requestPut) {
+    const prevKv = put(state, transaction, requestPut);
+    return { responsePut: { header: innerHeader(transaction.revision), prevKv } };
+  }
+  if (requestDeleteRange) {
+    const result = deleteRange(state, transaction, requestDeleteRange);
+    return { responseDeleteRange: { header: innerHeader(transaction.revision), ...result } };
+  }
+  throw etcdError("keyNotFound");
+}

@@ -1,0 +1,133 @@
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { CATCH_UP_EVENTS_MAX } from "../../limits.ts";
+import { inRange } from "../key-range.ts";
+import type { Change } from "../recent.ts";
+import { parseRecordKey, recordKey } from "../revision.ts";
+import type { State } from "../state.ts";
+import { type ChangeEvent, changeEvent } from "./events.ts";
+import type { WatchHub } from "./hub.ts";
+import type { Watcher } from "./watcher.ts";
+
+/**
+ * Brings watchers from a revision in the past to the present: from the backend as far as it must, then from the recent
+ * revisions, which join the live events without a gap, as nothing else runs in between.
+ */
+export class CatchUp {
+  readonly #state: State;
+  readonly #hub: WatchHub;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #running = new Set<Watcher>();
+
+  constructor(state: State, hub: WatchHub, onFailure: (error: unknown) => void) {
+    this.#state = state;
+    this.#hub = hub;
+    this.#onFailure = onFailure;
+  }
+
+  /** Goes on for a watcher until it is at the present or its stream is full. */
+  start(watcher: Watcher): void {
+    if (this.#running.has(watcher)) return;
+    this.#running.add(watcher);
+    // Later: the answer to the creation of the watch must come before its events.
+    void Promise.resolve()
+      .then(() => this.#run(watcher))
+      .catch((thrown: unknown) => this.#onFailure(thrown))
+      .finally(() => this.#running.delete(watcher));
+  }
+
+  #isGone(watcher: Watcher): boolean {
+    return this.#hub.watchers(watcher.stream).get(watcher.id) !== watcher;
+  }
+
+  async #run(watcher: Watcher): Promise<void> {
+    const { recent } = this.#state;
+    while (!this.#isGone(watcher)) {
+      if (watcher.nextRevision < this.#state.compactRevision) {
+        return this.#hub.cancelCompacted(watcher);
+      }
+      if (watcher.nextRevision < recent.first) {
+        if (watcher.stream.full) return;
+        await this.#fromBackend(watcher, recent.first);
+      } else if (!this.#fromRecent(watcher)) {
+        return;
+      }
+      if (watcher.nextRevision > this.#state.revision) {
+        watcher.behind = false;
+        return this.#hub.answerProgress(watcher.stream);
+      }
+    }
+  }
+
+  /** False when the stream is full: it starts us again when it has room. */
+  #fromRecent(watcher: Watcher): boolean {
+    const { recent, revision } = this.#state;
+    for (let main = watcher.nextRevision; main <= revision; main++) {
+      if (watcher.stream.full) return false;
+      this.#send(watcher, main, recent.changes(main)!);
+    }
+    return true;
+  }
+
+  #send(watcher: Watcher, main: number, changes: Change[]): void {
+    const events = changes
+      .filter(({ key }) => inRange(watcher.range, key))
+      .map((change) => changeEvent(this.#state, change));
+    this.#hub.send(watcher, main, events);
+  }
+
+  /** Sends revisions up to `before` from the backend, as many as the stream takes. */
+  async #fromBackend(watcher: Watcher, before: number): Promise<void> {
+    const from = recordKey(watcher.nextRevision, 0, false);
+    const batch = new RevisionBatch(this.#state, watcher);
+    for await (const chunk of this.#state.backend.scan({ from, to: recordKey(before, 0, false) })) {
+      for (const [key, value] of chunk) {
+        const { main, tombstone } = parseRecordKey(key);
+        if (batch.isFull(main)) {
+          this.#deliver(watcher, batch);
+          if (watcher.stream.full || this.#isGone(watcher)) return;
+        }
+        batch.add(main, tombstone, value);
+      }
+      if (watcher.nextRevision < this.#state.compactRevision) return;
+    }
+    batch.through = before - 1;
+    this.#deliver(watcher, batch);
+  }
+
+  #deliver(watcher: Watcher, batch: RevisionBatch): void {
+    // A compaction may have removed records under the scan: then `#run` ends the watch.
+    if (watcher.nextRevision < this.#state.compactRevision || this.#isGone(watcher)) return;
+    this.#hub.send(watcher, batch.through, batch.take());
+  }
+}
+
+/** Events of whole revisions, collected up to a bound: a revision is never split over two responses (S5). */
+class RevisionBatch {
+  readonly #state: State;
+  readonly #watcher: Watcher;
+  #events: ChangeEvent[] = [];
+  /** The last revision whose events are all here. */
+  through = 0;
+
+  constructor(state: State, watcher: Watcher) {
+    this.#state = state;
+    this.#watcher = watcher;
+  }
+
+  isFull(nextMain: number): boolean {
+    return nextMain !== this.through && this.#events.length >= CATCH_UP_EVENTS_MAX;
+  }
+
+  add(main: number, deleted: boolean, value: Buffer): void {
+    this.through = main;
+    const kv = KeyValue.decode(value);
+    const key = kv.key.toString("latin1");
+    if (!inRange(this.#watcher.range, key)) return;
+    if (deleted) kv.modRevision = main;
+    this.#events.push(changeEvent(this.#state, { key, kv, deleted }));
+  }
+
+  take(): ChangeEvent[] {
+    return this.#events.splice(0);
+  }
+}

@@ -1,0 +1,201 @@
+import type { Event, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { inRange } from "../key-range.ts";
+import type { Change } from "../recent.ts";
+import { type State, header } from "../state.ts";
+import { CatchUp } from "./catch-up.ts";
+import { type ChangeEvent, changeEvent } from "./events.ts";
+import { fragments } from "./fragment.ts";
+import type { WatchStreamQueue } from "./stream-queue.ts";
+import { type Watcher, filterEvents } from "./watcher.ts";
+
+const RESPONSE_OVERHEAD_BYTES = 64;
+
+/** Watchers of the same keys: a change is matched once for all of them. */
+interface Group {
+  range: Watcher["range"];
+  watchers: Set<Watcher>;
+}
+
+/**
+ * All watches. A change is turned into an event once; watchers that are up to date get it at once while their stream has room,
+ * the others catch up from the recent revisions or the backend.
+ */
+export class WatchHub {
+  readonly #state: State;
+  readonly #catchUp: CatchUp;
+  readonly #singles = new Map<string, Set<Watcher>>();
+  readonly #groups = new Map<string, Group>();
+  readonly #byStream = new Map<WatchStreamQueue, Map<bigint, Watcher>>();
+
+  constructor(state: State, onFailure: (error: unknown) => void) {
+    this.#state = state;
+    this.#catchUp = new CatchUp(state, this, onFailure);
+    state.onRevision = (main, changes) => this.#notify(main, changes);
+  }
+
+  get watcherCount(): number {
+    let count = 0;
+    for (const watchers of this.#byStream.values()) count += watchers.size;
+    return count;
+  }
+
+  get streamCount(): number {
+    return this.#byStream.size;
+  }
+
+  openStream(stream: WatchStreamQueue): void {
+    this.#byStream.set(stream, new Map());
+    stream.onRoom = () => this.#resume(stream);
+  }
+
+  closeStream(stream: WatchStreamQueue): void {
+    for (const watcher of this.#byStream.get(stream)?.values() ?? []) this.#forget(watcher);
+    this.#byStream.delete(stream);
+    stream.end();
+  }
+
+  watchers(stream: WatchStreamQueue): ReadonlyMap<bigint, Watcher> {
+    return this.#byStream.get(stream) ?? new Map();
+  }
+
+  /** Takes a watch in; one that starts in the past catches up. */
+  add(watcher: Watcher): void {
+    this.#byStream.get(watcher.stream)!.set(watcher.id, watcher);
+    this.#groupOf(watcher).add(watcher);
+    if (watcher.nextRevision > this.#state.revision) return;
+    watcher.behind = true;
+    this.#catchUp.start(watcher);
+  }
+
+  remove(watcher: Watcher): void {
+    this.#byStream.get(watcher.stream)?.delete(watcher.id);
+    this.#forget(watcher);
+    this.answerProgress(watcher.stream);
+  }
+
+  #groupOf(watcher: Watcher): Set<Watcher> {
+    const { range } = watcher;
+    if (range.single) {
+      const found = this.#singles.get(range.from);
+      if (found) return found;
+      const watchers = new Set<Watcher>();
+      this.#singles.set(range.from, watchers);
+      return watchers;
+    }
+    const name = groupName(watcher);
+    let group = this.#groups.get(name);
+    if (!group) this.#groups.set(name, (group = { range, watchers: new Set() }));
+    return group.watchers;
+  }
+
+  #forget(watcher: Watcher): void {
+    const group = this.#groupOf(watcher);
+    group.delete(watcher);
+    if (group.size > 0) return;
+    if (watcher.range.single) this.#singles.delete(watcher.range.from);
+    else this.#groups.delete(groupName(watcher));
+  }
+
+  #notify(main: number, changes: Change[]): void {
+    if (this.#byStream.size === 0) return;
+    const events = changes.map((change) => changeEvent(this.#state, change));
+    const singles = new Map<Watcher, ChangeEvent[]>();
+    for (const event of events) {
+      for (const watcher of this.#singles.get(event.key) ?? []) {
+        singles.set(watcher, [...(singles.get(watcher) ?? []), event]);
+      }
+    }
+    for (const [watcher, matching] of singles) this.#offer(watcher, main, matching);
+    for (const { range, watchers } of this.#groups.values()) {
+      const matching = events.filter(({ key }) => inRange(range, key));
+      if (matching.length === 0) continue;
+      for (const watcher of watchers) this.#offer(watcher, main, matching);
+    }
+  }
+
+  /** Sends the events of one revision, or notes that the watcher now lags behind. */
+  #offer(watcher: Watcher, main: number, events: ChangeEvent[]): void {
+    if (watcher.behind || main < watcher.nextRevision) return;
+    if (watcher.stream.full) {
+      watcher.behind = true;
+      watcher.nextRevision = main;
+      return;
+    }
+    this.send(watcher, main, events);
+  }
+
+  /** Sends events up to revision `main`: all of a revision together (S5). */
+  send(watcher: Watcher, main: number, events: ChangeEvent[]): void {
+    watcher.nextRevision = main + 1;
+    const chosen = events.map((each) => (watcher.prevKv ? each.withPrevious() : each.event));
+    const filtered = filterEvents(watcher, chosen);
+    if (filtered.length === 0) return;
+    watcher.quiet = false;
+    let bytes = RESPONSE_OVERHEAD_BYTES;
+    for (const each of events) bytes += each.bytes;
+    for (const part of watcher.fragment ? fragments(filtered) : [{ events: filtered, more: false }]) {
+      const response = this.response(watcher.id, { events: part.events, fragment: part.more });
+      watcher.stream.push(response, bytes);
+    }
+  }
+
+  /** A response of one watch at the present revision. */
+  response(watchId: bigint, init: Partial<WatchResponse> & { events?: Event[] }): WatchResponse {
+    return {
+      header: header(this.#state),
+      watchId,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: "",
+      fragment: false,
+      events: [],
+      ...init,
+    };
+  }
+
+  /** The watch asked for revisions that are compacted away: it ends, naming the first it may ask for (S6). */
+  cancelCompacted(watcher: Watcher): void {
+    const { compactRevision } = this.#state;
+    const response = this.response(watcher.id, { canceled: true, compactRevision });
+    watcher.stream.push(response, RESPONSE_OVERHEAD_BYTES);
+    this.remove(watcher);
+  }
+
+  /** Answers a wish for progress once every watch of the stream is up to date: never ahead of events (S5). */
+  answerProgress(stream: WatchStreamQueue): void {
+    if (!stream.progressWanted) return;
+    for (const watcher of this.watchers(stream).values()) if (watcher.behind) return;
+    stream.progressWanted = false;
+    stream.push(this.response(-1n, {}), RESPONSE_OVERHEAD_BYTES);
+  }
+
+  /** Tells quiet, up to date watchers that asked for it how far they are. */
+  notifyProgress(): void {
+    for (const watchers of this.#byStream.values()) {
+      for (const watcher of watchers.values()) {
+        const due = watcher.progressNotify && watcher.quiet && !watcher.behind;
+        watcher.quiet = true;
+        if (!due || watcher.stream.full) continue;
+        watcher.stream.push(this.response(watcher.id, {}), RESPONSE_OVERHEAD_BYTES);
+      }
+    }
+  }
+
+  /** A stream has room again: its watches that fell behind go on. */
+  #resume(stream: WatchStreamQueue): void {
+    for (const watcher of this.watchers(stream).values()) {
+      if (watcher.behind) this.#catchUp.start(watcher);
+    }
+  }
+
+  /** Ends every stream. */
+  close(): void {
+    for (const stream of [...this.#byStream.keys()]) this.closeStream(stream);
+  }
+
+}
+
+function groupName({ range }: Watcher): string {
+  return `${range.to === undefined ? "-" : range.to.length}:${range.to ?? ""}:${range.from}`;
+}

@@ -1,0 +1,76 @@
+import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { STREAM_QUEUE_BYTES_MAX, STREAM_QUEUE_RESPONSES_MAX } from "../../limits.ts";
+
+/**
+ * What one watch stream has to send and its reader has not taken. Events are refused when it is full: their watchers fall behind
+ * and catch up when there is room. Answers to the reader's own requests always fit: it can have only so many.
+ */
+export class WatchStreamQueue {
+  #responses: WatchResponse[] = [];
+  #head = 0;
+  #bytes = 0;
+  #sizes: number[] = [];
+  #reader: ((response: WatchResponse | undefined) => void) | undefined;
+  #ended = false;
+  /** Called when a full queue has room again. */
+  onRoom: () => void = () => undefined;
+  /** Progress was asked for and not yet answered, as some watch is behind. */
+  progressWanted = false;
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get full(): boolean {
+    return (
+      this.#bytes >= STREAM_QUEUE_BYTES_MAX ||
+      this.#responses.length - this.#head >= STREAM_QUEUE_RESPONSES_MAX
+    );
+  }
+
+  push(response: WatchResponse, bytes: number): void {
+    if (this.#ended) return;
+    const reader = this.#reader;
+    if (reader) {
+      this.#reader = undefined;
+      reader(response);
+      return;
+    }
+    this.#responses.push(response);
+    this.#sizes.push(bytes);
+    this.#bytes += bytes;
+  }
+
+  /** The next response; undefined once the stream has ended. */
+  next(): Promise<WatchResponse | undefined> {
+    const response = this.#responses[this.#head];
+    if (response) {
+      const wasFull = this.full;
+      this.#bytes -= this.#sizes[this.#head]!;
+      this.#head++;
+      this.#trim();
+      if (wasFull && !this.full) this.onRoom();
+      return Promise.resolve(response);
+    }
+    if (this.#ended) return Promise.resolve(undefined);
+    return new Promise((resolve) => (this.#reader = resolve));
+  }
+
+  #trim(): void {
+    if (this.#head < 64 || this.#head * 2 < this.#responses.length) return;
+    this.#responses = this.#responses.slice(this.#head);
+    this.#sizes = this.#sizes.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** Nothing more comes; what is queued is dropped. */
+  end(): void {
+    this.#ended = true;
+    this.#responses = [];
+    this.#sizes = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#reader?.(undefined);
+    this.#reader = undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import {
+  type Event,
+  Event_EventType,
+  WatchCreateRequest_FilterType as Filter,
+} from "@raft2kube/proto/gen/etcd.ts";
+import type { KeyRange } from "../key-range.ts";
+import type { WatchStreamQueue } from "./stream-queue.ts";
+
+/** One watch of one stream. */
+export interface Watcher {
+  readonly id: bigint;
+  readonly range: KeyRange;
+  readonly stream: WatchStreamQueue;
+  readonly prevKv: boolean;
+  readonly progressNotify: boolean;
+  readonly fragment: boolean;
+  readonly noPut: boolean;
+  readonly noDelete: boolean;
+  /** The first revision not yet sent (S5). */
+  nextRevision: number;
+  /** Behind the present: events reach it by catching up, in order, and not as they happen. */
+  behind: boolean;
+  /** Nothing was sent since the last round of progress notices. */
+  quiet: boolean;
+}
+
+/** The events that a watcher's filters let through. */
+export function filterEvents(watcher: Watcher, events: Event[]): Event[] {
+  if (!watcher.noPut && !watcher.noDelete) return events;
+  return events.filter(({ type }) =>
+    type === Event_EventType.DELETE ? !watcher.noDelete : !watcher.noPut,
+  );
+}
+
+export function filtersOf(filters: readonly number[]): { noPut: boolean; noDelete: boolean } {
+  return {
+    noPut: filters.includes(Filter.NOPUT),
+    noDelete: filters.includes(Filter.NODELETE),
+  };
+}

@@ -1,0 +1,81 @@
+import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import type { KeyRange } from "./key-range.ts";
+import type { Change } from "./recent.ts";
+import type { State } from "./state.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The changes of one revision (S3). They show in the index at once, so that later operations of the same transaction see
+ * them; whoever may fail must check before the first change. `commit` makes the revision, if anything changed.
+ */
+export class WriteTransaction {
+  readonly #state: State;
+  readonly #main: number;
+  readonly #changes: Change[] = [];
+
+  constructor(state: State) {
+    this.#state = state;
+    this.#main = state.revision + 1;
+  }
+
+  /** The revision that a read inside the transaction sees. */
+  get revision(): number {
+    return this.#changes.length > 0 ? this.#main : this.#state.revision;
+  }
+
+  /** A record as of this transaction, its own changes included. */
+  read(main: number, sub: number): KeyValue {
+    const own = main === this.#main ? this.#changes[sub] : undefined;
+    return own ? own.kv : this.#state.records.read(main, sub);
+  }
+
+  /** Writes one key. Key and value are copied: requests hold views of whole network frames. */
+  put(key: string, value: Buffer, lease: bigint): void {
+    const sub = this.#changes.length;
+    const { createRevision, version } = this.#state.index.put(key, this.#main, sub);
+    const kv: KeyValue = {
+      key: Buffer.from(key, "latin1"),
+      createRevision,
+      modRevision: this.#main,
+      version,
+      value: Buffer.from(value),
+      lease,
+    };
+    this.#changes.push({ key, kv, deleted: false });
+    this.#state.leases.attach(key, lease);
+  }
+
+  /** Deletes the keys of a range; returns how many there were. */
+  delete(range: KeyRange): number {
+    const keys: string[] = [];
+    this.#state.index.visit(range, this.#main, (key) => {
+      keys.push(key);
+      return undefined;
+    });
+    for (const key of keys) this.#deleteKey(key);
+    return keys.length;
+  }
+
+  #deleteKey(key: string): void {
+    this.#state.index.tombstone(key, this.#main, this.#changes.length);
+    const kv: KeyValue = {
+      key: Buffer.from(key, "latin1"),
+      createRevision: 0,
+      modRevision: this.#main,
+      version: 0,
+      value: EMPTY,
+      lease: 0n,
+    };
+    this.#changes.push({ key, kv, deleted: true });
+    this.#state.leases.attach(key, 0n);
+  }
+
+  /** Ends the transaction. */
+  commit(): void {
+    if (this.#changes.length === 0) return;
+    this.#state.recent.add(this.#main, this.#changes);
+    this.#state.revision = this.#main;
+    this.#state.onRevision(this.#main, this.#changes);
+  }
+}
