@@ -15,8 +15,6 @@ import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { type ClusterFiles, ensurePki } from "./pki.ts";
-import { preparePlugins } from "./plugins.ts";
-import { prepareImages } from "./images.ts";
 
 export interface BringUp {
   readonly config: ClusterConfig;
@@ -56,9 +54,6 @@ async function steps(what: BringUp): Promise<void> {
     return result;
   };
   const files = await step("certificates", () => prepareFiles(config));
-  await step("images and plugins", async () => {
-    await Promise.all([prepareImages(config), preparePlugins(config)]);
-  });
   await step("network namespace of the node", () => addNodeLink(config));
   await step("control plane", () => ensureProcess(config, "control", signal));
   const connection = await kubeConnection(files.kubeconfig("admin"));

@@ -26,6 +26,8 @@ export interface ClusterConfig {
   readonly clusterDomain: string;
   /** Comma-separated etcd endpoints to use in the embedded store's place. */
   readonly etcdServers?: string;
+  /** A folder of CNI plugins to use in place of our own. */
+  readonly cniBinDir?: string;
 }
 
 /** Clusters that can run side by side on one host. */
@@ -33,6 +35,8 @@ export const CLUSTERS_MAX = 16;
 
 const API_PORT_FIRST = 6443;
 const FORMAT_VERSION = 1;
+/** A node's name is a label's value too. */
+const NAME_LENGTH_MAX = 63;
 
 export interface ClusterRoots {
   /** Holds one data folder per cluster. */
@@ -61,7 +65,7 @@ export function checkClusterName(name: string): string {
 export async function planCluster(
   name: string,
   roots: ClusterRoots,
-  choices: { etcdServers?: string; apiPort?: number; nodeName?: string } = {},
+  choices: { etcdServers?: string; apiPort?: number; cniBinDir?: string } = {},
 ): Promise<ClusterConfig> {
   const others = await listClusters(roots);
   const taken = new Set(others.map((config) => config.slot));
@@ -75,7 +79,7 @@ export async function planCluster(
     formatVersion: FORMAT_VERSION,
     name,
     slot,
-    nodeName: choices.nodeName ?? `${name}-${hostname().toLowerCase()}`.slice(0, 63),
+    nodeName: `${name}-${hostname().toLowerCase()}`.slice(0, NAME_LENGTH_MAX),
     dataDir: join(roots.data, name),
     runDir: join(roots.run, name),
     apiPort: choices.apiPort ?? API_PORT_FIRST + slot,
@@ -87,6 +91,7 @@ export async function planCluster(
     dnsAddress: `10.${96 + slot}.0.10`,
     clusterDomain: "cluster.local",
     ...(choices.etcdServers === undefined ? {} : { etcdServers: choices.etcdServers }),
+    ...(choices.cniBinDir === undefined ? {} : { cniBinDir: choices.cniBinDir }),
   };
 }
 

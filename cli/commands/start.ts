@@ -24,6 +24,7 @@ interface StartFlags {
   mergeKubeconfig?: boolean;
   etcdServers?: string;
   apiPort?: string;
+  cniBinDir?: string;
   output?: string;
 }
 
@@ -36,6 +37,7 @@ export function command(): Command {
     .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
     .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
+    .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
     .option("-o, --output <format>", "json: print one JSON object at the end")
     .action((flags: StartFlags) => start(flags));
 }
@@ -76,8 +78,8 @@ async function start(flags: StartFlags): Promise<void> {
   }
 }
 
-function newClusterChoices(flags: StartFlags): { etcdServers?: string; apiPort?: number } {
-  const { etcdServers, apiPort } = flags;
+function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {
+  const { etcdServers, apiPort, cniBinDir } = flags;
   const port = apiPort === undefined ? undefined : Number(apiPort);
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
     throw new CommandError("BAD_FLAG", `--api-port ${apiPort} is no port`, {
@@ -87,6 +89,7 @@ function newClusterChoices(flags: StartFlags): { etcdServers?: string; apiPort?:
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
     ...(port === undefined ? {} : { apiPort: port }),
+    ...(cniBinDir === undefined ? {} : { cniBinDir }),
   };
 }
 
@@ -95,9 +98,10 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   const changed = [
     flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
     flags.apiPort !== undefined && Number(flags.apiPort) !== existing.apiPort,
+    flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
   ];
   if (!changed.includes(true)) return;
-  throw new CommandError("FIXED", `"${existing.name}" exists; its store and port cannot change`, {
+  throw new CommandError("FIXED", `"${existing.name}" exists; its store, port and plugins cannot change`, {
     remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
   });
 }

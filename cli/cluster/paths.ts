@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { PLUGINS_DIR } from "./assets.ts";
+import type { ClusterConfig } from "./config.ts";
+
+/** Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down. */
+export interface NodePaths {
+  readonly sockets: string;
+  readonly criSocket: string;
+  readonly csiSocket: string;
+  /** Commands that concern a running node: loading images. */
+  readonly controlSocket: string;
+  readonly runtimeState: string;
+  readonly runtimeRoot: string;
+  readonly kubeletRoot: string;
+  readonly podLogs: string;
+  readonly csiData: string;
+  readonly cniConfDir: string;
+  readonly cniBinDir: string;
+  /** Addresses given to pods. */
+  readonly cniAddresses: string;
+}
+
+export function nodePaths(config: ClusterConfig): NodePaths {
+  const { dataDir, runDir } = config;
+  const sockets = join(runDir, "sock");
+  return {
+    sockets,
+    criSocket: join(sockets, "cri.sock"),
+    csiSocket: join(sockets, "csi-hostpath.sock"),
+    controlSocket: join(sockets, "node.sock"),
+    runtimeState: join(runDir, "runtime"),
+    runtimeRoot: join(dataDir, "runtime"),
+    kubeletRoot: join(dataDir, "kubelet"),
+    podLogs: join(dataDir, "logs", "pods"),
+    csiData: join(dataDir, "csi"),
+    cniConfDir: join(runDir, "cni", "net.d"),
+    cniBinDir: config.cniBinDir ?? PLUGINS_DIR,
+    cniAddresses: join(runDir, "cni", "networks"),
+  };
+}

@@ -1,0 +1,56 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { request } from "node:http";
+import { Command } from "commander";
+import { asError } from "@raft2kube/std/errors.ts";
+import { nodePaths } from "../cluster/paths.ts";
+import { CommandError } from "../terminal.ts";
+import { clusterOf } from "./cluster-of.ts";
+
+export function command(): Command {
+  const image = new Command("image").description("Images of a cluster's node.");
+  image
+    .command("load")
+    .argument("<file>", "an OCI or Docker archive (buildah, docker save, skopeo copy)")
+    .description("Load the images of an archive into the node.")
+    .option("--name <name>", "the cluster's name", "default")
+    .option("-o, --output <format>", "json")
+    .action(load);
+  return image;
+}
+
+interface Loaded {
+  readonly loaded: readonly string[];
+}
+
+async function load(file: string, flags: { name: string; output?: string }): Promise<void> {
+  await stat(file).catch((cause: unknown) => {
+    const message = `${file} cannot be read: ${asError(cause).message}`;
+    throw new CommandError("NO_FILE", message, { cause });
+  });
+  const config = await clusterOf(flags.name);
+  const result = await post(nodePaths(config).controlSocket, file);
+  const text = flags.output === "json"
+    ? JSON.stringify(result)
+    : result.loaded.map((name) => `loaded ${name}`).join("\n");
+  process.stdout.write(`${text}\n`);
+}
+
+function post(socketPath: string, file: string): Promise<Loaded> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path: "/images", method: "POST" }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.on("end", () => {
+        const answer = JSON.parse(body) as Loaded & { error?: string };
+        if (response.statusCode === 200) return resolve(answer);
+        reject(new CommandError("BAD_IMAGE", `${file}: ${answer.error}`));
+      });
+    });
+    call.on("error", (cause) => {
+      const remedy = "r2k status; r2k start";
+      reject(new CommandError("NO_NODE", "the node does not answer", { remedy, cause }));
+    });
+    createReadStream(file).pipe(call);
+  });
+}

@@ -1,0 +1,102 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import type { Command } from "commander";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { type ClusterFiles, clusterFiles } from "../cluster/pki.ts";
+import { type Parts, processCommand } from "./running.ts";
+
+/** The process of the control plane: store, apiserver, controllers, scheduler. */
+export function command(): Command {
+  return processCommand("control", start);
+}
+
+async function start(config: ClusterConfig, parts: Parts): Promise<void> {
+  const files = clusterFiles(config);
+  const etcd = await startEtcd(config, parts);
+  await startApi(config, files, etcd, parts);
+  await startControl(config, files, parts);
+}
+
+/** The embedded store, or the client of the one that `--etcd-servers` names. */
+async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClient> {
+  const { etcdServers } = config;
+  if (etcdServers !== undefined) {
+    const { connectEtcd } = await import("@raft2kube/client-etcd/grpc.ts");
+    return parts.start("store client", () => {
+      return Promise.resolve(connectEtcd({ endpoints: etcdServers.split(",") }));
+    });
+  }
+  const { startStore } = await import("@raft2kube/store/main.ts");
+  const dataDir = join(config.dataDir, "store");
+  const path = join(config.runDir, "store.sock");
+  const store = await parts.start("store", () => startStore({ dataDir, listenClient: { path } }));
+  return store.client;
+}
+
+async function startApi(
+  config: ClusterConfig,
+  files: ClusterFiles,
+  etcd: EtcdClient,
+  parts: Parts,
+): Promise<void> {
+  const { startApiserver } = await import("@raft2kube/apiserver/main.ts");
+  const kubeletClient = await readPair(files, "apiserver-kubelet-client");
+  const tls = await readPair(files, "apiserver");
+  const ca = await readFile(files.pair("ca").cert, "utf8");
+  const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
+  const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
+  await parts.start("apiserver", () =>
+    startApiserver({
+      etcd,
+      listen: ["127.0.0.1", config.hostAddress].map((host) => ({ host, port: config.apiPort })),
+      tls,
+      clientCa: ca,
+      serviceAccountKey: {
+        privateKey,
+        publicKeys: [publicKey],
+        issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
+      },
+      serviceCidr: config.serviceCidr,
+      advertiseAddress: config.hostAddress,
+      advertisePort: config.apiPort,
+      kubeletClient: { ...kubeletClient, ca },
+    }),
+  );
+}
+
+async function startControl(
+  config: ClusterConfig,
+  files: ClusterFiles,
+  parts: Parts,
+): Promise<void> {
+  const [{ startControllers }, { startScheduler }] = await Promise.all([
+    import("@raft2kube/controllers/main.ts"),
+    import("@raft2kube/scheduler/main.ts"),
+  ]);
+  const ca = await readPair(files, "ca");
+  await parts.start("controllers", async () =>
+    startControllers({
+      connection: await kubeConnection(files.kubeconfig("controller-manager")),
+      clusterCidr: config.podCidr,
+      rootCa: ca.cert,
+      clusterSigning: ca,
+      // The only instance: an election would cost the first start its lease time after a crash.
+      leaderElect: false,
+      clock: systemClock(),
+    }),
+  );
+  await parts.start("scheduler", async () =>
+    startScheduler({
+      connection: await kubeConnection(files.kubeconfig("scheduler")),
+      leaderElect: false,
+    }),
+  );
+}
+
+async function readPair(files: ClusterFiles, name: string): Promise<{ cert: string; key: string }> {
+  const { cert, key } = files.pair(name);
+  return { cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8") };
+}

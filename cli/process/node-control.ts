@@ -1,0 +1,45 @@
+import { rm } from "node:fs/promises";
+import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Closable } from "./running.ts";
+
+/**
+ * What the command line may ask of a running node that no public protocol has: `POST /images` with an
+ * OCI or Docker archive loads its images. A Unix socket that only its owner may open.
+ */
+export async function startNodeControl(path: string, images: ImageStore): Promise<Closable> {
+  await rm(path, { force: true });
+  const server = createServer((request, response) => void serve(images, request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function serve(
+  images: ImageStore,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = (status: number, body: unknown) => {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body));
+  };
+  if (request.method !== "POST" || request.url !== "/images") {
+    return answer(404, { error: `there is no ${request.method} ${request.url}` });
+  }
+  try {
+    answer(200, { loaded: await loadArchive(images, request) });
+  } catch (thrown) {
+    answer(400, { error: messageOf(thrown) });
+  }
+}

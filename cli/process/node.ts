@@ -1,0 +1,130 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
+import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
+import { startDns } from "@raft2kube/dns/main.ts";
+import { startKubelet } from "@raft2kube/kubelet/main.ts";
+import { startProxy } from "@raft2kube/proxy/main.ts";
+import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
+import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Command } from "commander";
+import { clusterCgroup } from "../host/remove.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { type KubeconfigUser, clusterFiles } from "../cluster/pki.ts";
+import { nodePaths } from "../cluster/paths.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { startNodeControl } from "./node-control.ts";
+import { type Parts, processCommand } from "./running.ts";
+
+const KUBELET_PORT = 10_250;
+const DNS_PORT = 53;
+
+/** The process of everything on a node; it runs in the node's network namespace. */
+export function command(): Command {
+  return processCommand("node", start);
+}
+
+async function start(config: ClusterConfig, parts: Parts): Promise<void> {
+  const clock = systemClock();
+  const paths = nodePaths(config);
+  for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
+  const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
+  await parts.start("node control", () => startNodeControl(paths.controlSocket, runtime.images));
+  await buildDemoImages(runtime.images, {
+    busybox: await program("busybox"),
+    init: await program("catatonit"),
+  });
+  await parts.start("proxy", async () => {
+    const client = await clientAs(config, "proxy", clock);
+    return startProxy({ client, nodeName: config.nodeName, clusterCidr: config.podCidr, clock });
+  });
+  await parts.start("dns", async () => {
+    const client = await clientAs(config, "dns", clock);
+    const { nodeAddress: address, clusterDomain } = config;
+    return startDns({ client, address, port: DNS_PORT, clusterDomain, clock });
+  });
+  await parts.start("kubelet", () => startNodeKubelet(config, clock));
+  await startStorage(config, parts, clock);
+}
+
+async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {
+  const paths = nodePaths(config);
+  return startRuntime({
+    socket: paths.criSocket,
+    stateDir: paths.runtimeState,
+    rootDir: paths.runtimeRoot,
+    cniConfDir: paths.cniConfDir,
+    cniBinDirs: [paths.cniBinDir],
+    cgroupParent: `${clusterCgroup(config.name)}/sandboxes`,
+    ociRuntime: { path: await program("crun"), kind: "crun" },
+    conmon: await program("conmon"),
+    pausePath: await program("catatonit"),
+    clock,
+  });
+}
+
+async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
+  const paths = nodePaths(config);
+  const files = clusterFiles(config);
+  const pair = files.pair("kubelet");
+  const read = (path: string) => readFile(path, "utf8");
+  return startKubelet({
+    nodeName: config.nodeName,
+    nodeAddresses: [config.nodeAddress],
+    client: await clientAs(config, "kubelet", clock),
+    runtimeEndpoint: `unix://${paths.criSocket}`,
+    rootDir: paths.kubeletRoot,
+    podLogsDir: paths.podLogs,
+    cgroupRoot: clusterCgroup(config.name),
+    clusterDns: [config.dnsAddress],
+    clusterDomain: config.clusterDomain,
+    server: {
+      listen: { host: config.nodeAddress, port: KUBELET_PORT },
+      cert: await read(pair.cert),
+      key: await read(pair.key),
+      clientCa: await read(files.pair("ca").cert),
+    },
+    onPodCidrs: async ([podCidr = config.podCidr]) => {
+      const conflist = bridgeConflist({ name: "r2k", podCidr, dataDir: paths.cniAddresses });
+      await writeFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
+    },
+    clock,
+  });
+}
+
+async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {
+  const paths = nodePaths(config);
+  await parts.start("csi driver", () =>
+    startHostPathDriver({
+      socket: paths.csiSocket,
+      dataDir: paths.csiData,
+      nodeId: config.nodeName,
+      registrationDir: join(paths.kubeletRoot, "plugins_registry"),
+      clock,
+    }),
+  );
+  await parts.start("csi provisioner", async () => {
+    const client = await clientAs(config, "csi-provisioner", clock);
+    return startProvisioner({ client, driverSocket: paths.csiSocket, clock });
+  });
+}
+
+async function clientAs(
+  config: ClusterConfig,
+  user: KubeconfigUser,
+  clock: Clock,
+): Promise<KubeClient> {
+  const connection = await kubeConnection(clusterFiles(config).kubeconfig(user));
+  return new KubeClient({ ...connection, clock, userAgent: `r2k-${user}` });
+}
+
+async function program(name: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
+  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy: "r2k doctor" });
+}

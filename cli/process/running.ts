@@ -1,0 +1,89 @@
+import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { Command } from "commander";
+import { readFile } from "node:fs/promises";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { announce } from "./supervise.ts";
+
+/** Something started that can be ended. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** Parts that were started one after the other, and end in the opposite order. */
+export class Parts implements Closable {
+  #started: { name: string; part: Closable }[] = [];
+
+  /** Starts a part and keeps it; its failure carries its name. */
+  async start<T extends Closable>(name: string, start: () => Promise<T>): Promise<T> {
+    try {
+      const part = await start();
+      this.#started.push({ name, part });
+      return part;
+    } catch (cause) {
+      const error = asError(cause);
+      const remedy = cause instanceof CodedError ? cause.remedy : undefined;
+      throw new CodedError("PART", `${name} did not start: ${error.message}`, {
+        cause,
+        ...(remedy === undefined ? {} : { remedy }),
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { name, part } of this.#started.splice(0).reverse()) {
+      try {
+        await part.close();
+      } catch (thrown) {
+        logger("process").error(`${name} did not close well`, { err: asError(thrown) });
+      }
+    }
+  }
+}
+
+/** The command of a cluster's process: starts its parts, says so, and closes them on SIGTERM. */
+export function processCommand(
+  name: string,
+  start: (config: ClusterConfig, parts: Parts) => Promise<void>,
+): Command {
+  return new Command(name)
+    .description(`The ${name} process of a cluster; started by \`r2k start\`.`)
+    .requiredOption("--config <file>", "the cluster's cluster.json")
+    .action(async (flags: { config: string }) => {
+      configureLog({});
+      const config = JSON.parse(await readFile(flags.config, "utf8")) as ClusterConfig;
+      await run(name, config, start);
+    });
+}
+
+async function run(
+  name: string,
+  config: ClusterConfig,
+  start: (config: ClusterConfig, parts: Parts) => Promise<void>,
+): Promise<void> {
+  const log = logger("process");
+  const parts = new Parts();
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= parts.close().then(() => process.exit(process.exitCode ?? 0)));
+  for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, close);
+  process.on("unhandledRejection", (reason) => die(log, reason));
+  process.on("uncaughtException", (error) => die(log, error));
+  try {
+    await start(config, parts);
+    log.info(`${name} is ready`);
+    announce({ state: "ready" });
+  } catch (thrown) {
+    const error = asError(thrown);
+    log.error(`${name} did not start`, { err: error });
+    const remedy = error instanceof CodedError ? error.remedy : undefined;
+    announce({ state: "failed", message: error.message, ...(remedy ? { remedy } : {}) });
+    process.exitCode = 1;
+    await close();
+  }
+}
+
+/** An error that nothing handled: the state is unknown, so the process ends; containers go on. */
+function die(log: ReturnType<typeof logger>, reason: unknown): void {
+  log.error("the process ends: an error that nothing handled", { err: asError(reason) });
+  process.exit(70);
+}
