@@ -73,3 +73,14 @@ export const STATIC_POD_FILE_BYTES_MAX = 1 << 20;
 export const STREAM_IDLE_MS = 4 * 3_600_000;
 export const REVIEW_CACHE_MS = 120_000;
 export const REVIEW_CACHE_MAX = 1_000;
+
+/** A status that could not be written is written again after this, doubled up to the most. */
+export const STATUS_RETRY_MS = 250;
+export const STATUS_RETRY_MAX_MS = 10_000;
+/** Mirror pods that could not be written are tried again after this. */
+export const MIRROR_RETRY_MS = 5_000;
+/** ConfigMaps, Secrets and tokens kept in memory, each. */
+export const OBJECTS_CACHED_MAX = 1_000;
+export const TOKENS_CACHED_MAX = 1_000;
+/** At the start the runtime may come up beside the kubelet. */
+export const RUNTIME_START_MS = 60_000;

@@ -1,4 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { fullNameOf } from "./pods/pod-identity.ts";
 
 export type PodEventReason =
   | "Pulling"
@@ -39,4 +41,16 @@ export interface PodEventSink {
     message: string,
     container?: string,
   ): void;
+}
+
+/** A kubelet without API server tells its log. */
+export function logEvents(): PodEventSink {
+  const log = logger("kubelet-events");
+  return {
+    record(pod, type, reason, message, container) {
+      const about = { pod: fullNameOf(pod), reason, ...(container ? { container } : {}) };
+      if (type === "Warning") log.warn(message, about);
+      else log.info(message, about);
+    },
+  };
 }

@@ -1,0 +1,138 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { MIRROR_RETRY_MS } from "../limits.ts";
+import {
+  CONFIG_HASH,
+  CONFIG_MIRROR,
+  fullNameOf,
+  nameOf,
+  namespaceOf,
+  uidOf,
+} from "../pods/pod-identity.ts";
+
+const log = logger("kubelet-mirror");
+
+/** What has to happen so that each static pod has its one mirror. */
+export interface MirrorPlan {
+  create: Pod[];
+  delete: Pod[];
+}
+
+/** Compares static pods with the mirrors that the API shows for this node. */
+export function planMirrors(statics: Pod[], mirrors: Pod[]): MirrorPlan {
+  const byName = new Map(statics.map((pod) => [fullNameOf(pod), pod]));
+  const plan: MirrorPlan = { create: [], delete: [] };
+  const shown = new Set<string>();
+  for (const mirror of mirrors) {
+    const name = fullNameOf(mirror);
+    const pod = byName.get(name);
+    const hash = mirror.metadata.annotations?.[CONFIG_MIRROR];
+    const right = pod && hash === pod.metadata.annotations?.[CONFIG_HASH];
+    if (right && !mirror.metadata.deletionTimestamp) shown.add(name);
+    else plan.delete.push(mirror);
+  }
+  const going = new Set(plan.delete.map(fullNameOf));
+  for (const pod of statics) {
+    // Its wrong mirror goes first; the next round makes the right one.
+    if (!shown.has(fullNameOf(pod)) && !going.has(fullNameOf(pod))) plan.create.push(pod);
+  }
+  return plan;
+}
+
+/** The API object that shows a static pod: owned by the node, so that it goes with it. */
+export function mirrorOf(pod: Pod, node: { name: string; uid: string }): Pod {
+  const { uid: _, ...metadata } = pod.metadata;
+  const hash = pod.metadata.annotations?.[CONFIG_HASH] ?? "";
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...metadata,
+      annotations: { ...metadata.annotations, [CONFIG_MIRROR]: hash },
+      ownerReferences: [
+        { apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid, controller: true },
+      ],
+    },
+    spec: pod.spec,
+  };
+}
+
+export interface MirrorPodsOptions {
+  pods: ResourceClient<Pod>;
+  clock: Clock;
+  statics(): Pod[];
+  mirrors(): Pod[];
+  /** Undefined until the node is registered: a mirror without owner would be refused. */
+  node(): { name: string; uid: string } | undefined;
+}
+
+/** Keeps the mirrors of static pods in the API. */
+export class MirrorPods {
+  readonly #options: MirrorPodsOptions;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: MirrorPodsOptions) {
+    this.#options = options;
+  }
+
+  /** Static pods, mirrors or the node's registration changed. */
+  trigger(): void {
+    if (this.#closed) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#timer?.cancel();
+    this.#running = this.#sync()
+      .catch((thrown: unknown) => {
+        log.warn("mirror pods not written, trying again", { error: messageOf(thrown) });
+        if (this.#closed) return;
+        this.#timer = this.#options.clock.after(MIRROR_RETRY_MS, () => this.trigger());
+      })
+      .finally(() => {
+        this.#running = undefined;
+        if (this.#again) {
+          this.#again = false;
+          this.trigger();
+        }
+      });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #sync(): Promise<void> {
+    const { pods, statics, mirrors, node } = this.#options;
+    const owner = node();
+    if (!owner) return;
+    const plan = planMirrors(statics(), mirrors());
+    for (const mirror of plan.delete) await this.#delete(mirror);
+    for (const pod of plan.create) {
+      try {
+        await pods.create(mirrorOf(pod, owner));
+      } catch (thrown) {
+        if (!isAlreadyExists(thrown)) throw thrown;
+      }
+    }
+  }
+
+  async #delete(mirror: Pod): Promise<void> {
+    const where = { namespace: namespaceOf(mirror), name: nameOf(mirror) };
+    const preconditions = { uid: uidOf(mirror) };
+    try {
+      await this.#options.pods.delete(where, { gracePeriodSeconds: 0, preconditions });
+    } catch (thrown) {
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type {
+  ConfigMap,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Secret,
+  Service,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import {
+  CONFIG_MAPS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  SECRETS,
+  SERVICES,
+} from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { OBJECT_TTL_MS, OBJECTS_CACHED_MAX } from "../limits.ts";
+import type { PodObjects } from "../pod-objects.ts";
+import { ServiceAccountTokens } from "./tokens.ts";
+
+/**
+ * Objects that pods refer to, read from the API by name, which is all the Node authorizer grants.
+ * ConfigMaps and Secrets are kept for a minute, so that many pods of one kind do not ask each time.
+ */
+export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
+  const configMaps = new FreshObjects<ConfigMap>(client, CONFIG_MAPS, clock);
+  const secrets = new FreshObjects<Secret>(client, SECRETS, clock);
+  const tokens = new ServiceAccountTokens(client, clock);
+  return {
+    configMap: (namespace, name) => configMaps.get(namespace, name),
+    secret: (namespace, name) => secrets.get(namespace, name),
+    claim: (namespace, name) =>
+      optional(
+        client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).get({ namespace, name }),
+      ),
+    persistentVolume: (name) =>
+      optional(client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name })),
+    async services() {
+      const informer = informers.of<Service>(SERVICES);
+      await informer.synced;
+      return informer.store.list();
+    },
+    token: (pod, fields) => tokens.get(pod, fields),
+  };
+}
+
+/** Reads of one resource that are at most a minute old; readers at the same time share one. */
+class FreshObjects<T extends KubeObject> {
+  readonly #client: KubeClient;
+  readonly #type: ResourceType;
+  readonly #clock: Clock;
+  readonly #read = new Map<string, { read_ms: number; object: Promise<T | undefined> }>();
+
+  constructor(client: KubeClient, type: ResourceType, clock: Clock) {
+    this.#client = client;
+    this.#type = type;
+    this.#clock = clock;
+  }
+
+  get(namespace: string, name: string): Promise<T | undefined> {
+    const key = `${namespace}/${name}`;
+    const read_ms = this.#clock.monotonic();
+    const cached = this.#read.get(key);
+    if (cached && read_ms - cached.read_ms < OBJECT_TTL_MS) return cached.object;
+    const object = optional(this.#client.resource<T>(this.#type).get({ namespace, name }));
+    const entry = { read_ms, object };
+    this.#read.delete(key);
+    this.#read.set(key, entry);
+    const [oldest] = this.#read.keys();
+    if (this.#read.size > OBJECTS_CACHED_MAX && oldest) this.#read.delete(oldest);
+    // What is missing or failed is asked for anew: a pod waits for it.
+    const drop = () => {
+      if (this.#read.get(key) === entry) this.#read.delete(key);
+    };
+    object.then((found) => found ?? drop(), drop);
+    return object;
+  }
+}
+
+async function optional<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}

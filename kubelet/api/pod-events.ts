@@ -1,0 +1,33 @@
+import type { ObjectReference, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { PodEventSink } from "../pod-event-sink.ts";
+import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+
+const LISTS = {
+  init: "initContainers",
+  regular: "containers",
+  ephemeral: "ephemeralContainers",
+} as const;
+
+/** Events of pods as objects of the API. */
+export function apiPodEvents(recorder: EventRecorder): PodEventSink {
+  return {
+    record(pod, type, reason, message, container) {
+      recorder.record(referenceTo(pod, container), type, reason, message);
+    },
+  };
+}
+
+function referenceTo(pod: Pod, container: string | undefined): ObjectReference {
+  const found = containersOf(pod).find((one) => one.container.name === container);
+  const fieldPath = found ? `spec.${LISTS[found.kind]}{${container}}` : undefined;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    namespace: namespaceOf(pod),
+    name: nameOf(pod),
+    uid: uidOf(pod),
+    ...(pod.metadata.resourceVersion ? { resourceVersion: pod.metadata.resourceVersion } : {}),
+    ...(fieldPath ? { fieldPath } : {}),
+  };
+}

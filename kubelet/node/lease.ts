@@ -1,0 +1,65 @@
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { microTimeText } from "@raft2kube/client-kube/time.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { NODE_LEASE_RENEW_MS, NODE_LEASE_S, NODE_RETRY_MS } from "../limits.ts";
+
+const log = logger("kubelet-lease");
+const NAMESPACE = "kube-node-lease";
+
+export interface NodeLeaseOptions {
+  leases: ResourceClient<Lease>;
+  clock: Clock;
+  node: { name: string; uid: string };
+  signal: AbortSignal;
+}
+
+/** Renews the node's Lease until aborted: the cheap sign that the node is alive. */
+export async function renewNodeLease(options: NodeLeaseOptions): Promise<void> {
+  const { clock, signal } = options;
+  let held: Lease | undefined;
+  while (!signal.aborted) {
+    let pause_ms = NODE_LEASE_RENEW_MS;
+    try {
+      held = await renew(options, held);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      log.warn("node lease not renewed, trying again", { error: messageOf(thrown) });
+      held = undefined;
+      pause_ms = NODE_RETRY_MS;
+    }
+    await delay(clock, pause_ms, signal);
+  }
+}
+
+async function renew(
+  { leases, clock, node }: NodeLeaseOptions,
+  held: Lease | undefined,
+): Promise<Lease> {
+  const spec = {
+    holderIdentity: node.name,
+    leaseDurationSeconds: NODE_LEASE_S,
+    renewTime: microTimeText(clock.now()),
+  };
+  const name = { namespace: NAMESPACE, name: node.name };
+  const current = held ?? (await present(leases, name));
+  if (current) return leases.update({ ...current, spec: { ...current.spec, ...spec } });
+  const owner = { apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid };
+  return leases.create({ metadata: { ...name, ownerReferences: [owner] }, spec });
+}
+
+async function present(
+  leases: ResourceClient<Lease>,
+  name: { namespace: string; name: string },
+): Promise<Lease | undefined> {
+  try {
+    return await leases.get(name);
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}

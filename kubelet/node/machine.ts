@@ -1,0 +1,66 @@
+import { readFile, statfs } from "node:fs/promises";
+import os from "node:os";
+import { isErrno } from "@raft2kube/std/errors.ts";
+
+/** What the machine has and what is left of it. */
+export interface FilesystemSpace {
+  capacity_bytes: number;
+  available_bytes: number;
+  inodes: number;
+  inodesFree: number;
+}
+
+/** Space of the file system that holds `path`. */
+export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
+  const { bsize, blocks, bavail, files, ffree } = await statfs(path);
+  return {
+    capacity_bytes: blocks * bsize,
+    available_bytes: bavail * bsize,
+    inodes: files,
+    inodesFree: ffree,
+  };
+}
+
+/** Memory that could be given to processes now (MemAvailable), in bytes. */
+export async function memoryAvailable_bytes(): Promise<number> {
+  const text = await readFile("/proc/meminfo", "utf8");
+  const kibibytes = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
+  return Number(kibibytes ?? 0) * 1024;
+}
+
+export interface MachineIdentity {
+  machineID: string;
+  systemUUID: string;
+  bootID: string;
+  kernelVersion: string;
+  osImage: string;
+  architecture: string;
+}
+
+/** Names of this machine and its system, for `status.nodeInfo`. Unreadable ones are empty. */
+export async function machineIdentity(): Promise<MachineIdentity> {
+  const release = await textOf("/etc/os-release");
+  return {
+    machineID: await textOf("/etc/machine-id"),
+    systemUUID: await textOf("/sys/class/dmi/id/product_uuid"),
+    bootID: await textOf("/proc/sys/kernel/random/boot_id"),
+    kernelVersion: os.release(),
+    osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(release)?.[1] ?? "",
+    architecture: architecture(),
+  };
+}
+
+/** The processor's name as container images spell it. */
+export function architecture(): string {
+  return { x64: "amd64", ia32: "386" }[os.arch() as string] ?? os.arch();
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (thrown) {
+    // Absent on this system, or not for this user: the field stays empty.
+    if (isErrno(thrown, "ENOENT", "EACCES", "ENOTDIR", "EIO", "ENODATA")) return "";
+    throw thrown;
+  }
+}

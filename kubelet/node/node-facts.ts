@@ -1,0 +1,47 @@
+import type { ContainerImage, NodeAddress } from "@raft2kube/api/gen/core/v1.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { NODE_IMAGES_MAX } from "../limits.ts";
+
+/** The version that this kubelet reports; upstream's skew rules look at it. */
+export const KUBELET_VERSION = "v1.36.0";
+
+/** Why the runtime keeps the node from being ready, in upstream's words; empty when it does not. */
+export async function runtimeProblem({ runtime }: Runtime): Promise<string> {
+  try {
+    const { status } = await runtime.status({}, { timeout_ms: STATUS_TIMEOUT_MS });
+    const problems = (status?.conditions ?? [])
+      .filter((condition) => !condition.status)
+      .map(({ type, reason, message }) => {
+        const what = type === "NetworkReady" ? "container runtime network" : "container runtime";
+        return `${what} not ready: ${type}=false reason:${reason} message:${message}`;
+      });
+    return problems.join("; ");
+  } catch (thrown) {
+    return `container runtime is down: ${messageOf(thrown)}`;
+  }
+}
+
+const STATUS_TIMEOUT_MS = 5_000;
+
+/** The node's largest images, as its status names them for the scheduler. */
+export async function nodeImages({ images }: Runtime): Promise<ContainerImage[]> {
+  const { images: all } = await images.listImages({});
+  return all
+    .sort((a, b) => b.size - a.size || (a.id < b.id ? -1 : 1))
+    .slice(0, NODE_IMAGES_MAX)
+    .map(({ repoTags, repoDigests, size }) => ({
+      names: [...repoDigests, ...repoTags].slice(0, NAMES_PER_IMAGE_MAX),
+      sizeBytes: size,
+    }));
+}
+
+const NAMES_PER_IMAGE_MAX = 5;
+
+/** The addresses a Node shows: its own, then its host name. */
+export function nodeAddresses(addresses: string[], hostname: string): NodeAddress[] {
+  return [
+    ...addresses.map((address) => ({ type: "InternalIP" as const, address })),
+    { type: "Hostname" as const, address: hostname },
+  ];
+}

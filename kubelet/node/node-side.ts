@@ -1,0 +1,173 @@
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import { LEASES, NODES } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { NODE_RETRY_MS, NODE_STATUS_MS, NODE_STATUS_REPORT_MS } from "../limits.ts";
+import { renewNodeLease } from "./lease.ts";
+import { differs } from "./node-status.ts";
+import { type NodeDescription, registerNode } from "./registration.ts";
+
+const log = logger("kubelet-node");
+
+export interface NodeSideOptions {
+  client: KubeClient;
+  informers: InformerSet;
+  recorder: EventRecorder;
+  clock: Clock;
+  description: NodeDescription;
+  /** The status as of now; conditions build on the previous one's. */
+  status(previous: NodeStatus | undefined): Promise<NodeStatus>;
+  /** The node is registered: leases, mirrors and drivers can name it as owner. */
+  registered(): void;
+  onPodCidrs: ((podCidrs: string[]) => Promise<void>) | undefined;
+}
+
+/** The node's own object in the API: registered once, then kept up to date, beside its Lease. */
+export class NodeSide {
+  readonly #options: NodeSideOptions;
+  readonly #end = new AbortController();
+  #node: Node | undefined;
+  #shown: NodeStatus | undefined;
+  #shown_ms = -Infinity;
+  #wake = new AbortController();
+  #running: Promise<unknown> | undefined;
+  #configured: string | undefined;
+
+  constructor(options: NodeSideOptions) {
+    this.#options = options;
+  }
+
+  /** The registered Node. */
+  get node(): { name: string; uid: string } | undefined {
+    const { name = "", uid } = this.#node?.metadata ?? {};
+    return uid ? { name, uid } : undefined;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Something that the status shows has changed. */
+  trigger(): void {
+    this.#wake.abort();
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    this.#wake.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { client, clock, registered } = this.#options;
+    const { signal } = this.#end;
+    await this.#register();
+    const node = this.node;
+    if (!node) return;
+    registered();
+    this.#followPodCidrs();
+    this.#record("Normal", "Starting", "Starting kubelet.");
+    const leases = client.resource<Lease>(LEASES);
+    await Promise.all([this.#showForEver(), renewNodeLease({ leases, clock, node, signal })]);
+  }
+
+  async #register(): Promise<void> {
+    const { client, clock, description, status } = this.#options;
+    const { signal } = this.#end;
+    const nodes = client.resource<Node>(NODES);
+    while (!signal.aborted) {
+      try {
+        const first = await status(undefined);
+        this.#node = await registerNode(nodes, description, first);
+        this.#shown = this.#node.status;
+        log.info("node registered", { node: description.nodeName });
+        return;
+      } catch (thrown) {
+        log.warn("node not registered, trying again", { error: messageOf(thrown) });
+        await delay(clock, NODE_RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #showForEver(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      let pause_ms = NODE_STATUS_MS;
+      try {
+        // A node that is not ready is looked at more often: others wait for it.
+        if (!(await this.#show())) pause_ms = NODE_RETRY_MS;
+      } catch (thrown) {
+        if (signal.aborted) return;
+        log.warn("node status not written, trying again", { error: messageOf(thrown) });
+        pause_ms = NODE_RETRY_MS;
+      }
+      await delay(clock, pause_ms, this.#wake.signal);
+      if (this.#wake.signal.aborted) this.#wake = new AbortController();
+    }
+  }
+
+  /** Writes the status when it differs or its heartbeat is due; whether the node is ready. */
+  async #show(): Promise<boolean> {
+    const { client, clock, description, status } = this.#options;
+    const now = await status(this.#shown);
+    const ready = readiness(now);
+    const due = clock.monotonic() - this.#shown_ms >= NODE_STATUS_REPORT_MS;
+    if (!due && this.#shown && !differs(now, this.#shown)) return ready;
+    const name = { name: description.nodeName, subresource: "status" };
+    // Addresses are one list: joined by type, an old address would stay.
+    const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
+    const patch = { status: { ...now, addresses } };
+    await client.resource<Node>(NODES).patch(name, "strategic", patch);
+    if (!this.#shown || readiness(this.#shown) !== ready) {
+      const word = ready ? "NodeReady" : "NodeNotReady";
+      this.#record("Normal", word, `Node ${description.nodeName} status is now: ${word}`);
+    }
+    this.#shown = now;
+    this.#shown_ms = clock.monotonic();
+    return ready;
+  }
+
+  #followPodCidrs(): void {
+    const { informers, description } = this.#options;
+    const fieldSelector = `metadata.name=${description.nodeName}`;
+    const informer = informers.of<Node>(NODES, { fieldSelector });
+    const look = (node: Node) => void this.#configure(node);
+    informer.handle({ added: look, updated: look });
+  }
+
+  async #configure(node: Node): Promise<void> {
+    const { onPodCidrs, clock } = this.#options;
+    const podCidrs = node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []);
+    const text = podCidrs.join(",");
+    if (!text || text === this.#configured) return;
+    this.#configured = text;
+    while (onPodCidrs && this.#configured === text && !this.#end.signal.aborted) {
+      try {
+        await onPodCidrs(podCidrs);
+        break;
+      } catch (thrown) {
+        log.warn("pod range not put to use, trying again", { error: messageOf(thrown) });
+        await delay(clock, NODE_RETRY_MS, this.#end.signal);
+      }
+    }
+    this.trigger();
+  }
+
+  #record(type: "Normal" | "Warning", reason: string, message: string): void {
+    const { nodeName } = this.#options.description;
+    // As upstream, an event about a node has the node's name for its UID.
+    const about = { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
+    this.#options.recorder.record(about, type, reason, message);
+  }
+}
+
+function readiness(status: NodeStatus): boolean {
+  return (status.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+}

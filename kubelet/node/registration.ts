@@ -1,0 +1,53 @@
+import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { architecture } from "./machine.ts";
+
+export interface NodeDescription {
+  nodeName: string;
+  hostname: string;
+  labels: Record<string, string>;
+  taints: { key: string; value?: string; effect: string }[];
+}
+
+/** Labels that every node has, and those of the options. */
+export function nodeLabels({ hostname, labels }: NodeDescription): Record<string, string> {
+  return {
+    "kubernetes.io/hostname": hostname,
+    "kubernetes.io/os": "linux",
+    "kubernetes.io/arch": architecture(),
+    "beta.kubernetes.io/os": "linux",
+    "beta.kubernetes.io/arch": architecture(),
+    ...labels,
+  };
+}
+
+/**
+ * Creates the Node, or takes over the one that is there: its labels are brought up to date, all else
+ * (taints, cordon, pod range) is kept as it was.
+ */
+export async function registerNode(
+  nodes: ResourceClient<Node>,
+  description: NodeDescription,
+  status: NodeStatus,
+): Promise<Node> {
+  const { nodeName, taints } = description;
+  const labels = nodeLabels(description);
+  try {
+    return await nodes.create({
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: nodeName, labels },
+      spec: taints.length > 0 ? { taints: taints as NonNullable<Node["spec"]>["taints"] } : {},
+      status,
+    } as Node);
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown)) throw thrown;
+  }
+  const node = await nodes.get({ name: nodeName });
+  const present = node.metadata.labels ?? {};
+  const missing = Object.entries(labels).filter(([key, value]) => present[key] !== value);
+  if (missing.length === 0) return node;
+  const patch = { metadata: { labels: Object.fromEntries(missing) } };
+  return nodes.patch({ name: nodeName }, "strategic", patch);
+}

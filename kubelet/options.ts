@@ -1,0 +1,72 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+
+/** What a kubelet needs to know; paths are absolute. */
+export interface KubeletOptions {
+  nodeName: string;
+  /** The node's own addresses, the primary first: InternalIP of the Node, hostIP of pods. */
+  nodeAddresses: string[];
+  /** Shown as the Hostname address and label; the node's name by default. */
+  hostname?: string;
+  /** As `system:node:<nodeName>`. Without it only static pods run. */
+  client?: KubeClient;
+  /** `unix:///run/...` of the CRI runtime, and of its images when that is another one. */
+  runtimeEndpoint: string;
+  imageEndpoint?: string;
+  /**
+   * Pods, their volumes and checkpoints: `/var/lib/kubelet` upstream. Below it are the sockets of
+   * plugins: `device-plugins/`, `plugins_registry/`, `pod-resources/`.
+   */
+  rootDir: string;
+  /** `/var/log/pods` upstream. */
+  podLogsDir: string;
+  /** `/var/log/containers` upstream; links for log collectors. Left out: none are made. */
+  containerLogsDir?: string;
+  staticPodDir?: string;
+  /** The parent of all pods' cgroups, absolute in every hierarchy: `/r2k/<cluster>`. */
+  cgroupRoot: string;
+  clusterDns: string[];
+  clusterDomain: string;
+  /** The file whose name servers pods with the node's DNS get. */
+  resolvConf?: string;
+  maxPods?: number;
+  nodeLabels?: Record<string, string>;
+  /** Taints the node is registered with. */
+  registerWithTaints?: { key: string; value?: string; effect: string }[];
+  /** Kept back from pods, as quantities: `{ cpu: "100m", memory: "256Mi" }`. */
+  reserved?: Record<string, string>;
+  evictionHard?: EvictionThresholds;
+  imageGc?: { highPercent: number; lowPercent: number };
+  server?: KubeletServerOptions;
+  /** Told once the Node has its pod range; the network's configuration follows from it. */
+  onPodCidrs?: (podCidrs: string[]) => Promise<void>;
+  /** Defaults for static pods, as the API server would set them. */
+  withDefaults?: (pod: Pod) => Pod;
+  clock?: Clock;
+}
+
+/** The kubelet's own HTTPS API. PEM texts. */
+export interface KubeletServerOptions {
+  listen: { host: string; port: number };
+  cert: string;
+  key: string;
+  /** Client certificates signed by it are let in under their subject. */
+  clientCa: string;
+}
+
+/** Pods are evicted when less than this is left: bytes, or a share of the whole (0.1 is 10 %). */
+export interface EvictionThresholds {
+  memoryAvailable_bytes?: number;
+  nodefsAvailable?: number;
+  nodefsInodesFree?: number;
+  imagefsAvailable?: number;
+}
+
+/** Upstream's defaults. */
+export const EVICTION_HARD: Required<EvictionThresholds> = {
+  memoryAvailable_bytes: 100 * 2 ** 20,
+  nodefsAvailable: 0.1,
+  nodefsInodesFree: 0.05,
+  imagefsAvailable: 0.15,
+};

@@ -1,0 +1,47 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
+import { podResources } from "../containers/qos.ts";
+import { AdmissionError } from "../device-allocation.ts";
+import { checkSysctls } from "../sandbox/sysctl.ts";
+
+/**
+ * Whether the node has room for one more pod, in upstream's words: the scheduler has looked before,
+ * but static pods and other schedulers may have taken the room since. Throws AdmissionError.
+ */
+export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, string>): void {
+  checkSysctls(pod);
+  checkAmount("pods", 1, others.length, valueOf(allocatable["pods"] ?? "0"));
+  const taken = others.map(podResources);
+  const wanted = podResources(pod);
+  const cpu = taken.reduce((sum, one) => sum + (one.cpuRequest_milli ?? 0), 0);
+  const memory = taken.reduce((sum, one) => sum + (one.memoryRequest_bytes ?? 0), 0);
+  const cpuLeft = milliValueOf(allocatable["cpu"] ?? "0");
+  const memoryLeft = valueOf(allocatable["memory"] ?? "0");
+  checkAmount("cpu", wanted.cpuRequest_milli ?? 0, cpu, cpuLeft);
+  checkAmount("memory", wanted.memoryRequest_bytes ?? 0, memory, memoryLeft);
+  checkPorts(pod, others);
+}
+
+function checkAmount(resource: string, requested: number, used: number, capacity: number): void {
+  if (requested === 0 || used + requested <= capacity) return;
+  const message =
+    `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, ` +
+    `capacity: ${capacity}`;
+  throw new AdmissionError(`OutOf${resource}`, message);
+}
+
+function checkPorts(pod: Pod, others: Pod[]): void {
+  const taken = new Set(others.flatMap(hostPorts));
+  if (hostPorts(pod).some((port) => taken.has(port))) {
+    const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested";
+    throw new AdmissionError("NodePorts", `${message} pod ports`);
+  }
+}
+
+function hostPorts(pod: Pod): string[] {
+  return pod.spec.containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort, protocol = "TCP", hostIP = "" }) =>
+      hostPort ? [`${hostIP === "0.0.0.0" ? "" : hostIP}/${protocol}/${hostPort}`] : [],
+    ),
+  );
+}

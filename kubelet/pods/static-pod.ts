@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { CONFIG_HASH, CONFIG_SEEN, CONFIG_SOURCE } from "./pod-identity.ts";
+
+/** A file of the static pod directory does not hold a pod. */
+export class StaticPodError extends CodedError {
+  override readonly name = "StaticPodError";
+}
+
+/**
+ * A static pod from a file's parsed content: its name gets the node's as suffix, its UID is a hash of
+ * file, content and node, so a changed file is another pod. Throws StaticPodError.
+ */
+export function staticPod(
+  parsed: unknown,
+  from: { file: string; nodeName: string; now_ms: number },
+): Pod {
+  const { file, nodeName, now_ms } = from;
+  const pod = structuredClone(parsed) as Partial<Pod> | null;
+  if (pod?.kind !== "Pod" || pod.apiVersion !== "v1") {
+    throw new StaticPodError("NOT_A_POD", `${file} does not hold a Pod of apiVersion v1`);
+  }
+  const name = pod.metadata?.name;
+  if (!name) throw new StaticPodError("NO_NAME", `${file}: the pod has no metadata.name`);
+  if (!pod.spec?.containers?.length) {
+    throw new StaticPodError("NO_CONTAINERS", `${file}: the pod has no containers`);
+  }
+  const hash = createHash("md5").update(JSON.stringify([nodeName, file, parsed])).digest("hex");
+  const uid = pod.metadata?.uid || hash;
+  return {
+    ...pod,
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...pod.metadata,
+      name: `${name}-${nodeName.toLowerCase()}`,
+      namespace: pod.metadata?.namespace || "default",
+      uid,
+      annotations: {
+        ...pod.metadata?.annotations,
+        [CONFIG_HASH]: hash,
+        [CONFIG_SOURCE]: "file",
+        [CONFIG_SEEN]: new Date(now_ms).toISOString(),
+      },
+    },
+    spec: {
+      ...pod.spec,
+      nodeName,
+      // Taints cannot drive away what the scheduler never placed.
+      tolerations: [...(pod.spec.tolerations ?? []), { operator: "Exists", effect: "NoExecute" }],
+      terminationGracePeriodSeconds: pod.spec.terminationGracePeriodSeconds ?? 30,
+    },
+    status: { phase: "Pending" },
+  };
+}

@@ -1,0 +1,140 @@
+import { type FSWatcher, watch } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { parseAllDocuments } from "yaml";
+import { STATIC_POD_FILE_BYTES_MAX, STATIC_POD_PERIOD_MS } from "../limits.ts";
+import { uidOf } from "./pod-identity.ts";
+import { staticPod, StaticPodError } from "./static-pod.ts";
+
+export interface PodSourceSink {
+  put(pod: Pod): void;
+  remove(podUid: string): void;
+}
+
+export interface StaticSourceOptions {
+  dir: string;
+  nodeName: string;
+  clock: Clock;
+  sink: PodSourceSink;
+  /** Fills in the defaults that the API server would; static pods do not pass through it. */
+  withDefaults(pod: Pod): Pod;
+}
+
+const log = logger("kubelet-static-pods");
+const EXTENSIONS = [".yaml", ".yml", ".json", ".manifest"];
+
+/** Pods from files of a directory, kept in step with the files. */
+export class StaticSource {
+  readonly synced: Promise<void>;
+  readonly #options: StaticSourceOptions;
+  /** By file: the pod it holds. A file that does not parse keeps its last pod running. */
+  #pods = new Map<string, Pod>();
+  #watcher: FSWatcher | undefined;
+  #timer: Timer | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #markSynced: () => void = () => {};
+
+  constructor(options: StaticSourceOptions) {
+    this.#options = options;
+    this.synced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+  }
+
+  start(): void {
+    this.#read();
+  }
+
+  /** The pods of the files as last read. */
+  list(): Pod[] {
+    return [...this.#pods.values()];
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watcher?.close();
+    this.#timer?.cancel();
+    await this.#reading;
+  }
+
+  #read(): void {
+    if (this.#closed) return;
+    if (this.#reading) {
+      this.#again = true;
+      return;
+    }
+    this.#timer?.cancel();
+    this.#reading = this.#readAll().finally(() => {
+      this.#reading = undefined;
+      const { clock } = this.#options;
+      if (this.#closed) return;
+      this.#timer = clock.after(this.#again ? 0 : STATIC_POD_PERIOD_MS, () => this.#read());
+      this.#again = false;
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    const { dir, sink } = this.#options;
+    try {
+      const found = new Map<string, Pod>();
+      for (const name of (await readdir(dir)).sort()) {
+        const file = join(dir, name);
+        if (name.startsWith(".") || !EXTENSIONS.includes(extname(name))) continue;
+        const pod = (await this.#podIn(file)) ?? this.#pods.get(file);
+        if (pod) found.set(file, pod);
+      }
+      const before = this.#pods;
+      this.#pods = found;
+      const uids = new Set([...found.values()].map(uidOf));
+      const known = new Set([...before.values()].map(uidOf));
+      for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
+      for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
+      this.#watcher ??= this.#watch(dir);
+      this.#markSynced();
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown;
+      log.debug("the static pod directory is not there", { dir });
+      this.#markSynced();
+    }
+  }
+
+  async #podIn(file: string): Promise<Pod | undefined> {
+    const { nodeName, clock, withDefaults } = this.#options;
+    try {
+      if ((await stat(file)).size > STATIC_POD_FILE_BYTES_MAX) {
+        throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
+      }
+      const parsed = parsePod(await readFile(file, "utf8"), file);
+      return withDefaults(staticPod(parsed, { file, nodeName, now_ms: clock.now() }));
+    } catch (thrown) {
+      log.error("a static pod file cannot be used", { file, error: messageOf(thrown) });
+      return undefined;
+    }
+  }
+
+  #watch(dir: string): FSWatcher {
+    const watcher = watch(dir, () => this.#read());
+    watcher.on("error", (error) => {
+      log.warn("the static pod directory is not watched", { dir, error: messageOf(error) });
+      watcher.close();
+      this.#watcher = undefined;
+    });
+    return watcher;
+  }
+}
+
+function parsePod(text: string, file: string): unknown {
+  const [first, ...more] = [...parseAllDocuments(text)];
+  if (!first || more.length > 0) {
+    throw new StaticPodError("ONE_DOCUMENT", `${file} must hold one document`);
+  }
+  const [error] = first.errors;
+  if (error) throw new StaticPodError("BAD_YAML", `${file}: ${error.message}`);
+  return first.toJS({ maxAliasCount: 100 });
+}

@@ -1,0 +1,48 @@
+import { readdir } from "node:fs/promises";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import {
+  POD_NAME_LABEL,
+  POD_NAMESPACE_LABEL,
+  POD_UID_LABEL,
+} from "../sandbox/sandbox-config.ts";
+import { type PodPaths, podsDir } from "./pod-paths.ts";
+
+/**
+ * Pods that the runtime or the disk still shows but no source does: they went while the kubelet was
+ * away. Each is given as a pod without containers, good enough to stop and clear it.
+ */
+export async function orphans(
+  { runtime }: Runtime,
+  paths: PodPaths,
+  isKnown: (podUid: string) => boolean,
+): Promise<Pod[]> {
+  const found = new Map<string, Pod>();
+  const [{ items }, { containers }] = await Promise.all([
+    runtime.listPodSandbox({}),
+    runtime.listContainers({}),
+  ]);
+  for (const { labels } of [...items, ...containers]) {
+    const uid = labels[POD_UID_LABEL];
+    const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
+    if (uid && name && namespace) found.set(uid, remainsOf(uid, name, namespace));
+  }
+  for (const uid of await uidsOnDisk(paths)) {
+    if (!found.has(uid)) found.set(uid, remainsOf(uid, uid, "unknown"));
+  }
+  return [...found.values()].filter(({ metadata }) => !isKnown(metadata.uid ?? ""));
+}
+
+function remainsOf(uid: string, name: string, namespace: string): Pod {
+  return { metadata: { uid, name, namespace }, spec: { containers: [] } };
+}
+
+async function uidsOnDisk(paths: PodPaths): Promise<string[]> {
+  try {
+    return await readdir(podsDir(paths));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}

@@ -1,0 +1,138 @@
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { STATUS_RETRY_MAX_MS, STATUS_RETRY_MS } from "../limits.ts";
+import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { statusPatch } from "./status-patch.ts";
+
+const log = logger("kubelet-status");
+
+interface Entry {
+  pod: Pod;
+  status: PodStatus;
+  /** The status as JSON that the API has; undefined: not written yet. */
+  written: string | undefined;
+  /** The pod is stopped and given back: delete the object once its last status is written. */
+  removes: boolean;
+  writing: boolean;
+  failures: number;
+  timer: Timer | undefined;
+}
+
+export interface StatusWriterOptions {
+  pods: ResourceClient<Pod>;
+  clock: Clock;
+  /** The API object that shows a pod: itself, or a static pod's mirror; undefined when there is none. */
+  objectOf(pod: Pod): Pod | undefined;
+}
+
+/**
+ * Shows statuses in the API: the newest of each pod, one write at a time per pod, tried again until
+ * the API has it. A pod whose object is gone or is another by now is left.
+ */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #entries = new Map<string, Entry>();
+  #closed = false;
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  publish(pod: Pod, status: PodStatus): void {
+    const entry = this.#entryOf(pod, status);
+    entry.pod = pod;
+    entry.status = status;
+    void this.#write(entry);
+  }
+
+  /** The pod is done for good: its object is deleted after its last status. */
+  remove(pod: Pod, status: PodStatus): void {
+    const entry = this.#entryOf(pod, status);
+    entry.pod = pod;
+    entry.removes = true;
+    void this.#write(entry);
+  }
+
+  /** The object of a static pod has appeared or was replaced: it needs the status. */
+  rewrite(podUid: string): void {
+    const entry = this.#entries.get(podUid);
+    if (!entry) return;
+    entry.written = undefined;
+    void this.#write(entry);
+  }
+
+  forget(podUid: string): void {
+    const entry = this.#entries.get(podUid);
+    entry?.timer?.cancel();
+    this.#entries.delete(podUid);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { timer } of this.#entries.values()) timer?.cancel();
+  }
+
+  #entryOf(pod: Pod, status: PodStatus): Entry {
+    const uid = uidOf(pod);
+    let entry = this.#entries.get(uid);
+    if (!entry) {
+      const state = { written: undefined, removes: false, writing: false, failures: 0 };
+      entry = { pod, status, ...state, timer: undefined };
+      this.#entries.set(uid, entry);
+    }
+    return entry;
+  }
+
+  async #write(entry: Entry): Promise<void> {
+    if (entry.writing || this.#closed) return;
+    entry.writing = true;
+    entry.timer?.cancel();
+    try {
+      while (!this.#closed && (await this.#writeOnce(entry)));
+      entry.failures = 0;
+    } catch (thrown) {
+      const pod = fullNameOf(entry.pod);
+      log.warn("pod status not written, trying again", { pod, error: messageOf(thrown) });
+      const pause_ms = Math.min(STATUS_RETRY_MS * 2 ** entry.failures++, STATUS_RETRY_MAX_MS);
+      if (!this.#closed) {
+        entry.timer = this.#options.clock.after(pause_ms, () => void this.#write(entry));
+      }
+    } finally {
+      entry.writing = false;
+    }
+  }
+
+  /** Makes one write if one is due; whether another may be. */
+  async #writeOnce(entry: Entry): Promise<boolean> {
+    const { pods } = this.#options;
+    const object = this.#options.objectOf(entry.pod);
+    if (!object) return false;
+    const { status } = entry;
+    const text = JSON.stringify(status);
+    const where = { namespace: namespaceOf(object), name: nameOf(object) };
+    const uid = uidOf(object);
+    try {
+      if (entry.written !== text) {
+        const patch = statusPatch(uid, status);
+        await pods.patch({ ...where, subresource: "status" }, "strategic", patch);
+        entry.written = text;
+        return true;
+      }
+      if (entry.removes) {
+        await pods.delete(where, { gracePeriodSeconds: 0, preconditions: { uid } });
+        this.forget(uidOf(entry.pod));
+      }
+      return false;
+    } catch (thrown) {
+      // Gone, or replaced by another of its name: there is nothing to show this status on.
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+      log.debug("the pod's object is gone", { pod: fullNameOf(object), uid });
+      entry.written = text;
+      return false;
+    }
+  }
+}

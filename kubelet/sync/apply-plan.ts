@@ -1,0 +1,132 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { SYNC_BACK_OFF_MS } from "../limits.ts";
+import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { sandboxConfig } from "../sandbox/sandbox-config.ts";
+import type { WaitingReason } from "../status/container-status.ts";
+import type { ReadyVolume } from "../volumes/plugin.ts";
+import { containerHash } from "../containers/container-hash.ts";
+import type { ObservedPod } from "./observed.ts";
+import type { KillAction, PodPlan, StartAction } from "./plan.ts";
+import type { PodDeps } from "./pod-deps.ts";
+import { startContainer, StartError } from "./start-container.ts";
+import { startSandbox } from "./start-sandbox.ts";
+import { stopContainer, stopPod } from "./stop-pod.ts";
+
+export interface ApplyContext {
+  volumes: ReadonlyMap<string, ReadyVolume>;
+  podIPs: string[];
+  /** Why containers wait, by name; kept here from step to step. */
+  waiting: Map<string, WaitingReason>;
+  /** The pod is to be stopped meanwhile: what is not begun is left. */
+  cancelled(): boolean;
+}
+
+export interface ApplyResult {
+  /** Something was started or stopped: look again at once. */
+  changed: boolean;
+  waitingChanged: boolean;
+  /** When to try again what has to wait. */
+  retry_ms: number | undefined;
+}
+
+/** Carries out a plan. Throws SandboxError, or what the runtime throws when it stops something. */
+export async function applyPlan(
+  deps: PodDeps,
+  pod: Pod,
+  observed: ObservedPod,
+  plan: PodPlan,
+  context: ApplyContext,
+): Promise<ApplyResult> {
+  const result: ApplyResult = { changed: false, waitingChanged: false, retry_ms: undefined };
+  if (plan.stop) {
+    await stopPod(deps, pod, observed, { grace_s: graceOf(pod) });
+    const message = "Pod sandbox changed, it will be killed and re-created.";
+    deps.events.record(pod, "Normal", "SandboxChanged", message);
+    result.changed = true;
+  }
+  if (plan.createSandbox !== undefined && !context.cancelled()) {
+    await startSandbox(deps, pod, plan.createSandbox);
+    result.changed = true;
+    return result;
+  }
+  await Promise.all(plan.kill.map((kill) => killOne(deps, pod, kill)));
+  if (plan.kill.length > 0) result.changed = true;
+  const sandbox = observed.sandboxes[0];
+  if (!sandbox) return result;
+  const config = sandboxConfig(pod, sandbox.attempt, deps.sandboxNode);
+  const { volumes, podIPs } = context;
+  for (const action of plan.start) {
+    if (context.cancelled()) return result;
+    if (inBackOff(deps, pod, action, context, result)) continue;
+    const { name } = action.container;
+    try {
+      await startContainer({ deps, pod, sandbox, sandboxConfig: config, volumes, podIPs }, action);
+      context.waiting.delete(name);
+      result.changed = true;
+    } catch (thrown) {
+      if (!(thrown instanceof StartError)) throw thrown;
+      const { reason, message } = thrown;
+      setWaiting(context, result, name, { reason, message });
+      const pulling = reason === "ImagePullBackOff";
+      const pull_ms = pulling ? deps.images.remaining(pod, action.container) : 0;
+      retryIn(result, pull_ms > 0 ? pull_ms : SYNC_BACK_OFF_MS);
+    }
+  }
+  return result;
+}
+
+async function killOne(deps: PodDeps, pod: Pod, { observed, container, message }: KillAction) {
+  const probe = message.includes("liveness") ? container.livenessProbe : container.startupProbe;
+  const own = message.includes("probe") ? probe?.terminationGracePeriodSeconds : undefined;
+  await stopContainer(deps, pod, observed, message, { grace_s: own ?? graceOf(pod) });
+}
+
+function graceOf(pod: Pod): number {
+  return pod.spec.terminationGracePeriodSeconds ?? 30;
+}
+
+/** Whether a container that crashed has to wait; then its waiting reason is CrashLoopBackOff. */
+function inBackOff(
+  deps: PodDeps,
+  pod: Pod,
+  { container, after }: StartAction,
+  context: ApplyContext,
+  result: ApplyResult,
+): boolean {
+  if (!after) return false;
+  // One that was made and could not be started has failed as it was made.
+  const failed_ms = after.state === "exited" ? after.finishedAt_ms : after.createdAt_ms;
+  const { name } = container;
+  const key = `${uidOf(pod)}/${name}/${containerHash(container)}`;
+  const left_ms = deps.restartBackOff.remaining(key, failed_ms);
+  if (left_ms === 0) {
+    deps.restartBackOff.grow(key, failed_ms);
+    return false;
+  }
+  const id = `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`;
+  const told = `Back-off restarting failed container ${name} in pod ${id}`;
+  deps.events.record(pod, "Warning", "BackOff", told, name);
+  const seconds = deps.restartBackOff.delayOf(key) / 1_000;
+  const pause = seconds >= 60 ? `${Math.floor(seconds / 60)}m${seconds % 60}s` : `${seconds}s`;
+  const message = `back-off ${pause} restarting failed container=${name} pod=${id}`;
+  setWaiting(context, result, name, { reason: "CrashLoopBackOff", message });
+  retryIn(result, left_ms);
+  return true;
+}
+
+function setWaiting(
+  { waiting }: ApplyContext,
+  result: ApplyResult,
+  name: string,
+  reason: WaitingReason,
+): void {
+  const before = waiting.get(name);
+  waiting.set(name, reason);
+  if (before?.reason !== reason.reason || before.message !== reason.message) {
+    result.waitingChanged = true;
+  }
+}
+
+function retryIn(result: ApplyResult, delay_ms: number): void {
+  result.retry_ms = Math.min(result.retry_ms ?? delay_ms, delay_ms);
+}

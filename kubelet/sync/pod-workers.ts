@@ -1,0 +1,102 @@
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
+import type { PodVerdict } from "../status/pod-status.ts";
+import type { PodDeps } from "./pod-deps.ts";
+import { PodWorker, type WorkerHooks } from "./worker.ts";
+
+const log = logger("kubelet");
+
+/** One worker per pod, from its first sight until nothing of it is left on the node. */
+export class PodWorkers {
+  readonly #deps: PodDeps;
+  readonly #hooks: WorkerHooks;
+  readonly #workers = new Map<string, PodWorker>();
+  /** Pods of a file that wait until a former version of the same name has gone. */
+  readonly #queued = new Map<string, Pod>();
+
+  constructor(deps: PodDeps, hooks: Omit<WorkerHooks, "gone">) {
+    this.#deps = deps;
+    this.#hooks = { ...hooks, gone: (uid) => this.#gone(uid) };
+  }
+
+  /** A pod is new or was changed. */
+  put(pod: Pod): void {
+    const uid = uidOf(pod);
+    const worker = this.#workers.get(uid);
+    if (worker) return worker.update(pod);
+    if (isStatic(pod) && this.#sameName(pod)) {
+      this.#queued.set(fullNameOf(pod), pod);
+      return;
+    }
+    this.#begin(pod);
+  }
+
+  /** A source has dropped a pod. */
+  remove(podUid: string): void {
+    this.#workers.get(podUid)?.forget();
+    for (const [name, pod] of this.#queued) if (uidOf(pod) === podUid) this.#queued.delete(name);
+  }
+
+  trigger(podUid: string): void {
+    this.#workers.get(podUid)?.trigger();
+  }
+
+  /** Ends a pod for the node's sake (eviction). */
+  end(podUid: string, verdict: PodVerdict, grace_s: number): void {
+    this.#workers.get(podUid)?.end(verdict, grace_s);
+  }
+
+  get(podUid: string): PodWorker | undefined {
+    return this.#workers.get(podUid);
+  }
+
+  /** The pod of a name, the newest when a former one is still going. */
+  named(fullName: string): PodWorker | undefined {
+    return [...this.#workers.values()].findLast(({ pod }) => fullNameOf(pod) === fullName);
+  }
+
+  list(): PodWorker[] {
+    return [...this.#workers.values()];
+  }
+
+  /** Stops a pod that no source knows but the runtime or the disk still shows. */
+  sweep(pod: Pod): void {
+    if (this.#workers.has(uidOf(pod))) return;
+    log.info("sweeping up a pod that no source knows", { pod: fullNameOf(pod), uid: uidOf(pod) });
+    this.#begin(pod);
+    this.remove(uidOf(pod));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.list().map((worker) => worker.close()));
+  }
+
+  statusOf(podUid: string): PodStatus | undefined {
+    return this.#workers.get(podUid)?.status;
+  }
+
+  #begin(pod: Pod): void {
+    const worker = new PodWorker(this.#deps, this.#hooks, pod);
+    this.#workers.set(worker.uid, worker);
+    if (pod.metadata.deletionTimestamp) worker.update(pod);
+    else worker.trigger();
+  }
+
+  #sameName(pod: Pod): boolean {
+    const name = fullNameOf(pod);
+    return this.list().some((worker) => fullNameOf(worker.pod) === name);
+  }
+
+  #gone(podUid: string): void {
+    const worker = this.#workers.get(podUid);
+    if (!worker) return;
+    void worker.close();
+    this.#workers.delete(podUid);
+    const name = fullNameOf(worker.pod);
+    const next = this.#queued.get(name);
+    if (!next || this.#sameName(next)) return;
+    this.#queued.delete(name);
+    this.#begin(next);
+  }
+}

@@ -1,0 +1,363 @@
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { WaitingReason } from "../status/container-status.ts";
+import { observePod } from "../cri/observe.ts";
+import { AdmissionError } from "../device-allocation.ts";
+import { RESYNC_MS, SYNC_BACK_OFF_MAX_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
+import { PodProbes } from "../probes/pod-probes.ts";
+import { fullNameOf, gracePeriodOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { type PodVerdict, podStatus } from "../status/pod-status.ts";
+import { terminationMessage } from "../status/termination-message.ts";
+import { VolumesNotReady } from "../volumes/pod-volumes.ts";
+import { applyPlan } from "./apply-plan.ts";
+import { anyRunning, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import { planPod } from "./plan.ts";
+import type { PodDeps } from "./pod-deps.ts";
+import { reclaimPod, removePodRemains } from "./reclaim-pod.ts";
+import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
+import { stopPod } from "./stop-pod.ts";
+
+/**
+ * syncing: the pod runs or is brought to. terminating: it is being stopped. terminated: nothing runs,
+ * its resources are being given back, and the API may show its end. gone: nothing is left.
+ */
+export type WorkerState = "syncing" | "terminating" | "terminated" | "gone";
+
+export interface WorkerHooks {
+  /** Refuses a pod that this node cannot run. Asked once, before anything is started. */
+  admit(pod: Pod): Promise<void>;
+  /** Shows a status. Called for every change. */
+  publish(pod: Pod, status: PodStatus): void;
+  /** All of a pod that is being deleted is gone from the node: the object may go. */
+  reclaimed(pod: Pod): void;
+  gone(podUid: string): void;
+}
+
+const log = logger("kubelet-pod");
+
+/**
+ * One pod's life on the node, step by step. A step observes the runtime, publishes the status, plans,
+ * and applies; anything that happens only triggers another step, so nothing is ever done twice at
+ * once for a pod, and a step that failed is simply done again later.
+ */
+export class PodWorker {
+  readonly uid: string;
+  readonly #deps: PodDeps;
+  readonly #hooks: WorkerHooks;
+  readonly #probes: PodProbes;
+  readonly #waiting = new Map<string, WaitingReason>();
+  readonly #messages = new Map<string, string>();
+  #pod: Pod;
+  #state: WorkerState = "syncing";
+  #admitted = false;
+  #verdict: PodVerdict | undefined;
+  #grace_s: number | undefined;
+  #shorten = new AbortController();
+  /** The source no longer has the pod. */
+  #forgotten = false;
+  #status: PodStatus | undefined;
+  #podIP = "";
+  #failures = 0;
+  #dirty = true;
+  #running = false;
+  #closed = false;
+  #timer: Timer | undefined;
+
+  constructor(deps: PodDeps, hooks: WorkerHooks, pod: Pod) {
+    this.uid = uidOf(pod);
+    this.#deps = deps;
+    this.#hooks = hooks;
+    this.#pod = pod;
+    this.#status = pod.status?.startTime ? pod.status : undefined;
+    this.#probes = new PodProbes({
+      clock: deps.clock,
+      runtime: deps.runtime,
+      events: deps.events,
+      pod: () => this.#pod,
+      podIP: () => this.#podIP,
+      changed: () => this.trigger(),
+      wasReady: (observed) => wasReady(this.#status, observed),
+    });
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  get status(): PodStatus | undefined {
+    return this.#status;
+  }
+
+  /** The source's newer version of the pod. */
+  update(pod: Pod): void {
+    this.#pod = pod;
+    if (pod.metadata.deletionTimestamp) this.#order(gracePeriodOf(pod));
+    this.trigger();
+  }
+
+  /** The source has dropped the pod: it is stopped, and its remains are removed. */
+  forget(): void {
+    this.#forgotten = true;
+    this.#order(gracePeriodOf(this.#pod));
+    this.trigger();
+  }
+
+  /** Ends the pod for the node's sake: it becomes Failed. */
+  end(verdict: PodVerdict, grace_s: number): void {
+    if (this.#state !== "syncing") return;
+    this.#verdict = verdict;
+    this.#order(grace_s);
+    this.trigger();
+  }
+
+  /** Something may have changed: a step is taken soon. */
+  trigger(): void {
+    this.#dirty = true;
+    if (!this.#running && !this.#closed) void this.#run();
+  }
+
+  /** Stops working on the pod; its containers are left as they are. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#probes.close();
+    this.#shorten.abort();
+  }
+
+  #order(grace_s: number): void {
+    if (this.#grace_s !== undefined && this.#grace_s <= grace_s) return;
+    const shortened = this.#grace_s !== undefined;
+    this.#grace_s = grace_s;
+    if (this.#state === "syncing") this.#state = "terminating";
+    if (shortened) this.#shorten.abort();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    this.#timer?.cancel();
+    let pause_ms = RESYNC_MS;
+    while (this.#dirty && !this.#closed && this.#state !== "gone") {
+      this.#dirty = false;
+      try {
+        pause_ms = await this.#step();
+        this.#failures = 0;
+      } catch (thrown) {
+        this.#tell(thrown);
+        const longest_ms = SYNC_BACK_OFF_MS * 2 ** Math.min(this.#failures++, 10);
+        pause_ms = Math.min(longest_ms, SYNC_BACK_OFF_MAX_MS);
+      }
+    }
+    this.#running = false;
+    if (this.#closed || this.#state === "gone") return;
+    this.#timer = this.#deps.clock.after(pause_ms, () => this.trigger());
+  }
+
+  #tell(thrown: unknown): void {
+    if (this.#closed) return;
+    const { events } = this.#deps;
+    const error = messageOf(thrown);
+    log.warn("pod step failed", { pod: fullNameOf(this.#pod), state: this.#state, error });
+    if (!(thrown instanceof VolumesNotReady)) return;
+    const reason = this.#state === "syncing" ? "FailedMount" : "FailedUnMount";
+    for (const { message } of thrown.failures) {
+      events.record(this.#pod, "Warning", reason, message);
+    }
+  }
+
+  /** One step; returns how long to rest when nothing happens, in milliseconds. */
+  async #step(): Promise<number> {
+    switch (this.#state) {
+      case "syncing":
+        return this.#sync();
+      case "terminating":
+        return this.#terminate();
+      case "terminated":
+        return this.#reclaim();
+      case "gone":
+        return RESYNC_MS;
+    }
+  }
+
+  async #sync(): Promise<number> {
+    const pod = this.#pod;
+    if (!this.#admitted && !(await this.#admit())) return 0;
+    const observed = await this.#observe();
+    this.#publish(observed, false);
+    const left_ms = this.#deadlineLeft();
+    if (left_ms <= 0) return this.#exceeded();
+    await makePodDirs(this.#deps, pod);
+    this.#deps.cgroups.create(pod);
+    const plan = planPod({ pod, observed, health: (one) => this.#probes.health(one) });
+    if (plan.stop && plan.createSandbox === undefined) {
+      this.#order(gracePeriodOf(pod));
+      this.#dirty = true;
+      return 0;
+    }
+    const volumes = await this.#deps.volumes.setUp(pod);
+    const podIPs = this.#podIPsOf(observed);
+    if (podIPs.length > 0) await writeHostsFile(this.#deps, pod, podIPs);
+    const result = await applyPlan(this.#deps, pod, observed, plan, {
+      volumes,
+      podIPs,
+      waiting: this.#waiting,
+      cancelled: () => this.#state !== "syncing" || this.#closed,
+    });
+    if (result.changed) this.#dirty = true;
+    else if (result.waitingChanged) this.#publish(observed, false);
+    return Math.min(result.retry_ms ?? RESYNC_MS, left_ms, RESYNC_MS);
+  }
+
+  async #admit(): Promise<boolean> {
+    try {
+      await this.#hooks.admit(this.#pod);
+      this.#admitted = true;
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof AdmissionError)) throw thrown;
+      const { reason, message } = thrown;
+      this.#deps.events.record(this.#pod, "Warning", reason, message);
+      this.#verdict = { reason, message: `Pod was rejected: ${message}` };
+      this.#order(0);
+      this.#dirty = true;
+      return false;
+    }
+  }
+
+  /** Milliseconds until activeDeadlineSeconds is over; without one, for ever. */
+  #deadlineLeft(): number {
+    const { activeDeadlineSeconds } = this.#pod.spec;
+    const start_ms = timeOf(this.#status?.startTime);
+    if (activeDeadlineSeconds === undefined || start_ms === undefined) return Infinity;
+    return start_ms + activeDeadlineSeconds * 1_000 - this.#deps.clock.now();
+  }
+
+  #exceeded(): number {
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.#deps.events.record(this.#pod, "Normal", "DeadlineExceeded", message);
+    this.#verdict = { reason: "DeadlineExceeded", message };
+    this.#order(gracePeriodOf(this.#pod));
+    this.#dirty = true;
+    return 0;
+  }
+
+  /** Stops the pod, showing each container's end as it comes. */
+  async #terminate(): Promise<number> {
+    const observed = await this.#observe();
+    this.#probes.keepReadinessOnly();
+    this.#publish(observed, false);
+    if (anyRunning(observed)) {
+      this.#shorten = new AbortController();
+      const { signal } = this.#shorten;
+      const grace_s = this.#grace_s ?? gracePeriodOf(this.#pod);
+      let stopping = true;
+      const stopped = stopPod(this.#deps, this.#pod, observed, { grace_s, signal }).finally(() => {
+        stopping = false;
+      });
+      const watched = this.#publishWhile(() => stopping, stopped);
+      try {
+        await stopped;
+      } catch (thrown) {
+        if (!signal.aborted) throw thrown;
+        this.#dirty = true;
+      } finally {
+        await watched;
+      }
+      if (signal.aborted || anyRunning(await this.#observe())) {
+        this.#dirty = true;
+        return 0;
+      }
+    }
+    this.#probes.close();
+    this.#publish(await this.#observe(), true);
+    this.#state = "terminated";
+    this.#dirty = true;
+    return 0;
+  }
+
+  async #publishWhile(stopping: () => boolean, stopped: Promise<void>): Promise<void> {
+    const ended = stopped.catch(() => undefined);
+    while (stopping() && !this.#closed) {
+      await Promise.race([ended, delay(this.#deps.clock, POLL_WHILE_STOPPING_MS)]);
+      if (!stopping() || !this.#dirty) continue;
+      this.#dirty = false;
+      try {
+        this.#publish(await this.#observe(), false);
+      } catch (thrown) {
+        log.debug("no status while stopping", { error: messageOf(thrown) });
+      }
+    }
+  }
+
+  /** Gives back volumes, cgroup and devices; then the API object may go, then the remains. */
+  async #reclaim(): Promise<number> {
+    await reclaimPod(this.#deps, this.#pod);
+    if (this.#pod.metadata.deletionTimestamp) this.#hooks.reclaimed(this.#pod);
+    if (!this.#forgotten) return RESYNC_MS;
+    await removePodRemains(this.#deps, this.#pod, await this.#observe());
+    this.#state = "gone";
+    this.#hooks.gone(this.uid);
+    return RESYNC_MS;
+  }
+
+  async #observe(): Promise<ObservedPod> {
+    const pod = this.#pod;
+    const identity = { uid: this.uid, name: nameOf(pod), namespace: namespaceOf(pod) };
+    const observed = await observePod(this.#deps.runtime, identity);
+    this.#podIP = this.#podIPsOf(observed)[0] ?? "";
+    for (const one of observed.containers) {
+      if (one.state !== "exited" || this.#messages.has(one.id)) continue;
+      this.#messages.set(one.id, await terminationMessage(one));
+    }
+    if (this.#state === "syncing") {
+      this.#probes.sync(observed.containers.filter(({ state }) => state === "running"));
+    }
+    return observed;
+  }
+
+  #podIPsOf(observed: ObservedPod): string[] {
+    const [sandbox] = observed.sandboxes;
+    if (!sandbox?.ready) return [];
+    return this.#pod.spec.hostNetwork ? this.#deps.node.hostIPs : sandbox.ips;
+  }
+
+  #publish(observed: ObservedPod, ended: boolean): void {
+    const { clock, node, runtimeName } = this.#deps;
+    // A pod that was only swept up has no object to show anything on.
+    if (this.#closed || this.#pod.spec.containers.length === 0) return;
+    const status = podStatus({
+      pod: this.#pod,
+      observed,
+      previous: this.#status,
+      waiting: this.#waiting,
+      verdict: this.#verdict,
+      ended,
+      readiness: (one) => ({
+        ready: this.#probes.ready(one),
+        started: this.#probes.health(one).started,
+      }),
+      terminationMessage: (one) => this.#messages.get(one.id),
+      hostIPs: node.hostIPs,
+      runtimeName,
+      now_ms: clock.now(),
+    });
+    this.#status = status;
+    this.#hooks.publish(this.#pod, status);
+  }
+}
+
+/** Between two looks at a pod that is being stopped. */
+const POLL_WHILE_STOPPING_MS = 100;
+
+function wasReady(status: PodStatus | undefined, observed: ObservedContainer): boolean {
+  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const before = all.find(({ containerID }) => containerID?.endsWith(`://${observed.id}`));
+  return before?.ready ?? false;
+}
