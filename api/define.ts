@@ -3,7 +3,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
 import { resourceFacts, type ResourceFact, type SubresourceFact } from "./facts.ts";
 import type {
-  Column, GroupVersionKind, Kind, KubeObject, StoragePlace, Subresource, Verb,
+  Column, FieldReader, GroupVersionKind, Kind, KubeObject, StoragePlace, Subresource, Verb,
 } from "./kind.ts";
 import {
   makeStatusStrategy, makeStrategy, type StatusParts, type StrategyParts,
@@ -12,7 +12,7 @@ import {
 /** What is written by hand about a kind. */
 export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   readonly columns?: readonly Column<T>[];
-  readonly selectableFields?: Readonly<Record<string, (object: T) => string>>;
+  readonly selectableFields?: Readonly<Record<string, FieldReader<T>>>;
   readonly status?: StatusParts<T>;
   /** Doors besides `/status`: what the facts of the subresource do not say. */
   readonly subresources?: Readonly<Record<string, Partial<Subresource<T>>>>;

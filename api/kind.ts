@@ -92,6 +92,9 @@ export interface View<T extends KubeObject> {
   write(object: T, view: KubeObject): FieldError[];
 }
 
+/** Reads the value of a selectable field. A method's type, so that kinds fit in one list. */
+export type FieldReader<T extends KubeObject> = { read(object: T): string }["read"];
+
 /** Where objects lie in the store. Kinds that share objects (Event in two groups) share a place. */
 export interface StoragePlace {
   /** The part of the key between `/registry/` and the namespace or name: `services/specs`. */
@@ -119,7 +122,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   readonly columns: readonly Column<T>[];
   /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
-  readonly selectableFields: Readonly<Record<string, (object: T) => string>>;
+  readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   /** Stored, but nothing acts on it: the text of the `Warning:` header answered on writes. */
   readonly notActedOn: string | undefined;
   /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */

@@ -1,9 +1,11 @@
 /** Every kind of the API, by group. Adding one: facts, its own file, one line in its group's list. */
+import { APPS_KINDS } from "./apps/v1/kinds.ts";
+import { CORE_KINDS } from "./core/v1/kinds.ts";
 import { defineKind, knownSchemas } from "./define.ts";
 import type { Kind } from "./kind.ts";
 
 /** Kinds with a file of their own, by group. */
-const WRITTEN: readonly (readonly Kind[])[] = [];
+const WRITTEN: readonly (readonly Kind[])[] = [CORE_KINDS, APPS_KINDS];
 
 function allKinds(): readonly Kind[] {
   const written = new Map(WRITTEN.flat().map((each) => [each.schema, each]));

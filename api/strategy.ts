@@ -12,6 +12,8 @@ export interface StrategyParts<T extends KubeObject> {
   readonly nameRule?: TextRule;
   /** What raises `metadata.generation`: a changed spec, or any change outside metadata and status. */
   readonly generation?: "spec" | "content";
+  /** Keeps the status that a creator sends. */
+  readonly statusOnCreate?: boolean;
   defaults?(object: T): void;
   prepareCreate?(object: T, context: StrategyContext): void;
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
@@ -49,7 +51,8 @@ function contentOf(object: KubeObject): Fields {
   return content;
 }
 
-function raiseGeneration(object: KubeObject, old: KubeObject): void {
+/** Raises the generation when anything outside metadata and status differs; else keeps it. */
+export function raiseGeneration(object: KubeObject, old: KubeObject): void {
   const same = isDeepStrictEqual(contentOf(object), contentOf(old));
   const generation = old.metadata.generation ?? 0;
   const next = same ? generation : generation + 1;
@@ -68,7 +71,7 @@ export function makeStrategy<T extends KubeObject>(
     ...(parts.gracePeriod_s === undefined ? {} : { gracePeriod_s: parts.gracePeriod_s }),
     defaults: (object) => parts.defaults?.(object),
     prepareCreate(object, context) {
-      if (facts.statusDoor) clearStatus(object, facts.schema);
+      if (facts.statusDoor && parts.statusOnCreate !== true) clearStatus(object, facts.schema);
       if (parts.generation === undefined) delete object.metadata.generation;
       else object.metadata.generation = 1;
       parts.prepareCreate?.(object, context);

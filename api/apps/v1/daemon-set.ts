@@ -1,0 +1,77 @@
+/** DaemonSet: one pod on every node that it selects. */
+import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
+import { ageColumn, column, mapCell, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable, nonNegative } from "../../validation/metadata.ts";
+import {
+  countColumn, defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare,
+  validateWorkload,
+} from "./workload.ts";
+
+const HISTORY = 10;
+const STRATEGIES = ["RollingUpdate", "OnDelete"];
+
+function defaults({ spec }: DaemonSet): void {
+  defaultTemplate(spec.template);
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= "RollingUpdate";
+  if (spec.updateStrategy.type === "RollingUpdate") {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
+    spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
+  }
+  spec.revisionHistoryLimit ??= HISTORY;
+}
+
+function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
+  const { type = "", rollingUpdate } = strategy;
+  if (!STRATEGIES.includes(type)) {
+    return [notSupported("spec.updateStrategy", strategy, STRATEGIES)];
+  }
+  if (type === "OnDelete") return [];
+  const path = "spec.updateStrategy.rollingUpdate";
+  if (rollingUpdate === undefined) return [required(path)];
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  const errors = [
+    ...validateShare(maxUnavailable, `${path}.maxUnavailable`, true),
+    ...validateShare(maxSurge, `${path}.maxSurge`, true),
+  ];
+  const someUnavailable = !isZeroShare(maxUnavailable);
+  const someSurge = !isZeroShare(maxSurge);
+  if (someUnavailable && someSurge) {
+    errors.push(invalid(`${path}.maxSurge`, maxSurge,
+      "may not be set when maxUnavailable is non-zero"));
+  }
+  if (!someUnavailable && !someSurge) {
+    errors.push(required(`${path}.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
+  }
+  return errors;
+}
+
+export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonSet", {
+  generation: "spec",
+  notActedOn: "DaemonSet is stored, but no controller makes its pods yet",
+  defaults,
+  validate: ({ spec }) => [
+    ...validateWorkload(spec, "daemonset", "DaemonSet"),
+    ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...validateStrategy(spec.updateStrategy ?? {}),
+    ...nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
+  ],
+  validateUpdate: (object, old) =>
+    immutable("spec.selector", object.spec.selector, old.spec.selector),
+  columns: [
+    nameColumn,
+    countColumn<DaemonSet>("Desired", (object) => object.status?.desiredNumberScheduled),
+    countColumn<DaemonSet>("Current", (object) => object.status?.currentNumberScheduled),
+    countColumn<DaemonSet>("Ready", (object) => object.status?.numberReady),
+    countColumn<DaemonSet>("Up-to-date", (object) => object.status?.updatedNumberScheduled),
+    countColumn<DaemonSet>("Available", (object) => object.status?.numberAvailable),
+    column("Node Selector", (object) => mapCell(object.spec.template.spec?.nodeSelector)),
+    ageColumn,
+    ...templateColumns<DaemonSet>((object) => object.spec.template),
+    selectorColumn<DaemonSet>((object) => object.spec.selector),
+  ],
+});

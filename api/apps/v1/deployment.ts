@@ -1,0 +1,116 @@
+/** Deployment: pods that are replaced gradually when their template changes. */
+import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
+import { scaleView } from "../../autoscaling/v1/scale.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { termsOf } from "../../selector.ts";
+import { immutable, nonNegative } from "../../validation/metadata.ts";
+import {
+  defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare, validateWorkload,
+} from "./workload.ts";
+
+const QUARTER = "25%";
+const HISTORY = 10;
+const PROGRESS_DEADLINE_S = 600;
+const STRATEGIES = ["Recreate", "RollingUpdate"];
+
+function defaults({ spec }: Deployment): void {
+  defaultTemplate(spec.template);
+  spec.replicas ??= 1;
+  spec.strategy ??= {};
+  spec.strategy.type ||= "RollingUpdate";
+  if (spec.strategy.type === "RollingUpdate") {
+    spec.strategy.rollingUpdate ??= {};
+    spec.strategy.rollingUpdate.maxUnavailable ??= QUARTER;
+    spec.strategy.rollingUpdate.maxSurge ??= QUARTER;
+  }
+  spec.revisionHistoryLimit ??= HISTORY;
+  spec.progressDeadlineSeconds ??= PROGRESS_DEADLINE_S;
+}
+
+function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
+  const { type = "", rollingUpdate } = strategy;
+  const path = "spec.strategy";
+  if (!STRATEGIES.includes(type)) return [notSupported(path, strategy, STRATEGIES)];
+  if (type === "Recreate") {
+    return rollingUpdate === undefined ? [] : [forbidden(`${path}.rollingUpdate`,
+      "may not be specified when strategy `type` is 'Recreate'")];
+  }
+  const at = `${path}.rollingUpdate`;
+  const errors = [
+    ...validateShare(rollingUpdate?.maxUnavailable, `${at}.maxUnavailable`, false),
+    ...validateShare(rollingUpdate?.maxSurge, `${at}.maxSurge`, false),
+  ];
+  if (isZeroShare(rollingUpdate?.maxUnavailable) && isZeroShare(rollingUpdate?.maxSurge)) {
+    errors.push(invalid(`${at}.maxUnavailable`, rollingUpdate?.maxUnavailable ?? 0,
+      "may not be 0 when `maxSurge` is 0"));
+  }
+  if (errors.length > 0) return errors;
+  return validateShare(rollingUpdate?.maxUnavailable, `${at}.maxUnavailable`, true);
+}
+
+function validate({ spec }: Deployment): FieldError[] {
+  const deadline = spec.progressDeadlineSeconds;
+  const errors = [
+    ...nonNegative("spec.replicas", spec.replicas),
+    ...validateWorkload(spec, "deployment", "ReplicaSet"),
+    ...validateStrategy(spec.strategy ?? {}),
+    ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
+    ...nonNegative("spec.progressDeadlineSeconds", deadline),
+  ];
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
+    errors.push(invalid("spec.progressDeadlineSeconds", deadline,
+      "must be greater than minReadySeconds"));
+  }
+  return errors;
+}
+
+/** The numbers of a status agree with each other. */
+function validateStatus(object: Deployment): FieldError[] {
+  const { replicas = 0, updatedReplicas, readyReplicas, availableReplicas } = object.status ?? {};
+  const counts = { replicas, updatedReplicas, readyReplicas, availableReplicas };
+  const errors = Object.entries(counts).flatMap(([name, count]) =>
+    nonNegative(`status.${name}`, count));
+  const more = Object.entries(counts).filter(([, count]) => (count ?? 0) > replicas);
+  errors.push(...more.map(([name, count]) =>
+    invalid(`status.${name}`, count, "cannot be greater than status.replicas")));
+  if ((availableReplicas ?? 0) > (readyReplicas ?? 0)) {
+    errors.push(invalid("status.availableReplicas", availableReplicas,
+      "cannot be greater than readyReplicas"));
+  }
+  return errors;
+}
+
+export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Deployment", {
+  generation: "spec",
+  defaults,
+  validate,
+  validateUpdate: (object, old) =>
+    immutable("spec.selector", object.spec.selector, old.spec.selector),
+  status: { keepLabels: true, validateUpdate: validateStatus },
+  subresources: {
+    scale: {
+      view: scaleView<Deployment>({
+        desired: (object) => object.spec.replicas ?? 0,
+        actual: (object) => object.status?.replicas ?? 0,
+        selector: (object) => termsOf(object.spec.selector) ?? [],
+        setDesired: (object, replicas) => {
+          object.spec.replicas = replicas;
+        },
+      }),
+    },
+  },
+  columns: [
+    nameColumn,
+    column("Ready", (object) =>
+      `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`),
+    column("Up-to-date", (object) => object.status?.updatedReplicas ?? 0),
+    column("Available", (object) => object.status?.availableReplicas ?? 0),
+    ageColumn,
+    ...templateColumns<Deployment>((object) => object.spec.template),
+    selectorColumn<Deployment>((object) => object.spec.selector),
+  ],
+});

@@ -1,0 +1,73 @@
+/** ReplicaSet: a number of like pods, kept. */
+import type { ReplicaSet } from "../../gen/apps/v1.ts";
+import { scaleView } from "../../autoscaling/v1/scale.ts";
+import { ageColumn, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { termsOf } from "../../selector.ts";
+import { immutable, nonNegative } from "../../validation/metadata.ts";
+import {
+  countColumn, defaultTemplate, selectorColumn, templateColumns, validateWorkload,
+} from "./workload.ts";
+
+const COUNTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const;
+
+function validateStatus(object: ReplicaSet): FieldError[] {
+  const status = object.status ?? { replicas: 0 };
+  const errors = nonNegative("status.replicas", status.replicas);
+  for (const name of COUNTS) {
+    const count = status[name] ?? 0;
+    errors.push(...nonNegative(`status.${name}`, count));
+    if (count > status.replicas) {
+      errors.push(invalid(`status.${name}`, count, "cannot be greater than status.replicas"));
+    }
+  }
+  if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
+    errors.push(invalid("status.availableReplicas", status.availableReplicas,
+      "cannot be greater than readyReplicas"));
+  }
+  return errors;
+}
+
+export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.ReplicaSet", {
+  generation: "spec",
+  defaults({ spec }) {
+    spec.template ??= {};
+    defaultTemplate(spec.template);
+    spec.replicas ??= 1;
+  },
+  validate: ({ spec }) => [
+    ...nonNegative("spec.replicas", spec.replicas),
+    ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...validateWorkload({ selector: spec.selector, template: spec.template ?? {} }, "deployment",
+      "ReplicaSet"),
+  ],
+  validateUpdate: (object, old) =>
+    immutable("spec.selector", object.spec.selector, old.spec.selector),
+  status: { validateUpdate: validateStatus },
+  subresources: {
+    scale: {
+      view: scaleView<ReplicaSet>({
+        desired: (object) => object.spec.replicas ?? 0,
+        actual: (object) => object.status?.replicas ?? 0,
+        selector: (object) => termsOf(object.spec.selector) ?? [],
+        setDesired: (object, replicas) => {
+          object.spec.replicas = replicas;
+        },
+      }),
+    },
+  },
+  columns: [
+    nameColumn,
+    countColumn<ReplicaSet>("Desired", (object) => object.spec.replicas),
+    countColumn<ReplicaSet>("Current", (object) => object.status?.replicas),
+    countColumn<ReplicaSet>("Ready", (object) => object.status?.readyReplicas),
+    ageColumn,
+    ...templateColumns<ReplicaSet>((object) => object.spec.template),
+    selectorColumn<ReplicaSet>((object) => object.spec.selector),
+  ],
+  selectableFields: {
+    "status.replicas": (object) => String(object.status?.replicas ?? 0),
+  },
+});

@@ -1,0 +1,122 @@
+/** StatefulSet: pods with names and volumes that stay theirs. */
+import { isDeepStrictEqual } from "node:util";
+import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
+import { scaleView } from "../../autoscaling/v1/scale.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { termsOf } from "../../selector.ts";
+import { nonNegative } from "../../validation/metadata.ts";
+import { dnsLabel } from "../../validation/names.ts";
+import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
+import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
+
+const HISTORY = 10;
+const CHANGEABLE = [
+  "replicas", "template", "updateStrategy", "minReadySeconds", "ordinals", "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+] as const;
+
+function defaults({ spec }: StatefulSet): void {
+  defaultTemplate(spec.template);
+  spec.podManagementPolicy ||= "OrderedReady";
+  spec.updateStrategy ??= {};
+  if ((spec.updateStrategy.type ?? "") === "") {
+    spec.updateStrategy.type = "RollingUpdate";
+    spec.updateStrategy.rollingUpdate ??= {};
+  }
+  if (spec.updateStrategy.rollingUpdate !== undefined) {
+    spec.updateStrategy.rollingUpdate.partition ??= 0;
+  }
+  spec.persistentVolumeClaimRetentionPolicy ??= {};
+  spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
+  spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= "Retain";
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= HISTORY;
+  for (const claim of spec.volumeClaimTemplates ?? []) {
+    claim.kind = "PersistentVolumeClaim";
+    claim.apiVersion = "v1";
+    claim.spec.volumeMode ??= "Filesystem";
+    claim.status = { ...claim.status, phase: claim.status?.phase || "Pending" };
+  }
+}
+
+/** Pods get a volume for each claim template besides those of their own. */
+function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
+  const claims = (spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>
+    ({ name, persistentVolumeClaim: { claimName: name } }));
+  const pod = spec.template.spec;
+  if (claims.length === 0 || pod === undefined) return spec;
+  const own = (pod.volumes ?? []).filter((each) => !claims.some(({ name }) => name === each.name));
+  return {
+    ...spec, template: { ...spec.template, spec: { ...pod, volumes: [...claims, ...own] } },
+  };
+}
+
+function validate({ spec }: StatefulSet): FieldError[] {
+  const errors: FieldError[] = [];
+  const { podManagementPolicy: policy, updateStrategy: update, serviceName = "" } = spec;
+  if (policy !== "OrderedReady" && policy !== "Parallel") {
+    errors.push(invalid("spec.podManagementPolicy", policy,
+      "must be 'OrderedReady' or 'Parallel'"));
+  }
+  if (update?.type !== "RollingUpdate" && update?.type !== "OnDelete") {
+    errors.push(invalid("spec.updateStrategy", update, "must be 'RollingUpdate' or 'OnDelete'"));
+  } else if (update.type === "OnDelete" && update.rollingUpdate !== undefined) {
+    errors.push(invalid("spec.updateStrategy.rollingUpdate", update.rollingUpdate,
+      "only allowed for updateStrategy 'RollingUpdate'"));
+  }
+  errors.push(...nonNegative("spec.updateStrategy.rollingUpdate.partition",
+    update?.rollingUpdate?.partition));
+  spec.volumeClaimTemplates?.forEach((claim, index) =>
+    errors.push(...validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`)));
+  errors.push(...nonNegative("spec.replicas", spec.replicas));
+  errors.push(...nonNegative("spec.minReadySeconds", spec.minReadySeconds));
+  errors.push(...nonNegative("spec.ordinals.start", spec.ordinals?.start));
+  if (serviceName !== "") {
+    errors.push(...dnsLabel(serviceName).map((each) =>
+      invalid("spec.serviceName", serviceName, each)));
+  }
+  return [...errors, ...validateWorkload(withClaimVolumes(spec), "statefulset", "StatefulSet")];
+}
+
+function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
+  const rest: Partial<StatefulSetSpec> = { ...spec };
+  for (const name of CHANGEABLE) delete rest[name];
+  return rest;
+}
+
+function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
+  if (isDeepStrictEqual(fixedPart(object.spec), fixedPart(old.spec))) return [];
+  return [forbidden("spec", "updates to statefulset spec for fields other than 'replicas', " +
+    "'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', " +
+    "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden")];
+}
+
+export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
+  generation: "spec",
+  notActedOn: "StatefulSet is stored, but no controller makes its pods yet",
+  defaults,
+  validate,
+  validateUpdate,
+  subresources: {
+    scale: {
+      view: scaleView<StatefulSet>({
+        desired: (object) => object.spec.replicas ?? 0,
+        actual: (object) => object.status?.replicas ?? 0,
+        selector: (object) => termsOf(object.spec.selector) ?? [],
+        setDesired: (object, replicas) => {
+          object.spec.replicas = replicas;
+        },
+      }),
+    },
+  },
+  columns: [
+    nameColumn,
+    column("Ready", (object) =>
+      `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`),
+    ageColumn,
+    ...templateColumns<StatefulSet>((object) => object.spec.template),
+  ],
+});

@@ -1,0 +1,98 @@
+/** What the kinds that make pods from a template have in common. */
+import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
+import type { LabelSelector } from "../../gen/meta/v1.ts";
+import type { IntOrString } from "../../scalars.ts";
+import { column, selectorCell, wide } from "../../columns.ts";
+import { defaultPodSpec } from "../../core/v1/pod/defaults.ts";
+import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Column, KubeObject } from "../../kind.ts";
+import { matchesSelector } from "../../selector.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+import { nonNegative } from "../../validation/metadata.ts";
+import { percent } from "../../validation/names.ts";
+
+/** The spec that all of them have. */
+export interface WorkloadSpec {
+  readonly selector?: LabelSelector;
+  readonly template: PodTemplateSpec;
+}
+
+/** Fills the template as a pod's spec is filled. */
+export function defaultTemplate(template: PodTemplateSpec): void {
+  template.spec ??= { containers: [] };
+  defaultPodSpec(template.spec);
+}
+
+const isEmpty = (selector: LabelSelector): boolean =>
+  Object.keys(selector.matchLabels ?? {}).length === 0 &&
+  (selector.matchExpressions ?? []).length === 0;
+
+/** The rules of selector and template; `owner` is the word in upstream's complaints. */
+export function validateWorkload(
+  spec: WorkloadSpec, owner: "deployment" | "daemonset" | "statefulset", limitOwner: string,
+): FieldError[] {
+  const { selector, template } = spec;
+  const errors: FieldError[] = selector === undefined
+    ? [required("spec.selector")] : validateLabelSelector(selector, "spec.selector");
+  if (selector !== undefined && isEmpty(selector)) {
+    errors.push(invalid("spec.selector", selector, `empty selector is invalid for ${owner}`));
+  }
+  const labels = template.metadata?.labels;
+  const readable = selector !== undefined && errors.length === 0 && !isEmpty(selector);
+  if (readable && !matchesSelector(selector, labels)) {
+    errors.push(invalid("spec.template.metadata.labels", labels ?? null,
+      "`selector` does not match template `labels`"));
+  }
+  errors.push(...validatePodTemplate(template, "spec.template"));
+  const policy = template.spec?.restartPolicy;
+  if (policy !== "Always") {
+    errors.push(notSupported("spec.template.spec.restartPolicy", policy ?? "", ["Always"]));
+  }
+  if (template.spec?.activeDeadlineSeconds !== undefined) {
+    errors.push(forbidden("spec.template.spec.activeDeadlineSeconds",
+      `activeDeadlineSeconds in ${limitOwner} is not Supported`));
+  }
+  return errors;
+}
+
+/** A number that is not negative, or a share of at most 100 % where `capped`. */
+export function validateShare(
+  value: IntOrString | undefined, path: string, capped: boolean,
+): FieldError[] {
+  if (typeof value === "number") return nonNegative(path, value);
+  if (value === undefined) return [];
+  const errors = percent(value).map((each) => invalid(path, value, each));
+  if (capped && errors.length === 0 && Number.parseInt(value, 10) > 100) {
+    errors.push(invalid(path, value, "must not be greater than 100%"));
+  }
+  return errors;
+}
+
+/** Whether a number or share is nothing. */
+export function isZeroShare(value: IntOrString | undefined): boolean {
+  return value === undefined || Number.parseInt(String(value), 10) === 0;
+}
+
+/** The columns of `-o wide` about a template. */
+export function templateColumns<T extends KubeObject>(
+  template: (object: T) => PodTemplateSpec | undefined,
+): Column<T>[] {
+  const containers = (object: T): Container[] => template(object)?.spec?.containers ?? [];
+  return [
+    wide("Containers", (object) => containers(object).map((each) => each.name).join(",")),
+    wide("Images", (object) => containers(object).map((each) => each.image ?? "").join(",")),
+  ];
+}
+
+export function selectorColumn<T extends KubeObject>(
+  selector: (object: T) => LabelSelector | undefined,
+): Column<T> {
+  return wide("Selector", (object) => selectorCell(selector(object)));
+}
+
+export function countColumn<T extends KubeObject>(
+  name: string, count: (object: T) => number | undefined,
+): Column<T> {
+  return column(name, (object) => count(object) ?? 0, { type: "integer" });
+}

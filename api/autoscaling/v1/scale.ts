@@ -1,0 +1,46 @@
+/** Scale: the number of replicas of anything that has one, through one small object. */
+import type { Scale } from "../../gen/autoscaling/v1.ts";
+import { invalid, type FieldError } from "../../errors.ts";
+import type { KubeObject, View } from "../../kind.ts";
+import { formatLabelTerms, type LabelTerms } from "../../selector.ts";
+
+/** How a kind shows its replicas. */
+interface Scalable<T extends KubeObject> {
+  desired(object: T): number;
+  actual(object: T): number;
+  selector(object: T): LabelTerms;
+  setDesired(object: T, replicas: number): void;
+}
+
+/** The `/scale` view of a kind. The resourceVersion it carries is that of its parent. */
+export function scaleView<T extends KubeObject>(parts: Scalable<T>): View<T> {
+  return {
+    read(object): Scale {
+      const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+      const selector = formatLabelTerms(parts.selector(object));
+      return {
+        kind: "Scale",
+        apiVersion: "autoscaling/v1",
+        metadata: {
+          ...(name === undefined ? {} : { name }),
+          ...(namespace === undefined ? {} : { namespace }),
+          ...(uid === undefined ? {} : { uid }),
+          ...(resourceVersion === undefined ? {} : { resourceVersion }),
+          ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+        },
+        spec: { ...(parts.desired(object) === 0 ? {} : { replicas: parts.desired(object) }) },
+        status: {
+          replicas: parts.actual(object), ...(selector === "" ? {} : { selector }),
+        },
+      };
+    },
+    write(object, view): FieldError[] {
+      const replicas = (view as Scale).spec?.replicas ?? 0;
+      if (replicas < 0) {
+        return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")];
+      }
+      parts.setDesired(object, replicas);
+      return [];
+    },
+  };
+}

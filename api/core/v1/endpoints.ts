@@ -1,0 +1,58 @@
+/** Endpoints: the older form of EndpointSlice, one object for each Service. */
+import type { Endpoints, EndpointSubset } from "../../gen/core/v1.ts";
+import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { dnsLabel, portNumber } from "../../validation/names.ts";
+import { validateIp } from "./pod/validate-spec.ts";
+
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const SHOWN = 3;
+
+function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
+  const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
+  const errors: FieldError[] = [];
+  if (addresses.length === 0 && notReadyAddresses.length === 0) {
+    errors.push(required(path, "must specify `addresses` or `notReadyAddresses`"));
+  }
+  addresses.forEach((each, index) =>
+    errors.push(...validateIp(each.ip, `${path}.addresses[${index}].ip`)));
+  notReadyAddresses.forEach((each, index) =>
+    errors.push(...validateIp(each.ip, `${path}.notReadyAddresses[${index}].ip`)));
+  ports.forEach((port, index) => {
+    const at = `${path}.ports[${index}]`;
+    const name = port.name ?? "";
+    if (ports.length > 1 && name === "") errors.push(required(`${at}.name`));
+    if (name !== "") {
+      errors.push(...dnsLabel(name).map((each) => invalid(`${at}.name`, name, each)));
+    }
+    errors.push(...portNumber(port.port).map((each) => invalid(`${at}.port`, port.port, each)));
+    if (!PROTOCOLS.includes(port.protocol ?? "")) {
+      errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
+    }
+  });
+  return errors;
+}
+
+function endpointsCell(endpoints: Endpoints): string {
+  const all = (endpoints.subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
+    ports.length === 0 ? addresses.map((each) => each.ip)
+      : ports.flatMap((port) => addresses.map(({ ip }) =>
+        ip.includes(":") ? `[${ip}]:${port.port}` : `${ip}:${port.port}`)));
+  if ((endpoints.subsets ?? []).length === 0) return NONE;
+  const shown = all.slice(0, SHOWN).join(",");
+  return all.length > SHOWN ? `${shown} + ${all.length - SHOWN} more...` : shown;
+}
+
+export const endpoints: Kind<Endpoints> = defineKind<Endpoints>("core/v1.Endpoints", {
+  createOnUpdate: true,
+  defaults(object) {
+    for (const port of (object.subsets ?? []).flatMap((each) => each.ports ?? [])) {
+      port.protocol ||= "TCP";
+    }
+  },
+  validate: (object) => (object.subsets ?? []).flatMap((each, index) =>
+    validateSubset(each, `subsets[${index}]`)),
+  columns: [nameColumn, column("Endpoints", endpointsCell), ageColumn],
+});

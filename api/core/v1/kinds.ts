@@ -1,0 +1,21 @@
+import type { Kind } from "../../kind.ts";
+import { configMap } from "./config-map.ts";
+import { endpoints } from "./endpoints.ts";
+import { event } from "./event.ts";
+import { limitRange, resourceQuota } from "./limits-and-quotas.ts";
+import { namespace } from "./namespace.ts";
+import { node } from "./node.ts";
+import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
+import { persistentVolume } from "./persistent-volume.ts";
+import { pod } from "./pod/pod.ts";
+import { replicationController } from "./replication-controller.ts";
+import { secret } from "./secret.ts";
+import { serviceAccount } from "./service-account.ts";
+import { service } from "./service/service.ts";
+
+/** The kinds of the core group. */
+export const CORE_KINDS: readonly Kind[] = [
+  configMap, endpoints, event, limitRange, namespace, node, persistentVolume,
+  persistentVolumeClaim, pod, replicationController, resourceQuota, secret, service,
+  serviceAccount,
+];

@@ -1,0 +1,108 @@
+/** Node: a machine that runs pods; cluster-wide. */
+import type { Node } from "../../gen/core/v1.ts";
+import { ageColumn, column, nameColumn, NONE, UNKNOWN, wide } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { labelValue, qualifiedName } from "../../validation/names.ts";
+import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
+import { validateAmount } from "./pod/validate-resources.ts";
+
+const ROLE_PREFIX = "node-role.kubernetes.io/";
+const ROLE_LABEL = "kubernetes.io/role";
+
+function validateTaints(node: Node): FieldError[] {
+  const seen = new Set<string>();
+  return (node.spec.taints ?? []).flatMap((taint, index) => {
+    const at = `spec.taints[${index}]`;
+    const { key, value = "", effect } = taint;
+    const errors = qualifiedName(key).map((each) => invalid(`${at}.key`, key, each));
+    errors.push(...labelValue(value).map((each) => invalid(`${at}.value`, value, each)));
+    if ((effect as string) === "") errors.push(required(`${at}.effect`));
+    else if (!TAINT_EFFECTS.includes(effect)) {
+      errors.push(notSupported(`${at}.effect`, effect, TAINT_EFFECTS));
+    }
+    if (seen.has(`${key}:${effect}`)) {
+      const shown = duplicate(at, taint);
+      errors.push({ ...shown, detail: "taints must be unique by key and effect pair" });
+    }
+    seen.add(`${key}:${effect}`);
+    return errors;
+  });
+}
+
+function validateCapacity(node: Node): FieldError[] {
+  return (["capacity", "allocatable"] as const).flatMap((name) =>
+    Object.entries(node.status?.[name] ?? {}).flatMap(([resource, amount]) =>
+      validateAmount(resource, amount, `status.${name}.${resource}`)));
+}
+
+/** The pod range and the provider's name are given once. */
+function validateUpdate(node: Node, old: Node): FieldError[] {
+  const errors: FieldError[] = [];
+  const before = old.spec.podCIDRs ?? [];
+  const now = node.spec.podCIDRs ?? [];
+  if (before.length > 0 && before.join() !== now.join()) {
+    errors.push(forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
+  }
+  const provider = old.spec.providerID ?? "";
+  if (provider !== "" && provider !== node.spec.providerID) {
+    errors.push(forbidden("spec.providerID",
+      "node updates may not change providerID except from \"\" to valid"));
+  }
+  return errors;
+}
+
+function readiness(node: Node): string {
+  const ready = node.status?.conditions?.find((each) => each.type === "Ready");
+  const state = ready === undefined ? "Unknown" : ready.status === "True" ? "Ready" : "NotReady";
+  return node.spec.unschedulable === true ? `${state},SchedulingDisabled` : state;
+}
+
+function roles(node: Node): string {
+  const found = Object.entries(node.metadata.labels ?? {}).flatMap(([key, value]) => {
+    if (key.startsWith(ROLE_PREFIX)) return [key.slice(ROLE_PREFIX.length)];
+    return key === ROLE_LABEL ? [value] : [];
+  }).filter((each) => each !== "");
+  return found.length === 0 ? NONE : [...new Set(found)].sort().join(",");
+}
+
+function address(node: Node, type: string): string {
+  return node.status?.addresses?.find((each) => each.type === type)?.address ?? NONE;
+}
+
+function kernel(node: Node): string {
+  const info = node.status?.nodeInfo;
+  const version = info?.kernelVersion || UNKNOWN;
+  return info?.architecture ? `${version} (${info.architecture})` : version;
+}
+
+export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
+  defaults(object) {
+    if (object.status?.capacity !== undefined) {
+      object.status.allocatable ??= { ...object.status.capacity };
+    }
+    const { spec } = object;
+    if (spec.podCIDR !== undefined) spec.podCIDRs ??= [spec.podCIDR];
+    else if (spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
+  },
+  /** A kubelet registers its node with the status it has already measured. */
+  statusOnCreate: true,
+  validate: (object) => [...validateTaints(object), ...validateCapacity(object)],
+  validateUpdate,
+  status: { validateUpdate: validateCapacity },
+  columns: [
+    nameColumn,
+    column("Status", readiness),
+    column("Roles", roles),
+    ageColumn,
+    column("Version", (object) => object.status?.nodeInfo?.kubeletVersion ?? ""),
+    wide("Internal-IP", (object) => address(object, "InternalIP")),
+    wide("External-IP", (object) => address(object, "ExternalIP")),
+    wide("OS-Image", (object) => object.status?.nodeInfo?.osImage || UNKNOWN),
+    wide("Kernel-Version", kernel),
+    wide("Container-Runtime", (object) =>
+      object.status?.nodeInfo?.containerRuntimeVersion || UNKNOWN),
+  ],
+  selectableFields: { "spec.unschedulable": (object) => String(object.spec.unschedulable ?? false) },
+});

@@ -1,0 +1,126 @@
+/** PersistentVolume: a piece of storage; cluster-wide. */
+import { isDeepStrictEqual } from "node:util";
+import type { PersistentVolume, PersistentVolumeSpec } from "../../gen/core/v1.ts";
+import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { parseQuantity } from "../../quantity.ts";
+import { timeOf } from "../../time.ts";
+import { immutable } from "../../validation/metadata.ts";
+import { dnsSubdomain } from "../../validation/names.ts";
+import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
+import { validateNodeTerm } from "./pod/validate-scheduling.ts";
+
+const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
+const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
+
+/** Every field of the spec that is not a source of storage. */
+const NOT_SOURCES = new Set([
+  "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
+  "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName",
+]);
+
+function sourcesOf(spec: PersistentVolumeSpec): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(spec).filter(([key]) => !NOT_SOURCES.has(key)));
+}
+
+function validateCapacity(capacity: Record<string, string>): FieldError[] {
+  const path = "spec.capacity";
+  const errors: FieldError[] = Object.keys(capacity).length === 0 ? [required(path)] : [];
+  if (capacity.storage === undefined || Object.keys(capacity).length > 1) {
+    errors.push(notSupported(path, capacity, ["storage"]));
+  }
+  for (const [name, amount] of Object.entries(capacity)) {
+    if (parseQuantity(amount).nanos <= 0n) {
+      errors.push(invalid(`${path}[${name}]`, amount, "must be greater than zero"));
+    }
+  }
+  return errors;
+}
+
+function validateSources(spec: PersistentVolumeSpec): FieldError[] {
+  const names = Object.keys(sourcesOf(spec));
+  const errors = names.slice(1).map((name) =>
+    forbidden(`spec.${name}`, "may not specify more than 1 volume type"));
+  if (names.length === 0) errors.push(required("spec", "must specify a volume type"));
+  if (spec.hostPath?.path === "") errors.push(required("spec.hostPath.path"));
+  if (spec.csi !== undefined) {
+    if (spec.csi.driver === "") errors.push(required("spec.csi.driver"));
+    if (spec.csi.volumeHandle === "") errors.push(required("spec.csi.volumeHandle"));
+  }
+  if (spec.local !== undefined) {
+    if (spec.local.path === "") errors.push(required("spec.local.path"));
+    if (spec.nodeAffinity?.required === undefined) {
+      errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
+    }
+  }
+  return errors;
+}
+
+function validate({ spec }: PersistentVolume): FieldError[] {
+  const errors: FieldError[] = [];
+  const { accessModes = [], persistentVolumeReclaimPolicy: policy = "", volumeMode } = spec;
+  if (accessModes.length === 0) errors.push(required("spec.accessModes"));
+  errors.push(...validateAccessModes(accessModes, "spec.accessModes"));
+  errors.push(...validateCapacity(spec.capacity ?? {}));
+  if (policy !== "" && !RECLAIM_POLICIES.includes(policy)) {
+    errors.push(notSupported("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES));
+  }
+  spec.nodeAffinity?.required?.nodeSelectorTerms.forEach((term, index) => errors.push(
+    ...validateNodeTerm(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`)));
+  errors.push(...validateSources(spec));
+  if ((spec.storageClassName ?? "") !== "") {
+    errors.push(...dnsSubdomain(spec.storageClassName!).map((each) =>
+      invalid("spec.storageClassName", spec.storageClassName, each)));
+  }
+  if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
+    errors.push(notSupported("spec.volumeMode", volumeMode, VOLUME_MODES));
+  }
+  return errors;
+}
+
+function validateUpdate(volume: PersistentVolume, old: PersistentVolume): FieldError[] {
+  const same = isDeepStrictEqual(sourcesOf(volume.spec), sourcesOf(old.spec));
+  return [
+    ...(same ? [] : [forbidden("spec.persistentvolumesource",
+      "spec.persistentvolumesource is immutable after creation")]),
+    ...immutable("volumeMode", volume.spec.volumeMode, old.spec.volumeMode),
+  ];
+}
+
+function claimCell({ spec }: PersistentVolume): string {
+  const claim = spec.claimRef;
+  return claim === undefined ? "" : `${claim.namespace ?? ""}/${claim.name ?? ""}`;
+}
+
+export const persistentVolume: Kind<PersistentVolume> =
+  defineKind<PersistentVolume>("core/v1.PersistentVolume", {
+    defaults(object) {
+      object.spec.persistentVolumeReclaimPolicy ||= "Retain";
+      object.spec.volumeMode ??= "Filesystem";
+      object.status ??= {};
+      object.status.phase ||= "Pending";
+      if (object.spec.hostPath !== undefined) object.spec.hostPath.type ??= "";
+    },
+    prepareCreate(object, context) {
+      object.status = { phase: "Pending", lastPhaseTransitionTime: timeOf(context.now_ms) };
+    },
+    validate,
+    validateUpdate,
+    columns: [
+      nameColumn,
+      column("Capacity", (object) => object.spec.capacity?.storage ?? "0"),
+      column("Access Modes", (object) => accessModesCell(object.spec.accessModes)),
+      column("Reclaim Policy", (object) => object.spec.persistentVolumeReclaimPolicy ?? ""),
+      column("Status", (object) => object.metadata.deletionTimestamp === undefined
+        ? object.status?.phase ?? "" : "Terminating"),
+      column("Claim", claimCell),
+      column("StorageClass", (object) =>
+        object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? ""),
+      column("VolumeAttributesClass", (object) => object.spec.volumeAttributesClassName ?? UNSET),
+      column("Reason", (object) => object.status?.reason ?? ""),
+      ageColumn,
+      wide("VolumeMode", (object) => object.spec.volumeMode ?? UNSET),
+    ],
+  });

@@ -1,0 +1,131 @@
+/** What a pod gets when its author is silent; templates of workloads get the `PodSpec` part. */
+import type {
+  Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, ObjectFieldSelector,
+  Pod, PodSpec, Probe, PullPolicy, ResourceRequirements, Volume,
+} from "../../../gen/core/v1.ts";
+
+const GRACE_PERIOD_S = 30;
+const FILE_MODE = 0o644;
+const TOKEN_LIFETIME_S = 3600;
+
+/** `Always` for an image whose tag is, or is taken to be, `latest`. */
+export function pullPolicyOf(image: string): PullPolicy {
+  const digest = image.includes("@");
+  const name = image.split("@")[0] ?? "";
+  const last = name.slice(name.lastIndexOf("/") + 1);
+  const tag = last.includes(":") ? last.slice(last.indexOf(":") + 1) : undefined;
+  return tag === "latest" || (tag === undefined && !digest) ? "Always" : "IfNotPresent";
+}
+
+function defaultProbe(probe: Probe | undefined): void {
+  if (probe === undefined) return;
+  probe.timeoutSeconds ||= 1;
+  probe.periodSeconds ||= 10;
+  probe.successThreshold ||= 1;
+  probe.failureThreshold ||= 3;
+  defaultHandler(probe);
+  if (probe.grpc !== undefined) probe.grpc.service ??= "";
+}
+
+function defaultHandler(handler: LifecycleHandler | undefined): void {
+  const http = handler?.httpGet;
+  if (http === undefined) return;
+  http.path ||= "/";
+  http.scheme ||= "HTTP";
+}
+
+function defaultLifecycle(lifecycle: Lifecycle | undefined): void {
+  defaultHandler(lifecycle?.postStart);
+  defaultHandler(lifecycle?.preStop);
+}
+
+function defaultPort(port: ContainerPort): void {
+  port.protocol ||= "TCP";
+}
+
+function defaultFieldRef(selector: ObjectFieldSelector | undefined): void {
+  if (selector !== undefined) selector.apiVersion ||= "v1";
+}
+
+function defaultContainer(container: Container | EphemeralContainer): void {
+  container.imagePullPolicy ||= pullPolicyOf(container.image ?? "");
+  container.terminationMessagePath ||= "/dev/termination-log";
+  container.terminationMessagePolicy ||= "File";
+  container.resources ??= {};
+  container.ports?.forEach(defaultPort);
+  container.env?.forEach((each) => defaultFieldRef(each.valueFrom?.fieldRef));
+  defaultProbe(container.livenessProbe);
+  defaultProbe(container.readinessProbe);
+  defaultProbe(container.startupProbe);
+  defaultLifecycle(container.lifecycle);
+}
+
+function hasSource(volume: Volume): boolean {
+  return Object.keys(volume).some((key) => key !== "name");
+}
+
+function defaultVolume(volume: Volume): void {
+  if (!hasSource(volume)) volume.emptyDir = {};
+  if (volume.secret !== undefined) volume.secret.defaultMode ??= FILE_MODE;
+  if (volume.configMap !== undefined) volume.configMap.defaultMode ??= FILE_MODE;
+  if (volume.hostPath !== undefined) volume.hostPath.type ??= "";
+  if (volume.image !== undefined) {
+    volume.image.pullPolicy ||= pullPolicyOf(volume.image.reference ?? "");
+  }
+  if (volume.downwardAPI !== undefined) {
+    volume.downwardAPI.defaultMode ??= FILE_MODE;
+    volume.downwardAPI.items?.forEach((each) => defaultFieldRef(each.fieldRef));
+  }
+  if (volume.projected !== undefined) {
+    volume.projected.defaultMode ??= FILE_MODE;
+    for (const source of volume.projected.sources ?? []) {
+      source.downwardAPI?.items?.forEach((each) => defaultFieldRef(each.fieldRef));
+      const token = source.serviceAccountToken;
+      if (token !== undefined) token.expirationSeconds ??= TOKEN_LIFETIME_S;
+    }
+  }
+  if (volume.ephemeral?.volumeClaimTemplate !== undefined) {
+    volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= "Filesystem";
+  }
+  if (volume.iscsi !== undefined) volume.iscsi.iscsiInterface ||= "default";
+}
+
+/** The defaults that pods and templates share. */
+export function defaultPodSpec(spec: PodSpec): void {
+  spec.dnsPolicy ||= "ClusterFirst";
+  spec.restartPolicy ||= "Always";
+  spec.securityContext ??= {};
+  spec.terminationGracePeriodSeconds ??= GRACE_PERIOD_S;
+  spec.schedulerName ||= "default-scheduler";
+  spec.containers ??= [];
+  if (spec.serviceAccountName !== undefined) spec.serviceAccount = spec.serviceAccountName;
+  else if (spec.serviceAccount !== undefined) spec.serviceAccountName = spec.serviceAccount;
+  spec.volumes?.forEach(defaultVolume);
+  spec.containers.forEach(defaultContainer);
+  spec.initContainers?.forEach(defaultContainer);
+  spec.ephemeralContainers?.forEach(defaultContainer);
+  if (spec.hostNetwork === true) {
+    for (const each of [...spec.containers, ...(spec.initContainers ?? [])]) hostPorts(each);
+  }
+}
+
+/** On the host's network a container's port is the host's port. */
+function hostPorts(container: Container): void {
+  for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
+}
+
+/** A limit without a request is its own request. */
+function requestLimits(resources: ResourceRequirements | undefined): void {
+  if (resources?.limits === undefined) return;
+  resources.requests = { ...resources.limits, ...resources.requests };
+}
+
+/** The defaults of a pod. */
+export function defaultPod(pod: Pod): void {
+  defaultPodSpec(pod.spec);
+  for (const each of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+    requestLimits(each.resources);
+  }
+  if (pod.spec.resources?.limits !== undefined) requestLimits(pod.spec.resources);
+  pod.spec.enableServiceLinks ??= true;
+}

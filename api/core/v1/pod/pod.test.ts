@@ -1,0 +1,195 @@
+import { describe, expect, it } from "vitest";
+import { decodeJson } from "../../../codec/json.ts";
+import { messageOfField } from "../../../errors.ts";
+import type { Pod } from "../../../gen/core/v1.ts";
+import { pullPolicyOf } from "./defaults.ts";
+import { pod } from "./pod.ts";
+import { qosClassOf } from "./qos.ts";
+
+const CONTEXT = { now_ms: Date.parse("2026-01-01T00:00:00Z") };
+
+function made(spec: object, metadata: object = {}): Pod {
+  const { object } = decodeJson<Pod>("core/v1.Pod", {
+    apiVersion: "v1", kind: "Pod", metadata: { name: "a", namespace: "b", ...metadata }, spec,
+  });
+  pod.strategy.defaults(object);
+  pod.strategy.prepareCreate(object, CONTEXT);
+  return object;
+}
+
+function complaints(spec: object): string[] {
+  return pod.strategy.validateCreate(made(spec), CONTEXT).map(messageOfField);
+}
+
+const image = { name: "c", image: "web:1" };
+
+describe("defaults", () => {
+  it("fill what the author left out", () => {
+    const object = made({
+      containers: [{ ...image, ports: [{ containerPort: 80 }],
+        readinessProbe: { httpGet: { port: 80 } } }],
+      volumes: [{ name: "v" }, { name: "c", configMap: { name: "m" } }],
+    });
+    expect(object).toEqual({
+      kind: "Pod", apiVersion: "v1",
+      metadata: { name: "a", namespace: "b", generation: 1 },
+      spec: {
+        containers: [{
+          ...image, imagePullPolicy: "IfNotPresent", resources: {},
+          ports: [{ containerPort: 80, protocol: "TCP" }],
+          readinessProbe: {
+            httpGet: { path: "/", port: 80, scheme: "HTTP" }, timeoutSeconds: 1,
+            periodSeconds: 10, successThreshold: 1, failureThreshold: 3,
+          },
+          terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File",
+        }],
+        volumes: [{ name: "v", emptyDir: {} },
+          { name: "c", configMap: { name: "m", defaultMode: 420 } }],
+        dnsPolicy: "ClusterFirst", restartPolicy: "Always", securityContext: {},
+        terminationGracePeriodSeconds: 30, schedulerName: "default-scheduler",
+        enableServiceLinks: true,
+      },
+      status: { phase: "Pending", qosClass: "BestEffort" },
+    });
+  });
+
+  it("give the same twice", () => {
+    const once = made({ hostNetwork: true, containers: [{ ...image, ports: [{ containerPort: 1 }],
+      resources: { limits: { cpu: "1" } } }] });
+    const twice = structuredClone(once);
+    pod.strategy.defaults(twice);
+    expect(twice).toEqual(once);
+  });
+
+  it.each([
+    ["web", "Always"], ["web:latest", "Always"], ["web:1", "IfNotPresent"],
+    ["localhost:5000/web", "Always"], ["localhost:5000/web:2", "IfNotPresent"],
+    ["web@sha256:abc", "IfNotPresent"],
+  ])("pull %s: %s", (name, policy) => {
+    expect(pullPolicyOf(name)).toBe(policy);
+  });
+});
+
+describe("quality of service", () => {
+  it.each([
+    [{}, "BestEffort"], [{ requests: { cpu: "1" } }, "Burstable"],
+    [{ limits: { cpu: "1", memory: "1Gi" }, requests: { cpu: "1000m", memory: "1024Mi" } },
+      "Guaranteed"],
+    [{ limits: { cpu: "1" }, requests: { cpu: "1" } }, "Burstable"],
+  ])("of %j is %s", (resources, expected) => {
+    expect(qosClassOf({ containers: [{ ...image, resources }] })).toBe(expected);
+  });
+});
+
+describe("validation", () => {
+  it("accepts a plain pod", () => {
+    expect(complaints({ containers: [image] })).toEqual([]);
+  });
+
+  it.each([
+    [{ containers: [] }, "spec.containers: Required value"],
+    [{ containers: [{ name: "A", image: "x" }] },
+      'spec.containers[0].name: Invalid value: "A": a lowercase RFC 1123 label must consist of'],
+    [{ containers: [image, image] }, 'spec.containers[1].name: Duplicate value: "c"'],
+    [{ containers: [{ name: "c" }] }, "spec.containers[0].image: Required value"],
+    [{ containers: [{ ...image, ports: [{ containerPort: 70000 }] }] },
+      "spec.containers[0].ports[0].containerPort: Invalid value: 70000: " +
+      "must be between 1 and 65535, inclusive"],
+    [{ containers: [{ ...image, ports: [{ containerPort: 80, protocol: "X" }] }] },
+      'spec.containers[0].ports[0].protocol: Unsupported value: "X": ' +
+      'supported values: "SCTP", "TCP", "UDP"'],
+    [{ containers: [image], restartPolicy: "Sometimes" },
+      'spec.restartPolicy: Unsupported value: "Sometimes": ' +
+      'supported values: "Always", "OnFailure", "Never"'],
+    [{ containers: [{ ...image, volumeMounts: [{ name: "v", mountPath: "/v" }] }] },
+      'spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+    [{ containers: [image], volumes: [{ name: "v", emptyDir: {}, hostPath: { path: "/x" } }] },
+      "may not specify more than 1 volume type"],
+    [{ containers: [{ ...image, resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }] },
+      'spec.containers[0].resources.requests: Invalid value: "2": ' +
+      "must be less than or equal to cpu limit of 1"],
+    [{ containers: [{ ...image, resources: { limits: { bananas: "1" } } }] },
+      'spec.containers[0].resources.limits[bananas]: Invalid value: "bananas": ' +
+      "must be a standard resource for containers"],
+    [{ containers: [{ ...image, livenessProbe: {} }] },
+      "spec.containers[0].livenessProbe: Required value: must specify a handler type"],
+    [{ containers: [{ ...image, env: [{ name: "a=b" }] }] },
+      'spec.containers[0].env[0].name: Invalid value: "a=b"'],
+    [{ containers: [image], tolerations: [{ key: "k", operator: "Maybe" }] },
+      'spec.tolerations[0].operator: Unsupported value: "Maybe"'],
+    [{ containers: [image], initContainers: [{ ...image, name: "i", livenessProbe: { exec:
+      { command: ["x"] } } }] },
+    "spec.initContainers[0].livenessProbe: Forbidden: " +
+      "may not be set for init containers without restartPolicy=Always"],
+    [{ containers: [image], activeDeadlineSeconds: 0 },
+      "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
+  ])("refuses %j", (spec, message) => {
+    expect(complaints(spec).join("\n")).toContain(message);
+  });
+});
+
+describe("updates", () => {
+  const old = made({ containers: [image] }, { resourceVersion: "1" });
+
+  function changed(change: (object: Pod) => void): { object: Pod; errors: string[] } {
+    const object = structuredClone(old);
+    change(object);
+    pod.strategy.prepareUpdate(object, old, CONTEXT);
+    const errors = pod.strategy.validateUpdate(object, old, CONTEXT).map(messageOfField);
+    return { object, errors };
+  }
+
+  it("may change an image, which raises the generation", () => {
+    const { object, errors } = changed((each) => {
+      each.spec.containers[0]!.image = "web:2";
+    });
+    expect(errors).toEqual([]);
+    expect(object.metadata.generation).toBe(2);
+  });
+
+  it("may not change other fields, nor the status", () => {
+    const { object, errors } = changed((each) => {
+      each.spec.nodeName = "elsewhere";
+      each.status = { phase: "Running" };
+    });
+    expect(errors.join()).toContain("pod updates may not change fields other than");
+    expect(object.status).toEqual(old.status);
+  });
+
+  it("through /status change the status alone", () => {
+    const door = pod.subresources.status!.strategy!;
+    const object = structuredClone(old);
+    object.spec.nodeName = "elsewhere";
+    object.status = { phase: "Running" };
+    door.prepareUpdate(object, old, CONTEXT);
+    expect(door.validateUpdate(object, old, CONTEXT)).toEqual([]);
+    expect(object.spec).toEqual(old.spec);
+    expect(object.status).toEqual({ phase: "Running", qosClass: "BestEffort" });
+  });
+});
+
+describe("columns", () => {
+  function cells(status: object, metadata: object = {}): unknown[] {
+    const object = { ...made({ containers: [image] }, metadata), status } as Pod;
+    return pod.columns.slice(1, 4).map((each) => each.value(object, CONTEXT.now_ms));
+  }
+
+  it.each([
+    [{ phase: "Pending" }, ["0/1", "Pending", "0"]],
+    [{ phase: "Running", containerStatuses: [{ name: "c", ready: true, restartCount: 2,
+      state: { running: {} }, lastState: { terminated: { exitCode: 1,
+        finishedAt: "2025-12-31T23:59:00Z" } } }] },
+    ["1/1", "Running", "2 (60s ago)"]],
+    [{ phase: "Running", containerStatuses: [{ name: "c", ready: false, restartCount: 0,
+      state: { waiting: { reason: "CrashLoopBackOff" } } }] }, ["0/1", "CrashLoopBackOff", "0"]],
+    [{ phase: "Succeeded", containerStatuses: [{ name: "c", ready: false, restartCount: 0,
+      state: { terminated: { exitCode: 0, reason: "Completed" } } }] }, ["0/1", "Completed", "0"]],
+  ])("of %j are %j", (status, expected) => {
+    expect(cells(status)).toEqual(expected);
+  });
+
+  it("say Terminating while a pod goes", () => {
+    expect(cells({ phase: "Running" }, { deletionTimestamp: "2026-01-01T00:00:00Z" })[1])
+      .toBe("Terminating");
+  });
+});

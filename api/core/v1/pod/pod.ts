@@ -1,0 +1,110 @@
+/** Pod: the smallest thing that runs. */
+import type { Pod, PodStatus } from "../../../gen/core/v1.ts";
+import { defineKind } from "../../../define.ts";
+import type { Kind, StrategyContext } from "../../../kind.ts";
+import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
+import { validateMetadataUpdate } from "../../../validation/metadata.ts";
+import { timeOf } from "../../../time.ts";
+import { podColumns } from "./columns.ts";
+import { defaultPod } from "./defaults.ts";
+import { qosClassOf } from "./qos.ts";
+import { validateResources } from "./validate-resources.ts";
+import { validatePodSpec } from "./validate-spec.ts";
+import {
+  validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate,
+} from "./validate-update.ts";
+
+/** A new pod is Pending; one with scheduling gates says so at once. */
+function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
+  const status: PodStatus = { phase: "Pending", qosClass: qosClassOf(pod.spec) };
+  if ((pod.spec.schedulingGates ?? []).length === 0) return status;
+  return {
+    ...status,
+    conditions: [{
+      type: "PodScheduled", status: "False", reason: "SchedulingGated",
+      message: "Scheduling is blocked due to non-empty scheduling gates",
+      lastTransitionTime: timeOf(context.now_ms),
+    }],
+  };
+}
+
+/** Seconds that a pod is given to end: its spec's, none when it never started. */
+function gracePeriod_s(pod: Pod): number {
+  const phase = pod.status?.phase;
+  if ((pod.spec.nodeName ?? "") === "" || phase === "Failed" || phase === "Succeeded") return 0;
+  return pod.spec.terminationGracePeriodSeconds ?? 0;
+}
+
+/** Only the named list of the spec may change through this door. */
+function keepAllBut(pod: Pod, old: Pod, name: "ephemeralContainers"): void {
+  const changed = pod.spec[name];
+  keep(pod, old, "spec");
+  keep(pod, old, "status");
+  if (changed === undefined) delete pod.spec[name];
+  else pod.spec[name] = changed;
+  raiseGeneration(pod, old);
+}
+
+/** Resources and resize policies of running containers may change through `/resize`. */
+function keepAllButResources(pod: Pod, old: Pod): void {
+  const wanted = new Map(pod.spec.containers.map((each) => [each.name, each]));
+  keep(pod, old, "spec");
+  keep(pod, old, "status");
+  for (const container of pod.spec.containers) {
+    const next = wanted.get(container.name);
+    if (next?.resources !== undefined) container.resources = next.resources;
+    if (next?.resizePolicy !== undefined) container.resizePolicy = next.resizePolicy;
+  }
+  raiseGeneration(pod, old);
+}
+
+export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
+  generation: "spec",
+  defaults: defaultPod,
+  prepareCreate(object, context) {
+    object.status = firstStatus(object, context);
+  },
+  validate: (object) => validatePodSpec(object.spec, "spec", true),
+  validateUpdate: validatePodUpdate,
+  gracePeriod_s,
+  status: {
+    prepareUpdate(object, old) {
+      keepMetadata(object, old, "ownerReferences");
+      if (object.status !== undefined) object.status.qosClass ??= old.status?.qosClass;
+      if (object.status?.qosClass === undefined) delete object.status?.qosClass;
+    },
+    validateUpdate: validatePodStatusUpdate,
+  },
+  subresources: {
+    ephemeralcontainers: {
+      strategy: {
+        prepareUpdate: (object, old) => keepAllBut(object, old, "ephemeralContainers"),
+        validateUpdate: (object, old) => [
+          ...validateMetadataUpdate(object.metadata, old.metadata),
+          ...validatePodSpec(object.spec, "spec", true), ...validateEphemeralUpdate(object, old),
+        ],
+      },
+    },
+    resize: {
+      strategy: {
+        prepareUpdate: keepAllButResources,
+        validateUpdate: (object, old) => [
+          ...validateMetadataUpdate(object.metadata, old.metadata),
+          ...object.spec.containers.flatMap((each, index) =>
+            validateResources(each.resources, `spec.containers[${index}].resources`)),
+        ],
+      },
+    },
+  },
+  columns: podColumns,
+  selectableFields: {
+    "spec.nodeName": (object) => object.spec.nodeName ?? "",
+    "spec.restartPolicy": (object) => object.spec.restartPolicy ?? "",
+    "spec.schedulerName": (object) => object.spec.schedulerName ?? "",
+    "spec.serviceAccountName": (object) => object.spec.serviceAccountName ?? "",
+    "spec.hostNetwork": (object) => String(object.spec.hostNetwork ?? false),
+    "status.phase": (object) => object.status?.phase ?? "",
+    "status.podIP": (object) => object.status?.podIP ?? "",
+    "status.nominatedNodeName": (object) => object.status?.nominatedNodeName ?? "",
+  },
+});

@@ -1,0 +1,242 @@
+import type {
+  Container, ContainerPort, EphemeralContainer, SecurityContext, Volume, VolumeMount,
+} from "../../../gen/core/v1.ts";
+import {
+  duplicate, forbidden, invalid, notFound, notSupported, required, type FieldError,
+} from "../../../errors.ts";
+import { dnsLabel, inRange, portName, portNumber } from "../../../validation/names.ts";
+import { validateEnv, validateEnvFrom } from "./validate-env.ts";
+import { validateLifecycle, validateProbe } from "./validate-probe.ts";
+import { validateResources } from "./validate-resources.ts";
+import { descendingPath } from "./validate-volumes.ts";
+
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
+const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
+const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
+const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
+const MAX_ID = 2 ** 31 - 1;
+
+/** What containers of one pod share. */
+export interface PodScope {
+  readonly volumes: readonly Volume[];
+  readonly grace_s: number;
+}
+
+function validatePorts(ports: readonly ContainerPort[] = [], path: string): FieldError[] {
+  const names = new Set<string>();
+  return ports.flatMap((port, index) => {
+    const at = `${path}[${index}]`;
+    const errors: FieldError[] = [];
+    if (port.name !== undefined) {
+      const complaints = portName(port.name);
+      errors.push(...complaints.map((each) => invalid(`${at}.name`, port.name, each)));
+      if (complaints.length === 0 && names.has(port.name)) {
+        errors.push(duplicate(`${at}.name`, port.name));
+      }
+      names.add(port.name);
+    }
+    if (port.containerPort === 0) errors.push(required(`${at}.containerPort`));
+    else {
+      errors.push(...portNumber(port.containerPort)
+        .map((each) => invalid(`${at}.containerPort`, port.containerPort, each)));
+    }
+    if ((port.hostPort ?? 0) !== 0) {
+      errors.push(...portNumber(port.hostPort!)
+        .map((each) => invalid(`${at}.hostPort`, port.hostPort, each)));
+    }
+    return [...errors, ...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`)];
+  });
+}
+
+/** A value that must be given and be one of a few. */
+export function oneOf(
+  value: string | undefined, allowed: readonly string[], path: string,
+): FieldError[] {
+  if ((value ?? "") === "") return [required(path)];
+  return allowed.includes(value!) ? [] : [notSupported(path, value, allowed)];
+}
+
+function validateMounts(
+  container: Container | EphemeralContainer, scope: PodScope, path: string,
+): FieldError[] {
+  const paths = new Set<string>();
+  const devices = container.volumeDevices ?? [];
+  return (container.volumeMounts ?? []).flatMap((mount, index) => {
+    const at = `${path}[${index}]`;
+    const errors: FieldError[] = mount.name === "" ? [required(`${at}.name`)] : [];
+    if (!scope.volumes.some((each) => each.name === mount.name)) {
+      errors.push(notFound(`${at}.name`, mount.name));
+    }
+    if (mount.mountPath === "") errors.push(required(`${at}.mountPath`));
+    if (paths.has(mount.mountPath)) {
+      errors.push(invalid(`${at}.mountPath`, mount.mountPath, "must be unique"));
+    }
+    paths.add(mount.mountPath);
+    if (devices.some((each) => each.name === mount.name)) {
+      errors.push(invalid(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
+    }
+    if (devices.some((each) => each.devicePath === mount.mountPath)) {
+      errors.push(invalid(`${at}.mountPath`, mount.mountPath,
+        "must not already exist as a path in volumeDevices"));
+    }
+    return [...errors, ...validateSubPath(mount, at, path),
+      ...validatePropagation(mount, container, path)];
+  });
+}
+
+/** Upstream names the list, not the member, in complaints about the path itself. */
+function validateSubPath(mount: VolumeMount, at: string, list: string): FieldError[] {
+  const { subPath = "", subPathExpr = "" } = mount;
+  const errors = subPath === "" ? [] : descendingPath(subPath, `${list}.subPath`);
+  if (subPathExpr === "") return errors;
+  if (subPath !== "") {
+    errors.push(invalid(`${at}.subPathExpr`, subPathExpr,
+      "subPathExpr and subPath are mutually exclusive"));
+  }
+  return [...errors, ...descendingPath(subPathExpr, `${list}.subPathExpr`)];
+}
+
+function validatePropagation(
+  mount: VolumeMount, container: Container | EphemeralContainer, list: string,
+): FieldError[] {
+  const mode = mount.mountPropagation;
+  if (mode === undefined) return [];
+  const path = `${list}.mountPropagation`;
+  if (!PROPAGATIONS.includes(mode)) return [notSupported(path, mode, PROPAGATIONS)];
+  if (mode !== "Bidirectional" || container.securityContext?.privileged === true) return [];
+  return [forbidden(path,
+    "Bidirectional mount propagation is available only to privileged containers")];
+}
+
+/** The security settings of one container. */
+function validateSecurity(context: SecurityContext | undefined, path: string): FieldError[] {
+  if (context === undefined) return [];
+  const errors: FieldError[] = [];
+  for (const name of ["runAsUser", "runAsGroup"] as const) {
+    const id = context[name];
+    if (id === undefined) continue;
+    errors.push(...inRange(id, 0, MAX_ID).map((each) => invalid(`${path}.${name}`, id, each)));
+  }
+  if (context.allowPrivilegeEscalation === false) {
+    if (context.privileged === true) {
+      errors.push(invalid(path, context,
+        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+    }
+    if (context.capabilities?.add?.includes("CAP_SYS_ADMIN") === true) {
+      errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and " +
+        "`capabilities.Add` CAP_SYS_ADMIN"));
+    }
+  }
+  return [...errors, ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+}
+
+const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
+
+export function validateSeccomp(
+  profile: { type: string; localhostProfile?: string } | undefined, path: string,
+): FieldError[] {
+  if (profile === undefined) return [];
+  if (profile.type === "Localhost") {
+    return (profile.localhostProfile ?? "") !== "" ? []
+      : [required(`${path}.localhostProfile`, "must be set when seccomp type is Localhost")];
+  }
+  const errors = profile.localhostProfile === undefined ? []
+    : [invalid(`${path}.localhostProfile`, profile.localhostProfile,
+      "can only be set when seccomp type is Localhost")];
+  if (profile.type === "") return [required(`${path}.type`, "type is required when seccompProfile is set")];
+  if (SECCOMP_TYPES.includes(profile.type)) return errors;
+  return [...errors, notSupported(`${path}.type`, profile.type, SECCOMP_TYPES)];
+}
+
+/** The rules that all containers share. */
+export function validateContainer(
+  container: Container | EphemeralContainer, scope: PodScope, path: string,
+): FieldError[] {
+  const { name } = container;
+  return [
+    ...(name === "" ? [required(`${path}.name`)]
+      : dnsLabel(name).map((each) => invalid(`${path}.name`, name, each))),
+    ...((container.image ?? "") === "" ? [required(`${path}.image`)] : []),
+    ...oneOf(container.terminationMessagePolicy, MESSAGE_POLICIES,
+      `${path}.terminationMessagePolicy`),
+    ...validatePorts(container.ports, `${path}.ports`),
+    ...validateEnv(container.env, `${path}.env`),
+    ...validateEnvFrom(container.envFrom, `${path}.envFrom`),
+    ...validateMounts(container, scope, `${path}.volumeMounts`),
+    ...oneOf(container.imagePullPolicy, PULL_POLICIES, `${path}.imagePullPolicy`),
+    ...validateResources(container.resources, `${path}.resources`),
+    ...validateSecurity(container.securityContext, `${path}.securityContext`),
+  ];
+}
+
+function validateHooks(container: Container, scope: PodScope, path: string): FieldError[] {
+  const { grace_s } = scope;
+  return [
+    ...validateLifecycle(container.lifecycle, `${path}.lifecycle`, grace_s),
+    ...validateProbe(container.livenessProbe, "liveness", `${path}.livenessProbe`, grace_s),
+    ...validateProbe(container.readinessProbe, "readiness", `${path}.readinessProbe`, grace_s),
+    ...validateProbe(container.startupProbe, "startup", `${path}.startupProbe`, grace_s),
+  ];
+}
+
+/** A port of the host can be taken once. */
+function hostPortConflicts(containers: readonly Container[], path: string): FieldError[] {
+  const taken = new Set<string>();
+  return containers.flatMap((container, index) =>
+    (container.ports ?? []).flatMap((port, position) => {
+      if ((port.hostPort ?? 0) === 0) return [];
+      const key = `${port.protocol}/${port.hostIP ?? ""}/${port.hostPort}`;
+      if (taken.has(key)) return [duplicate(`${path}[${index}].ports[${position}].hostPort`, key)];
+      taken.add(key);
+      return [];
+    }));
+}
+
+function uniqueName(name: string, taken: Set<string>, path: string): FieldError[] {
+  if (name !== "" && taken.has(name)) return [duplicate(`${path}.name`, name)];
+  taken.add(name);
+  return [];
+}
+
+/** The containers proper: at least one. */
+export function validateContainers(
+  containers: readonly Container[], scope: PodScope, path: string,
+): FieldError[] {
+  if (containers.length === 0) return [required(path)];
+  const names = new Set<string>();
+  const errors = containers.flatMap((container, index) => {
+    const at = `${path}[${index}]`;
+    const policy = container.restartPolicy;
+    const known = policy === undefined || RESTART_POLICIES.includes(policy);
+    return [
+      ...validateContainer(container, scope, at), ...uniqueName(container.name, names, at),
+      ...validateHooks(container, scope, at),
+      ...(known ? [] : [notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES)]),
+    ];
+  });
+  return [...errors, ...hostPortConflicts(containers, path)];
+}
+
+const ONLY_FOR_SIDECARS = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const;
+
+/** Containers that run before the others; with restartPolicy Always they run on beside them. */
+export function validateInitContainers(
+  containers: readonly Container[] = [], regular: readonly Container[], scope: PodScope,
+  path: string,
+): FieldError[] {
+  const names = new Set(regular.map((each) => each.name));
+  return containers.flatMap((container, index) => {
+    const at = `${path}[${index}]`;
+    const policy = container.restartPolicy;
+    const errors = [...validateContainer(container, scope, at),
+      ...uniqueName(container.name, names, at), ...hostPortConflicts([container], path)];
+    if (policy !== undefined && !RESTART_POLICIES.includes(policy)) {
+      errors.push(notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES));
+    }
+    if (policy === "Always") return [...errors, ...validateHooks(container, scope, at)];
+    const set = ONLY_FOR_SIDECARS.filter((name) => container[name] !== undefined);
+    return [...errors, ...set.map((name) => forbidden(`${at}.${name}`,
+      "may not be set for init containers without restartPolicy=Always"))];
+  });
+}

@@ -1,0 +1,130 @@
+import type {
+  EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector,
+} from "../../../gen/core/v1.ts";
+import { invalid, notSupported, required, type FieldError } from "../../../errors.ts";
+import {
+  configKey, dnsSubdomain, envVarName, qualifiedName,
+} from "../../../validation/names.ts";
+
+const ENV_FIELDS = [
+  "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
+  "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+];
+const VOLUME_FIELDS = [
+  "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
+];
+const RESOURCE_FIELDS = [
+  "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
+  "requests.ephemeral-storage", "requests.memory",
+];
+const HUGE_PAGES = /^(limits|requests)\.hugepages-/;
+const SUBSCRIPT = /^(.*)\['(.*)'\]$/;
+
+/** A field of the pod that a variable or a file shows. */
+export function validateFieldRef(
+  selector: ObjectFieldSelector, path: string, place: "env" | "volume",
+): FieldError[] {
+  const { fieldPath } = selector;
+  if (fieldPath === "") return [required(`${path}.fieldPath`)];
+  const subscript = SUBSCRIPT.exec(fieldPath);
+  if (subscript !== null) {
+    const [, map, key = ""] = subscript;
+    if (map !== "metadata.annotations" && map !== "metadata.labels") {
+      return [invalid(path, map, "does not support subscript")];
+    }
+    const checked = map === "metadata.annotations" ? key.toLowerCase() : key;
+    return qualifiedName(checked).map((each) => invalid(path, checked, each));
+  }
+  const allowed = place === "env" ? ENV_FIELDS : VOLUME_FIELDS;
+  if (allowed.includes(fieldPath)) return [];
+  if ([...ENV_FIELDS, ...VOLUME_FIELDS, "spec.restartPolicy"].includes(fieldPath)) {
+    return [notSupported(`${path}.fieldPath`, fieldPath, allowed)];
+  }
+  return [invalid(`${path}.fieldPath`, fieldPath, "error converting fieldPath: field label not " +
+    `supported: ${fieldPath}`)];
+}
+
+/** A request or limit of a container that a variable or a file shows. */
+export function validateResourceRef(
+  selector: ResourceFieldSelector, path: string, place: "env" | "volume",
+): FieldError[] {
+  const { resource, containerName = "" } = selector;
+  if (place === "volume" && containerName === "") return [required(`${path}.containerName`)];
+  if (resource === "") return [required(`${path}.resource`)];
+  if (RESOURCE_FIELDS.includes(resource) || HUGE_PAGES.test(resource)) return [];
+  return [notSupported(`${path}.resource`, resource, RESOURCE_FIELDS)];
+}
+
+function validateKeyRef(
+  selector: { name?: string; key: string }, path: string,
+): FieldError[] {
+  const name = selector.name ?? "";
+  const errors = dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each));
+  if (selector.key === "") return [...errors, required(`${path}.key`)];
+  return [...errors,
+    ...configKey(selector.key).map((each) => invalid(`${path}.key`, selector.key, each))];
+}
+
+function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
+  const from = variable.valueFrom;
+  if (from === undefined) return [];
+  const errors: FieldError[] = [];
+  if (from.fieldRef) errors.push(...validateFieldRef(from.fieldRef, `${path}.fieldRef`, "env"));
+  if (from.resourceFieldRef) {
+    errors.push(...validateResourceRef(from.resourceFieldRef, `${path}.resourceFieldRef`, "env"));
+  }
+  if (from.configMapKeyRef) {
+    errors.push(...validateKeyRef(from.configMapKeyRef, `${path}.configMapKeyRef`));
+  }
+  if (from.secretKeyRef) errors.push(...validateKeyRef(from.secretKeyRef, `${path}.secretKeyRef`));
+  const sources = Object.values(from).filter((each) => each !== undefined).length;
+  if (sources === 0) {
+    errors.push(invalid(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, " +
+      "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
+  } else if ((variable.value ?? "") !== "") {
+    errors.push(invalid(path, "", "may not be specified when `value` is not empty"));
+  } else if (sources > 1) {
+    errors.push(invalid(path, "", "may not have more than one field specified at a time"));
+  }
+  return errors;
+}
+
+/** A container's variables. */
+export function validateEnv(variables: readonly EnvVar[] = [], path: string): FieldError[] {
+  return variables.flatMap((variable, index) => {
+    const at = `${path}[${index}]`;
+    const name = variable.name === ""
+      ? [required(`${at}.name`)]
+      : envVarName(variable.name).map((each) => invalid(`${at}.name`, variable.name, each));
+    return [...name, ...validateValueFrom(variable, `${at}.valueFrom`)];
+  });
+}
+
+/** Whole ConfigMaps and Secrets taken as variables. */
+export function validateEnvFrom(
+  sources: readonly EnvFromSource[] = [], path: string,
+): FieldError[] {
+  return sources.flatMap((source, index) => {
+    const at = `${path}[${index}]`;
+    const errors: FieldError[] = [];
+    if ((source.prefix ?? "") !== "") {
+      errors.push(...envVarName(source.prefix!)
+        .map((each) => invalid(`${at}.prefix`, source.prefix, each)));
+    }
+    const refs = [["configMapRef", source.configMapRef], ["secretRef", source.secretRef]] as const;
+    const given = refs.filter(([, ref]) => ref !== undefined);
+    for (const [key, ref] of given) {
+      const name = ref?.name ?? "";
+      if (name === "") errors.push(required(`${at}.${key}.name`));
+      else {
+        errors.push(...dnsSubdomain(name).map((each) => invalid(`${at}.${key}.name`, name, each)));
+      }
+    }
+    if (given.length === 0) {
+      errors.push(invalid(at, "", "must specify one of: `configMapRef` or `secretRef`"));
+    } else if (given.length > 1) {
+      errors.push(invalid(at, "", "may not have more than one field specified at a time"));
+    }
+    return errors;
+  });
+}

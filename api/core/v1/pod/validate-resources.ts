@@ -1,0 +1,95 @@
+/** What containers ask for: names of resources, amounts, limits against requests. */
+import type { ResourceRequirements } from "../../../gen/core/v1.ts";
+import { forbidden, invalid, required, type FieldError } from "../../../errors.ts";
+import { compareQuantity, parseQuantity } from "../../../quantity.ts";
+import { qualifiedName } from "../../../validation/names.ts";
+
+const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
+const STANDARD = new Set([
+  ...FOR_CONTAINERS, "requests.cpu", "requests.memory", "requests.ephemeral-storage",
+  "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services",
+  "replicationcontrollers", "secrets", "configmaps", "persistentvolumeclaims", "storage",
+  "requests.storage", "services.nodeports", "services.loadbalancers",
+]);
+const NATIVE_DOMAIN = "kubernetes.io/";
+const HUGE_PAGES = "hugepages-";
+const BILLION = 1_000_000_000n;
+
+const isHugePages = (name: string): boolean => name.startsWith(HUGE_PAGES);
+
+/** Resources of Kubernetes itself, which have no domain or its own. */
+const isNative = (name: string): boolean => !name.includes("/") || name.includes(NATIVE_DOMAIN);
+
+/** Resources that device plugins offer: another domain, whole numbers, no overcommitment. */
+export function isExtendedResource(name: string): boolean {
+  return !isNative(name) && !name.startsWith("requests.") &&
+    qualifiedName(`requests.${name}`).length === 0;
+}
+
+/** Whether a container may use more than it asked for. */
+function mayOvercommit(name: string): boolean {
+  return isNative(name) && !isHugePages(name);
+}
+
+/** The name of a resource that a container asks for. */
+export function validateContainerResourceName(name: string, path: string): FieldError[] {
+  const wrong = qualifiedName(name).map((each) => invalid(path, name, each));
+  if (wrong.length > 0) return wrong;
+  if (!name.includes("/")) {
+    if (FOR_CONTAINERS.has(name) || isHugePages(name)) return [];
+    const errors = [invalid(path, name, "must be a standard resource for containers")];
+    if (STANDARD.has(name)) return errors;
+    return [invalid(path, name, "must be a standard resource type or fully qualified"), ...errors];
+  }
+  if (isNative(name) || isExtendedResource(name)) return [];
+  return [invalid(path, name, "doesn't follow extended resource name standard")];
+}
+
+/** An amount: not negative, and whole for what is counted in pieces. */
+export function validateAmount(name: string, amount: string, path: string): FieldError[] {
+  const { nanos } = parseQuantity(amount);
+  const errors: FieldError[] = [];
+  if (nanos < 0n) errors.push(invalid(path, amount, "must be greater than or equal to 0"));
+  if (isExtendedResource(name) && nanos % BILLION !== 0n) {
+    errors.push(invalid(path, amount, "must be an integer"));
+  }
+  return errors;
+}
+
+/** `path` is that of `resources`. */
+export function validateResources(
+  resources: ResourceRequirements | undefined, path: string,
+): FieldError[] {
+  const { limits = {}, requests = {} } = resources ?? {};
+  const errors: FieldError[] = [];
+  for (const [name, amount] of Object.entries(limits)) {
+    const at = `${path}.limits[${name}]`;
+    errors.push(...validateContainerResourceName(name, at), ...validateAmount(name, amount, at));
+  }
+  for (const [name, amount] of Object.entries(requests)) {
+    const at = `${path}.requests[${name}]`;
+    errors.push(...validateContainerResourceName(name, at), ...validateAmount(name, amount, at));
+    errors.push(...againstLimit(name, amount, limits[name], path));
+  }
+  const names = [...Object.keys(limits), ...Object.keys(requests)];
+  if (names.some(isHugePages) && !names.includes("cpu") && !names.includes("memory")) {
+    errors.push(forbidden(path, "HugePages require cpu or memory"));
+  }
+  return errors;
+}
+
+function againstLimit(
+  name: string, request: string, limit: string | undefined, path: string,
+): FieldError[] {
+  if (limit === undefined) {
+    return mayOvercommit(name) ? []
+      : [required(`${path}.limits`, "Limit must be set for non overcommitable resources")];
+  }
+  const order = compareQuantity(request, limit);
+  if (order !== 0 && !mayOvercommit(name)) {
+    return [invalid(`${path}.requests`, request, `must be equal to ${name} limit of ${limit}`)];
+  }
+  if (order <= 0) return [];
+  return [invalid(`${path}.requests`, request,
+    `must be less than or equal to ${name} limit of ${limit}`)];
+}

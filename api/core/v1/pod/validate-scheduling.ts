@@ -1,0 +1,168 @@
+/** Where a pod may run: tolerations, affinity, spreading. */
+import type {
+  Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
+  TopologySpreadConstraint,
+} from "../../../gen/core/v1.ts";
+import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from "../../../errors.ts";
+import { validateLabelSelector } from "../../../validation/label-selector.ts";
+import { dnsLabel, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
+
+export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+function validateToleration(toleration: Toleration, path: string): FieldError[] {
+  const { key = "", operator = "", value = "", effect = "" } = toleration;
+  const errors: FieldError[] = key === "" ? []
+    : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  if (key === "" && operator !== "Exists") {
+    errors.push(invalid(`${path}.operator`, operator, "operator must be Exists when `key` is " +
+      'empty, which means "match all values and all keys"'));
+  }
+  if (toleration.tolerationSeconds !== undefined && effect !== "NoExecute") {
+    errors.push(invalid(`${path}.effect`, effect,
+      "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+  }
+  if (operator === "Equal" || operator === "") {
+    const complaints = labelValue(value);
+    if (complaints.length > 0) {
+      errors.push(invalid(`${path}.operator`, value, complaints.join(";")));
+    }
+  } else if (operator === "Exists") {
+    if (value !== "") {
+      errors.push(invalid(`${path}.operator`, value,
+        "value must be empty when `operator` is 'Exists'"));
+    }
+  } else errors.push(notSupported(`${path}.operator`, operator, ["Equal", "Exists"]));
+  if (effect !== "" && !TAINT_EFFECTS.includes(effect)) {
+    errors.push(notSupported(`${path}.effect`, effect, TAINT_EFFECTS));
+  }
+  return errors;
+}
+
+export function validateTolerations(
+  tolerations: readonly Toleration[] = [], path: string,
+): FieldError[] {
+  return tolerations.flatMap((each, index) => validateToleration(each, `${path}[${index}]`));
+}
+
+function validateNodeRequirement(
+  requirement: NodeSelectorRequirement, path: string,
+): FieldError[] {
+  const { key, operator, values = [] } = requirement;
+  const errors: FieldError[] = [];
+  switch (operator) {
+    case "In":
+    case "NotIn":
+      if (values.length === 0) {
+        errors.push(required(`${path}.values`,
+          "must be specified when `operator` is 'In' or 'NotIn'"));
+      }
+      break;
+    case "Exists":
+    case "DoesNotExist":
+      if (values.length > 0) {
+        errors.push(forbidden(`${path}.values`,
+          "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      }
+      break;
+    case "Gt":
+    case "Lt":
+      if (values.length !== 1) {
+        errors.push(required(`${path}.values`,
+          "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+      }
+      break;
+    default:
+      errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
+  }
+  return [...errors, ...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each))];
+}
+
+/** One term of a node selector. */
+export function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
+  return [
+    ...(term.matchExpressions ?? []).flatMap((each, index) =>
+      validateNodeRequirement(each, `${path}.matchExpressions[${index}]`)),
+    ...(term.matchFields ?? []).flatMap((each, index) => {
+      const at = `${path}.matchFields[${index}]`;
+      const errors = each.key === "metadata.name" ? []
+        : [invalid(`${at}.key`, each.key, "not a valid field selector key")];
+      if ((each.values ?? []).length !== 1) {
+        errors.push(required(`${at}.values`, "must be only one value when `operator` is 'In' or " +
+          "'NotIn' for node field selector"));
+      }
+      return errors;
+    }),
+  ];
+}
+
+function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
+  return [
+    ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
+    ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
+    ...(term.namespaces ?? []).flatMap((name) =>
+      dnsLabel(name).map((each) => invalid(`${path}.namespace`, name, each))),
+    ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
+    ...qualifiedName(term.topologyKey).map((each) =>
+      invalid(`${path}.topologyKey`, term.topologyKey, each)),
+  ];
+}
+
+function validateWeight(weight: number, path: string): FieldError[] {
+  return inRange(weight, 1, 100).length === 0 ? []
+    : [invalid(`${path}.weight`, weight, "must be in the range 1-100")];
+}
+
+export function validateAffinity(affinity: Affinity | undefined, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const required_ = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const hard = "requiredDuringSchedulingIgnoredDuringExecution";
+  const soft = "preferredDuringSchedulingIgnoredDuringExecution";
+  if (required_ !== undefined) {
+    const at = `${path}.nodeAffinity.${hard}.nodeSelectorTerms`;
+    if (required_.nodeSelectorTerms.length === 0) {
+      errors.push(required(at, "must have at least one node selector term"));
+    }
+    required_.nodeSelectorTerms.forEach((each, index) =>
+      errors.push(...validateNodeTerm(each, `${at}[${index}]`)));
+  }
+  affinity?.nodeAffinity?.[soft]?.forEach((each, index) => {
+    const at = `${path}.nodeAffinity.${soft}[${index}]`;
+    errors.push(...validateWeight(each.weight, at),
+      ...validateNodeTerm(each.preference, `${at}.preference`));
+  });
+  for (const name of ["podAffinity", "podAntiAffinity"] as const) {
+    affinity?.[name]?.[hard]?.forEach((each, index) =>
+      errors.push(...validatePodTerm(each, `${path}.${name}.${hard}[${index}]`)));
+    affinity?.[name]?.[soft]?.forEach((each, index) => {
+      const at = `${path}.${name}.${soft}[${index}]`;
+      errors.push(...validateWeight(each.weight, at),
+        ...validatePodTerm(each.podAffinityTerm, `${at}.podAffinityTerm`));
+    });
+  }
+  return errors;
+}
+
+const UNSATISFIABLE = ["DoNotSchedule", "ScheduleAnyway"];
+
+export function validateSpreading(
+  constraints: readonly TopologySpreadConstraint[] = [], path: string,
+): FieldError[] {
+  const seen = new Set<string>();
+  return constraints.flatMap((each, index) => {
+    const at = `${path}[${index}]`;
+    const errors: FieldError[] = [];
+    if (each.maxSkew <= 0) {
+      errors.push(invalid(`${at}.maxSkew`, each.maxSkew, "must be greater than zero"));
+    }
+    if (each.topologyKey === "") errors.push(required(`${at}.topologyKey`, "can not be empty"));
+    if (!UNSATISFIABLE.includes(each.whenUnsatisfiable)) {
+      errors.push(notSupported(`${at}.whenUnsatisfiable`, each.whenUnsatisfiable, UNSATISFIABLE));
+    }
+    const pair = `${each.topologyKey}, ${each.whenUnsatisfiable}`;
+    if (seen.has(pair)) {
+      errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${pair}}`));
+    }
+    seen.add(pair);
+    return [...errors, ...validateLabelSelector(each.labelSelector, `${at}.labelSelector`)];
+  });
+}

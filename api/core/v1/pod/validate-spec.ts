@@ -1,0 +1,205 @@
+/** The rules of a pod's spec, for pods and for templates of workloads. */
+import { isIP } from "node:net";
+import type {
+  EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
+} from "../../../gen/core/v1.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../../errors.ts";
+import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
+import { dnsLabel, dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
+import {
+  oneOf, validateContainer, validateContainers, validateInitContainers, validateSeccomp,
+  type PodScope,
+} from "./validate-container.ts";
+import { validateResources } from "./validate-resources.ts";
+import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
+import { validateVolumes } from "./validate-volumes.ts";
+
+const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
+const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
+const MAX_INT32 = 2 ** 31 - 1;
+const MAX_NAMESERVERS = 3;
+const MAX_SEARCH_PATHS = 32;
+const MAX_SEARCH_CHARACTERS = 2048;
+
+type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName"
+  | "runtimeClassName";
+
+const NAMED_FIELDS: readonly (readonly [Named, (text: string) => string[]])[] = [
+  ["hostname", dnsLabel], ["subdomain", dnsLabel], ["serviceAccountName", dnsSubdomain],
+  ["nodeName", dnsSubdomain], ["priorityClassName", dnsSubdomain],
+  ["runtimeClassName", dnsSubdomain],
+];
+
+function validateDns(
+  config: PodDNSConfig | undefined, policy: string | undefined, path: string,
+): FieldError[] {
+  if (policy === "None") {
+    if (config === undefined) {
+      return [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")];
+    }
+    if ((config.nameservers ?? []).length === 0) {
+      return [required(`${path}.nameservers`,
+        "must provide at least one DNS nameserver when `dnsPolicy` is None")];
+    }
+  }
+  const { nameservers = [], searches = [], options = [] } = config ?? {};
+  const errors: FieldError[] = [];
+  if (nameservers.length > MAX_NAMESERVERS) {
+    errors.push(invalid(`${path}.nameservers`, nameservers,
+      `must not have more than ${MAX_NAMESERVERS} nameservers`));
+  }
+  nameservers.forEach((each, index) =>
+    errors.push(...validateIp(each, `${path}.nameservers[${index}]`)));
+  if (searches.length > MAX_SEARCH_PATHS) {
+    errors.push(invalid(`${path}.searches`, searches,
+      `must not have more than ${MAX_SEARCH_PATHS} search paths`));
+  }
+  if (searches.join(" ").length > MAX_SEARCH_CHARACTERS) {
+    errors.push(invalid(`${path}.searches`, searches, "must not have more than " +
+      `${MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list`));
+  }
+  options.forEach((each, index) => {
+    if ((each.name ?? "") === "") {
+      errors.push(required(`${path}.options[${index}]`, "must not be empty"));
+    }
+  });
+  return errors;
+}
+
+/** An address of either family. */
+export function validateIp(text: string, path: string): FieldError[] {
+  if (isIP(text) !== 0) return [];
+  return [invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+}
+
+function validateSecurity(context: PodSecurityContext | undefined, path: string): FieldError[] {
+  if (context === undefined) return [];
+  const ids = (["runAsUser", "runAsGroup", "fsGroup"] as const).flatMap((name) => {
+    const id = context[name];
+    return id === undefined ? []
+      : inRange(id, 0, MAX_INT32).map((each) => invalid(`${path}.${name}`, id, each));
+  });
+  const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
+    inRange(id, 0, MAX_INT32)
+      .map((each) => invalid(`${path}.supplementalGroups[${index}]`, id, each)));
+  return [...ids, ...groups, ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+}
+
+function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  if (spec.hostNetwork !== true) return [];
+  return spec.containers.flatMap((container, index) =>
+    (container.ports ?? []).flatMap((port, position) => {
+      const host = port.hostPort ?? 0;
+      if ((!isPod && host === 0) || host === port.containerPort) return [];
+      return [invalid(`${path}.containers[${index}].ports[${position}].hostPort`, host,
+        "must match `containerPort` when `hostNetwork` is true")];
+    }));
+}
+
+function validateNames(spec: PodSpec, path: string): FieldError[] {
+  return NAMED_FIELDS.flatMap(([name, rule]) => {
+    const value = spec[name] ?? "";
+    if (value === "") return [];
+    return rule(value).map((each) => invalid(`${path}.${name}`, value, each));
+  });
+}
+
+function validateGates(spec: PodSpec, path: string): FieldError[] {
+  const seen = new Set<string>();
+  const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, index) =>
+    qualifiedName(conditionType).map((each) =>
+      invalid(`${path}.readinessGates[${index}].conditionType`, conditionType, each)));
+  const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, index) => {
+    const at = `${path}.schedulingGates[${index}]`;
+    const errors = qualifiedName(name).map((each) => invalid(at, name, each));
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    return errors;
+  });
+  return [...readiness, ...scheduling];
+}
+
+const NOT_FOR_EPHEMERAL = [
+  "ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe",
+] as const;
+
+function validateEphemeral(
+  containers: readonly EphemeralContainer[] = [], spec: PodSpec, scope: PodScope, path: string,
+): FieldError[] {
+  const taken = new Set([...spec.containers, ...(spec.initContainers ?? [])]
+    .map((each) => each.name));
+  return containers.flatMap((container, index) => {
+    const at = `${path}[${index}]`;
+    const errors = validateContainer(container, scope, at);
+    if (taken.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
+    taken.add(container.name);
+    for (const name of NOT_FOR_EPHEMERAL) {
+      if (container[name] !== undefined) {
+        errors.push(forbidden(`${at}.${name}`, "cannot be set for an Ephemeral Container"));
+      }
+    }
+    if (Object.keys(container.resources ?? {}).length > 0) {
+      errors.push(forbidden(`${at}.resources`, "cannot be set for an Ephemeral Container"));
+    }
+    return errors;
+  });
+}
+
+/** The rules of a spec at `path`; `isPod` is false for templates. */
+export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  const scope: PodScope = {
+    volumes: spec.volumes ?? [], grace_s: spec.terminationGracePeriodSeconds ?? 0,
+  };
+  const errors = [
+    ...validateVolumes(spec.volumes, `${path}.volumes`),
+    ...validateContainers(spec.containers, scope, `${path}.containers`),
+    ...validateInitContainers(spec.initContainers, spec.containers, scope,
+      `${path}.initContainers`),
+    ...validateEphemeral(spec.ephemeralContainers, spec, scope, `${path}.ephemeralContainers`),
+    ...validateResources(spec.resources, `${path}.resources`),
+    ...validateHostNetwork(spec, path, isPod),
+    ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
+    ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
+    ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
+    ...validateSecurity(spec.securityContext, `${path}.securityContext`),
+    ...validateAffinity(spec.affinity, `${path}.affinity`),
+    ...validateDns(spec.dnsConfig, spec.dnsPolicy, `${path}.dnsConfig`),
+    ...validateGates(spec, path),
+    ...validateSpreading(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),
+    ...validateNames(spec, path),
+    ...validateTolerations(spec.tolerations, `${path}.tolerations`),
+  ];
+  const deadline = spec.activeDeadlineSeconds;
+  if (deadline !== undefined) {
+    errors.push(...inRange(deadline, 1, MAX_INT32)
+      .map((each) => invalid(`${path}.activeDeadlineSeconds`, deadline, each)));
+  }
+  for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
+    errors.push(...validateIp(alias.ip, `${path}.hostAliases[${index}].ip`));
+    alias.hostnames?.forEach((name, position) => errors.push(...dnsSubdomain(name).map((each) =>
+      invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each))));
+  }
+  const preemption = spec.preemptionPolicy;
+  if (preemption !== undefined && !PREEMPTION_POLICIES.includes(preemption)) {
+    errors.push(notSupported(`${path}.preemptionPolicy`, preemption, PREEMPTION_POLICIES));
+  }
+  return errors;
+}
+
+/** The rules of a template that a workload makes pods from. */
+export function validatePodTemplate(template: PodTemplateSpec, path: string): FieldError[] {
+  const spec = template.spec ?? { containers: [] };
+  const errors = [
+    ...validateLabels(template.metadata?.labels, `${path}.labels`),
+    ...validateAnnotations(template.metadata?.annotations, `${path}.annotations`),
+    ...validatePodSpec(spec, `${path}.spec`, false),
+  ];
+  if ((spec.ephemeralContainers ?? []).length > 0) {
+    errors.push(forbidden(`${path}.spec.ephemeralContainers`,
+      "ephemeral containers not allowed in pod template"));
+  }
+  return errors;
+}

@@ -1,0 +1,126 @@
+/** What may change about a pod once it exists. */
+import { isDeepStrictEqual } from "node:util";
+import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
+import { forbidden, invalid, type FieldError } from "../../../errors.ts";
+import { immutable } from "../../../validation/metadata.ts";
+import { inRange } from "../../../validation/names.ts";
+
+const MAX_INT32 = 2 ** 31 - 1;
+const CHANGEABLE = [
+  "`spec.containers[*].image`", "`spec.initContainers[*].image`", "`spec.activeDeadlineSeconds`",
+  "`spec.tolerations` (only additions to existing tolerations)",
+  "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+].join(",");
+
+function sameCount(
+  now: readonly Container[] = [], before: readonly Container[] = [], path: string,
+): FieldError[] {
+  if (now.length === before.length) return [];
+  return [forbidden(path, "pod updates may not add or remove containers")];
+}
+
+function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
+  const path = "spec.activeDeadlineSeconds";
+  const next = now.activeDeadlineSeconds;
+  const previous = before.activeDeadlineSeconds;
+  if (next === undefined) {
+    return previous === undefined ? []
+      : [invalid(path, null, "must not update from a positive integer to nil value")];
+  }
+  const range = inRange(next, 0, MAX_INT32);
+  if (range.length > 0) return range.map((each) => invalid(path, next, each));
+  if (previous === undefined || next <= previous) return [];
+  return [invalid(path, next, "must be less than or equal to previous value")];
+}
+
+/** Tolerations may be added, and their seconds changed. */
+function validateKeptTolerations(
+  now: readonly Toleration[] = [], before: readonly Toleration[] = [],
+): FieldError[] {
+  const bare = ({ tolerationSeconds: _seconds, ...rest }: Toleration): object => rest;
+  const kept = before.every((old) => now.some((each) => isDeepStrictEqual(bare(each), bare(old))));
+  return kept ? [] : [forbidden("spec.tolerations",
+    "existing toleration can not be modified except its tolerationSeconds")];
+}
+
+function withImages(now: readonly Container[], before: readonly Container[]): Container[] {
+  return now.map((each, index) => {
+    const image = before[index]?.image;
+    return image === undefined ? each : { ...each, image };
+  });
+}
+
+/** The new spec with all that may change put back, to see whether anything else did. */
+function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
+  const spec: PodSpec = {
+    ...now,
+    containers: withImages(now.containers, before.containers),
+    ...(now.initContainers === undefined ? {}
+      : { initContainers: withImages(now.initContainers, before.initContainers ?? []) }),
+  };
+  const put = <K extends keyof PodSpec>(name: K): void => {
+    if (before[name] === undefined) delete spec[name];
+    else spec[name] = before[name];
+  };
+  put("activeDeadlineSeconds");
+  put("tolerations");
+  put("schedulingGates");
+  if ((before.terminationGracePeriodSeconds ?? 0) < 0 && now.terminationGracePeriodSeconds === 1) {
+    put("terminationGracePeriodSeconds");
+  }
+  if ((before.schedulingGates ?? []).length > 0) {
+    put("nodeSelector");
+    put("affinity");
+  }
+  return spec;
+}
+
+/** Through the pod's own door. */
+export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
+  const counts = [
+    ...sameCount(pod.spec.containers, old.spec.containers, "spec.containers"),
+    ...sameCount(pod.spec.initContainers, old.spec.initContainers, "spec.initContainers"),
+  ];
+  if (counts.length > 0) return counts;
+  const gates = new Set((old.spec.schedulingGates ?? []).map((each) => each.name));
+  const errors = [
+    ...validateDeadline(pod.spec, old.spec),
+    ...validateKeptTolerations(pod.spec.tolerations, old.spec.tolerations),
+    ...(pod.spec.schedulingGates ?? []).filter((each) => !gates.has(each.name)).map((each) =>
+      forbidden("spec.schedulingGates", `only deletion is allowed, but found new scheduling gate '${each.name}'`)),
+  ];
+  const rest = withoutChangeable(pod.spec, old.spec);
+  if (isDeepStrictEqual(rest, old.spec)) return errors;
+  return [...errors, forbidden("spec", "pod updates may not change fields other than " +
+    `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`)];
+}
+
+/** The names of the fields that differ, which tell the user more than the whole spec. */
+function changedFields(now: PodSpec, before: PodSpec): string[] {
+  const names = new Set([...Object.keys(now), ...Object.keys(before)]) as Set<keyof PodSpec>;
+  return [...names].filter((name) => !isDeepStrictEqual(now[name], before[name]))
+    .map((name) => `spec.${name} differs`);
+}
+
+/** Through `/status`. */
+export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
+  return [
+    ...(pod.spec.nodeName === old.spec.nodeName ? []
+      : [forbidden("status.nodeName", "may not be changed directly")]),
+    ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
+  ];
+}
+
+/** Through `/ephemeralcontainers`: containers may be added, none changed or removed. */
+export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
+  const path = "spec.ephemeralContainers";
+  const now = new Map((pod.spec.ephemeralContainers ?? []).map((each) => [each.name, each]));
+  return (old.spec.ephemeralContainers ?? []).flatMap((before) => {
+    const after = now.get(before.name);
+    if (after === undefined) {
+      return [forbidden(path, `existing ephemeral containers "${before.name}" may not be removed\n`)];
+    }
+    return isDeepStrictEqual(after, before) ? []
+      : [forbidden(path, `existing ephemeral containers "${before.name}" may not be changed\n`)];
+  });
+}

@@ -1,0 +1,186 @@
+import type {
+  DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume,
+} from "../../../gen/core/v1.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../../errors.ts";
+import { parseQuantity } from "../../../quantity.ts";
+import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
+import { validateFieldRef, validateResourceRef } from "./validate-env.ts";
+
+const HOST_PATH_TYPES = [
+  "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate",
+  "Socket",
+];
+const MODE_COMPLAINT = "must be a number between 0 and 0777 (octal), both inclusive";
+
+export function validateMode(mode: number | undefined, path: string): FieldError[] {
+  if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
+  return [invalid(path, mode, MODE_COMPLAINT)];
+}
+
+/** A path without steps upward. */
+export function noBacksteps(target: string, path: string): FieldError[] {
+  if (!target.split("/").includes("..")) return [];
+  return [invalid(path, target, "must not contain '..'")];
+}
+
+/** A path inside a volume. */
+export function descendingPath(target: string, path: string): FieldError[] {
+  const absolute = target.startsWith("/")
+    ? [invalid(path, target, "must be a relative path")] : [];
+  return [...absolute, ...noBacksteps(target, path)];
+}
+
+function filePath(target: string, path: string): FieldError[] {
+  const errors = descendingPath(target, path);
+  if (target.startsWith("..") && !target.startsWith("../")) {
+    errors.push(invalid(path, target, "must not start with '..'"));
+  }
+  return errors;
+}
+
+function validateItems(items: readonly KeyToPath[] = [], path: string): FieldError[] {
+  return items.flatMap((item, index) => {
+    const at = `${path}[${index}]`;
+    return [
+      ...(item.key === "" ? [required(`${at}.key`)] : []),
+      ...(item.path === "" ? [required(`${at}.path`)] : []),
+      ...filePath(item.path, `${at}.path`),
+      ...validateMode(item.mode, `${at}.mode`),
+    ];
+  });
+}
+
+function validateDownwardFile(file: DownwardAPIVolumeFile, path: string): FieldError[] {
+  const errors = file.path === "" ? [required(`${path}.path`)] : [];
+  errors.push(...filePath(file.path, `${path}.path`));
+  if (file.fieldRef) {
+    errors.push(...validateFieldRef(file.fieldRef, `${path}.fieldRef`, "volume"));
+    if (file.resourceFieldRef) {
+      errors.push(invalid(path, "resource",
+        "fieldRef and resourceFieldRef can not be specified simultaneously"));
+    }
+  } else if (file.resourceFieldRef) {
+    errors.push(...validateResourceRef(file.resourceFieldRef, `${path}.resourceFieldRef`,
+      "volume"));
+  } else errors.push(required(path, "one of fieldRef and resourceFieldRef is required"));
+  return [...errors, ...validateMode(file.mode, `${path}.mode`)];
+}
+
+const MIN_TOKEN_LIFETIME_S = 10 * 60;
+const MAX_TOKEN_LIFETIME_S = 2 ** 32;
+
+function validateToken(
+  token: { expirationSeconds?: number; path: string }, path: string,
+): FieldError[] {
+  const seconds = token.expirationSeconds ?? 0;
+  const errors: FieldError[] = [];
+  if (seconds < MIN_TOKEN_LIFETIME_S) {
+    errors.push(invalid(`${path}.expirationSeconds`, seconds,
+      "may not specify a duration less than 10 minutes"));
+  }
+  if (seconds > MAX_TOKEN_LIFETIME_S) {
+    errors.push(invalid(`${path}.expirationSeconds`, seconds,
+      "may not specify a duration larger than 2^32 seconds"));
+  }
+  return token.path === "" ? [...errors, required(`${path}.path`)]
+    : [...errors, ...filePath(token.path, `${path}.path`)];
+}
+
+function validateProjected(projected: ProjectedVolumeSource, path: string): FieldError[] {
+  const errors = (projected.sources ?? []).flatMap((source, index) => {
+    const at = `${path}.sources[${index}]`;
+    const found: FieldError[] = [];
+    const given = Object.keys(source);
+    if (given.length === 0) found.push(required(at, "may not be empty"));
+    if (given.length > 1) {
+      found.push(forbidden(`${at}.${given[1]}`, "may not specify more than 1 volume type"));
+    }
+    for (const name of ["secret", "configMap"] as const) {
+      const from = source[name];
+      if (from === undefined) continue;
+      if ((from.name ?? "") === "") found.push(required(`${at}.${name}.name`));
+      found.push(...validateItems(from.items, `${at}.${name}.items`));
+    }
+    source.downwardAPI?.items?.forEach((item, each) =>
+      found.push(...validateDownwardFile(item, `${at}.downwardAPI.items[${each}]`)));
+    if (source.serviceAccountToken) {
+      found.push(...validateToken(source.serviceAccountToken, `${at}.serviceAccountToken`));
+    }
+    return found;
+  });
+  return [...errors, ...validateMode(projected.defaultMode, `${path}.defaultMode`)];
+}
+
+/** The rules of each source that is not a bare reference. */
+function validateSource(volume: Volume, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs } = volume;
+  if (emptyDir?.sizeLimit !== undefined && parseQuantity(emptyDir.sizeLimit).nanos < 0n) {
+    errors.push(forbidden(`${path}.emptyDir.sizeLimit`,
+      "SizeLimit field must be a valid resource quantity"));
+  }
+  if (hostPath !== undefined) {
+    if (hostPath.path === "") errors.push(required(`${path}.hostPath.path`));
+    errors.push(...noBacksteps(hostPath.path, `${path}.hostPath.path`));
+    if (!HOST_PATH_TYPES.includes(hostPath.type ?? "")) {
+      errors.push(notSupported(`${path}.hostPath.type`, hostPath.type, HOST_PATH_TYPES));
+    }
+  }
+  if (configMap !== undefined) {
+    if ((configMap.name ?? "") === "") errors.push(required(`${path}.configMap.name`));
+    errors.push(...validateMode(configMap.defaultMode, `${path}.configMap.defaultMode`));
+    errors.push(...validateItems(configMap.items, `${path}.configMap.items`));
+  }
+  if (secret !== undefined) {
+    if ((secret.secretName ?? "") === "") errors.push(required(`${path}.secret.secretName`));
+    errors.push(...validateMode(secret.defaultMode, `${path}.secret.defaultMode`));
+    errors.push(...validateItems(secret.items, `${path}.secret.items`));
+  }
+  if (downwardAPI !== undefined) {
+    errors.push(...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`));
+    downwardAPI.items?.forEach((item, index) =>
+      errors.push(...validateDownwardFile(item, `${path}.downwardAPI.items[${index}]`)));
+  }
+  if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
+  if (volume.persistentVolumeClaim?.claimName === "") {
+    errors.push(required(`${path}.persistentVolumeClaim.claimName`));
+  }
+  if (csi !== undefined) {
+    errors.push(...(csi.driver === "" ? [required(`${path}.csi.driver`)]
+      : dnsSubdomain(csi.driver).map((each) => invalid(`${path}.csi.driver`, csi.driver, each))));
+  }
+  if (nfs !== undefined) {
+    if (nfs.server === "") errors.push(required(`${path}.nfs.server`));
+    if (nfs.path === "") errors.push(required(`${path}.nfs.path`));
+    if (!nfs.path.startsWith("/")) {
+      errors.push(invalid(`${path}.nfs.path`, nfs.path, "must be an absolute path"));
+    }
+  }
+  if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
+    errors.push(required(`${path}.ephemeral.volumeClaimTemplate`));
+  }
+  return errors;
+}
+
+/** The volumes of a pod: names differ, each has one source. */
+export function validateVolumes(volumes: readonly Volume[] = [], path: string): FieldError[] {
+  const names = new Set<string>();
+  return volumes.flatMap((volume, index) => {
+    const at = `${path}[${index}]`;
+    const sources = Object.keys(volume).filter((key) => key !== "name");
+    const errors = validateSource(volume, at);
+    if (sources.length === 0) errors.push(required(at, "must specify a volume type"));
+    errors.push(...sources.slice(1).map((key) =>
+      forbidden(`${at}.${key}`, "may not specify more than 1 volume type")));
+    if (volume.name === "") errors.push(required(`${at}.name`));
+    else {
+      errors.push(...dnsLabel(volume.name).map((each) =>
+        invalid(`${at}.name`, volume.name, each)));
+    }
+    if (names.has(volume.name)) errors.push(duplicate(`${at}.name`, volume.name));
+    names.add(volume.name);
+    return errors;
+  });
+}

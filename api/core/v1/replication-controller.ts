@@ -1,0 +1,77 @@
+/** ReplicationController: the older form of ReplicaSet. */
+import type { ReplicationController } from "../../gen/core/v1.ts";
+import {
+  countColumn, defaultTemplate, templateColumns,
+} from "../../apps/v1/workload.ts";
+import { scaleView } from "../../autoscaling/v1/scale.ts";
+import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { matchesLabels, termsOfMap } from "../../selector.ts";
+import { nonNegative } from "../../validation/metadata.ts";
+import { validatePodTemplate } from "./pod/validate-spec.ts";
+
+function defaults(object: ReplicationController): void {
+  const { spec } = object;
+  if (spec.template !== undefined) defaultTemplate(spec.template);
+  spec.replicas ??= 1;
+  const labels = spec.template?.metadata?.labels;
+  if (labels === undefined) return;
+  if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+  if (Object.keys(object.metadata.labels ?? {}).length === 0) {
+    object.metadata.labels = { ...labels };
+  }
+}
+
+function validate({ spec }: ReplicationController): FieldError[] {
+  const { selector = {}, template } = spec;
+  const errors = [
+    ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...nonNegative("spec.replicas", spec.replicas),
+  ];
+  if (Object.keys(selector).length === 0) errors.push(required("spec.selector"));
+  if (template === undefined) return [...errors, required("spec.template")];
+  if (!matchesLabels(termsOfMap(selector), template.metadata?.labels)) {
+    errors.push(invalid("spec.template.metadata.labels", template.metadata?.labels ?? null,
+      "`selector` does not match template `labels`"));
+  }
+  errors.push(...validatePodTemplate(template, "spec.template"));
+  const policy = template.spec?.restartPolicy;
+  if (policy !== "Always") {
+    errors.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]));
+  }
+  return errors;
+}
+
+export const replicationController: Kind<ReplicationController> =
+  defineKind<ReplicationController>("core/v1.ReplicationController", {
+    generation: "spec",
+    notActedOn: "ReplicationController is stored, but no controller makes its pods yet",
+    defaults,
+    validate,
+    subresources: {
+      scale: {
+        view: scaleView<ReplicationController>({
+          desired: (object) => object.spec.replicas ?? 0,
+          actual: (object) => object.status?.replicas ?? 0,
+          selector: (object) => termsOfMap(object.spec.selector ?? {}),
+          setDesired: (object, replicas) => {
+            object.spec.replicas = replicas;
+          },
+        }),
+      },
+    },
+    columns: [
+      nameColumn,
+      countColumn<ReplicationController>("Desired", (object) => object.spec.replicas),
+      countColumn<ReplicationController>("Current", (object) => object.status?.replicas),
+      countColumn<ReplicationController>("Ready", (object) => object.status?.readyReplicas),
+      ageColumn,
+      ...templateColumns<ReplicationController>((object) => object.spec.template),
+      wide("Selector", (object) => mapCell(object.spec.selector)),
+    ],
+    selectableFields: {
+      "status.replicas": (object) => String(object.status?.replicas ?? 0),
+    },
+  });

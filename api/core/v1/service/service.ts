@@ -1,0 +1,67 @@
+/** Service: one stable address for the pods that a selector finds. */
+import type { Service } from "../../../gen/core/v1.ts";
+import { ageColumn, column, mapCell, nameColumn, NONE, UNKNOWN, wide } from "../../../columns.ts";
+import { defineKind } from "../../../define.ts";
+import type { Kind } from "../../../kind.ts";
+import { dns1035Label } from "../../../validation/names.ts";
+import {
+  alignClusterIPs, defaultFamilies, defaultService, dropForType, keepAllocated,
+} from "./defaults.ts";
+import { validateService, validateServiceUpdate } from "./validate.ts";
+
+function balancerAddresses(service: Service): string[] {
+  const found = (service.status?.loadBalancer?.ingress ?? [])
+    .map((each) => each.ip || each.hostname || "").filter((each) => each !== "");
+  return [...new Set(found)].sort();
+}
+
+function externalCell(service: Service): string {
+  const { type, externalIPs = [], externalName = "" } = service.spec;
+  switch (type) {
+    case "ClusterIP":
+    case "NodePort":
+      return externalIPs.join(",") || NONE;
+    case "LoadBalancer":
+      return [...balancerAddresses(service), ...externalIPs].join(",") || "<pending>";
+    case "ExternalName":
+      return externalName;
+    default:
+      return UNKNOWN;
+  }
+}
+
+function portsCell(service: Service): string {
+  const ports = (service.spec.ports ?? []).map(({ port, nodePort = 0, protocol }) =>
+    nodePort > 0 ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
+  return ports.join(",") || NONE;
+}
+
+export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
+  nameRule: dns1035Label,
+  defaults: defaultService,
+  prepareCreate(object) {
+    alignClusterIPs(object);
+    defaultFamilies(object);
+  },
+  prepareUpdate(object, old) {
+    alignClusterIPs(object, old);
+    keepAllocated(object, old);
+    dropForType(object, old);
+    defaultFamilies(object);
+  },
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
+  columns: [
+    nameColumn,
+    column("Type", (object) => object.spec.type ?? ""),
+    column("Cluster-IP", (object) => object.spec.clusterIPs?.[0] || NONE),
+    column("External-IP", externalCell),
+    column("Port(s)", portsCell),
+    ageColumn,
+    wide("Selector", (object) => mapCell(object.spec.selector)),
+  ],
+  selectableFields: {
+    "spec.clusterIP": (object) => object.spec.clusterIP ?? "",
+    "spec.type": (object) => object.spec.type ?? "",
+  },
+});

@@ -1,0 +1,221 @@
+/** The rules of Services. */
+import type { Service, ServicePort } from "../../../gen/core/v1.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../../errors.ts";
+import { validateLabels } from "../../../validation/metadata.ts";
+import {
+  dnsLabel, dnsSubdomain, inRange, portName, portNumber, qualifiedName,
+} from "../../../validation/names.ts";
+import { validateIp } from "../pod/validate-spec.ts";
+import { isHeadless } from "./defaults.ts";
+
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+const AFFINITIES = ["ClientIP", "None"];
+const POLICIES = ["Cluster", "Local"];
+const FAMILIES = ["IPv4", "IPv6"];
+const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+const MAX_AFFINITY_S = 24 * 3600;
+
+function validatePort(port: ServicePort, named: boolean, path: string): FieldError[] {
+  const { name = "", targetPort = 0, appProtocol } = port;
+  const errors: FieldError[] = named && name === "" ? [required(`${path}.name`)] : [];
+  if (name !== "") {
+    errors.push(...dnsLabel(name).map((each) => invalid(`${path}.name`, name, each)));
+  }
+  errors.push(...portNumber(port.port).map((each) => invalid(`${path}.port`, port.port, each)));
+  if (!PROTOCOLS.includes(port.protocol ?? "")) {
+    errors.push(notSupported(`${path}.protocol`, port.protocol, PROTOCOLS));
+  }
+  const target = typeof targetPort === "string" ? portName(targetPort) : portNumber(targetPort);
+  errors.push(...target.map((each) => invalid(`${path}.targetPort`, targetPort, each)));
+  if (appProtocol !== undefined) {
+    errors.push(...qualifiedName(appProtocol).map((each) =>
+      invalid(`${path}.appProtocol`, appProtocol, each)));
+  }
+  return errors;
+}
+
+function validatePorts(service: Service): FieldError[] {
+  const { ports = [], type } = service.spec;
+  const errors: FieldError[] = [];
+  if (ports.length === 0 && !isHeadless(service) && type !== "ExternalName") {
+    errors.push(required("spec.ports"));
+  }
+  const names = new Set<string>();
+  const nodePorts = new Set<string>();
+  const numbers = new Set<string>();
+  ports.forEach((port, index) => {
+    const path = `spec.ports[${index}]`;
+    const name = port.name ?? "";
+    errors.push(...validatePort(port, ports.length > 1, path));
+    if (name !== "" && names.has(name)) errors.push(duplicate(`${path}.name`, name));
+    names.add(name);
+    const nodePort = port.nodePort ?? 0;
+    if (nodePort !== 0) {
+      if (type === "ClusterIP") {
+        errors.push(forbidden(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
+      }
+      const key = `${port.protocol}/${nodePort}`;
+      if (nodePorts.has(key)) errors.push(duplicate(`${path}.nodePort`, nodePort));
+      nodePorts.add(key);
+    }
+    const key = `${port.protocol}/${port.port}`;
+    if (numbers.has(key)) {
+      errors.push(duplicate(path, { protocol: port.protocol, port: port.port, targetPort: 0 }));
+    }
+    numbers.add(key);
+  });
+  return errors;
+}
+
+function validateType({ spec }: Service): FieldError[] {
+  const { type = "" } = spec;
+  const none = spec.clusterIPs?.[0] === "None";
+  const errors: FieldError[] = [];
+  if ((type === "LoadBalancer" || type === "NodePort") && none) {
+    errors.push(invalid("spec.clusterIPs[0]", "None",
+      `may not be set to 'None' for ${type} services`));
+  }
+  if (type === "ExternalName") {
+    for (const name of ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] as const) {
+      if (spec[name] === undefined || spec[name].length === 0) continue;
+      errors.push(forbidden(`spec.${name}`, "may not be set for ExternalName services"));
+    }
+    const host = (spec.externalName ?? "").replace(/\.$/, "");
+    errors.push(...(host === "" ? [required("spec.externalName")]
+      : dnsSubdomain(host).map((each) => invalid("spec.externalName", host, each))));
+  }
+  if (type === "") errors.push(required("spec.type"));
+  else if (!TYPES.includes(type)) errors.push(notSupported("spec.type", type, TYPES));
+  return errors;
+}
+
+function validateAffinity({ spec }: Service): FieldError[] {
+  const { sessionAffinity: affinity = "", sessionAffinityConfig: config } = spec;
+  const path = "spec.sessionAffinityConfig";
+  if (affinity === "") return [required("spec.sessionAffinity")];
+  if (!AFFINITIES.includes(affinity)) {
+    return [notSupported("spec.sessionAffinity", affinity, AFFINITIES)];
+  }
+  if (affinity === "None") {
+    return config === undefined ? []
+      : [forbidden(path, "must not be set when session affinity is None")];
+  }
+  const seconds = config?.clientIP?.timeoutSeconds;
+  if (seconds === undefined) {
+    return [required(path, "when session affinity type is ClientIP")];
+  }
+  return inRange(seconds, 1, MAX_AFFINITY_S).length === 0 ? []
+    : [invalid(`${path}.clientIP.timeoutSeconds`, seconds,
+      `must be greater than 0 and less than ${MAX_AFFINITY_S}`)];
+}
+
+function validateAddresses({ spec }: Service): FieldError[] {
+  if (spec.type === "ExternalName") return [];
+  const path = "spec.clusterIPs";
+  const { clusterIP = "", clusterIPs: ips = [], ipFamilies: families = [] } = spec;
+  const errors: FieldError[] = [];
+  if (clusterIP === "" && ips.length > 0) {
+    errors.push(invalid(path, ips, "must be empty when `clusterIP` is not specified"));
+  } else if (clusterIP !== "" && ips.length === 0) errors.push(required(path));
+  else if (clusterIP !== "" && ips[0] !== clusterIP) {
+    errors.push(invalid(path, ips, "first value must match `clusterIP`"));
+  }
+  families.forEach((family, index) => {
+    const at = `spec.ipFamilies[${index}]`;
+    if (!FAMILIES.includes(family)) errors.push(notSupported(at, family, FAMILIES));
+    if (families.indexOf(family) < index) errors.push(duplicate(at, family));
+  });
+  const policy = spec.ipFamilyPolicy;
+  if (policy !== undefined && !FAMILY_POLICIES.includes(policy)) {
+    errors.push(notSupported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES));
+  }
+  if (ips.length > 1 && ips[0] === "None") {
+    errors.push(invalid(path, ips, "'None' must be the first and only value"));
+  }
+  if (ips.length > 2) errors.push(invalid(path, ips, "may only hold up to 2 values"));
+  ips.forEach((ip, index) => {
+    if (index === 0 && ip === "None") return;
+    const wrong = validateIp(ip, `${path}[${index}]`);
+    errors.push(...wrong, ...(wrong.length > 0 ? [] : againstFamily(ip, families[index], index)));
+  });
+  return errors;
+}
+
+function againstFamily(ip: string, family: string | undefined, index: number): FieldError[] {
+  const actual = ip.includes(":") ? "IPv6" : "IPv4";
+  if (family === undefined || family === actual) return [];
+  return [invalid(`spec.clusterIPs[${index}]`, ip,
+    `expected an ${family} value as indicated by \`ipFamilies[${index}]\``)];
+}
+
+function validatePolicies({ spec }: Service): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const name of ["externalTrafficPolicy", "internalTrafficPolicy"] as const) {
+    const value = spec[name];
+    if (value !== undefined && !POLICIES.includes(value)) {
+      errors.push(notSupported(`spec.${name}`, value, POLICIES));
+    }
+  }
+  const external = spec.type === "NodePort" || spec.type === "LoadBalancer" ||
+    (spec.externalIPs ?? []).length > 0;
+  if (spec.externalTrafficPolicy !== undefined && !external) {
+    errors.push(invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy,
+      "may only be set for externally-accessible services"));
+  }
+  if (spec.type !== "LoadBalancer") {
+    if (spec.allocateLoadBalancerNodePorts !== undefined) {
+      errors.push(forbidden("spec.allocateLoadBalancerNodePorts",
+        "may only be used when `type` is 'LoadBalancer'"));
+    }
+    if ((spec.loadBalancerSourceRanges ?? []).length > 0) {
+      errors.push(forbidden("spec.LoadBalancerSourceRanges",
+        "may only be used when `type` is 'LoadBalancer'"));
+    }
+    if (spec.loadBalancerClass !== undefined) {
+      errors.push(forbidden("spec.loadBalancerClass",
+        "may only be used when `type` is 'LoadBalancer'"));
+    }
+  }
+  return errors;
+}
+
+/** Addresses of loopback and link-local networks would catch traffic that is not a Service's. */
+function validateExternalIp(ip: string, path: string): FieldError[] {
+  const wrong = validateIp(ip, path);
+  if (wrong.length > 0) return wrong;
+  const ranges: readonly (readonly [RegExp, string])[] = [
+    [/^(0\.0\.0\.0|::)$/, "may not be unspecified (0.0.0.0 or ::)"],
+    [/^(127\.|::1$)/, "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
+    [/^(169\.254\.|fe80:)/i, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
+    [/^(224\.0\.0\.|ff02:)/i,
+      "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
+  ];
+  return ranges.filter(([range]) => range.test(ip)).map(([, text]) => invalid(path, ip, text));
+}
+
+export function validateService(service: Service): FieldError[] {
+  return [
+    ...validatePorts(service), ...validateType(service),
+    ...validateLabels(service.spec.selector, "spec.selector"),
+    ...validateAffinity(service), ...validateAddresses(service),
+    ...(service.spec.externalIPs ?? []).flatMap((ip, index) =>
+      validateExternalIp(ip, `spec.externalIPs[${index}]`)),
+    ...validatePolicies(service),
+  ];
+}
+
+/** An address once given stays, unless the Service gives it up by becoming an ExternalName. */
+export function validateServiceUpdate(service: Service, old: Service): FieldError[] {
+  if (service.spec.type === "ExternalName" || old.spec.type === "ExternalName") return [];
+  if (isHeadless(service) && isHeadless(old)) return [];
+  const now = service.spec.clusterIPs ?? [];
+  const before = old.spec.clusterIPs ?? [];
+  if (before.length === 0) return [];
+  if (now.length === 0) {
+    return [invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset")];
+  }
+  return now[0] === before[0] ? [] : [invalid("spec.clusterIPs[0]", now, "may not change once set")];
+}
