@@ -1,5 +1,6 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
@@ -22,7 +23,7 @@ export async function applyFolder(
   for (const name of names) await applyFile(client, join(folder, name), config);
 }
 
-/** Server-side applies each document of a file, as field manager `r2k`. */
+/** Applies each document of a file. */
 export async function applyFile(
   client: KubeClient,
   path: string,
@@ -51,22 +52,28 @@ export function readManifests(text: string, path: string, config: ClusterConfig)
   });
 }
 
+/** Creates the object; where it is there already, merges the manifest into it. */
 async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
-  const path = await objectPath(client, manifest);
-  await client.request({
-    method: "PATCH",
-    path: `${path}?fieldManager=r2k&force=true`,
-    body: manifest,
-    contentType: "application/apply-patch+yaml",
-  });
+  const collection = await collectionPath(client, manifest);
+  try {
+    await client.request({ method: "POST", path: collection, body: manifest });
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown)) throw thrown;
+    await client.request({
+      method: "PATCH",
+      path: `${collection}/${manifest.metadata.name}`,
+      body: manifest,
+      contentType: "application/merge-patch+json",
+    });
+  }
 }
 
 interface ResourceList {
   readonly resources: readonly { name: string; kind: string; namespaced: boolean }[];
 }
 
-/** Where an object lives, as the API's own discovery says. */
-async function objectPath(client: KubeClient, manifest: Manifest): Promise<string> {
+/** Where objects of a manifest's kind live, as the API's own discovery says. */
+async function collectionPath(client: KubeClient, manifest: Manifest): Promise<string> {
   const { apiVersion, kind, metadata } = manifest;
   const prefix = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const list = (await client.request({ method: "GET", path: prefix })) as ResourceList;
@@ -75,5 +82,5 @@ async function objectPath(client: KubeClient, manifest: Manifest): Promise<strin
     throw new CommandError("UNKNOWN_KIND", `the API has no kind ${kind} in ${apiVersion}`);
   }
   const namespace = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
-  return `${prefix}${namespace}/${resource.name}/${metadata.name}`;
+  return `${prefix}${namespace}/${resource.name}`;
 }

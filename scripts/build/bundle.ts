@@ -1,9 +1,16 @@
 import { join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
 import { type Plugin, build } from "esbuild";
+import { resolveOverlaid } from "../../cli/labs/own-tree.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
 const EXTERNAL = ["koffi", "netlink", "classic-level", "level", "lmdb", "@lydell/node-pty", "pino"];
+
+/** CommonJS packages inside an ES module bundle call `require` for Node's own modules. */
+const REQUIRE = [
+  'import { createRequire as r2kCreateRequire } from "node:module";',
+  "const require = r2kCreateRequire(import.meta.url);",
+].join("\n");
 
 export const ROOT = join(import.meta.dirname, "../..");
 
@@ -24,19 +31,35 @@ function sourceFolders(outDir: string): Plugin {
             const target = join(ROOT, outDir, `${folder}/${name}.js`);
             return `new URL(${JSON.stringify(`file://${target}`)})`;
           })
-          .replaceAll("import.meta.dirname", JSON.stringify(join(ROOT, folder)));
+          .replaceAll("import.meta.dirname", JSON.stringify(join(ROOT, folder)))
+          .replaceAll("import.meta.url", JSON.stringify(`file://${path}`));
         return { contents, loader: "ts" };
       });
     },
   };
 }
 
-/** Entry points that run as threads of their own: found by how they are started. */
+/** A reader's own parts in place of the reference, as the labs' checks see them. */
+function ownParts(trees: readonly string[]): Plugin {
+  return {
+    name: "own-parts",
+    setup(builder) {
+      if (trees.length === 0) return;
+      builder.onResolve({ filter: /^(\.|@raft2kube\/)/ }, ({ path, importer }) => {
+        const resolved = resolveOverlaid(path, importer, trees);
+        return resolved === undefined ? undefined : { path: resolved };
+      });
+    },
+  };
+}
+
 export interface BundleOptions {
   /** Relative to the root. */
   readonly outDir: string;
   /** Sources of entry points by the bundle's name of them, relative to the root, without `.ts`. */
   readonly entries: Readonly<Record<string, string>>;
+  /** Folders that are laid over the product; see `cli/labs/own-tree.ts`. */
+  readonly trees?: readonly string[];
 }
 
 /** Bundles entry points with shared chunks, so that a command loads only what it uses. */
@@ -55,9 +78,7 @@ export async function bundle(options: BundleOptions): Promise<void> {
     target: "node24",
     external: EXTERNAL,
     logLevel: "error",
-    banner: {
-      js: 'import { createRequire as r2kRequire } from "node:module";\nconst require = r2kRequire(import.meta.url);',
-    },
-    plugins: [sourceFolders(outDir)],
+    banner: { js: REQUIRE },
+    plugins: [ownParts(options.trees ?? []), sourceFolders(outDir)],
   });
 }

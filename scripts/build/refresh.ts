@@ -1,24 +1,33 @@
-// Bundles the command line anew when a source is newer than the bundle. Called before every command.
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+// Bundles the command line and the CNI plugins anew when a source is newer than they are, or when a
+// reader's own parts were switched on or off. Called before every command.
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { treesInUse } from "../../cli/labs/state.ts";
+import { entryPoints, productSources } from "./entries.ts";
 
 const root = join(import.meta.dirname, "../..");
 const outDir = ".cache/bundle";
 const stamp = join(root, outDir, "built");
 
 async function refresh(): Promise<void> {
-  const { productSources, entryPoints } = await import("./entries.ts");
-  const built_ms = modified(stamp);
+  const trees = treesInUse();
   const newest_ms = Math.max(
     ...productSources().map((path) => modified(join(root, path))),
+    ...trees.map(modified),
     modified(join(root, "package-lock.json")),
   );
-  if (built_ms > newest_ms) return;
-  const { bundle } = await import("./bundle.ts");
-  await bundle({ outDir, entries: entryPoints() });
+  const how = JSON.stringify({ trees, node: process.version });
+  if (modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how) return;
+  process.stderr.write("r2k: bundling the sources ...\n");
+  const [{ bundle }, { buildPlugins }] = await Promise.all([
+    import("./bundle.ts"),
+    import("@raft2kube/cni/build.ts"),
+  ]);
+  await bundle({ outDir, entries: entryPoints(), trees });
+  await buildPlugins(join(root, ".cache/cni"));
   mkdirSync(join(root, outDir), { recursive: true });
-  writeFileSync(stamp, "");
+  writeFileSync(stamp, how);
 }
 
 function modified(path: string): number {
