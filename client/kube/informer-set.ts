@@ -16,10 +16,18 @@ export class InformerSet {
   readonly #clock: Clock;
   readonly #shared = new Map<string, Shared>();
   #started = false;
+  #markClosed: () => void = () => {};
+  /**
+   * Resolves when the set is closed; for those that wait for `synced` and must not wait for ever.
+   */
+  readonly closed: Promise<void>;
 
   constructor(client: KubeClient, clock: Clock = client.clock) {
     this.client = client;
     this.#clock = clock;
+    this.closed = new Promise((resolve) => {
+      this.#markClosed = resolve;
+    });
   }
 
   /** The informer of a resource; made, and started if the set is, when asked for the first time. */
@@ -53,6 +61,7 @@ export class InformerSet {
   }
 
   async close(): Promise<void> {
+    this.#markClosed();
     const all = [...this.#shared.values()];
     this.#shared.clear();
     await Promise.all(all.map(({ informer }) => informer.close()));

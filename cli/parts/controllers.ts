@@ -1,0 +1,70 @@
+import { readFile } from "node:fs/promises";
+import { parseDuration } from "@raft2kube/api/duration.ts";
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { Command, Option } from "commander";
+import { runPart } from "./run-part.ts";
+
+interface Flags {
+  kubeconfig: string;
+  clusterCidr: string;
+  nodeCidrMaskSize: string;
+  rootCaFile: string;
+  clusterSigningCertFile?: string;
+  clusterSigningKeyFile?: string;
+  leaderElect: string;
+  useServiceAccountCredentials: string;
+  controllers: string;
+  nodeMonitorGracePeriod: string;
+}
+
+/** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
+export function command(): Command {
+  const boolean = (flags: string, text: string, preset: string) =>
+    new Option(`${flags} [boolean]`, text).choices(["true", "false"]).preset("true").default(preset);
+  return new Command("controllers")
+    .description("Run the controllers (kube-controller-manager).")
+    .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
+    .option("--cluster-cidr <cidr>", "range of pod addresses", "10.244.0.0/16")
+    .option("--node-cidr-mask-size <bits>", "size of one node's part of it", "24")
+    .requiredOption("--root-ca-file <file>", "CA that workloads verify the apiserver with")
+    .option("--cluster-signing-cert-file <file>", "CA that signs certificate requests")
+    .option("--cluster-signing-key-file <file>", "its key")
+    .addOption(boolean("--leader-elect", "work only while holding the lease", "true"))
+    .addOption(
+      boolean("--use-service-account-credentials", "one service account per controller", "true"),
+    )
+    .option("--controllers <names>", "comma-separated: *, NAME, -NAME", "*")
+    .option("--node-monitor-grace-period <duration>", "silence of a node that is lost", "40s")
+    .action(async (flags: Flags) => {
+      const options = await optionsOf(flags);
+      await runPart("controllers", () => startControllers(options));
+    });
+}
+
+async function optionsOf(flags: Flags): Promise<ControllersOptions> {
+  const grace_ns = parseDuration(flags.nodeMonitorGracePeriod);
+  if (grace_ns === undefined) {
+    const value = flags.nodeMonitorGracePeriod;
+    throw new CodedError("BadFlag", `--node-monitor-grace-period: "${value}" is not a duration`);
+  }
+  const options: ControllersOptions = {
+    connection: await kubeConnection(flags.kubeconfig),
+    clusterCidr: flags.clusterCidr,
+    nodeCidrMask: Number(flags.nodeCidrMaskSize),
+    rootCa: await readFile(flags.rootCaFile, "utf8"),
+    leaderElect: flags.leaderElect === "true",
+    useServiceAccountCredentials: flags.useServiceAccountCredentials === "true",
+    controllers: flags.controllers.split(","),
+    nodeMonitorGracePeriod_ms: Number(grace_ns / 1_000_000n),
+  };
+  const { clusterSigningCertFile: cert, clusterSigningKeyFile: key } = flags;
+  if (cert !== undefined && key !== undefined) {
+    options.clusterSigning = {
+      cert: await readFile(cert, "utf8"),
+      key: await readFile(key, "utf8"),
+    };
+  }
+  return options;
+}

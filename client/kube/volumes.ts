@@ -1,0 +1,114 @@
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Volume,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { compareQuantity } from "@raft2kube/api/quantity.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+
+/**
+ * The rules by which claims and volumes find each other: scheduler and volume binder must agree.
+ */
+
+/** On a claim: binding is finished. On a volume: the binder chose it, not the administrator. */
+export const BIND_COMPLETED = "pv.kubernetes.io/bind-completed";
+export const BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller";
+
+/** On a claim: the node whose pod needs it, for provisioners; and who is asked to provision it. */
+export const SELECTED_NODE = "volume.kubernetes.io/selected-node";
+export const STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner";
+
+/** On a volume: who made it. */
+export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
+
+/** The provisioner of classes whose volumes are only made by hand. */
+export const NO_PROVISIONER = "kubernetes.io/no-provisioner";
+
+/** The name of the claim that a pod's volume stands for; undefined if it is not about a claim. */
+export function claimNameOf(pod: Pod, volume: Volume): string | undefined {
+  if (volume.persistentVolumeClaim) return volume.persistentVolumeClaim.claimName;
+  return volume.ephemeral ? `${pod.metadata.name ?? ""}-${volume.name}` : undefined;
+}
+
+/** Whether a claim has its volume for good. */
+export function isBound(claim: PersistentVolumeClaim): boolean {
+  const completed = claim.metadata.annotations?.[BIND_COMPLETED] !== undefined;
+  return completed && Boolean(claim.spec.volumeName);
+}
+
+/** Whether a volume is reserved for this very claim (by uid, where the volume knows it). */
+export function isReservedFor(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const { name, namespace, uid } = volume.spec.claimRef ?? {};
+  if (name !== claim.metadata.name || namespace !== claim.metadata.namespace) return false;
+  return !uid || uid === claim.metadata.uid;
+}
+
+/** Whether a volume is what a claim asks for, node affinity and reservations apart. */
+export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const { spec } = volume;
+  if ((spec.storageClassName ?? "") !== (claim.spec.storageClassName ?? "")) return false;
+  if ((spec.volumeMode ?? "Filesystem") !== (claim.spec.volumeMode ?? "Filesystem")) return false;
+  const modes = claim.spec.accessModes ?? [];
+  if (!modes.every((mode) => spec.accessModes?.includes(mode))) return false;
+  const wanted = claim.spec.resources?.requests?.["storage"];
+  const capacity = spec.capacity?.["storage"];
+  if (wanted !== undefined && compareQuantity(capacity ?? "0", wanted) < 0) return false;
+  const { selector } = claim.spec;
+  return !selector || matchesSelector(selector, volume.metadata.labels);
+}
+
+/**
+ * The volume to give a claim: one reserved for it, else the smallest free one that satisfies it.
+ * `allowed` may leave volumes out (node affinity, taken by another claim of the same pod).
+ */
+export function findVolume(
+  volumes: readonly PersistentVolume[],
+  claim: PersistentVolumeClaim,
+  allowed: (volume: PersistentVolume) => boolean = () => true,
+): PersistentVolume | undefined {
+  let found: PersistentVolume | undefined;
+  for (const volume of volumes) {
+    if (volume.metadata.deletionTimestamp || !satisfies(volume, claim) || !allowed(volume)) {
+      continue;
+    }
+    if (volume.spec.claimRef) {
+      if (isReservedFor(volume, claim)) return volume;
+      continue;
+    }
+    const phase = volume.status?.phase;
+    if (phase !== undefined && phase !== "Available" && phase !== "Pending") continue;
+    if (!found || isSmaller(volume, found)) found = volume;
+  }
+  return found;
+}
+
+function isSmaller(a: PersistentVolume, b: PersistentVolume): boolean {
+  const size = (volume: PersistentVolume) => volume.spec.capacity?.["storage"] ?? "0";
+  return compareQuantity(size(a), size(b)) < 0;
+}
+
+/** The volume with its claim written into it: from here on nobody else may have it. */
+export function reservedFor(
+  volume: PersistentVolume,
+  claim: PersistentVolumeClaim,
+): PersistentVolume {
+  const { namespace, name, uid, resourceVersion } = claim.metadata;
+  const claimRef = {
+    kind: "PersistentVolumeClaim",
+    apiVersion: "v1",
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+  };
+  const { annotations } = volume.metadata;
+  const marked = volume.spec.claimRef
+    ? annotations
+    : { ...annotations, [BOUND_BY_CONTROLLER]: "yes" };
+  return {
+    ...volume,
+    metadata: marked ? { ...volume.metadata, annotations: marked } : volume.metadata,
+    spec: { ...volume.spec, claimRef },
+  };
+}

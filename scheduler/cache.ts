@@ -1,0 +1,102 @@
+import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import type { Snapshot } from "./framework.ts";
+import { NodeInfo, podInfo, type PodInfo } from "./node-info.ts";
+
+/**
+ * Nodes and the pods on them, as the informers tell, plus the pods that were given a node and are
+ * not yet seen there (assumed): without those the next cycle would give the same room again.
+ */
+export class SchedulerCache implements Snapshot {
+  readonly #infos = new Map<string, NodeInfo>();
+  readonly #assumed = new Map<string, string>();
+  readonly #placed = new Map<string, string>();
+  readonly #namespaces: ReadStore<Namespace>;
+  #nodes: NodeInfo[] | undefined;
+
+  constructor(namespaces: ReadStore<Namespace>) {
+    this.#namespaces = namespaces;
+  }
+
+  /**
+   * Nodes that exist, in the order they came. Pods of a node that is gone are kept but not shown.
+   */
+  get nodes(): readonly NodeInfo[] {
+    this.#nodes ??= [...this.#infos.values()].filter((info) => info.node !== undefined);
+    return this.#nodes;
+  }
+
+  get(name: string): NodeInfo | undefined {
+    const info = this.#infos.get(name);
+    return info?.node ? info : undefined;
+  }
+
+  namespaceLabels(name: string): Record<string, string> {
+    return this.#namespaces.get(name)?.metadata.labels ?? {};
+  }
+
+  setNode(node: Node): void {
+    this.#info(node.metadata.name ?? "").setNode(node);
+    this.#nodes = undefined;
+  }
+
+  removeNode(name: string): void {
+    const info = this.#infos.get(name);
+    if (!info) return;
+    info.node = undefined;
+    if (info.pods.size === 0) this.#infos.delete(name);
+    this.#nodes = undefined;
+  }
+
+  /** A pod seen on its node; it is assumed no more. */
+  setPod(pod: Pod): void {
+    const uid = pod.metadata.uid ?? "";
+    this.#assumed.delete(uid);
+    this.#place(podInfo(pod), pod.spec.nodeName ?? "");
+  }
+
+  /** A pod that was given a node and is about to be bound to it. */
+  assume(info: PodInfo, node: string): void {
+    this.#assumed.set(info.pod.metadata.uid ?? "", node);
+    this.#place(info, node);
+  }
+
+  /** The binding of an assumed pod failed. One that was seen on its node meanwhile stays. */
+  forget(pod: Pod): void {
+    if (this.#assumed.delete(pod.metadata.uid ?? "")) this.removePod(pod);
+  }
+
+  isAssumed(pod: Pod): boolean {
+    return this.#assumed.has(pod.metadata.uid ?? "");
+  }
+
+  removePod(pod: Pod): void {
+    const uid = pod.metadata.uid ?? "";
+    this.#assumed.delete(uid);
+    const name = this.#placed.get(uid);
+    if (name === undefined) return;
+    this.#placed.delete(uid);
+    const info = this.#infos.get(name);
+    info?.remove(pod);
+    if (info && !info.node && info.pods.size === 0) this.#infos.delete(name);
+  }
+
+  #place(info: PodInfo, node: string): void {
+    const uid = info.pod.metadata.uid ?? "";
+    if (this.#placed.get(uid) !== node) {
+      const before = this.#placed.get(uid);
+      if (before !== undefined) this.#infos.get(before)?.remove(info.pod);
+    }
+    this.#placed.set(uid, node);
+    this.#info(node).add(info);
+  }
+
+  #info(name: string): NodeInfo {
+    let info = this.#infos.get(name);
+    if (!info) {
+      info = new NodeInfo(name);
+      this.#infos.set(name, info);
+    }
+    return info;
+  }
+}

@@ -1,0 +1,104 @@
+import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  addAmounts,
+  type Amounts,
+  amountsOf,
+  podRequests,
+  podRequestsForScore,
+} from "./resources.ts";
+
+/** A pod with what the scheduler asks of it again and again, worked out once. */
+export interface PodInfo {
+  readonly pod: Pod;
+  readonly requests: Amounts;
+  readonly scoreRequests: Amounts;
+  readonly ports: readonly HostPort[];
+}
+
+/** A port of the node that a pod takes. */
+export interface HostPort {
+  ip: string;
+  protocol: string;
+  port: number;
+}
+
+const ANY_ADDRESS = "0.0.0.0";
+
+export function podInfo(pod: Pod): PodInfo {
+  return {
+    pod,
+    requests: podRequests(pod),
+    scoreRequests: podRequestsForScore(pod),
+    ports: hostPorts(pod),
+  };
+}
+
+function hostPorts(pod: Pod): HostPort[] {
+  const sidecars = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
+  const ports = [...sidecars, ...pod.spec.containers].flatMap((container) => container.ports ?? []);
+  return ports.flatMap(({ hostPort, hostIP, protocol }: ContainerPort) =>
+    hostPort ? [{ ip: hostIP || ANY_ADDRESS, protocol: protocol ?? "TCP", port: hostPort }] : [],
+  );
+}
+
+/** Whether two host ports cannot be taken on the same node. */
+export function portsConflict(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.protocol !== b.protocol) return false;
+  return a.ip === b.ip || a.ip === ANY_ADDRESS || b.ip === ANY_ADDRESS;
+}
+
+/** A node and the sum of the pods on it, those assumed there included. */
+export class NodeInfo {
+  readonly name: string;
+  readonly pods = new Map<string, PodInfo>();
+  readonly requested: Amounts = new Map();
+  readonly scoreRequested: Amounts = new Map();
+  /** Undefined while only its pods are known. */
+  node: Node | undefined;
+  allocatable: Amounts = new Map();
+  /** Bytes by image name. */
+  images = new Map<string, number>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  setNode(node: Node): void {
+    this.node = node;
+    this.allocatable = amountsOf(node.status?.allocatable);
+    this.images = new Map();
+    for (const { names, sizeBytes = 0 } of node.status?.images ?? []) {
+      for (const name of names) this.images.set(name, sizeBytes);
+    }
+  }
+
+  get labels(): Record<string, string> {
+    return this.node?.metadata.labels ?? {};
+  }
+
+  add(info: PodInfo): void {
+    this.remove(info.pod);
+    this.pods.set(info.pod.metadata.uid ?? "", info);
+    addAmounts(this.requested, info.requests);
+    addAmounts(this.scoreRequested, info.scoreRequests);
+  }
+
+  remove(pod: Pod): void {
+    const uid = pod.metadata.uid ?? "";
+    const known = this.pods.get(uid);
+    if (!known) return;
+    this.pods.delete(uid);
+    addAmounts(this.requested, known.requests, -1);
+    addAmounts(this.scoreRequested, known.scoreRequests, -1);
+  }
+
+  /** A copy whose pods can be changed without changing this one. */
+  clone(): NodeInfo {
+    const copy = new NodeInfo(this.name);
+    copy.node = this.node;
+    copy.allocatable = this.allocatable;
+    copy.images = this.images;
+    for (const info of this.pods.values()) copy.add(info);
+    return copy;
+  }
+}

@@ -1,0 +1,67 @@
+import type {
+  Node,
+  NodeSelector,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  Pod,
+} from "@raft2kube/api/gen/core/v1.ts";
+
+type Labels = Record<string, string>;
+
+/** Whether a node satisfies a selector: any of its terms, in each all conditions. */
+export function selectsNode(selector: NodeSelector, node: Node): boolean {
+  return selector.nodeSelectorTerms.some((term) => termMatches(term, node));
+}
+
+/** Whether a node satisfies one term; one without conditions matches nothing. */
+export function termMatches(term: NodeSelectorTerm, node: Node): boolean {
+  const { matchExpressions = [], matchFields = [] } = term;
+  if (matchExpressions.length === 0 && matchFields.length === 0) return false;
+  const fields = { "metadata.name": node.metadata.name ?? "" };
+  return (
+    matchExpressions.every((item) => meets(item, node.metadata.labels ?? {})) &&
+    matchFields.every((item) => meets(item, fields))
+  );
+}
+
+/** Whether a pod's nodeSelector and required node affinity let it run on a node. */
+export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
+  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
+    if (node.metadata.labels?.[key] !== value) return false;
+  }
+  const required =
+    pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return !required || selectsNode(required, node);
+}
+
+/** Whether labels meet one condition. Gt and Lt compare whole numbers of any size. */
+export function meets(requirement: NodeSelectorRequirement, labels: Labels): boolean {
+  const { key, operator, values = [] } = requirement;
+  const value = labels[key];
+  switch (operator) {
+    case "In":
+      return value !== undefined && values.includes(value);
+    case "NotIn":
+      return value === undefined || !values.includes(value);
+    case "Exists":
+      return value !== undefined;
+    case "DoesNotExist":
+      return value === undefined;
+    case "Gt":
+      return compare(value, values[0], (a, b) => a > b);
+    case "Lt":
+      return compare(value, values[0], (a, b) => a < b);
+    default:
+      return false;
+  }
+}
+
+function compare(
+  value: string | undefined,
+  bound: string | undefined,
+  holds: (value: bigint, bound: bigint) => boolean,
+): boolean {
+  if (value === undefined || bound === undefined) return false;
+  if (!/^-?\d+$/.test(value) || !/^-?\d+$/.test(bound)) return false;
+  return holds(BigInt(value), BigInt(bound));
+}

@@ -1,0 +1,96 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { resourcesFit } from "./plugins/resources-fit.ts";
+import { taintToleration } from "./plugins/taint-toleration.ts";
+import { type QueuedPod, SchedulingQueue } from "./queue.ts";
+import { pod } from "./test-objects.ts";
+
+function makeQueue() {
+  const clock = new ManualClock();
+  const queue = new SchedulingQueue({ clock, plugins: [resourcesFit, taintToleration] });
+  return { clock, queue };
+}
+
+async function next(queue: SchedulingQueue): Promise<QueuedPod> {
+  const queued = await queue.pop();
+  if (!queued) throw new Error("the queue is closed");
+  return queued;
+}
+
+describe("SchedulingQueue", () => {
+  test("the higher priority first, then the earlier", async () => {
+    const { clock, queue } = makeQueue();
+    for (const [name, priority] of [["a", 0], ["b", 10], ["c", 10], ["d", -1]] as const) {
+      queue.add(pod(name, { priority }));
+      clock.advance(1);
+    }
+    const order = [];
+    for (let i = 0; i < 4; i++) order.push((await next(queue)).pod.metadata.name);
+    expect(order).toEqual(["b", "c", "a", "d"]);
+  });
+
+  test("an unschedulable pod waits for an event of the plugin that refused it", async () => {
+    const { clock, queue } = makeQueue();
+    queue.add(pod("a"));
+    queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
+    clock.advance(60_000);
+    queue.moveOn("node-taints");
+    expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 1 });
+    queue.moveOn("pod-removed");
+    expect(queue.sizes()).toEqual({ active: 1, backoff: 0, unschedulable: 0 });
+  });
+
+  test("the pause doubles to ten seconds, and an event does not shorten it", async () => {
+    const { clock, queue } = makeQueue();
+    queue.add(pod("a"));
+    const pauses_ms: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
+      queue.moveOn("node-added");
+      const begun_ms = clock.now();
+      while (queue.sizes().active === 0) clock.advance(100);
+      pauses_ms.push(clock.now() - begun_ms);
+    }
+    expect(pauses_ms).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+  });
+
+  test("what waits for five minutes is tried again without an event", async () => {
+    const { clock, queue } = makeQueue();
+    queue.add(pod("a"));
+    queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
+    clock.advance(299_000);
+    expect(queue.sizes().unschedulable).toBe(1);
+    clock.advance(61_000);
+    expect(queue.sizes().active).toBe(1);
+  });
+
+  test("a removed pod comes out of nowhere", async () => {
+    const { queue } = makeQueue();
+    const gone = pod("a");
+    queue.add(gone);
+    queue.remove(gone);
+    queue.add(pod("b"));
+    expect((await next(queue)).pod.metadata.name).toBe("b");
+    expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 0 });
+  });
+
+  test("a changed pod leaves its place and keeps its count of failures", async () => {
+    const { clock, queue } = makeQueue();
+    queue.add(pod("a"));
+    queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
+    queue.add(pod("a"));
+    const again = await next(queue);
+    expect(again.attempts).toBe(1);
+    queue.addUnschedulable(again, new Set(["NodeResourcesFit"]));
+    clock.advance(1_999);
+    queue.moveOn("node-added");
+    expect(queue.sizes().backoff).toBe(1);
+  });
+
+  test("close ends a waiting taker", async () => {
+    const { queue } = makeQueue();
+    const waiting = queue.pop();
+    queue.close();
+    expect(await waiting).toBeUndefined();
+  });
+});
