@@ -10,6 +10,7 @@ import type { Backend } from "./backend/backend.ts";
 import { levelBackend } from "./backend/level.ts";
 import { embeddedClient } from "./embedded.ts";
 import type { EtcdContext } from "./etcd/context.ts";
+import { httpPages } from "./etcd/http.ts";
 import { etcdServices } from "./etcd/services.ts";
 import {
   GRPC_OVERHEAD_BYTES,
@@ -159,7 +160,7 @@ function assemble(
     member: {
       name: options.name ?? "default",
       peerURLs: [],
-      clientURLs: () => options.advertiseClientUrls ?? urls(machine.address),
+      clientURLs: () => options.advertiseClientUrls ?? urls(machine.address, options.listenClient),
     },
     newLeaseId: () => randomLeaseId(random),
   };
@@ -179,9 +180,10 @@ function assemble(
   return machine;
 }
 
-function urls(address: string | undefined): string[] {
-  if (address === undefined) return [];
-  return [address.startsWith("unix:") ? address : `http://${address}`];
+function urls(address: string | undefined, listen: StoreOptions["listenClient"]): string[] {
+  if (address === undefined || !listen) return [];
+  if ("path" in listen) return [address];
+  return [`${listen.tls ? "https" : "http"}://${address}`];
 }
 
 /** 63 bits, never 0, which means no lease. */
@@ -203,6 +205,7 @@ function listen(options: StoreOptions, context: EtcdContext): Promise<RpcServer>
   return serveGrpc({
     services: etcdServices(context),
     listen: options.listenClient,
+    http: httpPages(context),
     messageBytes_max: REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES,
   });
 }

@@ -1,5 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { rm } from "node:fs/promises";
+import type { RequestListener } from "node:http";
+import type { Socket } from "node:net";
 import {
   Metadata,
   Server,
@@ -22,6 +24,7 @@ import type {
 } from "@raft2kube/proto/service.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
 import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import { sharedPort } from "./shared-port.ts";
 import { serviceDefinition } from "./service-definition.ts";
 
 /** What a handler knows of the call it serves. */
@@ -75,6 +78,8 @@ export interface ServerOptions {
     readonly tls?: ServerTls;
   };
   readonly messageBytes_max?: number;
+  /** Serves plain HTTP/1.1 on the same address, as etcd does for its metrics and health. */
+  readonly http?: RequestListener;
 }
 
 export interface RpcServer {
@@ -101,12 +106,31 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
   if ("path" in listen) await rm(listen.path, { force: true });
   const target = "path" in listen ? `unix://${listen.path}` : `${listen.host}:${listen.port}`;
   const tls = "tls" in listen ? listen.tls : undefined;
+  const address = (port: number) => ("path" in listen ? target : `${listen.host}:${port}`);
+  if (options.http) {
+    const { onHttp2, stop } = injector(server);
+    const shared = await sharedPort({ listen, tls, http: options.http, onHttp2 });
+    const close = async () => {
+      shared.close();
+      await shutDown(server);
+      stop();
+    };
+    return { address: address(shared.port), port: shared.port, close };
+  }
   const port = await bind(server, target, tls);
   return {
-    address: "path" in listen ? target : `${listen.host}:${port}`,
+    address: address(port),
     port: "path" in listen ? 0 : port,
     close: () => shutDown(server),
   };
+}
+
+/** Connections accepted elsewhere, TLS included, enter the server here. */
+function injector(server: Server): { onHttp2: (socket: Socket) => void; stop: () => void } {
+  const { injectConnection, destroy } = server.createConnectionInjector(
+    ServerCredentials.createInsecure(),
+  );
+  return { onHttp2: (socket) => injectConnection(socket), stop: () => destroy() };
 }
 
 function bind(server: Server, target: string, tls: ServerTls | undefined): Promise<number> {

@@ -1,0 +1,77 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { exposition } from "@raft2kube/observe/metrics.ts";
+import { NONE } from "../core/types.ts";
+import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import { type EtcdContext, readBarrier } from "./context.ts";
+import { storeMetrics } from "./metrics.ts";
+
+interface Answer {
+  status: number;
+  type: string;
+  body: string;
+}
+
+type Page = (query: URLSearchParams) => Promise<Answer>;
+
+const json = (value: unknown, status = 200): Answer => ({
+  status,
+  type: "application/json",
+  body: JSON.stringify(value),
+});
+const text = (body: string, status = 200): Answer => ({ status, type: "text/plain; charset=utf-8", body });
+
+/** etcd's plain HTTP endpoints: /health, /livez, /readyz, /version, /metrics. */
+export function httpPages(context: EtcdContext): RequestListener {
+  const registry = storeMetrics(context);
+  const pages: Record<string, Page> = {
+    "/health": (query) => health(context, query),
+    "/livez": async () => text("ok\n"),
+    "/readyz": async () => ready(context),
+    "/version": async () => json({ etcdserver: ETCD_VERSION, etcdcluster: CLUSTER_VERSION }),
+    "/metrics": async () => {
+      const { type, body } = await exposition(registry);
+      return { status: 200, type, body };
+    },
+  };
+  return (request, response) => void answer(pages, request, response);
+}
+
+async function answer(
+  pages: Record<string, Page>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? "/", "http://store");
+  const page = pages[url.pathname];
+  let result: Answer;
+  if (!page) result = text("404 page not found\n", 404);
+  else if (request.method !== "GET") result = text("Method Not Allowed\n", 405);
+  else result = await page(url.searchParams).catch((thrown) => text(`${messageOf(thrown)}\n`, 500));
+  response.writeHead(result.status, { "content-type": result.type });
+  response.end(result.body);
+}
+
+/** Healthy with a leader and, unless `serializable=true`, when a linearizable read goes through. */
+async function health(context: EtcdContext, query: URLSearchParams): Promise<Answer> {
+  const unhealthy = (reason: string) => json({ health: "false", reason }, 503);
+  const local = query.get("serializable") === "true";
+  if (!local && context.replica.raft.state.leader === NONE) return unhealthy("RAFT NO LEADER");
+  if (!local) {
+    try {
+      await readBarrier(context);
+    } catch (thrown) {
+      return unhealthy(`RANGE ERROR:${messageOf(thrown)}`);
+    }
+  }
+  return json({ health: "true", reason: "" });
+}
+
+async function ready(context: EtcdContext): Promise<Answer> {
+  try {
+    await readBarrier(context);
+    return text("ok\n");
+  } catch (thrown) {
+    return text(`[-]linearizable_read failed: ${messageOf(thrown)}\n`, 503);
+  }
+}
