@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asError } from "@raft2kube/std/errors.ts";
+import type { HostSnapshot } from "./host-snapshot.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COMMAND_TIMEOUT_MS = 180_000;
@@ -82,6 +83,14 @@ export class OwnHost {
   /** The product's command line in this host. */
   r2k(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     return this.run(join(ROOT, "r2k"), args, options);
+  }
+
+  /** Everything of this host that a cluster could change. */
+  async snapshot(): Promise<HostSnapshot> {
+    const program = join(import.meta.dirname, "print-snapshot.ts");
+    const { code, stdout, stderr } = await this.run(process.execPath, [program]);
+    if (code !== 0) throw new Error(`snapshot: ${stderr}`);
+    return JSON.parse(stdout) as HostSnapshot;
   }
 
   /** Ends the namespaces and removes the folders. The clusters in it must be down. */

@@ -1,0 +1,143 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+import { OwnHost } from "./own-host.ts";
+
+const TIMEOUT_MS = 180_000;
+
+describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () => {
+  let host: OwnHost;
+  beforeAll(async () => {
+    host = await OwnHost.create();
+  });
+  afterAll(() => host.close());
+
+  it("when the API's port is in use", async () => {
+    const listener = host.start(process.execPath, [
+      "-e",
+      "require('net').createServer().listen(6443,'127.0.0.1',()=>console.log('listening'))",
+    ]);
+    await new Promise((resolve) => listener.stdout!.once("data", resolve));
+    const started = await host.r2k(["start"]);
+    listener.kill();
+    expect(started.code).toBe(2);
+    expect(started.stderr).toMatch(/API port: 127\.0\.0\.1:6443 cannot be used: .*EADDRINUSE/);
+    expect(started.stderr).toMatch(/--api-port PORT/);
+  });
+
+  it("when the disk is full", async () => {
+    const small = join(host.dir, "small");
+    mkdirSync(small);
+    await host.run("mount", ["-t", "tmpfs", "-o", "size=1m", "r2k-small", small]);
+    const started = await host.r2k(["start"], { env: { R2K_DATA: small } });
+    expect(started.code).toBe(2);
+    expect(started.stderr).toMatch(/disk: \d+ MiB free .*\n\s+remedy: .*R2K_DATA/);
+  });
+
+  it("when it may not make namespaces", async () => {
+    const drop = ["--drop=cap_sys_admin,cap_net_admin", "--", "-c", "./r2k doctor"];
+    const doctor = await host.run("capsh", drop);
+    expect(doctor.code).toBe(2);
+    expect(doctor.stdout).toMatch(/✗ privileges: not root\n\s+remedy: run as root/);
+    expect(doctor.stdout).toMatch(/✗ network namespaces: .*\n\s+remedy:/);
+  });
+
+  it("when there is no such cluster, name or component", async () => {
+    const status = await host.r2k(["status", "--name", "nope"]);
+    expect(status.code).toBe(1);
+    expect(status.stderr).toMatch(/no cluster "nope".*\n.*remedy: start one: r2k start --name nope/);
+    expect((await host.r2k(["start", "--name", "No!"])).stderr).toMatch(/not usable/);
+    expect((await host.r2k(["logs", "etcd"])).stderr).toMatch(/no component "etcd".*\n.*one of/);
+    expect((await host.r2k(["strat"])).stderr).toMatch(/unknown command|too many arguments/);
+  });
+});
+
+describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS }, () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await TestCluster.start("faulty", ["--no-demo"]);
+  }, TIMEOUT_MS);
+  afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+  const events = (name: string) => [
+    "get", "events", "--field-selector", `involvedObject.name=${name}`,
+    "-o", "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}",
+  ];
+
+  it("a file that is no YAML, an unknown kind, an unknown field", async () => {
+    const broken = await cluster.kubectl(["apply", "-f", "-"], { input: "a: [b" });
+    expect(broken.stderr).toMatch(/error parsing|error converting YAML/);
+    const kind = await cluster.kubectl(["apply", "-f", "-"], {
+      input: "apiVersion: v1\nkind: Pot\nmetadata: { name: x }\n",
+    });
+    expect(kind.stderr).toMatch(/no matches for kind "Pot"/);
+    const field = await cluster.kubectl(["apply", "-f", "-"], {
+      input: "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndatta: { a: b }\n",
+    });
+    expect(field.code).not.toBe(0);
+    expect(field.stderr).toMatch(/unknown field "datta"/);
+  });
+
+  it("an image that is nowhere", async () => {
+    await cluster.ask("run", "lost", "--image=r2k.local/nowhere:1");
+    const said = await cluster.until("the event", events("lost"), (text) => {
+      return /ErrImagePull|Failed/.test(text);
+    });
+    expect(said).toMatch(/Failed to pull image "r2k\.local\/nowhere:1"/);
+    const waiting = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
+    await cluster.until("the state", ["get", "pod", "lost", "-o", waiting], (text) => {
+      return /ErrImagePull|ImagePullBackOff/.test(text);
+    });
+  });
+
+  it("a pod that fits nowhere", async () => {
+    await cluster.ask(
+      "run", "huge", "--image=r2k.local/busybox:1",
+      `--overrides={"spec":{"containers":[{"name":"huge","image":"r2k.local/busybox:1",` +
+        `"resources":{"requests":{"cpu":"900"}}}]}}`,
+    );
+    const said = await cluster.until("the event", events("huge"), (text) => text !== "");
+    expect(said).toMatch(/FailedScheduling: 0\/1 nodes are available: 1 Insufficient cpu/);
+  });
+
+  it("a container that ends at once", async () => {
+    await cluster.ask("run", "short", "--image=r2k.local/busybox:1", "--", "sh", "-c", "exit 3");
+    const reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}";
+    await cluster.until("back-off", ["get", "pod", "short", "-o", reason], (text) => {
+      return text === "CrashLoopBackOff";
+    });
+    const code = "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}";
+    expect(await cluster.ask("get", "pod", "short", "-o", code)).toBe("3");
+  });
+});
+
+describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
+  const cases = [
+    { what: "crashes", script: "#!/bin/sh\nexit 9\n", expected: /bridge/ },
+    { what: "prints garbage", script: "#!/bin/sh\necho '<html>'\n", expected: /bridge/ },
+  ];
+  for (const [i, { what, script, expected }] of cases.entries()) {
+    it(`${what}: the pod's event says which plugin and what it said`, async () => {
+      const plugins = mkdtempSync(join(tmpdir(), "r2k-plugins-"));
+      for (const name of ["bridge", "host-local", "portmap", "loopback"]) {
+        writeFileSync(join(plugins, name), script, { mode: 0o755 });
+      }
+      const flags = ["--no-demo", "--cni-bin-dir", plugins];
+      const cluster = await TestCluster.start(`badcni${i}`, flags);
+      try {
+        await cluster.ask("run", "pod", "--image=r2k.local/busybox:1");
+        const said = await cluster.until(
+          "the event",
+          ["get", "events", "-o", "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}"],
+          (text) => text.includes("FailedCreatePodSandBox"),
+        );
+        expect(said).toMatch(expected);
+      } finally {
+        await cluster.close();
+        rmSync(plugins, { recursive: true });
+      }
+    });
+  }
+});

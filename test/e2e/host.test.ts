@@ -1,0 +1,71 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { OwnHost } from "./own-host.ts";
+
+const NAME = "clean";
+const TIMEOUT_MS = 180_000;
+
+/** Steps of a start after which it is interrupted, as their titles are printed. */
+const STEPS = [
+  "certificates",
+  "network namespace of the node",
+  "control plane",
+  "node",
+  "first answer through the Service",
+];
+
+let host: OwnHost;
+let before: HostSnapshot;
+
+beforeAll(async () => {
+  host = await OwnHost.create();
+  // The first command bundles the sources; what it leaves is the product's cache, not the host's.
+  await host.r2k(["version"]);
+  before = await host.snapshot();
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await host.r2k(["down", "--purge", "--name", NAME]);
+  await host.close();
+}, TIMEOUT_MS);
+
+const start = (env: Record<string, string> = {}) =>
+  host.r2k(["start", "--name", NAME, "-o", "json"], { env });
+
+describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
+  it("after down, but for the data; after purge, wholly", async () => {
+    const started = await start();
+    expect(started.code, started.stderr).toBe(0);
+    expect((await host.r2k(["down", "--name", NAME])).code).toBe(0);
+    expect(differences(before, await host.snapshot())).toEqual([]);
+    expect(readdirSync(join(host.dir, "data"))).toEqual([NAME]);
+    expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
+    expect(differences(before, await host.snapshot())).toEqual([]);
+    for (const folder of ["data", "run"]) {
+      expect(readdirSync(join(host.dir, folder)), folder).toEqual([]);
+    }
+  });
+
+  for (const step of STEPS) {
+    it(`after Ctrl-C at "${step}"`, async () => {
+      const interrupted = await start({ R2K_INTERRUPT_AFTER: step });
+      expect(interrupted.code, interrupted.stderr).toBe(130);
+      expect(interrupted.stderr).toMatch(/interrupted/);
+      expect(differences(before, await host.snapshot())).toEqual([]);
+      for (const folder of ["data", "run"]) {
+        expect(readdirSync(join(host.dir, folder)), folder).toEqual([]);
+      }
+    });
+  }
+
+  it("after kill -9 of both processes, and down", async () => {
+    expect((await start()).code).toBe(0);
+    const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
+    const { processes } = JSON.parse(stdout) as { processes: { pid: number }[] };
+    for (const { pid } of processes) process.kill(pid, "SIGKILL");
+    expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
+    expect(differences(before, await host.snapshot())).toEqual([]);
+  });
+});
