@@ -1,0 +1,39 @@
+import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA } from "./names.ts";
+
+/** What a provisioner does about a claim. */
+export type ClaimPlan =
+  | { act: "leave" }
+  /** Nobody chose a node, and any will do: choose this one, so that only one provisioner acts. */
+  | { act: "selectNode" }
+  | { act: "provision"; storageClass: StorageClass; selectedNode: string | undefined };
+
+export interface Provisioner {
+  driverName: string;
+  /** Set where each node has a provisioner of its own: it acts for claims of that node alone. */
+  nodeName: string | undefined;
+}
+
+/**
+ * Decides what to do about a claim. It is ours when the volume binder named our driver on it:
+ * before that a volume that exists may still be bound to it. Pure.
+ */
+export function planClaim(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass | undefined,
+  { driverName, nodeName }: Provisioner,
+): ClaimPlan {
+  if (claim.spec.volumeName || claim.metadata.deletionTimestamp) return { act: "leave" };
+  const annotations = claim.metadata.annotations ?? {};
+  const named = annotations[STORAGE_PROVISIONER] ?? annotations[STORAGE_PROVISIONER_BETA];
+  if (named !== driverName || storageClass?.provisioner !== driverName) return { act: "leave" };
+
+  const selectedNode = annotations[SELECTED_NODE];
+  const waits = storageClass.volumeBindingMode === "WaitForFirstConsumer";
+  if (waits && selectedNode === undefined) return { act: "leave" };
+  if (nodeName === undefined) return { act: "provision", storageClass, selectedNode };
+  if (selectedNode === undefined) return { act: "selectNode" };
+  if (selectedNode !== nodeName) return { act: "leave" };
+  return { act: "provision", storageClass, selectedNode };
+}

@@ -1,0 +1,88 @@
+import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { valueOf } from "@raft2kube/api/quantity.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type {
+  CreateVolumeRequest,
+  VolumeCapability,
+  VolumeContentSource,
+} from "@raft2kube/proto/gen/csi.ts";
+import { accessModeOf } from "./access-mode.ts";
+import { ProvisioningError } from "./provisioning-error.ts";
+
+/** Class parameters under this prefix are for the provisioner and not passed on. */
+const PREFIX = "csi.storage.k8s.io/";
+const FSTYPE = `${PREFIX}fstype`;
+
+/** The volume's and the PersistentVolume's name: the same at each attempt. */
+export function volumeNameOf(claim: PersistentVolumeClaim): string {
+  return `pvc-${claim.metadata.uid ?? ""}`;
+}
+
+/** The file system asked for by the class, empty when it leaves that to the driver. */
+export function fsTypeOf(storageClass: StorageClass): string {
+  return storageClass.parameters?.[FSTYPE] ?? "";
+}
+
+/** What goes into the request and is found out elsewhere. */
+export interface Surroundings {
+  capabilities: ReadonlySet<number>;
+  /** Where the volume must be reachable from; undefined where the driver does not care. */
+  segments: Record<string, string> | undefined;
+  /** The volume to clone, for a claim with a data source. */
+  source: VolumeContentSource | undefined;
+}
+
+/**
+ * The CreateVolume call for a claim. Throws ProvisioningError for what is not supported, by its
+ * name. Pure.
+ */
+export function createVolumeRequest(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  { capabilities, segments, source }: Surroundings,
+): Init<CreateVolumeRequest> {
+  if (claim.spec.selector) {
+    throw new ProvisioningError("Selector", "claim Selector is not supported");
+  }
+  const requested = claim.spec.resources?.requests?.["storage"];
+  if (requested === undefined) {
+    throw new ProvisioningError("NoCapacity", "the claim requests no storage");
+  }
+  const limit = claim.spec.resources?.limits?.["storage"];
+  return {
+    name: volumeNameOf(claim),
+    capacityRange: {
+      requiredBytes: valueOf(requested),
+      limitBytes: limit === undefined ? 0 : valueOf(limit),
+    },
+    volumeCapabilities: volumeCapabilities(claim, storageClass, capabilities),
+    parameters: parametersOf(storageClass),
+    volumeContentSource: source,
+    accessibilityRequirements: segments && { requisite: [{ segments }], preferred: [{ segments }] },
+  };
+}
+
+function volumeCapabilities(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  capabilities: ReadonlySet<number>,
+): Init<VolumeCapability>[] {
+  const modes = claim.spec.accessModes ?? [];
+  if (modes.length === 0) throw new ProvisioningError("AccessMode", "the claim has no access mode");
+  const mount = { fsType: fsTypeOf(storageClass), mountFlags: storageClass.mountOptions ?? [] };
+  const how = claim.spec.volumeMode === "Block" ? { block: {} } : { mount };
+  return modes.map((mode) => ({ ...how, accessMode: { mode: accessModeOf(mode, capabilities) } }));
+}
+
+function parametersOf(storageClass: StorageClass): Record<string, string> {
+  const parameters: Record<string, string> = {};
+  for (const [key, value] of Object.entries(storageClass.parameters ?? {})) {
+    if (!key.startsWith(PREFIX)) parameters[key] = value;
+    else if (key !== FSTYPE) {
+      const where = `StorageClass ${storageClass.metadata.name ?? ""}`;
+      throw new ProvisioningError("Parameter", `${where}: parameter ${key} is not supported`);
+    }
+  }
+  return parameters;
+}

@@ -1,0 +1,47 @@
+import {
+  Controller,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  Identity,
+  Node,
+  PluginCapability_Service_Type as Service,
+  type ControllerMethods,
+} from "@raft2kube/proto/gen/csi.ts";
+import { client, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
+
+/** What a sidecar knows of its driver. */
+export interface DriverIdentity {
+  name: string;
+  controller: RpcClient<ControllerMethods>;
+  /** Values of ControllerServiceCapability_RPC_Type. */
+  capabilities: ReadonlySet<number>;
+  /** Whether its volumes are reachable from some nodes only. */
+  hasTopology: boolean;
+  /** Where the node beside this driver is, in its own words. */
+  topology: Record<string, string>;
+}
+
+/** Asks a driver who it is. Throws when it is not ready, or makes no volumes. */
+export async function identifyDriver(channel: Channel): Promise<DriverIdentity> {
+  const options = { timeout_ms: DRIVER_INFO_TIMEOUT_MS };
+  const identity = client(channel, Identity);
+  const { ready } = await identity.probe({}, options);
+  if (ready?.value === false) throw new CodedError("DriverNotReady", "the driver is not ready");
+  const { name } = await identity.getPluginInfo({}, options);
+  const plugin = await identity.getPluginCapabilities({}, options);
+  const services = new Set(plugin.capabilities.map(({ service }) => service?.type));
+  if (!services.has(Service.CONTROLLER_SERVICE)) {
+    throw new CodedError("NoController", `driver ${name} has no controller service`);
+  }
+  const controller = client(channel, Controller);
+  const { capabilities: rpcs } = await controller.controllerGetCapabilities({}, options);
+  const capabilities = new Set(rpcs.map(({ rpc }) => rpc?.type ?? Rpc.UNKNOWN));
+  if (!capabilities.has(Rpc.CREATE_DELETE_VOLUME)) {
+    throw new CodedError("NoProvisioning", `driver ${name} does not create volumes`);
+  }
+  const hasTopology = services.has(Service.VOLUME_ACCESSIBILITY_CONSTRAINTS);
+  const node = hasTopology ? await client(channel, Node).nodeGetInfo({}, options) : undefined;
+  const topology = node?.accessibleTopology?.segments ?? {};
+  return { name, controller, capabilities, hasTopology, topology };
+}

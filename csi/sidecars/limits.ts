@@ -1,0 +1,16 @@
+/** Calls of the driver that create and delete (upstream's default is 15 s; copies take longer). */
+export const CONTROLLER_CALL_TIMEOUT_MS = 60_000;
+
+/** Calls that only ask who the driver is. */
+export const DRIVER_INFO_TIMEOUT_MS = 10_000;
+
+/** A driver that does not answer yet is asked again after this. */
+export const DRIVER_RETRY_MS = 1_000;
+
+/** A claim or volume that failed is tried again after this, doubled up to the most (upstream's). */
+export const RETRY_MS = 1_000;
+export const RETRY_MAX_MS = 5 * 60_000;
+
+/** Volumes made, and deleted, at once. */
+export const PROVISION_WORKERS = 4;
+export const DELETE_WORKERS = 4;

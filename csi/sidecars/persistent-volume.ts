@@ -1,0 +1,63 @@
+import type {
+  NodeSelectorTerm,
+  PersistentVolume,
+  PersistentVolumeClaim,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { quantityOf, valueOf } from "@raft2kube/api/quantity.ts";
+import type { Topology, Volume } from "@raft2kube/proto/gen/csi.ts";
+import { fsTypeOf, volumeNameOf } from "./create-request.ts";
+import { PROVISIONED_BY, PROVISIONER_FINALIZER } from "./names.ts";
+
+/** The PersistentVolume that shows a new volume to the cluster, bound for its claim alone. Pure. */
+export function persistentVolumeOf(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  driverName: string,
+  volume: Volume,
+): PersistentVolume {
+  const requested_bytes = valueOf(claim.spec.resources?.requests?.["storage"] ?? "0");
+  const reclaimPolicy = storageClass.reclaimPolicy ?? "Delete";
+  const fsType = fsTypeOf(storageClass);
+  const { namespace = "", name = "", uid = "", resourceVersion = "" } = claim.metadata;
+  const { accessibleTopology, volumeContext, volumeId } = volume;
+  return {
+    metadata: {
+      name: volumeNameOf(claim),
+      annotations: { [PROVISIONED_BY]: driverName },
+      ...(reclaimPolicy === "Delete" ? { finalizers: [PROVISIONER_FINALIZER] } : {}),
+    },
+    spec: {
+      capacity: { storage: quantityOf(volume.capacityBytes || requested_bytes, "binary") },
+      accessModes: claim.spec.accessModes ?? [],
+      claimRef: {
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        namespace,
+        name,
+        uid,
+        resourceVersion,
+      },
+      persistentVolumeReclaimPolicy: reclaimPolicy,
+      storageClassName: storageClass.metadata.name ?? "",
+      volumeMode: claim.spec.volumeMode ?? "Filesystem",
+      ...(storageClass.mountOptions?.length ? { mountOptions: storageClass.mountOptions } : {}),
+      csi: {
+        driver: driverName,
+        volumeHandle: volumeId,
+        ...(fsType === "" ? {} : { fsType }),
+        ...(Object.keys(volumeContext).length > 0 ? { volumeAttributes: volumeContext } : {}),
+      },
+      ...(accessibleTopology.length > 0
+        ? { nodeAffinity: { required: { nodeSelectorTerms: accessibleTopology.map(termOf) } } }
+        : {}),
+    },
+  };
+}
+
+function termOf({ segments }: Topology): NodeSelectorTerm {
+  const keys = Object.keys(segments).sort();
+  return {
+    matchExpressions: keys.map((key) => ({ key, operator: "In", values: [segments[key]!] })),
+  };
+}

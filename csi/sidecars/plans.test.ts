@@ -1,0 +1,138 @@
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import {
+  ControllerServiceCapability_RPC_Type as Rpc,
+  VolumeCapability_AccessMode_Mode as Mode,
+} from "@raft2kube/proto/gen/csi.ts";
+import { describe, expect, it } from "vitest";
+import { planClaim } from "./claim-plan.ts";
+import { createVolumeRequest } from "./create-request.ts";
+import { persistentVolumeOf } from "./persistent-volume.ts";
+import { isToBeDeleted } from "./volume-plan.ts";
+
+const DRIVER = "d.example";
+const PROVISIONER = "volume.kubernetes.io/storage-provisioner";
+const SELECTED = "volume.kubernetes.io/selected-node";
+
+const claim = (
+  annotations: Record<string, string> = { [PROVISIONER]: DRIVER },
+  spec: Partial<PersistentVolumeClaim["spec"]> = {},
+): PersistentVolumeClaim => ({
+  metadata: { name: "c", namespace: "n", uid: "u1", annotations },
+  spec: {
+    accessModes: ["ReadWriteOnce"],
+    resources: { requests: { storage: "1Gi" } },
+    ...spec,
+  },
+});
+const storageClass = (more: Partial<StorageClass> = {}): StorageClass => ({
+  metadata: { name: "class" },
+  provisioner: DRIVER,
+  ...more,
+});
+
+describe("planClaim", () => {
+  const later = storageClass({ volumeBindingMode: "WaitForFirstConsumer" });
+  const central = { driverName: DRIVER, nodeName: undefined };
+  const onNode = { driverName: DRIVER, nodeName: "n1" };
+  const selected = { [PROVISIONER]: DRIVER, [SELECTED]: "n1" };
+  const actOf = (...of: Parameters<typeof planClaim>) => planClaim(...of).act;
+
+  it("leaves what is bound, not handed to it, of another class, or being deleted", () => {
+    expect(actOf(claim(undefined, { volumeName: "pv" }), storageClass(), central)).toBe("leave");
+    expect(actOf(claim({}), storageClass(), central)).toBe("leave");
+    expect(actOf(claim({ [PROVISIONER]: "other" }), storageClass(), central)).toBe("leave");
+    expect(actOf(claim(), storageClass({ provisioner: "other" }), central)).toBe("leave");
+    expect(actOf(claim(), undefined, central)).toBe("leave");
+    const dying = claim();
+    dying.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
+    expect(actOf(dying, storageClass(), central)).toBe("leave");
+  });
+
+  it("waits for the scheduler where the class says so", () => {
+    expect(actOf(claim(), later, central)).toBe("leave");
+    expect(planClaim(claim(selected), later, central)).toMatchObject({
+      act: "provision",
+      selectedNode: "n1",
+    });
+  });
+
+  it("on a node, takes its own claims and those that no node has", () => {
+    expect(actOf(claim(selected), later, onNode)).toBe("provision");
+    expect(actOf(claim({ ...selected, [SELECTED]: "n2" }), later, onNode)).toBe("leave");
+    expect(actOf(claim(), storageClass(), onNode)).toBe("selectNode");
+    expect(actOf(claim(), later, onNode)).toBe("leave");
+  });
+});
+
+describe("createVolumeRequest", () => {
+  const bare = { capabilities: new Set<number>(), segments: undefined, source: undefined };
+
+  it("is named after the claim and asks for its size, modes and the class's options", () => {
+    const parameters = { speed: "fast", "csi.storage.k8s.io/fstype": "xfs" };
+    const options = storageClass({ parameters, mountOptions: ["noatime"] });
+    const segments = { zone: "z" };
+    expect(createVolumeRequest(claim(), options, { ...bare, segments })).toEqual({
+      name: "pvc-u1",
+      capacityRange: { requiredBytes: 2 ** 30, limitBytes: 0 },
+      volumeCapabilities: [
+        {
+          mount: { fsType: "xfs", mountFlags: ["noatime"] },
+          accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+        },
+      ],
+      parameters: { speed: "fast" },
+      volumeContentSource: undefined,
+      accessibilityRequirements: { requisite: [{ segments }], preferred: [{ segments }] },
+    });
+  });
+
+  it.each([
+    ["ReadWriteOnce", Mode.SINGLE_NODE_MULTI_WRITER],
+    ["ReadWriteOncePod", Mode.SINGLE_NODE_SINGLE_WRITER],
+    ["ReadOnlyMany", Mode.MULTI_NODE_READER_ONLY],
+    ["ReadWriteMany", Mode.MULTI_NODE_MULTI_WRITER],
+  ])("says %s more exactly to a driver that distinguishes writers", (accessMode, mode) => {
+    const capabilities = new Set<number>([Rpc.SINGLE_NODE_MULTI_WRITER]);
+    const of = claim(undefined, { accessModes: [accessMode as "ReadWriteOnce"] });
+    const request = createVolumeRequest(of, storageClass(), { ...bare, capabilities });
+    expect(request.volumeCapabilities?.[0]?.accessMode).toEqual({ mode });
+  });
+
+  it("refuses selectors, claims without size, and parameters it would ignore", () => {
+    const request = (of: PersistentVolumeClaim, options = storageClass()) => () =>
+      createVolumeRequest(of, options, bare);
+    expect(request(claim(undefined, { selector: {} }))).toThrow("Selector is not supported");
+    expect(request(claim(undefined, { resources: {} }))).toThrow("requests no storage");
+    const parameters = { "csi.storage.k8s.io/provisioner-secret-name": "s" };
+    expect(request(claim(), storageClass({ parameters }))).toThrow("provisioner-secret-name");
+  });
+});
+
+describe("a provisioned volume", () => {
+  const made = persistentVolumeOf(claim(), storageClass({ reclaimPolicy: "Delete" }), DRIVER, {
+    volumeId: "v1",
+    capacityBytes: 2 ** 31,
+    volumeContext: { a: "b" },
+    accessibleTopology: [{ segments: { zone: "z" } }],
+  });
+  const released: PersistentVolume = { ...made, status: { phase: "Released" } };
+  const owner = { driverName: DRIVER, segments: undefined };
+
+  it("has the driver's size and attributes", () => {
+    expect(made.spec.capacity).toEqual({ storage: "2Gi" });
+    expect(made.spec.csi?.volumeAttributes).toEqual({ a: "b" });
+  });
+
+  it("is deleted once released, by the provisioner that made it, at its place", () => {
+    expect(isToBeDeleted(released, owner)).toBe(true);
+    expect(isToBeDeleted(made, owner)).toBe(false);
+    expect(isToBeDeleted(released, { ...owner, driverName: "other" })).toBe(false);
+    expect(isToBeDeleted(released, { ...owner, segments: { zone: "z" } })).toBe(true);
+    expect(isToBeDeleted(released, { ...owner, segments: { zone: "y" } })).toBe(false);
+    const byHand = { ...released, metadata: { ...released.metadata, annotations: {} } };
+    expect(isToBeDeleted(byHand, owner)).toBe(false);
+    const kept = { ...released.spec, persistentVolumeReclaimPolicy: "Retain" as const };
+    expect(isToBeDeleted({ ...released, spec: kept }, owner)).toBe(false);
+  });
+});

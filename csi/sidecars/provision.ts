@@ -1,0 +1,122 @@
+import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import {
+  CSI_NODES,
+  NODES,
+  PERSISTENT_VOLUMES,
+  PERSISTENT_VOLUME_CLAIMS,
+} from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import {
+  ControllerServiceCapability_RPC_Type as Rpc,
+  type Volume,
+  type VolumeContentSource,
+} from "@raft2kube/proto/gen/csi.ts";
+import { createVolumeRequest } from "./create-request.ts";
+import type { DriverIdentity } from "./driver-identity.ts";
+import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
+import { persistentVolumeOf } from "./persistent-volume.ts";
+import { ProvisioningError } from "./provisioning-error.ts";
+
+/** What making a volume needs of the world. */
+export interface ProvisionContext {
+  client: KubeClient;
+  driver: DriverIdentity;
+  /** Set where each node has a provisioner of its own. */
+  nodeName: string | undefined;
+}
+
+/**
+ * Makes the volume of a claim and its PersistentVolume, and gives that one's name. Both are named
+ * after the claim, so a repetition finds what an interrupted attempt left. Throws
+ * ProvisioningError, RpcError or the API's errors.
+ */
+export async function provision(
+  context: ProvisionContext,
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  selectedNode: string | undefined,
+): Promise<string> {
+  const { client, driver } = context;
+  const request = createVolumeRequest(claim, storageClass, {
+    capabilities: driver.capabilities,
+    segments: await segmentsOf(context, selectedNode),
+    source: await sourceOf(context, claim),
+  });
+  const { volume } = await driver.controller.createVolume(request, {
+    timeout_ms: CONTROLLER_CALL_TIMEOUT_MS,
+  });
+  if (!volume) throw new ProvisioningError("BadDriver", "the driver answered without a volume");
+  const persistentVolume = persistentVolumeOf(claim, storageClass, driver.name, volume);
+  await createOnce(client, persistentVolume, volume);
+  return persistentVolume.metadata.name ?? "";
+}
+
+async function createOnce(
+  client: KubeClient,
+  persistentVolume: PersistentVolume,
+  volume: Volume,
+): Promise<void> {
+  const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  try {
+    await volumes.create(persistentVolume);
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown)) throw thrown;
+    const existing = await volumes.get({ name: persistentVolume.metadata.name ?? "" });
+    if (existing.spec.csi?.volumeHandle === volume.volumeId) return;
+    const message = `PersistentVolume ${existing.metadata.name} exists and shows another volume`;
+    throw new ProvisioningError("NameTaken", message, { cause: thrown });
+  }
+}
+
+/** Where the volume must be reachable from: the selected node, in the driver's topology keys. */
+async function segmentsOf(
+  { client, driver, nodeName }: ProvisionContext,
+  selectedNode: string | undefined,
+): Promise<Record<string, string> | undefined> {
+  if (!driver.hasTopology || selectedNode === undefined) return undefined;
+  if (selectedNode === nodeName) return driver.topology;
+  const csiNode = await client.resource<CSINode>(CSI_NODES).get({ name: selectedNode });
+  const entry = csiNode.spec.drivers.find(({ name }) => name === driver.name);
+  if (!entry) {
+    const message = `driver ${driver.name} is not registered on node ${selectedNode}`;
+    throw new ProvisioningError("NoDriverOnNode", message);
+  }
+  const node = await client.resource<Node>(NODES).get({ name: selectedNode });
+  const segments: Record<string, string> = {};
+  for (const key of entry.topologyKeys ?? []) {
+    const value = node.metadata.labels?.[key];
+    if (value === undefined) {
+      throw new ProvisioningError("NoTopology", `node ${selectedNode} has no label ${key}`);
+    }
+    segments[key] = value;
+  }
+  return segments;
+}
+
+/** The volume to clone: a claim of the same namespace, bound to a volume of the same driver. */
+async function sourceOf(
+  { client, driver }: ProvisionContext,
+  claim: PersistentVolumeClaim,
+): Promise<VolumeContentSource | undefined> {
+  const source = claim.spec.dataSourceRef ?? claim.spec.dataSource;
+  if (!source) return undefined;
+  if (source.kind !== "PersistentVolumeClaim" || source.apiGroup) {
+    throw new ProvisioningError("DataSource", `data source ${source.kind} is not supported`);
+  }
+  if (!driver.capabilities.has(Rpc.CLONE_VOLUME)) {
+    throw new ProvisioningError("DataSource", `driver ${driver.name} does not clone volumes`);
+  }
+  const { namespace = "" } = claim.metadata;
+  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const from = await claims.get({ namespace, name: source.name });
+  const name = from.spec.volumeName;
+  if (!name) throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
+  const volume = await client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name });
+  if (volume.spec.csi?.driver !== driver.name) {
+    const message = `claim ${source.name} is of another driver than ${driver.name}`;
+    throw new ProvisioningError("DataSource", message);
+  }
+  return { volume: { volumeId: volume.spec.csi.volumeHandle } };
+}

@@ -1,0 +1,41 @@
+import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import { PROVISIONED_BY, PROVISIONER_FINALIZER } from "./names.ts";
+
+/** Who asks: a driver, and where each node has its own, the place whose volumes it holds. */
+export interface VolumeOwner {
+  driverName: string;
+  /** Undefined: every volume of the driver is ours. */
+  segments: Record<string, string> | undefined;
+}
+
+/**
+ * Whether the storage behind a PersistentVolume is to be deleted now: it was released, its policy
+ * is Delete, we made it, and it is of this place. Pure.
+ */
+export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boolean {
+  const { metadata, spec, status } = volume;
+  if (spec.csi?.driver !== owner.driverName) return false;
+  if (metadata.annotations?.[PROVISIONED_BY] !== owner.driverName) return false;
+  if (spec.persistentVolumeReclaimPolicy !== "Delete" || status?.phase !== "Released") return false;
+  const finalized = metadata.finalizers?.includes(PROVISIONER_FINALIZER) ?? false;
+  if (metadata.deletionTimestamp && !finalized) return false;
+  return isReachable(volume, owner.segments);
+}
+
+/** Whether the volume is one of this place: some term of its node affinity names just that. */
+function isReachable(
+  volume: PersistentVolume,
+  segments: Record<string, string> | undefined,
+): boolean {
+  const terms = volume.spec.nodeAffinity?.required?.nodeSelectorTerms;
+  if (segments === undefined || terms === undefined) return true;
+  return terms.some((term) => matches(term, segments));
+}
+
+function matches(term: NodeSelectorTerm, segments: Record<string, string>): boolean {
+  const expressions = term.matchExpressions ?? [];
+  return expressions.every(({ key, operator, values }) => {
+    const value = segments[key];
+    return operator === "In" && value !== undefined && (values ?? []).includes(value);
+  });
+}

@@ -1,0 +1,170 @@
+import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Event, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  EVENTS,
+  PERSISTENT_VOLUMES,
+  PERSISTENT_VOLUME_CLAIMS,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/main.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+
+const DRIVER = "hostpath.csi.r2k.dev";
+const TOPOLOGY = `topology.${DRIVER}/node`;
+const clock = systemClock();
+
+/**
+ * The provisioner with a real driver and a real apiserver; the volume binder's part is played here.
+ */
+describe("CSI provisioner", () => {
+  let etcd: EtcdServer;
+  let api: TestApiserver;
+  let client: KubeClient;
+  let dir: string;
+  let driver: { close(): Promise<void> };
+  let provisioner: { ready: Promise<void>; close(): Promise<void> };
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client);
+    const { cert, key } = await api.credentials("admin", ["system:masters"]);
+    client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+    const modes = { now: "Immediate", later: "WaitForFirstConsumer" } as const;
+    for (const [name, volumeBindingMode] of Object.entries(modes)) {
+      await classes.create({ metadata: { name }, provisioner: DRIVER, volumeBindingMode });
+    }
+    const parameters = { unheardOf: "x" };
+    await classes.create({ metadata: { name: "strange" }, provisioner: DRIVER, parameters });
+  });
+  afterAll(async () => {
+    client.close();
+    await api.close();
+    await etcd.close();
+  });
+  beforeEach(async () => {
+    dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-provision-")));
+    const driverSocket = path.join(dir, "csi.sock");
+    const dataDir = path.join(dir, "data");
+    driver = await startHostPathDriver({ socket: driverSocket, dataDir, nodeId: "node-1", clock });
+    provisioner = await startProvisioner({ client, driverSocket, nodeName: "node-1", clock });
+    await provisioner.ready;
+  });
+  afterEach(async () => {
+    await provisioner.close();
+    await driver.close();
+    await rm(dir, { recursive: true });
+  });
+
+  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  async function claim(
+    name: string,
+    storageClassName: string,
+    annotations: Record<string, string> = {},
+  ): Promise<PersistentVolumeClaim> {
+    return claims().create({
+      metadata: {
+        name,
+        namespace: "default",
+        annotations: { "volume.kubernetes.io/storage-provisioner": DRIVER, ...annotations },
+      },
+      spec: {
+        storageClassName,
+        accessModes: ["ReadWriteOnce"],
+        resources: { requests: { storage: "5Mi" } },
+      },
+    });
+  }
+  async function volumeNamed(name: string): Promise<PersistentVolume | undefined> {
+    try {
+      return await volumes().get({ name });
+    } catch (thrown) {
+      if (isNotFound(thrown)) return undefined;
+      throw thrown;
+    }
+  }
+  const volumeOf = ({ metadata }: PersistentVolumeClaim) =>
+    waitFor(`the volume of ${metadata.name}`, () => volumeNamed(`pvc-${metadata.uid}`), { clock });
+  const eventOf = (name: string, reason: string) =>
+    waitFor(
+      `${reason} about ${name}`,
+      async () => {
+        const { items } = await client.resource<Event>(EVENTS).list({ namespace: "default" });
+        return items.find((one) => one.reason === reason && one.involvedObject.name === name);
+      },
+      { clock },
+    );
+
+  it("makes the volume of a claim, and a PersistentVolume bound for that claim alone", async () => {
+    const made = await claim("one", "now");
+    const volume = await volumeOf(made);
+    expect(volume.spec).toMatchObject({
+      capacity: { storage: "5Mi" },
+      accessModes: ["ReadWriteOnce"],
+      persistentVolumeReclaimPolicy: "Delete",
+      storageClassName: "now",
+      volumeMode: "Filesystem",
+      claimRef: { namespace: "default", name: "one", uid: made.metadata.uid },
+      csi: { driver: DRIVER, volumeHandle: expect.stringMatching(/^vol-/) },
+    });
+    expect(volume.spec.nodeAffinity?.required?.nodeSelectorTerms).toEqual([
+      { matchExpressions: [{ key: TOPOLOGY, operator: "In", values: ["node-1"] }] },
+    ]);
+    const { annotations = {} } = volume.metadata;
+    expect(annotations["pv.kubernetes.io/provisioned-by"]).toBe(DRIVER);
+    expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([
+      volume.spec.csi!.volumeHandle,
+    ]);
+    await eventOf("one", "ProvisioningSucceeded");
+  });
+
+  it("waits for the scheduler's node, and leaves the claims of other nodes", async () => {
+    const waiting = await claim("waiting", "later");
+    const elsewhere = { "volume.kubernetes.io/selected-node": "node-2" };
+    const foreign = await claim("foreign", "later", elsewhere);
+    const control = await claim("control", "now");
+    await volumeOf(control);
+    for (const { metadata } of [waiting, foreign]) {
+      expect(await volumeNamed(`pvc-${metadata.uid}`)).toBeUndefined();
+    }
+    const annotations = { "volume.kubernetes.io/selected-node": "node-1" };
+    const name = { namespace: "default", name: "waiting" };
+    await claims().patch(name, "merge", { metadata: { annotations } });
+    await volumeOf(waiting);
+  });
+
+  it("tells why a claim cannot be served, and keeps trying", async () => {
+    await claim("strange", "strange");
+    const event = await eventOf("strange", "ProvisioningFailed");
+    expect(event.type).toBe("Warning");
+    expect(event.message).toContain("unheardOf is not known");
+  });
+
+  it("deletes storage and object of a released volume, finalizers and all", async () => {
+    const made = await claim("gone", "now");
+    const volume = await volumeOf(made);
+    const name = volume.metadata.name ?? "";
+    await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
+    const gone = async () => {
+      const left = await volumeNamed(name);
+      // The protection of bound volumes is a controller's to lift; the provisioner's own is gone.
+      return (left?.metadata.finalizers ?? []).every((one) => !one.startsWith("external"));
+    };
+    await waitFor("the volume to go", gone, { clock });
+    expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
+  });
+});
