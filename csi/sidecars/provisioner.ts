@@ -1,192 +1,73 @@
-import type {
-  ObjectReference,
-  PersistentVolume,
-  PersistentVolumeClaim,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import {
-  PERSISTENT_VOLUMES,
-  PERSISTENT_VOLUME_CLAIMS,
-  STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { planClaim } from "./claim-plan.ts";
-import { volumeNameOf } from "./create-request.ts";
-import { deleteVolume } from "./delete-volume.ts";
-import type { DriverIdentity } from "./driver-identity.ts";
-import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
-import { SELECTED_NODE } from "./names.ts";
-import { provision } from "./provision.ts";
-import { isToBeDeleted } from "./volume-plan.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { identifyDriver, type DriverIdentity } from "./driver-identity.ts";
+import { DRIVER_RETRY_MS } from "./limits.ts";
+import { Provisioner } from "./provision-loop.ts";
+
+const log = logger("csi-provisioner");
+
+export interface ProvisionerOptions {
+  /** Under an identity that may read claims and classes and write volumes; not closed here. */
+  client: KubeClient;
+  /** The driver's Unix socket. */
+  driverSocket: string;
+  /**
+   * The node that the driver is on, where each node has its own driver and provisioner. Left out,
+   * one provisioner serves all nodes.
+   */
+  nodeName?: string;
+  clock: Clock;
+}
 
 /**
- * After these the driver may have made the volume, or still be making it (CSI spec, "Timeouts").
+ * Starts the provisioner beside a driver. Driver and apiserver may come later: it waits for both in
+ * the background. `ready` resolves when it works; `close` ends it at any time.
  */
-const UNDECIDED: ReadonlySet<number> = new Set([
-  Status.CANCELLED,
-  Status.DEADLINE_EXCEEDED,
-  Status.UNAVAILABLE,
-  Status.ABORTED,
-]);
-
-/** The provisioner of one driver: claims become volumes, released volumes are deleted. */
-export class Provisioner {
-  readonly #client: KubeClient;
-  readonly #driver: DriverIdentity;
-  readonly #nodeName: string | undefined;
-  readonly #informers: InformerSet;
-  readonly #events: EventRecorder;
-  readonly #claims: WorkQueue;
-  readonly #volumes: WorkQueue;
-  /** Claims whose volume may exist by now: finished even when the claim is deleted meanwhile. */
-  readonly #undecided = new Map<string, PersistentVolumeClaim>();
-  #working: Promise<unknown> = Promise.resolve();
-
-  constructor(options: {
-    client: KubeClient;
-    driver: DriverIdentity;
-    nodeName: string | undefined;
-    clock: Clock;
-  }) {
-    const { client, driver, nodeName, clock } = options;
-    this.#client = client;
-    this.#driver = driver;
-    this.#nodeName = nodeName;
-    this.#informers = new InformerSet(client, clock);
-    this.#events = new EventRecorder({ client, component: driver.name, clock });
-    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MAX_MS };
-    this.#claims = new WorkQueue(backOff);
-    this.#volumes = new WorkQueue(backOff);
-  }
-
-  /** Begins to work; resolves when the first lists are there. */
-  async start(): Promise<void> {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
-    const claimed = (claim: PersistentVolumeClaim) => this.#claims.add(keyOf(claim));
-    const changed = (volume: PersistentVolume) => this.#volumes.add(keyOf(volume));
-    claims.handle({ added: claimed, updated: claimed });
-    volumes.handle({ added: changed, updated: changed });
-    // A claim may be older than its class.
-    const revisit = () => claims.store.list().forEach(claimed);
-    classes.handle({ added: revisit, updated: revisit });
-    this.#informers.start();
-    await this.#informers.synced();
-    this.#working = Promise.all([
-      runWorkers("csi-provision", this.#claims, PROVISION_WORKERS, (key) => this.#provision(key)),
-      runWorkers("csi-delete", this.#volumes, DELETE_WORKERS, (key) => this.#delete(key)),
-    ]);
-  }
-
-  async close(): Promise<void> {
-    this.#claims.close();
-    this.#volumes.close();
-    await this.#informers.close();
-    await this.#working;
-    await this.#events.close();
-  }
-
-  async #provision(key: string): Promise<void> {
-    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const claim = claims.store.get(key) ?? this.#undecided.get(key);
-    if (!claim) return;
-    const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
-    const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
-    const { name: driverName } = this.#driver;
-    const plan = planClaim(claim, storageClass, { driverName, nodeName: this.#nodeName });
-    if (plan.act === "leave") return void this.#undecided.delete(key);
-    if (plan.act === "selectNode") return this.#selectNode(claim);
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    if (volumes.store.get(volumeNameOf(claim))) return void this.#undecided.delete(key);
-    await this.#provisionAndTell(key, claim, plan.storageClass, plan.selectedNode);
-  }
-
-  async #provisionAndTell(
-    key: string,
-    claim: PersistentVolumeClaim,
-    storageClass: StorageClass,
-    selectedNode: string | undefined,
-  ): Promise<void> {
-    const about = referenceTo("PersistentVolumeClaim", claim);
-    const starting = `External provisioner is provisioning volume for claim "${key}"`;
-    this.#events.record(about, "Normal", "Provisioning", starting);
-    try {
-      const context = { client: this.#client, driver: this.#driver, nodeName: this.#nodeName };
-      const name = await provision(context, claim, storageClass, selectedNode);
-      this.#undecided.delete(key);
-      const done = `Successfully provisioned volume ${name}`;
-      this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
-    } catch (thrown) {
-      const className = storageClass.metadata.name ?? "";
-      const why = `failed to provision volume with StorageClass "${className}": ${wordsOf(thrown)}`;
-      this.#events.record(about, "Warning", "ProvisioningFailed", why);
-      const status = thrown instanceof RpcError ? thrown.status : undefined;
-      if (status !== undefined && UNDECIDED.has(status)) this.#undecided.set(key, claim);
-      else this.#undecided.delete(key);
-      if (status === Status.RESOURCE_EXHAUSTED && selectedNode !== undefined) {
-        await this.#rejectNode(claim);
-      }
-      throw thrown;
-    }
-  }
-
-  /** Takes a claim that any node will do for; of two provisioners one has a conflict. */
-  async #selectNode(claim: PersistentVolumeClaim): Promise<void> {
-    const nodeName = this.#nodeName;
-    if (nodeName === undefined) return;
-    await this.#annotate(claim, { ...claim.metadata.annotations, [SELECTED_NODE]: nodeName });
-  }
-
-  /** Hands a claim back to the scheduler, which will look for a node with more room. */
-  async #rejectNode(claim: PersistentVolumeClaim): Promise<void> {
-    const { [SELECTED_NODE]: _full, ...annotations } = claim.metadata.annotations ?? {};
-    await this.#annotate(claim, annotations);
-  }
-
-  async #annotate(
-    claim: PersistentVolumeClaim,
-    annotations: Record<string, string>,
-  ): Promise<void> {
-    const claims = this.#client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    await claims.update({ ...claim, metadata: { ...claim.metadata, annotations } });
-  }
-
-  async #delete(key: string): Promise<void> {
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    const volume = volumes.store.get(key);
-    const segments = this.#nodeName === undefined ? undefined : this.#driver.topology;
-    const owner = { driverName: this.#driver.name, segments };
-    if (!volume || !isToBeDeleted(volume, owner)) return;
-    try {
-      await deleteVolume(this.#client, this.#driver, volume);
-    } catch (thrown) {
-      const about = referenceTo("PersistentVolume", volume);
-      this.#events.record(about, "Warning", "VolumeFailedDelete", wordsOf(thrown));
-      throw thrown;
-    }
-  }
+export function startProvisioner(
+  options: ProvisionerOptions,
+): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
+  const { client, driverSocket, nodeName, clock } = options;
+  const closed = new AbortController();
+  const channel = connectGrpc(`unix://${driverSocket}`);
+  let provisioner: Provisioner | undefined;
+  const ready = (async () => {
+    const driver = await awaitDriver(channel, clock, closed.signal);
+    if (!driver) return;
+    provisioner = new Provisioner({ client, driver, nodeName, clock });
+    const started = provisioner.start();
+    const ended = new Promise<void>((resolve) => {
+      closed.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    await Promise.race([started, ended]);
+    log.info("provisioning", { driver: driver.name, nodeName: nodeName ?? "(all)" });
+  })();
+  return Promise.resolve({
+    ready,
+    async close() {
+      closed.abort();
+      await ready;
+      await provisioner?.close();
+      channel.close();
+    },
+  });
 }
 
-/** Objects of a list come without their type, which an event needs. */
-function referenceTo(
-  kind: string,
-  { metadata }: PersistentVolume | PersistentVolumeClaim,
-): ObjectReference {
-  const { namespace, name = "", uid = "", resourceVersion = "" } = metadata;
-  const reference = { apiVersion: "v1", kind, name, uid, resourceVersion };
-  return namespace ? { ...reference, namespace } : reference;
-}
-
-function wordsOf(thrown: unknown): string {
-  const words = messageOf(thrown);
-  return thrown instanceof RpcError ? `rpc error: code = ${thrown.code} desc = ${words}` : words;
+async function awaitDriver(
+  channel: Channel,
+  clock: Clock,
+  closed: AbortSignal,
+): Promise<DriverIdentity | undefined> {
+  while (!closed.aborted) {
+    try {
+      return await identifyDriver(channel);
+    } catch (thrown) {
+      log.info("waiting for the driver", { error: messageOf(thrown) });
+    }
+    await delay(clock, DRIVER_RETRY_MS, closed);
+  }
+  return undefined;
 }

@@ -17,7 +17,7 @@ import {
 } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
-import { startProvisioner } from "@raft2kube/csi/sidecars/main.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
