@@ -20,7 +20,7 @@ export const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
 export const TERMINATION_FILE_ANNOTATION = "r2k.io/termination-file";
 export const TERMINATION_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy";
 const TERMINATION_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath";
-const GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod";
+export const GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod";
 
 export interface ContainerParts {
   attempt: number;

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import {
   POD_NAME_LABEL,
@@ -23,19 +24,21 @@ export async function orphans(
     runtime.listPodSandbox({}),
     runtime.listContainers({}),
   ]);
-  for (const { labels } of [...items, ...containers]) {
+  for (const { labels, annotations } of [...items, ...containers]) {
     const uid = labels[POD_UID_LABEL];
     const [name, namespace] = [labels[POD_NAME_LABEL], labels[POD_NAMESPACE_LABEL]];
-    if (uid && name && namespace) found.set(uid, remainsOf(uid, name, namespace));
+    const grace_s = Number(annotations[GRACE_ANNOTATION] ?? 0);
+    if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
   }
   for (const uid of await uidsOnDisk(paths)) {
-    if (!found.has(uid)) found.set(uid, remainsOf(uid, uid, "unknown"));
+    if (!found.has(uid)) found.set(uid, remainsOf({ uid, name: uid, namespace: "", grace_s: 0 }));
   }
   return [...found.values()].filter(({ metadata }) => !isKnown(metadata.uid ?? ""));
 }
 
-function remainsOf(uid: string, name: string, namespace: string): Pod {
-  return { metadata: { uid, name, namespace }, spec: { containers: [] } };
+function remainsOf(of: { uid: string; name: string; namespace: string; grace_s: number }): Pod {
+  const { grace_s: terminationGracePeriodSeconds, ...metadata } = of;
+  return { metadata, spec: { containers: [], terminationGracePeriodSeconds } };
 }
 
 async function uidsOnDisk(paths: PodPaths): Promise<string[]> {

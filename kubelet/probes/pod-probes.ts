@@ -78,10 +78,14 @@ export class PodProbes {
     return readiness.state.passing ?? this.#options.wasReady(observed);
   }
 
-  /** A pod that is being stopped is not restarted for its health any more; readiness goes on. */
-  keepReadinessOnly(): void {
+  /**
+   * A pod that is being stopped is not restarted for its health any more; the readiness of what
+   * still runs is watched to the end.
+   */
+  keepReadinessOnly(running: ObservedContainer[]): void {
     for (const [key, probing] of this.#probings) {
-      if (probing.kind === "Readiness") continue;
+      const runs = running.some(({ id }) => id === probing.observed.id);
+      if (probing.kind === "Readiness" && runs) continue;
       probing.timer?.cancel();
       this.#probings.delete(key);
     }

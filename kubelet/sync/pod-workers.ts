@@ -12,7 +12,7 @@ export class PodWorkers {
   readonly #deps: PodDeps;
   readonly #hooks: WorkerHooks;
   readonly #workers = new Map<string, PodWorker>();
-  /** Pods of a file that wait until a former version of the same name has gone. */
+  /** Pods of a file, by full name, that wait until a former one of that name has gone. */
   readonly #queued = new Map<string, Pod>();
 
   constructor(deps: PodDeps, hooks: Omit<WorkerHooks, "gone">) {
@@ -24,8 +24,8 @@ export class PodWorkers {
   put(pod: Pod): void {
     const uid = uidOf(pod);
     const worker = this.#workers.get(uid);
-    if (worker) return worker.update(pod);
-    if (isStatic(pod) && this.#sameName(pod)) {
+    if (worker && !worker.forgotten) return worker.update(pod);
+    if (worker || (isStatic(pod) && this.#sameName(pod))) {
       this.#queued.set(fullNameOf(pod), pod);
       return;
     }
@@ -64,8 +64,7 @@ export class PodWorkers {
   sweep(pod: Pod): void {
     if (this.#workers.has(uidOf(pod))) return;
     log.info("sweeping up a pod that no source knows", { pod: fullNameOf(pod), uid: uidOf(pod) });
-    this.#begin(pod);
-    this.remove(uidOf(pod));
+    this.#make(pod).forget();
   }
 
   async close(): Promise<void> {
@@ -77,10 +76,15 @@ export class PodWorkers {
   }
 
   #begin(pod: Pod): void {
-    const worker = new PodWorker(this.#deps, this.#hooks, pod);
-    this.#workers.set(worker.uid, worker);
+    const worker = this.#make(pod);
     if (pod.metadata.deletionTimestamp) worker.update(pod);
     else worker.trigger();
+  }
+
+  #make(pod: Pod): PodWorker {
+    const worker = new PodWorker(this.#deps, this.#hooks, pod);
+    this.#workers.set(worker.uid, worker);
+    return worker;
   }
 
   #sameName(pod: Pod): boolean {

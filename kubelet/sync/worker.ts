@@ -92,6 +92,11 @@ export class PodWorker {
     return this.#state;
   }
 
+  /** The source has dropped the pod, so what it says of it again is about a new life. */
+  get forgotten(): boolean {
+    return this.#forgotten;
+  }
+
   get status(): PodStatus | undefined {
     return this.#status;
   }
@@ -251,7 +256,6 @@ export class PodWorker {
   /** Stops the pod, showing each container's end as it comes. */
   async #terminate(): Promise<number> {
     const observed = await this.#observe();
-    this.#probes.keepReadinessOnly();
     this.#publish(observed, false);
     if (anyRunning(observed)) {
       this.#shorten = new AbortController();
@@ -316,9 +320,9 @@ export class PodWorker {
       if (one.state !== "exited" || this.#messages.has(one.id)) continue;
       this.#messages.set(one.id, await terminationMessage(one));
     }
-    if (this.#state === "syncing") {
-      this.#probes.sync(observed.containers.filter(({ state }) => state === "running"));
-    }
+    const running = observed.containers.filter(({ state }) => state === "running");
+    if (this.#state === "syncing") this.#probes.sync(running);
+    else this.#probes.keepReadinessOnly(running);
     return observed;
   }
 
