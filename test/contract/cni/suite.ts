@@ -232,7 +232,7 @@ export function cniContract(name: string, implementation: Implementation): void 
     });
 
     describe("DEL", () => {
-      test("twice, or with the namespace gone, is no error; the address is free again", async () => {
+      test("twice, or with the namespace gone, is no error and frees the address", async () => {
         const list = conflist();
         const { attachment } = await attach(list);
         expect(givenOut()).toHaveLength(1);

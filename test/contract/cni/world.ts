@@ -72,11 +72,13 @@ export function routeFromOutside(world: World, to: string): void {
   });
 }
 
-/** A server in a namespace that tells each client the address it came from. */
-export async function echoAddress(netns: string, port: number): Promise<Server> {
+/**
+ * A server in a namespace that tells each client its name, if any, and where the client came from.
+ */
+export async function echoAddress(netns: string, port: number, name = ""): Promise<Server> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined); // a client that went away has its answer
-    socket.end(`${socket.remoteAddress?.replace(/^::ffff:/, "")}\n`);
+    socket.end(`${name && `${name} `}${socket.remoteAddress?.replace(/^::ffff:/, "")}\n`);
   });
   // Without a host, listen() makes its socket before it returns: in the namespace.
   inNetns(netns, () => {
@@ -89,9 +91,7 @@ export async function echoAddress(netns: string, port: number): Promise<Server> 
   return server;
 }
 
-/**
- * Connects from a namespace and resolves with what the server said; undefined when nobody answered.
- */
+/** Connects from a namespace; resolves with what the server said, undefined when nobody answered. */
 export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const args = ["nc", "-w", "2", address, String(port)];

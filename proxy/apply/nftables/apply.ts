@@ -1,0 +1,43 @@
+import { applyRuleset, deleteTable } from "@raft2kube/linux/nft.ts";
+import type { ServicePort } from "../../plan/model.ts";
+import { type BaseOptions, baseRules } from "./base.ts";
+import { renderPort } from "./fragment.ts";
+import { type Change, Ledger } from "./ledger.ts";
+
+/** Changed Service ports by key; `undefined`: that port is no more. */
+export type PortChanges = ReadonlyMap<string, ServicePort | undefined>;
+
+/** The kernel's rules for all Services: one nft table, changed by whole transactions. */
+export interface Rules {
+  /** Builds the table anew with these ports and nothing else. */
+  rebuild(ports: readonly ServicePort[]): Promise<void>;
+  /** Applies what changed since. After an error the table is as before, and `rebuild` is due. */
+  change(changes: PortChanges): Promise<void>;
+  /** Fronts of a port that another Service holds. */
+  conflicts(key: string): { key: string; holder: string }[];
+}
+
+export function nftablesRules(options: BaseOptions & { clusterCidr?: string | undefined }): Rules {
+  const { table, clusterCidr } = options;
+  let ledger = new Ledger(table);
+  const toChange = (key: string, port: ServicePort | undefined): Change => {
+    return { owner: key, fragment: port && renderPort(port, clusterCidr) };
+  };
+  return {
+    async rebuild(ports) {
+      ledger = new Ledger(table);
+      const changes = ports.map((port) => toChange(port.key, port));
+      await applyRuleset(baseRules(options) + ledger.apply(changes));
+    },
+    async change(changes) {
+      const statements = ledger.apply([...changes].map(([key, port]) => toChange(key, port)));
+      if (statements !== "") await applyRuleset(statements);
+    },
+    conflicts: (key) => ledger.conflicts(key),
+  };
+}
+
+/** Takes all rules away, as if no proxy had been here. */
+export function removeNftables(table: string): Promise<void> {
+  return deleteTable("ip", table);
+}

@@ -1,0 +1,259 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { listAddresses } from "@raft2kube/linux/address.ts";
+import { listFlows } from "@raft2kube/linux/conntrack.ts";
+import { findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { cleanup } from "@raft2kube/proxy/main.ts";
+import { nftablesRules, type Rules } from "@raft2kube/proxy/apply/nftables/apply.ts";
+import { forgetStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
+import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
+import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ADDRESSES, ask, echoAddress } from "../../contract/cni/world.ts";
+import { createNetworkCluster, type NetworkCluster, lookUp, RANGES, refusal } from "./cluster.ts";
+
+const CLUSTER_CIDR = "10.244.0.0/16";
+let cluster: NetworkCluster;
+let rules: Rules;
+let host: string;
+let one: { netns: string; address: string };
+let two: { netns: string; address: string };
+const applied = new Map<string, ServicePort>();
+const servers: { close(): void }[] = [];
+
+beforeAll(async () => {
+  cluster = await createNetworkCluster();
+  host = cluster.world.host;
+  one = await cluster.pod("one");
+  two = await cluster.pod("two");
+  rules = nftablesRules({ table: "r2k-proxy-test", clusterCidr: CLUSTER_CIDR });
+  await rules.rebuild([]);
+});
+
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await cleanup("r2k-proxy-test");
+  expect(nftTableExists("ip", "r2k-proxy-test")).toBe(false);
+  await cluster.close();
+});
+
+interface Wish {
+  name: string;
+  ip: string;
+  spec?: Partial<Service["spec"]>;
+  endpoints: { address: string; node?: string; ready?: boolean }[];
+  port?: number;
+  targetPort?: number;
+  protocol?: "TCP" | "UDP";
+  nodePort?: number;
+}
+
+/** Makes the rules serve this Service as the plan says, by an incremental change. */
+async function serve(wish: Wish): Promise<void> {
+  const { name, protocol = "TCP", port = 80, targetPort = 80 } = wish;
+  const ports = [{ port, protocol, ...(wish.nodePort ? { nodePort: wish.nodePort } : {}) }];
+  const service: Service = {
+    metadata: { namespace: "default", name },
+    spec: { clusterIP: wish.ip, clusterIPs: [wish.ip], ports, ...wish.spec },
+  };
+  const slice: EndpointSlice = {
+    metadata: { namespace: "default", name: `${name}-1` },
+    addressType: "IPv4",
+    endpoints: wish.endpoints.map(({ address, node = "here", ready = true }) => ({
+      addresses: [address], nodeName: node, conditions: { ready },
+    })),
+    ports: [{ port: targetPort, protocol }],
+  };
+  const changes = new Map<string, ServicePort | undefined>();
+  for (const planned of planService(service, [slice], "here").ports) {
+    changes.set(planned.key, planned);
+  }
+  await rules.change(changes);
+  for (const [key, planned] of changes) {
+    forgetStaleFlows(staleFlows(applied.get(key), planned));
+    if (planned) applied.set(key, planned);
+  }
+}
+
+async function askMany(netns: string, ip: string, port: number, times = 12): Promise<string[]> {
+  const answers: string[] = [];
+  for (let at = 0; at < times; at++) answers.push((await ask(netns, ip, port)) ?? "nobody");
+  return answers;
+}
+
+const namesOf = (answers: string[]) =>
+  [...new Set(answers.map((answer) => answer.split(" ")[0]))].sort();
+
+describe("ClusterIP", () => {
+  const ip = "10.96.0.50";
+  const both = () => [{ address: one.address }, { address: two.address }];
+
+  test("connections of the host are spread over all endpoints", async () => {
+    await serve({ name: "web", ip, endpoints: both() });
+    expect(namesOf(await askMany(host, ip, 80, 24))).toEqual(["one", "two"]);
+  });
+
+  test("pods of the same node are served, and keep their address", async () => {
+    await serve({ name: "web", ip, endpoints: [{ address: two.address }] });
+    expect(await ask(one.netns, ip, 80)).toBe(`two ${one.address}`);
+  });
+
+  test("a pod reaches itself through the Service", async () => {
+    await serve({ name: "web", ip, endpoints: [{ address: one.address }] });
+    expect(await ask(one.netns, ip, 80)).toMatch(/^one 10\./);
+  });
+
+  test("the node itself is served", async () => {
+    expect(await ask(cluster.node.netnsPath, ip, 80)).toMatch(/^one 10\./);
+  });
+
+  test("without endpoints it refuses at once, from host, node and pod", async () => {
+    await serve({ name: "web", ip, endpoints: [{ address: one.address, ready: false }] });
+    for (const netns of [host, cluster.node.netnsPath, two.netns]) {
+      expect(await refusal(netns, ip, 80)).toMatch(/refused/);
+    }
+  });
+
+  test("a port that the Service does not have is refused", async () => {
+    await serve({ name: "web", ip, endpoints: both() });
+    expect(await refusal(host, ip, 81)).toMatch(/refused/);
+    expect(await refusal(two.netns, ip, 81)).toMatch(/refused/);
+  });
+
+  test("ClientIP affinity keeps a client at its endpoint", async () => {
+    await serve({ name: "sticky", ip: "10.96.0.51", endpoints: both(), spec: {
+      sessionAffinity: "ClientIP",
+    } });
+    expect(namesOf(await askMany(host, "10.96.0.51", 80))).toHaveLength(1);
+    expect(namesOf(await askMany(one.netns, "10.96.0.51", 80))).toHaveLength(1);
+  });
+
+  test("internalTrafficPolicy Local uses this node's endpoints, and drops without one", async () => {
+    const spec: Wish["spec"] = { internalTrafficPolicy: "Local" };
+    const far = { address: one.address, node: "elsewhere" };
+    await serve({ name: "near", ip: "10.96.0.52", spec, endpoints: [far, { address: two.address }] });
+    expect(namesOf(await askMany(host, "10.96.0.52", 80))).toEqual(["two"]);
+    await serve({ name: "near", ip: "10.96.0.52", spec, endpoints: [far] });
+    expect(await ask(host, "10.96.0.52", 80)).toBeUndefined();
+  });
+
+  test("an endpoint on the host side is reached by pods, and by the host itself", async () => {
+    servers.push(await echoAddress(host, 6443, "apiserver"));
+    const endpoints = [{ address: RANGES.hostAddress, node: "none" }];
+    await serve({ name: "kubernetes", ip: "10.96.0.1", port: 443, targetPort: 6443, endpoints });
+    expect(await ask(one.netns, "10.96.0.1", 443)).toBe(`apiserver ${one.address}`);
+    expect(await ask(host, "10.96.0.1", 443)).toBe(`apiserver ${RANGES.nodeAddress}`);
+  });
+});
+
+describe("NodePort", () => {
+  const spec: Wish["spec"] = { type: "NodePort" };
+  const { nodeAddress } = RANGES;
+
+  test("is served to the host, to pods, to a machine beyond the host", async () => {
+    inNetns(cluster.world.outside, () => {
+      using route = openRoute();
+      replaceRoute(route, { to: `${nodeAddress}/32`, via: ADDRESSES.host, link: 0 });
+    });
+    await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, spec, endpoints: [
+      { address: one.address }, { address: two.address },
+    ] });
+    expect(namesOf(await askMany(host, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
+    expect(namesOf(await askMany(one.netns, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
+    expect(await ask(cluster.world.outside, nodeAddress, 30080)).toMatch(/^(one|two) 10\.244/);
+  });
+
+  test("with externalTrafficPolicy Local the client's address arrives", async () => {
+    await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, endpoints: [
+      { address: one.address, node: "elsewhere" }, { address: two.address },
+    ], spec: { ...spec, externalTrafficPolicy: "Local" } });
+    const answers = await askMany(cluster.world.outside, nodeAddress, 30080);
+    expect(new Set(answers)).toEqual(new Set([`two ${ADDRESSES.outside}`]));
+  });
+
+  test("is not served on loopback, nor refused wrongly without endpoints", async () => {
+    await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, spec, endpoints: [] });
+    expect(await refusal(host, nodeAddress, 30080)).toMatch(/refused/);
+    expect(readSysctl("net.ipv4.conf.all.route_localnet")).toBe("0");
+  });
+
+  test("external addresses are served", async () => {
+    await serve({ name: "ext", ip: "10.96.0.61", endpoints: [{ address: one.address }], spec: {
+      externalIPs: ["10.96.200.1"],
+    } });
+    expect(await ask(host, "10.96.200.1", 80)).toMatch(/^one /);
+  });
+});
+
+test("UDP: the kernel forgets connections to an endpoint that is gone", async () => {
+  const ip = "10.96.0.70";
+  const wish: Wish = {
+    name: "udp", ip, port: 53, targetPort: 53, protocol: "UDP",
+    endpoints: [{ address: one.address }],
+  };
+  await serve(wish);
+  void lookUp(host, "web.default", ip);
+  const tracked = () => listFlows("udp").filter((flow) => flow.original.destination === ip);
+  const clock = systemClock();
+  await waitFor("the connection to be tracked", () => tracked()[0], { clock });
+  expect(tracked()[0]?.reply.source).toBe(one.address);
+  await serve({ ...wish, endpoints: [{ address: two.address }] });
+  expect(tracked().filter((flow) => flow.reply.source === one.address)).toEqual([]);
+});
+
+test("changes leave the same table as building it anew", async () => {
+  const shape = async () => JSON.stringify(
+    (await listRuleset(["table", "ip", "r2k-proxy-test"])).map((object) => normal(object)).sort(),
+  );
+  for (const name of ["web", "sticky", "np"]) {
+    await serve({ name, ip: `10.96.1.${name.length}`, endpoints: [{ address: two.address }] });
+  }
+  const changed = await shape();
+  await rules.rebuild([...applied.values()]);
+  expect(changed).toBe(await shape());
+  expect(changed).toContain("svc-");
+});
+
+/** An object of nft's listing without what depends on the order of things: handles, clients. */
+function normal(object: unknown): string {
+  return JSON.stringify(object, (key, value) => {
+    if (key === "handle" || key === "metainfo") return undefined;
+    if (key === "elem" && Array.isArray(value)) {
+      const timed = value.some((item) => typeof item === "object" && "elem" in item);
+      return timed ? [] : value.map((item) => JSON.stringify(item)).sort();
+    }
+    return value;
+  });
+}
+
+describe("the node's link", () => {
+  test("pods reach the world behind the host's address", async () => {
+    servers.push(await echoAddress(cluster.world.outside, 8080, "outside"));
+    const answer = await ask(one.netns, ADDRESSES.outside, 8080);
+    expect(answer).toBe(`outside ${ADDRESSES.host}`);
+  });
+
+  test("the host has one device, routes to both ranges, one table", async () => {
+    const seen = inNetns(host, () => {
+      using route = openRoute();
+      const link = findLink(route, "r2k-test");
+      return {
+        addresses: listAddresses(route, link?.index ?? -1).map(({ cidr }) => cidr),
+        routes: listRoutes(route).filter((item) => item.link === link?.index).map(({ to }) => to),
+        links: listLinks(route).map(({ name }) => name).sort(),
+      };
+    });
+    expect(seen.links).toEqual(["lo", "r2k-test", "up0"]);
+    expect(seen.addresses).toContain("10.200.0.1/32");
+    expect(seen.routes.sort()).toEqual(["10.200.0.2/32", "10.244.0.0/24", "10.96.0.0/16"]);
+    expect(await listRuleset(["tables"], { netns: host })).toHaveLength(2);
+  });
+});
+
