@@ -1,0 +1,20 @@
+/** Every bound of the streaming protocols, named. */
+
+/** One SPDY frame; the format allows 16 MiB. */
+export const FRAME_BYTES = 1 << 20;
+/** One header block, unpacked. */
+export const HEADER_BYTES = 64 << 10;
+/** Streams one connection may have at once: port-forward has two for each TCP connection. */
+export const STREAMS = 1_000;
+/** What one stream may hold unread before the connection waits for its reader. */
+export const STREAM_BUFFER_BYTES = 1 << 20;
+/** What is sent in one data frame or message. */
+export const CHUNK_BYTES = 32 << 10;
+/** How long a client may take to open the streams that it asked for. */
+export const STREAM_CREATION_TIMEOUT_MS = 30_000;
+/** How long what is still to be sent at the end may take. */
+export const FLUSH_TIMEOUT_MS = 10_000;
+/** One message over WebSocket. */
+export const MESSAGE_BYTES = 1 << 20;
+/** One order to resize a terminal. */
+export const RESIZE_BYTES = 1_024;

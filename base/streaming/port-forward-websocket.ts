@@ -1,0 +1,53 @@
+import type { IncomingMessage } from "node:http";
+import { Duplex } from "node:stream";
+import { once } from "node:events";
+import { createWebSocketStream } from "ws";
+import { forwardOverSpdy } from "./port-forward-spdy.ts";
+import type { PortForwardOptions } from "./port-forward.ts";
+import { WebSocketChannels } from "./websocket-channels.ts";
+import { upgradeToWebSocket } from "./websocket.ts";
+
+/** SPDY/3.1 as it is, in binary messages: what kubectl speaks from 1.31 on. */
+const TUNNEL = "SPDY/3.1+portforward.k8s.io";
+const PROTOCOLS = [TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
+
+function portBytes(port: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(port);
+  return bytes;
+}
+
+/** Two channels per port, data and error; each begins with the port's number. */
+async function forwardOverChannels(
+  channels: WebSocketChannels,
+  options: PortForwardOptions,
+): Promise<void> {
+  for (const [index, port] of options.ports.entries()) {
+    const [dataChannel, errorChannel] = [2 * index, 2 * index + 1];
+    channels.send(dataChannel, portBytes(port));
+    channels.send(errorChannel, portBytes(port));
+    const data = Duplex.from({
+      readable: channels.reader(dataChannel),
+      writable: channels.writer(dataChannel),
+    });
+    data.on("error", () => data.destroy());
+    options.onConnection({ port, data, error: channels.writer(errorChannel) });
+  }
+  if (!channels.gone.aborted) await once(channels.gone, "abort");
+}
+
+/** Serves port-forward over WebSocket until the client goes. */
+export async function forwardOverWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: PortForwardOptions,
+): Promise<void> {
+  const webSocket = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
+  if (!webSocket) return;
+  if (webSocket.protocol === TUNNEL) {
+    await forwardOverSpdy(createWebSocketStream(webSocket), options);
+    return;
+  }
+  await forwardOverChannels(new WebSocketChannels(webSocket), options);
+}

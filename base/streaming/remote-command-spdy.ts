@@ -1,0 +1,116 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { FLUSH_TIMEOUT_MS, STREAM_CREATION_TIMEOUT_MS } from "./limits.ts";
+import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
+import { ResizeFeed } from "./resize.ts";
+import { SpdyConnection } from "./spdy/connection.ts";
+import type { SpdyStream } from "./spdy/stream.ts";
+import { outcomeStatus, outcomeText } from "./status.ts";
+import { upgradeToSpdy } from "./upgrade.ts";
+
+/** The newest first. Versions differ in the error stream (4) and in resizing (3). */
+const PROTOCOLS = [
+  "v5.channel.k8s.io",
+  "v4.channel.k8s.io",
+  "v3.channel.k8s.io",
+  "v2.channel.k8s.io",
+  "channel.k8s.io",
+  "",
+];
+const STATUS_PROTOCOLS = new Set(["v5.channel.k8s.io", "v4.channel.k8s.io"]);
+const RESIZE_PROTOCOLS = new Set([...STATUS_PROTOCOLS, "v3.channel.k8s.io"]);
+
+function expectedTypes(streams: CommandStreams, protocol: string): Set<string> {
+  const types = new Set(["error"]);
+  if (streams.stdin) types.add("stdin");
+  if (streams.stdout) types.add("stdout");
+  if (streams.stderr && !streams.tty) types.add("stderr");
+  if (streams.tty && RESIZE_PROTOCOLS.has(protocol)) types.add("resize");
+  return types;
+}
+
+/** Waits for the client to open the streams; undefined when it does not in time, or goes. */
+async function collectStreams(
+  socket: Duplex,
+  expected: Set<string>,
+  clock: Clock,
+): Promise<{ connection: SpdyConnection; streams: Map<string, SpdyStream> } | undefined> {
+  const streams = new Map<string, SpdyStream>();
+  const patience = new AbortController();
+  let complete = () => {};
+  const all = new Promise<void>((resolve) => (complete = resolve));
+  const connection = new SpdyConnection(socket, {
+    role: "server",
+    onStream(stream) {
+      const type = stream.headers["streamtype"] ?? "";
+      if (!expected.has(type) || streams.has(type)) {
+        stream.destroy();
+        return;
+      }
+      stream.on("error", () => stream.destroy());
+      streams.set(type, stream);
+      stream.reply();
+      if (streams.size === expected.size) complete();
+    },
+  });
+  const timeout = delay(clock, STREAM_CREATION_TIMEOUT_MS, patience.signal);
+  await Promise.race([all, connection.closed, timeout]);
+  patience.abort();
+  if (streams.size === expected.size) return { connection, streams };
+  connection.destroy();
+  return undefined;
+}
+
+/** Ends the streams that we write and waits until all is sent, but not for ever. */
+async function flush(streams: (SpdyStream | undefined)[], clock: Clock): Promise<void> {
+  const patience = new AbortController();
+  const ends = streams.map(async (stream) => {
+    if (!stream || stream.destroyed) return;
+    stream.end();
+    // A client that went away meanwhile: there is nobody left to tell.
+    await finished(stream, { readable: false }).catch(() => undefined);
+  });
+  await Promise.race([Promise.all(ends), delay(clock, FLUSH_TIMEOUT_MS, patience.signal)]);
+  patience.abort();
+}
+
+/** `acceptRemoteCommand` over SPDY/3.1: a stream each for input, output, errors, status, sizes. */
+export async function acceptSpdyCommand(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: { streams: CommandStreams; clock: Clock },
+): Promise<RemoteCommand | undefined> {
+  const protocol = upgradeToSpdy(request, socket, head, PROTOCOLS);
+  if (protocol === undefined) return undefined;
+  const expected = expectedTypes(options.streams, protocol);
+  const collected = await collectStreams(socket, expected, options.clock);
+  if (!collected) return undefined;
+  const { connection, streams } = collected;
+  const gone = new AbortController();
+  void connection.closed.then(() => gone.abort());
+  const resizes = new ResizeFeed();
+  streams.get("resize")?.on("data", (chunk: Buffer) => resizes.push(chunk));
+  const status = streams.get("error");
+  status?.resume();
+  const [stdout, stderr] = [streams.get("stdout"), streams.get("stderr")];
+  // Clients may close their writing end of what we write: it must be read to be noticed.
+  for (const stream of [stdout, stderr]) stream?.resume();
+  return {
+    stdin: streams.get("stdin"),
+    stdout,
+    stderr,
+    gone: gone.signal,
+    onResize: (listener) => resizes.onResize(listener),
+    async finish(outcome) {
+      await flush([stdout, stderr], options.clock);
+      const text = STATUS_PROTOCOLS.has(protocol) ? outcomeStatus(outcome) : outcomeText(outcome);
+      if (text !== "" && !status?.destroyed) status?.write(text);
+      await flush([status], options.clock);
+      connection.end();
+    },
+  };
+}

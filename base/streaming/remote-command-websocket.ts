@@ -1,0 +1,60 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { finished } from "node:stream/promises";
+import { once } from "node:events";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { FLUSH_TIMEOUT_MS } from "./limits.ts";
+import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
+import { ResizeFeed } from "./resize.ts";
+import { outcomeStatus } from "./status.ts";
+import { WebSocketChannels } from "./websocket-channels.ts";
+import { upgradeToWebSocket } from "./websocket.ts";
+
+/** The newest first: 5 can end standard input alone. */
+const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
+const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
+
+/** `acceptRemoteCommand` over WebSocket: a channel each for input, output, errors, status, sizes. */
+export async function acceptWebSocketCommand(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: { streams: CommandStreams; clock: Clock },
+): Promise<RemoteCommand | undefined> {
+  const webSocket = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
+  if (!webSocket) return undefined;
+  const channels = new WebSocketChannels(webSocket);
+  const { streams, clock } = options;
+  const stdout = streams.stdout ? channels.writer(CHANNEL.stdout) : undefined;
+  const stderr = streams.stderr && !streams.tty ? channels.writer(CHANNEL.stderr) : undefined;
+  // As upstream: an empty message on the lowest output says that the connection stands.
+  channels.send(stdout ? CHANNEL.stdout : stderr ? CHANNEL.stderr : CHANNEL.error, Buffer.alloc(0));
+  const resizes = new ResizeFeed();
+  if (streams.tty) {
+    channels.reader(CHANNEL.resize).on("data", (chunk: Buffer) => resizes.push(chunk));
+  }
+  return {
+    stdin: streams.stdin ? channels.reader(CHANNEL.stdin) : undefined,
+    stdout,
+    stderr,
+    gone: channels.gone,
+    onResize: (listener) => resizes.onResize(listener),
+    async finish(outcome) {
+      for (const stream of [stdout, stderr]) {
+        if (!stream || stream.destroyed) continue;
+        stream.end();
+        // A client that went away meanwhile: there is nobody left to tell.
+        await finished(stream).catch(() => undefined);
+      }
+      if (channels.gone.aborted) return;
+      channels.send(CHANNEL.error, Buffer.from(outcomeStatus(outcome)));
+      const patience = new AbortController();
+      const closed = once(channels.gone, "abort");
+      channels.close();
+      await Promise.race([closed, delay(clock, FLUSH_TIMEOUT_MS, patience.signal)]);
+      patience.abort();
+      webSocket.terminate();
+    },
+  };
+}

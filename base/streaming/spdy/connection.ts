@@ -1,0 +1,170 @@
+import type { Duplex } from "node:stream";
+import { STREAMS } from "../limits.ts";
+import { StreamingError } from "../errors.ts";
+import { controlFrame, dataHeader, FLAG_FIN, FrameParser, FrameType, twoNumbers } from "./frames.ts";
+import type { Frame } from "./frames.ts";
+import { HeaderCodec, type SpdyHeaders } from "./headers.ts";
+import { SpdyStream, type StreamCarrier } from "./stream.ts";
+
+const RST_PROTOCOL_ERROR = 1;
+const RST_INVALID_STREAM = 2;
+const RST_REFUSED_STREAM = 3;
+const RST_CANCEL = 5;
+/** 31 bits of stream id; the first bit is reserved. */
+const ID_MASK = 0x7fffffff;
+
+export interface SpdyOptions {
+  /** Which side we are: servers see odd stream ids, clients make them. */
+  role: "client" | "server";
+  /** A stream that the peer opened; it is accepted by `reply`, refused by `destroy`. */
+  onStream: (stream: SpdyStream) => void;
+}
+
+/**
+ * A SPDY/3.1 connection over any byte stream. Reading waits for the slowest stream's reader beyond
+ * its buffer. Sending does not look at the peer's flow-control windows: Kubernetes' clients never
+ * open theirs (their library has no flow control), TCP's own back-pressure holds instead.
+ */
+export class SpdyConnection implements StreamCarrier {
+  readonly #socket: Duplex;
+  readonly #options: SpdyOptions;
+  readonly #codec = new HeaderCodec();
+  readonly #streams = new Map<number, SpdyStream>();
+  #nextId: number;
+  /** Header blocks go out in the order of their compression. */
+  #packing: Promise<void> = Promise.resolve();
+  /** Resolves when the connection is over, with the reason when it broke. */
+  readonly closed: Promise<Error | undefined>;
+
+  constructor(socket: Duplex, options: SpdyOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#nextId = options.role === "client" ? 1 : 2;
+    socket.on("error", () => socket.destroy());
+    this.closed = this.#readAll();
+  }
+
+  /** Opens a stream to the peer. */
+  async open(headers: SpdyHeaders): Promise<SpdyStream> {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    const stream = new SpdyStream(id, headers, this);
+    this.#streams.set(id, stream);
+    await this.#sendHeaders(FrameType.synStream, id, headers, 10);
+    return stream;
+  }
+
+  /** Ends the connection when all that was written is sent. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  sendData(id: number, data: Buffer, fin: boolean, done: (error?: Error) => void): void {
+    if (!this.#socket.writable) {
+      done(new StreamingError("the connection is closed"));
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(dataHeader(id, data.length, fin));
+    this.#socket.write(data, (error) => done(error ?? undefined));
+    this.#socket.uncork();
+  }
+
+  sendReply(id: number): void {
+    void this.#sendHeaders(FrameType.synReply, id, {}, 4);
+  }
+
+  sendReset(id: number): void {
+    this.#send(FrameType.rstStream, twoNumbers(id, RST_CANCEL));
+  }
+
+  sendWindow(id: number, bytes: number): void {
+    if (bytes === 0) return;
+    this.#send(FrameType.windowUpdate, twoNumbers(id, bytes));
+    this.#send(FrameType.windowUpdate, twoNumbers(0, bytes));
+  }
+
+  forget(id: number): void {
+    this.#streams.delete(id);
+  }
+
+  #send(type: number, payload: Buffer, flags = 0): void {
+    if (this.#socket.writable) this.#socket.write(controlFrame(type, flags, payload));
+  }
+
+  /** `prefix` is the length of what stands before the header block: ids, priority. */
+  #sendHeaders(type: number, id: number, headers: SpdyHeaders, prefix: number): Promise<void> {
+    this.#packing = this.#packing.then(async () => {
+      if (!this.#socket.writable) return;
+      const block = await this.#codec.pack(headers);
+      const start = Buffer.alloc(prefix);
+      start.writeUInt32BE(id);
+      this.#send(type, Buffer.concat([start, block]));
+    });
+    return this.#packing;
+  }
+
+  async #readAll(): Promise<Error | undefined> {
+    const parser = new FrameParser();
+    try {
+      for await (const chunk of this.#socket) {
+        for (const frame of parser.push(chunk as Buffer)) await this.#handle(frame);
+      }
+      return undefined;
+    } catch (thrown) {
+      return thrown instanceof Error ? thrown : new StreamingError(String(thrown));
+    } finally {
+      for (const stream of this.#streams.values()) stream.wasReset();
+      this.#codec.close();
+      this.#socket.end();
+    }
+  }
+
+  async #handle(frame: Frame): Promise<void> {
+    if (frame.kind === "data") {
+      const stream = this.#streams.get(frame.streamId);
+      if (stream) await stream.receive(frame.data, frame.fin);
+      else this.#send(FrameType.rstStream, twoNumbers(frame.streamId, RST_INVALID_STREAM));
+      return;
+    }
+    const { type, flags, payload } = frame;
+    if (payload.length < 4) throw new StreamingError(`a SPDY frame of type ${type} is cut short`);
+    const id = payload.readUInt32BE(0) & ID_MASK;
+    const fin = (flags & FLAG_FIN) !== 0;
+    switch (type) {
+      case FrameType.synStream:
+        await this.#accept(id, await this.#codec.unpack(payload.subarray(10)), fin);
+        return;
+      case FrameType.synReply:
+      case FrameType.headers:
+        // Nothing in them matters here; the block must be unpacked to keep the zlib stream in step.
+        await this.#codec.unpack(payload.subarray(4));
+        if (fin) await this.#streams.get(id)?.receive(Buffer.alloc(0), true);
+        return;
+      case FrameType.rstStream:
+        this.#streams.get(id)?.wasReset();
+        return;
+      case FrameType.ping:
+        // Each side numbers its own: an id that is not ours wants its answer.
+        if (id % 2 !== this.#nextId % 2) this.#send(FrameType.ping, payload);
+        return;
+      default:
+        // SETTINGS, GOAWAY, WINDOW_UPDATE: nothing to do.
+        return;
+    }
+  }
+
+  async #accept(id: number, headers: SpdyHeaders, fin: boolean): Promise<void> {
+    const refuse = (code: number) => this.#send(FrameType.rstStream, twoNumbers(id, code));
+    if (this.#streams.has(id) || id % 2 === this.#nextId % 2) return refuse(RST_PROTOCOL_ERROR);
+    if (this.#streams.size >= STREAMS) return refuse(RST_REFUSED_STREAM);
+    const stream = new SpdyStream(id, headers, this);
+    this.#streams.set(id, stream);
+    this.#options.onStream(stream);
+    if (fin) await stream.receive(Buffer.alloc(0), true);
+  }
+}

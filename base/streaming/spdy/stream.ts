@@ -1,0 +1,82 @@
+import { Duplex } from "node:stream";
+import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "../limits.ts";
+import type { SpdyHeaders } from "./headers.ts";
+
+/** What a stream needs of its connection. */
+export interface StreamCarrier {
+  sendData(streamId: number, data: Buffer, fin: boolean, done: (error?: Error) => void): void;
+  sendReply(streamId: number): void;
+  sendReset(streamId: number): void;
+  /** The stream's data was taken by its reader. */
+  sendWindow(streamId: number, bytes: number): void;
+  forget(streamId: number): void;
+}
+
+/** One SPDY stream: both directions end on their own. */
+export class SpdyStream extends Duplex {
+  readonly id: number;
+  readonly headers: SpdyHeaders;
+  readonly #carrier: StreamCarrier;
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #reset = false;
+
+  constructor(id: number, headers: SpdyHeaders, carrier: StreamCarrier) {
+    super({ readableHighWaterMark: STREAM_BUFFER_BYTES, allowHalfOpen: true });
+    this.id = id;
+    this.headers = headers;
+    this.#carrier = carrier;
+  }
+
+  /** Accepts a stream that the peer opened. */
+  reply(): void {
+    this.#carrier.sendReply(this.id);
+  }
+
+  /** Data from the peer; resolves when there is room for more. */
+  async receive(data: Buffer, fin: boolean): Promise<void> {
+    if (this.destroyed || this.#ended) return;
+    const room = data.length === 0 || this.push(data);
+    if (fin) {
+      this.#ended = true;
+      this.push(null);
+    }
+    this.#carrier.sendWindow(this.id, data.length);
+    if (!room && !fin) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  /** The peer wants no more of this stream. */
+  wasReset(): void {
+    this.#reset = true;
+    this.destroy();
+  }
+
+  override _read(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  override _write(chunk: Buffer, _: string, done: (error?: Error | null) => void): void {
+    const send = (offset: number): void => {
+      const piece = chunk.subarray(offset, offset + CHUNK_BYTES);
+      const end = offset + piece.length;
+      this.#carrier.sendData(this.id, piece, false, (error) => {
+        if (error || end >= chunk.length) done(error);
+        else send(end);
+      });
+    };
+    send(0);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#carrier.sendData(this.id, Buffer.alloc(0), true, done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#wake?.();
+    const finished = this.#ended && this.writableFinished;
+    if (!finished && !this.#reset) this.#carrier.sendReset(this.id);
+    this.#carrier.forget(this.id);
+    done(error);
+  }
+}

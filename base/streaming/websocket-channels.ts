@@ -1,0 +1,94 @@
+import { Readable, Writable } from "node:stream";
+import type { WebSocket } from "ws";
+import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "./limits.ts";
+
+/** The channel on which v5 says that another one has ended. */
+const CLOSE_CHANNEL = 255;
+
+/**
+ * Kubernetes' channels over WebSocket: the first byte of a message names its channel, by number in a
+ * binary message, by digit in base64 ones. Reading waits for the slowest channel's reader.
+ */
+export class WebSocketChannels {
+  readonly #socket: WebSocket;
+  readonly #base64: boolean;
+  readonly #readers = new Map<number, Readable>();
+  readonly #stalled = new Set<number>();
+  /** Aborts when the connection is over. */
+  readonly gone: AbortSignal;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    this.#base64 = socket.protocol.includes("base64");
+    const gone = new AbortController();
+    this.gone = gone.signal;
+    socket.on("message", (message: Buffer) => this.#receive(message));
+    socket.on("error", () => socket.terminate());
+    socket.on("close", () => {
+      for (const reader of this.#readers.values()) reader.push(null);
+      gone.abort();
+    });
+  }
+
+  /** What the client sends on a channel. */
+  reader(channel: number): Readable {
+    const reader = new Readable({
+      highWaterMark: STREAM_BUFFER_BYTES,
+      read: () => {
+        if (this.#stalled.delete(channel) && this.#stalled.size === 0) this.#socket.resume();
+      },
+    });
+    this.#readers.set(channel, reader);
+    return reader;
+  }
+
+  /** What goes to the client on a channel. Ending it sends nothing: these channels have no end. */
+  writer(channel: number): Writable {
+    return new Writable({
+      highWaterMark: CHUNK_BYTES,
+      write: (chunk: Buffer, _, done) => this.#sendAll(channel, chunk, done),
+    });
+  }
+
+  /** One message; also an empty one, which tells a client that the channel is open. */
+  send(channel: number, data: Buffer, done: (error?: Error | null) => void = () => {}): void {
+    if (this.gone.aborted) {
+      done(new Error("the connection is closed"));
+      return;
+    }
+    const message = this.#base64
+      ? `${channel}${data.toString("base64")}`
+      : Buffer.concat([Buffer.of(channel), data]);
+    this.#socket.send(message, done);
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  #sendAll(channel: number, chunk: Buffer, done: (error?: Error | null) => void, offset = 0): void {
+    const end = offset + CHUNK_BYTES;
+    this.send(channel, chunk.subarray(offset, end), (error) => {
+      if (error || end >= chunk.length) done(error);
+      else this.#sendAll(channel, chunk, done, end);
+    });
+  }
+
+  #receive(message: Buffer): void {
+    if (message.length === 0) return;
+    const channel = this.#base64 ? message[0]! - 0x30 : message[0]!;
+    if (channel === CLOSE_CHANNEL) {
+      this.#readers.get(message[1] ?? CLOSE_CHANNEL)?.push(null);
+      return;
+    }
+    const rest = message.subarray(1);
+    const data = this.#base64 ? Buffer.from(rest.toString("latin1"), "base64") : rest;
+    const reader = this.#readers.get(channel);
+    // Clients send empty messages to see whether a channel is open; pushing one would say nothing.
+    if (!reader || data.length === 0 || reader.readableEnded || reader.destroyed) return;
+    if (!reader.push(data)) {
+      this.#stalled.add(channel);
+      this.#socket.pause();
+    }
+  }
+}
