@@ -1,4 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
@@ -37,12 +39,26 @@ export async function bringUp(what: BringUp): Promise<void> {
   try {
     await steps(what);
   } catch (thrown) {
+    if (what.isNew && !what.signal.aborted) await keepLogs(config, progress);
     await progress.step("undoing this start", async () => {
       await removeFromHost(config, clock);
       if (what.isNew) await purgeData(config);
     });
     throw thrown;
   }
+}
+
+/** The logs of a first start that failed would go with its data: they are put where one can look. */
+async function keepLogs(config: ClusterConfig, progress: Progress): Promise<void> {
+  const logs = logsDir(config);
+  if (!existsSync(logs)) return;
+  const kept = join(tmpdir(), `r2k-${config.name}-failed`);
+  await cp(logs, kept, { recursive: true, force: true });
+  progress.note(`  the logs of this start are kept in ${kept}`);
+}
+
+function logsDir(config: ClusterConfig): string {
+  return join(config.dataDir, "logs");
 }
 
 async function steps(what: BringUp): Promise<void> {
@@ -92,7 +108,7 @@ async function ensureProcess(
       name,
       configPath: configPath(config.dataDir),
       runDir: config.runDir,
-      logPath: join(config.dataDir, "logs", `${name}.log`),
+      logPath: join(logsDir(config), `${name}.log`),
       ...(name === "node" ? { netns: nodeNetns(config) } : {}),
     },
     signal,
