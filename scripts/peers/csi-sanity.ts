@@ -16,7 +16,3 @@ export function buildCsiSanity(binDir: string): void {
     stdio: "inherit",
   });
 }
-
-if (import.meta.main) {
-  buildCsiSanity(path.join(import.meta.dirname, "../../.peers/bin"));
-}

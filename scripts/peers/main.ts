@@ -10,6 +10,7 @@ const bin = join(import.meta.dirname, "../../.peers/bin");
 const PEERS: Readonly<Record<string, () => void>> = {
   etcd: () => buildModule("etcd"),
   "csi-sanity": () => buildCsiSanity(bin),
+  "node-peer": () => buildModule("node-peer"),
 };
 
 /** Builds every command of a Go module beside this file. */
