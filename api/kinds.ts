@@ -1,11 +1,39 @@
 /** Every kind of the API, by group. Adding one: facts, its own file, one line in its group's list. */
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
+import { horizontalPodAutoscaler as autoscalerV1 } from
+  "./autoscaling/v1/horizontal-pod-autoscaler.ts";
+import { horizontalPodAutoscaler as autoscalerV2 } from
+  "./autoscaling/v2/horizontal-pod-autoscaler.ts";
+import { cronJob } from "./batch/v1/cron-job.ts";
+import { job } from "./batch/v1/job.ts";
+import { certificateSigningRequest } from "./certificates/v1/certificate-signing-request.ts";
+import { lease } from "./coordination/v1/lease.ts";
 import { CORE_KINDS } from "./core/v1/kinds.ts";
 import { defineKind, knownSchemas } from "./define.ts";
+import { endpointSlice } from "./discovery/v1/endpoint-slice.ts";
+import { event } from "./events/v1/event.ts";
 import type { Kind } from "./kind.ts";
+import { ipAddress, serviceCIDR } from "./networking/v1/addresses.ts";
+import { ingress, ingressClass } from "./networking/v1/ingress.ts";
+import { networkPolicy } from "./networking/v1/network-policy.ts";
+import { runtimeClass } from "./node/v1/runtime-class.ts";
+import { podDisruptionBudget } from "./policy/v1/pod-disruption-budget.ts";
+import { clusterRoleBinding, roleBinding } from "./rbac/v1/bindings.ts";
+import { clusterRole, role } from "./rbac/v1/roles.ts";
+import { priorityClass } from "./scheduling/v1/priority-class.ts";
+import { csiDriver, csiNode, csiStorageCapacity } from "./storage/v1/csi.ts";
+import { storageClass } from "./storage/v1/storage-class.ts";
+import { volumeAttachment } from "./storage/v1/volume-attachment.ts";
+import { UNUSED_KINDS } from "./unused-kinds.ts";
 
 /** Kinds with a file of their own, by group. */
-const WRITTEN: readonly (readonly Kind[])[] = [CORE_KINDS, APPS_KINDS];
+const WRITTEN: readonly (readonly Kind[])[] = [
+  CORE_KINDS, APPS_KINDS, [autoscalerV1, autoscalerV2], [job, cronJob],
+  [certificateSigningRequest], [lease], [endpointSlice], [event],
+  [ingress, ingressClass, ipAddress, networkPolicy, serviceCIDR], [runtimeClass],
+  [podDisruptionBudget], [role, clusterRole, roleBinding, clusterRoleBinding], [priorityClass],
+  [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment], UNUSED_KINDS,
+];
 
 function allKinds(): readonly Kind[] {
   const written = new Map(WRITTEN.flat().map((each) => [each.schema, each]));

@@ -25,7 +25,7 @@ function objectCell({ involvedObject: { kind = "", name = "" } }: Event): string
 }
 
 function sourceCell(event: Event): string {
-  const component = event.source?.component || event.reportingComponent;
+  const component = event.source?.component || event.reportingComponent || "";
   const instance = event.source?.host || event.reportingInstance;
   return instance === "" || instance === undefined ? component : `${component}, ${instance}`;
 }

@@ -1,0 +1,133 @@
+/** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
+import type {
+  HorizontalPodAutoscaler, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget,
+} from "../../gen/autoscaling/v2.ts";
+import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { pathSegment } from "../../validation/names.ts";
+
+const DEFAULT_UTILIZATION = 80;
+const PERIOD_S = 15;
+const SHOWN = 2;
+const METRIC_FIELDS: Readonly<Record<string, keyof MetricSpec>> = {
+  ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
+  Resource: "resource",
+};
+
+const SCALE_UP: HPAScalingRules = {
+  stabilizationWindowSeconds: 0,
+  selectPolicy: "Max",
+  policies: [
+    { type: "Pods", value: 4, periodSeconds: PERIOD_S },
+    { type: "Percent", value: 100, periodSeconds: PERIOD_S },
+  ],
+};
+const SCALE_DOWN: HPAScalingRules = {
+  selectPolicy: "Max", policies: [{ type: "Percent", value: 100, periodSeconds: PERIOD_S }],
+};
+
+export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
+  spec.minReplicas ??= 1;
+  if ((spec.metrics ?? []).length === 0) {
+    spec.metrics = [{
+      type: "Resource",
+      resource: {
+        name: "cpu", target: { type: "Utilization", averageUtilization: DEFAULT_UTILIZATION },
+      },
+    }];
+  }
+  if (spec.behavior === undefined) return;
+  spec.behavior.scaleUp = { ...structuredClone(SCALE_UP), ...spec.behavior.scaleUp };
+  spec.behavior.scaleDown = { ...structuredClone(SCALE_DOWN), ...spec.behavior.scaleDown };
+}
+
+function validateTarget(
+  target: { kind: string; name: string }, path: string,
+): FieldError[] {
+  return (["kind", "name"] as const).flatMap((name) => target[name] === ""
+    ? [required(`${path}.${name}`)]
+    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each)));
+}
+
+export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {
+  const { minReplicas, maxReplicas } = spec;
+  const errors: FieldError[] = [];
+  if (minReplicas !== undefined && minReplicas < 1) {
+    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
+  }
+  if (maxReplicas < 1) {
+    errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than 0"));
+  }
+  if (minReplicas !== undefined && maxReplicas < minReplicas) {
+    errors.push(invalid("spec.maxReplicas", maxReplicas,
+      "must be greater than or equal to `minReplicas`"));
+  }
+  errors.push(...validateTarget(spec.scaleTargetRef, "spec.scaleTargetRef"));
+  spec.metrics?.forEach((metric, index) => {
+    const at = `spec.metrics[${index}]`;
+    const field = METRIC_FIELDS[metric.type];
+    if (field === undefined) {
+      errors.push(notSupported(`${at}.type`, metric.type, Object.keys(METRIC_FIELDS)));
+    } else if (metric[field] === undefined) {
+      errors.push(required(`${at}.${field}`,
+        `must populate information for the given metric source`));
+    }
+  });
+  return errors;
+}
+
+function targetOf(metric: MetricSpec): MetricTarget | undefined {
+  const field = METRIC_FIELDS[metric.type];
+  const source = field === undefined ? undefined : metric[field];
+  return typeof source === "object" ? source.target : undefined;
+}
+
+function metricCell(metric: MetricSpec, status: MetricStatus | undefined): string {
+  const target = targetOf(metric);
+  const field = METRIC_FIELDS[metric.type];
+  if (target === undefined || field === undefined) return "<unknown type>";
+  const source = status?.[field as keyof MetricStatus];
+  const current = typeof source === "object" ? source.current : undefined;
+  const named = metric.resource ?? metric.containerResource;
+  if (named !== undefined) {
+    if (target.averageValue !== undefined) {
+      return `${named.name}: ${current?.averageValue ?? UNKNOWN}/${target.averageValue}`;
+    }
+    const used = current?.averageUtilization;
+    const wanted = target.averageUtilization;
+    return `${named.name}: ${used === undefined ? UNKNOWN : `${used}%`}/` +
+      `${wanted === undefined ? "<auto>" : `${wanted}%`}`;
+  }
+  if (metric.type === "Pods") return `${current?.averageValue ?? UNKNOWN}/${target.averageValue}`;
+  if (target.averageValue !== undefined) {
+    return `${current?.averageValue ?? UNKNOWN}/${target.averageValue} (avg)`;
+  }
+  return `${current?.value ?? UNKNOWN}/${target.value}`;
+}
+
+function metricsCell({ spec, status }: HorizontalPodAutoscaler): string {
+  const cells = (spec.metrics ?? []).map((each, index) =>
+    metricCell(each, status?.currentMetrics?.[index]));
+  if (cells.length === 0) return NONE;
+  const shown = cells.slice(0, SHOWN).join(", ");
+  return cells.length > SHOWN ? `${shown} + ${cells.length - SHOWN} more...` : shown;
+}
+
+export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
+  defineKind<HorizontalPodAutoscaler>("autoscaling/v2.HorizontalPodAutoscaler", {
+    notActedOn: "HorizontalPodAutoscaler is stored, but nothing scales by it yet",
+    defaults: defaultAutoscaler,
+    validate: validateAutoscaler,
+    columns: [
+      nameColumn,
+      column("Reference", ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),
+      column("Targets", metricsCell),
+      column("MinPods", ({ spec }) => spec.minReplicas === undefined
+        ? UNSET : String(spec.minReplicas)),
+      column("MaxPods", ({ spec }) => spec.maxReplicas),
+      column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
+      ageColumn,
+    ],
+  });

@@ -1,0 +1,155 @@
+/** Job: pods that run to completion. */
+import type { Job, JobSpec } from "../../gen/batch/v1.ts";
+import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { humanDuration } from "../../human-duration.ts";
+import type { Kind } from "../../kind.ts";
+import { matchesSelector } from "../../selector.ts";
+import { millisOf } from "../../time.ts";
+import { immutable, nonNegative } from "../../validation/metadata.ts";
+
+const BACKOFF_LIMIT = 6;
+const UNLIMITED = 2 ** 31 - 1;
+const COMPLETION_MODES = ["NonIndexed", "Indexed"];
+const NAME_LABELS = ["job-name", "batch.kubernetes.io/job-name"];
+const UID_LABELS = ["controller-uid", "batch.kubernetes.io/controller-uid"];
+const SELECTED_LABEL = "batch.kubernetes.io/controller-uid";
+
+/** The defaults of a spec, for jobs and for the template of a CronJob. */
+export function defaultJobSpec(spec: JobSpec): void {
+  spec.template ??= {};
+  defaultTemplate(spec.template);
+  if (spec.completions === undefined && spec.parallelism === undefined) {
+    spec.completions = 1;
+    spec.parallelism = 1;
+  }
+  spec.parallelism ??= 1;
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? BACKOFF_LIMIT : UNLIMITED;
+  spec.completionMode ??= "NonIndexed";
+  spec.suspend ??= false;
+  spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined
+    ? "TerminatingOrFailed" : "Failed";
+  spec.manualSelector ??= false;
+}
+
+/** A job's pods carry its name and uid, and are selected by the uid. */
+function selectOwnPods(job: Job): void {
+  if (job.spec.manualSelector === true) return;
+  const { name = "", uid = "" } = job.metadata;
+  const template = job.spec.template;
+  const labels: Record<string, string> = {};
+  for (const key of NAME_LABELS) labels[key] = name;
+  for (const key of UID_LABELS) labels[key] = uid;
+  template.metadata = {
+    ...template.metadata, labels: { ...labels, ...template.metadata?.labels },
+  };
+  job.spec.selector = {
+    ...job.spec.selector,
+    matchLabels: { [SELECTED_LABEL]: uid, ...job.spec.selector?.matchLabels },
+  };
+}
+
+const COUNTS = [
+  "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit",
+  "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes",
+] as const;
+
+/** The rules of a job's spec at a path. */
+export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
+  const errors = COUNTS.flatMap((name) => nonNegative(`${path}.${name}`, spec[name]));
+  const mode = spec.completionMode ?? "NonIndexed";
+  if (!COMPLETION_MODES.includes(mode)) {
+    errors.push(notSupported(`${path}.completionMode`, mode, COMPLETION_MODES));
+  }
+  if (mode === "Indexed" && spec.completions === undefined) {
+    errors.push(required(`${path}.completions`, "when completion mode is Indexed"));
+  }
+  if (mode === "NonIndexed") {
+    for (const name of ["backoffLimitPerIndex", "maxFailedIndexes"] as const) {
+      if (spec[name] !== undefined) {
+        errors.push(invalid(`${path}.${name}`, spec[name], "requires indexed completion mode"));
+      }
+    }
+  }
+  errors.push(...validatePodTemplate(spec.template, `${path}.template`));
+  const policy = spec.template.spec?.restartPolicy ?? "";
+  const policyPath = `${path}.template.spec.restartPolicy`;
+  if (policy === "Always" || policy as string === "") {
+    errors.push(required(policyPath, 'valid values: "OnFailure", "Never"'));
+  } else if (policy !== "OnFailure" && policy !== "Never") {
+    errors.push(notSupported(policyPath, policy, ["OnFailure", "Never"]));
+  }
+  return errors;
+}
+
+function validate(job: Job): FieldError[] {
+  const errors = validateJobSpec(job.spec, "spec");
+  const labels = job.spec.template.metadata?.labels;
+  if (job.spec.selector === undefined) errors.push(required("spec.selector"));
+  else if (!matchesSelector(job.spec.selector, labels)) {
+    errors.push(invalid("spec.template.metadata.labels", labels ?? null,
+      "`selector` does not match template `labels`"));
+  }
+  return errors;
+}
+
+const FIXED = [
+  "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex",
+  "managedBy", "successPolicy",
+] as const;
+
+function validateUpdate(job: Job, old: Job): FieldError[] {
+  const errors = FIXED.flatMap((name) => immutable(`spec.${name}`, job.spec[name], old.spec[name]));
+  if (job.spec.completionMode === "Indexed") return errors;
+  return [...errors, ...immutable("spec.completions", job.spec.completions, old.spec.completions)];
+}
+
+function statusCell(job: Job): string {
+  const is = (type: string): boolean => job.status?.conditions?.some((each) =>
+    each.type === type && each.status === "True") === true;
+  if (is("Complete")) return "Complete";
+  if (is("Failed")) return "Failed";
+  if (job.metadata.deletionTimestamp !== undefined) return "Terminating";
+  return ["Suspended", "FailureTarget", "SuccessCriteriaMet"].find(is) ?? "Running";
+}
+
+function completionsCell({ spec, status }: Job): string {
+  const done = status?.succeeded ?? 0;
+  if (spec.completions !== undefined) return `${done}/${spec.completions}`;
+  const parallel = spec.parallelism ?? 0;
+  return parallel > 1 ? `${done}/1 of ${parallel}` : `${done}/1`;
+}
+
+function durationCell({ status }: Job, now_ms: number): string {
+  const start_ms = millisOf(status?.startTime);
+  if (start_ms === undefined) return "";
+  return humanDuration(((millisOf(status?.completionTime) ?? now_ms) - start_ms) / 1000);
+}
+
+export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
+  generation: "spec",
+  notActedOn: "Job is stored, but no controller runs its pods yet",
+  defaults(object) {
+    defaultJobSpec(object.spec);
+    const labels = object.spec.template.metadata?.labels;
+    if (labels !== undefined && Object.keys(object.metadata.labels ?? {}).length === 0) {
+      object.metadata.labels = { ...labels };
+    }
+  },
+  prepareCreate: selectOwnPods,
+  validate,
+  validateUpdate,
+  columns: [
+    nameColumn,
+    column("Status", statusCell),
+    column("Completions", completionsCell),
+    column("Duration", durationCell),
+    ageColumn,
+    ...templateColumns<Job>((object) => object.spec.template),
+    selectorColumn<Job>((object) => object.spec.selector),
+  ],
+  selectableFields: { "status.successful": (object) => String(object.status?.succeeded ?? 0) },
+});

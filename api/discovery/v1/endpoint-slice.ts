@@ -1,0 +1,116 @@
+/** EndpointSlice: some of the addresses behind a Service. */
+import type { Endpoint, EndpointPort, EndpointSlice } from "../../gen/discovery/v1.ts";
+import { isIPv4, isIPv6 } from "node:net";
+import { ageColumn, column, nameColumn, UNSET } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import {
+  duplicate, invalid, notSupported, required, tooMany, type FieldError,
+} from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable } from "../../validation/metadata.ts";
+import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
+
+const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const MAX_ENDPOINTS = 1000;
+const MAX_ADDRESSES = 100;
+const MAX_PORTS = 20_000;
+const SHOWN = 3;
+
+function validateAddress(address: string, type: string, path: string): FieldError[] {
+  switch (type) {
+    case "IPv4":
+      return isIPv4(address) ? [] : [invalid(path, address, "must be a valid IPv4 address")];
+    case "IPv6":
+      return isIPv6(address) ? [] : [invalid(path, address, "must be a valid IPv6 address")];
+    default:
+      return dnsSubdomain(address).map((each) => invalid(path, address, each));
+  }
+}
+
+function validateEndpoint(endpoint: Endpoint, type: string, path: string): FieldError[] {
+  const { addresses, hostname, nodeName } = endpoint;
+  const errors: FieldError[] = [];
+  if (addresses.length === 0) {
+    errors.push(required(`${path}.addresses`, "must contain at least 1 address"));
+  } else if (addresses.length > MAX_ADDRESSES) {
+    errors.push(tooMany(`${path}.addresses`, addresses.length, MAX_ADDRESSES));
+  }
+  addresses.forEach((each, index) =>
+    errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)));
+  if (hostname !== undefined) {
+    errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
+  }
+  if (nodeName !== undefined) {
+    errors.push(...dnsSubdomain(nodeName).map((each) =>
+      invalid(`${path}.nodeName`, nodeName, each)));
+  }
+  return errors;
+}
+
+function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
+  if (ports.length > MAX_PORTS) return [tooMany("ports", ports.length, MAX_PORTS)];
+  const names = new Set<string>();
+  return ports.flatMap((port, index) => {
+    const at = `ports[${index}]`;
+    const name = port.name ?? "";
+    const errors = name === "" ? []
+      : dnsLabel(name).map((each) => invalid(`${at}.name`, name, each));
+    if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (!PROTOCOLS.includes(port.protocol ?? "")) {
+      errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
+    }
+    if (port.port !== undefined) {
+      errors.push(...portNumber(port.port).map((each) => invalid(`${at}.port`, port.port, each)));
+    }
+    const { appProtocol } = port;
+    return appProtocol === undefined ? errors : [...errors,
+      ...qualifiedName(appProtocol).map((each) => invalid(`${at}.appProtocol`, appProtocol, each))];
+  });
+}
+
+function validate(slice: EndpointSlice): FieldError[] {
+  const { addressType = "", endpoints, ports = [] } = slice;
+  const errors: FieldError[] = [];
+  if ((addressType as string) === "") errors.push(required("addressType"));
+  else if (!ADDRESS_TYPES.includes(addressType)) {
+    errors.push(notSupported("addressType", addressType, ADDRESS_TYPES));
+  }
+  if (endpoints.length > MAX_ENDPOINTS) {
+    return [...errors, tooMany("endpoints", endpoints.length, MAX_ENDPOINTS)];
+  }
+  return [...errors,
+    ...endpoints.flatMap((each, index) =>
+      validateEndpoint(each, addressType, `endpoints[${index}]`)),
+    ...validatePorts(ports)];
+}
+
+function listCell(list: readonly string[]): string {
+  if (list.length === 0) return UNSET;
+  const shown = list.slice(0, SHOWN).join(",");
+  return list.length > SHOWN ? `${shown} + ${list.length - SHOWN} more...` : shown;
+}
+
+export const endpointSlice: Kind<EndpointSlice> =
+  defineKind<EndpointSlice>("discovery/v1.EndpointSlice", {
+    generation: "content",
+    defaults(object) {
+      for (const port of object.ports ?? []) {
+        port.name ??= "";
+        port.protocol ||= "TCP";
+      }
+    },
+    validate,
+    validateUpdate: (object, old) =>
+      immutable("addressType", object.addressType, old.addressType),
+    columns: [
+      nameColumn,
+      column("AddressType", (object) => object.addressType),
+      column("Ports", (object) =>
+        listCell((object.ports ?? []).map((each) => String(each.port ?? (each.name || "*"))))),
+      column("Endpoints", (object) =>
+        listCell(object.endpoints.flatMap((each) => each.addresses))),
+      ageColumn,
+    ],
+  });

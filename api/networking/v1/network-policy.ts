@@ -1,0 +1,93 @@
+/** NetworkPolicy: who may talk to which pods. */
+import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../../gen/networking/v1.ts";
+import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+import { portName, portNumber } from "../../validation/names.ts";
+
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const TYPES = ["Egress", "Ingress"];
+
+function defaults({ spec }: NetworkPolicy): void {
+  const ports = [...(spec.ingress ?? []), ...(spec.egress ?? [])].flatMap((each) => each.ports ?? []);
+  for (const port of ports) port.protocol ??= "TCP";
+  if ((spec.policyTypes ?? []).length === 0) {
+    spec.policyTypes = ["Ingress", ...((spec.egress ?? []).length > 0 ? ["Egress"] as const : [])];
+  }
+}
+
+function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (port.protocol !== undefined && !PROTOCOLS.includes(port.protocol)) {
+    errors.push(notSupported(`${path}.protocol`, port.protocol, PROTOCOLS));
+  }
+  const { port: number, endPort } = port;
+  if (number !== undefined) {
+    const complaints = typeof number === "string" ? portName(number) : portNumber(number);
+    errors.push(...complaints.map((each) => invalid(`${path}.port`, number, each)));
+  }
+  if (endPort === undefined) return errors;
+  if (number === undefined) {
+    return [...errors, required(`${path}.port`, "may not be specified when `port` is not specified")];
+  }
+  if (typeof number === "string") {
+    return [...errors, invalid(`${path}.endPort`, endPort,
+      "may not be specified when `port` is non-numeric")];
+  }
+  return endPort >= number ? errors : [...errors, invalid(`${path}.endPort`, endPort,
+    "must be greater than or equal to `port`")];
+}
+
+function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
+  const { podSelector, namespaceSelector, ipBlock } = peer;
+  const errors = [...validateLabelSelector(podSelector, `${path}.podSelector`),
+    ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`)];
+  const selects = podSelector !== undefined || namespaceSelector !== undefined;
+  if (!selects && ipBlock === undefined) errors.push(required(path, "must specify a peer"));
+  if (selects && ipBlock !== undefined) {
+    errors.push(forbidden(path, "may not specify both ipBlock and another peer"));
+  }
+  if (ipBlock?.cidr === "") errors.push(required(`${path}.ipBlock.cidr`));
+  return errors;
+}
+
+function validate({ spec }: NetworkPolicy): FieldError[] {
+  const errors = validateLabelSelector(spec.podSelector, "spec.podSelector");
+  const directions = [
+    ["ingress", "from", (spec.ingress ?? []).map((each) => ({ ...each, peers: each.from }))],
+    ["egress", "to", (spec.egress ?? []).map((each) => ({ ...each, peers: each.to }))],
+  ] as const;
+  for (const [name, word, rules] of directions) {
+    rules.forEach((rule, index) => {
+      const at = `spec.${name}[${index}]`;
+      rule.ports?.forEach((each, position) =>
+        errors.push(...validatePort(each, `${at}.ports[${position}]`)));
+      rule.peers?.forEach((each, position) =>
+        errors.push(...validatePeer(each, `${at}.${word}[${position}]`)));
+    });
+  }
+  const types = spec.policyTypes ?? [];
+  if (types.length > 2) {
+    return [...errors, invalid("spec.policyTypes", types, "may not specify more than two policyTypes")];
+  }
+  types.forEach((type, index) => {
+    if (!TYPES.includes(type)) {
+      errors.push(notSupported(`spec.policyTypes[${index}]`, type, TYPES));
+    }
+  });
+  return errors;
+}
+
+export const networkPolicy: Kind<NetworkPolicy> =
+  defineKind<NetworkPolicy>("networking/v1.NetworkPolicy", {
+    generation: "spec",
+    notActedOn: "NetworkPolicy is stored, but not enforced: all pods can reach each other",
+    defaults,
+    validate,
+    columns: [
+      nameColumn, column("Pod-Selector", (object) => selectorCell(object.spec.podSelector)),
+      ageColumn,
+    ],
+  });

@@ -1,0 +1,40 @@
+/** PodDisruptionBudget: how many pods may be taken away at once. */
+import type { PodDisruptionBudget } from "../../gen/policy/v1.ts";
+import { validateShare } from "../../apps/v1/workload.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+
+const EVICTION_POLICIES = ["AlwaysAllow", "IfHealthyBudget"];
+
+function validate({ spec }: PodDisruptionBudget): FieldError[] {
+  const { minAvailable, maxUnavailable, unhealthyPodEvictionPolicy: policy } = spec;
+  const errors: FieldError[] = [];
+  if (minAvailable !== undefined && maxUnavailable !== undefined) {
+    errors.push(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"));
+  }
+  errors.push(...validateShare(minAvailable, "spec.minAvailable", true));
+  errors.push(...validateShare(maxUnavailable, "spec.maxUnavailable", true));
+  errors.push(...validateLabelSelector(spec.selector, "spec.selector"));
+  if (policy !== undefined && !EVICTION_POLICIES.includes(policy)) {
+    errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES));
+  }
+  return errors;
+}
+
+export const podDisruptionBudget: Kind<PodDisruptionBudget> =
+  defineKind<PodDisruptionBudget>("policy/v1.PodDisruptionBudget", {
+    generation: "spec",
+    notActedOn: "PodDisruptionBudget is stored, but no controller counts its pods yet",
+    validate,
+    columns: [
+      nameColumn,
+      column("Min Available", (object) => String(object.spec.minAvailable ?? "N/A")),
+      column("Max Unavailable", (object) => String(object.spec.maxUnavailable ?? "N/A")),
+      column("Allowed Disruptions", (object) => object.status?.disruptionsAllowed ?? 0,
+        { type: "integer" }),
+      ageColumn,
+    ],
+  });

@@ -1,0 +1,86 @@
+/** RoleBinding and ClusterRoleBinding: who may do what a role lists. */
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
+import { ageColumn, column, nameColumn, wide } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Column, Kind } from "../../kind.ts";
+import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
+
+const GROUP = "rbac.authorization.k8s.io";
+const SUBJECT_KINDS = ["ServiceAccount", "User", "Group"];
+
+type Binding = RoleBinding | ClusterRoleBinding;
+
+/** Users and groups belong to the group of authorization, accounts to the core group. */
+function defaults(binding: Binding): void {
+  binding.roleRef.apiGroup ||= GROUP;
+  for (const subject of binding.subjects ?? []) {
+    if (subject.kind === "User" || subject.kind === "Group") subject.apiGroup ||= GROUP;
+  }
+}
+
+function validateSubject(subject: Subject, namespaced: boolean, path: string): FieldError[] {
+  const { kind, name, apiGroup = "", namespace = "" } = subject;
+  const errors = name === "" ? [required(`${path}.name`)] : [];
+  if (!SUBJECT_KINDS.includes(kind)) {
+    return [...errors, notSupported(`${path}.kind`, kind, SUBJECT_KINDS)];
+  }
+  if (kind !== "ServiceAccount") {
+    return apiGroup === GROUP ? errors
+      : [...errors, notSupported(`${path}.apiGroup`, apiGroup, [GROUP])];
+  }
+  if (name !== "") {
+    errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each)));
+  }
+  if (apiGroup !== "") errors.push(notSupported(`${path}.apiGroup`, apiGroup, [""]));
+  if (!namespaced && namespace === "") errors.push(required(`${path}.namespace`));
+  return errors;
+}
+
+function validateRef(ref: RoleRef, kinds: readonly string[]): FieldError[] {
+  const errors = ref.apiGroup === GROUP ? []
+    : [notSupported("roleRef.apiGroup", ref.apiGroup, [GROUP])];
+  if (!kinds.includes(ref.kind)) errors.push(notSupported("roleRef.kind", ref.kind, kinds));
+  if (ref.name === "") errors.push(required("roleRef.name"));
+  errors.push(...pathSegment(ref.name).map((each) => invalid("roleRef.name", ref.name, each)));
+  return errors;
+}
+
+function validate(binding: Binding, namespaced: boolean): FieldError[] {
+  return [
+    ...validateRef(binding.roleRef, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]),
+    ...(binding.subjects ?? []).flatMap((each, index) =>
+      validateSubject(each, namespaced, `subjects[${index}]`)),
+  ];
+}
+
+function validateUpdate(binding: Binding, old: Binding): FieldError[] {
+  if (isDeepStrictEqual(binding.roleRef, old.roleRef)) return [];
+  return [invalid("roleRef", binding.roleRef, "cannot change roleRef")];
+}
+
+function subjectsCell(binding: Binding, kind: string): string {
+  return (binding.subjects ?? []).filter((each) => each.kind === kind).map((each) =>
+    kind === "ServiceAccount" ? `${each.namespace ?? ""}/${each.name}` : each.name).join(", ");
+}
+
+const columns: readonly Column<Binding>[] = [
+  nameColumn,
+  column("Role", (binding) => `${binding.roleRef.kind}/${binding.roleRef.name}`),
+  ageColumn,
+  wide("Users", (binding) => subjectsCell(binding, "User")),
+  wide("Groups", (binding) => subjectsCell(binding, "Group")),
+  wide("ServiceAccounts", (binding) => subjectsCell(binding, "ServiceAccount")),
+];
+
+export const roleBinding: Kind<RoleBinding> = defineKind<RoleBinding>("rbac/v1.RoleBinding", {
+  nameRule: pathSegment, defaults, validate: (object) => validate(object, true), validateUpdate,
+  columns,
+});
+
+export const clusterRoleBinding: Kind<ClusterRoleBinding> =
+  defineKind<ClusterRoleBinding>("rbac/v1.ClusterRoleBinding", {
+    nameRule: pathSegment, defaults, validate: (object) => validate(object, false), validateUpdate,
+    columns,
+  });

@@ -1,0 +1,54 @@
+/** PriorityClass: a name for how important a pod is. */
+import type { PriorityClass } from "../../gen/scheduling/v1.ts";
+import { ageColumn, column, nameColumn, wide } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, notSupported, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable } from "../../validation/metadata.ts";
+
+const HIGHEST_OF_USERS = 1_000_000_000;
+const POLICIES = ["PreemptLowerPriority", "Never"];
+
+/** The classes that Kubernetes itself brings, which alone may be above the users' range. */
+const SYSTEM_VALUES: Readonly<Record<string, number>> = {
+  "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000,
+};
+
+function validate(object: PriorityClass): FieldError[] {
+  const { name = "" } = object.metadata;
+  const errors: FieldError[] = [];
+  if (name.startsWith("system-")) {
+    if (SYSTEM_VALUES[name] !== object.value) {
+      errors.push(forbidden("metadata.name", "priority class names with 'system-' prefix are " +
+        "reserved for system use only. error: is not a known system priority class"));
+    }
+  } else if (object.value > HIGHEST_OF_USERS) {
+    errors.push(forbidden("value",
+      `maximum allowed value of a user defined priority is ${HIGHEST_OF_USERS}`));
+  }
+  const policy = object.preemptionPolicy;
+  if (policy !== undefined && !POLICIES.includes(policy)) {
+    errors.push(notSupported("preemptionPolicy", policy, POLICIES));
+  }
+  return errors;
+}
+
+export const priorityClass: Kind<PriorityClass> =
+  defineKind<PriorityClass>("scheduling/v1.PriorityClass", {
+    defaults(object) {
+      object.preemptionPolicy ??= "PreemptLowerPriority";
+    },
+    validate,
+    validateUpdate: (object, old) => [
+      ...(object.value === old.value ? []
+        : [forbidden("value", "may not be changed in an update.")]),
+      ...immutable("preemptionPolicy", object.preemptionPolicy, old.preemptionPolicy),
+    ],
+    columns: [
+      nameColumn,
+      column("Value", (object) => object.value, { type: "integer" }),
+      column("Global-Default", (object) => object.globalDefault ?? false, { type: "boolean" }),
+      ageColumn,
+      wide("PreemptionPolicy", (object) => object.preemptionPolicy ?? ""),
+    ],
+  });

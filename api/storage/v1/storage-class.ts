@@ -1,0 +1,60 @@
+/** StorageClass: how volumes are made when a claim asks for one. */
+import type { StorageClass } from "../../gen/storage/v1.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, notSupported, required, tooLong, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable } from "../../validation/metadata.ts";
+import { qualifiedName } from "../../validation/names.ts";
+
+const DEFAULT_ANNOTATIONS = [
+  "storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class",
+];
+const RECLAIM_POLICIES = ["Delete", "Retain"];
+const BINDING_MODES = ["Immediate", "WaitForFirstConsumer"];
+const MAX_PARAMETERS_BYTES = 256 * 1024;
+
+/** The class of claims that name none. */
+export function isDefaultClass(object: StorageClass): boolean {
+  return DEFAULT_ANNOTATIONS.some((name) => object.metadata.annotations?.[name] === "true");
+}
+
+function validate(object: StorageClass): FieldError[] {
+  const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
+  const errors = provisioner === "" ? [required("provisioner")]
+    : qualifiedName(provisioner.toLowerCase()).map((each) =>
+      invalid("provisioner", provisioner.toLowerCase(), each));
+  let size_bytes = 0;
+  for (const [key, value] of Object.entries(parameters)) {
+    if (key === "") errors.push(invalid("parameters", key, "field can not be empty."));
+    size_bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (size_bytes > MAX_PARAMETERS_BYTES) errors.push(tooLong("parameters", MAX_PARAMETERS_BYTES));
+  if (reclaimPolicy !== undefined && !RECLAIM_POLICIES.includes(reclaimPolicy)) {
+    errors.push(notSupported("reclaimPolicy", reclaimPolicy, RECLAIM_POLICIES));
+  }
+  if (volumeBindingMode !== undefined && !BINDING_MODES.includes(volumeBindingMode)) {
+    errors.push(notSupported("volumeBindingMode", volumeBindingMode, BINDING_MODES));
+  }
+  return errors;
+}
+
+export const storageClass: Kind<StorageClass> = defineKind<StorageClass>("storage/v1.StorageClass", {
+  defaults(object) {
+    object.reclaimPolicy ??= "Delete";
+    object.volumeBindingMode ??= "Immediate";
+  },
+  validate,
+  validateUpdate: (object, old) =>
+    (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const)
+      .flatMap((name) => immutable(name, object[name], old[name])),
+  columns: [
+    { ...nameColumn, value: (object: StorageClass) =>
+      `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}` },
+    column("Provisioner", (object) => object.provisioner),
+    column("ReclaimPolicy", (object) => object.reclaimPolicy ?? "Delete"),
+    column("VolumeBindingMode", (object) => object.volumeBindingMode ?? "Immediate"),
+    column("AllowVolumeExpansion", (object) => object.allowVolumeExpansion ?? false),
+    ageColumn,
+  ],
+});

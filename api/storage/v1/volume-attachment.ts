@@ -1,0 +1,36 @@
+/** VolumeAttachment: the wish that a volume be attached to a node. */
+import type { VolumeAttachment } from "../../gen/storage/v1.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable } from "../../validation/metadata.ts";
+import { dnsSubdomain } from "../../validation/names.ts";
+
+function validate({ spec }: VolumeAttachment): FieldError[] {
+  const errors = spec.attacher === "" ? [required("spec.attacher")]
+    : dnsSubdomain(spec.attacher.toLowerCase()).map((each) =>
+      invalid("spec.attacher", spec.attacher, each));
+  const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
+  if (inline === undefined && name === undefined) {
+    errors.push(required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+  }
+  if (name === "") errors.push(required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"));
+  errors.push(...dnsSubdomain(spec.nodeName).map((each) =>
+    invalid("spec.nodeName", spec.nodeName, each)));
+  return errors;
+}
+
+export const volumeAttachment: Kind<VolumeAttachment> =
+  defineKind<VolumeAttachment>("storage/v1.VolumeAttachment", {
+    validate,
+    validateUpdate: (object, old) => immutable("spec", object.spec, old.spec),
+    columns: [
+      nameColumn,
+      column("Attacher", (object) => object.spec.attacher, { format: "name" }),
+      column("PV", (object) => object.spec.source.persistentVolumeName ?? ""),
+      column("Node", (object) => object.spec.nodeName),
+      column("Attached", (object) => object.status?.attached ?? false, { type: "boolean" }),
+      ageColumn,
+    ],
+  });
