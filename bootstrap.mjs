@@ -63,9 +63,9 @@ function run(args) {
     stdio: "inherit",
     env: { ...process.env, R2K_ROOT: root },
   });
-  // The terminal sends Ctrl-C to the child too; the child decides, this process only waits.
+  // The child decides what a signal means; from a terminal it gets Ctrl-C twice, which is the same.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
+    process.on(signal, () => child.kill(signal));
   }
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
 }

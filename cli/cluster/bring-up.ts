@@ -16,7 +16,9 @@ import { applyFile, applyFolder } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
+import { ownPluginsDir } from "./paths.ts";
 import { type ClusterFiles, ensurePki } from "./pki.ts";
+import { installPlugins } from "./plugins.ts";
 
 export interface BringUp {
   readonly config: ClusterConfig;
@@ -69,7 +71,7 @@ async function steps(what: BringUp): Promise<void> {
     if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
     return result;
   };
-  const files = await step("certificates", () => prepareFiles(config));
+  const files = await step("certificates and plugins", () => prepareFiles(config));
   await step("network namespace of the node", () => addNodeLink(config));
   await step("control plane", () => ensureProcess(config, "control", signal));
   const connection = await kubeConnection(files.kubeconfig("admin"));
@@ -94,6 +96,7 @@ async function prepareFiles(config: ClusterConfig): Promise<ClusterFiles> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(config.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(config);
+  if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
   return ensurePki(config, Date.now());
 }
 

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { PLUGINS_DIR } from "./assets.ts";
 import type { ClusterConfig } from "./config.ts";
 
 /** Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down. */
@@ -34,7 +33,12 @@ export function nodePaths(config: ClusterConfig): NodePaths {
     podLogs: join(dataDir, "logs", "pods"),
     csiData: join(dataDir, "csi"),
     cniConfDir: join(runDir, "cni", "net.d"),
-    cniBinDir: config.cniBinDir ?? PLUGINS_DIR,
+    cniBinDir: config.cniBinDir ?? ownPluginsDir(config),
     cniAddresses: join(runDir, "cni", "networks"),
   };
+}
+
+/** Where our own CNI plugins are put for this cluster. */
+export function ownPluginsDir(config: ClusterConfig): string {
+  return join(config.runDir, "cni", "bin");
 }

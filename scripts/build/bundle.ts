@@ -1,10 +1,10 @@
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
 import { type Plugin, build } from "esbuild";
 import { resolveOverlaid } from "../../cli/labs/own-tree.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
-const EXTERNAL = ["koffi", "netlink", "classic-level", "level", "lmdb", "@lydell/node-pty", "pino"];
+export const EXTERNAL = ["koffi", "netlink", "classic-level", "level", "lmdb", "@lydell/node-pty", "pino"];
 
 /** CommonJS packages inside an ES module bundle call `require` for Node's own modules. */
 const REQUIRE = [
@@ -15,24 +15,22 @@ const REQUIRE = [
 export const ROOT = join(import.meta.dirname, "../..");
 
 /**
- * Sources find their threads and data files by `import.meta.dirname`. In a bundle that is rewritten
- * to the source's own folder beneath the product's root, and a thread's `.ts` to its own bundle.
+ * Sources find their threads and data files by `import.meta`. In a bundle that becomes the source's own
+ * place beneath the product's root, which bootstrap.mjs names in R2K_ROOT; a thread becomes its bundle.
  */
-function sourceFolders(outDir: string): Plugin {
+function sourcePlaces(): Plugin {
   return {
-    name: "source-folders",
+    name: "source-places",
     setup(builder) {
       builder.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         const text = await readFile(path, "utf8");
-        if (!text.includes("import.meta")) return { contents: text, loader: "ts" };
-        const folder = relative(ROOT, join(path, ".."));
+        const inside = relative(ROOT, path);
+        const root = "process.env.R2K_ROOT";
         const contents = text
           .replace(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
-            const target = join(ROOT, outDir, `${folder}/${name}.js`);
-            return `new URL(${JSON.stringify(`file://${target}`)})`;
+            return `new URL("./${dirname(inside)}/${name}.js", import.meta.url)`;
           })
-          .replaceAll("import.meta.dirname", JSON.stringify(join(ROOT, folder)))
-          .replaceAll("import.meta.url", JSON.stringify(`file://${path}`));
+          .replaceAll("import.meta.dirname", `(${root} + ${JSON.stringify(`/${dirname(inside)}`)})`);
         return { contents, loader: "ts" };
       });
     },
@@ -79,6 +77,6 @@ export async function bundle(options: BundleOptions): Promise<void> {
     external: EXTERNAL,
     logLevel: "error",
     banner: { js: REQUIRE },
-    plugins: [ownParts(options.trees ?? []), sourceFolders(outDir)],
+    plugins: [ownParts(options.trees ?? []), sourcePlaces()],
   });
 }

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 180_000;
 
 /** Steps of a start after which it is interrupted, as their titles are printed. */
 const STEPS = [
-  "certificates",
+  "certificates and plugins",
   "network namespace of the node",
   "control plane",
   "node",

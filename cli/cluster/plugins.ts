@@ -1,0 +1,30 @@
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { CommandError } from "../terminal.ts";
+import { PLUGINS_DIR } from "./assets.ts";
+
+/**
+ * Puts our CNI plugins where a cluster's runtime calls them. They were bundled with the paths of the
+ * Node and of the native package that built them; here they get those of this installation.
+ */
+export async function installPlugins(targetDir: string): Promise<void> {
+  await mkdir(targetDir, { recursive: true });
+  const koffi = createRequire(import.meta.url).resolve("koffi");
+  for (const name of await readdir(PLUGINS_DIR)) {
+    const text = relocate(await readFile(join(PLUGINS_DIR, name), "utf8"), process.execPath, koffi);
+    await writeFile(join(targetDir, name), text, { mode: 0o755 });
+  }
+}
+
+/** A bundled plugin's text with its interpreter and its native package at these paths. */
+export function relocate(text: string, node: string, koffi: string): string {
+  if (!text.startsWith("#!")) {
+    throw new CommandError("BAD_PLUGIN", "a bundled CNI plugin has no interpreter line", {
+      remedy: "remove .cache and run again, or install the package anew",
+    });
+  }
+  return text
+    .replace(/^#!.*/, `#!${node}`)
+    .replaceAll(/require\("[^"]*\/koffi\/[^"]*"\)/g, `require(${JSON.stringify(koffi)})`);
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+// The installed command: runs the bundle on the Node that came with the package.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const node = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin/node");
+const args = ["--disable-warning=ExperimentalWarning", join(root, ".cache/bundle/main.js")];
+const child = spawn(node, [...args, ...process.argv.slice(2)], {
+  stdio: "inherit",
+  env: { ...process.env, R2K_ROOT: root },
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("exit", (code) => process.exit(code ?? 1));

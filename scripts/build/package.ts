@@ -1,0 +1,43 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { EXTERNAL, ROOT, bundle } from "./bundle.ts";
+import { entryPoints } from "./entries.ts";
+
+/** Files of the product that the bundle reads when it runs. */
+const ASSETS = ["api/facts", "cli/addons", "examples", "README.md", "LICENSE"];
+
+interface PackageFile {
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/** Packages that the bundle loads from node_modules: the pinned Node, and what has native code. */
+const INSTALLED = ["node", ...EXTERNAL];
+
+/** Makes `dist/package`: what `npm install` of the tarball brings, bundles instead of sources. */
+export async function buildPackage(): Promise<string> {
+  const dir = join(ROOT, "dist/package");
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  await bundle({ outDir: "dist/package/.cache/bundle", entries: entryPoints() });
+  await buildPlugins(join(dir, ".cache/cni"));
+  for (const asset of ASSETS) cpSync(join(ROOT, asset), join(dir, asset), { recursive: true });
+  cpSync(join(ROOT, "scripts/build/launcher.mjs"), join(dir, "r2k.mjs"));
+  const product = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as PackageFile;
+  const dependencies = Object.fromEntries(
+    Object.entries(product.dependencies).filter(([name]) => INSTALLED.includes(name)),
+  );
+  const manifest = {
+    name: "raft2kube",
+    version: product.version,
+    description: "A Kubernetes in TypeScript that can be read, taken apart and put together again.",
+    license: "Apache-2.0",
+    type: "module",
+    bin: { r2k: "r2k.mjs" },
+    files: [".cache", ...ASSETS, "r2k.mjs"],
+    dependencies,
+  };
+  writeFileSync(join(dir, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  return dir;
+}
