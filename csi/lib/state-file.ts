@@ -30,18 +30,26 @@ interface Envelope {
 export class StateFile<T> {
   readonly #file: string;
   readonly #schema: StateSchema<T>;
+  /** Whether there was no file: nothing that exists can be known to it. */
+  readonly created: boolean;
   #current: T;
   #tail: Promise<unknown> = Promise.resolve();
 
-  private constructor(file: string, schema: StateSchema<T>, current: T) {
+  private constructor(file: string, schema: StateSchema<T>, loaded: T | undefined) {
     this.#file = file;
     this.#schema = schema;
-    this.#current = current;
+    this.#current = loaded ?? schema.empty();
+    this.created = loaded === undefined;
   }
 
   /** Reads the file; a missing one is the empty state. Throws StateFileError (`STATE_*`). */
   static async open<T>(file: string, schema: StateSchema<T>): Promise<StateFile<T>> {
     return new StateFile(file, schema, await load(file, schema));
+  }
+
+  /** Writes the state as it is, so that from now on a missing file means a lost one. */
+  write(): Promise<void> {
+    return this.change((current) => ({ ...current }));
   }
 
   get current(): Readonly<T> {
@@ -76,14 +84,14 @@ function checksumOf(data: unknown): string {
   return crc32c(Buffer.from(JSON.stringify(data))).toString(16).padStart(8, "0");
 }
 
-async function load<T>(file: string, schema: StateSchema<T>): Promise<T> {
+async function load<T>(file: string, schema: StateSchema<T>): Promise<T | undefined> {
   let text: string;
   try {
     const { size } = await stat(file);
     if (size > STATE_FILE_MAX_BYTES) throw damaged(file, `it has ${size} bytes`);
     text = await readFile(file, "utf8");
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return schema.empty();
+    if (isErrno(thrown, "ENOENT")) return undefined;
     throw thrown;
   }
   const envelope = parseEnvelope(file, text);

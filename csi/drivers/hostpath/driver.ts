@@ -1,10 +1,11 @@
 import { mkdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { failedPrecondition, notFound } from "../../lib/errors.ts";
 import { PendingOperations } from "../../lib/pending-operations.ts";
-import { StateFile } from "../../lib/state-file.ts";
+import { StateFile, StateFileError } from "../../lib/state-file.ts";
 import type { Place } from "./create-volume.ts";
 import {
   hostPathSchema,
@@ -16,6 +17,8 @@ import {
 } from "./state.ts";
 import { VolumeDirectories } from "./volume-directories.ts";
 import { mountsOfVolume } from "./volume-mounts.ts";
+
+const log = logger("csi-hostpath");
 
 /** What the services of the driver share. */
 export interface HostPathDriver {
@@ -39,12 +42,32 @@ export async function openDriver(options: {
   const state = await StateFile.open(path.join(dataDir, "state.json"), hostPathSchema);
   const directories = new VolumeDirectories(dataDir);
   await directories.prepare();
-  for (const kind of ["volumes", "snapshots"] as const) {
-    const known = new Set(Object.keys(state.current[kind]));
-    for (const id of await directories.leftovers(kind, known)) await directories.remove(kind, id);
-  }
+  await removeLeftovers(dataDir, state, directories);
+  if (state.created) await state.write();
   const { place, clock } = options;
   return { place, dataDir, state, directories, pending: new PendingOperations(), clock };
+}
+
+/** Directories without a record were never acknowledged; with the record of all lost, they were. */
+async function removeLeftovers(
+  dataDir: string,
+  state: StateFile<HostPathState>,
+  directories: VolumeDirectories,
+): Promise<void> {
+  for (const kind of ["volumes", "snapshots"] as const) {
+    const known = new Set(Object.keys(state.current[kind]));
+    for (const id of await directories.leftovers(kind, known)) {
+      if (state.created) {
+        throw new StateFileError("STATE_MISSING", `${dataDir} has ${kind} but no state.json`, {
+          remedy: "restore state.json; to give up their data, move the directory away",
+        });
+      }
+      const directory = directories.pathOf(kind, id);
+      const used = mountsOfVolume(directory).length > 0 || mountPointsBelow(directory).length > 0;
+      if (used) log.warn("a directory without a record is mounted, left alone", { directory });
+      else await directories.remove(kind, id);
+    }
+  }
 }
 
 /** The volume with this id. Throws NOT_FOUND. */

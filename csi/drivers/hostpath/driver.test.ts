@@ -1,0 +1,42 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeVolume, openDriver } from "./driver.ts";
+
+describe("openDriver", () => {
+  let dataDir: string;
+  const place = { topologyKey: "topology.d/node", nodeId: "n" };
+  const open = () => openDriver({ dataDir, place, clock: systemClock() });
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(path.join(os.tmpdir(), "r2k-driver-"));
+  });
+  afterEach(() => rm(dataDir, { recursive: true }));
+
+  it("removes what a crash left between directory and record, and nothing else", async () => {
+    const driver = await open();
+    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, ephemeral: false };
+    await makeVolume(driver, volume);
+    await mkdir(path.join(dataDir, "volumes", "vol-torn"));
+    await mkdir(path.join(dataDir, "snapshots", "snap-torn"));
+    const reopened = await open();
+    expect(await readdir(path.join(dataDir, "volumes"))).toEqual(["vol-1"]);
+    expect(await readdir(path.join(dataDir, "snapshots"))).toEqual([]);
+    expect(reopened.state.current.volumes).toEqual({ "vol-1": volume });
+  });
+
+  it("deletes no data when the state file is lost or damaged: it refuses to start", async () => {
+    const driver = await open();
+    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, ephemeral: false };
+    await makeVolume(driver, volume);
+    const data = path.join(dataDir, "volumes", "vol-1", "data");
+    await writeFile(data, "precious");
+    await rm(path.join(dataDir, "state.json"));
+    await expect(open()).rejects.toMatchObject({ code: "STATE_MISSING" });
+    await writeFile(path.join(dataDir, "state.json"), "{}");
+    await expect(open()).rejects.toMatchObject({ code: "STATE_DAMAGED" });
+    expect(await readdir(path.dirname(data))).toEqual(["data"]);
+  });
+});
