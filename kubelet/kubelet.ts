@@ -27,6 +27,7 @@ import { orphans } from "./pods/sweep.ts";
 import { type PodSourceSink, StaticSource } from "./pods/static-source.ts";
 import { parseResolvConf } from "./sandbox/dns.ts";
 import { PodCgroups } from "./sandbox/pod-cgroup.ts";
+import { serveKubelet } from "./server/server.ts";
 import { BackOffs } from "./sync/back-off.ts";
 import type { PodDeps } from "./sync/pod-deps.ts";
 import { PodWorkers } from "./sync/pod-workers.ts";
@@ -152,6 +153,17 @@ export async function assemble(options: KubeletOptions, base: Foundation): Promi
       })
     : undefined;
   statics.source = source;
+  const server =
+    options.server &&
+    (await serveKubelet(options.server, {
+      nodeName,
+      rootDir,
+      client,
+      clock,
+      runtime,
+      workers: working,
+      cgroups: deps.cgroups,
+    }));
   const deviceChanges = plugins.devices.onChange(() => nodeSide?.trigger());
   source?.start();
   api?.start(sink);
@@ -161,9 +173,10 @@ export async function assemble(options: KubeletOptions, base: Foundation): Promi
   const sweeping = sweep(deps, working, [source?.synced, api?.synced], () => closed);
   return {
     pods: () => working.list().map(({ pod }) => pod),
-    address: undefined,
+    address: server?.address,
     async close() {
       closed = true;
+      await server?.close();
       deviceChanges.close();
       await source?.close();
       await podEvents.close();

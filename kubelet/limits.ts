@@ -84,3 +84,9 @@ export const OBJECTS_CACHED_MAX = 1_000;
 export const TOKENS_CACHED_MAX = 1_000;
 /** At the start the runtime may come up beside the kubelet. */
 export const RUNTIME_START_MS = 60_000;
+/** A follower of a log looks for itself this often, should no file event come. */
+export const LOG_FOLLOW_POLL_MS = 1_000;
+/** Runtimes cut lines at 16 KiB; one longer than this is no log line. */
+export const LOG_LINE_BYTES_MAX = 1 << 20;
+/** The streaming server of the runtime is on this machine. */
+export const STREAM_CONNECT_MS = 5_000;

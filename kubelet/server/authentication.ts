@@ -1,0 +1,63 @@
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
+import { ExpiringCache } from "./expiring-cache.ts";
+import { HttpError } from "./http-error.ts";
+
+/** Who asks. */
+export interface User {
+  name: string;
+  groups: string[];
+}
+
+/**
+ * Finds out who sends a request: the subject of a client certificate that the cluster's CA signed,
+ * or the user of a bearer token by the API's TokenReview. There are no anonymous requests.
+ */
+export class Authentication {
+  readonly #client: KubeClient | undefined;
+  readonly #reviews: ExpiringCache<User | undefined>;
+
+  constructor(client: KubeClient | undefined, clock: Clock) {
+    this.#client = client;
+    this.#reviews = new ExpiringCache({ clock, ttl_ms: REVIEW_CACHE_MS, most: REVIEW_CACHE_MAX });
+  }
+
+  /** The user, or HttpError 401. */
+  async userOf(request: IncomingMessage): Promise<User> {
+    const user = certificateUser(request.socket as TLSSocket) ?? (await this.#tokenUser(request));
+    if (user) return user;
+    throw new HttpError(401, "Unauthorized");
+  }
+
+  async #tokenUser(request: IncomingMessage): Promise<User | undefined> {
+    const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    const client = this.#client;
+    if (!token || !client) return undefined;
+    return this.#reviews.get(token, async () => {
+      const { status } = await client.request<TokenReview>({
+        method: "POST",
+        path: "/apis/authentication.k8s.io/v1/tokenreviews",
+        body: {
+          apiVersion: "authentication.k8s.io/v1",
+          kind: "TokenReview",
+          spec: { token },
+        },
+      });
+      const { username, groups = [] } = status?.user ?? {};
+      return status?.authenticated && username ? { name: username, groups } : undefined;
+    });
+  }
+}
+
+function certificateUser(socket: TLSSocket): User | undefined {
+  if (!socket.authorized) return undefined;
+  const { subject } = socket.getPeerCertificate();
+  // A certificate with several common names names nobody.
+  if (typeof subject?.CN !== "string" || subject.CN === "") return undefined;
+  const groups = subject.O as string | string[] | undefined;
+  return { name: subject.CN, groups: groups === undefined ? [] : [groups].flat() };
+}

@@ -1,0 +1,76 @@
+import { type FileHandle, open, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+
+/**
+ * The files of one container's log, oldest first: those that rotation set aside (`0.log.<time>`) and
+ * the one being written (`0.log`).
+ */
+export async function logFiles(path: string): Promise<string[]> {
+  const prefix = `${basename(path)}.`;
+  try {
+    const names = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix));
+    return [...names.sort().map((name) => join(dirname(path), name)), path];
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [path];
+    throw thrown;
+  }
+}
+
+export interface LogPosition {
+  /** Index into the list of files. */
+  file: number;
+  offset: number;
+}
+
+const CHUNK_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
+
+/** Where the last `lines` lines of the files begin; the very start when there are not as many. */
+export async function tailPosition(files: string[], lines: number): Promise<LogPosition> {
+  let left = lines;
+  for (let file = files.length - 1; file >= 0; file--) {
+    const handle = await openOrUndefined(files[file]!);
+    if (!handle) continue;
+    try {
+      const { size } = await handle.stat();
+      if (left <= 0) return { file, offset: size };
+      const found = await startOfLast(handle, size, left);
+      if (found.offset !== undefined) return { file, offset: found.offset };
+      left -= found.lines;
+      if (left <= 0) return { file, offset: 0 };
+    } finally {
+      await handle.close();
+    }
+  }
+  return { file: 0, offset: 0 };
+}
+
+/** Searches backwards for the newline before the last `wanted` lines of one file. */
+async function startOfLast(
+  handle: FileHandle,
+  size: number,
+  wanted: number,
+): Promise<{ offset: number | undefined; lines: number }> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  let lines = 0;
+  for (let end = size; end > 0; ) {
+    const begin = Math.max(0, end - CHUNK_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, end - begin, begin);
+    for (let i = bytesRead - 1; i >= 0; i--) {
+      if (buffer[i] !== NEWLINE || begin + i === size - 1) continue;
+      if (++lines === wanted) return { offset: begin + i + 1, lines };
+    }
+    end = begin;
+  }
+  return { offset: undefined, lines: size > 0 ? lines + 1 : 0 };
+}
+
+export async function openOrUndefined(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}

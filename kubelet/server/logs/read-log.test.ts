@@ -1,0 +1,81 @@
+import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type LogOptions, readLog } from "./read-log.ts";
+
+let dir: string;
+let path: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-log-"));
+  path = join(dir, "0.log");
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const ALL: LogOptions = {
+  follow: false,
+  timestamps: false,
+  since_ms: undefined,
+  tailLines: undefined,
+  limitBytes: undefined,
+  stream: undefined,
+};
+const LOG =
+  "2026-01-01T00:00:01.000000001Z stdout F one\n" +
+  "2026-01-01T00:00:02.000000001Z stderr P tw\n" +
+  "2026-01-01T00:00:02.000000002Z stderr F o\n" +
+  "2026-01-01T00:00:03.000000001Z stdout F \n" +
+  "2026-01-01T00:00:04.000000001Z stdout F four\n";
+
+function source(mayWrite = async () => false, signal = new AbortController().signal) {
+  return { path, clock: systemClock(), signal, mayWrite };
+}
+
+async function read(options: Partial<LogOptions>): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of readLog(source(), { ...ALL, ...options })) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+describe("a container's log", () => {
+  test.each<[string, Partial<LogOptions>, string]>([
+    ["whole, with cut lines joined", {}, "one\ntwo\n\nfour\n"],
+    ["the last lines", { tailLines: 2 }, "\nfour\n"],
+    ["no line", { tailLines: 0 }, ""],
+    ["more lines than there are", { tailLines: 99 }, "one\ntwo\n\nfour\n"],
+    ["since a time", { since_ms: Date.parse("2026-01-01T00:00:03Z") }, "\nfour\n"],
+    ["at most some bytes", { limitBytes: 6 }, "one\ntw"],
+    ["one stream", { stream: "stderr" }, "two\n"],
+    ["with times", { timestamps: true, tailLines: 1 }, "2026-01-01T00:00:04.000000001Z four\n"],
+  ])("%s", async (_, options, expected) => {
+    await writeFile(path, LOG);
+    expect(await read(options)).toBe(expected);
+  });
+
+  test("goes over all rotated files", async () => {
+    await writeFile(`${path}.20260101-000000`, LOG);
+    await writeFile(path, "2026-01-01T00:00:05Z stdout F five\n");
+    expect(await read({})).toBe("one\ntwo\n\nfour\nfive\n");
+    expect(await read({ tailLines: 2 })).toBe("four\nfive\n");
+  });
+
+  test("an absent log is empty", async () => {
+    expect(await read({})).toBe("");
+  });
+
+  test("is followed through a rotation until the container has ended", async () => {
+    await writeFile(path, "2026-01-01T00:00:01Z stdout F one\n");
+    let running = true;
+    const following = readLog(source(async () => running), { ...ALL, follow: true });
+    const next = async () => (await following.next()).value?.toString();
+    expect(await next()).toBe("one\n");
+    await rename(path, `${path}.1`);
+    await writeFile(path, "2026-01-01T00:00:02Z stdout F two\n");
+    expect(await next()).toBe("two\n");
+    running = false;
+    await appendFile(path, "2026-01-01T00:00:03Z stdout F three\n");
+    expect(await next()).toBe("three\n");
+    expect((await following.next()).done).toBe(true);
+  });
+});

@@ -1,0 +1,166 @@
+import { type FSWatcher, watch } from "node:fs";
+import { type FileHandle, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../../limits.ts";
+import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
+import { logFiles, openOrUndefined, tailPosition } from "./log-files.ts";
+
+/** What of a log is wanted (PodLogOptions). */
+export interface LogOptions {
+  follow: boolean;
+  timestamps: boolean;
+  /** Only entries from then on, milliseconds since 1970. */
+  since_ms: number | undefined;
+  tailLines: number | undefined;
+  limitBytes: number | undefined;
+  stream: "stdout" | "stderr" | undefined;
+}
+
+export interface LogSource {
+  path: string;
+  clock: Clock;
+  signal: AbortSignal;
+  /** Whether the container may still write; a follower ends when it may not. */
+  mayWrite(): Promise<boolean>;
+}
+
+/** The log's text as wanted, piece by piece, through rotations; with `follow` until its end. */
+export async function* readLog(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
+  let left = options.limitBytes ?? Infinity;
+  let lineBegins = true;
+  for await (const line of lines(source, options)) {
+    const entry = parseCriLogLine(line);
+    if (!entry || !wanted(entry, options)) continue;
+    const time = options.timestamps && lineBegins ? `${entry.time} ` : "";
+    lineBegins = entry.full;
+    const piece = Buffer.concat([Buffer.from(time), entry.text, entry.full ? EOL : NOTHING]);
+    yield left < piece.length ? piece.subarray(0, left) : piece;
+    left -= piece.length;
+    if (left <= 0) return;
+  }
+}
+
+const EOL = Buffer.from("\n");
+const NOTHING = Buffer.alloc(0);
+
+function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
+  if (stream && entry.stream !== stream) return false;
+  return since_ms === undefined || Date.parse(entry.time) >= since_ms;
+}
+
+/** The lines of all files from the wanted position on. */
+async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
+  const files = await logFiles(source.path);
+  const { tailLines } = options;
+  const start =
+    tailLines === undefined ? { file: 0, offset: 0 } : await tailPosition(files, tailLines);
+  for (let file = start.file; file < files.length; file++) {
+    const offset = file === start.file ? start.offset : 0;
+    const current = file === files.length - 1;
+    if (current && options.follow) yield* followed(source, offset);
+    else yield* fileLines(files[file]!, offset);
+  }
+}
+
+async function* fileLines(path: string, offset: number): AsyncGenerator<Buffer> {
+  const handle = await openOrUndefined(path);
+  if (!handle) return;
+  try {
+    const cursor = { offset, rest: NOTHING };
+    yield* linesOf(handle, cursor);
+    if (cursor.rest.length > 0) yield cursor.rest;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Lines as they come, going over to the new file when the log was rotated. */
+async function* followed(source: LogSource, offset: number): AsyncGenerator<Buffer> {
+  const { path, clock, signal } = source;
+  const changes = new Changes(dirname(path));
+  let cursor = { offset, rest: NOTHING };
+  let handle: FileHandle | undefined;
+  try {
+    while (!signal.aborted) {
+      handle ??= await openOrUndefined(path);
+      // Asked before reading: what is written until the answer is read afterwards.
+      const open = await source.mayWrite();
+      if (handle) yield* linesOf(handle, cursor);
+      if (handle && (await replaced(handle, path))) {
+        yield* linesOf(handle, cursor);
+        await handle.close();
+        handle = undefined;
+        cursor = { offset: 0, rest: NOTHING };
+        continue;
+      }
+      if (!open) return;
+      await changes.wait(clock, signal);
+    }
+  } finally {
+    changes.close();
+    await handle?.close();
+  }
+}
+
+async function replaced(handle: FileHandle, path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).ino !== (await handle.stat()).ino;
+  } catch (thrown) {
+    // Renamed, and the new file is not made yet.
+    if (isErrno(thrown, "ENOENT")) return false;
+    throw thrown;
+  }
+}
+
+interface Cursor {
+  offset: number;
+  /** The beginning of a line whose end is not written yet. */
+  rest: Buffer;
+}
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** The whole lines from the cursor to the end of the file; the cursor moves along. */
+async function* linesOf(handle: FileHandle, cursor: Cursor): AsyncGenerator<Buffer> {
+  for (;;) {
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, cursor.offset);
+    if (bytesRead === 0) return;
+    cursor.offset += bytesRead;
+    let data = Buffer.concat([cursor.rest, buffer.subarray(0, bytesRead)]);
+    for (let end = data.indexOf("\n"); end >= 0; end = data.indexOf("\n")) {
+      yield data.subarray(0, end);
+      data = data.subarray(end + 1);
+    }
+    // A line without end is not held in memory for ever.
+    cursor.rest = data.length > LOG_LINE_BYTES_MAX ? NOTHING : data;
+  }
+}
+
+/** Wakes a follower when the log's directory changes, or after a while in any case. */
+class Changes {
+  readonly #watcher: FSWatcher | undefined;
+  #wake = new AbortController();
+
+  constructor(dir: string) {
+    try {
+      this.#watcher = watch(dir, () => this.#wake.abort());
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch (thrown) {
+      // No watch to be had (the directory is going, the limit is reached): polling does.
+      if (!isErrno(thrown, "ENOENT", "ENOSPC", "EMFILE")) throw thrown;
+    }
+  }
+
+  async wait(clock: Clock, signal: AbortSignal): Promise<void> {
+    await delay(clock, LOG_FOLLOW_POLL_MS, AbortSignal.any([signal, this.#wake.signal]));
+    this.#wake = new AbortController();
+  }
+
+  close(): void {
+    this.#watcher?.close();
+  }
+}

@@ -1,0 +1,31 @@
+import { Gauge, metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+
+/** The kubelet's own metrics, with upstream's names, counted when asked. */
+export function kubeletMetrics(workers: PodWorkers): Registry {
+  const registry = metricsRegistry();
+  const registers = [registry];
+  const pods = new Gauge({
+    name: "kubelet_running_pods",
+    help: "Number of pods that have a running pod sandbox",
+    registers,
+  });
+  const containers = new Gauge({
+    name: "kubelet_running_containers",
+    help: "Number of containers currently running",
+    labelNames: ["container_state"],
+    registers,
+  });
+  const states = new Map<string, number>();
+  let running = 0;
+  for (const { status } of workers.list()) {
+    if (status?.phase === "Running") running++;
+    for (const { state } of status?.containerStatuses ?? []) {
+      const name = state?.running ? "running" : state?.terminated ? "exited" : "created";
+      states.set(name, (states.get(name) ?? 0) + 1);
+    }
+  }
+  pods.set(running);
+  for (const [state, count] of states) containers.set({ container_state: state }, count);
+  return registry;
+}

@@ -1,0 +1,44 @@
+import { observePod } from "../cri/observe.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { containersOf, fullNameOf } from "../pods/pod-identity.ts";
+import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+import type { PodWorker } from "../sync/worker.ts";
+import { HttpError } from "./http-error.ts";
+
+export interface FoundPod {
+  worker: PodWorker;
+  observed: ObservedPod;
+}
+
+/** The pod that a path names by namespace and name, and maybe UID. HttpError 404 without one. */
+export async function findPod(
+  workers: PodWorkers,
+  runtime: Runtime,
+  namespace: string,
+  name: string,
+  uid?: string,
+): Promise<FoundPod> {
+  const worker = workers.named(`${namespace}/${name}`);
+  if (!worker || (uid && worker.uid !== uid)) {
+    throw new HttpError(404, `pod "${name}" not found in namespace "${namespace}"`);
+  }
+  const observed = await observePod(runtime, { uid: worker.uid, name, namespace });
+  return { worker, observed };
+}
+
+/** The container's newest instance, and the one before it. HttpError 404 for an unknown name. */
+export function containersNamed(found: FoundPod, name: string): ObservedContainer[] {
+  const { pod } = found.worker;
+  if (!containersOf(pod).some(({ container }) => container.name === name)) {
+    throw new HttpError(404, `container "${name}" not found in pod "${fullNameOf(pod)}"`);
+  }
+  return found.observed.containers.filter((one) => one.name === name);
+}
+
+/** The instance that runs. HttpError 404 when none does. */
+export function runningContainer(found: FoundPod, name: string): ObservedContainer {
+  const [newest] = containersNamed(found, name);
+  if (newest?.state === "running") return newest;
+  throw new HttpError(404, `container not found ("${name}")`);
+}

@@ -1,0 +1,197 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { exposition } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { nodeUsage } from "../node/node-usage.ts";
+import type { KubeletServerOptions } from "../options.ts";
+import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+import { Authentication } from "./authentication.ts";
+import { accessOf, Authorization } from "./authorization.ts";
+import { serveContainerLogs } from "./container-logs.ts";
+import { HttpError } from "./http-error.ts";
+import { kubeletMetrics } from "./metrics.ts";
+import { resourceMetrics } from "./resource-metrics.ts";
+import { podUsages } from "./stats.ts";
+import { CpuRates, statsSummary } from "./stats-summary.ts";
+import { streamingUrl, tunnelTo } from "./streaming.ts";
+
+const log = logger("kubelet-server");
+
+export interface ServerContext {
+  nodeName: string;
+  rootDir: string;
+  client: KubeClient | undefined;
+  clock: Clock;
+  runtime: Runtime;
+  workers: PodWorkers;
+  cgroups: PodCgroups;
+}
+
+export interface KubeletServer {
+  address: { host: string; port: number };
+  close(): Promise<void>;
+}
+
+/** Serves the kubelet's API over HTTPS. Rejects when the port is taken. */
+export async function serveKubelet(
+  options: KubeletServerOptions,
+  context: ServerContext,
+): Promise<KubeletServer> {
+  const handler = new Handler(context);
+  const server = https.createServer({
+    cert: options.cert,
+    key: options.key,
+    ca: options.clientCa,
+    requestCert: true,
+    // Who has no certificate may have a token; `Authentication` decides.
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+  });
+  server.on("request", (request, response) => void handler.request(request, response));
+  server.on("upgrade", (request, socket, head) => void handler.upgrade(request, socket, head));
+  const sockets = new Set<Duplex>();
+  server.on("secureConnection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.listen.port, options.listen.host, resolve);
+  });
+  server.removeAllListeners("error");
+  server.on("error", (error) => log.error("the server failed", { error: error.message }));
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    address: { host: address, port },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+class Handler {
+  readonly #context: ServerContext;
+  readonly #authentication: Authentication;
+  readonly #authorization: Authorization;
+  readonly #rates = new CpuRates();
+  readonly #started_ms: number;
+
+  constructor(context: ServerContext) {
+    const { client, clock, nodeName } = context;
+    this.#context = context;
+    this.#authentication = new Authentication(client, clock);
+    this.#authorization = new Authorization(client, nodeName, clock);
+    this.#started_ms = clock.now();
+  }
+
+  async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const url = await this.#admit(request);
+      await this.#answer(url, request, response);
+    } catch (thrown) {
+      const status = statusOf(thrown);
+      if (status === 500) log.warn("a request failed", { error: messageOf(thrown) });
+      if (response.headersSent) return void response.destroy();
+      send(response, status, "text/plain; charset=utf-8", `${messageOf(thrown)}\n`);
+    }
+  }
+
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on("error", (error) => log.debug("a stream broke off", { error: error.message }));
+    try {
+      const url = await this.#admit(request);
+      const parts = partsOf(url);
+      if (!STREAMS.includes(parts[0] ?? "")) throw new HttpError(404, "404 page not found");
+      const target = await streamingUrl(this.#context, parts, url.searchParams);
+      await tunnelTo(target, request, socket, head);
+    } catch (thrown) {
+      refuseUpgrade(socket, statusOf(thrown), messageOf(thrown));
+    }
+  }
+
+  async #admit(request: IncomingMessage): Promise<URL> {
+    const url = new URL(request.url ?? "/", "https://kubelet");
+    const user = await this.#authentication.userOf(request);
+    await this.#authorization.check(user, accessOf(request.method ?? "GET", url.pathname));
+    return url;
+  }
+
+  async #answer(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { workers } = this.#context;
+    const parts = partsOf(url);
+    const [first = "", second = ""] = parts;
+    if (STREAMS.includes(first)) throw new HttpError(400, "Upgrade request required");
+    if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
+    switch (`${first}/${second}`) {
+      case "healthz/":
+        return send(response, 200, "text/plain; charset=utf-8", "ok");
+      case "pods/": {
+        const items = workers.list().map(({ pod, status }) => ({
+          ...pod,
+          ...(status ? { status } : {}),
+        }));
+        const list = { kind: "PodList", apiVersion: "v1", metadata: {}, items };
+        return send(response, 200, "application/json", JSON.stringify(list));
+      }
+      case "stats/summary":
+        return this.#summary(response);
+      case "metrics/": {
+        const { type, body } = await exposition(kubeletMetrics(workers));
+        return send(response, 200, type, body);
+      }
+      case "metrics/resource":
+        return this.#resources(response);
+    }
+    if (first === "containerLogs") {
+      const { searchParams } = url;
+      return serveContainerLogs(this.#context, parts.slice(1), searchParams, request, response);
+    }
+    throw new HttpError(404, "404 page not found");
+  }
+
+  async #summary(response: ServerResponse): Promise<void> {
+    const { clock, nodeName, rootDir } = this.#context;
+    const summary = statsSummary({
+      nodeName,
+      node: await nodeUsage(rootDir),
+      nodeStarted_ms: this.#started_ms,
+      pods: await podUsages({ ...this.#context, now_ms: () => clock.now() }),
+      rates: this.#rates,
+      now_ms: clock.now(),
+    });
+    send(response, 200, "application/json", JSON.stringify(summary));
+  }
+
+  async #resources(response: ServerResponse): Promise<void> {
+    const { clock, rootDir } = this.#context;
+    const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
+    const body = resourceMetrics(await nodeUsage(rootDir), pods, clock.now());
+    send(response, 200, "text/plain; version=0.0.4; charset=utf-8", body);
+  }
+}
+
+const STREAMS = ["exec", "attach", "portForward"];
+
+function partsOf(url: URL): string[] {
+  return url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+}
+
+function statusOf(thrown: unknown): number {
+  if (thrown instanceof URIError) return 400;
+  return thrown instanceof HttpError ? thrown.status : 500;
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });
+  response.end(body);
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage } from "node:http";
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+import { HttpError } from "./http-error.ts";
+import { findPod, runningContainer } from "./pod-lookup.ts";
+
+export interface StreamingContext {
+  workers: PodWorkers;
+  runtime: Runtime;
+  clock: Clock;
+}
+
+/**
+ * The URL at the runtime's streaming server for an exec, attach or port-forward request.
+ * Paths: /exec/NAMESPACE/POD[/UID]/CONTAINER, /portForward/NAMESPACE/POD[/UID].
+ */
+export async function streamingUrl(
+  { workers, runtime }: StreamingContext,
+  parts: string[],
+  query: URLSearchParams,
+): Promise<string> {
+  const [what, namespace = "", podName = "", ...rest] = parts;
+  if (what === "portForward") {
+    const found = await findPod(workers, runtime, namespace, podName, rest[0]);
+    const sandbox = found.observed.sandboxes.find(({ ready }) => ready);
+    if (!sandbox) throw new HttpError(404, `pod "${podName}" is not running`);
+    const port = query.getAll("port").flatMap((text) => text.split(",")).map(Number);
+    const answer = await runtime.runtime.portForward({ podSandboxId: sandbox.id, port });
+    return answer.url;
+  }
+  const container = rest.at(-1) ?? "";
+  const uid = rest.length > 1 ? rest[0] : undefined;
+  const found = await findPod(workers, runtime, namespace, podName, uid);
+  const { id: containerId } = runningContainer(found, container);
+  const tty = flag(query, "tty");
+  const streams = {
+    containerId,
+    tty,
+    stdin: flag(query, "input") || flag(query, "stdin"),
+    stdout: flag(query, "output") || flag(query, "stdout"),
+    // A terminal has one output only.
+    stderr: !tty && (flag(query, "error") || flag(query, "stderr")),
+  };
+  if (!streams.stdin && !streams.stdout && !streams.stderr) {
+    throw new HttpError(400, "you must specify at least 1 of stdin, stdout, stderr");
+  }
+  if (what === "attach") return (await runtime.runtime.attach(streams)).url;
+  const cmd = query.getAll("command");
+  if (cmd.length === 0) throw new HttpError(400, "you must specify a command");
+  return (await runtime.runtime.exec({ ...streams, cmd })).url;
+}
+
+function flag(query: URLSearchParams, name: string): boolean {
+  return ["true", "1"].includes(query.get(name) ?? "");
+}
+
+/** Headers that belong to this hop or to the caller's identity, and stay here. */
+const OWN_HEADERS = ["host", "authorization", "content-length"];
+
+/**
+ * Hands a connection that asks for an upgrade to the runtime's streaming server, bytes as they are,
+ * so SPDY and WebSocket alike end at the runtime. HttpError 502 when that cannot be reached.
+ */
+export async function tunnelTo(
+  url: string,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const target = new URL(url);
+  const upstream = await connect(target);
+  const lines = [`${request.method} ${target.pathname}${target.search} HTTP/1.1`];
+  lines.push(`Host: ${target.host}`);
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] ?? "";
+    if (OWN_HEADERS.includes(name.toLowerCase())) continue;
+    lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
+  }
+  upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
+  if (head.length > 0) upstream.write(head);
+  upstream.setTimeout(STREAM_IDLE_MS, () => upstream.destroy());
+  const end = () => {
+    upstream.destroy();
+    socket.destroy();
+  };
+  socket.on("error", end);
+  upstream.on("error", end);
+  socket.on("close", () => upstream.destroy());
+  upstream.on("close", () => socket.end());
+  socket.pipe(upstream);
+  upstream.pipe(socket);
+}
+
+function connect({ hostname, port, protocol }: URL): Promise<net.Socket> {
+  if (protocol !== "http:") {
+    throw new HttpError(502, `the runtime's streaming address is not http: ${protocol}`);
+  }
+  return new Promise((resolve, reject) => {
+    const host = hostname.replace(/^\[|\]$/g, "");
+    const socket = net.connect({ host, port: Number(port), timeout: STREAM_CONNECT_MS });
+    const fail = (why: string) => {
+      socket.destroy();
+      reject(new HttpError(502, `the runtime's streaming server cannot be reached: ${why}`));
+    };
+    socket.once("timeout", () => fail("it does not answer"));
+    socket.once("error", (error) => fail(error.message));
+    socket.once("connect", () => {
+      socket.removeAllListeners();
+      socket.setTimeout(0);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
