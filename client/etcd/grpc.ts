@@ -1,6 +1,10 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
-import type { WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type {
+  LeaseKeepAliveResponse,
+  WatchRequest,
+  WatchResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
 import {
   type Channel,
   type ClientTls,
@@ -112,11 +116,14 @@ async function keepAliveOnce(
 ) {
   const requests = new RequestQueue<typeof request>();
   requests.push(request);
+  let first: LeaseKeepAliveResponse | undefined;
+  // Read to its end: servers take many streams cut short for an attack.
   for await (const response of lease.leaseKeepAlive(requests, options)) {
+    first ??= response;
     requests.end();
-    return response;
   }
-  throw etcdError("stopped");
+  if (!first) throw etcdError("stopped");
+  return first;
 }
 
 function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void): WatchStream {

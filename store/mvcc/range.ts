@@ -50,10 +50,14 @@ export function planRange(state: State, request: RangeRequest, current: number):
   return { points, count };
 }
 
-/** How many records must be read: all, when they are to be sorted or filtered first. */
+/**
+ * How many records must be read: all, when they are to be sorted or filtered first. As etcd, a target without
+ * an order sorts only what the limit let through, and one more.
+ */
 function readLimit(request: RangeRequest): number {
-  if (request.limit <= 0 || !inKeyOrder(request) || filtered(request)) return Infinity;
-  return request.limit;
+  if (request.limit <= 0 || filtered(request)) return Infinity;
+  if (inKeyOrder(request)) return request.limit;
+  return request.sortOrder === Order.NONE ? request.limit + 1 : Infinity;
 }
 
 function inKeyOrder(request: RangeRequest): boolean {

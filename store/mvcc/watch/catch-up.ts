@@ -24,7 +24,7 @@ export class CatchUp {
     this.#onFailure = onFailure;
   }
 
-  /** Goes on for a watcher until it is at the present or its stream is full. */
+  /** Goes on for a watcher until it is at the present, waiting for its stream whenever that is full. */
   start(watcher: Watcher): void {
     if (this.#running.has(watcher)) return;
     this.#running.add(watcher);
@@ -45,12 +45,12 @@ export class CatchUp {
       if (watcher.nextRevision < this.#state.compactRevision) {
         return this.#hub.cancelCompacted(watcher);
       }
-      if (watcher.nextRevision < recent.first) {
-        if (watcher.stream.full) return;
-        await this.#fromBackend(watcher, recent.first);
-      } else if (!this.#fromRecent(watcher)) {
-        return;
+      if (watcher.stream.full) {
+        await watcher.stream.room();
+        continue;
       }
+      if (watcher.nextRevision < recent.first) await this.#fromBackend(watcher, recent.first);
+      else this.#fromRecent(watcher);
       if (watcher.nextRevision > this.#state.revision) {
         watcher.behind = false;
         return this.#hub.answerProgress(watcher.stream);
@@ -58,14 +58,11 @@ export class CatchUp {
     }
   }
 
-  /** False when the stream is full: it starts us again when it has room. */
-  #fromRecent(watcher: Watcher): boolean {
+  #fromRecent(watcher: Watcher): void {
     const { recent, revision } = this.#state;
-    for (let main = watcher.nextRevision; main <= revision; main++) {
-      if (watcher.stream.full) return false;
+    for (let main = watcher.nextRevision; main <= revision && !watcher.stream.full; main++) {
       this.#send(watcher, main, recent.changes(main)!);
     }
-    return true;
   }
 
   #send(watcher: Watcher, main: number, changes: Change[]): void {

@@ -45,7 +45,6 @@ export class WatchHub {
 
   openStream(stream: WatchStreamQueue): void {
     this.#byStream.set(stream, new Map());
-    stream.onRoom = () => this.#resume(stream);
   }
 
   closeStream(stream: WatchStreamQueue): void {
@@ -119,6 +118,7 @@ export class WatchHub {
     if (watcher.stream.full) {
       watcher.behind = true;
       watcher.nextRevision = main;
+      this.#catchUp.start(watcher);
       return;
     }
     this.send(watcher, main, events);
@@ -182,18 +182,10 @@ export class WatchHub {
     }
   }
 
-  /** A stream has room again: its watches that fell behind go on. */
-  #resume(stream: WatchStreamQueue): void {
-    for (const watcher of this.watchers(stream).values()) {
-      if (watcher.behind) this.#catchUp.start(watcher);
-    }
-  }
-
   /** Ends every stream. */
   close(): void {
     for (const stream of [...this.#byStream.keys()]) this.closeStream(stream);
   }
-
 }
 
 function groupName({ range }: Watcher): string {

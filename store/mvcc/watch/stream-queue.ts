@@ -12,8 +12,7 @@ export class WatchStreamQueue {
   #sizes: number[] = [];
   #reader: ((response: WatchResponse | undefined) => void) | undefined;
   #ended = false;
-  /** Called when a full queue has room again. */
-  onRoom: () => void = () => undefined;
+  #waiters: (() => void)[] = [];
   /** Progress was asked for and not yet answered, as some watch is behind. */
   progressWanted = false;
 
@@ -45,15 +44,31 @@ export class WatchStreamQueue {
   next(): Promise<WatchResponse | undefined> {
     const response = this.#responses[this.#head];
     if (response) {
-      const wasFull = this.full;
       this.#bytes -= this.#sizes[this.#head]!;
       this.#head++;
       this.#trim();
-      if (wasFull && !this.full) this.onRoom();
+      if (this.#waiters.length > 0 && this.#halfEmpty) this.#wake();
       return Promise.resolve(response);
     }
     if (this.#ended) return Promise.resolve(undefined);
     return new Promise((resolve) => (this.#reader = resolve));
+  }
+
+  /** Resolves when there is room for a good deal more, or the stream has ended. */
+  room(): Promise<void> {
+    if (this.#ended || !this.full) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  get #halfEmpty(): boolean {
+    const responses = this.#responses.length - this.#head;
+    return (
+      this.#bytes <= STREAM_QUEUE_BYTES_MAX / 2 && responses <= STREAM_QUEUE_RESPONSES_MAX / 2
+    );
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
   #trim(): void {
@@ -72,5 +87,6 @@ export class WatchStreamQueue {
     this.#bytes = 0;
     this.#reader?.(undefined);
     this.#reader = undefined;
+    this.#wake();
   }
 }

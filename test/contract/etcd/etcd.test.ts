@@ -1,0 +1,46 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compactRules } from "./compact-rules.ts";
+import {
+  ETCD_PROGRAM,
+  type Implementation,
+  type Running,
+  embedded,
+  served,
+  upstream,
+} from "./implementations.ts";
+import { leaseRules } from "./lease-rules.ts";
+import { rangeRules } from "./range-rules.ts";
+import { txnRules } from "./txn-rules.ts";
+import { watchRules } from "./watch-rules.ts";
+import { writeRules } from "./write-rules.ts";
+
+function contract(implementation: Implementation): void {
+  let running: Running | undefined;
+  const now = () => {
+    if (!running) throw new Error("the implementation has not started");
+    return running;
+  };
+  beforeAll(async () => {
+    running = await implementation.start();
+  });
+  afterAll(() => running?.stop());
+
+  describe("range", () => rangeRules(now, implementation));
+  describe("put and delete", () => writeRules(now));
+  describe("txn", () => txnRules(now));
+  describe("compact", () => compactRules(now));
+  describe("watch", () => watchRules(now, implementation));
+  describe("lease", () => leaseRules(now));
+  test("status", async () => {
+    const status = await now().client.status();
+    expect(status.version).toMatch(/^3\.[0-9]+\.[0-9]+$/);
+    expect(status.leader).toBe(status.header!.memberId);
+    expect(status.raftAppliedIndex).toBe(status.raftIndex);
+    expect(status.dbSize).toBeGreaterThan(0);
+  });
+}
+
+describe("embedded", () => contract(embedded));
+describe("over gRPC", () => contract(served));
+describe.runIf(existsSync(ETCD_PROGRAM))("etcd", () => contract(upstream));

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+
+/** A running store to hold to the contract. */
+export interface Running {
+  client: EtcdClient;
+  stop(): Promise<void>;
+}
+
+/** Something that claims to be etcd. */
+export interface Implementation {
+  start(): Promise<Running>;
+  /** Whether a wish for progress waits until all watches of its stream have caught up (3.4.25). */
+  progressIsSafe: boolean;
+  /** Whether unknown sort options are refused (3.5). */
+  refusesSortOptions: boolean;
+}
+
+function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "r2k-etcd-"));
+}
+
+/** Our store in this process, called directly. */
+export const embedded: Implementation = {
+  progressIsSafe: true,
+  refusesSortOptions: true,
+  async start() {
+    const dataDir = temporaryFolder();
+    const store = await startStore({ dataDir });
+    return {
+      client: store.client,
+      async stop() {
+        await store.close();
+        rmSync(dataDir, { recursive: true });
+      },
+    };
+  },
+};
+
+/** Our store over gRPC. */
+export const served: Implementation = {
+  progressIsSafe: true,
+  refusesSortOptions: true,
+  async start() {
+    const dataDir = temporaryFolder();
+    const store = await startStore({ dataDir, listenClient: { host: "127.0.0.1", port: 0 } });
+    const client = connectEtcd({ endpoints: [`http://${store.address}`] });
+    return {
+      client,
+      async stop() {
+        await client.close();
+        await store.close();
+        rmSync(dataDir, { recursive: true });
+      },
+    };
+  },
+};
+
+export const ETCD_PROGRAM = "/usr/bin/etcd";
+
+/** Debian's etcd-server, the judge of all others. */
+export const upstream: Implementation = {
+  progressIsSafe: false,
+  refusesSortOptions: false,
+  async start() {
+    const dataDir = temporaryFolder();
+    const [clientPort, peerPort] = [await freePort(), await freePort()];
+    const endpoint = `http://127.0.0.1:${clientPort}`;
+    const peer = `http://127.0.0.1:${peerPort}`;
+    const flags = [
+      ["--data-dir", dataDir],
+      ["--listen-client-urls", endpoint],
+      ["--advertise-client-urls", endpoint],
+      ["--listen-peer-urls", peer],
+      ["--initial-advertise-peer-urls", peer],
+      ["--initial-cluster", `default=${peer}`],
+    ];
+    const server = spawn(ETCD_PROGRAM, flags.flat(), { stdio: "ignore" });
+    const client = connectEtcd({ endpoints: [endpoint] });
+    const clock = systemClock();
+    await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 1_000 }), { clock });
+    return {
+      client,
+      async stop() {
+        await client.close();
+        await ended(server);
+        rmSync(dataDir, { recursive: true });
+      },
+    };
+  },
+};
+
+function ended(server: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    server.once("exit", () => resolve());
+    server.kill("SIGKILL");
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
