@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, expect, test } from "vitest";
+import { bytes, shorthand } from "./fixture.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const dataDir = mkdtempSync(join(tmpdir(), "r2k-crash-"));
+const socket = join(dataDir, "client.sock");
+const clock = systemClock();
+let server: ChildProcess | undefined;
+
+afterAll(() => {
+  server?.kill("SIGKILL");
+  rmSync(dataDir, { recursive: true });
+});
+
+function startServer(): ChildProcess {
+  const flags = ["--data-dir", dataDir, "--listen-client-urls", `unix://${socket}`];
+  const program = join(ROOT, "cli/main.ts");
+  return spawn(process.execPath, [program, "store", ...flags], { stdio: "ignore" });
+}
+
+function killed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+/** Writes one key after the other until the connection goes; tells what was acknowledged. */
+async function write(client: EtcdClient, name: string, from: number, acknowledged: Map<string, number>) {
+  for (let value = from; ; value++) {
+    try {
+      await client.put({ key: bytes(name), value: bytes(`${value}`) });
+      acknowledged.set(name, value);
+    } catch (thrown) {
+      if (thrown instanceof EtcdError && thrown.status === STATUS.UNAVAILABLE) return;
+      if (thrown instanceof EtcdError && thrown.status === STATUS.INTERNAL) return;
+      throw thrown;
+    }
+  }
+}
+
+test("S1: kill -9 under load loses nothing that was acknowledged", async () => {
+  const seed = 7;
+  const random = seededRandom(seed);
+  const acknowledged = new Map<string, number>();
+  let revision = 0;
+  for (let round = 0; round < 4; round++) {
+    server = startServer();
+    const client = connectEtcd({ endpoints: [`unix://${socket}`] });
+    const answer = () => client.status({ timeout_ms: 1_000 });
+    const { header } = await waitFor("the store to answer", answer, { clock });
+    expect(header!.revision, `seed ${seed}`).toBeGreaterThanOrEqual(revision);
+    for (const [name, value] of acknowledged) {
+      const found = await shorthand(client).get(name);
+      expect(Number(found?.value), `${name}, seed ${seed}`).toBeGreaterThanOrEqual(value);
+    }
+    const writers = Array.from({ length: 20 }, (_, i) => {
+      const name = `writer-${i}`;
+      return write(client, name, (acknowledged.get(name) ?? 0) + 1, acknowledged);
+    });
+    const enough = randomInteger(random, 1_000, 5_000);
+    const start = sum(acknowledged);
+    await waitFor(`${enough} acknowledged`, () => sum(acknowledged) - start > enough, { clock });
+    revision = (await client.status()).header!.revision;
+    await killed(server);
+    await Promise.all(writers);
+    await client.close();
+  }
+});
+
+function sum(values: Map<string, number>): number {
+  let total = 0;
+  for (const value of values.values()) total += value;
+  return total;
+}
