@@ -1,0 +1,91 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
+import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";
+import type { CsiDriver } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
+import { Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
+import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+/** What a kubelet tells the API of its drivers, with a node's own rights and no others. */
+describe("CSINode and topology labels, as system:node:n1", () => {
+  let etcd: EtcdServer;
+  let api: TestApiserver;
+  let admin: KubeClient;
+  let kubelet: KubeClient;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client);
+    const connect = async (user: string, group: string) => {
+      const { cert, key } = await api.credentials(user, [group]);
+      return new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    };
+    admin = await connect("admin", "system:masters");
+    kubelet = await connect("system:node:n1", "system:nodes");
+    await kubelet.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
+  });
+  afterAll(async () => {
+    admin.close();
+    kubelet.close();
+    await api.close();
+    await etcd.close();
+  });
+
+  const driver = (name: string, topology: Record<string, string>): CsiDriver => ({
+    name,
+    endpoint: "/run/x.sock",
+    nodeId: "node-id",
+    topology,
+    maxVolumes: 7,
+    capabilities: new Set(),
+    node: rpcClient(connectGrpc("unix:///run/x.sock"), NodeService),
+  });
+  const drivers = async () => {
+    const { spec } = await admin.resource<CSINode>(CSI_NODES).get({ name: "n1" });
+    return spec.drivers;
+  };
+  const entry = (name: string, topologyKeys: string[]) => ({
+    name,
+    nodeID: "node-id",
+    topologyKeys,
+    allocatable: { count: 7 },
+  });
+
+  it("adds drivers to the CSINode, labels the node, and takes drivers off again", async () => {
+    const publisher = csiNodePublisher(kubelet, "n1");
+    await publisher.added(driver("a.example", { "topology.a.example/node": "n1" }));
+    await publisher.added(driver("a.example", { "topology.a.example/node": "n1" }));
+    await publisher.added(driver("b.example", {}));
+    const [a, b] = [entry("a.example", ["topology.a.example/node"]), entry("b.example", [])];
+    expect(await drivers()).toEqual([a, b]);
+    const node = await admin.resource<Node>(NODES).get({ name: "n1" });
+    expect(node.metadata.labels).toMatchObject({ "topology.a.example/node": "n1" });
+    await publisher.removed("a.example");
+    expect(await drivers()).toEqual([b]);
+  });
+
+  it("refuses a driver whose topology contradicts the node's labels", async () => {
+    const publisher = csiNodePublisher(kubelet, "n1");
+    await publisher.added(driver("c.example", { "zone.c.example": "one" }));
+    const moved = publisher.added(driver("c.example", { "zone.c.example": "two" }));
+    await expect(moved).rejects.toMatchObject({ code: "TopologyCollision" });
+  });
+
+  it("reads a CSIDriver, and hears of one that was created a moment ago", async () => {
+    const objects = csiObjects(kubelet, systemClock());
+    expect(await objects.csiDriver("d.example")).toBeUndefined();
+    const metadata = { name: "d.example" };
+    const spec = { attachRequired: false };
+    await admin.resource<CSIDriver>(CSI_DRIVERS).create({ metadata, spec });
+    expect((await objects.csiDriver("d.example"))?.spec.attachRequired).toBe(false);
+  });
+});
