@@ -1,4 +1,9 @@
-import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import type {
+  CallOptions,
+  EtcdClient,
+  WatchOptions,
+  WatchStream,
+} from "@raft2kube/client-etcd/client.ts";
 import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
 import {
   CompactionRequest,
@@ -30,8 +35,9 @@ import { txn } from "./etcd/txn.ts";
 import { WatchSession } from "./etcd/watch.ts";
 
 /**
- * The store's client inside its own process: the same verbs, errors, limits and back-pressure as over gRPC, without coding. Messages are
- * passed on as they are: neither side changes them afterwards.
+ * The store's client inside its own process: the same verbs, errors, limits and back-pressure as
+ * over gRPC, without coding. Messages are passed on as they are: neither side changes them
+ * afterwards.
  */
 export function embeddedClient(context: EtcdContext): EtcdClient {
   const sessions = new Set<WatchStream>();
@@ -63,7 +69,9 @@ export function embeddedClient(context: EtcdContext): EtcdClient {
   };
 }
 
-/** Ends a call for its caller at its deadline or abort; what it set going goes on, as on a server. */
+/**
+ * Ends a call for its caller at its deadline or abort; what it set going goes on, as on a server.
+ */
 function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions): Promise<R> {
   const { timeout_ms, signal } = options ?? {};
   if (timeout_ms === undefined && !signal) return result;

@@ -5,9 +5,15 @@ export const APPEND_BYTES_MAX = 1024 * 1024;
 /** Raft: appends under way to one follower. */
 export const INFLIGHT_APPENDS_MAX = 256;
 export const INFLIGHT_BYTES_MAX = 16 * 1024 * 1024;
-/** Raft: data proposed and not yet applied; beyond it proposals are refused with "too many requests". */
+/**
+ * Raft: data proposed and not yet applied; beyond it proposals are refused with "too many
+ * requests".
+ */
 export const UNCOMMITTED_BYTES_MAX = 64 * 1024 * 1024;
-/** Raft: committed entries handed to the state machine in one go, so that a turn of the loop stays short. */
+/**
+ * Raft: committed entries handed to the state machine in one go, so that a turn of the loop stays
+ * short.
+ */
 export const APPLY_BATCH_BYTES_MAX = 1024 * 1024;
 /** Raft: a heartbeat each tick, an election after ten without one (etcd's defaults). */
 export const TICK_MS = 100;
@@ -30,14 +36,19 @@ export const REQUEST_BYTES_MAX = 1_572_864;
 /** Requests: what etcd allows gRPC on top of the request limit. */
 export const GRPC_OVERHEAD_BYTES = 512 * 1024;
 export const TXN_OPERATIONS_MAX = 128;
-/** Requests: how long a proposal or linearizable read may take (etcd: 5 s + two election timeouts). */
+/**
+ * Requests: how long a proposal or linearizable read may take (etcd: 5 s + two election
+ * timeouts).
+ */
 export const REQUEST_TIMEOUT_MS = 7_000;
 /** Requests: proposals waiting for their entry to be applied. */
 export const PENDING_PROPOSALS_MAX = 50_000;
 
 /** State: records applied and not yet in the backend. At the bound proposals wait for a flush. */
 export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
-/** State: a flush begins when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval). */
+/**
+ * State: a flush begins when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval).
+ */
 export const FLUSH_BYTES = 4 * 1024 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
@@ -49,12 +60,18 @@ export const RANGE_CHUNK_RECORDS = 1_000;
 /** State: keys that one turn of the loop compacts. */
 export const COMPACT_CHUNK_KEYS = 2_000;
 
-/** Watch: responses waiting in one stream for their reader; beyond it its watches fall behind and catch up later. */
+/**
+ * Watch: responses waiting in one stream for their reader; beyond it its watches fall behind and
+ * catch up later.
+ */
 export const STREAM_QUEUE_BYTES_MAX = 1024 * 1024;
 export const STREAM_QUEUE_RESPONSES_MAX = 1_000;
 /** Watch: events put into one response while catching up. */
 export const CATCH_UP_EVENTS_MAX = 1_000;
-/** Watch: a notice to quiet watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5 seconds). */
+/**
+ * Watch: a notice to quiet watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5
+ * seconds).
+ */
 export const WATCH_PROGRESS_INTERVAL_MS = 600_000;
 
 /** Lease: the longest TTL, in seconds (etcd's). */

@@ -43,8 +43,9 @@ export interface StoreOptions {
   clock?: Clock;
   random?: Random;
   /**
-   * The store had to end: a failed sync, a full disk, a broken invariant. What it acknowledged is safe; the process must not go on as if
-   * nothing had happened. By default it is thrown outside of any call, which ends the process.
+   * The store had to end: a failed sync, a full disk, a broken invariant. What it acknowledged is
+   * safe; the process must not go on as if nothing had happened. By default it is thrown outside
+   * of any call, which ends the process.
    */
   onFatal?: (reason: unknown) => void;
 }
@@ -210,7 +211,10 @@ function listen(options: StoreOptions, context: EtcdContext): Promise<RpcServer>
   });
 }
 
-/** From the outside in: no new calls, no new entries, then what is in memory to disk, then the files. */
+/**
+ * From the outside in: no new calls, no new entries, then what is in memory to disk, then the
+ * files.
+ */
 async function shutDown(
   machine: Machine,
   { wal }: OpenedMember,

@@ -24,7 +24,10 @@ export interface SharedPort {
   close(): void;
 }
 
-/** Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes tell them apart. */
+/**
+ * Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes tell them
+ * apart.
+ */
 export async function sharedPort(options: SharedPortOptions): Promise<SharedPort> {
   const http = createHttpServer(options.http);
   const accept = (socket: Socket | TLSSocket) => route(socket, options.onHttp2, http);

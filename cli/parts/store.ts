@@ -17,7 +17,10 @@ interface Flags {
   watchProgressNotifyInterval?: string;
 }
 
-/** `r2k store`: etcd's server flags, as far as the store has what they set; any other flag is an error. */
+/**
+ * `r2k store`: etcd's server flags, as far as the store has what they set; any other flag is an
+ * error.
+ */
 export function command(): Command {
   return new Command("store")
     .description("serve etcd v3 from a durable store of one member")
@@ -73,7 +76,9 @@ function listenAddress(flags: Flags): NonNullable<StoreOptions["listenClient"]> 
     throw new CommandError("FLAG", `--listen-client-urls: only one address, got ${given}`);
   }
   if (given.startsWith("unix://")) return { path: given.slice("unix://".length) };
-  if (!URL.canParse(given)) throw new CommandError("FLAG", `--listen-client-urls: no URL: ${given}`);
+  if (!URL.canParse(given)) {
+    throw new CommandError("FLAG", `--listen-client-urls: no URL: ${given}`);
+  }
   const { protocol, hostname, port } = new URL(given);
   if (protocol !== "http:" && protocol !== "https:") {
     throw new CommandError("FLAG", `--listen-client-urls: unknown scheme ${protocol}`);

@@ -26,21 +26,26 @@ import type {
 
 /** What a caller may set on each call. */
 export interface CallOptions {
-  /** The call fails with DEADLINE_EXCEEDED after this long. Without it the client's default holds. */
+  /**
+   * The call fails with DEADLINE_EXCEEDED after this long. Without it the client's default holds.
+   */
   timeout_ms?: number;
   /** Aborting it ends the call with CANCELLED. */
   signal?: AbortSignal;
 }
 
 /**
- * An etcd v3 client: etcd's messages in, etcd's messages out, the same over gRPC (`grpc.ts`) and inside the
- * store's own process (`store/embedded.ts`). Messages received are shared: treat them as frozen.
- * Every failure is an `EtcdError` with etcd's gRPC status and text.
+ * An etcd v3 client: etcd's messages in, etcd's messages out, the same over gRPC (`grpc.ts`) and
+ * inside the store's own process (`store/embedded.ts`). Messages received are shared: treat them
+ * as frozen. Every failure is an `EtcdError` with etcd's gRPC status and text.
  */
 export interface EtcdClient {
   range(request: Init<RangeRequest>, options?: CallOptions): Promise<RangeResponse>;
   put(request: Init<PutRequest>, options?: CallOptions): Promise<PutResponse>;
-  deleteRange(request: Init<DeleteRangeRequest>, options?: CallOptions): Promise<DeleteRangeResponse>;
+  deleteRange(
+    request: Init<DeleteRangeRequest>,
+    options?: CallOptions,
+  ): Promise<DeleteRangeResponse>;
   txn(request: Init<TxnRequest>, options?: CallOptions): Promise<TxnResponse>;
   compact(request: Init<CompactionRequest>, options?: CallOptions): Promise<CompactionResponse>;
 
@@ -48,7 +53,10 @@ export interface EtcdClient {
   watch(options?: WatchOptions): WatchStream;
 
   leaseGrant(request: Init<LeaseGrantRequest>, options?: CallOptions): Promise<LeaseGrantResponse>;
-  leaseRevoke(request: Init<LeaseRevokeRequest>, options?: CallOptions): Promise<LeaseRevokeResponse>;
+  leaseRevoke(
+    request: Init<LeaseRevokeRequest>,
+    options?: CallOptions,
+  ): Promise<LeaseRevokeResponse>;
   /** One keep-alive: resolves with the lease's new TTL, which is 0 when the lease is gone. */
   leaseKeepAlive(
     request: Init<LeaseKeepAliveRequest>,
@@ -69,21 +77,28 @@ export interface EtcdClient {
 export interface WatchOptions {
   /** Ends the stream, as `close()` does. */
   signal?: AbortSignal;
-  /** Ask the server to end the stream when its member loses the leader (metadata `hasleader`). Default true. */
+  /**
+   * Ask the server to end the stream when its member loses the leader (metadata `hasleader`).
+   * Default true.
+   */
   requireLeader?: boolean;
 }
 
 /**
- * One watch stream. Iterate it once: responses of all its watches in the order the server sent them, `created` and
- * `canceled` ones included. The iteration ends after `close()`, and throws `EtcdError` when the stream breaks; it is
- * not resumed: the caller knows which revision it saw last. A reader that lags is held back by the server, bounded.
+ * One watch stream. Iterate it once: responses of all its watches in the order the server sent
+ * them, `created` and `canceled` ones included. The iteration ends after `close()`, and throws
+ * `EtcdError` when the stream breaks; it is not resumed: the caller knows which revision it saw
+ * last. A reader that lags is held back by the server, bounded.
  */
 export interface WatchStream extends AsyncIterable<WatchResponse> {
   /** Asks for a watch; the answer is a response with `created` and the watch's id. */
   create(request: Init<WatchCreateRequest>): void;
   /** Ends one watch; the answer is a response with `canceled`. */
   cancel(watchId: WatchResponse["watchId"]): void;
-  /** Asks for a progress notice, sent with watch id -1 once all watches of the stream have caught up. */
+  /**
+   * Asks for a progress notice, sent with watch id -1 once all watches of the stream have caught
+   * up.
+   */
   requestProgress(): void;
   close(): void;
 }

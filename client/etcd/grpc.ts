@@ -38,8 +38,9 @@ interface Endpoint {
 }
 
 /**
- * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE moves the client on to the next one; calls that
- * change nothing are then made again there, the others fail, since they may have been done.
+ * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE moves the client on to the
+ * next one; calls that change nothing are then made again there, the others fail, since they may
+ * have been done.
  */
 export function connectEtcd(options: ConnectOptions): EtcdClient {
   if (options.endpoints.length === 0) throw new RangeError("an etcd client needs an endpoint");
@@ -98,7 +99,10 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
 }
 
 function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
-  const channel = connectGrpc(address, { ...(tls ? { tls } : {}), messageBytes_max: MESSAGE_BYTES_MAX });
+  const channel = connectGrpc(address, {
+    messageBytes_max: MESSAGE_BYTES_MAX,
+    ...(tls ? { tls } : {}),
+  });
   return {
     channel,
     kv: client(channel, KV),
@@ -159,6 +163,6 @@ function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void)
 
 function asEtcdError(thrown: unknown): EtcdError {
   if (thrown instanceof EtcdError) return thrown;
-  if (thrown instanceof RpcError) return new EtcdError(thrown.status, thrown.message, { cause: thrown });
-  throw thrown;
+  if (!(thrown instanceof RpcError)) throw thrown;
+  return new EtcdError(thrown.status, thrown.message, { cause: thrown });
 }

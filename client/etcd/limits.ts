@@ -1,4 +1,7 @@
-/** A call without a deadline of its own ends after this; longer than etcd's own limit for a proposal (7 s). */
+/**
+ * A call without a deadline of its own ends after this; longer than etcd's own limit for a
+ * proposal (7 s).
+ */
 export const CALL_TIMEOUT_MS = 15_000;
 
 /** The largest answer taken, as etcd's own client: 2 GiB less one. */

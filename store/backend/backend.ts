@@ -14,7 +14,8 @@ export interface ScanRange {
 export type BackendPair = [key: Buffer, value: Buffer];
 
 /**
- * Ordered bytes on disk, behind which the engine can be swapped (level, memory). Keys sort bytewise.
+ * Ordered bytes on disk, behind which the engine can be swapped (level, memory). Keys sort
+ * bytewise.
  */
 export interface Backend {
   getSync(key: Buffer): Buffer | undefined;

@@ -23,7 +23,10 @@ export function mayCampaign(raft: RaftState): boolean {
   return true;
 }
 
-/** Asks everyone for their vote (Raft section 5.2), or first whether they would give it (dissertation 9.6). */
+/**
+ * Asks everyone for their vote (Raft section 5.2), or first whether they would give it
+ * (dissertation 9.6).
+ */
 export function campaign(raft: RaftState, kind: CampaignKind): void {
   const pre = kind === "pre-vote";
   if (pre) becomePreCandidate(raft);
@@ -42,7 +45,10 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
   }
 }
 
-/** A pre-candidate changes neither term nor vote, so that a member cut off disturbs no one on its return. */
+/**
+ * A pre-candidate changes neither term nor vote, so that a member cut off disturbs no one on its
+ * return.
+ */
 function becomePreCandidate(raft: RaftState): void {
   raft.role = "pre-candidate";
   raft.votes = new Map();

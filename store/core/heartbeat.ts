@@ -9,7 +9,10 @@ export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): voi
   send(raft, { kind: "heartbeat-reply", to: message.from, readId: message.readId });
 }
 
-/** The leader's part: the follower lives, so probe it again, and count it for the read it confirms. */
+/**
+ * The leader's part: the follower lives, so probe it again, and count it for the read it
+ * confirms.
+ */
 export function handleHeartbeatReply(raft: RaftState, message: HeartbeatReplyMessage): void {
   const progress = raft.progress.get(message.from);
   if (raft.role !== "leader" || !progress) return;

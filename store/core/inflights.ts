@@ -1,6 +1,8 @@
 import { assert } from "@raft2kube/std/assert.ts";
 
-/** Appends sent and not yet answered, bounded in number and in bytes: the window of one follower. */
+/**
+ * Appends sent and not yet answered, bounded in number and in bytes: the window of one follower.
+ */
 export class Inflights {
   readonly #messages_max: number;
   readonly #bytes_max: number;

@@ -52,7 +52,9 @@ export function hasCommittedInTerm(raft: RaftState): boolean {
   return raft.log.term(raft.log.committed) === raft.term;
 }
 
-/** One tick in office: heartbeats, and stepping down without a quorum (dissertation section 6.2). */
+/**
+ * One tick in office: heartbeats, and stepping down without a quorum (dissertation section 6.2).
+ */
 export function tickLeader(raft: RaftState): void {
   raft.heartbeatElapsed++;
   raft.electionElapsed++;

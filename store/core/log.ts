@@ -2,9 +2,9 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Entry, LogBase, SnapshotMark } from "./types.ts";
 
 /**
- * The log in memory: the slots after `base`, and three cursors over them. Entries are handed out for writing
- * once, become `persisted` when the writer says so, `committed` when a quorum has them, and are handed out
- * for applying only when they are both.
+ * The log in memory: the slots after `base`, and three cursors over them. Entries are handed out
+ * for writing once, become `persisted` when the writer says so, `committed` when a quorum has
+ * them, and are handed out for applying only when they are both.
  */
 export class RaftLog {
   #base: LogBase;
@@ -17,7 +17,10 @@ export class RaftLog {
   committed: number;
   persisted: number;
 
-  /** A log recovered from disk: everything in it is persisted; `applied` is the state machine's index. */
+  /**
+   * A log recovered from disk: everything in it is persisted; `applied` is the state machine's
+   * index.
+   */
   constructor(base: LogBase, entries: Entry[], committed: number, applied: number) {
     this.#base = base;
     this.#entries = entries;
@@ -90,8 +93,9 @@ export class RaftLog {
   }
 
   /**
-   * The follower's way (Raft section 5.3): when `prevIndex` fits, drops slots that conflict, adds what is new and
-   * returns the last index now known equal to the leader's; undefined when it does not fit.
+   * The follower's way (Raft section 5.3): when `prevIndex` fits, drops slots that conflict, adds
+   * what is new and returns the last index now known equal to the leader's; undefined when it
+   * does not fit.
    */
   tryAppend(prevIndex: number, prevTerm: number, entries: Entry[]): number | undefined {
     if (this.term(prevIndex) !== prevTerm) return undefined;
@@ -114,8 +118,8 @@ export class RaftLog {
   }
 
   /**
-   * The largest slot at or below `index` whose term is at most `term`: where logs may still agree, so that
-   * a rejected append skips whole terms at once (Raft section 5.3, end).
+   * The largest slot at or below `index` whose term is at most `term`: where logs may still
+   * agree, so that a rejected append skips whole terms at once (Raft section 5.3, end).
    */
   lastIndexWithTermAtMost(index: number, term: number): { index: number; term: number } {
     let at = Math.min(index, this.lastIndex);

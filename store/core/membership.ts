@@ -31,8 +31,8 @@ export function everyMember(membership: Membership): MemberId[] {
 }
 
 /**
- * The membership after a change (dissertation section 4.3): left, entered jointly, or changed in one step.
- * Throws MembershipError when the change does not fit the present configuration.
+ * The membership after a change (dissertation section 4.3): left, entered jointly, or changed in
+ * one step. Throws MembershipError when the change does not fit the present configuration.
  */
 export function changeMembership(current: Membership, change: MembershipChange): Membership {
   if (change.steps.length === 0) return leaveJoint(current);
@@ -63,7 +63,10 @@ function takeSteps(current: Membership, steps: MembershipStep[]): Membership {
   };
 }
 
-/** Outgoing voters keep voting until the joint configuration is left, so they become learners only then. */
+/**
+ * Outgoing voters keep voting until the joint configuration is left, so they become learners only
+ * then.
+ */
 function enterJoint(
   current: Membership,
   changed: Membership,

@@ -7,7 +7,10 @@ interface Envelope {
   term: number;
 }
 
-/** RequestVote (Raft section 5.2); `pre` asks without disturbing anyone (dissertation section 9.6). */
+/**
+ * RequestVote (Raft section 5.2); `pre` asks without disturbing anyone (dissertation section
+ * 9.6).
+ */
 export interface VoteMessage extends Envelope {
   kind: "vote";
   pre: boolean;

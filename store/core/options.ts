@@ -5,7 +5,10 @@ import type { MemberId } from "./types.ts";
 export interface RaftOptions {
   readonly id: MemberId;
   readonly random: Random;
-  /** Ticks without a leader before a follower campaigns; each time between one and two times this many. */
+  /**
+   * Ticks without a leader before a follower campaigns; each time between one and two times this
+   * many.
+   */
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   readonly appendBytes_max: number;

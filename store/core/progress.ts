@@ -2,8 +2,8 @@ import { unreachable } from "@raft2kube/std/assert.ts";
 import { Inflights } from "./inflights.ts";
 
 /**
- * probe: one append at a time until the follower's position is known. replicate: a stream of appends ahead of
- * the answers. snapshot: none, until the follower has the snapshot.
+ * probe: one append at a time until the follower's position is known. replicate: a stream of
+ * appends ahead of the answers. snapshot: none, until the follower has the snapshot.
  */
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
@@ -37,7 +37,8 @@ export class Progress {
   }
 
   becomeProbe(): void {
-    const after = this.state === "snapshot" ? Math.max(this.match, this.pendingSnapshot) : this.match;
+    const pending = this.state === "snapshot" ? this.pendingSnapshot : 0;
+    const after = Math.max(this.match, pending);
     this.#enter("probe");
     this.next = after + 1;
   }
@@ -89,8 +90,8 @@ export class Progress {
   }
 
   /**
-   * The follower rejected an append after `rejected`: steps `next` back, to `hint` + 1 at most. False when
-   * the answer is older than what is known.
+   * The follower rejected an append after `rejected`: steps `next` back, to `hint` + 1 at most.
+   * False when the answer is older than what is known.
    */
   rejected(rejected: number, hint: number): boolean {
     if (this.state === "replicate") {

@@ -8,7 +8,10 @@ export interface VoterSets {
   readonly outgoing: ReadonlySet<MemberId>;
 }
 
-/** The largest index that a majority of `voters` has reached; unbounded for an empty set, which agrees to anything. */
+/**
+ * The largest index that a majority of `voters` has reached; unbounded for an empty set, which
+ * agrees to anything.
+ */
 export function majorityIndex(
   voters: ReadonlySet<MemberId>,
   matchOf: (member: MemberId) => number,

@@ -38,8 +38,9 @@ export interface Restored {
 }
 
 /**
- * One member of the consensus: a state machine without I/O or clock. The caller ticks it, steps messages into it,
- * proposes, and does what `ready()` says. Nothing is asynchronous; nothing is done twice.
+ * One member of the consensus: a state machine without I/O or clock. The caller ticks it, steps
+ * messages into it, proposes, and does what `ready()` says. Nothing is asynchronous; nothing is
+ * done twice.
  */
 export class Raft {
   readonly #state: RaftState;
@@ -155,7 +156,10 @@ export class Raft {
     leaveJointIfDue(raft);
   }
 
-  /** Puts a committed change of membership into effect; undefined when it does not fit and is void. */
+  /**
+   * Puts a committed change of membership into effect; undefined when it does not fit and is
+   * void.
+   */
   applyChange(change: MembershipChange): Membership | undefined {
     const raft = this.#state;
     const membership = applyChange(raft, change);
@@ -164,7 +168,10 @@ export class Raft {
     return membership;
   }
 
-  /** The state up to `mark` is durable outside the log: a tail of `keep` slots stays for slow followers. */
+  /**
+   * The state up to `mark` is durable outside the log: a tail of `keep` slots stays for slow
+   * followers.
+   */
   compact(mark: SnapshotMark, keep: number): void {
     const raft = this.#state;
     noteSnapshot(raft, mark);
@@ -177,7 +184,10 @@ export class Raft {
     if (progress?.state === "replicate") progress.becomeProbe();
   }
 
-  /** A snapshot on its way to `member` has ended, well or not; the next append finds out where it stands. */
+  /**
+   * A snapshot on its way to `member` has ended, well or not; the next append finds out where it
+   * stands.
+   */
   reportSnapshot(member: MemberId, delivered: boolean): void {
     const progress = this.#state.progress.get(member);
     if (progress?.state !== "snapshot") return;

@@ -8,9 +8,9 @@ import { type RaftState, isSoleVoter, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**
- * Asks for an index at which a read is linearizable (dissertation section 6.4): the leader confirms with a round of
- * heartbeats that it is still in office. `readId` names this attempt and must never be used again: an answer
- * to an earlier attempt must not confirm a later one.
+ * Asks for an index at which a read is linearizable (dissertation section 6.4): the leader
+ * confirms with a round of heartbeats that it is still in office. `readId` names this attempt and
+ * must never be used again: an answer to an earlier attempt must not confirm a later one.
  */
 export function requestRead(raft: RaftState, readId: number): Refusal | undefined {
   if (raft.role === "leader") return leaderRead(raft, readId, raft.id);

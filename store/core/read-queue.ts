@@ -6,7 +6,9 @@ export interface PendingRead {
   from: MemberId;
   index: number;
   acks: Map<MemberId, boolean>;
-  /** The id under which heartbeats carry it: fresh for each attempt, never taken from a requester. */
+  /**
+   * The id under which heartbeats carry it: fresh for each attempt, never taken from a requester.
+   */
   round: number;
 }
 

@@ -56,7 +56,10 @@ export function takeReady(raft: RaftState, last: { hardState: HardState }): Read
   return ready;
 }
 
-/** Term and vote must be durable before they matter. The commit index rides along: it is a hint only. */
+/**
+ * Term and vote must be durable before they matter. The commit index rides along: it is a hint
+ * only.
+ */
 function hardStateChanged(raft: RaftState, last: HardState): boolean {
   return raft.term !== last.term || raft.vote !== last.vote;
 }

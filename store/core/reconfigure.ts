@@ -7,7 +7,10 @@ import { type MemberId, type Membership, type MembershipChange, NONE } from "./t
 
 const EMPTY = Buffer.alloc(0);
 
-/** Whether a change may be proposed now (S9: only after an entry of the leader's own term is committed). */
+/**
+ * Whether a change may be proposed now (S9: only after an entry of the leader's own term is
+ * committed).
+ */
 export function refuseChange(raft: RaftState, change: MembershipChange): Refusal | undefined {
   if (!hasCommittedInTerm(raft)) return "term-not-committed";
   if (raft.pendingChangeIndex > raft.applied) return "membership-pending";
@@ -21,8 +24,8 @@ export function refuseChange(raft: RaftState, change: MembershipChange): Refusal
 }
 
 /**
- * Puts an applied change into effect. Returns the new membership, or undefined when it no longer fits, which every
- * member decides alike. Called by the state machine as it applies the entry.
+ * Puts an applied change into effect. Returns the new membership, or undefined when it no longer
+ * fits, which every member decides alike. Called by the state machine as it applies the entry.
  */
 export function applyChange(raft: RaftState, change: MembershipChange): Membership | undefined {
   try {
@@ -58,7 +61,8 @@ function updateProgress(raft: RaftState): void {
       continue;
     }
     const progress = newProgress(raft, raft.log.lastIndex + 1, member);
-    // Counted as alive at first, else the check of the quorum could depose the leader that added it.
+    // Counted as alive at first, else the check of the quorum could depose the leader that added
+    // it.
     progress.recentActive = true;
     raft.progress.set(member, progress);
   }

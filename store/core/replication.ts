@@ -22,8 +22,9 @@ export function broadcastHeartbeat(raft: RaftState, round: number): void {
 }
 
 /**
- * Sends one append as the follower's state allows, a snapshot when the log no longer reaches back to it. Without
- * `evenEmpty`, only when there are entries to send. Returns whether something was sent.
+ * Sends one append as the follower's state allows, a snapshot when the log no longer reaches back
+ * to it. Without `evenEmpty`, only when there are entries to send. Returns whether something was
+ * sent.
  */
 export function sendAppend(
   raft: RaftState,
@@ -86,8 +87,8 @@ export function handleAppend(raft: RaftState, message: AppendMessage): void {
 }
 
 function acknowledge(raft: RaftState, to: MemberId, index: number): void {
-  const reply = { kind: "append-reply", to, index, reject: false, hintIndex: 0, hintTerm: 0 } as const;
-  sendAfterPersist(raft, reply);
+  const accepted = { reject: false, hintIndex: 0, hintTerm: 0 };
+  sendAfterPersist(raft, { kind: "append-reply", to, index, ...accepted });
 }
 
 /** The leader's part: learn where the follower stands, commit, and send what comes next. */
@@ -127,7 +128,8 @@ function handleRejection(
 ): void {
   // Skip the leader's own slots whose term is above what the follower said it has there.
   const { hintIndex, hintTerm } = message;
-  const hint = hintTerm > 0 ? raft.log.lastIndexWithTermAtMost(hintIndex, hintTerm).index : hintIndex;
+  const fits = raft.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
+  const hint = hintTerm > 0 ? fits.index : hintIndex;
   if (!progress.rejected(message.index, hint)) return;
   if (progress.state === "replicate") progress.becomeProbe();
   sendAppend(raft, message.from, progress, true);

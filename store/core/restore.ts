@@ -6,8 +6,9 @@ import { everyMember } from "./membership.ts";
 import type { SnapshotMark } from "./types.ts";
 
 /**
- * The follower's answer to a snapshot that its transport has received whole and the state machine has installed at
- * `message.mark`: the log begins anew behind it. An older one is answered with what is committed.
+ * The follower's answer to a snapshot that its transport has received whole and the state machine
+ * has installed at `message.mark`: the log begins anew behind it. An older one is answered with
+ * what is committed.
  */
 export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void {
   const restored = restore(raft, message.mark);

@@ -11,15 +11,17 @@ import { type MemberId, type Membership, NONE, type SnapshotMark } from "./types
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
-/** A read whose index is now safe: the state machine must have applied `index` before it answers. */
+/**
+ * A read whose index is now safe: the state machine must have applied `index` before it answers.
+ */
 export interface ReadAnswer {
   readId: number;
   index: number;
 }
 
 /**
- * All that a member of the consensus knows. The rooms of this folder (election, replication, heartbeat, ...) are
- * functions over it; `Raft` is the door.
+ * All that a member of the consensus knows. The rooms of this folder (election, replication,
+ * heartbeat, ...) are functions over it; `Raft` is the door.
  */
 export interface RaftState {
   readonly options: RaftOptions;
@@ -31,7 +33,9 @@ export interface RaftState {
   leader: MemberId;
   membership: Membership;
   voterSets: VoterSets;
-  /** The leader's view of everyone; kept by others too, so that a change of role needs no lookup. */
+  /**
+   * The leader's view of everyone; kept by others too, so that a change of role needs no lookup.
+   */
   progress: Map<MemberId, Progress>;
   /** Answers to the ballot under way. */
   votes: Map<MemberId, boolean>;

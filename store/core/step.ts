@@ -23,7 +23,8 @@ export function step(raft: RaftState, message: Message): void {
 
 function admitHigherTerm(raft: RaftState, message: Message): boolean {
   if (message.kind === "vote") {
-    // While a leader is in office, no one who merely lost sight of it may depose it (section 4.2.3).
+    // While a leader is in office, no one who merely lost sight of it may depose it (section
+    // 4.2.3).
     const inOffice = raft.leader !== NONE && raft.electionElapsed < raft.options.electionTicks;
     if (inOffice && !message.transfer) return false;
     if (message.pre) return true;

@@ -7,8 +7,9 @@ import { type RaftState, isVoter, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**
- * Hands the leadership to `transferee` (dissertation section 3.10): the leader takes no more proposals, brings the
- * successor up to date and tells it to campaign. Given up after an election timeout.
+ * Hands the leadership to `transferee` (dissertation section 3.10): the leader takes no more
+ * proposals, brings the successor up to date and tells it to campaign. Given up after an election
+ * timeout.
  */
 export function requestTransfer(raft: RaftState, transferee: MemberId): Refusal | undefined {
   if (raft.role === "leader") return startTransfer(raft, transferee);

@@ -4,7 +4,9 @@ export type MemberId = bigint;
 /** No member: no vote given, no leader known. */
 export const NONE: MemberId = 0n;
 
-/** Who votes and who only listens. During a joint change both `voters` and `outgoing` must agree. */
+/**
+ * Who votes and who only listens. During a joint change both `voters` and `outgoing` must agree.
+ */
 export interface Membership {
   voters: MemberId[];
   /** The old voters while a joint change is under way, else empty. */
@@ -23,12 +25,15 @@ export interface MembershipStep {
 }
 
 /**
- * A membership change carried by a log entry. One voter at a time may change simply; more need `joint`
- * (dissertation section 4.3). An empty list of steps leaves a joint configuration.
+ * A membership change carried by a log entry. One voter at a time may change simply; more need
+ * `joint` (dissertation section 4.3). An empty list of steps leaves a joint configuration.
  */
 export interface MembershipChange {
   steps: MembershipStep[];
-  /** `auto`: joint when more than one voter changes; `explicit`: joint until left by an empty change. */
+  /**
+   * `auto`: joint when more than one voter changes; `explicit`: joint until left by an empty
+   * change.
+   */
   transition: "auto" | "implicit" | "explicit";
   /** Opaque to Raft: the application's description of the member. */
   context: Buffer;

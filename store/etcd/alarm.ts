@@ -7,10 +7,13 @@ import {
 import { header } from "../mvcc/state.ts";
 import type { EtcdContext } from "./context.ts";
 
-/** Maintenance.Alarm: nothing here raises an alarm yet, so the list is empty and none can be set or cleared. */
+/**
+ * Maintenance.Alarm: nothing here raises an alarm yet, so the list is empty and none can be set
+ * or cleared.
+ */
 export async function alarm(context: EtcdContext, request: AlarmRequest): Promise<AlarmResponse> {
   if (request.action !== Action.GET) {
-    const message = "etcdserverpb.Maintenance/Alarm: activating and deactivating is not implemented";
+    const message = "etcdserverpb.Maintenance/Alarm is not implemented for actions but GET";
     throw new EtcdError(STATUS.UNIMPLEMENTED, message);
   }
   return { header: header(context.state), alarms: [] };

@@ -3,8 +3,8 @@ import type { Init, MessageType } from "@raft2kube/proto/codec.ts";
 type Fields = Record<string, unknown>;
 
 /**
- * A message with every field set, from one that left some out: what decoding its encoding would give, without doing either. Bytes are
- * taken as they are, not copied.
+ * A message with every field set, from one that left some out: what decoding its encoding would
+ * give, without doing either. Bytes are taken as they are, not copied.
  */
 export function complete<T>(type: MessageType<T>, init: Init<NoInfer<T>>): T {
   const message: Fields = {};

@@ -19,7 +19,11 @@ const json = (value: unknown, status = 200): Answer => ({
   type: "application/json",
   body: JSON.stringify(value),
 });
-const text = (body: string, status = 200): Answer => ({ status, type: "text/plain; charset=utf-8", body });
+const text = (body: string, status = 200): Answer => ({
+  status,
+  type: "text/plain; charset=utf-8",
+  body,
+});
 
 /** etcd's plain HTTP endpoints: /health, /livez, /readyz, /version, /metrics. */
 export function httpPages(context: EtcdContext): RequestListener {

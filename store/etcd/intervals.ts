@@ -8,8 +8,9 @@ interface Writes {
 }
 
 /**
- * Refuses operations that would write one key twice in one revision, as etcd does: two puts of a key, or a put of a key that is also
- * deleted. Branches of one nested transaction exclude each other, so they may repeat what the other writes.
+ * Refuses operations that would write one key twice in one revision, as etcd does: two puts of a
+ * key, or a put of a key that is also deleted. Branches of one nested transaction exclude each
+ * other, so they may repeat what the other writes.
  */
 export function checkIntervals(operations: RequestOp[]): Writes {
   const writes: Writes = { puts: new Set(), deletes: [] };

@@ -1,7 +1,10 @@
 import type { LeaseGrantRequest, LeaseGrantResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { type EtcdContext, proposeCommand } from "./context.ts";
 
-/** Lease.LeaseGrant. The id is chosen here when the client left it open, so that all members agree on it. */
+/**
+ * Lease.LeaseGrant. The id is chosen here when the client left it open, so that all members agree
+ * on it.
+ */
 export async function leaseGrant(
   context: EtcdContext,
   request: LeaseGrantRequest,

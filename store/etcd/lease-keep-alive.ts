@@ -4,8 +4,8 @@ import { header } from "../mvcc/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
 
 /**
- * Lease.LeaseKeepAlive, one round: only the leader renews, after making sure that it still is one (S7). A TTL of 0 says that the lease is
- * gone.
+ * Lease.LeaseKeepAlive, one round: only the leader renews, after making sure that it still is one
+ * (S7). A TTL of 0 says that the lease is gone.
  */
 export async function leaseKeepAlive(
   context: EtcdContext,

@@ -21,7 +21,9 @@ export function storeMetrics(context: EtcdContext): Registry {
   gauge("etcd_server_has_leader", "1 when this member knows a leader.", () =>
     raft().leader === NONE ? 0 : 1,
   );
-  gauge("etcd_server_is_leader", "1 when this member leads.", () => (replica.raft.isLeader ? 1 : 0));
+  gauge("etcd_server_is_leader", "1 when this member leads.", () =>
+    replica.raft.isLeader ? 1 : 0,
+  );
   gauge("etcd_server_proposals_committed_total", "Index of the last committed entry.", () =>
     raft().log.committed,
   );

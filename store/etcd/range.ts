@@ -6,7 +6,10 @@ import { header } from "../mvcc/state.ts";
 import { checkRange } from "./check.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 
-/** KV.Range. Long ones read their records over several turns of the loop, at the revision of the first. */
+/**
+ * KV.Range. Long ones read their records over several turns of the loop, at the revision of the
+ * first.
+ */
 export async function range(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
   checkRange(request);
   if (!request.serializable) await readBarrier(context);

@@ -9,7 +9,10 @@ import {
   Watch,
   type WatchRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { Health, HealthCheckResponse_ServingStatus as Serving } from "@raft2kube/proto/gen/health.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Serving,
+} from "@raft2kube/proto/gen/health.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { alarm } from "./alarm.ts";

@@ -41,10 +41,16 @@ export interface Slot {
 }
 
 /**
- * Applies one committed entry: the only way the state changes. Synchronous and a function of state and entry alone. `known` is the
- * command when this member proposed it, which saves decoding. An entry is applied once: indexes follow each other (S4).
+ * Applies one committed entry: the only way the state changes. Synchronous and a function of
+ * state and entry alone. `known` is the command when this member proposed it, which saves
+ * decoding. An entry is applied once: indexes follow each other (S4).
  */
-export function apply(state: State, slot: Slot, data: Buffer, known?: Command): Outcome | undefined {
+export function apply(
+  state: State,
+  slot: Slot,
+  data: Buffer,
+  known?: Command,
+): Outcome | undefined {
   assert(slot.index === state.appliedIndex + 1, `entry ${slot.index} after ${state.appliedIndex}`);
   state.appliedIndex = slot.index;
   state.appliedTerm = slot.term;

@@ -3,8 +3,8 @@ import type { CompactionRequest, CompactionResponse } from "@raft2kube/proto/gen
 import { type State, header } from "./state.ts";
 
 /**
- * Declares revisions below `revision` gone: from now on reads of them are refused (S6). The records themselves leave later, in
- * the background, see `Compactor`.
+ * Declares revisions below `revision` gone: from now on reads of them are refused (S6). The
+ * records themselves leave later, in the background, see `Compactor`.
  */
 export function compact(state: State, request: CompactionRequest): CompactionResponse {
   const { revision } = request;

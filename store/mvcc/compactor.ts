@@ -4,8 +4,9 @@ import { recordKey } from "./revision.ts";
 import type { State } from "./state.ts";
 
 /**
- * Removes the records of compacted revisions: from the index a bounded number of keys per turn of the loop, from the backend in
- * batches. One run at a time; a run interrupted by a restart is done again, since the meta record says how far it came.
+ * Removes the records of compacted revisions: from the index a bounded number of keys per turn of
+ * the loop, from the backend in batches. One run at a time; a run interrupted by a restart is
+ * done again, since the meta record says how far it came.
  */
 export class Compactor {
   readonly #state: State;

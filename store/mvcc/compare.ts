@@ -20,7 +20,10 @@ const ABSENT: KeyValue = {
   lease: 0n,
 };
 
-/** Whether a condition holds for every key of its range; a missing key is compared as all zeros, but has no value. */
+/**
+ * Whether a condition holds for every key of its range; a missing key is compared as all zeros,
+ * but has no value.
+ */
 export function compareHolds(state: State, source: RangeSource, compare: Compare): boolean {
   let found = false;
   let holds = true;

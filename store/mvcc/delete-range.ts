@@ -3,7 +3,9 @@ import { keyRange } from "./key-range.ts";
 import type { State } from "./state.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
-/** Deletes the keys of a range; returns their number, and their records when they were asked for. */
+/**
+ * Deletes the keys of a range; returns their number, and their records when they were asked for.
+ */
 export function deleteRange(
   state: State,
   transaction: WriteTransaction,

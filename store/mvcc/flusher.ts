@@ -13,8 +13,8 @@ export interface Flushed {
 }
 
 /**
- * Carries the state to the backend: records, leases, revision and applied index of one moment in one atomic, synced batch (S4).
- * The log may be cut only up to what `onFlushed` reports.
+ * Carries the state to the backend: records, leases, revision and applied index of one moment in
+ * one atomic, synced batch (S4). The log may be cut only up to what `onFlushed` reports.
  */
 export class Flusher {
   readonly #state: State;

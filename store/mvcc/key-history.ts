@@ -7,7 +7,10 @@ export interface KeyPoint extends Revision {
   version: number;
 }
 
-/** One life of a key, from its creation to its deletion: the revisions as main, sub, main, sub, ... */
+/**
+ * One life of a key, from its creation to its deletion: the revisions as main, sub, main, sub,
+ * ...
+ */
 interface Generation {
   created: number;
   /** The version of the last revision, a tombstone not counted. */
@@ -77,8 +80,9 @@ export class KeyHistory {
   }
 
   /**
-   * Forgets revisions that no read at `at` or later can see, calling `removed` for each. A tombstone exactly at `at` stays,
-   * since a watch may start there. Returns whether nothing is left.
+   * Forgets revisions that no read at `at` or later can see, calling `removed` for each. A
+   * tombstone exactly at `at` stays, since a watch may start there. Returns whether nothing is
+   * left.
    */
   compact(at: number, removed: (main: number, sub: number, tombstone: boolean) => void): boolean {
     const generations = [...(this.#older ?? []), this.#current];
@@ -95,7 +99,9 @@ function lastMain(generation: Generation): number {
   return generation.revisions[generation.revisions.length - 2]!;
 }
 
-/** Where `at` falls in one life: at a record, after its end (undefined), or before its beginning. */
+/**
+ * Where `at` falls in one life: at a record, after its end (undefined), or before its beginning.
+ */
 function pointIn(generation: Generation, at: number): KeyPoint | undefined | "before" {
   const { revisions, ended, created, version } = generation;
   const count = revisions.length / 2;

@@ -53,8 +53,8 @@ export class KeyIndex {
   }
 
   /**
-   * Compacts up to `keys_max` keys after `after` and returns the last one, or undefined at the end; `removed` hears of each
-   * record that is no longer needed.
+   * Compacts up to `keys_max` keys after `after` and returns the last one, or undefined at the
+   * end; `removed` hears of each record that is no longer needed.
    */
   compact(
     at: number,

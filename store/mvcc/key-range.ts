@@ -1,12 +1,18 @@
 /** The keys that a request names: one, an interval, or everything from a key on. */
 export interface KeyRange {
   from: string;
-  /** First key not in the range; undefined for no end. Equal to `from` in a range of one key: see `single`. */
+  /**
+   * First key not in the range; undefined for no end. Equal to `from` in a range of one key: see
+   * `single`.
+   */
   to: string | undefined;
   single: boolean;
 }
 
-/** A range as etcd's requests spell it: no end is one key, the end "\0" is everything from the key on. */
+/**
+ * A range as etcd's requests spell it: no end is one key, the end "\0" is everything from the key
+ * on.
+ */
 export function keyRange(key: Buffer, rangeEnd: Buffer): KeyRange {
   const from = key.toString("latin1");
   if (rangeEnd.length === 0) return { from, to: from, single: true };

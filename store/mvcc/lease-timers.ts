@@ -7,8 +7,8 @@ interface Deadline {
 }
 
 /**
- * When leases end, by this member's clock: kept by every member, acted on by the leader alone. A renewal only moves the
- * lease's deadline; the heap learns of it when the old deadline comes up.
+ * When leases end, by this member's clock: kept by every member, acted on by the leader alone. A
+ * renewal only moves the lease's deadline; the heap learns of it when the old deadline comes up.
  */
 export class LeaseTimers {
   readonly #clock: Clock;
@@ -19,7 +19,10 @@ export class LeaseTimers {
     this.#clock = clock;
   }
 
-  /** A lease was granted, or found at start: it has its whole TTL, or what its last checkpoint left. */
+  /**
+   * A lease was granted, or found at start: it has its whole TTL, or what its last checkpoint
+   * left.
+   */
   started(lease: Lease): void {
     const left_s = lease.remaining_s > 0 ? lease.remaining_s : lease.ttl_s;
     this.#set(lease.id, this.#clock.monotonic() + left_s * 1000);
@@ -34,8 +37,8 @@ export class LeaseTimers {
   }
 
   /**
-   * A new leader gives every lease its time anew plus `grace_ms`: renewals that the old leader took were not replicated
-   * (S7: it may outlive its grant by election + ttl, never end early).
+   * A new leader gives every lease its time anew plus `grace_ms`: renewals that the old leader
+   * took were not replicated (S7: it may outlive its grant by election + ttl, never end early).
    */
   restart(leases: Iterable<Lease>, grace_ms: number): void {
     const now_ms = this.#clock.monotonic();

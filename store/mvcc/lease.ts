@@ -4,7 +4,9 @@ import { MessageType } from "@raft2kube/proto/codec.ts";
 export interface Lease {
   id: bigint;
   ttl_s: number;
-  /** What was left at the last checkpoint, 0 when it was never checkpointed or was renewed since. */
+  /**
+   * What was left at the last checkpoint, 0 when it was never checkpointed or was renewed since.
+   */
   remaining_s: number;
   keys: Set<string>;
 }

@@ -1,8 +1,9 @@
 const CHUNK_MAX = 512;
 
 /**
- * Strings in order with a value each: sorted runs of bounded length, found by binary search. A little slower to change
- * than a tree, and several times smaller, which is what an index of every key needs.
+ * Strings in order with a value each: sorted runs of bounded length, found by binary search. A
+ * little slower to change than a tree, and several times smaller, which is what an index of every
+ * key needs.
  */
 export class OrderedMap<V> {
   #chunks: { keys: string[]; values: V[] }[] = [];
@@ -51,7 +52,10 @@ export class OrderedMap<V> {
     return true;
   }
 
-  /** Calls `visit` in order for keys in [from, to), to the end without `to`, until it returns false. */
+  /**
+   * Calls `visit` in order for keys in [from, to), to the end without `to`, until it returns
+   * false.
+   */
   visit(
     from: string,
     to: string | undefined,

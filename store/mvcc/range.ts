@@ -51,8 +51,8 @@ export function planRange(state: State, request: RangeRequest, current: number):
 }
 
 /**
- * How many records must be read: all, when they are to be sorted or filtered first. As etcd, a target without
- * an order sorts only what the limit let through, and one more.
+ * How many records must be read: all, when they are to be sorted or filtered first. As etcd, a
+ * target without an order sorts only what the limit let through, and one more.
  */
 function readLimit(request: RangeRequest): number {
   if (request.limit <= 0 || filtered(request)) return Infinity;

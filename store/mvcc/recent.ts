@@ -1,7 +1,10 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 
-/** One key changed in a revision. For a deletion `kv` has the key and the revision only, as etcd stores it. */
+/**
+ * One key changed in a revision. For a deletion `kv` has the key and the revision only, as etcd
+ * stores it.
+ */
 export interface Change {
   key: string;
   kv: KeyValue;
@@ -17,8 +20,9 @@ interface RecentRevision {
 const CHANGE_OVERHEAD_BYTES = 160;
 
 /**
- * The latest revisions, whole: records not yet in the backend, and behind them as many as fit in `retained_bytes`. Reads of
- * new records, the flush and watches that are a little behind are all served from here.
+ * The latest revisions, whole: records not yet in the backend, and behind them as many as fit in
+ * `retained_bytes`. Reads of new records, the flush and watches that are a little behind are all
+ * served from here.
  */
 export class RecentRevisions {
   readonly #retainedBytes_max: number;
@@ -57,7 +61,9 @@ export class RecentRevisions {
   add(main: number, changes: Change[]): void {
     assert(main === this.last + 1, `revision ${main} after ${this.last}`);
     let bytes = 0;
-    for (const { key, kv } of changes) bytes += key.length + kv.value.length + CHANGE_OVERHEAD_BYTES;
+    for (const { key, kv } of changes) {
+      bytes += key.length + kv.value.length + CHANGE_OVERHEAD_BYTES;
+    }
     this.#revisions.push({ changes, bytes });
     this.#unflushedBytes += bytes;
   }

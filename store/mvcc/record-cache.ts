@@ -1,11 +1,17 @@
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 
 const ENTRY_OVERHEAD_BYTES = 300;
-/** Records further into a transaction than this are not cached: their number would not fit the key. */
+/**
+ * Records further into a transaction than this are not cached: their number would not fit the
+ * key.
+ */
 const SUB_MAX = 1024;
 const MAIN_MAX = Math.floor(Number.MAX_SAFE_INTEGER / SUB_MAX);
 
-/** Decoded records of older revisions, the least recently used leaving first. A revision never changes. */
+/**
+ * Decoded records of older revisions, the least recently used leaving first. A revision never
+ * changes.
+ */
 export class RecordCache {
   readonly #bytes_max: number;
   #bytes = 0;

@@ -41,7 +41,8 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
     cacheBytes_max: RECORD_CACHE_BYTES_MAX,
   });
   if (!meta) {
-    await backend.writeBatch([{ key: META_KEY, value: encodeMeta(newMeta(state)) }], { sync: true });
+    const write = { key: META_KEY, value: encodeMeta(newMeta(state)) };
+    await backend.writeBatch([write], { sync: true });
     return state;
   }
   const { appliedIndex, appliedTerm, compactRevision, compactedRevision } = meta;

@@ -1,4 +1,6 @@
-/** A point in the history of the store: the transaction's revision, and the change's place in it. */
+/**
+ * A point in the history of the store: the transaction's revision, and the change's place in it.
+ */
 export interface Revision {
   main: number;
   sub: number;

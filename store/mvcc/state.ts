@@ -18,8 +18,8 @@ export interface Identity {
 export type RevisionListener = (main: number, changes: Change[]) => void;
 
 /**
- * The replicated state machine's data. `apply` changes it, synchronously and alike on every member; reads look at it; the
- * flush carries it to the backend.
+ * The replicated state machine's data. `apply` changes it, synchronously and alike on every
+ * member; reads look at it; the flush carries it to the backend.
  */
 export interface State {
   readonly identity: Identity;

@@ -12,7 +12,10 @@ import { type RangeSource, checkRevision, range } from "./range.ts";
 import { type State, header, innerHeader } from "./state.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
-/** The branch taken at each level: decided for the whole tree before anything is done, as etcd does. */
+/**
+ * The branch taken at each level: decided for the whole tree before anything is done, as etcd
+ * does.
+ */
 interface Path {
   succeeded: boolean;
   operations: RequestOp[];
@@ -29,7 +32,10 @@ export function isReadOnly(request: TxnRequest): boolean {
   return request.success.every(readsOnly) && request.failure.every(readsOnly);
 }
 
-/** Does a transaction: compare, check everything that may fail, then act. One revision at most (S3). */
+/**
+ * Does a transaction: compare, check everything that may fail, then act. One revision at most
+ * (S3).
+ */
 export function txn(state: State, request: TxnRequest): TxnResponse {
   const transaction = new WriteTransaction(state);
   const path = choosePath(state, transaction, request);

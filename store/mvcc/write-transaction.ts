@@ -6,8 +6,9 @@ import type { State } from "./state.ts";
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The changes of one revision (S3). They show in the index at once, so that later operations of the same transaction see
- * them; whoever may fail must check before the first change. `commit` makes the revision, if anything changed.
+ * The changes of one revision (S3). They show in the index at once, so that later operations of
+ * the same transaction see them; whoever may fail must check before the first change. `commit`
+ * makes the revision, if anything changed.
  */
 export class WriteTransaction {
   readonly #state: State;

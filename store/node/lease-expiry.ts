@@ -4,8 +4,8 @@ import type { State } from "../mvcc/state.ts";
 import type { Replica } from "./replica.ts";
 
 /**
- * Revokes expired leases through the log, on the leader alone: a deposed leader's proposal is refused by the others, so it can never end a
- * lease that its successor has renewed (S7).
+ * Revokes expired leases through the log, on the leader alone: a deposed leader's proposal is
+ * refused by the others, so it can never end a lease that its successor has renewed (S7).
  */
 export class LeaseExpiry {
   readonly #state: State;

@@ -80,19 +80,21 @@ function identityOf({ backend, name, token }: OpenOptions): Identity {
   return { memberId, clusterId: id(`cluster\0${memberId.toString(16)}\0${token}`) };
 }
 
+const ANEW = "restore it, or add this member anew with an empty data directory";
+
 /** The log must go on where the state ends (S4): both missing ends are refused. */
 function fit(state: State, log: RecoveredLog): Restored {
   const { appliedIndex: applied, appliedTerm, membership } = state;
   const last = log.base.index + log.entries.length;
   if (last < applied) {
     throw new CodedError("LOG_LOST", `the log ends at ${last}, the state is at ${applied}`, {
-      remedy: "the log was lost or replaced: restore it, or add this member anew with an empty data directory",
+      remedy: `the log was lost or replaced: ${ANEW}`,
     });
   }
   if (log.base.index > applied) {
     const message = `the log begins after ${log.base.index}, the state is at ${applied}`;
     throw new CodedError("STATE_LOST", message, {
-      remedy: "the backend was lost or replaced: restore it, or add this member anew with an empty data directory",
+      remedy: `the backend was lost or replaced: ${ANEW}`,
     });
   }
   return {

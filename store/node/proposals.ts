@@ -13,8 +13,9 @@ interface Proposal {
 }
 
 /**
- * Commands on their way: waiting to be proposed, or proposed and waiting to be applied. A proposal that is not applied in time
- * fails with a timeout; it may still be applied later, as with etcd.
+ * Commands on their way: waiting to be proposed, or proposed and waiting to be applied. A
+ * proposal that is not applied in time fails with a timeout; it may still be applied later, as
+ * with etcd.
  */
 export class Proposals {
   readonly #session: number;
@@ -22,7 +23,10 @@ export class Proposals {
   #waiting: number[] = [];
   readonly #bySequence = new Map<number, Proposal>();
 
-  /** `session` tells this start of the member from earlier ones, whose entries may still be in the log. */
+  /**
+   * `session` tells this start of the member from earlier ones, whose entries may still be in the
+   * log.
+   */
   constructor(session: number) {
     this.#session = session;
   }

@@ -8,12 +8,16 @@ interface WaitingRead {
   done: ReadCallback;
 }
 
-/** How long an attempt may go unanswered before it is made again under a fresh id (etcd's interval). */
+/**
+ * How long an attempt may go unanswered before it is made again under a fresh id (etcd's
+ * interval).
+ */
 const RETRY_MS = 500;
 
 /**
- * Linearizable reads on their way (S2). All that come in one turn of the loop share one attempt; an attempt that is not answered is
- * made again under an id never used before, since an old answer says nothing about a newer read.
+ * Linearizable reads on their way (S2). All that come in one turn of the loop share one attempt;
+ * an attempt that is not answered is made again under an id never used before, since an old
+ * answer says nothing about a newer read.
  */
 export class Reads {
   #nextId: number;

@@ -34,8 +34,8 @@ export interface ReplicaOptions {
 const APPLY_TURN_MS = 10;
 
 /**
- * Drives the core: proposals and reads in, batched per turn of the loop; entries to the log, messages to the transport, committed
- * entries to the state machine, answers out.
+ * Drives the core: proposals and reads in, batched per turn of the loop; entries to the log,
+ * messages to the transport, committed entries to the state machine, answers out.
  */
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -75,7 +75,9 @@ export class Replica {
     this.schedule();
   }
 
-  /** Calls back when the state is at least as new as at this moment, anywhere in the cluster (S2). */
+  /**
+   * Calls back when the state is at least as new as at this moment, anywhere in the cluster (S2).
+   */
   readBarrier(done: ReadCallback, timeout_ms = REQUEST_TIMEOUT_MS): void {
     if (this.#stopped) return done(etcdError("stopped"));
     this.#reads.add(this.#options.clock.monotonic() + timeout_ms, done);

@@ -1,14 +1,16 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** Bytes of the log that were once durable do not read back: the member must not go on with them. */
+/**
+ * Bytes of the log that were once durable do not read back: the member must not go on with them.
+ */
 export class LogDamagedError extends CodedError {
   override readonly name = "LogDamagedError";
 
   constructor(file: string, offset: number, what: string) {
     super("LOG_DAMAGED", `${file}: ${what} at byte ${offset}`, {
       remedy:
-        "the log lost entries this member had acknowledged: with other members healthy, remove this member, " +
-        "empty its data directory and add it again; alone, restore the latest snapshot",
+        "the log lost entries this member had acknowledged: with other members healthy, remove " +
+        "this member, empty its data directory and add it again; alone, restore a snapshot",
     });
   }
 }
@@ -24,7 +26,10 @@ export class LogFormatError extends CodedError {
   }
 }
 
-/** Writing or syncing the log failed: what the disk now holds is unknown, so the member ends (S10). */
+/**
+ * Writing or syncing the log failed: what the disk now holds is unknown, so the member ends
+ * (S10).
+ */
 export class LogWriteError extends CodedError {
   override readonly name = "LogWriteError";
 

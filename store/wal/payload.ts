@@ -1,5 +1,5 @@
 import { assertSafeInteger } from "@raft2kube/std/assert.ts";
-import type { Entry, HardState, LogBase, MembershipChange } from "../core/types.ts";
+import type { Entry, HardState, LogBase } from "../core/types.ts";
 import { decodeChange, encodeChange } from "./change.ts";
 
 /** The numbers inside record payloads: 64 bits, little-endian. */
@@ -15,7 +15,9 @@ const ENTRY_HEAD_BYTES = 17;
 const PLAIN = 0;
 const CHANGE = 1;
 
-/** index, term, kind, then the command; a change of membership stands before its (empty) command. */
+/**
+ * index, term, kind, then the command; a change of membership stands before its (empty) command.
+ */
 export function encodeEntry(entry: Entry): Buffer {
   const change = entry.change ? encodeChange(entry.change) : undefined;
   const body = change ?? entry.data;
@@ -30,7 +32,7 @@ export function encodeEntry(entry: Entry): Buffer {
 /** The entry in a payload; `data` is a view of it. */
 export function decodeEntry(payload: Buffer): Entry {
   const body = payload.subarray(ENTRY_HEAD_BYTES);
-  const change: MembershipChange | undefined = payload[16] === CHANGE ? decodeChange(body) : undefined;
+  const change = payload[16] === CHANGE ? decodeChange(body) : undefined;
   return {
     index: getU64(payload, 0),
     term: getU64(payload, 8),

@@ -7,9 +7,10 @@ export const RECORD = { HEAD: 1, ENTRY: 2, HARD_STATE: 3, SNAPSHOT: 4 } as const
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 /**
- * Before each payload: crc u32, length u32, kind u8 and three zeros, behind u32, position u64. The checksum covers
- * everything after itself, the record's absolute position in the log included, so that bytes left over in
- * a recycled file, or written to the wrong place, never pass for records.
+ * Before each payload: crc u32, length u32, kind u8 and three zeros, behind u32, position u64.
+ * The checksum covers everything after itself, the record's absolute position in the log
+ * included, so that bytes left over in a recycled file, or written to the wrong place, never pass
+ * for records.
  */
 export const RECORD_HEADER_BYTES = 24;
 

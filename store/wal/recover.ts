@@ -53,8 +53,9 @@ export function emptyLog(): RecoveredLog {
 }
 
 /**
- * Reads all segments, cuts the torn tail of the last write, and returns the log. Throws LogDamagedError when bytes that
- * were durable are missing or changed, LogFormatError for files that are not ours.
+ * Reads all segments, cuts the torn tail of the last write, and returns the log. Throws
+ * LogDamagedError when bytes that were durable are missing or changed, LogFormatError for files
+ * that are not ours.
  */
 export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
   const log = emptyLog();
@@ -94,7 +95,10 @@ function checkJoint(log: RecoveredLog, file: string, content: SegmentContent): v
   throw new LogDamagedError(file, 0, `${missing} bytes missing in the segment before, noticed`);
 }
 
-/** Records of the lost write may be whole further on: they must never be read as part of a later one. */
+/**
+ * Records of the lost write may be whole further on: they must never be read as part of a later
+ * one.
+ */
 function cutTail(disk: Disk, file: string, content: SegmentContent, size: number): void {
   const offset = content.end - content.start + SEGMENT_HEADER_BYTES;
   if (offset < size) disk.cutSync(file, offset, size);

@@ -4,8 +4,8 @@ import { SEGMENT_HEADER_BYTES } from "./segment.ts";
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 /**
- * Files ready to become segments. Overwriting a file whose blocks exist makes a sync cheap; the old content is harmless,
- * since a record's checksum covers its absolute position.
+ * Files ready to become segments. Overwriting a file whose blocks exist makes a sync cheap; the
+ * old content is harmless, since a record's checksum covers its absolute position.
  */
 export class SparePool {
   readonly #disk: Disk;
@@ -50,7 +50,10 @@ export class SparePool {
       const fill = (offset: number) => {
         if (offset >= bytes) return file.sync((failed) => done(failed, file, bytes));
         const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, bytes - offset));
-        file.write(zeros, offset, (failed) => (failed ? done(failed) : fill(offset + zeros.length)));
+        file.write(zeros, offset, (failed) => {
+          if (failed) return done(failed);
+          fill(offset + zeros.length);
+        });
       };
       fill(0);
     });
@@ -77,7 +80,10 @@ export class SparePool {
     void task.then(() => this.#pending.delete(task));
   }
 
-  /** Without its header, a file renamed to a segment and not yet begun cannot be read as what it was before. */
+  /**
+   * Without its header, a file renamed to a segment and not yet begun cannot be read as what it
+   * was before.
+   */
   #blank(name: string, done: Done): void {
     this.#disk.open(name, false, (error, file) => {
       if (error || !file) return done(error);

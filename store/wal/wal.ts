@@ -19,7 +19,9 @@ import { SparePool } from "./spare.ts";
 export interface WalOptions {
   disk: Disk;
   identity: LogIdentity;
-  /** The log cannot be trusted any more: the process must end. Nothing is acknowledged after this. */
+  /**
+   * The log cannot be trusted any more: the process must end. Nothing is acknowledged after this.
+   */
   onFatal: (reason: LogWriteError) => void;
   segmentBytes?: number;
 }
@@ -33,8 +35,8 @@ interface Pending {
 }
 
 /**
- * The write-ahead log. Writes come in order and are acknowledged in order; all that wait while the disk is busy go out
- * together, under one sync (group commit).
+ * The write-ahead log. Writes come in order and are acknowledged in order; all that wait while
+ * the disk is busy go out together, under one sync (group commit).
  */
 export class Wal {
   readonly #disk: Disk;
@@ -82,7 +84,9 @@ export class Wal {
   /** Adds a write of the core; `done` is called once it is durable. */
   append(write: Write, done: () => void): void {
     const records: LogRecord[] = [];
-    if (write.snapshot) records.push({ kind: RECORD.SNAPSHOT, payload: encodeBase(write.snapshot) });
+    if (write.snapshot) {
+      records.push({ kind: RECORD.SNAPSHOT, payload: encodeBase(write.snapshot) });
+    }
     for (const entry of write.entries) {
       records.push({ kind: RECORD.ENTRY, payload: encodeEntry(entry) });
     }
@@ -96,7 +100,10 @@ export class Wal {
     this.#pump();
   }
 
-  /** Slots up to `index` are no longer needed: segments that hold nothing else are reused or removed. */
+  /**
+   * Slots up to `index` are no longer needed: segments that hold nothing else are reused or
+   * removed.
+   */
   cut(index: number): void {
     while (this.#segments.length > 1 && this.#segments[0]!.lastIndex <= index) {
       const segment = this.#segments.shift()!;

@@ -9,8 +9,9 @@ import type { WatchHub } from "./hub.ts";
 import type { Watcher } from "./watcher.ts";
 
 /**
- * Brings watchers from a revision in the past to the present: from the backend as far as it must, then from the recent
- * revisions, which join the live events without a gap, as nothing else runs in between.
+ * Brings watchers from a revision in the past to the present: from the backend as far as it must,
+ * then from the recent revisions, which join the live events without a gap, as nothing else runs
+ * in between.
  */
 export class CatchUp {
   readonly #state: State;
@@ -24,7 +25,10 @@ export class CatchUp {
     this.#onFailure = onFailure;
   }
 
-  /** Goes on for a watcher until it is at the present, waiting for its stream whenever that is full. */
+  /**
+   * Goes on for a watcher until it is at the present, waiting for its stream whenever that is
+   * full.
+   */
   start(watcher: Watcher): void {
     if (this.#running.has(watcher)) return;
     this.#running.add(watcher);
@@ -98,7 +102,10 @@ export class CatchUp {
   }
 }
 
-/** Events of whole revisions, collected up to a bound: a revision is never split over two responses (S5). */
+/**
+ * Events of whole revisions, collected up to a bound: a revision is never split over two
+ * responses (S5).
+ */
 class RevisionBatch {
   readonly #state: State;
   readonly #watcher: Watcher;

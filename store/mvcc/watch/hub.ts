@@ -17,8 +17,8 @@ interface Group {
 }
 
 /**
- * All watches. A change is turned into an event once; watchers that are up to date get it at once while their stream has room,
- * the others catch up from the recent revisions or the backend.
+ * All watches. A change is turned into an event once; watchers that are up to date get it at once
+ * while their stream has room, the others catch up from the recent revisions or the backend.
  */
 export class WatchHub {
   readonly #state: State;
@@ -133,7 +133,8 @@ export class WatchHub {
     watcher.quiet = false;
     let bytes = RESPONSE_OVERHEAD_BYTES;
     for (const each of events) bytes += each.bytes;
-    for (const part of watcher.fragment ? fragments(filtered) : [{ events: filtered, more: false }]) {
+    const whole = [{ events: filtered, more: false }];
+    for (const part of watcher.fragment ? fragments(filtered) : whole) {
       const response = this.response(watcher.id, { events: part.events, fragment: part.more });
       watcher.stream.push(response, bytes);
     }
@@ -154,7 +155,10 @@ export class WatchHub {
     };
   }
 
-  /** The watch asked for revisions that are compacted away: it ends, naming the first it may ask for (S6). */
+  /**
+   * The watch asked for revisions that are compacted away: it ends, naming the first it may ask
+   * for (S6).
+   */
   cancelCompacted(watcher: Watcher): void {
     const { compactRevision } = this.#state;
     const response = this.response(watcher.id, { canceled: true, compactRevision });
@@ -162,7 +166,10 @@ export class WatchHub {
     this.remove(watcher);
   }
 
-  /** Answers a wish for progress once every watch of the stream is up to date: never ahead of events (S5). */
+  /**
+   * Answers a wish for progress once every watch of the stream is up to date: never ahead of
+   * events (S5).
+   */
   answerProgress(stream: WatchStreamQueue): void {
     if (!stream.progressWanted) return;
     for (const watcher of this.watchers(stream).values()) if (watcher.behind) return;

@@ -2,8 +2,9 @@ import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { STREAM_QUEUE_BYTES_MAX, STREAM_QUEUE_RESPONSES_MAX } from "../../limits.ts";
 
 /**
- * What one watch stream has to send and its reader has not taken. Events are refused when it is full: their watchers fall behind
- * and catch up when there is room. Answers to the reader's own requests always fit: it can have only so many.
+ * What one watch stream has to send and its reader has not taken. Events are refused when it is
+ * full: their watchers fall behind and catch up when there is room. Answers to the reader's own
+ * requests always fit: it can have only so many.
  */
 export class WatchStreamQueue {
   #responses: WatchResponse[] = [];

@@ -36,7 +36,12 @@ function killed(child: ChildProcess): Promise<void> {
 }
 
 /** Writes one key after the other until the connection goes; tells what was acknowledged. */
-async function write(client: EtcdClient, name: string, from: number, acknowledged: Map<string, number>) {
+async function write(
+  client: EtcdClient,
+  name: string,
+  from: number,
+  acknowledged: Map<string, number>,
+): Promise<void> {
   for (let value = from; ; value++) {
     try {
       await client.put({ key: bytes(name), value: bytes(`${value}`) });

@@ -20,7 +20,8 @@ export function rangeRules(running: () => Running, implementation: Implementatio
     }
     for (let i = 0; i < 3; i++) await put(`${prefix}b`, "2");
     await put(`${prefix}c`, "1");
-    return { prefix, names: (keys: string[]) => keys.map((key) => key.slice(prefix.length)).join("") };
+    const names = (keys: string[]) => keys.map((key) => key.slice(prefix.length)).join("");
+    return { prefix, names };
   }
 
   test("a key that is not there gives nothing, with the current revision", async () => {

@@ -85,7 +85,8 @@ export function txnRules(running: () => Running): void {
     const holds = async (condition: Condition) =>
       (await client().txn({ compare: [{ ...condition, key }] })).succeeded;
     expect(await holds({ target: Target.VERSION, result: Result.EQUAL, version: 0 })).toBe(true);
-    expect(await holds({ target: Target.CREATE, result: Result.LESS, createRevision: 1 })).toBe(true);
+    expect(await holds({ target: Target.CREATE, result: Result.LESS, createRevision: 1 }))
+      .toBe(true);
     expect(await holds({ target: Target.VALUE, result: Result.NOT_EQUAL, value: bytes("x") }))
       .toBe(false);
   });
@@ -148,9 +149,10 @@ export function txnRules(running: () => Running): void {
     const prefix = freshPrefix();
     const before = await use().revision();
     const future = { requestRange: { key: bytes("a"), revision: before + 100 } };
-    await expectError(client().txn({ success: [put(`${prefix}a`, "1"), future] }), "futureRevision");
+    const first = put(`${prefix}a`, "1");
+    await expectError(client().txn({ success: [first, future] }), "futureRevision");
     const missing = { requestPut: { key: bytes(`${prefix}b`), ignoreValue: true } };
-    await expectError(client().txn({ success: [put(`${prefix}a`, "1"), missing] }), "keyNotFound");
+    await expectError(client().txn({ success: [first, missing] }), "keyNotFound");
     expect(await use().revision()).toBe(before);
     expect((await use().list(prefix)).count).toBe(0);
   });

@@ -41,7 +41,9 @@ export function watchRules(running: () => Running, implementation: Implementatio
     const prefix = freshPrefix();
     const stream = watching();
     await stream.create(range(prefix));
-    const put = (name: string) => ({ requestPut: { key: bytes(prefix + name), value: bytes("v") } });
+    const put = (name: string) => ({
+      requestPut: { key: bytes(prefix + name), value: bytes("v") },
+    });
     await client().txn({ success: [put("a"), put("b"), put("c")] });
     const response = await stream.next();
     expect(response.events.map(describeEvent)).toEqual(["PUT a=v", "PUT b=v", "PUT c=v"]);
@@ -133,7 +135,8 @@ export function watchRules(running: () => Running, implementation: Implementatio
     expect(await stream.next()).toMatchObject({ watchId: -1n, created: true, canceled: true });
   });
 
-  test.runIf(implementation.progressIsSafe)("progress comes after all events before it", async () => {
+  const testSafe = test.runIf(implementation.progressIsSafe);
+  testSafe("progress comes after all events before it", async () => {
     const prefix = freshPrefix();
     const first = (await use().put(`${prefix}k`, "0")).header!.revision;
     for (let i = 1; i < 50; i++) await use().put(`${prefix}k`, `${i}`);
