@@ -1,0 +1,99 @@
+import { randomInt } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { connect, isIPv6 } from "node:net";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { questionsEnd } from "../wire/records.ts";
+import type { Upstream } from "./upstreams.ts";
+
+/** No answer came from a resolver: `ETIMEDOUT`, or what the socket said. */
+export class UpstreamError extends CodedError {
+  override readonly name = "UpstreamError";
+}
+
+/**
+ * Sends a query to a resolver and gives its answer, over TCP when it did not fit a datagram. The query
+ * gets an id of its own and a socket of its own, so that answers cannot be guessed (RFC 5452).
+ */
+export async function exchange(
+  query: Buffer,
+  upstream: Upstream,
+  limits: { clock: Clock; timeout_ms: number },
+): Promise<Buffer> {
+  const sent = Buffer.from(query);
+  sent.writeUInt16BE(randomInt(0x10000), 0);
+  const answer = await overUdp(sent, upstream, limits);
+  const truncated = (answer.readUInt8(2) & 0x02) !== 0;
+  return truncated ? overTcp(sent, upstream, limits) : answer;
+}
+
+/** Whether a message answers this very query: its id and its question, letter by letter. */
+function answers(message: Buffer, query: Buffer): boolean {
+  if (message.length < 12 || (message.readUInt8(2) & 0x80) === 0) return false;
+  if (message.readUInt16BE(0) !== query.readUInt16BE(0)) return false;
+  const end = questionsEnd(query);
+  return message.length >= end && message.compare(query, 12, end, 12, end) === 0;
+}
+
+function overUdp(
+  query: Buffer,
+  { address, port }: Upstream,
+  { clock, timeout_ms }: { clock: Clock; timeout_ms: number },
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+    const end = (finish: () => void) => {
+      timer.cancel();
+      socket.removeAllListeners();
+      socket.on("error", () => undefined); // late news of a socket nobody needs
+      socket.close();
+      finish();
+    };
+    const timer = clock.after(timeout_ms, () => end(() => reject(late(address, timeout_ms))));
+    socket.on("message", (message) => {
+      if (answers(message, query)) end(() => resolve(message));
+    });
+    socket.on("error", (thrown) => end(() => reject(broken(address, thrown))));
+    socket.on("connect", () => socket.send(query));
+    socket.connect(port, address);
+  });
+}
+
+function overTcp(
+  query: Buffer,
+  { address, port }: Upstream,
+  { clock, timeout_ms }: { clock: Clock; timeout_ms: number },
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, address);
+    let received = Buffer.alloc(0);
+    const end = (finish: () => void) => {
+      timer.cancel();
+      socket.destroy();
+      finish();
+    };
+    const timer = clock.after(timeout_ms, () => end(() => reject(late(address, timeout_ms))));
+    socket.on("connect", () => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(query.length);
+      socket.write(Buffer.concat([length, query]));
+    });
+    socket.on("data", (part) => {
+      received = Buffer.concat([received, part]);
+      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
+      const message = received.subarray(2, 2 + received.readUInt16BE(0));
+      if (answers(message, query)) end(() => resolve(message));
+      else end(() => reject(broken(address, new Error("it answered another question"))));
+    });
+    socket.on("error", (thrown) => end(() => reject(broken(address, thrown))));
+    socket.on("end", () => end(() => reject(broken(address, new Error("it hung up")))));
+  });
+}
+
+function late(address: string, timeout_ms: number): UpstreamError {
+  return new UpstreamError("ETIMEDOUT", `resolver ${address} did not answer in ${timeout_ms} ms`);
+}
+
+function broken(address: string, cause: Error): UpstreamError {
+  return new UpstreamError("EUPSTREAM", `resolver ${address}: ${cause.message}`, { cause });
+}

@@ -1,0 +1,76 @@
+import packet, { type Answer } from "dns-packet";
+import type { Forwarder } from "./forward/forwarder.ts";
+import { CNAME_CHAIN_MAX } from "./limits.ts";
+import { type Query, RCODE, type Rcode, relayReply, type Reply, replyOf, writeReply } from
+  "./wire/message.ts";
+import { answerZone, type Zone } from "./zone/answer.ts";
+import type { ClusterView } from "./zone/view.ts";
+
+export interface ResolverOptions {
+  /** Undefined until the view is whole: cluster names are SERVFAIL then, never NXDOMAIN. */
+  view: () => ClusterView | undefined;
+  zone: Zone;
+  forwarder: Forwarder;
+}
+
+/** Answers one query with a message of at most `limit` bytes. */
+export type Resolve = (query: Query, limit: number) => Promise<Buffer>;
+
+/** Puts the cluster's names and the world's together. */
+export function createResolver({ view, zone, forwarder }: ResolverOptions): Resolve {
+  return async (query, limit) => {
+    const cluster = view();
+    const { question } = query;
+    if (!cluster) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
+    if (question.type === "ANY" || question.type === "AXFR" || question.type === "IXFR") {
+      return writeReply(query, replyOf(RCODE.REFUSED), limit);
+    }
+    const found = answerZone(cluster, zone, question);
+    if (found?.kind === "reply") return writeReply(query, found.reply, limit);
+    if (found?.kind === "alias") {
+      const reply = await follow(cluster, query, found.record, found.target);
+      return writeReply(query, reply, limit);
+    }
+    const answer = await forwarder.ask(query);
+    if (!answer) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
+    return relayReply(query, answer, limit);
+  };
+
+  /** Goes on at the name that an ExternalName leads to, within the cluster or elsewhere. */
+  async function follow(
+    cluster: ClusterView,
+    query: Query,
+    first: Answer,
+    firstTarget: string,
+  ): Promise<Reply> {
+    const chain: Answer[] = [first];
+    let target = firstTarget.toLowerCase().replace(/\.$/, "");
+    while (chain.length < CNAME_CHAIN_MAX) {
+      const question = { ...query.question, name: target };
+      const found = answerZone(cluster, zone, question);
+      if (!found) return elsewhere(query, question.name, chain);
+      if (found.kind === "reply") {
+        const { rcode, answers, additionals } = found.reply;
+        return replyOf(rcode, {
+          authoritative: true, answers: [...chain, ...answers], additionals,
+        });
+      }
+      chain.push(found.record);
+      target = found.target.toLowerCase().replace(/\.$/, "");
+    }
+    return replyOf(RCODE.SERVFAIL, { answers: chain });
+  }
+
+  async function elsewhere(query: Query, name: string, chain: Answer[]): Promise<Reply> {
+    const question = { ...query.question, name };
+    const bytes = packet.encode({
+      id: 0, type: "query", flags: packet.RECURSION_DESIRED, questions: [question],
+      answers: [], authorities: [], additionals: [],
+    });
+    const answer = await forwarder.ask({ ...query, question, bytes, udpPayloadSize: undefined });
+    if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
+    const { answers } = packet.decode(answer);
+    const rcode = (answer.readUInt8(3) & 0x0f) as Rcode;
+    return replyOf(rcode, { answers: [...chain, ...answers] });
+  }
+}

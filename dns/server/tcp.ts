@@ -1,0 +1,80 @@
+import { createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { TCP_BYTES_MAX, TCP_CONNECTIONS_MAX, TCP_IDLE_MS, TCP_PIPELINE_MAX } from "../limits.ts";
+import type { Resolve } from "../resolver.ts";
+import { RCODE, readQuery, replyOf, writeRefusal, writeReply } from "../wire/message.ts";
+import type { Listener } from "./udp.ts";
+
+/** Serves DNS over TCP (RFC 7766): messages behind their length, answered in any order. */
+export function listenTcp(
+  at: { address: string; port: number },
+  resolve: Resolve,
+  log: Logger,
+): Promise<Listener> {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+    serve(socket, resolve, log);
+  });
+  server.maxConnections = TCP_CONNECTIONS_MAX;
+  return new Promise((done, reject) => {
+    server.once("error", reject);
+    server.listen(at.port, at.address, () => {
+      server.removeListener("error", reject);
+      server.on("error", (error) => log.error("the server failed", { error: error.message }));
+      done({
+        port: (server.address() as AddressInfo).port,
+        close: () => new Promise((closed) => {
+          for (const socket of open) socket.destroy();
+          server.close(() => closed());
+        }),
+      });
+    });
+  });
+}
+
+function serve(socket: Socket, resolve: Resolve, log: Logger): void {
+  let received = Buffer.alloc(0);
+  let answering = 0;
+  const write = (message: Buffer) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(message.length);
+    if (socket.writable) socket.write(Buffer.concat([length, message]));
+  };
+  const answer = async (bytes: Buffer) => {
+    const query = readQuery(bytes);
+    if (query === undefined) return socket.destroy();
+    if (typeof query === "number") return write(writeRefusal(bytes, query));
+    try {
+      write(await resolve(query, TCP_BYTES_MAX));
+    } catch (thrown) {
+      log.error("a query failed", { name: query.question.name, error: messageOf(thrown) });
+      write(writeReply(query, replyOf(RCODE.SERVFAIL), TCP_BYTES_MAX));
+    }
+  };
+  const take = () => {
+    while (answering < TCP_PIPELINE_MAX && received.length >= 2) {
+      const length = received.readUInt16BE(0);
+      if (received.length < 2 + length) break;
+      const bytes = Buffer.from(received.subarray(2, 2 + length));
+      received = received.subarray(2 + length);
+      answering++;
+      void answer(bytes).finally(() => {
+        answering--;
+        take();
+      });
+    }
+    // A client that asks faster than it is answered waits, and keeps its queries.
+    if (answering >= TCP_PIPELINE_MAX) socket.pause();
+    else socket.resume();
+  };
+  socket.on("data", (part) => {
+    received = Buffer.concat([received, part]);
+    take();
+  });
+  socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
+  socket.on("error", (error) => log.debug("a client went away", { error: error.message }));
+}

@@ -1,0 +1,68 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { Informer } from "@raft2kube/client-kube/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { clusterIps } from "./backends.ts";
+import type { ClusterView } from "./view.ts";
+
+const SERVICE_NAME = "kubernetes.io/service-name";
+
+/** A view that follows the API, and its end. */
+export interface InformerView extends ClusterView {
+  /** Resolves when the view is whole for the first time. */
+  synced: Promise<void>;
+  hasSynced(): boolean;
+  close(): Promise<void>;
+}
+
+/** Keeps Services, EndpointSlices and the names of namespaces in memory, without their notes. */
+export function informerView(client: KubeClient, clock: Clock): InformerView {
+  const services = new Informer<Service>({
+    resource: client.resource<Service>(SERVICES), transform: withoutNotes, clock,
+  });
+  const slices = new Informer<EndpointSlice>({
+    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES), transform: withoutNotes, clock,
+  });
+  const namespaces = new Informer<KubeObject>({
+    resource: client.resource<KubeObject>(NAMESPACES), metadataOnly: true,
+    transform: withoutNotes, clock,
+  });
+  services.index("address", clusterIps);
+  slices.index("address", (slice) => slice.endpoints?.flatMap(({ addresses }) => addresses) ?? []);
+  slices.index("service", ({ metadata }) => {
+    const name = metadata.labels?.[SERVICE_NAME];
+    return name === undefined ? [] : [`${metadata.namespace}/${name}`];
+  });
+  let serial = Math.floor(clock.now() / 1000);
+  const changed = () => {
+    serial = Math.max(serial + 1, Math.floor(clock.now() / 1000));
+  };
+  const all = [services, slices, namespaces];
+  for (const informer of all) {
+    informer.handle({ added: changed, updated: changed, deleted: changed });
+    informer.start();
+  }
+  return {
+    synced: Promise.all(all.map((informer) => informer.synced)).then(() => undefined),
+    hasSynced: () => all.every((informer) => informer.hasSynced),
+    hasNamespace: (name) => namespaces.store.get(name) !== undefined,
+    service: (namespace, name) => services.store.get(`${namespace}/${name}`),
+    slices: (namespace, service) => slices.store.by("service", `${namespace}/${service}`),
+    serviceAt: (address) => services.store.by("address", address)[0],
+    slicesAt: (address) => slices.store.by("address", address),
+    serial: () => serial >>> 0,
+    async close() {
+      await Promise.all(all.map((informer) => informer.close()));
+    },
+  };
+}
+
+/** Annotations and managed fields are most of an object, and no name is made of them. */
+function withoutNotes<T extends KubeObject>(object: T): T {
+  delete object.metadata.managedFields;
+  delete object.metadata.annotations;
+  return object;
+}
