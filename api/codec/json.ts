@@ -87,7 +87,7 @@ export function decodeStruct(struct: Struct, value: unknown, context: DecodeCont
   for (const [name, field] of struct.fields) {
     const given = Object.hasOwn(source, name) ? source[name] : undefined;
     const decoded = given === undefined || given === null
-      ? absent(field)
+      ? absentValue(field)
       : decodeField(field, name, given, context);
     if (decoded !== undefined) result[name] = decoded;
   }
@@ -121,18 +121,18 @@ function decodeField(
   context.path.pop();
   context.goPath.pop();
   const { omitempty, pointer } = field.fact;
-  return omitempty === true && pointer !== true && isEmpty(field.shape, decoded) ? undefined : decoded;
+  return omitempty === true && pointer !== true && isEmptyValue(field.shape, decoded) ? undefined : decoded;
 }
 
 /** Go's empty values; an empty structure is not among them. */
-function isEmpty(shape: Shape, value: unknown): boolean {
+export function isEmptyValue(shape: Shape, value: unknown): boolean {
   if (shape.is === "map") return Object.keys(value as object).length === 0;
   if (Array.isArray(value)) return value.length === 0;
   return value === "" || value === 0 || value === false;
 }
 
 /** What Go writes for a field that nobody set. */
-function absent(field: Field): unknown {
+export function absentValue(field: Field): unknown {
   const { omitempty, omitzero, pointer } = field.fact;
   if (pointer === true || omitzero === true) return undefined;
   const { shape } = field;
@@ -155,7 +155,7 @@ function zeroOf(scalar: Scalar): unknown {
 function emptyStruct(struct: Struct): JsonObject {
   const result: JsonObject = {};
   for (const [name, field] of struct.fields) {
-    const value = absent(field);
+    const value = absentValue(field);
     if (value !== undefined) result[name] = value;
   }
   return result;
