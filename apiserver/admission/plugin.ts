@@ -1,0 +1,34 @@
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { Resource } from "../registry/resource.ts";
+
+/** A write on its way into the store, as admission plugins see it. */
+export interface AdmissionRequest {
+  operation: "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+  resource: Resource;
+  subresource: string;
+  namespace: string;
+  /** Empty while `generateName` has not been completed. */
+  name: string;
+  /** What is to be stored; plugins' `admit` may change it in place. Undefined for DELETE. */
+  object: KubeObject | undefined;
+  /** What is stored now; undefined for CREATE. Frozen. */
+  old: KubeObject | undefined;
+  user: RequestUser;
+  dryRun: boolean;
+  /** Texts for `Warning:` headers. */
+  warnings: string[];
+}
+
+/** One rule of admission. `admit` runs before validation and may change the object; `validate` runs after. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  /** Throws ApiError to refuse. */
+  admit?(request: AdmissionRequest): Promise<void> | void;
+  validate?(request: AdmissionRequest): Promise<void> | void;
+}
+
+/** Whether a request is about this resource itself or, when given, this subresource. */
+export function concerns(request: AdmissionRequest, group: string, plural: string, subresource = "") {
+  const { kind } = request.resource;
+  return kind.group === group && kind.plural === plural && request.subresource === subresource;
+}

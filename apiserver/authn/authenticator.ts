@@ -1,0 +1,52 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { unauthorized } from "../errors/catalog.ts";
+import { headerOf, type Incoming } from "../http/context.ts";
+import { clientCertificateUser } from "./client-certificate.ts";
+import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
+import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
+
+/** Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as X-Remote-User are not read. */
+export class Authenticator {
+  readonly #tokens: TokenVerifier;
+
+  constructor(tokens: TokenVerifier) {
+    this.#tokens = tokens;
+  }
+
+  /** Throws 401 when credentials are shown and not believed. */
+  async authenticate(request: Incoming): Promise<RequestUser> {
+    const certified = clientCertificateUser(request);
+    if (certified === "unverified") throw unauthorized();
+    if (certified !== undefined) return authenticated(certified);
+    const token = bearerToken(request);
+    if (token === undefined) return ANONYMOUS;
+    const known = await this.#tokens.verify(token);
+    if (known === undefined) throw unauthorized();
+    return authenticated(known.user);
+  }
+
+  /** Whose token it is for these audiences; undefined when it is not to be believed. */
+  async verifyToken(
+    token: string, audiences: readonly string[],
+  ): Promise<VerifiedToken | undefined> {
+    return await this.#tokens.verify(token, audiences);
+  }
+}
+
+function authenticated(user: RequestUser): RequestUser {
+  if (user.groups.includes(AUTHENTICATED_GROUP)) return user;
+  return { ...user, groups: [...user.groups, AUTHENTICATED_GROUP] };
+}
+
+const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
+
+/** The token of the Authorization header, or of a WebSocket's protocols as browsers must send it. */
+function bearerToken(request: Incoming): string | undefined {
+  const match = /^Bearer +(\S+)$/i.exec(headerOf(request, "authorization").trim());
+  if (match) return match[1];
+  if (headerOf(request, "authorization") !== "") return "";
+  const protocols = headerOf(request, "sec-websocket-protocol").split(",");
+  const hidden = protocols.map((each) => each.trim()).find((each) => each.startsWith(WEBSOCKET_TOKEN));
+  if (hidden === undefined) return undefined;
+  return Buffer.from(hidden.slice(WEBSOCKET_TOKEN.length), "base64url").toString("utf8");
+}

@@ -1,0 +1,46 @@
+import type { TLSSocket } from "node:tls";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Incoming } from "../http/context.ts";
+
+/** What a connection's certificate says; it cannot change while the connection lasts. */
+const bySocket = new WeakMap<TLSSocket, RequestUser | "unverified" | "none">();
+
+/** Certificates made for other purposes are not believed here (extended key usage clientAuth). */
+const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
+
+/**
+ * The user of a verified client certificate: CN is the name, each O a group. "unverified" when a
+ * certificate was shown that no client CA vouches for, undefined when none was shown.
+ */
+export function clientCertificateUser(request: Incoming): RequestUser | "unverified" | undefined {
+  const socket = socketOf(request);
+  let known = bySocket.get(socket);
+  if (known === undefined) {
+    known = userOf(socket);
+    bySocket.set(socket, known);
+  }
+  return known === "none" ? undefined : known;
+}
+
+function socketOf(request: Incoming): TLSSocket {
+  // An HTTP/2 request's socket is a proxy; the session has the real one.
+  if ("stream" in request && request.stream.session) return request.stream.session.socket as TLSSocket;
+  return request.socket as TLSSocket;
+}
+
+function userOf(socket: TLSSocket): RequestUser | "unverified" | "none" {
+  const certificate = socket.getPeerCertificate();
+  if (!certificate || Object.keys(certificate).length === 0) return "none";
+  if (!socket.authorized) return "unverified";
+  const usages: string[] | undefined = certificate.ext_key_usage;
+  if (usages !== undefined && !usages.includes(CLIENT_AUTH_OID)) return "unverified";
+  const subject = certificate.subject as unknown as Record<string, string | string[] | undefined>;
+  const [name] = listOf(subject["CN"]);
+  if (name === undefined || name === "") return "unverified";
+  return { name, groups: listOf(subject["O"]) };
+}
+
+function listOf(value: string | string[] | undefined): string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}

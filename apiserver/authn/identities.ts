@@ -1,0 +1,51 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+
+/** Groups that the server itself puts a user into. */
+export const AUTHENTICATED_GROUP = "system:authenticated";
+export const UNAUTHENTICATED_GROUP = "system:unauthenticated";
+export const MASTERS_GROUP = "system:masters";
+export const NODES_GROUP = "system:nodes";
+export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
+
+/** A request without credentials. */
+export const ANONYMOUS: RequestUser = {
+  name: "system:anonymous",
+  groups: [UNAUTHENTICATED_GROUP],
+};
+
+/** The server acting for itself: creating what must be there at start. */
+export const APISERVER_USER: RequestUser = {
+  name: "system:apiserver",
+  groups: [MASTERS_GROUP, AUTHENTICATED_GROUP],
+};
+
+const SERVICE_ACCOUNT = "system:serviceaccount:";
+
+export function serviceAccountName(namespace: string, name: string): string {
+  return `${SERVICE_ACCOUNT}${namespace}:${name}`;
+}
+
+/** The groups of every service account in a namespace. */
+export function serviceAccountGroups(namespace: string): string[] {
+  return [SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${namespace}`];
+}
+
+/** The namespace and name behind a service account's user name. */
+export function parseServiceAccount(
+  user: string,
+): { namespace: string; name: string } | undefined {
+  if (!user.startsWith(SERVICE_ACCOUNT)) return undefined;
+  const parts = user.slice(SERVICE_ACCOUNT.length).split(":");
+  return parts.length === 2 && parts[0] !== "" && parts[1] !== ""
+    ? { namespace: parts[0]!, name: parts[1]! }
+    : undefined;
+}
+
+const NODE = "system:node:";
+
+/** The node behind a kubelet's identity: the user name and the group must both say so. */
+export function nodeNameOf(user: RequestUser): string | undefined {
+  if (!user.name.startsWith(NODE) || !user.groups.includes(NODES_GROUP)) return undefined;
+  const name = user.name.slice(NODE.length);
+  return name === "" ? undefined : name;
+}

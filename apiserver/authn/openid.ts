@@ -1,0 +1,25 @@
+import type { Core } from "../core.ts";
+
+const KEYS_PATH = "/openid/v1/jwks";
+
+/** The discovery document by which others verify this cluster's tokens (OpenID Connect Discovery 1.0). */
+export function openidConfiguration(core: Core): object {
+  const { issuer, keys } = core.tokens;
+  const { advertiseAddress, advertisePort } = core.options;
+  return {
+    issuer,
+    jwks_uri: `https://${advertiseAddress}:${advertisePort ?? 6443}${KEYS_PATH}`,
+    response_types_supported: ["id_token"],
+    subject_types_supported: ["public"],
+    id_token_signing_alg_values_supported: [...new Set(keys.verifiers.map((key) => key.algorithm))],
+  };
+}
+
+/** The public keys of service account tokens (RFC 7517). */
+export function openidKeys(core: Core): object {
+  return {
+    keys: core.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
+      use: "sig", kid: id, alg: algorithm, ...key.export({ format: "jwk" }),
+    })),
+  };
+}

@@ -1,0 +1,45 @@
+import { randomUUID } from "node:crypto";
+import { SignJWT } from "jose";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { serviceAccountName } from "./identities.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import { CLAIMS, type KubernetesClaims } from "./token-claims.ts";
+
+/** Signs service account tokens. */
+export class TokenIssuer {
+  readonly issuer: string;
+  /** What a request that names no audience gets. */
+  readonly audiences: readonly string[];
+  readonly keys: SigningKeys;
+  readonly #clock: Clock;
+
+  constructor(init: {
+    issuer: string; audiences: readonly string[]; keys: SigningKeys; clock: Clock;
+  }) {
+    this.issuer = init.issuer;
+    this.audiences = init.audiences;
+    this.keys = init.keys;
+    this.#clock = init.clock;
+  }
+
+  /** A token for the account that `claims` name, valid for `lifetime_s` from now. */
+  async issue(
+    claims: KubernetesClaims, audiences: readonly string[], lifetime_s: number,
+  ): Promise<{ token: string; expires_ms: number; id: string }> {
+    const now_s = Math.floor(this.#clock.now() / 1000);
+    const { signer } = this.keys;
+    const id = randomUUID();
+    const subject = serviceAccountName(claims.namespace, claims.serviceaccount.name);
+    const token = await new SignJWT({ [CLAIMS]: { ...claims } })
+      .setProtectedHeader({ alg: signer.algorithm, kid: signer.id })
+      .setIssuer(this.issuer)
+      .setSubject(subject)
+      .setAudience([...audiences])
+      .setJti(id)
+      .setIssuedAt(now_s)
+      .setNotBefore(now_s)
+      .setExpirationTime(now_s + lifetime_s)
+      .sign(signer.privateKey);
+    return { token, expires_ms: (now_s + lifetime_s) * 1000, id };
+  }
+}

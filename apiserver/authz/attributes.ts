@@ -1,0 +1,30 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+
+/** What an authorizer decides about (upstream's authorizer.Attributes). */
+export interface Attributes {
+  user: RequestUser;
+  verb: string;
+  resourceRequest: boolean;
+  group: string;
+  version: string;
+  resource: string;
+  subresource: string;
+  namespace: string;
+  name: string;
+  path: string;
+  /** The selector of a list or watch, for rules that allow only a part of a collection. */
+  fieldSelector: string;
+}
+
+/** `allow` and `deny` end the chain; with no opinion the next authorizer is asked. */
+export type Decision =
+  | { verdict: "allow"; reason: string }
+  | { verdict: "deny"; reason: string }
+  | { verdict: "no-opinion"; reason: string };
+
+export interface AuthorizerPlugin {
+  readonly name: string;
+  decide(attributes: Attributes): Promise<Decision> | Decision;
+}
+
+export const NO_OPINION: Decision = { verdict: "no-opinion", reason: "" };

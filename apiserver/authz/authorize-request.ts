@@ -1,0 +1,39 @@
+import type { Core } from "../core.ts";
+import { type ApiError } from "../errors/api-error.ts";
+import { forbidden } from "../errors/catalog.ts";
+import type { RequestContext } from "../http/context.ts";
+import type { Attributes } from "./attributes.ts";
+
+/** The attributes of a request, as its URL states them. */
+export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
+  const { info, user } = context;
+  const { verb, resourceRequest, group, version, resource, subresource, namespace, name, path } = info;
+  return {
+    user, verb, resourceRequest, group, version, resource, subresource, namespace, name, path,
+    fieldSelector: context.query.get("fieldSelector") ?? "",
+  };
+}
+
+/** Throws 403, in upstream's words, unless the chain of authorizers allows the request. */
+export async function authorize(core: Core, context: RequestContext): Promise<void> {
+  const attributes = attributesOf(context);
+  const decision = await core.authorizer.decide(attributes);
+  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
+}
+
+/** The 403 for attributes that were not allowed; anonymous users learn no more than others. */
+export function refusal(attributes: Attributes, reason: string): ApiError {
+  const why = `${sentence(attributes)}${reason === "" ? "" : `: ${reason}`}`;
+  if (!attributes.resourceRequest) return forbidden({ group: "", name: "" }, "", why);
+  const { group, resource, name } = attributes;
+  return forbidden({ group, name: resource }, name, why);
+}
+
+function sentence(attributes: Attributes): string {
+  const { user, verb, resource, subresource, group, namespace, path } = attributes;
+  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
+  if (!attributes.resourceRequest) return `${who} path ${JSON.stringify(path)}`;
+  const what = subresource === "" ? resource : `${resource}/${subresource}`;
+  const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
+  return `${who} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}`;
+}

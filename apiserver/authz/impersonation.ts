@@ -1,0 +1,90 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import {
+  AUTHENTICATED_GROUP, parseServiceAccount, serviceAccountGroups, UNAUTHENTICATED_GROUP,
+} from "../authn/identities.ts";
+import type { Core } from "../core.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { headerOf, type Incoming, type RequestContext } from "../http/context.ts";
+import type { Attributes } from "./attributes.ts";
+import { refusal } from "./authorize-request.ts";
+
+const EXTRA_PREFIX = "impersonate-extra-";
+
+/**
+ * Lets a user act as another whom they may impersonate: every part of the identity asked for (user, groups,
+ * uid, extras) is authorized by itself, as upstream does.
+ */
+export async function impersonate(core: Core, context: RequestContext): Promise<void> {
+  const { request } = context;
+  const name = headerOf(request, "impersonate-user");
+  const groups = groupsOf(request);
+  const uid = headerOf(request, "impersonate-uid");
+  const extra = extrasOf(request);
+  if (name === "") {
+    if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
+      throw badRequest("requested groups, uid or extra without impersonating a user");
+    }
+    return;
+  }
+  const asked: Partial<Attributes>[] = [userAttributes(name)];
+  for (const group of groups) asked.push({ resource: "groups", name: group });
+  if (uid !== "") asked.push({ group: "authentication.k8s.io", resource: "uids", name: uid });
+  for (const [key, values] of Object.entries(extra)) {
+    for (const value of values) {
+      asked.push({
+        group: "authentication.k8s.io", resource: "userextras", subresource: key, name: value,
+      });
+    }
+  }
+  for (const each of asked) await requireImpersonate(core, context.user, each);
+  context.user = impersonated(name, groups, uid, extra);
+}
+
+function userAttributes(name: string): Partial<Attributes> {
+  const account = parseServiceAccount(name);
+  if (account === undefined) return { resource: "users", name };
+  return { resource: "serviceaccounts", namespace: account.namespace, name: account.name };
+}
+
+async function requireImpersonate(core: Core, user: RequestUser, part: Partial<Attributes>) {
+  const attributes: Attributes = {
+    user, verb: "impersonate", resourceRequest: true, group: "", version: "v1", resource: "",
+    subresource: "", namespace: "", name: "", path: "", fieldSelector: "", ...part,
+  };
+  const decision = await core.authorizer.decide(attributes);
+  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
+}
+
+function impersonated(
+  name: string, asked: string[], uid: string, extra: Record<string, string[]>,
+): RequestUser {
+  const account = parseServiceAccount(name);
+  const groups = asked.length === 0 && account ? serviceAccountGroups(account.namespace) : [...asked];
+  const marked = groups.includes(AUTHENTICATED_GROUP) || groups.includes(UNAUTHENTICATED_GROUP);
+  if (!marked) groups.push(name === "system:anonymous" ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP);
+  return { name, groups, ...(uid === "" ? {} : { uid }), extra };
+}
+
+/** Impersonate-Group may stand several times; Node joins such headers, so the raw ones are read. */
+function groupsOf(request: Incoming): string[] {
+  return rawHeaders(request)
+    .filter(([name]) => name === "impersonate-group")
+    .map(([, value]) => value);
+}
+
+function extrasOf(request: Incoming): Record<string, string[]> {
+  const extras = new Map<string, string[]>();
+  for (const [name, value] of rawHeaders(request)) {
+    if (!name.startsWith(EXTRA_PREFIX)) continue;
+    const key = decodeURIComponent(name.slice(EXTRA_PREFIX.length));
+    extras.set(key, [...(extras.get(key) ?? []), value]);
+  }
+  return Object.fromEntries(extras);
+}
+
+function rawHeaders(request: Incoming): [string, string][] {
+  const raw = request.rawHeaders;
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i]!.toLowerCase(), raw[i + 1]!]);
+  return pairs;
+}

@@ -1,0 +1,110 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { CacheEvent } from "../../cache/event.ts";
+import type { Registry } from "../../registry/registry.ts";
+import { podReferences, reference, type ReferringPod } from "./references.ts";
+
+interface Volume extends KubeObject {
+  spec?: {
+    claimRef?: { namespace?: string; name?: string };
+    csi?: Record<string, { namespace?: string; name?: string } | undefined>;
+  };
+}
+
+interface Attachment extends KubeObject {
+  spec?: { nodeName?: string };
+}
+
+interface Held {
+  node: string;
+  references: ReadonlySet<string>;
+}
+
+/** Which objects each node's pods refer to, kept current by the watch caches. */
+export class NodeGraph {
+  /** By pod key. */
+  readonly #pods = new Map<string, Held>();
+  readonly #podsOfNode = new Map<string, Set<string>>();
+  /** `persistentvolumes//pv1` and the secrets it needs, by the claim that is bound to it. */
+  readonly #volumesOfClaim = new Map<string, { key: string; references: string[] }>();
+  readonly #claimOfVolume = new Map<string, string>();
+  readonly #nodeOfAttachment = new Map<string, string>();
+  readonly #stops: (() => void)[] = [];
+
+  static async follow(registry: Registry): Promise<NodeGraph> {
+    const graph = new NodeGraph();
+    const watch = async (
+      apiVersion: string, plural: string, take: (event: CacheEvent) => void,
+    ) => {
+      const cache = await registry.of(apiVersion, plural).cache();
+      graph.#stops.push(cache.subscribe(take));
+    };
+    await watch("v1", "pods", (event) => graph.#takePod(event));
+    await watch("v1", "persistentvolumes", (event) => graph.#takeVolume(event));
+    await watch("storage.k8s.io/v1", "volumeattachments", (event) => graph.#takeAttachment(event));
+    return graph;
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  #takePod(event: CacheEvent): void {
+    const { key } = event.entry;
+    const before = this.#pods.get(key);
+    if (before) this.#podsOfNode.get(before.node)?.delete(key);
+    this.#pods.delete(key);
+    if (event.type === "DELETED") return;
+    const pod = event.entry.object<ReferringPod>();
+    const node = pod.spec?.nodeName ?? "";
+    if (node === "") return;
+    this.#pods.set(key, { node, references: podReferences(pod) });
+    const pods = this.#podsOfNode.get(node) ?? new Set<string>();
+    this.#podsOfNode.set(node, pods.add(key));
+  }
+
+  #takeVolume(event: CacheEvent): void {
+    const { key, name } = event.entry;
+    const before = this.#claimOfVolume.get(key);
+    if (before !== undefined) this.#volumesOfClaim.delete(before);
+    this.#claimOfVolume.delete(key);
+    if (event.type === "DELETED") return;
+    const { spec } = event.entry.object<Volume>();
+    const claim = spec?.claimRef;
+    if (!claim?.name) return;
+    const claimKey = reference("persistentvolumeclaims", claim.namespace ?? "", claim.name);
+    const references = [reference("persistentvolumes", "", name)];
+    for (const value of Object.values(spec?.csi ?? {})) {
+      if (value?.name && value.namespace) references.push(reference("secrets", value.namespace, value.name));
+    }
+    this.#volumesOfClaim.set(claimKey, { key, references });
+    this.#claimOfVolume.set(key, claimKey);
+  }
+
+  #takeAttachment(event: CacheEvent): void {
+    const { name } = event.entry;
+    const node = event.entry.object<Attachment>().spec?.nodeName;
+    if (event.type === "DELETED" || !node) this.#nodeOfAttachment.delete(name);
+    else this.#nodeOfAttachment.set(name, node);
+  }
+
+  /** Whether a pod on `node` refers to the object, directly or through its claims' volumes. */
+  reaches(node: string, resource: string, namespace: string, name: string): boolean {
+    if (resource === "volumeattachments") return this.#nodeOfAttachment.get(name) === node;
+    const wanted = reference(resource, namespace, name);
+    for (const key of this.#podsOfNode.get(node) ?? []) {
+      const references = this.#pods.get(key)?.references;
+      if (references === undefined) continue;
+      if (references.has(wanted)) return true;
+      if (this.#throughVolumes(references, wanted)) return true;
+    }
+    return false;
+  }
+
+  #throughVolumes(references: ReadonlySet<string>, wanted: string): boolean {
+    for (const each of references) {
+      if (!each.startsWith("persistentvolumeclaims/")) continue;
+      if (this.#volumesOfClaim.get(each)?.references.includes(wanted)) return true;
+    }
+    return false;
+  }
+}

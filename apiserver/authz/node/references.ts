@@ -1,0 +1,83 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+
+/** The parts of a pod that name other objects (core/v1 Pod). */
+export interface ReferringPod extends KubeObject {
+  spec?: PodSpec;
+}
+
+interface PodSpec {
+  nodeName?: string;
+  serviceAccountName?: string;
+  imagePullSecrets?: { name?: string }[];
+  volumes?: Volume[];
+  initContainers?: Container[];
+  containers?: Container[];
+  ephemeralContainers?: Container[];
+  resourceClaims?: { name: string; resourceClaimName?: string }[];
+}
+
+interface Named { name?: string }
+
+interface Container {
+  envFrom?: { configMapRef?: Named; secretRef?: Named }[];
+  env?: { valueFrom?: { configMapKeyRef?: Named; secretKeyRef?: Named } }[];
+}
+
+interface Volume {
+  name: string;
+  secret?: { secretName?: string };
+  configMap?: Named;
+  projected?: { sources?: { secret?: Named; configMap?: Named }[] };
+  persistentVolumeClaim?: { claimName: string };
+  ephemeral?: object;
+  csi?: { nodePublishSecretRef?: Named };
+}
+
+/** `secrets/default/token`: an object as the node graph names it. */
+export function reference(resource: string, namespace: string, name: string): string {
+  return `${resource}/${namespace}/${name}`;
+}
+
+/** Everything a pod's node must read to run it. */
+export function podReferences(pod: ReferringPod): Set<string> {
+  const found = new Set<string>();
+  const { namespace = "", name = "" } = pod.metadata;
+  const { spec } = pod;
+  if (spec === undefined) return found;
+  const add = (resource: string, object: string | undefined) => {
+    if (object !== undefined && object !== "") found.add(reference(resource, namespace, object));
+  };
+  add("pods", name);
+  add("serviceaccounts", spec.serviceAccountName);
+  for (const secret of spec.imagePullSecrets ?? []) add("secrets", secret.name);
+  const containers = [spec.initContainers, spec.containers, spec.ephemeralContainers];
+  for (const container of containers.flatMap((each) => each ?? [])) addEnvironment(container, add);
+  for (const volume of spec.volumes ?? []) addVolume(volume, name, add);
+  for (const claim of spec.resourceClaims ?? []) add("resourceclaims", claim.resourceClaimName);
+  return found;
+}
+
+type Add = (resource: string, object: string | undefined) => void;
+
+function addEnvironment(container: Container, add: Add): void {
+  for (const source of container.envFrom ?? []) {
+    add("configmaps", source.configMapRef?.name);
+    add("secrets", source.secretRef?.name);
+  }
+  for (const variable of container.env ?? []) {
+    add("configmaps", variable.valueFrom?.configMapKeyRef?.name);
+    add("secrets", variable.valueFrom?.secretKeyRef?.name);
+  }
+}
+
+function addVolume(volume: Volume, pod: string, add: Add): void {
+  add("secrets", volume.secret?.secretName);
+  add("configmaps", volume.configMap?.name);
+  for (const source of volume.projected?.sources ?? []) {
+    add("secrets", source.secret?.name);
+    add("configmaps", source.configMap?.name);
+  }
+  add("persistentvolumeclaims", volume.persistentVolumeClaim?.claimName);
+  if (volume.ephemeral) add("persistentvolumeclaims", `${pod}-${volume.name}`);
+  add("secrets", volume.csi?.nodePublishSecretRef?.name);
+}

@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from "node:util";
+import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { MASTERS_GROUP } from "../../authn/identities.ts";
+import type { Core } from "../../core.ts";
+import { forbidden, notFound } from "../../errors/catalog.ts";
+import type { Resource } from "../../registry/resource.ts";
+import type { Attributes } from "../attributes.ts";
+import { uncovered } from "./covers.ts";
+
+const GROUP = "rbac.authorization.k8s.io";
+
+interface RoleLike extends KubeObject {
+  rules?: PolicyRule[] | null;
+  aggregationRule?: object;
+  roleRef?: { apiGroup: string; kind: string; name: string };
+  subjects?: object[];
+}
+
+/**
+ * Nobody may grant what they do not have: writing a role needs all of its rules (or the verb `escalate`),
+ * writing a binding all rules of the role bound (or the verb `bind`). Throws 403.
+ */
+export async function checkEscalation(
+  core: Core, user: RequestUser, resource: Resource, object: RoleLike, old: RoleLike | undefined,
+): Promise<void> {
+  const { kind } = resource;
+  if (kind.group !== GROUP || user.groups.includes(MASTERS_GROUP)) return;
+  const namespace = object.metadata.namespace ?? "";
+  const isRole = kind.plural === "roles" || kind.plural === "clusterroles";
+  if (isRole) {
+    if (old && isDeepStrictEqual(old.rules ?? [], object.rules ?? [])) return;
+    if (await holds(core, user, "escalate", resource, object)) return;
+    return requireRules(core, user, resource, object, object.rules ?? [], namespace);
+  }
+  const { roleRef } = object;
+  if (roleRef === undefined) return;
+  const same = old && isDeepStrictEqual(old.roleRef, roleRef)
+    && isDeepStrictEqual(old.subjects ?? [], object.subjects ?? []);
+  if (same || (await mayBind(core, user, roleRef, namespace))) return;
+  const rules = core.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
+  if (rules === undefined) {
+    throw notFound({ group: GROUP, name: `${roleRef.kind.toLowerCase()}s` }, roleRef.name);
+  }
+  return requireRules(core, user, resource, object, rules, namespace);
+}
+
+function requireRules(
+  core: Core, user: RequestUser, resource: Resource, object: KubeObject,
+  wanted: readonly PolicyRule[], namespace: string,
+): void {
+  const held = [...core.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+  const missing = uncovered(held, wanted);
+  if (missing.length === 0) return;
+  const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
+  throw forbidden(resource.subject, object.metadata.name ?? "",
+    `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions ` +
+      `not currently held:\n${missing.map(ruleText).join("\n")}`);
+}
+
+function ruleText(rule: PolicyRule): string {
+  const list = (items: readonly string[]) => items.map((item) => JSON.stringify(item)).join(" ");
+  const parts: string[] = [];
+  if (rule.apiGroups) parts.push(`APIGroups:[${list(rule.apiGroups)}]`);
+  if (rule.resources) parts.push(`Resources:[${list(rule.resources)}]`);
+  if (rule.resourceNames) parts.push(`ResourceNames:[${list(rule.resourceNames)}]`);
+  if (rule.nonResourceURLs) parts.push(`NonResourceURLs:[${list(rule.nonResourceURLs)}]`);
+  parts.push(`Verbs:[${list(rule.verbs)}]`);
+  return `{${parts.join(", ")}}`;
+}
+
+async function holds(
+  core: Core, user: RequestUser, verb: string, resource: Resource, object: KubeObject,
+): Promise<boolean> {
+  const { group, version, plural } = resource.kind;
+  return await allowed(core, {
+    user, verb, group, version, resource: plural, namespace: object.metadata.namespace ?? "",
+    name: object.metadata.name ?? "",
+  });
+}
+
+async function mayBind(
+  core: Core, user: RequestUser, roleRef: { kind: string; name: string }, namespace: string,
+): Promise<boolean> {
+  const resource = roleRef.kind === "Role" ? "roles" : "clusterroles";
+  return await allowed(core, {
+    user, verb: "bind", group: GROUP, version: "v1", resource, namespace, name: roleRef.name,
+  });
+}
+
+type Asked = Omit<Attributes, "resourceRequest" | "subresource" | "path" | "fieldSelector">;
+
+async function allowed(core: Core, asked: Asked): Promise<boolean> {
+  const decision = await core.authorizer.decide({
+    ...asked, resourceRequest: true, subresource: "", path: "", fieldSelector: "",
+  });
+  return decision.verdict === "allow";
+}

@@ -1,0 +1,20 @@
+import { type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION } from "../attributes.ts";
+import type { RoleIndex } from "./role-index.ts";
+import { ruleAllows } from "./rules.ts";
+
+/** Allows what a role bound to the user, or to one of their groups, allows. It never denies. */
+export class RbacAuthorizer implements AuthorizerPlugin {
+  readonly name = "RBAC";
+  readonly #index: RoleIndex;
+
+  constructor(index: RoleIndex) {
+    this.#index = index;
+  }
+
+  decide(attributes: Attributes): Decision {
+    for (const { rule, reason } of this.#index.rulesFor(attributes.user, attributes.namespace)) {
+      if (ruleAllows(rule, attributes)) return { verdict: "allow", reason };
+    }
+    return NO_OPINION;
+  }
+}

@@ -1,0 +1,123 @@
+import type { PolicyRule, RoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { parseServiceAccount } from "../../authn/identities.ts";
+import type { CacheEvent } from "../../cache/event.ts";
+import type { Registry } from "../../registry/registry.ts";
+
+const GROUP_VERSION = "rbac.authorization.k8s.io/v1";
+
+/** A role granted to somebody: where it holds, and which role it is. */
+interface Grant {
+  binding: string;
+  /** "" for the whole cluster. */
+  namespace: string;
+  /** Key of the role in `#rules`. */
+  role: string;
+  roleName: string;
+}
+
+interface Role extends KubeObject {
+  rules?: PolicyRule[] | null;
+}
+
+/** A rule that holds for a user, with the words that explain why. */
+export interface HeldRule {
+  rule: PolicyRule;
+  reason: string;
+}
+
+/**
+ * Roles and bindings as the store has them, indexed by who is bound: a request looks only at the
+ * grants of its own user and groups. Kept current by the watch caches.
+ */
+export class RoleIndex {
+  readonly #rules = new Map<string, readonly PolicyRule[]>();
+  /** Grants by subject (`u:alice`, `g:system:masters`), then by the binding's key. */
+  readonly #grants = new Map<string, Map<string, Grant>>();
+  readonly #subjectsOf = new Map<string, string[]>();
+  readonly #stops: (() => void)[] = [];
+
+  /** Follows the four resources; resolves once all have been read. */
+  static async follow(registry: Registry): Promise<RoleIndex> {
+    const index = new RoleIndex();
+    for (const plural of ["roles", "clusterroles"]) {
+      const cache = await registry.of(GROUP_VERSION, plural).cache();
+      index.#stops.push(cache.subscribe((event) => index.#takeRole(plural, event)));
+    }
+    for (const plural of ["rolebindings", "clusterrolebindings"]) {
+      const cache = await registry.of(GROUP_VERSION, plural).cache();
+      index.#stops.push(cache.subscribe((event) => index.#takeBinding(event)));
+    }
+    return index;
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  #takeRole(plural: string, event: CacheEvent): void {
+    const { namespace, name } = event.entry;
+    const key = roleKey(plural === "roles" ? "Role" : "ClusterRole", namespace, name);
+    if (event.type === "DELETED") this.#rules.delete(key);
+    else this.#rules.set(key, event.entry.object<Role>().rules ?? []);
+  }
+
+  #takeBinding(event: CacheEvent): void {
+    const { key, namespace, name } = event.entry;
+    for (const subject of this.#subjectsOf.get(key) ?? []) this.#grants.get(subject)?.delete(key);
+    this.#subjectsOf.delete(key);
+    if (event.type === "DELETED") return;
+    const binding = event.entry.object<KubeObject & RoleBinding>();
+    const { kind, name: roleName } = binding.roleRef;
+    const grant: Grant = { binding: name, namespace, role: roleKey(kind, namespace, roleName), roleName };
+    const subjects = (binding.subjects ?? []).map((each) => subjectKey(each, namespace));
+    for (const subject of subjects) {
+      const held = this.#grants.get(subject) ?? new Map<string, Grant>();
+      this.#grants.set(subject, held.set(key, grant));
+    }
+    this.#subjectsOf.set(key, subjects);
+  }
+
+  /** Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster). */
+  *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule> {
+    const subjects = [`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)];
+    for (const subject of subjects) {
+      for (const grant of this.#grants.get(subject)?.values() ?? []) {
+        if (grant.namespace !== "" && grant.namespace !== namespace) continue;
+        for (const rule of this.#rules.get(grant.role) ?? []) {
+          yield { rule, reason: explain(grant, subject) };
+        }
+      }
+    }
+  }
+
+  /** The rules of a role that a binding in `namespace` refers to; undefined when there is no such role. */
+  rulesOfRole(kind: string, namespace: string, name: string): readonly PolicyRule[] | undefined {
+    return this.#rules.get(roleKey(kind, namespace, name));
+  }
+}
+
+function roleKey(kind: string, namespace: string, name: string): string {
+  return kind === "Role" ? `Role/${namespace}/${name}` : `ClusterRole/${name}`;
+}
+
+function subjectKey(
+  subject: { kind: string; name: string; namespace?: string }, namespace: string,
+): string {
+  if (subject.kind === "Group") return `g:${subject.name}`;
+  if (subject.kind !== "ServiceAccount") return `u:${subject.name}`;
+  return `u:system:serviceaccount:${subject.namespace || namespace}:${subject.name}`;
+}
+
+function explain(grant: Grant, subject: string): string {
+  const kind = grant.role.startsWith("Role/") ? "Role" : "ClusterRole";
+  const binding = grant.namespace === ""
+    ? `ClusterRoleBinding ${JSON.stringify(grant.binding)}`
+    : `RoleBinding ${JSON.stringify(`${grant.binding}/${grant.namespace}`)}`;
+  const name = subject.slice(2);
+  const account = parseServiceAccount(name);
+  const who = subject.startsWith("g:") ? `Group ${JSON.stringify(name)}`
+    : account ? `ServiceAccount ${JSON.stringify(`${account.name}/${account.namespace}`)}`
+      : `User ${JSON.stringify(name)}`;
+  return `RBAC: allowed by ${binding} of ${kind} ${JSON.stringify(grant.roleName)} to ${who}`;
+}

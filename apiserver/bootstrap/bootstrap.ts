@@ -1,0 +1,22 @@
+import type { Core } from "../core.ts";
+import { ensureNamespaces } from "./namespaces.ts";
+
+interface Step {
+  name: string;
+  run(core: Core): Promise<void>;
+}
+
+/** What must be there before anybody is served, under the names of upstream's post-start hooks. */
+const STEPS: readonly Step[] = [
+  { name: "start-system-namespaces-controller", run: ensureNamespaces },
+];
+
+export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);
+
+/** Makes or mends what a cluster always has. Each step can run again, on several servers at a time. */
+export async function bootstrap(core: Core, reached: (step: string) => void): Promise<void> {
+  for (const step of STEPS) {
+    await step.run(core);
+    reached(step.name);
+  }
+}

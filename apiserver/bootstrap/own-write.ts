@@ -1,0 +1,42 @@
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { APISERVER_USER } from "../authn/identities.ts";
+import type { Core } from "../core.ts";
+import { isReason } from "../errors/api-error.ts";
+import { createObject } from "../registry/create.ts";
+import { apiVersionOf } from "../registry/group-version.ts";
+import type { Resource } from "../registry/resource.ts";
+import type { WriteOptions } from "../registry/write-options.ts";
+
+/** The options of a write that the server makes for itself. */
+export function ownWrite(): WriteOptions {
+  return {
+    user: APISERVER_USER,
+    dryRun: false,
+    fieldManager: "kube-apiserver",
+    fieldValidation: "Strict",
+    subresource: "",
+    warnings: [],
+  };
+}
+
+/** An object of the kind as decoding would make it from what a client sends. */
+export function decoded<T extends KubeObject>(resource: Resource, given: KubeObject): T {
+  const { kind } = resource;
+  const value = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...given };
+  const { object } = decodeJson<T>(kind.schema, value);
+  kind.strategy.defaults(object);
+  return object;
+}
+
+/** Creates an object unless one of its name is there; whichever server comes first makes it. */
+export async function ensure(core: Core, resource: Resource, given: KubeObject): Promise<void> {
+  const { namespace = "", name = "" } = given.metadata;
+  if (await resource.store.find(namespace, name)) return;
+  const object = decoded(resource, given);
+  try {
+    await createObject(core, resource, object, namespace, ownWrite());
+  } catch (thrown) {
+    if (!isReason(thrown, "AlreadyExists")) throw thrown;
+  }
+}

@@ -1,0 +1,19 @@
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { decodeRow } from "../storage/body.ts";
+import type { Row } from "../storage/rows.ts";
+import { Entry } from "./entry.ts";
+
+/** The cache's form of a stored row. Throws when the row does not decode. */
+export function entryOfRow(kind: Kind, row: Row): Entry {
+  return entryOf(kind, decodeRow(kind, row), row.key, row.revision);
+}
+
+/** The cache's form of an object that carries its resourceVersion already. */
+export function entryOf(kind: Kind, object: KubeObject, key: string, revision: number): Entry {
+  const fields: Record<string, string> = {};
+  for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
+  const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
+  return new Entry({
+    key, revision, name, namespace, uid, labels, fields, body: Buffer.from(JSON.stringify(object)),
+  });
+}

@@ -1,0 +1,36 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+
+/** One object as the cache holds it: its JSON as clients get it, and what selectors look at. */
+export class Entry {
+  /** The storage key, `/registry/pods/default/web`. */
+  readonly key: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly revision: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The kind's selectable fields. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** JSON, resourceVersion within. Frozen. */
+  readonly body: Buffer;
+
+  constructor(init: EntryInit) {
+    this.key = init.key;
+    this.revision = init.revision;
+    this.body = init.body;
+    this.labels = init.labels;
+    this.fields = init.fields;
+    this.name = init.name;
+    this.namespace = init.namespace;
+    this.uid = init.uid;
+  }
+
+  /** Parsed anew at each call: the caller owns the result. */
+  object<T extends KubeObject = KubeObject>(): T {
+    return JSON.parse(this.body.toString("utf8")) as T;
+  }
+}
+
+export type EntryInit = Pick<
+  Entry, "key" | "name" | "namespace" | "uid" | "revision" | "labels" | "fields" | "body"
+>;

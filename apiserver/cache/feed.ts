@@ -1,0 +1,148 @@
+import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { Event_EventType, type Event, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { FEED_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
+import { prefixOf } from "../storage/keys.ts";
+import { prefixEnd, type Row, Rows } from "../storage/rows.ts";
+import type { Entry } from "./entry.ts";
+import { entryOfRow } from "./entry-of-row.ts";
+import type { WatchCache } from "./watch-cache.ts";
+
+const log = logger("apiserver");
+
+/** The store no longer has the history from where the feed would go on: it must list again. */
+class CompactedError extends Error {
+  override readonly name = "CompactedError";
+  readonly code = "COMPACTED";
+}
+
+/** Keeps one cache equal to the store: a listing, then one watch from its revision, for ever. */
+export class Feed {
+  readonly #kind: Kind;
+  readonly #etcd: EtcdClient;
+  readonly #rows: Rows;
+  readonly #cache: WatchCache;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #stream: WatchStream | undefined;
+  #ready!: () => void;
+  #failed!: (error: Error) => void;
+  /** Resolves once the cache holds the first listing. */
+  readonly ready: Promise<void>;
+
+  constructor(kind: Kind, etcd: EtcdClient, cache: WatchCache, clock: Clock) {
+    this.#kind = kind;
+    this.#etcd = etcd;
+    this.#rows = new Rows(etcd);
+    this.#cache = cache;
+    this.#clock = clock;
+    this.ready = new Promise((resolve, reject) => {
+      this.#ready = resolve;
+      this.#failed = reject;
+    });
+    // Whoever waits hears of the failure; a feed closed before anyone waited is no error.
+    this.ready.catch(() => undefined);
+    this.#running = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#stream?.close();
+    this.#failed(new Error("the apiserver is closing"));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let from: number | undefined;
+    while (!this.#stop.signal.aborted) {
+      try {
+        from ??= await this.#relist();
+        this.#ready();
+        await this.#follow(from + 1);
+        from = this.#cache.revision;
+      } catch (thrown) {
+        if (this.#stop.signal.aborted) return;
+        from = thrown instanceof CompactedError ? undefined : from && this.#cache.revision;
+        log.warn("the store's watch broke", { kind: this.#kind.kind, reason: messageOf(thrown) });
+        await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
+      }
+    }
+  }
+
+  async #relist(): Promise<number> {
+    const prefix = prefixOf(this.#kind);
+    const entries: Entry[] = [];
+    let start = prefix;
+    let revision = 0;
+    for (;;) {
+      const page = await this.#rows.page(prefix, { start, limit: STORE_PAGE_KEYS, revision });
+      revision = page.revision;
+      for (const row of page.rows) this.#decode(row, (entry) => entries.push(entry));
+      if (!page.more) break;
+      start = `${page.rows.at(-1)!.key}\0`;
+    }
+    this.#cache.reset(entries, revision);
+    return revision;
+  }
+
+  /** A row that does not decode is left out and named: one broken object must not hide the others. */
+  #decode(row: Row, then: (entry: Entry) => void): void {
+    let entry: Entry;
+    try {
+      entry = entryOfRow(this.#kind, row);
+    } catch (thrown) {
+      log.error("an object in the store does not decode", { key: row.key, reason: messageOf(thrown) });
+      return;
+    }
+    then(entry);
+  }
+
+  async #follow(startRevision: number): Promise<void> {
+    const stream = this.#etcd.watch({ signal: this.#stop.signal });
+    this.#stream = stream;
+    const prefix = prefixOf(this.#kind);
+    stream.create({
+      key: Buffer.from(prefix),
+      rangeEnd: prefixEnd(prefix),
+      startRevision,
+      progressNotify: true,
+    });
+    try {
+      for await (const response of stream) this.#take(response);
+    } finally {
+      stream.close();
+    }
+  }
+
+  #take(response: WatchResponse): void {
+    if (response.canceled) {
+      if (response.compactRevision > 0) throw new CompactedError(response.cancelReason);
+      throw new Error(`the store ended the watch: ${response.cancelReason}`);
+    }
+    if (response.created) return;
+    for (const event of response.events) this.#applyEvent(event);
+    const revision = response.header?.revision ?? 0;
+    // Without events a response is the store's word that nothing before its revision is missing.
+    if (response.events.length === 0) this.#cache.progress(revision);
+  }
+
+  #applyEvent(event: Event): void {
+    const { kv } = event;
+    assert(kv !== undefined, "a watch event without its key");
+    const key = kv.key.toString("utf8");
+    const revision = kv.modRevision;
+    if (event.type === Event_EventType.DELETE) {
+      this.#cache.apply({ type: "delete", revision, key });
+      return;
+    }
+    this.#decode({ key, value: kv.value, revision }, (entry) => {
+      this.#cache.apply({ type: "put", revision, entry });
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import type { Kind, Subresource } from "@raft2kube/api/kind.ts";
+import type { ServedGroup } from "./groups.ts";
+
+/** One document with everything (apidiscovery.k8s.io APIGroupDiscoveryList). */
+export function aggregatedDiscovery(
+  groups: readonly ServedGroup[], version: "v2" | "v2beta1",
+): object {
+  return {
+    kind: "APIGroupDiscoveryList",
+    apiVersion: `apidiscovery.k8s.io/${version}`,
+    metadata: {},
+    items: groups.map((group) => ({
+      metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },
+      versions: group.versions.map((served) => ({
+        version: served.version,
+        resources: served.kinds.map(resourceOf),
+        freshness: "Current",
+      })),
+    })),
+  };
+}
+
+function resourceOf(kind: Kind): object {
+  const subresources = Object.values(kind.subresources);
+  const { group, version } = kind;
+  return {
+    resource: kind.plural,
+    responseKind: { group, version, kind: kind.kind },
+    scope: kind.namespaced ? "Namespaced" : "Cluster",
+    singularResource: kind.singular,
+    verbs: kind.verbs,
+    ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
+    ...(kind.categories.length > 0 ? { categories: kind.categories } : {}),
+    ...(subresources.length > 0 ? { subresources: subresources.map(subresourceOf) } : {}),
+  };
+}
+
+function subresourceOf(subresource: Subresource): object {
+  const { name, verbs, body } = subresource;
+  return { subresource: name, responseKind: { ...body }, verbs };
+}

@@ -1,0 +1,65 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** One reason among several, as `Status.details.causes` carries it. */
+export interface StatusCause {
+  reason?: string;
+  message?: string;
+  field?: string;
+}
+
+export interface StatusDetails {
+  name?: string;
+  group?: string;
+  kind?: string;
+  uid?: string;
+  causes?: StatusCause[];
+  retryAfterSeconds?: number;
+}
+
+/** The body of every answer that is not a success (meta/v1 Status). */
+export interface Status {
+  kind: "Status";
+  apiVersion: "v1";
+  metadata: { continue?: string };
+  status: "Success" | "Failure";
+  message?: string;
+  reason?: string;
+  details?: StatusDetails;
+  code?: number;
+}
+
+export interface ApiErrorInit {
+  code: number;
+  reason: string;
+  message: string;
+  details?: StatusDetails;
+  /** Offered with an expired list, so that the client may go on inconsistently. */
+  continue?: string;
+}
+
+/** An error that a client of the API is told about: an HTTP code and the `Status` that goes with it. */
+export class ApiError extends CodedError {
+  override readonly name = "ApiError";
+  readonly http: number;
+  readonly status: Status;
+
+  constructor(init: ApiErrorInit) {
+    super(init.reason === "" ? `HTTP_${init.code}` : init.reason, init.message);
+    this.http = init.code;
+    this.status = {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: init.continue === undefined ? {} : { continue: init.continue },
+      status: "Failure",
+      message: init.message,
+      ...(init.reason === "" ? {} : { reason: init.reason }),
+      ...(init.details === undefined ? {} : { details: init.details }),
+      code: init.code,
+    };
+  }
+}
+
+/** Whether `thrown` is an API error with this reason, e.g. `isReason(thrown, "NotFound")`. */
+export function isReason(thrown: unknown, reason: string): thrown is ApiError {
+  return thrown instanceof ApiError && thrown.status.reason === reason;
+}

@@ -1,0 +1,185 @@
+import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.ts";
+import { ApiError, type StatusCause } from "./api-error.ts";
+
+/** What an error is about: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`). */
+export interface GroupName {
+  group: string;
+  name: string;
+}
+
+/** `deployments.apps`, or `pods` for the core group. */
+export function qualified(subject: GroupName): string {
+  return subject.group === "" ? subject.name : `${subject.name}.${subject.group}`;
+}
+
+function about(resource: GroupName, name: string) {
+  return {
+    ...(name === "" ? {} : { name }),
+    ...(resource.group === "" ? {} : { group: resource.group }),
+    kind: resource.name,
+  };
+}
+
+// The texts and codes are those of apimachinery's pkg/api/errors: clients compare them.
+
+export function notFound(resource: GroupName, name: string): ApiError {
+  return new ApiError({
+    code: 404,
+    reason: "NotFound",
+    message: `${qualified(resource)} "${name}" not found`,
+    details: about(resource, name),
+  });
+}
+
+export function alreadyExists(resource: GroupName, name: string): ApiError {
+  return new ApiError({
+    code: 409,
+    reason: "AlreadyExists",
+    message: `${qualified(resource)} "${name}" already exists`,
+    details: about(resource, name),
+  });
+}
+
+export function conflict(resource: GroupName, name: string, why: string): ApiError {
+  return new ApiError({
+    code: 409,
+    reason: "Conflict",
+    message: `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`,
+    details: about(resource, name),
+  });
+}
+
+export const MODIFIED =
+  "the object has been modified; please apply your changes to the latest version and try again";
+
+export function forbidden(resource: GroupName, name: string, why: string): ApiError {
+  const what = name === "" ? qualified(resource) : `${qualified(resource)} "${name}"`;
+  return new ApiError({
+    code: 403,
+    reason: "Forbidden",
+    message: resource.name === "" ? `forbidden: ${why}` : `${what} is forbidden: ${why}`,
+    details: about(resource, name),
+  });
+}
+
+/** 422, with every finding as a cause; `kind` is the kind, not the resource. */
+export function invalid(kind: GroupName, name: string, findings: readonly FieldError[]): ApiError {
+  const lines = [...new Set(findings.map(messageOfField))];
+  const whole = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
+  const causes: StatusCause[] = findings.map((finding) => ({
+    reason: finding.type,
+    message: bodyOf(finding),
+    field: finding.field,
+  }));
+  return new ApiError({
+    code: 422,
+    reason: "Invalid",
+    message: `${qualified(kind)} "${name}" is invalid${lines.length === 0 ? "" : `: ${whole}`}`,
+    details: { ...about(kind, name), causes },
+  });
+}
+
+export function unauthorized(): ApiError {
+  return new ApiError({ code: 401, reason: "Unauthorized", message: "Unauthorized" });
+}
+
+export function badRequest(message: string): ApiError {
+  return new ApiError({ code: 400, reason: "BadRequest", message });
+}
+
+export function methodNotSupported(resource: GroupName, action: string): ApiError {
+  return new ApiError({
+    code: 405,
+    reason: "MethodNotAllowed",
+    message: `${action} is not supported on resources of kind "${qualified(resource)}"`,
+    details: about(resource, ""),
+  });
+}
+
+export function notAcceptable(offered: readonly string[]): ApiError {
+  return new ApiError({
+    code: 406,
+    reason: "NotAcceptable",
+    message: `only the following media types are accepted: ${offered.join(", ")}`,
+  });
+}
+
+export function unsupportedMediaType(accepted: readonly string[]): ApiError {
+  return new ApiError({
+    code: 415,
+    reason: "UnsupportedMediaType",
+    message:
+      "the body of the request was in an unknown format - " +
+      `accepted media types include: ${accepted.join(", ")}`,
+  });
+}
+
+export function bodyTooLarge(limit_bytes: number): ApiError {
+  return new ApiError({
+    code: 413,
+    reason: "RequestEntityTooLarge",
+    message: `Request entity too large: limit is ${limit_bytes}`,
+  });
+}
+
+/** 410: the revision asked for is no longer held; the client must list again. */
+export function expired(message: string, next?: string): ApiError {
+  return new ApiError({
+    code: 410,
+    reason: "Expired",
+    message,
+    ...(next === undefined ? {} : { continue: next }),
+  });
+}
+
+export function tooManyRequests(message: string, retry_s: number): ApiError {
+  return new ApiError({
+    code: 429,
+    reason: "TooManyRequests",
+    message,
+    details: { retryAfterSeconds: retry_s },
+  });
+}
+
+/** 504 for a revision that this cluster has not reached. */
+export function revisionTooLarge(asked: number, current: number): ApiError {
+  return new ApiError({
+    code: 504,
+    reason: "Timeout",
+    message: `Timeout: Too large resource version: ${asked}, current: ${current}`,
+    details: {
+      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+      retryAfterSeconds: 1,
+    },
+  });
+}
+
+export function timeout(message: string): ApiError {
+  return new ApiError({ code: 504, reason: "Timeout", message: `Timeout: ${message}` });
+}
+
+export function serviceUnavailable(message: string): ApiError {
+  return new ApiError({ code: 503, reason: "ServiceUnavailable", message });
+}
+
+export function internal(message: string): ApiError {
+  return new ApiError({
+    code: 500,
+    reason: "InternalError",
+    message: `Internal error occurred: ${message}`,
+    details: { causes: [{ message }] },
+  });
+}
+
+export function notImplemented(message: string): ApiError {
+  return new ApiError({ code: 501, reason: "NotImplemented", message });
+}
+
+/** 404 for a resource or subresource that this server does not have. */
+export function noSuchResource(): ApiError {
+  return new ApiError({
+    code: 404,
+    reason: "NotFound",
+    message: "the server could not find the requested resource",
+  });
+}

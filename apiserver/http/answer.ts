@@ -1,0 +1,34 @@
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Watcher } from "../cache/watcher.ts";
+
+/** A list before it is encoded: the bodies are JSON already. */
+export interface ObjectList {
+  kind: Kind;
+  /** The revision that the list shows. */
+  revision: number;
+  continue?: string;
+  remaining?: number;
+  /** JSON of each item, its resourceVersion within. */
+  items: readonly Buffer[];
+}
+
+/** What a verb has to say; `http/respond.ts` alone turns it into bytes of the type asked for. */
+export type Answer =
+  | { type: "object"; code: number; object: KubeObject; kind?: Kind }
+  | { type: "list"; list: ObjectList }
+  | { type: "watch"; watcher: Watcher; kind: Kind; timeout_ms: number }
+  | { type: "bytes"; code: number; contentType: string; body: Buffer | string; etag?: string }
+  /** The handler has answered by itself: a tunnel, a stream. */
+  | { type: "taken" };
+
+export function objectAnswer(object: KubeObject, kind?: Kind, code = 200): Answer {
+  return { type: "object", code, object, ...(kind ? { kind } : {}) };
+}
+
+export function textAnswer(code: number, body: string, contentType = "text/plain; charset=utf-8"): Answer {
+  return { type: "bytes", code, contentType, body };
+}
+
+export function jsonAnswer(value: unknown, code = 200): Answer {
+  return { type: "bytes", code, contentType: "application/json", body: JSON.stringify(value) };
+}

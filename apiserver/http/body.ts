@@ -1,0 +1,44 @@
+import { badRequest, bodyTooLarge, timeout, unsupportedMediaType } from "../errors/catalog.ts";
+import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
+import type { Incoming } from "./context.ts";
+import { headerOf } from "./context.ts";
+
+/**
+ * The whole body of a request. Throws 413 past BODY_BYTES_MAX without reading further, 415 for a
+ * content encoding, 504 when the body does not arrive in time.
+ */
+export async function readBody(request: Incoming): Promise<Buffer> {
+  const encoding = headerOf(request, "content-encoding");
+  if (encoding !== "" && encoding !== "identity") {
+    throw unsupportedMediaType([`content-encoding identity, not ${encoding}`]);
+  }
+  if (Number(headerOf(request, "content-length")) > BODY_BYTES_MAX) {
+    throw bodyTooLarge(BODY_BYTES_MAX);
+  }
+  return await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const timer = setTimeout(
+      () => reject(timeout("the body of the request did not arrive in time")),
+      REQUEST_BODY_TIMEOUT_MS,
+    );
+    request.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > BODY_BYTES_MAX) {
+        request.pause();
+        clearTimeout(timer);
+        reject(bodyTooLarge(BODY_BYTES_MAX));
+      } else chunks.push(chunk);
+    });
+    request.on("end", () => {
+      clearTimeout(timer);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    });
+    const broken = () => {
+      clearTimeout(timer);
+      reject(badRequest("the body of the request ended early"));
+    };
+    request.on("error", broken);
+    request.on("aborted", broken);
+  });
+}

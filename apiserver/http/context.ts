@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { Duplex } from "node:stream";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+/** A request as either protocol version delivers it. */
+export type Incoming = IncomingMessage | Http2ServerRequest;
+/**
+ * An answer as either protocol version takes it. HTTP/2's compatibility class has the same methods, but its
+ * overloads do not unite with HTTP/1's in the type system, so both go under the one name.
+ */
+export type Outgoing = ServerResponse;
+
+/** One request on its way through the rooms; each room fills what it is there for. */
+export interface RequestContext {
+  /** Answered as `Audit-Id`, and in every log line about this request. */
+  readonly id: string;
+  readonly request: Incoming;
+  readonly response: Outgoing;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  /** Who asks, after impersonation. Anonymous until authentication ran. */
+  user: RequestUser;
+  /** Aborted when the client has gone, or the server closes. */
+  readonly signal: AbortSignal;
+  /** The connection, when the client asks for another protocol on it. */
+  readonly upgrade: { socket: Duplex; head: Buffer } | undefined;
+  /** Texts for `Warning:` headers. */
+  readonly warnings: string[];
+}
+
+/** A header as one string; repeated headers that Node keeps apart are joined. */
+export function headerOf(request: Incoming, name: string): string {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : (value ?? "");
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { ANONYMOUS } from "../authn/identities.ts";
+import { authorize } from "../authz/authorize-request.ts";
+import { impersonate } from "../authz/impersonation.ts";
+import type { Core } from "../core.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest, internal, serviceUnavailable } from "../errors/catalog.ts";
+import type { Answer } from "./answer.ts";
+import type { Incoming, Outgoing, RequestContext } from "./context.ts";
+import { BadPathError, parseRequestInfo } from "./request-info.ts";
+import { respond, respondStatus } from "./respond.ts";
+import type { RequestListener } from "./server.ts";
+
+const log = logger("apiserver");
+
+/** Answers a request that is known and allowed. */
+export type Dispatch = (context: RequestContext) => Promise<Answer>;
+
+/** The way of every request: who is it, may they, what do they want, tell them. */
+export class Handler implements RequestListener {
+  readonly #core: Core;
+  readonly #dispatch: Dispatch;
+
+  constructor(core: Core, dispatch: Dispatch) {
+    this.#core = core;
+    this.#dispatch = dispatch;
+  }
+
+  handle(request: Incoming, response: Outgoing): void {
+    void this.#serve(request, response, undefined);
+  }
+
+  upgrade(
+    request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer,
+  ): void {
+    void this.#serve(request, response, { socket, head });
+  }
+
+  async #serve(request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"]) {
+    const gone = new AbortController();
+    const leave = () => gone.abort();
+    response.on("close", leave);
+    upgrade?.socket.on("close", leave);
+    try {
+      await this.#guarded(request, response, upgrade, gone.signal);
+    } catch (thrown) {
+      // Nothing may leave here: what could not be answered is logged and the connection ended.
+      log.error("an answer could not be sent", { reason: messageOf(thrown) });
+      request.destroy();
+    }
+  }
+
+  async #guarded(
+    request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"], signal: AbortSignal,
+  ): Promise<void> {
+    const context = newContext(request, response, upgrade, signal);
+    if (context instanceof ApiError) {
+      const bare = bareContext(request, response, signal);
+      return await respondStatus(bare, context.status);
+    }
+    const end = this.#core.metrics.begin(context.info, isLong(context));
+    try {
+      await this.#answer(context);
+    } catch (thrown) {
+      const error = asApiError(thrown, context);
+      if (context.response.headersSent || context.signal.aborted) request.destroy();
+      else await respondStatus(context, error.status);
+    } finally {
+      end(response.statusCode);
+    }
+  }
+
+  async #answer(context: RequestContext): Promise<void> {
+    const core = this.#core;
+    context.user = await core.authenticator.authenticate(context.request);
+    await impersonate(core, context);
+    await authorize(core, context);
+    const answer = await this.#dispatch(context);
+    await respond(context, answer, () => core.clock.now());
+  }
+}
+
+function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal): RequestContext {
+  const url = new URL("https://server/");
+  const info = parseRequestInfo(request.method ?? "GET", "/", url.searchParams);
+  return {
+    id: randomUUID(), request, response, info, query: url.searchParams, user: ANONYMOUS, signal,
+    warnings: [], upgrade: undefined,
+  };
+}
+
+function newContext(
+  request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"], signal: AbortSignal,
+): RequestContext | ApiError {
+  const target = request.url ?? "/";
+  const at = target.indexOf("?");
+  const path = at < 0 ? target : target.slice(0, at);
+  const query = new URLSearchParams(at < 0 ? "" : target.slice(at + 1));
+  try {
+    const info = parseRequestInfo(request.method ?? "GET", path, query);
+    return { ...bareContext(request, response, signal), info, query, upgrade };
+  } catch (thrown) {
+    if (thrown instanceof BadPathError) return badRequest(thrown.message);
+    throw thrown;
+  }
+}
+
+/** Requests that may last: they are not counted among the durations. */
+function isLong(context: RequestContext): boolean {
+  const long = ["log", "exec", "attach", "portforward", "proxy"];
+  return context.info.verb === "watch" || long.includes(context.info.subresource);
+}
+
+/** What was thrown, as the client is told; the unforeseen is logged in full and answered as 500. */
+function asApiError(thrown: unknown, context: RequestContext): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  if (context.signal.aborted) return serviceUnavailable("the request was ended");
+  if (thrown instanceof EtcdError) {
+    log.warn("the store refused a request", { path: context.info.path, reason: thrown.message });
+    return internal(thrown.message);
+  }
+  log.error("a request failed unexpectedly", { path: context.info.path, err: thrown });
+  return internal(messageOf(thrown));
+}

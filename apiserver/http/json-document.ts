@@ -1,0 +1,138 @@
+import { badRequest } from "../errors/catalog.ts";
+import { BODY_DEPTH_MAX } from "../limits.ts";
+import type { Document } from "./decode.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Bytes as text; throws 400 when they are not UTF-8. */
+export function textOf(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch (thrown) {
+    if (thrown instanceof TypeError) throw badRequest("the body of the request is not valid UTF-8");
+    throw thrown;
+  }
+}
+
+/**
+ * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting past
+ * BODY_DEPTH_MAX are refused, since JavaScript would change or not survive them. Throws 400.
+ */
+export function parseJson(body: Buffer): Document {
+  const text = textOf(body);
+  if (text.trim() === "") throw badRequest("the body of the request is empty");
+  const scan = new Scanner(text);
+  scan.run();
+  try {
+    return { value: JSON.parse(text), duplicates: scan.duplicates };
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    throw badRequest(`couldn't get version/kind; json parse error: ${thrown.message}`);
+  }
+}
+
+interface Frame {
+  /** The keys seen so far; undefined inside an array. */
+  keys: Set<string> | undefined;
+  path: string;
+  key: string;
+  index: number;
+  expectKey: boolean;
+}
+
+/** One pass over the text that keeps a small stack: it judges what JSON.parse silently accepts. */
+class Scanner {
+  readonly duplicates: string[] = [];
+  readonly #text: string;
+  readonly #stack: Frame[] = [];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  run(): void {
+    const text = this.#text;
+    while (this.#at < text.length) {
+      const code = text.charCodeAt(this.#at);
+      if (code === 0x22) this.#string();
+      else if (code === 0x7b || code === 0x5b) this.#open(code === 0x7b);
+      else if (code === 0x7d || code === 0x5d) this.#close();
+      else if (code === 0x2c) this.#comma();
+      else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) this.#number();
+      else this.#at++;
+    }
+  }
+
+  #open(object: boolean): void {
+    if (this.#stack.length >= BODY_DEPTH_MAX) {
+      throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+    }
+    const keys = object ? new Set<string>() : undefined;
+    this.#stack.push({ keys, path: this.#path(), key: "", index: 0, expectKey: object });
+    this.#at++;
+  }
+
+  #path(): string {
+    const top = this.#stack.at(-1);
+    if (top === undefined) return "";
+    if (top.keys === undefined) return `${top.path}[${top.index}]`;
+    return top.path === "" ? top.key : `${top.path}.${top.key}`;
+  }
+
+  #close(): void {
+    this.#stack.pop();
+    this.#at++;
+  }
+
+  #comma(): void {
+    const top = this.#stack.at(-1);
+    if (top) {
+      top.index++;
+      top.expectKey = top.keys !== undefined;
+    }
+    this.#at++;
+  }
+
+  #string(): void {
+    const from = this.#at;
+    const text = this.#text;
+    let at = from + 1;
+    for (;;) {
+      const end = text.indexOf('"', at);
+      if (end < 0) {
+        this.#at = text.length;
+        return;
+      }
+      let slashes = 0;
+      while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+      at = end + 1;
+      if (slashes % 2 === 0) break;
+    }
+    this.#at = at;
+    const top = this.#stack.at(-1);
+    if (top?.keys && top.expectKey) this.#key(top, text.slice(from + 1, at - 1));
+  }
+
+  #key(top: Frame, key: string): void {
+    top.key = key;
+    top.expectKey = false;
+    if (top.keys!.has(key)) this.duplicates.push(top.path === "" ? key : `${top.path}.${key}`);
+    top.keys!.add(key);
+  }
+
+  #number(): void {
+    const match = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
+    match.lastIndex = this.#at;
+    const found = match.exec(this.#text);
+    if (!found) {
+      this.#at++;
+      return;
+    }
+    this.#at += found[0].length;
+    const whole = found[1] === undefined && found[2] === undefined;
+    if (whole && !Number.isSafeInteger(Number(found[0]))) {
+      throw badRequest(`the number ${found[0]} cannot be held exactly: its size is above 2^53`);
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** What a request is about, read from its method, path and query (upstream's RequestInfo). */
+export interface RequestInfo {
+  /** Whether the path names a resource of the API rather than, say, `/healthz`. */
+  resourceRequest: boolean;
+  path: string;
+  /** get, list, watch, create, update, patch, delete, deletecollection, or the method in lower case. */
+  verb: string;
+  group: string;
+  version: string;
+  namespace: string;
+  resource: string;
+  subresource: string;
+  name: string;
+  /** The path segments behind the subresource, e.g. of a proxy. */
+  rest: string[];
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  POST: "create",
+  GET: "get",
+  HEAD: "get",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
+
+/** Subresources of a namespace itself, which else would read as resources inside it. */
+const NAMESPACE_SUBRESOURCES = new Set(["status", "finalize"]);
+
+/** The path is not one the API can have; `message` says why. */
+export class BadPathError extends Error {
+  override readonly name = "BadPathError";
+  readonly code = "BAD_PATH";
+}
+
+function segmentsOf(path: string): string[] {
+  try {
+    return path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+  } catch (thrown) {
+    if (thrown instanceof URIError) throw new BadPathError(`malformed escape in ${path}`);
+    throw thrown;
+  }
+}
+
+/** Throws BadPathError on a segment that would leave its place (`.`, `..`, an encoded slash). */
+export function parseRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
+  const info: RequestInfo = {
+    resourceRequest: false,
+    path,
+    verb: method.toLowerCase(),
+    group: "",
+    version: "",
+    namespace: "",
+    resource: "",
+    subresource: "",
+    name: "",
+    rest: [],
+  };
+  const parts = segmentsOf(path);
+  if (parts[0] !== "api" && parts[0] !== "apis") return info;
+  const rooms = parts[0] === "api" ? 2 : 3;
+  if (parts.length <= rooms) return info;
+  if (rooms === 3) info.group = parts[1]!;
+  info.version = parts[rooms - 1]!;
+  info.verb = VERBS[method] ?? method.toLowerCase();
+  info.resourceRequest = true;
+  placeSegments(info, parts.slice(rooms));
+  if (info.verb === "get" && info.name === "") info.verb = "list";
+  if (info.verb === "delete" && info.name === "") info.verb = "deletecollection";
+  if (info.verb === "list" && isTrue(query.get("watch"))) info.verb = "watch";
+  if (info.verb === "list") nameFromSelector(info, query);
+  if (info.verb === "watch") nameFromSelector(info, query);
+  return info;
+}
+
+function placeSegments(info: RequestInfo, segments: string[]): void {
+  let parts = segments;
+  if (parts[0] === "watch") {
+    // The deprecated prefix /api/v1/watch/...: a get there is a watch.
+    if (info.verb === "get") info.verb = "watch";
+    parts = parts.slice(1);
+  }
+  if (parts[0] === "namespaces" && parts.length > 1) {
+    info.namespace = parts[1]!;
+    checkSegment(info.namespace);
+    if (parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2]!)) parts = parts.slice(2);
+  }
+  info.resource = parts[0] ?? "";
+  info.name = parts[1] ?? "";
+  info.subresource = parts[2] ?? "";
+  info.rest = parts.slice(3);
+  for (const part of [info.resource, info.name, info.subresource]) checkSegment(part);
+}
+
+function checkSegment(part: string): void {
+  if (part === "." || part === ".." || part.includes("/") || part.includes("\0")) {
+    throw new BadPathError(`path segment ${JSON.stringify(part)} is not a name`);
+  }
+}
+
+/** A list or watch narrowed to one name counts as naming it, so that rules with resourceNames hold. */
+function nameFromSelector(info: RequestInfo, query: URLSearchParams): void {
+  const match = /^metadata\.name==?([^,!=]+)$/.exec(query.get("fieldSelector") ?? "");
+  if (match) info.name = match[1]!;
+}
+
+/** How upstream reads booleans in a query: present and not "0" or "false". */
+export function isTrue(value: string | null): boolean {
+  return value !== null && value !== "0" && value.toLowerCase() !== "false";
+}

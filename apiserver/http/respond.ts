@@ -1,0 +1,138 @@
+import { promisify } from "node:util";
+import { constants, gzip as gzipCallback } from "node:zlib";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Status } from "../errors/api-error.ts";
+import { apiVersionOf } from "../registry/group-version.ts";
+import { GZIP_BYTES_MIN } from "../limits.ts";
+import type { Answer, ObjectList } from "./answer.ts";
+import { headerOf, type RequestContext } from "./context.ts";
+import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
+import { encodeProtobuf } from "./protobuf.ts";
+import { streamWatch } from "./stream-watch.ts";
+import { listMetadata, Transformer } from "./transform.ts";
+
+const gzip = promisify(gzipCallback);
+
+/** Writes the answer of a verb, in the encoding that the client asked for. */
+export async function respond(context: RequestContext, answer: Answer, now: () => number) {
+  switch (answer.type) {
+    case "taken":
+      return;
+    case "bytes":
+      return await sendBytes(context, answer.code, answer.contentType, answer.body, answer.etag);
+    case "watch":
+      return await streamWatch(context, answer, now);
+    case "list": {
+      const { kind } = answer.list;
+      const negotiated = negotiateFor(context, kind);
+      const body = await encodeList(answer.list, negotiated, transformer(context, kind, negotiated, now));
+      return await sendBytes(context, 200, negotiated.type, body);
+    }
+    case "object": {
+      const negotiated = negotiateFor(context, answer.kind);
+      const object = answer.kind
+        ? transformer(context, answer.kind, negotiated, now).one(answer.object)
+        : answer.object;
+      const body = await encodeObject(object as KubeObject, negotiated);
+      return await sendBytes(context, answer.code, negotiated.type, body);
+    }
+  }
+}
+
+function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiated {
+  const accept = headerOf(context.request, "accept");
+  return negotiate(accept, context.query, { protobuf: true, transforms: kind !== undefined });
+}
+
+function transformer(
+  context: RequestContext, kind: Kind, negotiated: Negotiated, now: () => number,
+): Transformer {
+  return new Transformer(kind, negotiated.transform, context.query, now);
+}
+
+/** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
+export async function respondStatus(context: RequestContext, status: Status) {
+  const accept = headerOf(context.request, "accept");
+  const wanted = [YAML_TYPE, PROTOBUF_TYPE].find((type) => accept.split(/[;,]/)[0] === type);
+  const type = (wanted ?? JSON_TYPE) as Negotiated["type"];
+  const body = await encodeObject(status as unknown as KubeObject, {
+    type, transform: { as: "object" }, pretty: false,
+  });
+  const retry_s = status.details?.retryAfterSeconds;
+  if (retry_s !== undefined) context.response.setHeader("retry-after", String(retry_s));
+  await sendBytes(context, status.code ?? 500, type, body);
+}
+
+async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
+  if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobuf(object);
+  if (negotiated.type === YAML_TYPE) return await encodeYaml(object);
+  if (negotiated.pretty) return `${JSON.stringify(object, null, 2)}\n`;
+  return `${JSON.stringify(object)}\n`;
+}
+
+async function encodeYaml(object: object): Promise<string> {
+  const { stringify } = await import("yaml");
+  return stringify(object, { aliasDuplicateObjects: false });
+}
+
+async function encodeList(
+  list: ObjectList, negotiated: Negotiated, transformed: Transformer,
+): Promise<Buffer | string> {
+  if (negotiated.transform.as !== "object") {
+    return await encodeObject(transformed.list(list) as KubeObject, negotiated);
+  }
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return joinList(list);
+  return await encodeObject(JSON.parse(joinList(list).toString("utf8")) as KubeObject, negotiated);
+}
+
+const COMMA = Buffer.from(",");
+const LIST_END = Buffer.from("]}\n");
+
+/** A list is its bodies joined: nothing in it is parsed or serialised again. */
+function joinList(list: ObjectList): Buffer {
+  const { kind } = list;
+  const head = JSON.stringify({
+    kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list),
+  });
+  const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
+  for (const [index, item] of list.items.entries()) {
+    if (index > 0) parts.push(COMMA);
+    parts.push(item);
+  }
+  parts.push(LIST_END);
+  return Buffer.concat(parts);
+}
+
+/** Headers, compression and the body, whole; a HEAD gets the headers alone. */
+export async function sendBytes(
+  context: RequestContext, code: number, contentType: string, body: Buffer | string, etag?: string,
+): Promise<void> {
+  const { request, response } = context;
+  let bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const headers: Record<string, string | string[]> = {
+    "content-type": contentType,
+    "cache-control": "no-cache, private",
+    "audit-id": context.id,
+  };
+  if (etag !== undefined) headers["etag"] = etag;
+  if (context.warnings.length > 0) headers["warning"] = context.warnings.map(warningHeader);
+  if (bytes.length >= GZIP_BYTES_MIN && headerOf(request, "accept-encoding").includes("gzip")) {
+    bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
+    headers["content-encoding"] = "gzip";
+    headers["vary"] = "accept-encoding";
+  }
+  headers["content-length"] = String(bytes.length);
+  if (context.signal.aborted) return;
+  response.writeHead(code, headers);
+  await new Promise<void>((resolve) => {
+    context.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (request.method === "HEAD") response.end(() => resolve());
+    else response.end(bytes, () => resolve());
+  });
+}
+
+/** RFC 7234 5.5 with code 299, as upstream writes it. */
+function warningHeader(text: string): string {
+  const safe = text.replace(/[\r\n]+/g, " ").replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?");
+  return `299 - "${safe}"`;
+}

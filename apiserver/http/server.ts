@@ -1,0 +1,126 @@
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import {
+  DRAIN_TIMEOUT_MS, HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, HTTP2_STREAMS_MAX, KEEP_ALIVE_TIMEOUT_MS,
+} from "../limits.ts";
+import type { KeyPair } from "../options.ts";
+import type { Incoming, Outgoing } from "./context.ts";
+
+/** What the server does with requests; `upgrade` takes over the connection. */
+export interface RequestListener {
+  handle(request: Incoming, response: Outgoing): void;
+  upgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer): void;
+}
+
+export interface ServerInit {
+  listen: readonly { host: string; port: number }[];
+  tls: KeyPair;
+  clientCa: string;
+  listener: RequestListener;
+}
+
+/** HTTPS on one or more addresses: HTTP/2 for those who ask for it, HTTP/1.1 for the others and for upgrades. */
+export class ApiHttpServer {
+  readonly #servers: Http2SecureServer[] = [];
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #init: ServerInit;
+
+  private constructor(init: ServerInit) {
+    this.#init = init;
+  }
+
+  /** Listens on every address; when one fails, none stays open. */
+  static async listen(init: ServerInit): Promise<ApiHttpServer> {
+    const server = new ApiHttpServer(init);
+    try {
+      for (const address of init.listen) await server.#listenOn(address);
+    } catch (thrown) {
+      await server.close();
+      throw thrown;
+    }
+    return server;
+  }
+
+  /** The addresses listened on, ports resolved. */
+  get addresses(): { host: string; port: number }[] {
+    return this.#servers.map((server) => {
+      const { address, port } = server.address() as AddressInfo;
+      return { host: address, port };
+    });
+  }
+
+  async #listenOn(address: { host: string; port: number }): Promise<void> {
+    const { tls, clientCa, listener } = this.#init;
+    const server = createSecureServer({
+      ...tls,
+      ca: clientCa,
+      // Any client may connect; whose certificate does not verify is told so by a 401.
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: "TLSv1.2",
+      allowHTTP1: true,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      // Watches last long: a request as a whole has no limit, its headers and body have.
+      requestTimeout: 0,
+      settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
+    } as Parameters<typeof createSecureServer>[0]);
+    server.on("secureConnection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    server.on("session", (session) => {
+      this.#sessions.add(session);
+      session.on("close", () => this.#sessions.delete(session));
+    });
+    server.on("request", (request, response) => {
+      listener.handle(request, response as unknown as Outgoing);
+    });
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const response = new ServerResponse(request);
+      response.assignSocket(socket as Socket);
+      response.on("finish", () => socket.end());
+      socket.on("error", () => socket.destroy());
+      listener.upgrade(request, response, socket, head);
+    });
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    server.on("sessionError", () => undefined);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(address.port, address.host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#servers.push(server);
+  }
+
+  /** Stops listening, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left. */
+  async close(): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    }));
+    const cut = setTimeout(() => this.#cut(), DRAIN_TIMEOUT_MS);
+    // HTTP/2 connections take no new requests and end with their last; idle HTTP/1 ones end now.
+    for (const session of this.#sessions) session.close();
+    this.#endIdle();
+    await Promise.all(closed);
+    clearTimeout(cut);
+  }
+
+  #endIdle(): void {
+    for (const server of this.#servers) {
+      const idle = (server as { closeIdleConnections?: () => void }).closeIdleConnections;
+      idle?.call(server);
+    }
+  }
+
+  #cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

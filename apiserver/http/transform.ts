@@ -1,0 +1,108 @@
+import type { Column, Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { badRequest } from "../errors/catalog.ts";
+import type { ObjectList } from "./answer.ts";
+import type { Transform } from "./negotiate.ts";
+
+/** How much of each object a Table's rows carry (`includeObject`). */
+type IncludeObject = "None" | "Metadata" | "Object";
+
+/** Turns objects into what `as=` asked for; the same for single objects, lists and watch events. */
+export class Transformer {
+  readonly transform: Transform;
+  /** Names the result among other encodings of the same event. */
+  readonly id: string;
+  readonly #kind: Kind;
+  readonly #include: IncludeObject;
+  readonly #now: () => number;
+
+  constructor(kind: Kind, transform: Transform, query: URLSearchParams, now: () => number) {
+    this.transform = transform;
+    this.#kind = kind;
+    this.#now = now;
+    this.#include = includeOf(query);
+    this.id = transform.as === "object" ? "" : `${transform.as}/${transform.version}/${this.#include}`;
+  }
+
+  /** The object itself when nothing was asked for. */
+  one(object: KubeObject): object {
+    if (this.transform.as === "object") return object;
+    if (this.transform.as === "PartialObjectMetadata") return this.#partial(object);
+    const { resourceVersion } = object.metadata;
+    return this.#table([object], resourceVersion === undefined ? {} : { resourceVersion });
+  }
+
+  /** A bookmark has only a revision and annotations: no column can be read from it. */
+  bookmark(object: KubeObject): object {
+    if (this.transform.as !== "Table") return this.one(object);
+    const { resourceVersion = "", annotations } = object.metadata;
+    const table = this.#table([], { resourceVersion });
+    const rows = annotations ? [{ cells: [], object: this.#partial(object) }] : [];
+    return { ...table, rows };
+  }
+
+  /** A list put together from `list`, parsed because each row shows parts of its object. */
+  list(list: ObjectList): object {
+    const objects = list.items.map((item) => JSON.parse(item.toString("utf8")) as KubeObject);
+    const metadata = listMetadata(list);
+    if (this.transform.as === "Table") return this.#table(objects, metadata);
+    return {
+      kind: "PartialObjectMetadataList",
+      apiVersion: this.#apiVersion(),
+      metadata,
+      items: objects.map((object) => this.#partial(object)),
+    };
+  }
+
+  #apiVersion(): string {
+    return `meta.k8s.io/${this.transform.as === "object" ? "v1" : this.transform.version}`;
+  }
+
+  #partial(object: KubeObject): object {
+    return {
+      kind: "PartialObjectMetadata",
+      apiVersion: this.#apiVersion(),
+      metadata: object.metadata,
+    };
+  }
+
+  #table(objects: readonly KubeObject[], metadata: object): object {
+    const now_ms = this.#now();
+    const { columns } = this.#kind;
+    return {
+      kind: "Table",
+      apiVersion: this.#apiVersion(),
+      metadata,
+      columnDefinitions: columns.map(definitionOf),
+      rows: objects.map((object) => ({
+        cells: columns.map((column) => column.value(object, now_ms)),
+        ...this.#rowObject(object),
+      })),
+    };
+  }
+
+  #rowObject(object: KubeObject): object {
+    if (this.#include === "None") return { object: null };
+    return { object: this.#include === "Object" ? object : this.#partial(object) };
+  }
+}
+
+function includeOf(query: URLSearchParams): IncludeObject {
+  const value = query.get("includeObject") ?? "Metadata";
+  if (value === "" || value === "Metadata") return "Metadata";
+  if (value === "None" || value === "Object") return value;
+  throw badRequest(`unrecognized includeObject value: "${value}"`);
+}
+
+function definitionOf(column: Column): object {
+  const { name, type, format, description, priority } = column;
+  return { name, type: type === "date" ? "string" : type, format, description, priority };
+}
+
+/** The metadata of a list, in the order upstream writes it. */
+export function listMetadata(list: ObjectList): object {
+  return {
+    resourceVersion: String(list.revision),
+    ...(list.continue === undefined ? {} : { continue: list.continue }),
+    ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
+  };
+}

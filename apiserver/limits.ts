@@ -1,0 +1,68 @@
+/** The largest body of a write, as upstream's limit for its etcd client with headroom. */
+export const BODY_BYTES_MAX = 3 * 1024 * 1024;
+/** All headers of one request. */
+export const HEADER_BYTES_MAX = 64 * 1024;
+/** From the first byte of a request to the last of its body. */
+export const REQUEST_BODY_TIMEOUT_MS = 30_000;
+/** From connecting to the last byte of the headers. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+/** A connection without requests is closed after this. */
+export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
+/** Streams that one HTTP/2 connection may hold open at a time. */
+export const HTTP2_STREAMS_MAX = 1_000;
+/** A request that is not a watch, log, exec or proxy ends after this. */
+export const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Answers at least this large are compressed for clients that ask for gzip. */
+export const GZIP_BYTES_MIN = 128 * 1024;
+
+/** Nesting of a JSON or YAML body. */
+export const BODY_DEPTH_MAX = 200;
+/** Values that YAML aliases may expand to. */
+export const YAML_ALIASES_MAX = 100;
+/** Operations in one JSON patch (upstream's limit). */
+export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+
+/** Attempts of a write against a changing object before the client is told of the conflict. */
+export const UPDATE_ATTEMPTS_MAX = 20;
+/** Names tried for `generateName` before giving up (upstream's 8). */
+export const GENERATE_NAME_ATTEMPTS_MAX = 8;
+
+/** How long the health check waits for the store. */
+export const STORE_CHECK_TIMEOUT_MS = 2_000;
+/** Keys fetched from the store at a time. */
+export const STORE_PAGE_KEYS = 500;
+/** Events that one resource's history holds, and the bytes they may take. */
+export const HISTORY_EVENTS_MAX = 10_000;
+export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
+/** Events waiting in front of one watcher before it is closed as too slow. */
+export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
+/** Bytes that may wait in one watcher's socket before the server stops feeding it. */
+export const WATCHER_SOCKET_BYTES_MAX = 1024 * 1024;
+/** Time before a broken watch on the store is opened again. */
+export const FEED_RETRY_MS = 250;
+/** Time between bookmarks. */
+export const BOOKMARK_INTERVAL_MS = 60_000;
+/** A watch without `timeoutSeconds` ends between this and twice this. */
+export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
+/** How long a read waits for the cache to reach the revision asked for (upstream's 3 s). */
+export const FRESH_WAIT_MS = 3_000;
+
+/** How long a verified token is believed without being verified again. */
+export const TOKEN_CACHE_MS = 10_000;
+export const TOKEN_CACHE_ENTRIES_MAX = 4_096;
+/** A service account token's least and greatest lifetime. */
+export const TOKEN_SECONDS_MIN = 600;
+export const TOKEN_SECONDS_MAX = 365 * 24 * 3600;
+
+/** How long `close()` lets requests in flight finish. */
+export const DRAIN_TIMEOUT_MS = 5_000;
+/** How often the store is compacted, and with it history older than this is dropped. */
+export const COMPACTION_INTERVAL_MS = 300_000;
+
+/** How long an Event lives (upstream's --event-ttl). */
+export const EVENT_TTL_S = 3_600;
+/** Objects written within this time share one lease of the store. */
+export const LEASE_SHARING_MS = 60_000;
+/** Objects on one lease, so that its end does not stop the store. */
+export const LEASE_OBJECTS_MAX = 1_000;

@@ -1,0 +1,41 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Random } from "@raft2kube/std/random.ts";
+
+/** A PEM certificate and its key. */
+export interface KeyPair {
+  cert: string;
+  key: string;
+}
+
+/** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */
+export interface ApiserverOptions {
+  /** The store; closed by whoever made it. */
+  etcd: EtcdClient;
+  /** Where to listen; port 0 takes a free one. */
+  listen: readonly { host: string; port: number }[];
+  tls: KeyPair;
+  /** Certificates of CAs whose client certificates are believed. */
+  clientCa: string;
+  serviceAccountKey: {
+    /** Signs new tokens. */
+    privateKey: string;
+    /** Verify tokens: the current key first, then those rotated out. */
+    publicKeys: readonly string[];
+    /** The `iss` claim, an https URL. */
+    issuer: string;
+    /** Audiences accepted and, when a request names none, given. Default: the issuer. */
+    audiences?: readonly string[];
+  };
+  /** `10.96.0.0/16`. Its first address is the Service `kubernetes`. */
+  serviceCidr: string;
+  nodePortRange?: { from: number; to: number };
+  /** The address by which others reach this server, written into the Endpoints of `kubernetes`. */
+  advertiseAddress: string;
+  advertisePort?: number;
+  /** How kubelets are spoken to for logs, exec and port-forward. */
+  kubeletClient: KeyPair & { ca: string };
+  /** How the connection to a node's kubelet is opened; by default to the node's InternalIP. */
+  clock?: Clock;
+  random?: Random;
+}

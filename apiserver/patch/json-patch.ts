@@ -1,0 +1,137 @@
+import { isDeepStrictEqual } from "node:util";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
+import { isObject, type Json, type JsonObject, setMember } from "./merge.ts";
+
+interface Operation {
+  op: string;
+  path: string;
+  from: string | undefined;
+  value: Json;
+}
+
+/** The operations of a JSON patch (RFC 6902). Throws 400 on what is none, 413 on too many. */
+export function readJsonPatch(value: Json): Operation[] {
+  if (!Array.isArray(value)) throw badRequest("a JSON patch is a list of operations");
+  if (value.length > JSON_PATCH_OPERATIONS_MAX) {
+    throw new ApiError({
+      code: 413,
+      reason: "RequestEntityTooLarge",
+      message: `The allowed maximum operations in a JSON patch is ${JSON_PATCH_OPERATIONS_MAX}, ` +
+        `got ${value.length}`,
+    });
+  }
+  return value.map((each: Json) => {
+    if (!isObject(each) || typeof each["op"] !== "string" || typeof each["path"] !== "string") {
+      throw badRequest("an operation of a JSON patch has `op` and `path`");
+    }
+    const from = typeof each["from"] === "string" ? each["from"] : undefined;
+    return { op: each["op"], path: each["path"], from, value: each["value"] };
+  });
+}
+
+/** Applies the operations to a copy of `document`. Throws 422 when one does not fit it. */
+export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
+  const root = { document: structuredClone(document) };
+  for (const operation of operations) applyOperation(root, operation);
+  return root.document;
+}
+
+interface Root {
+  document: Json;
+}
+
+function unfit(message: string): ApiError {
+  return new ApiError({
+    code: 422,
+    reason: "Invalid",
+    message: `the server rejected our request due to an error in our request: ${message}`,
+    details: {},
+  });
+}
+
+function applyOperation(root: Root, operation: Operation): void {
+  const { op, path, from, value } = operation;
+  switch (op) {
+    case "add":
+      return put(root, path, structuredClone(value), true);
+    case "replace":
+      read(root, path);
+      return put(root, path, structuredClone(value), false);
+    case "remove":
+      return void remove(root, path);
+    case "move":
+      return put(root, path, remove(root, sourceOf(operation)), true);
+    case "copy":
+      return put(root, path, structuredClone(read(root, sourceOf(operation))), true);
+    case "test":
+      if (isDeepStrictEqual(readOrUndefined(root, path), value)) return;
+      throw unfit(`testing value ${path} failed`);
+    default:
+      throw badRequest(`unexpected kind of JSON patch operation: ${op}${from ?? ""}`);
+  }
+}
+
+function sourceOf(operation: Operation): string {
+  if (operation.from === undefined) throw badRequest(`operation ${operation.op} needs \`from\``);
+  return operation.from;
+}
+
+/** The tokens of a JSON pointer (RFC 6901). */
+function tokensOf(path: string): string[] {
+  if (path === "") return [];
+  if (!path.startsWith("/")) throw badRequest(`JSON pointer ${path} does not begin with a slash`);
+  return path.slice(1).split("/").map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function step(holder: Json, token: string, path: string): Json {
+  const found = stepOrUndefined(holder, token);
+  if (found === undefined) throw unfit(`doc is missing path: ${path}: missing value`);
+  return found;
+}
+
+function stepOrUndefined(holder: Json, token: string): Json {
+  if (Array.isArray(holder)) return /^\d+$/.test(token) ? (holder[Number(token)] as Json) : undefined;
+  return isObject(holder) && Object.hasOwn(holder, token) ? holder[token] : undefined;
+}
+
+function read(root: Root, path: string): Json {
+  return tokensOf(path).reduce((at: Json, token) => step(at, token, path), root.document);
+}
+
+function readOrUndefined(root: Root, path: string): Json {
+  return tokensOf(path).reduce((at: Json, token) => stepOrUndefined(at, token), root.document);
+}
+
+function holderOf(root: Root, path: string): { holder: JsonObject | Json[]; last: string } {
+  const tokens = tokensOf(path);
+  const last = tokens.pop() ?? "";
+  const holder = tokens.reduce((at: Json, token) => step(at, token, path), root.document);
+  if (Array.isArray(holder) || isObject(holder)) return { holder, last };
+  throw unfit(`doc is missing path: ${path}: missing value`);
+}
+
+function put(root: Root, path: string, value: Json, insert: boolean): void {
+  if (path === "") {
+    root.document = value;
+    return;
+  }
+  const { holder, last } = holderOf(root, path);
+  if (!Array.isArray(holder)) return setMember(holder, last, value);
+  const index = last === "-" ? holder.length : Number(last);
+  if (!/^(\d+|-)$/.test(last) || index > holder.length) {
+    throw unfit(`Unable to access invalid index: ${last}: invalid index referenced`);
+  }
+  if (insert) holder.splice(index, 0, value);
+  else holder[index] = value;
+}
+
+function remove(root: Root, path: string): Json {
+  const value = read(root, path);
+  if (path === "") throw unfit("the whole document cannot be removed");
+  const { holder, last } = holderOf(root, path);
+  if (Array.isArray(holder)) holder.splice(Number(last), 1);
+  else delete holder[last];
+  return value;
+}

@@ -1,0 +1,25 @@
+/** A value of a parsed JSON document. */
+export type Json = unknown;
+export type JsonObject = Record<string, unknown>;
+
+export function isObject(value: Json): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Sets a member even if it is called `__proto__`. */
+export function setMember(object: JsonObject, name: string, value: Json): void {
+  Object.defineProperty(object, name, {
+    value, enumerable: true, configurable: true, writable: true,
+  });
+}
+
+/** Merges `patch` into `target` (RFC 7386): null removes, objects merge, all else replaces. */
+export function mergePatch(target: Json, patch: Json): Json {
+  if (!isObject(patch)) return patch;
+  const result: JsonObject = isObject(target) ? { ...target } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else setMember(result, name, mergePatch(Object.hasOwn(result, name) ? result[name] : undefined, value));
+  }
+  return result;
+}

@@ -1,0 +1,119 @@
+import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import { isDeepStrictEqual } from "node:util";
+import { badRequest } from "../errors/catalog.ts";
+import { isObject, type Json, type JsonObject, setMember } from "./merge.ts";
+import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
+
+/** Directives that a strategic merge patch carries among its fields. */
+export const DIRECTIVES = {
+  patch: "$patch",
+  retainKeys: "$retainKeys",
+  deleteFromPrimitiveList: "$deleteFromPrimitiveList/",
+  setElementOrder: "$setElementOrder/",
+} as const;
+
+/**
+ * Merges `patch` into a copy of `document` as the fields' patch strategies say (upstream's
+ * strategicpatch). `schema` is the structure's name, e.g. `apps/v1.Deployment`.
+ */
+export function strategicMerge(schema: string, document: JsonObject, patch: JsonObject): JsonObject {
+  return mergeStruct(schema, document, patch);
+}
+
+export function mergeStruct(
+  schema: string | undefined, original: JsonObject, patch: JsonObject,
+): JsonObject {
+  const directive = patch[DIRECTIVES.patch];
+  if (directive === "replace") return without(patch, DIRECTIVES.patch);
+  if (directive === "delete") return {};
+  if (directive !== undefined && directive !== "merge") {
+    throw badRequest(`unknown patch directive ${JSON.stringify(directive)}`);
+  }
+  const result = retained(original, patch);
+  const fields = schema === undefined ? undefined : structOf(schema).fields;
+  for (const [name, value] of Object.entries(patch)) {
+    if (name === DIRECTIVES.patch || name === DIRECTIVES.retainKeys) continue;
+    if (isListDirective(name)) continue;
+    if (value === null) delete result[name];
+    else setMember(result, name, mergeField(fields?.get(name), own(result, name), value, patch));
+  }
+  applyListDirectives(fields, result, patch);
+  return result;
+}
+
+function own(object: JsonObject, name: string): Json {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function without(object: JsonObject, name: string): JsonObject {
+  const { [name]: _dropped, ...rest } = object;
+  return rest;
+}
+
+function isListDirective(name: string): boolean {
+  return name.startsWith(DIRECTIVES.setElementOrder) || name.startsWith(DIRECTIVES.deleteFromPrimitiveList);
+}
+
+/** `$retainKeys` names all keys that may stay: of a union, the others are cleared. */
+function retained(original: JsonObject, patch: JsonObject): JsonObject {
+  const keys = patch[DIRECTIVES.retainKeys];
+  if (keys === undefined) return { ...original };
+  if (!Array.isArray(keys)) throw badRequest("$retainKeys must be a list of strings");
+  return Object.fromEntries(Object.entries(original).filter(([name]) => keys.includes(name)));
+}
+
+function mergeField(field: Field | undefined, original: Json, value: Json, patch: JsonObject): Json {
+  if (Array.isArray(value)) return mergeList(field, original, value, patch);
+  if (!isObject(value)) return value;
+  if (field !== undefined && listRuleOf(field).patch.includes("replace")) {
+    return without(value, DIRECTIVES.patch);
+  }
+  const base = isObject(original) ? original : {};
+  return mergeStruct(structName(field?.shape), base, value);
+}
+
+/** Maps and special values merge as objects without a structure; their members merge in turn. */
+function structName(shape: Shape | undefined): string | undefined {
+  return shape?.is === "struct" ? shape.name : undefined;
+}
+
+function mergeList(field: Field | undefined, original: Json, items: Json[], patch: JsonObject): Json {
+  const rule = field && listRuleOf(field);
+  if (field === undefined || rule === undefined || !rule.patch.includes("merge")) {
+    return items.map((item) => stripped(item));
+  }
+  const order = patch[DIRECTIVES.setElementOrder + field.fact.name];
+  const base: Json[] = Array.isArray(original) ? original : [];
+  if (rule.mergeKey === undefined) return mergeScalarList(base, items, asList(order));
+  const schema = field.shape.is === "list" ? structName(field.shape.of) : undefined;
+  return mergeKeyedList(rule.mergeKey, schema, base, items, asList(order));
+}
+
+function stripped(item: Json): Json {
+  return isObject(item) ? without(item, DIRECTIVES.patch) : item;
+}
+
+function asList(value: Json): Json[] | undefined {
+  return Array.isArray(value) ? (value as Json[]) : undefined;
+}
+
+/** Directives about a list whose own field the patch does not carry. */
+function applyListDirectives(
+  fields: ReadonlyMap<string, Field> | undefined, result: JsonObject, patch: JsonObject,
+): void {
+  for (const [directive, value] of Object.entries(patch)) {
+    if (directive.startsWith(DIRECTIVES.deleteFromPrimitiveList)) {
+      const name = directive.slice(DIRECTIVES.deleteFromPrimitiveList.length);
+      const gone = asList(value) ?? [];
+      const list = asList(own(result, name));
+      if (!list) continue;
+      setMember(result, name, list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))));
+    } else if (directive.startsWith(DIRECTIVES.setElementOrder)) {
+      const name = directive.slice(DIRECTIVES.setElementOrder.length);
+      const field = fields?.get(name);
+      if (own(patch, name) !== undefined || field === undefined) continue;
+      const list = asList(own(result, name));
+      if (list) setMember(result, name, mergeList(field, list, [], patch));
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { AdmissionRequest } from "../admission/plugin.ts";
+import type { Core } from "../core.ts";
+import { ApiError, isReason } from "../errors/api-error.ts";
+import { alreadyExists, invalid } from "../errors/catalog.ts";
+import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
+import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
+import type { Resource } from "./resource.ts";
+import { strategyContext, type WriteOptions } from "./write-options.ts";
+
+/**
+ * Stores a new object: admission's changes, the kind's own preparation and validation, admission's
+ * verdict, what must be reserved for it, the store. `object` belongs to this call.
+ */
+export async function createObject(
+  core: Core, resource: Resource, object: KubeObject, namespace: string, options: WriteOptions,
+): Promise<KubeObject> {
+  settleNamespace(resource.kind, object, namespace);
+  if (object.metadata.resourceVersion) {
+    const message = "resourceVersion should not be set on objects to be created";
+    throw new ApiError({ code: 500, reason: "", message });
+  }
+  const request = admissionRequest(resource, object, namespace, options);
+  await core.admission.admit(request);
+  return await createAdmitted(core, resource, request, options);
+}
+
+/** The part of a creation behind admission's changes; an update that creates begins here as well. */
+export async function createAdmitted(
+  core: Core, resource: Resource, request: AdmissionRequest, options: WriteOptions,
+): Promise<KubeObject> {
+  const object = request.object!;
+  const generated = !object.metadata.name && object.metadata.generateName !== undefined;
+  for (let attempt = 1; ; attempt++) {
+    if (generated) completeName(object, core.random);
+    request.name = object.metadata.name ?? "";
+    try {
+      return await createNamed(core, resource, request, options);
+    } catch (thrown) {
+      const taken = generated && isReason(thrown, "AlreadyExists");
+      if (!taken || attempt >= GENERATE_NAME_ATTEMPTS_MAX) throw thrown;
+    }
+  }
+}
+
+async function createNamed(
+  core: Core, resource: Resource, request: AdmissionRequest, options: WriteOptions,
+): Promise<KubeObject> {
+  const { kind } = resource;
+  const object = structuredClone(request.object!);
+  const context = strategyContext(core, options);
+  fillSystemFields(object, core.clock.now());
+  kind.strategy.prepareCreate(object, context);
+  const findings = kind.strategy.validateCreate(object, context);
+  if (findings.length > 0) throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
+  options.warnings.push(...kind.strategy.warnings(object));
+  await core.admission.validate({ ...request, object });
+  const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
+  try {
+    if (options.dryRun) return await rehearse(resource, object);
+    const created = await resource.store.create(object, await resource.lease());
+    await reserved?.settle();
+    return created;
+  } catch (thrown) {
+    await reserved?.giveBack();
+    throw thrown;
+  }
+}
+
+/** A dry run finds out what the store would have said. */
+async function rehearse(resource: Resource, object: KubeObject): Promise<KubeObject> {
+  const { namespace = "", name = "" } = object.metadata;
+  if (await resource.store.find(namespace, name)) throw alreadyExists(resource.subject, name);
+  return object;
+}
+
+function admissionRequest(
+  resource: Resource, object: KubeObject, namespace: string, options: WriteOptions,
+): AdmissionRequest {
+  const { user, dryRun, subresource, warnings } = options;
+  const name = object.metadata.name ?? "";
+  return {
+    operation: "CREATE", resource, subresource, namespace, name, object, old: undefined, user, dryRun,
+    warnings,
+  };
+}

@@ -1,0 +1,83 @@
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { DeleteRequest, Propagation } from "./delete-options.ts";
+import { timeText } from "./metadata.ts";
+
+export const ORPHAN_FINALIZER = "orphan";
+export const FOREGROUND_FINALIZER = "foregroundDeletion";
+
+/** What a deletion does to an object now. */
+export type DeletePlan =
+  /** Nothing holds it: it goes. */
+  | { do: "remove" }
+  /** It is marked and stays until its finalizers, or whoever runs it, let go. */
+  | { do: "mark"; object: KubeObject }
+  /** It is marked already, and this request changes nothing. */
+  | { do: "keep" };
+
+/**
+ * Plans the deletion of `object` (upstream's registry.Store.Delete and rest.BeforeDelete): a grace
+ * period for kinds that have one, finalizers for dependents, removal when nothing holds it.
+ */
+export function planDelete(
+  kind: Kind, object: KubeObject, request: DeleteRequest, now_ms: number,
+): DeletePlan {
+  const finalizers = finalizersFor(kind, object, request.propagation);
+  const grace_s = graceFor(kind, object, request);
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers: held = [] } = object.metadata;
+  if (deletionTimestamp !== undefined) {
+    const left_s = deletionGracePeriodSeconds ?? 0;
+    const shortened = grace_s < left_s;
+    if (!shortened && left_s > 0) return { do: "keep" };
+    if (finalizers.length === 0 && grace_s === 0) return { do: "remove" };
+    if (!shortened && sameItems(finalizers, held)) return { do: "keep" };
+    return { do: "mark", object: marked(object, finalizers, Math.min(grace_s, left_s), now_ms) };
+  }
+  if (grace_s === 0 && finalizers.length === 0) return { do: "remove" };
+  return { do: "mark", object: marked(object, finalizers, grace_s, now_ms) };
+}
+
+function graceFor(kind: Kind, object: KubeObject, request: DeleteRequest): number {
+  const usual_s = kind.strategy.gracePeriod_s?.(object);
+  if (usual_s === undefined || usual_s === 0) return 0;
+  return request.gracePeriod_s ?? usual_s;
+}
+
+function sameItems(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item));
+}
+
+function marked(
+  object: KubeObject, finalizers: string[], grace_s: number, now_ms: number,
+): KubeObject {
+  const { metadata } = object;
+  const first = metadata.deletionTimestamp === undefined;
+  const end = timeText(now_ms + grace_s * 1000);
+  const shortened = grace_s < (metadata.deletionGracePeriodSeconds ?? 0);
+  const changed: KubeObject["metadata"] = {
+    ...metadata,
+    deletionGracePeriodSeconds: grace_s,
+    deletionTimestamp: first || shortened ? end : metadata.deletionTimestamp!,
+    // Marking changes what is wanted of the object.
+    ...(first && metadata.generation ? { generation: metadata.generation + 1 } : {}),
+    finalizers,
+  };
+  if (finalizers.length === 0) delete changed.finalizers;
+  return { ...object, metadata: changed };
+}
+
+/** The first jobs and replication controllers left their dependents behind, and clients rely on it. */
+function defaultPropagation(kind: Kind): Propagation {
+  const orphaning = ["batch/jobs", "/replicationcontrollers"];
+  return orphaning.includes(`${kind.group}/${kind.plural}`) ? "Orphan" : "Background";
+}
+
+function finalizersFor(kind: Kind, object: KubeObject, asked: Propagation | undefined): string[] {
+  const held = object.metadata.finalizers ?? [];
+  const others = held.filter((each) => each !== ORPHAN_FINALIZER && each !== FOREGROUND_FINALIZER);
+  if (asked === undefined) {
+    if (held.length > others.length) return [...held];
+    return defaultPropagation(kind) === "Orphan" ? [...others, ORPHAN_FINALIZER] : others;
+  }
+  if (asked === "Orphan") return [...others, ORPHAN_FINALIZER];
+  return asked === "Foreground" ? [...others, FOREGROUND_FINALIZER] : others;
+}

@@ -1,0 +1,72 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { AdmissionRequest } from "../admission/plugin.ts";
+import type { Core } from "../core.ts";
+import { conflict, notFound } from "../errors/catalog.ts";
+import type { Attempt, Changed } from "../storage/object-store.ts";
+import type { DeleteRequest } from "./delete-options.ts";
+import { type DeletePlan, planDelete } from "./delete-plan.ts";
+import { planNamespaceDelete } from "./namespace-deletion.ts";
+import type { Resource } from "./resource.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+/** Deletes an object, or marks it as being deleted; `deleted` says which. */
+export async function deleteObject(
+  core: Core, resource: Resource, namespace: string, name: string, request: DeleteRequest,
+  options: WriteOptions,
+): Promise<Changed<KubeObject>> {
+  const { store, subject } = resource;
+  const changed = await store.change<KubeObject>(namespace, name, async (current) => {
+    if (current === undefined) throw notFound(subject, name);
+    checkPreconditions(resource, current, request);
+    await core.admission.validate(admissionRequest(resource, current, options));
+    return attemptOf(core, resource, current, request);
+  });
+  if (changed.deleted) await resource.allocation?.release(changed.object);
+  return changed;
+}
+
+function attemptOf(
+  core: Core, resource: Resource, current: KubeObject, request: DeleteRequest,
+): Attempt<KubeObject> {
+  const plan = planFor(core, resource, current, request);
+  if (request.dryRun || plan.do === "keep") {
+    return { do: "keep", object: plan.do === "mark" ? plan.object : current };
+  }
+  if (plan.do === "remove") return { do: "delete", object: current };
+  return { do: "write", object: plan.object };
+}
+
+function planFor(
+  core: Core, resource: Resource, current: KubeObject, request: DeleteRequest,
+): DeletePlan {
+  const { kind } = resource;
+  const now_ms = core.clock.now();
+  if (kind.group === "" && kind.plural === "namespaces") {
+    return planNamespaceDelete(kind, current, request, now_ms);
+  }
+  return planDelete(kind, current, request, now_ms);
+}
+
+function checkPreconditions(resource: Resource, current: KubeObject, request: DeleteRequest): void {
+  const { uid = "", resourceVersion = "", name = "" } = current.metadata;
+  if (request.uid !== undefined && request.uid !== uid) {
+    throw conflict(resource.subject, name,
+      `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${uid}`);
+  }
+  if (request.resourceVersion !== undefined && request.resourceVersion !== resourceVersion) {
+    throw conflict(resource.subject, name,
+      `Precondition failed: ResourceVersion in precondition: ${request.resourceVersion}, ` +
+        `ResourceVersion in object meta: ${resourceVersion}`);
+  }
+}
+
+function admissionRequest(
+  resource: Resource, old: KubeObject, options: WriteOptions,
+): AdmissionRequest {
+  const { user, dryRun, warnings } = options;
+  const { namespace = "", name = "" } = old.metadata;
+  return {
+    operation: "DELETE", resource, subresource: "", namespace, name, object: undefined, old, user,
+    dryRun, warnings,
+  };
+}

@@ -1,0 +1,50 @@
+import type { Core } from "../core.ts";
+import { methodNotSupported, noSuchResource } from "../errors/catalog.ts";
+import type { Answer } from "../http/answer.ts";
+import type { RequestContext } from "../http/context.ts";
+import { serveSubresource } from "../subresources/dispatch.ts";
+import type { Resource } from "./resource.ts";
+import { serveCreate } from "./serve-create.ts";
+import { serveDelete, serveDeleteCollection } from "./serve-delete.ts";
+import { serveGet, serveList, serveWatch } from "./serve-read.ts";
+import { servePatch, serveUpdate } from "./serve-update.ts";
+
+/** Answers one verb on one resource. */
+export type ServeVerb = (
+  core: Core, resource: Resource, context: RequestContext,
+) => Promise<Answer>;
+
+const VERBS: Readonly<Record<string, ServeVerb>> = {
+  create: serveCreate,
+  get: serveGet,
+  list: serveList,
+  watch: serveWatch,
+  update: serveUpdate,
+  patch: servePatch,
+  delete: serveDelete,
+  deletecollection: serveDeleteCollection,
+};
+
+/** Finds the resource of a request and the verb's room. Throws 404 or 405. */
+export async function serveResource(core: Core, context: RequestContext): Promise<Answer> {
+  const { info } = context;
+  const resource = core.registry.find(info.group, info.version, info.resource);
+  if (resource === undefined) throw noSuchResource();
+  if (resource.kind.namespaced && info.namespace === "" && info.name !== "" && !isCollection(info.verb)) {
+    throw noSuchResource();
+  }
+  if (!resource.kind.namespaced && info.namespace !== "" && info.resource !== "namespaces") {
+    throw noSuchResource();
+  }
+  if (info.subresource !== "") return await serveSubresource(core, resource, context);
+  const serve = VERBS[info.verb];
+  const known: readonly string[] = resource.kind.verbs;
+  if (serve === undefined || !known.includes(info.verb)) {
+    throw methodNotSupported(resource.subject, info.verb);
+  }
+  return await serve(core, resource, context);
+}
+
+function isCollection(verb: string): boolean {
+  return verb === "list" || verb === "watch" || verb === "deletecollection";
+}

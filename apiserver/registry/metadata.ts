@@ -1,0 +1,60 @@
+import { randomUUID } from "node:crypto";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
+import { badRequest } from "../errors/catalog.ts";
+
+/** Time as metadata carries it: RFC 3339, whole seconds, UTC. */
+export function timeText(now_ms: number): string {
+  return new Date(now_ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** Puts the request's namespace into the object; throws 400 when the object names another. */
+export function settleNamespace(kind: Kind, object: KubeObject, namespace: string): void {
+  const own = object.metadata.namespace ?? "";
+  if (!kind.namespaced) {
+    if (own !== "") throw badRequest("namespace may not be set on a cluster-scoped object");
+    delete object.metadata.namespace;
+    return;
+  }
+  if (own !== "" && own !== namespace) {
+    throw badRequest(
+      "the namespace of the provided object does not match the namespace sent on the request",
+    );
+  }
+  object.metadata.namespace = namespace;
+}
+
+/** What the server alone decides about a new object. */
+export function fillSystemFields(object: KubeObject, now_ms: number): void {
+  const { metadata } = object;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  metadata.uid = randomUUID();
+  metadata.creationTimestamp = timeText(now_ms);
+}
+
+/** A name with a suffix is no longer than this, so that names derived from it stay valid (upstream). */
+const GENERATED_BASE_MAX = 63 - 5;
+
+export function completeName(object: KubeObject, random: Random): void {
+  const { metadata } = object;
+  const base = (metadata.generateName ?? "").slice(0, GENERATED_BASE_MAX);
+  metadata.name = base + randomSuffix(random, 5);
+}
+
+/** What an update may not change is taken from what is stored. */
+export function keepSystemFields(object: KubeObject, old: KubeObject): void {
+  const { metadata } = object;
+  metadata.creationTimestamp ??= old.metadata.creationTimestamp;
+  metadata.uid ??= old.metadata.uid;
+  if (old.metadata.generation !== undefined) metadata.generation = old.metadata.generation;
+  else delete metadata.generation;
+  if (old.metadata.deletionTimestamp !== undefined) {
+    metadata.deletionTimestamp ??= old.metadata.deletionTimestamp;
+  }
+  if (old.metadata.deletionGracePeriodSeconds !== undefined) {
+    metadata.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
+  }
+  delete metadata.selfLink;
+}

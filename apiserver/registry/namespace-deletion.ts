@@ -1,0 +1,24 @@
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { DeleteRequest } from "./delete-options.ts";
+import { type DeletePlan, planDelete } from "./delete-plan.ts";
+import { timeText } from "./metadata.ts";
+
+interface Namespace extends KubeObject {
+  spec?: { finalizers?: string[] };
+  status?: { phase?: string };
+}
+
+/**
+ * A namespace goes in two steps: it is marked Terminating; the namespace controller empties it and takes
+ * `kubernetes` out of spec.finalizers; then it can be removed.
+ */
+export function planNamespaceDelete(
+  kind: Kind, namespace: Namespace, request: DeleteRequest, now_ms: number,
+): DeletePlan {
+  const held = (namespace.spec?.finalizers ?? []).length > 0;
+  if (!held) return planDelete(kind, namespace, request, now_ms);
+  if (namespace.metadata.deletionTimestamp !== undefined) return { do: "keep" };
+  const metadata = { ...namespace.metadata, deletionTimestamp: timeText(now_ms) };
+  const status = { ...namespace.status, phase: "Terminating" };
+  return { do: "mark", object: { ...namespace, metadata, status } as KubeObject };
+}

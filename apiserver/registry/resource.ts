@@ -1,0 +1,62 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { Feed } from "../cache/feed.ts";
+import { WatchCache } from "../cache/watch-cache.ts";
+import type { GroupName } from "../errors/catalog.ts";
+import { EVENT_TTL_S } from "../limits.ts";
+import { LeasePool } from "../storage/lease-pool.ts";
+import { ObjectStore } from "../storage/object-store.ts";
+import type { Allocation } from "./allocation.ts";
+
+/** One kind being served: its description, its objects in the store, and its watch cache once asked for. */
+export class Resource {
+  readonly kind: Kind;
+  readonly store: ObjectStore;
+  /** `deployments` in `apps`: what errors about an object name. */
+  readonly subject: GroupName;
+  /** `Deployment` in `apps`: what errors about a body name. */
+  readonly kindSubject: GroupName;
+  /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
+  allocation: Allocation | undefined;
+  readonly #etcd: EtcdClient;
+  readonly #clock: Clock;
+  readonly #leases: LeasePool;
+  #fed: { cache: WatchCache; feed: Feed } | undefined;
+
+  constructor(kind: Kind, etcd: EtcdClient, clock: Clock) {
+    this.kind = kind;
+    this.#etcd = etcd;
+    this.#clock = clock;
+    this.subject = { group: kind.group, name: kind.plural };
+    this.kindSubject = { group: kind.group, name: kind.kind };
+    this.#leases = new LeasePool(etcd, clock);
+    this.store = new ObjectStore(kind, etcd, this.subject);
+  }
+
+  /** The watch cache, holding at least its first listing. Started by whoever asks first. */
+  async cache(): Promise<WatchCache> {
+    if (this.#fed === undefined) {
+      const cache = new WatchCache();
+      this.#fed = { cache, feed: new Feed(this.kind, this.#etcd, cache, this.#clock) };
+    }
+    await this.#fed.feed.ready;
+    return this.#fed.cache;
+  }
+
+  /** The cache if it has been asked for; metrics and bookmarks must not start one. */
+  get startedCache(): WatchCache | undefined {
+    return this.#fed?.cache;
+  }
+
+  /** The store's lease that a new object ends with; undefined for kinds that stay until deleted. */
+  async lease(): Promise<bigint | undefined> {
+    const { storage } = this.kind;
+    return storage?.prefix === "events" ? await this.#leases.take(EVENT_TTL_S) : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#fed?.cache.closeWatchers();
+    await this.#fed?.feed.close();
+  }
+}

@@ -1,0 +1,37 @@
+import type { Core } from "../core.ts";
+import { checkEscalation } from "../authz/rbac/escalation.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import { readBody } from "../http/body.ts";
+import { headerOf, type RequestContext } from "../http/context.ts";
+import { decodeBody } from "../http/decode.ts";
+import { serveReview } from "../subresources/reviews.ts";
+import { createObject } from "./create.ts";
+import type { Resource } from "./resource.ts";
+import { namespaceOf } from "./serve-read.ts";
+import { readWriteOptions, type WriteOptions } from "./write-options.ts";
+
+/** The options of a writing request. */
+export function writeOptionsOf(context: RequestContext): WriteOptions {
+  const { query, user, warnings, info } = context;
+  const userAgent = headerOf(context.request, "user-agent");
+  return readWriteOptions(query, { user, warnings, subresource: info.subresource, userAgent });
+}
+
+/** POST to a collection. */
+export async function serveCreate(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { kind } = resource;
+  const options = writeOptionsOf(context);
+  const { fieldValidation, warnings } = options;
+  const body = await readBody(context.request);
+  const object = await decodeBody(context.request, body, {
+    kind, schema: kind.schema, fieldValidation, warnings,
+  });
+  if (kind.storage === undefined) return await serveReview(core, resource, context, object);
+  kind.strategy.defaults(object);
+  await checkEscalation(core, context.user, resource, object, undefined);
+  if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
+  const created = await createObject(core, resource, object, namespaceOf(resource, context), options);
+  return objectAnswer(created, kind, 201);
+}

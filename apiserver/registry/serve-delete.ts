@@ -1,0 +1,91 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import type { Status } from "../errors/api-error.ts";
+import { isReason } from "../errors/api-error.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import { readBody } from "../http/body.ts";
+import { headerOf, type RequestContext } from "../http/context.ts";
+import { parseBody } from "../http/decode.ts";
+import { parseMediaType } from "../http/media.ts";
+import { PROTOBUF_TYPE } from "../http/negotiate.ts";
+import { decodeProtobufOptions } from "../http/protobuf.ts";
+import { deleteObject } from "./delete.ts";
+import { type DeleteRequest, readDeleteRequest } from "./delete-options.ts";
+import { listFromStore } from "./list.ts";
+import { readListOptions } from "./list-options.ts";
+import type { Resource } from "./resource.ts";
+import { selectionOf } from "./selection.ts";
+import { writeOptionsOf } from "./serve-create.ts";
+import { namespaceOf } from "./serve-read.ts";
+
+/** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
+const ANSWER_OBJECT = new Set([
+  "/pods", "/persistentvolumes", "/persistentvolumeclaims", "/podtemplates", "/resourcequotas",
+  "/serviceaccounts", "/services", "storage.k8s.io/storageclasses", "policy/podsecuritypolicies",
+]);
+
+/** DELETE of one object. */
+export async function serveDelete(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const request = await deleteRequestOf(context);
+  const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  const { name } = context.info;
+  const namespace = namespaceOf(resource, context);
+  const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
+  const { kind } = resource;
+  const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
+  if (whole && !(request.dryRun && !deleted)) return objectAnswer(object, kind);
+  return objectAnswer(statusOf(resource, object) as unknown as KubeObject);
+}
+
+function statusOf(resource: Resource, object: KubeObject): Status {
+  const { name = "", uid = "" } = object.metadata;
+  const { group, plural } = resource.kind;
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    details: { name, ...(group === "" ? {} : { group }), kind: plural, uid },
+  };
+}
+
+/** DELETE of a collection: every object that the selectors pick, as of one revision. */
+export async function serveDeleteCollection(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { kind } = resource;
+  const request = await deleteRequestOf(context);
+  const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  const namespace = namespaceOf(resource, context);
+  const list = readListOptions(context.query);
+  const selection = selectionOf(kind, namespace, list);
+  const { entries, revision } = await listFromStore(resource, namespace, selection, list);
+  const items: Buffer[] = [];
+  for (const entry of entries) {
+    try {
+      const { object } = await deleteObject(
+        core, resource, entry.namespace, entry.name, request, options);
+      items.push(Buffer.from(JSON.stringify(object)));
+    } catch (thrown) {
+      // Somebody else deleted it meanwhile: what was asked for is so.
+      if (!isReason(thrown, "NotFound")) throw thrown;
+    }
+  }
+  return { type: "list", list: { kind, revision, items } };
+}
+
+async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
+  const body = await readBody(context.request);
+  if (body.length === 0) return readDeleteRequest(undefined, context.query);
+  const { type } = parseMediaType(headerOf(context.request, "content-type"));
+  const value = type === PROTOBUF_TYPE
+    ? await decodeProtobufOptions(body)
+    : (await parseBody(type, body)).value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw badRequest("the body of a delete must be a DeleteOptions");
+  }
+  return readDeleteRequest(value, context.query);
+}

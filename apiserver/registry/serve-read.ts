@@ -1,0 +1,42 @@
+import type { Core } from "../core.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import type { RequestContext } from "../http/context.ts";
+import { getObject } from "./get.ts";
+import { listObjects } from "./list.ts";
+import { readListOptions, readWatchOptions } from "./list-options.ts";
+import type { Resource } from "./resource.ts";
+import { watchObjects } from "./watch.ts";
+
+/** A namespace's own requests carry its name twice in the path's reading: as object and as scope. */
+export function namespaceOf(resource: Resource, context: RequestContext): string {
+  return resource.kind.namespaced ? context.info.namespace : "";
+}
+
+/** GET of one object. */
+export async function serveGet(
+  _core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { info, query } = context;
+  const object = await getObject(resource, namespaceOf(resource, context), info.name, query);
+  return objectAnswer(object, resource.kind);
+}
+
+/** GET of a collection. */
+export async function serveList(
+  _core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const options = readListOptions(context.query);
+  return { type: "list", list: await listObjects(resource, namespaceOf(resource, context), options) };
+}
+
+/** GET of a collection with `watch=1`. */
+export async function serveWatch(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { info } = context;
+  const options = readWatchOptions(context.query);
+  const single = info.name !== "" && options.fieldSelector === "";
+  const fieldSelector = single ? `metadata.name=${info.name}` : options.fieldSelector;
+  const namespace = namespaceOf(resource, context);
+  return await watchObjects(core, resource, namespace, { ...options, fieldSelector });
+}

@@ -1,0 +1,83 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { checkEscalation } from "../authz/rbac/escalation.ts";
+import type { Core } from "../core.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import { readBody } from "../http/body.ts";
+import type { RequestContext } from "../http/context.ts";
+import { decodeBody } from "../http/decode.ts";
+import { readPatch } from "../patch/patch.ts";
+import type { Changed } from "../storage/object-store.ts";
+import type { Resource } from "./resource.ts";
+import { writeOptionsOf } from "./serve-create.ts";
+import { namespaceOf } from "./serve-read.ts";
+import { type Update, updateObject } from "./update.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+/** Which door a change comes through: the kind's own, or a subresource that shows the whole object. */
+export type Door = Pick<Update, "strategy">;
+
+/** PUT of one object. */
+export async function serveUpdate(
+  core: Core, resource: Resource, context: RequestContext, door: Door = {},
+): Promise<Answer> {
+  const { kind } = resource;
+  const { name } = context.info;
+  const options = writeOptionsOf(context);
+  const { fieldValidation, warnings } = options;
+  const body = await readBody(context.request);
+  const object = await decodeBody(context.request, body, {
+    kind, schema: kind.schema, fieldValidation, warnings,
+  });
+  const given = object.metadata.name ?? "";
+  if (given !== name) {
+    throw badRequest(given === ""
+      ? "name must be provided"
+      : `the name of the object (${given}) does not match the name on the URL (${name})`);
+  }
+  kind.strategy.defaults(object);
+  if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
+  const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
+  return await change(core, resource, context, options, {
+    ...door, mayCreate, transform: () => structuredClone(object),
+  });
+}
+
+/** PATCH of one object, in any of the patch types. */
+export async function servePatch(
+  core: Core, resource: Resource, context: RequestContext, door: Door = {},
+): Promise<Answer> {
+  const { kind } = resource;
+  const options = writeOptionsOf(context);
+  const body = await readBody(context.request);
+  const patch = await readPatch(context, kind, body, options);
+  if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
+  return await change(core, resource, context, options, {
+    ...door,
+    mayCreate: patch.creates && door.strategy === undefined,
+    transform: (current) => {
+      const patched = patch.apply(current);
+      kind.strategy.defaults(patched);
+      return patched;
+    },
+  });
+}
+
+async function change(
+  core: Core, resource: Resource, context: RequestContext, options: WriteOptions,
+  update: Omit<Update, "namespace" | "name">,
+): Promise<Answer> {
+  const { name } = context.info;
+  const namespace = namespaceOf(resource, context);
+  const changed: Changed<KubeObject> = await updateObject(core, resource, {
+    ...update,
+    namespace,
+    name,
+    transform: async (current) => {
+      const next = await update.transform(current);
+      await checkEscalation(core, context.user, resource, next, current);
+      return next;
+    },
+  }, options);
+  return objectAnswer(changed.object, resource.kind, changed.created ? 201 : 200);
+}

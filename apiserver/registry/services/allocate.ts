@@ -1,0 +1,3 @@
+import type { Core } from "../../core.ts";
+
+export async function allocateServices(_core: Core): Promise<void> {}

@@ -1,0 +1,139 @@
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
+import type { AdmissionRequest } from "../admission/plugin.ts";
+import type { Core } from "../core.ts";
+import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
+import type { Attempt, Changed } from "../storage/object-store.ts";
+import type { Reservation } from "./allocation.ts";
+import { createAdmitted } from "./create.ts";
+import { keepSystemFields, settleNamespace } from "./metadata.ts";
+import type { Resource } from "./resource.ts";
+import { strategyContext, type WriteOptions } from "./write-options.ts";
+
+/** One change of one object, whatever it came as: PUT, a patch, a subresource. */
+export interface Update {
+  namespace: string;
+  name: string;
+  /** The door that the change comes through; by default the kind's own. */
+  strategy?: UpdateStrategy<KubeObject>;
+  /** Whether an absent object is created. */
+  mayCreate: boolean;
+  /** The uid the object must have. */
+  uid?: string;
+  /** The new state, made from the current one, which is undefined when there is none. */
+  transform(current: KubeObject | undefined): Promise<KubeObject> | KubeObject;
+}
+
+/**
+ * Changes an object: the transformation, the conflict check, admission, the kind's preparation and
+ * validation, the store; again from the start when somebody else was faster.
+ */
+export async function updateObject(
+  core: Core, resource: Resource, update: Update, options: WriteOptions,
+): Promise<Changed<KubeObject>> {
+  const { store, subject } = resource;
+  const { namespace, name } = update;
+  const found = await store.find<KubeObject>(namespace, name);
+  if (found === undefined) {
+    if (!update.mayCreate) throw notFound(subject, name);
+    const object = await update.transform(undefined);
+    const created = await createThroughUpdate(core, resource, object, update, options);
+    return { object: created, created: true, deleted: false };
+  }
+  // An attempt that loses the race gives back what it reserved before the next one begins.
+  let reserved: Reservation | undefined;
+  try {
+    const changed = await store.change<KubeObject>(namespace, name, async (current) => {
+      await reserved?.giveBack();
+      reserved = undefined;
+      if (current === undefined) throw notFound(subject, name);
+      const old = structuredClone(current);
+      const next = await attempt(core, resource, update, options, current);
+      if (next.do === "write") {
+        reserved = await resource.allocation?.reserve(next.object, old, options.dryRun);
+      }
+      return next;
+    });
+    await reserved?.settle();
+    if (changed.deleted) await resource.allocation?.release(changed.object);
+    return changed;
+  } catch (thrown) {
+    await reserved?.giveBack();
+    throw thrown;
+  }
+}
+
+async function createThroughUpdate(
+  core: Core, resource: Resource, object: KubeObject, update: Update, options: WriteOptions,
+): Promise<KubeObject> {
+  settleNamespace(resource.kind, object, update.namespace);
+  // A PUT that names a version means a certain object, which is not there.
+  if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
+  if (object.metadata.uid) throw uidConflict(resource, update.name, object.metadata.uid, "");
+  const request = requestFor(resource, object, undefined, update, options);
+  await core.admission.admit(request);
+  return await createAdmitted(core, resource, request, options);
+}
+
+async function attempt(
+  core: Core, resource: Resource, update: Update, options: WriteOptions, current: KubeObject,
+): Promise<Attempt<KubeObject>> {
+  const old = structuredClone(current);
+  const object = await update.transform(current);
+  settleNamespace(resource.kind, object, update.namespace);
+  checkPreconditions(resource, update, object, old);
+  keepSystemFields(object, old);
+  const request = requestFor(resource, object, old, update, options);
+  await core.admission.admit(request);
+  const strategy = update.strategy ?? resource.kind.strategy;
+  const context = strategyContext(core, options);
+  strategy.prepareUpdate(object, old, context);
+  const findings = strategy.validateUpdate(object, old, context);
+  if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
+  options.warnings.push(...resource.kind.strategy.warnings(object, old));
+  await core.admission.validate(request);
+  if (options.dryRun) return { do: "keep", object };
+  return { do: isFinished(object) ? "delete" : "write", object };
+}
+
+function checkPreconditions(
+  resource: Resource, update: Update, object: KubeObject, old: KubeObject,
+): void {
+  const { metadata } = object;
+  const uid = update.uid ?? metadata.uid;
+  if (uid && uid !== old.metadata.uid) {
+    throw uidConflict(resource, update.name, uid, old.metadata.uid ?? "");
+  }
+  if (metadata.resourceVersion) {
+    if (metadata.resourceVersion !== old.metadata.resourceVersion) {
+      throw conflict(resource.subject, update.name, MODIFIED);
+    }
+  } else if (!resource.kind.strategy.unconditionalUpdate) {
+    const finding = invalidField("metadata.resourceVersion", 0, "must be specified for an update");
+    throw invalid(resource.kindSubject, update.name, [finding]);
+  }
+}
+
+function uidConflict(resource: Resource, name: string, asked: string, actual: string) {
+  return conflict(
+    resource.subject, name,
+    `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`,
+  );
+}
+
+/** An object being deleted that nothing holds any longer: the update that freed it removes it. */
+function isFinished(object: KubeObject): boolean {
+  const { finalizers = [], deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
+  return deletionTimestamp !== undefined && finalizers.length === 0 && !deletionGracePeriodSeconds;
+}
+
+function requestFor(
+  resource: Resource, object: KubeObject, old: KubeObject | undefined, update: Update,
+  options: WriteOptions,
+): AdmissionRequest {
+  const { user, dryRun, subresource, warnings } = options;
+  return {
+    operation: old ? "UPDATE" : "CREATE", resource, subresource, namespace: update.namespace,
+    name: update.name, object, old, user, dryRun, warnings,
+  };
+}

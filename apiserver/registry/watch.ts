@@ -1,0 +1,43 @@
+import type { Core } from "../core.ts";
+import type { Answer } from "../http/answer.ts";
+import { WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
+import type { Watcher } from "../cache/watcher.ts";
+import { listFromStore } from "./list.ts";
+import type { WatchOptions } from "./list-options.ts";
+import type { Resource } from "./resource.ts";
+import { selectionOf } from "./selection.ts";
+
+/** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
+export async function watchObjects(
+  core: Core, resource: Resource, namespace: string, options: WatchOptions,
+): Promise<Answer> {
+  const watcher = await openWatch(resource, namespace, options);
+  const timeout_ms = options.timeout_s !== undefined && options.timeout_s > 0
+    ? options.timeout_s * 1000
+    : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
+  return { type: "watch", watcher, kind: resource.kind, timeout_ms };
+}
+
+async function openWatch(
+  resource: Resource, namespace: string, options: WatchOptions,
+): Promise<Watcher> {
+  const selection = selectionOf(resource.kind, namespace, options);
+  const request = { selection, bookmarks: options.bookmarks };
+  const cache = await resource.cache();
+  const { revision } = options;
+  if (!options.sendInitialEvents) {
+    if (revision !== undefined && revision > 0) return cache.watchFrom(request, revision);
+    return cache.watchAll(request, false);
+  }
+  // What the client has seen must not be newer than what it gets: the cache may lag behind another
+  // server's, and with no revision given the newest state is meant. Then the store is asked.
+  if (revision !== undefined && revision <= cache.revision) return cache.watchAll(request, true);
+  const match = revision === undefined
+    ? ({ type: "newest" } as const)
+    : ({ type: "not-older-than", revision } as const);
+  const { labelSelector, fieldSelector } = options;
+  const listing = await listFromStore(resource, namespace, selection, {
+    match, limit: 0, continue: "", labelSelector, fieldSelector,
+  });
+  return cache.watchListed(request, listing.entries, listing.revision);
+}

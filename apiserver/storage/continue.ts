@@ -1,0 +1,31 @@
+import { badRequest } from "../errors/catalog.ts";
+
+/** Where a list that was cut goes on: behind `key`, at `revision` (or -1: at whatever is now). */
+export interface ContinueToken {
+  revision: number;
+  /** The key to start from, without the kind's prefix. */
+  start: string;
+}
+
+const VERSION = "meta.k8s.io/v1";
+
+/** The token as upstream writes it, so that either apiserver continues the other's lists. */
+export function encodeContinue(token: ContinueToken): string {
+  const body = JSON.stringify({ v: VERSION, rv: token.revision, start: `${token.start}\0` });
+  return Buffer.from(body).toString("base64url");
+}
+
+/** Throws 400 on a token that no apiserver has written. */
+export function decodeContinue(text: string): ContinueToken {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+  } catch (thrown) {
+    throw badRequest(`continue key is not valid: ${String(thrown)}`);
+  }
+  const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
+  const sound = v === VERSION && typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0
+    && typeof start === "string" && start !== "" && !start.startsWith("/") && !start.includes("../");
+  if (!sound) throw badRequest("continue key is not valid: incorrect encoded start resourceVersion");
+  return { revision: rv as number, start: start as string };
+}

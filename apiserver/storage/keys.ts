@@ -1,0 +1,19 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+
+/** Where upstream keeps everything; an apiserver of either make goes on with the other's data. */
+export const REGISTRY_ROOT = "/registry";
+
+/** The prefix of all objects of a kind, or of those in one namespace; ends in a slash. */
+export function prefixOf(kind: Kind, namespace = ""): string {
+  assert(kind.storage !== undefined, `${kind.kind} is not stored`);
+  const all = `${REGISTRY_ROOT}/${kind.storage.prefix}/`;
+  return namespace === "" ? all : `${all}${namespace}/`;
+}
+
+/** The key of one object. */
+export function keyOf(kind: Kind, namespace: string, name: string): string {
+  assert(name !== "" && !name.includes("/"), `not an object's name: ${JSON.stringify(name)}`);
+  assert(kind.namespaced === (namespace !== ""), `namespace ${namespace} for ${kind.plural}`);
+  return `${prefixOf(kind, namespace)}${name}`;
+}

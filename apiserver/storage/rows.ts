@@ -1,0 +1,119 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
+import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+
+/** One key of the store with its value. */
+export interface Row {
+  key: string;
+  value: Buffer;
+  /** The store's revision when the row was last written. */
+  revision: number;
+}
+
+export interface RowPage {
+  rows: Row[];
+  /** The revision that the page shows. */
+  revision: number;
+  /** Whether rows follow behind the last one. */
+  more: boolean;
+  /** Rows from the page's start to the end of the range, those on the page included. */
+  count: number;
+}
+
+/** A write whose condition failed: what is there now, undefined when nothing is. */
+export type Written = { done: true; revision: number } | { done: false; current: Row | undefined };
+
+/** The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text. */
+export class Rows {
+  readonly #etcd: EtcdClient;
+
+  constructor(etcd: EtcdClient) {
+    this.#etcd = etcd;
+  }
+
+  async get(key: string): Promise<{ row: Row | undefined; revision: number }> {
+    const answer = await this.#etcd.range({ key: Buffer.from(key) });
+    const found = answer.kvs[0];
+    return { row: found && rowOf(found), revision: revisionOf(answer.header) };
+  }
+
+  /** Writes `key` if it does not exist. `lease` ends the row's life when it runs out. */
+  async create(key: string, value: Buffer, lease?: bigint): Promise<Written> {
+    return this.#swap(key, 0, { requestPut: { key: Buffer.from(key), value, lease: lease ?? 0n } });
+  }
+
+  /** Replaces `key` if it was last written at `revision`. */
+  async replace(key: string, revision: number, value: Buffer, lease?: bigint): Promise<Written> {
+    const put = { key: Buffer.from(key), value, lease: lease ?? 0n };
+    return this.#swap(key, revision, { requestPut: put });
+  }
+
+  /** Removes `key` if it was last written at `revision`. */
+  async remove(key: string, revision: number): Promise<Written> {
+    return this.#swap(key, revision, { requestDeleteRange: { key: Buffer.from(key) } });
+  }
+
+  async #swap(key: string, revision: number, write: object): Promise<Written> {
+    const answer = await this.#etcd.txn({
+      compare: [{
+        key: Buffer.from(key),
+        target: Compare_CompareTarget.MOD,
+        result: Compare_CompareResult.EQUAL,
+        modRevision: revision,
+      }],
+      success: [write],
+      failure: [{ requestRange: { key: Buffer.from(key) } }],
+    });
+    return writtenOf(answer);
+  }
+
+  /** Up to `limit` rows from `start` to the end of `prefix`, as of `revision` (0: now). */
+  async page(
+    prefix: string, options: { start?: string; limit: number; revision?: number },
+  ): Promise<RowPage> {
+    const answer = await this.#etcd.range({
+      key: Buffer.from(options.start ?? prefix),
+      rangeEnd: prefixEnd(prefix),
+      limit: options.limit,
+      revision: options.revision ?? 0,
+    });
+    return {
+      rows: answer.kvs.map(rowOf),
+      revision: options.revision || revisionOf(answer.header),
+      more: answer.more,
+      count: answer.count,
+    };
+  }
+
+  /** The store's revision now, confirmed by its quorum. */
+  async revision(): Promise<number> {
+    const key = Buffer.from("/registry/");
+    const answer = await this.#etcd.range({ key, rangeEnd: key, keysOnly: true });
+    return revisionOf(answer.header);
+  }
+}
+
+function rowOf(kv: KeyValue): Row {
+  return { key: kv.key.toString("utf8"), value: kv.value, revision: kv.modRevision };
+}
+
+function revisionOf(header: ResponseHeader | undefined): number {
+  assert(header !== undefined && header.revision > 0, "the store answered without a revision");
+  return header.revision;
+}
+
+function writtenOf(answer: TxnResponse): Written {
+  if (answer.succeeded) return { done: true, revision: revisionOf(answer.header) };
+  const found = answer.responses[0]?.responseRange?.kvs[0];
+  return { done: false, current: found && rowOf(found) };
+}
+
+/** The first key behind every key that begins with `prefix`. */
+export function prefixEnd(prefix: string): Buffer {
+  const end = Buffer.from(prefix);
+  const last = end.length - 1;
+  assert(last >= 0 && end[last]! < 0xff, `no end for the prefix ${JSON.stringify(prefix)}`);
+  end[last] = end[last]! + 1;
+  return end;
+}

@@ -1,0 +1,90 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import { badRequest, conflict, notFound } from "../errors/catalog.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import { readBody } from "../http/body.ts";
+import type { RequestContext } from "../http/context.ts";
+import { decodeBody } from "../http/decode.ts";
+import { timeText } from "../registry/metadata.ts";
+import type { Resource } from "../registry/resource.ts";
+import { writeOptionsOf } from "../registry/serve-create.ts";
+import { successStatus } from "./success.ts";
+
+interface Binding extends KubeObject {
+  target?: { kind?: string; name?: string };
+}
+
+interface Pod extends KubeObject {
+  spec?: { nodeName?: string; schedulingGates?: object[] };
+  status?: { conditions?: { type: string; status: string; lastTransitionTime?: string }[] };
+}
+
+/** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
+export async function serveBinding(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { info, warnings } = context;
+  const { dryRun, fieldValidation } = writeOptionsOf(context);
+  const binding = await decodeBody<Binding>(context.request, await readBody(context.request), {
+    kind: { group: "", version: "v1", kind: "Binding" },
+    schema: "core/v1.Binding",
+    fieldValidation,
+    warnings,
+  });
+  await bindPod(core, resource, info.namespace, info.name, binding, dryRun);
+  return objectAnswer(successStatus(201), undefined, 201);
+}
+
+async function bindPod(
+  core: Core, resource: Resource, namespace: string, name: string, binding: Binding, dryRun: boolean,
+): Promise<void> {
+  const node = binding.target?.name ?? "";
+  const kind = binding.target?.kind ?? "";
+  if (node === "") throw badRequest("binding target.name: Required value");
+  if (kind !== "" && kind !== "Node") {
+    throw badRequest(`binding target.kind: Unsupported value: ${JSON.stringify(kind)}`);
+  }
+  await resource.store.change<Pod>(namespace, name, (pod) => {
+    if (pod === undefined) throw notFound(resource.subject, name);
+    checkBindable(resource, name, pod, binding);
+    const bound: Pod = {
+      ...pod,
+      metadata: {
+        ...pod.metadata,
+        ...merged("annotations", pod, binding),
+        ...merged("labels", pod, binding),
+      },
+      spec: { ...pod.spec, nodeName: node },
+      status: { ...pod.status, conditions: scheduled(pod, core.clock.now()) },
+    };
+    return { do: dryRun ? "keep" : "write", object: bound };
+  });
+}
+
+function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
+  const { uid } = binding.metadata;
+  if (uid && uid !== pod.metadata.uid) {
+    throw conflict(resource.subject, name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+  }
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    throw conflict({ group: "", name: "pods/binding" }, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  }
+  if (pod.spec?.nodeName) {
+    throw conflict({ group: "", name: "pods/binding" }, name,
+      `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+  }
+  if ((pod.spec?.schedulingGates ?? []).length > 0) {
+    throw conflict({ group: "", name: "pods/binding" }, name, `pod ${name} has non-empty .spec.schedulingGates`);
+  }
+}
+
+function merged(field: "annotations" | "labels", pod: Pod, binding: Binding): object {
+  const added = binding.metadata[field];
+  return added ? { [field]: { ...pod.metadata[field], ...added } } : {};
+}
+
+function scheduled(pod: Pod, now_ms: number) {
+  const others = (pod.status?.conditions ?? []).filter((each) => each.type !== "PodScheduled");
+  return [...others, { type: "PodScheduled", status: "True", lastTransitionTime: timeText(now_ms) }];
+}

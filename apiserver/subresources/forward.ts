@@ -1,0 +1,90 @@
+import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage } from "node:http";
+import { request as httpsRequest, type Agent } from "node:https";
+import { pipeline } from "node:stream/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Core } from "../core.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { serviceUnavailable } from "../errors/catalog.ts";
+import type { RequestContext } from "../http/context.ts";
+
+const log = logger("apiserver");
+
+/** Where a request is passed on to. */
+export interface Backend {
+  host: string;
+  port: number;
+  path: string;
+  method: string;
+  /** Present for TLS backends. */
+  agent: Agent | undefined;
+  /** Headers of the client's request that go along; none by default: credentials stay here. */
+  headers?: Record<string, string>;
+  /** Whether the client's body goes along. */
+  body?: boolean;
+  /** Sent when the backend gives none. */
+  contentType?: string;
+}
+
+/** Redirects of a backend are not followed nor handed on with their place (CVE-2020-8559). */
+const REFUSED_HEADERS = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "location"]);
+
+/** Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be reached. */
+export async function forward(core: Core, context: RequestContext, backend: Backend): Promise<void> {
+  const answer = await open(core, context, backend);
+  const { response } = context;
+  const status = answer.statusCode ?? 502;
+  if (status >= 300 && status < 400) {
+    answer.resume();
+    throw serviceUnavailable(`the backend answered with a redirect (${status}), which is not followed`);
+  }
+  if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (value !== undefined && !REFUSED_HEADERS.has(name)) response.setHeader(name, value);
+  }
+  if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
+  response.flushHeaders();
+  try {
+    await pipeline(answer, response as NodeJS.WritableStream);
+  } catch (thrown) {
+    // One side went away in the middle: the other learns of it by the end of its connection.
+    log.debug("a forwarded stream ended early", { path: context.info.path, reason: messageOf(thrown) });
+    context.request.destroy();
+  }
+}
+
+function open(core: Core, context: RequestContext, backend: Backend): Promise<IncomingMessage> {
+  const { host, port, path, method, agent, headers = {} } = backend;
+  return new Promise((resolve, reject) => {
+    const send = agent ? httpsRequest : httpRequest;
+    const request = send({ host, port, path, method, headers, agent: agent as HttpAgent | undefined });
+    const end = () => request.destroy();
+    context.signal.addEventListener("abort", end, { once: true });
+    core.closing.addEventListener("abort", end, { once: true });
+    request.on("close", () => {
+      context.signal.removeEventListener("abort", end);
+      core.closing.removeEventListener("abort", end);
+    });
+    request.on("response", resolve);
+    request.on("error", (error) => {
+      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
+    });
+    if (backend.body) context.request.pipe(request);
+    else request.end();
+  });
+}
+
+/** What a kubelet says when it refuses, as the client is told. */
+async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    length += (chunk as Buffer).length;
+    if (length > 64 * 1024) break;
+    chunks.push(chunk as Buffer);
+  }
+  const message = Buffer.concat(chunks).toString("utf8").trim();
+  const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : "InternalError";
+  return new ApiError({ code, reason, message: message || `the kubelet answered ${code}` });
+}

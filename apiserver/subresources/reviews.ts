@@ -1,0 +1,140 @@
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { Attributes, Decision } from "../authz/attributes.ts";
+import type { Core } from "../core.ts";
+import { badRequest, methodNotSupported } from "../errors/catalog.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import type { RequestContext } from "../http/context.ts";
+import { timeText } from "../registry/metadata.ts";
+import type { Resource } from "../registry/resource.ts";
+
+interface ResourceAttributes {
+  namespace?: string;
+  verb?: string;
+  group?: string;
+  version?: string;
+  resource?: string;
+  subresource?: string;
+  name?: string;
+}
+
+interface AccessSpec {
+  resourceAttributes?: ResourceAttributes;
+  nonResourceAttributes?: { path?: string; verb?: string };
+  user?: string;
+  groups?: string[] | null;
+  uid?: string;
+  extra?: Record<string, string[]>;
+  namespace?: string;
+  token?: string;
+  audiences?: string[] | null;
+}
+
+interface Review extends KubeObject {
+  spec?: AccessSpec;
+  status?: object;
+}
+
+type Answerer = (core: Core, context: RequestContext, review: Review) => Promise<object> | object;
+
+/** Kinds that are questions: nothing is stored, the answer is the object with its status. */
+const ANSWERS: Readonly<Record<string, Answerer>> = {
+  SelfSubjectAccessReview: (core, context, review) => access(core, context.user, review.spec ?? {}),
+  SubjectAccessReview: (core, _context, review) => access(core, subjectOf(review), review.spec ?? {}),
+  LocalSubjectAccessReview: localAccess,
+  SelfSubjectRulesReview: rules,
+  SelfSubjectReview: (_core, context) => ({ userInfo: userInfo(context.user) }),
+  TokenReview: tokenReview,
+};
+
+/** POST of a kind that is only asked. Throws 405 for those that have no answer here. */
+export async function serveReview(
+  core: Core, resource: Resource, context: RequestContext, object: KubeObject,
+): Promise<Answer> {
+  const answer = ANSWERS[resource.kind.kind];
+  if (answer === undefined) throw methodNotSupported(resource.subject, context.info.verb);
+  const review: Review = object;
+  const status = await answer(core, context, review);
+  review.metadata = { ...review.metadata, creationTimestamp: timeText(core.clock.now()) };
+  review.status = status;
+  return objectAnswer(review, undefined, 201);
+}
+
+function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
+  const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
+  if ((asked === undefined) === (path === undefined)) {
+    throw badRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified");
+  }
+  return {
+    user,
+    resourceRequest: asked !== undefined,
+    verb: asked?.verb ?? path?.verb ?? "",
+    group: asked?.group ?? "",
+    version: asked?.version ?? "",
+    resource: asked?.resource ?? "",
+    subresource: asked?.subresource ?? "",
+    namespace: asked?.namespace ?? "",
+    name: asked?.name ?? "",
+    path: path?.path ?? "",
+    fieldSelector: "",
+  };
+}
+
+async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<object> {
+  const decision: Decision = await core.authorizer.decide(attributesOf(user, spec));
+  return {
+    allowed: decision.verdict === "allow",
+    ...(decision.verdict === "deny" ? { denied: true } : {}),
+    ...(decision.reason === "" ? {} : { reason: decision.reason }),
+  };
+}
+
+function subjectOf(review: Review): RequestUser {
+  const { user = "", groups, uid, extra } = review.spec ?? {};
+  if (user === "" && !groups?.length) {
+    throw badRequest("at least one of user or group must be specified");
+  }
+  return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
+}
+
+async function localAccess(core: Core, context: RequestContext, review: Review): Promise<object> {
+  const namespace = review.spec?.resourceAttributes?.namespace ?? "";
+  if (namespace !== context.info.namespace) {
+    throw badRequest("namespace on resource attributes must match the namespace on metadata");
+  }
+  return await access(core, subjectOf(review), review.spec ?? {});
+}
+
+function rules(core: Core, context: RequestContext, review: Review): object {
+  const namespace = review.spec?.namespace ?? "";
+  if (namespace === "") throw badRequest("no namespace on request");
+  const held = [...core.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
+  const resourceRules = held.filter((rule) => rule.resources?.length).map((rule) => ({
+    verbs: rule.verbs,
+    apiGroups: rule.apiGroups ?? [],
+    resources: rule.resources ?? [],
+    ...(rule.resourceNames?.length ? { resourceNames: rule.resourceNames } : {}),
+  }));
+  const nonResourceRules = held.filter((rule) => rule.nonResourceURLs?.length)
+    .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
+  return { resourceRules, nonResourceRules, incomplete: false };
+}
+
+function userInfo(user: RequestUser): object {
+  const { name, uid, groups, extra } = user;
+  return {
+    username: name,
+    ...(uid ? { uid } : {}),
+    groups,
+    ...(extra && Object.keys(extra).length > 0 ? { extra } : {}),
+  };
+}
+
+async function tokenReview(core: Core, _context: RequestContext, review: Review): Promise<object> {
+  const { token = "", audiences } = review.spec ?? {};
+  if (token === "") throw badRequest("token is required for TokenReview in authentication");
+  const asked = audiences?.length ? audiences : core.tokens.audiences;
+  const known = await core.authenticator.verifyToken(token, asked);
+  if (known === undefined) return { user: {}, error: "invalid bearer token" };
+  const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
+  return { authenticated: true, user: userInfo(user), audiences: known.audiences };
+}

@@ -1,0 +1,130 @@
+import { required } from "@raft2kube/api/errors.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { BoundObject, KubernetesClaims } from "../authn/token-claims.ts";
+import type { Core } from "../core.ts";
+import { badRequest, conflict, invalid, methodNotSupported, notFound } from "../errors/catalog.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
+import { readBody } from "../http/body.ts";
+import type { RequestContext } from "../http/context.ts";
+import { decodeBody } from "../http/decode.ts";
+import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../limits.ts";
+import { timeText } from "../registry/metadata.ts";
+import type { Resource } from "../registry/resource.ts";
+import { writeOptionsOf } from "../registry/serve-create.ts";
+
+interface TokenRequest extends KubeObject {
+  spec?: {
+    audiences?: string[] | null;
+    expirationSeconds?: number;
+    boundObjectRef?: { kind?: string; apiVersion?: string; name?: string; uid?: string };
+  };
+  status?: { token: string; expirationTimestamp: string };
+}
+
+const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
+const SUBJECT = { group: KIND.group, name: KIND.kind };
+const DEFAULT_SECONDS = 3_600;
+
+/** POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names. */
+export async function serveToken(
+  core: Core, resource: Resource, context: RequestContext,
+): Promise<Answer> {
+  const { info, warnings } = context;
+  if (info.verb !== "create") throw methodNotSupported(resource.subject, info.verb);
+  const options = writeOptionsOf(context);
+  const body = await readBody(context.request);
+  const request = await decodeBody<TokenRequest>(context.request, body, {
+    kind: KIND, schema: "authentication/v1.TokenRequest",
+    fieldValidation: options.fieldValidation, warnings,
+  });
+  const account = await resource.store.get<KubeObject>(info.namespace, info.name);
+  request.metadata = {
+    ...request.metadata, name: info.name, namespace: info.namespace,
+    creationTimestamp: timeText(core.clock.now()),
+  };
+  const spec = (request.spec ??= {});
+  const lifetime_s = lifetimeOf(info.name, spec.expirationSeconds);
+  spec.expirationSeconds = lifetime_s;
+  const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
+  spec.audiences = [...audiences];
+  const claims = await claimsFor(core, account, spec.boundObjectRef);
+  await core.admission.validate({
+    operation: "CREATE", resource, subresource: "token", namespace: info.namespace, name: info.name,
+    object: request, old: undefined, user: context.user, dryRun: options.dryRun, warnings,
+  });
+  const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
+  request.status = {
+    token: options.dryRun ? "" : token,
+    expirationTimestamp: timeText(expires_ms),
+  };
+  return objectAnswer(request, undefined, 201);
+}
+
+function lifetimeOf(name: string, asked_s = DEFAULT_SECONDS): number {
+  const field = "spec.expirationSeconds";
+  if (asked_s < TOKEN_SECONDS_MIN) {
+    throw invalid(SUBJECT, name, [{
+      type: "FieldValueInvalid", field, value: asked_s,
+      detail: "may not specify a duration less than 10 minutes",
+    }]);
+  }
+  if (asked_s > 2 ** 32) {
+    throw invalid(SUBJECT, name, [{
+      type: "FieldValueInvalid", field, value: asked_s,
+      detail: "may not specify a duration larger than 2^32 seconds",
+    }]);
+  }
+  return Math.min(asked_s, TOKEN_SECONDS_MAX);
+}
+
+type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
+
+async function claimsFor(
+  core: Core, account: KubeObject, bound: BoundReference,
+): Promise<KubernetesClaims> {
+  const { namespace = "", name = "", uid = "" } = account.metadata;
+  const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
+  if (bound === undefined) return claims;
+  if (!bound.name) throw invalid(SUBJECT, name, [required("spec.boundObjectRef.name")]);
+  if (bound.kind === "Pod") {
+    const pod = await boundObject(core, "pods", namespace, bound);
+    const { spec } = pod as KubeObject & { spec?: { serviceAccountName?: string; nodeName?: string } };
+    if (spec?.serviceAccountName !== name) {
+      throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running ` +
+        `with different serviceaccount name.`);
+    }
+    const node = spec.nodeName ? await nodeOf(core, spec.nodeName) : undefined;
+    return { ...claims, pod: identityOf(pod), ...(node && { node }) };
+  }
+  if (bound.kind === "Secret") {
+    return { ...claims, secret: identityOf(await boundObject(core, "secrets", namespace, bound)) };
+  }
+  if (bound.kind === "Node") {
+    return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
+  }
+  throw badRequest(`cannot bind token to object of type ${bound.apiVersion ?? ""}, Kind=${bound.kind}`);
+}
+
+function identityOf(object: KubeObject): BoundObject {
+  return { name: object.metadata.name ?? "", uid: object.metadata.uid ?? "" };
+}
+
+async function nodeOf(core: Core, name: string): Promise<BoundObject | undefined> {
+  const node = await core.registry.of("v1", "nodes").store.find<KubeObject>("", name);
+  return node && identityOf(node);
+}
+
+async function boundObject(
+  core: Core, plural: string, namespace: string, bound: NonNullable<BoundReference>,
+): Promise<KubeObject> {
+  const resource = core.registry.of("v1", plural);
+  const name = bound.name ?? "";
+  const object = await resource.store.find<KubeObject>(namespace, name);
+  if (object === undefined) throw notFound(resource.subject, name);
+  if (bound.uid && bound.uid !== object.metadata.uid) {
+    throw conflict(resource.subject, name,
+      `the UID in the bound object reference (${bound.uid}) does not match the UID in record. ` +
+        "The object might have been deleted and then recreated");
+  }
+  return object;
+}

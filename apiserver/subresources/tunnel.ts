@@ -1,0 +1,117 @@
+import type { IncomingMessage } from "node:http";
+import { request as httpsRequest, type Agent } from "node:https";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Core } from "../core.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest, serviceUnavailable } from "../errors/catalog.ts";
+import { headerOf, type RequestContext } from "../http/context.ts";
+
+const log = logger("apiserver");
+
+/** Where the other end of a tunnel is. */
+export interface TunnelEnd {
+  host: string;
+  port: number;
+  path: string;
+  agent: Agent;
+}
+
+/** Headers that the protocol spoken through the tunnel needs; credentials are not among them. */
+const PROTOCOL_HEADERS = [
+  "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+  "sec-websocket-extensions", "x-stream-protocol-version",
+];
+
+/**
+ * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely only after the
+ * backend's 101; a refusal is read, told to the client, and ends both connections, so that nobody can go on
+ * speaking to the backend with this server's credentials (CVE-2018-1002105).
+ */
+export async function tunnel(core: Core, context: RequestContext, end: TunnelEnd): Promise<void> {
+  const client = context.upgrade;
+  if (client === undefined) throw badRequest("Upgrade request required");
+  const { answer, socket, head } = await agree(context, end);
+  // Not `response`: it would frame the bytes that follow.
+  client.socket.write(switchingProtocols(answer));
+  if (head.length > 0) client.socket.write(head);
+  if (client.head.length > 0) socket.write(client.head);
+  await relay(core, client.socket, socket);
+}
+
+interface Agreed {
+  answer: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+}
+
+function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
+  const headers: Record<string, string> = { connection: "Upgrade" };
+  for (const name of PROTOCOL_HEADERS) {
+    const value = headerOf(context.request, name);
+    if (value !== "") headers[name] = name === "sec-websocket-protocol" ? withoutToken(value) : value;
+  }
+  return new Promise((resolve, reject) => {
+    const { host, port, path, agent } = end;
+    const method = context.request.method ?? "POST";
+    const request = httpsRequest({ host, port, path, agent, method, headers });
+    request.on("upgrade", (answer, socket, head) => resolve({ answer, socket, head }));
+    request.on("response", (answer) => {
+      const code = answer.statusCode ?? 502;
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => {
+        if (chunks.length < 16) chunks.push(chunk);
+      });
+      answer.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8").trim();
+        request.destroy();
+        reject(refusal(code, text));
+      });
+    });
+    request.on("error", (error) => {
+      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
+    });
+    context.signal.addEventListener("abort", () => request.destroy(), { once: true });
+    request.end();
+  });
+}
+
+function refusal(code: number, text: string): ApiError {
+  const safe = code >= 400 ? code : 502;
+  const message = text === "" ? `unable to upgrade connection: the backend answered ${code}` : text;
+  return new ApiError({ code: safe, reason: safe === 400 ? "BadRequest" : "InternalError", message });
+}
+
+/** Browsers hide their bearer token among the protocols; it is for this server alone. */
+function withoutToken(protocols: string): string {
+  return protocols.split(",").map((each) => each.trim())
+    .filter((each) => !each.startsWith("base64url.bearer.authorization.k8s.io."))
+    .join(", ");
+}
+
+function switchingProtocols(answer: IncomingMessage): string {
+  const lines = ["HTTP/1.1 101 Switching Protocols"];
+  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+    lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** Bytes both ways until both sides have ended; a side that breaks takes the other with it. */
+async function relay(core: Core, client: Duplex, backend: Duplex): Promise<void> {
+  const cut = () => {
+    client.destroy();
+    backend.destroy();
+  };
+  core.closing.addEventListener("abort", cut, { once: true });
+  const outcomes = await Promise.allSettled([pipeline(client, backend), pipeline(backend, client)]);
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") {
+      log.debug("a tunnel broke", { reason: messageOf(outcome.reason) });
+    }
+  }
+  core.closing.removeEventListener("abort", cut);
+  cut();
+}
