@@ -38,6 +38,11 @@ export const REGISTRY_REDIRECTS = 5;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;
 
+/** How often an exec's terminal is asked for until the OCI runtime has handed it over. */
+export const CONSOLE_INTERVAL_MS = 2;
+/** conmon reads input from the attach socket in pieces of at most this. */
+export const ATTACH_PACKET_BYTES = 8_192;
+
 /** A streaming URL is good for one request, this long; and so many may wait. */
 export const STREAM_TOKEN_TTL_MS = 60_000;
 export const STREAM_TOKENS = 1_000;

@@ -22,6 +22,7 @@ import { PodNetwork } from "./sandbox/network.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
 import { Serial } from "./serial.ts";
+import { StreamingServer } from "./streaming/server.ts";
 
 /** Where a runtime keeps its state, what it listens on, and the programs it drives. */
 export interface RuntimeOptions {
@@ -59,10 +60,11 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     "sandbox", SANDBOX_STATE, (id) => paths.sandbox(id).record);
   const containers = new RecordTable<ContainerRecord>(
     "container", CONTAINER_STATE, (id) => paths.container(id).record);
+  const log = logger("runtime");
   const layersInUse = () => containers.values().flatMap(({ image }) => image.diffIds);
   return {
     clock,
-    log: logger("runtime"),
+    log,
     paths,
     oci: new OciRuntime(options.ociRuntime, paths.oci),
     conmonPath: options.conmon,
@@ -81,6 +83,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     serial: new Serial(),
     events: new EventHub(),
     exits: new ExitWatcher(),
+    streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
 }
 
@@ -97,6 +100,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHand
   await runtime.exits.open(runtime);
   await runtime.images.open();
   await reconcile(runtime);
+  await runtime.streaming.open();
   const server = await serveGrpc({
     services: [
       serve(RuntimeService, runtimeService(runtime)),
@@ -112,6 +116,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHand
     },
     async close() {
       await server.close();
+      await runtime.streaming.close();
       runtime.exits.close();
       await runtime.serial.idle();
       giveBackHybridControllers(paths.cgroupV1);

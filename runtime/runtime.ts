@@ -11,6 +11,7 @@ import type { RecordTable } from "./record-table.ts";
 import type { PodNetwork } from "./sandbox/network.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
 import type { Serial } from "./serial.ts";
+import type { StreamingServer } from "./streaming/server.ts";
 
 /** What the operations of the runtime work on: one object per runtime, given to each of them. */
 export interface Runtime {
@@ -33,4 +34,5 @@ export interface Runtime {
   readonly serial: Serial;
   readonly events: EventHub;
   readonly exits: ExitWatcher;
+  readonly streaming: StreamingServer;
 }

@@ -1,11 +1,54 @@
 import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { execSync } from "../container/exec-sync.ts";
+import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
+import { attachHandler, requireAttachable } from "../streaming/attach.ts";
+import { execHandler } from "../streaming/exec.ts";
+import { portForwardHandler, requireForwardable } from "../streaming/port-forward.ts";
+
+interface Asked {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  tty: boolean;
+}
+
+/** CRI's rules for exec and attach: something must be streamed, and a terminal has one output. */
+function streamsOf({ stdin, stdout, stderr, tty }: Asked): Asked {
+  if (tty && stderr) {
+    throw new RuntimeError("invalid-argument", "tty and stderr cannot both be true");
+  }
+  if (!stdin && !stdout && !stderr) {
+    const message = "one of stdin, stdout, or stderr must be set";
+    throw new RuntimeError("invalid-argument", message);
+  }
+  return { stdin, stdout, stderr, tty };
+}
 
 /** CRI's calls that run commands and open streams. */
 export function execCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
   return {
     execSync: ({ containerId, cmd, timeout }) => execSync(runtime, containerId, cmd, timeout),
+    async exec(request) {
+      const { containerId: id, cmd } = request;
+      const { phase } = runtime.containers.get(id);
+      if (phase.state !== "running") {
+        throw new RuntimeError("failed-precondition", `container ${id} is not running`);
+      }
+      const streams = streamsOf(request);
+      return { url: runtime.streaming.offer("exec", execHandler(runtime, id, cmd, streams)) };
+    },
+    async attach(request) {
+      const streams = streamsOf(request);
+      requireAttachable(runtime, request.containerId, streams);
+      const handler = attachHandler(runtime, request.containerId, streams);
+      return { url: runtime.streaming.offer("attach", handler) };
+    },
+    async portForward({ podSandboxId, port }) {
+      requireForwardable(runtime, podSandboxId);
+      const handler = portForwardHandler(runtime, podSandboxId, port);
+      return { url: runtime.streaming.offer("portforward", handler) };
+    },
   };
 }

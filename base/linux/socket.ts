@@ -1,0 +1,86 @@
+import { closeSync } from "node:fs";
+import { Socket } from "node:net";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc } from "./libc.ts";
+
+const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
+const SOCK = { STREAM: 1, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
+const O_CLOEXEC = SOCK.CLOEXEC;
+/** sun_path, with the zero byte at its end (unix(7)). */
+const UNIX_PATH_BYTES = 108;
+
+/** The kernel's address of a Unix socket. Throws RangeError when the path is too long for it. */
+export function unixAddress(path: string): Buffer {
+  const bytes = Buffer.from(path, "utf8");
+  if (bytes.length >= UNIX_PATH_BYTES) {
+    throw new RangeError(`socket path of ${bytes.length} bytes, at most ${UNIX_PATH_BYTES - 1}`);
+  }
+  const address = Buffer.alloc(2 + bytes.length + 1);
+  address.writeUInt16LE(AF.UNIX);
+  bytes.copy(address, 2);
+  return address;
+}
+
+/**
+ * A Node socket over a descriptor of any kind that can be polled: a sequenced packet socket, the
+ * master of a pseudo-terminal. Node refuses such descriptors, so a stream socket's is put in its
+ * place before the loop first looks at it. The descriptor, which must not block, is consumed. Each
+ * `data` event is one read: one packet, where the kernel keeps packets.
+ */
+export function adoptDescriptor(fd: number): Socket {
+  const pair = [0, 0];
+  check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
+  const [place, other] = pair as [number, number];
+  const socket = new Socket({ fd: place, readable: true, writable: true, allowHalfOpen: true });
+  try {
+    check("dup3", libc.dup3(fd, place, O_CLOEXEC), String(fd));
+  } finally {
+    closeSync(fd);
+    closeSync(other);
+  }
+  return socket;
+}
+
+/** Connects to a Unix socket that keeps packets apart (SOCK_SEQPACKET), which Node cannot. */
+export function connectSeqpacket(path: string): Socket {
+  const fd = check("socket", libc.socket(AF.UNIX, SOCK.SEQPACKET | OPEN, 0), path);
+  try {
+    const address = unixAddress(path);
+    check("connect", libc.connect(fd, address, address.length), path);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return adoptDescriptor(fd);
+}
+
+function loopbackAddress(family: 4 | 6, port: number): Buffer {
+  // struct sockaddr_in and sockaddr_in6: family, port, (flow label,) address (, scope).
+  const address = Buffer.alloc(family === 4 ? 16 : 28);
+  address.writeUInt16LE(family === 4 ? AF.INET : AF.INET6);
+  address.writeUInt16BE(port, 2);
+  if (family === 4) Buffer.of(127, 0, 0, 1).copy(address, 4);
+  else address[23] = 1;
+  return address;
+}
+
+/**
+ * Begins a TCP connection to the loopback address of the network namespace that this thread is in,
+ * all in this call: the socket stays in it. A refusal comes as an error event, or is thrown.
+ */
+export function connectLoopback(family: 4 | 6, port: number): Socket {
+  const what = `port ${port} of loopback`;
+  const domain = family === 4 ? AF.INET : AF.INET6;
+  const fd = check("socket", libc.socket(domain, SOCK.STREAM | OPEN, 0), what);
+  const address = loopbackAddress(family, port);
+  try {
+    check("connect", libc.connect(fd, address, address.length), what);
+  } catch (error) {
+    if (!isErrno(error, "EINPROGRESS")) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+  return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+}

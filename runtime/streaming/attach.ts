@@ -1,0 +1,88 @@
+import { Writable } from "node:stream";
+import { connectSeqpacket } from "@raft2kube/linux/socket.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { acceptRemoteCommand, type CommandStreams, type RemoteCommand } from
+  "@raft2kube/streaming/remote-command.ts";
+import { resizeTerminal } from "../container/control.ts";
+import { RuntimeError } from "../errors.ts";
+import { ATTACH_PACKET_BYTES } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
+import type { StreamHandler } from "./server.ts";
+
+/** The first byte of what conmon sends: which of the process's outputs. */
+const PIPE = { stdout: 2, stderr: 3 } as const;
+
+/** Writes in pieces that conmon reads whole. */
+function inPackets(to: Writable): Writable {
+  const send = (chunk: Buffer, offset: number, done: (error?: Error | null) => void): void => {
+    const end = offset + ATTACH_PACKET_BYTES;
+    to.write(chunk.subarray(offset, end), (error) => {
+      if (error || end >= chunk.length) done(error);
+      else send(chunk, end, done);
+    });
+  };
+  return new Writable({
+    write: (chunk: Buffer, _, done) => send(chunk, 0, done),
+    // The end of input goes to conmon, which closes the process's or not, as it was told.
+    final: (done) => to.end(done),
+  });
+}
+
+/** Joins a client with the process that conmon holds, until one of them goes. */
+async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promise<void> {
+  const socket = connectSeqpacket(runtime.paths.container(id).attachSocket);
+  const over = new Promise<void>((resolve) => socket.once("close", resolve));
+  socket.on("error", () => socket.destroy());
+  socket.on("end", () => socket.destroy());
+  socket.on("data", (packet: Buffer) => {
+    const to = packet[0] === PIPE.stderr ? remote.stderr : remote.stdout;
+    if (!to || to.destroyed || to.write(packet.subarray(1))) return;
+    socket.pause();
+    to.once("drain", () => socket.resume());
+  });
+  remote.onResize((size) => {
+    resizeTerminal(runtime, id, size).catch((err: unknown) => {
+      runtime.log.debug("a terminal could not be resized", { container: id, err });
+    });
+  });
+  if (remote.stdin) {
+    const input = inPackets(socket);
+    input.on("error", () => remote.stdin?.unpipe(input));
+    remote.stdin.pipe(input);
+  }
+  remote.gone.addEventListener("abort", () => socket.destroy(), { once: true });
+  if (remote.gone.aborted) socket.destroy();
+  await over;
+}
+
+/** Serves one `attach`: to the container's first process as it runs. */
+export function attachHandler(
+  runtime: Runtime,
+  id: string,
+  streams: CommandStreams,
+): StreamHandler {
+  return async (request, socket, head) => {
+    const options = { streams, clock: runtime.clock };
+    const remote = await acceptRemoteCommand(request, socket, head, options);
+    if (!remote) return;
+    try {
+      await join(runtime, id, remote);
+      await remote.finish({ exitCode: 0 });
+    } catch (error) {
+      const gone = isErrno(error, "ECONNREFUSED", "ENOENT");
+      const message = gone ? `container ${id} has ended` : String(error);
+      await remote.finish({ error: message });
+    }
+  };
+}
+
+/** Attach needs a running container, with input when input is asked for. */
+export function requireAttachable(runtime: Runtime, id: string, streams: CommandStreams): void {
+  const { phase, config } = runtime.containers.get(id);
+  if (phase.state !== "running") {
+    throw new RuntimeError("failed-precondition", `container ${id} is ${phase.state}, not running`);
+  }
+  if (streams.stdin && !config.stdin) {
+    throw new RuntimeError("invalid-argument", `container ${id} was made without stdin`);
+  }
+}

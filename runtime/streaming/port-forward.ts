@@ -1,0 +1,60 @@
+import type { Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { connectLoopback } from "@raft2kube/linux/socket.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { acceptPortForward, type ForwardedConnection } from
+  "@raft2kube/streaming/port-forward.ts";
+import { RuntimeError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import type { StreamHandler } from "./server.ts";
+
+/** Begins a connection inside a pod; with the host's network, in our own namespace. */
+function connectInPod(netns: string | undefined, family: 4 | 6, port: number): Socket {
+  if (netns === undefined) return connectLoopback(family, port);
+  return inNetns(netns, () => connectLoopback(family, port) as never);
+}
+
+/** Connects to a port of the pod's loopback by IPv4, else by IPv6; loopback refuses at once. */
+function dial(netns: string | undefined, port: number): Socket {
+  try {
+    return connectInPod(netns, 4, port);
+  } catch (error) {
+    if (!isErrno(error, "ECONNREFUSED")) throw error;
+    return connectInPod(netns, 6, port);
+  }
+}
+
+async function serve(
+  netns: string | undefined,
+  connection: ForwardedConnection,
+): Promise<void> {
+  const { port, data, error } = connection;
+  try {
+    const socket = dial(netns, port);
+    await Promise.all([pipeline(data, socket), pipeline(socket, data)]);
+    error.end();
+  } catch (thrown) {
+    const message = `an error occurred forwarding ${port}: ${messageOf(thrown)}`;
+    if (!error.destroyed) error.end(message);
+    data.destroy();
+  }
+}
+
+/** PortForward needs a sandbox that is ready. */
+export function requireForwardable(runtime: Runtime, id: string): void {
+  if (runtime.sandboxes.get(id).state === "ready") return;
+  throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
+}
+
+/** Serves one port-forward session: connections to ports inside the pod. */
+export function portForwardHandler(runtime: Runtime, id: string, ports: number[]): StreamHandler {
+  return async (request, socket, head) => {
+    const { netns } = runtime.sandboxes.get(id);
+    await acceptPortForward(request, socket, head, {
+      clock: runtime.clock,
+      ports,
+      onConnection: (connection) => void serve(netns, connection),
+    });
+  };
+}

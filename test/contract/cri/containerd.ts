@@ -1,0 +1,108 @@
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
+import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
+import { webRecipe } from "@raft2kube/runtime/build/web.ts";
+import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
+import { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { Implementation } from "./implementation.ts";
+import { BUSYBOX, CATATONIT } from "./ours.ts";
+import type { World } from "./world.ts";
+
+const PAUSE_IMAGE = "r2k.local/pause:1";
+
+function configText(world: World): string {
+  return `
+version = 2
+root = "${world.dir}/data"
+state = "${world.dir}/run"
+[grpc]
+  address = "${world.dir}/containerd.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${PAUSE_IMAGE}"
+  restrict_oom_score_adj = true
+  stream_server_address = "127.0.0.1"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "${world.cniConfDir}"
+`;
+}
+
+/** The images that the suite uses, as archives for `ctr images import`. */
+async function archives(world: World): Promise<string[]> {
+  const store = new ImageStore(join(world.dir, "images"), () => []);
+  await store.open();
+  const programs = { busybox: BUSYBOX, init: CATATONIT };
+  const busybox = await busyboxRecipe(BUSYBOX);
+  const pause = {
+    name: PAUSE_IMAGE,
+    entries: (await webRecipe(1, programs)).entries.filter(({ name }) => name === "bin/init"),
+    config: { Entrypoint: ["/bin/init", "-P"] },
+  };
+  const files: string[] = [];
+  for (const recipe of [busybox, await webRecipe(1, programs), pause]) {
+    await buildImage(store, recipe);
+    const file = join(world.dir, `${files.length}.tar`);
+    await pipeline(await saveArchive(store, recipe.name), createWriteStream(file));
+    files.push(file);
+  }
+  return files;
+}
+
+async function launch(world: World): Promise<ChildProcess> {
+  const config = join(world.dir, "config.toml");
+  writeFileSync(config, configText(world));
+  const log = createWriteStream(join(world.dir, "containerd.log"), { flags: "a" });
+  await once(log, "open");
+  const child = spawn("containerd", ["--config", config], { stdio: ["ignore", log, log] });
+  await waitFor("containerd's socket", () => existsSync(`${world.dir}/containerd.sock`), {
+    clock: systemClock(),
+  });
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  await exited;
+}
+
+/** Debian's containerd, as the measure. */
+export const containerd: Implementation = {
+  knows: { events: false, sandboxStats: true, webSocketV5: false },
+  async start(world) {
+    let child = await launch(world);
+    const socket = `${world.dir}/containerd.sock`;
+    for (const file of await archives(world)) {
+      execFileSync("ctr", ["-a", socket, "-n", "k8s.io", "images", "import", file]);
+    }
+    const channel = connectGrpc(`unix://${socket}`);
+    const runtime = client(channel, RuntimeService);
+    return {
+      runtime,
+      images: client(channel, ImageService),
+      async restart() {
+        await end(child);
+        child = await launch(world);
+      },
+      async close() {
+        for (const { id } of (await runtime.listPodSandbox({})).items) {
+          await runtime.stopPodSandbox({ podSandboxId: id });
+          await runtime.removePodSandbox({ podSandboxId: id });
+        }
+        channel.close();
+        await end(child);
+        for (const point of mountPointsBelow(world.dir)) unmount(point, { detach: true });
+      },
+    };
+  },
+};

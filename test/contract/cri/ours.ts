@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
+import { startRuntime, type RuntimeOptions } from "@raft2kube/runtime/main.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import type { Implementation } from "./implementation.ts";
+import type { World } from "./world.ts";
+
+export const BUSYBOX = "/bin/busybox";
+export const CATATONIT = "/usr/bin/catatonit";
+
+function optionsFor(world: World, kind: "crun" | "runc"): RuntimeOptions {
+  return {
+    socket: join(world.dir, "cri.sock"),
+    stateDir: join(world.dir, "run"),
+    rootDir: join(world.dir, "data"),
+    cniConfDir: world.cniConfDir,
+    cniBinDirs: ["/usr/lib/cni"],
+    cgroupParent: world.cgroupParent,
+    ociRuntime: { path: kind === "crun" ? "/usr/bin/crun" : "/usr/sbin/runc", kind },
+    conmon: "/usr/bin/conmon",
+    pausePath: CATATONIT,
+    clock: systemClock(),
+  };
+}
+
+/** Our runtime over an OCI runtime. */
+export function ours(kind: "crun" | "runc"): Implementation {
+  return {
+    knows: { events: true, sandboxStats: true, webSocketV5: true },
+    async start(world) {
+      const options = optionsFor(world, kind);
+      let handle = await startRuntime(options);
+      await buildDemoImages(handle.images, { busybox: BUSYBOX, init: CATATONIT });
+      const channel = connectGrpc(`unix://${options.socket}`);
+      return {
+        runtime: client(channel, RuntimeService),
+        images: client(channel, ImageService),
+        async restart() {
+          await handle.close();
+          handle = await startRuntime(options);
+        },
+        async close() {
+          channel.close();
+          await handle.removePods();
+          await handle.close();
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { check, libc } from "@raft2kube/linux/libc.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+
+const CLONE_NEWNET = 0x40000000;
+
+/** A place for one runtime: folders, a network configuration, a cgroup, and a netns around it all. */
+export interface World {
+  dir: string;
+  cniConfDir: string;
+  cgroupParent: string;
+  logDirectory: string;
+  close(): Promise<void>;
+}
+
+/** Moves this test process, and all that it starts, into a network namespace that ends with it. */
+function enterOwnNetwork(): void {
+  check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace");
+  using route = openRoute();
+  setLink(route, getLink(route, "lo"), { up: true });
+}
+
+export function createWorld(): World {
+  enterOwnNetwork();
+  // Short: the kernel takes 107 bytes for a socket's path, which has a container's id in it.
+  const dir = mkdtempSync("/tmp/r2k-cri-");
+  const cniConfDir = join(dir, "net.d");
+  const logDirectory = join(dir, "logs");
+  const cgroupParent = `/r2k-cri-${process.pid}`;
+  for (const folder of [cniConfDir, logDirectory]) mkdirSync(folder);
+  const network = {
+    cniVersion: "1.0.0",
+    name: "pods",
+    plugins: [
+      {
+        type: "bridge",
+        bridge: "r2kcri0",
+        isGateway: true,
+        ipam: {
+          type: "host-local",
+          dataDir: join(dir, "ipam"),
+          ranges: [[{ subnet: "10.89.0.0/24" }]],
+          routes: [{ dst: "0.0.0.0/0" }],
+        },
+      },
+    ],
+  };
+  writeFileSync(join(cniConfDir, "10-pods.conflist"), JSON.stringify(network));
+  return {
+    dir,
+    cniConfDir,
+    cgroupParent,
+    logDirectory,
+    async close() {
+      await openCgroups().remove(cgroupParent, { clock: systemClock() });
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
