@@ -11,6 +11,7 @@ export const DRIVER_RETRY_MS = 1_000;
 export const RETRY_MS = 1_000;
 export const RETRY_MAX_MS = 5 * 60_000;
 
-/** Volumes made, and deleted, at once. */
+/** Volumes made, deleted and grown at once. */
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;
+export const RESIZE_WORKERS = 4;

@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { planClaim } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
+import { planResize } from "./resize-plan.ts";
 import { isToBeDeleted } from "./volume-plan.ts";
 
 const DRIVER = "d.example";
@@ -134,5 +135,37 @@ describe("a provisioned volume", () => {
     expect(isToBeDeleted(byHand, owner)).toBe(false);
     const kept = { ...released.spec, persistentVolumeReclaimPolicy: "Retain" as const };
     expect(isToBeDeleted({ ...released, spec: kept }, owner)).toBe(false);
+  });
+});
+
+describe("planResize", () => {
+  const bound = (wanted: string, had: string): PersistentVolumeClaim => ({
+    ...claim(undefined, { resources: { requests: { storage: wanted } } }),
+    status: { phase: "Bound", capacity: { storage: had } },
+  });
+  const volume = persistentVolumeOf(claim(), storageClass(), DRIVER, {
+    volumeId: "v1",
+    capacityBytes: 2 ** 30,
+    volumeContext: {},
+    accessibleTopology: [{ segments: { zone: "z" } }],
+  });
+  const owner = { driverName: DRIVER, segments: { zone: "z" } };
+
+  it("expands a bound claim of this driver and place that asks for more than it has", () => {
+    expect(planResize(bound("2Gi", "1Gi"), volume, owner)).toEqual({
+      act: "expand",
+      volumeHandle: "v1",
+      required_bytes: 2 ** 31,
+    });
+    const leave = { act: "leave" };
+    expect(planResize(bound("1Gi", "1Gi"), volume, owner)).toEqual(leave);
+    expect(planResize(bound("1Gi", "2Gi"), volume, owner)).toEqual(leave);
+    expect(planResize(bound("2Gi", "1Gi"), undefined, owner)).toEqual(leave);
+    expect(planResize(bound("2Gi", "1Gi"), volume, { ...owner, driverName: "x" })).toEqual(leave);
+    const elsewhere = { ...owner, segments: { zone: "y" } };
+    expect(planResize(bound("2Gi", "1Gi"), volume, elsewhere)).toEqual(leave);
+    const other = bound("2Gi", "1Gi");
+    other.metadata.uid = "u2";
+    expect(planResize(other, volume, owner)).toEqual(leave);
   });
 });

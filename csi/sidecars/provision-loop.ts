@@ -1,11 +1,7 @@
-import type {
-  ObjectReference,
-  PersistentVolume,
-  PersistentVolumeClaim,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
 import {
   PERSISTENT_VOLUMES,
@@ -17,15 +13,16 @@ import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
 import { SELECTED_NODE } from "./names.ts";
+import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
-import { isToBeDeleted } from "./volume-plan.ts";
+import { wordsOf } from "./rpc-words.ts";
+import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
 /**
  * After these the driver may have made the volume, or still be making it (CSI spec, "Timeouts").
@@ -54,21 +51,23 @@ export class Provisioner {
     client: KubeClient;
     driver: DriverIdentity;
     nodeName: string | undefined;
+    informers: InformerSet;
+    events: EventRecorder;
     clock: Clock;
   }) {
-    const { client, driver, nodeName, clock } = options;
-    this.#client = client;
-    this.#driver = driver;
-    this.#nodeName = nodeName;
-    this.#informers = new InformerSet(client, clock);
-    this.#events = new EventRecorder({ client, component: driver.name, clock });
+    this.#client = options.client;
+    this.#driver = options.driver;
+    this.#nodeName = options.nodeName;
+    this.#informers = options.informers;
+    this.#events = options.events;
+    const { clock } = options;
     const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MAX_MS };
     this.#claims = new WorkQueue(backOff);
     this.#volumes = new WorkQueue(backOff);
   }
 
-  /** Begins to work; resolves when the first lists are there. */
-  async start(): Promise<void> {
+  /** Begins to work once the informers have their lists. */
+  start(): void {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
@@ -79,8 +78,6 @@ export class Provisioner {
     // A claim may be older than its class.
     const revisit = () => claims.store.list().forEach(claimed);
     classes.handle({ added: revisit, updated: revisit });
-    this.#informers.start();
-    await this.#informers.synced();
     this.#working = Promise.all([
       runWorkers("csi-provision", this.#claims, PROVISION_WORKERS, (key) => this.#provision(key)),
       runWorkers("csi-delete", this.#volumes, DELETE_WORKERS, (key) => this.#delete(key)),
@@ -90,9 +87,7 @@ export class Provisioner {
   async close(): Promise<void> {
     this.#claims.close();
     this.#volumes.close();
-    await this.#informers.close();
     await this.#working;
-    await this.#events.close();
   }
 
   async #provision(key: string): Promise<void> {
@@ -163,9 +158,7 @@ export class Provisioner {
   async #delete(key: string): Promise<void> {
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
-    const segments = this.#nodeName === undefined ? undefined : this.#driver.topology;
-    const owner = { driverName: this.#driver.name, segments };
-    if (!volume || !isToBeDeleted(volume, owner)) return;
+    if (!volume || !isToBeDeleted(volume, ownerOf(this.#driver, this.#nodeName))) return;
     try {
       await deleteVolume(this.#client, this.#driver, volume);
     } catch (thrown) {
@@ -174,19 +167,4 @@ export class Provisioner {
       throw thrown;
     }
   }
-}
-
-/** Objects of a list come without their type, which an event needs. */
-function referenceTo(
-  kind: string,
-  { metadata }: PersistentVolume | PersistentVolumeClaim,
-): ObjectReference {
-  const { namespace, name = "", uid = "", resourceVersion = "" } = metadata;
-  const reference = { apiVersion: "v1", kind, name, uid, resourceVersion };
-  return namespace ? { ...reference, namespace } : reference;
-}
-
-function wordsOf(thrown: unknown): string {
-  const words = messageOf(thrown);
-  return thrown instanceof RpcError ? `rpc error: code = ${thrown.code} desc = ${words}` : words;
 }

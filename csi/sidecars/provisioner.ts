@@ -1,5 +1,13 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import {
+  PERSISTENT_VOLUMES,
+  PERSISTENT_VOLUME_CLAIMS,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -7,6 +15,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { identifyDriver, type DriverIdentity } from "./driver-identity.ts";
 import { DRIVER_RETRY_MS } from "./limits.ts";
 import { Provisioner } from "./provision-loop.ts";
+import { Resizer } from "./resize-loop.ts";
 
 const log = logger("csi-provisioner");
 
@@ -24,35 +33,63 @@ export interface ProvisionerOptions {
 }
 
 /**
- * Starts the provisioner beside a driver. Driver and apiserver may come later: it waits for both in
- * the background. `ready` resolves when it works; `close` ends it at any time.
+ * Starts the provisioner beside a driver: claims become volumes, released volumes are deleted, and
+ * volumes grow where the driver can. Driver and apiserver may come later: it waits for both in the
+ * background. `ready` resolves when it works; `close` ends it at any time.
  */
 export function startProvisioner(
   options: ProvisionerOptions,
 ): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
-  const { client, driverSocket, nodeName, clock } = options;
   const closed = new AbortController();
-  const channel = connectGrpc(`unix://${driverSocket}`);
-  let provisioner: Provisioner | undefined;
+  const channel = connectGrpc(`unix://${options.driverSocket}`);
+  let sidecars: Sidecars | undefined;
   const ready = (async () => {
-    const driver = await awaitDriver(channel, clock, closed.signal);
+    const driver = await awaitDriver(channel, options.clock, closed.signal);
     if (!driver) return;
-    provisioner = new Provisioner({ client, driver, nodeName, clock });
-    const started = provisioner.start();
-    const ended = new Promise<void>((resolve) => {
-      closed.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    await Promise.race([started, ended]);
-    log.info("provisioning", { driver: driver.name, nodeName: nodeName ?? "(all)" });
+    sidecars = makeSidecars(options, driver);
+    await Promise.race([sidecars.informers.synced(), abortOf(closed.signal)]);
+    if (closed.signal.aborted) return;
+    for (const loop of sidecars.loops) loop.start();
+    log.info("provisioning", { driver: driver.name, nodeName: options.nodeName ?? "(all)" });
   })();
   return Promise.resolve({
     ready,
     async close() {
       closed.abort();
       await ready;
-      await provisioner?.close();
+      await Promise.all(sidecars?.loops.map((loop) => loop.close()) ?? []);
+      await sidecars?.informers.close();
+      await sidecars?.events.close();
       channel.close();
     },
+  });
+}
+
+interface Sidecars {
+  informers: InformerSet;
+  events: EventRecorder;
+  loops: { start(): void; close(): Promise<void> }[];
+}
+
+/** Makes what the driver is able to, over one set of informers, which is started. */
+function makeSidecars(options: ProvisionerOptions, driver: DriverIdentity): Sidecars {
+  const { client, nodeName, clock } = options;
+  const informers = new InformerSet(client, clock);
+  const events = new EventRecorder({ client, component: driver.name, clock });
+  for (const type of [PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES]) {
+    informers.of(type);
+  }
+  informers.start();
+  const common = { client, driver, nodeName, informers, events, clock };
+  const loops: Sidecars["loops"] = [new Provisioner(common)];
+  if (driver.capabilities.has(Rpc.EXPAND_VOLUME)) loops.push(new Resizer(common));
+  return { informers, events, loops };
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 

@@ -1,4 +1,5 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import type { DriverIdentity } from "./driver-identity.ts";
 import { PROVISIONED_BY, PROVISIONER_FINALIZER } from "./names.ts";
 
 /** Who asks: a driver, and where each node has its own, the place whose volumes it holds. */
@@ -6,6 +7,12 @@ export interface VolumeOwner {
   driverName: string;
   /** Undefined: every volume of the driver is ours. */
   segments: Record<string, string> | undefined;
+}
+
+/** What a sidecar answers for: all volumes of its driver, or those of its node. */
+export function ownerOf(driver: DriverIdentity, nodeName: string | undefined): VolumeOwner {
+  const segments = nodeName === undefined ? undefined : driver.topology;
+  return { driverName: driver.name, segments };
 }
 
 /**
@@ -23,7 +30,7 @@ export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boo
 }
 
 /** Whether the volume is one of this place: some term of its node affinity names just that. */
-function isReachable(
+export function isReachable(
   volume: PersistentVolume,
   segments: Record<string, string> | undefined,
 ): boolean {

@@ -45,7 +45,8 @@ describe("CSI provisioner", () => {
     const classes = client.resource<StorageClass>(STORAGE_CLASSES);
     const modes = { now: "Immediate", later: "WaitForFirstConsumer" } as const;
     for (const [name, volumeBindingMode] of Object.entries(modes)) {
-      await classes.create({ metadata: { name }, provisioner: DRIVER, volumeBindingMode });
+      const more = { volumeBindingMode, allowVolumeExpansion: true };
+      await classes.create({ metadata: { name }, provisioner: DRIVER, ...more });
     }
     const parameters = { unheardOf: "x" };
     await classes.create({ metadata: { name: "strange" }, provisioner: DRIVER, parameters });
@@ -152,6 +153,22 @@ describe("CSI provisioner", () => {
     const event = await eventOf("strange", "ProvisioningFailed");
     expect(event.type).toBe("Warning");
     expect(event.message).toContain("unheardOf is not known");
+  });
+
+  it("grows the volume of a claim that asks for more", async () => {
+    const made = await claim("growing", "now");
+    const { metadata } = await volumeOf(made);
+    const name = { namespace: "default", name: "growing" };
+    const status = { phase: "Bound", capacity: { storage: "5Mi" } };
+    await claims().patch(name, "merge", { spec: { volumeName: metadata.name } });
+    await claims().patch({ ...name, subresource: "status" }, "merge", { status });
+    const resources = { requests: { storage: "8Mi" } };
+    await claims().patch(name, "merge", { spec: { resources } });
+    const sizeOf = async () => (await claims().get(name)).status?.capacity?.["storage"];
+    await waitFor("the new size", async () => (await sizeOf()) === "8Mi", { clock });
+    const { spec } = await volumes().get({ name: metadata.name ?? "" });
+    expect(spec.capacity).toEqual({ storage: "8Mi" });
+    await eventOf("growing", "VolumeResizeSuccessful");
   });
 
   it("deletes storage and object of a released volume, finalizers and all", async () => {
