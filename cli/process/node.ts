@@ -110,7 +110,8 @@ async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): 
   );
   await parts.start("csi provisioner", async () => {
     const client = await clientAs(config, "csi-provisioner", clock);
-    return startProvisioner({ client, driverSocket: paths.csiSocket, clock });
+    const { nodeName } = config;
+    return startProvisioner({ client, driverSocket: paths.csiSocket, nodeName, clock });
   });
 }
 
