@@ -1,0 +1,261 @@
+import { execFile } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { connect } from "node:net";
+import packet, { type Answer } from "dns-packet";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { logger } from "@raft2kube/observe/log.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { AnswerCache, timeToLive } from "../forward/cache.ts";
+import { createForwarder } from "../forward/forwarder.ts";
+import { machineUpstreams, nameserversOf } from "../forward/upstreams.ts";
+import { createResolver, type Resolve } from "../resolver.ts";
+import { RCODE, type Query, replyOf, writeReply } from "../wire/message.ts";
+import type { ClusterView } from "../zone/view.ts";
+import { listenTcp } from "./tcp.ts";
+import { listenUdp, type Listener } from "./udp.ts";
+
+// A resolver elsewhere, and a cluster's server that forwards to it: real sockets on loopback.
+const ADDRESS = "127.0.0.1";
+const log = logger("dns-test");
+const closing: Listener[] = [];
+const asked: string[] = [];
+let server: Listener;
+let synced = true;
+
+const many = Array.from({ length: 60 }, (_, at) => `10.244.1.${at + 1}`);
+
+const VIEW: ClusterView = {
+  hasNamespace: () => true,
+  service: (_namespace, name) => {
+    const metadata = { name, namespace: "shop" };
+    if (name === "big") return { metadata, spec: { clusterIP: "None" } };
+    if (name === "docs") {
+      return { metadata, spec: { type: "ExternalName", externalName: "docs.example.org" } };
+    }
+    if (name === "circle") {
+      const externalName = "circle.shop.svc.cluster.local";
+      return { metadata, spec: { type: "ExternalName", externalName } };
+    }
+    return undefined;
+  },
+  slices: () => [{
+    metadata: { name: "s" }, addressType: "IPv4", ports: [],
+    endpoints: many.map((address) => ({ addresses: [address] })),
+  }],
+  serviceAt: () => undefined,
+  slicesAt: () => [],
+  serial: () => 1,
+};
+
+/** What the resolver elsewhere knows. */
+const elsewhere: Resolve = async (query, limit) => {
+  const { name } = query.question;
+  asked.push(name);
+  if (name === "silent.example.org") return new Promise<never>(() => {});
+  const a = (data: string): Answer => ({ name, type: "A", ttl: 300, data });
+  if (name === "docs.example.org") return reply(query, limit, [a("192.0.2.1")]);
+  if (name === "large.example.org") return reply(query, limit, many.map(a));
+  return writeReply(query, replyOf(RCODE.NXDOMAIN), limit);
+};
+
+const reply = (query: Query, limit: number, answers: Answer[]) =>
+  writeReply(query, replyOf(RCODE.NOERROR, { answers }), limit);
+
+async function listen(resolve: Resolve): Promise<Listener> {
+  const udp = await listenUdp({ address: ADDRESS, port: 0 }, resolve, log);
+  closing.push(udp, await listenTcp({ address: ADDRESS, port: udp.port }, resolve, log));
+  return udp;
+}
+
+beforeAll(async () => {
+  const upstream = await listen(elsewhere);
+  const upstreams = [{ address: ADDRESS, port: upstream.port }];
+  const clock = systemClock();
+  const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 200 });
+  const zone = { domain: "cluster.local", ttl_s: 5 };
+  server = await listen(createResolver({ view: () => synced ? VIEW : undefined, zone, forwarder }));
+});
+
+afterAll(async () => {
+  await Promise.all(closing.map((listener) => listener.close()));
+});
+
+/** Debian's dig, as a client that we did not write. */
+function dig(...args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const all = [`@${ADDRESS}`, "-p", String(server.port), "+tries=1", "+time=3", ...args];
+    execFile("dig", all, (error, stdout) => {
+      // Its status is 9 when no answer came, which callers read from the output.
+      if (error && stdout === "") reject(error);
+      else resolve(stdout);
+    });
+  });
+}
+
+function datagram(bytes: Buffer): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const socket = createSocket("udp4");
+    socket.on("message", (message) => {
+      socket.close();
+      resolve(message);
+    });
+    socket.send(bytes, server.port, ADDRESS);
+  });
+}
+
+describe("size", () => {
+  const name = "big.shop.svc.cluster.local";
+
+  test("sixty addresses fit one datagram with EDNS, owners being written once", async () => {
+    const output = await dig(name, "+notcp", "+ignore", "+bufsize=1232");
+    expect(output).toMatch(/ANSWER: 60/);
+    expect(output).not.toMatch(/flags:[^;]* tc/);
+  });
+
+  test("without EDNS the answer is cut and says so; over TCP it is whole", async () => {
+    const cut = await dig(name, "+notcp", "+noedns", "+ignore");
+    expect(cut).toMatch(/flags: qr aa tc/);
+    const whole = await dig(name, "+noedns");
+    expect(whole).toMatch(/ANSWER: 60/);
+    expect(whole).toMatch(/TCP/);
+  });
+});
+
+describe("names elsewhere", () => {
+  test("are forwarded, and kept for a while", async () => {
+    asked.length = 0;
+    expect(await dig("docs.example.org", "+short")).toBe("192.0.2.1\n");
+    expect(await dig("DOCS.example.org", "+noall", "+answer")).toMatch(/192\.0\.2\.1/);
+    expect(asked).toEqual(["docs.example.org"]);
+    expect(await dig("absent.example.org")).toMatch(/status: NXDOMAIN/);
+  });
+
+  test("an answer too large for a datagram is fetched over TCP", async () => {
+    expect(await dig("large.example.org", "+tcp")).toMatch(/ANSWER: 60/);
+    expect(await dig("large.example.org", "+notcp", "+noedns", "+ignore")).toMatch(/flags:[^;]*tc/);
+  });
+
+  test("a resolver that is silent gives SERVFAIL in time", async () => {
+    expect(await dig("silent.example.org")).toMatch(/status: SERVFAIL/);
+  });
+
+  test("with no resolver known it is SERVFAIL at once", async () => {
+    const forwarder = createForwarder({ upstreams: [], clock: systemClock(), log });
+    const bytes = packet.encode({
+      id: 1, type: "query", flags: 0, questions: [{ name: "x.org", type: "A", class: "IN" }],
+      answers: [], authorities: [], additionals: [],
+    });
+    const question = { name: "x.org", type: "A", class: "IN" };
+    const query = { id: 1, question, recursionDesired: true, udpPayloadSize: undefined, bytes };
+    expect(await forwarder.ask(query)).toBeUndefined();
+  });
+});
+
+describe("an ExternalName", () => {
+  test("is followed to the resolver elsewhere", async () => {
+    const output = await dig("docs.shop.svc.cluster.local", "+noall", "+answer");
+    expect(output).toMatch(/CNAME\s+docs\.example\.org/);
+    expect(output).toMatch(/docs\.example\.org\.\s+\d+\s+IN\s+A\s+192\.0\.2\.1/);
+  });
+
+  test("that leads to itself ends as SERVFAIL", async () => {
+    expect(await dig("circle.shop.svc.cluster.local")).toMatch(/status: SERVFAIL/);
+  });
+});
+
+describe("hostile and odd input", () => {
+  const header = (fields: number[]) => Buffer.from([0, 7, ...fields]);
+
+  test("garbage behind a header is FORMERR, and the server lives on", async () => {
+    const bytes = Buffer.concat([header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), Buffer.from([0xc0, 0xff])]);
+    const answer = await datagram(bytes);
+    expect(answer.readUInt16BE(0)).toBe(7);
+    expect(answer.readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
+  });
+
+  test("an update is NOTIMP, a name pointing at itself FORMERR", async () => {
+    const update = header([0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect((await datagram(update)).readUInt8(3) & 0x0f).toBe(RCODE.NOTIMP);
+    const loop = Buffer.concat([
+      header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), Buffer.from([0xc0, 12, 0, 1, 0, 1]),
+    ]);
+    expect((await datagram(loop)).readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
+  });
+
+  test("another class is refused, so is ANY", async () => {
+    expect(await dig("version.bind", "CH", "TXT")).toMatch(/status: REFUSED/);
+    expect(await dig("big.shop.svc.cluster.local", "ANY", "+notcp")).toMatch(/status: REFUSED/);
+  });
+
+  test("many queries in one TCP connection are all answered", async () => {
+    const count = 100;
+    const query = packet.encode({
+      id: 9, type: "query", flags: packet.RECURSION_DESIRED,
+      questions: [{ name: "cluster.local", type: "SOA", class: "IN" }],
+      answers: [], authorities: [], additionals: [],
+    });
+    const framed = Buffer.concat([Buffer.from([0, query.length]), query]);
+    const bytes = await new Promise<number>((resolve, reject) => {
+      const socket = connect(server.port, ADDRESS, () => {
+        socket.write(Buffer.concat(Array<Buffer>(count).fill(framed)));
+      });
+      let received = Buffer.alloc(0);
+      socket.on("data", (part) => {
+        received = Buffer.concat([received, part]);
+        const one = received.length >= 2 ? 2 + received.readUInt16BE(0) : Infinity;
+        if (received.length < one * count) return;
+        socket.destroy();
+        resolve(received.length / one);
+      });
+      socket.on("error", reject);
+    });
+    expect(bytes).toBe(count);
+  });
+
+  test("before the cluster is known its names are SERVFAIL, never NXDOMAIN", async () => {
+    synced = false;
+    try {
+      expect(await dig("big.shop.svc.cluster.local")).toMatch(/status: SERVFAIL/);
+    } finally {
+      synced = true;
+    }
+  });
+});
+
+describe("the cache", () => {
+  const message = (ttl: number) => packet.encode({
+    id: 1, type: "response", flags: 0, questions: [{ name: "a.b", type: "A", class: "IN" }],
+    answers: [{ name: "a.b", type: "A", ttl, data: "1.2.3.4" }], authorities: [], additionals: [],
+  });
+
+  test("lowers times to live with age, and forgets", () => {
+    const clock = new ManualClock();
+    const cache = new AnswerCache();
+    cache.put("k", message(10), clock.now());
+    clock.advance(4_000);
+    const kept = cache.get("k", clock.now());
+    expect(kept && packet.decode(kept).answers).toMatchObject([{ ttl: 6 }]);
+    clock.advance(6_000);
+    expect(cache.get("k", clock.now())).toBeUndefined();
+    expect(cache.size).toBe(0);
+  });
+
+  test("keeps nothing that failed, and nothing longer than its limit", () => {
+    const failed = message(100);
+    failed.writeUInt8(RCODE.SERVFAIL, 3);
+    expect(timeToLive(failed)).toBe(0);
+    expect(timeToLive(message(86_400))).toBe(30);
+  });
+
+  test("is bounded", () => {
+    const cache = new AnswerCache();
+    for (let at = 0; at < 2_100; at++) cache.put(`k${at}`, message(10), 0);
+    expect(cache.size).toBe(2_000);
+  });
+});
+
+test("resolvers on loopback cannot be reached from a node, so they do not count", () => {
+  const text = "# x\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n";
+  expect(nameserversOf(text)).toEqual(["127.0.0.53", "192.0.2.1", "fe80::1"]);
+  expect(machineUpstreams(["/absent/resolv.conf"])).toEqual([]);
+});

@@ -1,0 +1,167 @@
+import type { Answer } from "dns-packet";
+import { describe, expect, test } from "vitest";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { RCODE } from "../wire/message.ts";
+import { answerZone } from "./answer.ts";
+import { clusterIps } from "./backends.ts";
+import type { ClusterView } from "./view.ts";
+
+const ZONE = { domain: "cluster.local", ttl_s: 5 };
+
+const service = (name: string, spec: Service["spec"]): Service => ({
+  metadata: { name, namespace: "shop" }, spec,
+});
+
+const SERVICES = [
+  service("web", {
+    clusterIP: "10.96.0.7",
+    ports: [{ name: "http", port: 80, protocol: "TCP" }, { name: "dns", port: 53, protocol: "UDP" }],
+  }),
+  service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
+  service("empty", { clusterIP: "None", ports: [] }),
+  service("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+  service("six", { clusterIP: "fd00::7", ports: [] }),
+];
+
+const SLICES: EndpointSlice[] = [{
+  metadata: {
+    name: "db-1", namespace: "shop", labels: { "kubernetes.io/service-name": "db" },
+  },
+  addressType: "IPv4",
+  ports: [{ name: "sql", port: 5432, protocol: "TCP" }],
+  endpoints: [
+    { addresses: ["10.244.0.5"], hostname: "db-0", conditions: { ready: true } },
+    { addresses: ["10.244.0.6"] },
+    { addresses: ["10.244.0.7"], conditions: { ready: false } },
+  ],
+}];
+
+const VIEW: ClusterView = {
+  hasNamespace: (name) => name === "shop",
+  service: (namespace, name) =>
+    SERVICES.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
+  slices: (_namespace, name) =>
+    SLICES.filter(({ metadata }) => metadata.labels?.["kubernetes.io/service-name"] === name),
+  serviceAt: (ip) => SERVICES.find((candidate) => clusterIps(candidate).includes(ip)),
+  slicesAt: (ip) =>
+    SLICES.filter(({ endpoints }) => endpoints.some(({ addresses }) => addresses.includes(ip))),
+  serial: () => 42,
+};
+
+function ask(name: string, type: string) {
+  return answerZone(VIEW, ZONE, { name, type, class: "IN" });
+}
+
+function dataOf(name: string, type: string): unknown[] {
+  const answer = ask(name, type);
+  if (answer?.kind !== "reply") throw new Error(`no reply to ${name}`);
+  return answer.reply.answers.map((record) => "data" in record && record.data);
+}
+
+function rcodeOf(name: string, type = "A") {
+  const answer = ask(name, type);
+  if (answer?.kind !== "reply") return undefined;
+  const { rcode, answers, authorities } = answer.reply;
+  // Whoever finds nothing must learn how long that holds (RFC 2308).
+  if (answers.length === 0) expect(authorities[0]).toMatchObject({ type: "SOA", ttl: 5 });
+  return rcode;
+}
+
+describe("a Service with a ClusterIP", () => {
+  test("has its address, in its own family only", () => {
+    expect(dataOf("web.shop.svc.cluster.local", "A")).toEqual(["10.96.0.7"]);
+    expect(dataOf("web.shop.svc.cluster.local", "AAAA")).toEqual([]);
+    expect(rcodeOf("web.shop.svc.cluster.local", "AAAA")).toBe(RCODE.NOERROR);
+    expect(dataOf("six.shop.svc.cluster.local", "AAAA")).toEqual(["fd00::7"]);
+  });
+
+  test("is found whatever the case, and answered in the asker's letters", () => {
+    const answer = ask("WEB.Shop.svc.Cluster.local", "A");
+    expect(answer).toMatchObject({ kind: "reply", reply: {
+      answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }],
+    } });
+  });
+
+  test("has an SRV record per named port, with the address beside it", () => {
+    const answer = ask("_http._tcp.web.shop.svc.cluster.local", "SRV");
+    const target = "web.shop.svc.cluster.local";
+    expect(answer).toMatchObject({ kind: "reply", reply: {
+      answers: [{ data: { port: 80, target, weight: 100 } }],
+      additionals: [{ name: target, type: "A", data: "10.96.0.7" }],
+    } });
+    expect(rcodeOf("_http._udp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NXDOMAIN);
+    expect(rcodeOf("_absent._tcp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NXDOMAIN);
+    expect(rcodeOf("_tcp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NOERROR);
+  });
+
+  test("is found by its address", () => {
+    expect(dataOf("7.0.96.10.in-addr.arpa", "PTR")).toEqual(["web.shop.svc.cluster.local"]);
+  });
+});
+
+describe("a headless Service", () => {
+  test("has the addresses of its ready endpoints", () => {
+    expect(dataOf("db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.5", "10.244.0.6"]);
+  });
+
+  test("gives each endpoint a name: its host name, or its address", () => {
+    expect(dataOf("db-0.db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.5"]);
+    expect(dataOf("10-244-0-6.db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.6"]);
+    expect(rcodeOf("10-244-0-7.db.shop.svc.cluster.local")).toBe(RCODE.NXDOMAIN);
+    expect(dataOf("5.0.244.10.in-addr.arpa", "PTR")).toEqual(["db-0.db.shop.svc.cluster.local"]);
+  });
+
+  test("has SRV records that name the endpoints", () => {
+    const records = dataOf("_sql._tcp.db.shop.svc.cluster.local", "SRV") as { target: string }[];
+    expect(records.map(({ target }) => target)).toEqual([
+      "db-0.db.shop.svc.cluster.local", "10-244-0-6.db.shop.svc.cluster.local",
+    ]);
+  });
+
+  test("without endpoints does not exist for now", () => {
+    expect(rcodeOf("empty.shop.svc.cluster.local")).toBe(RCODE.NXDOMAIN);
+  });
+});
+
+test("an ExternalName is an alias", () => {
+  const record: Answer = {
+    name: "docs.shop.svc.cluster.local", type: "CNAME", ttl: 5, data: "docs.example.org",
+  };
+  expect(ask("docs.shop.svc.cluster.local", "A")).toEqual({
+    kind: "alias", target: "docs.example.org", record,
+  });
+});
+
+test("a pod's address has a name in each namespace there is", () => {
+  expect(dataOf("10-244-0-9.shop.pod.cluster.local", "A")).toEqual(["10.244.0.9"]);
+  expect(rcodeOf("10-244-0-9.absent.pod.cluster.local")).toBe(RCODE.NXDOMAIN);
+  expect(rcodeOf("10-244-0-999.shop.pod.cluster.local")).toBe(RCODE.NXDOMAIN);
+});
+
+describe("names without records", () => {
+  test.each([
+    ["svc.cluster.local"], ["pod.cluster.local"], ["shop.svc.cluster.local"], ["cluster.local"],
+  ])("%s exists", (name) => {
+    expect(rcodeOf(name)).toBe(RCODE.NOERROR);
+  });
+
+  test.each([
+    ["absent.shop.svc.cluster.local"], ["web.absent.svc.cluster.local"], ["absent.svc.cluster.local"],
+    ["web.shop.cluster.local"], ["x.y.web.shop.svc.cluster.local"],
+    ["web.shop.svc.cluster.local.shop.svc.cluster.local"],
+  ])("%s does not, so that a resolver goes on", (name) => {
+    expect(rcodeOf(name)).toBe(RCODE.NXDOMAIN);
+  });
+
+  test.each([["example.org"], ["xcluster.local"], ["9.9.9.9.in-addr.arpa"], ["."]])(
+    "%s is not the cluster's", (name) => {
+      expect(ask(name, "A")).toBeUndefined();
+    });
+});
+
+test("the domain has SOA and NS, and tells the version of the specification", () => {
+  expect(dataOf("cluster.local", "SOA")).toMatchObject([{ serial: 42, minimum: 5 }]);
+  expect(dataOf("cluster.local", "NS")).toEqual(["ns.dns.cluster.local"]);
+  expect(dataOf("dns-version.cluster.local", "TXT")).toEqual([["1.1.0"]]);
+});
