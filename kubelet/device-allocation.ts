@@ -40,6 +40,11 @@ export interface DeviceManager {
   preStart(pod: Pod, container: Container): Promise<void>;
   /** Frees what the pod holds. Unknown pods are fine. */
   release(podUid: string): Promise<void>;
+  /**
+   * Frees what all other pods hold. Called once after a start, when every pod of the node is known:
+   * some may have gone while no kubelet ran.
+   */
+  retain(podUids: ReadonlySet<string>): Promise<void>;
   capacity(): DeviceCapacity;
   /** Calls back when capacity() changed, so that the Node's status follows at once. */
   onChange(listener: () => void): { close(): void };
@@ -68,6 +73,7 @@ export const NO_DEVICES: DeviceManager = {
   }),
   preStart: async () => {},
   release: async () => {},
+  retain: async () => {},
   capacity: () => ({ capacity: {}, allocatable: {}, removed: [] }),
   onChange: () => ({ close() {} }),
 };

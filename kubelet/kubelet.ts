@@ -286,7 +286,7 @@ async function statusNow(
 
 /** Once all sources have spoken, whatever none of them knows is cleared away. */
 async function sweep(
-  { runtime, paths }: PodDeps,
+  { runtime, paths, devices }: PodDeps,
   workers: PodWorkers,
   sources: (Promise<void> | undefined)[],
   closed: () => boolean,
@@ -296,6 +296,7 @@ async function sweep(
   try {
     const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
     for (const pod of found) workers.sweep(pod);
+    await devices.retain(new Set(workers.list().map(({ pod }) => uidOf(pod))));
   } catch (thrown) {
     log.warn("could not look for left-over pods", { error: messageOf(thrown) });
   }

@@ -67,10 +67,6 @@ export class DeviceAllocator implements DeviceManager {
     return this.#keep((held) => held !== podUid);
   }
 
-  /**
-   * Frees what all other pods hold. To be called once after a start, when every pod of the node is
-   * known: some may have gone while no kubelet ran.
-   */
   retain(podUids: ReadonlySet<string>): Promise<void> {
     return this.#keep((held) => podUids.has(held));
   }
