@@ -22,6 +22,8 @@ export interface CsiVolumeData {
    * driver.
    */
   setUp: boolean;
+  /** Whether the driver asked to be called again at each sync, for content that goes stale. */
+  republish: boolean;
 }
 
 /** Writes a volume's data, durably. */
@@ -54,8 +56,15 @@ function parse(file: string, text: string): CsiVolumeData {
     throw new VolumeError("InvalidPath", `${file} is damaged: it names no driver or volume`);
   }
   const volumeLifecycleMode = data.volumeLifecycleMode ?? "Persistent";
-  const setUp = data.setUp === true;
-  return { driverName, volumeHandle, specVolID, nodeName, volumeLifecycleMode, setUp };
+  return {
+    driverName,
+    volumeHandle,
+    specVolID,
+    nodeName,
+    volumeLifecycleMode,
+    setUp: data.setUp === true,
+    republish: data.republish === true,
+  };
 }
 
 /** The directories of all pods on the node that hold this volume. */

@@ -50,16 +50,17 @@ async function setUp(
   const { pod, spec, dir, fsGroup } = request;
   const name = driverOf(spec) ?? "";
   const known = await readVolumeData(dir);
-  const object = await options.objects.csiDriver(name);
   const mounted = known?.setUp === true && isMountPoint(targetPath(dir));
   const volume: ReadyVolume = {
     kind: "filesystem",
     hostPath: targetPath(dir),
     readOnly: isReadOnly(spec),
   };
-  if (mounted && !object?.spec.requiresRepublish) return volume;
+  // Neither apiserver nor driver is needed for a pod that runs: both may be restarting.
+  if (mounted && !known.republish) return volume;
 
   const driver = requireDriver(options.drivers, name);
+  const object = await options.objects.csiDriver(name);
   const plan = planCsiMount(pod, spec, object, driver.capabilities, fsGroup);
   const data: CsiVolumeData = {
     driverName: name,
@@ -68,6 +69,7 @@ async function setUp(
     nodeName: options.nodeName,
     volumeLifecycleMode: plan.lifecycle,
     setUp: false,
+    republish: plan.republish,
   };
   await turns.run(`${name} ${plan.volumeHandle}`, async () => {
     await mkdir(dir, { recursive: true, mode: 0o750 });
