@@ -2,7 +2,7 @@ import { addAddress } from "@raft2kube/linux/address.ts";
 import { createVeth, deleteLink, findLink, getLink, openRoute, setLink } from
   "@raft2kube/linux/link.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { applyRuleset, deleteTable } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
@@ -49,7 +49,7 @@ export async function createNode(node: NodeLink): Promise<void> {
 export async function deleteNode(
   node: Pick<NodeLink, "name" | "netnsPath" | "hostDevice" | "hostStateDir">,
 ): Promise<void> {
-  await deleteTable("ip", tableOf(node.name));
+  if (nftTableExists("ip", tableOf(node.name))) await deleteTable("ip", tableOf(node.name));
   releaseForwarding(node.hostStateDir, node.name);
   using route = openRoute();
   deleteLink(route, node.hostDevice); // its address and the routes through it go with it

@@ -1,0 +1,56 @@
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command, Option } from "commander";
+import { hostname } from "node:os";
+import { CommandError } from "../terminal.ts";
+import { runPart } from "./run-part.ts";
+
+interface Flags {
+  kubeconfig?: string;
+  hostnameOverride: string;
+  clusterCidr?: string;
+  nodeportAddresses?: string;
+  cleanup?: boolean;
+}
+
+/** `r2k proxy`: the service proxy alone, in the network namespace it is started in. */
+export function command(): Command {
+  return new Command("proxy")
+    .description("Run the service proxy (kube-proxy).")
+    .option("--kubeconfig <file>", "how to reach the apiserver, and as whom")
+    .option("--hostname-override <name>", "the node's name", hostname().toLowerCase())
+    .option("--cluster-cidr <range>", "the pods' range; others are masqueraded to Services")
+    .option("--nodeport-addresses <ranges>", "comma-separated ranges that serve node ports")
+    .addOption(new Option("--proxy-mode <mode>", "kind of rules").choices(["nftables"]))
+    .option("--cleanup", "take the rules away and end")
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  if (flags.cleanup) return cleanup();
+  const { kubeconfig, clusterCidr, hostnameOverride: nodeName } = flags;
+  if (kubeconfig === undefined) {
+    throw new CommandError("FLAG", "--kubeconfig is required", { remedy: "r2k proxy --help" });
+  }
+  const clock = systemClock();
+  const connection = await kubeConnection(kubeconfig);
+  const client = new KubeClient({ ...connection, clock, userAgent: "r2k-proxy" });
+  const nodePortAddresses = flags.nodeportAddresses?.split(",");
+  await runPart("proxy", async () => {
+    const proxy = await startProxy({
+      client,
+      nodeName,
+      clock,
+      ...(clusterCidr === undefined ? {} : { clusterCidr }),
+      ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
+    });
+    return {
+      async close() {
+        await proxy.close();
+        client.close();
+      },
+    };
+  });
+}
