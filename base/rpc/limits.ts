@@ -12,3 +12,6 @@ export const STREAM_READ_AHEAD_MAX = 64;
 
 /** How long a closing server waits for calls under way before it cuts them. */
 export const SHUTDOWN_GRACE_MS = 2_000;
+
+/** Longest path of a Unix socket: sockaddr_un has 108 bytes, its terminating zero included. */
+export const SOCKET_PATH_BYTES_MAX = 107;

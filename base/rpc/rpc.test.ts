@@ -90,3 +90,10 @@ it("gives up at the deadline and when the signal aborts", async () => {
   await expect(cancelled).rejects.toBeInstanceOf(RpcError);
 });
 
+
+it("refuses a socket path that the kernel would not take, saying so", async () => {
+  const path = join(dir, "x".repeat(100));
+  await expect(serveGrpc({ services: [], listen: { path } })).rejects.toMatchObject({
+    code: "SOCKET_PATH",
+  });
+});

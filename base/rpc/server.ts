@@ -22,8 +22,14 @@ import type {
   ServiceTable,
   Unary,
 } from "@raft2kube/proto/service.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
-import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import {
+  CONCURRENT_STREAMS_MAX,
+  MESSAGE_BYTES_MAX,
+  SHUTDOWN_GRACE_MS,
+  SOCKET_PATH_BYTES_MAX,
+} from "./limits.ts";
 import { sharedPort } from "./shared-port.ts";
 import { serviceDefinition } from "./service-definition.ts";
 
@@ -103,7 +109,10 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
     server.addService(serviceDefinition(service), implementation(service, handlers));
   }
   const { listen } = options;
-  if ("path" in listen) await rm(listen.path, { force: true });
+  if ("path" in listen) {
+    requireSocketPath(listen.path);
+    await rm(listen.path, { force: true });
+  }
   const target = "path" in listen ? `unix://${listen.path}` : `${listen.host}:${listen.port}`;
   const tls = "tls" in listen ? listen.tls : undefined;
   const address = (port: number) => ("path" in listen ? target : `${listen.host}:${port}`);
@@ -131,6 +140,14 @@ function injector(server: Server): { onHttp2: (socket: Socket) => void; stop: ()
     ServerCredentials.createInsecure(),
   );
   return { onHttp2: (socket) => injectConnection(socket), stop: () => destroy() };
+}
+
+function requireSocketPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return;
+  throw new CodedError("SOCKET_PATH", `the path of a Unix socket has ${bytes} bytes: ${path}`, {
+    remedy: `choose a shorter directory: the kernel allows ${SOCKET_PATH_BYTES_MAX}`,
+  });
 }
 
 function bind(server: Server, target: string, tls: ServerTls | undefined): Promise<number> {

@@ -15,6 +15,3 @@ export const DEVICES_MAX = 10_000;
 
 /** A checkpoint beyond this is not ours. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
-
-/** Unix socket paths are cut at 108 bytes by the kernel, the terminating zero included. */
-export const SOCKET_PATH_BYTES_MAX = 107;
