@@ -43,7 +43,7 @@ export async function decodeBody<T extends KubeObject>(
   request: Incoming, body: Buffer, options: DecodeOptions,
 ): Promise<T> {
   const { type } = parseMediaType(headerOf(request, "content-type"));
-  if (type === PROTOBUF_TYPE) return await decodeProtobufBody<T>(body, options);
+  if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
   return decodeDocument<T>(await parseBody(type, body), options);
 }
 
@@ -67,7 +67,8 @@ export function decodeDocument<T extends KubeObject>(
   }
 }
 
-function checkType(value: unknown, kind: GroupVersionKind): void {
+/** Throws 400 when a body says that it is something else than `kind`. */
+export function checkType(value: unknown, kind: GroupVersionKind): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badRequest(
       "couldn't get version/kind; json parse error: json: cannot unmarshal " +

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants } from "node:http2";
 import type { Duplex } from "node:stream";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -51,7 +52,7 @@ export class Handler implements RequestListener {
     } catch (thrown) {
       // Nothing may leave here: what could not be answered is logged and the connection ended.
       log.error("an answer could not be sent", { reason: messageOf(thrown) });
-      request.destroy();
+      cut(request);
     }
   }
 
@@ -68,7 +69,7 @@ export class Handler implements RequestListener {
       await this.#answer(context);
     } catch (thrown) {
       const error = asApiError(thrown, context);
-      if (context.response.headersSent || context.signal.aborted) request.destroy();
+      if (context.response.headersSent || context.signal.aborted) cut(request);
       else await respondStatus(context, error.status);
     } finally {
       end(response.statusCode);
@@ -83,6 +84,12 @@ export class Handler implements RequestListener {
     const answer = await this.#dispatch(context);
     await respond(context, answer, () => core.clock.now());
   }
+}
+
+/** Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1. */
+function cut(request: Incoming): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else request.destroy();
 }
 
 function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal): RequestContext {

@@ -52,9 +52,8 @@ function transformer(
 
 /** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
 export async function respondStatus(context: RequestContext, status: Status) {
-  const accept = headerOf(context.request, "accept");
-  const wanted = [YAML_TYPE, PROTOBUF_TYPE].find((type) => accept.split(/[;,]/)[0] === type);
-  const type = (wanted ?? JSON_TYPE) as Negotiated["type"];
+  const [first = ""] = headerOf(context.request, "accept").split(/[;,]/);
+  const type = first === YAML_TYPE || first === PROTOBUF_TYPE ? first : JSON_TYPE;
   const body = await encodeObject(status as unknown as KubeObject, {
     type, transform: { as: "object" }, pretty: false,
   });
@@ -64,7 +63,7 @@ export async function respondStatus(context: RequestContext, status: Status) {
 }
 
 async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
-  if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobuf(object);
+  if (negotiated.type === PROTOBUF_TYPE) return encodeProtobuf(object);
   if (negotiated.type === YAML_TYPE) return await encodeYaml(object);
   if (negotiated.pretty) return `${JSON.stringify(object, null, 2)}\n`;
   return `${JSON.stringify(object)}\n`;

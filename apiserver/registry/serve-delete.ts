@@ -82,7 +82,7 @@ async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> 
   if (body.length === 0) return readDeleteRequest(undefined, context.query);
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
   const value = type === PROTOBUF_TYPE
-    ? await decodeProtobufOptions(body)
+    ? decodeProtobufOptions(body)
     : (await parseBody(type, body)).value;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badRequest("the body of a delete must be a DeleteOptions");

@@ -1,13 +1,15 @@
+import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 
-const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
+/** Whether stored bytes are upstream's protobuf. */
+export const isProtobuf: (value: Buffer) => boolean = isEnvelope;
 
-/** Whether stored bytes begin as upstream's protobuf envelope does (`k8s\0`). */
-export function isProtobuf(value: Buffer): boolean {
-  return value.length >= 4 && value.compare(MAGIC, 0, 4, 0, 4) === 0;
-}
-
-/** The object in upstream's envelope, in the version it was stored in. */
-export function decodeStoredProtobuf(kind: Kind, _value: Buffer): KubeObject {
-  throw new TypeError(`stored protobuf of ${kind.kind} is not read yet`);
+/** The object in upstream's envelope, in the version it was stored in. Throws DecodeError. */
+export function decodeStoredProtobuf(kind: Kind, value: Buffer): KubeObject {
+  assert(kind.storage !== undefined, `${kind.kind} is not stored`);
+  const { group, version, kind: name } = kind.storage.as;
+  const self = group === kind.group && version === kind.version;
+  const schema = self ? kind.schema : `${group === "" ? "core" : group.split(".")[0]}/${version}.${name}`;
+  return decodeObject<KubeObject>(schema, readEnvelope(value));
 }
