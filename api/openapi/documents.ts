@@ -1,0 +1,180 @@
+/** The OpenAPI documents, put together when first asked for and kept compressed. */
+import { createHash } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import type { Kind } from "../kind.ts";
+import { KINDS } from "../kinds.ts";
+import { Definitions, type Dialect, type Json } from "./definitions.ts";
+import { encodeDocument } from "./gnostic.ts";
+import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
+
+/** A document as it is kept and sent. */
+export interface Document {
+  readonly gzip: Buffer;
+  /** Names the contents: for `hash=` in URLs and for ETag. */
+  readonly hash: string;
+}
+
+const ANSWER_TYPES = [
+  "application/json", "application/yaml", "application/vnd.kubernetes.protobuf",
+];
+const WATCH_TYPES = [
+  ...ANSWER_TYPES, "application/json;stream=watch",
+  "application/vnd.kubernetes.protobuf;stream=watch",
+];
+const PATCH_TYPES = [
+  "application/json-patch+json", "application/merge-patch+json",
+  "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+];
+const DESCRIPTION = "Kubernetes";
+const INFO: Json = { title: DESCRIPTION, version: "v1.36.0" };
+
+const kept = new Map<string, Document>();
+
+function document(key: string, build: () => Buffer): Document {
+  let known = kept.get(key);
+  if (known === undefined) {
+    const plain = build();
+    const hash = createHash("sha512").update(plain).digest("hex").toUpperCase();
+    known = { gzip: gzipSync(plain), hash };
+    kept.set(key, known);
+  }
+  return known;
+}
+
+/** A document's bytes, uncompressed. */
+export function plainOf({ gzip }: Document): Buffer {
+  return gunzipSync(gzip);
+}
+
+function parameter({ name, in: place, type, description }: Parameter, dialect: Dialect): Json {
+  const head = { name, in: place, description, ...(place === "path" ? { required: true } : {}) };
+  const typed = { type, uniqueItems: true };
+  return dialect === "v2" ? { ...head, ...typed } : { ...head, schema: typed };
+}
+
+function operationV2(operation: Operation, definitions: Definitions, tag: string): Json {
+  const parameters = operation.parameters.map((each) => parameter(each, "v2"));
+  const patch = operation.method === "patch";
+  const schema = operation.body === undefined
+    ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
+  if (schema !== undefined) {
+    parameters.push({
+      name: "body", in: "body", ...(operation.method === "delete" ? {} : { required: true }), schema,
+    });
+  }
+  return {
+    consumes: patch ? PATCH_TYPES : ["*/*"],
+    description: operation.description,
+    operationId: operation.id,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    produces: operation.action === "list" ? WATCH_TYPES : ANSWER_TYPES,
+    responses: answers(operation, { schema: definitions.reference(operation.answer) }),
+    schemes: ["https"],
+    tags: [tag],
+    ...kindOf(operation),
+  };
+}
+
+function operationV3(operation: Operation, definitions: Definitions, tag: string): Json {
+  const patch = operation.method === "patch";
+  const schema = operation.body === undefined
+    ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
+  const content = (types: readonly string[], value: Json): Json =>
+    Object.fromEntries(types.map((each) => [each, { schema: value }]));
+  const answerTypes = operation.action === "list" ? WATCH_TYPES : ANSWER_TYPES;
+  return {
+    description: operation.description,
+    operationId: operation.id,
+    ...(operation.parameters.length === 0 ? {}
+      : { parameters: operation.parameters.map((each) => parameter(each, "v3")) }),
+    ...(schema === undefined ? {}
+      : { requestBody: { content: content(patch ? PATCH_TYPES : ["*/*"], schema) } }),
+    responses: answers(operation,
+      { content: content(answerTypes, definitions.reference(operation.answer)) }),
+    tags: [tag],
+    ...kindOf(operation),
+  };
+}
+
+function answers({ method }: Operation, body: Json): Json {
+  const ok = { description: "OK", ...body };
+  const created = { description: "Created", ...body };
+  return {
+    200: ok,
+    ...(method === "post" || method === "put" || method === "patch" ? { 201: created } : {}),
+    ...(method === "post" || method === "delete" ? { 202: { description: "Accepted", ...body } } : {}),
+    401: { description: "Unauthorized" },
+  };
+}
+
+function kindOf({ action, type: { group, kind, version } }: Operation): Json {
+  return {
+    "x-kubernetes-action": action,
+    "x-kubernetes-group-version-kind": { group, kind, version },
+  };
+}
+
+function tagOf({ group, version }: Kind): string {
+  return `${(group === "" ? "core" : group.replace(".k8s.io", ""))}_${version}`.replaceAll(".", "_");
+}
+
+function paths(kinds: readonly Kind[], definitions: Definitions): Json {
+  const write = definitions.dialect === "v2" ? operationV2 : operationV3;
+  const entries = kinds.flatMap((kind) => pathsOf(kind).map((each): [string, Json] => [each.path, {
+    ...Object.fromEntries(each.operations.map((operation) =>
+      [operation.method, write(operation, definitions, tagOf(kind))])),
+    parameters: each.parameters.map((one) => parameter(one, definitions.dialect)),
+  }]));
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function documentV2(): Json {
+  const definitions = new Definitions("v2");
+  return {
+    swagger: "2.0",
+    info: INFO,
+    paths: paths(KINDS, definitions),
+    definitions: definitions.all(),
+    securityDefinitions: {
+      BearerToken: { type: "apiKey", name: "authorization", in: "header" },
+    },
+    security: [{ BearerToken: [] }],
+  };
+}
+
+function documentV3(kinds: readonly Kind[]): Json {
+  const definitions = new Definitions("v3");
+  return {
+    openapi: "3.0.0",
+    info: INFO,
+    paths: paths(kinds, definitions),
+    components: {
+      schemas: definitions.all(),
+      securitySchemes: {
+        BearerToken: { type: "apiKey", name: "authorization", in: "header" },
+      },
+    },
+  };
+}
+
+/** The one document of version 2, as JSON. */
+export function openapiV2(): Document {
+  return document("v2", () => Buffer.from(JSON.stringify(documentV2())));
+}
+
+/** The same as protobuf, `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`. */
+export function openapiV2Protobuf(): Document {
+  return document("v2+protobuf", () => encodeDocument(documentV2()));
+}
+
+/** The groups and versions with a document of version 3, as paths: `api/v1`, `apis/apps/v1`. */
+export function openapiV3Paths(): string[] {
+  return [...new Set(KINDS.map((each) => rootOf(each).slice(1)))].sort();
+}
+
+/** The document of one group and version (`apis/apps/v1`); undefined when there is none. */
+export function openapiV3(path: string): Document | undefined {
+  const kinds = KINDS.filter((each) => rootOf(each).slice(1) === path);
+  if (kinds.length === 0) return undefined;
+  return document(path, () => Buffer.from(JSON.stringify(documentV3(kinds))));
+}
