@@ -5,9 +5,10 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { quantityOf, valueOf } from "@raft2kube/api/quantity.ts";
+import { PROVISIONED_BY } from "@raft2kube/client-kube/volumes.ts";
 import type { Topology, Volume } from "@raft2kube/proto/gen/csi.ts";
 import { fsTypeOf, volumeNameOf } from "./create-request.ts";
-import { PROVISIONED_BY, PROVISIONER_FINALIZER } from "./names.ts";
+import { PROVISIONER_FINALIZER } from "./names.ts";
 
 /** The PersistentVolume that shows a new volume to the cluster, bound for its claim alone. Pure. */
 export function persistentVolumeOf(

@@ -9,6 +9,7 @@ import {
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { SELECTED_NODE } from "@raft2kube/client-kube/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
@@ -18,7 +19,6 @@ import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
-import { SELECTED_NODE } from "./names.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
 import { wordsOf } from "./rpc-words.ts";

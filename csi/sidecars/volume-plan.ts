@@ -1,6 +1,7 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import { PROVISIONED_BY } from "@raft2kube/client-kube/volumes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
-import { PROVISIONED_BY, PROVISIONER_FINALIZER } from "./names.ts";
+import { PROVISIONER_FINALIZER } from "./names.ts";
 
 /** Who asks: a driver, and where each node has its own, the place whose volumes it holds. */
 export interface VolumeOwner {

@@ -1,0 +1,90 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+
+const START_TIMEOUT_MS = 180_000;
+const STEP_TIMEOUT_MS = 120_000;
+const ROOT = join(import.meta.dirname, "../..");
+
+let cluster: TestCluster;
+let plugin: ChildProcess;
+
+function startPlugin(): ChildProcess {
+  const kubeletDir = join(cluster.host.dir, "data/devices/kubelet");
+  return cluster.host.start(
+    join(ROOT, "r2k"),
+    ["device-sample", "--kubelet-dir", kubeletDir, "--count", "2"],
+    { timeout_ms: START_TIMEOUT_MS + 3 * STEP_TIMEOUT_MS },
+  );
+}
+
+async function killPlugin(): Promise<void> {
+  const ended = once(plugin, "exit");
+  plugin.kill("SIGTERM");
+  await ended;
+}
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("devices", ["--no-demo"]);
+  plugin = startPlugin();
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+  if (plugin?.exitCode === null) await killPlugin();
+  await cluster?.close();
+}, START_TIMEOUT_MS);
+
+const allocatable = (count: string) => {
+  const path = "jsonpath={.items[0].status.allocatable.r2k\\.dev/sample}";
+  const get = ["get", "nodes", "-o", path];
+  return cluster.until(`${count} allocatable`, get, (text) => text === count);
+};
+
+const pod = (name: string, count: number) => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name} }
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      imagePullPolicy: IfNotPresent
+      command: [sh, -c, "sleep 600"]
+      resources: { limits: { r2k.dev/sample: ${count} } }
+`;
+
+const phaseOf = (name: string) => ["get", "pod", name, "-o", "jsonpath={.status.phase}"];
+
+describe("devices", { timeout: STEP_TIMEOUT_MS }, () => {
+  it("a plugin's resource shows on the node; a pod gets variable and device node", async () => {
+    await allocatable("2");
+    await cluster.apply(pod("one", 1));
+    await cluster.until("the pod to run", phaseOf("one"), (text) => text === "Running");
+    const shell = ["exec", "one", "--", "sh", "-c"];
+    const id = await cluster.ask(...shell, "echo $R2K_SAMPLE_DEVICES");
+    expect(id).toMatch(/^sample-[01]$/);
+    const used = `test -c /dev/r2k/${id} && echo x > /dev/r2k/${id} && echo well`;
+    expect(await cluster.ask(...shell, used)).toBe("well");
+  });
+
+  it("a pod that asks for more than there is waits, and says for what", async () => {
+    await cluster.apply(pod("many", 2));
+    const events = ["get", "events", "--field-selector", "involvedObject.name=many"];
+    const said = await cluster.until("an event", events, (t) => t.includes("FailedScheduling"));
+    expect(said).toContain("Insufficient r2k.dev/sample");
+  });
+
+  it("the plugin vanishes and returns; the pod that has its device runs on", async () => {
+    await killPlugin();
+    await allocatable("0");
+    plugin = startPlugin();
+    await allocatable("2");
+    expect(await cluster.ask(...phaseOf("one"))).toBe("Running");
+    await cluster.ask("delete", "pod", "one");
+    await cluster.until("the other pod to run", phaseOf("many"), (text) => text === "Running");
+  });
+});
