@@ -5,6 +5,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { DiskUsages } from "./container/disk-usage.ts";
 import { ExitWatcher } from "./container/exit-watcher.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { imageService } from "./cri/image-service.ts";
@@ -83,6 +84,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     serial: new Serial(),
     events: new EventHub(),
     exits: new ExitWatcher(),
+    diskUsages: new DiskUsages(clock),
     streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
 }

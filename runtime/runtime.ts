@@ -1,6 +1,7 @@
 import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
@@ -35,4 +36,5 @@ export interface Runtime {
   readonly events: EventHub;
   readonly exits: ExitWatcher;
   readonly streaming: StreamingServer;
+  readonly diskUsages: DiskUsages;
 }

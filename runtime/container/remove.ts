@@ -18,6 +18,7 @@ export async function removeContainer(runtime: Runtime, id: string): Promise<voi
     unmountRootfs(paths);
     await runtime.containers.remove(id);
     await removeContainerFiles(paths);
+    runtime.diskUsages.forget(paths.upper);
     return record;
   });
   if (removed) runtime.events.containerEvent("deleted", id, removed.sandboxId);

@@ -9,7 +9,10 @@ import type { ContainerRecord } from "./record.ts";
 /** Exit code of a container that could not be started, as other runtimes report it. */
 const START_ERROR_CODE = 128;
 
-async function launch(runtime: Runtime, record: ContainerRecord): Promise<ProcessIdentity> {
+async function launch(
+  runtime: Runtime,
+  record: ContainerRecord,
+): Promise<{ process: ProcessIdentity; startedAt_ms: number }> {
   const { id, config } = record;
   const pid = await createUnderConmon(runtime.conmonPath, runtime.oci, {
     id,
@@ -23,8 +26,10 @@ async function launch(runtime: Runtime, record: ContainerRecord): Promise<Proces
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
+  // Before it runs: it may end before the call returns, and never ends before it started.
+  const startedAt_ms = runtime.clock.now();
   await runtime.oci.start(id);
-  return process;
+  return { process, startedAt_ms };
 }
 
 /**
@@ -41,9 +46,7 @@ export async function startContainer(runtime: Runtime, id: string): Promise<void
     const starting: ContainerRecord = { ...record, phase: { state: "starting" } };
     await runtime.containers.put(starting);
     try {
-      const process = await launch(runtime, record);
-      const startedAt_ms = runtime.clock.now();
-      const phase = { state: "running", startedAt_ms, process } as const;
+      const phase = { state: "running", ...(await launch(runtime, record)) } as const;
       await runtime.containers.put({ ...record, phase });
     } catch (error) {
       await fail(runtime, record, messageOf(error));

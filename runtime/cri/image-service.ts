@@ -1,6 +1,7 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Image, ImageServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { folderUsage } from "../container/stats.ts";
 import type { NamedImage } from "../image/store.ts";
 import type { Runtime } from "../runtime.ts";
 import { withRpcErrors } from "./errors.ts";
@@ -38,6 +39,14 @@ export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
       if (!found) return {};
       const info = verbose ? { info: JSON.stringify({ imageSpec: found.config }) } : {};
       return { image: imageLine(found), info };
+    },
+    async imageFsInfo() {
+      const { paths } = runtime;
+      const [imageFs, containerFs] = await Promise.all([
+        folderUsage(runtime, paths.images, paths.root),
+        folderUsage(runtime, paths.containers, paths.root),
+      ]);
+      return { imageFilesystems: [imageFs], containerFilesystems: [containerFs] };
     },
     async removeImage({ image }) {
       await images.remove(image?.image ?? "");

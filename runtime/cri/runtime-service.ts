@@ -3,8 +3,10 @@ import type { Handlers } from "@raft2kube/rpc/server.ts";
 import type { Runtime } from "../runtime.ts";
 import { containerCalls } from "./container-calls.ts";
 import { withRpcErrors } from "./errors.ts";
+import { eventCalls } from "./event-calls.ts";
 import { execCalls } from "./exec-calls.ts";
 import { sandboxCalls } from "./sandbox-calls.ts";
+import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
 
 /**
@@ -17,5 +19,7 @@ export function runtimeService(runtime: Runtime): Handlers<RuntimeServiceMethods
     ...sandboxCalls(runtime),
     ...containerCalls(runtime),
     ...execCalls(runtime),
+    ...statsCalls(runtime),
+    ...eventCalls(runtime),
   });
 }

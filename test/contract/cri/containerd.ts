@@ -93,6 +93,8 @@ export const containerd: Implementation = {
       async restart() {
         await end(child);
         child = await launch(world);
+        const answers = () => runtime.version({}).then(() => true);
+        await waitFor("containerd", answers, { clock: systemClock() });
       },
       async close() {
         for (const { id } of (await runtime.listPodSandbox({})).items) {

@@ -116,8 +116,9 @@ export class Pods {
     return answer.stdout.toString().replace(/\n$/, "");
   }
 
+  /** Stops and removes the pods of a test, those that it has not removed itself. */
   async removeAll(): Promise<void> {
-    for (const podSandboxId of this.#configs.keys()) {
+    for (const { id: podSandboxId } of (await this.runtime.listPodSandbox({})).items) {
       await this.runtime.stopPodSandbox({ podSandboxId });
       await this.runtime.removePodSandbox({ podSandboxId });
     }

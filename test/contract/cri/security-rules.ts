@@ -45,13 +45,12 @@ export function securityRules(bench: Bench): void {
 
     test("a read-only root, masked and read-only paths", async () => {
       const id = await startWith({
-        readonlyRootfs: true, maskedPaths: ["/proc/kcore"], readonlyPaths: ["/proc/sys"],
+        readonlyRootfs: true, maskedPaths: ["/proc/version"], readonlyPaths: ["/proc/sys"],
       });
       const { pods } = bench;
       expect(await pods.shell(id, "touch /x 2>&1 || true")).toMatch(/Read-only/);
-      expect(await pods.shell(id, "wc -c < /proc/kcore")).toBe("0");
-      expect(await pods.shell(id, "echo 1 2>&1 > /proc/sys/kernel/panic || true")).toBe("");
-      expect(await pods.shell(id, "grep -c ' /proc/sys ro' /proc/mounts")).toBe("1");
+      expect(await pods.shell(id, "wc -c < /proc/version")).toBe("0");
+      expect(await pods.shell(id, "grep -c ' /proc/sys proc ro' /proc/mounts")).toBe("1");
     });
 
     test("a privileged container has devices and may mount", async () => {
@@ -61,8 +60,8 @@ export function securityRules(bench: Bench): void {
         cgroupParent: `${bench.world.cgroupParent}/privileged`, securityContext,
       } } });
       const id = await pods.start(pod, { config: { linux: { securityContext } } });
-      expect(await pods.shell(id, "mount -t tmpfs none /mnt 2>&1 || mkdir /m && mount -t tmpfs x /m"))
-        .toBe(expect.anything() && "");
+      await pods.shell(id, "mkdir /m && mount -t tmpfs none /m && touch /m/file");
+      expect(await pods.shell(id, "stat -c %t:%T /dev/kmsg")).toBe("1:b");
     });
 
     test("no descriptor of the runtime is open in a container", async () => {

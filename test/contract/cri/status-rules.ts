@@ -1,4 +1,4 @@
-import { readdirSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -20,9 +20,10 @@ export function statusRules(bench: Bench): void {
 
     test("the network is ready as long as there is a configuration", async () => {
       expect(await networkReady()).toMatchObject({ status: true });
-      const { cniConfDir, dir } = bench.world;
-      const [file] = readdirSync(cniConfDir);
-      renameSync(join(cniConfDir, file!), join(dir, file!));
+      const { cniConfDir } = bench.world;
+      const file = join(cniConfDir, readdirSync(cniConfDir)[0]!);
+      const text = readFileSync(file);
+      rmSync(file);
       const clock = systemClock();
       const lost = async () => {
         const condition = await networkReady();
@@ -30,7 +31,7 @@ export function statusRules(bench: Bench): void {
       };
       const condition = await waitFor("the network to be lost", lost, { clock });
       expect(condition.reason).toBe("NetworkPluginNotReady");
-      renameSync(join(dir, file!), join(cniConfDir, file!));
+      writeFileSync(file, text);
       await waitFor("the network", async () => (await networkReady())?.status, { clock });
     });
 

@@ -67,6 +67,8 @@ export async function spdySession(url: string, wanted: Wanted): Promise<Session>
   const ended = Promise.all([once(stdout, "end"), errors, status]).then(
     ([, stderrText, statusText]) => ({ stdout: seen, stderr: stderrText, status: statusText }),
   );
+  // Who abandons a session asks for no end.
+  ended.catch(() => undefined);
   return {
     write: (data) => void stdin?.write(data),
     endInput: () => void stdin?.end(),

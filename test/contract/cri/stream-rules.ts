@@ -120,13 +120,12 @@ export function streamRules(bench: Bench): void {
     test("reaches a port inside the pod", async () => {
       const { pods, served: { runtime } } = bench;
       const podSandboxId = await pods.run();
-      const id = await pods.start(podSandboxId, {
-        image: "r2k.local/web:1", config: { command: [] },
-      });
-      await waitFor("the web server", () => pods.shell(id, "nc -z 127.0.0.1 8080"), { clock })
-        .catch(() => undefined);
-      const { url } = await runtime.portForward({ podSandboxId, port: [8080] });
-      const { answer } = await forwarded(url, 8080, "GET /healthz HTTP/1.0\r\n\r\n");
+      await pods.start(podSandboxId, { image: "r2k.local/web:1", config: { command: [] } });
+      const get = async () => {
+        const { url } = await runtime.portForward({ podSandboxId, port: [8080] });
+        return (await forwarded(url, 8080, "GET /healthz HTTP/1.0\r\n\r\n")).answer;
+      };
+      const answer = await waitFor("the web server", get, { clock });
       expect(answer).toMatch(/^HTTP\/1\.[01] 200[^]*ok\n$/);
     });
 

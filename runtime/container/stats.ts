@@ -1,0 +1,80 @@
+import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type {
+  ContainerStats,
+  ContainerStatsFilter,
+  CpuUsage,
+  FilesystemUsage,
+  MemoryUsage,
+} from "@raft2kube/proto/gen/cri.ts";
+import type { Runtime } from "../runtime.ts";
+import { nanoseconds } from "../time.ts";
+import type { ContainerRecord } from "./record.ts";
+import { listContainers } from "./status.ts";
+import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
+
+/** A group's CPU time, in CRI's words. */
+export function cpuUsage(usage: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
+  return { timestamp, usageCoreNanoSeconds: { value: usage.cpu_ns } };
+}
+
+/** A group's memory, in CRI's words. */
+export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<MemoryUsage> {
+  const { limit_bytes, workingSet_bytes } = memory;
+  const available = limit_bytes === undefined ? undefined : limit_bytes - workingSet_bytes;
+  return {
+    timestamp,
+    workingSetBytes: { value: workingSet_bytes },
+    ...(available !== undefined && { availableBytes: { value: Math.max(0, available) } }),
+    usageBytes: { value: memory.usage_bytes },
+    rssBytes: { value: memory.rss_bytes },
+    pageFaults: { value: memory.pageFaults },
+    majorPageFaults: { value: memory.majorPageFaults },
+  };
+}
+
+/** How much of the disk a folder takes, in CRI's words. */
+export async function folderUsage(
+  runtime: Runtime,
+  directory: string,
+  mountpoint: string,
+): Promise<Init<FilesystemUsage>> {
+  const usage = await runtime.diskUsages.get(directory);
+  return {
+    timestamp: nanoseconds(usage.measuredAt_ms),
+    fsId: { mountpoint },
+    usedBytes: { value: usage.used_bytes },
+    inodesUsed: { value: usage.inodes },
+  };
+}
+
+/** ContainerStats. One that does not run has no CPU and memory, but still its written files. */
+export async function containerStats(
+  runtime: Runtime,
+  record: ContainerRecord,
+): Promise<Init<ContainerStats>> {
+  const { id, config, cgroup } = record;
+  const timestamp = nanoseconds(runtime.clock.now());
+  const usage = record.phase.state === "running" ? runtime.cgroups.usage(cgroup) : undefined;
+  const { upper } = runtime.paths.container(id);
+  return {
+    attributes: {
+      id,
+      metadata: config.metadata,
+      labels: config.labels,
+      annotations: config.annotations,
+    },
+    ...(usage && { cpu: cpuUsage(usage, timestamp), memory: memoryUsage(usage, timestamp) }),
+    writableLayer: await folderUsage(runtime, upper, runtime.paths.root),
+  };
+}
+
+/** Statistics of the running containers that pass a filter. */
+export async function listContainerStats(
+  runtime: Runtime,
+  filter: Partial<ContainerStatsFilter> | undefined,
+): Promise<Init<ContainerStats>[]> {
+  const state = { state: ContainerState.CONTAINER_RUNNING };
+  const records = listContainers(runtime, { ...filter, state });
+  return Promise.all(records.map((record) => containerStats(runtime, record)));
+}

@@ -1,0 +1,34 @@
+import { ContainerEventType, type RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { containerStatus } from "../container/status.ts";
+import type { Runtime } from "../runtime.ts";
+import { sandboxStatus } from "../sandbox/status.ts";
+import { nanoseconds } from "../time.ts";
+
+const TYPES = {
+  created: ContainerEventType.CONTAINER_CREATED_EVENT,
+  started: ContainerEventType.CONTAINER_STARTED_EVENT,
+  stopped: ContainerEventType.CONTAINER_STOPPED_EVENT,
+  deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
+} as const;
+
+/** CRI's call that tells what happens as it happens, with the pod's state at that time. */
+export function eventCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+  return {
+    async *getContainerEvents(_, { signal }) {
+      for await (const { kind, id, sandboxId } of runtime.events.read(signal)) {
+        const sandbox = runtime.sandboxes.find(sandboxId);
+        const containers = runtime.containers
+          .values()
+          .filter((record) => record.sandboxId === sandboxId);
+        yield {
+          containerId: id,
+          containerEventType: TYPES[kind],
+          createdAt: nanoseconds(runtime.clock.now()),
+          ...(sandbox && { podSandboxStatus: sandboxStatus(sandbox) }),
+          containersStatuses: containers.map(containerStatus),
+        };
+      }
+    },
+  };
+}

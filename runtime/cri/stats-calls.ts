@@ -1,0 +1,29 @@
+import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
+import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { containerStats, listContainerStats } from "../container/stats.ts";
+import type { Runtime } from "../runtime.ts";
+import { listSandboxStats, sandboxStats } from "../sandbox/stats.ts";
+
+/** CRI's calls about what pods and containers use. */
+export function statsCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+  return {
+    async containerStats({ containerId }) {
+      return { stats: await containerStats(runtime, runtime.containers.get(containerId)) };
+    },
+    async listContainerStats({ filter }) {
+      return { stats: await listContainerStats(runtime, filter) };
+    },
+    async *streamContainerStats({ filter }) {
+      yield { containerStats: await listContainerStats(runtime, filter) };
+    },
+    async podSandboxStats({ podSandboxId }) {
+      return { stats: await sandboxStats(runtime, runtime.sandboxes.get(podSandboxId)) };
+    },
+    async listPodSandboxStats({ filter }) {
+      return { stats: await listSandboxStats(runtime, filter) };
+    },
+    async *streamPodSandboxStats({ filter }) {
+      yield { podSandboxStats: await listSandboxStats(runtime, filter) };
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type {
+  NetworkInterfaceUsage,
+  NetworkUsage,
+  PodSandboxStats,
+  PodSandboxStatsFilter,
+} from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
+import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
+import type { Runtime } from "../runtime.ts";
+import { nanoseconds } from "../time.ts";
+import { POD_INTERFACE } from "./network.ts";
+import type { SandboxRecord } from "./record.ts";
+import { listSandboxes } from "./status.ts";
+
+/** One line of /proc/PID/net/dev: a name, eight numbers received, eight sent (proc(5)). */
+function interfaceLine(line: string): NetworkInterfaceUsage | undefined {
+  const [name, rest] = line.split(":");
+  const numbers = rest?.trim().split(/\s+/).map(Number);
+  if (!name || !numbers || numbers.length < 16) return undefined;
+  return {
+    name: name.trim(),
+    rxBytes: { value: numbers[0]! },
+    rxErrors: { value: numbers[2]! },
+    txBytes: { value: numbers[8]! },
+    txErrors: { value: numbers[10]! },
+  };
+}
+
+/** The pod's interfaces as its pause process sees them; undefined when that is gone. */
+function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsage> | undefined {
+  if (record.netns === undefined || !record.pause) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${record.pause.pid}/net/dev`, "latin1");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ESRCH", "EINVAL")) return undefined;
+    throw error;
+  }
+  const interfaces = text.split("\n").flatMap((line) => interfaceLine(line) ?? []);
+  const defaultInterface = interfaces.find(({ name }) => name === POD_INTERFACE);
+  return {
+    timestamp,
+    ...(defaultInterface && { defaultInterface }),
+    interfaces: interfaces.filter(({ name }) => name !== "lo" && name !== POD_INTERFACE),
+  };
+}
+
+/** The pod's own group when the kubelet made one, else the pause process's. */
+function podUsage(runtime: Runtime, record: SandboxRecord): CgroupUsage | undefined {
+  const parent = record.config.linux?.cgroupParent;
+  return runtime.cgroups.usage(parent || record.cgroup);
+}
+
+/** PodSandboxStats: the pod's group as a whole, its network, and each of its containers. */
+export async function sandboxStats(
+  runtime: Runtime,
+  record: SandboxRecord,
+): Promise<Init<PodSandboxStats>> {
+  const { id, config } = record;
+  const timestamp = nanoseconds(runtime.clock.now());
+  const usage = podUsage(runtime, record);
+  const network = networkUsage(record, timestamp);
+  return {
+    attributes: {
+      id,
+      metadata: config.metadata,
+      labels: config.labels,
+      annotations: config.annotations,
+    },
+    linux: {
+      ...(usage && {
+        cpu: cpuUsage(usage, timestamp),
+        memory: memoryUsage(usage, timestamp),
+        process: { timestamp, processCount: { value: usage.pids } },
+      }),
+      ...(network && { network }),
+      containers: await listContainerStats(runtime, { podSandboxId: id }),
+    },
+  };
+}
+
+/** Statistics of the ready sandboxes that pass a filter. */
+export async function listSandboxStats(
+  runtime: Runtime,
+  filter: Partial<PodSandboxStatsFilter> | undefined,
+): Promise<Init<PodSandboxStats>[]> {
+  const state = { state: PodSandboxState.SANDBOX_READY };
+  const records = listSandboxes(runtime, { ...filter, state });
+  return Promise.all(records.map((record) => sandboxStats(runtime, record)));
+}
