@@ -89,8 +89,9 @@ function fieldFact(field: GoField, here: ApiPackage): FieldFact {
   const [jsonName = "", ...options] = field.json.split(",");
   const inline = options.includes("inline") || (field.embedded === true && jsonName === "");
   const wire = protobufOf(field.protobuf);
-  const optional = options.includes("omitempty") || options.includes("omitzero") ||
-    marker(field.markers, "optional") !== undefined;
+  const marked = marker(field.markers, "required") !== undefined;
+  const optional = !marked && (options.includes("omitempty") || options.includes("omitzero") ||
+    marker(field.markers, "optional") !== undefined);
   const listKeys = everyMarker(field.markers, "listMapKey");
   const fallback = defaultOf(field.markers);
   return {
