@@ -19,7 +19,8 @@ export async function buildPlugins(outDir: string): Promise<string[]> {
   const shebang = `#!${process.execPath}`;
   if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
     const what = `${process.execPath} is too long, or has spaces, to stand in the first line`;
-    throw new CodedError("plugin-interpreter", `plugins cannot name their interpreter: ${what}`, { remedy: "install into a plainer path" });
+    const remedy = "install into a plainer path";
+    throw new CodedError("plugin-interpreter", `no interpreter for plugins: ${what}`, { remedy });
   }
   const { build } = await import("esbuild");
   const native = createRequire(import.meta.url).resolve("koffi");

@@ -1,6 +1,8 @@
 /** What a datagram may hold when the client says nothing (RFC 1035, 2.3.4). */
 export const UDP_BYTES_PLAIN = 512;
-/** The most we send in one datagram, whatever the client offers: no fragments (DNS flag day 2020). */
+/**
+ * The most we send in one datagram, whatever the client offers: no fragments (DNS flag day 2020).
+ */
 export const UDP_BYTES_MAX = 1232;
 /** The largest message over TCP: its length has two bytes. */
 export const TCP_BYTES_MAX = 65_535;

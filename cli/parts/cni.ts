@@ -1,21 +1,14 @@
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { runPlugin } from "@raft2kube/cni/lib/skel.ts";
-import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { PLUGIN_TIMEOUT_MS } from "@raft2kube/cni/limits.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
 
-/** `r2k cni PLUGIN`: one plugin, called as a container runtime calls it; `r2k cni build DIR`. */
+/** `r2k cni PLUGIN`: one plugin, called as a container runtime calls it. */
 export function command(): Command {
-  const cni = new Command("cni").description("Run one CNI plugin, or write all as executables.");
-  cni
-    .command("build <dir>")
-    .description("write each plugin as one executable file into a folder")
-    .action(async (dir: string) => {
-      for (const file of await buildPlugins(dir)) process.stdout.write(`${file}\n`);
-    });
+  const cni = new Command("cni").description("Run one CNI plugin.");
   for (const name of PLUGINS.keys()) {
     cni
       .command(name)

@@ -8,7 +8,9 @@ interface Entry {
   ttl_s: number;
 }
 
-/** Answers of other servers, each for as long as its records may be kept, and never above the limit. */
+/**
+ * Answers of other servers, each for as long as its records may be kept, and never above the limit.
+ */
 export class AnswerCache {
   readonly #entries = new Map<string, Entry>();
 

@@ -12,8 +12,9 @@ export class UpstreamError extends CodedError {
 }
 
 /**
- * Sends a query to a resolver and gives its answer, over TCP when it did not fit a datagram. The query
- * gets an id of its own and a socket of its own, so that answers cannot be guessed (RFC 5452).
+ * Sends a query to a resolver and gives its answer, over TCP when it did not fit a datagram. The
+ * query gets an id of its own and a socket of its own, so that answers cannot be guessed (RFC
+ * 5452).
  */
 export async function exchange(
   query: Buffer,

@@ -21,8 +21,8 @@ export interface ForwarderOptions {
 }
 
 /**
- * Forwards to the first resolver that answers, keeps answers for a while, and asks once for questions
- * that come at the same time.
+ * Forwards to the first resolver that answers, keeps answers for a while, and asks once for
+ * questions that come at the same time.
  */
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { upstreams, clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;

@@ -22,8 +22,8 @@ export function nameserversOf(text: string): string[] {
 }
 
 /**
- * The resolvers of this machine that can be reached from a node's network namespace: those on a loopback
- * address cannot. The first file that names any wins.
+ * The resolvers of this machine that can be reached from a node's network namespace: those on a
+ * loopback address cannot. The first file that names any wins.
  */
 export function machineUpstreams(files: readonly string[] = RESOLV_CONF): Upstream[] {
   for (const file of files) {

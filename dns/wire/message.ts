@@ -34,8 +34,8 @@ export function replyOf(rcode: Rcode, parts: Partial<Reply> = {}): Reply {
 }
 
 /**
- * Reads a query. Gives the code to refuse it with when it is none that can be answered, and undefined
- * when it must not be answered at all: a response, or what has no header.
+ * Reads a query. Gives the code to refuse it with when it is none that can be answered, and
+ * undefined when it must not be answered at all: a response, or what has no header.
  */
 export function readQuery(bytes: Buffer): Query | Rcode | undefined {
   if (bytes.length < 12 || (bytes.readUInt8(2) & 0x80) !== 0) return undefined;

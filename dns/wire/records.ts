@@ -47,8 +47,8 @@ export function recordSpans(message: Buffer): RecordSpan[] {
 }
 
 /**
- * Writes owner names that stood earlier in the message as pointers (RFC 1035, 4.1.4), so that twenty
- * addresses of one name fit a datagram. The message must hold no pointers yet.
+ * Writes owner names that stood earlier in the message as pointers (RFC 1035, 4.1.4), so that
+ * twenty addresses of one name fit a datagram. The message must hold no pointers yet.
  */
 export function compressOwners(message: Buffer): Buffer {
   const seen = new Map<string, number>();

@@ -16,7 +16,10 @@ const service = (name: string, spec: Service["spec"]): Service => ({
 const SERVICES = [
   service("web", {
     clusterIP: "10.96.0.7",
-    ports: [{ name: "http", port: 80, protocol: "TCP" }, { name: "dns", port: 53, protocol: "UDP" }],
+    ports: [
+      { name: "http", port: 80, protocol: "TCP" },
+      { name: "dns", port: 53, protocol: "UDP" },
+    ],
   }),
   service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
   service("empty", { clusterIP: "None", ports: [] }),
@@ -147,7 +150,8 @@ describe("names without records", () => {
   });
 
   test.each([
-    ["absent.shop.svc.cluster.local"], ["web.absent.svc.cluster.local"], ["absent.svc.cluster.local"],
+    ["absent.shop.svc.cluster.local"], ["web.absent.svc.cluster.local"],
+    ["absent.svc.cluster.local"],
     ["web.shop.cluster.local"], ["x.y.web.shop.svc.cluster.local"],
     ["web.shop.svc.cluster.local.shop.svc.cluster.local"],
   ])("%s does not, so that a resolver goes on", (name) => {

@@ -27,9 +27,9 @@ const ABSENT: Found = { exists: false, records: [] };
 const EMPTY: Found = { exists: true, records: [] };
 
 /**
- * Answers a question about the cluster's names; undefined when it is not about them. Pure. A name that
- * exists without records of the type asked for is an empty answer; one that does not is NXDOMAIN, so
- * that a resolver goes on along its search path.
+ * Answers a question about the cluster's names; undefined when it is not about them. Pure. A name
+ * that exists without records of the type asked for is an empty answer; one that does not is
+ * NXDOMAIN, so that a resolver goes on along its search path.
  */
 export function answerZone(
   view: ClusterView,

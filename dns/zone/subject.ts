@@ -18,7 +18,8 @@ export type Subject =
 const NOTHING: Subject = { kind: "nothing" };
 
 /**
- * Reads a name, lower case and without the final dot, as of `domain`; undefined when it is not below it.
+ * Reads a name, lower case and without the final dot, as of `domain`; undefined when it is not
+ * below it.
  */
 export function subjectOf(name: string, domain: string): Subject | undefined {
   if (name === domain) return { kind: "domain" };

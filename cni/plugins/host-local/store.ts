@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -43,7 +43,10 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
       return new Map(addresses.map((address) => [address, readOwner(join(dir, address))]));
     },
     reserve(address, { containerId, ifName }) {
-      writeFileSync(join(dir, address), `${containerId}\r\n${ifName}`, { flag: "wx", mode: 0o600 });
+      // Whole or not at all: a file without an owner would keep its address for ever.
+      const file = join(dir, address);
+      writeFileSync(`${file}.new`, `${containerId}\r\n${ifName}`, { mode: 0o600 });
+      renameSync(`${file}.new`, file);
     },
     release: (address) => rmSync(join(dir, address), { force: true }),
     last(set) {

@@ -34,7 +34,9 @@ export function renderPort(port: ServicePort, clusterCidr: string | undefined): 
   const targets = port.internalLocal ? port.here : port.everywhere;
   const external = port.nodePort !== undefined || port.externalIps.length > 0;
   const balance = balancer(port, fragment);
-  for (const ip of port.clusterIps) fragment.elements.push({ set: "cluster-ips", key: ip, value: "" });
+  for (const ip of port.clusterIps) {
+    fragment.elements.push({ set: "cluster-ips", key: ip, value: "" });
+  }
   if (targets.length > 0) {
     const hide = clusterCidr ? [`ip saddr != ${clusterCidr} jump ${MARK_MASQUERADE}`] : [];
     fragment.chains.set(`svc-${id}`, [...hide, ...balance(targets)]);

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -28,6 +28,49 @@ cniContract("ours, in process", {
 describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference plugins", () => {
   cniContract("containernetworking", {
     pluginDir: () => DEBIAN, newest: false, checksPorts: false,
+  });
+});
+
+describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the other", () => {
+  const at = (command: "ADD" | "DEL", containerId: string, dataDir: string) => ({
+    command, containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: "",
+    path: [DEBIAN],
+    config: {
+      type: "host-local", name: "shared", cniVersion: "1.0.0",
+      ipam: { type: "host-local", dataDir, ranges: [[{ subnet: "10.99.0.0/29" }]] },
+    },
+  });
+  const exec = execInvoke(10_000);
+  const files = (dir: string) => readdirSync(join(dir, "shared")).filter((name) => /^10/.test(name));
+
+  test.each([["ours", "theirs"], ["theirs", "ours"]])("addresses of %s are known to %s",
+    async (first) => {
+      const [one, two] = first === "ours" ? [built, DEBIAN] : [DEBIAN, built];
+      const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
+      try {
+        await exec(join(one, "host-local"), at("ADD", "a", dataDir));
+        await exec(join(two, "host-local"), at("ADD", "b", dataDir));
+        expect(files(dataDir)).toEqual(["10.99.0.2", "10.99.0.3"]);
+        await exec(join(two, "host-local"), at("DEL", "a", dataDir));
+        expect(files(dataDir)).toEqual(["10.99.0.3"]);
+        // The one after the last given out, not the first free one.
+        await exec(join(one, "host-local"), at("ADD", "c", dataDir));
+        expect(files(dataDir)).toEqual(["10.99.0.3", "10.99.0.4"]);
+      } finally {
+        rmSync(dataDir, { recursive: true });
+      }
+    });
+
+  test("at the same time: no address is given twice", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
+    try {
+      const plugins = [built, DEBIAN, built, DEBIAN, built];
+      await Promise.all(plugins.map((dir, index) =>
+        exec(join(dir, "host-local"), at("ADD", `c${index}`, dataDir))));
+      expect(files(dataDir)).toHaveLength(5);
+    } finally {
+      rmSync(dataDir, { recursive: true });
+    }
   });
 });
 

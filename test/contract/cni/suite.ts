@@ -249,6 +249,34 @@ export function cniContract(name: string, implementation: Implementation): void 
       });
     });
 
+    test.runIf(!implementation.invoke)(
+      "killed anywhere in ADD, it leaves nothing that DEL does not take away",
+      async () => {
+        const dir = implementation.pluginDir();
+        const list = conflist({ bridge: { ipMasq: true } });
+        let killed = 0;
+        for (const after_ms of [1, 2, 4, 8, 16, 24, 32, 36, 40, 44, 48, 52, 56, 64]) {
+          const attachment = {
+            containerId: `kill${after_ms}`, netns: world.container(), ifName: "eth0",
+          };
+          const hasty = createCni({
+            pluginDirs: [dir],
+            cacheDir: join(world.root, "cache"),
+            invoke: (file, request) =>
+              execInvoke(request.command === "ADD" ? after_ms : 20_000)(file, request),
+          });
+          await hasty.addNetworkList(list, attachment).catch((thrown: unknown) => {
+            expect(thrown).toMatchObject({ name: "CniError" });
+            killed++;
+          });
+          await cni.delNetworkList(list, attachment);
+          expect(givenOut(), `after ${after_ms} ms`).toEqual([]);
+          expect(hostEnds(), `after ${after_ms} ms`).toEqual([]);
+        }
+        expect(killed).toBeGreaterThan(0);
+      },
+    );
+
     describe("CHECK", () => {
       test("passes after ADD, fails after the link is removed", async () => {
         const list = conflist();

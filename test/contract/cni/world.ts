@@ -91,7 +91,7 @@ export async function echoAddress(netns: string, port: number, name = ""): Promi
   return server;
 }
 
-/** Connects from a namespace; resolves with what the server said, undefined when nobody answered. */
+/** Connects from a namespace; what the server said, undefined when nobody answered. */
 export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const args = ["nc", "-w", "2", address, String(port)];

@@ -87,7 +87,9 @@ export function refusal(netns: string, address: string, port: number): Promise<s
   });
 }
 
-/** Asks a DNS server from a namespace: one datagram to port 53; what it answers, or that none came. */
+/**
+ * Asks a DNS server from a namespace: one datagram to port 53; what it answers, or that none came.
+ */
 export function lookUp(netns: string, name: string, server: string): Promise<string> {
   return new Promise((resolve) => {
     inNetns(netns, () => {

@@ -135,10 +135,11 @@ describe("ClusterIP", () => {
     expect(namesOf(await askMany(one.netns, "10.96.0.51", 80))).toHaveLength(1);
   });
 
-  test("internalTrafficPolicy Local uses this node's endpoints, and drops without one", async () => {
+  test("internalTrafficPolicy Local uses this node's endpoints, drops without one", async () => {
     const spec: Wish["spec"] = { internalTrafficPolicy: "Local" };
     const far = { address: one.address, node: "elsewhere" };
-    await serve({ name: "near", ip: "10.96.0.52", spec, endpoints: [far, { address: two.address }] });
+    const endpoints = [far, { address: two.address }];
+    await serve({ name: "near", ip: "10.96.0.52", spec, endpoints });
     expect(namesOf(await askMany(host, "10.96.0.52", 80))).toEqual(["two"]);
     await serve({ name: "near", ip: "10.96.0.52", spec, endpoints: [far] });
     expect(await ask(host, "10.96.0.52", 80)).toBeUndefined();

@@ -1,0 +1,153 @@
+import { describe, expect, test } from "vitest";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { planService } from "./service.ts";
+import { staleFlows } from "./stale-flows.ts";
+
+const service = (spec: Partial<Service["spec"]> = {}, labels = {}): Service => ({
+  metadata: { namespace: "shop", name: "web", labels },
+  spec: { clusterIP: "10.96.0.7", ports: [{ port: 80, name: "http" }], ...spec },
+});
+
+const slice = (endpoints: Endpoint[], changes: Partial<EndpointSlice> = {}): EndpointSlice => ({
+  metadata: { namespace: "shop", name: "web-1" },
+  addressType: "IPv4",
+  endpoints,
+  ports: [{ name: "http", port: 8080 }],
+  ...changes,
+});
+
+const at = (address: string, conditions: Endpoint["conditions"] = {}, nodeName = "here") =>
+  ({ addresses: [address], conditions, nodeName });
+
+const addressesOf = (slices: EndpointSlice[], where: "everywhere" | "here" = "everywhere") =>
+  planService(service(), slices, "here").ports[0]?.[where].map(({ address }) => address);
+
+describe("which Services are served", () => {
+  test.each([
+    ["headless", service({ clusterIP: "None" })],
+    ["ExternalName", service({ type: "ExternalName" })],
+    ["another proxy's", service({}, { "service.kubernetes.io/service-proxy-name": "x" })],
+    ["without an address yet", service({ clusterIP: "" })],
+  ])("not one that is %s", (_what, other) => {
+    expect(planService(other, [], "here")).toEqual({ ports: [], problems: [] });
+  });
+
+  test("each port of one, under a key of its own", () => {
+    const ports = [
+      { port: 53, name: "dns", protocol: "UDP" as const },
+      { port: 53, name: "dns-tcp", protocol: "TCP" as const, nodePort: 30053 },
+    ];
+    expect(planService(service({ ports }), [], "here").ports).toMatchObject([
+      { key: "shop/web:dns/UDP", transport: "udp", port: 53, nodePort: undefined },
+      { key: "shop/web:dns-tcp/TCP", transport: "tcp", nodePort: 30053 },
+    ]);
+  });
+
+  test("session affinity lasts three hours unless the Service says otherwise", () => {
+    const timed = { clientIP: { timeoutSeconds: 60 } };
+    const affinity = (spec: Partial<Service["spec"]>) =>
+      planService(service(spec), [], "here").ports[0]?.affinity_s;
+    expect(affinity({})).toBeUndefined();
+    expect(affinity({ sessionAffinity: "ClientIP" })).toBe(10_800);
+    expect(affinity({ sessionAffinity: "ClientIP", sessionAffinityConfig: timed })).toBe(60);
+  });
+});
+
+describe("which endpoints count", () => {
+  test("those that are ready, of all slices, each once", () => {
+    const slices = [
+      slice([at("10.1.0.1"), at("10.1.0.2", { ready: false })]),
+      slice([at("10.1.0.1", { ready: true }), at("10.1.0.3", { ready: true })]),
+    ];
+    expect(addressesOf(slices)).toEqual(["10.1.0.1", "10.1.0.3"]);
+  });
+
+  test("where none is ready, those that terminate and still serve", () => {
+    const draining = { ready: false, serving: true, terminating: true };
+    const gone = { ready: false, serving: false, terminating: true };
+    expect(addressesOf([slice([at("10.1.0.1", draining), at("10.1.0.2", gone)])])).toEqual([
+      "10.1.0.1",
+    ]);
+    expect(addressesOf([slice([at("10.1.0.1", draining), at("10.1.0.2")])])).toEqual(["10.1.0.2"]);
+  });
+
+  test("of this node for a local policy, with the same rule for draining ones", () => {
+    const draining = { ready: false, serving: true, terminating: true };
+    const slices = [slice([at("10.1.0.1", draining), at("10.1.0.2", {}, "there")])];
+    expect(addressesOf(slices)).toEqual(["10.1.0.2"]);
+    expect(addressesOf(slices, "here")).toEqual(["10.1.0.1"]);
+  });
+
+  test("only with the port of that name and protocol", () => {
+    expect(addressesOf([slice([at("10.1.0.1")], { ports: [{ name: "x", port: 1 }] })])).toEqual([]);
+    const udp = [{ name: "http", port: 1, protocol: "UDP" as const }];
+    expect(addressesOf([slice([at("10.1.0.1")], { ports: udp })])).toEqual([]);
+  });
+
+  const refused = [
+    "127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "x",
+  ];
+  test.each(refused)(
+    "never %s: it is refused and told (CVE-2021-25737)", (address) => {
+      const plan = planService(service(), [slice([at(address), at("10.1.0.1")])], "here");
+      expect(plan.ports[0]?.everywhere).toEqual([{ address: "10.1.0.1", port: 8080 }]);
+      const problem = `endpoint ${address} of slice web-1`;
+      expect(plan.problems).toEqual([expect.stringContaining(problem)]);
+    });
+});
+
+describe("addresses from outside", () => {
+  const ingress = [{ ip: "192.0.2.1" }, { ip: "192.0.2.2", ipMode: "Proxy" }];
+  const status = { loadBalancer: { ingress } };
+  const balanced = (spec: Partial<Service["spec"]>) =>
+    planService({ ...service({ type: "LoadBalancer", ...spec }), status }, [], "here");
+
+  test("external and load balancer addresses, but not those that a balancer answers itself", () => {
+    const plan = balanced({ externalIPs: ["192.0.2.9"] });
+    expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9", "192.0.2.1"]);
+  });
+
+  test("a filter that is not supported closes, and is told", () => {
+    const plan = balanced({ loadBalancerSourceRanges: ["198.51.100.0/24"] });
+    expect(plan.ports[0]?.externalIps).toEqual([]);
+    expect(plan.problems).toEqual([expect.stringContaining("loadBalancerSourceRanges")]);
+  });
+
+  test("an IPv6 address is told not to be served", () => {
+    const plan = planService(service({ clusterIPs: ["10.96.0.7", "fd00::7"] }), [], "here");
+    expect(plan.ports[0]?.clusterIps).toEqual(["10.96.0.7"]);
+    expect(plan.problems).toEqual([expect.stringContaining("fd00::7")]);
+  });
+});
+
+describe("connections to forget", () => {
+  const udp = (addresses: string[]) => planService(
+    service({ ports: [{ port: 53, name: "http", protocol: "UDP", nodePort: 30053 }] }),
+    [slice(addresses.map((address) => at(address)), {
+      ports: [{ name: "http", port: 5353, protocol: "UDP" }],
+    })],
+    "here",
+  ).ports[0];
+
+  test("those of UDP to an endpoint that is gone, by each front", () => {
+    const target = { address: "10.1.0.1", port: 5353 };
+    expect(staleFlows(udp(["10.1.0.1", "10.1.0.2"]), udp(["10.1.0.2"]))).toEqual([
+      { transport: "udp", to: "10.96.0.7", port: 53, target },
+      { transport: "udp", to: undefined, port: 30053, target },
+    ]);
+    expect(staleFlows(udp(["10.1.0.1"]), undefined)).toHaveLength(2);
+  });
+
+  test("those that led nowhere, when the first endpoint comes", () => {
+    expect(staleFlows(undefined, udp(["10.1.0.1"]))).toMatchObject([
+      { to: "10.96.0.7", target: undefined }, { to: undefined, target: undefined },
+    ]);
+    expect(staleFlows(udp(["10.1.0.1"]), udp(["10.1.0.1", "10.1.0.2"]))).toEqual([]);
+  });
+
+  test("none of TCP, which notices by itself", () => {
+    const tcp = planService(service(), [slice([at("10.1.0.1")])], "here").ports[0];
+    expect(staleFlows(tcp, undefined)).toEqual([]);
+  });
+});
