@@ -60,6 +60,8 @@ export const DRAIN_TIMEOUT_MS = 5_000;
 /** How often the store is compacted, and with it history older than this is dropped. */
 export const COMPACTION_INTERVAL_MS = 300_000;
 
+/** Addresses tried for a Service while other servers take the same ones. */
+export const ADDRESS_ATTEMPTS_MAX = 50;
 /** How long an Event lives (upstream's --event-ttl). */
 export const EVENT_TTL_S = 3_600;
 /** Objects written within this time share one lease of the store. */

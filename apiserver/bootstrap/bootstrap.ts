@@ -1,5 +1,9 @@
 import type { Core } from "../core.ts";
+import { publishClientCa } from "./authentication-config.ts";
+import { ensureKubernetesService } from "./kubernetes-service.ts";
 import { ensureNamespaces } from "./namespaces.ts";
+import { ensurePriorityClasses } from "./priority-classes.ts";
+import { reconcilePolicy } from "./rbac/reconcile.ts";
 
 interface Step {
   name: string;
@@ -9,6 +13,10 @@ interface Step {
 /** What must be there before anybody is served, under the names of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
   { name: "start-system-namespaces-controller", run: ensureNamespaces },
+  { name: "rbac/bootstrap-roles", run: reconcilePolicy },
+  { name: "scheduling/bootstrap-system-priority-classes", run: ensurePriorityClasses },
+  { name: "bootstrap-controller", run: ensureKubernetesService },
+  { name: "start-cluster-authentication-info-controller", run: publishClientCa },
 ];
 
 export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);

@@ -1,3 +1,102 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
+import type { Allocation, Reservation } from "../allocation.ts";
+import { ClusterIps } from "./cluster-ips.ts";
+import { NodePorts } from "./node-ports.ts";
+import {
+  heldAddress, heldPorts, type Service, wantsAddress, wantsHealthPort, wantsNodePorts,
+} from "./service.ts";
 
-export async function allocateServices(_core: Core): Promise<void> {}
+/** Lets writes of Services reserve their addresses and ports, after making what is there agree. */
+export async function allocateServices(core: Core): Promise<void> {
+  const resource = core.registry.of("v1", "services");
+  const allocation = new ServiceAllocation(new ClusterIps(core), new NodePorts(core));
+  const cache = await resource.cache();
+  await allocation.repair(cache.list().map((entry) => entry.object<Service>()));
+  resource.allocation = allocation;
+}
+
+class ServiceAllocation implements Allocation {
+  readonly #addresses: ClusterIps;
+  readonly #ports: NodePorts;
+
+  constructor(addresses: ClusterIps, ports: NodePorts) {
+    this.#addresses = addresses;
+    this.#ports = ports;
+  }
+
+  async repair(services: readonly Service[]): Promise<void> {
+    await this.#addresses.repair(services);
+    await this.#ports.repair(services);
+  }
+
+  async reserve(
+    object: KubeObject, old: KubeObject | undefined, dryRun: boolean,
+  ): Promise<Reservation> {
+    const service = object as Service;
+    const before = old as Service | undefined;
+    settleFamilies(service);
+    if (dryRun) return { giveBack: async () => undefined, settle: async () => undefined };
+    const address = await this.#reserveAddress(service, before);
+    let ports: number[];
+    try {
+      ports = await this.#reservePorts(service, before);
+    } catch (thrown) {
+      if (address !== undefined) await this.#addresses.release(address);
+      throw thrown;
+    }
+    return {
+      giveBack: async () => await this.#free(address, ports),
+      settle: async () => {
+        const held = heldAddress(before);
+        const left = held === heldAddress(service) ? undefined : held;
+        const kept = heldPorts(service);
+        await this.#free(left, [...heldPorts(before)].filter((port) => !kept.has(port)));
+      },
+    };
+  }
+
+  async release(object: KubeObject): Promise<void> {
+    const service = object as Service;
+    await this.#free(heldAddress(service), [...heldPorts(service)]);
+  }
+
+  async #free(address: string | undefined, ports: readonly number[]): Promise<void> {
+    if (address !== undefined) await this.#addresses.release(address);
+    await this.#ports.release(ports);
+  }
+
+  /** The address newly taken, undefined when the Service has or keeps what it needs. */
+  async #reserveAddress(service: Service, before: Service | undefined) {
+    if (!wantsAddress(service)) return undefined;
+    const asked = service.spec.clusterIP ?? "";
+    if (asked !== "" && asked === heldAddress(before)) return undefined;
+    if (asked !== "") await this.#addresses.take(service, asked);
+    const address = asked === "" ? await this.#addresses.takeAny(service) : asked;
+    service.spec.clusterIP = address;
+    service.spec.clusterIPs = [address];
+    return address;
+  }
+
+  /** The ports newly taken, those asked for and those chosen. */
+  async #reservePorts(service: Service, before: Service | undefined): Promise<number[]> {
+    const held = heldPorts(before);
+    const asked = [...heldPorts(service)].filter((port) => !held.has(port));
+    const { ports = [] } = service.spec;
+    const open = wantsNodePorts(service) ? ports.filter((port) => !port.nodePort) : [];
+    const health = wantsHealthPort(service) && !service.spec.healthCheckNodePort;
+    const free = await this.#ports.take(service, asked, open.length + (health ? 1 : 0));
+    for (const [index, port] of open.entries()) port.nodePort = free[index]!;
+    if (health) service.spec.healthCheckNodePort = free.at(-1)!;
+    return [...asked, ...free];
+  }
+}
+
+/** This cluster has one family of addresses. */
+function settleFamilies(service: Service): void {
+  const { spec } = service;
+  if (spec.type === "ExternalName") return;
+  spec.ipFamilies ??= ["IPv4"];
+  spec.ipFamilyPolicy ??= "SingleStack";
+  if (spec.clusterIP === "None") spec.clusterIPs ??= ["None"];
+}

@@ -1,0 +1,129 @@
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../../core.ts";
+import { isReason } from "../../errors/api-error.ts";
+import { internal, invalid } from "../../errors/catalog.ts";
+import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
+import { decoded, ensure } from "../../bootstrap/own-write.ts";
+import { fillSystemFields } from "../metadata.ts";
+import type { Resource } from "../resource.ts";
+import { addressAt, offsetOf, parseServiceCidr, type ServiceCidr, staticBand } from "./service-cidr.ts";
+import type { Service } from "./service.ts";
+
+interface IpAddress extends KubeObject {
+  spec: { parentRef: { resource: string; namespace: string; name: string } };
+}
+
+/**
+ * Addresses of Services. Each one given out is an IPAddress object, whose name is the address: the store's own
+ * uniqueness makes giving out atomic across all apiservers.
+ */
+export class ClusterIps {
+  readonly #core: Core;
+  readonly #cidr: ServiceCidr;
+  readonly #addresses: Resource;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#cidr = parseServiceCidr(core.options.serviceCidr);
+    this.#addresses = core.registry.of("networking.k8s.io/v1", "ipaddresses");
+  }
+
+  /** Takes the address that a Service asks for. Throws 422 when it is taken or outside the range. */
+  async take(service: Service, address: string): Promise<void> {
+    if (offsetOf(this.#cidr, address) === undefined) {
+      throw this.#refusal(service, `failed to allocate IP ${address}: the provided IP (${address}) ` +
+        `is not in the valid range. The range of valid IPs is ${this.#cidr.text}`);
+    }
+    if (!(await this.#create(service, address))) {
+      throw this.#refusal(service,
+        `failed to allocate IP ${address}: provided IP is already allocated`);
+    }
+  }
+
+  /** Takes any free address. Throws 500 when the range is used up. */
+  async takeAny(service: Service): Promise<string> {
+    const cache = await this.#addresses.cache();
+    const used = new Set(cache.list().map((entry) => entry.name));
+    for (let attempt = 0; attempt < ADDRESS_ATTEMPTS_MAX; attempt++) {
+      const address = this.#pick(used);
+      if (address === undefined) break;
+      if (await this.#create(service, address)) return address;
+      used.add(address);
+    }
+    throw internal(`failed to allocate a serviceIP: range is full`);
+  }
+
+  /** A free address from a random place on: above the static band first, then inside it. */
+  #pick(used: ReadonlySet<string>): string | undefined {
+    const band = staticBand(this.#cidr);
+    for (const [from, to] of [[band + 1, this.#cidr.size], [1, band]] as const) {
+      const length = to - from + 1;
+      const start = Math.floor(this.#core.random.next() * length);
+      for (let i = 0; i < length; i++) {
+        const address = addressAt(this.#cidr, from + ((start + i) % length));
+        if (!used.has(address)) return address;
+      }
+    }
+    return undefined;
+  }
+
+  async #create(service: Service, address: string): Promise<boolean> {
+    const object = this.#object(service, address);
+    fillSystemFields(object, this.#core.clock.now());
+    try {
+      await this.#addresses.store.create(object);
+      return true;
+    } catch (thrown) {
+      if (isReason(thrown, "AlreadyExists")) return false;
+      throw thrown;
+    }
+  }
+
+  #object(service: Service, address: string): IpAddress {
+    const { namespace = "", name = "" } = service.metadata;
+    const given: IpAddress = {
+      metadata: {
+        name: address,
+        labels: {
+          "ipaddress.kubernetes.io/ip-family": "IPv4",
+          "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+        },
+      },
+      spec: { parentRef: { resource: "services", namespace, name } },
+    };
+    return decoded<IpAddress>(this.#addresses, given);
+  }
+
+  async release(address: string): Promise<void> {
+    try {
+      await this.#addresses.store.change("", address, (object) => {
+        return object === undefined
+          ? { do: "keep", object: { metadata: {} } }
+          : { do: "delete", object };
+      });
+    } catch (thrown) {
+      if (!isReason(thrown, "NotFound")) throw thrown;
+    }
+  }
+
+  /** Makes addresses and Services agree again after a crash between two writes. */
+  async repair(services: readonly Service[]): Promise<void> {
+    const wanted = new Map(services.flatMap((service) => {
+      const address = service.spec.clusterIP ?? "";
+      return offsetOf(this.#cidr, address) === undefined ? [] : [[address, service] as const];
+    }));
+    const cache = await this.#addresses.cache();
+    const known = new Set(cache.list().map((entry) => entry.name));
+    for (const [address, service] of wanted) {
+      if (!known.has(address)) await ensure(this.#core, this.#addresses, this.#object(service, address));
+    }
+    for (const address of known) if (!wanted.has(address)) await this.release(address);
+  }
+
+  #refusal(service: Service, detail: string) {
+    const value = [service.spec.clusterIP];
+    const finding = invalidField("spec.clusterIPs", value, detail);
+    return invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);
+  }
+}

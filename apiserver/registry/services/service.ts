@@ -1,0 +1,50 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+
+/** The parts of a Service that hold addresses and ports (core/v1). */
+export interface Service extends KubeObject {
+  spec: {
+    type?: string;
+    clusterIP?: string;
+    clusterIPs?: string[];
+    ipFamilies?: string[];
+    ipFamilyPolicy?: string;
+    ports?: { name?: string; protocol?: string; port: number; nodePort?: number }[];
+    allocateLoadBalancerNodePorts?: boolean;
+    externalTrafficPolicy?: string;
+    healthCheckNodePort?: number;
+  };
+}
+
+/** Whether a Service has an address of its own. */
+export function wantsAddress(service: Service): boolean {
+  return service.spec.type !== "ExternalName" && service.spec.clusterIP !== "None";
+}
+
+/** The address a Service holds, undefined when it has none. */
+export function heldAddress(service: Service | undefined): string | undefined {
+  if (service === undefined || !wantsAddress(service)) return undefined;
+  return service.spec.clusterIP || undefined;
+}
+
+/** Whether a Service is reached by a port of every node. */
+export function wantsNodePorts(service: Service): boolean {
+  const { type, allocateLoadBalancerNodePorts } = service.spec;
+  return type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
+}
+
+/** Whether load balancers ask the nodes where its pods are. */
+export function wantsHealthPort(service: Service): boolean {
+  return service.spec.type === "LoadBalancer" && service.spec.externalTrafficPolicy === "Local";
+}
+
+/** The node ports a Service holds. */
+export function heldPorts(service: Service | undefined): Set<number> {
+  const held = new Set<number>();
+  if (service === undefined) return held;
+  const { type, ports = [], healthCheckNodePort } = service.spec;
+  if (type === "NodePort" || type === "LoadBalancer") {
+    for (const { nodePort } of ports) if (nodePort) held.add(nodePort);
+  }
+  if (wantsHealthPort(service) && healthCheckNodePort) held.add(healthCheckNodePort);
+  return held;
+}
