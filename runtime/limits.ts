@@ -32,9 +32,9 @@ export const EXIT_CHECK_INTERVAL_MS = 500;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 
-/** A registry: one request without progress, and redirects followed. */
+/** A registry: a request or a transfer without progress; layers fetched at once. */
 export const REGISTRY_TIMEOUT_MS = 60_000;
-export const REGISTRY_REDIRECTS = 5;
+export const LAYERS_AT_ONCE = 3;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;
 

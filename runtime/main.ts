@@ -11,6 +11,7 @@ import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { imageService } from "./cri/image-service.ts";
 import { runtimeService } from "./cri/runtime-service.ts";
 import { EventHub } from "./events.ts";
+import type { RegistryEndpoints } from "./image/registry.ts";
 import { ImageStore } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
@@ -41,6 +42,8 @@ export interface RuntimeOptions {
   /** Paths of conmon and of catatonit, which is the pause program. */
   conmon: string;
   pausePath: string;
+  /** Where registries really are, by the domain in image names; plain HTTP only where it says so. */
+  registries?: RegistryEndpoints;
   clock: Clock;
 }
 
@@ -73,6 +76,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     cgroups: openCgroups(),
     cgroupParent: options.cgroupParent,
     ownCapabilities: ownCapabilities(),
+    registries: options.registries ?? {},
     images: new ImageStore(paths.images, layersInUse),
     network: new PodNetwork({
       confDir: options.cniConfDir,

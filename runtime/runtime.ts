@@ -5,6 +5,7 @@ import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
+import type { RegistryEndpoints } from "./image/registry.ts";
 import type { ImageStore } from "./image/store.ts";
 import type { OciRuntime } from "./oci/runtime.ts";
 import type { RuntimePaths } from "./paths.ts";
@@ -28,6 +29,7 @@ export interface Runtime {
   /** What containers can be given at most. */
   readonly ownCapabilities: ReadonlySet<string>;
   readonly images: ImageStore;
+  readonly registries: RegistryEndpoints;
   readonly network: PodNetwork;
   readonly sandboxes: RecordTable<SandboxRecord>;
   readonly containers: RecordTable<ContainerRecord>;

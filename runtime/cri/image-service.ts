@@ -48,6 +48,13 @@ export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
       ]);
       return { imageFilesystems: [imageFs], containerFilesystems: [containerFs] };
     },
+    async pullImage({ image, auth }) {
+      // Loaded when first needed: clusters with images of their own never pull.
+      const { pullImage } = await import("../image/pull.ts");
+      const { clock, registries: endpoints } = runtime;
+      const options = { clock, endpoints, ...(auth && { auth }) };
+      return { imageRef: (await pullImage(images, image?.image ?? "", options)).id };
+    },
     async removeImage({ image }) {
       await images.remove(image?.image ?? "");
       return {};
