@@ -13,6 +13,7 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
+const RTN_UNREACHABLE = 7;
 const SCOPE_LINK = 253;
 const SCOPE_NOWHERE = 255;
 const MAIN_TABLE = 254;
@@ -31,6 +32,8 @@ export interface Route {
   advmss?: number;
   /** As in `ip route`: 0 global, 253 link. Found out when left out. */
   scope?: number;
+  /** Packets to there are refused; `link` is 0 then. */
+  unreachable?: boolean;
 }
 
 /**
@@ -45,10 +48,12 @@ function body(route: Route, wildcard = false): Buffer {
   header.writeUInt8(to.length === 4 ? AF_INET : AF_INET6, 0);
   header.writeUInt8(prefix, 1);
   header.writeUInt8(table < 256 ? table : 0, 4);
-  const scope = wildcard ? SCOPE_NOWHERE : route.via || to.length === 16 ? 0 : SCOPE_LINK;
+  const global = route.via || route.unreachable || to.length === 16;
+  const scope = wildcard ? SCOPE_NOWHERE : global ? 0 : SCOPE_LINK;
   header.writeUInt8(wildcard ? 0 : RTPROT_STATIC, 5);
   header.writeUInt8(route.scope ?? scope, 6);
-  header.writeUInt8(wildcard ? 0 : RTN_UNICAST, 7);
+  const type = route.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
+  header.writeUInt8(wildcard ? 0 : type, 7);
   const metrics = [
     ...(route.mtu ? [u32Attribute(RTAX.MTU, route.mtu)] : []),
     ...(route.advmss ? [u32Attribute(RTAX.ADVMSS, route.advmss)] : []),

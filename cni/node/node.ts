@@ -27,6 +27,8 @@ export interface NodeLink {
 
 export const NODE_DEVICE = "eth0";
 
+const LAST_RESORT_METRIC = 4_294_967;
+
 const tableOf = (name: string) => `r2k-${name}`;
 
 /**
@@ -41,6 +43,7 @@ export async function createNode(node: NodeLink): Promise<void> {
   inNetns(node.netnsPath, () => prepareInside());
   linkHost(node);
   inNetns(node.netnsPath, () => linkInside(node));
+  await applyRuleset(insideRules(node), { netns: node.netnsPath });
   acquireForwarding(node.hostStateDir, node.name);
   await applyRuleset(egressRules(node));
 }
@@ -66,6 +69,27 @@ export function egressRules({ name, hostDevice, nodeAddress, podCidr }: NodeLink
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
     `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeAddress} } ` +
       `oifname != "${hostDevice}" masquerade`,
+    "",
+  ].join("\n");
+}
+
+/**
+ * The transaction within the node that ends what no Service took: the host sends the whole range
+ * here, and the way out leads back to the host, for ever.
+ */
+function insideRules({ serviceCidr }: NodeLink): string {
+  const table = "r2k-node";
+  const refuse = (chain: string) => [
+    `add chain ip ${table} ${chain} { type filter hook ${chain} priority filter + 10; }`,
+    `add rule ip ${table} ${chain} ip daddr ${serviceCidr} meta l4proto tcp reject with tcp reset`,
+    `add rule ip ${table} ${chain} ip daddr ${serviceCidr} reject`,
+  ];
+  return [
+    `add table ip ${table}`,
+    `delete table ip ${table}`,
+    `add table ip ${table}`,
+    ...refuse("forward"),
+    ...refuse("output"),
     "",
   ].join("\n");
 }
@@ -102,11 +126,14 @@ function linkHost(node: NodeLink): void {
   }
 }
 
-function linkInside({ hostAddress, nodeAddress }: NodeLink): void {
+function linkInside({ hostAddress, nodeAddress, podCidr }: NodeLink): void {
   using route = openRoute();
   const { index } = getLink(route, NODE_DEVICE);
   setLink(route, { index }, { up: true });
   addAddress(route, index, `${nodeAddress}/32`);
   replaceRoute(route, { to: `${hostAddress}/32`, link: index, source: nodeAddress });
   replaceRoute(route, { to: "0.0.0.0/0", via: hostAddress, link: index, source: nodeAddress });
+  // Pods that are not here must not be looked for at the host, which would look for them here. The
+  // bridge's own route lies within this one and wins; metric: it may be the same range.
+  replaceRoute(route, { to: podCidr, link: 0, metric: LAST_RESORT_METRIC, unreachable: true });
 }

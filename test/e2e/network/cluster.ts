@@ -28,8 +28,13 @@ export interface NetworkCluster {
   close(): Promise<void>;
 }
 
-/** Builds it from nothing; this process lives in the node afterwards, as a node's process does. */
-export async function createNetworkCluster(): Promise<NetworkCluster> {
+/**
+ * Builds it from nothing; this process lives in the node afterwards, as a node's process does.
+ * `inHost` runs before, when it lives in the host and the node is there.
+ */
+export async function createNetworkCluster(
+  inHost: () => Promise<void> = () => Promise.resolve(),
+): Promise<NetworkCluster> {
   const world = createWorld();
   const node: NodeLink = {
     name: "test",
@@ -39,6 +44,7 @@ export async function createNetworkCluster(): Promise<NetworkCluster> {
     ...RANGES,
   };
   await createNode(node);
+  await inHost();
   const bin = join(world.root, "bin");
   await buildPlugins(bin);
   enterNetns(node.netnsPath);

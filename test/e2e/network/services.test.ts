@@ -235,6 +235,18 @@ function normal(object: unknown): string {
 }
 
 describe("the node's link", () => {
+  test("an address that no Service or pod has is refused, instead of going round", async () => {
+    for (const netns of [host, one.netns, cluster.node.netnsPath]) {
+      expect(await refusal(netns, "10.96.77.77", 80)).toMatch(/refused/);
+    }
+    // Outside of this node's part of the range: nobody is there to answer for it.
+    const seen = inNetns(cluster.node.netnsPath, () => {
+      using route = openRoute();
+      return listRoutes(route).map(({ to }) => to);
+    });
+    expect(seen).toContain(RANGES.podCidr);
+  });
+
   test("pods reach the world behind the host's address", async () => {
     servers.push(await echoAddress(cluster.world.outside, 8080, "outside"));
     const answer = await ask(one.netns, ADDRESSES.outside, 8080);

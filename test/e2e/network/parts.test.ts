@@ -1,0 +1,144 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from
+  "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { type Dns, startDns } from "@raft2kube/dns/main.ts";
+import { nftTableExists } from "@raft2kube/linux/nft.ts";
+import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask } from "../../contract/cni/world.ts";
+import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
+
+// Proxy and DNS under their own identities, on our apiserver, which listens on the host's side.
+const clock = systemClock();
+const TABLE = "r2k-proxy-parts";
+let cluster: NetworkCluster;
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: KubeClient;
+let dns: Dns;
+let proxy: Awaited<ReturnType<typeof startProxy>>;
+let one: { netns: string; address: string };
+let two: { netns: string; address: string };
+const clients: KubeClient[] = [];
+
+async function clientAs(user: string, organizations: string[] = []): Promise<KubeClient> {
+  const { cert, key } = await api.credentials(user, organizations);
+  const client = new KubeClient({
+    server: api.server, ca: api.ca.cert, cert, key, tlsServerName: "localhost", clock,
+  });
+  clients.push(client);
+  return client;
+}
+
+beforeAll(async () => {
+  cluster = await createNetworkCluster(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client, {
+      listen: [{ host: RANGES.hostAddress, port: 6443 }],
+      advertiseAddress: RANGES.hostAddress,
+      advertisePort: 6443,
+    });
+  });
+  [one, two] = [await cluster.pod("one"), await cluster.pod("two")];
+  admin = await clientAs("admin", ["system:masters"]);
+  const nodeName = "here";
+  const client = await clientAs("system:kube-proxy");
+  proxy = await startProxy({
+    client, nodeName, clusterCidr: "10.244.0.0/16", tableName: TABLE, clock,
+  });
+  await proxy.ready;
+  dns = await startDns({
+    client: await clientAs("system:r2k:dns"), address: RANGES.nodeAddress, upstreams: [], clock,
+  });
+  await dns.ready;
+});
+
+afterAll(async () => {
+  await dns.close();
+  await proxy.close();
+  await cleanup(TABLE);
+  for (const client of clients) client.close();
+  await api.close();
+  await etcd.close();
+  await cluster.close();
+});
+
+const services = () => admin.resource<Service>(SERVICES);
+const slices = () => admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+
+const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
+  metadata: {
+    name, namespace: "default", labels: { "kubernetes.io/service-name": name },
+  },
+  addressType: "IPv4",
+  endpoints: addresses.map((address) => ({ addresses: [address], nodeName: "here" })),
+  ports: [{ port, protocol: "TCP" }],
+});
+
+async function createService(name: string, spec: Partial<Service["spec"]> = {}): Promise<string> {
+  const ports = [{ port: 80 }];
+  const metadata = { name, namespace: "default" };
+  const created = await services().create({ metadata, spec: { ports, ...spec } });
+  return created.spec.clusterIP ?? "";
+}
+
+/** Waits until somebody in `netns` is answered by this server. */
+const answered = (netns: string, ip: string, port: number, by: RegExp) =>
+  waitFor(`${ip}:${port} to be answered by ${by}`, async () => {
+    return by.test((await ask(netns, ip, port)) ?? "") || undefined;
+  }, { clock, timeout_ms: 10_000 });
+
+test("pods reach the apiserver by the Service `kubernetes`", async () => {
+  await waitFor("the apiserver's endpoints", async () => {
+    return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
+  }, { clock, timeout_ms: 10_000 });
+});
+
+test("a Service is served as soon as it has endpoints, follows them, and ends", async () => {
+  const ip = await createService("web", { type: "NodePort" });
+  const { spec } = await services().get({ name: "web", namespace: "default" });
+  const nodePort = spec.ports?.[0]?.nodePort ?? 0;
+  await slices().create(slice("web", 80, [one.address]));
+  await answered(cluster.world.host, ip, 80, /^one /);
+  await answered(cluster.world.host, RANGES.nodeAddress, nodePort, /^one /);
+  await answered(two.netns, ip, 80, /^one /);
+  const { metadata } = await slices().get({ name: "web", namespace: "default" });
+  await slices().update({ ...slice("web", 80, [two.address]), metadata });
+  await answered(cluster.world.host, ip, 80, /^two /);
+  await services().delete({ name: "web", namespace: "default" });
+  await waitFor("the Service to end", async () => {
+    return /refused/.test(await refusal(cluster.world.host, ip, 80)) || undefined;
+  }, { clock, timeout_ms: 10_000 });
+  expect(await refusal(cluster.world.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
+});
+
+test("a new Service's name is found, from the host's side of the DNS server too", async () => {
+  const ip = await createService("named");
+  for (const netns of [one.netns, cluster.world.host]) {
+    await waitFor("the name", async () => {
+      const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
+      return said.includes(ip) || undefined;
+    }, { clock, timeout_ms: 10_000 });
+  }
+});
+
+test("without the apiserver Services go on", async () => {
+  const ip = await createService("steady");
+  await slices().create(slice("steady", 80, [one.address]));
+  await answered(cluster.world.host, ip, 80, /^one /);
+  await api.apiserver.close();
+  expect(await ask(cluster.world.host, ip, 80)).toMatch(/^one /);
+});
+
+test("closing the proxy leaves the rules; cleanup takes them away", async () => {
+  await proxy.close();
+  expect(nftTableExists("ip", TABLE)).toBe(true);
+  await cleanup(TABLE);
+  expect(nftTableExists("ip", TABLE)).toBe(false);
+});
