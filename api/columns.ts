@@ -21,8 +21,9 @@ interface ColumnOptions {
 export function column<T extends KubeObject>(
   name: string, value: (object: T, now_ms: number) => Cell, options: ColumnOptions = {},
 ): Column<T> {
-  const { type = "string", format = "", priority = 0, description = "" } = options;
-  return { name, type, format, priority, value, description: description || `${name} of the object.` };
+  const { type = "string", format = "", priority = 0 } = options;
+  const description = options.description ?? `${name} of the object.`;
+  return { name, type, format, priority, value, description };
 }
 
 /** A column that only `-o wide` shows. */

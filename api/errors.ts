@@ -1,6 +1,6 @@
 /**
  * One thing wrong with one field of an object. `type` is the machine-readable reason that clients
- * see in `Status.details.causes[].reason`; the texts are upstream's (apimachinery, util/validation/field).
+ * see in `Status.details.causes[].reason`; the texts are upstream's (apimachinery's field errors).
  */
 export interface FieldError {
   readonly type: FieldErrorType;

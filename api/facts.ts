@@ -91,7 +91,7 @@ export function factsOf(name: string): PackageFacts {
   return facts;
 }
 
-/** Every resource of the stable groups, in upstream's order. Not kept: callers keep what they need. */
+/** Every resource of the stable groups, in upstream's order. Not kept: callers keep theirs. */
 export function resourceFacts(): ResourceFact[] {
   return JSON.parse(readFileSync(join(FACTS_DIR, "resources.json"), "utf8")) as ResourceFact[];
 }

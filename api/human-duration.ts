@@ -1,4 +1,4 @@
-/** Ages as kubectl shows them: two units at most, fewer as they grow: `45s`, `3m12s`, `5h`, `2y34d`. */
+/** Ages as kubectl shows them: two units at most, as `45s`, `3m12s`, `5h`, `2y34d`. */
 
 const SECOND = 1;
 const MINUTE = 60 * SECOND;

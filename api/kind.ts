@@ -34,8 +34,8 @@ export interface RequestUser {
 
 /**
  * What a write through one door (the kind itself, or a subresource whose body is the whole object)
- * does with the object. The order is upstream's: decode, defaults, prepare, validate. All may change
- * `object` in place, which belongs to the request; `old` is frozen.
+ * does with the object. The order is upstream's: decode, defaults, prepare, validate. All may
+ * change `object` in place, which belongs to the request; `old` is frozen.
  */
 export interface UpdateStrategy<T extends KubeObject> {
   /** Keeps what this door may not change (status, or everything but status), raises generation. */

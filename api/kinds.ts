@@ -1,4 +1,4 @@
-/** Every kind of the API, by group. Adding one: facts, its own file, one line in its group's list. */
+/** Every kind of the API, by group. Adding one: facts, its own file, one line in the list. */
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
 import { horizontalPodAutoscaler as autoscalerV1 } from
   "./autoscaling/v1/horizontal-pod-autoscaler.ts";

@@ -1,6 +1,6 @@
 /**
- * The facts as a graph that can be walked: decoders, patches, pruning, OpenAPI and protobuf all take
- * their structure from here. A structure is built when first asked for, and kept.
+ * The facts as a graph that can be walked: decoders, patches, pruning, OpenAPI and protobuf all
+ * take their structure from here. A structure is built when first asked for, and kept.
  */
 import { assert } from "@raft2kube/std/assert.ts";
 import { factsOf, type FieldFact } from "./facts.ts";
@@ -80,7 +80,9 @@ function split(name: string): [string, string] {
 
 /** The shape of a type as the facts of the package `from` write it. */
 export function shapeOf(type: string, from: string): Shape {
-  if (type.startsWith("[]")) return { is: "list", of: shapeOf(type.slice(2), from), wrapped: false };
+  if (type.startsWith("[]")) {
+    return { is: "list", of: shapeOf(type.slice(2), from), wrapped: false };
+  }
   if (type.startsWith("{}")) return { is: "map", of: shapeOf(type.slice(2), from) };
   if (SCALARS.has(type)) return { is: "scalar", scalar: type as Scalar };
   if (SPECIALS.has(type)) return { is: "special", special: type as Special };

@@ -219,7 +219,8 @@ class LabelParser {
   }
 
   #wrong(detail: string): SelectorError {
-    return new SelectorError(`unable to parse requirement: ${detail} in ${JSON.stringify(this.#text)}`);
+    const where = JSON.stringify(this.#text);
+    return new SelectorError(`unable to parse requirement: ${detail} in ${where}`);
   }
 }
 
@@ -258,5 +259,6 @@ function unescaped(text: string): string {
 export function matchesFields(
   terms: readonly FieldTerm[], read: (field: string) => string,
 ): boolean {
-  return terms.every(({ field, operator, value }) => (read(field) === value) === (operator === "="));
+  return terms.every(({ field, operator, value }) =>
+    (read(field) === value) === (operator === "="));
 }

@@ -10,7 +10,7 @@ import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 /** What differs between kinds. Everything is optional: the rest is the same for all. */
 export interface StrategyParts<T extends KubeObject> {
   readonly nameRule?: TextRule;
-  /** What raises `metadata.generation`: a changed spec, or any change outside metadata and status. */
+  /** What raises `metadata.generation`: a changed spec, or anything but metadata and status. */
   readonly generation?: "spec" | "content";
   /** Keeps the status that a creator sends. */
   readonly statusOnCreate?: boolean;

@@ -26,8 +26,8 @@ export function isEnvelope(bytes: Uint8Array): boolean {
 /** Reads the envelope. Throws `DecodeError`. */
 export function readEnvelope(bytes: Uint8Array): Envelope {
   if (!isEnvelope(bytes)) {
-    throw new DecodeError("provided data does not appear to be a protobuf message, expected prefix " +
-      "[107 56 115 0]");
+    throw new DecodeError("provided data does not appear to be a protobuf message, " +
+      "expected prefix [107 56 115 0]");
   }
   let apiVersion = "";
   let kind = "";
@@ -55,7 +55,7 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
     if (error instanceof RangeError) throw new DecodeError(`proto: ${error.message}`);
     throw error;
   }
-  if (encoding !== "") throw new DecodeError(`unsupported content encoding ${JSON.stringify(encoding)}`);
+  if (encoding !== "") throw new DecodeError(`content encoding ${encoding} is not supported`);
   return { apiVersion, kind, raw };
 }
 

@@ -1,7 +1,8 @@
 /**
- * JSON into an object of a kind: the types are checked, unknown fields dropped and reported, and the
- * result is what Go's decode and encode give: nulls and empty optional values absent, structures
- * that are no pointers present, quantities, times and durations canonical, fields in upstream's order.
+ * JSON into an object of a kind: the types are checked, unknown fields dropped and reported, and
+ * the result is what Go's decode and encode give: nulls and empty optional values absent,
+ * structures that are no pointers present, quantities, times and durations canonical, fields in
+ * upstream's order.
  */
 import {
   structOf, type Field, type Scalar, type Shape, type Struct,
@@ -37,7 +38,8 @@ export class DecodeContext {
   mismatch(value: unknown, goType: string): DecodeError {
     const field = this.goPath.length === 0
       ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
-    return new DecodeError(`json: cannot unmarshal ${goWord(value)} into ${field} of type ${goType}`);
+    const what = goWord(value);
+    return new DecodeError(`json: cannot unmarshal ${what} into ${field} of type ${goType}`);
   }
 }
 
@@ -121,7 +123,8 @@ function decodeField(
   context.path.pop();
   context.goPath.pop();
   const { omitempty, pointer } = field.fact;
-  return omitempty === true && pointer !== true && isEmptyValue(field.shape, decoded) ? undefined : decoded;
+  const left = omitempty === true && pointer !== true && isEmptyValue(field.shape, decoded);
+  return left ? undefined : decoded;
 }
 
 /** Go's empty values; an empty structure is not among them. */
@@ -161,7 +164,7 @@ function emptyStruct(struct: Struct): JsonObject {
   return result;
 }
 
-/** The object of a structure with nothing set, as Go writes it: `{}` but for what is never left out. */
+/** A structure with nothing set, as Go writes it: `{}` but for what is never left out. */
 export function zeroStruct<T>(name: string): T {
   return emptyStruct(structOf(name)) as T;
 }
@@ -193,7 +196,9 @@ function nullMember(shape: Shape): unknown {
   return shape.is === "scalar" ? zeroOf(shape.scalar) : null;
 }
 
-function decodeMap(shape: Shape & { is: "map" }, value: unknown, context: DecodeContext): JsonObject {
+function decodeMap(
+  shape: Shape & { is: "map" }, value: unknown, context: DecodeContext,
+): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw context.mismatch(value, goType(shape));
   }

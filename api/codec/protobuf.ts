@@ -1,7 +1,7 @@
 /**
- * Objects to and from protobuf, by the field numbers of the facts. Written as upstream writes: every
- * field that is no pointer stands there, maps sorted by key, lists not packed. Read into the same
- * canonical form as JSON is.
+ * Objects to and from protobuf, by the field numbers of the facts. Written as upstream writes:
+ * every field that is no pointer stands there, maps sorted by key, lists not packed. Read into the
+ * same canonical form as JSON is.
  */
 import protobuf from "protobufjs/minimal.js";
 import {

@@ -99,8 +99,9 @@ export class Definitions {
     const properties: Json = {};
     if (struct.typeMeta) {
       for (const name of ["apiVersion", "kind"]) {
-        const description = descriptionOf("meta/v1.TypeMeta", name);
-        properties[name] = { type: "string", ...(description === undefined ? {} : { description }) };
+        properties[name] = {
+          type: "string", description: descriptionOf("meta/v1.TypeMeta", name) ?? "",
+        };
       }
     }
     for (const [name, field] of struct.fields) properties[name] = this.#property(schema, field);

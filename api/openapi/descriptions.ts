@@ -1,4 +1,4 @@
-/** What `kubectl explain` says: our own words for kinds and for the fields that are asked about most. */
+/** What `kubectl explain` says: our own words for kinds and the fields most asked about. */
 import { WORKLOAD_TEXTS } from "./descriptions-apps.ts";
 import { CORE_TEXTS } from "./descriptions-core.ts";
 import { META_TEXTS } from "./descriptions-meta.ts";

@@ -58,9 +58,8 @@ function operationV2(operation: Operation, definitions: Definitions, tag: string
   const schema = operation.body === undefined
     ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
   if (schema !== undefined) {
-    parameters.push({
-      name: "body", in: "body", ...(operation.method === "delete" ? {} : { required: true }), schema,
-    });
+    const required = operation.method === "delete" ? {} : { required: true };
+    parameters.push({ name: "body", in: "body", ...required, schema });
   }
   return {
     consumes: patch ? PATCH_TYPES : ["*/*"],
@@ -99,10 +98,11 @@ function operationV3(operation: Operation, definitions: Definitions, tag: string
 function answers({ method }: Operation, body: Json): Json {
   const ok = { description: "OK", ...body };
   const created = { description: "Created", ...body };
+  const accepted = { description: "Accepted", ...body };
   return {
     200: ok,
     ...(method === "post" || method === "put" || method === "patch" ? { 201: created } : {}),
-    ...(method === "post" || method === "delete" ? { 202: { description: "Accepted", ...body } } : {}),
+    ...(method === "post" || method === "delete" ? { 202: accepted } : {}),
     401: { description: "Unauthorized" },
   };
 }
@@ -115,7 +115,8 @@ function kindOf({ action, type: { group, kind, version } }: Operation): Json {
 }
 
 function tagOf({ group, version }: Kind): string {
-  return `${(group === "" ? "core" : group.replace(".k8s.io", ""))}_${version}`.replaceAll(".", "_");
+  const short = group === "" ? "core" : group.replace(".k8s.io", "");
+  return `${short}_${version}`.replaceAll(".", "_");
 }
 
 function paths(kinds: readonly Kind[], definitions: Definitions): Json {

@@ -29,7 +29,9 @@ function inside(writer: Writer, id: number, write: () => void): void {
 }
 
 /** A message from a table of its fields; keys `x-...` become vendor extensions. */
-function message(fields: Readonly<Record<string, readonly [number, Put]>>, extension?: number): Put {
+function message(
+  fields: Readonly<Record<string, readonly [number, Put]>>, extension?: number,
+): Put {
   return (writer, id, value) => inside(writer, id, () => {
     for (const [key, each] of Object.entries(value as Json)) {
       const field = fields[key];
@@ -74,7 +76,8 @@ const schema: Put = (writer, id, value) => SCHEMA(writer, id, value);
 const SCHEMA: Put = message({
   $ref: [1, text], format: [2, text], description: [4, text], default: [5, any],
   required: [19, texts], enum: [20, anys],
-  additionalProperties: [21, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
+  additionalProperties: [21, (writer, id, value) =>
+    inside(writer, id, () => schema(writer, 1, value))],
   type: [22, (writer, id, value) => inside(writer, id, () => text(writer, 1, value))],
   items: [23, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
   properties: [25, named(1, schema)],

@@ -61,7 +61,8 @@ const WATCHING: readonly Parameter[] = [
 const DELETION: readonly Parameter[] = [
   DRY_RUN,
   query("gracePeriodSeconds", "integer", "Seconds that the object is given to end."),
-  query("propagationPolicy", "string", "What happens to dependents: Orphan, Background, Foreground."),
+  query("propagationPolicy", "string",
+    "What happens to dependents: Orphan, Background, Foreground."),
 ];
 const WRITING: readonly Parameter[] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
 
@@ -150,7 +151,7 @@ function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]
       return [{
         method, action: verb === "create" ? "post" : verb === "update" ? "put" : verb,
         id: idOf(WORDS[verb] ?? verb, kind, upper(sub.name)),
-        description: `${upper(WORDS[verb] ?? verb)}s ${sub.name} of an object of kind ${kind.kind}.`,
+        description: `${upper(WORDS[verb] ?? verb)}s ${sub.name} of a ${kind.kind}.`,
         parameters: verb === "get" ? [] : verb === "patch" ? [...WRITING, FORCE] : WRITING,
         ...body, answer: schema, type: sub.body,
       }];

@@ -86,7 +86,8 @@ export function validateMetadata(
     errors.push(forbidden(`${path}.namespace`, "not allowed on this type"));
   } else if (namespaced && namespace === "") errors.push(required(`${path}.namespace`));
   else if (namespaced) {
-    errors.push(...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)));
+    errors.push(...dnsLabel(namespace).map((each) =>
+      invalid(`${path}.namespace`, namespace, each)));
   }
   if ((meta.generation ?? 0) < 0) {
     errors.push(invalid(`${path}.generation`, meta.generation,

@@ -41,8 +41,8 @@ function tooLong(text: string, limit: number, unit = "characters"): string[] {
   return Buffer.byteLength(text) > limit ? [`must be no more than ${limit} ${unit}`] : [];
 }
 
-const LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters " +
-  "or '-', and must start and end with an alphanumeric character";
+const LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric " +
+  "characters or '-', and must start and end with an alphanumeric character";
 const SUBDOMAIN_RULE = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
   "characters, '-' or '.', and must start and end with an alphanumeric character";
 
@@ -65,8 +65,8 @@ export function dnsSubdomain(text: string): string[] {
 export function dns1035Label(text: string): string[] {
   const long = tooLong(text, MAX_LABEL_LENGTH);
   if (matches(LABEL_1035, text)) return long;
-  const rule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start " +
-    "with an alphabetic character, and end with an alphanumeric character";
+  const rule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
+    "start with an alphabetic character, and end with an alphanumeric character";
   return [...long, patternComplaint(rule, LABEL_1035, "my-name", "abc-123")];
 }
 
@@ -110,8 +110,8 @@ export function qualifiedName(text: string): string[] {
 export function labelValue(text: string): string[] {
   const long = tooLong(text, MAX_LABEL_LENGTH, "bytes");
   if (matches(LABEL_VALUE, text)) return long;
-  const rule = "a valid label must be an empty string or consist of alphanumeric characters, '-', " +
-    "'_' or '.', and must start and end with an alphanumeric character";
+  const rule = "a valid label must be an empty string or consist of alphanumeric characters, " +
+    "'-', '_' or '.', and must start and end with an alphanumeric character";
   return [...long, patternComplaint(rule, LABEL_VALUE, "MyValue", "my_value", "12345")];
 }
 
@@ -169,7 +169,8 @@ export function httpHeaderName(text: string): string[] {
 /** A name that becomes one segment of a URL's path: Roles and their bindings. */
 export function pathSegment(text: string): string[] {
   if (text === "." || text === "..") return [`may not be '${text}'`];
-  return ["/", "%"].filter((each) => text.includes(each)).map((each) => `may not contain '${each}'`);
+  return ["/", "%"].filter((each) => text.includes(each))
+    .map((each) => `may not contain '${each}'`);
 }
 
 /** A port's number. */

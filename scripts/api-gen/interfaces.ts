@@ -84,7 +84,8 @@ export function interfacesText(facts: PackageFacts): string {
     lines.push(importText([...imports.scalars].sort(), "../../scalars.ts"));
   }
   const group = facts.group === "" ? "core" : facts.group;
-  const title = `/** The types of ${group}/${facts.version}, made from facts by scripts/api-gen.ts. */`;
+  const made = "made from facts by scripts/api-gen.ts";
+  const title = `/** The types of ${group}/${facts.version}, ${made}. */`;
   return `${[title, lines.join("\n"), ...bodies].filter((each) => each !== "").join("\n\n")}\n`;
 }
 

@@ -1,6 +1,6 @@
 import type { PackageFacts, ResourceFact } from "../../api/facts.ts";
 
-/** Facts as JSON with one field or resource to a line, so that a diff shows what upstream changed. */
+/** Facts as JSON with one field or resource to a line: a diff shows what upstream changed. */
 export function factsText(facts: PackageFacts): string {
   const { types, ...head } = facts;
   const bodies = Object.entries(types).map(([name, { fields, ...rest }]) => {

@@ -55,6 +55,8 @@ export const PACKAGES: readonly ApiPackage[] = [
   },
 ];
 
+const EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1";
+
 /** Go types whose JSON is not what their fields say; `api/codec/special.ts` knows each. */
 export const SPECIAL_TYPES: Readonly<Record<string, string>> = {
   "k8s.io/apimachinery/pkg/apis/meta/v1.Time": "Time",
@@ -65,9 +67,8 @@ export const SPECIAL_TYPES: Readonly<Record<string, string>> = {
   "k8s.io/apimachinery/pkg/util/intstr.IntOrString": "IntOrString",
   "k8s.io/apimachinery/pkg/runtime.RawExtension": "RawExtension",
   "k8s.io/apimachinery/pkg/runtime.Object": "RawExtension",
-  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON": "JSON",
-  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrArray": "SchemaOrArray",
-  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool": "SchemaOrBool",
-  "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray":
-    "SchemaOrStrings",
+  [`${EXTENSIONS}.JSON`]: "JSON",
+  [`${EXTENSIONS}.JSONSchemaPropsOrArray`]: "SchemaOrArray",
+  [`${EXTENSIONS}.JSONSchemaPropsOrBool`]: "SchemaOrBool",
+  [`${EXTENSIONS}.JSONSchemaPropsOrStringArray`]: "SchemaOrStrings",
 };

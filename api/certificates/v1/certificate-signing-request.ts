@@ -5,7 +5,9 @@ import type {
 } from "../../gen/certificates/v1.ts";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../errors.ts";
 import { humanDuration } from "../../human-duration.ts";
 import type { Kind, StrategyContext } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
@@ -167,7 +169,7 @@ export const certificateSigningRequest: Kind<CertificateSigningRequest> =
             const conditions = object.status?.conditions;
             keep(object, old, "spec");
             keep(object, old, "status");
-            object.status = { ...object.status, ...(conditions === undefined ? {} : { conditions }) };
+            if (conditions !== undefined) object.status = { ...object.status, conditions };
           },
           validateUpdate: (object, old) => [
             ...validateMetadataUpdate(object.metadata, old.metadata),

@@ -40,7 +40,9 @@ function validate(object: ConfigMap): FieldError[] {
   const { data = {}, binaryData = {} } = object;
   const twice = Object.keys(data).filter((key) => key in binaryData).map((key) =>
     invalid(`data[${key}]`, key, "duplicate of key present in binaryData"));
-  const errors = [...validateKeys(data, "data"), ...twice, ...validateKeys(binaryData, "binaryData")];
+  const errors = [
+    ...validateKeys(data, "data"), ...twice, ...validateKeys(binaryData, "binaryData"),
+  ];
   const text_bytes = Object.values(data).reduce((sum, each) => sum + Buffer.byteLength(each), 0);
   if (text_bytes + decodedBytes(binaryData) > MAX_DATA_BYTES) {
     errors.push(tooLong("", MAX_DATA_BYTES));

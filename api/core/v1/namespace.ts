@@ -33,10 +33,12 @@ function validatePhase(namespace: Namespace): FieldError[] {
   const phase = namespace.status?.phase;
   const deleted = namespace.metadata.deletionTimestamp !== undefined;
   if (deleted && phase !== "Terminating") {
-    return [invalid("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")];
+    return [invalid("status.Phase", phase,
+      "may only be 'Terminating' if `deletionTimestamp` is not empty")];
   }
   if (!deleted && phase !== "Active") {
-    return [invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")];
+    return [invalid("status.Phase", phase,
+      "may only be 'Active' if `deletionTimestamp` is empty")];
   }
   return [];
 }

@@ -2,7 +2,9 @@
 import type { Node } from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn, NONE, UNKNOWN, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { labelValue, qualifiedName } from "../../validation/names.ts";
 import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
@@ -43,7 +45,8 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
   const before = old.spec.podCIDRs ?? [];
   const now = node.spec.podCIDRs ?? [];
   if (before.length > 0 && before.join() !== now.join()) {
-    errors.push(forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
+    errors.push(forbidden("spec.podCIDRs",
+      "node updates may not change podCIDR except from \"\" to valid"));
   }
   const provider = old.spec.providerID ?? "";
   if (provider !== "" && provider !== node.spec.providerID) {
@@ -104,5 +107,7 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
     wide("Container-Runtime", (object) =>
       object.status?.nodeInfo?.containerRuntimeVersion || UNKNOWN),
   ],
-  selectableFields: { "spec.unschedulable": (object) => String(object.spec.unschedulable ?? false) },
+  selectableFields: {
+    "spec.unschedulable": (object) => String(object.spec.unschedulable ?? false),
+  },
 });

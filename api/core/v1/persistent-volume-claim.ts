@@ -98,7 +98,8 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
       nameColumn,
       column("Status", phase),
       column("Volume", (object) => object.spec.volumeName ?? ""),
-      column("Capacity", (object) => isBound(object) ? object.status?.capacity?.storage ?? "0" : ""),
+      column("Capacity", (object) =>
+        isBound(object) ? object.status?.capacity?.storage ?? "0" : ""),
       column("Access Modes", (object) =>
         isBound(object) ? accessModesCell(object.status?.accessModes) : ""),
       column("StorageClass", (object) =>

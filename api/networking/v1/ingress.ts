@@ -1,11 +1,15 @@
 /** Ingress and IngressClass: HTTP from outside, by host and path. */
-import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass } from "../../gen/networking/v1.ts";
+import type {
+  HTTPIngressPath, Ingress, IngressBackend, IngressClass,
+} from "../../gen/networking/v1.ts";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { dns1035Label, dnsSubdomain, portName, portNumber, wildcardSubdomain } from "../../validation/names.ts";
+import {
+  dns1035Label, dnsSubdomain, portName, portNumber, wildcardSubdomain,
+} from "../../validation/names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
@@ -40,8 +44,9 @@ function validateBackend(backend: IngressBackend, path: string): FieldError[] {
 function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
   const { path: prefix = "", pathType } = rule;
   const errors: FieldError[] = [];
-  if (pathType === undefined) errors.push(required(`${path}.pathType`, "pathType must be specified"));
-  else if (!PATH_TYPES.includes(pathType)) {
+  if (pathType === undefined) {
+    errors.push(required(`${path}.pathType`, "pathType must be specified"));
+  } else if (!PATH_TYPES.includes(pathType)) {
     errors.push(notSupported(`${path}.pathType`, pathType, PATH_TYPES));
   } else if (pathType !== "ImplementationSpecific" || prefix !== "") {
     if (!prefix.startsWith("/")) {
@@ -128,7 +133,9 @@ function validateClass({ spec }: IngressClass): FieldError[] {
   return errors;
 }
 
-export const ingressClass: Kind<IngressClass> = defineKind<IngressClass>("networking/v1.IngressClass", {
+const CLASS = "networking/v1.IngressClass";
+
+export const ingressClass: Kind<IngressClass> = defineKind<IngressClass>(CLASS, {
   generation: "spec",
   notActedOn: `IngressClass ${NOT_ACTED_ON}`,
   defaults({ spec }) {

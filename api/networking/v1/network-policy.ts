@@ -1,5 +1,7 @@
 /** NetworkPolicy: who may talk to which pods. */
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../../gen/networking/v1.ts";
+import type {
+  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+} from "../../gen/networking/v1.ts";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
@@ -11,8 +13,8 @@ const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const TYPES = ["Egress", "Ingress"];
 
 function defaults({ spec }: NetworkPolicy): void {
-  const ports = [...(spec.ingress ?? []), ...(spec.egress ?? [])].flatMap((each) => each.ports ?? []);
-  for (const port of ports) port.protocol ??= "TCP";
+  const rules = [...(spec.ingress ?? []), ...(spec.egress ?? [])];
+  for (const port of rules.flatMap((each) => each.ports ?? [])) port.protocol ??= "TCP";
   if ((spec.policyTypes ?? []).length === 0) {
     spec.policyTypes = ["Ingress", ...((spec.egress ?? []).length > 0 ? ["Egress"] as const : [])];
   }
@@ -30,7 +32,8 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   }
   if (endPort === undefined) return errors;
   if (number === undefined) {
-    return [...errors, required(`${path}.port`, "may not be specified when `port` is not specified")];
+    return [...errors, required(`${path}.port`,
+      "may not be specified when `port` is not specified")];
   }
   if (typeof number === "string") {
     return [...errors, invalid(`${path}.endPort`, endPort,
@@ -70,7 +73,8 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
   }
   const types = spec.policyTypes ?? [];
   if (types.length > 2) {
-    return [...errors, invalid("spec.policyTypes", types, "may not specify more than two policyTypes")];
+    return [...errors, invalid("spec.policyTypes", types,
+      "may not specify more than two policyTypes")];
   }
   types.forEach((type, index) => {
     if (!TYPES.includes(type)) {

@@ -43,7 +43,8 @@ function validateAggregation({ aggregationRule }: ClusterRole): FieldError[] {
   const path = "aggregationRule.clusterRoleSelectors";
   const selectors = aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) {
-    return [required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")];
+    return [required(path,
+      "at least one clusterRoleSelector required if aggregationRule is non-nil")];
   }
   return selectors.flatMap((each, index) => validateLabelSelector(each, `${path}[${index}]`));
 }

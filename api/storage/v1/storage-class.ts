@@ -39,7 +39,9 @@ function validate(object: StorageClass): FieldError[] {
   return errors;
 }
 
-export const storageClass: Kind<StorageClass> = defineKind<StorageClass>("storage/v1.StorageClass", {
+const SCHEMA = "storage/v1.StorageClass";
+
+export const storageClass: Kind<StorageClass> = defineKind<StorageClass>(SCHEMA, {
   defaults(object) {
     object.reclaimPolicy ??= "Delete";
     object.volumeBindingMode ??= "Immediate";

@@ -13,9 +13,13 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
       invalid("spec.attacher", spec.attacher, each));
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
   if (inline === undefined && name === undefined) {
-    errors.push(required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+    errors.push(required("spec.source",
+      "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
   }
-  if (name === "") errors.push(required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"));
+  if (name === "") {
+    errors.push(required("spec.source.persistentVolumeName",
+      "must specify non empty persistentVolumeName"));
+  }
   errors.push(...dnsSubdomain(spec.nodeName).map((each) =>
     invalid("spec.nodeName", spec.nodeName, each)));
   return errors;

@@ -21,7 +21,7 @@ function limitsBoth(resources: ResourceRequirements | undefined): boolean {
   });
 }
 
-/** Guaranteed: every container limits cpu and memory to what it requests. Nothing asked: BestEffort. */
+/** Guaranteed: all containers limit cpu and memory to what they request. BestEffort: none asks. */
 export function qosClassOf(spec: PodSpec): PodQOSClass {
   const holders = spec.resources !== undefined
     ? [spec.resources]

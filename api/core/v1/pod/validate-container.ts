@@ -144,7 +144,9 @@ export function validateSeccomp(
   const errors = profile.localhostProfile === undefined ? []
     : [invalid(`${path}.localhostProfile`, profile.localhostProfile,
       "can only be set when seccomp type is Localhost")];
-  if (profile.type === "") return [required(`${path}.type`, "type is required when seccompProfile is set")];
+  if (profile.type === "") {
+    return [required(`${path}.type`, "type is required when seccompProfile is set")];
+  }
   if (SECCOMP_TYPES.includes(profile.type)) return errors;
   return [...errors, notSupported(`${path}.type`, profile.type, SECCOMP_TYPES)];
 }

@@ -3,7 +3,9 @@ import type {
   Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
   TopologySpreadConstraint,
 } from "../../../gen/core/v1.ts";
-import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from "../../../errors.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../../errors.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
 import { dnsLabel, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
 

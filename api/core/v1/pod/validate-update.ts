@@ -87,7 +87,8 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
     ...validateDeadline(pod.spec, old.spec),
     ...validateKeptTolerations(pod.spec.tolerations, old.spec.tolerations),
     ...(pod.spec.schedulingGates ?? []).filter((each) => !gates.has(each.name)).map((each) =>
-      forbidden("spec.schedulingGates", `only deletion is allowed, but found new scheduling gate '${each.name}'`)),
+      forbidden("spec.schedulingGates",
+        `only deletion is allowed, but found new scheduling gate '${each.name}'`)),
   ];
   const rest = withoutChangeable(pod.spec, old.spec);
   if (isDeepStrictEqual(rest, old.spec)) return errors;
@@ -117,10 +118,9 @@ export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
   const now = new Map((pod.spec.ephemeralContainers ?? []).map((each) => [each.name, each]));
   return (old.spec.ephemeralContainers ?? []).flatMap((before) => {
     const after = now.get(before.name);
-    if (after === undefined) {
-      return [forbidden(path, `existing ephemeral containers "${before.name}" may not be removed\n`)];
-    }
+    const subject = `existing ephemeral containers "${before.name}"`;
+    if (after === undefined) return [forbidden(path, `${subject} may not be removed\n`)];
     return isDeepStrictEqual(after, before) ? []
-      : [forbidden(path, `existing ephemeral containers "${before.name}" may not be changed\n`)];
+      : [forbidden(path, `${subject} may not be changed\n`)];
   });
 }

@@ -1,4 +1,4 @@
-/** What a Service gets when its author is silent, and what an update keeps of what was allocated. */
+/** What a Service gets when its author is silent, and what an update keeps of the allocated. */
 import type { Service, ServicePort } from "../../../gen/core/v1.ts";
 
 const CLIENT_AFFINITY_S = 3 * 3600;

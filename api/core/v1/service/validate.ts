@@ -217,5 +217,6 @@ export function validateServiceUpdate(service: Service, old: Service): FieldErro
   if (now.length === 0) {
     return [invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset")];
   }
-  return now[0] === before[0] ? [] : [invalid("spec.clusterIPs[0]", now, "may not change once set")];
+  if (now[0] === before[0]) return [];
+  return [invalid("spec.clusterIPs[0]", now, "may not change once set")];
 }

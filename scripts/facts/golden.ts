@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { factsOf } from "../facts.ts";
-import { PACKAGES, STAGING_VERSION } from "../../scripts/facts/packages.ts";
+import { factsOf } from "../../api/facts.ts";
+import { PACKAGES, STAGING_VERSION } from "./packages.ts";
 
 export interface Golden {
   readonly name: string;
@@ -12,16 +12,17 @@ export interface Golden {
   readonly protobuf: Buffer;
 }
 
-const COMMITTED = join(import.meta.dirname, "testdata");
+const COMMITTED = join(import.meta.dirname, "../../api/codec/testdata");
 
 /** The directory of all of them in Go's module cache; undefined when it is not there. */
 export function cachedGoldens(): string | undefined {
-  const root = process.env.GOMODCACHE ?? join(process.env.GOPATH ?? join(homedir(), "go"), "pkg/mod");
+  const workspace = process.env.GOPATH ?? join(homedir(), "go");
+  const root = process.env.GOMODCACHE ?? join(workspace, "pkg/mod");
   const directory = join(root, `k8s.io/api@${STAGING_VERSION}/testdata/HEAD`);
   return existsSync(directory) ? directory : undefined;
 }
 
-/** `networking.k8s.io.v1.Ingress` is our `networking/v1.Ingress`; meta's kinds are in core's files. */
+/** `networking.k8s.io.v1.Ingress` is our `networking/v1.Ingress`; meta's kinds lie in core. */
 function schemaOf(name: string): string | undefined {
   for (const { name: packageName, group } of PACKAGES) {
     const version = packageName.split("/")[1]!;

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { decodeObject, encodeObject, readEnvelope } from "./envelope.ts";
+import { decodeObject, encodeObject, readEnvelope } from "../../api/codec/envelope.ts";
 import { cachedGoldens, goldens } from "./golden.ts";
-import { decodeJson } from "./json.ts";
+import { decodeJson } from "../../api/codec/json.ts";
 
 const directory = cachedGoldens();
 const files = goldens(directory);
 
-describe(`golden files (${directory === undefined ? "the committed few" : "all of k8s.io/api"})`, () => {
+const extent = directory === undefined ? "the committed few" : "all of k8s.io/api";
+
+describe(`golden files (${extent})`, () => {
   it("are there", () => {
     expect(files.length).toBeGreaterThan(directory === undefined ? 8 : 90);
   });
