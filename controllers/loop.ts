@@ -1,5 +1,5 @@
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { Handler, Informer } from "@raft2kube/client-kube/informer.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object.ts";
 import { type Reconcile, runWorkers } from "@raft2kube/client-kube/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
 import type { ControllerContext, Running } from "./context.ts";
@@ -49,4 +49,10 @@ export function closeAll(...parts: Running[]): Running {
       await Promise.all(parts.map((part) => part.close()));
     },
   };
+}
+
+/** A handler that puts every object that is new, changed or gone into a queue by its key. */
+export function everyChange(queue: WorkQueue): Handler<KubeObject> {
+  const look = (object: KubeObject) => queue.add(keyOf(object));
+  return { added: look, updated: look, deleted: look };
 }

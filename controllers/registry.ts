@@ -1,9 +1,19 @@
 import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
+import { startEndpoints } from "./endpoints/endpoints.ts";
+import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
+import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
+import { startRootCa } from "./rootca/rootca.ts";
+import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
 
 /** All controllers, under upstream's names. */
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {
-  "replicaset-controller": startReplicaSets,
+  "serviceaccount-controller": startServiceAccounts,
+  "root-ca-certificate-publisher-controller": startRootCa,
+  "node-ipam-controller": startNodeIpam,
   "deployment-controller": startDeployments,
+  "replicaset-controller": startReplicaSets,
+  "endpoints-controller": startEndpoints,
+  "endpointslice-controller": startEndpointSlices,
 };

@@ -21,8 +21,10 @@ interface Flags {
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
 export function command(): Command {
-  const boolean = (flags: string, text: string, preset: string) =>
-    new Option(`${flags} [boolean]`, text).choices(["true", "false"]).preset("true").default(preset);
+  const boolean = (flag: string, text: string) => {
+    const option = new Option(`${flag} [boolean]`, text).choices(["true", "false"]);
+    return option.preset("true").default("true");
+  };
   return new Command("controllers")
     .description("Run the controllers (kube-controller-manager).")
     .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
@@ -31,10 +33,8 @@ export function command(): Command {
     .requiredOption("--root-ca-file <file>", "CA that workloads verify the apiserver with")
     .option("--cluster-signing-cert-file <file>", "CA that signs certificate requests")
     .option("--cluster-signing-key-file <file>", "its key")
-    .addOption(boolean("--leader-elect", "work only while holding the lease", "true"))
-    .addOption(
-      boolean("--use-service-account-credentials", "one service account per controller", "true"),
-    )
+    .addOption(boolean("--leader-elect", "work only while holding the lease"))
+    .addOption(boolean("--use-service-account-credentials", "one service account each"))
     .option("--controllers <names>", "comma-separated: *, NAME, -NAME", "*")
     .option("--node-monitor-grace-period <duration>", "silence of a node that is lost", "40s")
     .action(async (flags: Flags) => {

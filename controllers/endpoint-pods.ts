@@ -1,0 +1,92 @@
+import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
+import { isPodReady, isPodTerminal } from "./pod-state.ts";
+
+/**
+ * What Endpoints and EndpointSlices have in common: which pods stand behind a Service, by which
+ * port.
+ */
+
+/** Whether a Service's selector picks a pod. A Service without selector picks none. */
+export function picks(service: Service, pod: Pod): boolean {
+  const { selector, type } = service.spec ?? {};
+  if (type === "ExternalName" || !selector) return false;
+  const pairs = Object.entries(selector);
+  return pairs.length > 0 && pairs.every(([key, value]) => pod.metadata.labels?.[key] === value);
+}
+
+/** Whether a pod can be an endpoint at all: it has an address and has not ended. */
+export function canServe(pod: Pod): boolean {
+  return !isPodTerminal(pod) && podAddresses(pod).length > 0;
+}
+
+export function podAddresses(pod: Pod): string[] {
+  const { podIP, podIPs = [] } = pod.status ?? {};
+  if (podIPs.length > 0) return podIPs.map(({ ip }) => ip);
+  return podIP ? [podIP] : [];
+}
+
+/** The port of a pod that a Service's port leads to; a name it does not have leads nowhere. */
+export function targetPort(pod: Pod, port: ServicePort): number | undefined {
+  const { targetPort: target, protocol = "TCP" } = port;
+  if (target === undefined || target === "" || target === 0) return port.port;
+  if (typeof target === "number") return target;
+  const sidecars = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
+  for (const container of [...pod.spec.containers, ...sidecars]) {
+    for (const candidate of container.ports ?? []) {
+      const same = (candidate.protocol ?? "TCP") === protocol && candidate.name === target;
+      if (same) return candidate.containerPort;
+    }
+  }
+  return undefined;
+}
+
+/** The name a pod has under its headless Service, if it asks for one. */
+export function hostnameIn(service: Service, pod: Pod): string | undefined {
+  const { hostname, subdomain } = pod.spec;
+  const same = pod.metadata.namespace === service.metadata.namespace;
+  return hostname && same && subdomain === service.metadata.name ? hostname : undefined;
+}
+
+/** Whether a change of a pod may change an endpoint. Counters and probe times do not. */
+export function endpointChanged(pod: Pod, old: Pod): boolean {
+  return JSON.stringify(endpointFacts(pod)) !== JSON.stringify(endpointFacts(old));
+}
+
+function endpointFacts(pod: Pod): unknown {
+  return [
+    podAddresses(pod),
+    isPodReady(pod),
+    isPodTerminal(pod),
+    pod.metadata.deletionTimestamp !== undefined,
+    pod.metadata.labels,
+    pod.spec.nodeName,
+  ];
+}
+
+/** Tells, for each change that matters, the keys of the Services whose endpoints may change. */
+export function watchEndpoints(
+  services: Informer<Service>,
+  pods: Informer<Pod>,
+  look: (key: string) => void,
+): void {
+  services.index(NAMESPACE_INDEX, byNamespace);
+  pods.index(NAMESPACE_INDEX, byNamespace);
+  const lookAt = (...states: Pod[]) => {
+    const namespace = states[0]?.metadata.namespace ?? "";
+    for (const service of services.store.by(NAMESPACE_INDEX, namespace)) {
+      if (states.some((pod) => picks(service, pod))) look(keyOf(service));
+    }
+  };
+  const lookAtService = (service: Service) => look(keyOf(service));
+  services.handle({ added: lookAtService, updated: lookAtService, deleted: lookAtService });
+  pods.handle({
+    added: (pod) => lookAt(pod),
+    updated(pod, old) {
+      if (endpointChanged(pod, old)) lookAt(pod, old);
+    },
+    deleted: (pod) => lookAt(pod),
+  });
+}

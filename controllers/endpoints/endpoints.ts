@@ -1,0 +1,53 @@
+import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOfKey } from "@raft2kube/client-kube/object.ts";
+import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { picks, watchEndpoints } from "../endpoint-pods.ts";
+import { NAMESPACE_INDEX } from "../indexes.ts";
+import { startLoop } from "../loop.ts";
+import { endpointsChanged, planEndpoints } from "./plan.ts";
+
+const ACCOUNT = "endpoint-controller";
+
+/** Keeps the Endpoints object of each Service that has a selector. */
+export function startEndpoints(context: ControllerContext): Running {
+  const services = context.informers.of<Service>(SERVICES);
+  const pods = context.informers.of<Pod>(PODS);
+  const endpoints = context.informers.of<Endpoints>(ENDPOINTS);
+  const writer = context.client(ACCOUNT).resource<Endpoints>(ENDPOINTS);
+
+  const reconcile = async (key: string) => {
+    const service = services.store.get(key);
+    const old = endpoints.store.get(key);
+    if (!service) {
+      if (old) await remove(key);
+      return;
+    }
+    if (!service.spec?.selector || service.spec.type === "ExternalName") return;
+    const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
+    const planned = planEndpoints(service, around.filter((pod) => picks(service, pod)), old);
+    if (!endpointsChanged(old, planned)) return;
+    if (old) await writer.update(planned);
+    else await writer.create(planned);
+  };
+
+  const remove = async (key: string) => {
+    try {
+      await writer.delete(nameOfKey(key));
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const reads = [services, pods, endpoints];
+  const loop = startLoop(context, { name: ACCOUNT, reads, reconcile });
+  watchEndpoints(services, pods, (key) => loop.queue.add(key));
+  // One that was changed or removed by hand is put right; one without a Service is its maker's.
+  const look = (object: Endpoints) => {
+    const key = keyOf(object);
+    if (services.store.get(key)) loop.queue.add(key);
+  };
+  endpoints.handle({ updated: look, deleted: look });
+  return loop;
+}

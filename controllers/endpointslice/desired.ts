@@ -1,0 +1,80 @@
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Endpoint, EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
+import { canServe, hostnameIn, podAddresses, targetPort } from "../endpoint-pods.ts";
+import { isPodReady } from "../pod-state.ts";
+
+export type AddressFamily = "IPv4" | "IPv6";
+
+/** Endpoints that offer the same ports in one family: what one or more slices hold. */
+export interface EndpointGroup {
+  family: AddressFamily;
+  ports: EndpointPort[];
+  endpoints: Endpoint[];
+}
+
+/** The endpoints that a Service should have, in groups; a Service without any has no group. */
+export function desiredGroups(
+  service: Service,
+  pods: readonly Pod[],
+  nodeOf: (name: string) => Node | undefined,
+): EndpointGroup[] {
+  const groups = new Map<string, EndpointGroup>();
+  for (const pod of pods) {
+    if (!canServe(pod)) continue;
+    const ports = portsOf(service, pod);
+    for (const family of familiesOf(service)) {
+      const address = podAddresses(pod).find((ip) => ip.includes(":") === (family === "IPv6"));
+      if (address === undefined) continue;
+      const key = groupKey(family, ports);
+      const group = groups.get(key) ?? { family, ports, endpoints: [] };
+      groups.set(key, group);
+      group.endpoints.push(endpointOf(service, pod, address, nodeOf));
+    }
+  }
+  return [...groups.values()];
+}
+
+/** Groups and slices of the same family and ports have the same key. */
+export function groupKey(family: string, ports: readonly EndpointPort[]): string {
+  const facts = ports.map(({ name = "", protocol = "TCP", port, appProtocol = "" }) =>
+    [name, protocol, port ?? null, appProtocol].join("/"),
+  );
+  return `${family}|${facts.sort().join(",")}`;
+}
+
+export function familiesOf(service: Service): AddressFamily[] {
+  const families = service.spec?.ipFamilies ?? [];
+  return families.length === 0 ? ["IPv4"] : families.map((f) => (f === "IPv6" ? "IPv6" : "IPv4"));
+}
+
+function portsOf(service: Service, pod: Pod): EndpointPort[] {
+  return (service.spec?.ports ?? []).flatMap((port): EndpointPort[] => {
+    const number = targetPort(pod, port);
+    if (number === undefined) return [];
+    const { name = "", protocol = "TCP", appProtocol } = port;
+    return [{ name, protocol, port: number, ...(appProtocol ? { appProtocol } : {}) }];
+  });
+}
+
+function endpointOf(
+  service: Service,
+  pod: Pod,
+  address: string,
+  nodeOf: (name: string) => Node | undefined,
+): Endpoint {
+  const serving = isPodReady(pod);
+  const terminating = pod.metadata.deletionTimestamp !== undefined;
+  const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
+  const { namespace, name, uid } = pod.metadata;
+  const { nodeName } = pod.spec;
+  const zone = nodeName && nodeOf(nodeName)?.metadata.labels?.["topology.kubernetes.io/zone"];
+  const hostname = hostnameIn(service, pod);
+  return {
+    addresses: [address],
+    conditions: { ready, serving, terminating },
+    ...(hostname === undefined ? {} : { hostname }),
+    targetRef: { kind: "Pod", namespace, name, uid },
+    ...(nodeName ? { nodeName } : {}),
+    ...(zone ? { zone } : {}),
+  };
+}

@@ -1,0 +1,85 @@
+import ipaddr from "ipaddr.js";
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** Length of a node's range by address family, when none is set (upstream's defaults). */
+const MASK_IPV4 = 24;
+const MASK_IPV6 = 64;
+
+/** One range of pod addresses, cut into equal parts for nodes. */
+export interface ClusterRange {
+  readonly text: string;
+  readonly ipv6: boolean;
+  readonly base: bigint;
+  /** Number of parts. */
+  readonly parts: bigint;
+  /** Addresses in one part. */
+  readonly partSize: bigint;
+  readonly nodeMask: number;
+}
+
+/**
+ * Reads `10.244.0.0/16`, or two ranges with a comma for dual stack. Fails with `BadClusterCidr`.
+ */
+export function clusterRanges(text: string, nodeMask: number | undefined): ClusterRange[] {
+  return text.split(",").map((part) => clusterRange(part.trim(), nodeMask));
+}
+
+function clusterRange(text: string, nodeMask: number | undefined): ClusterRange {
+  if (!ipaddr.isValidCIDR(text)) {
+    throw new CodedError("BadClusterCidr", `"${text}" is not a range of addresses`);
+  }
+  const [address, length] = ipaddr.parseCIDR(text);
+  const ipv6 = address.kind() === "ipv6";
+  const mask = ipv6 ? MASK_IPV6 : (nodeMask ?? MASK_IPV4);
+  const bits = ipv6 ? 128 : 32;
+  if (mask < length || mask > bits) {
+    const message = `ranges of /${mask} for nodes cannot be cut from ${text}`;
+    throw new CodedError("BadClusterCidr", message);
+  }
+  const partSize = 1n << BigInt(bits - mask);
+  const first = toNumber(address);
+  return {
+    text,
+    ipv6,
+    base: first - (first % (1n << BigInt(bits - length))),
+    parts: 1n << BigInt(mask - length),
+    partSize,
+    nodeMask: mask,
+  };
+}
+
+/** The first part that overlaps none in use; undefined when the range is used up. */
+export function freePart(range: ClusterRange, used: Iterable<string>): string | undefined {
+  const taken = new Set<bigint>();
+  for (const cidr of used) for (const part of partsOf(range, cidr)) taken.add(part);
+  for (let part = 0n; part < range.parts; part++) {
+    if (!taken.has(part)) return cidrText(range, range.base + part * range.partSize);
+  }
+  return undefined;
+}
+
+/** The numbers of the parts that a range in use touches; other sizes than ours occur by hand. */
+function partsOf(range: ClusterRange, cidr: string): bigint[] {
+  if (!ipaddr.isValidCIDR(cidr)) return [];
+  const [address, length] = ipaddr.parseCIDR(cidr);
+  if ((address.kind() === "ipv6") !== range.ipv6) return [];
+  const first = toNumber(address);
+  const size = 1n << BigInt((range.ipv6 ? 128 : 32) - length);
+  const end = range.base + range.parts * range.partSize;
+  if (first + size <= range.base || first >= end) return [];
+  const from = first < range.base ? 0n : (first - range.base) / range.partSize;
+  const last = first + size > end ? end : first + size;
+  const parts: bigint[] = [];
+  for (let part = from; range.base + part * range.partSize < last; part++) parts.push(part);
+  return parts;
+}
+
+function toNumber(address: ipaddr.IPv4 | ipaddr.IPv6): bigint {
+  return BigInt(`0x${Buffer.from(address.toByteArray()).toString("hex")}`);
+}
+
+function cidrText(range: ClusterRange, first: bigint): string {
+  const hex = first.toString(16).padStart(range.ipv6 ? 32 : 8, "0");
+  const bytes = [...Buffer.from(hex, "hex")];
+  return `${ipaddr.fromByteArray(bytes).toString()}/${range.nodeMask}`;
+}

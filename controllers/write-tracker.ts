@@ -1,0 +1,65 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { EXPECTATIONS_MS } from "./limits.ts";
+
+interface Written {
+  /** The revision that the store must have reached; undefined: it must be gone. */
+  revision: number | undefined;
+  uid: string | undefined;
+  since_ms: number;
+}
+
+/**
+ * What a reconciler wrote under one of its keys and its informer has not shown yet. Until it has, a
+ * plan made from the informer would do the same again (a second slice, a second volume).
+ */
+export class WriteTracker {
+  readonly #clock: Clock;
+  readonly #written = new Map<string, Map<string, Written>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  wrote(key: string, object: KubeObject): void {
+    this.#set(key, object, Number(object.metadata.resourceVersion));
+  }
+
+  removed(key: string, object: KubeObject): void {
+    this.#set(key, object, undefined);
+  }
+
+  /** Whether the store shows all that was written under a key, or five minutes have passed. */
+  isSeen(key: string, store: Pick<ReadStore<KubeObject>, "get">): boolean {
+    const written = this.#written.get(key);
+    if (!written) return true;
+    for (const [name, { revision, uid, since_ms }] of written) {
+      const object = store.get(name);
+      const same = object?.metadata.uid === uid;
+      const reached = Number(object?.metadata.resourceVersion) >= (revision ?? Infinity);
+      const seen = revision === undefined ? !same : same && reached;
+      const old = this.#clock.monotonic() - since_ms > EXPECTATIONS_MS;
+      if (seen || old) written.delete(name);
+    }
+    if (written.size === 0) this.#written.delete(key);
+    return written.size === 0;
+  }
+
+  /** An object is gone: nothing more is expected of it. */
+  gone(key: string, object: KubeObject): void {
+    this.#written.get(key)?.delete(keyOf(object));
+  }
+
+  forget(key: string): void {
+    this.#written.delete(key);
+  }
+
+  #set(key: string, object: KubeObject, revision: number | undefined): void {
+    const written = this.#written.get(key) ?? new Map<string, Written>();
+    const { uid } = object.metadata;
+    written.set(keyOf(object), { revision, uid, since_ms: this.#clock.monotonic() });
+    this.#written.set(key, written);
+  }
+}
