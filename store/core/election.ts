@@ -32,16 +32,17 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
   if (pre) becomePreCandidate(raft);
   else becomeCandidate(raft);
   const term = pre ? raft.term + 1 : raft.term;
+  const news = commitNews(raft);
   const voters = new Set([...raft.voterSets.voters, ...raft.voterSets.outgoing]);
   for (const to of voters) {
     if (to === raft.id) {
       // Our own vote counts once it is on disk, like anyone's.
-      sendAfterPersist(raft, { kind: "vote-reply", to, term, pre, granted: true });
+      sendAfterPersist(raft, { kind: "vote-reply", to, term, pre, granted: true, ...news });
       continue;
     }
     const { lastIndex, lastTerm } = raft.log;
     const transfer = kind === "transfer";
-    send(raft, { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer });
+    send(raft, { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer, ...news });
   }
 }
 
@@ -70,8 +71,11 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   const { from: to, pre } = message;
   // A granted pre-vote answers in the term asked for, so that the candidate counts it.
   const term = granted ? message.term : raft.term;
-  const reply = { kind: "vote-reply", to, term, pre, granted } as const;
-  if (pre || !granted) return send(raft, reply);
+  const reply = { kind: "vote-reply", to, term, pre, granted, ...commitNews(raft) } as const;
+  if (pre || !granted) {
+    send(raft, reply);
+    return takeCommitNews(raft, message);
+  }
   raft.electionElapsed = 0;
   raft.vote = message.from;
   sendAfterPersist(raft, reply);
@@ -79,6 +83,7 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
 
 /** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
 export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
+  takeCommitNews(raft, message);
   const pre = raft.role === "pre-candidate";
   if (raft.role !== "candidate" && !pre) return;
   if (message.pre !== pre) return;
@@ -91,4 +96,20 @@ export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): voi
   } else if (outcome === "lost") {
     becomeFollower(raft, raft.term, NONE);
   }
+}
+
+/** What this member knows to be committed. */
+export function commitNews(raft: RaftState): { commit: number; commitTerm: number } {
+  const { committed } = raft.log;
+  return { commit: committed, commitTerm: raft.log.term(committed) ?? 0 };
+}
+
+/** Commits what another member knows to be, when our log has the same slot there (log matching). */
+function takeCommitNews(raft: RaftState, message: VoteMessage | VoteReplyMessage): void {
+  const { commit, commitTerm } = message;
+  if (raft.role === "leader" || commit <= raft.log.committed) return;
+  if (raft.log.term(commit) !== commitTerm) return;
+  raft.log.commitTo(commit);
+  // What came in may be a change of membership: apply it before standing for election under it.
+  if (raft.role !== "follower" && !mayCampaign(raft)) becomeFollower(raft, raft.term, NONE);
 }

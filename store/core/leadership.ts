@@ -3,6 +3,7 @@ import { broadcastAppend, broadcastHeartbeat } from "./replication.ts";
 import { type RaftState, becomeFollower, quorumIndex, reset } from "./state.ts";
 import { answerPostponedReads } from "./read-index.ts";
 import { jointVote } from "./quorum.ts";
+import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -62,6 +63,7 @@ export function tickLeader(raft: RaftState): void {
     raft.electionElapsed = 0;
     if (!heardFromQuorum(raft)) return becomeFollower(raft, raft.term, NONE);
     raft.transferee = NONE;
+    handOver(raft);
   }
   if (raft.heartbeatElapsed >= raft.options.heartbeatTicks) {
     raft.heartbeatElapsed = 0;

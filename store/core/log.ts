@@ -158,14 +158,16 @@ export class RaftLog {
     this.persisted = Math.max(this.persisted, write.lastIndex);
   }
 
-  get hasUnapplied(): boolean {
-    return this.#handedToApply < Math.min(this.committed, this.persisted);
-  }
-
-  /** Committed and persisted slots not yet handed out for applying, bounded in bytes. */
-  takeCommitted(max_bytes: number): Entry[] {
+  /**
+   * Committed and persisted slots not yet handed out for applying, bounded in bytes, up to the
+   * first that `held` keeps back.
+   */
+  takeCommitted(max_bytes: number, held: (entry: Entry) => boolean): Entry[] {
     const upTo = Math.min(this.committed, this.persisted);
+    if (this.#handedToApply >= upTo) return [];
     const entries = this.slice(this.#handedToApply + 1, max_bytes, upTo);
+    const stop = entries.findIndex(held);
+    if (stop >= 0) entries.length = stop;
     this.#handedToApply += entries.length;
     return entries;
   }

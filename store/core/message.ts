@@ -8,10 +8,19 @@ interface Envelope {
 }
 
 /**
+ * How far the sender knows the log to be committed. Whoever has the same slot may take it over:
+ * in a change of membership the only one who knows may be one that can no longer lead.
+ */
+interface CommitNews {
+  commit: number;
+  commitTerm: number;
+}
+
+/**
  * RequestVote (Raft section 5.2); `pre` asks without disturbing anyone (dissertation section
  * 9.6).
  */
-export interface VoteMessage extends Envelope {
+export interface VoteMessage extends Envelope, CommitNews {
   kind: "vote";
   pre: boolean;
   lastIndex: number;
@@ -20,7 +29,7 @@ export interface VoteMessage extends Envelope {
   transfer: boolean;
 }
 
-export interface VoteReplyMessage extends Envelope {
+export interface VoteReplyMessage extends Envelope, CommitNews {
   kind: "vote-reply";
   pre: boolean;
   granted: boolean;

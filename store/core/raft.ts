@@ -8,13 +8,13 @@ import type { RaftOptions, Refusal } from "./options.ts";
 import { type Proposed, propose } from "./propose.ts";
 import { requestRead } from "./read-index.ts";
 import { ReadQueue } from "./read-queue.ts";
-import { type Ready, takeReady } from "./ready.ts";
+import { type HardStates, type Ready, noteDurable, takeReady } from "./ready.ts";
 import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
 import { broadcastAppend } from "./replication.ts";
 import { noteSnapshot } from "./restore.ts";
-import { type RaftState, becomeFollower, isSoleVoter, isVoter } from "./state.ts";
+import { type RaftState, becomeFollower, isSoleVoter } from "./state.ts";
 import { step } from "./step.ts";
-import { requestTransfer } from "./transfer.ts";
+import { handOver, requestTransfer } from "./transfer.ts";
 import {
   type Entry,
   type HardState,
@@ -44,7 +44,7 @@ export interface Restored {
  */
 export class Raft {
   readonly #state: RaftState;
-  readonly #last: { hardState: HardState };
+  readonly #hardStates: HardStates;
 
   constructor(options: RaftOptions, restored: Restored) {
     const { hardState, membership, applied, base, entries } = restored;
@@ -52,7 +52,7 @@ export class Raft {
     const committed = Math.max(hardState.commit, applied, base.index);
     const last = base.index + entries.length;
     const log = new RaftLog(base, entries, Math.min(committed, last), applied);
-    this.#last = { hardState };
+    this.#hardStates = { last: hardState, writing: [] };
     this.#state = {
       options,
       id: options.id,
@@ -72,6 +72,7 @@ export class Raft {
       pendingChangeIndex: 0,
       applied,
       uncommittedBytes: 0,
+      durableCommit: Math.max(hardState.commit, applied),
       snapshotIndex: base.index,
       snapshotTerm: base.term,
       snapshotMembership: membership,
@@ -105,8 +106,9 @@ export class Raft {
   /** Stands for election now, if it may. A sole voter needs no pre-vote. */
   campaign(): void {
     const raft = this.#state;
-    raft.electionElapsed = 0;
+    // One that may not campaign goes on counting: it must not seem to have a leader still.
     if (raft.role === "leader" || !mayCampaign(raft)) return;
+    raft.electionElapsed = 0;
     campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
   }
 
@@ -135,13 +137,14 @@ export class Raft {
   }
 
   ready(): Ready | undefined {
-    return takeReady(this.#state, this.#last);
+    return takeReady(this.#state, this.#hardStates);
   }
 
   /** Write `id` is durable. The leader's own log counts towards the quorum from now on. */
   persisted(id: number): void {
     const raft = this.#state;
     raft.log.writeDone(id);
+    noteDurable(raft, this.#hardStates, id);
     if (raft.role !== "leader") return;
     raft.progress.get(raft.id)?.acknowledged(raft.log.persisted);
     if (advanceCommit(raft)) broadcastAppend(raft);
@@ -163,8 +166,7 @@ export class Raft {
   applyChange(change: MembershipChange): Membership | undefined {
     const raft = this.#state;
     const membership = applyChange(raft, change);
-    // A leader that voted itself out steps down once the change is committed (section 4.2.2).
-    if (raft.role === "leader" && !isVoter(raft, raft.id)) becomeFollower(raft, raft.term, NONE);
+    if (raft.role === "leader") handOver(raft);
     return membership;
   }
 

@@ -26,40 +26,55 @@ export interface Ready {
   reads: ReadAnswer[];
 }
 
+/** Hard states: the last one handed out, and those on their way to the disk. */
+export interface HardStates {
+  last: HardState;
+  writing: { id: number; commit: number }[];
+}
+
 /** Collects what has come up since the last time; undefined when nothing has. */
-export function takeReady(raft: RaftState, last: { hardState: HardState }): Ready | undefined {
-  const { log } = raft;
-  const changed = hardStateChanged(raft, last.hardState);
-  const mustWrite =
-    log.hasUnwritten || changed || raft.restored || raft.outboxAfterPersist.length > 0;
-  const idle = !mustWrite && raft.outbox.length === 0 && raft.readAnswers.length === 0;
-  if (idle && !log.hasUnapplied) return undefined;
-  let write: Write | undefined;
-  if (mustWrite) {
-    const { id, entries } = log.takeWrite();
-    const { term, vote } = raft;
-    if (changed) last.hardState = { term, vote, commit: log.committed };
-    const hardState = changed ? last.hardState : undefined;
-    write = { id, hardState, entries, snapshot: raft.restored };
-    raft.restored = undefined;
-  }
-  const ready: Ready = {
-    write,
-    messages: raft.outbox,
-    messagesAfterPersist: raft.outboxAfterPersist,
-    committed: log.hasUnapplied ? log.takeCommitted(raft.options.applyBytes_max) : [],
-    reads: raft.readAnswers,
-  };
+export function takeReady(raft: RaftState, states: HardStates): Ready | undefined {
+  let held = 0;
+  // A change of membership takes effect only once this member's disk knows that it is committed:
+  // else it could come back from a crash, under the old membership, to find nobody left who would
+  // elect it.
+  const committed = raft.log.takeCommitted(raft.options.applyBytes_max, ({ change, index }) => {
+    if (!change || index <= raft.durableCommit) return false;
+    held = index;
+    return true;
+  });
+  const write = takeWrite(raft, states, held);
+  const { outbox: messages, outboxAfterPersist: messagesAfterPersist, readAnswers: reads } = raft;
+  const idle = messages.length === 0 && reads.length === 0 && committed.length === 0;
+  if (idle && !write) return undefined;
   raft.outbox = [];
   raft.outboxAfterPersist = [];
   raft.readAnswers = [];
-  return ready;
+  return { write, messages, messagesAfterPersist, committed, reads };
 }
 
 /**
- * Term and vote must be durable before they matter. The commit index rides along: it is a hint
- * only.
+ * Term and vote are written when they change; the commit index rides along, or when a change
+ * needs it.
  */
-function hardStateChanged(raft: RaftState, last: HardState): boolean {
-  return raft.term !== last.term || raft.vote !== last.vote;
+function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): Write | undefined {
+  const { log, term, vote, restored } = raft;
+  const { last } = states;
+  const changed = term !== last.term || vote !== last.vote || commitNeeded > last.commit;
+  const must = log.hasUnwritten || changed || restored || raft.outboxAfterPersist.length > 0;
+  if (!must) return undefined;
+  const { id, entries } = log.takeWrite();
+  if (changed) {
+    states.last = { term, vote, commit: Math.min(log.committed, log.lastIndex) };
+    states.writing.push({ id, commit: states.last.commit });
+  }
+  raft.restored = undefined;
+  return { id, hardState: changed ? states.last : undefined, entries, snapshot: restored };
+}
+
+/** Write `id` is durable, and with it the commit index it carried. */
+export function noteDurable(raft: RaftState, states: HardStates, id: number): void {
+  while (states.writing[0] && states.writing[0].id <= id) {
+    raft.durableCommit = Math.max(raft.durableCommit, states.writing.shift()!.commit);
+  }
 }

@@ -2,7 +2,6 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { SnapshotMessage } from "./message.ts";
 import { switchMembership } from "./reconfigure.ts";
 import { type RaftState, sendAfterPersist } from "./state.ts";
-import { everyMember } from "./membership.ts";
 import type { SnapshotMark } from "./types.ts";
 
 /**
@@ -27,7 +26,6 @@ export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void 
 function restore(raft: RaftState, mark: SnapshotMark): boolean {
   if (mark.index <= raft.log.committed) return false;
   assert(raft.role === "follower", `a ${raft.role} does not take a snapshot`);
-  if (!everyMember(mark.membership).includes(raft.id)) return false;
   if (raft.log.term(mark.index) === mark.term) {
     // The log already has it: only the commit index was behind.
     raft.log.commitTo(mark.index);

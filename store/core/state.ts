@@ -50,6 +50,8 @@ export interface RaftState {
   /** Applied by the state machine, as it reported. */
   applied: number;
   uncommittedBytes: number;
+  /** The commit index that this member's disk knows of. */
+  durableCommit: number;
   /** The newest snapshot that can be sent to a follower, as the state machine reported. */
   snapshotIndex: number;
   snapshotTerm: number;

@@ -1,5 +1,5 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
-import { handleVote, handleVoteReply } from "./election.ts";
+import { commitNews, handleVote, handleVoteReply } from "./election.ts";
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
@@ -44,7 +44,7 @@ function answerLowerTerm(raft: RaftState, message: Message): void {
     const index = 0;
     send(raft, { kind: "append-reply", to, index, reject: false, hintIndex: 0, hintTerm: 0 });
   } else if (message.kind === "vote" && message.pre) {
-    send(raft, { kind: "vote-reply", to, pre: true, granted: false });
+    send(raft, { kind: "vote-reply", to, pre: true, granted: false, ...commitNews(raft) });
   }
 }
 

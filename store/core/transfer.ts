@@ -34,6 +34,20 @@ function startTransfer(raft: RaftState, transferee: MemberId): Refusal | undefin
   return undefined;
 }
 
+/**
+ * A leader that the membership no longer counts as a voter (dissertation section 4.2.2) stays
+ * until a voter with all of its log takes over: stepping down at once could leave the new voters
+ * without the entry that made them so. Tried again each election timeout.
+ */
+export function handOver(raft: RaftState): void {
+  if (isVoter(raft, raft.id)) return;
+  let best: { member: MemberId; match: number } | undefined;
+  for (const [member, { match }] of raft.progress) {
+    if (isVoter(raft, member) && (!best || match > best.match)) best = { member, match };
+  }
+  if (best) startTransfer(raft, best.member);
+}
+
 /** The successor has answered: if it has everything, it may campaign. */
 export function transferIfCaughtUp(raft: RaftState, from: MemberId, progress: Progress): void {
   if (from !== raft.transferee || progress.match !== raft.log.lastIndex) return;

@@ -1,0 +1,171 @@
+import type { Random } from "@raft2kube/std/random.ts";
+import type { Message } from "../message.ts";
+import { Raft, type Restored } from "../raft.ts";
+import type { Ready, Write } from "../ready.ts";
+import type { Entry, HardState, LogBase, MemberId, Membership, SnapshotMark } from "../types.ts";
+
+/** What a member of the test cluster has on its disk: it survives a crash. */
+export interface TestDisk {
+  hardState: HardState;
+  base: LogBase;
+  entries: Entry[];
+  /** The state machine's durable state: everything applied up to `mark`. */
+  mark: SnapshotMark;
+  state: AppliedEntry[];
+}
+
+export interface AppliedEntry {
+  index: number;
+  term: number;
+  command: string;
+}
+
+export interface TestOptions {
+  random: Random;
+  appendBytes_max?: number;
+  inflightAppends_max?: number;
+  electionTicks?: number;
+}
+
+/** A write handed to the disk and not yet durable. */
+interface PendingWrite {
+  write: Write;
+  after: Message[];
+}
+
+/**
+ * A core with a disk that syncs when it is told to, and a state machine that remembers
+ * everything.
+ */
+export class TestMember {
+  readonly id: MemberId;
+  readonly disk: TestDisk;
+  readonly #options: TestOptions;
+  raft: Raft;
+  applied: AppliedEntry[];
+  pending: PendingWrite[] = [];
+  #staged: AppliedEntry[] = [];
+  reads: { readId: number; index: number }[] = [];
+
+  constructor(id: MemberId, membership: Membership, options: TestOptions) {
+    this.id = id;
+    this.#options = options;
+    const base = { index: 0, term: 0 };
+    this.disk = {
+      hardState: { term: 0, vote: 0n, commit: 0 },
+      base,
+      entries: [],
+      mark: { ...base, membership },
+      state: [],
+    };
+    this.applied = [];
+    this.raft = this.#start();
+  }
+
+  #start(): Raft {
+    const { hardState, base, entries, mark, state } = this.disk;
+    this.applied = [...state];
+    this.pending = [];
+    const restored: Restored = {
+      hardState,
+      base,
+      entries: [...entries],
+      applied: mark.index,
+      membership: mark.membership,
+    };
+    return new Raft(
+      {
+        id: this.id,
+        random: this.#options.random,
+        electionTicks: this.#options.electionTicks ?? 10,
+        heartbeatTicks: 1,
+        appendBytes_max: this.#options.appendBytes_max ?? 1_000,
+        inflightAppends_max: this.#options.inflightAppends_max ?? 16,
+        inflightBytes_max: 100_000,
+        uncommittedBytes_max: 100_000,
+        applyBytes_max: 10_000,
+        pendingReads_max: 100,
+      },
+      restored,
+    );
+  }
+
+  /** Stops at once: what was not durable is gone. */
+  crash(): void {
+    this.raft = this.#start();
+  }
+
+  /**
+   * Takes what the core wants done; the write waits for `sync`. Messages to send now are
+   * returned.
+   */
+  process(): Ready | undefined {
+    const ready = this.raft.ready();
+    if (!ready) return undefined;
+    if (ready.write) this.pending.push({ write: ready.write, after: ready.messagesAfterPersist });
+    this.reads.push(...ready.reads);
+    this.#apply(ready.committed);
+    return ready;
+  }
+
+  /** Makes the oldest pending write durable; returns the messages that waited for it. */
+  sync(): Message[] {
+    const next = this.pending.shift();
+    if (!next) return [];
+    this.#writeToDisk(next.write);
+    this.raft.persisted(next.write.id);
+    const others: Message[] = [];
+    for (const message of next.after) {
+      if (message.to === this.id) this.raft.step(message);
+      else others.push(message);
+    }
+    return others;
+  }
+
+  #writeToDisk({ hardState, entries, snapshot }: Write): void {
+    const { disk } = this;
+    if (snapshot) {
+      disk.mark = snapshot;
+      disk.state = this.#staged;
+      disk.base = { index: snapshot.index, term: snapshot.term };
+      disk.entries = [];
+    }
+    for (const entry of entries) {
+      disk.entries.length = entry.index - disk.base.index - 1;
+      disk.entries.push(entry);
+    }
+    if (hardState) disk.hardState = hardState;
+  }
+
+  #apply(entries: Entry[]): void {
+    let bytes = 0;
+    for (const { index, term, data, change } of entries) {
+      bytes += data.length;
+      if (change) this.raft.applyChange(change);
+      this.applied.push({ index, term, command: change ? "(change)" : data.toString() });
+    }
+    const last = entries.at(-1);
+    if (last) this.raft.appliedTo(last.index, bytes);
+  }
+
+  /** Makes the state machine's state durable and cuts the log to it, keeping a tail. */
+  compact(keep: number): void {
+    const last = this.applied.at(-1);
+    // Until a received snapshot is durable, nothing may be built on it.
+    if (!last || this.pending.some(({ write }) => write.snapshot)) return;
+    const { membership } = this.raft.state;
+    this.disk.mark = { index: last.index, term: last.term, membership };
+    this.disk.state = [...this.applied];
+    this.raft.compact(this.disk.mark, keep);
+    const drop = this.raft.state.log.base.index - this.disk.base.index;
+    if (drop <= 0) return;
+    this.disk.entries = this.disk.entries.slice(drop);
+    this.disk.base = this.raft.state.log.base;
+  }
+
+  /** A received state: in use at once, on disk together with the log's record of it. */
+  stage(mark: SnapshotMark, state: AppliedEntry[]): void {
+    this.#staged = state.filter(({ index }) => index <= mark.index);
+    this.applied = [...this.#staged];
+  }
+}
