@@ -1,16 +1,24 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { NodeGraph } from "../authz/node/graph.ts";
-import type { Registry } from "../registry/registry.ts";
+import type { AdmissionContext } from "./context.ts";
 import type { AdmissionPlugin } from "./plugin.ts";
-
-/** What plugins may look at. */
-export interface AdmissionContext {
-  registry: Registry;
-  clock: Clock;
-  graph: NodeGraph;
-}
+import { defaultStorageClass } from "./plugins/default-storage-class.ts";
+import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
+import { nodeRestriction } from "./plugins/node-restriction.ts";
+import { priority } from "./plugins/priority.ts";
+import { serviceAccount } from "./plugins/service-account.ts";
+import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
+import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
 
 /** All plugins in the order in which they run, which is upstream's. */
-export function admissionPlugins(_context: AdmissionContext): AdmissionPlugin[] {
-  return [];
+export function admissionPlugins(context: AdmissionContext): AdmissionPlugin[] {
+  return [
+    namespaceLifecycle(context),
+    serviceAccount(context),
+    nodeRestriction(context),
+    taintNodesByCondition(),
+    priority(context),
+    defaultTolerationSeconds(),
+    storageObjectInUseProtection(),
+    defaultStorageClass(context),
+  ];
 }

@@ -1,0 +1,10 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { NodeGraph } from "../authz/node/graph.ts";
+import type { Registry } from "../registry/registry.ts";
+
+/** What plugins may look at. */
+export interface AdmissionContext {
+  registry: Registry;
+  clock: Clock;
+  graph: NodeGraph;
+}

@@ -1,0 +1,58 @@
+import { forbidden, notFound } from "../../errors/catalog.ts";
+import { ApiError } from "../../errors/api-error.ts";
+import { keyOf } from "../../storage/keys.ts";
+import type { AdmissionContext } from "../context.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+
+interface Namespace extends KubeObject {
+  status?: { phase?: string };
+}
+
+/** Namespaces that the cluster cannot be without. */
+const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
+
+/** Nothing is made in a namespace that is not there, or is going; some namespaces never go. */
+export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
+  const namespaces = context.registry.of("v1", "namespaces");
+  return {
+    name: "NamespaceLifecycle",
+    async admit(request) {
+      const { kind } = request.resource;
+      if (!kind.namespaced || request.operation !== "CREATE") return;
+      if (isReview(request)) return;
+      const cache = await namespaces.cache();
+      const cached = cache.get(keyOf(namespaces.kind, "", request.namespace));
+      // A cache may lag behind a namespace just made: the store has the last word.
+      const namespace = cached?.object<Namespace>()
+        ?? (await namespaces.store.find<Namespace>("", request.namespace));
+      if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
+      if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(request, namespace);
+    },
+    validate(request) {
+      if (request.operation !== "DELETE" || request.resource !== namespaces) return;
+      if (IMMORTAL.has(request.name)) {
+        throw forbidden(namespaces.subject, request.name, "this namespace may not be deleted");
+      }
+    },
+  };
+}
+
+function isReview(request: AdmissionRequest): boolean {
+  return request.resource.kind.storage === undefined;
+}
+
+function terminating(request: AdmissionRequest, namespace: Namespace): ApiError {
+  const { name = "", deletionTimestamp = "" } = namespace.metadata;
+  const error = forbidden(request.resource.subject, request.name,
+    `unable to create new content in namespace ${name} because it is being terminated`);
+  error.status.details = {
+    ...error.status.details,
+    causes: [{
+      reason: "NamespaceTerminating",
+      message: `namespace ${name} is being terminated since ${deletionTimestamp}`,
+      field: "metadata.namespace",
+    }],
+  };
+  return error;
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from "node:fs";
+import { startApiserver } from "@raft2kube/apiserver/main.ts";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { Command } from "commander";
+import { CommandError } from "../terminal.ts";
+import { runPart } from "./run-part.ts";
+
+interface Flags {
+  etcdServers: string;
+  etcdCafile?: string;
+  etcdCertfile?: string;
+  etcdKeyfile?: string;
+  bindAddress: string;
+  securePort: string;
+  advertiseAddress: string;
+  tlsCertFile: string;
+  tlsPrivateKeyFile: string;
+  clientCaFile: string;
+  serviceAccountIssuer: string;
+  serviceAccountSigningKeyFile: string;
+  serviceAccountKeyFile: string[];
+  apiAudiences?: string;
+  serviceClusterIpRange: string;
+  serviceNodePortRange: string;
+  kubeletClientCertificate: string;
+  kubeletClientKey: string;
+  kubeletCertificateAuthority: string;
+}
+
+/** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
+export function command(): Command {
+  return new Command("apiserver")
+    .description("Serve the Kubernetes API from an etcd (kube-apiserver).")
+    .requiredOption("--etcd-servers <urls>", "the store's addresses, comma-separated")
+    .option("--etcd-cafile <file>", "the CA of the store's certificate, PEM")
+    .option("--etcd-certfile <file>", "who we are to the store, PEM")
+    .option("--etcd-keyfile <file>", "its key, PEM")
+    .option("--bind-address <ip>", "where to listen", "127.0.0.1")
+    .option("--secure-port <port>", "the port", "6443")
+    .requiredOption("--advertise-address <ip>", "by which pods and others reach this server")
+    .requiredOption("--tls-cert-file <file>", "the server's certificate, PEM")
+    .requiredOption("--tls-private-key-file <file>", "its key, PEM")
+    .requiredOption("--client-ca-file <file>", "CAs of client certificates, PEM")
+    .requiredOption("--service-account-issuer <url>", "the issuer of service account tokens")
+    .requiredOption("--service-account-signing-key-file <file>", "the key that signs them, PEM")
+    .requiredOption("--service-account-key-file <files...>", "public keys that verify them, PEM")
+    .option("--api-audiences <names>", "audiences of tokens, comma-separated (default the issuer)")
+    .option("--service-cluster-ip-range <cidr>", "addresses of Services", "10.96.0.0/16")
+    .option("--service-node-port-range <from-to>", "node ports of Services", "30000-32767")
+    .requiredOption("--kubelet-client-certificate <file>", "who we are to kubelets, PEM")
+    .requiredOption("--kubelet-client-key <file>", "its key, PEM")
+    .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const etcd = connectEtcd({ endpoints: flags.etcdServers.split(","), ...etcdTls(flags) });
+  try {
+    await runPart("apiserver", () => startApiserver({ etcd, ...optionsOf(flags) }));
+  } finally {
+    await etcd.close();
+  }
+}
+
+function read(path: string): string {
+  return readFileSync(path, "utf8");
+}
+
+function etcdTls(flags: Flags) {
+  const { etcdCafile: ca, etcdCertfile: cert, etcdKeyfile: key } = flags;
+  if (ca === undefined) return {};
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new CommandError("FLAG", "--etcd-certfile and --etcd-keyfile go together");
+  }
+  return {
+    tls: { ca: read(ca), ...(cert && key ? { cert: read(cert), key: read(key) } : {}) },
+  };
+}
+
+function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
+  const port = wholeNumber("--secure-port", flags.securePort);
+  const audiences = flags.apiAudiences?.split(",");
+  return {
+    listen: [{ host: flags.bindAddress, port }],
+    tls: { cert: read(flags.tlsCertFile), key: read(flags.tlsPrivateKeyFile) },
+    clientCa: read(flags.clientCaFile),
+    serviceAccountKey: {
+      privateKey: read(flags.serviceAccountSigningKeyFile),
+      publicKeys: flags.serviceAccountKeyFile.map(read),
+      issuer: flags.serviceAccountIssuer,
+      ...(audiences ? { audiences } : {}),
+    },
+    serviceCidr: flags.serviceClusterIpRange,
+    nodePortRange: portRange(flags.serviceNodePortRange),
+    advertiseAddress: flags.advertiseAddress,
+    advertisePort: port,
+    kubeletClient: {
+      cert: read(flags.kubeletClientCertificate),
+      key: read(flags.kubeletClientKey),
+      ca: read(flags.kubeletCertificateAuthority),
+    },
+  };
+}
+
+function wholeNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new CommandError("FLAG", `${flag}: not a number: ${text}`);
+}
+
+function portRange(text: string): { from: number; to: number } {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
+  const from = Number(match?.[1]);
+  const to = Number(match?.[2]);
+  if (match && from <= to && to <= 65_535) return { from, to };
+  throw new CommandError("FLAG", `--service-node-port-range: not a range of ports: ${text}`);
+}
