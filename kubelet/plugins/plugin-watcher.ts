@@ -35,6 +35,7 @@ class PluginWatcher {
   readonly #options: PluginWatcherOptions;
   readonly #files: FSWatcher;
   #followed: PluginRegistration[] = [];
+  readonly #leaving = new Set<Promise<void>>();
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
   #rescan: Timer | undefined;
@@ -56,6 +57,7 @@ class PluginWatcher {
     this.#rescan?.cancel();
     await this.#scanning;
     await Promise.all(this.#followed.map((one) => one.leave({ deregister: false })));
+    await Promise.all(this.#leaving);
   }
 
   /**
@@ -79,6 +81,17 @@ class PluginWatcher {
     });
   }
 
+  /** Lets go of a plugin without keeping the others waiting: it may hang. */
+  #leave(one: PluginRegistration): Promise<void> {
+    const left = one.leave({ deregister: true }).catch((thrown: unknown) => {
+      const fields = { socket: one.socket.path, error: messageOf(thrown) };
+      log.warn("a plugin could not be deregistered", fields);
+    });
+    this.#leaving.add(left);
+    void left.then(() => this.#leaving.delete(left));
+    return left;
+  }
+
   async #follow(): Promise<void> {
     const { registryDir, handlers, clock } = this.#options;
     try {
@@ -86,9 +99,10 @@ class PluginWatcher {
       const plan = planRegistry(seen, this.#followed.map((one) => one.socket));
       const leaving = this.#followed.filter((one) => plan.leave.includes(one.socket));
       this.#followed = this.#followed.filter((one) => !leaving.includes(one));
-      for (const one of leaving) await one.leave({ deregister: true });
+      const left = new Map(leaving.map((one) => [one.socket.path, this.#leave(one)]));
       for (const socket of plan.follow) {
-        this.#followed.push(new PluginRegistration(socket, handlers, clock));
+        const predecessor = left.get(socket.path);
+        this.#followed.push(new PluginRegistration(socket, handlers, clock, predecessor));
       }
     } catch (thrown) {
       log.error("the plugin registry could not be read", { registryDir, error: messageOf(thrown) });

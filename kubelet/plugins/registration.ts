@@ -27,11 +27,17 @@ export class PluginRegistration {
   readonly #registering: Promise<void>;
   #registered: Plugin | undefined;
 
-  constructor(socket: RegistrySocket, handlers: PluginHandlers, clock: Clock) {
+  /** Begins when `predecessor`, the registration of a socket replaced by this one, was left. */
+  constructor(
+    socket: RegistrySocket,
+    handlers: PluginHandlers,
+    clock: Clock,
+    predecessor: Promise<void> = Promise.resolve(),
+  ) {
     this.socket = socket;
     this.#handlers = handlers;
     this.#clock = clock;
-    this.#registering = this.#register();
+    this.#registering = predecessor.then(() => this.#register());
   }
 
   /**

@@ -25,6 +25,8 @@ export interface CsiPluginOptions {
   nodeName: string;
   drivers: CsiDrivers;
   objects: CsiObjects;
+  /** After this a call counts as failed and the volume is tried again; the driver may still work. */
+  callTimeout_ms?: number;
 }
 
 /**
@@ -104,7 +106,7 @@ async function stage(
         volumeContext: withoutPodInfo(volumeContext),
         secrets,
       },
-      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+      { timeout_ms: timeoutOf(options) },
     ),
   );
   return staging;
@@ -135,7 +137,7 @@ async function publish(
         readonly: plan.readOnly,
         secrets,
       },
-      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+      { timeout_ms: timeoutOf(options) },
     ),
   );
 }
@@ -153,7 +155,7 @@ async function tearDown(
     await call(() =>
       driver.node.nodeUnpublishVolume(
         { volumeId: volumeHandle, targetPath: targetPath(dir) },
-        { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+        { timeout_ms: timeoutOf(options) },
       ),
     );
     if (isMountPoint(targetPath(dir))) {
@@ -179,7 +181,7 @@ async function unstageIfLast(
   await call(() =>
     driver.node.nodeUnstageVolume(
       { volumeId: data.volumeHandle, stagingTargetPath: staging },
-      { timeout_ms: DRIVER_CALL_TIMEOUT_MS },
+      { timeout_ms: timeoutOf(options) },
     ),
   );
   if (isMountPoint(staging)) {
@@ -218,6 +220,10 @@ function requireDriver(drivers: CsiDrivers, name: string): CsiDriver {
     if (!(thrown instanceof CsiDriverMissingError)) throw thrown;
     throw new VolumeError("NotFound", thrown.message, { cause: thrown });
   }
+}
+
+function timeoutOf({ callTimeout_ms = DRIVER_CALL_TIMEOUT_MS }: CsiPluginOptions): number {
+  return callTimeout_ms;
 }
 
 /** Runs a call of the driver; its failure keeps the plugin's own words, as upstream prints them. */

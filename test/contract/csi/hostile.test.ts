@@ -1,0 +1,135 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
+import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
+import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
+import type { VolumePlugin } from "@raft2kube/kubelet/volumes/plugin.ts";
+import { Identity, Node } from "@raft2kube/proto/gen/csi.ts";
+import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const DRIVER = "hostile.example";
+const clock = systemClock();
+
+/** Drivers that hang, crash or speak something else: nothing hangs with them, nothing is lost. */
+describe("a kubelet and a CSI driver that misbehaves", () => {
+  let dir: string;
+  let drivers: CsiDrivers;
+  let plugin: VolumePlugin;
+  let hangs: string | undefined;
+  let calls: string[];
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+
+  beforeEach(async () => {
+    dir = await mkdtemp(path.join(os.tmpdir(), "r2k-hostile-"));
+    hangs = undefined;
+    calls = [];
+    drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
+    closers.push(() => drivers.close());
+    const registryDir = path.join(dir, "registry");
+    const handlers = { CSIPlugin: drivers };
+    const watcher = await startPluginWatcher({ registryDir, handlers, clock });
+    closers.push(() => watcher.close());
+    const metadata = { name: DRIVER };
+    const spec = { attachRequired: false, volumeLifecycleModes: ["Ephemeral" as const] };
+    const objects = { csiDriver: async () => ({ metadata, spec }), secret: async () => ({}) };
+    const options = { rootDir: dir, nodeName: "n", drivers, objects, callTimeout_ms: 300 };
+    plugin = csiPlugin(options);
+  });
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+    await rm(dir, { recursive: true });
+  });
+
+  /** A driver that does nothing, or nothing ever again, when called. */
+  async function startDriver(): Promise<RpcServer> {
+    const answer = (name: string) => async () => {
+      calls.push(name);
+      if (hangs === name) await new Promise(() => {});
+      return {};
+    };
+    const server = await serveGrpc({
+      listen: { path: path.join(dir, "csi.sock") },
+      services: [
+        serve(Identity, {}),
+        serve(Node, {
+          nodeGetInfo: () => ({ nodeId: "n" }),
+          nodeGetCapabilities: () => ({}),
+          nodePublishVolume: answer("publish"),
+          nodeUnpublishVolume: answer("unpublish"),
+        }),
+      ],
+    });
+    const socket = path.join(dir, "csi.sock");
+    const registrationDir = path.join(dir, "registry");
+    const registration = await serveRegistration({ registrationDir, driverName: DRIVER, socket });
+    closers.push(() => registration.close(), () => server.close());
+    await waitFor("registration", () => drivers.list().length === 1, { clock });
+    return server;
+  }
+
+  async function volumeDir(): Promise<string> {
+    const parent = path.join(dir, "pods", "u", "volumes", plugin.name);
+    await mkdir(parent, { recursive: true });
+    return path.join(parent, "v");
+  }
+  const setUp = async () =>
+    plugin.setUp({
+      pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
+      spec: { name: "v", volume: { name: "v", csi: { driver: DRIVER } } },
+      dir: await volumeDir(),
+      fsGroup: undefined,
+      readOnly: false,
+    });
+  const tearDown = async () =>
+    plugin.tearDown({ podUid: "u", volumeName: "v", dir: await volumeDir() });
+
+  it("a call that hangs fails in time, and the volume is still taken away", async () => {
+    await startDriver();
+    hangs = "publish";
+    await expect(setUp()).rejects.toMatchObject({
+      code: "MountFailed",
+      message: expect.stringContaining("code = DeadlineExceeded"),
+    });
+    hangs = "unpublish";
+    await expect(tearDown()).rejects.toMatchObject({ code: "MountFailed" });
+    hangs = undefined;
+    await tearDown();
+    expect(calls).toEqual(["publish", "unpublish", "unpublish"]);
+    await tearDown();
+    expect(calls).toHaveLength(3);
+  });
+
+  it("a driver that is killed in a call: an error now, the volume later", async () => {
+    const server = await startDriver();
+    hangs = "publish";
+    const publishing = setUp();
+    await waitFor("the call", () => calls.includes("publish"), { clock });
+    await Promise.all([
+      expect(publishing).rejects.toMatchObject({ code: "MountFailed" }),
+      server.close(),
+    ]);
+    hangs = undefined;
+    await startDriver();
+    await waitFor("the volume", async () => (await setUp()) !== undefined, { clock });
+    await tearDown();
+  });
+
+  it("garbage on a registration socket does not keep other plugins out", async () => {
+    const garbage: Server = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.end("HTTP/1.1 200 OK\r\n\r\n\0\xff garbage", () => socket.destroy());
+    });
+    const listening = new Promise((resolve) => garbage.once("listening", resolve));
+    garbage.listen(path.join(dir, "registry", "0-garbage.sock"));
+    await listening;
+    closers.push(() => new Promise((resolve) => garbage.close(resolve)));
+    await startDriver();
+    expect(drivers.list().map(({ name }) => name)).toEqual([DRIVER]);
+  });
+});
