@@ -51,21 +51,22 @@ export function defaultService(service: Service): void {
   }
 }
 
-/** `clusterIP` and the first of `clusterIPs` are one thing; a client may give or change either. */
+/** `clusterIP` and the first of `clusterIPs` are one thing, of which older clients know one. */
 export function alignClusterIPs(service: Service, old?: Service): void {
   const { spec } = service;
   const ip = spec.clusterIP ?? "";
-  const ips = spec.clusterIPs ?? [];
   if (old === undefined) {
-    if (ip !== "" && ips.length === 0) spec.clusterIPs = [ip];
-    else if (ip === "" && ips.length > 0) spec.clusterIP = ips[0]!;
+    if (ip !== "" && (spec.clusterIPs ?? []).length === 0) spec.clusterIPs = [ip];
     return;
   }
   const oldIp = old.spec.clusterIP ?? "";
-  const sameList = ips.join() === (old.spec.clusterIPs ?? []).join();
-  if (oldIp !== "" && ip === "" && sameList) delete spec.clusterIPs;
-  else if (oldIp !== ip && sameList) spec.clusterIPs = ip === "" ? [] : [ip];
-  if (spec.clusterIPs?.length === 0) delete spec.clusterIPs;
+  if ((spec.clusterIPs ?? []).length === 0 && ip === oldIp && old.spec.clusterIPs !== undefined) {
+    spec.clusterIPs = [...old.spec.clusterIPs];
+  }
+  const sameList = (spec.clusterIPs ?? []).join() === (old.spec.clusterIPs ?? []).join();
+  if (ip === oldIp || !sameList) return;
+  if (ip === "") delete spec.clusterIPs;
+  else spec.clusterIPs = [ip];
 }
 
 /** The families of the only stack there is. */

@@ -44,8 +44,8 @@ export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
     defaultFamilies(object);
   },
   prepareUpdate(object, old) {
-    alignClusterIPs(object, old);
     keepAllocated(object, old);
+    alignClusterIPs(object, old);
     dropForType(object, old);
     defaultFamilies(object);
   },
