@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  startDeviceManager,
+  type RunningDeviceManager,
+} from "@raft2kube/kubelet/devices/device-manager.ts";
+import { DEVICES_MAX } from "@raft2kube/kubelet/devices/limits.ts";
+import {
+  DevicePlugin,
+  Registration,
+  type DevicePluginMethods,
+} from "@raft2kube/proto/gen/deviceplugin.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { serve, serveGrpc, type Handlers } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const clock = systemClock();
+
+/** Plugins that crash, lie or print garbage: their resource suffers, the node does not. */
+describe("a kubelet and a device plugin that misbehaves", () => {
+  let rootDir: string;
+  let devices: RunningDeviceManager;
+  const closers: (() => Promise<unknown>)[] = [];
+
+  beforeEach(async () => {
+    rootDir = await mkdtemp(path.join(os.tmpdir(), "r2k-bad-device-"));
+    devices = await startDeviceManager({ rootDir, activePods: { list: () => [] }, clock });
+    closers.push(() => devices.close());
+  });
+  afterEach(async () => {
+    // The kubelet first: its streams would hold the plugins' servers open.
+    for (const close of closers.splice(0)) await close();
+    await rm(rootDir, { recursive: true });
+  });
+
+  const pluginDir = () => path.join(rootDir, "device-plugins");
+  async function register(endpoint: string, resourceName: string): Promise<void> {
+    const channel = connectGrpc(`unix://${path.join(pluginDir(), "kubelet.sock")}`);
+    const request = { version: "v1beta1", endpoint, resourceName };
+    await client(channel, Registration).register(request);
+    channel.close();
+  }
+  async function startPlugin(
+    name: string,
+    handlers: Handlers<DevicePluginMethods>,
+    endpoint = `${name}.sock`,
+  ): Promise<void> {
+    const server = await serveGrpc({
+      listen: { path: path.join(pluginDir(), endpoint) },
+      services: [serve(DevicePlugin, handlers)],
+    });
+    closers.push(() => server.close());
+    await register(endpoint, `r2k.dev/${name}`);
+  }
+  async function* healthy(count: number, signal: AbortSignal) {
+    const list = Array.from({ length: count }, (_, i) => ({ ID: `d${i}`, health: "Healthy" }));
+    yield { devices: list };
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  }
+  const allocatable = (name: string, count: number) =>
+    waitFor(
+      `${count} of ${name}`,
+      () => devices.manager.capacity().allocatable[`r2k.dev/${name}`] === String(count),
+      { clock, timeout_ms: 10_000 },
+    );
+  const podWith = (name: string): Pod => ({
+    metadata: { name, uid: name },
+    spec: { containers: [{ name: "c", resources: { limits: { [`r2k.dev/${name}`]: "1" } } }] },
+  });
+  const refusal = (message: string) => ({
+    reason: "UnexpectedAdmissionError",
+    message: expect.stringContaining(message),
+  });
+
+  it("a plugin's refusal or nonsense fails the pod that asked, in its words", async () => {
+    await startPlugin("refuses", {
+      listAndWatch: (_, call) => healthy(1, call.signal),
+      allocate: () => {
+        throw new RpcError(Status.INTERNAL, "the bus is on fire");
+      },
+    });
+    await startPlugin("miscounts", {
+      listAndWatch: (_, call) => healthy(1, call.signal),
+      allocate: () => ({ containerResponses: [{}, {}] }),
+    });
+    await allocatable("refuses", 1);
+    await allocatable("miscounts", 1);
+    const { manager } = devices;
+    await expect(manager.admit(podWith("refuses"))).rejects.toMatchObject(
+      refusal("the bus is on fire"),
+    );
+    await expect(manager.admit(podWith("miscounts"))).rejects.toMatchObject(
+      refusal("2 answers to one request"),
+    );
+  });
+
+  it("garbage, absence and floods leave a resource empty, and others as they are", async () => {
+    const garbage = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      socket.end("\0garbage", () => socket.destroy());
+    });
+    garbage.listen(path.join(pluginDir(), "garbage.sock"));
+    closers.push(() => new Promise((resolve) => garbage.close(resolve)));
+    await register("garbage.sock", "r2k.dev/garbage");
+    await register("absent.sock", "r2k.dev/absent");
+    await startPlugin("floods", {
+      listAndWatch: (_, call) => healthy(DEVICES_MAX + 1, call.signal),
+    });
+    await startPlugin("good", {
+      listAndWatch: (_, call) => healthy(2, call.signal),
+      allocate: () => ({ containerResponses: [{}] }),
+    });
+    await allocatable("good", 2);
+    for (const name of ["garbage", "absent", "floods"]) await allocatable(name, 0);
+    await devices.manager.admit(podWith("good"));
+  });
+
+  it("a second plugin of the same resource takes its place", async () => {
+    await startPlugin("r", { listAndWatch: (_, call) => healthy(1, call.signal) }, "old.sock");
+    await allocatable("r", 1);
+    await startPlugin("r", { listAndWatch: (_, call) => healthy(3, call.signal) }, "new.sock");
+    await allocatable("r", 3);
+  });
+});
