@@ -48,7 +48,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const rooms = {
       discovery: new Discovery(core),
       health: new Health(core, BOOTSTRAP_STEPS),
-      openapi: new OpenApi(core),
+      openapi: new OpenApi(),
     };
     const { listen, tls, clientCa } = options;
     const listener = new Handler(core, routes(core, rooms));

@@ -69,11 +69,11 @@ export class Discovery {
       document = { body, etag };
       this.#documents.set(key, document);
     }
-    context.response.setHeader("vary", "Accept");
     const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     const unchanged = headerOf(context.request, "if-none-match") === document.etag;
     const body = unchanged ? "" : document.body;
-    return { type: "bytes", code: unchanged ? 304 : 200, contentType, body, etag: document.etag };
+    const headers = { etag: document.etag, vary: "Accept" };
+    return { type: "bytes", code: unchanged ? 304 : 200, contentType, body, headers };
   }
 }
 

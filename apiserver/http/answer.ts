@@ -12,12 +12,23 @@ export interface ObjectList {
   items: readonly Buffer[];
 }
 
+/** Bytes ready to send. */
+export interface BytesAnswer {
+  type: "bytes";
+  code: number;
+  contentType: string;
+  body: Buffer | string;
+  /** Set when the body is compressed already; the handler saw to it that the client takes it. */
+  encoding?: "gzip";
+  headers?: Readonly<Record<string, string>>;
+}
+
 /** What a verb has to say; `http/respond.ts` alone turns it into bytes of the type asked for. */
 export type Answer =
   | { type: "object"; code: number; object: KubeObject; kind?: Kind }
   | { type: "list"; list: ObjectList }
   | { type: "watch"; watcher: Watcher; kind: Kind; timeout_ms: number }
-  | { type: "bytes"; code: number; contentType: string; body: Buffer | string; etag?: string }
+  | BytesAnswer
   /** The handler has answered by itself: a tunnel, a stream. */
   | { type: "taken" };
 
@@ -25,10 +36,10 @@ export function objectAnswer(object: KubeObject, kind?: Kind, code = 200): Answe
   return { type: "object", code, object, ...(kind ? { kind } : {}) };
 }
 
-export function textAnswer(code: number, body: string, contentType = "text/plain; charset=utf-8"): Answer {
+export function textAnswer(code: number, body: string, contentType = "text/plain; charset=utf-8"): BytesAnswer {
   return { type: "bytes", code, contentType, body };
 }
 
-export function jsonAnswer(value: unknown, code = 200): Answer {
+export function jsonAnswer(value: unknown, code = 200): BytesAnswer {
   return { type: "bytes", code, contentType: "application/json", body: JSON.stringify(value) };
 }

@@ -4,7 +4,7 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { Status } from "../errors/api-error.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
-import type { Answer, ObjectList } from "./answer.ts";
+import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf } from "./protobuf.ts";
@@ -19,14 +19,14 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     case "taken":
       return;
     case "bytes":
-      return await sendBytes(context, answer.code, answer.contentType, answer.body, answer.etag);
+      return await sendBytes(context, answer);
     case "watch":
       return await streamWatch(context, answer, now);
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
       const body = await encodeList(answer.list, negotiated, transformer(context, kind, negotiated, now));
-      return await sendBytes(context, 200, negotiated.type, body);
+      return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
     }
     case "object": {
       const negotiated = negotiateFor(context, answer.kind);
@@ -34,7 +34,8 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
         ? transformer(context, answer.kind, negotiated, now).one(answer.object)
         : answer.object;
       const body = await encodeObject(object as KubeObject, negotiated);
-      return await sendBytes(context, answer.code, negotiated.type, body);
+      const { code } = answer;
+      return await sendBytes(context, { code, contentType: negotiated.type, body });
     }
   }
 }
@@ -59,7 +60,7 @@ export async function respondStatus(context: RequestContext, status: Status) {
   });
   const retry_s = status.details?.retryAfterSeconds;
   if (retry_s !== undefined) context.response.setHeader("retry-after", String(retry_s));
-  await sendBytes(context, status.code ?? 500, type, body);
+  await sendBytes(context, { code: status.code ?? 500, contentType: type, body });
 }
 
 async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
@@ -103,31 +104,36 @@ function joinList(list: ObjectList): Buffer {
 }
 
 /** Headers, compression and the body, whole; a HEAD gets the headers alone. */
-export async function sendBytes(
-  context: RequestContext, code: number, contentType: string, body: Buffer | string, etag?: string,
-): Promise<void> {
-  const { request, response } = context;
+async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "type">) {
+  const { request, response, warnings, signal } = context;
+  const { code, contentType, body, encoding } = answer;
   let bytes = typeof body === "string" ? Buffer.from(body) : body;
   const headers: Record<string, string | string[]> = {
     "content-type": contentType,
     "cache-control": "no-cache, private",
     "audit-id": context.id,
+    ...answer.headers,
   };
-  if (etag !== undefined) headers["etag"] = etag;
-  if (context.warnings.length > 0) headers["warning"] = context.warnings.map(warningHeader);
-  if (bytes.length >= GZIP_BYTES_MIN && headerOf(request, "accept-encoding").includes("gzip")) {
+  if (warnings.length > 0) headers["warning"] = [...new Set(warnings)].map(warningHeader);
+  if (encoding) headers["content-encoding"] = encoding;
+  else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
     bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
     headers["content-encoding"] = "gzip";
     headers["vary"] = "accept-encoding";
   }
   headers["content-length"] = String(bytes.length);
-  if (context.signal.aborted) return;
+  if (signal.aborted) return;
   response.writeHead(code, headers);
   await new Promise<void>((resolve) => {
-    context.signal.addEventListener("abort", () => resolve(), { once: true });
+    signal.addEventListener("abort", () => resolve(), { once: true });
     if (request.method === "HEAD") response.end(() => resolve());
     else response.end(bytes, () => resolve());
   });
+}
+
+/** Whether compressed bytes may be sent. */
+export function acceptsGzip(context: RequestContext): boolean {
+  return headerOf(context.request, "accept-encoding").includes("gzip");
 }
 
 /** RFC 7234 5.5 with code 299, as upstream writes it. */

@@ -48,7 +48,7 @@ async function servePath(
     case "/.well-known/openid-configuration":
       return jsonAnswer(openidConfiguration(core));
     case "/openid/v1/jwks":
-      return { ...jsonAnswer(openidKeys(core)), contentType: "application/jwk-set+json" } as Answer;
+      return { ...jsonAnswer(openidKeys(core)), contentType: "application/jwk-set+json" };
     default:
       return undefined;
   }

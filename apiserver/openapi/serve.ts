@@ -1,11 +1,69 @@
-import type { Core } from "../core.ts";
-import type { Answer } from "../http/answer.ts";
-import type { RequestContext } from "../http/context.ts";
+import type { Document } from "@raft2kube/api/openapi/documents.ts";
+import { notAcceptable } from "../errors/catalog.ts";
+import { type Answer, type BytesAnswer, jsonAnswer } from "../http/answer.ts";
+import { headerOf, type RequestContext } from "../http/context.ts";
+import { accepts, parseAccept } from "../http/media.ts";
+import { acceptsGzip } from "../http/respond.ts";
 
+/** Gnostic's protobuf, which kubectl up to 1.26 asks for; it has had two spellings. */
+const V2_PROTOBUF = [
+  "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+  "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+const JSON_TYPE = "application/json";
+
+type Documents = typeof import("@raft2kube/api/openapi/documents.ts");
+
+/** `/openapi/v2` and `/openapi/v3`: api's documents, which are made and kept compressed when first asked for. */
 export class OpenApi {
-  constructor(_core: Pick<Core, "registry">) {}
+  #loaded: Promise<Documents> | undefined;
 
-  async serve(_context: RequestContext): Promise<Answer | undefined> {
-    return undefined;
+  /** undefined when the path is none of these. */
+  async serve(context: RequestContext): Promise<Answer | undefined> {
+    const { path } = context.info;
+    if (path !== "/openapi/v2" && path !== "/openapi/v3" && !path.startsWith("/openapi/v3/")) {
+      return undefined;
+    }
+    this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
+    const documents = await this.#loaded;
+    if (path === "/openapi/v2") return version2(documents, context);
+    if (path === "/openapi/v3") return index(documents);
+    const document = documents.openapiV3(path.slice("/openapi/v3/".length));
+    return document && answerOf(documents, context, document, JSON_TYPE);
   }
+}
+
+function version2(documents: Documents, context: RequestContext): Answer {
+  for (const { type } of parseAccept(headerOf(context.request, "accept"))) {
+    if (V2_PROTOBUF.includes(type)) {
+      return answerOf(documents, context, documents.openapiV2Protobuf(), type);
+    }
+    if (accepts(type, JSON_TYPE)) {
+      return answerOf(documents, context, documents.openapiV2(), JSON_TYPE);
+    }
+  }
+  throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
+}
+
+/** Where each group's document is; the hash lets clients keep a document for ever. */
+function index(documents: Documents): Answer {
+  const paths = documents.openapiV3Paths().map((path) => {
+    const hash = documents.openapiV3(path)?.hash ?? "";
+    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }] as const;
+  });
+  return jsonAnswer({ paths: Object.fromEntries(paths) });
+}
+
+function answerOf(
+  documents: Documents, context: RequestContext, document: Document, contentType: string,
+): BytesAnswer {
+  const etag = `"${document.hash}"`;
+  const headers = { etag, vary: "Accept-Encoding, Accept" };
+  if (headerOf(context.request, "if-none-match") === etag) {
+    return { type: "bytes", code: 304, contentType, body: "", headers };
+  }
+  if (acceptsGzip(context)) {
+    return { type: "bytes", code: 200, contentType, body: document.gzip, encoding: "gzip", headers };
+  }
+  return { type: "bytes", code: 200, contentType, body: documents.plainOf(document), headers };
 }
