@@ -19,6 +19,7 @@ export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   readonly storedAs?: GroupVersionKind;
   /** Why writes are answered with a warning: what does not act on the kind yet. */
   readonly notActedOn?: string;
+  readonly deprecated?: string;
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
 }
@@ -93,6 +94,7 @@ export function defineKind<T extends KubeObject>(
       ...definition.selectableFields,
     },
     notActedOn: definition.notActedOn,
+    deprecated: definition.deprecated,
     ...(definition.fromStorage === undefined ? {} : { fromStorage: definition.fromStorage }),
     ...(definition.toStorage === undefined ? {} : { toStorage: definition.toStorage }),
   };

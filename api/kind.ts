@@ -125,6 +125,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   /** Stored, but nothing acts on it: the text of the `Warning:` header answered on writes. */
   readonly notActedOn: string | undefined;
+  /** Text of the `Warning:` header of every answer, reads too, for a kind that is going away. */
+  readonly deprecated: string | undefined;
   /** Rewrites a stored body of `storage.as` into this version and back; absent when they agree. */
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;

@@ -50,6 +50,9 @@ const ADMISSION = "is stored, but admission does not call it yet";
 const DEVICES = "is stored, but devices are not allocated by claims yet";
 const FAIRNESS = "is stored, but requests are not queued by it yet";
 
+/** Kinds that are replaced only by someone who names the version that was read. */
+const CONDITIONAL = /^(admissionregistration|apiextensions|apiregistration)\//;
+
 /** A kind of which only the metadata is checked. */
 function stored<T extends KubeObject>(
   schema: string, what: string, columns?: readonly Column<T>[], generation?: "spec" | "content",
@@ -57,6 +60,7 @@ function stored<T extends KubeObject>(
   const kind = schema.slice(schema.indexOf(".") + 1);
   return defineKind<T>(schema, {
     notActedOn: `${kind} ${what}`,
+    unconditionalUpdate: !CONDITIONAL.test(schema),
     ...(columns === undefined ? {} : { columns }),
     ...(generation === undefined ? {} : { generation }),
   });

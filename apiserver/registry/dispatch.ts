@@ -36,6 +36,7 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (!resource.kind.namespaced && info.namespace !== "" && info.resource !== "namespaces") {
     throw noSuchResource();
   }
+  if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
   const serve = VERBS[info.verb];
   const known: readonly string[] = resource.kind.verbs;

@@ -47,6 +47,7 @@ function endpointsCell(endpoints: Endpoints): string {
 
 export const endpoints: Kind<Endpoints> = defineKind<Endpoints>("core/v1.Endpoints", {
   createOnUpdate: true,
+  deprecated: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   defaults(object) {
     for (const port of (object.subsets ?? []).flatMap((each) => each.ports ?? [])) {
       port.protocol ||= "TCP";

@@ -46,6 +46,7 @@ function validateOrder(
 }
 
 export const limitRange: Kind<LimitRange> = defineKind<LimitRange>("core/v1.LimitRange", {
+  createOnUpdate: true,
   notActedOn: "LimitRange is stored, but not enforced yet",
   defaults: ({ spec }) => spec.limits.forEach(defaultItem),
   validate: ({ spec }) => spec.limits.flatMap((each, index) =>

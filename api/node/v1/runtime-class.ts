@@ -9,6 +9,8 @@ import { dnsLabel } from "../../validation/names.ts";
 import { validateTolerations } from "../../core/v1/pod/validate-scheduling.ts";
 
 export const runtimeClass: Kind<RuntimeClass> = defineKind<RuntimeClass>("node/v1.RuntimeClass", {
+  createOnUpdate: true,
+  unconditionalUpdate: false,
   validate: ({ handler, scheduling }) => [
     ...dnsLabel(handler).map((each) => invalid("handler", handler, each)),
     ...validateLabels(scheduling?.nodeSelector, "scheduling.nodeSelector"),

@@ -27,6 +27,7 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
 export const podDisruptionBudget: Kind<PodDisruptionBudget> =
   defineKind<PodDisruptionBudget>("policy/v1.PodDisruptionBudget", {
     generation: "spec",
+    unconditionalUpdate: false,
     notActedOn: "PodDisruptionBudget is stored, but no controller counts its pods yet",
     validate,
     columns: [

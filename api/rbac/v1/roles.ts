@@ -54,12 +54,14 @@ const createdColumn: Column<KubeObject> = column("Created At",
   (object) => object.metadata.creationTimestamp ?? null, { type: "date" });
 
 export const role: Kind<Role> = defineKind<Role>("rbac/v1.Role", {
+  createOnUpdate: true,
   nameRule: pathSegment,
   validate: (object) => validateRules(object.rules, true),
   columns: [nameColumn, createdColumn],
 });
 
 export const clusterRole: Kind<ClusterRole> = defineKind<ClusterRole>("rbac/v1.ClusterRole", {
+  createOnUpdate: true,
   nameRule: pathSegment,
   validate: (object) => [...validateRules(object.rules, false), ...validateAggregation(object)],
   columns: [nameColumn, createdColumn],

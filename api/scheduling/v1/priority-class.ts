@@ -35,6 +35,7 @@ function validate(object: PriorityClass): FieldError[] {
 
 export const priorityClass: Kind<PriorityClass> =
   defineKind<PriorityClass>("scheduling/v1.PriorityClass", {
+    generation: "content",
     defaults(object) {
       object.preemptionPolicy ??= "PreemptLowerPriority";
     },

@@ -30,6 +30,7 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
 
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
   generation: "spec",
+  unconditionalUpdate: false,
   defaults({ spec }) {
     spec.attachRequired ??= true;
     spec.podInfoOnMount ??= false;
@@ -90,6 +91,7 @@ function validateNodeUpdate(object: CSINode, old: CSINode): FieldError[] {
 }
 
 export const csiNode: Kind<CSINode> = defineKind<CSINode>("storage/v1.CSINode", {
+  unconditionalUpdate: false,
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
   columns: [
@@ -101,6 +103,7 @@ export const csiNode: Kind<CSINode> = defineKind<CSINode>("storage/v1.CSINode", 
 
 export const csiStorageCapacity: Kind<CSIStorageCapacity> =
   defineKind<CSIStorageCapacity>("storage/v1.CSIStorageCapacity", {
+    unconditionalUpdate: false,
     notActedOn: "CSIStorageCapacity is stored, but scheduling does not look at it yet",
     columns: [
       nameColumn,

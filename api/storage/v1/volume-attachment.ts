@@ -27,6 +27,7 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
 
 export const volumeAttachment: Kind<VolumeAttachment> =
   defineKind<VolumeAttachment>("storage/v1.VolumeAttachment", {
+    unconditionalUpdate: false,
     validate,
     validateUpdate: (object, old) => immutable("spec", object.spec, old.spec),
     columns: [

@@ -38,6 +38,7 @@ function portsCell(service: Service): string {
 
 export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
   nameRule: dns1035Label,
+  createOnUpdate: true,
   defaults: defaultService,
   prepareCreate(object) {
     alignClusterIPs(object);
