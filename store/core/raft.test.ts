@@ -1,0 +1,177 @@
+import { seededRandom } from "@raft2kube/std/random.ts";
+import { describe, expect, test } from "vitest";
+import type { Message } from "./message.ts";
+import { initialMembership } from "./membership.ts";
+import { Raft } from "./raft.ts";
+import { TestCluster } from "./testing/cluster.ts";
+import type { Entry } from "./types.ts";
+
+const options = {
+  id: 1n,
+  random: seededRandom(1),
+  electionTicks: 10,
+  heartbeatTicks: 1,
+  appendBytes_max: 1_000,
+  inflightAppends_max: 4,
+  inflightBytes_max: 10_000,
+  uncommittedBytes_max: 100,
+  applyBytes_max: 1_000,
+  pendingReads_max: 2,
+};
+
+function entry(index: number, term: number): Entry {
+  return { index, term, data: Buffer.from(`${index}`), change: undefined };
+}
+
+/** Member 1 of 3 with a log from earlier terms, elected leader of term 3. */
+function electedWithOldLog(): Raft {
+  const raft = new Raft(options, {
+    hardState: { term: 2, vote: 1n, commit: 1 },
+    base: { index: 0, term: 0 },
+    entries: [entry(1, 1), entry(2, 2)],
+    applied: 0,
+    membership: initialMembership([1n, 2n, 3n]),
+  });
+  raft.campaign();
+  const news = { commit: 0, commitTerm: 0 };
+  for (const pre of [true, false]) {
+    drain(raft);
+    raft.step({ kind: "vote-reply", from: 2n, to: 1n, term: 3, pre, granted: true, ...news });
+  }
+  drain(raft);
+  return raft;
+}
+
+/** Does all writes at once; returns the messages. */
+function drain(raft: Raft): Message[] {
+  const messages: Message[] = [];
+  for (let ready = raft.ready(); ready; ready = raft.ready()) {
+    messages.push(...ready.messages);
+    if (ready.write) raft.persisted(ready.write.id);
+    for (const message of ready.messagesAfterPersist) {
+      if (message.to === raft.state.id) raft.step(message);
+    }
+    const last = ready.committed.at(-1);
+    if (last) raft.appliedTo(last.index, 0);
+  }
+  return messages;
+}
+
+function appended(from: bigint, index: number, term: number): Message {
+  const accepted = { reject: false, hintIndex: 0, hintTerm: 0 };
+  return { kind: "append-reply", from, to: 1n, term, index, ...accepted };
+}
+
+describe("Raft section 5.4.2: committing entries of earlier terms", () => {
+  test("copies on a majority do not commit an entry of an earlier term (figure 8)", () => {
+    const raft = electedWithOldLog();
+    expect(raft.isLeader).toBe(true);
+    raft.step(appended(2n, 2, 3));
+    expect(raft.state.log.committed).toBe(1);
+    raft.step(appended(2n, 3, 3));
+    expect(raft.state.log.committed).toBe(3);
+  });
+});
+
+describe("Raft section 5.2: elections", () => {
+  test("a candidate's own vote does not count before it is durable", () => {
+    const cluster = new TestCluster({ random: seededRandom(1) });
+    cluster.addVoters(1);
+    const member = cluster.get(1n);
+    member.raft.campaign();
+    member.process();
+    expect(member.raft.state.role).toBe("candidate");
+    member.sync();
+    expect(member.raft.isLeader).toBe(true);
+  });
+
+  test("a vote is given once in a term", () => {
+    const cluster = new TestCluster({ random: seededRandom(1) });
+    cluster.addVoters(3);
+    const { raft } = cluster.get(3n);
+    const ask = (from: bigint): Message => ({
+      kind: "vote", from, to: 3n, term: 1, pre: false, lastIndex: 0, lastTerm: 0, transfer: false,
+      commit: 0, commitTerm: 0,
+    });
+    raft.step(ask(1n));
+    raft.step(ask(2n));
+    expect(raft.state.vote).toBe(1n);
+    raft.step(ask(1n));
+    const ready = raft.ready()!;
+    expect(ready.messagesAfterPersist.map(({ to }) => to)).toEqual([1n, 1n]);
+    expect(ready.messages).toMatchObject([{ kind: "vote-reply", to: 2n, granted: false }]);
+  });
+});
+
+describe("Dissertation section 10.2.1: writing to the disk in parallel", () => {
+  test("the leader's own entry counts once it is durable, the followers' may come first", () => {
+    const cluster = new TestCluster({ random: seededRandom(1) });
+    cluster.addVoters(3);
+    const leader = cluster.elect();
+    leader.raft.propose([Buffer.from("x")]);
+    const { index } = { index: leader.raft.state.log.lastIndex };
+    const ready = leader.process()!;
+    expect(ready.messages.filter(({ kind }) => kind === "append").length).toBe(2);
+    cluster.post(ready.messages);
+    for (const message of cluster.network.splice(0)) cluster.deliver(message);
+    for (const follower of cluster.members.values()) {
+      if (follower === leader) continue;
+      follower.process();
+      for (const message of follower.sync()) cluster.deliver(message);
+    }
+    expect(leader.raft.state.log.committed).toBe(index);
+    // Committed by the others; applied here only when it is on our disk too.
+    expect(leader.process()!.committed).toEqual([]);
+    leader.sync();
+    expect(leader.process()!.committed.map((each) => each.index)).toEqual([index]);
+  });
+});
+
+describe("bounds", () => {
+  test("proposals beyond the uncommitted bound are refused, one alone is always taken", () => {
+    const raft = electedWithOldLog();
+    expect(raft.propose([Buffer.alloc(200)])).toMatchObject({ index: 4 });
+    expect(raft.propose([Buffer.alloc(1)])).toEqual({ refused: "too-much-uncommitted" });
+  });
+
+  test("reads beyond the bound are refused", () => {
+    const raft = electedWithOldLog();
+    expect([1, 2, 3].map((id) => raft.requestRead(id))).toEqual([
+      undefined,
+      undefined,
+      "too-many-reads",
+    ]);
+  });
+
+  test("the window of appends is bounded, and opens with the answers", () => {
+    const raft = electedWithOldLog();
+    raft.step(appended(2n, 3, 3));
+    drain(raft);
+    const appends = () => drain(raft).filter(({ kind, to }) => kind === "append" && to === 2n);
+    let sent = 0;
+    for (let i = 0; i < 10; i++) {
+      raft.propose([Buffer.from("x")]);
+      sent += appends().length;
+    }
+    expect(sent).toBe(options.inflightAppends_max);
+    raft.step(appended(2n, 7, 3));
+    expect(appends().length).toBeGreaterThan(0);
+  });
+});
+
+describe("S9: dissertation section 4.1 and its correction", () => {
+  test("no change of membership before an entry of the leader's own term is committed", () => {
+    const raft = electedWithOldLog();
+    const change = {
+      steps: [{ action: "add-voter" as const, member: 4n }],
+      transition: "auto" as const,
+      context: Buffer.alloc(0),
+    };
+    expect(raft.proposeChange(change)).toEqual({ refused: "term-not-committed" });
+    raft.step(appended(2n, 3, 3));
+    expect(raft.proposeChange(change)).toEqual({ refused: "membership-pending" });
+    drain(raft);
+    expect(raft.proposeChange(change)).toMatchObject({ index: 4 });
+    expect(raft.proposeChange(change)).toEqual({ refused: "membership-pending" });
+  });
+});
