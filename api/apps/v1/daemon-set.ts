@@ -1,6 +1,7 @@
 /** DaemonSet: one pod on every node that it selects. */
 import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
 import { ageColumn, column, mapCell, nameColumn } from "../../columns.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
@@ -52,6 +53,7 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
 
 export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonSet", {
   generation: "spec",
+  warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "DaemonSet is stored, but no controller makes its pods yet",
   defaults,
   validate: ({ spec }) => [

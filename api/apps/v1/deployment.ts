@@ -2,6 +2,7 @@
 import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
@@ -86,6 +87,7 @@ function validateStatus(object: Deployment): FieldError[] {
 
 export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Deployment", {
   generation: "spec",
+  warnings: (object) => templateWarnings(object.spec.template),
   defaults,
   validate,
   validateUpdate: (object, old) =>

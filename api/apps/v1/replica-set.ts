@@ -2,6 +2,7 @@
 import type { ReplicaSet } from "../../gen/apps/v1.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, nameColumn } from "../../columns.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
@@ -32,6 +33,7 @@ function validateStatus(object: ReplicaSet): FieldError[] {
 
 export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.ReplicaSet", {
   generation: "spec",
+  warnings: (object) => templateWarnings(object.spec.template),
   defaults({ spec }) {
     spec.template ??= {};
     defaultTemplate(spec.template);

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
@@ -96,6 +97,7 @@ function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
 
 export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
   generation: "spec",
+  warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "StatefulSet is stored, but no controller makes its pods yet",
   defaults,
   validate,

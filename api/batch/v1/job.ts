@@ -3,6 +3,7 @@ import type { Job, JobSpec } from "../../gen/batch/v1.ts";
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { humanDuration } from "../../human-duration.ts";
@@ -131,6 +132,7 @@ function durationCell({ status }: Job, now_ms: number): string {
 
 export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
   generation: "spec",
+  warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "Job is stored, but no controller runs its pods yet",
   defaults(object) {
     defaultJobSpec(object.spec);

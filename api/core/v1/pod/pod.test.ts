@@ -128,6 +128,20 @@ describe("validation", () => {
   });
 });
 
+describe("warnings", () => {
+  it("name what is probably not meant", () => {
+    const object = made({
+      containers: [{ ...image, env: [{ name: "A", value: "1" }, { name: "A", value: "2" }] }],
+      volumes: [{ name: "v", rbd: { image: "i", monitors: ["m"] } }],
+    });
+    expect(pod.strategy.warnings(object)).toEqual([
+      "spec.volumes[0].rbd: deprecated in v1.28, non-functional in v1.31+",
+      'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when ' +
+        "using apply",
+    ]);
+  });
+});
+
 describe("updates", () => {
   const old = made({ containers: [image] }, { resourceVersion: "1" });
 

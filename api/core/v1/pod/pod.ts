@@ -13,6 +13,7 @@ import { validatePodSpec } from "./validate-spec.ts";
 import {
   validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate,
 } from "./validate-update.ts";
+import { podWarnings } from "./warnings.ts";
 
 /** A new pod is Pending; one with scheduling gates says so at once. */
 function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
@@ -66,6 +67,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   },
   validate: (object) => validatePodSpec(object.spec, "spec", true),
   validateUpdate: validatePodUpdate,
+  warnings: (object) => podWarnings(object.spec, "spec"),
   gracePeriod_s,
   status: {
     prepareUpdate(object, old) {
