@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -10,6 +11,7 @@ import { ExitWatcher } from "./container/exit-watcher.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { imageService } from "./cri/image-service.ts";
 import { runtimeService } from "./cri/runtime-service.ts";
+import { RuntimeError } from "./errors.ts";
 import { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
 import { ImageStore } from "./image/store.ts";
@@ -93,20 +95,37 @@ function buildRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
-/**
- * Serves CRI v1. Containers that an earlier run left are found again before the socket opens.
- * Rejects when the machine lacks something, naming it.
- */
-export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHandle> {
-  const runtime = buildRuntime(options);
-  const { paths } = runtime;
+/** Only one runtime may use a folder: two would each take the other's containers for leftovers. */
+function lockOrThrow(root: string): FileLock {
+  const file = path.join(root, "lock");
+  const lock = tryLock(file);
+  if (lock) return lock;
+  throw new RuntimeError("failed-precondition", `another runtime uses ${root}`, {
+    remedy: `find it by: fuser ${file}`,
+  });
+}
+
+/** Takes what the runtime needs, each thing with its release put on `held`. */
+async function open(
+  runtime: Runtime,
+  options: RuntimeOptions,
+  held: AsyncDisposableStack,
+): Promise<void> {
+  const { paths, exits, streaming } = runtime;
   await mkdir(paths.root, { recursive: true, mode: 0o711 });
   await mkdir(paths.state, { recursive: true, mode: 0o711 });
-  if (options.ociRuntime.kind === "crun") takeHybridControllers(paths.cgroupV1);
-  await runtime.exits.open(runtime);
+  held.use(lockOrThrow(paths.root));
+  if (options.ociRuntime.kind === "crun") {
+    takeHybridControllers(paths.cgroupV1);
+    held.defer(() => giveBackHybridControllers(paths.cgroupV1));
+  }
+  held.defer(() => runtime.serial.idle());
+  await exits.open(runtime);
+  held.defer(() => exits.close());
   await runtime.images.open();
   await reconcile(runtime);
-  await runtime.streaming.open();
+  await streaming.open();
+  held.defer(() => streaming.close());
   const server = await serveGrpc({
     services: [
       serve(RuntimeService, runtimeService(runtime)),
@@ -114,18 +133,28 @@ export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHand
     ],
     listen: { path: options.socket },
   });
+  held.defer(() => server.close());
+}
+
+/**
+ * Serves CRI v1. Containers that an earlier run left are found again before the socket opens.
+ * Rejects when the machine lacks something, naming it; nothing is held then.
+ */
+export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHandle> {
+  const runtime = buildRuntime(options);
+  const held = new AsyncDisposableStack();
+  try {
+    await open(runtime, options, held);
+  } catch (error) {
+    await held.disposeAsync();
+    throw error;
+  }
   return {
     images: runtime.images,
     async removePods() {
       const ids = runtime.sandboxes.values().map(({ id }) => id);
       await Promise.all(ids.map((id) => removePodSandbox(runtime, id)));
     },
-    async close() {
-      await server.close();
-      await runtime.streaming.close();
-      runtime.exits.close();
-      await runtime.serial.idle();
-      giveBackHybridControllers(paths.cgroupV1);
-    },
+    close: () => held.disposeAsync(),
   };
 }

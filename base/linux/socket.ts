@@ -1,5 +1,6 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
 
@@ -7,6 +8,8 @@ const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
 const SOCK = { STREAM: 1, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
 const O_CLOEXEC = SOCK.CLOEXEC;
+/** open(2): a descriptor of the place, not of the content. */
+const O_PATH = 0o10000000;
 /** sun_path, with the zero byte at its end (unix(7)). */
 const UNIX_PATH_BYTES = 108;
 
@@ -42,12 +45,28 @@ export function adoptDescriptor(fd: number): Socket {
   return socket;
 }
 
+/**
+ * Calls `use` with a path to the same socket that the kernel takes: a long one is named through its
+ * folder's descriptor.
+ */
+function withShortPath<T>(path: string, use: (path: string) => T): T {
+  if (Buffer.byteLength(path) < UNIX_PATH_BYTES) return use(path);
+  const folder = openSync(dirname(path), O_PATH | O_CLOEXEC);
+  try {
+    return use(`/proc/self/fd/${folder}/${basename(path)}`);
+  } finally {
+    closeSync(folder);
+  }
+}
+
 /** Connects to a Unix socket that keeps packets apart (SOCK_SEQPACKET), which Node cannot. */
 export function connectSeqpacket(path: string): Socket {
   const fd = check("socket", libc.socket(AF.UNIX, SOCK.SEQPACKET | OPEN, 0), path);
   try {
-    const address = unixAddress(path);
-    check("connect", libc.connect(fd, address, address.length), path);
+    withShortPath(path, (short) => {
+      const address = unixAddress(short);
+      check("connect", libc.connect(fd, address, address.length), path);
+    });
   } catch (error) {
     closeSync(fd);
     throw error;

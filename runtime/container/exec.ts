@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
 import { identify, signal } from "../process-identity.ts";
@@ -45,6 +46,15 @@ function waitForExit(child: ChildProcess, log: string): Promise<number> {
   });
 }
 
+async function readPid(file: string): Promise<number | undefined> {
+  try {
+    return Number(await readFile(file, "utf8")) || undefined;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
 /** Starts a command in a running container. */
 export async function startExec(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
   const record = runtime.containers.get(id);
@@ -73,8 +83,8 @@ export async function startExec(runtime: Runtime, id: string, request: ExecReque
     child,
     exited,
     async kill() {
-      const pid = Number(await readFile(files.pid, "utf8").catch(() => ""));
-      const target = pid > 0 ? identify(pid) : undefined;
+      const pid = await readPid(files.pid);
+      const target = pid === undefined ? undefined : identify(pid);
       if (target) signal(target, "SIGKILL");
       else child.kill("SIGKILL");
     },

@@ -10,6 +10,8 @@ const RST_PROTOCOL_ERROR = 1;
 const RST_INVALID_STREAM = 2;
 const RST_REFUSED_STREAM = 3;
 const RST_CANCEL = 5;
+/** What the draft asks of every reply (section 3.2.2); Kubernetes' own ends send and read nothing. */
+const REPLY_HEADERS: SpdyHeaders = { ":status": "200", ":version": "HTTP/1.1" };
 /** 31 bits of stream id; the first bit is reserved. */
 const ID_MASK = 0x7fffffff;
 
@@ -75,7 +77,7 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   sendReply(id: number): void {
-    void this.#sendHeaders(FrameType.synReply, id, {}, 4);
+    void this.#sendHeaders(FrameType.synReply, id, REPLY_HEADERS, 4);
   }
 
   sendReset(id: number): void {

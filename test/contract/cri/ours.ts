@@ -42,9 +42,9 @@ export function ours(kind: "crun" | "runc"): Implementation {
           handle = await startRuntime(options);
         },
         async close() {
-          channel.close();
           await handle.removePods();
           await handle.close();
+          channel.close();
         },
       };
     },

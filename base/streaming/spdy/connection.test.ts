@@ -1,0 +1,141 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SpdyConnection } from "./connection.ts";
+import { controlFrame, dataHeader, FrameType } from "./frames.ts";
+import type { SpdyStream } from "./stream.ts";
+
+let server: Server;
+let sockets: Socket[];
+
+/** Two ends of a TCP connection on loopback. */
+async function pair(): Promise<[near: Socket, far: Socket]> {
+  const arrived = once(server, "connection");
+  const near = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [far] = (await arrived) as [Socket];
+  sockets.push(near, far);
+  return [near, far];
+}
+
+beforeEach(async () => {
+  sockets = [];
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
+
+const echo = (stream: SpdyStream) => {
+  stream.reply();
+  stream.on("error", () => stream.destroy());
+  stream.pipe(stream);
+};
+
+describe("SPDY connections", () => {
+  test("headers, data and ends pass on many streams", async () => {
+    const [near, far] = await pair();
+    const seen: string[] = [];
+    const served = new SpdyConnection(far, {
+      role: "server",
+      onStream(stream) {
+        seen.push(stream.headers["streamtype"]!);
+        echo(stream);
+      },
+    });
+    const client = new SpdyConnection(near, { role: "client", onStream: () => undefined });
+    const types = ["error", "stdin", "stdout", "a type of some length"];
+    const streams = await Promise.all(types.map((streamtype) => client.open({ streamtype })));
+    const bodies = streams.map((stream, index) => {
+      stream.end("x".repeat(index * 100_000));
+      return text(stream);
+    });
+    expect((await Promise.all(bodies)).map((body) => body.length)).toEqual([
+      0, 100_000, 200_000, 300_000,
+    ]);
+    expect(seen).toEqual(types);
+    client.end();
+    expect(await served.closed).toBeUndefined();
+  });
+
+  test("a stream of a library's client is served, flow control and all", async () => {
+    const [near, far] = await pair();
+    new SpdyConnection(far, { role: "server", onStream: echo });
+    // The peer, as it stands in the wild; it has no types.
+    const { default: transport } = (await import("spdy-transport" as string)) as {
+      default: { connection: { create(socket: Socket, options: object): PeerConnection } };
+    };
+    const peer = transport.connection.create(near, {
+      protocol: "spdy", isServer: false, windowSize: 1 << 20,
+    });
+    peer.start(3.1);
+    const size = 300_000;
+    const body = await new Promise<string>((resolve, reject) => {
+      peer.request({ method: "POST", path: "/", headers: {} }, (error, stream) => {
+        if (error) return reject(error);
+        text(stream).then(resolve, reject);
+        stream.end("y".repeat(size));
+      });
+    });
+    expect(body.length).toBe(size);
+    peer.on("error", () => undefined);
+  });
+
+  test("a slow reader holds the sender back", async () => {
+    const [near, far] = await pair();
+    let stream: SpdyStream | undefined;
+    const opened = new Promise<void>((resolve) => {
+      new SpdyConnection(far, {
+        role: "server",
+        onStream(arrived) {
+          stream = arrived;
+          arrived.on("error", () => arrived.destroy());
+          resolve();
+        },
+      });
+    });
+    const client = new SpdyConnection(near, { role: "client", onStream: () => undefined });
+    const sending = await client.open({});
+    await opened;
+    const total = 64 << 20;
+    let accepted = 0;
+    const write = () => {
+      while (accepted < total) {
+        accepted += 1 << 20;
+        if (!sending.write(Buffer.alloc(1 << 20))) return void sending.once("drain", write);
+      }
+      sending.end();
+    };
+    write();
+    let received = 0;
+    for await (const chunk of stream!) {
+      if (received === 0) expect(accepted).toBeLessThan(total);
+      received += (chunk as Buffer).length;
+    }
+    expect(received).toBe(total);
+  });
+
+  test.each([
+    ["a frame that is too big", dataHeader(1, 0xffffff, false)],
+    ["another version", Buffer.from([0x80, 2, 0, 1, 0, 0, 0, 0])],
+    ["headers that are no zlib", controlFrame(FrameType.synStream, 0, Buffer.alloc(40, 1))],
+    ["a control frame that is cut short", controlFrame(FrameType.ping, 0, Buffer.alloc(2))],
+  ])("%s ends the connection, not the process", async (_, bytes) => {
+    const [near, far] = await pair();
+    const served = new SpdyConnection(far, { role: "server", onStream: echo });
+    near.resume();
+    near.write(bytes);
+    expect(await served.closed).toBeInstanceOf(Error);
+  });
+});
+
+interface PeerConnection {
+  start(version: number): void;
+  on(event: "error", listener: () => void): void;
+  request(
+    what: object,
+    done: (error: Error | null, stream: import("node:stream").Duplex) => void,
+  ): void;
+}

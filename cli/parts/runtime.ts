@@ -1,0 +1,91 @@
+import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
+import { startRuntime } from "@raft2kube/runtime/main.ts";
+import type { OciProgram } from "@raft2kube/runtime/oci/runtime.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import { findProgram } from "../preflight/programs.ts";
+import { CommandError } from "../terminal.ts";
+import { runPart } from "./run-part.ts";
+import { unixPath } from "./unix-path.ts";
+
+interface Flags {
+  listen: string;
+  root: string;
+  state: string;
+  cniConfDir: string;
+  cniBinDir: string;
+  cgroupParent: string;
+  ociRuntime: string;
+  conmon: string;
+  pause: string;
+  registry: string[];
+  demoImages?: boolean;
+}
+
+/** `r2k runtime`: the CRI runtime alone. */
+export function command(): Command {
+  const gather = (value: string, earlier: string[]) => [...earlier, value];
+  return new Command("runtime")
+    .description("Run the container runtime: CRI v1 on a Unix socket.")
+    .requiredOption("--listen <socket>", "unix:///path of the CRI socket")
+    .option("--root <dir>", "images and containers, kept", "/var/lib/r2k/runtime")
+    .option("--state <dir>", "what ends with the machine's run", "/run/r2k/runtime")
+    .option("--cni-conf-dir <dir>", "the pods' network", "/etc/cni/net.d")
+    .option("--cni-bin-dir <dirs>", "CNI plugins, separated by colons", "/opt/cni/bin")
+    .option("--cgroup-parent <path>", "for pods whose kubelet names none", "/r2k/pods")
+    .option("--oci-runtime <program>", "crun or runc", "crun")
+    .option("--conmon <program>", "the container monitor", "conmon")
+    .option("--pause <program>", "a pod's first process: catatonit", "catatonit")
+    .option("--registry <domain=url>", "where a registry really is; repeatable", gather, [])
+    .option("--demo-images", "build the images of the demo at start")
+    .action(run);
+}
+
+async function program(flag: string, name: string): Promise<string> {
+  const found = await findProgram(name);
+  if (found) return found;
+  const remedy = `install ${name}`;
+  throw new CommandError("FLAG", `${flag}: there is no program ${name}`, { remedy });
+}
+
+async function ociProgram(name: string): Promise<OciProgram> {
+  const kind = /(?:^|\/)(crun|runc)$/.exec(name)?.[1];
+  if (kind !== "crun" && kind !== "runc") {
+    throw new CommandError("FLAG", `--oci-runtime: neither crun nor runc: ${name}`);
+  }
+  return { kind, path: await program("--oci-runtime", name) };
+}
+
+function registriesOf(flags: string[]): Record<string, string> {
+  const pairs = flags.map((flag) => {
+    const [, domain, url] = /^([^=]+)=(https?:\/\/.+)$/.exec(flag) ?? [];
+    if (domain && url) return [domain, url] as const;
+    throw new CommandError("FLAG", `--registry: not DOMAIN=http(s)://...: ${flag}`);
+  });
+  return Object.fromEntries(pairs);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const pausePath = await program("--pause", flags.pause);
+  const options = {
+    socket: unixPath("--listen", flags.listen),
+    rootDir: flags.root,
+    stateDir: flags.state,
+    cniConfDir: flags.cniConfDir,
+    cniBinDirs: flags.cniBinDir.split(":"),
+    cgroupParent: flags.cgroupParent,
+    ociRuntime: await ociProgram(flags.ociRuntime),
+    conmon: await program("--conmon", flags.conmon),
+    pausePath,
+    registries: registriesOf(flags.registry),
+    clock: systemClock(),
+  };
+  await runPart("runtime", async () => {
+    const runtime = await startRuntime(options);
+    if (flags.demoImages) {
+      const busybox = await program("--demo-images", "busybox");
+      await buildDemoImages(runtime.images, { busybox, init: pausePath });
+    }
+    return runtime;
+  });
+}
