@@ -24,3 +24,12 @@ export const DELETIONS_AT_ONCE = 16;
 /** Life of a controller's token, and the share of it after which a new one is asked for. */
 export const TOKEN_LIFETIME_S = 3_600;
 export const TOKEN_RENEW_SHARE = 0.8;
+
+/** How soon a namespace that is not empty yet is looked at again: its pods take time to end. */
+export const NAMESPACE_LOOK_MS = 1_000;
+
+/** How often the garbage collector asks which resources there are. */
+export const DISCOVERY_MS = 30_000;
+
+/** Uids of owners known to be gone, so that not every dependent asks the server for them. */
+export const ABSENT_OWNERS_MAX = 10_000;

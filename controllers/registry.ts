@@ -2,6 +2,8 @@ import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
 import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
+import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
+import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
 import { startRootCa } from "./rootca/rootca.ts";
@@ -9,6 +11,7 @@ import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
 
 /** All controllers, under upstream's names. */
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {
+  "namespace-controller": startNamespaces,
   "serviceaccount-controller": startServiceAccounts,
   "root-ca-certificate-publisher-controller": startRootCa,
   "node-ipam-controller": startNodeIpam,
@@ -16,4 +19,6 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "replicaset-controller": startReplicaSets,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
+  // Last: it shares the informers of whole objects that the others have asked for.
+  "garbage-collector-controller": startGarbageCollector,
 };

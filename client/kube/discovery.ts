@@ -1,0 +1,53 @@
+import type { ResourceType } from "./resource.ts";
+import type { KubeClient } from "./rest.ts";
+
+/** A resource that a server offers. */
+export interface DiscoveredResource extends ResourceType {
+  readonly kind: string;
+  readonly verbs: readonly string[];
+}
+
+interface GroupDiscoveryList {
+  items?: {
+    metadata?: { name?: string };
+    versions?: {
+      version: string;
+      resources?: {
+        resource: string;
+        scope: string;
+        verbs: string[];
+        responseKind?: { group?: string; version?: string; kind: string };
+      }[];
+    }[];
+  }[];
+}
+
+const AGGREGATED =
+  "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
+/** What a server offers, in each group the preferred version of a resource only. */
+export async function discover(client: KubeClient): Promise<DiscoveredResource[]> {
+  const documents = await Promise.all(
+    ["/api", "/apis"].map((path) => {
+      return client.request<GroupDiscoveryList>({ method: "GET", path, accept: AGGREGATED });
+    }),
+  );
+  const found = new Map<string, DiscoveredResource>();
+  for (const { metadata, versions = [] } of documents.flatMap(({ items = [] }) => items)) {
+    const group = metadata?.name ?? "";
+    for (const { version, resources = [] } of versions) {
+      for (const { resource: plural, scope, verbs, responseKind } of resources) {
+        const key = `${group}/${plural}`;
+        if (found.has(key) || !responseKind) continue;
+        const namespaced = scope === "Namespaced";
+        found.set(key, { group, version, plural, namespaced, kind: responseKind.kind, verbs });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** Whether a resource can do all of these. */
+export function canDo(resource: DiscoveredResource, ...verbs: string[]): boolean {
+  return verbs.every((verb) => resource.verbs.includes(verb));
+}

@@ -1,0 +1,124 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
+import { describe, expect, test } from "vitest";
+import { OwnerGraph } from "./graph.ts";
+import { type OwnerState, planItem } from "./plan.ts";
+
+function owner(uid: string, blockOwnerDeletion = false): OwnerReference {
+  return { apiVersion: "apps/v1", kind: "ReplicaSet", name: uid, uid, blockOwnerDeletion };
+}
+
+interface Shape {
+  owners?: OwnerReference[];
+  finalizers?: string[];
+  deleting?: boolean;
+}
+
+function object(uid: string, { owners, finalizers, deleting }: Shape = {}): KubeObject {
+  const metadata: KubeObject["metadata"] = { name: uid, namespace: "ns", uid };
+  if (owners) metadata.ownerReferences = owners;
+  if (finalizers) metadata.finalizers = finalizers;
+  if (deleting) metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
+  return { metadata };
+}
+
+describe("planItem", () => {
+  const states = (map: Record<string, OwnerState>) => (reference: OwnerReference) =>
+    map[reference.uid] ?? "solid";
+  const two = object("x", { owners: [owner("a"), owner("b")] });
+  test.each<[string, KubeObject, Record<string, OwnerState>, boolean, unknown]>([
+    ["no owners", object("x"), {}, false, { do: "keep" }],
+    ["all owners live", two, {}, false, { do: "keep" }],
+    ["one lives on", two, { a: "absent" }, false, { do: "drop-owners", keep: [owner("b")] }],
+    [
+      "one lives on, one waits",
+      two,
+      { a: "waiting" },
+      true,
+      { do: "drop-owners", keep: [owner("b")] },
+    ],
+    [
+      "all gone",
+      two,
+      { a: "absent", b: "absent" },
+      true,
+      { do: "delete", propagation: "Background" },
+    ],
+    [
+      "waited for, with dependents",
+      two,
+      { a: "waiting", b: "absent" },
+      true,
+      { do: "delete", propagation: "Foreground" },
+    ],
+    [
+      "waited for, without dependents",
+      two,
+      { a: "waiting", b: "waiting" },
+      false,
+      { do: "delete", propagation: "Background" },
+    ],
+    [
+      "its own finalizer decides",
+      object("x", { owners: [owner("a")], finalizers: ["orphan"] }),
+      { a: "absent" },
+      false,
+      { do: "delete", propagation: "Orphan" },
+    ],
+    [
+      "already being deleted",
+      object("x", { owners: [owner("a")], deleting: true }),
+      { a: "absent" },
+      false,
+      { do: "keep" },
+    ],
+  ])("%s", (_name, item, owners, hasDependents, expected) => {
+    expect(planItem(item, states(owners), hasDependents)).toEqual(expected);
+  });
+});
+
+describe("OwnerGraph", () => {
+  test("a dependent whose owner is unknown is looked at; one whose owner lives is not", () => {
+    const graph = new OwnerGraph();
+    expect(graph.put(PODS, object("p1", { owners: [owner("rs")] })).inspect).toEqual(["p1"]);
+    graph.put(REPLICA_SETS, object("rs"));
+    expect(graph.put(PODS, object("p2", { owners: [owner("rs")] })).inspect).toEqual([]);
+    const both = graph.dependentsOf("rs").map((node) => node.uid);
+    expect(both).toEqual(["p1", "p2"]);
+  });
+
+  test("when an owner goes, its dependents are looked at, known or not", () => {
+    const graph = new OwnerGraph();
+    graph.put(PODS, object("p1", { owners: [owner("rs")] }));
+    expect(graph.remove("rs").inspect).toEqual(["p1"]);
+    graph.remove("p1");
+    expect(graph.remove("rs").inspect).toEqual([]);
+    expect(graph.size).toBe(0);
+  });
+
+  test("an owner that begins to wait has its dependents looked at, once", () => {
+    const graph = new OwnerGraph();
+    graph.put(REPLICA_SETS, object("rs"));
+    graph.put(PODS, object("p1", { owners: [owner("rs", true)] }));
+    const waiting = { finalizers: ["foregroundDeletion"], deleting: true };
+    expect(graph.put(REPLICA_SETS, object("rs", waiting)).inspect).toEqual(["rs", "p1"]);
+    expect(graph.put(REPLICA_SETS, object("rs", waiting)).inspect).toEqual(["rs"]);
+    expect(graph.remove("p1").inspect).toEqual(["rs"]);
+  });
+
+  test("an owner waits no more for a dependent that lets go of it", () => {
+    const graph = new OwnerGraph();
+    const waiting = { finalizers: ["foregroundDeletion"], deleting: true };
+    graph.put(REPLICA_SETS, object("rs", waiting));
+    graph.put(PODS, object("p1", { owners: [owner("rs", true)] }));
+    expect(graph.put(PODS, object("p1")).inspect).toEqual(["rs"]);
+  });
+
+  test("orphaning is asked for by the owner's finalizer", () => {
+    const graph = new OwnerGraph();
+    const work = graph.put(REPLICA_SETS, object("rs", { finalizers: ["orphan"], deleting: true }));
+    expect(work.orphan).toEqual(["rs"]);
+    expect(graph.put(REPLICA_SETS, object("rs2", { finalizers: ["orphan"] })).orphan).toEqual([]);
+  });
+});

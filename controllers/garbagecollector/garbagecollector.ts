@@ -1,0 +1,141 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/resource.ts";
+import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { DISCOVERY_MS } from "../limits.ts";
+import { type GraphWork, OwnerGraph } from "./graph.ts";
+import { inspect, orphanDependents } from "./reconcile.ts";
+import { OwnerServer } from "./server.ts";
+
+const ACCOUNT = "generic-garbage-collector";
+const WORKERS = 8;
+
+/** Not owned and not owning, and many. */
+const IGNORED = new Set(["events", "events.events.k8s.io"]);
+
+interface Followed {
+  resource: DiscoveredResource;
+  informer: Informer<KubeObject>;
+  unhandle: () => void;
+}
+
+/** Deletes what no owner keeps, and carries out foreground and orphaning deletions. */
+export function startGarbageCollector(context: ControllerContext): Running {
+  const collector = new GarbageCollector(context);
+  return { close: () => collector.close() };
+}
+
+class GarbageCollector {
+  readonly #context: ControllerContext;
+  readonly #graph = new OwnerGraph();
+  readonly #server: OwnerServer;
+  readonly #inspectQueue: WorkQueue;
+  readonly #orphanQueue: WorkQueue;
+  readonly #followed = new Map<string, Followed>();
+  readonly #end = new AbortController();
+  readonly #running: Promise<void>[];
+  #working: Promise<void> | undefined;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#server = new OwnerServer(context.client(ACCOUNT));
+    this.#inspectQueue = new WorkQueue({ clock: context.clock });
+    this.#orphanQueue = new WorkQueue({ clock: context.clock });
+    this.#running = [this.#followResources()];
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    this.#inspectQueue.close();
+    this.#orphanQueue.close();
+    await Promise.all([...this.#running, this.#working]);
+  }
+
+  /** Asks again and again which resources there are: custom ones come and go. */
+  async #followResources(): Promise<void> {
+    const { clock, informers } = this.#context;
+    const log = logger(ACCOUNT);
+    while (!this.#end.signal.aborted) {
+      let pause_ms = DISCOVERY_MS;
+      try {
+        this.#setResources(await discover(informers.client));
+        this.#working ??= this.#workWhenSynced();
+      } catch (thrown) {
+        log.warn("discovery failed", { error: messageOf(thrown) });
+        pause_ms = 1_000;
+      }
+      await delay(clock, pause_ms, this.#end.signal);
+    }
+  }
+
+  #setResources(all: readonly DiscoveredResource[]): void {
+    if (this.#end.signal.aborted) return;
+    this.#server.setResources(all);
+    const wanted = new Map<string, DiscoveredResource>();
+    for (const resource of all) {
+      const name = groupResourceOf(resource);
+      if (canDo(resource, "delete", "list", "watch") && !IGNORED.has(name)) {
+        wanted.set(name, resource);
+      }
+    }
+    for (const [name, followed] of this.#followed) {
+      if (wanted.has(name)) continue;
+      followed.unhandle();
+      this.#followed.delete(name);
+      this.#queue(this.#graph.removeType(followed.resource));
+      void this.#context.informers.dropMetadata(followed.resource);
+    }
+    for (const [name, resource] of wanted) {
+      if (!this.#followed.has(name)) this.#followed.set(name, this.#follow(resource));
+    }
+  }
+
+  #follow(resource: DiscoveredResource): Followed {
+    const informer = this.#context.informers.metadataOf(resource);
+    const put = (object: KubeObject) => this.#queue(this.#graph.put(resource, object));
+    const unhandle = informer.handle({
+      added: put,
+      updated: put,
+      deleted: ({ metadata: { uid = "" } }) => {
+        this.#server.noteAbsent(uid);
+        this.#queue(this.#graph.remove(uid));
+      },
+    });
+    return { resource, informer, unhandle };
+  }
+
+  #queue({ inspect: uids, orphan }: GraphWork): void {
+    for (const uid of uids) this.#inspectQueue.add(uid);
+    for (const uid of orphan) this.#orphanQueue.add(uid);
+  }
+
+  /** Nothing is deleted from half a picture: work begins when every resource was listed once. */
+  async #workWhenSynced(): Promise<void> {
+    const { informers } = this.#context;
+    const synced = Promise.all([...this.#followed.values()].map(({ informer }) => informer.synced));
+    await Promise.race([synced, informers.closed, this.#ended()]);
+    if (this.#end.signal.aborted) return;
+    const look = async (uid: string) => {
+      const next = await inspect(this.#graph, this.#server, uid);
+      for (const other of next) this.#inspectQueue.add(other);
+    };
+    const orphan = (uid: string) => orphanDependents(this.#graph, this.#server, uid);
+    await Promise.all([
+      runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
+      runWorkers(ACCOUNT, this.#orphanQueue, 2, orphan),
+    ]);
+  }
+
+  #ended(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#end.signal.aborted) return resolve();
+      this.#end.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+}

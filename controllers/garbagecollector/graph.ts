@@ -1,0 +1,124 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import { type KubeObject, nameOf, type ObjectName } from "@raft2kube/client-kube/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+
+export const ORPHAN = "orphan";
+export const FOREGROUND = "foregroundDeletion";
+
+/** An object, as far as owning and being owned goes. */
+export interface GraphNode {
+  readonly uid: string;
+  readonly type: ResourceType;
+  readonly name: ObjectName;
+  owners: readonly OwnerReference[];
+  finalizers: readonly string[];
+  beingDeleted: boolean;
+}
+
+/** What a change of the graph asks for: uids to look at, and owners whose dependents to orphan. */
+export interface GraphWork {
+  inspect: string[];
+  orphan: string[];
+}
+
+/**
+ * Who owns whom, by uid, from the metadata of all objects. Owners may be known only by reference.
+ */
+export class OwnerGraph {
+  readonly #nodes = new Map<string, GraphNode>();
+  readonly #dependents = new Map<string, Set<string>>();
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  get(uid: string): GraphNode | undefined {
+    return this.#nodes.get(uid);
+  }
+
+  /** The objects that name `uid` as an owner. */
+  dependentsOf(uid: string): GraphNode[] {
+    const uids = this.#dependents.get(uid) ?? [];
+    return [...uids].flatMap((dependent) => this.#nodes.get(dependent) ?? []);
+  }
+
+  /** Whether an object waits for its dependents to go first. */
+  static isForeground(node: GraphNode): boolean {
+    return node.beingDeleted && node.finalizers.includes(FOREGROUND);
+  }
+
+  /** An object is new or changed. */
+  put(type: ResourceType, object: KubeObject): GraphWork {
+    const { uid = "", ownerReferences: owners = [], finalizers = [] } = object.metadata;
+    const old = this.#nodes.get(uid);
+    const beingDeleted = Boolean(object.metadata.deletionTimestamp);
+    const node: GraphNode = { uid, type, name: nameOf(object), owners, finalizers, beingDeleted };
+    this.#nodes.set(uid, node);
+    this.#link(uid, old?.owners ?? [], owners);
+    const work: GraphWork = { inspect: [], orphan: [] };
+    if (beingDeleted && finalizers.includes(ORPHAN)) work.orphan.push(uid);
+    if (OwnerGraph.isForeground(node)) {
+      work.inspect.push(uid);
+      if (!old || !OwnerGraph.isForeground(old)) {
+        work.inspect.push(...this.dependentsOf(uid).map((dependent) => dependent.uid));
+      }
+    }
+    const ownersChanged = JSON.stringify(old?.owners ?? []) !== JSON.stringify(owners);
+    if (owners.length > 0 && ownersChanged && this.#hasDoubt(node)) work.inspect.push(uid);
+    if (old) work.inspect.push(...this.#unblocked(old, node));
+    return work;
+  }
+
+  /** An object is gone: its dependents may be garbage, and its owners may be waiting for it. */
+  remove(uid: string): GraphWork {
+    const node = this.#nodes.get(uid);
+    const inspect = this.dependentsOf(uid).map((dependent) => dependent.uid);
+    if (node) {
+      this.#nodes.delete(uid);
+      this.#link(uid, node.owners, []);
+      inspect.push(...this.#waitingOwners(node));
+    }
+    return { inspect, orphan: [] };
+  }
+
+  /** All objects of a resource that is no longer served. */
+  removeType(type: ResourceType): GraphWork {
+    const gone = [...this.#nodes.values()].filter((node) => node.type === type);
+    return { inspect: gone.flatMap((node) => this.remove(node.uid).inspect), orphan: [] };
+  }
+
+  /** An owner that is not known, or on its way out, must be asked for at the server. */
+  #hasDoubt(node: GraphNode): boolean {
+    return node.owners.some(({ uid }) => {
+      const owner = this.#nodes.get(uid);
+      return !owner || owner.beingDeleted;
+    });
+  }
+
+  /** Owners in foreground deletion that a dependent no longer blocks. */
+  #unblocked(old: GraphNode, node: GraphNode): string[] {
+    const blocks = (owners: readonly OwnerReference[], uid: string) =>
+      owners.some((owner) => owner.uid === uid && owner.blockOwnerDeletion);
+    return this.#waitingOwners(old).filter((uid) => !blocks(node.owners, uid));
+  }
+
+  #waitingOwners(node: GraphNode): string[] {
+    return node.owners.flatMap(({ uid }) => {
+      const owner = this.#nodes.get(uid);
+      return owner && OwnerGraph.isForeground(owner) ? [uid] : [];
+    });
+  }
+
+  #link(uid: string, before: readonly OwnerReference[], after: readonly OwnerReference[]): void {
+    for (const owner of before) {
+      const dependents = this.#dependents.get(owner.uid);
+      dependents?.delete(uid);
+      if (dependents?.size === 0) this.#dependents.delete(owner.uid);
+    }
+    for (const owner of after) {
+      const dependents = this.#dependents.get(owner.uid);
+      if (dependents) dependents.add(uid);
+      else this.#dependents.set(owner.uid, new Set([uid]));
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { FOREGROUND, ORPHAN } from "./graph.ts";
+
+/**
+ * What became of an owner: there, gone (or another object by now), or waiting for its dependents.
+ */
+export type OwnerState = "solid" | "absent" | "waiting";
+
+export type Propagation = "Orphan" | "Background" | "Foreground";
+
+/** What to do with an object whose owners were looked up. */
+export type ItemAction =
+  | { do: "keep" }
+  /** Some owners live on: references to the others go. */
+  | { do: "drop-owners"; keep: OwnerReference[] }
+  | { do: "delete"; propagation: Propagation };
+
+/**
+ * Upstream's rule for one object: one living owner keeps it; with none left it is deleted, in the
+ * foreground if an owner waits for it and it has dependents of its own.
+ */
+export function planItem(
+  object: KubeObject,
+  stateOf: (owner: OwnerReference) => OwnerState,
+  hasDependents: boolean,
+): ItemAction {
+  const owners = object.metadata.ownerReferences ?? [];
+  if (owners.length === 0 || object.metadata.deletionTimestamp) return { do: "keep" };
+  const states = owners.map((owner) => ({ owner, state: stateOf(owner) }));
+  const solid = states.filter(({ state }) => state === "solid").map(({ owner }) => owner);
+  if (solid.length === owners.length) return { do: "keep" };
+  if (solid.length > 0) return { do: "drop-owners", keep: solid };
+  if (states.some(({ state }) => state === "waiting") && hasDependents) {
+    return { do: "delete", propagation: "Foreground" };
+  }
+  return { do: "delete", propagation: ownPropagation(object) };
+}
+
+/** What an object's own finalizers ask for. */
+function ownPropagation({ metadata }: KubeObject): Propagation {
+  if (metadata.finalizers?.includes(ORPHAN)) return "Orphan";
+  return metadata.finalizers?.includes(FOREGROUND) ? "Foreground" : "Background";
+}

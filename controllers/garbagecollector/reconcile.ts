@@ -1,0 +1,69 @@
+import { FOREGROUND, type GraphNode, ORPHAN, OwnerGraph } from "./graph.ts";
+import { type OwnerState, planItem } from "./plan.ts";
+import type { OwnerServer } from "./server.ts";
+
+/**
+ * Looks at one object: is it garbage, does it wait for dependents, or is it well? Gives the uids
+ * that must be looked at because of it.
+ */
+export async function inspect(
+  graph: OwnerGraph,
+  server: OwnerServer,
+  uid: string,
+): Promise<string[]> {
+  const node = graph.get(uid);
+  if (!node) return [];
+  if (node.beingDeleted && !OwnerGraph.isForeground(node)) return [];
+  const object = await server.latest(node);
+  if (!object) {
+    server.noteAbsent(uid);
+    return graph.remove(uid).inspect;
+  }
+  if (OwnerGraph.isForeground(node)) return advanceForeground(graph, server, node);
+  const states = new Map<string, OwnerState>();
+  for (const owner of object.metadata.ownerReferences ?? []) {
+    states.set(owner.uid, await server.stateOf(owner, node.name.namespace));
+  }
+  const hasDependents = graph.dependentsOf(uid).length > 0;
+  const action = planItem(object, (owner) => states.get(owner.uid) ?? "solid", hasDependents);
+  if (action.do === "drop-owners") await server.setOwners(node, object, action.keep);
+  if (action.do === "delete") await server.delete(node, object, action.propagation);
+  return [];
+}
+
+/** An owner in foreground deletion goes when no dependent blocks it any more. */
+async function advanceForeground(
+  graph: OwnerGraph,
+  server: OwnerServer,
+  node: GraphNode,
+): Promise<string[]> {
+  const blocking = graph.dependentsOf(node.uid).filter((dependent) => {
+    const owner = dependent.owners.find(({ uid }) => uid === node.uid);
+    return owner?.blockOwnerDeletion === true;
+  });
+  if (blocking.length === 0) {
+    const object = await server.latest(node);
+    if (object) await server.removeFinalizer(node, object, FOREGROUND);
+    return [];
+  }
+  return blocking.filter((item) => !item.beingDeleted).map((item) => item.uid);
+}
+
+/** Cuts an owner's dependents loose, then lets it go. */
+export async function orphanDependents(
+  graph: OwnerGraph,
+  server: OwnerServer,
+  uid: string,
+): Promise<void> {
+  const node = graph.get(uid);
+  if (!node) return;
+  for (const dependent of graph.dependentsOf(uid)) {
+    const object = await server.latest(dependent);
+    if (!object) continue;
+    const owners = object.metadata.ownerReferences ?? [];
+    const kept = owners.filter((owner) => owner.uid !== uid);
+    if (kept.length < owners.length) await server.setOwners(dependent, object, kept);
+  }
+  const object = await server.latest(node);
+  if (object) await server.removeFinalizer(node, object, ORPHAN);
+}

@@ -1,0 +1,109 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object.ts";
+import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/resource.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { ABSENT_OWNERS_MAX } from "../limits.ts";
+import { FOREGROUND, type GraphNode } from "./graph.ts";
+import type { OwnerState, Propagation } from "./plan.ts";
+
+/**
+ * The server as the garbage collector asks it: before anything is deleted, the truth is read there.
+ */
+export class OwnerServer {
+  readonly #client: KubeClient;
+  readonly #absent = new Set<string>();
+  #types = new Map<string, ResourceType>();
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** The resources that owners' kinds stand for. */
+  setResources(resources: readonly DiscoveredResource[]): void {
+    this.#types = new Map(resources.map((item) => [kindKey(apiVersionOf(item), item.kind), item]));
+  }
+
+  /** The metadata of an object as it is now; undefined when it is gone or was replaced. */
+  async latest({ type, name, uid }: GraphNode): Promise<KubeObject | undefined> {
+    const object = await this.#get(type, name);
+    return object?.metadata.uid === uid ? object : undefined;
+  }
+
+  /** What became of an owner of an object in `namespace`. Fails when its kind is not known. */
+  async stateOf(owner: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
+    if (this.#absent.has(owner.uid)) return "absent";
+    const type = this.#types.get(kindKey(owner.apiVersion, owner.kind));
+    // It may be one that discovery has not shown yet: nothing may be deleted for it, but look
+    // again.
+    if (!type) {
+      const message = `no resource is known for owners of kind ${owner.apiVersion} ${owner.kind}`;
+      throw new CodedError("UnknownOwnerKind", message);
+    }
+    if (type.namespaced && namespace === undefined) return "solid";
+    const name = type.namespaced ? { namespace, name: owner.name } : { name: owner.name };
+    const object = await this.#get(type, name as ObjectName);
+    if (object?.metadata.uid !== owner.uid) {
+      this.noteAbsent(owner.uid);
+      return "absent";
+    }
+    const { deletionTimestamp, finalizers = [] } = object.metadata;
+    return deletionTimestamp && finalizers.includes(FOREGROUND) ? "waiting" : "solid";
+  }
+
+  /** Remembers that a uid is gone for ever: uids are never used again. */
+  noteAbsent(uid: string): void {
+    this.#absent.add(uid);
+    if (this.#absent.size <= ABSENT_OWNERS_MAX) return;
+    const [oldest] = this.#absent;
+    if (oldest !== undefined) this.#absent.delete(oldest);
+  }
+
+  async delete(node: GraphNode, object: KubeObject, propagation: Propagation): Promise<void> {
+    const { uid, resourceVersion } = object.metadata;
+    const preconditions = { uid, resourceVersion };
+    const options = { propagationPolicy: propagation, preconditions };
+    await ignoreNotFound(this.#client.resource(node.type).delete(node.name, options));
+  }
+
+  async setOwners(node: GraphNode, object: KubeObject, owners: OwnerReference[]): Promise<void> {
+    await this.#patch(node, object, { ownerReferences: owners });
+  }
+
+  async removeFinalizer(node: GraphNode, object: KubeObject, finalizer: string): Promise<void> {
+    const finalizers = object.metadata.finalizers ?? [];
+    if (!finalizers.includes(finalizer)) return;
+    const kept = finalizers.filter((item) => item !== finalizer);
+    await this.#patch(node, object, { finalizers: kept });
+  }
+
+  /** The resourceVersion makes the patch fail when the object changed since it was read. */
+  async #patch({ type, name }: GraphNode, { metadata }: KubeObject, change: object): Promise<void> {
+    const { uid, resourceVersion } = metadata;
+    const patch = { metadata: { uid, resourceVersion, ...change } };
+    await ignoreNotFound(this.#client.resource(type).patch(name, "merge", patch));
+  }
+
+  async #get(type: ResourceType, name: ObjectName): Promise<KubeObject | undefined> {
+    try {
+      return await this.#client.resource(type).get(name, { metadataOnly: true });
+    } catch (thrown) {
+      if (isNotFound(thrown)) return undefined;
+      throw thrown;
+    }
+  }
+}
+
+function kindKey(apiVersion: string, kind: string): string {
+  return `${apiVersion}/${kind}`;
+}
+
+async function ignoreNotFound(writing: Promise<unknown>): Promise<void> {
+  try {
+    await writing;
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
+}

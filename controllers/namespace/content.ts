@@ -1,0 +1,61 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
+import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/resource.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { RemainingContent } from "./plan.ts";
+
+/** Asks for the deletion of all that a namespace holds, and tells what is left of it. */
+export async function deleteContent(
+  client: KubeClient,
+  namespace: string,
+): Promise<RemainingContent> {
+  const content: RemainingContent = { remaining: new Map(), finalizers: new Map(), failures: [] };
+  let resources: DiscoveredResource[];
+  try {
+    resources = await discover(client);
+  } catch (thrown) {
+    return { ...content, discoveryFailure: messageOf(thrown) };
+  }
+  const holding = resources.filter((item) => item.namespaced && canDo(item, "delete", "list"));
+  for (const resource of holding) {
+    try {
+      await deleteAll(client, resource, namespace, content);
+    } catch (thrown) {
+      if (isNotFound(thrown)) continue;
+      content.failures.push(`${groupResourceOf(resource)}: ${messageOf(thrown)}`);
+    }
+  }
+  return content;
+}
+
+async function deleteAll(
+  client: KubeClient,
+  type: DiscoveredResource,
+  namespace: string,
+  content: RemainingContent,
+): Promise<void> {
+  const resource = client.resource(type);
+  let items = (await resource.listAll({ namespace, metadataOnly: true })).items;
+  if (items.length === 0) return;
+  const fresh = items.filter((item) => !item.metadata.deletionTimestamp);
+  if (fresh.length > 0) {
+    const options = { propagationPolicy: "Background" as const };
+    if (canDo(type, "deletecollection")) await resource.deleteCollection({ namespace }, options);
+    else {
+      for (const item of fresh) {
+        try {
+          await resource.delete({ ...nameOf(item), namespace }, options);
+        } catch (thrown) {
+          if (!(thrown instanceof KubeError) || !isNotFound(thrown)) throw thrown;
+        }
+      }
+    }
+    items = (await resource.listAll({ namespace, metadataOnly: true })).items;
+  }
+  if (items.length > 0) content.remaining.set(`${groupResourceOf(type)}.`, items.length);
+  for (const finalizer of items.flatMap((item) => item.metadata.finalizers ?? [])) {
+    content.finalizers.set(finalizer, (content.finalizers.get(finalizer) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { NAMESPACES } from "@raft2kube/client-kube/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { NAMESPACE_LOOK_MS } from "../limits.ts";
+import { startLoop } from "../loop.ts";
+import { deleteContent } from "./content.ts";
+import { deletionConditions, FINALIZER, isEmpty, isTerminating } from "./plan.ts";
+
+const ACCOUNT = "namespace-controller";
+
+/** Empties namespaces that are being deleted, and lets them go when nothing is left. */
+export function startNamespaces(context: ControllerContext): Running {
+  const namespaces = context.informers.of<Namespace>(NAMESPACES);
+  const client = context.client(ACCOUNT);
+  const writer = client.resource<Namespace>(NAMESPACES);
+
+  const reconcile = async (name: string) => {
+    const seen = namespaces.store.get(name);
+    if (!seen || !isTerminating(seen)) return;
+    const content = await deleteContent(client, name);
+    try {
+      if (isEmpty(content)) await finalize(await writer.get({ name }));
+      else await tell(await writer.get({ name }), content);
+    } catch (thrown) {
+      if (isNotFound(thrown)) return;
+      throw thrown;
+    }
+    return isEmpty(content) ? undefined : { again_ms: NAMESPACE_LOOK_MS };
+  };
+
+  const finalize = async (namespace: Namespace) => {
+    if (!isTerminating(namespace)) return;
+    const finalizers = (namespace.spec?.finalizers ?? []).filter((name) => name !== FINALIZER);
+    const finalized = { ...namespace, spec: { ...namespace.spec, finalizers } };
+    await writer.updateSubresource({ name: keyOf(namespace) }, "finalize", finalized);
+  };
+
+  const tell = async (
+    namespace: Namespace,
+    content: Awaited<ReturnType<typeof deleteContent>>,
+  ) => {
+    const conditions = deletionConditions(namespace, content, context.clock.now());
+    const old = namespace.status?.conditions ?? [];
+    const status = { ...namespace.status, conditions };
+    if (JSON.stringify(old) !== JSON.stringify(conditions)) {
+      await writer.updateStatus({ ...namespace, status });
+    }
+  };
+
+  const reads = [namespaces];
+  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 4, reconcile });
+  const look = (namespace: Namespace) => {
+    if (isTerminating(namespace)) loop.queue.add(keyOf(namespace));
+  };
+  namespaces.handle({ added: look, updated: look });
+  return loop;
+}

@@ -1,0 +1,90 @@
+import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+
+/** What a look at a namespace's content found. */
+export interface RemainingContent {
+  /** Objects left, by group resource (`pods`, `deployments.apps`). */
+  remaining: Map<string, number>;
+  /** Finalizers on what is left, and on how many objects. */
+  finalizers: Map<string, number>;
+  /** Resources whose deletion failed, with the error. */
+  failures: string[];
+  /** Discovery failed, so that content may be overlooked. */
+  discoveryFailure?: string;
+}
+
+export const FINALIZER = "kubernetes";
+
+/** Whether the namespace's content is to be deleted by us. */
+export function isTerminating({ metadata, spec }: Namespace): boolean {
+  return Boolean(metadata.deletionTimestamp) && (spec?.finalizers ?? []).includes(FINALIZER);
+}
+
+/** Whether nothing is left and nothing went wrong: the namespace may go. */
+export function isEmpty({ remaining, failures, discoveryFailure }: RemainingContent): boolean {
+  return remaining.size === 0 && failures.length === 0 && discoveryFailure === undefined;
+}
+
+/** The conditions that tell a user why a namespace stays (upstream's types, reasons and texts). */
+export function deletionConditions(
+  namespace: Namespace,
+  content: RemainingContent,
+  now_ms: number,
+): NamespaceCondition[] {
+  const { remaining, finalizers, failures, discoveryFailure } = content;
+  const told = (counts: Map<string, number>, word: string) =>
+    [...counts].map(([name, count]) => `${name} ${word} ${count} resource instances`);
+  const resources = told(remaining, "has");
+  const holding = told(finalizers, "in");
+  const conditions: [string, string, string, string, string][] = [
+    [
+      "NamespaceDeletionDiscoveryFailure",
+      discoveryFailure === undefined ? "" : "Discovery failed for some groups: " + discoveryFailure,
+      "DiscoveryFailed",
+      "ResourcesDiscovered",
+      "All resources successfully discovered",
+    ],
+    [
+      "NamespaceDeletionGroupVersionParsingFailure",
+      "",
+      "GroupVersionParsingFailed",
+      "ParsedGroupVersions",
+      "All legacy kube types successfully parsed",
+    ],
+    [
+      "NamespaceDeletionContentFailure",
+      failures.length === 0 ? "" : "Failed to delete all resource types: " + failures.join(", "),
+      "ContentDeletionFailed",
+      "ContentDeleted",
+      "All content successfully deleted, may be waiting on finalization",
+    ],
+    [
+      "NamespaceContentRemaining",
+      resources.length === 0 ? "" : "Some resources are remaining: " + resources.join(", "),
+      "SomeResourcesRemain",
+      "ContentRemoved",
+      "All content successfully removed",
+    ],
+    [
+      "NamespaceFinalizersRemaining",
+      holding.length === 0
+        ? ""
+        : "Some content in the namespace has finalizers remaining: " + holding.join(", "),
+      "SomeFinalizersRemain",
+      "ContentHasNoFinalizers",
+      "All content-preserving finalizers finished",
+    ],
+  ];
+  return conditions.map(([type, problem, badReason, goodReason, goodText]) => {
+    const status = problem === "" ? "False" : "True";
+    const known = namespace.status?.conditions?.find((condition) => condition.type === type);
+    const same = known?.status === status;
+    return {
+      type,
+      status,
+      lastTransitionTime: same ? known.lastTransitionTime : timeText(now_ms),
+      reason: problem === "" ? goodReason : badReason,
+      message: problem === "" ? goodText : problem,
+    };
+  });
+}
