@@ -1,9 +1,9 @@
 import koffi from "koffi";
 import { closeSync, rmSync } from "node:fs";
-import type { Socket } from "node:net";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
-import { adoptDescriptor, unixAddress } from "./socket.ts";
+import { unixAddress } from "./socket.ts";
+import { terminalOf, type Terminal } from "./terminal.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -12,21 +12,10 @@ const CLOEXEC = 0o2000000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
-const F_SETFL = 4;
-const F_DUPFD_CLOEXEC = 1030;
-/** Duplicates stay off the standard streams. */
-const FIRST_FREE_FD = 3;
-const TIOCSWINSZ = 0x5414;
 /** One descriptor's control message: header of 16 bytes, the number, padding (cmsg(3)). */
 const CONTROL_BYTES = 24;
 /** struct iovec and msghdr of 64-bit Linux. */
 const MESSAGE_HEADER_BYTES = 56;
-
-/** The master of a pseudo-terminal, as a stream. */
-export interface Terminal {
-  readonly socket: Socket;
-  resize(size: { width: number; height: number }): void;
-}
 
 /** A socket on which an OCI runtime hands over the terminal that it made (`--console-socket`). */
 export interface ConsoleSocket {
@@ -61,28 +50,6 @@ function receiveDescriptor(fd: number): number | undefined {
   const [level, type] = [control.readInt32LE(8), control.readInt32LE(12)];
   if (level !== SOL_SOCKET || type !== SCM_RIGHTS) return undefined;
   return control.readInt32LE(16);
-}
-
-function terminalOf(fd: number): Terminal {
-  check("fcntl", libc.fcntl(fd, F_SETFL, NONBLOCK), "the terminal");
-  // A second descriptor for its settings: the stream's own is Node's.
-  const settings = check("fcntl", libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD), "the terminal");
-  const socket = adoptDescriptor(fd);
-  let open = true;
-  socket.once("close", () => {
-    open = false;
-    closeSync(settings);
-  });
-  return {
-    socket,
-    resize({ width, height }) {
-      if (!open) return;
-      const size = Buffer.alloc(8);
-      size.writeUInt16LE(height, 0);
-      size.writeUInt16LE(width, 2);
-      check("ioctl", libc.ioctl(settings, TIOCSWINSZ, size), "the terminal's size");
-    },
-  };
 }
 
 /** Listens for a terminal at `path`. */

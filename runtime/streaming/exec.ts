@@ -1,15 +1,12 @@
-import { randomBytes } from "node:crypto";
-import path from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { listenForTerminal, type Terminal } from "@raft2kube/linux/console-socket.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Outcome } from "@raft2kube/streaming/status.ts";
 import { acceptRemoteCommand, type CommandStreams, type RemoteCommand } from
   "@raft2kube/streaming/remote-command.ts";
 import { startExec, type Exec } from "../container/exec.ts";
-import { RuntimeError } from "../errors.ts";
-import { CONSOLE_INTERVAL_MS, EXEC_DRAIN_MS } from "../limits.ts";
+import { startTerminalExec } from "../container/exec-terminal.ts";
+import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamHandler } from "./server.ts";
 
@@ -41,50 +38,17 @@ async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: Rem
   return outcomeOf(runtime, exec, remote, copied);
 }
 
-/** Waits for the OCI runtime to hand the terminal over, or to fail. */
-async function awaitTerminal(
-  runtime: Runtime,
-  exec: Exec,
-  poll: () => Terminal | undefined,
-): Promise<Terminal> {
-  let ended = false;
-  const exited = exec.exited.finally(() => (ended = true));
-  exited.catch(() => undefined);
-  for (;;) {
-    const terminal = poll();
-    if (terminal) return terminal;
-    if (ended) {
-      const code = await exited;
-      throw new RuntimeError("internal", `exec ended with ${code} before it had a terminal`);
-    }
-    await delay(runtime.clock, CONSOLE_INTERVAL_MS);
-  }
-}
-
 async function runTerminal(runtime: Runtime, id: string, cmd: string[], remote: RemoteCommand) {
-  const name = `tty-${randomBytes(4).toString("hex")}`;
-  const consoleSocket = listenForTerminal(path.join(runtime.paths.state, name));
-  try {
-    const exec = await startExec(runtime, id, {
-      cmd,
-      tty: true,
-      consoleSocket: consoleSocket.path,
-      stdio: ["ignore", "ignore", "ignore"],
-    });
-    const terminal = await awaitTerminal(runtime, exec, () => consoleSocket.poll());
-    const { socket } = terminal;
-    // The kernel says EIO when the last process has left the terminal: that is its end.
-    socket.on("error", () => socket.destroy());
-    remote.onResize((size) => terminal.resize(size));
-    // A terminal's input has no end of its own: a client that has no more just writes no more.
-    remote.stdin?.pipe(socket, { end: false });
-    const copied = copy(socket, remote.stdout);
-    const outcome = await outcomeOf(runtime, exec, remote, copied);
-    socket.destroy();
-    return outcome;
-  } finally {
-    consoleSocket.close();
-  }
+  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd);
+  const { socket } = terminal;
+  // The kernel says EIO when the last process has left the terminal: that is its end.
+  socket.on("error", () => socket.destroy());
+  remote.onResize(resize);
+  // A terminal's input has no end of its own: a client that has no more just writes no more.
+  remote.stdin?.pipe(socket, { end: false });
+  const outcome = await outcomeOf(runtime, exec, remote, copy(socket, remote.stdout));
+  socket.destroy();
+  return outcome;
 }
 
 /** The command's end, with its output delivered; a client that goes away takes it along. */
