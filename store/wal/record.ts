@@ -74,12 +74,14 @@ export function decodeRecord(
   const end = offset + RECORD_HEADER_BYTES + length;
   if (length > RECORD_BYTES_MAX || end > source.length) return undefined;
   if (source.readUInt32LE(offset) !== crc32c(source.subarray(offset + 4, end))) return undefined;
+  const size = recordSize(length);
+  for (let at = end; at < offset + size; at++) if (source[at] !== 0) return undefined;
   return {
     kind: source.readUInt32LE(offset + 8) as RecordKind,
     payload: source.subarray(offset + RECORD_HEADER_BYTES, end),
     position,
     durable: position - source.readUInt32LE(offset + 12),
-    size: recordSize(length),
+    size,
   };
   // lab:02 end
 }

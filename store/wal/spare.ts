@@ -31,12 +31,16 @@ export class SparePool {
   ): void {
     const spare = bytes <= this.#bytes ? this.#ready.pop() : undefined;
     if (spare === undefined) return this.#make(name, Math.max(bytes, this.#bytes), done);
-    this.#disk.rename(spare, name, (error) => {
+    this.#rename(spare, name, (error) => {
       if (error) return done(error);
-      this.#disk.syncFolder((failed) => {
-        if (failed) return done(failed);
-        this.#disk.open(name, false, (unopened, file) => done(unopened, file, this.#bytes));
-      });
+      this.#disk.open(name, false, (unopened, file) => done(unopened, file, this.#bytes));
+    });
+  }
+
+  #rename(from: string, to: string, done: Done): void {
+    this.#disk.rename(from, to, (error) => {
+      if (error) return done(error);
+      this.#disk.syncFolder(done);
     });
   }
 
@@ -68,9 +72,9 @@ export class SparePool {
       };
       if (this.#ready.length >= this.#files_max) return this.#disk.remove(name, done);
       const spare = `spare-${this.#next++}`;
-      this.#blank(name, (failed) => {
+      this.#rename(name, spare, (failed) => {
         if (failed) return done(failed);
-        this.#disk.rename(name, spare, (error) => {
+        this.#blank(spare, (error) => {
           if (!error) this.#ready.push(spare);
           done(error);
         });

@@ -1,0 +1,242 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { expect, test } from "vitest";
+import type { Entry } from "../core/types.ts";
+import { machineDisk } from "./disk.ts";
+import { LogDamagedError, LogFormatError, type LogWriteError } from "./errors.ts";
+import { LOG_FORMAT_VERSION, SEGMENT_HEADER_BYTES, encodeSegmentHeader } from "./segment.ts";
+import { MemoryDisk } from "./testing/memory-disk.ts";
+import { Wal } from "./wal.ts";
+
+const identity = { clusterId: 7n, memberId: 1n };
+const SEGMENT_BYTES = 4_096;
+
+function open(disk: MemoryDisk, onFatal: (reason: LogWriteError) => void = unexpected) {
+  return Wal.open({ disk, identity, onFatal, segmentBytes: SEGMENT_BYTES });
+}
+
+function unexpected(reason: unknown): never {
+  throw reason;
+}
+
+function entry(index: number, term: number, bytes = 20): Entry {
+  return { index, term, data: Buffer.alloc(bytes, index & 0xff), change: undefined };
+}
+
+let writes = 0;
+
+function append(wal: Wal, entries: Entry[], done: () => void = () => undefined): void {
+  wal.append({ id: ++writes, entries, hardState: undefined, snapshot: undefined }, done);
+}
+
+const shape = (entries: Entry[]) => entries.map(({ index, term, data }) => [index, term, data.length]);
+
+test("what was appended is read again, hard state and membership changes included", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  const change = {
+    steps: [{ action: "add-learner" as const, member: 9n }],
+    transition: "explicit" as const,
+    context: Buffer.from("name"),
+  };
+  append(wal, [entry(1, 1), { ...entry(2, 1, 0), change }]);
+  const hardState = { term: 4, vote: 3n, commit: 1 };
+  wal.append({ id: ++writes, entries: [], hardState, snapshot: undefined }, () => undefined);
+  disk.run();
+  const { recovered } = open(disk);
+  expect(shape(recovered.entries)).toEqual([[1, 1, 20], [2, 1, 0]]);
+  expect(recovered.entries[1]!.change).toEqual(change);
+  expect(recovered.hardState).toEqual(hardState);
+});
+
+test("group commit: all that waits while the disk is busy shares one sync", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  append(wal, [entry(1, 1)]);
+  disk.run();
+  const before = wal.syncs;
+  let acknowledged = 0;
+  for (let index = 2; index <= 20; index++) append(wal, [entry(index, 1)], () => acknowledged++);
+  disk.run();
+  expect(acknowledged).toBe(19);
+  // One for the write that found the disk idle, one for the eighteen behind it.
+  expect(wal.syncs - before).toBe(2);
+});
+
+test("a slot written again takes the place of what followed it", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  append(wal, [entry(1, 1), entry(2, 1), entry(3, 1)]);
+  append(wal, [entry(2, 2)]);
+  disk.run();
+  expect(shape(open(disk).recovered.entries)).toEqual([[1, 1, 20], [2, 2, 20]]);
+});
+
+test("segments no longer needed are reused, and what they held does not come back", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  for (let index = 1; index <= 200; index++) {
+    append(wal, [entry(index, 1, 200)]);
+    disk.run();
+    wal.cut(index - 10);
+    disk.run();
+  }
+  expect(disk.list().length).toBeLessThan(6);
+  const { recovered } = open(disk);
+  expect(recovered.entries.at(-1)!.index).toBe(200);
+  expect(recovered.base.index).toBeGreaterThan(150);
+  expect(recovered.base.index + recovered.entries.length).toBe(200);
+});
+
+test("a record larger than a segment gets a segment of its own size", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  append(wal, [entry(1, 1), entry(2, 1, 3 * SEGMENT_BYTES)]);
+  append(wal, [entry(3, 1)]);
+  disk.run();
+  expect(shape(open(disk).recovered.entries)).toEqual([
+    [1, 1, 20], [2, 1, 3 * SEGMENT_BYTES], [3, 1, 20],
+  ]);
+});
+
+/**
+ * Appends at random, cuts the power at a random moment; returns how far was acknowledged and
+ * written.
+ */
+function live(disk: MemoryDisk, random: Random) {
+  const { wal, recovered } = open(disk);
+  let last = recovered.base.index + recovered.entries.length;
+  let acknowledged = last;
+  const rounds = randomInteger(random, 1, 30);
+  for (let round = 0; round < rounds; round++) {
+    const entries: Entry[] = [];
+    const count = randomInteger(random, 1, 8);
+    for (let i = 0; i < count; i++) entries.push(entry(++last, 1, randomInteger(random, 0, 900)));
+    const upTo = last;
+    append(wal, entries, () => (acknowledged = upTo));
+    disk.run(randomInteger(random, 0, 6));
+    if (random.next() < 0.2) wal.cut(acknowledged - 20);
+  }
+  return { acknowledged, last };
+}
+
+test("S1: a power cut loses nothing acknowledged, and leaves a prefix of what was written", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const random = seededRandom(seed);
+    const disk = new MemoryDisk();
+    for (let life = 0; life < 4; life++) {
+      const { acknowledged, last } = live(disk, random);
+      disk.powerCut(random);
+      const { recovered } = open(disk);
+      const end = recovered.base.index + recovered.entries.length;
+      expect(end, `seed ${seed}`).toBeGreaterThanOrEqual(acknowledged);
+      expect(end, `seed ${seed}`).toBeLessThanOrEqual(last);
+      recovered.entries.forEach(({ index, data }, i) => {
+        expect(index).toBe(recovered.base.index + i + 1);
+        expect(data.every((byte) => byte === (index & 0xff)), `seed ${seed}`).toBe(true);
+      });
+    }
+  }
+});
+
+test("S8: a bit flipped in what was durable before the last sync is refused, with a remedy", () => {
+  const random = seededRandom(11);
+  for (let round = 0; round < 200; round++) {
+    const disk = new MemoryDisk();
+    const { wal } = open(disk);
+    for (let index = 1; index <= 40; index++) {
+      append(wal, [entry(index, 1, 100)]);
+      disk.run();
+    }
+    const [name] = disk.list();
+    // Within the first half: later syncs have told that this was durable.
+    disk.flipBit(name!, randomInteger(random, SEGMENT_HEADER_BYTES, SEGMENT_BYTES / 2), random);
+    const thrown = caught(() => open(disk));
+    expect(thrown).toBeInstanceOf(LogDamagedError);
+    expect((thrown as LogDamagedError).remedy).toContain("remove");
+  }
+});
+
+function caught(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (thrown) {
+    return thrown;
+  }
+  return undefined;
+}
+
+test("a missing segment is refused", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  for (let index = 1; index <= 60; index++) {
+    append(wal, [entry(index, 1, 200)]);
+    disk.run();
+  }
+  expect(disk.list().length).toBeGreaterThan(2);
+  disk.removeSync(disk.list()[1]!);
+  expect(() => open(disk)).toThrow(LogDamagedError);
+});
+
+test("S10: a failed sync ends the member and acknowledges nothing", () => {
+  const disk = new MemoryDisk();
+  const reasons: LogWriteError[] = [];
+  const { wal } = open(disk, (reason) => reasons.push(reason));
+  append(wal, [entry(1, 1)]);
+  disk.run();
+  disk.failSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  let acknowledged = false;
+  append(wal, [entry(2, 1)], () => (acknowledged = true));
+  disk.run();
+  disk.failSync = undefined;
+  append(wal, [entry(3, 1)], () => (acknowledged = true));
+  disk.run();
+  expect(acknowledged).toBe(false);
+  expect(reasons.map(({ code, message }) => [code, message])).toEqual([
+    ["LOG_WRITE", "0000000000000001.wal: EIO: i/o error, fdatasync"],
+  ]);
+});
+
+test("a newer format, a foreign file and another member's log are refused by name", () => {
+  const disk = new MemoryDisk();
+  append(open(disk).wal, [entry(1, 1)]);
+  disk.run();
+  const file = disk.files.get(disk.list()[0]!)!;
+  const other = () =>
+    Wal.open({ disk, identity: { ...identity, memberId: 2n }, onFatal: unexpected });
+  expect(other).toThrow(/member 1 of cluster 7, not of member 2/);
+  file.content.writeUInt32LE(LOG_FORMAT_VERSION + 1, 8);
+  expect(() => open(disk)).toThrow(`log format ${LOG_FORMAT_VERSION + 1}`);
+  file.content.write("notawal\n", 0);
+  expect(() => open(disk)).toThrow(LogFormatError);
+});
+
+test("any bytes in a segment give an error of ours or a shorter log, never a crash", () => {
+  const random = seededRandom(3);
+  for (let round = 0; round < 300; round++) {
+    const disk = new MemoryDisk();
+    const bytes = Buffer.alloc(2_000);
+    encodeSegmentHeader(0).copy(bytes);
+    for (let i = 0; i < 300; i++) {
+      bytes[randomInteger(random, SEGMENT_HEADER_BYTES, 2_000)] = pick(random, [0, 1, 24, 255]);
+    }
+    disk.files.set("0000000000000001.wal", { content: bytes, durable: Buffer.from(bytes) });
+    const thrown = caught(() => open(disk));
+    expect(thrown === undefined || thrown instanceof LogDamagedError).toBe(true);
+  }
+});
+
+test("on the machine's own disk", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "r2k-wal-"));
+  try {
+    const options = { disk: machineDisk(folder), identity, onFatal: unexpected };
+    const { wal } = Wal.open(options);
+    await new Promise<void>((resolve) => append(wal, [entry(1, 1), entry(2, 1)], resolve));
+    await wal.close();
+    expect(shape(Wal.open(options).recovered.entries)).toEqual([[1, 1, 20], [2, 1, 20]]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
