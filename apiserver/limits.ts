@@ -62,6 +62,9 @@ export const COMPACTION_INTERVAL_MS = 300_000;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;
+/** How often an apiserver says that it is alive, and how long that is believed. */
+export const PEER_INTERVAL_MS = 10_000;
+export const PEER_LEASE_S = 30;
 /** How long an Event lives (upstream's --event-ttl). */
 export const EVENT_TTL_S = 3_600;
 /** Objects written within this time share one lease of the store. */

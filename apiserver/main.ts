@@ -15,6 +15,7 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
+import { KubernetesService } from "./bootstrap/kubernetes-service.ts";
 import { Bookmarks } from "./cache/bookmarks.ts";
 import type { Core } from "./core.ts";
 import { Discovery } from "./discovery/serve.ts";
@@ -39,7 +40,9 @@ export interface Apiserver {
   close(): Promise<void>;
 }
 
-/** Starts an apiserver on a store. Resolves when it is ready: bootstrap objects there, listening. */
+/**
+ * Starts an apiserver on a store. Resolves when it is ready: bootstrap objects there, listening.
+ */
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
@@ -52,7 +55,9 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     };
     const { listen, tls, clientCa } = options;
     const listener = new Handler(core, routes(core, rooms));
-    await bootstrap(core, (step) => rooms.health.reached(step));
+    const kubernetes = new KubernetesService(core);
+    stops.unshift(() => kubernetes.close());
+    await bootstrap(core, kubernetes, (step) => rooms.health.reached(step));
     const server = await ApiHttpServer.listen({ listen, tls, clientCa, listener });
     stops.unshift(() => server.close());
     const { addresses } = server;
@@ -78,12 +83,15 @@ async function assemble(
     const graph = await NodeGraph.follow(registry);
     const bookmarks = new Bookmarks(registry, clock);
     const compactor = new Compactor(etcd, clock);
-    stops.unshift(() => roles.close(), () => graph.close(), () => bookmarks.close(), () => compactor.close());
+    stops.unshift(
+      () => roles.close(), () => graph.close(), () => bookmarks.close(), () => compactor.close(),
+    );
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
+    const verifier = new TokenVerifier({ issuer, audiences, keys, registry, clock });
     const core: Core = {
       options, clock, random, etcd, registry, roles, closing,
-      authenticator: new Authenticator(new TokenVerifier({ issuer, audiences, keys, registry, clock })),
+      authenticator: new Authenticator(verifier),
       authorizer: new Authorizer([new NodeAuthorizer(graph), new RbacAuthorizer(roles)]),
       admission: new Admission(admissionPlugins({ registry, clock, graph })),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),

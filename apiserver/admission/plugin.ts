@@ -19,7 +19,10 @@ export interface AdmissionRequest {
   warnings: string[];
 }
 
-/** One rule of admission. `admit` runs before validation and may change the object; `validate` runs after. */
+/**
+ * One rule of admission. `admit` runs before validation and may change the object; `validate` runs
+ * after.
+ */
 export interface AdmissionPlugin {
   readonly name: string;
   /** Throws ApiError to refuse. */
@@ -28,7 +31,9 @@ export interface AdmissionPlugin {
 }
 
 /** Whether a request is about this resource itself or, when given, this subresource. */
-export function concerns(request: AdmissionRequest, group: string, plural: string, subresource = "") {
+export function concerns(
+  request: AdmissionRequest, group: string, plural: string, subresource = "",
+) {
   const { kind } = request.resource;
   return kind.group === group && kind.plural === plural && request.subresource === subresource;
 }

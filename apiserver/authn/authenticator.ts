@@ -5,7 +5,10 @@ import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
 
-/** Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as X-Remote-User are not read. */
+/**
+ * Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as
+ * X-Remote-User are not read.
+ */
 export class Authenticator {
   readonly #tokens: TokenVerifier;
 
@@ -40,13 +43,16 @@ function authenticated(user: RequestUser): RequestUser {
 
 const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
 
-/** The token of the Authorization header, or of a WebSocket's protocols as browsers must send it. */
+/**
+ * The token of the Authorization header, or of a WebSocket's protocols as browsers must send it.
+ */
 function bearerToken(request: Incoming): string | undefined {
   const match = /^Bearer +(\S+)$/i.exec(headerOf(request, "authorization").trim());
   if (match) return match[1];
   if (headerOf(request, "authorization") !== "") return "";
   const protocols = headerOf(request, "sec-websocket-protocol").split(",");
-  const hidden = protocols.map((each) => each.trim()).find((each) => each.startsWith(WEBSOCKET_TOKEN));
+  const hidden =
+    protocols.map((each) => each.trim()).find((each) => each.startsWith(WEBSOCKET_TOKEN));
   if (hidden === undefined) return undefined;
   return Buffer.from(hidden.slice(WEBSOCKET_TOKEN.length), "base64url").toString("utf8");
 }

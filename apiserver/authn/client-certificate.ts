@@ -24,7 +24,9 @@ export function clientCertificateUser(request: Incoming): RequestUser | "unverif
 
 function socketOf(request: Incoming): TLSSocket {
   // An HTTP/2 request's socket is a proxy; the session has the real one.
-  if ("stream" in request && request.stream.session) return request.stream.session.socket as TLSSocket;
+  if ("stream" in request && request.stream.session) {
+    return request.stream.session.socket as TLSSocket;
+  }
   return request.socket as TLSSocket;
 }
 

@@ -2,7 +2,10 @@ import type { Core } from "../core.ts";
 
 const KEYS_PATH = "/openid/v1/jwks";
 
-/** The discovery document by which others verify this cluster's tokens (OpenID Connect Discovery 1.0). */
+/**
+ * The discovery document by which others verify this cluster's tokens (OpenID Connect Discovery
+ * 1.0).
+ */
 export function openidConfiguration(core: Core): object {
   const { issuer, keys } = core.tokens;
   const { advertiseAddress, advertisePort } = core.options;

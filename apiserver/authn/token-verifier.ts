@@ -17,12 +17,17 @@ export interface VerifiedToken {
   audiences: string[];
 }
 
-/** A deleted pod's token holds this much longer, so that its last acts succeed (upstream's 60 s). */
+/**
+ * A deleted pod's token holds this much longer, so that its last acts succeed (upstream's 60 s).
+ */
 const DELETED_POD_GRACE_MS = 60_000;
 
 const EXTRA = "authentication.kubernetes.io";
 
-/** Verifies service account tokens: signature, issuer, times, audience, and that what they are bound to lives. */
+/**
+ * Verifies service account tokens: signature, issuer, times, audience, and that what they are bound
+ * to lives.
+ */
 export class TokenVerifier {
   readonly #issuer: string;
   readonly #audiences: readonly string[];
@@ -32,7 +37,11 @@ export class TokenVerifier {
   readonly #known = new Map<string, { until_ms: number; token: VerifiedToken | undefined }>();
 
   constructor(init: {
-    issuer: string; audiences: readonly string[]; keys: SigningKeys; registry: Registry; clock: Clock;
+    issuer: string;
+    audiences: readonly string[];
+    keys: SigningKeys;
+    registry: Registry;
+    clock: Clock;
   }) {
     this.#issuer = init.issuer;
     this.#audiences = init.audiences;
@@ -41,7 +50,10 @@ export class TokenVerifier {
     this.#clock = init.clock;
   }
 
-  /** Whose token it is; undefined when it is not to be believed. `audiences` default to this server's. */
+  /**
+   * Whose token it is; undefined when it is not to be believed. `audiences` default to this
+   * server's.
+   */
   async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
     const digest = createHash("sha256").update(token).update(audiences.join("\0")).digest("base64");
     const known = this.#known.get(digest);

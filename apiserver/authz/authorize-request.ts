@@ -7,9 +7,11 @@ import type { Attributes } from "./attributes.ts";
 /** The attributes of a request, as its URL states them. */
 export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
   const { info, user } = context;
-  const { verb, resourceRequest, group, version, resource, subresource, namespace, name, path } = info;
+  const { verb, resourceRequest, group, version, resource, subresource, path } = info;
   return {
-    user, verb, resourceRequest, group, version, resource, subresource, namespace, name, path,
+    user, verb, resourceRequest, group, version, resource, subresource, path,
+    namespace: info.namespace,
+    name: info.name,
     fieldSelector: context.query.get("fieldSelector") ?? "",
   };
 }
@@ -34,6 +36,7 @@ function sentence(attributes: Attributes): string {
   const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
   if (!attributes.resourceRequest) return `${who} path ${JSON.stringify(path)}`;
   const what = subresource === "" ? resource : `${resource}/${subresource}`;
-  const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
+  const where =
+    namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
   return `${who} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}`;
 }

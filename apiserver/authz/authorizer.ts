@@ -1,7 +1,9 @@
 import { MASTERS_GROUP } from "../authn/identities.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 
-/** The chain of authorizers: the first that has an opinion decides; if none has, the answer is no. */
+/**
+ * The chain of authorizers: the first that has an opinion decides; if none has, the answer is no.
+ */
 export class Authorizer {
   readonly #plugins: readonly AuthorizerPlugin[];
 

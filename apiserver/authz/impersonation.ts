@@ -11,7 +11,8 @@ import { refusal } from "./authorize-request.ts";
 const EXTRA_PREFIX = "impersonate-extra-";
 
 /**
- * Lets a user act as another whom they may impersonate: every part of the identity asked for (user, groups,
+ * Lets a user act as another whom they may impersonate: every part of the identity asked for (user,
+ * groups,
  * uid, extras) is authorized by itself, as upstream does.
  */
 export async function impersonate(core: Core, context: RequestContext): Promise<void> {
@@ -59,9 +60,12 @@ function impersonated(
   name: string, asked: string[], uid: string, extra: Record<string, string[]>,
 ): RequestUser {
   const account = parseServiceAccount(name);
-  const groups = asked.length === 0 && account ? serviceAccountGroups(account.namespace) : [...asked];
+  const groups =
+    asked.length === 0 && account ? serviceAccountGroups(account.namespace) : [...asked];
   const marked = groups.includes(AUTHENTICATED_GROUP) || groups.includes(UNAUTHENTICATED_GROUP);
-  if (!marked) groups.push(name === "system:anonymous" ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP);
+  if (!marked) {
+    groups.push(name === "system:anonymous" ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP);
+  }
   return { name, groups, ...(uid === "" ? {} : { uid }), extra };
 }
 

@@ -22,6 +22,10 @@ export async function publishClientCa(core: Core): Promise<void> {
     namespace: NAMESPACE,
     name: NAME,
     mayCreate: false,
-    transform: (current) => ({ ...current!, data: { ...(current as ConfigMap).data, ...data } }) as ConfigMap,
+    transform(current) {
+      const map = current as ConfigMap;
+      map.data = { ...map.data, ...data };
+      return map;
+    },
   }, ownWrite());
 }

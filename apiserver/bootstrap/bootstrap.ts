@@ -1,13 +1,13 @@
 import type { Core } from "../core.ts";
 import { publishClientCa } from "./authentication-config.ts";
-import { ensureKubernetesService } from "./kubernetes-service.ts";
+import type { KubernetesService } from "./kubernetes-service.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
 
 interface Step {
   name: string;
-  run(core: Core): Promise<void>;
+  run(core: Core, kubernetes: KubernetesService): Promise<void>;
 }
 
 /** What must be there before anybody is served, under the names of upstream's post-start hooks. */
@@ -15,16 +15,21 @@ const STEPS: readonly Step[] = [
   { name: "start-system-namespaces-controller", run: ensureNamespaces },
   { name: "rbac/bootstrap-roles", run: reconcilePolicy },
   { name: "scheduling/bootstrap-system-priority-classes", run: ensurePriorityClasses },
-  { name: "bootstrap-controller", run: ensureKubernetesService },
+  { name: "bootstrap-controller", run: (_core, kubernetes) => kubernetes.start() },
   { name: "start-cluster-authentication-info-controller", run: publishClientCa },
 ];
 
 export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);
 
-/** Makes or mends what a cluster always has. Each step can run again, on several servers at a time. */
-export async function bootstrap(core: Core, reached: (step: string) => void): Promise<void> {
+/**
+ * Makes or mends what a cluster always has. Each step can run again, on several servers at a time.
+ * `kubernetes` goes on mending the Service of that name until it is closed.
+ */
+export async function bootstrap(
+  core: Core, kubernetes: KubernetesService, reached: (step: string) => void,
+): Promise<void> {
   for (const step of STEPS) {
-    await step.run(core);
+    await step.run(core, kubernetes);
     reached(step.name);
   }
 }

@@ -1,8 +1,15 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../core.ts";
-import { updateObject } from "../registry/update.ts";
+import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
+import { updateObject } from "../registry/update.ts";
 import { decoded, ensure, ownWrite } from "./own-write.ts";
+import { PeerLeases } from "./peer-leases.ts";
+
+const log = logger("apiserver");
 
 const NAMESPACE = "default";
 const NAME = "kubernetes";
@@ -18,34 +25,99 @@ interface Slice extends KubeObject {
   ports: object[];
 }
 
-/** The Service by which pods reach the API, and where it leads: to this server. */
-export async function ensureKubernetesService(core: Core): Promise<void> {
-  const { advertiseAddress, advertisePort = 6443, serviceCidr } = core.options;
-  const labels = { component: "apiserver", provider: "kubernetes" };
-  const service: KubeObject & { spec: object } = {
-    metadata: { name: NAME, namespace: NAMESPACE, labels },
+/** Keeps the Service by which pods reach the API, and where it leads: to all apiservers alive. */
+export class KubernetesService {
+  readonly #core: Core;
+  readonly #peers: PeerLeases;
+  #timer: Timer | undefined;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#peers = new PeerLeases(core);
+  }
+
+  /** Makes it now, and mends it from time to time. */
+  async start(): Promise<void> {
+    await this.#reconcile();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#timer = this.#core.clock.after(PEER_INTERVAL_MS, () => {
+      this.#round = this.#reconcile().catch((thrown: unknown) => {
+        log.warn("the Service kubernetes was not mended", { reason: messageOf(thrown) });
+      });
+      this.#schedule();
+    });
+  }
+
+  async #reconcile(): Promise<void> {
+    await this.#peers.renew();
+    const service = serviceObject(this.#core);
+    await ensure(this.#core, this.#core.registry.of("v1", "services"), service);
+    await this.#publish(await this.#peers.addresses());
+  }
+
+  async #publish(addresses: readonly string[]): Promise<void> {
+    const port = apiPort(this.#core);
+    await put(this.#core, "v1", "endpoints", endpointsObject(addresses, port));
+    await put(this.#core, "discovery.k8s.io/v1", "endpointslices", sliceObject(addresses, port));
+  }
+
+  /** Leads clients to the other servers; the last one leaves its address behind. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#round;
+    try {
+      await this.#peers.leave();
+      const others = await this.#peers.addresses();
+      if (others.length > 0) await this.#publish(others);
+    } catch (thrown) {
+      // The store may be gone before us; the lease ends by itself.
+      log.warn("leaving without saying so", { reason: messageOf(thrown) });
+    }
+  }
+}
+
+function apiPort(core: Core): number {
+  return core.options.advertisePort ?? (core.options.listen[0]?.port || 6443);
+}
+
+function serviceObject(core: Core): KubeObject {
+  const object: KubeObject & { spec: object } = {
+    metadata: {
+      name: NAME,
+      namespace: NAMESPACE,
+      labels: { component: "apiserver", provider: "kubernetes" },
+    },
     spec: {
-      clusterIP: firstServiceAddress(serviceCidr),
-      ports: [{ ...PORT, port: 443, targetPort: advertisePort }],
+      clusterIP: firstServiceAddress(core.options.serviceCidr),
+      ports: [{ ...PORT, port: 443, targetPort: apiPort(core) }],
       sessionAffinity: "None",
       type: "ClusterIP",
     },
   };
-  await ensure(core, core.registry.of("v1", "services"), service);
-  const endpoints: Endpoints = {
-    metadata: {
-      name: NAME, namespace: NAMESPACE, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
-    },
-    subsets: [{ addresses: [{ ip: advertiseAddress }], ports: [{ ...PORT, port: advertisePort }] }],
+  return object;
+}
+
+function endpointsObject(addresses: readonly string[], port: number): Endpoints {
+  // The slice is written here as well: nobody needs to mirror it.
+  const labels = { "endpointslice.kubernetes.io/skip-mirror": "true" };
+  return {
+    metadata: { name: NAME, namespace: NAMESPACE, labels },
+    subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports: [{ ...PORT, port }] }],
   };
-  await put(core, "v1", "endpoints", endpoints);
-  const slice: Slice = {
-    metadata: { name: NAME, namespace: NAMESPACE, labels: { "kubernetes.io/service-name": NAME } },
+}
+
+function sliceObject(addresses: readonly string[], port: number): Slice {
+  const labels = { "kubernetes.io/service-name": NAME };
+  return {
+    metadata: { name: NAME, namespace: NAMESPACE, labels },
     addressType: "IPv4",
-    endpoints: [{ addresses: [advertiseAddress], conditions: { ready: true } }],
-    ports: [{ ...PORT, port: advertisePort }],
+    endpoints: addresses.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
+    ports: [{ ...PORT, port }],
   };
-  await put(core, "discovery.k8s.io/v1", "endpointslices", slice);
 }
 
 /** Creates the object, or replaces everything but the metadata of the one there. */

@@ -2,7 +2,10 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { BOOKMARK_INTERVAL_MS } from "../limits.ts";
 import type { Registry } from "../registry/registry.ts";
 
-/** Tells watchers from time to time how far they are, so that one who reconnects need not list again. */
+/**
+ * Tells watchers from time to time how far they are, so that one who reconnects need not list
+ * again.
+ */
 export class Bookmarks {
   readonly #registry: Registry;
   readonly #clock: Clock;

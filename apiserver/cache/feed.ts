@@ -91,13 +91,17 @@ export class Feed {
     return revision;
   }
 
-  /** A row that does not decode is left out and named: one broken object must not hide the others. */
+  /**
+   * A row that does not decode is left out and named: one broken object must not hide the others.
+   */
   #decode(row: Row, then: (entry: Entry) => void): void {
     let entry: Entry;
     try {
       entry = entryOfRow(this.#kind, row);
     } catch (thrown) {
-      log.error("an object in the store does not decode", { key: row.key, reason: messageOf(thrown) });
+      log.error(
+        "an object in the store does not decode", { key: row.key, reason: messageOf(thrown) },
+      );
       return;
     }
     then(entry);

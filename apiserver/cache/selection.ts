@@ -25,7 +25,8 @@ export function project(selection: Selection, event: CacheEvent): WatchItem | un
   if (before && after) return { type: "MODIFIED", revision, entry: event.entry, shared };
   if (after) return { type: "ADDED", revision, entry: event.entry, shared };
   if (!before) return undefined;
-  // The state that matched last, under the revision of the change that ended it, as upstream sends it.
+  // The state that matched last, under the revision of the change that ended it, as upstream sends
+  // it.
   const gone = event.type === "DELETED" ? event.entry : withRevision(previous, revision);
   return { type: "DELETED", revision, entry: gone, shared: undefined };
 }

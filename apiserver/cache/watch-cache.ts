@@ -115,7 +115,9 @@ export class WatchCache {
     if (revision > this.#revision) this.#revision = revision;
   }
 
-  /** Sends every watcher that asked for them the revision it has reached without missing anything. */
+  /**
+   * Sends every watcher that asked for them the revision it has reached without missing anything.
+   */
   bookmarkAll(): void {
     for (const watcher of this.#watchers) {
       if (watcher.bookmarks && this.#revision >= watcher.revision) watcher.bookmark(this.#revision);
@@ -132,7 +134,10 @@ export class WatchCache {
     return watcher;
   }
 
-  /** Watches from now on, the objects there are first as ADDED; then, if asked, the bookmark that ends them. */
+  /**
+   * Watches from now on, the objects there are first as ADDED; then, if asked, the bookmark that
+   * ends them.
+   */
   watchAll(request: WatchRequest, markEnd: boolean): Watcher {
     const initial = this.list()
       .filter((entry) => selects(request.selection, entry))

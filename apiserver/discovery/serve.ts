@@ -7,7 +7,9 @@ import { aggregatedDiscovery } from "./aggregated.ts";
 import { groupsOf, type ServedGroup } from "./groups.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./legacy.ts";
 
-/** Answers `/api` and `/apis` and what lies directly below them. Documents are made when asked for. */
+/**
+ * Answers `/api` and `/apis` and what lies directly below them. Documents are made when asked for.
+ */
 export class Discovery {
   readonly #groups: readonly ServedGroup[];
   readonly #address: string;
@@ -69,7 +71,8 @@ export class Discovery {
       document = { body, etag };
       this.#documents.set(key, document);
     }
-    const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+    const contentType =
+      `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     const unchanged = headerOf(context.request, "if-none-match") === document.etag;
     const body = unchanged ? "" : document.body;
     const headers = { etag: document.etag, vary: "Accept" };

@@ -1,7 +1,10 @@
 /** The Kubernetes API level served here: kinds, fields and behaviour are this version's. */
 export const API_LEVEL = "1.36.0";
 
-/** The answer of `/version` (version.Info). The build's own marks follow the level, as SemVer allows. */
+/**
+ * The answer of `/version` (version.Info). The build's own marks follow the level, as SemVer
+ * allows.
+ */
 export function versionInfo(): object {
   const [major = "", minor = ""] = API_LEVEL.split(".");
   return {

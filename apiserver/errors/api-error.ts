@@ -37,7 +37,9 @@ export interface ApiErrorInit {
   continue?: string;
 }
 
-/** An error that a client of the API is told about: an HTTP code and the `Status` that goes with it. */
+/**
+ * An error that a client of the API is told about: an HTTP code and the `Status` that goes with it.
+ */
 export class ApiError extends CodedError {
   override readonly name = "ApiError";
   readonly http: number;

@@ -1,7 +1,9 @@
 import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.ts";
 import { ApiError, type StatusCause } from "./api-error.ts";
 
-/** What an error is about: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`). */
+/**
+ * What an error is about: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).
+ */
 export interface GroupName {
   group: string;
   name: string;

@@ -36,7 +36,9 @@ export function objectAnswer(object: KubeObject, kind?: Kind, code = 200): Answe
   return { type: "object", code, object, ...(kind ? { kind } : {}) };
 }
 
-export function textAnswer(code: number, body: string, contentType = "text/plain; charset=utf-8"): BytesAnswer {
+export function textAnswer(
+  code: number, body: string, contentType = "text/plain; charset=utf-8",
+): BytesAnswer {
   return { type: "bytes", code, contentType, body };
 }
 

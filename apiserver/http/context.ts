@@ -7,7 +7,8 @@ import type { RequestInfo } from "./request-info.ts";
 /** A request as either protocol version delivers it. */
 export type Incoming = IncomingMessage | Http2ServerRequest;
 /**
- * An answer as either protocol version takes it. HTTP/2's compatibility class has the same methods, but its
+ * An answer as either protocol version takes it. HTTP/2's compatibility class has the same methods,
+ * but its
  * overloads do not unite with HTTP/1's in the type system, so both go under the one name.
  */
 export type Outgoing = ServerResponse;

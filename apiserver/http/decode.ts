@@ -1,7 +1,6 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError } from "../errors/api-error.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import type { FieldValidation } from "../registry/write-options.ts";
@@ -61,9 +60,7 @@ export function decodeDocument<T extends KubeObject>(
     return object;
   } catch (thrown) {
     if (!(thrown instanceof DecodeError)) throw thrown;
-    const { kind, version } = options.kind;
-    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ` +
-      thrown.message);
+    throw badRequest(`${unfit(options.kind)}: ${thrown.message}`);
   }
 }
 
@@ -103,11 +100,9 @@ function reportOddities(
     options.warnings.push(...oddities);
     return;
   }
-  const { kind, version } = options.kind;
-  const details = `strict decoding error: ${oddities.join(", ")}`;
-  throw new ApiError({
-    code: 400,
-    reason: "BadRequest",
-    message: `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${details}`,
-  });
+  throw badRequest(`${unfit(options.kind)}: strict decoding error: ${oddities.join(", ")}`);
+}
+
+function unfit({ kind, version }: GroupVersionKind): string {
+  return `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}`;
 }

@@ -86,7 +86,9 @@ export class Handler implements RequestListener {
   }
 }
 
-/** Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1. */
+/**
+ * Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1.
+ */
 function cut(request: Incoming): void {
   if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else request.destroy();

@@ -15,7 +15,8 @@ export function textOf(body: Buffer): string {
 }
 
 /**
- * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting past
+ * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting
+ * past
  * BODY_DEPTH_MAX are refused, since JavaScript would change or not survive them. Throws 400.
  */
 export function parseJson(body: Buffer): Document {

@@ -1,4 +1,7 @@
-/** One media range of an Accept header, or a Content-Type: `application/json;as=Table;g=meta.k8s.io`. */
+/**
+ * One media range of an Accept header, or a Content-Type:
+ * `application/json;as=Table;g=meta.k8s.io`.
+ */
 export interface MediaType {
   type: string;
   parameters: Record<string, string>;

@@ -1,5 +1,7 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
-import { decodeObject, encodeObject, type Envelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
+import {
+  decodeObject, encodeObject, type Envelope, readEnvelope,
+} from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
 import { badRequest, notAcceptable } from "../errors/catalog.ts";
@@ -8,7 +10,8 @@ import { checkType, type DecodeOptions } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "./negotiate.ts";
 
 /**
- * The schema of a body by its own type: packages are named by the first word of their group. Status and
+ * The schema of a body by its own type: packages are named by the first word of their group. Status
+ * and
  * other meta kinds travel as version v1 of the core group.
  */
 function schemaOf(apiVersion: string, kind: string): string | undefined {

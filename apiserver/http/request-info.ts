@@ -3,7 +3,9 @@ export interface RequestInfo {
   /** Whether the path names a resource of the API rather than, say, `/healthz`. */
   resourceRequest: boolean;
   path: string;
-  /** get, list, watch, create, update, patch, delete, deletecollection, or the method in lower case. */
+  /**
+   * get, list, watch, create, update, patch, delete, deletecollection, or the method in lower case.
+   */
   verb: string;
   group: string;
   version: string;
@@ -43,7 +45,9 @@ function segmentsOf(path: string): string[] {
 }
 
 /** Throws BadPathError on a segment that would leave its place (`.`, `..`, an encoded slash). */
-export function parseRequestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
+export function parseRequestInfo(
+  method: string, path: string, query: URLSearchParams,
+): RequestInfo {
   const info: RequestInfo = {
     resourceRequest: false,
     path,
@@ -98,7 +102,9 @@ function checkSegment(part: string): void {
   }
 }
 
-/** A list or watch narrowed to one name counts as naming it, so that rules with resourceNames hold. */
+/**
+ * A list or watch narrowed to one name counts as naming it, so that rules with resourceNames hold.
+ */
 function nameFromSelector(info: RequestInfo, query: URLSearchParams): void {
   const match = /^metadata\.name==?([^,!=]+)$/.exec(query.get("fieldSelector") ?? "");
   if (match) info.name = match[1]!;

@@ -25,7 +25,8 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
-      const body = await encodeList(answer.list, negotiated, transformer(context, kind, negotiated, now));
+      const body =
+        await encodeList(answer.list, negotiated, transformer(context, kind, negotiated, now));
       return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
     }
     case "object": {
@@ -138,6 +139,7 @@ export function acceptsGzip(context: RequestContext): boolean {
 
 /** RFC 7234 5.5 with code 299, as upstream writes it. */
 function warningHeader(text: string): string {
-  const safe = text.replace(/[\r\n]+/g, " ").replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?");
+  const safe =
+    text.replace(/[\r\n]+/g, " ").replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?");
   return `299 - "${safe}"`;
 }

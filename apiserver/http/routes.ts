@@ -22,7 +22,9 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) return await serveResource(core, context);
     const { verb } = context.info;
-    if (verb !== "get" && verb !== "head") throw methodNotSupported({ group: "", name: "paths" }, verb);
+    if (verb !== "get" && verb !== "head") {
+      throw methodNotSupported({ group: "", name: "paths" }, verb);
+    }
     const answer = (await servePath(core, rooms, context))
       ?? rooms.discovery.serve(context)
       ?? (await rooms.health.serve(context))

@@ -21,7 +21,10 @@ export interface ServerInit {
   listener: RequestListener;
 }
 
-/** HTTPS on one or more addresses: HTTP/2 for those who ask for it, HTTP/1.1 for the others and for upgrades. */
+/**
+ * HTTPS on one or more addresses: HTTP/2 for those who ask for it, HTTP/1.1 for the others and for
+ * upgrades.
+ */
 export class ApiHttpServer {
   readonly #servers: Http2SecureServer[] = [];
   readonly #sockets = new Set<Socket>();
@@ -100,7 +103,9 @@ export class ApiHttpServer {
     this.#servers.push(server);
   }
 
-  /** Stops listening, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left. */
+  /**
+   * Stops listening, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left.
+   */
   async close(): Promise<void> {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => {
       server.close(() => resolve());

@@ -10,7 +10,8 @@ type WatchAnswer = Extract<Answer, { type: "watch" }>;
 
 /**
  * Writes a watcher's events until it ends, the client goes, or its time is up. A client that does
- * not read holds back only its own watcher, which is closed when too much waits (`cache/watcher.ts`).
+ * not read holds back only its own watcher, which is closed when too much waits
+ * (`cache/watcher.ts`).
  */
 export async function streamWatch(
   context: RequestContext, answer: WatchAnswer, now: () => number,

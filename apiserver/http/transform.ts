@@ -20,7 +20,8 @@ export class Transformer {
     this.#kind = kind;
     this.#now = now;
     this.#include = includeOf(query);
-    this.id = transform.as === "object" ? "" : `${transform.as}/${transform.version}/${this.#include}`;
+    const { as } = transform;
+    this.id = as === "object" ? "" : `${as}/${transform.version}/${this.#include}`;
   }
 
   /** The object itself when nothing was asked for. */

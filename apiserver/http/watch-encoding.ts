@@ -59,7 +59,9 @@ function line(type: string, object: string): Buffer {
   return Buffer.from(`{"type":"${type}","object":${object}}\n`);
 }
 
-/** meta/v1 WatchEvent: type = 1, object = 2 (RawExtension: raw = 1); four bytes of length in front. */
+/**
+ * meta/v1 WatchEvent: type = 1, object = 2 (RawExtension: raw = 1); four bytes of length in front.
+ */
 function frame(type: string, raw: Buffer): Buffer {
   const writer = protobuf.Writer.create();
   writer.uint32(10).string(type).uint32(18).fork().uint32(10).bytes(raw).ldelim();

@@ -14,7 +14,10 @@ const JSON_TYPE = "application/json";
 
 type Documents = typeof import("@raft2kube/api/openapi/documents.ts");
 
-/** `/openapi/v2` and `/openapi/v3`: api's documents, which are made and kept compressed when first asked for. */
+/**
+ * `/openapi/v2` and `/openapi/v3`: api's documents, which are made and kept compressed when first
+ * asked for.
+ */
 export class OpenApi {
   #loaded: Promise<Documents> | undefined;
 
@@ -62,8 +65,7 @@ function answerOf(
   if (headerOf(context.request, "if-none-match") === etag) {
     return { type: "bytes", code: 304, contentType, body: "", headers };
   }
-  if (acceptsGzip(context)) {
-    return { type: "bytes", code: 200, contentType, body: document.gzip, encoding: "gzip", headers };
-  }
-  return { type: "bytes", code: 200, contentType, body: documents.plainOf(document), headers };
+  const answer: Omit<BytesAnswer, "body"> = { type: "bytes", code: 200, contentType, headers };
+  if (acceptsGzip(context)) return { ...answer, body: document.gzip, encoding: "gzip" };
+  return { ...answer, body: documents.plainOf(document) };
 }

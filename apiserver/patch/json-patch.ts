@@ -92,7 +92,9 @@ function step(holder: Json, token: string, path: string): Json {
 }
 
 function stepOrUndefined(holder: Json, token: string): Json {
-  if (Array.isArray(holder)) return /^\d+$/.test(token) ? (holder[Number(token)] as Json) : undefined;
+  if (Array.isArray(holder)) {
+    return /^\d+$/.test(token) ? (holder[Number(token)] as Json) : undefined;
+  }
   return isObject(holder) && Object.hasOwn(holder, token) ? holder[token] : undefined;
 }
 

@@ -19,7 +19,12 @@ export function mergePatch(target: Json, patch: Json): Json {
   const result: JsonObject = isObject(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete result[name];
-    else setMember(result, name, mergePatch(Object.hasOwn(result, name) ? result[name] : undefined, value));
+    else setMember(result, name, mergePatch(memberOf(result, name), value));
   }
   return result;
+}
+
+/** A member of the object's own, never one that it inherits. */
+export function memberOf(object: JsonObject, name: string): Json {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }

@@ -4,8 +4,10 @@ import { isObject, type Json, type JsonObject } from "./merge.ts";
 import { DIRECTIVES, mergeStruct } from "./strategic.ts";
 
 /**
- * Merges a list whose items are told apart by `key`: same key merges, new ones are added, `$patch: delete`
- * removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the items' order.
+ * Merges a list whose items are told apart by `key`: same key merges, new ones are added, `$patch:
+ * delete`
+ * removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the items'
+ * order.
  */
 export function mergeKeyedList(
   key: string, schema: string | undefined, original: readonly Json[], patch: readonly Json[],
@@ -51,7 +53,8 @@ export function mergeScalarList(
 }
 
 /**
- * Items in the wished order; those only the server has keep their place after the item they followed
+ * Items in the wished order; those only the server has keep their place after the item they
+ * followed
  * (upstream's normalizeElementOrder).
  */
 function ordered<T>(

@@ -1,7 +1,7 @@
 import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
 import { isDeepStrictEqual } from "node:util";
 import { badRequest } from "../errors/catalog.ts";
-import { isObject, type Json, type JsonObject, setMember } from "./merge.ts";
+import { isObject, type Json, type JsonObject, memberOf, setMember } from "./merge.ts";
 import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 
 /** Directives that a strategic merge patch carries among its fields. */
@@ -16,7 +16,9 @@ export const DIRECTIVES = {
  * Merges `patch` into a copy of `document` as the fields' patch strategies say (upstream's
  * strategicpatch). `schema` is the structure's name, e.g. `apps/v1.Deployment`.
  */
-export function strategicMerge(schema: string, document: JsonObject, patch: JsonObject): JsonObject {
+export function strategicMerge(
+  schema: string, document: JsonObject, patch: JsonObject,
+): JsonObject {
   return mergeStruct(schema, document, patch);
 }
 
@@ -35,14 +37,10 @@ export function mergeStruct(
     if (name === DIRECTIVES.patch || name === DIRECTIVES.retainKeys) continue;
     if (isListDirective(name)) continue;
     if (value === null) delete result[name];
-    else setMember(result, name, mergeField(fields?.get(name), own(result, name), value, patch));
+    else setMember(result, name, mergeField(fields?.get(name), memberOf(result, name), value, patch));
   }
   applyListDirectives(fields, result, patch);
   return result;
-}
-
-function own(object: JsonObject, name: string): Json {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function without(object: JsonObject, name: string): JsonObject {
@@ -51,7 +49,8 @@ function without(object: JsonObject, name: string): JsonObject {
 }
 
 function isListDirective(name: string): boolean {
-  return name.startsWith(DIRECTIVES.setElementOrder) || name.startsWith(DIRECTIVES.deleteFromPrimitiveList);
+  return name.startsWith(DIRECTIVES.setElementOrder)
+    || name.startsWith(DIRECTIVES.deleteFromPrimitiveList);
 }
 
 /** `$retainKeys` names all keys that may stay: of a union, the others are cleared. */
@@ -62,7 +61,9 @@ function retained(original: JsonObject, patch: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(original).filter(([name]) => keys.includes(name)));
 }
 
-function mergeField(field: Field | undefined, original: Json, value: Json, patch: JsonObject): Json {
+function mergeField(
+  field: Field | undefined, original: Json, value: Json, patch: JsonObject,
+): Json {
   if (Array.isArray(value)) return mergeList(field, original, value, patch);
   if (!isObject(value)) return value;
   if (field !== undefined && listRuleOf(field).patch.includes("replace")) {
@@ -77,7 +78,9 @@ function structName(shape: Shape | undefined): string | undefined {
   return shape?.is === "struct" ? shape.name : undefined;
 }
 
-function mergeList(field: Field | undefined, original: Json, items: Json[], patch: JsonObject): Json {
+function mergeList(
+  field: Field | undefined, original: Json, items: Json[], patch: JsonObject,
+): Json {
   const rule = field && listRuleOf(field);
   if (field === undefined || rule === undefined || !rule.patch.includes("merge")) {
     return items.map((item) => stripped(item));
@@ -105,14 +108,16 @@ function applyListDirectives(
     if (directive.startsWith(DIRECTIVES.deleteFromPrimitiveList)) {
       const name = directive.slice(DIRECTIVES.deleteFromPrimitiveList.length);
       const gone = asList(value) ?? [];
-      const list = asList(own(result, name));
+      const list = asList(memberOf(result, name));
       if (!list) continue;
-      setMember(result, name, list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))));
+      setMember(
+        result, name, list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))),
+      );
     } else if (directive.startsWith(DIRECTIVES.setElementOrder)) {
       const name = directive.slice(DIRECTIVES.setElementOrder.length);
       const field = fields?.get(name);
-      if (own(patch, name) !== undefined || field === undefined) continue;
-      const list = asList(own(result, name));
+      if (memberOf(patch, name) !== undefined || field === undefined) continue;
+      const list = asList(memberOf(result, name));
       if (list) setMember(result, name, mergeList(field, list, [], patch));
     }
   }

@@ -1,6 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 
-/** What one write has reserved. Exactly one of the two is called, once the write's fate is known. */
+/**
+ * What one write has reserved. Exactly one of the two is called, once the write's fate is known.
+ */
 export interface Reservation {
   /** The write did not happen: what was reserved for it is free again. */
   giveBack(): Promise<void>;

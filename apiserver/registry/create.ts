@@ -25,7 +25,9 @@ export async function createObject(
   return await createAdmitted(core, resource, request, options);
 }
 
-/** The part of a creation behind admission's changes; an update that creates begins here as well. */
+/**
+ * The part of a creation behind admission's changes; an update that creates begins here as well.
+ */
 export async function createAdmitted(
   core: Core, resource: Resource, request: AdmissionRequest, options: WriteOptions,
 ): Promise<KubeObject> {
@@ -52,7 +54,9 @@ async function createNamed(
   fillSystemFields(object, core.clock.now());
   kind.strategy.prepareCreate(object, context);
   const findings = kind.strategy.validateCreate(object, context);
-  if (findings.length > 0) throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
+  if (findings.length > 0) {
+    throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
+  }
   options.warnings.push(...kind.strategy.warnings(object));
   await core.admission.validate({ ...request, object });
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
@@ -78,9 +82,10 @@ function admissionRequest(
   resource: Resource, object: KubeObject, namespace: string, options: WriteOptions,
 ): AdmissionRequest {
   const { user, dryRun, subresource, warnings } = options;
-  const name = object.metadata.name ?? "";
   return {
-    operation: "CREATE", resource, subresource, namespace, name, object, old: undefined, user, dryRun,
-    warnings,
+    operation: "CREATE", resource, subresource, namespace, user, dryRun, warnings,
+    name: object.metadata.name ?? "",
+    object,
+    old: undefined,
   };
 }

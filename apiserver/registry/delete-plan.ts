@@ -65,7 +65,9 @@ function marked(
   return { ...object, metadata: changed };
 }
 
-/** The first jobs and replication controllers left their dependents behind, and clients rely on it. */
+/**
+ * The first jobs and replication controllers left their dependents behind, and clients rely on it.
+ */
 function defaultPropagation(kind: Kind): Propagation {
   const orphaning = ["batch/jobs", "/replicationcontrollers"];
   return orphaning.includes(`${kind.group}/${kind.plural}`) ? "Orphan" : "Background";

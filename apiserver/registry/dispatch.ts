@@ -1,7 +1,8 @@
 import type { Core } from "../core.ts";
-import { methodNotSupported, noSuchResource } from "../errors/catalog.ts";
+import { methodNotSupported, noSuchResource, notImplemented } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
+import type { RequestInfo } from "../http/request-info.ts";
 import { serveSubresource } from "../subresources/dispatch.ts";
 import type { Resource } from "./resource.ts";
 import { serveCreate } from "./serve-create.ts";
@@ -30,12 +31,7 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   const { info } = context;
   const resource = core.registry.find(info.group, info.version, info.resource);
   if (resource === undefined) throw noSuchResource();
-  if (resource.kind.namespaced && info.namespace === "" && info.name !== "" && !isCollection(info.verb)) {
-    throw noSuchResource();
-  }
-  if (!resource.kind.namespaced && info.namespace !== "" && info.resource !== "namespaces") {
-    throw noSuchResource();
-  }
+  checkScope(resource, info);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
   const serve = VERBS[info.verb];
@@ -43,7 +39,20 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (serve === undefined || !known.includes(info.verb)) {
     throw methodNotSupported(resource.subject, info.verb);
   }
+  if (resource.kind.storage === undefined && info.verb !== "create") {
+    throw notImplemented(`${resource.kind.kind} is not reported by this server: ask /readyz`);
+  }
   return await serve(core, resource, context);
+}
+
+/** Objects in namespaces are named with theirs, others without; only collections span all. */
+function checkScope(resource: Resource, info: RequestInfo): void {
+  const { namespaced } = resource.kind;
+  const single = info.name !== "" && !isCollection(info.verb);
+  if (namespaced && info.namespace === "" && (single || info.verb === "create")) {
+    throw noSuchResource();
+  }
+  if (!namespaced && info.namespace !== "" && info.resource !== "namespaces") throw noSuchResource();
 }
 
 function isCollection(verb: string): boolean {

@@ -74,7 +74,8 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
   }
   if (match !== "") {
     if (revision === undefined) {
-      refuse("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+      refuse("resourceVersionMatch",
+        "resourceVersionMatch is forbidden unless resourceVersion is provided");
     }
     if (token !== "") {
       refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");

@@ -103,8 +103,8 @@ const EXPIRED_CONTINUE =
   "The provided continue parameter is too old to display a consistent list result. You can start " +
   "a new list without the continue parameter, or use the continue token in this response to " +
   "retrieve the remainder of the results. Continuing with the provided token results in an " +
-  "inconsistent list - objects that were created, modified, or deleted between the time the first " +
-  "chunk was returned and now may show up in the list.";
+  "inconsistent list - objects that were created, modified, or deleted between the time the " +
+  "first chunk was returned and now may show up in the list.";
 
 const EXPIRED_REVISION = "The resourceVersion for the provided list is too old.";
 
@@ -120,6 +120,8 @@ async function pageOf(
     if (!isEtcdError(thrown, "compacted")) throw thrown;
     if (options.continue === "") throw expired(EXPIRED_REVISION);
     const { start: from } = decodeContinue(options.continue);
-    throw expired(EXPIRED_CONTINUE, encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }));
+    throw expired(
+      EXPIRED_CONTINUE, encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }),
+    );
   }
 }

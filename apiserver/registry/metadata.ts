@@ -34,7 +34,9 @@ export function fillSystemFields(object: KubeObject, now_ms: number): void {
   metadata.creationTimestamp = timeText(now_ms);
 }
 
-/** A name with a suffix is no longer than this, so that names derived from it stay valid (upstream). */
+/**
+ * A name with a suffix is no longer than this, so that names derived from it stay valid (upstream).
+ */
 const GENERATED_BASE_MAX = 63 - 5;
 
 export function completeName(object: KubeObject, random: Random): void {

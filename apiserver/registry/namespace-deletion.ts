@@ -9,7 +9,8 @@ interface Namespace extends KubeObject {
 }
 
 /**
- * A namespace goes in two steps: it is marked Terminating; the namespace controller empties it and takes
+ * A namespace goes in two steps: it is marked Terminating; the namespace controller empties it and
+ * takes
  * `kubernetes` out of spec.finalizers; then it can be removed.
  */
 export function planNamespaceDelete(

@@ -9,7 +9,10 @@ import { LeasePool } from "../storage/lease-pool.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
 
-/** One kind being served: its description, its objects in the store, and its watch cache once asked for. */
+/**
+ * One kind being served: its description, its objects in the store, and its watch cache once asked
+ * for.
+ */
 export class Resource {
   readonly kind: Kind;
   readonly store: ObjectStore;

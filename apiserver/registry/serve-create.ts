@@ -32,6 +32,7 @@ export async function serveCreate(
   kind.strategy.defaults(object);
   await checkEscalation(core, context.user, resource, object, undefined);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
-  const created = await createObject(core, resource, object, namespaceOf(resource, context), options);
+  const created =
+    await createObject(core, resource, object, namespaceOf(resource, context), options);
   return objectAnswer(created, kind, 201);
 }

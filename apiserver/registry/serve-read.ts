@@ -7,7 +7,9 @@ import { readListOptions, readWatchOptions } from "./list-options.ts";
 import type { Resource } from "./resource.ts";
 import { watchObjects } from "./watch.ts";
 
-/** A namespace's own requests carry its name twice in the path's reading: as object and as scope. */
+/**
+ * A namespace's own requests carry its name twice in the path's reading: as object and as scope.
+ */
 export function namespaceOf(resource: Resource, context: RequestContext): string {
   return resource.kind.namespaced ? context.info.namespace : "";
 }
@@ -26,7 +28,8 @@ export async function serveList(
   _core: Core, resource: Resource, context: RequestContext,
 ): Promise<Answer> {
   const options = readListOptions(context.query);
-  return { type: "list", list: await listObjects(resource, namespaceOf(resource, context), options) };
+  const namespace = namespaceOf(resource, context);
+  return { type: "list", list: await listObjects(resource, namespace, options) };
 }
 
 /** GET of a collection with `watch=1`. */

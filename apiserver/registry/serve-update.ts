@@ -14,7 +14,9 @@ import { namespaceOf } from "./serve-read.ts";
 import { type Update, updateObject } from "./update.ts";
 import type { WriteOptions } from "./write-options.ts";
 
-/** Which door a change comes through: the kind's own, or a subresource that shows the whole object. */
+/**
+ * Which door a change comes through: the kind's own, or a subresource that shows the whole object.
+ */
 export type Door = Pick<Update, "strategy">;
 
 /** PUT of one object. */

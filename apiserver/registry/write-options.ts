@@ -35,7 +35,9 @@ export function readWriteOptions(
 export function readDryRun(values: readonly string[]): boolean {
   for (const value of values) {
     if (value !== "All") {
-      throw badRequest(`Invalid value: ${JSON.stringify(value)}: Unsupported value: supported: "All"`);
+      throw badRequest(
+        `Invalid value: ${JSON.stringify(value)}: Unsupported value: supported: "All"`,
+      );
     }
   }
   return values.length > 0;

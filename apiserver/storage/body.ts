@@ -5,7 +5,8 @@ import type { Row } from "./rows.ts";
 import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
 
 /**
- * The object in a row, in the version of `kind`, defaults filled and resourceVersion set. Reads JSON, which
+ * The object in a row, in the version of `kind`, defaults filled and resourceVersion set. Reads
+ * JSON, which
  * we write, and protobuf, which upstream writes.
  */
 export function decodeRow<T extends KubeObject = KubeObject>(kind: Kind, row: Row): T {
@@ -21,7 +22,10 @@ export function decodeRow<T extends KubeObject = KubeObject>(kind: Kind, row: Ro
   return object as T;
 }
 
-/** The bytes of an object as they are stored: without its resourceVersion, which the store itself knows. */
+/**
+ * The bytes of an object as they are stored: without its resourceVersion, which the store itself
+ * knows.
+ */
 export function encodeRow(kind: Kind, object: KubeObject): Buffer {
   assert(kind.storage !== undefined, `${kind.kind} is not stored`);
   const stored = kind.toStorage ? kind.toStorage(structuredClone(object)) : object;

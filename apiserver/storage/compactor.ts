@@ -12,7 +12,8 @@ const log = logger("apiserver");
 const COMPACT_KEY = Buffer.from("compact_rev_key");
 
 /**
- * Drops the store's history from before the last interval. Of several apiservers one wins each round
+ * Drops the store's history from before the last interval. Of several apiservers one wins each
+ * round
  * by the key's version; the others learn the new round from it.
  */
 export class Compactor {

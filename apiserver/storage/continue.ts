@@ -24,8 +24,10 @@ export function decodeContinue(text: string): ContinueToken {
     throw badRequest(`continue key is not valid: ${String(thrown)}`);
   }
   const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  const sound = v === VERSION && typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0
-    && typeof start === "string" && start !== "" && !start.startsWith("/") && !start.includes("../");
-  if (!sound) throw badRequest("continue key is not valid: incorrect encoded start resourceVersion");
-  return { revision: rv as number, start: start as string };
+  const revision = typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0 ? rv : undefined;
+  const inside = typeof start === "string" && start !== "" && !/^\/|\.\.\//.test(start);
+  if (v !== VERSION || revision === undefined || !inside) {
+    throw badRequest("continue key is not valid: incorrect encoded start resourceVersion");
+  }
+  return { revision, start };
 }

@@ -22,7 +22,9 @@ export interface Changed<T> {
   deleted: boolean;
 }
 
-/** The objects of one kind in the store: decoded on the way out, compared and swapped on the way in. */
+/**
+ * The objects of one kind in the store: decoded on the way out, compared and swapped on the way in.
+ */
 export class ObjectStore {
   readonly kind: Kind;
   readonly rows: Rows;
@@ -57,7 +59,8 @@ export class ObjectStore {
   }
 
   /**
-   * Changes one object by comparing and swapping until an attempt holds (upstream's GuaranteedUpdate).
+   * Changes one object by comparing and swapping until an attempt holds (upstream's
+   * GuaranteedUpdate).
    * A write that leaves the stored bytes as they are is not made: the resourceVersion stays.
    */
   async change<T extends KubeObject>(

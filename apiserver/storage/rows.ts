@@ -24,7 +24,9 @@ export interface RowPage {
 /** A write whose condition failed: what is there now, undefined when nothing is. */
 export type Written = { done: true; revision: number } | { done: false; current: Row | undefined };
 
-/** The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text. */
+/**
+ * The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text.
+ */
 export class Rows {
   readonly #etcd: EtcdClient;
 

@@ -10,9 +10,12 @@ import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
 import { successStatus } from "./success.ts";
 
-interface Binding extends KubeObject {
+/** A pod's place as the scheduler states it (core/v1). */
+export interface Binding extends KubeObject {
   target?: { kind?: string; name?: string };
 }
+
+const PART = { group: "", name: "pods/binding" };
 
 interface Pod extends KubeObject {
   spec?: { nodeName?: string; schedulingGates?: object[] };
@@ -21,7 +24,7 @@ interface Pod extends KubeObject {
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
 export async function serveBinding(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core, _resource: Resource, context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
   const { dryRun, fieldValidation } = writeOptionsOf(context);
@@ -31,13 +34,15 @@ export async function serveBinding(
     fieldValidation,
     warnings,
   });
-  await bindPod(core, resource, info.namespace, info.name, binding, dryRun);
+  await bindPod(core, info.namespace, info.name, binding, dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
-async function bindPod(
-  core: Core, resource: Resource, namespace: string, name: string, binding: Binding, dryRun: boolean,
+/** Puts a pod on the node of a binding. Throws 409 when it is on one already, or going. */
+export async function bindPod(
+  core: Core, namespace: string, name: string, binding: Binding, dryRun: boolean,
 ): Promise<void> {
+  const resource = core.registry.of("v1", "pods");
   const node = binding.target?.name ?? "";
   const kind = binding.target?.kind ?? "";
   if (node === "") throw badRequest("binding target.name: Required value");
@@ -68,14 +73,16 @@ function checkBindable(resource: Resource, name: string, pod: Pod, binding: Bind
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
-    throw conflict({ group: "", name: "pods/binding" }, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+    throw conflict(PART, name, `pod ${name} is being deleted, cannot be assigned to a host`);
   }
   if (pod.spec?.nodeName) {
-    throw conflict({ group: "", name: "pods/binding" }, name,
+    throw conflict(PART, name,
       `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   }
   if ((pod.spec?.schedulingGates ?? []).length > 0) {
-    throw conflict({ group: "", name: "pods/binding" }, name, `pod ${name} has non-empty .spec.schedulingGates`);
+    throw conflict(
+      PART, name, `pod ${name} has non-empty .spec.schedulingGates`,
+    );
   }
 }
 
@@ -86,5 +93,6 @@ function merged(field: "annotations" | "labels", pod: Pod, binding: Binding): ob
 
 function scheduled(pod: Pod, now_ms: number) {
   const others = (pod.status?.conditions ?? []).filter((each) => each.type !== "PodScheduled");
-  return [...others, { type: "PodScheduled", status: "True", lastTransitionTime: timeText(now_ms) }];
+  const lastTransitionTime = timeText(now_ms);
+  return [...others, { type: "PodScheduled", status: "True", lastTransitionTime }];
 }

@@ -75,7 +75,8 @@ async function spendBudget(
   if (budgets.length > 1) {
     throw new ApiError({
       code: 500, reason: "InternalError",
-      message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+      message: "This pod has more than one PodDisruptionBudget, which the eviction " +
+        "subresource does not support.",
     });
   }
   const [budget] = budgets;

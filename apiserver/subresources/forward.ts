@@ -27,16 +27,24 @@ export interface Backend {
 }
 
 /** Redirects of a backend are not followed nor handed on with their place (CVE-2020-8559). */
-const REFUSED_HEADERS = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "location"]);
+const REFUSED_HEADERS =
+  new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "location"]);
 
-/** Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be reached. */
-export async function forward(core: Core, context: RequestContext, backend: Backend): Promise<void> {
+/**
+ * Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be
+ * reached.
+ */
+export async function forward(
+  core: Core, context: RequestContext, backend: Backend,
+): Promise<void> {
   const answer = await open(core, context, backend);
   const { response } = context;
   const status = answer.statusCode ?? 502;
   if (status >= 300 && status < 400) {
     answer.resume();
-    throw serviceUnavailable(`the backend answered with a redirect (${status}), which is not followed`);
+    throw serviceUnavailable(
+      `the backend answered with a redirect (${status}), which is not followed`,
+    );
   }
   if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
   response.statusCode = status;
@@ -49,7 +57,9 @@ export async function forward(core: Core, context: RequestContext, backend: Back
     await pipeline(answer, response as NodeJS.WritableStream);
   } catch (thrown) {
     // One side went away in the middle: the other learns of it by the end of its connection.
-    log.debug("a forwarded stream ended early", { path: context.info.path, reason: messageOf(thrown) });
+    log.debug(
+      "a forwarded stream ended early", { path: context.info.path, reason: messageOf(thrown) },
+    );
     context.request.destroy();
   }
 }
@@ -58,7 +68,8 @@ function open(core: Core, context: RequestContext, backend: Backend): Promise<In
   const { host, port, path, method, agent, headers = {} } = backend;
   return new Promise((resolve, reject) => {
     const send = agent ? httpsRequest : httpRequest;
-    const request = send({ host, port, path, method, headers, agent: agent as HttpAgent | undefined });
+    const request =
+      send({ host, port, path, method, headers, agent: agent as HttpAgent | undefined });
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     core.closing.addEventListener("abort", end, { once: true });

@@ -30,7 +30,9 @@ export interface KubeletAddress {
 /** How nodes are reached, in order (upstream's --kubelet-preferred-address-types). */
 const ADDRESS_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS"];
 
-/** The kubelet of a node, from the node's own object. Throws 404, or 503 when it names no address. */
+/**
+ * The kubelet of a node, from the node's own object. Throws 404, or 503 when it names no address.
+ */
 export async function kubeletOf(core: Core, nodeName: string): Promise<KubeletAddress> {
   const nodes = core.registry.of("v1", "nodes");
   const node = await nodes.store.find<Node>("", nodeName);

@@ -41,5 +41,7 @@ export async function serveLog(
 function checkNumber(name: string, value: string): void {
   if (!["sinceSeconds", "tailLines", "limitBytes"].includes(name)) return;
   if (/^\d+$/.test(value)) return;
-  throw badRequest(`PodLogOptions: ${name}: Invalid value: ${JSON.stringify(value)}: must be a whole number`);
+  throw badRequest(
+    `PodLogOptions: ${name}: Invalid value: ${JSON.stringify(value)}: must be a whole number`,
+  );
 }

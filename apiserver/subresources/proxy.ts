@@ -17,7 +17,10 @@ interface ProxyTarget {
 }
 
 /** Request headers that go along; neither credentials nor who asks. */
-const PASSED_HEADERS = ["accept", "accept-language", "content-type", "content-length", "range", "if-none-match", "user-agent"];
+const PASSED_HEADERS = [
+  "accept", "accept-language", "content-type", "content-length", "range", "if-none-match",
+  "user-agent",
+];
 
 /** pods, services and nodes `/proxy`: a plain HTTP request to what runs there. */
 export async function serveProxy(
@@ -61,7 +64,9 @@ async function placeOf(
   core: Core, resource: Resource, namespace: string, target: ProxyTarget,
 ): Promise<Place> {
   if (target.scheme === "https" && resource.kind.plural !== "nodes") {
-    throw badRequest("https backends are not supported by /proxy: their certificates cannot be checked");
+    throw badRequest(
+      "https backends are not supported by /proxy: their certificates cannot be checked",
+    );
   }
   switch (resource.kind.plural) {
     case "nodes":
@@ -78,7 +83,9 @@ interface Pod extends KubeObject {
   status?: { podIP?: string };
 }
 
-async function podPlace(resource: Resource, namespace: string, target: ProxyTarget): Promise<Place> {
+async function podPlace(
+  resource: Resource, namespace: string, target: ProxyTarget,
+): Promise<Place> {
   const pod = await resource.store.get<Pod>(namespace, target.name);
   const declared = (pod.spec?.containers ?? []).flatMap((each) => each.ports ?? []);
   const port = target.port === "" ? (declared[0]?.containerPort ?? 80) : Number(target.port);
@@ -122,7 +129,10 @@ async function servicePlace(
   throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);
 }
 
-/** Endpoints are written by users: they must not lead to this machine's own loopback (CVE-2020-8561 kind). */
+/**
+ * Endpoints are written by users: they must not lead to this machine's own loopback (CVE-2020-8561
+ * kind).
+ */
 function reachable(host: string): string {
   if (isIP(host) === 0) throw badRequest(`address ${JSON.stringify(host)} is no IP address`);
   const range = ipaddr.process(host).range();

@@ -6,6 +6,8 @@ import { type Answer, objectAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
+import { bindPod } from "./binding.ts";
+import { successStatus } from "./success.ts";
 
 interface ResourceAttributes {
   namespace?: string;
@@ -34,12 +36,21 @@ interface Review extends KubeObject {
   status?: object;
 }
 
+/** A Binding posted to its collection is the same as one posted to its pod. */
+async function bind(core: Core, context: RequestContext, object: KubeObject): Promise<Answer> {
+  const dryRun = context.query.has("dryRun");
+  const { name = "" } = object.metadata;
+  if (name === "") throw badRequest("a Binding has the name of its pod");
+  await bindPod(core, context.info.namespace, name, object, dryRun);
+  return objectAnswer(successStatus(201), undefined, 201);
+}
+
 type Answerer = (core: Core, context: RequestContext, review: Review) => Promise<object> | object;
 
 /** Kinds that are questions: nothing is stored, the answer is the object with its status. */
 const ANSWERS: Readonly<Record<string, Answerer>> = {
   SelfSubjectAccessReview: (core, context, review) => access(core, context.user, review.spec ?? {}),
-  SubjectAccessReview: (core, _context, review) => access(core, subjectOf(review), review.spec ?? {}),
+  SubjectAccessReview: (core, _, review) => access(core, subjectOf(review), review.spec ?? {}),
   LocalSubjectAccessReview: localAccess,
   SelfSubjectRulesReview: rules,
   SelfSubjectReview: (_core, context) => ({ userInfo: userInfo(context.user) }),
@@ -50,6 +61,7 @@ const ANSWERS: Readonly<Record<string, Answerer>> = {
 export async function serveReview(
   core: Core, resource: Resource, context: RequestContext, object: KubeObject,
 ): Promise<Answer> {
+  if (resource.kind.kind === "Binding") return await bind(core, context, object);
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotSupported(resource.subject, context.info.verb);
   const review: Review = object;
@@ -62,7 +74,9 @@ export async function serveReview(
 function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
   if ((asked === undefined) === (path === undefined)) {
-    throw badRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified");
+    throw badRequest(
+      "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+    );
   }
   return {
     user,

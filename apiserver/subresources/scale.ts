@@ -33,7 +33,9 @@ export async function serveScale(
       const scale = wanted(view.read(object));
       checkScale(resource, name, scale, object);
       const findings = view.write(object, scale);
-      if (findings.length > 0) throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
+      if (findings.length > 0) {
+        throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
+      }
       return object;
     },
   }, options);
@@ -60,7 +62,8 @@ async function wantedScale(
 function checkScale(resource: Resource, name: string, scale: KubeObject, object: KubeObject): void {
   if (scale.metadata.name && scale.metadata.name !== name) {
     throw badRequest(
-      `the name of the object (${scale.metadata.name}) does not match the name on the URL (${name})`);
+      `the name of the object (${scale.metadata.name}) does not match ` +
+        `the name on the URL (${name})`);
   }
   const { resourceVersion } = scale.metadata;
   if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {

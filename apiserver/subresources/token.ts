@@ -25,7 +25,9 @@ const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenReques
 const SUBJECT = { group: KIND.group, name: KIND.kind };
 const DEFAULT_SECONDS = 3_600;
 
-/** POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names. */
+/**
+ * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
+ */
 export async function serveToken(
   core: Core, resource: Resource, context: RequestContext,
 ): Promise<Answer> {
@@ -77,6 +79,10 @@ function lifetimeOf(name: string, asked_s = DEFAULT_SECONDS): number {
   return Math.min(asked_s, TOKEN_SECONDS_MAX);
 }
 
+interface PodOfAccount extends KubeObject {
+  spec?: { serviceAccountName?: string; nodeName?: string };
+}
+
 type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
 
 async function claimsFor(
@@ -88,10 +94,10 @@ async function claimsFor(
   if (!bound.name) throw invalid(SUBJECT, name, [required("spec.boundObjectRef.name")]);
   if (bound.kind === "Pod") {
     const pod = await boundObject(core, "pods", namespace, bound);
-    const { spec } = pod as KubeObject & { spec?: { serviceAccountName?: string; nodeName?: string } };
+    const { spec } = pod as PodOfAccount;
     if (spec?.serviceAccountName !== name) {
-      throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running ` +
-        `with different serviceaccount name.`);
+      throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} ` +
+        "to pod running with different serviceaccount name.");
     }
     const node = spec.nodeName ? await nodeOf(core, spec.nodeName) : undefined;
     return { ...claims, pod: identityOf(pod), ...(node && { node }) };
@@ -102,7 +108,9 @@ async function claimsFor(
   if (bound.kind === "Node") {
     return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
   }
-  throw badRequest(`cannot bind token to object of type ${bound.apiVersion ?? ""}, Kind=${bound.kind}`);
+  throw badRequest(
+    `cannot bind token to object of type ${bound.apiVersion ?? ""}, Kind=${bound.kind}`,
+  );
 }
 
 function identityOf(object: KubeObject): BoundObject {

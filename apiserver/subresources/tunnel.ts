@@ -26,8 +26,10 @@ const PROTOCOL_HEADERS = [
 ];
 
 /**
- * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely only after the
- * backend's 101; a refusal is read, told to the client, and ends both connections, so that nobody can go on
+ * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely
+ * only after the
+ * backend's 101; a refusal is read, told to the client, and ends both connections, so that nobody
+ * can go on
  * speaking to the backend with this server's credentials (CVE-2018-1002105).
  */
 export async function tunnel(core: Core, context: RequestContext, end: TunnelEnd): Promise<void> {
@@ -51,7 +53,9 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   const headers: Record<string, string> = { connection: "Upgrade" };
   for (const name of PROTOCOL_HEADERS) {
     const value = headerOf(context.request, name);
-    if (value !== "") headers[name] = name === "sec-websocket-protocol" ? withoutToken(value) : value;
+    if (value !== "") {
+      headers[name] = name === "sec-websocket-protocol" ? withoutToken(value) : value;
+    }
   }
   return new Promise((resolve, reject) => {
     const { host, port, path, agent } = end;
@@ -81,7 +85,8 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
 function refusal(code: number, text: string): ApiError {
   const safe = code >= 400 ? code : 502;
   const message = text === "" ? `unable to upgrade connection: the backend answered ${code}` : text;
-  return new ApiError({ code: safe, reason: safe === 400 ? "BadRequest" : "InternalError", message });
+  const reason = safe === 400 ? "BadRequest" : "InternalError";
+  return new ApiError({ code: safe, reason, message });
 }
 
 /** Browsers hide their bearer token among the protocols; it is for this server alone. */

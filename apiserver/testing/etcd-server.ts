@@ -26,7 +26,9 @@ export async function startEtcd(): Promise<EtcdServer> {
     "--initial-cluster", `default=${peer}`, "--log-level", "error", "--unsafe-no-fsync",
   ], { stdio: "ignore" });
   const client = connectEtcd({ endpoints: [url] });
-  await waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() });
+  await waitFor(
+    "etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() },
+  );
   return {
     url,
     client,

@@ -6,7 +6,9 @@ import type { Pod, Toleration } from "./pod.ts";
 const TOLERATION_SECONDS = 300;
 const TAINTS = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
-/** Pods stay five minutes on a node that is not ready or not reachable, unless they say otherwise. */
+/**
+ * Pods stay five minutes on a node that is not ready or not reachable, unless they say otherwise.
+ */
 export function defaultTolerationSeconds(): AdmissionPlugin {
   return {
     name: "DefaultTolerationSeconds",

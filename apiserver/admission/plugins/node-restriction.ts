@@ -8,7 +8,8 @@ import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin
 import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "./pod.ts";
 
 /**
- * Keeps a kubelet to its own: its Node, its lease, its CSINode, the pods bound to it. What the Node authorizer cannot
+ * Keeps a kubelet to its own: its Node, its lease, its CSINode, the pods bound to it. What the Node
+ * authorizer cannot
  * see, because it stands in the body, is checked here.
  */
 export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
@@ -23,9 +24,15 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
       if (concerns(request, "", "nodes") || concerns(request, "", "nodes", "status")) {
         return checkNode(request, node);
       }
-      if (concerns(request, "", "serviceaccounts", "token")) return checkToken(request, context, node);
-      if (concerns(request, "coordination.k8s.io", "leases")) return checkOwnName(request, node, "lease");
-      if (concerns(request, "storage.k8s.io", "csinodes")) return checkOwnName(request, node, "CSINode");
+      if (concerns(request, "", "serviceaccounts", "token")) {
+        return checkToken(request, context, node);
+      }
+      if (concerns(request, "coordination.k8s.io", "leases")) {
+        return checkOwnName(request, node, "lease");
+      }
+      if (concerns(request, "storage.k8s.io", "csinodes")) {
+        return checkOwnName(request, node, "CSINode");
+      }
     },
   };
 }
@@ -40,7 +47,8 @@ async function checkPod(
   if (request.operation === "DELETE") {
     const pod = request.old as Pod;
     if (pod.spec.nodeName !== node) {
-      throw no(request, `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`);
+      throw no(
+        request, `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`);
     }
     return;
   }
@@ -53,25 +61,35 @@ async function checkPod(
       `node ${JSON.stringify(node)} can only create mirror pods`);
   }
   if (pod.spec.nodeName !== node) {
-    throw no(request, `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`);
+    throw no(
+      request, `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`,
+    );
   }
   await checkMirrorOwner(context, request, node);
 }
 
-/** A mirror pod belongs to its node, so that it goes with it (CVE-2025-4563 kind: nothing else is referred to). */
+/**
+ * A mirror pod belongs to its node, so that it goes with it (CVE-2025-4563 kind: nothing else is
+ * referred to).
+ */
 async function checkMirrorOwner(
   context: AdmissionContext, request: AdmissionRequest, node: string,
 ): Promise<void> {
   const pod = request.object as Pod;
   const owners = pod.metadata.ownerReferences ?? [];
   const [owner] = owners;
-  if (owners.length !== 1 || owner?.kind !== "Node" || owner.apiVersion !== "v1" || owner.name !== node) {
+  const own = owner?.kind === "Node" && owner.apiVersion === "v1" && owner.name === node;
+  if (owners.length !== 1 || !own) {
     throw no(request, `node ${JSON.stringify(node)} can only create pods owned by itself`);
   }
   const found = await context.registry.of("v1", "nodes").store.find<KubeObject>("", node);
-  if (found?.metadata.uid !== owner.uid) throw no(request, `the node of the owner reference is another one`);
+  if (found?.metadata.uid !== owner.uid) {
+    throw no(request, `the node of the owner reference is another one`);
+  }
   const { spec } = pod;
-  if (spec.serviceAccountName) throw no(request, "a mirror pod may not reference a service account");
+  if (spec.serviceAccountName) {
+    throw no(request, "a mirror pod may not reference a service account");
+  }
   if ("resourceClaims" in spec) throw no(request, "a mirror pod may not reference resource claims");
 }
 
@@ -92,6 +110,8 @@ const OWN_LABELS = new Set([
   "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
   "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
 ]);
+/** Labels by which pods are kept away from nodes that are not trusted with them. */
+const RESTRICTED_DOMAIN = "node-restriction.kubernetes.io";
 const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
 
 interface Node extends KubeObject {
@@ -99,10 +119,14 @@ interface Node extends KubeObject {
 }
 
 function checkNode(request: AdmissionRequest, node: string): void {
-  if (request.operation === "DELETE") throw no(request, `node ${JSON.stringify(node)} cannot delete nodes`);
+  if (request.operation === "DELETE") {
+    throw no(request, `node ${JSON.stringify(node)} cannot delete nodes`);
+  }
   const name = request.object?.metadata.name ?? request.name;
   if (name !== node) {
-    throw no(request, `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`);
+    throw no(
+      request, `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`,
+    );
   }
   const object = request.object as Node;
   const old = request.old as Node | undefined;
@@ -112,7 +136,8 @@ function checkNode(request: AdmissionRequest, node: string): void {
     throw no(request, `node ${JSON.stringify(node)} is not allowed to modify taints`);
   }
   // Owned by something that is deleted, the node would go with it (CVE-2025-5187).
-  if (!isDeepStrictEqual(object.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? [])) {
+  const { ownerReferences: owners = [] } = object.metadata;
+  if (!isDeepStrictEqual(owners, old.metadata.ownerReferences ?? [])) {
     throw no(request, `node ${JSON.stringify(node)} is not allowed to modify ownerReferences`);
   }
 }
@@ -127,15 +152,14 @@ function checkLabels(
     .filter((key) => now[key] !== before[key]);
   const refused = changed.filter((key) => !mayLabel(key)).sort();
   if (refused.length > 0) {
-    throw no(request, `is not allowed to modify labels: ${refused.join(", ")} (node ${JSON.stringify(node)})`);
+    const labels = refused.join(", ");
+    throw no(request, `node ${JSON.stringify(node)} is not allowed to modify labels: ${labels}`);
   }
 }
 
 function mayLabel(key: string): boolean {
   const domain = key.includes("/") ? key.slice(0, key.indexOf("/")) : "";
-  if (domain === "node-restriction.kubernetes.io" || domain.endsWith(".node-restriction.kubernetes.io")) {
-    return false;
-  }
+  if (domain === RESTRICTED_DOMAIN || domain.endsWith(`.${RESTRICTED_DOMAIN}`)) return false;
   const reserved = ["kubernetes.io", "k8s.io"]
     .some((each) => domain === each || domain.endsWith(`.${each}`));
   if (!reserved) return true;

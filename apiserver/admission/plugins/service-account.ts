@@ -17,7 +17,10 @@ interface Account extends KubeObject {
   imagePullSecrets?: { name?: string }[];
 }
 
-/** Gives every pod its account, and its containers the account's token with what is needed to use it. */
+/**
+ * Gives every pod its account, and its containers the account's token with what is needed to use
+ * it.
+ */
 export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
   const accounts = context.registry.of("v1", "serviceaccounts");
   return {
@@ -51,9 +54,13 @@ function refusal(request: AdmissionRequest, why: string) {
 
 /** A mirror pod runs without the API's secrets, so it may ask for none. */
 function checkMirrorPod(request: AdmissionRequest, pod: Pod): void {
-  if (pod.spec.serviceAccountName) throw refusal(request, "a mirror pod may not reference service accounts");
+  if (pod.spec.serviceAccountName) {
+    throw refusal(request, "a mirror pod may not reference service accounts");
+  }
   for (const volume of pod.spec.volumes ?? []) {
-    if (volume["secret"] !== undefined) throw refusal(request, "a mirror pod may not reference secrets");
+    if (volume["secret"] !== undefined) {
+      throw refusal(request, "a mirror pod may not reference secrets");
+    }
   }
 }
 

@@ -74,7 +74,9 @@ export class NodeGraph {
     const claimKey = reference("persistentvolumeclaims", claim.namespace ?? "", claim.name);
     const references = [reference("persistentvolumes", "", name)];
     for (const value of Object.values(spec?.csi ?? {})) {
-      if (value?.name && value.namespace) references.push(reference("secrets", value.namespace, value.name));
+      if (value?.name && value.namespace) {
+        references.push(reference("secrets", value.namespace, value.name));
+      }
     }
     this.#volumesOfClaim.set(claimKey, { key, references });
     this.#claimOfVolume.set(key, claimKey);

@@ -1,5 +1,7 @@
 import { nodeNameOf } from "../../authn/identities.ts";
-import { type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION } from "../attributes.ts";
+import {
+  type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION,
+} from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
 import type { NodeGraph } from "./graph.ts";
 import { NODE_RULES } from "./rules.ts";
@@ -10,30 +12,39 @@ const GRAPH_READS = new Set([
   "storage.k8s.io/volumeattachments", "resource.k8s.io/resourceclaims",
 ]);
 
+type Rule = (node: string, attributes: Attributes) => Decision | undefined;
+
 /**
- * What kubelets may do (upstream's node authorizer): fixed rules for what all nodes need, and for objects that hold
- * secrets or belong to pods only those that the node's own pods refer to.
+ * What kubelets may do (upstream's node authorizer): fixed rules for what all nodes need, and for
+ * objects that hold secrets or belong to pods only those that the node's own pods refer to.
  */
 export class NodeAuthorizer implements AuthorizerPlugin {
   readonly name = "Node";
   readonly #graph: NodeGraph;
+  /** By group and resource; undefined leaves the decision to the fixed rules. */
+  readonly #rules: ReadonlyMap<string, Rule>;
 
   constructor(graph: NodeGraph) {
     this.#graph = graph;
+    const read: Rule = (node, attributes) => this.#read(node, attributes);
+    this.#rules = new Map<string, Rule>([
+      ...[...GRAPH_READS].map((resource) => [resource, read] as const),
+      ["/serviceaccounts", (node, attributes) => this.#account(node, attributes)],
+      ["/pods", (node, attributes) => this.#pods(node, attributes)],
+      ["/nodes", nodes],
+      ["coordination.k8s.io/leases", leases],
+      ["storage.k8s.io/csinodes", csiNodes],
+    ]);
   }
 
   decide(attributes: Attributes): Decision {
     const node = nodeNameOf(attributes.user);
     if (node === undefined) return NO_OPINION;
     const { resourceRequest, group, resource } = attributes;
-    if (resourceRequest) {
-      if (GRAPH_READS.has(`${group}/${resource}`)) return this.#read(node, attributes);
-      if (group === "" && resource === "serviceaccounts") return this.#account(node, attributes);
-      if (group === "coordination.k8s.io" && resource === "leases") return lease(node, attributes);
-      if (group === "storage.k8s.io" && resource === "csinodes") return ownCsiNode(node, attributes);
-    }
-    const allowed = NODE_RULES.some((rule) => ruleAllows(rule, attributes));
-    return allowed ? { verdict: "allow", reason: "" } : NO_OPINION;
+    const rule = resourceRequest ? this.#rules.get(`${group}/${resource}`) : undefined;
+    const decided = rule?.(node, attributes);
+    if (decided) return decided;
+    return NODE_RULES.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
   }
 
   #read(node: string, attributes: Attributes): Decision {
@@ -41,13 +52,10 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     if (resource === "persistentvolumeclaims" && subresource === "status") {
       if (verb !== "update" && verb !== "patch") return no("can only update PVC status");
     } else if (subresource !== "") return no(`cannot access ${resource} subresources`);
-    else if (!["get", "list", "watch"].includes(verb)) {
-      return no(`can only read resources of this type`);
-    }
-    if (name === "") return no(`No Object name found`);
-    if (this.#graph.reaches(node, resource, namespace, name)) return { verdict: "allow", reason: "" };
-    const what = group === "" ? resource : `${resource}.${group}`;
-    return no(`no relationship found between node '${node}' and this object (${what})`);
+    else if (!READS.includes(verb)) return no("can only read resources of this type");
+    if (name === "") return no("No Object name found");
+    if (this.#graph.reaches(node, resource, namespace, name)) return ALLOW;
+    return unrelated(node, group === "" ? resource : `${resource}.${group}`);
   }
 
   /** A node gets tokens for its pods' accounts, and reads those accounts. */
@@ -56,33 +64,67 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     const token = verb === "create" && subresource === "token";
     const read = verb === "get" && subresource === "";
     if (!token && !read) return no("can only create tokens for, and get, service accounts");
-    if (this.#graph.reaches(node, "serviceaccounts", namespace, name)) {
-      return { verdict: "allow", reason: "" };
+    if (this.#graph.reaches(node, "serviceaccounts", namespace, name)) return ALLOW;
+    return unrelated(node, "serviceaccounts");
+  }
+
+  /** A node reads its own pods; what it may write to them the body decides (NodeRestriction). */
+  #pods(node: string, attributes: Attributes): Decision | undefined {
+    const { verb, subresource, namespace, name, fieldSelector } = attributes;
+    if (subresource !== "" || !READS.includes(verb)) return undefined;
+    if (verb === "get" || (name !== "" && verb === "watch")) {
+      return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node, "pods");
     }
-    return no(`no relationship found between node '${node}' and this object`);
+    if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
+    return no(`can only list/watch pods with spec.nodeName field selector`);
   }
 }
 
-const NODE_LEASES = "kube-node-lease";
-
-function lease(node: string, attributes: Attributes): Decision {
-  const { verb, namespace, name, subresource } = attributes;
-  const verbs = ["get", "create", "update", "patch", "delete"];
-  if (subresource !== "" || !verbs.includes(verb)) return no("can only get, create, update, patch, or delete a node lease");
-  if (namespace !== NODE_LEASES) return no(`can only access leases in the ${NODE_LEASES} namespace`);
-  // A creation does not name its object in the path; NodeRestriction looks at the body.
-  if (verb !== "create" && name !== node) return no("can only access node lease with the same name as the requesting node");
-  return { verdict: "allow", reason: "" };
-}
-
-function ownCsiNode(node: string, attributes: Attributes): Decision {
-  const { verb, name, subresource } = attributes;
-  const verbs = ["get", "create", "update", "patch", "delete"];
-  if (subresource !== "" || !verbs.includes(verb)) return no("can only get, create, update, patch, or delete a CSINode");
-  if (verb !== "create" && name !== node) return no("can only access CSINode with the same name as the requesting node");
-  return { verdict: "allow", reason: "" };
-}
+const READS = ["get", "list", "watch"];
+const ALLOW: Decision = { verdict: "allow", reason: "" };
 
 function no(reason: string): Decision {
   return { verdict: "no-opinion", reason };
+}
+
+function unrelated(node: string, what: string): Decision {
+  return no(`no relationship found between node '${node}' and this object (${what})`);
+}
+
+/** Whether a field selector admits only objects with this value; other terms narrow it further. */
+function selects(selector: string, field: string, value: string): boolean {
+  const [prefix, double] = [`${field}=${value}`, `${field}==${value}`];
+  return selector.split(",").some((term) => term === prefix || term === double);
+}
+
+function nodes(node: string, attributes: Attributes): Decision | undefined {
+  const { verb, name, subresource, fieldSelector } = attributes;
+  if (!READS.includes(verb) || subresource !== "") return undefined;
+  if (name === node || selects(fieldSelector, "metadata.name", node)) return ALLOW;
+  return no(`node '${node}' cannot read '${name}', only its own Node object`);
+}
+
+const NODE_LEASES = "kube-node-lease";
+const OWN_VERBS = ["get", "create", "update", "patch", "delete"];
+
+function leases(node: string, attributes: Attributes): Decision {
+  const { verb, namespace, name, subresource } = attributes;
+  if (subresource !== "" || !OWN_VERBS.includes(verb)) {
+    return no("can only get, create, update, patch, or delete a node lease");
+  }
+  if (namespace !== NODE_LEASES) {
+    return no(`can only access leases in the ${NODE_LEASES} namespace`);
+  }
+  // A creation does not name its object in the path; NodeRestriction looks at the body.
+  if (verb === "create" || name === node) return ALLOW;
+  return no("can only access node lease with the same name as the requesting node");
+}
+
+function csiNodes(node: string, attributes: Attributes): Decision {
+  const { verb, name, subresource } = attributes;
+  if (subresource !== "" || !OWN_VERBS.includes(verb)) {
+    return no("can only get, create, update, patch, or delete a CSINode");
+  }
+  if (verb === "create" || name === node) return ALLOW;
+  return no("can only access CSINode with the same name as the requesting node");
 }

@@ -39,7 +39,9 @@ function covers(rule: PolicyRule, piece: PolicyRule): boolean {
     (rule.resources ?? []).some((each) => resourceCovers(each, resource)));
 }
 
-function within(held: readonly string[] | undefined, wanted: readonly string[] | undefined): boolean {
+function within(
+  held: readonly string[] | undefined, wanted: readonly string[] | undefined,
+): boolean {
   const all = held ?? [];
   return all.includes("*") || (wanted ?? []).every((each) => all.includes(each));
 }

@@ -18,7 +18,8 @@ interface RoleLike extends KubeObject {
 }
 
 /**
- * Nobody may grant what they do not have: writing a role needs all of its rules (or the verb `escalate`),
+ * Nobody may grant what they do not have: writing a role needs all of its rules (or the verb
+ * `escalate`),
  * writing a binding all rules of the role bound (or the verb `bind`). Throws 403.
  */
 export async function checkEscalation(
@@ -54,8 +55,8 @@ function requireRules(
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
   throw forbidden(resource.subject, object.metadata.name ?? "",
-    `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions ` +
-      `not currently held:\n${missing.map(ruleText).join("\n")}`);
+    `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC ` +
+      `permissions not currently held:\n${missing.map(ruleText).join("\n")}`);
 }
 
 function ruleText(rule: PolicyRule): string {

@@ -69,7 +69,8 @@ export class RoleIndex {
     if (event.type === "DELETED") return;
     const binding = event.entry.object<KubeObject & RoleBinding>();
     const { kind, name: roleName } = binding.roleRef;
-    const grant: Grant = { binding: name, namespace, role: roleKey(kind, namespace, roleName), roleName };
+    const grant: Grant =
+      { binding: name, namespace, role: roleKey(kind, namespace, roleName), roleName };
     const subjects = (binding.subjects ?? []).map((each) => subjectKey(each, namespace));
     for (const subject of subjects) {
       const held = this.#grants.get(subject) ?? new Map<string, Grant>();
@@ -78,7 +79,9 @@ export class RoleIndex {
     this.#subjectsOf.set(key, subjects);
   }
 
-  /** Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster). */
+  /**
+   * Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster).
+   */
   *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule> {
     const subjects = [`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)];
     for (const subject of subjects) {
@@ -91,7 +94,10 @@ export class RoleIndex {
     }
   }
 
-  /** The rules of a role that a binding in `namespace` refers to; undefined when there is no such role. */
+  /**
+   * The rules of a role that a binding in `namespace` refers to; undefined when there is no such
+   * role.
+   */
   rulesOfRole(kind: string, namespace: string, name: string): readonly PolicyRule[] | undefined {
     return this.#rules.get(roleKey(kind, namespace, name));
   }

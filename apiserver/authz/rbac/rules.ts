@@ -25,7 +25,9 @@ function resourceMatches(rule: PolicyRule, resource: string, subresource: string
   );
 }
 
-/** Without resourceNames a rule holds for every name; with them not for requests that name nothing. */
+/**
+ * Without resourceNames a rule holds for every name; with them not for requests that name nothing.
+ */
 function nameMatches(rule: PolicyRule, name: string): boolean {
   const names = rule.resourceNames ?? [];
   return names.length === 0 || names.includes(name);

@@ -13,7 +13,8 @@ export interface PolicyBinding {
 
 const group = (name: string): Subject => ({ kind: "Group", apiGroup: RBAC, name });
 const user = (name: string): Subject => ({ kind: "User", apiGroup: RBAC, name });
-const account = (name: string): Subject => ({ kind: "ServiceAccount", name, namespace: "kube-system" });
+const account =
+  (name: string): Subject => ({ kind: "ServiceAccount", name, namespace: "kube-system" });
 
 function bind(name: string, role: string, ...subjects: Subject[]): PolicyBinding {
   return { name, namespace: "", role: { kind: "ClusterRole", name: role }, subjects };
@@ -46,7 +47,8 @@ export const BINDINGS: readonly PolicyBinding[] = [
   bind("system:r2k:kubelet-client", "system:kubelet-api-admin",
     user("kube-apiserver-kubelet-client"), user("system:r2k:apiserver")),
   bind("system:r2k:dns", "system:r2k:dns", user("system:r2k:dns")),
-  bind("system:r2k:csi-provisioner", "system:r2k:csi-provisioner", user("system:r2k:csi-provisioner")),
+  bind("system:r2k:csi-provisioner", "system:r2k:csi-provisioner",
+    user("system:r2k:csi-provisioner")),
   ...CONTROLLERS.map((name) =>
     bind(`system:controller:${name}`, `system:controller:${name}`, account(name))),
   bindIn("kube-system", "extension-apiserver-authentication-reader",

@@ -42,7 +42,10 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
   },
   {
     name: "system:kube-dns",
-    rules: [allow("list watch", CORE, "endpoints services"), allow("list watch", DISCOVERY, "endpointslices")],
+    rules: [
+      allow("list watch", CORE, "endpoints services"),
+      allow("list watch", DISCOVERY, "endpointslices"),
+    ],
   },
   {
     name: "system:persistent-volume-provisioner",
@@ -84,7 +87,8 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
       allow(READ, POLICY, "poddisruptionbudgets"),
       allow(READ, CORE, "persistentvolumeclaims persistentvolumes"),
       ...REVIEWS,
-      allow(READ, STORAGE, "csidrivers csinodes csistoragecapacities storageclasses volumeattachments"),
+      allow(READ, STORAGE,
+        "csidrivers csinodes csistoragecapacities storageclasses volumeattachments"),
       allow(READ, RESOURCE, "deviceclasses resourceslices"),
       allow("get list patch update watch", RESOURCE, "resourceclaims"),
       allow("patch update", RESOURCE, "resourceclaims/status"),
@@ -125,7 +129,6 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
       allow("get", APPS, "replicasets"),
     ],
   },
-  { name: "system:heapster", rules: [allow(READ, CORE, "events namespaces nodes pods"), allow(READ, APPS, "deployments")] },
 ];
 
 function certificateRoles(): PolicyRole[] {

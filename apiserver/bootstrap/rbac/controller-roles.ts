@@ -151,7 +151,10 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow("get list watch", CORE, "nodes"),
     allow("patch", CORE, "pods/status"),
   ],
-  "pv-protection-controller": [allow("get list update watch", CORE, "persistentvolumes"), ...EVENTS],
+  "pv-protection-controller": [
+    allow("get list update watch", CORE, "persistentvolumes"),
+    ...EVENTS,
+  ],
   "pvc-protection-controller": [
     allow("get list update watch", CORE, "persistentvolumeclaims"),
     allow("get list watch", CORE, "pods"),
@@ -184,7 +187,11 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     ...EVENTS,
   ],
   "root-ca-cert-publisher": [allow("create get list update watch", CORE, "configmaps"), ...EVENTS],
-  "route-controller": [allow("list watch", CORE, "nodes"), allow("patch", CORE, "nodes/status"), ...EVENTS],
+  "route-controller": [
+    allow("list watch", CORE, "nodes"),
+    allow("patch", CORE, "nodes/status"),
+    ...EVENTS,
+  ],
   "service-account-controller": [allow("create", CORE, "serviceaccounts"), ...EVENTS],
   "service-cidrs-controller": [
     allow("get list patch update watch", NETWORKING, "servicecidrs"),

@@ -25,7 +25,10 @@ interface Binding extends KubeObject {
   subjects?: Subject[];
 }
 
-/** Makes the bootstrap roles and bindings, and gives back to those there what they have lost; nothing is taken away. */
+/**
+ * Makes the bootstrap roles and bindings, and gives back to those there what they have lost;
+ * nothing is taken away.
+ */
 export async function reconcilePolicy(core: Core): Promise<void> {
   const roles = [...USER_ROLES, ...COMPONENT_ROLES, ...CONTROLLER_ROLES];
   const of = (plural: string) => core.registry.of(`${RBAC}/v1`, plural);

@@ -8,11 +8,13 @@ const TO = "rbac.authorization.k8s.io/aggregate-to-";
 const HEALTH_PATHS = "/healthz /livez /readyz /version /version/";
 const DISCOVERY_PATHS = "/api /api/* /apis /apis/* /openapi /openapi/*";
 
-const VIEWED_CORE = "bindings configmaps endpoints events limitranges namespaces namespaces/status " +
+const VIEWED_CORE =
+  "bindings configmaps endpoints events limitranges namespaces namespaces/status " +
   "persistentvolumeclaims persistentvolumeclaims/status pods pods/log pods/status " +
-  "replicationcontrollers replicationcontrollers/scale replicationcontrollers/status resourcequotas " +
-  "resourcequotas/status serviceaccounts services services/status";
-const VIEWED_APPS = "controllerrevisions daemonsets daemonsets/status deployments deployments/scale " +
+  "replicationcontrollers replicationcontrollers/scale replicationcontrollers/status " +
+  "resourcequotas resourcequotas/status serviceaccounts services services/status";
+const VIEWED_APPS =
+  "controllerrevisions daemonsets daemonsets/status deployments deployments/scale " +
   "deployments/status replicasets replicasets/scale replicasets/status statefulsets " +
   "statefulsets/scale statefulsets/status";
 const VIEWED_NETWORKING = "ingresses ingresses/status networkpolicies";

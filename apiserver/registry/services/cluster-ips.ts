@@ -7,7 +7,9 @@ import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import { decoded, ensure } from "../../bootstrap/own-write.ts";
 import { fillSystemFields } from "../metadata.ts";
 import type { Resource } from "../resource.ts";
-import { addressAt, offsetOf, parseServiceCidr, type ServiceCidr, staticBand } from "./service-cidr.ts";
+import {
+  addressAt, offsetOf, parseServiceCidr, type ServiceCidr, staticBand,
+} from "./service-cidr.ts";
 import type { Service } from "./service.ts";
 
 interface IpAddress extends KubeObject {
@@ -15,7 +17,8 @@ interface IpAddress extends KubeObject {
 }
 
 /**
- * Addresses of Services. Each one given out is an IPAddress object, whose name is the address: the store's own
+ * Addresses of Services. Each one given out is an IPAddress object, whose name is the address: the
+ * store's own
  * uniqueness makes giving out atomic across all apiservers.
  */
 export class ClusterIps {
@@ -29,11 +32,13 @@ export class ClusterIps {
     this.#addresses = core.registry.of("networking.k8s.io/v1", "ipaddresses");
   }
 
-  /** Takes the address that a Service asks for. Throws 422 when it is taken or outside the range. */
+  /**
+   * Takes the address that a Service asks for. Throws 422 when it is taken or outside the range.
+   */
   async take(service: Service, address: string): Promise<void> {
     if (offsetOf(this.#cidr, address) === undefined) {
-      throw this.#refusal(service, `failed to allocate IP ${address}: the provided IP (${address}) ` +
-        `is not in the valid range. The range of valid IPs is ${this.#cidr.text}`);
+      throw this.#refusal(service, `failed to allocate IP ${address}: ` +
+        `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidr.text}`);
     }
     if (!(await this.#create(service, address))) {
       throw this.#refusal(service,
@@ -116,7 +121,9 @@ export class ClusterIps {
     const cache = await this.#addresses.cache();
     const known = new Set(cache.list().map((entry) => entry.name));
     for (const [address, service] of wanted) {
-      if (!known.has(address)) await ensure(this.#core, this.#addresses, this.#object(service, address));
+      if (!known.has(address)) {
+        await ensure(this.#core, this.#addresses, this.#object(service, address));
+      }
     }
     for (const address of known) if (!wanted.has(address)) await this.release(address);
   }

@@ -18,7 +18,8 @@ interface RangeAllocation {
 }
 
 /**
- * Node ports of Services: one bitmap in the store, under upstream's key and in its form, changed by comparing and
+ * Node ports of Services: one bitmap in the store, under upstream's key and in its form, changed by
+ * comparing and
  * swapping, so that several apiservers never give out one port twice.
  */
 export class NodePorts {
@@ -35,7 +36,10 @@ export class NodePorts {
     this.#to = to;
   }
 
-  /** Takes `wanted`, and `count` more that are free. Throws 422 when one is taken or outside the range. */
+  /**
+   * Takes `wanted`, and `count` more that are free. Throws 422 when one is taken or outside the
+   * range.
+   */
   async take(service: Service, wanted: readonly number[], count: number): Promise<number[]> {
     if (wanted.length === 0 && count === 0) return [];
     return await this.#change((used) => {

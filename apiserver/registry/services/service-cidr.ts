@@ -21,7 +21,9 @@ export function parseServiceCidr(text: string): ServiceCidr {
   });
   if (!ipaddr.IPv4.isValidCIDR(text)) throw bad("not an IPv4 network");
   const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
-  if (prefix < PREFIX_MIN || prefix > PREFIX_MAX) throw bad(`the prefix must be /${PREFIX_MIN} to /${PREFIX_MAX}`);
+  if (prefix < PREFIX_MIN || prefix > PREFIX_MAX) {
+    throw bad(`the prefix must be /${PREFIX_MIN} to /${PREFIX_MAX}`);
+  }
   const size = 2 ** (32 - prefix);
   const given = numberOf(address.toString());
   if (given % size !== 0) throw bad("bits are set behind the prefix");
