@@ -24,7 +24,8 @@ export function resourcesFor(
   }
   const cpu: NonNullable<OciResources["cpu"]> = {
     ...(cpuShares && { shares: cpuShares }),
-    ...(cpuQuota && { quota: cpuQuota }),
+    // -1, "without limit", is how a cgroup begins; crun 1.8 would write it as an unsigned number.
+    ...(cpuQuota && cpuQuota > 0 && { quota: cpuQuota }),
     ...(cpuPeriod && { period: cpuPeriod }),
     ...(cpusetCpus && { cpus: cpusetCpus }),
     ...(cpusetMems && { mems: cpusetMems }),
