@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
 import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "../limits.ts";
+import { StreamingError } from "../errors.ts";
 import type { SpdyHeaders } from "./headers.ts";
 
 /** What a stream needs of its connection. */
@@ -45,10 +46,18 @@ export class SpdyStream extends Duplex {
     if (!room && !fin) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
-  /** The peer wants no more of this stream. */
+  /**
+   * The peer reset the stream, or the connection ended. Go's ends reset every stream when they are
+   * done with a connection, so what came before is still good: it is read to its end.
+   */
   wasReset(): void {
+    if (this.#reset || this.destroyed) return;
     this.#reset = true;
-    this.destroy();
+    if (!this.#ended) this.push(null);
+    this.#ended = true;
+    this.#wake?.();
+    if (this.readableEnded) this.destroy();
+    else this.once("end", () => this.destroy());
   }
 
   override _read(): void {
@@ -57,6 +66,7 @@ export class SpdyStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _: string, done: (error?: Error | null) => void): void {
+    if (this.#reset) return done(new StreamingError("the stream was reset by its reader"));
     const send = (offset: number): void => {
       const piece = chunk.subarray(offset, offset + CHUNK_BYTES);
       const end = offset + piece.length;
@@ -69,6 +79,7 @@ export class SpdyStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    if (this.#reset) return done();
     this.#carrier.sendData(this.id, Buffer.alloc(0), true, done);
   }
 

@@ -10,6 +10,8 @@ const clock = systemClock();
 const LOG_LINE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) (stdout|stderr) [PF] /;
 
 export function containerRules(bench: Bench): void {
+  const { cgroups } = bench.implementation.knows;
+
   describe("containers", () => {
     test("one is created, runs, ends with its code, and is removed", async () => {
       const { pods, served: { runtime } } = bench;
@@ -73,7 +75,7 @@ export function containerRules(bench: Bench): void {
       await runtime.stopContainer({ containerId: deaf, timeout: 1 });
     });
 
-    test("running out of memory has its own reason", async () => {
+    test.runIf(cgroups)("running out of memory has its own reason", async () => {
       const { pods } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const id = await pods.start(pod, {
@@ -98,7 +100,7 @@ export function containerRules(bench: Bench): void {
       expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
     });
 
-    test("statistics count what it uses", async () => {
+    test.runIf(cgroups)("statistics count what it uses", async () => {
       const { pods, served: { runtime } } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];

@@ -14,12 +14,13 @@ export interface Served {
 /** A runtime that the suite judges. */
 export interface Implementation {
   start(world: World): Promise<Served>;
-  /** Differences in what CRI leaves open, or in what an old peer does not know yet. */
+  /** What an implementation cannot show here, for a stated reason. */
   knows: {
-    /** GetContainerEvents and ListPodSandboxStats. */
+    /** GetContainerEvents: containerd has it from 1.7 on. */
     events: boolean;
-    sandboxStats: boolean;
-    /** WebSocket v5, which can end standard input. */
+    /** Statistics and reasons from cgroups: containerd 1.6 finds none in a hybrid v1 layout. */
+    cgroups: boolean;
+    /** WebSocket v5, which can end standard input: in upstream's server from Kubernetes 1.29 on. */
     webSocketV5: boolean;
   };
 }

@@ -1,0 +1,105 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { client, connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Served } from "./implementation.ts";
+import { Pods } from "./pods.ts";
+import { createWorld, type World } from "./world.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const clock = systemClock();
+
+describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () => {
+  let world: World;
+  let child: ChildProcess;
+  let channel: Channel;
+  let served: Served;
+  let pods: Pods;
+
+  async function launch(): Promise<void> {
+    const args = [
+      "--listen", `unix://${world.dir}/cri.sock`, "--root", `${world.dir}/data`,
+      "--state", `${world.dir}/run`, "--cni-conf-dir", world.cniConfDir,
+      "--cni-bin-dir", "/usr/lib/cni", "--cgroup-parent", world.cgroupParent, "--demo-images",
+    ];
+    child = spawn(process.execPath, [join(ROOT, "cli/main.ts"), "runtime", ...args], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const built = async () =>
+      (await served.images.imageStatus({ image: { image: "r2k.local/web:2" } })).image;
+    await waitFor("the runtime with its images", built, { clock });
+  }
+  async function kill(signal: NodeJS.Signals): Promise<void> {
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+
+  beforeAll(async () => {
+    world = createWorld();
+    channel = connectGrpc(`unix://${world.dir}/cri.sock`);
+    served = {
+      runtime: client(channel, RuntimeService),
+      images: client(channel, ImageService),
+      async restart() {
+        await kill("SIGKILL");
+        await launch();
+      },
+      close: () => kill("SIGTERM"),
+    };
+    pods = new Pods(served, world);
+    await launch();
+  });
+  afterAll(async () => {
+    await pods.removeAll();
+    await served.close();
+    channel.close();
+    await world.close();
+  });
+
+  test("containers go on, keep their log, and what ended meanwhile is told", async () => {
+    const pod = await pods.run();
+    const steady = await pods.start(pod, {
+      command: ["sh", "-c", "while true; do echo tick; sleep 0.05; done"],
+      config: { metadata: { name: "steady", attempt: 0 } },
+    });
+    const brief = await pods.start(pod, { command: ["sh", "-c", "sleep 0.3; exit 9"] });
+    const { pid } = JSON.parse(
+      (await served.runtime.containerStatus({ containerId: steady, verbose: true })).info["info"]!,
+    ).phase.process as { pid: number };
+    const { network } = (await served.runtime.podSandboxStatus({ podSandboxId: pod })).status!;
+    await kill("SIGKILL");
+    expect(process.kill(pid, 0)).toBe(true);
+    await launch();
+    expect(await pods.exited(brief)).toMatchObject({ exitCode: 9, reason: "Error" });
+    expect(process.kill(pid, 0)).toBe(true);
+    expect(await pods.shell(steady, "echo alive")).toBe("alive");
+    const again = (await served.runtime.podSandboxStatus({ podSandboxId: pod })).status!;
+    expect(again.network).toEqual(network);
+    await served.runtime.stopContainer({ containerId: steady, timeout: 0 });
+    expect(await pods.exited(steady)).toMatchObject({ exitCode: 137 });
+  });
+
+  test("a kill in the middle of starting pods leaves nothing that cannot be removed", async () => {
+    const starts = Array.from({ length: 6 }, async () => {
+      const pod = await pods.run();
+      await pods.start(pod);
+    }).map((start) => start.catch((error: unknown) => error));
+    const some = async () => (await served.runtime.listPodSandbox({})).items.length >= 3;
+    await waitFor("some pods", some, { clock, interval_ms: 5 });
+    await kill("SIGKILL");
+    await Promise.all(starts);
+    await launch();
+    await pods.removeAll();
+    expect((await served.runtime.listPodSandbox({})).items).toEqual([]);
+    expect((await served.runtime.listContainers({})).containers).toEqual([]);
+    // Another pod gets an address: none was lost.
+    const pod = await pods.run();
+    const { status } = await served.runtime.podSandboxStatus({ podSandboxId: pod });
+    expect(status!.network!.ip).toMatch(/^10\.89\.0\./);
+  });
+});
