@@ -95,6 +95,7 @@ function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLi
     resources: resourcesFor(config.linux?.resources, {
       cgroupVersion: runtime.cgroups.version,
       deviceRules: rules,
+      fresh: true,
     }),
     ...(devices.length > 0 && { devices }),
     ...(seccomp && { seccomp }),

@@ -11,7 +11,12 @@ function countsSwap(cgroupVersion: 1 | 2): boolean {
 /** CRI's limits in the OCI runtime spec's words; zero means "not set" in CRI. */
 export function resourcesFor(
   limits: Partial<LinuxContainerResources> | undefined,
-  options: { cgroupVersion: 1 | 2; deviceRules?: OciDeviceRule[] },
+  options: {
+    cgroupVersion: 1 | 2;
+    deviceRules?: OciDeviceRule[];
+    /** The cgroup begins without a quota: -1 says nothing, and crun 1.8 would write 2^64 - 1. */
+    fresh?: boolean;
+  },
 ): OciResources {
   const { cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = limits ?? {};
   const { memoryLimitInBytes, memorySwapLimitInBytes, hugepageLimits, unified } = limits ?? {};
@@ -24,8 +29,7 @@ export function resourcesFor(
   }
   const cpu: NonNullable<OciResources["cpu"]> = {
     ...(cpuShares && { shares: cpuShares }),
-    // -1, "without limit", is how a cgroup begins; crun 1.8 would write it as an unsigned number.
-    ...(cpuQuota && cpuQuota > 0 && { quota: cpuQuota }),
+    ...(cpuQuota && !(options.fresh && cpuQuota < 0) && { quota: cpuQuota }),
     ...(cpuPeriod && { period: cpuPeriod }),
     ...(cpusetCpus && { cpus: cpusetCpus }),
     ...(cpusetMems && { mems: cpusetMems }),
