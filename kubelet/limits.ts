@@ -90,3 +90,5 @@ export const LOG_FOLLOW_POLL_MS = 1_000;
 export const LOG_LINE_BYTES_MAX = 1 << 20;
 /** The streaming server of the runtime is on this machine. */
 export const STREAM_CONNECT_MS = 5_000;
+/** A pressure that has gone is shown this much longer (upstream's transition period). */
+export const PRESSURE_LASTS_MS = 300_000;

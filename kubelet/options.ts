@@ -1,4 +1,3 @@
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
@@ -41,8 +40,6 @@ export interface KubeletOptions {
   server?: KubeletServerOptions;
   /** Told once the Node has its pod range; the network's configuration follows from it. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
-  /** Defaults for static pods, as the API server would set them. */
-  withDefaults?: (pod: Pod) => Pod;
   clock?: Clock;
 }
 

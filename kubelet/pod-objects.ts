@@ -27,6 +27,8 @@ export interface PodObjects {
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
   /** Services of all namespaces; waits until they are known. */
   services(): Promise<Service[]>;
+  /** The handler that a RuntimeClass names. */
+  runtimeHandler(runtimeClassName: string): Promise<string | undefined>;
   /** A token of the pod's service account, bound to the pod. */
   token(pod: Pod, fields: TokenRequestFields): Promise<IssuedToken>;
 }
@@ -49,6 +51,7 @@ export const NO_OBJECTS: PodObjects = {
   claim: async (_, name) => refuse(`PersistentVolumeClaim ${name}`),
   persistentVolume: async (name) => refuse(`PersistentVolume ${name}`),
   services: async () => [],
+  runtimeHandler: async (name) => refuse(`RuntimeClass ${name}`),
   token: async () => refuse("a service account token"),
 };
 

@@ -5,6 +5,7 @@ import type {
   Secret,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { RuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object.ts";
@@ -44,9 +45,21 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
       await informer.synced;
       return informer.store.list();
     },
+    async runtimeHandler(name) {
+      const found = await optional(client.resource<RuntimeClass>(RUNTIME_CLASSES).get({ name }));
+      return found?.handler;
+    },
     token: (pod, fields) => tokens.get(pod, fields),
   };
 }
+
+const RUNTIME_CLASSES: ResourceType = {
+  group: "node.k8s.io",
+  version: "v1",
+  plural: "runtimeclasses",
+  namespaced: false,
+  kind: "RuntimeClass",
+};
 
 /** Reads of one resource that are at most a minute old; readers at the same time share one. */
 class FreshObjects<T extends KubeObject> {

@@ -13,8 +13,6 @@ export interface PodEventsOptions {
   clock: Clock;
   /** Something of this pod started, stopped or was removed. */
   changed(podUid: string): void;
-  /** Whether the runtime answered the last list; the node's Ready condition follows. */
-  healthy(error: string | undefined): void;
 }
 
 /**
@@ -75,9 +73,9 @@ export class PodEvents {
         listed_ms = clock.monotonic();
         try {
           await this.#relist(signal);
-          this.#options.healthy(undefined);
         } catch (thrown) {
-          if (!signal.aborted) this.#options.healthy(messageOf(thrown));
+          // The node's Ready condition tells of a runtime that does not answer.
+          if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
           listed_ms = -Infinity;
         }
       }

@@ -17,7 +17,7 @@ export interface CapacityOptions {
   evictionMemory_bytes: number;
   /** Share of the disk that eviction keeps free. */
   evictionDisk: number;
-  devices: DeviceManager;
+  devices: DeviceManager | undefined;
 }
 
 /** What the node has for pods: the machine less what is reserved, and the devices. */
@@ -40,10 +40,10 @@ export async function nodeResources(options: CapacityOptions): Promise<NodeResou
       amount,
     );
   }
-  const devices = options.devices.capacity();
+  const devices = options.devices?.capacity();
   return {
-    capacity: { ...capacity, ...devices.capacity },
-    allocatable: { ...allocatable, ...devices.allocatable },
+    capacity: { ...capacity, ...devices?.capacity },
+    allocatable: { ...allocatable, ...devices?.allocatable },
   };
 }
 

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { defaultPod } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
@@ -20,8 +21,8 @@ export interface StaticSourceOptions {
   nodeName: string;
   clock: Clock;
   sink: PodSourceSink;
-  /** Fills in the defaults that the API server would; static pods do not pass through it. */
-  withDefaults(pod: Pod): Pod;
+  /** A file brought, changed or took away a pod. */
+  changed(): void;
 }
 
 const log = logger("kubelet-static-pods");
@@ -80,7 +81,7 @@ export class StaticSource {
   }
 
   async #readAll(): Promise<void> {
-    const { dir, sink } = this.#options;
+    const { dir, sink, changed } = this.#options;
     try {
       const found = new Map<string, Pod>();
       for (const name of (await readdir(dir)).sort()) {
@@ -95,6 +96,7 @@ export class StaticSource {
       const known = new Set([...before.values()].map(uidOf));
       for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
+      changed();
       this.#watcher ??= this.#watch(dir);
       this.#markSynced();
     } catch (thrown) {
@@ -105,13 +107,16 @@ export class StaticSource {
   }
 
   async #podIn(file: string): Promise<Pod | undefined> {
-    const { nodeName, clock, withDefaults } = this.#options;
+    const { nodeName, clock } = this.#options;
     try {
       if ((await stat(file)).size > STATIC_POD_FILE_BYTES_MAX) {
         throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
       }
       const parsed = parsePod(await readFile(file, "utf8"), file);
-      return withDefaults(staticPod(parsed, { file, nodeName, now_ms: clock.now() }));
+      const pod = staticPod(parsed, { file, nodeName, now_ms: clock.now() });
+      // It does not pass through the API server, which would have filled these in.
+      defaultPod(pod);
+      return pod;
     } catch (thrown) {
       log.error("a static pod file cannot be used", { file, error: messageOf(thrown) });
       return undefined;

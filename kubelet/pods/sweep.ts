@@ -1,20 +1,51 @@
 import { readdir } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import { SYNC_BACK_OFF_MAX_MS } from "../limits.ts";
 import {
   POD_NAME_LABEL,
   POD_NAMESPACE_LABEL,
   POD_UID_LABEL,
 } from "../sandbox/sandbox-config.ts";
+import type { PodDeps } from "../sync/pod-deps.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
 import { type PodPaths, podsDir } from "./pod-paths.ts";
+
+const log = logger("kubelet");
+
+/** Once all sources have spoken, whatever none of them knows is stopped and cleared away. */
+export function sweepOrphans(
+  { runtime, paths, clock }: PodDeps,
+  workers: PodWorkers,
+  sources: (Promise<void> | undefined)[],
+): { cancel(): void } {
+  const end = new AbortController();
+  const sweep = async () => {
+    await Promise.all(sources);
+    while (!end.signal.aborted) {
+      try {
+        const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
+        for (const pod of found) workers.sweep(pod);
+        return;
+      } catch (thrown) {
+        log.warn("no look for left-over pods, trying again", { error: messageOf(thrown) });
+        await delay(clock, SYNC_BACK_OFF_MAX_MS, end.signal);
+      }
+    }
+  };
+  void sweep();
+  return { cancel: () => end.abort() };
+}
 
 /**
  * Pods that the runtime or the disk still shows but no source does: they went while the kubelet was
  * away. Each is given as a pod without containers, good enough to stop and clear it.
  */
-export async function orphans(
+async function orphans(
   { runtime }: Runtime,
   paths: PodPaths,
   isKnown: (podUid: string) => boolean,

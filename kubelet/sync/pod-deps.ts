@@ -24,7 +24,6 @@ export interface PodDeps {
   runtime: Runtime;
   /** The scheme of container ids in statuses. */
   runtimeName: string;
-  runtimeHandlerOf(runtimeClassName: string | undefined): Promise<string>;
   events: PodEventSink;
   images: ImagePuller;
   volumes: PodVolumes;

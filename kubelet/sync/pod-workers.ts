@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
@@ -69,10 +69,6 @@ export class PodWorkers {
 
   async close(): Promise<void> {
     await Promise.all(this.list().map((worker) => worker.close()));
-  }
-
-  statusOf(podUid: string): PodStatus | undefined {
-    return this.#workers.get(podUid)?.status;
   }
 
   #begin(pod: Pod): void {

@@ -19,13 +19,22 @@ export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Pr
   try {
     await mkdir(podLogDir(paths, pod), { recursive: true });
     const config = sandboxConfig(pod, attempt, sandboxNode);
-    const runtimeHandler = await deps.runtimeHandlerOf(pod.spec.runtimeClassName);
+    const runtimeHandler = await handlerOf(deps, pod);
     await runtime.runtime.runPodSandbox({ config, runtimeHandler });
   } catch (thrown) {
     const message = `Failed to create pod sandbox: ${messageOf(thrown)}`;
     events.record(pod, "Warning", "FailedCreatePodSandBox", message);
     throw new SandboxError(message);
   }
+}
+
+/** The runtime's own name of the pod's RuntimeClass; the runtime refuses one that it has not. */
+async function handlerOf({ objects }: PodDeps, pod: Pod): Promise<string> {
+  const name = pod.spec.runtimeClassName;
+  if (!name) return "";
+  const handler = await objects.runtimeHandler(name);
+  if (handler === undefined) throw new SandboxError(`RuntimeClass "${name}" not found`);
+  return handler;
 }
 
 /** Directories every pod has; made before its volumes. */

@@ -1,0 +1,55 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { EVICTION_HARD } from "../options.ts";
+import { admitsUnderPressure, chooseVictim, pressureOf, shortages, type Signals } from "./plan.ts";
+
+const PLENTY: Signals = {
+  memoryAvailable_bytes: 2 ** 30,
+  nodefs: { available_bytes: 50, capacity_bytes: 100, inodesFree: 50, inodes: 100 },
+  imagefs: { available_bytes: 50, capacity_bytes: 100 },
+};
+
+function podOf(name: string, request: string | undefined, priority = 0): Pod {
+  const resources = request ? { requests: { memory: request } } : {};
+  return { metadata: { name, uid: name }, spec: { priority, containers: [{ name, resources }] } };
+}
+
+describe("shortages", () => {
+  test.each<[string, Partial<Signals>, string[]]>([
+    ["plenty", {}, []],
+    ["memory", { memoryAvailable_bytes: 99 * 2 ** 20 }, ["memory"]],
+    ["disk", { nodefs: { ...PLENTY.nodefs, available_bytes: 9 } }, ["ephemeral-storage"]],
+    ["image disk", { imagefs: { available_bytes: 14, capacity_bytes: 100 } }, ["ephemeral-storage"]],
+    ["inodes", { nodefs: { ...PLENTY.nodefs, inodesFree: 4 } }, ["inodes"]],
+    ["no inode count", { nodefs: { ...PLENTY.nodefs, inodesFree: 0, inodes: 0 } }, []],
+  ])("%s", (_, change, resources) => {
+    const found = shortages({ ...PLENTY, ...change }, EVICTION_HARD);
+    expect(found.map(({ resource }) => resource)).toEqual(resources);
+    expect(pressureOf(found).disk).toBe(resources.some((name) => name !== "memory"));
+  });
+});
+
+describe("the victim", () => {
+  const greedy = { pod: podOf("greedy", "1Mi"), memory_bytes: 50 * 2 ** 20 };
+  const modest = { pod: podOf("modest", "1Gi"), memory_bytes: 500 * 2 ** 20 };
+  const small = { pod: podOf("small", undefined), memory_bytes: 2 ** 20 };
+  const high = { pod: podOf("high", undefined, 1000), memory_bytes: 2 ** 30 };
+  const critical = { pod: podOf("critical", undefined, 2_000_001_000), memory_bytes: 2 ** 30 };
+
+  test.each([
+    ["exceeds its request", [modest, greedy], "greedy"],
+    ["has the lowest priority", [high, small], "small"],
+    ["exceeds by most", [small, greedy], "greedy"],
+    ["is never critical", [critical], undefined],
+  ])("%s", (_, candidates, name) => {
+    expect(chooseVictim(candidates)?.pod.metadata.name).toBe(name);
+  });
+
+  test("a node under pressure turns away what would suffer first", () => {
+    const memory = { memory: true, disk: false, pid: false };
+    expect(admitsUnderPressure(small.pod, memory)).toBe(false);
+    expect(admitsUnderPressure(modest.pod, memory)).toBe(true);
+    expect(admitsUnderPressure(modest.pod, { ...memory, disk: true })).toBe(false);
+    expect(admitsUnderPressure(critical.pod, { ...memory, disk: true })).toBe(true);
+  });
+});

@@ -1,0 +1,108 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { podResources, qosClassOf } from "../containers/qos.ts";
+import type { NodePressure } from "../node/node-status.ts";
+import type { EvictionThresholds } from "../options.ts";
+import { isStatic } from "../pods/pod-identity.ts";
+
+/** What is left on the node. */
+export interface Signals {
+  memoryAvailable_bytes: number;
+  nodefs: { available_bytes: number; capacity_bytes: number; inodesFree: number; inodes: number };
+  imagefs: { available_bytes: number; capacity_bytes: number } | undefined;
+}
+
+/** A threshold that is crossed, in the words of the eviction message. */
+export interface Shortage {
+  resource: "memory" | "ephemeral-storage" | "inodes";
+  threshold: string;
+  available: string;
+}
+
+/** Compares what is left with the thresholds; the first of each kind of resource counts. */
+export function shortages(signals: Signals, limits: Required<EvictionThresholds>): Shortage[] {
+  const { nodefs, imagefs } = signals;
+  const found: Shortage[] = [];
+  if (signals.memoryAvailable_bytes < limits.memoryAvailable_bytes) {
+    found.push({
+      resource: "memory",
+      threshold: String(limits.memoryAvailable_bytes),
+      available: kibibytes(signals.memoryAvailable_bytes),
+    });
+  }
+  const disks = [
+    { space: nodefs, share: limits.nodefsAvailable },
+    { space: imagefs, share: limits.imagefsAvailable },
+  ];
+  const full = disks.find(
+    ({ space, share }) => space && space.available_bytes < share * space.capacity_bytes,
+  );
+  if (full?.space) {
+    found.push({
+      resource: "ephemeral-storage",
+      threshold: String(Math.floor(full.share * full.space.capacity_bytes)),
+      available: kibibytes(full.space.available_bytes),
+    });
+  }
+  if (nodefs.inodes > 0 && nodefs.inodesFree < limits.nodefsInodesFree * nodefs.inodes) {
+    const threshold = String(Math.floor(limits.nodefsInodesFree * nodefs.inodes));
+    found.push({ resource: "inodes", threshold, available: String(nodefs.inodesFree) });
+  }
+  return found;
+}
+
+function kibibytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024)}Ki`;
+}
+
+/** The node's conditions for these shortages. */
+export function pressureOf(found: Shortage[]): NodePressure {
+  return {
+    memory: found.some(({ resource }) => resource === "memory"),
+    disk: found.some(({ resource }) => resource !== "memory"),
+    pid: false,
+  };
+}
+
+/** Pods from which the system would suffer; also never turned away. */
+export function isCritical(pod: Pod): boolean {
+  return isStatic(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
+}
+
+const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
+
+export interface Candidate {
+  pod: Pod;
+  memory_bytes: number;
+}
+
+/**
+ * The pod to evict first: one that uses more memory than it asked for, of the lowest priority, the
+ * largest excess. Critical pods are never chosen. Source: the documentation of node-pressure
+ * eviction; upstream spares static critical pods in the same way.
+ */
+export function chooseVictim(candidates: Candidate[]): Candidate | undefined {
+  const excess = ({ pod, memory_bytes }: Candidate) =>
+    memory_bytes - (podResources(pod).memoryRequest_bytes ?? 0);
+  const exceeds = (one: Candidate) => (excess(one) > 0 ? 0 : 1);
+  const priority = ({ pod }: Candidate) => pod.spec.priority ?? 0;
+  return candidates
+    .filter(({ pod }) => !isCritical(pod))
+    .sort(
+      (a, b) => exceeds(a) - exceeds(b) || priority(a) - priority(b) || excess(b) - excess(a),
+    )[0];
+}
+
+/** The evicted pod's status message. */
+export function evictionMessage({ resource, threshold, available }: Shortage): string {
+  return (
+    `The node was low on resource: ${resource}. Threshold quantity: ${threshold}, ` +
+    `available: ${available}. `
+  );
+}
+
+/** Whether a node under pressure takes this pod all the same. */
+export function admitsUnderPressure(pod: Pod, pressure: NodePressure): boolean {
+  if (isCritical(pod)) return true;
+  if (pressure.disk || pressure.pid) return false;
+  return !pressure.memory || qosClassOf(pod) !== "BestEffort";
+}

@@ -1,0 +1,98 @@
+import { access, readdir, readlink, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { observePod } from "../cri/observe.ts";
+import { isGone, type Runtime } from "../cri/runtime.ts";
+import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
+import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
+import { logFiles } from "../server/logs/log-files.ts";
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../sync/observed.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+
+/** What of a pod's past need not be kept. */
+export interface Garbage {
+  containers: ObservedContainer[];
+  sandboxes: ObservedSandbox[];
+}
+
+/**
+ * Ended containers beyond the newest of each name, and dead sandboxes that are neither the pod's
+ * newest nor hold a container that is kept.
+ */
+export function garbageOf(observed: ObservedPod): Garbage {
+  const dead = new Map<string, number>();
+  const containers = observed.containers.filter(({ name, state }) => {
+    if (state === "running" || state === "unknown") return false;
+    const count = (dead.get(name) ?? 0) + 1;
+    dead.set(name, count);
+    return count > DEAD_PER_CONTAINER_MAX;
+  });
+  const kept = observed.containers.filter((one) => !containers.includes(one));
+  const sandboxes = observed.sandboxes
+    .slice(1)
+    .filter(({ ready, id }) => !ready && !kept.some(({ sandboxId }) => sandboxId === id));
+  return { containers, sandboxes };
+}
+
+/** Removes the garbage of every pod, with the logs of the containers that go. */
+export async function collectContainers(
+  runtime: Runtime,
+  workers: PodWorkers,
+  containerLogsDir: string | undefined,
+): Promise<void> {
+  for (const { uid, pod } of workers.list()) {
+    const identity = { uid, name: nameOf(pod), namespace: namespaceOf(pod) };
+    const { containers, sandboxes } = garbageOf(await observePod(runtime, identity));
+    for (const { id, logPath } of containers) {
+      await ignoreGone(runtime.runtime.removeContainer({ containerId: id }));
+      for (const file of await logFiles(logPath)) await unlinkIfThere(file);
+    }
+    for (const { id } of sandboxes) {
+      await ignoreGone(runtime.runtime.removePodSandbox({ podSandboxId: id }));
+    }
+  }
+  if (containerLogsDir) await removeDeadLinks(containerLogsDir);
+}
+
+async function removeDeadLinks(dir: string): Promise<void> {
+  for (const name of await namesIn(dir)) {
+    const link = join(dir, name);
+    const target = await readlink(link);
+    if (!(await exists(target))) await unlinkIfThere(link);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return false;
+    throw thrown;
+  }
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
+async function ignoreGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
+  }
+}

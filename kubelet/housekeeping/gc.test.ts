@@ -1,0 +1,50 @@
+import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import { describe, expect, test } from "vitest";
+import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import { garbageOf } from "./container-gc.ts";
+import { planImageGc } from "./image-gc.ts";
+
+const container = (id: string, state: ObservedContainer["state"], sandboxId = "s1") =>
+  ({ id, name: id[0]!, state, sandboxId }) as ObservedContainer;
+const sandbox = (id: string, ready: boolean) => ({ id, ready }) as ObservedPod["sandboxes"][number];
+const pod = (containers: ObservedContainer[], sandboxes = [sandbox("s1", true)]) =>
+  ({ uid: "u", name: "p", namespace: "n", containers, sandboxes }) satisfies ObservedPod;
+
+describe("container garbage", () => {
+  test("one dead container of each name is kept beside the running one", () => {
+    const containers = [
+      container("a3", "running"),
+      container("a2", "exited"),
+      container("a1", "exited"),
+      container("b1", "exited"),
+    ];
+    expect(garbageOf(pod(containers)).containers.map(({ id }) => id)).toEqual(["a1"]);
+  });
+
+  test("old sandboxes go once nothing kept is in them", () => {
+    const sandboxes = [sandbox("s3", false), sandbox("s2", false), sandbox("s1", false)];
+    const { sandboxes: garbage } = garbageOf(pod([container("a1", "exited", "s2")], sandboxes));
+    expect(garbage.map(({ id }) => id)).toEqual(["s1"]);
+  });
+});
+
+describe("image garbage", () => {
+  const image = (id: string, pinned = false) => ({ id, size: 10, pinned }) as Image;
+  const old = { first_ms: 0, lastUsed_ms: 0 };
+
+  test("least recently used first, until enough is free", () => {
+    const images = [image("new"), image("old"), image("older"), image("pin", true), image("used")];
+    const seen = new Map([
+      ["new", { first_ms: 999_000, lastUsed_ms: 0 }],
+      ["old", { ...old, lastUsed_ms: 500 }],
+      ["older", { ...old, lastUsed_ms: 400 }],
+      ["pin", old],
+      ["used", old],
+    ]);
+    const plan = (free_bytes: number) =>
+      planImageGc(images, new Set(["used"]), seen, { free_bytes, now_ms: 1_000_000 }).remove;
+    expect(plan(5)).toEqual(["older"]);
+    expect(plan(11)).toEqual(["older", "old"]);
+    expect(plan(1_000)).toEqual(["older", "old"]);
+  });
+});

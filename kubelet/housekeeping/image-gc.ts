@@ -1,0 +1,111 @@
+import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { IMAGE_GC_MIN_AGE_MS } from "../limits.ts";
+import { filesystemSpace } from "../node/machine.ts";
+
+const log = logger("kubelet-image-gc");
+
+interface Seen {
+  first_ms: number;
+  lastUsed_ms: number;
+}
+
+export interface ImageGcPlan {
+  /** In the order of removal, least recently used first. */
+  remove: string[];
+  freed_bytes: number;
+}
+
+/**
+ * Chooses images to remove until `free_bytes` would be freed: none that a container uses, none that
+ * is pinned, none that has just come.
+ */
+export function planImageGc(
+  images: Image[],
+  inUse: ReadonlySet<string>,
+  seen: ReadonlyMap<string, Seen>,
+  { free_bytes, now_ms }: { free_bytes: number; now_ms: number },
+): ImageGcPlan {
+  const plan: ImageGcPlan = { remove: [], freed_bytes: 0 };
+  const candidates = images
+    .filter(({ id, pinned }) => !pinned && !inUse.has(id))
+    .map((image) => ({ image, seen: seen.get(image.id) ?? { first_ms: now_ms, lastUsed_ms: 0 } }))
+    .filter(({ seen }) => now_ms - seen.first_ms >= IMAGE_GC_MIN_AGE_MS)
+    .sort((a, b) => a.seen.lastUsed_ms - b.seen.lastUsed_ms || a.seen.first_ms - b.seen.first_ms);
+  for (const { image } of candidates) {
+    if (plan.freed_bytes >= free_bytes) break;
+    plan.remove.push(image.id);
+    plan.freed_bytes += image.size;
+  }
+  return plan;
+}
+
+export interface ImageGcOptions {
+  runtime: Runtime;
+  highPercent: number;
+  lowPercent: number;
+  now_ms(): number;
+}
+
+/** Removes unused images when their disk is filling up. */
+export class ImageGc {
+  readonly #options: ImageGcOptions;
+  readonly #seen = new Map<string, Seen>();
+
+  constructor(options: ImageGcOptions) {
+    this.#options = options;
+  }
+
+  /** One round: notes which images are in use and, above the high mark, frees down to the low one. */
+  async run(): Promise<void> {
+    const { highPercent, lowPercent, runtime } = this.#options;
+    const { images, inUse } = await this.#look();
+    const { imageFilesystems } = await runtime.images.imageFsInfo({});
+    const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
+    if (!mountpoint) return;
+    const { capacity_bytes, available_bytes } = await filesystemSpace(mountpoint);
+    const used_bytes = capacity_bytes - available_bytes;
+    if (used_bytes * 100 < highPercent * capacity_bytes) return;
+    const free_bytes = used_bytes - (capacity_bytes * lowPercent) / 100;
+    await this.#free(images, inUse, free_bytes);
+  }
+
+  /** Removes every unused image: the disk is under pressure. */
+  async freeAll(): Promise<void> {
+    const { images, inUse } = await this.#look();
+    await this.#free(images, inUse, Infinity);
+  }
+
+  async #look(): Promise<{ images: Image[]; inUse: Set<string> }> {
+    const { runtime, now_ms } = this.#options;
+    const [{ images }, { containers }] = await Promise.all([
+      runtime.images.listImages({}),
+      runtime.runtime.listContainers({}),
+    ]);
+    const inUse = new Set(containers.flatMap(({ imageRef, imageId }) => [imageRef, imageId]));
+    const now = now_ms();
+    const present = new Set(images.map(({ id }) => id));
+    for (const id of this.#seen.keys()) if (!present.has(id)) this.#seen.delete(id);
+    for (const id of present) {
+      const seen = this.#seen.get(id) ?? { first_ms: now, lastUsed_ms: 0 };
+      this.#seen.set(id, inUse.has(id) ? { ...seen, lastUsed_ms: now } : seen);
+    }
+    return { images, inUse };
+  }
+
+  async #free(images: Image[], inUse: Set<string>, free_bytes: number): Promise<void> {
+    const { runtime, now_ms } = this.#options;
+    const plan = planImageGc(images, inUse, this.#seen, { free_bytes, now_ms: now_ms() });
+    for (const image of plan.remove) {
+      log.info("removing an unused image to free disk space", { image });
+      await runtime.images.removeImage({ image: { image } });
+    }
+    if (plan.freed_bytes < free_bytes && free_bytes !== Infinity) {
+      log.warn("image disk is above its mark and nothing more can be removed", {
+        wanted_bytes: free_bytes,
+        freed_bytes: plan.freed_bytes,
+      });
+    }
+  }
+}

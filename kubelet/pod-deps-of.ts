@@ -1,0 +1,71 @@
+import { readFile } from "node:fs/promises";
+import os from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import type { ApiSide } from "./api-side.ts";
+import { ImagePuller } from "./images/pull.ts";
+import type { Foundation } from "./kubelet.ts";
+import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS } from "./limits.ts";
+import type { OwnNode } from "./node/own-node.ts";
+import type { NodePlugins } from "./node-plugins.ts";
+import type { KubeletOptions } from "./options.ts";
+import { logEvents } from "./pod-event-sink.ts";
+import { NO_OBJECTS } from "./pod-objects.ts";
+import { namespaceOf } from "./pods/pod-identity.ts";
+import { parseResolvConf } from "./sandbox/dns.ts";
+import { PodCgroups } from "./sandbox/pod-cgroup.ts";
+import { BackOffs } from "./sync/back-off.ts";
+import type { PodDeps } from "./sync/pod-deps.ts";
+import { PodVolumes } from "./volumes/pod-volumes.ts";
+
+/** Everything that pods' workers need, from the options and the parts made so far. */
+export async function podDeps(
+  options: KubeletOptions,
+  { clock, runtime, version }: Foundation,
+  plugins: NodePlugins,
+  api: ApiSide | undefined,
+  own: OwnNode,
+): Promise<PodDeps> {
+  const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
+  const paths = { rootDir, podLogsDir, containerLogsDir };
+  const events = api?.events ?? logEvents();
+  const objects = api?.objects ?? NO_OBJECTS;
+  const cgroups = new PodCgroups(openCgroups(), cgroupRoot, clock);
+  cgroups.createClasses();
+  const resolvConf = await readFile(options.resolvConf ?? "/etc/resolv.conf", "utf8");
+  const pullSecrets = async (pod: Pod) => {
+    const names = (pod.spec.imagePullSecrets ?? []).map(({ name = "" }) => name);
+    const found = await Promise.all(names.map((name) => objects.secret(namespaceOf(pod), name)));
+    return found.filter((secret) => secret !== undefined);
+  };
+  return {
+    clock,
+    runtime,
+    runtimeName: version.runtimeName,
+    events,
+    images: new ImagePuller({ runtime, clock, events, pullSecrets }),
+    volumes: new PodVolumes({ plugins: plugins.volumes, paths, objects }),
+    objects,
+    devices: plugins.devices,
+    node: {
+      allocatable: () => own.allocatable(),
+      memory_bytes: os.totalmem(),
+      hostIPs: options.nodeAddresses,
+    },
+    paths,
+    sandboxNode: {
+      paths,
+      cgroupRoot,
+      clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
+      hostResolver: parseResolvConf(resolvConf),
+      seccompRoot: join(rootDir, "seccomp"),
+    },
+    cgroups,
+    restartBackOff: new BackOffs({
+      clock,
+      first_ms: CRASH_BACK_OFF_MS,
+      most_ms: CRASH_BACK_OFF_MAX_MS,
+    }),
+  };
+}
