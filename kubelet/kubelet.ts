@@ -25,7 +25,7 @@ import { admitPod } from "./pods/admission.ts";
 import { isStatic, uidOf } from "./pods/pod-identity.ts";
 import { sweepOrphans } from "./pods/sweep.ts";
 import { type PodSourceSink, StaticSource } from "./pods/static-source.ts";
-import { type KubeletServer, serveKubelet } from "./server/server.ts";
+import { serveKubelet } from "./server/server.ts";
 import type { PodDeps } from "./sync/pod-deps.ts";
 import { PodWorkers } from "./sync/pod-workers.ts";
 
