@@ -1,3 +1,4 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object.ts";
 
 /** The name of the index of objects by their namespace, which several controllers share. */
@@ -6,4 +7,12 @@ export const NAMESPACE_INDEX = "namespace";
 /** The index function of `NAMESPACE_INDEX`. */
 export function byNamespace(object: KubeObject): string[] {
   return [object.metadata.namespace ?? ""];
+}
+
+/** The name of the index of pods by the node they are on. */
+export const NODE_INDEX = "node";
+
+/** The index function of `NODE_INDEX`. */
+export function byNode(pod: Pod): string[] {
+  return pod.spec.nodeName ? [pod.spec.nodeName] : [];
 }

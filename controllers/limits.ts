@@ -33,3 +33,13 @@ export const DISCOVERY_MS = 30_000;
 
 /** Uids of owners known to be gone, so that not every dependent asks the server for them. */
 export const ABSENT_OWNERS_MAX = 10_000;
+
+/** Silence after which a node counts as lost. Kubelets renew their leases each 10 s. */
+export const NODE_GRACE_MS = 40_000;
+
+/** How often leftover pods are looked for, and how long a node must be gone before its pods are. */
+export const POD_GC_MS = 20_000;
+export const NODE_GONE_MS = 40_000;
+
+/** Ended pods kept for their logs and status (upstream's --terminated-pod-gc-threshold). */
+export const TERMINATED_PODS_MAX = 12_500;

@@ -5,9 +5,14 @@ import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
+import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
+import { startPodGc } from "./podgc/podgc.ts";
+import { startClaimProtection, startVolumeProtection } from "./pvprotection/pvprotection.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
+import { startTaintEviction } from "./tainteviction/tainteviction.ts";
+import { startVolumeBinder } from "./volumebinder/volumebinder.ts";
 
 /** All controllers, under upstream's names. */
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {
@@ -15,10 +20,16 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "serviceaccount-controller": startServiceAccounts,
   "root-ca-certificate-publisher-controller": startRootCa,
   "node-ipam-controller": startNodeIpam,
+  "node-lifecycle-controller": startNodeLifecycle,
+  "taint-eviction-controller": startTaintEviction,
+  "pod-garbage-collector-controller": startPodGc,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
+  "persistentvolume-binder-controller": startVolumeBinder,
+  "persistentvolumeclaim-protection-controller": startClaimProtection,
+  "persistentvolume-protection-controller": startVolumeProtection,
   // Last: it shares the informers of whole objects that the others have asked for.
   "garbage-collector-controller": startGarbageCollector,
 };

@@ -40,6 +40,7 @@ export class Reflector<T extends KubeObject> {
   readonly #random: Random;
   readonly #end = new AbortController();
   #revision: string | undefined;
+  #relisting = false;
   #running: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions<T>) {
@@ -75,8 +76,12 @@ export class Reflector<T extends KubeObject> {
         else this.#backoff.reset();
       } catch (thrown) {
         if (signal.aborted) return;
-        if (isExpired(thrown)) this.#revision = undefined;
-        const pause_ms = this.#backoff.next();
+        const expired = isExpired(thrown) && this.#revision !== undefined;
+        if (expired) this.#revision = undefined;
+        // A new list is what the server asks for: no need to wait, unless it expires again and
+        // again.
+        const pause_ms = expired && !this.#relisting ? 0 : this.#backoff.next();
+        this.#relisting = expired;
         const fields = { resource: resource.type.plural, error: messageOf(thrown), pause_ms };
         log.info("list and watch failed, trying again", fields);
         await delay(clock, pause_ms, signal);
@@ -106,6 +111,7 @@ export class Reflector<T extends KubeObject> {
     });
     for await (const { type, object } of events) {
       if (signal.aborted) return;
+      this.#relisting = false;
       if (type !== "BOOKMARK") sink.apply({ type, object });
       this.#revision = object.metadata.resourceVersion ?? this.#revision;
       this.#backoff.reset();

@@ -1,5 +1,5 @@
 import { type Plugin, unfit } from "../framework.ts";
-import { tolerates } from "../toleration.ts";
+import { tolerates } from "@raft2kube/client-kube/toleration.ts";
 
 const TAINT = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } as const;
 

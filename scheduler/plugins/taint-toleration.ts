@@ -1,5 +1,5 @@
 import { type Plugin, scaleToHighest, unfit } from "../framework.ts";
-import { tolerates, untolerated } from "../toleration.ts";
+import { tolerates, untolerated } from "@raft2kube/client-kube/toleration.ts";
 
 const HARD = ["NoSchedule", "NoExecute"];
 

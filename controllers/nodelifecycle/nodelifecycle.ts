@@ -1,0 +1,94 @@
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import { LEASES, NODES, PODS } from "@raft2kube/client-kube/resources.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNode, NODE_INDEX } from "../indexes.ts";
+import { NODE_GRACE_MS } from "../limits.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { isPodReady } from "../pod-state.ts";
+import { isReady, type NodeHealth, observe, planTaints, silentConditions } from "./plan.ts";
+
+const ACCOUNT = "node-controller";
+const LEASE_NAMESPACE = "kube-node-lease";
+
+/** Notices nodes that fall silent, and turns the conditions of all nodes into taints. */
+export function startNodeLifecycle(context: ControllerContext): Running {
+  const { clock, settings } = context;
+  const grace_ms = settings.nodeMonitorGracePeriod_ms ?? NODE_GRACE_MS;
+  const nodes = context.informers.of<Node>(NODES);
+  const leases = context.informers.of<Lease>(LEASES, { namespace: LEASE_NAMESPACE });
+  const pods = context.informers.of<Pod>(PODS);
+  pods.index(NODE_INDEX, byNode);
+  const client = context.client(ACCOUNT);
+  const nodeWriter = client.resource<Node>(NODES);
+  const podWriter = client.resource<Pod>(PODS);
+  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const health = new Map<string, NodeHealth>();
+
+  const reconcile = async (name: string) => {
+    const node = nodes.store.get(name);
+    if (!node) return void health.delete(name);
+    const now_ms = clock.monotonic();
+    const lease = leases.store.get(`${LEASE_NAMESPACE}/${name}`);
+    const known = observe(health.get(name), node, lease, now_ms);
+    health.set(name, known);
+    const silent_ms = now_ms - known.seen_ms;
+    if (silent_ms >= grace_ms) {
+      const conditions = silentConditions(node, clock.now());
+      if (conditions) {
+        if (isReady(node)) tell(node, "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
+        await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
+      }
+    }
+    if (!isReady(node)) await markPodsNotReady(name);
+    await taint(node);
+    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
+  };
+
+  const taint = async (node: Node) => {
+    const evict = nodes.store.list().some(isReady);
+    const taints = planTaints(node, evict, clock.now());
+    if (!taints) return;
+    const { uid, resourceVersion } = node.metadata;
+    const patch = { metadata: { uid, resourceVersion }, spec: { taints } };
+    await nodeWriter.patch(nameOf(node), "merge", patch);
+  };
+
+  /** Endpoints must not lead to a node that nobody hears of. A kubelet that lives sets it back. */
+  const markPodsNotReady = async (name: string) => {
+    for (const pod of pods.store.by(NODE_INDEX, name)) {
+      if (!isPodReady(pod)) continue;
+      const lastTransitionTime = timeText(clock.now());
+      const condition = { type: "Ready", status: "False", lastTransitionTime };
+      const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
+      try {
+        await podWriter.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
+        recorder.record(pod, "Warning", "NodeNotReady", "Node is not ready");
+      } catch (thrown) {
+        if (!isNotFound(thrown)) throw thrown;
+      }
+    }
+  };
+
+  const tell = (node: Node, reason: string, message: string) => {
+    recorder.record(node, "Normal", reason, message);
+  };
+
+  const reads = [nodes, leases, pods];
+  const loop = startLoop(context, { name: "node-lifecycle-controller", reads, reconcile });
+  const look = (node: Node) => loop.queue.add(keyOf(node));
+  nodes.handle({
+    added: look,
+    updated(node, old) {
+      look(node);
+      // Whether anybody may be driven away depends on whether any node is ready.
+      if (isReady(node) !== isReady(old)) nodes.store.list().forEach(look);
+    },
+    deleted: look,
+  });
+  leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
+  return closeAll(loop, recorder);
+}

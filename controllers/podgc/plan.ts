@@ -1,0 +1,37 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodTerminal } from "../pod-state.ts";
+
+/** Why a pod is left over. */
+export type Leftover = "terminated" | "orphaned" | "unscheduled";
+
+export interface LeftoverPod {
+  pod: Pod;
+  why: Leftover;
+}
+
+/**
+ * Pods that nobody else will remove: those on nodes that are gone, those being deleted that never
+ * had a node, and the oldest of more ended ones than are kept.
+ */
+export function planPodGc(
+  pods: readonly Pod[],
+  isNodeGone: (name: string) => boolean,
+  terminated_max: number,
+): LeftoverPod[] {
+  const leftovers: LeftoverPod[] = [];
+  for (const pod of pods) {
+    const { nodeName } = pod.spec;
+    if (nodeName && isNodeGone(nodeName)) leftovers.push({ pod, why: "orphaned" });
+    else if (!nodeName && pod.metadata.deletionTimestamp) {
+      leftovers.push({ pod, why: "unscheduled" });
+    }
+  }
+  const ended = pods.filter(isPodTerminal).sort((a, b) => (created(a) < created(b) ? -1 : 1));
+  const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));
+  const others = surplus.filter((pod) => !leftovers.some((leftover) => leftover.pod === pod));
+  return [...leftovers, ...others.map((pod) => ({ pod, why: "terminated" as const }))];
+}
+
+function created(pod: Pod): string {
+  return pod.metadata.creationTimestamp ?? "";
+}

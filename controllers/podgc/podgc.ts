@@ -1,0 +1,90 @@
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
+import { startLoop } from "../loop.ts";
+import { isPodTerminal } from "../pod-state.ts";
+import { type LeftoverPod, planPodGc } from "./plan.ts";
+
+const ACCOUNT = "pod-garbage-collector";
+const ALL = "all pods";
+
+/** Removes pods that no kubelet will ever remove. */
+export function startPodGc(context: ControllerContext): Running {
+  const { clock } = context;
+  const nodes = context.informers.of<Node>(NODES);
+  const pods = context.informers.of<Pod>(PODS);
+  const client = context.client(ACCOUNT);
+  const podWriter = client.resource<Pod>(PODS);
+  const nodeReader = client.resource<Node>(NODES);
+  /** Since when a node with pods is not in the informer. */
+  const missing = new Map<string, number>();
+
+  const reconcile = async () => {
+    const gone = await goneNodes();
+    const isGone = (name: string) => gone.has(name);
+    for (const leftover of planPodGc(pods.store.list(), isGone, TERMINATED_PODS_MAX)) {
+      await remove(leftover);
+    }
+    return { again_ms: POD_GC_MS };
+  };
+
+  /**
+   * Nodes missing for long enough that their informer cannot just be late, and the server agrees.
+   */
+  const goneNodes = async (): Promise<Set<string>> => {
+    const gone = new Set<string>();
+    const named = new Set(pods.store.list().flatMap(({ spec }) => spec.nodeName || []));
+    for (const name of missing.keys()) {
+      if (!named.has(name) || nodes.store.get(name)) missing.delete(name);
+    }
+    for (const name of named) {
+      if (nodes.store.get(name)) continue;
+      const since_ms = missing.get(name) ?? clock.monotonic();
+      missing.set(name, since_ms);
+      if (clock.monotonic() - since_ms < NODE_GONE_MS) continue;
+      try {
+        await nodeReader.get({ name });
+      } catch (thrown) {
+        if (!isNotFound(thrown)) throw thrown;
+        gone.add(name);
+      }
+    }
+    return gone;
+  };
+
+  const remove = async ({ pod, why }: LeftoverPod) => {
+    const { uid } = pod.metadata;
+    try {
+      if (why === "orphaned" && !isPodTerminal(pod)) {
+        const condition = {
+          type: "DisruptionTarget",
+          status: "True",
+          reason: "DeletionByPodGC",
+          message: "PodGC: node no longer exists",
+          lastTransitionTime: timeText(clock.now()),
+        };
+        const status = { phase: "Failed", conditions: [condition] };
+        const name = { ...nameOf(pod), subresource: "status" };
+        await podWriter.patch(name, "strategic", { metadata: { uid }, status });
+      }
+      await podWriter.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const reads = [nodes, pods];
+  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  loop.queue.add(ALL);
+  // One that never had a node and is being deleted need not wait for the next round.
+  pods.handle({
+    updated(pod) {
+      if (pod.metadata.deletionTimestamp && !pod.spec.nodeName) loop.queue.add(ALL);
+    },
+  });
+  return loop;
+}

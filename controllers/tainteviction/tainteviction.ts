@@ -1,0 +1,72 @@
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNode, NODE_INDEX } from "../indexes.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { evictionTime } from "./plan.ts";
+
+const ACCOUNT = "node-controller";
+const COMPONENT = "taint-eviction-controller";
+
+/** Deletes the pods that do not tolerate their node's NoExecute taints, or no longer do. */
+export function startTaintEviction(context: ControllerContext): Running {
+  const { clock } = context;
+  const nodes = context.informers.of<Node>(NODES);
+  const pods = context.informers.of<Pod>(PODS);
+  pods.index(NODE_INDEX, byNode);
+  const writer = context.client(ACCOUNT).resource<Pod>(PODS);
+  const recorder = context.recorder(ACCOUNT, COMPONENT);
+
+  const reconcile = async (key: string) => {
+    const pod = pods.store.get(key);
+    const node = pod?.spec.nodeName ? nodes.store.get(pod.spec.nodeName) : undefined;
+    if (!pod || !node || pod.metadata.deletionTimestamp) return;
+    const now_ms = clock.now();
+    const at_ms = evictionTime(pod, node.spec.taints ?? [], now_ms);
+    if (at_ms === undefined) return;
+    if (at_ms > now_ms) return { again_ms: at_ms - now_ms };
+    await evict(pod);
+  };
+
+  const evict = async (pod: Pod) => {
+    const { uid } = pod.metadata;
+    const condition = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "DeletionByTaintManager",
+      message: "Taint manager: deleting due to NoExecute taint",
+      lastTransitionTime: timeText(clock.now()),
+    };
+    const patch = { metadata: { uid }, status: { conditions: [condition] } };
+    const message = `Marking for deletion Pod ${keyOf(pod)}`;
+    recorder.record(pod, "Normal", "TaintManagerEviction", message);
+    try {
+      await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
+      await writer.delete(nameOf(pod), { preconditions: { uid } });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const loop = startLoop(context, { name: COMPONENT, reads: [nodes, pods], reconcile });
+  const look = (pod: Pod) => {
+    if (pod.spec.nodeName) loop.queue.add(keyOf(pod));
+  };
+  const lookAtNode = (node: Node) => {
+    if (node.spec.taints?.some((taint) => taint.effect === "NoExecute")) {
+      pods.store.by(NODE_INDEX, keyOf(node)).forEach(look);
+    }
+  };
+  pods.handle({
+    added: look,
+    updated(pod, old) {
+      const moved = pod.spec.nodeName !== old.spec.nodeName;
+      if (moved || pod.spec.tolerations?.length !== old.spec.tolerations?.length) look(pod);
+    },
+  });
+  nodes.handle({ added: lookAtNode, updated: lookAtNode });
+  return closeAll(loop, recorder);
+}

@@ -1,0 +1,54 @@
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/volumes.ts";
+
+/** What a volume's state asks for. */
+export type VolumeAction =
+  | { do: "phase"; phase: "Available" | "Bound" | "Released" }
+  /** Its claim took another volume: forget the claim that was written into it by us. */
+  | { do: "unbind" }
+  /** It is kept for a claim that is not finished: the claim decides. */
+  | { do: "look-at-claim" }
+  | { do: "failed"; message: string };
+
+/**
+ * Decides the next step of a volume. `claim` is the one that its claimRef names, as the server has
+ * it. Deleting a released volume is its provisioner's; what it has made it also takes away.
+ */
+export function planVolume(
+  volume: PersistentVolume,
+  claim: PersistentVolumeClaim | undefined,
+): VolumeAction {
+  const { claimRef } = volume.spec;
+  if (!claimRef?.uid) return { do: "phase", phase: "Available" };
+  const phase = volume.status?.phase;
+  if (!claim || claim.metadata.uid !== claimRef.uid) {
+    if (phase === "Failed") return { do: "look-at-claim" };
+    if (volume.spec.persistentVolumeReclaimPolicy === "Recycle") {
+      const message = "reclaim policy Recycle is not supported; use Retain or Delete";
+      return { do: "failed", message };
+    }
+    return { do: "phase", phase: "Released" };
+  }
+  if (!claim.spec.volumeName) return { do: "look-at-claim" };
+  if (claim.spec.volumeName === volume.metadata.name) return { do: "phase", phase: "Bound" };
+  const ours = volume.metadata.annotations?.[BOUND_BY_CONTROLLER] !== undefined;
+  return ours ? { do: "unbind" } : { do: "phase", phase: "Available" };
+}
+
+/**
+ * The volume without the claim that the binder wrote into it. A claim kept by hand stays by name.
+ */
+export function unbound(volume: PersistentVolume): PersistentVolume {
+  const annotations = { ...volume.metadata.annotations };
+  const ours = annotations[BOUND_BY_CONTROLLER] !== undefined;
+  delete annotations[BOUND_BY_CONTROLLER];
+  const { claimRef, ...spec } = volume.spec;
+  const kept = { ...claimRef };
+  delete kept.uid;
+  delete kept.resourceVersion;
+  return {
+    ...volume,
+    metadata: { ...volume.metadata, annotations },
+    spec: ours ? spec : { ...spec, claimRef: kept },
+  };
+}

@@ -1,0 +1,173 @@
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { findVolume, reservedFor } from "@raft2kube/client-kube/volumes.ts";
+import { describe, expect, test } from "vitest";
+import { type ClaimView, planClaim } from "./claim-plan.ts";
+import { planVolume, unbound } from "./volume-plan.ts";
+
+type ClaimSpec = Partial<PersistentVolumeClaim["spec"]>;
+type VolumeSpec = Partial<PersistentVolume["spec"]>;
+
+function claim(spec: ClaimSpec = {}, annotations: Record<string, string> = {}) {
+  const made: PersistentVolumeClaim = {
+    metadata: { namespace: "ns", name: "data", uid: "c1", annotations },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: "1Gi" } },
+      storageClassName: "fast",
+      ...spec,
+    },
+    status: { phase: "Pending" },
+  };
+  return made;
+}
+
+function volume(name: string, spec: VolumeSpec = {}, annotations: Record<string, string> = {}) {
+  const made: PersistentVolume = {
+    metadata: { name, uid: name, annotations },
+    spec: {
+      capacity: { storage: "1Gi" },
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: "fast",
+      persistentVolumeReclaimPolicy: "Delete",
+      ...spec,
+    },
+    status: { phase: "Available" },
+  };
+  return made;
+}
+
+function storageClass(name: string, shape: Partial<StorageClass> = {}): StorageClass {
+  return { metadata: { name }, provisioner: "csi.example.com", ...shape };
+}
+
+function view(volumes: PersistentVolume[], classes: StorageClass[] = []): ClaimView {
+  return {
+    volumes,
+    volume: (name) => volumes.find((item) => item.metadata.name === name),
+    storageClass: (name) => classes.find((item) => item.metadata.name === name),
+    defaultClass: () => undefined,
+  };
+}
+
+const BOUND = { "pv.kubernetes.io/bind-completed": "yes" };
+const mine = { claimRef: { namespace: "ns", name: "data", uid: "c1" } };
+const others = { claimRef: { namespace: "ns", name: "data", uid: "c2" } };
+const waits = storageClass("fast", { volumeBindingMode: "WaitForFirstConsumer" });
+
+describe("findVolume", () => {
+  test.each<[string, PersistentVolume[], string | undefined]>([
+    ["the smallest that suffices", [
+      volume("big", { capacity: { storage: "10Gi" } }),
+      volume("fit", { capacity: { storage: "2Gi" } }),
+      volume("small", { capacity: { storage: "500Mi" } }),
+    ], "fit"],
+    ["not of another class", [volume("a", { storageClassName: "slow" })], undefined],
+    ["not with another access mode", [volume("a", { accessModes: ["ReadOnlyMany"] })], undefined],
+    ["not of another mode", [volume("a", { volumeMode: "Block" })], undefined],
+    ["not another's", [volume("a", others)], undefined],
+    ["its own before a smaller free one", [
+      volume("free"),
+      volume("own", { ...mine, capacity: { storage: "5Gi" } }),
+    ], "own"],
+    ["kept by name, without uid", [
+      volume("own", { claimRef: { namespace: "ns", name: "data" } }),
+    ], "own"],
+  ])("%s", (_name, volumes, expected) => {
+    expect(findVolume(volumes, claim())?.metadata.name).toBe(expected);
+  });
+
+  test("only what its selector selects", () => {
+    const labelled = volume("labelled");
+    labelled.metadata.labels = { tier: "gold" };
+    const picky = claim({ selector: { matchLabels: { tier: "gold" } } });
+    expect(findVolume([volume("a"), labelled], picky)?.metadata.name).toBe("labelled");
+  });
+
+  test("not a released one", () => {
+    const released = { ...volume("a"), status: { phase: "Released" as const } };
+    expect(findVolume([released], claim())).toBeUndefined();
+  });
+});
+
+describe("planClaim", () => {
+  test.each<[string, PersistentVolumeClaim, ClaimView, object]>([
+    ["a volume is there", claim(), view([volume("a")]), { do: "bind" }],
+    ["none, the class can make one", claim(), view([], [storageClass("fast")]), {
+      do: "provision",
+      provisioner: "csi.example.com",
+    }],
+    ["waits for its first consumer", claim(), view([volume("a")], [waits]), {
+      do: "wait",
+      event: { reason: "WaitForFirstConsumer" },
+    }],
+    ["its consumer was given a node", claim({}, { "volume.kubernetes.io/selected-node": "n" }),
+      view([], [waits]), { do: "provision" }],
+    ["waiting, but its volume was made", claim(), view([volume("a", mine)], [waits]), {
+      do: "bind",
+    }],
+    ["no class and no volume", claim({ storageClassName: "" }), view([]), {
+      do: "wait",
+      event: { reason: "FailedBinding" },
+    }],
+    ["an unknown class", claim(), view([]), {
+      do: "wait",
+      event: { reason: "ProvisioningFailed" },
+    }],
+    ["names a volume that is not there yet", claim({ volumeName: "a" }), view([]), { do: "wait" }],
+    ["names a free volume", claim({ volumeName: "a" }), view([volume("a")]), { do: "bind" }],
+    ["names a volume of another", claim({ volumeName: "a" }), view([volume("a", others)]), {
+      do: "wait",
+    }],
+    ["names one that does not fit", claim({ volumeName: "a" }),
+      view([volume("a", { storageClassName: "slow" })]),
+      { do: "wait", event: { reason: "VolumeMismatch" } }],
+    ["bound", claim({ volumeName: "a" }, BOUND), view([volume("a", mine)]), { do: "bind" }],
+    ["bound, its volume is gone", claim({ volumeName: "a" }, BOUND), view([]), {
+      do: "lost",
+      event: { reason: "ClaimLost" },
+    }],
+    ["bound, its volume is another's", claim({ volumeName: "a" }, BOUND),
+      view([volume("a", others)]), { do: "lost", event: { reason: "ClaimMisbound" } }],
+  ])("%s", (_name, wanted, seen, expected) => {
+    expect(planClaim(wanted, seen)).toMatchObject(expected);
+  });
+
+  test("a claim without a class gets the default one", () => {
+    const { storageClassName: _none, ...spec } = claim().spec;
+    const seen = { ...view([]), defaultClass: () => storageClass("standard") };
+    const expected = { do: "default-class", name: "standard" };
+    expect(planClaim({ ...claim(), spec }, seen)).toEqual(expected);
+  });
+});
+
+describe("planVolume", () => {
+  const bound = claim({ volumeName: "a" }, BOUND);
+  test.each<[string, PersistentVolume, PersistentVolumeClaim | undefined, object]>([
+    ["free", volume("a"), undefined, { do: "phase", phase: "Available" }],
+    ["kept by name", volume("a", { claimRef: { namespace: "ns", name: "data" } }), undefined, {
+      do: "phase",
+      phase: "Available",
+    }],
+    ["bound", volume("a", mine), bound, { do: "phase", phase: "Bound" }],
+    ["its claim is gone", volume("a", mine), undefined, { do: "phase", phase: "Released" }],
+    ["its claim was replaced", volume("a", others), bound, { do: "phase", phase: "Released" }],
+    ["its claim is not finished", volume("a", mine), claim(), { do: "look-at-claim" }],
+    ["its claim took another", volume("b", mine, { "pv.kubernetes.io/bound-by-controller": "yes" }),
+      bound, { do: "unbind" }],
+    ["to be recycled", volume("a", { ...mine, persistentVolumeReclaimPolicy: "Recycle" }),
+      undefined, { do: "failed" }],
+  ])("%s", (_name, wanted, itsClaim, expected) => {
+    expect(planVolume(wanted, itsClaim)).toMatchObject(expected);
+  });
+});
+
+test("unbinding takes back what the binder wrote and leaves what a person wrote", () => {
+  const byUs = reservedFor(volume("a"), claim());
+  expect(byUs.metadata.annotations).toEqual({ "pv.kubernetes.io/bound-by-controller": "yes" });
+  expect(unbound(byUs).spec.claimRef).toBeUndefined();
+  const byHand = reservedFor(volume("a", { claimRef: { namespace: "ns", name: "data" } }), claim());
+  expect(byHand.metadata.annotations).toEqual({});
+  expect(unbound(byHand).spec.claimRef).toMatchObject({ namespace: "ns", name: "data" });
+  expect(unbound(byHand).spec.claimRef?.uid).toBeUndefined();
+});

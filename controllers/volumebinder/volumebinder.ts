@@ -1,0 +1,221 @@
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import { keyOf, type ObjectName } from "@raft2kube/client-kube/object.ts";
+import {
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/resources.ts";
+import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/volumes.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { bind, type VolumeWriters, withPhase } from "./apply.ts";
+import { type ClaimView, planClaim } from "./claim-plan.ts";
+import { planVolume, unbound } from "./volume-plan.ts";
+
+const ACCOUNT = "persistent-volume-binder";
+const COMPONENT = "persistentvolume-controller";
+const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
+
+interface Storage {
+  claims: Informer<PersistentVolumeClaim>;
+  volumes: Informer<PersistentVolume>;
+  classes: Informer<StorageClass>;
+}
+
+/** Brings claims and volumes together, and tells provisioners which claims are theirs. */
+export function startVolumeBinder(context: ControllerContext): Running {
+  const storage: Storage = {
+    claims: context.informers.of(PERSISTENT_VOLUME_CLAIMS),
+    volumes: context.informers.of(PERSISTENT_VOLUMES),
+    classes: context.informers.of(STORAGE_CLASSES),
+  };
+  const client = context.client(ACCOUNT);
+  const writers: VolumeWriters = {
+    claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
+    volumes: client.resource(PERSISTENT_VOLUMES),
+  };
+  const recorder = context.recorder(ACCOUNT, COMPONENT);
+  const reads = [storage.claims, storage.volumes, storage.classes];
+  // One worker each, as upstream: two claims must not choose the same volume.
+  const claimLoop = startLoop(context, {
+    name: "persistentvolume-binder-controller",
+    reads,
+    workers: 1,
+    reconcile: async (key) => {
+      const claim = storage.claims.store.get(key);
+      if (claim && !claim.metadata.deletionTimestamp) {
+        await reconcileClaim(storage, writers, recorder, claim);
+      }
+    },
+  });
+  const volumeLoop = startLoop(context, {
+    name: "persistentvolume-binder-controller",
+    reads,
+    workers: 1,
+    reconcile: async (key) => {
+      const volume = storage.volumes.store.get(key);
+      if (volume && !volume.metadata.deletionTimestamp) {
+        await reconcileVolume(storage, writers, volume, (name) => claimLoop.queue.add(name));
+      }
+    },
+  });
+  const lookAtClaim = (claim: PersistentVolumeClaim) => claimLoop.queue.add(keyOf(claim));
+  const lookAtVolume = (volume: PersistentVolume) => volumeLoop.queue.add(keyOf(volume));
+  const lookAtClaims = (matters: (claim: PersistentVolumeClaim) => boolean) => {
+    storage.claims.store.list().filter(matters).forEach(lookAtClaim);
+  };
+  const volumeChanged = (volume: PersistentVolume) => {
+    lookAtVolume(volume);
+    lookAtClaims(({ spec, status }) => {
+      return spec.volumeName === volume.metadata.name || status?.phase !== "Bound";
+    });
+  };
+  storage.volumes.handle({
+    added: volumeChanged,
+    updated: volumeChanged,
+    deleted: (volume) => lookAtClaims(({ spec }) => spec.volumeName === volume.metadata.name),
+  });
+  const claimChanged = (claim: PersistentVolumeClaim) => {
+    lookAtClaim(claim);
+    if (claim.spec.volumeName) volumeLoop.queue.add(claim.spec.volumeName);
+  };
+  storage.claims.handle({
+    added: claimChanged,
+    updated: claimChanged,
+    deleted: claimChanged,
+  });
+  const classChanged = () => lookAtClaims(({ status }) => status?.phase !== "Bound");
+  storage.classes.handle({ added: classChanged, updated: classChanged });
+  return closeAll(claimLoop, volumeLoop, recorder);
+}
+
+async function reconcileClaim(
+  { volumes, classes }: Storage,
+  writers: VolumeWriters,
+  recorder: EventRecorder,
+  claim: PersistentVolumeClaim,
+): Promise<void> {
+  const view: ClaimView = {
+    volumes: volumes.store.list(),
+    volume: (name) => volumes.store.get(name),
+    storageClass: (name) => classes.store.get(name),
+    defaultClass: () => defaultClass(classes.store.list()),
+  };
+  const action = planClaim(claim, view);
+  switch (action.do) {
+    case "bind":
+      return bind(writers, claim, action.volume);
+    case "default-class":
+      await writers.claims.update({
+        ...claim,
+        spec: { ...claim.spec, storageClassName: action.name },
+      });
+      return;
+    case "provision":
+      return askProvisioner(writers, recorder, claim, action.provisioner);
+    case "wait": {
+      const { event } = action;
+      if (event) recorder.record(claim, event.type, event.reason, event.message);
+      return setPhase(writers, claim, "Pending");
+    }
+    case "lost": {
+      const { type, reason, message } = action.event;
+      if (claim.status?.phase !== "Lost") recorder.record(claim, type, reason, message);
+      return setPhase(writers, claim, "Lost");
+    }
+  }
+}
+
+async function askProvisioner(
+  writers: VolumeWriters,
+  recorder: EventRecorder,
+  claim: PersistentVolumeClaim,
+  provisioner: string,
+): Promise<void> {
+  recorder.record(
+    claim,
+    "Normal",
+    "ExternalProvisioning",
+    `Waiting for a volume to be created either by the external provisioner '${provisioner}' or ` +
+      "manually by the system administrator. If volume creation is delayed, please verify that " +
+      "the provisioner is running and correctly registered.",
+  );
+  let current = claim;
+  const { annotations = {} } = claim.metadata;
+  if (annotations[STORAGE_PROVISIONER] !== provisioner) {
+    const asked = { ...annotations, [STORAGE_PROVISIONER]: provisioner };
+    const metadata = { ...claim.metadata, annotations: asked };
+    current = await writers.claims.update({ ...claim, metadata });
+  }
+  await setPhase(writers, current, "Pending");
+}
+
+async function setPhase(
+  writers: VolumeWriters,
+  claim: PersistentVolumeClaim,
+  phase: "Pending" | "Lost",
+): Promise<void> {
+  if (claim.status?.phase === phase) return;
+  await writers.claims.updateStatus({ ...claim, status: { ...claim.status, phase } });
+}
+
+async function reconcileVolume(
+  storage: Storage,
+  writers: VolumeWriters,
+  volume: PersistentVolume,
+  lookAtClaim: (key: string) => void,
+): Promise<void> {
+  const claim = await claimOf(storage, writers, volume);
+  const action = planVolume(volume, claim);
+  switch (action.do) {
+    case "phase":
+      if (volume.status?.phase === action.phase) return;
+      await writers.volumes.updateStatus(withPhase(volume, action.phase));
+      return;
+    case "unbind": {
+      const freed = await writers.volumes.update(unbound(volume));
+      await writers.volumes.updateStatus(withPhase(freed, "Available"));
+      return;
+    }
+    case "look-at-claim":
+      if (claim) lookAtClaim(keyOf(claim));
+      return;
+    case "failed":
+      if (volume.status?.phase === "Failed") return;
+      await writers.volumes.updateStatus(withPhase(volume, "Failed", action.message));
+      return;
+  }
+}
+
+/** The claim of a volume. Before it counts as gone the server is asked: data may hang on it. */
+async function claimOf(
+  { claims }: Storage,
+  writers: VolumeWriters,
+  volume: PersistentVolume,
+): Promise<PersistentVolumeClaim | undefined> {
+  const { namespace = "", name, uid } = volume.spec.claimRef ?? {};
+  if (!name || !uid) return undefined;
+  const known = claims.store.get(`${namespace}/${name}`);
+  if (known?.metadata.uid === uid) return known;
+  try {
+    const claimName: ObjectName = { namespace, name };
+    return await writers.claims.get(claimName);
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Of several classes marked as default the newest counts, as for upstream's admission. */
+function defaultClass(classes: readonly StorageClass[]): StorageClass | undefined {
+  return classes
+    .filter(({ metadata }) => metadata.annotations?.[DEFAULT_CLASS] === "true")
+    .sort((a, b) => {
+      const created = (item: StorageClass) => item.metadata.creationTimestamp ?? "";
+      return created(a) < created(b) ? 1 : -1;
+    })[0];
+}
