@@ -1,9 +1,9 @@
 import { PLUGIN_TIMEOUT_MS } from "../limits.ts";
-import { attachmentCache } from "./cache.ts";
+import { type AttachmentCache, attachmentCache } from "./cache.ts";
 import { CniError } from "./errors.ts";
 import { execInvoke } from "./exec.ts";
 import { requireContainerId, requireIfName } from "./names.ts";
-import { pluginFinder } from "./plugins.ts";
+import { type PluginFinder, pluginFinder } from "./plugins.ts";
 import { parseResult, resultForVersion } from "./result.ts";
 import type {
   Attachment,
@@ -48,25 +48,144 @@ export interface Cni {
 }
 
 export function createCni(options: CniOptions): Cni {
-  const invoke = options.invoke ?? execInvoke(options.timeout_ms ?? PLUGIN_TIMEOUT_MS);
-  const cache = attachmentCache(options.cacheDir);
-  const finder = pluginFinder(options.pluginDirs, invoke);
+  return new PluginCaller(options);
+}
 
-  async function call(
+interface About {
+  attachment?: Attachment;
+  prevResult?: CniResult;
+  extra?: Record<string, unknown>;
+}
+
+class PluginCaller implements Cni {
+  readonly #pluginDirs: string[];
+  readonly #invoke: Invoke;
+  readonly #cache: AttachmentCache;
+  readonly #finder: PluginFinder;
+
+  constructor(options: CniOptions) {
+    this.#pluginDirs = options.pluginDirs;
+    this.#invoke = options.invoke ?? execInvoke(options.timeout_ms ?? PLUGIN_TIMEOUT_MS);
+    this.#cache = attachmentCache(options.cacheDir);
+    this.#finder = pluginFinder(options.pluginDirs, this.#invoke);
+  }
+
+  async addNetworkList(list: NetworkList, attachment: Attachment): Promise<CniResult> {
+    requireAttachment(attachment);
+    const version = await this.validateNetworkList(list);
+    try {
+      return await this.#add(list, attachment, version);
+    } catch (thrown) {
+      await this.#undo(list, attachment, thrown);
+      throw thrown;
+    }
+  }
+
+  async #add(list: NetworkList, at: Attachment, version: CniVersion): Promise<CniResult> {
+    let result: CniResult | undefined;
+    for (const plugin of list.plugins) {
+      const about = { attachment: at, ...(result ? { prevResult: result } : {}) };
+      const output = await this.#call("ADD", list.name, plugin, version, about);
+      result = parseResult(output, `plugin ${plugin.type}`);
+    }
+    if (!result) throw new CniError("invalid-config", `network ${list.name} has no plugins`);
+    await this.#cache.put({
+      kind: "r2kCniCacheV1",
+      networkName: list.name,
+      cniVersion: version,
+      containerId: at.containerId,
+      ifName: at.ifName,
+      netns: at.netns,
+      plugins: list.plugins,
+      args: at.args ?? {},
+      capabilityArgs: at.capabilityArgs ?? {},
+      result,
+    });
+    return result;
+  }
+
+  /** DEL after a failed ADD (spec section 2); its own error is told beside the first one. */
+  async #undo(list: NetworkList, attachment: Attachment, first: unknown): Promise<void> {
+    try {
+      await this.delNetworkList(list, attachment);
+    } catch (thrown) {
+      if (first instanceof Error && first.cause === undefined) first.cause = thrown;
+    }
+  }
+
+  async checkNetworkList(list: NetworkList, now: Attachment): Promise<void> {
+    requireAttachment(now);
+    const { version, plugins, attachment, prevResult } = await this.#recall(list, now);
+    if (list.disableCheck) return;
+    if (!atLeast(version, "0.4.0")) {
+      const what = `CHECK needs CNI 0.4.0, the list has ${version}`;
+      throw new CniError("incompatible-version", what);
+    }
+    if (!prevResult) {
+      const what = `container ${now.containerId} has no ${now.ifName} in network ${list.name}`;
+      throw new CniError("container-unknown", what);
+    }
+    for (const plugin of plugins) {
+      await this.#call("CHECK", list.name, plugin, version, { attachment, prevResult });
+    }
+  }
+
+  async delNetworkList(list: NetworkList, now: Attachment): Promise<void> {
+    requireContainerId(now.containerId);
+    requireIfName(now.ifName);
+    const { version, plugins, attachment, prevResult } = await this.#recall(list, now);
+    const about = { attachment, ...(prevResult ? { prevResult } : {}) };
+    for (const plugin of plugins.toReversed()) {
+      await this.#call("DEL", list.name, plugin, version, about);
+    }
+    await this.#cache.delete(list.name, now.containerId, now.ifName);
+  }
+
+  async statusNetworkList(list: NetworkList): Promise<void> {
+    const version = await this.validateNetworkList(list);
+    if (!atLeast(version, "1.1.0")) return;
+    for (const plugin of list.plugins) await this.#call("STATUS", list.name, plugin, version, {});
+  }
+
+  async gcNetworkList(list: NetworkList, valid: ValidAttachment[]): Promise<void> {
+    if (list.disableGC) return;
+    const keep = new Set(valid.map(({ containerID, ifname }) => `${containerID} ${ifname}`));
+    const failures: unknown[] = [];
+    const attempt = async (doing: Promise<unknown>) => {
+      await doing.catch((thrown: unknown) => failures.push(thrown));
+    };
+    for (const { containerId, ifName, netns } of await this.#cache.list(list.name)) {
+      if (keep.has(`${containerId} ${ifName}`)) continue;
+      await attempt(this.delNetworkList(list, { containerId, ifName, netns }));
+    }
+    const version = await this.validateNetworkList(list);
+    if (atLeast(version, "1.1.0")) {
+      const extra = { "cni.dev/valid-attachments": valid };
+      for (const plugin of list.plugins) {
+        await attempt(this.#call("GC", list.name, plugin, version, { extra }));
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async validateNetworkList(list: NetworkList): Promise<CniVersion> {
+    return negotiate(list.cniVersions, await Promise.all(list.plugins.map(this.#finder.versions)));
+  }
+
+  async #call(
     command: Command,
     name: string,
     plugin: PluginConfig,
     version: CniVersion,
-    about: { attachment?: Attachment; prevResult?: CniResult; extra?: Record<string, unknown> },
+    { attachment, prevResult, extra }: About,
   ): Promise<unknown> {
-    const { attachment, prevResult, extra } = about;
     const request: PluginRequest = {
       command,
       containerId: attachment?.containerId ?? "",
       netns: attachment?.netns ?? "",
       ifName: attachment?.ifName ?? "",
       args: argsText(attachment?.args ?? {}),
-      path: options.pluginDirs,
+      path: this.#pluginDirs,
       config: {
         ...configFor(plugin, attachment),
         ...extra,
@@ -75,124 +194,18 @@ export function createCni(options: CniOptions): Cni {
         ...(prevResult ? { prevResult: resultForVersion(prevResult, version) } : {}),
       },
     };
-    return invoke(await finder.find(plugin.type), request);
-  }
-
-  async function negotiated(list: NetworkList): Promise<CniVersion> {
-    return negotiate(list.cniVersions, await Promise.all(list.plugins.map(finder.versions)));
+    return this.#invoke(await this.#finder.find(plugin.type), request);
   }
 
   /** What is known of an attachment since its ADD, or what the caller says now. */
-  async function recall(list: NetworkList, now: Attachment) {
-    const cached = await cache.get(list.name, now.containerId, now.ifName);
+  async #recall(list: NetworkList, now: Attachment) {
+    const cached = await this.#cache.get(list.name, now.containerId, now.ifName);
     if (!cached || !isCniVersion(cached.cniVersion)) {
-      return { version: await negotiated(list), plugins: list.plugins, attachment: now };
+      const version = await this.validateNetworkList(list);
+      return { version, plugins: list.plugins, attachment: now };
     }
-    const { args, capabilityArgs } = cached;
-    const attachment: Attachment = { args, capabilityArgs, ...now };
-    const { plugins, cniVersion: version, result: prevResult } = cached;
-    return { version, plugins, attachment, prevResult };
-  }
-
-  const cni: Cni = {
-    async addNetworkList(list, attachment) {
-      requireAttachment(attachment);
-      const version = await negotiated(list);
-      let result: CniResult | undefined;
-      try {
-        for (const plugin of list.plugins) {
-          const about = { attachment, ...(result ? { prevResult: result } : {}) };
-          const output = await call("ADD", list.name, plugin, version, about);
-          result = parseResult(output, `plugin ${plugin.type}`);
-        }
-        if (!result) throw new CniError("invalid-config", `network ${list.name} has no plugins`);
-        await cache.put({
-          kind: "r2kCniCacheV1",
-          networkName: list.name,
-          cniVersion: version,
-          containerId: attachment.containerId,
-          ifName: attachment.ifName,
-          netns: attachment.netns,
-          plugins: list.plugins,
-          args: attachment.args ?? {},
-          capabilityArgs: attachment.capabilityArgs ?? {},
-          result,
-        });
-        return result;
-      } catch (thrown) {
-        await undo(cni, list, attachment, thrown);
-        throw thrown;
-      }
-    },
-
-    async checkNetworkList(list, now) {
-      requireAttachment(now);
-      const { version, plugins, attachment, prevResult } = await recall(list, now);
-      if (list.disableCheck) return;
-      if (!atLeast(version, "0.4.0")) {
-        const what = `CHECK needs CNI 0.4.0, the list has ${version}`;
-        throw new CniError("incompatible-version", what);
-      }
-      if (!prevResult) {
-        const what = `container ${now.containerId} has no ${now.ifName} in network ${list.name}`;
-        throw new CniError("container-unknown", what);
-      }
-      for (const plugin of plugins) {
-        await call("CHECK", list.name, plugin, version, { attachment, prevResult });
-      }
-    },
-
-    async delNetworkList(list, now) {
-      requireContainerId(now.containerId);
-      requireIfName(now.ifName);
-      const { version, plugins, attachment, prevResult } = await recall(list, now);
-      const about = { attachment, ...(prevResult ? { prevResult } : {}) };
-      for (const plugin of plugins.toReversed()) {
-        await call("DEL", list.name, plugin, version, about);
-      }
-      await cache.delete(list.name, now.containerId, now.ifName);
-    },
-
-    async statusNetworkList(list) {
-      const version = await negotiated(list);
-      if (!atLeast(version, "1.1.0")) return;
-      for (const plugin of list.plugins) await call("STATUS", list.name, plugin, version, {});
-    },
-
-    async gcNetworkList(list, valid) {
-      if (list.disableGC) return;
-      const keep = new Set(valid.map(({ containerID, ifname }) => `${containerID} ${ifname}`));
-      const failures: unknown[] = [];
-      const attempt = async (doing: Promise<unknown>) => {
-        await doing.catch((thrown: unknown) => failures.push(thrown));
-      };
-      for (const { containerId, ifName, netns } of await cache.list(list.name)) {
-        if (keep.has(`${containerId} ${ifName}`)) continue;
-        await attempt(cni.delNetworkList(list, { containerId, ifName, netns }));
-      }
-      const version = await negotiated(list);
-      if (atLeast(version, "1.1.0")) {
-        const extra = { "cni.dev/valid-attachments": valid };
-        for (const plugin of list.plugins) {
-          await attempt(call("GC", list.name, plugin, version, { extra }));
-        }
-      }
-      if (failures.length > 0) throw failures[0];
-    },
-
-    validateNetworkList: negotiated,
-  };
-  return cni;
-}
-
-/**
- * DEL after a failed ADD (spec section 2); its own error is told beside the first one, which stays.
- */
-async function undo(cni: Cni, list: NetworkList, at: Attachment, first: unknown): Promise<void> {
-  try {
-    await cni.delNetworkList(list, at);
-  } catch (thrown) {
-    if (first instanceof Error && first.cause === undefined) first.cause = thrown;
+    const { args, capabilityArgs, plugins, cniVersion: version, result: prevResult } = cached;
+    return { version, plugins, attachment: { args, capabilityArgs, ...now }, prevResult };
   }
 }
 

@@ -48,6 +48,8 @@ export function pluginFinder(dirs: readonly string[], invoke: Invoke) {
   return { find, versions };
 }
 
+export type PluginFinder = ReturnType<typeof pluginFinder>;
+
 async function askVersions(
   file: string,
   type: string,

@@ -41,7 +41,8 @@ describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the 
     },
   });
   const exec = execInvoke(10_000);
-  const files = (dir: string) => readdirSync(join(dir, "shared")).filter((name) => /^10/.test(name));
+  const files = (dir: string) =>
+    readdirSync(join(dir, "shared")).filter((name) => /^10/.test(name));
 
   test.each([["ours", "theirs"], ["theirs", "ours"]])("addresses of %s are known to %s",
     async (first) => {

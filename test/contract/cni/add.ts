@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
+import { ADDRESSES, ask, routeFromOutside } from "./world.ts";
+
+/** What ADD makes: addresses, routes, and connections that work. */
+export function addContract(bench: () => Bench): void {
+  test("gives the container its address, its route and the bridge as gateway", async () => {
+    const { netns, result, address } = await bench().attach(bench().conflist());
+    expect(result.interfaces?.map((link) => link.name)).toEqual(
+      ["cni0", expect.stringMatching(/^veth/), "eth0"],
+    );
+    expect(result.interfaces?.[2]?.sandbox).toBe(netns);
+    expect(result.ips).toEqual([{ address: `${address}/24`, gateway: GATEWAY, interface: 2 }]);
+    expect(result.routes).toContainEqual({ dst: "0.0.0.0/0" });
+    const link = inNetns(netns, () => {
+      using route = openRoute();
+      return findLink(route, "eth0");
+    });
+    expect(link).toMatchObject({ up: true, mtu: 1450, mac: result.interfaces?.[2]?.mac });
+    expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
+  });
+
+  test("two containers reach each other, the gateway and the host; the host reaches them",
+    async () => {
+      const list = bench().conflist();
+      const [one, two] = [await bench().attach(list), await bench().attach(list)];
+      expect(one.address).not.toBe(two.address);
+      await bench().serve(two.netns, 80);
+      await bench().serve(bench().world.host, 8080);
+      expect(await ask(one.netns, two.address, 80)).toBe(one.address);
+      expect(await ask(one.netns, GATEWAY, 8080)).toBe(one.address);
+      expect(await ask(one.netns, ADDRESSES.host, 8080)).toBe(one.address);
+      expect(await ask(bench().world.host, two.address, 80)).toBe(GATEWAY);
+    });
+
+  test("ipMasq hides the container behind the host, but not from its own network", async () => {
+    const list = bench().conflist({ bridge: { ipMasq: true } });
+    const [one, two] = [await bench().attach(list), await bench().attach(list)];
+    await bench().serve(bench().world.outside, 80);
+    await bench().serve(two.netns, 80);
+    expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(ADDRESSES.host);
+    expect(await ask(one.netns, two.address, 80)).toBe(one.address);
+  });
+
+  test("without ipMasq the container's address is seen outside", async () => {
+    routeFromOutside(bench().world, SUBNET);
+    const one = await bench().attach(bench().conflist());
+    await bench().serve(bench().world.outside, 80);
+    expect(await ask(one.netns, ADDRESSES.outside, 80)).toBe(one.address);
+  });
+}
+
+/** What ADD does when something stands in its way, and what else it can be asked for. */
+export function addLimitsContract(bench: () => Bench): void {
+  test("a second ADD of the container is refused and leaves the first as it is", async () => {
+    const list = bench().conflist();
+    const one = await bench().attach(list);
+    await expect(bench().addByBridge(list, one.attachment)).rejects.toMatchObject({
+      name: "CniError",
+    });
+    await bench().cni.checkNetworkList(list, one.attachment);
+  });
+
+  test("when addresses have run out it fails, and leaves nothing behind", async () => {
+    // A /30 has two addresses, of which the gateway takes one.
+    const list = bench().conflist({
+      bridge: { bridge: "cni1" },
+      ipam: { ranges: [[{ subnet: "10.89.0.0/30" }]] },
+    });
+    await bench().attach(list);
+    const netns = bench().world.container();
+    const second = bench().attach(list, { netns });
+    await expect(second).rejects.toThrow(/no free address|no IP addresses/);
+    const inside = inNetns(netns, () => {
+      using route = openRoute();
+      return listLinks(route).map((link) => link.name);
+    });
+    expect(inside).toEqual(["lo"]);
+    expect(bench().hostEnds()).toHaveLength(1);
+  });
+
+  test("default gateway, wanted address", async () => {
+    const list = bench().conflist({ bridge: { isDefaultGateway: true }, ipam: { routes: [] } });
+    const bridge = list.plugins[0];
+    if (bridge) bridge.capabilities = { ips: true };
+    const netns = bench().world.container();
+    const capabilityArgs = { ips: ["10.88.0.77/24"] };
+    const attachment = { containerId: "wanted", netns, ifName: "eth0", capabilityArgs };
+    const result = await bench().cni.addNetworkList(list, attachment);
+    bench().attached.push([list, attachment]);
+    expect(addressOf(result)).toBe("10.88.0.77");
+    expect(result.routes).toContainEqual({ dst: "0.0.0.0/0", gw: GATEWAY });
+    await bench().serve(bench().world.host, 8080);
+    expect(await ask(netns, ADDRESSES.host, 8080)).toBe("10.88.0.77");
+  });
+}

@@ -1,0 +1,152 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
+import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
+import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
+import { findPlugin } from "@raft2kube/cni/lib/plugins.ts";
+import type { Attachment, CniResult, Invoke, NetworkList, PortMapping } from
+  "@raft2kube/cni/lib/types.ts";
+import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
+import { listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { createWorld, echoAddress, type World } from "./world.ts";
+
+/** A set of plugins under test. */
+export interface Implementation {
+  /** Where its executables are. */
+  pluginDir(): string;
+  /** How they are called; the default is exec. */
+  invoke?: Invoke;
+  /** Whether it speaks 1.1.0, with STATUS and GC. */
+  newest: boolean;
+  /** Whether CHECK of portmap works; that of the reference's 1.1.1 wants rules it never made. */
+  checksPorts: boolean;
+}
+
+export const SUBNET = "10.88.0.0/24";
+export const GATEWAY = "10.88.0.1";
+
+/** What may differ from the usual network of the tests. */
+export interface NetworkChanges {
+  bridge?: object;
+  ipam?: object;
+  versions?: string[];
+}
+
+/** Where plugins are tried: a host of its own, containers, servers in them, and the cleaning up. */
+export class Bench {
+  readonly implementation: Implementation;
+  readonly world: World;
+  readonly cni: Cni;
+  readonly attached: [NetworkList, Attachment][] = [];
+  readonly #dataDir: string;
+  readonly #servers: { close(): void }[] = [];
+
+  constructor(implementation: Implementation) {
+    this.implementation = implementation;
+    this.world = createWorld();
+    this.#dataDir = join(this.world.root, "ipam");
+    this.cni = createCni({
+      pluginDirs: [implementation.pluginDir()],
+      cacheDir: join(this.world.root, "cache"),
+      timeout_ms: 20_000,
+      ...(implementation.invoke ? { invoke: implementation.invoke } : {}),
+    });
+  }
+
+  /** Takes down what a test made, and demands that nothing is left. */
+  async clean(): Promise<void> {
+    for (const server of this.#servers.splice(0)) server.close();
+    for (const [list, attachment] of this.attached.splice(0)) {
+      await this.cni.delNetworkList(list, attachment);
+    }
+    expect(this.givenOut(), "addresses left behind").toEqual([]);
+    expect(this.hostEnds(), "links left behind").toEqual([]);
+  }
+
+  close(): void {
+    this.world.close();
+  }
+
+  conflist(changes: NetworkChanges = {}): NetworkList {
+    const versions = changes.versions ?? ["1.0.0", "1.1.0"];
+    const ipam = {
+      type: "host-local",
+      dataDir: this.#dataDir,
+      ranges: [[{ subnet: SUBNET }]],
+      routes: [{ dst: "0.0.0.0/0" }],
+      ...changes.ipam,
+    };
+    const bridge = {
+      type: "bridge",
+      bridge: "cni0",
+      isGateway: true,
+      hairpinMode: true,
+      ipMasq: false,
+      mtu: 1450,
+      ipam,
+      ...changes.bridge,
+    };
+    const portmap = { type: "portmap", capabilities: { portMappings: true }, snat: true };
+    const list = {
+      name: "testnet",
+      cniVersion: versions[0],
+      cniVersions: versions,
+      plugins: [bridge, portmap],
+    };
+    return parseConflist(JSON.stringify(list), "10-test.conflist");
+  }
+
+  /** The addresses that host-local has given out. */
+  givenOut(): string[] {
+    try {
+      const files = readdirSync(join(this.#dataDir, "testnet"));
+      return files.filter((file) => /^\d+\./.test(file));
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT")) return [];
+      throw thrown;
+    }
+  }
+
+  /** The host's ends of containers' links. */
+  hostEnds(): string[] {
+    using route = openRoute();
+    return listLinks(route)
+      .filter(({ kind, name }) => kind === "veth" && name !== "up0")
+      .map((link) => link.name);
+  }
+
+  async attach(list: NetworkList, options: { ports?: PortMapping[]; netns?: string } = {}) {
+    const netns = options.netns ?? this.world.container();
+    const containerId = `pod${netns.replace(/^.*\//, "")}`;
+    const capabilityArgs = options.ports ? { portMappings: options.ports } : {};
+    const attachment = { containerId, netns, ifName: "eth0", capabilityArgs };
+    const result = await this.cni.addNetworkList(list, attachment);
+    this.attached.push([list, attachment]);
+    return { netns, attachment, result, address: addressOf(result) };
+  }
+
+  async serve(netns: string, port: number): Promise<void> {
+    this.#servers.push(await echoAddress(netns, port));
+  }
+
+  /** Calls the bridge plugin alone, as a caller that keeps no cache would. */
+  async addByBridge(
+    list: NetworkList,
+    at: Attachment,
+    version: CniVersion = "1.0.0",
+  ): Promise<unknown> {
+    const dir = this.implementation.pluginDir();
+    const plugin = list.plugins[0];
+    if (!plugin) throw new Error("the list is empty");
+    const invoke = this.implementation.invoke ?? execInvoke(20_000);
+    const config = { ...plugin, name: list.name, cniVersion: version };
+    const request = { command: "ADD" as const, ...at, args: "", path: [dir], config };
+    return invoke(await findPlugin("bridge", [dir]), request);
+  }
+}
+
+export function addressOf(result: CniResult): string {
+  return result.ips?.[0]?.address.split("/")[0] ?? "";
+}

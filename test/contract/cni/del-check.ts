@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createCni } from "@raft2kube/cni/lib/cni.ts";
+import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
+import { deleteLink, openRoute } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import type { Bench, Implementation } from "./bench.ts";
+
+/** DEL takes everything away, as often as it is called. */
+export function delContract(bench: () => Bench): void {
+  test("twice, or with the namespace gone, is no error and frees the address", async () => {
+    const list = bench().conflist();
+    const { attachment } = await bench().attach(list);
+    expect(bench().givenOut()).toHaveLength(1);
+    await bench().cni.delNetworkList(list, attachment);
+    expect(bench().givenOut()).toEqual([]);
+    await bench().cni.delNetworkList(list, attachment);
+    await bench().cni.delNetworkList(list, { ...attachment, netns: "" });
+    const gone = join(bench().world.root, "gone");
+    await bench().cni.delNetworkList(list, { ...attachment, netns: gone });
+  });
+
+  test("of a container that never was is no error", async () => {
+    const netns = join(bench().world.root, "never");
+    const at = { containerId: "never", netns, ifName: "eth0" };
+    await bench().cni.delNetworkList(bench().conflist(), at);
+  });
+}
+
+/** CHECK tells what is no longer as ADD left it. */
+export function checkContract(bench: () => Bench): void {
+  test("passes after ADD, fails after the link is removed", async () => {
+    const list = bench().conflist();
+    const { netns, attachment } = await bench().attach(list);
+    await bench().cni.checkNetworkList(list, attachment);
+    inNetns(netns, () => {
+      using route = openRoute();
+      deleteLink(route, "eth0");
+    });
+    await expect(bench().cni.checkNetworkList(list, attachment)).rejects.toThrow(/eth0/);
+  });
+
+  test("of a container that was never added is an error", async () => {
+    const at = { containerId: "never", netns: bench().world.container(), ifName: "eth0" };
+    await expect(bench().cni.checkNetworkList(bench().conflist(), at)).rejects.toThrow(/never/);
+  });
+}
+
+/** Killed anywhere in ADD, a plugin leaves nothing that DEL does not take away. */
+export function killContract(bench: () => Bench, implementation: Implementation): void {
+  test.runIf(!implementation.invoke)(
+    "killed anywhere in ADD, it leaves nothing that DEL does not take away",
+    async () => {
+      const dir = implementation.pluginDir();
+      const list = bench().conflist({ bridge: { ipMasq: true } });
+      let killed = 0;
+      for (const after_ms of [1, 2, 4, 8, 16, 24, 32, 36, 40, 44, 48, 52, 56, 64]) {
+        const attachment = {
+          containerId: `kill${after_ms}`, netns: bench().world.container(), ifName: "eth0",
+        };
+        const hasty = createCni({
+          pluginDirs: [dir],
+          cacheDir: join(bench().world.root, "cache"),
+          invoke: (file, request) =>
+            execInvoke(request.command === "ADD" ? after_ms : 20_000)(file, request),
+        });
+        await hasty.addNetworkList(list, attachment).catch((thrown: unknown) => {
+          expect(thrown).toMatchObject({ name: "CniError" });
+          killed++;
+        });
+        await bench().cni.delNetworkList(list, attachment);
+        expect(bench().givenOut(), `after ${after_ms} ms`).toEqual([]);
+        expect(bench().hostEnds(), `after ${after_ms} ms`).toEqual([]);
+      }
+      expect(killed).toBeGreaterThan(0);
+    },
+  );
+}

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import type { PortMapping } from "@raft2kube/cni/lib/types.ts";
+import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
+import { ADDRESSES, ask } from "./world.ts";
+
+/** Port mappings lead to the container from everywhere, and end with it. */
+export function portsContract(bench: () => Bench, implementation: Implementation): void {
+  test("reach the container from outside, from the host, from itself and its neighbour",
+    async () => {
+      const list = bench().conflist();
+      const ports: PortMapping[] = [{ hostPort: 8081, containerPort: 80, protocol: "tcp" }];
+      const one = await bench().attach(list, { ports });
+      const two = await bench().attach(list);
+      await bench().serve(one.netns, 80);
+      expect(await ask(bench().world.outside, ADDRESSES.host, 8081)).toBe(ADDRESSES.outside);
+      expect(await ask(bench().world.host, ADDRESSES.host, 8081)).toBeTruthy();
+      expect(await ask(two.netns, ADDRESSES.host, 8081)).toBeTruthy();
+      expect(await ask(one.netns, ADDRESSES.host, 8081)).toBeTruthy();
+      if (implementation.checksPorts) await bench().cni.checkNetworkList(list, one.attachment);
+      await bench().cni.delNetworkList(list, one.attachment);
+      expect(await ask(bench().world.outside, ADDRESSES.host, 8081)).toBeUndefined();
+    });
+
+  test("with a hostIP count for that address only", async () => {
+    const ports: PortMapping[] = [
+      { hostPort: 8082, containerPort: 80, protocol: "tcp", hostIP: GATEWAY },
+    ];
+    const one = await bench().attach(bench().conflist(), { ports });
+    await bench().serve(one.netns, 80);
+    expect(await ask(bench().world.host, GATEWAY, 8082)).toBeTruthy();
+    expect(await ask(bench().world.outside, ADDRESSES.host, 8082)).toBeUndefined();
+  });
+}
