@@ -24,7 +24,7 @@ export interface ProxyOptions {
   clock: Clock;
 }
 
-export const DEFAULT_TABLE = "r2k-proxy";
+const DEFAULT_TABLE = "r2k-proxy";
 
 const SERVICES_WITHOUT_PROXY = "service.kubernetes.io/service-proxy-name";
 

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
+import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -38,13 +39,17 @@ export interface RuntimeOptions {
   rootDir: string;
   cniConfDir: string;
   cniBinDirs: string[];
+  /** How CNI plugins are called; by default each as a process. */
+  cniInvoke?: Invoke;
   /** Cgroup of sandboxes for which the caller names none: absolute, `/r2k/default/pods`. */
   cgroupParent: string;
   ociRuntime: OciProgram;
   /** Paths of conmon and of catatonit, which is the pause program. */
   conmon: string;
   pausePath: string;
-  /** Where registries really are, by the domain in image names; plain HTTP only where it says so. */
+  /**
+   * Where registries really are, by the domain in image names; plain HTTP only where it says so.
+   */
   registries?: RegistryEndpoints;
   clock: Clock;
 }
@@ -84,6 +89,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
       confDir: options.cniConfDir,
       binDirs: options.cniBinDirs,
       cacheDir: paths.cniCache,
+      ...(options.cniInvoke ? { invoke: options.cniInvoke } : {}),
     }),
     sandboxes,
     containers,

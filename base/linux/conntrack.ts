@@ -14,7 +14,7 @@ const CTA_FILTER = { ORIG_FLAGS: 1, REPLY_FLAGS: 2 } as const;
 /** Which parts of the tuple a dump is filtered by (linux: CTA_FILTER_F_*). */
 const FILTER_PROTO_NUM = 1 << 3;
 
-export const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
+const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /** One direction of a tracked connection. */
 export interface FlowTuple {

@@ -26,12 +26,6 @@ export function u8Attribute(type: number, value: number): Buffer {
   return attribute(type, Buffer.from([value]));
 }
 
-export function u16Attribute(type: number, value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(value);
-  return attribute(type, bytes);
-}
-
 /** Big-endian, as ports on the wire. */
 export function be16Attribute(type: number, value: number): Buffer {
   const bytes = Buffer.alloc(2);

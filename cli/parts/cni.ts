@@ -1,8 +1,6 @@
-import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
-import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { runPlugin } from "@raft2kube/cni/lib/skel.ts";
+import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { PLUGIN_TIMEOUT_MS } from "@raft2kube/cni/limits.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
 
@@ -21,7 +19,5 @@ export function command(): Command {
 async function run(name: string): Promise<void> {
   const plugin = PLUGINS.get(name);
   if (!plugin) throw new CommandError("PLUGIN", `there is no plugin ${name}`);
-  const exec = execInvoke(PLUGIN_TIMEOUT_MS);
-  const wrap = () => inProcessInvoke({ plugins: PLUGINS, exec });
-  process.exitCode = await runPlugin(plugin, process.env, wrap);
+  process.exitCode = await runPlugin(plugin, process.env, () => nodeInvoke());
 }

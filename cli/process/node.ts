@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
@@ -60,6 +61,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     rootDir: paths.runtimeRoot,
     cniConfDir: paths.cniConfDir,
     cniBinDirs: [paths.cniBinDir],
+    cniInvoke: nodeInvoke(),
     cgroupParent: `${clusterCgroup(config.name)}/sandboxes`,
     ociRuntime: { path: await program("crun"), kind: "crun" },
     conmon: await program("conmon"),

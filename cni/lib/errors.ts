@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** Error numbers of the protocol: CNI spec 1.1.0, "Error"; 100 and above are a plugin's own. */
-export const ERROR_NUMBERS = {
+const ERROR_NUMBERS = {
   "incompatible-version": 1,
   "unsupported-field": 2,
   "container-unknown": 3,

@@ -6,7 +6,7 @@ import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
 
 /** The environment of the protocol, on top of the caller's PATH (plugins call iptables, nft). */
-export function environmentOf(request: PluginRequest): Record<string, string> {
+function environmentOf(request: PluginRequest): Record<string, string> {
   return {
     PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
     CNI_COMMAND: request.command,

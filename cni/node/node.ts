@@ -25,7 +25,7 @@ export interface NodeLink {
   hostStateDir: string;
 }
 
-export const NODE_DEVICE = "eth0";
+const NODE_DEVICE = "eth0";
 
 const LAST_RESORT_METRIC = 4_294_967;
 
@@ -60,7 +60,7 @@ export async function deleteNode(
 }
 
 /** The transaction that makes the host's only rule. */
-export function egressRules({ name, hostDevice, nodeAddress, podCidr }: NodeLink): string {
+function egressRules({ name, hostDevice, nodeAddress, podCidr }: NodeLink): string {
   const table = tableOf(name);
   return [
     `add table ip ${table}`,

@@ -12,7 +12,7 @@ const OTHER_PROXY = "service.kubernetes.io/service-proxy-name";
 const HEADLESS = "service.kubernetes.io/headless";
 
 /** Whether the proxy has anything to do for a Service. */
-export function isProxied({ metadata, spec }: Service): boolean {
+function isProxied({ metadata, spec }: Service): boolean {
   if (spec.type === "ExternalName" || !spec.clusterIP || spec.clusterIP === "None") return false;
   return metadata.labels?.[OTHER_PROXY] === undefined && metadata.labels?.[HEADLESS] === undefined;
 }

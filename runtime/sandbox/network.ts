@@ -1,6 +1,6 @@
 import { createCni, type Cni } from "@raft2kube/cni/lib/cni.ts";
 import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
-import type { Attachment, NetworkList, PortMapping } from "@raft2kube/cni/lib/types.ts";
+import type { Attachment, Invoke, NetworkList, PortMapping } from "@raft2kube/cni/lib/types.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { Protocol, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
@@ -15,6 +15,8 @@ export interface PodNetworkOptions {
   confDir: string;
   binDirs: string[];
   cacheDir: string;
+  /** How plugins are called; by default each as a process. */
+  invoke?: Invoke;
 }
 
 /** A sandbox's end of the network. */
@@ -70,7 +72,8 @@ export class PodNetwork {
   readonly #confDir: string;
 
   constructor(options: PodNetworkOptions) {
-    this.#cni = createCni({ pluginDirs: options.binDirs, cacheDir: options.cacheDir });
+    const { binDirs: pluginDirs, cacheDir, invoke } = options;
+    this.#cni = createCni({ pluginDirs, cacheDir, ...(invoke ? { invoke } : {}) });
     this.#confDir = options.confDir;
   }
 

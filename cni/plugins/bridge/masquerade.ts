@@ -35,7 +35,7 @@ function chainOf(call: PluginCall, ip: ResultIp): string {
  * The transaction that lets the container's addresses be masqueraded: whole, and the same each
  * time.
  */
-export function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
+function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
   const lines = [
     `add table inet ${TABLE}`,
     `add map inet ${TABLE} sources4 { type ipv4_addr : verdict; }`,

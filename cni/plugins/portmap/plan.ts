@@ -16,7 +16,7 @@ const FAMILIES = [
  * this host, whether they come in or are made here; packets to 127.0.0.1 are not touched, as that
  * would need route_localnet (CVE-2020-8558).
  */
-export function tableRules(): string[] {
+function tableRules(): string[] {
   const lines = [`add table inet ${TABLE}`];
   for (const { family, type } of FAMILIES) {
     const target = `${type} . inet_service`;
