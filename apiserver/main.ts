@@ -78,6 +78,8 @@ async function assemble(
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
   const registry = new Registry(KINDS, etcd, clock);
   const stops: Stop[] = [() => registry.close()];
+  // The server waits for its last answer, so watches end first.
+  closing.addEventListener("abort", () => registry.endWatches(), { once: true });
   try {
     const roles = await RoleIndex.follow(registry);
     const graph = await NodeGraph.follow(registry);

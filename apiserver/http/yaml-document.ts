@@ -1,38 +1,51 @@
-import { parseAllDocuments, visit } from "yaml";
+import { type Document as YamlDocument, isMap, isScalar, parseAllDocuments } from "yaml";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
 import { parseJson, textOf } from "./json-document.ts";
 
-/**
- * Parses one YAML document with JSON's types. Aliases, depth and numbers are bounded. Throws 400.
- */
+/** Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400. */
 export function parseYaml(body: Buffer): Document {
   const documents = parseAllDocuments(textOf(body), { uniqueKeys: false, version: "1.1" });
-  if (!Array.isArray(documents) || documents.length === 0) {
-    throw badRequest("the body of the request is empty");
-  }
-  if (documents.length > 1) throw badRequest("the body of the request has more than one document");
-  const [document] = documents;
-  const [error] = document!.errors;
+  const [document, second] = Array.isArray(documents) ? documents : [];
+  if (document === undefined) throw badRequest("the body of the request is empty");
+  if (second) throw badRequest("the body of the request has more than one document");
+  const [error] = document.errors;
   if (error) throw badRequest(`error converting YAML to JSON: yaml: ${error.message}`);
-  let depth = 0;
-  visit(document!, {
-    Collection(_key, _node, path) {
-      depth = Math.max(depth, path.length);
-      return depth > 2 * BODY_DEPTH_MAX ? visit.BREAK : undefined;
-    },
-  });
-  if (depth > 2 * BODY_DEPTH_MAX) {
-    throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
-  }
-  let value: unknown;
+  const duplicates: string[] = [];
+  inspect(document.contents, "", 0, duplicates);
+  // Through JSON once more: the same limits hold, and dates and odd keys become plain.
+  const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
+  return { value, duplicates };
+}
+
+function plain(document: YamlDocument): unknown {
   try {
-    value = document!.toJS({ maxAliasCount: YAML_ALIASES_MAX });
+    return document.toJS({ maxAliasCount: YAML_ALIASES_MAX });
   } catch (thrown) {
     if (thrown instanceof ReferenceError) throw badRequest(`yaml: ${thrown.message}`);
     throw thrown;
   }
-  // Through JSON once more: the same limits hold, and dates and odd keys become plain.
-  return parseJson(Buffer.from(JSON.stringify(value ?? null)));
+}
+
+/** Walks the nodes as written: finds keys that stand twice, and refuses what is too deep. */
+function inspect(node: unknown, path: string, depth: number, duplicates: string[]): void {
+  if (depth > BODY_DEPTH_MAX) {
+    throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+  }
+  if (isMap(node)) {
+    const seen = new Set<string>();
+    for (const { key, value } of node.items) {
+      const name = String(isScalar(key) ? key.value : key);
+      const at = path === "" ? name : `${path}.${name}`;
+      if (seen.has(name)) duplicates.push(at);
+      seen.add(name);
+      inspect(value, at, depth + 1, duplicates);
+    }
+    return;
+  }
+  const items = (node as { items?: unknown[] } | null)?.items ?? [];
+  for (const [index, item] of items.entries()) {
+    inspect(item, `${path}[${index}]`, depth + 1, duplicates);
+  }
 }

@@ -41,6 +41,11 @@ export class Registry {
     return this.#byPath.values();
   }
 
+  /** Ends every watch: their clients reconnect, here or at another server. */
+  endWatches(): void {
+    for (const resource of this.all()) resource.startedCache?.closeWatchers();
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.all()].map((resource) => resource.close()));
   }

@@ -59,7 +59,6 @@ export class Resource {
   }
 
   async close(): Promise<void> {
-    this.#fed?.cache.closeWatchers();
     await this.#fed?.feed.close();
   }
 }

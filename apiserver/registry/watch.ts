@@ -1,4 +1,5 @@
 import type { Core } from "../core.ts";
+import { serviceUnavailable } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import { WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
 import type { Watcher } from "../cache/watcher.ts";
@@ -11,6 +12,7 @@ import { selectionOf } from "./selection.ts";
 export async function watchObjects(
   core: Core, resource: Resource, namespace: string, options: WatchOptions,
 ): Promise<Answer> {
+  if (core.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
   const watcher = await openWatch(resource, namespace, options);
   const timeout_ms = options.timeout_s !== undefined && options.timeout_s > 0
     ? options.timeout_s * 1000

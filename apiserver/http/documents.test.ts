@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { parseJson } from "./json-document.ts";
+import { negotiate } from "./negotiate.ts";
+import { BadPathError, parseRequestInfo } from "./request-info.ts";
+import { parseYaml } from "./yaml-document.ts";
+
+const bytes = (text: string) => Buffer.from(text);
+
+describe("JSON bodies", () => {
+  it("finds keys that stand twice, with their paths", () => {
+    const { duplicates, value } = parseJson(bytes(
+      `{"a":1,"spec":{"x":1,"list":[{"y":1,"y":2}],"x":2},"a":3}`));
+    expect(duplicates).toEqual(["spec.list[0].y", "spec.x", "a"]);
+    expect(value).toMatchObject({ a: 3, spec: { x: 2 } });
+  });
+
+  it.each([
+    ["an integer above 2^53", `{"a":9007199254740993}`, /above 2\^53/],
+    ["nesting without end", "[".repeat(10_000) + "]".repeat(10_000), /nested deeper/],
+    ["cut text", `{"a":`, /json parse error/],
+    ["nothing", " ", /empty/],
+    ["trailing text", `{} {}`, /json parse error/],
+  ])("refuses %s", (_what, text, message) => {
+    expect(() => parseJson(bytes(text))).toThrow(message);
+  });
+
+  it("refuses bytes that are not UTF-8", () => {
+    expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]))).toThrow(/UTF-8/);
+  });
+
+  it("takes large fractions, escapes and numbers inside strings as they are", () => {
+    const text = `{"a":1.5e300,"b":"9007199254740993 \\" { [","c":-0.5}`;
+    expect(parseJson(bytes(text)).value).toEqual({ a: 1.5e300, b: `9007199254740993 " { [`, c: -0.5 });
+  });
+});
+
+describe("YAML bodies", () => {
+  it("reads what kubectl users write", () => {
+    expect(parseYaml(bytes("a: 1\nb: [x, 'y']\nc:\n  d: true\n")).value)
+      .toEqual({ a: 1, b: ["x", "y"], c: { d: true } });
+  });
+
+  it("finds keys that stand twice", () => {
+    expect(parseYaml(bytes("a: 1\nb:\n  c: 1\n  c: 2\n")).duplicates).toEqual(["b.c"]);
+  });
+
+  it("refuses aliases that grow without end", () => {
+    const lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"];
+    for (let i = 1; i < 9; i++) {
+      const previous = `*a${i - 1}`;
+      lines.push(`a${i}: &a${i} [${Array.from({ length: 9 }, () => previous).join(",")}]`);
+    }
+    expect(() => parseYaml(bytes(lines.join("\n")))).toThrow(/alias/i);
+  });
+
+  it.each([["two documents", "a: 1\n---\nb: 2\n"], ["a broken one", "a: [1\n"]])(
+    "refuses %s", (_what, text) => {
+      expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining({ http: 400 }) as Error);
+    });
+});
+
+describe("paths", () => {
+  const info = (method: string, target: string) => {
+    const url = new URL(target, "https://x");
+    return parseRequestInfo(method, target.split("?")[0]!, url.searchParams);
+  };
+
+  it.each([
+    ["GET", "/api/v1/namespaces", { verb: "list", resource: "namespaces", namespace: "" }],
+    ["GET", "/api/v1/namespaces/a", { verb: "get", resource: "namespaces", name: "a", namespace: "a" }],
+    ["PUT", "/api/v1/namespaces/a/finalize", { resource: "namespaces", subresource: "finalize" }],
+    ["GET", "/api/v1/namespaces/a/pods", { verb: "list", resource: "pods", namespace: "a" }],
+    ["GET", "/api/v1/pods?watch=1", { verb: "watch", resource: "pods" }],
+    ["GET", "/api/v1/watch/pods", { verb: "watch", resource: "pods" }],
+    ["DELETE", "/apis/apps/v1/namespaces/a/deployments", { verb: "deletecollection", group: "apps" }],
+    ["PATCH", "/apis/apps/v1/namespaces/a/deployments/x/scale", { verb: "patch", subresource: "scale" }],
+    ["GET", "/api/v1/namespaces/a/pods/p/proxy/x/y", { subresource: "proxy", rest: ["x", "y"] }],
+    ["GET", "/api/v1/pods?fieldSelector=metadata.name%3Dx", { verb: "list", name: "x" }],
+    ["GET", "/healthz", { resourceRequest: false, verb: "get" }],
+    ["GET", "/apis/apps/v1", { resourceRequest: false }],
+  ])("%s %s", (method, target, expected) => {
+    expect(info(method, target)).toMatchObject(expected);
+  });
+
+  it.each(["/api/v1/namespaces/../secrets/x", "/api/v1/namespaces/a%2Fb/pods", "/api/v1/pods/%zz"])(
+    "%s is refused", (path) => {
+      expect(() => info("GET", path)).toThrow(BadPathError);
+    });
+});
+
+describe("what clients accept", () => {
+  const offer = { protobuf: true, transforms: true };
+  const picked = (accept: string) => negotiate(accept, new URLSearchParams(), offer);
+
+  it("kubectl's tables", () => {
+    expect(picked("application/json;as=Table;v=v1;g=meta.k8s.io,application/json").transform)
+      .toEqual({ as: "Table", version: "v1" });
+  });
+
+  it("anything, or nothing said, is JSON", () => {
+    expect(picked("*/*").type).toBe("application/json");
+    expect(picked("").type).toBe("application/json");
+  });
+
+  it("the first that can be served", () => {
+    expect(picked("text/html, application/yaml;q=0.9, application/json;q=0.5").type)
+      .toBe("application/yaml");
+    expect(picked("application/vnd.kubernetes.protobuf,application/json").type)
+      .toBe("application/vnd.kubernetes.protobuf");
+  });
+
+  it("a type that nobody has is a 406", () => {
+    expect(() => picked("text/html")).toThrow(expect.objectContaining({ http: 406 }) as Error);
+  });
+});

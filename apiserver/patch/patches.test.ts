@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
+import { isObject, mergePatch } from "./merge.ts";
+import { strategicMerge } from "./strategic.ts";
+
+describe("merge patch (RFC 7386)", () => {
+  it.each([
+    [{ a: "b" }, { a: "c" }, { a: "c" }],
+    [{ a: "b" }, { b: "c" }, { a: "b", b: "c" }],
+    [{ a: "b", b: "c" }, { a: null }, { b: "c" }],
+    [{ a: ["b"] }, { a: "c" }, { a: "c" }],
+    [{ a: { b: "c" } }, { a: { b: "d", c: null } }, { a: { b: "d" } }],
+    [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
+    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  ])("%j with %j is %j", (document, patch, expected) => {
+    expect(mergePatch(document, patch)).toEqual(expected);
+  });
+
+  it("a member called __proto__ is a member, not a prototype", () => {
+    const patch: unknown = JSON.parse(`{"data":{"__proto__":{"polluted":"yes"}}}`);
+    const merged = mergePatch({}, patch) as { data: object };
+    expect(Object.keys(merged.data)).toEqual(["__proto__"]);
+    expect(({} as { polluted?: string }).polluted).toBeUndefined();
+  });
+});
+
+describe("JSON patch (RFC 6902)", () => {
+  const apply = (document: unknown, operations: unknown) =>
+    applyJsonPatch(document, readJsonPatch(operations));
+
+  it.each([
+    [{ a: [1, 2] }, [{ op: "add", path: "/a/1", value: 9 }], { a: [1, 9, 2] }],
+    [{ a: [1] }, [{ op: "add", path: "/a/-", value: 2 }], { a: [1, 2] }],
+    [{ a: 1 }, [{ op: "remove", path: "/a" }], {}],
+    [{ a: 1 }, [{ op: "replace", path: "/a", value: null }], { a: null }],
+    [{ "a/b": { "c~d": 1 } }, [{ op: "replace", path: "/a~1b/c~0d", value: 2 }], { "a/b": { "c~d": 2 } }],
+    [{ a: 1 }, [{ op: "move", from: "/a", path: "/b" }], { b: 1 }],
+    [{ a: [1] }, [{ op: "copy", from: "/a", path: "/b" }], { a: [1], b: [1] }],
+    [{ a: { b: 1 } }, [{ op: "test", path: "/a", value: { b: 1 } }], { a: { b: 1 } }],
+  ])("%j with %j is %j", (document, operations, expected) => {
+    expect(apply(document, operations)).toEqual(expected);
+  });
+
+  it.each([
+    [[{ op: "test", path: "/a", value: 2 }]],
+    [[{ op: "remove", path: "/missing" }]],
+    [[{ op: "replace", path: "/missing", value: 1 }]],
+    [[{ op: "add", path: "/list/7", value: 1 }]],
+    [[{ op: "add", path: "/missing/x", value: 1 }]],
+  ])("%j does not fit and is refused as 422", (operations) => {
+    expect(() => apply({ a: 1, list: [] }, operations)).toThrow(
+      expect.objectContaining({ http: 422 }) as Error);
+  });
+
+  it.each([[{ op: "add" }], [[{ op: "frobnicate", path: "/a" }]], [[{ op: "move", path: "/a" }]]])(
+    "%j is no patch and is refused as 400", (operations) => {
+      expect(() => apply({ a: 1 }, operations)).toThrow(
+        expect.objectContaining({ http: 400 }) as Error);
+    });
+});
+
+describe("strategic merge patch", () => {
+  const merge = (document: object, patch: object) => {
+    if (!isObject(document) || !isObject(patch)) throw new TypeError("no objects");
+    return strategicMerge("core/v1.Pod", document, patch);
+  };
+  const pod = (...names: string[]) => ({
+    spec: { containers: names.map((name) => ({ name, image: `${name}:1` })) },
+  });
+
+  it("merges containers by name and adds new ones", () => {
+    const patch = { spec: { containers: [{ name: "b", image: "b:2" }, { name: "c", image: "c:1" }] } };
+    expect(merge(pod("a", "b"), patch)).toEqual({
+      spec: {
+        containers: [
+          { name: "a", image: "a:1" }, { name: "b", image: "b:2" }, { name: "c", image: "c:1" },
+        ],
+      },
+    });
+  });
+
+  it("deletes a list's item by its key", () => {
+    const patch = { spec: { containers: [{ name: "a", $patch: "delete" }] } };
+    expect(merge(pod("a", "b"), patch)).toEqual(pod("b"));
+  });
+
+  it("replaces a list on demand", () => {
+    const patch = { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } };
+    expect(merge(pod("a", "b"), patch)).toEqual({ spec: { containers: [{ name: "z" }] } });
+  });
+
+  it("replaces lists that have no merge key", () => {
+    const before = { spec: { containers: [{ name: "a", args: ["1", "2"] }] } };
+    const patch = { spec: { containers: [{ name: "a", args: ["3"] }] } };
+    expect(merge(before, patch)).toEqual({ spec: { containers: [{ name: "a", args: ["3"] }] } });
+  });
+
+  it("orders items as the client wishes", () => {
+    const patch = {
+      spec: {
+        $setElementOrder: undefined,
+        "$setElementOrder/containers": [{ name: "b" }, { name: "a" }],
+        containers: [{ name: "b", image: "b:2" }],
+      },
+    };
+    delete (patch.spec as { $setElementOrder?: unknown }).$setElementOrder;
+    const merged = merge(pod("a", "b"), patch) as ReturnType<typeof pod>;
+    expect(merged.spec.containers.map(({ name }) => name)).toEqual(["b", "a"]);
+  });
+
+  it("keeps only the keys a union's change names", () => {
+    const before = { spec: { volumes: [{ name: "v", emptyDir: {} }] } };
+    const patch = {
+      spec: {
+        volumes: [{ name: "v", $retainKeys: ["name", "hostPath"], hostPath: { path: "/x" } }],
+      },
+    };
+    expect(merge(before, patch)).toEqual({
+      spec: { volumes: [{ name: "v", hostPath: { path: "/x" } }] },
+    });
+  });
+
+  it("merges finalizers as a set and takes named ones away", () => {
+    const before = { metadata: { finalizers: ["a", "b"] } };
+    expect(merge(before, { metadata: { finalizers: ["b", "c"] } }))
+      .toEqual({ metadata: { finalizers: ["a", "b", "c"] } });
+    expect(merge(before, { metadata: { "$deleteFromPrimitiveList/finalizers": ["a"] } }))
+      .toEqual({ metadata: { finalizers: ["b"] } });
+  });
+
+  it("removes a member by null and a map's key likewise", () => {
+    const before = { metadata: { labels: { a: "1", b: "2" }, annotations: { x: "y" } } };
+    expect(merge(before, { metadata: { labels: { a: null }, annotations: null } }))
+      .toEqual({ metadata: { labels: { b: "2" } } });
+  });
+
+  it("refuses an item without its key", () => {
+    expect(() => merge(pod("a"), { spec: { containers: [{ image: "x" }] } }))
+      .toThrow(/does not contain declared merge key: name/);
+  });
+});

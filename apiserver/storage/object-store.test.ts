@@ -1,0 +1,134 @@
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as store from "@raft2kube/store/main.ts";
+import { listFromStore } from "../registry/list.ts";
+import type { ListOptions } from "../registry/list-options.ts";
+import { Resource } from "../registry/resource.ts";
+import { selectionOf } from "../registry/selection.ts";
+import { storesUnderTest, type StoreUnderTest } from "../testing/stores.ts";
+
+const clock = systemClock();
+const kind = kindOf("", "v1", "ConfigMap")!;
+
+interface ConfigMap extends KubeObject {
+  data?: Record<string, string>;
+}
+
+const LIST: ListOptions = {
+  match: { type: "newest" }, limit: 0, continue: "", labelSelector: "", fieldSelector: "",
+};
+
+function map(name: string, data: Record<string, string> = {}): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" }, data };
+}
+
+describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("objects in %s", (_name, start) => {
+  let under: StoreUnderTest;
+  let resource: Resource;
+  const everything = selectionOf(kind, "test", LIST);
+
+  beforeAll(async () => {
+    under = await start();
+    resource = new Resource(kind, under.client, clock);
+  });
+  afterAll(async () => {
+    await resource.close();
+    await under.close();
+  });
+
+  it("an object comes back as it was written, with the store's revision", async () => {
+    const made = await resource.store.create(map("written", { a: "1" }));
+    const read = await resource.store.get<ConfigMap>("test", "written");
+    expect(read).toEqual(made);
+    expect(Number(read.metadata.resourceVersion)).toBeGreaterThan(0);
+  });
+
+  it("a name is taken once", async () => {
+    await resource.store.create(map("once"));
+    await expect(resource.store.create(map("once"))).rejects
+      .toMatchObject({ http: 409, code: "AlreadyExists" });
+  });
+
+  it("concurrent changes all happen, each on the one before", async () => {
+    await resource.store.create(map("counter", { n: "0" }));
+    const increment = () => resource.store.change<ConfigMap>("test", "counter", (current) => {
+      const n = Number(current!.data!["n"]) + 1;
+      return { do: "write", object: { ...current!, data: { n: String(n) } } };
+    });
+    await Promise.all(Array.from({ length: 8 }, increment));
+    const { data } = await resource.store.get<ConfigMap>("test", "counter");
+    expect(data).toEqual({ n: "8" });
+  });
+
+  it("a change that changes nothing keeps the revision", async () => {
+    const made = await resource.store.create(map("same", { a: "1" }));
+    const { object } = await resource.store.change<ConfigMap>("test", "same",
+      (current) => ({ do: "write", object: current! }));
+    expect(object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+  });
+
+  it("a deleted object is gone, and its deletion has a revision", async () => {
+    const made = await resource.store.create(map("gone"));
+    const { object, deleted } = await resource.store.change<ConfigMap>("test", "gone",
+      (current) => ({ do: "delete", object: current! }));
+    expect(deleted).toBe(true);
+    expect(Number(object.metadata.resourceVersion))
+      .toBeGreaterThan(Number(made.metadata.resourceVersion));
+    expect(await resource.store.find("test", "gone")).toBeUndefined();
+  });
+
+  it("pages of a list add up to the whole at one revision, whatever is written meanwhile", async () => {
+    const paged = new Resource(kindOf("", "v1", "Secret")!, under.client, clock);
+    for (let i = 0; i < 7; i++) {
+      const object = { ...map(`p${i}`), kind: "Secret" };
+      await paged.store.create(object);
+    }
+    const selection = selectionOf(paged.kind, "test", LIST);
+    const first = await listFromStore(paged, "test", selection, { ...LIST, limit: 3 });
+    expect(first.entries.map((entry) => entry.name)).toEqual(["p0", "p1", "p2"]);
+    expect(first.remaining).toBe(4);
+    await paged.store.create({ ...map("p2b"), kind: "Secret" });
+    const rest = await listFromStore(paged, "test", selection, {
+      ...LIST, continue: first.continue!,
+    });
+    expect(rest.entries.map((entry) => entry.name)).toEqual(["p3", "p4", "p5", "p6"]);
+    expect(rest.revision).toBe(first.revision);
+  });
+
+  it("a list at a compacted revision is refused, and can go on inconsistently", async () => {
+    const { revision } = await listFromStore(resource, "test", everything, LIST);
+    const cut = await listFromStore(resource, "test", everything, { ...LIST, limit: 1 });
+    await resource.store.create(map("zz-after-cut"));
+    const now = await resource.store.rows.revision();
+    await under.client.compact({ revision: now });
+    const exact: ListOptions = { ...LIST, match: { type: "exact", revision } };
+    await expect(listFromStore(resource, "test", everything, exact)).rejects
+      .toMatchObject({ http: 410, code: "Expired" });
+    const error: unknown = await listFromStore(resource, "test", everything, {
+      ...LIST, continue: cut.continue!,
+    }).catch((thrown: unknown) => thrown);
+    const next = (error as { status: { metadata: { continue: string } } }).status.metadata.continue;
+    const rest = await listFromStore(resource, "test", everything, { ...LIST, continue: next });
+    expect(rest.entries.map((entry) => entry.name)).toContain("zz-after-cut");
+  });
+
+  it("the cache follows the store, in order", async () => {
+    const cache = await resource.cache();
+    const seen: string[] = [];
+    const stop = cache.subscribe((event) => {
+      if (event.entry.name.startsWith("fed")) seen.push(`${event.type} ${event.entry.name}`);
+    });
+    await resource.store.create(map("fed", { a: "1" }));
+    await resource.store.change<ConfigMap>("test", "fed",
+      (current) => ({ do: "write", object: { ...current!, data: { a: "2" } } }));
+    await resource.store.change<ConfigMap>("test", "fed",
+      (current) => ({ do: "delete", object: current! }));
+    await waitFor("three events", () => seen.length === 3, { clock });
+    expect(seen).toEqual(["ADDED fed", "MODIFIED fed", "DELETED fed"]);
+    stop();
+  });
+});
