@@ -5,7 +5,7 @@
  * upstream's order.
  */
 import {
-  structOf, type Field, type Scalar, type Shape, type Struct,
+  structOf, type Field, type Scalar, type Shape, type Special, type Struct,
 } from "../schema.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
@@ -140,13 +140,19 @@ export function absentValue(field: Field): unknown {
   if (pointer === true || omitzero === true) return undefined;
   const { shape } = field;
   if (shape.is === "struct") return emptyStruct(structOf(shape.name));
+  if (shape.is === "special") return zeroOfSpecial(shape.special);
   if (omitempty === true) return undefined;
   switch (shape.is) {
     case "list": return [];
     case "map": return {};
-    case "special": return shape.special === "Quantity" ? "0" : undefined;
     case "scalar": return zeroOf(shape.scalar);
   }
+}
+
+/** Structures of Go that write themselves as one value, set or not. */
+function zeroOfSpecial(special: Special): unknown {
+  if (special === "Quantity") return "0";
+  return special === "IntOrString" ? 0 : undefined;
 }
 
 function zeroOf(scalar: Scalar): unknown {

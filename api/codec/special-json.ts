@@ -37,7 +37,6 @@ function quantity(value: unknown, context: DecodeContext): string {
     throw context.mismatch(value, "resource.Quantity");
   }
   const given = String(value).trim();
-  if (given === "") return "0";
   if (!isQuantity(given)) throw new DecodeError(new QuantityError().message);
   return canonicalQuantity(given);
 }

@@ -8,6 +8,7 @@ const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 const IMMUTABLE = "field is immutable";
 const ORPHAN = "orphan";
 const FOREGROUND = "foregroundDeletion";
+const STANDARD_FINALIZERS = ["kubernetes", ORPHAN, FOREGROUND];
 
 /** The keys and values of labels at a path. */
 export function validateLabels(labels: Record<string, string> = {}, path: string): FieldError[] {
@@ -61,7 +62,16 @@ function validateFinalizers(finalizers: string[] = [], path: string): FieldError
     errors.push(invalid(path, finalizers,
       `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`));
   }
-  return errors;
+  return [...errors, ...validateStandard(finalizers, path)];
+}
+
+/** A finalizer without a domain must be one of Kubernetes' own. */
+function validateStandard(finalizers: string[] = [], path: string): FieldError[] {
+  return finalizers.flatMap((name, index) => {
+    if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return [];
+    return [invalid(`${path}[${index}]`, name,
+      "name is neither a standard finalizer name nor is it fully qualified")];
+  });
 }
 
 /** A prefix may end with a dash, since characters follow it. */
@@ -134,7 +144,8 @@ export function validateMetadataUpdate(
       errors.push(invalid(`${path}.${name}`, meta[name] ?? emptyOf(name), IMMUTABLE));
     }
   }
-  return [...errors, ...validateMutable(meta, path)];
+  return [...errors, ...validateMutable(meta, path),
+    ...validateStandard(meta.finalizers, `${path}.finalizers`)];
 }
 
 /** What Go shows for a field that is not set: "" for texts, null for pointers and times. */

@@ -1,4 +1,5 @@
 /** DaemonSet: one pod on every node that it selects. */
+import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
 import { ageColumn, column, mapCell, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
@@ -12,6 +13,7 @@ import {
 } from "./workload.ts";
 
 const HISTORY = 10;
+const TEMPLATE_COUNT = "deprecated.daemonset.template.generation";
 const STRATEGIES = ["RollingUpdate", "OnDelete"];
 
 function defaults({ spec }: DaemonSet): void {
@@ -24,6 +26,14 @@ function defaults({ spec }: DaemonSet): void {
     spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
   }
   spec.revisionHistoryLimit ??= HISTORY;
+}
+
+/** Changes of the template are counted where a field of older versions counted them. */
+function countTemplate(object: DaemonSet, count: number): void {
+  if (count === 0) return;
+  object.metadata.annotations = {
+    ...object.metadata.annotations, [TEMPLATE_COUNT]: String(count),
+  };
 }
 
 function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
@@ -56,6 +66,12 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
   warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "DaemonSet is stored, but no controller makes its pods yet",
   defaults,
+  prepareCreate: (object) => countTemplate(object, 1),
+  prepareUpdate(object, old) {
+    const count = Number(old.metadata.annotations?.[TEMPLATE_COUNT] ?? 0);
+    const same = isDeepStrictEqual(object.spec.template, old.spec.template);
+    countTemplate(object, same ? count : count + 1);
+  },
   validate: ({ spec }) => [
     ...validateWorkload(spec, "daemonset", "DaemonSet"),
     ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),

@@ -5,7 +5,7 @@ import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, type FieldError } from "../../errors.ts";
+import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
@@ -14,6 +14,7 @@ import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
 
 const HISTORY = 10;
+const RETENTION_POLICIES = ["Retain", "Delete"];
 const CHANGEABLE = [
   "replicas", "template", "updateStrategy", "minReadySeconds", "ordinals", "revisionHistoryLimit",
   "persistentVolumeClaimRetentionPolicy",
@@ -45,8 +46,8 @@ function defaults({ spec }: StatefulSet): void {
 
 /** Pods get a volume for each claim template besides those of their own. */
 function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
-  const claims = (spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>
-    ({ name, persistentVolumeClaim: { claimName: name } }));
+  const names = new Set((spec.volumeClaimTemplates ?? []).map((each) => each.metadata.name ?? ""));
+  const claims = [...names].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
   const pod = spec.template.spec;
   if (claims.length === 0 || pod === undefined) return spec;
   const own = (pod.volumes ?? []).filter((each) => !claims.some(({ name }) => name === each.name));
@@ -70,6 +71,14 @@ function validate({ spec }: StatefulSet): FieldError[] {
   }
   errors.push(...nonNegative("spec.updateStrategy.rollingUpdate.partition",
     update?.rollingUpdate?.partition));
+  const retention = spec.persistentVolumeClaimRetentionPolicy;
+  for (const name of ["whenDeleted", "whenScaled"] as const) {
+    const policy = retention?.[name];
+    if (policy !== undefined && !RETENTION_POLICIES.includes(policy)) {
+      errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${name}`, policy,
+        RETENTION_POLICIES));
+    }
+  }
   spec.volumeClaimTemplates?.forEach((claim, index) =>
     errors.push(...validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`)));
   errors.push(...nonNegative("spec.replicas", spec.replicas));
@@ -96,6 +105,7 @@ function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
 }
 
 export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
+  nameRule: dnsLabel,
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "StatefulSet is stored, but no controller makes its pods yet",

@@ -28,22 +28,33 @@ const isEmpty = (selector: LabelSelector): boolean =>
   Object.keys(selector.matchLabels ?? {}).length === 0 &&
   (selector.matchExpressions ?? []).length === 0;
 
-/** The rules of selector and template; `owner` is the word in upstream's complaints. */
-export function validateWorkload(
-  spec: WorkloadSpec, owner: "deployment" | "daemonset" | "statefulset", limitOwner: string,
+/** The word for the kind in upstream's complaints; ReplicaSets say deployment too. */
+export type Owner = "deployment" | "daemonset" | "statefulset";
+
+/** The template's labels satisfy the selector; an absent one selects nothing. */
+function validateMatch(
+  selector: LabelSelector | undefined, template: PodTemplateSpec,
 ): FieldError[] {
+  const labels = template.metadata?.labels;
+  if (selector !== undefined && (isEmpty(selector) || matchesSelector(selector, labels))) return [];
+  return [invalid("spec.template.metadata.labels", labels ?? null,
+    "`selector` does not match template `labels`")];
+}
+
+/** The rules of selector and template; `owner` is the word in upstream's complaints. */
+export function validateWorkload(spec: WorkloadSpec, owner: Owner, limitOwner: string): FieldError[] {
   const { selector, template } = spec;
-  const errors: FieldError[] = selector === undefined
-    ? [required("spec.selector")] : validateLabelSelector(selector, "spec.selector");
+  const errors = validateLabelSelector(selector, "spec.selector");
+  const unreadable = errors.length > 0;
+  if (selector === undefined && owner !== "daemonset") errors.push(required("spec.selector"));
   if (selector !== undefined && isEmpty(selector)) {
     errors.push(invalid("spec.selector", selector, `empty selector is invalid for ${owner}`));
   }
-  const labels = template.metadata?.labels;
-  const readable = selector !== undefined && errors.length === 0 && !isEmpty(selector);
-  if (readable && !matchesSelector(selector, labels)) {
-    errors.push(invalid("spec.template.metadata.labels", labels ?? null,
-      "`selector` does not match template `labels`"));
-  }
+  if (unreadable && owner !== "daemonset") {
+    const detail = owner === "deployment" ? "invalid label selector" : "";
+    errors.push(invalid("spec.selector", selector, detail));
+    if (owner === "deployment") return errors;
+  } else if (!unreadable) errors.push(...validateMatch(selector, template));
   errors.push(...validatePodTemplate(template, "spec.template"));
   const policy = template.spec?.restartPolicy;
   if (policy !== "Always") {

@@ -96,7 +96,8 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
       spec.minReplicas ??= 1;
       if (metadata.annotations?.[METRICS] === undefined) spec.targetCPUUtilizationPercentage ??= 80;
     },
-    validate: (object) => validateAutoscaler(toStorage(object)),
+    validate: (object) => validateAutoscaler(toStorage(object))
+      .filter((each) => each.field !== "spec.scaleTargetRef.apiVersion"),
     columns: second.columns.map((each) => ({
       ...each,
       value: (object: HorizontalPodAutoscaler, now_ms: number) =>

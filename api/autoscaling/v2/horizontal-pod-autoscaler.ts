@@ -4,7 +4,7 @@ import type {
 } from "../../gen/autoscaling/v2.ts";
 import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { pathSegment } from "../../validation/names.ts";
 
@@ -44,38 +44,90 @@ export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
 }
 
 function validateTarget(
-  target: { kind: string; name: string }, path: string,
+  target: { kind: string; name: string; apiVersion?: string }, path: string,
 ): FieldError[] {
-  return (["kind", "name"] as const).flatMap((name) => target[name] === ""
+  const ungrouped = (target.apiVersion ?? "") === "" ||
+    (!target.apiVersion!.includes("/") && target.apiVersion !== "v1");
+  const group = ungrouped ? [invalid(`${path}.apiVersion`, target.apiVersion ?? "",
+    "apiVersion must specify API group")] : [];
+  return [...group, ...(["kind", "name"] as const).flatMap((name) => target[name] === ""
     ? [required(`${path}.${name}`)]
-    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each)));
+    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each)))];
 }
 
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {
-  const { minReplicas, maxReplicas } = spec;
+  const { minReplicas, maxReplicas, metrics = [] } = spec;
   const errors: FieldError[] = [];
-  if (minReplicas !== undefined && minReplicas < 1) {
-    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
+  if (minReplicas !== undefined && minReplicas < 0) {
+    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 0"));
   }
-  if (maxReplicas < 1) {
-    errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than 0"));
+  const outside = metrics.some((each) => each.type === "Object" || each.type === "External");
+  if (minReplicas === 0 && !outside) {
+    errors.push(forbidden("spec.metrics", "must specify at least one Object or External metric " +
+      "to support scaling to zero replicas"));
+  }
+  if (maxReplicas === 0) {
+    errors.push(required("spec.maxReplicas", "must be set and greater than 0"));
+  } else if (maxReplicas < 1) {
+    errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than or equal to 1"));
   }
   if (minReplicas !== undefined && maxReplicas < minReplicas) {
     errors.push(invalid("spec.maxReplicas", maxReplicas,
       "must be greater than or equal to `minReplicas`"));
   }
   errors.push(...validateTarget(spec.scaleTargetRef, "spec.scaleTargetRef"));
-  spec.metrics?.forEach((metric, index) => {
-    const at = `spec.metrics[${index}]`;
-    const field = METRIC_FIELDS[metric.type];
-    if (field === undefined) {
-      errors.push(notSupported(`${at}.type`, metric.type, Object.keys(METRIC_FIELDS)));
-    } else if (metric[field] === undefined) {
-      errors.push(required(`${at}.${field}`,
-        `must populate information for the given metric source`));
-    }
-  });
+  return [...errors,
+    ...metrics.flatMap((each, index) => validateMetric(each, `spec.metrics[${index}]`)),
+    ...(["scaleUp", "scaleDown"] as const).flatMap((name) =>
+      validateRules(spec.behavior?.[name], `spec.behavior.${name}`))];
+}
+
+function validateMetric(metric: MetricSpec, path: string): FieldError[] {
+  if ((metric.type as string) === "") {
+    return [required(`${path}.type`, "must specify a metric source type")];
+  }
+  const field = METRIC_FIELDS[metric.type];
+  if (field === undefined) {
+    return [notSupported(`${path}.type`, metric.type, Object.keys(METRIC_FIELDS))];
+  }
+  if (metric[field] === undefined) {
+    return [required(`${path}.${field}`, "must populate information for the given metric source")];
+  }
+  const named = metric.resource ?? metric.containerResource;
+  const errors = named?.name === ""
+    ? [required(`${path}.${field}.name`, "must specify a resource name")] : [];
+  const target = targetOf(metric);
+  if (target === undefined) return errors;
+  errors.push(...validateMetricTarget(target, `${path}.${field}.target`));
+  const given = target.averageUtilization ?? target.averageValue;
+  if (named !== undefined && given === undefined) {
+    errors.push(required(`${path}.${field}.target.averageUtilization`,
+      "must set either a target raw value or a target utilization"));
+  }
   return errors;
+}
+
+const TARGET_TYPES = ["Utilization", "Value", "AverageValue"];
+
+function validateMetricTarget(target: MetricTarget, path: string): FieldError[] {
+  const errors: FieldError[] = (target.type as string) === ""
+    ? [required(`${path}.type`, "must specify a metric target type")] : [];
+  if (!TARGET_TYPES.includes(target.type)) {
+    errors.push(invalid(`${path}.type`, target.type,
+      "must be either Utilization, Value, or AverageValue"));
+  }
+  const share = target.averageUtilization;
+  if (share !== undefined && share < 1) {
+    errors.push(invalid(`${path}.averageUtilization`, share, "must be greater than 0"));
+  }
+  return errors;
+}
+
+function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
+  const seconds = rules?.stabilizationWindowSeconds;
+  if (seconds === undefined || seconds >= 0) return [];
+  return [invalid(`${path}.stabilizationWindowSeconds`, seconds,
+    "must be greater than or equal to zero")];
 }
 
 function targetOf(metric: MetricSpec): MetricTarget | undefined {

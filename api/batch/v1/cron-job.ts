@@ -1,13 +1,13 @@
 /** CronJob: a Job made again and again by a timetable. */
 import type { CronJob } from "../../gen/batch/v1.ts";
-import { selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
+import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { age, ageColumn, column, nameColumn, NONE, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
-import { defaultJobSpec, validateJobSpec } from "./job.ts";
+import { validateJobSpec } from "./job.ts";
 
 const POLICIES = ["Allow", "Forbid", "Replace"];
 const MAX_NAME = 52;
@@ -59,7 +59,7 @@ export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
     spec.successfulJobsHistoryLimit ??= 3;
     spec.failedJobsHistoryLimit ??= 1;
     spec.jobTemplate.spec ??= { template: {} };
-    defaultJobSpec(spec.jobTemplate.spec);
+    defaultTemplate(spec.jobTemplate.spec.template);
   },
   validate,
   columns: [

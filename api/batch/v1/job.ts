@@ -11,6 +11,7 @@ import type { Kind } from "../../kind.ts";
 import { matchesSelector } from "../../selector.ts";
 import { millisOf } from "../../time.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
+import { dnsLabel } from "../../validation/names.ts";
 
 const BACKOFF_LIMIT = 6;
 const UNLIMITED = 2 ** 31 - 1;
@@ -19,8 +20,7 @@ const NAME_LABELS = ["job-name", "batch.kubernetes.io/job-name"];
 const UID_LABELS = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 const SELECTED_LABEL = "batch.kubernetes.io/controller-uid";
 
-/** The defaults of a spec, for jobs and for the template of a CronJob. */
-export function defaultJobSpec(spec: JobSpec): void {
+function defaultJobSpec(spec: JobSpec): void {
   spec.template ??= {};
   defaultTemplate(spec.template);
   if (spec.completions === undefined && spec.parallelism === undefined) {
@@ -86,8 +86,16 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   return errors;
 }
 
+/** The pods of an indexed job are named by its name and their index. */
+function validateIndexedName({ metadata, spec }: Job): FieldError[] {
+  if (spec.completionMode !== "Indexed" || spec.completions === undefined) return [];
+  const name = `${metadata.name ?? ""}-${Math.max(spec.completions - 1, 0)}`;
+  return dnsLabel(name).length === 0 ? [] : [invalid("metadata.name", metadata.name ?? "",
+    `will not able to create pod with invalid DNS label: ${name}`)];
+}
+
 function validate(job: Job): FieldError[] {
-  const errors = validateJobSpec(job.spec, "spec");
+  const errors = [...validateJobSpec(job.spec, "spec"), ...validateIndexedName(job)];
   const labels = job.spec.template.metadata?.labels;
   if (job.spec.selector === undefined) errors.push(required("spec.selector"));
   else if (!matchesSelector(job.spec.selector, labels)) {

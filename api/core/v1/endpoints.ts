@@ -4,8 +4,8 @@ import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateIp } from "../../validation/addresses.ts";
 import { dnsLabel, portNumber } from "../../validation/names.ts";
-import { validateIp } from "./pod/validate-spec.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const SHOWN = 3;

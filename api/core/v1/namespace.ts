@@ -55,6 +55,7 @@ export const namespace: Kind<Namespace> = defineKind<Namespace>("core/v1.Namespa
     object.spec.finalizers = [...(old.spec.finalizers ?? [])];
     if (object.spec.finalizers.length === 0) delete object.spec.finalizers;
   },
+  validate: validateFinalizers,
   status: { validateUpdate: validatePhase },
   subresources: {
     finalize: {

@@ -10,7 +10,8 @@ import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
-import { validateNodeTerm } from "./pod/validate-scheduling.ts";
+import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
+import { validateDriverName } from "./pod/validate-volumes.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
@@ -29,7 +30,8 @@ function validateCapacity(capacity: Record<string, string>): FieldError[] {
   const path = "spec.capacity";
   const errors: FieldError[] = Object.keys(capacity).length === 0 ? [required(path)] : [];
   if (capacity.storage === undefined || Object.keys(capacity).length > 1) {
-    errors.push(notSupported(path, capacity, ["storage"]));
+    const shown = Object.keys(capacity).length === 0 ? null : capacity;
+    errors.push(notSupported(path, shown, ["storage"]));
   }
   for (const [name, amount] of Object.entries(capacity)) {
     if (parseQuantity(amount).nanos <= 0n) {
@@ -46,7 +48,7 @@ function validateSources(spec: PersistentVolumeSpec): FieldError[] {
   if (names.length === 0) errors.push(required("spec", "must specify a volume type"));
   if (spec.hostPath?.path === "") errors.push(required("spec.hostPath.path"));
   if (spec.csi !== undefined) {
-    if (spec.csi.driver === "") errors.push(required("spec.csi.driver"));
+    errors.push(...validateDriverName(spec.csi.driver, "spec.csi.driver"));
     if (spec.csi.volumeHandle === "") errors.push(required("spec.csi.volumeHandle"));
   }
   if (spec.local !== undefined) {
@@ -58,6 +60,20 @@ function validateSources(spec: PersistentVolumeSpec): FieldError[] {
   return errors;
 }
 
+function validateAffinity({ nodeAffinity }: PersistentVolumeSpec): FieldError[] {
+  if (nodeAffinity === undefined) return [];
+  const path = "spec.nodeAffinity.required";
+  if (nodeAffinity.required === undefined) {
+    return [required(path, "must specify required node constraints")];
+  }
+  const terms = nodeAffinity.required.nodeSelectorTerms;
+  if (terms.length === 0) {
+    return [required(`${path}.nodeSelectorTerms`, "must have at least one node selector term")];
+  }
+  return terms.flatMap((each, index) =>
+    validateRequiredTerm(each, `${path}.nodeSelectorTerms[${index}]`));
+}
+
 function validate({ spec }: PersistentVolume): FieldError[] {
   const errors: FieldError[] = [];
   const { accessModes = [], persistentVolumeReclaimPolicy: policy = "", volumeMode } = spec;
@@ -67,9 +83,7 @@ function validate({ spec }: PersistentVolume): FieldError[] {
   if (policy !== "" && !RECLAIM_POLICIES.includes(policy)) {
     errors.push(notSupported("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES));
   }
-  spec.nodeAffinity?.required?.nodeSelectorTerms.forEach((term, index) => errors.push(
-    ...validateNodeTerm(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`)));
-  errors.push(...validateSources(spec));
+  errors.push(...validateAffinity(spec), ...validateSources(spec));
   if ((spec.storageClassName ?? "") !== "") {
     errors.push(...dnsSubdomain(spec.storageClassName!).map((each) =>
       invalid("spec.storageClassName", spec.storageClassName, each)));

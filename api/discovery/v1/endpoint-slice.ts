@@ -7,8 +7,9 @@ import {
   duplicate, invalid, notSupported, required, tooMany, type FieldError,
 } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateIp } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
+import { dnsLabel, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -20,9 +21,11 @@ const SHOWN = 3;
 function validateAddress(address: string, type: string, path: string): FieldError[] {
   switch (type) {
     case "IPv4":
-      return isIPv4(address) ? [] : [invalid(path, address, "must be a valid IPv4 address")];
+      return isIPv6(address) ? [invalid(path, address, "must be an IPv4 address")]
+        : validateIp(address, path);
     case "IPv6":
-      return isIPv6(address) ? [] : [invalid(path, address, "must be a valid IPv6 address")];
+      return isIPv4(address) ? [invalid(path, address, "must be an IPv6 address")]
+        : validateIp(address, path);
     default:
       return dnsSubdomain(address).map((each) => invalid(path, address, each));
   }
@@ -61,9 +64,6 @@ function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
     if (!PROTOCOLS.includes(port.protocol ?? "")) {
       errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
     }
-    if (port.port !== undefined) {
-      errors.push(...portNumber(port.port).map((each) => invalid(`${at}.port`, port.port, each)));
-    }
     const { appProtocol } = port;
     return appProtocol === undefined ? errors : [...errors,
       ...qualifiedName(appProtocol).map((each) => invalid(`${at}.appProtocol`, appProtocol, each))];
@@ -98,7 +98,7 @@ export const endpointSlice: Kind<EndpointSlice> =
     defaults(object) {
       for (const port of object.ports ?? []) {
         port.name ??= "";
-        port.protocol ||= "TCP";
+        port.protocol ??= "TCP";
       }
     },
     validate,

@@ -5,13 +5,8 @@ import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateCidr } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
-
-function isCidr(text: string): boolean {
-  const [address = "", bits = ""] = text.split("/");
-  const family = isIP(address);
-  return family !== 0 && /^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
-}
 
 function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   const { cidrs = [] } = spec;
@@ -19,9 +14,7 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   if (cidrs.length > 2) {
     return [invalid("spec", spec, "may only hold up to 2 values")];
   }
-  return cidrs.filter((each) => !isCidr(each)).map((each) =>
-    invalid(`spec.cidrs[${cidrs.indexOf(each)}]`, each,
-      "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+  return cidrs.flatMap((each, index) => validateCidr(each, `spec.cidrs[${index}]`));
 }
 
 export const serviceCIDR: Kind<ServiceCIDR> = defineKind<ServiceCIDR>("networking/v1.ServiceCIDR", {

@@ -8,7 +8,7 @@ import { forbidden, invalid, notSupported, required, type FieldError } from "../
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
-  dns1035Label, dnsSubdomain, portName, portNumber, wildcardSubdomain,
+  dnsLabel, dnsSubdomain, portName, portNumber, wildcardSubdomain,
 } from "../../validation/names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
@@ -20,14 +20,14 @@ function validateBackend(backend: IngressBackend, path: string): FieldError[] {
   const { service, resource } = backend;
   if (service === undefined) {
     return resource === undefined
-      ? [required(path, "resource or service backend is required")] : [];
+      ? [invalid(path, "", "resource or service backend is required")] : [];
   }
   if (resource !== undefined) {
     return [invalid(path, "", "cannot set both resource and service backends")];
   }
   const { name, port } = service;
   const errors = name === "" ? [required(`${path}.service.name`)]
-    : dns1035Label(name).map((each) => invalid(`${path}.service.name`, name, each));
+    : dnsLabel(name).map((each) => invalid(`${path}.service.name`, name, each));
   const numbered = (port?.number ?? 0) !== 0;
   const named = (port?.name ?? "") !== "";
   if (named && numbered) errors.push(invalid(path, "", "cannot set both port name & port number"));
@@ -45,8 +45,9 @@ function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
   const { path: prefix = "", pathType } = rule;
   const errors: FieldError[] = [];
   if (pathType === undefined) {
-    errors.push(required(`${path}.pathType`, "pathType must be specified"));
-  } else if (!PATH_TYPES.includes(pathType)) {
+    return [required(`${path}.pathType`, "pathType must be specified")];
+  }
+  if (!PATH_TYPES.includes(pathType)) {
     errors.push(notSupported(`${path}.pathType`, pathType, PATH_TYPES));
   } else if (pathType !== "ImplementationSpecific" || prefix !== "") {
     if (!prefix.startsWith("/")) {
@@ -60,16 +61,22 @@ function validate({ spec }: Ingress): FieldError[] {
   const { rules = [], defaultBackend, tls = [], ingressClassName } = spec;
   const errors: FieldError[] = [];
   if (rules.length === 0 && defaultBackend === undefined) {
-    errors.push(invalid("spec", rules, "either `defaultBackend` or `rules` must be specified"));
+    errors.push(invalid("spec", null, "either `defaultBackend` or `rules` must be specified"));
   }
   if (defaultBackend !== undefined) {
     errors.push(...validateBackend(defaultBackend, "spec.defaultBackend"));
   }
-  tls.forEach((entry, index) => entry.hosts?.forEach((host, position) => {
-    const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;
-    errors.push(...rule(host).map((each) =>
-      invalid(`spec.tls[${index}].hosts[${position}]`, host, each)));
-  }));
+  tls.forEach(({ hosts = [], secretName = "" }, index) => {
+    hosts.forEach((host, position) => {
+      const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;
+      errors.push(...rule(host).map((each) =>
+        invalid(`spec.tls[${index}].hosts[${position}]`, host, each)));
+    });
+    if (secretName !== "") {
+      errors.push(...dnsSubdomain(secretName).map((each) =>
+        invalid(`spec.tls[${index}].secretName`, secretName, each)));
+    }
+  });
   rules.forEach(({ host = "", http }, index) => {
     const at = `spec.rules[${index}]`;
     const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;

@@ -2,15 +2,17 @@
 import type {
   NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
 } from "../../gen/networking/v1.ts";
+import { BlockList, isIPv6 } from "node:net";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { isCidr, validateCidr } from "../../validation/addresses.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { portName, portNumber } from "../../validation/names.ts";
 
-const PROTOCOLS = ["SCTP", "TCP", "UDP"];
-const TYPES = ["Egress", "Ingress"];
+const PROTOCOLS = ["TCP", "UDP", "SCTP"];
+const TYPES = ["Ingress", "Egress"];
 
 function defaults({ spec }: NetworkPolicy): void {
   const rules = [...(spec.ingress ?? []), ...(spec.egress ?? [])];
@@ -32,15 +34,32 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   }
   if (endPort === undefined) return errors;
   if (number === undefined) {
-    return [...errors, required(`${path}.port`,
+    return [...errors, invalid(`${path}.endPort`, endPort,
       "may not be specified when `port` is not specified")];
   }
   if (typeof number === "string") {
     return [...errors, invalid(`${path}.endPort`, endPort,
       "may not be specified when `port` is non-numeric")];
   }
-  return endPort >= number ? errors : [...errors, invalid(`${path}.endPort`, endPort,
-    "must be greater than or equal to `port`")];
+  if (endPort < number) {
+    errors.push(invalid(`${path}.endPort`, number, "must be greater than or equal to `port`"));
+  }
+  return [...errors,
+    ...portNumber(endPort).map((each) => invalid(`${path}.endPort`, endPort, each))];
+}
+
+/** What is left out of a range must be a smaller range inside it. */
+function validateExcept(range: string, whole: string, path: string): FieldError[] {
+  const wrong = validateCidr(range, path);
+  if (wrong.length > 0) return wrong;
+  const [address = "", bits] = range.split("/");
+  const [base = "", prefix] = whole.split("/");
+  const family = isIPv6(base) ? "ipv6" : "ipv4";
+  const list = new BlockList();
+  list.addSubnet(base, Number(prefix), family);
+  const inside = list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  return inside && Number(bits) > Number(prefix) ? []
+    : [invalid(path, range, "must be a strict subset of `cidr`")];
 }
 
 function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
@@ -52,8 +71,12 @@ function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
   if (selects && ipBlock !== undefined) {
     errors.push(forbidden(path, "may not specify both ipBlock and another peer"));
   }
-  if (ipBlock?.cidr === "") errors.push(required(`${path}.ipBlock.cidr`));
-  return errors;
+  if (ipBlock === undefined) return errors;
+  if (ipBlock.cidr === "") return [...errors, required(`${path}.ipBlock.cidr`)];
+  errors.push(...validateCidr(ipBlock.cidr, `${path}.ipBlock.cidr`));
+  if (!isCidr(ipBlock.cidr)) return errors;
+  return [...errors, ...(ipBlock.except ?? []).flatMap((each, index) =>
+    validateExcept(each, ipBlock.cidr, `${path}.ipBlock.except[${index}]`))];
 }
 
 function validate({ spec }: NetworkPolicy): FieldError[] {

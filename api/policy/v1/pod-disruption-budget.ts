@@ -5,6 +5,7 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { pathSegment } from "../../validation/names.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 
 const EVICTION_POLICIES = ["AlwaysAllow", "IfHealthyBudget"];
@@ -26,6 +27,7 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
 
 export const podDisruptionBudget: Kind<PodDisruptionBudget> =
   defineKind<PodDisruptionBudget>("policy/v1.PodDisruptionBudget", {
+    nameRule: pathSegment,
     generation: "spec",
     unconditionalUpdate: false,
     notActedOn: "PodDisruptionBudget is stored, but no controller counts its pods yet",

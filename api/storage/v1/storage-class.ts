@@ -30,7 +30,7 @@ function validate(object: StorageClass): FieldError[] {
     size_bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
   if (size_bytes > MAX_PARAMETERS_BYTES) errors.push(tooLong("parameters", MAX_PARAMETERS_BYTES));
-  if (reclaimPolicy !== undefined && !RECLAIM_POLICIES.includes(reclaimPolicy)) {
+  if ((reclaimPolicy ?? "") !== "" && !RECLAIM_POLICIES.includes(reclaimPolicy!)) {
     errors.push(notSupported("reclaimPolicy", reclaimPolicy, RECLAIM_POLICIES));
   }
   if (volumeBindingMode !== undefined && !BINDING_MODES.includes(volumeBindingMode)) {

@@ -8,8 +8,18 @@ const GRACE_PERIOD_S = 30;
 const FILE_MODE = 0o644;
 const TOKEN_LIFETIME_S = 3600;
 
+const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const DOMAIN = "(?:[A-Za-z0-9.-]+(?::[0-9]+)?|\\[[0-9a-fA-F:]+\\](?::[0-9]+)?)";
+/** Registry, path, tag and digest, as the distribution specification spells them. */
+const REFERENCE = new RegExp(`^(?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*` +
+  "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$");
+const MAX_REFERENCE = 255;
+
 /** `Always` for an image whose tag is, or is taken to be, `latest`. */
 export function pullPolicyOf(image: string): PullPolicy {
+  if (!REFERENCE.test(image) || (image.split(/[:@]/)[0] ?? "").length > MAX_REFERENCE) {
+    return "IfNotPresent";
+  }
   const digest = image.includes("@");
   const name = image.split("@")[0] ?? "";
   const last = name.slice(name.lastIndexOf("/") + 1);
@@ -96,6 +106,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.restartPolicy ||= "Always";
   spec.securityContext ??= {};
   spec.terminationGracePeriodSeconds ??= GRACE_PERIOD_S;
+  if (spec.terminationGracePeriodSeconds < 0) spec.terminationGracePeriodSeconds = 1;
   spec.schedulerName ||= "default-scheduler";
   spec.containers ??= [];
   if (spec.serviceAccountName !== undefined) spec.serviceAccount = spec.serviceAccountName;

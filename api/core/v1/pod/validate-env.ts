@@ -121,9 +121,9 @@ export function validateEnvFrom(
       }
     }
     if (given.length === 0) {
-      errors.push(invalid(at, "", "must specify one of: `configMapRef` or `secretRef`"));
+      errors.push(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"));
     } else if (given.length > 1) {
-      errors.push(invalid(at, "", "may not have more than one field specified at a time"));
+      errors.push(invalid(path, "", "may not have more than one field specified at a time"));
     }
     return errors;
   });

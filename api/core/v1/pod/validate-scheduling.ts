@@ -79,8 +79,20 @@ function validateNodeRequirement(
   return [...errors, ...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each))];
 }
 
+/** Values that a node's label cannot have. */
+function validateNodeValues(term: NodeSelectorTerm, path: string): FieldError[] {
+  return (term.matchExpressions ?? []).flatMap(({ values = [] }, index) =>
+    values.flatMap((value, position) => labelValue(value).map((each) =>
+      invalid(`${path}.matchExpressions[${index}].values[${position}]`, value, each))));
+}
+
+/** A term that must hold: its values are checked, as a wrong one would never match. */
+export function validateRequiredTerm(term: NodeSelectorTerm, path: string): FieldError[] {
+  return [...validateNodeTerm(term, path), ...validateNodeValues(term, path)];
+}
+
 /** One term of a node selector. */
-export function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
+function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((each, index) =>
       validateNodeRequirement(each, `${path}.matchExpressions[${index}]`)),
@@ -125,7 +137,7 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
       errors.push(required(at, "must have at least one node selector term"));
     }
     required_.nodeSelectorTerms.forEach((each, index) =>
-      errors.push(...validateNodeTerm(each, `${at}[${index}]`)));
+      errors.push(...validateRequiredTerm(each, `${at}[${index}]`)));
   }
   affinity?.nodeAffinity?.[soft]?.forEach((each, index) => {
     const at = `${path}.nodeAffinity.${soft}[${index}]`;

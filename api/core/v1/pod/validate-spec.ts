@@ -1,11 +1,11 @@
 /** The rules of a pod's spec, for pods and for templates of workloads. */
-import { isIP } from "node:net";
 import type {
   EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
 import {
   duplicate, forbidden, invalid, notSupported, required, type FieldError,
 } from "../../../errors.ts";
+import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import { dnsLabel, dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
 import {
@@ -20,6 +20,8 @@ const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const MAX_INT32 = 2 ** 31 - 1;
+const MAX_SYSCTL_NAME = 253;
+const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 const MAX_NAMESERVERS = 3;
 const MAX_SEARCH_PATHS = 32;
 const MAX_SEARCH_CHARACTERS = 2048;
@@ -69,12 +71,6 @@ function validateDns(
   return errors;
 }
 
-/** An address of either family. */
-export function validateIp(text: string, path: string): FieldError[] {
-  if (isIP(text) !== 0) return [];
-  return [invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
-}
-
 function validateSecurity(context: PodSecurityContext | undefined, path: string): FieldError[] {
   if (context === undefined) return [];
   const ids = (["runAsUser", "runAsGroup", "fsGroup"] as const).flatMap((name) => {
@@ -85,7 +81,35 @@ function validateSecurity(context: PodSecurityContext | undefined, path: string)
   const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
     inRange(id, 0, MAX_INT32)
       .map((each) => invalid(`${path}.supplementalGroups[${index}]`, id, each)));
-  return [...ids, ...groups, ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+  return [...ids, ...groups, ...validateSysctls(context.sysctls, `${path}.sysctls`),
+    ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+}
+
+function validateSysctls(
+  sysctls: readonly { name: string }[] = [], path: string,
+): FieldError[] {
+  const names = new Set<string>();
+  return sysctls.flatMap(({ name }, index) => {
+    const at = `${path}[${index}].name`;
+    const twice = names.has(name);
+    names.add(name);
+    if (name === "") return [required(at)];
+    if (name.length > MAX_SYSCTL_NAME || !new RegExp(SYSCTL).test(name)) {
+      return [invalid(at, name,
+        `must have at most ${MAX_SYSCTL_NAME} characters and match regex ${SYSCTL}`)];
+    }
+    return twice ? [duplicate(at, name)] : [];
+  });
+}
+
+/** A pod that acts as nobody gets nobody's token. */
+function validateTokens(spec: PodSpec, path: string): FieldError[] {
+  if ((spec.serviceAccountName ?? "") !== "") return [];
+  return (spec.volumes ?? []).flatMap((volume, index) =>
+    (volume.projected?.sources ?? []).flatMap((source, position) =>
+      source.serviceAccountToken === undefined ? [] : [forbidden(
+        `${path}.volumes[${index}].projected.sources[${position}].serviceAccountToken`,
+        "must not be specified when serviceAccountName is not set")]));
 }
 
 function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
@@ -150,11 +174,12 @@ function validateEphemeral(
 
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
-    volumes: spec.volumes ?? [], grace_s: spec.terminationGracePeriodSeconds ?? 0,
+    volumes: volumes.right, grace_s: spec.terminationGracePeriodSeconds ?? 0,
   };
   const errors = [
-    ...validateVolumes(spec.volumes, `${path}.volumes`),
+    ...volumes.errors, ...validateTokens(spec, path),
     ...validateContainers(spec.containers, scope, `${path}.containers`),
     ...validateInitContainers(spec.initContainers, spec.containers, scope,
       `${path}.initContainers`),

@@ -2,7 +2,7 @@ import type {
   DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume,
 } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate, forbidden, invalid, notSupported, required, tooLong, type FieldError,
 } from "../../../errors.ts";
 import { parseQuantity } from "../../../quantity.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
@@ -68,11 +68,13 @@ function validateDownwardFile(file: DownwardAPIVolumeFile, path: string): FieldE
   return [...errors, ...validateMode(file.mode, `${path}.mode`)];
 }
 
+const MAX_DRIVER_NAME = 63;
 const MIN_TOKEN_LIFETIME_S = 10 * 60;
 const MAX_TOKEN_LIFETIME_S = 2 ** 32;
 
+/** Upstream names the volume, not the source, in complaints about the token's path. */
 function validateToken(
-  token: { expirationSeconds?: number; path: string }, path: string,
+  token: { expirationSeconds?: number; path: string }, path: string, volumePath: string,
 ): FieldError[] {
   const seconds = token.expirationSeconds ?? 0;
   const errors: FieldError[] = [];
@@ -84,8 +86,8 @@ function validateToken(
     errors.push(invalid(`${path}.expirationSeconds`, seconds,
       "may not specify a duration larger than 2^32 seconds"));
   }
-  return token.path === "" ? [...errors, required(`${path}.path`)]
-    : [...errors, ...filePath(token.path, `${path}.path`)];
+  return token.path === "" ? [...errors, required(`${volumePath}.path`)]
+    : [...errors, ...filePath(token.path, `${volumePath}.path`)];
 }
 
 function validateProjected(projected: ProjectedVolumeSource, path: string): FieldError[] {
@@ -93,9 +95,8 @@ function validateProjected(projected: ProjectedVolumeSource, path: string): Fiel
     const at = `${path}.sources[${index}]`;
     const found: FieldError[] = [];
     const given = Object.keys(source);
-    if (given.length === 0) found.push(required(at, "may not be empty"));
     if (given.length > 1) {
-      found.push(forbidden(`${at}.${given[1]}`, "may not specify more than 1 volume type"));
+      found.push(forbidden(at, "may not specify more than 1 volume type per source"));
     }
     for (const name of ["secret", "configMap"] as const) {
       const from = source[name];
@@ -103,14 +104,21 @@ function validateProjected(projected: ProjectedVolumeSource, path: string): Fiel
       if ((from.name ?? "") === "") found.push(required(`${at}.${name}.name`));
       found.push(...validateItems(from.items, `${at}.${name}.items`));
     }
-    source.downwardAPI?.items?.forEach((item, each) =>
-      found.push(...validateDownwardFile(item, `${at}.downwardAPI.items[${each}]`)));
+    source.downwardAPI?.items?.forEach((item) =>
+      found.push(...validateDownwardFile(item, `${at}.downwardAPI`)));
     if (source.serviceAccountToken) {
-      found.push(...validateToken(source.serviceAccountToken, `${at}.serviceAccountToken`));
+      found.push(...validateToken(source.serviceAccountToken, `${at}.serviceAccountToken`, path));
     }
     return found;
   });
   return [...errors, ...validateMode(projected.defaultMode, `${path}.defaultMode`)];
+}
+
+/** The name of a storage driver. */
+export function validateDriverName(name: string, path: string): FieldError[] {
+  if (name === "") return [required(path)];
+  const long = name.length > MAX_DRIVER_NAME ? [tooLong(path, MAX_DRIVER_NAME)] : [];
+  return [...long, ...dnsSubdomain(name.toLowerCase()).map((each) => invalid(path, name, each))];
 }
 
 /** The rules of each source that is not a bare reference. */
@@ -140,16 +148,15 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   }
   if (downwardAPI !== undefined) {
     errors.push(...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`));
-    downwardAPI.items?.forEach((item, index) =>
-      errors.push(...validateDownwardFile(item, `${path}.downwardAPI.items[${index}]`)));
+    downwardAPI.items?.forEach((item) =>
+      errors.push(...validateDownwardFile(item, `${path}.downwardAPI`)));
   }
   if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
   if (volume.persistentVolumeClaim?.claimName === "") {
     errors.push(required(`${path}.persistentVolumeClaim.claimName`));
   }
   if (csi !== undefined) {
-    errors.push(...(csi.driver === "" ? [required(`${path}.csi.driver`)]
-      : dnsSubdomain(csi.driver).map((each) => invalid(`${path}.csi.driver`, csi.driver, each))));
+    errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
   }
   if (nfs !== undefined) {
     if (nfs.server === "") errors.push(required(`${path}.nfs.server`));
@@ -164,23 +171,31 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   return errors;
 }
 
-/** The volumes of a pod: names differ, each has one source. */
-export function validateVolumes(volumes: readonly Volume[] = [], path: string): FieldError[] {
+/** The volumes of a pod: names differ, each has one source. Mounts may name the right ones. */
+export function validateVolumes(
+  volumes: readonly Volume[] = [], path: string,
+): { errors: FieldError[]; right: Volume[] } {
   const names = new Set<string>();
-  return volumes.flatMap((volume, index) => {
-    const at = `${path}[${index}]`;
-    const sources = Object.keys(volume).filter((key) => key !== "name");
-    const errors = validateSource(volume, at);
-    if (sources.length === 0) errors.push(required(at, "must specify a volume type"));
-    errors.push(...sources.slice(1).map((key) =>
-      forbidden(`${at}.${key}`, "may not specify more than 1 volume type")));
-    if (volume.name === "") errors.push(required(`${at}.name`));
-    else {
-      errors.push(...dnsLabel(volume.name).map((each) =>
-        invalid(`${at}.name`, volume.name, each)));
+  const right: Volume[] = [];
+  const errors = volumes.flatMap((volume, index) => {
+    const found = validateVolume(volume, `${path}[${index}]`);
+    if (names.has(volume.name)) found.push(duplicate(`${path}[${index}].name`, volume.name));
+    if (found.length === 0) {
+      names.add(volume.name);
+      right.push(volume);
     }
-    if (names.has(volume.name)) errors.push(duplicate(`${at}.name`, volume.name));
-    names.add(volume.name);
-    return errors;
+    return found;
   });
+  return { errors, right };
+}
+
+function validateVolume(volume: Volume, at: string): FieldError[] {
+  const sources = Object.keys(volume).filter((key) => key !== "name");
+  const errors = validateSource(volume, at);
+  if (sources.length === 0) errors.push(required(at, "must specify a volume type"));
+  errors.push(...sources.slice(1).map((key) =>
+    forbidden(`${at}.${key}`, "may not specify more than 1 volume type")));
+  if (volume.name === "") return [...errors, required(`${at}.name`)];
+  return [...errors,
+    ...dnsLabel(volume.name).map((each) => invalid(`${at}.name`, volume.name, each))];
 }

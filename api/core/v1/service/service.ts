@@ -3,7 +3,7 @@ import type { Service } from "../../../gen/core/v1.ts";
 import { ageColumn, column, mapCell, nameColumn, NONE, UNKNOWN, wide } from "../../../columns.ts";
 import { defineKind } from "../../../define.ts";
 import type { Kind } from "../../../kind.ts";
-import { dns1035Label } from "../../../validation/names.ts";
+import { dnsLabel } from "../../../validation/names.ts";
 import {
   alignClusterIPs, defaultFamilies, defaultService, dropForType, keepAllocated,
 } from "./defaults.ts";
@@ -37,7 +37,7 @@ function portsCell(service: Service): string {
 }
 
 export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
-  nameRule: dns1035Label,
+  nameRule: dnsLabel,
   createOnUpdate: true,
   defaults: defaultService,
   prepareCreate(object) {

@@ -7,7 +7,7 @@ import { validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel, dnsSubdomain, inRange, portName, portNumber, qualifiedName,
 } from "../../../validation/names.ts";
-import { validateIp } from "../pod/validate-spec.ts";
+import { validateCidr, validateIp } from "../../../validation/addresses.ts";
 import { isHeadless } from "./defaults.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -63,7 +63,10 @@ function validatePorts(service: Service): FieldError[] {
     }
     const key = `${port.protocol}/${port.port}`;
     if (numbers.has(key)) {
-      errors.push(duplicate(path, { protocol: port.protocol, port: port.port, targetPort: 0 }));
+      errors.push(duplicate(path, {
+        Name: "", Protocol: port.protocol, AppProtocol: null, Port: port.port, TargetPort: 0,
+        NodePort: 0,
+      }));
     }
     numbers.add(key);
   });
@@ -135,6 +138,10 @@ function validateAddresses({ spec }: Service): FieldError[] {
   if (ips.length > 1 && ips[0] === "None") {
     errors.push(invalid(path, ips, "'None' must be the first and only value"));
   }
+  const versions = new Set(ips.map((ip) => ip.includes(":")));
+  if (ips.length > versions.size && ips[0] !== "None") {
+    errors.push(invalid(path, ips, "may specify no more than one IP for each IP family"));
+  }
   if (ips.length > 2) errors.push(invalid(path, ips, "may only hold up to 2 values"));
   ips.forEach((ip, index) => {
     if (index === 0 && ip === "None") return;
@@ -146,26 +153,32 @@ function validateAddresses({ spec }: Service): FieldError[] {
 
 function againstFamily(ip: string, family: string | undefined, index: number): FieldError[] {
   const actual = ip.includes(":") ? "IPv6" : "IPv4";
-  if (family === undefined || family === actual) return [];
+  if (family === undefined || !FAMILIES.includes(family) || family === actual) return [];
   return [invalid(`spec.clusterIPs[${index}]`, ip,
     `expected an ${family} value as indicated by \`ipFamilies[${index}]\``)];
 }
 
 function validatePolicies({ spec }: Service): FieldError[] {
   const errors: FieldError[] = [];
-  for (const name of ["externalTrafficPolicy", "internalTrafficPolicy"] as const) {
-    const value = spec[name];
-    if (value !== undefined && !POLICIES.includes(value)) {
-      errors.push(notSupported(`spec.${name}`, value, POLICIES));
-    }
+  const { internalTrafficPolicy: internal, externalTrafficPolicy: external } = spec;
+  if (internal !== undefined && !POLICIES.includes(internal)) {
+    errors.push(notSupported("spec.internalTrafficPolicy", internal, POLICIES));
   }
-  const external = spec.type === "NodePort" || spec.type === "LoadBalancer" ||
-    (spec.externalIPs ?? []).length > 0;
-  if (spec.externalTrafficPolicy !== undefined && !external) {
-    errors.push(invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy,
+  const outside = spec.type === "NodePort" || spec.type === "LoadBalancer" ||
+    (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0);
+  if (external !== undefined && !outside) {
+    errors.push(invalid("spec.externalTrafficPolicy", external,
       "may only be set for externally-accessible services"));
+  } else if (external !== undefined && !POLICIES.includes(external)) {
+    errors.push(notSupported("spec.externalTrafficPolicy", external, POLICIES));
   }
-  if (spec.type !== "LoadBalancer") {
+  const checked = spec.type === "LoadBalancer" && external === "Local";
+  if (!checked && (spec.healthCheckNodePort ?? 0) !== 0) {
+    errors.push(invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, "may only be set " +
+      "when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+  }
+  if (spec.type === "LoadBalancer") errors.push(...validateBalancer(spec));
+  else {
     if (spec.allocateLoadBalancerNodePorts !== undefined) {
       errors.push(forbidden("spec.allocateLoadBalancerNodePorts",
         "may only be used when `type` is 'LoadBalancer'"));
@@ -180,6 +193,15 @@ function validatePolicies({ spec }: Service): FieldError[] {
     }
   }
   return errors;
+}
+
+function validateBalancer(spec: Service["spec"]): FieldError[] {
+  const name = spec.loadBalancerClass;
+  const ranges = (spec.loadBalancerSourceRanges ?? []).flatMap((range, index) =>
+    validateCidr(range.trim(), `spec.LoadBalancerSourceRanges[${index}]`));
+  if (name === undefined) return ranges;
+  return [...ranges,
+    ...qualifiedName(name).map((each) => invalid("spec.loadBalancerClass", name, each))];
 }
 
 /** Addresses of loopback and link-local networks would catch traffic that is not a Service's. */
