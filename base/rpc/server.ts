@@ -230,8 +230,8 @@ async function runStream(
   handler: (input: unknown, call: Call) => unknown,
   method: MethodTable,
 ): Promise<void> {
+  const context = contextOf(stream);
   try {
-    const context = contextOf(stream);
     const input = method.clientStream ? stream : (stream as { request: unknown }).request;
     for await (const response of handler(input, context) as AsyncIterable<unknown>) {
       if (context.signal.aborted) return;
@@ -239,7 +239,8 @@ async function runStream(
     }
     stream.end();
   } catch (thrown) {
-    stream.emit("error", failure(thrown));
+    // A stream whose call is over has nobody left who listens, and would throw the error back.
+    if (stream.listenerCount("error") > 0) stream.emit("error", failure(thrown));
   }
 }
 
