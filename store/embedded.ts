@@ -91,9 +91,10 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
       timer?.cancel();
       signal?.removeEventListener("abort", cancelled);
     };
+    // After a deadline or an abort nobody hears what became of the call, failures included.
+    result.finally(release).then(resolve, reject);
     if (signal?.aborted) return cancelled();
     signal?.addEventListener("abort", cancelled, { once: true });
-    result.finally(release).then(resolve, reject);
   });
 }
 

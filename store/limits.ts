@@ -19,8 +19,6 @@ export const APPLY_BATCH_BYTES_MAX = 1024 * 1024;
 export const TICK_MS = 100;
 export const ELECTION_TICKS = 10;
 export const HEARTBEAT_TICKS = 1;
-/** Raft: entries kept in memory behind the applied index for slow followers of a cluster. */
-export const CATCH_UP_ENTRIES = 5_000;
 /** Raft: read attempts under way at once. */
 export const PENDING_READS_MAX = 10_000;
 
@@ -49,7 +47,7 @@ export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * State: a flush begins when this much waits, or after FLUSH_INTERVAL_MS (etcd's batch interval).
  */
-export const FLUSH_BYTES = 4 * 1024 * 1024;
+export const FLUSH_BYTES = 512 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type Clock, type Timer, systemClock } from "@raft2kube/std/clock.ts";
@@ -90,10 +91,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   return {
     client,
     address: server?.address,
-    async close() {
-      await client.close();
-      await shutDown(machine, opened, backend, server);
-    },
+    close: () => shutDown(machine, opened, backend, server),
   };
 }
 
@@ -223,7 +221,7 @@ async function shutDown(
 ): Promise<void> {
   machine.progressTimer?.cancel();
   machine.expiry.stop();
-  machine.watches.close();
+  machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
   await server?.close();
   await machine.compactor.stop();

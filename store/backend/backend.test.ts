@@ -37,14 +37,15 @@ describe.each([
   test("a batch is read again, removals included", async () => {
     const backend = await open();
     await backend.writeBatch([put("a", "1"), put("b", "2")], { sync: true });
-    await backend.writeBatch([{ key: key("a"), value: undefined }, put("c", "3")], { sync: false });
+    const removal = { key: key("a"), value: undefined };
+    await backend.writeBatch([removal, put("c", "3")], { sync: false });
     expect(backend.getSync(key("a"))).toBeUndefined();
     expect(backend.getSync(key("b"))).toEqual(key("2"));
     expect(await all(backend.scan(everything))).toEqual(["b=2", "c=3"]);
     await backend.close();
   });
 
-  test("a scan is in order of bytes, begins at its first key and ends before its last", async () => {
+  test("a scan is in order of bytes, from its first key to before its last", async () => {
     const backend = await open();
     const names = ["a", "a\x00", "a\x80", "b", "\x80", "\xfe"];
     await backend.writeBatch(names.map((name) => put(name, "x")), { sync: false });

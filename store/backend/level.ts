@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError, asError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ClassicLevel } from "classic-level";
 import {
   type Backend,
@@ -20,7 +20,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
   });
-  await db.open();
+  await db.open().catch((thrown: unknown) => refuse(folder, thrown));
   type Iterating = Parameters<typeof db.iterator>[0];
   async function* scan(range: ScanRange, options: Iterating = {}) {
     const iterator = db.iterator({ ...options, gte: range.from, lt: range.to });
@@ -58,6 +58,19 @@ export async function levelBackend(folder: string): Promise<Backend> {
     },
     close: () => db.close(),
   };
+}
+
+/** Says what to do about a folder that cannot be opened. */
+function refuse(folder: string, thrown: unknown): never {
+  const cause = asError(thrown).cause ?? thrown;
+  const locked = codeOf(cause) === "LEVEL_LOCKED";
+  const message = locked ? "another process uses it" : messageOf(cause);
+  throw new CodedError(locked ? "BACKEND_LOCKED" : "BACKEND_OPEN", `${folder}: ${message}`, {
+    cause: thrown,
+    remedy: locked
+      ? "stop the store that runs on this data directory, or use another --data-dir"
+      : "if its files are damaged, add this member anew with an empty data directory",
+  });
 }
 
 async function folderSize(folder: string): Promise<number> {

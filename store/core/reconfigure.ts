@@ -3,7 +3,7 @@ import { MembershipError, changeMembership, everyMember, voterSets } from "./mem
 import type { Refusal } from "./options.ts";
 import { broadcastAppend, sendAppend } from "./replication.ts";
 import { type RaftState, isVoter, newProgress } from "./state.ts";
-import { type MemberId, type Membership, type MembershipChange, NONE } from "./types.ts";
+import { type Membership, type MembershipChange, NONE } from "./types.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -81,9 +81,4 @@ export function leaveJointIfDue(raft: RaftState): void {
   const leave: MembershipChange = { steps: [], transition: "auto", context: EMPTY };
   raft.pendingChangeIndex = appendOwn(raft, EMPTY, leave);
   broadcastAppend(raft);
-}
-
-/** Whether this member is in the cluster at all. */
-export function isMember(raft: RaftState, member: MemberId): boolean {
-  return raft.progress.has(member);
 }

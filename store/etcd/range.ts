@@ -1,3 +1,4 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { RANGE_CHUNK_RECORDS } from "../limits.ts";
 import type { KeyPoint } from "../mvcc/key-history.ts";
@@ -12,6 +13,7 @@ import { type EtcdContext, readBarrier } from "./context.ts";
  */
 export async function range(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
   checkRange(request);
+  if (context.replica.stopped) throw etcdError("stopped");
   if (!request.serializable) await readBarrier(context);
   const { state } = context;
   const plan = planRange(state, request, state.revision);

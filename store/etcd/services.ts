@@ -83,7 +83,7 @@ async function* watchResponses(
   const reading = readRequests(session, requests).finally(close);
   try {
     for (;;) {
-      const response = await session.next();
+      const response = await session.next().catch(rethrow);
       if (!response) break;
       yield response;
     }

@@ -117,7 +117,7 @@ function check(state: State, model: Model, seed: number): void {
   }
 }
 
-test("S3, S4, S6: every revision reads as the model's, through compaction and restart", async () => {
+test("S3, S4, S6: each revision reads as the model's, compacted and restarted", async () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = seededRandom(seed);
     const model = new Model();

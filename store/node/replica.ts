@@ -56,6 +56,10 @@ export class Replica {
     return this.#options.raft;
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   get pendingProposals(): number {
     return this.#proposals.size;
   }

@@ -31,7 +31,9 @@ function append(wal: Wal, entries: Entry[], done: () => void = () => undefined):
   wal.append({ id: ++writes, entries, hardState: undefined, snapshot: undefined }, done);
 }
 
-const shape = (entries: Entry[]) => entries.map(({ index, term, data }) => [index, term, data.length]);
+function shape(entries: Entry[]): number[][] {
+  return entries.map(({ index, term, data }) => [index, term, data.length]);
+}
 
 test("what was appended is read again, hard state and membership changes included", () => {
   const disk = new MemoryDisk();

@@ -1,3 +1,4 @@
+import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Event, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { inRange } from "../key-range.ts";
 import type { Change } from "../recent.ts";
@@ -47,10 +48,10 @@ export class WatchHub {
     this.#byStream.set(stream, new Map());
   }
 
-  closeStream(stream: WatchStreamQueue): void {
+  closeStream(stream: WatchStreamQueue, reason?: EtcdError): void {
     for (const watcher of this.#byStream.get(stream)?.values() ?? []) this.#forget(watcher);
     this.#byStream.delete(stream);
-    stream.end();
+    stream.end(reason);
   }
 
   watchers(stream: WatchStreamQueue): ReadonlyMap<bigint, Watcher> {
@@ -189,9 +190,9 @@ export class WatchHub {
     }
   }
 
-  /** Ends every stream. */
-  close(): void {
-    for (const stream of [...this.#byStream.keys()]) this.closeStream(stream);
+  /** Ends every stream for a reason that its reader hears. */
+  close(reason: EtcdError): void {
+    for (const stream of [...this.#byStream.keys()]) this.closeStream(stream, reason);
   }
 }
 

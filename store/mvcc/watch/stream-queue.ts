@@ -1,5 +1,11 @@
+import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { STREAM_QUEUE_BYTES_MAX, STREAM_QUEUE_RESPONSES_MAX } from "../../limits.ts";
+
+interface Reader {
+  resolve: (response: WatchResponse | undefined) => void;
+  reject: (reason: EtcdError) => void;
+}
 
 /**
  * What one watch stream has to send and its reader has not taken. Events are refused when it is
@@ -11,8 +17,9 @@ export class WatchStreamQueue {
   #head = 0;
   #bytes = 0;
   #sizes: number[] = [];
-  #reader: ((response: WatchResponse | undefined) => void) | undefined;
+  #reader: Reader | undefined;
   #ended = false;
+  #reason: EtcdError | undefined;
   #waiters: (() => void)[] = [];
   /** Progress was asked for and not yet answered, as some watch is behind. */
   progressWanted = false;
@@ -33,7 +40,7 @@ export class WatchStreamQueue {
     const reader = this.#reader;
     if (reader) {
       this.#reader = undefined;
-      reader(response);
+      reader.resolve(response);
       return;
     }
     this.#responses.push(response);
@@ -41,7 +48,7 @@ export class WatchStreamQueue {
     this.#bytes += bytes;
   }
 
-  /** The next response; undefined once the stream has ended. */
+  /** The next response; undefined once the stream has ended. Rejects when it ended with a reason. */
   next(): Promise<WatchResponse | undefined> {
     const response = this.#responses[this.#head];
     if (response) {
@@ -51,8 +58,9 @@ export class WatchStreamQueue {
       if (this.#waiters.length > 0 && this.#halfEmpty) this.#wake();
       return Promise.resolve(response);
     }
+    if (this.#reason) return Promise.reject(this.#reason);
     if (this.#ended) return Promise.resolve(undefined);
-    return new Promise((resolve) => (this.#reader = resolve));
+    return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
   }
 
   /** Resolves when there is room for a good deal more, or the stream has ended. */
@@ -80,13 +88,16 @@ export class WatchStreamQueue {
   }
 
   /** Nothing more comes; what is queued is dropped. */
-  end(): void {
+  end(reason?: EtcdError): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#reason = reason;
     this.#responses = [];
     this.#sizes = [];
     this.#head = 0;
     this.#bytes = 0;
-    this.#reader?.(undefined);
+    if (reason) this.#reader?.reject(reason);
+    else this.#reader?.resolve(undefined);
     this.#reader = undefined;
     this.#wake();
   }

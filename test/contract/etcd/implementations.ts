@@ -12,6 +12,8 @@ import { startStore } from "@raft2kube/store/main.ts";
 /** A running store to hold to the contract. */
 export interface Running {
   client: EtcdClient;
+  /** Where other programs reach it; undefined when they cannot. */
+  endpoint: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export const embedded: Implementation = {
     const store = await startStore({ dataDir });
     return {
       client: store.client,
+      endpoint: undefined,
       async stop() {
         await store.close();
         rmSync(dataDir, { recursive: true });
@@ -52,9 +55,11 @@ export const served: Implementation = {
   async start() {
     const dataDir = temporaryFolder();
     const store = await startStore({ dataDir, listenClient: { host: "127.0.0.1", port: 0 } });
-    const client = connectEtcd({ endpoints: [`http://${store.address}`] });
+    const endpoint = `http://${store.address}`;
+    const client = connectEtcd({ endpoints: [endpoint] });
     return {
       client,
+      endpoint,
       async stop() {
         await client.close();
         await store.close();
@@ -89,6 +94,7 @@ export const upstream: Implementation = {
     await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 1_000 }), { clock });
     return {
       client,
+      endpoint,
       async stop() {
         await client.close();
         await ended(server);

@@ -5,6 +5,11 @@ import { Watching, describeEvent } from "./watch-fixture.ts";
 
 /** The Lease service. */
 export function leaseRules(running: () => Running): void {
+  grantRules(running);
+  expiryRules(running);
+}
+
+function grantRules(running: () => Running): void {
   const client = () => running().client;
   const use = () => shorthand(client());
 
@@ -50,6 +55,11 @@ export function leaseRules(running: () => Running): void {
     await expectError(client().leaseRevoke({ ID }), "leaseNotFound");
     await expectError(use().put(`${prefix}c`, "", ID), "leaseNotFound");
   });
+}
+
+function expiryRules(running: () => Running): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test("keep-alive renews, and says 0 of a lease that is gone", async () => {
     const { ID } = await client().leaseGrant({ TTL: 60 });

@@ -1,3 +1,4 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import {
   RangeRequest_SortOrder as Order,
   RangeRequest_SortTarget as Target,
@@ -6,23 +7,30 @@ import { expect, test } from "vitest";
 import { bytes, endOf, expectError, freshPrefix, keysOf, shorthand } from "./fixture.ts";
 import type { Implementation, Running } from "./implementations.ts";
 
+/** Five keys a..e, whose values, versions and revisions each sort differently. */
+async function five(client: EtcdClient) {
+  const prefix = freshPrefix();
+  const { put } = shorthand(client);
+  for (const [key, value] of [["c", "1"], ["a", "5"], ["e", "3"], ["b", "2"], ["d", "4"]]) {
+    await put(prefix + key, value);
+  }
+  for (let i = 0; i < 3; i++) await put(`${prefix}b`, "2");
+  await put(`${prefix}c`, "1");
+  const names = (keys: string[]) => keys.map((key) => key.slice(prefix.length)).join("");
+  return { prefix, names };
+}
+
 /** KV.Range. */
 export function rangeRules(running: () => Running, implementation: Implementation): void {
+  basicRules(running);
+  sortRules(running, implementation);
+  revisionRules(running);
+  keyRules(running);
+}
+
+function basicRules(running: () => Running): void {
   const client = () => running().client;
   const use = () => shorthand(client());
-
-  /** Five keys a..e, whose values, versions and revisions each sort differently. */
-  async function five() {
-    const prefix = freshPrefix();
-    const { put } = use();
-    for (const [key, value] of [["c", "1"], ["a", "5"], ["e", "3"], ["b", "2"], ["d", "4"]]) {
-      await put(prefix + key, value);
-    }
-    for (let i = 0; i < 3; i++) await put(`${prefix}b`, "2");
-    await put(`${prefix}c`, "1");
-    const names = (keys: string[]) => keys.map((key) => key.slice(prefix.length)).join("");
-    return { prefix, names };
-  }
 
   test("a key that is not there gives nothing, with the current revision", async () => {
     const response = await client().range({ key: bytes("none") });
@@ -38,7 +46,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("a prefix is listed in order of keys, with all fields", async () => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     const response = await use().list(prefix);
     expect(names(keysOf(response))).toBe("abcde");
     expect(response).toMatchObject({ count: 5, more: false });
@@ -48,7 +56,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("a limit cuts, says that there is more, and counts everything", async () => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     const response = await use().list(prefix, { limit: 2 });
     expect(names(keysOf(response))).toBe("ab");
     expect(response).toMatchObject({ count: 5, more: true });
@@ -56,13 +64,18 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("count_only and keys_only leave out what they say", async () => {
-    const { prefix } = await five();
+    const { prefix } = await five(client());
     const counted = await use().list(prefix, { countOnly: true, limit: 2 });
     expect(counted).toMatchObject({ kvs: [], count: 5, more: false });
     const keys = await use().list(prefix, { keysOnly: true });
     expect(keys.kvs.map(({ value }) => value.length)).toEqual([0, 0, 0, 0, 0]);
     expect(keys.kvs[1]!.version).toBe(4);
   });
+}
+
+function sortRules(running: () => Running, implementation: Implementation): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test.each([
     ["key", Target.KEY, Order.DESCEND, "edcba"],
@@ -71,7 +84,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
     ["create revision", Target.CREATE, Order.ASCEND, "caebd"],
     ["mod revision", Target.MOD, Order.DESCEND, "cbdea"],
   ])("sorts by %s", async (_name, sortTarget, sortOrder, expected) => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     expect(names(keysOf(await use().list(prefix, { sortTarget, sortOrder })))).toBe(expected);
     const limited = await use().list(prefix, { sortTarget, sortOrder, limit: 3 });
     expect(names(keysOf(limited))).toBe(expected.slice(0, 3));
@@ -79,7 +92,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("a target without an order sorts what the limit lets through and one more", async () => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     const unordered = { sortTarget: Target.CREATE, sortOrder: Order.NONE };
     expect(names(keysOf(await use().list(prefix, unordered)))).toBe("caebd");
     const limited = await use().list(prefix, { ...unordered, limit: 3 });
@@ -88,7 +101,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("sorts by version, the greatest first", async () => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     const sorted = await use().list(prefix, {
       sortTarget: Target.VERSION, sortOrder: Order.DESCEND, limit: 2,
     });
@@ -101,7 +114,7 @@ export function rangeRules(running: () => Running, implementation: Implementatio
   });
 
   test("filters by mod and create revision, and still counts everything", async () => {
-    const { prefix, names } = await five();
+    const { prefix, names } = await five(client());
     const all = await use().list(prefix);
     const [, b, , d] = all.kvs;
     const mod = await use().list(prefix, { minModRevision: b!.modRevision });
@@ -114,6 +127,11 @@ export function rangeRules(running: () => Running, implementation: Implementatio
     });
     expect(names(keysOf(created))).toBe("bd");
   });
+}
+
+function revisionRules(running: () => Running): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test("a revision in the past shows what was then", async () => {
     const prefix = freshPrefix();
@@ -133,6 +151,11 @@ export function rangeRules(running: () => Running, implementation: Implementatio
     const revision = (await use().revision()) + 1_000;
     await expectError(client().range({ key: bytes("a"), revision }), "futureRevision");
   });
+}
+
+function keyRules(running: () => Running): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test("the end \\0 means everything from the key on", async () => {
     const prefix = `\xff${freshPrefix()}`;

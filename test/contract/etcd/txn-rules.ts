@@ -20,6 +20,12 @@ const remove = (key: string): Operation => ({ requestDeleteRange: { key: bytes(k
 
 /** KV.Txn. */
 export function txnRules(running: () => Running): void {
+  changeRules(running);
+  compareRules(running);
+  refusalRules(running);
+}
+
+function changeRules(running: () => Running): void {
   const client = () => running().client;
   const use = () => shorthand(client());
 
@@ -61,6 +67,11 @@ export function txnRules(running: () => Running): void {
     expect(response.header!.revision).toBe(before);
     expect(response.responses[0]!.responseDeleteRange!.header!.revision).toBe(before);
   });
+}
+
+function compareRules(running: () => Running): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test.each<[string, Condition, boolean]>([
     ["version = 2", { target: Target.VERSION, result: Result.EQUAL, version: 2 }, true],
@@ -114,6 +125,11 @@ export function txnRules(running: () => Running): void {
     expect(response.responses[1]!.responseTxn!.succeeded).toBe(true);
     expect(keysOf(await use().list(prefix))).toEqual([`${prefix}in`, key]);
   });
+}
+
+function refusalRules(running: () => Running): void {
+  const client = () => running().client;
+  const use = () => shorthand(client());
 
   test("a key written twice is refused", async () => {
     const prefix = freshPrefix();

@@ -6,19 +6,31 @@ import { Watching, describeEvent } from "./watch-fixture.ts";
 
 /** Watch.Watch (S5). */
 export function watchRules(running: () => Running, implementation: Implementation): void {
+  eventRules(running);
+  historyRules(running);
+  streamRules(running);
+  loadRules(running, implementation);
+}
+
+const range = (prefix: string) => ({ key: bytes(prefix), rangeEnd: endOf(prefix) });
+
+/** Opens streams, and closes them after each test. */
+function watches(running: () => Running) {
   const client = () => running().client;
-  const use = () => shorthand(client());
   const open: Watching[] = [];
+  afterEach(async () => {
+    for (const stream of open.splice(0)) await stream.close();
+  });
   const watching = () => {
     const stream = new Watching(client());
     open.push(stream);
     return stream;
   };
-  const range = (prefix: string) => ({ key: bytes(prefix), rangeEnd: endOf(prefix) });
+  return { client, use: () => shorthand(client()), watching };
+}
 
-  afterEach(async () => {
-    for (const stream of open.splice(0)) await stream.close();
-  });
+function eventRules(running: () => Running): void {
+  const { client, use, watching } = watches(running);
 
   test("events come in order, each revision once, with the revision in the header", async () => {
     const prefix = freshPrefix();
@@ -48,6 +60,10 @@ export function watchRules(running: () => Running, implementation: Implementatio
     const response = await stream.next();
     expect(response.events.map(describeEvent)).toEqual(["PUT a=v", "PUT b=v", "PUT c=v"]);
   });
+}
+
+function historyRules(running: () => Running): void {
+  const { client, use, watching } = watches(running);
 
   test("a watch from the past gets what happened since, then what happens", async () => {
     const prefix = freshPrefix();
@@ -107,6 +123,10 @@ export function watchRules(running: () => Running, implementation: Implementatio
     await again.create({ ...range(prefix), startRevision: first + 2 });
     expect((await again.events(1)).map(describeEvent)).toEqual(["PUT k=3"]);
   });
+}
+
+function streamRules(running: () => Running): void {
+  const { use, watching } = watches(running);
 
   test("a watch that is cancelled says so and gets nothing more", async () => {
     const prefix = freshPrefix();
@@ -134,6 +154,10 @@ export function watchRules(running: () => Running, implementation: Implementatio
     stream.stream.create({ key: bytes("b"), rangeEnd: bytes("a") });
     expect(await stream.next()).toMatchObject({ watchId: -1n, created: true, canceled: true });
   });
+}
+
+function loadRules(running: () => Running, implementation: Implementation): void {
+  const { use, watching } = watches(running);
 
   const testSafe = test.runIf(implementation.progressIsSafe);
   testSafe("progress comes after all events before it", async () => {
