@@ -79,8 +79,10 @@ async function* watchResponses(
   const session = new WatchSession(context);
   const close = () => session.close();
   call.signal.addEventListener("abort", close, { once: true });
-  // The client ends the stream by ending its requests, or by going away.
-  const reading = readRequests(session, requests).finally(close);
+  // The client ends the stream by ending its requests, or by going away: an error here is that.
+  void readRequests(session, requests).then(close, close);
+  // When the watches fail first, their error is what the client hears; the reading ends with it.
+  reading.catch(() => undefined);
   try {
     for (;;) {
       const response = await session.next().catch(rethrow);
@@ -90,7 +92,6 @@ async function* watchResponses(
   } finally {
     close();
   }
-  await reading;
 }
 
 async function readRequests(session: WatchSession, requests: AsyncIterable<WatchRequest>) {
