@@ -34,7 +34,10 @@ interface Flags {
   imageGcLowThreshold: string;
 }
 
-/** `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods only. */
+/**
+ * `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods
+ * only.
+ */
 export function command(): Command {
   return new Command("kubelet")
     .description("Run the node agent (kubelet).")
