@@ -30,7 +30,9 @@ export interface ApiSideOptions {
   node(): { name: string; uid: string } | undefined;
 }
 
-/** Everything a kubelet does with its API server about pods: reads them, shows them, tells events. */
+/**
+ * Everything a kubelet does with its API server about pods: reads them, shows them, tells events.
+ */
 export class ApiSide {
   readonly objects: PodObjects;
   readonly events: PodEventSink;

@@ -9,8 +9,9 @@ export type { Kubelet } from "./kubelet.ts";
 export type { KubeletOptions } from "./options.ts";
 
 /**
- * Starts the node agent: registers the node, runs the pods that the API and the static pod directory
- * give it over CRI, and shows how they are. Rejects when the runtime does not answer in a minute.
+ * Starts the node agent: registers the node, runs the pods that the API and the static pod
+ * directory give it over CRI, and shows how they are. Rejects when the runtime does not answer in a
+ * minute.
  */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const clock = options.clock ?? systemClock();

@@ -16,8 +16,8 @@ export interface PodEventsOptions {
 }
 
 /**
- * Tells which pods changed. The runtime's event stream tells at once; a list of all containers every
- * few minutes (every second while there is no stream) catches what was missed.
+ * Tells which pods changed. The runtime's event stream tells at once; a list of all containers
+ * every few minutes (every second while there is no stream) catches what was missed.
  */
 export class PodEvents {
   readonly #options: PodEventsOptions;

@@ -19,7 +19,11 @@ describe("shortages", () => {
     ["plenty", {}, []],
     ["memory", { memoryAvailable_bytes: 99 * 2 ** 20 }, ["memory"]],
     ["disk", { nodefs: { ...PLENTY.nodefs, available_bytes: 9 } }, ["ephemeral-storage"]],
-    ["image disk", { imagefs: { available_bytes: 14, capacity_bytes: 100 } }, ["ephemeral-storage"]],
+    [
+      "image disk",
+      { imagefs: { available_bytes: 14, capacity_bytes: 100 } },
+      ["ephemeral-storage"],
+    ],
     ["inodes", { nodefs: { ...PLENTY.nodefs, inodesFree: 4 } }, ["inodes"]],
     ["no inode count", { nodefs: { ...PLENTY.nodefs, inodesFree: 0, inodes: 0 } }, []],
   ])("%s", (_, change, resources) => {

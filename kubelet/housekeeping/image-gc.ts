@@ -57,7 +57,9 @@ export class ImageGc {
     this.#options = options;
   }
 
-  /** One round: notes which images are in use and, above the high mark, frees down to the low one. */
+  /**
+   * One round: notes which images are in use and, above the high mark, frees down to the low one.
+   */
   async run(): Promise<void> {
     const { highPercent, lowPercent, runtime } = this.#options;
     const { images, inUse } = await this.#look();

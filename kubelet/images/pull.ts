@@ -37,7 +37,9 @@ export interface ImagePullerOptions {
   pullSecrets(pod: Pod): Promise<Secret[]>;
 }
 
-/** Makes sure that images are there, by each container's imagePullPolicy, with back-off per image. */
+/**
+ * Makes sure that images are there, by each container's imagePullPolicy, with back-off per image.
+ */
 export class ImagePuller {
   readonly #options: ImagePullerOptions;
   readonly #backOffs: BackOffs;

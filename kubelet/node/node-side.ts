@@ -169,5 +169,5 @@ export class NodeSide {
 }
 
 function readiness(status: NodeStatus): boolean {
-  return (status.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+  return (status.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True");
 }

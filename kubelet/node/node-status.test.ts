@@ -6,7 +6,12 @@ const FACTS: NodeStatusFacts = {
   port: 10250,
   resources: { capacity: { cpu: "2" }, allocatable: { cpu: "2" } },
   identity: {
-    machineID: "", systemUUID: "", bootID: "", kernelVersion: "", osImage: "", architecture: "amd64",
+    machineID: "",
+    systemUUID: "",
+    bootID: "",
+    kernelVersion: "",
+    osImage: "",
+    architecture: "amd64",
   },
   runtimeVersion: "r2k://0.1",
   kubeletVersion: "v1.36.0",

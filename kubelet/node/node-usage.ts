@@ -17,7 +17,8 @@ const TICK_NS = 10_000_000;
 export async function nodeUsage(rootDir: string): Promise<NodeUsage> {
   const [line = ""] = (await readFile("/proc/stat", "utf8")).split("\n");
   // user nice system idle iowait irq softirq steal: all but idle and iowait is work.
-  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).map(Number);
+  const ticks = line.split(/\s+/).map(Number);
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = ticks;
   const available = await memoryAvailable_bytes();
   return {
     cpu_ns: (user + nice + system + irq + softirq) * TICK_NS,

@@ -23,8 +23,8 @@ export function nodeLabels({ hostname, labels }: NodeDescription): Record<string
 }
 
 /**
- * Creates the Node, or takes over the one that is there: its labels are brought up to date, all else
- * (taints, cordon, pod range) is kept as it was.
+ * Creates the Node, or takes over the one that is there: its labels are brought up to date, all
+ * else (taints, cordon, pod range) is kept as it was.
  */
 export async function registerNode(
   nodes: ResourceClient<Node>,

@@ -9,8 +9,8 @@ export class StaticPodError extends CodedError {
 }
 
 /**
- * A static pod from a file's parsed content: its name gets the node's as suffix, its UID is a hash of
- * file, content and node, so a changed file is another pod. Throws StaticPodError.
+ * A static pod from a file's parsed content: its name gets the node's as suffix, its UID is a hash
+ * of file, content and node, so a changed file is another pod. Throws StaticPodError.
  */
 export function staticPod(
   parsed: unknown,

@@ -1,7 +1,9 @@
 import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
 import type { IntOrString } from "@raft2kube/api/scalars.ts";
 
-/** A probe or hook that cannot be carried out as written: a port name that no container declares. */
+/**
+ * A probe or hook that cannot be carried out as written: a port name that no container declares.
+ */
 export class HandlerError extends Error {
   override readonly name = "HandlerError";
 }

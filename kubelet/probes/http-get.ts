@@ -55,7 +55,8 @@ export function httpGet(
 }
 
 function headerMap(headers: [string, string][], userAgent: string): Record<string, string> {
-  const map: Record<string, string> = { "user-agent": userAgent, accept: "*/*", connection: "close" };
+  const own = { "user-agent": userAgent, accept: "*/*", connection: "close" };
+  const map: Record<string, string> = own;
   for (const [name, value] of headers) map[name.toLowerCase()] = value;
   return map;
 }

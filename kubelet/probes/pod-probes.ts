@@ -31,7 +31,10 @@ export interface PodProbesOptions {
   wasReady(observed: ObservedContainer): boolean;
 }
 
-/** The probes of one pod: one series per running container and kind, begun anew with a new container. */
+/**
+ * The probes of one pod: one series per running container and kind, begun anew with a new
+ * container.
+ */
 export class PodProbes {
   readonly #options: PodProbesOptions;
   /** By container id and kind. */

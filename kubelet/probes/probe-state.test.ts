@@ -19,7 +19,7 @@ describe("probe thresholds", () => {
     ["three failures fail, fewer do not", "sfffs", {}, "+++-+"],
     ["a success between starts the count again", "sffsff", {}, "++++++"],
     ["before the first threshold nothing is known", "ff", {}, "??"],
-    ["a success threshold is counted too", "ssfss", { successThreshold: 2, failureThreshold: 1 }, "?+--+"],
+    ["successes are counted too", "ssfss", { successThreshold: 2, failureThreshold: 1 }, "?+--+"],
     ["errors do not count", "sfefef", {}, "+++++-"],
   ])("%s", (_, outcomes, probe, expected) => expect(run(outcomes, probe)).toBe(expected));
 });

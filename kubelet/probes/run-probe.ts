@@ -121,7 +121,8 @@ async function grpcProbe(
   const channel = connectGrpc(`http://${host}:${port}`);
   try {
     const { status } = await client(channel, Health).check({ service }, { timeout_ms });
-    if (status === HealthCheckResponse_ServingStatus.SERVING) return { result: "success", output: "" };
+    const { SERVING } = HealthCheckResponse_ServingStatus;
+    if (status === SERVING) return { result: "success", output: "" };
     return { result: "failure", output: `service unhealthy (responded with ${status})` };
   } catch (thrown) {
     const { status, message } = asRpcError(thrown);

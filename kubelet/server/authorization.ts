@@ -14,7 +14,8 @@ export interface NodeAccess {
 
 /**
  * What a request needs to be allowed, as rights on `nodes/<subresource>` (upstream's fine-grained
- * kubelet authorization). Running something in a pod is never a mere `get`, however it is asked for.
+ * kubelet authorization). Running something in a pod is never a mere `get`, however it is asked
+ * for.
  */
 export function accessOf(method: string, path: string): NodeAccess {
   const [first = ""] = path.split("/").filter(Boolean);

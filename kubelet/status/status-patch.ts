@@ -20,8 +20,8 @@ const OWNED = [
 const REPLACED = ["podIPs", "hostIPs"] as const;
 
 /**
- * A strategic merge patch of a pod's status. Conditions are joined by type, so those of others stay;
- * the UID makes the API refuse it for another pod of the same name.
+ * A strategic merge patch of a pod's status. Conditions are joined by type, so those of others
+ * stay; the UID makes the API refuse it for another pod of the same name.
  */
 export function statusPatch(uid: string, status: PodStatus): object {
   const fields: Record<string, unknown> = { conditions: status.conditions ?? [] };

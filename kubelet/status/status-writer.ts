@@ -25,7 +25,10 @@ interface Entry {
 export interface StatusWriterOptions {
   pods: ResourceClient<Pod>;
   clock: Clock;
-  /** The API object that shows a pod: itself, or a static pod's mirror; undefined when there is none. */
+  /**
+   * The API object that shows a pod: itself, or a static pod's mirror; undefined when there is
+   * none.
+   */
   objectOf(pod: Pod): Pod | undefined;
 }
 

@@ -23,7 +23,8 @@ function podOf({ policy = "Always", init = [], sidecars = [], regular = ["a"] }:
 }
 
 let order = 0;
-function ran(name: string, state: ObservedContainer["state"], more: Partial<ObservedContainer> = {}) {
+type State = ObservedContainer["state"];
+function ran(name: string, state: State, more: Partial<ObservedContainer> = {}) {
   return {
     id: `${name}-${order++}`, name, sandboxId: "s0", attempt: 0, state,
     createdAt_ms: 1, startedAt_ms: 2, finishedAt_ms: state === "exited" ? 3 : 0,
@@ -139,7 +140,7 @@ describe("init containers", () => {
   });
 
   test("in a new sandbox they run again", () => {
-    const old = [ran("a", "exited", { sandboxId: "old" }), ran("i", "exited", { sandboxId: "old" })];
+    const old = ["a", "i"].map((name) => ran(name, "exited", { sandboxId: "old" }));
     expect(plan(pod, observedOf(old)).start).toEqual(["i#1"]);
   });
 });

@@ -28,7 +28,8 @@ export async function stopContainer(
   { grace_s, signal }: StopOptions,
 ): Promise<void> {
   const { clock, runtime, events } = deps;
-  const container = containersOf(pod).find((one) => one.container.name === observed.name)?.container;
+  const listed = containersOf(pod).find((one) => one.container.name === observed.name);
+  const container = listed?.container;
   events.record(pod, "Normal", "Killing", message, observed.name);
   const begun_ms = clock.monotonic();
   if (container && observed.state === "running" && grace_s > 0) {
@@ -47,7 +48,9 @@ export async function stopContainer(
   }
 }
 
-/** Stops everything of a pod: regular containers together, sidecars after them, then the sandbox. */
+/**
+ * Stops everything of a pod: regular containers together, sidecars after them, then the sandbox.
+ */
 export async function stopPod(
   deps: PodDeps,
   pod: Pod,

@@ -22,8 +22,8 @@ import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
 
 /**
- * syncing: the pod runs or is brought to. terminating: it is being stopped. terminated: nothing runs,
- * its resources are being given back, and the API may show its end. gone: nothing is left.
+ * syncing: the pod runs or is brought to. terminating: it is being stopped. terminated: nothing
+ * runs, its resources are being given back, and the API may show its end. gone: nothing is left.
  */
 export type WorkerState = "syncing" | "terminating" | "terminated" | "gone";
 
@@ -40,9 +40,9 @@ export interface WorkerHooks {
 const log = logger("kubelet-pod");
 
 /**
- * One pod's life on the node, step by step. A step observes the runtime, publishes the status, plans,
- * and applies; anything that happens only triggers another step, so nothing is ever done twice at
- * once for a pod, and a step that failed is simply done again later.
+ * One pod's life on the node, step by step. A step observes the runtime, publishes the status,
+ * plans, and applies; anything that happens only triggers another step, so nothing is ever done
+ * twice at once for a pod, and a step that failed is simply done again later.
  */
 export class PodWorker {
   readonly uid: string;

@@ -30,10 +30,10 @@ const DATA_DIR = "..data";
 const NEW_DATA_DIR = "..data_tmp";
 
 /**
- * Replaces the files of a volume at once, as its readers see it: all new files are written to a fresh
- * directory, then the link `..data` is renamed to point there. Names at the top are links through
- * `..data`. Returns whether anything changed; a payload already in place is not written again.
- * `own` is applied to the fresh directory before it is shown. Source: the API's promise that
+ * Replaces the files of a volume at once, as its readers see it: all new files are written to a
+ * fresh directory, then the link `..data` is renamed to point there. Names at the top are links
+ * through `..data`. Returns whether anything changed; a payload already in place is not written
+ * again. `own` is applied to the fresh directory before it is shown. Source: the API's promise that
  * ConfigMap, Secret and projected volumes are updated atomically.
  */
 export async function writeAtomically(

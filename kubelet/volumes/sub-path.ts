@@ -9,11 +9,11 @@ import { VolumeError } from "./volume-error.ts";
 const O_PATH = 0o10000000;
 
 /**
- * Bind-mounts `subPath` of a volume at `target`, so that the container gets exactly the file that was
- * checked here. A container of the pod may swap a directory for a link between the check and the
- * use; therefore the path is walked one component at a time without following links, each from
- * the directory opened before, and the open descriptor is what gets mounted
- * (CVE-2017-1002101, CVE-2021-25741). A subPath that is missing is made as a directory.
+ * Bind-mounts `subPath` of a volume at `target`, so that the container gets exactly the file that
+ * was checked here. A container of the pod may swap a directory for a link between the check and
+ * the use; therefore the path is walked one component at a time without following links, each from
+ * the directory opened before, and the open descriptor is what gets mounted (CVE-2017-1002101,
+ * CVE-2021-25741). A subPath that is missing is made as a directory.
  */
 export async function mountSubPath(
   volumePath: string,
@@ -21,7 +21,7 @@ export async function mountSubPath(
   target: string,
 ): Promise<void> {
   if (subPath.startsWith("/") || subPath.split("/").includes("..")) {
-    throw new VolumeError("InvalidPath", `subPath ${subPath} leads out of the volume`);
+    throw leadsOut(subPath);
   }
   if (isMountPoint(target)) return;
   const root = await realpath(volumePath);
@@ -37,6 +37,10 @@ export async function mountSubPath(
   }
 }
 
+function leadsOut(subPath: string): VolumeError {
+  return new VolumeError("InvalidPath", `subPath ${subPath} leads out of the volume`);
+}
+
 /** Links inside the volume may be used (ConfigMaps are made of them), but not lead out of it. */
 async function resolveInside(root: string, subPath: string): Promise<string> {
   const parts = subPath.split("/").filter(Boolean);
@@ -44,7 +48,7 @@ async function resolveInside(root: string, subPath: string): Promise<string> {
     try {
       const found = await realpath(join(root, ...parts.slice(0, length)));
       const outside = found !== root && !found.startsWith(root + sep);
-      if (outside) throw new VolumeError("InvalidPath", `subPath ${subPath} leads out of the volume`);
+      if (outside) throw leadsOut(subPath);
       return join(found, ...parts.slice(length));
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown;

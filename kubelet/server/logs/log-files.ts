@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 /**
- * The files of one container's log, oldest first: those that rotation set aside (`0.log.<time>`) and
- * the one being written (`0.log`).
+ * The files of one container's log, oldest first: those that rotation set aside (`0.log.<time>`)
+ * and the one being written (`0.log`).
  */
 export async function logFiles(path: string): Promise<string[]> {
   const prefix = `${basename(path)}.`;
