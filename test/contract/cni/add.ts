@@ -96,4 +96,21 @@ export function addLimitsContract(bench: () => Bench): void {
     await bench().serve(bench().world.host, 8080);
     expect(await ask(netns, ADDRESSES.host, 8080)).toBe("10.88.0.77");
   });
+
+  test("an address of each family, when there is a range of each", async () => {
+    const list = bench().conflist({
+      bridge: { bridge: "cni6" },
+      ipam: {
+        ranges: [[{ subnet: SUBNET }], [{ subnet: "fd00:88::/64" }]],
+        routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
+      },
+    });
+    const [one, two] = [await bench().attach(list), await bench().attach(list)];
+    const [, sixth] = two.result.ips ?? [];
+    expect(sixth).toMatchObject({ gateway: "fd00:88::1", interface: 2 });
+    await bench().serve(two.netns, 80);
+    const other = one.result.ips?.[1]?.address.split("/")[0];
+    expect(await ask(one.netns, sixth?.address.split("/")[0] ?? "", 80)).toBe(other);
+    await bench().cni.checkNetworkList(list, one.attachment);
+  });
 }
