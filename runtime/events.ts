@@ -8,7 +8,9 @@ export interface RuntimeEvent {
   sandboxId: string;
 }
 
-/** Passes events to whoever reads them; a reader that falls behind loses the oldest, not the rest. */
+/**
+ * Passes events to whoever reads them; a reader that falls behind loses the oldest, not the rest.
+ */
 export class EventHub {
   readonly #readers = new Set<Reader>();
 

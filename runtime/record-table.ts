@@ -21,7 +21,10 @@ export class RecordTable<T extends { id: string }> {
     this.#fileOf = fileOf;
   }
 
-  /** Reads all records below a directory. A folder without a record is a creation cut short: removed. */
+  /**
+   * Reads all records below a directory. A folder without a record is a creation cut short:
+   * removed.
+   */
   async load(directory: string): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o711 });
     for (const id of await readdir(directory)) {

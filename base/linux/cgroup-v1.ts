@@ -1,6 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { killBelow, pidsBelow, readControl, readKeyed, readNumber, removeBelow } from "./cgroup-files.ts";
+import {
+  killBelow,
+  pidsBelow,
+  readControl,
+  readKeyed,
+  readNumber,
+  removeBelow,
+} from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 
@@ -57,8 +64,8 @@ function writeLimits(at: (controller: string) => string, limits: CgroupLimits): 
 }
 
 /**
- * cgroup v1: `mounts` maps each controller (and `name=systemd`) to where it is mounted. `unified` is
- * a v2 hierarchy beside them: OCI runtimes make groups in it too, so groups are removed there.
+ * cgroup v1: `mounts` maps each controller (and `name=systemd`) to where it is mounted. `unified`
+ * is a v2 hierarchy beside them: OCI runtimes make groups in it too, so groups are removed there.
  */
 export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string): Cgroups {
   const controllers = USED.filter((controller) => mounts.has(controller));

@@ -1,6 +1,13 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { killBelow, pidsBelow, readControl, readKeyed, readNumber, removeBelow } from "./cgroup-files.ts";
+import {
+  killBelow,
+  pidsBelow,
+  readControl,
+  readKeyed,
+  readNumber,
+  removeBelow,
+} from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 
@@ -8,8 +15,8 @@ const WANTED = ["cpu", "cpuset", "memory", "pids", "io"];
 const DEFAULT_PERIOD_US = 100_000;
 
 /**
- * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the linear map that the OCI runtimes use, so
- * that a group made by us and one made by crun weigh the same.
+ * cpu.weight (1 to 10000) for v1's shares (2 to 262144): the linear map that the OCI runtimes use,
+ * so that a group made by us and one made by crun weigh the same.
  */
 export function weightOfShares(shares: number): number {
   const clamped = Math.min(Math.max(shares, 2), 262_144);

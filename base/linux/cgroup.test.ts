@@ -17,7 +17,8 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
     cgroups.create(group);
     try {
       cgroups.setLimits(group, {
-        cpuShares: 512, cpuQuota_us: 50_000, cpuPeriod_us: 100_000, memory_bytes: 64 << 20, pids: 20,
+        cpuShares: 512, cpuQuota_us: 50_000, cpuPeriod_us: 100_000,
+        memory_bytes: 64 << 20, pids: 20,
       });
       expect(cgroups.usage(group)?.memory.limit_bytes).toBe(64 << 20);
       expect(cgroups.oomKills(group)).toBe(0);

@@ -34,8 +34,8 @@ export interface CgroupUsage {
 }
 
 /**
- * The machine's cgroups, v1 or v2. A path is absolute within the hierarchy (`/r2k/default/pod1`) and
- * the same in all v1 hierarchies.
+ * The machine's cgroups, v1 or v2. A path is absolute within the hierarchy (`/r2k/default/pod1`)
+ * and the same in all v1 hierarchies.
  */
 export interface Cgroups {
   readonly version: 1 | 2;

@@ -23,8 +23,9 @@ const UMOUNT_NOFOLLOW = 8;
 export const MOUNT_OPTIONS_BYTES = 4095;
 
 /**
- * mount(2). `data` is the file system's option string. Throws SystemCallError with the errno's name.
- * The kernel cuts options at a page without a word, so longer ones are refused here with E2BIG.
+ * mount(2). `data` is the file system's option string. Throws SystemCallError with the errno's
+ * name. The kernel cuts options at a page without a word, so longer ones are refused here with
+ * E2BIG.
  */
 export function mount(what: {
   source: string;
@@ -44,11 +45,6 @@ export function mount(what: {
 /** Bind-mounts a file or directory on one that exists. */
 export function bindMount(source: string, target: string, flags = 0): void {
   mount({ source, target, flags: MountFlag.bind | flags });
-}
-
-/** Changes how mounts below `target` propagate: a `MountFlag` of that group, perhaps recursive. */
-export function setPropagation(target: string, flags: number): void {
-  check("mount", libc.mount("none", target, null, flags, null), `propagation of ${target}`);
 }
 
 /**

@@ -50,7 +50,10 @@ export function readMountInfo(pid: number | "self" = "self"): MountInfo[] {
 }
 
 /** The topmost mount that `path` lies on. `path` is absolute and has no links in it. */
-export function mountOf(path: string, mounts: MountInfo[] = readMountInfo()): MountInfo | undefined {
+export function mountOf(
+  path: string,
+  mounts: MountInfo[] = readMountInfo(),
+): MountInfo | undefined {
   let best: MountInfo | undefined;
   for (const mount of mounts) {
     const { mountPoint } = mount;
@@ -61,7 +64,9 @@ export function mountOf(path: string, mounts: MountInfo[] = readMountInfo()): Mo
   return best;
 }
 
-/** Mount points at or below a directory, the deepest and latest first: the order to unmount them. */
+/**
+ * Mount points at or below a directory, the deepest and latest first: the order to unmount them.
+ */
 export function mountPointsBelow(
   directory: string,
   mounts: MountInfo[] = readMountInfo(),

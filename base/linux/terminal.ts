@@ -14,7 +14,9 @@ const FIRST_FREE_FD = 3;
 const TIOCSWINSZ = 0x5414;
 const TIOCGPTN = 0x80045430;
 
-/** The master of a pseudo-terminal, as a stream. It ends with EIO when nobody has the other side. */
+/**
+ * The master of a pseudo-terminal, as a stream. It ends with EIO when nobody has the other side.
+ */
 export interface Terminal {
   readonly socket: Socket;
   resize(size: { width: number; height: number }): void;

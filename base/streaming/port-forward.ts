@@ -22,8 +22,9 @@ export interface PortForwardOptions {
 const SPDY_PROTOCOL = "portforward.k8s.io";
 
 /**
- * Takes over an upgrade request for port-forward and serves it until the client goes: SPDY/3.1, SPDY
- * inside WebSocket (`SPDY/3.1+portforward.k8s.io`), or WebSocket channels (`v4.channel.k8s.io`).
+ * Takes over an upgrade request for port-forward and serves it until the client goes: SPDY/3.1,
+ * SPDY inside WebSocket (`SPDY/3.1+portforward.k8s.io`), or WebSocket channels
+ * (`v4.channel.k8s.io`).
  */
 export async function acceptPortForward(
   request: IncomingMessage,

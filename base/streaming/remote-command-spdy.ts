@@ -111,6 +111,11 @@ export async function acceptSpdyCommand(
       if (text !== "" && !status?.destroyed) status?.write(text);
       await flush([status], options.clock);
       connection.end();
+      const patience = new AbortController();
+      const timeout = delay(options.clock, FLUSH_TIMEOUT_MS, patience.signal);
+      await Promise.race([connection.closed, timeout]);
+      patience.abort();
+      connection.destroy();
     },
   };
 }

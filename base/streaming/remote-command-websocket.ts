@@ -15,7 +15,9 @@ import { upgradeToWebSocket } from "./websocket.ts";
 const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
-/** `acceptRemoteCommand` over WebSocket: a channel each for input, output, errors, status, sizes. */
+/**
+ * `acceptRemoteCommand` over WebSocket: a channel each for input, output, errors, status, sizes.
+ */
 export async function acceptWebSocketCommand(
   request: IncomingMessage,
   socket: Duplex,

@@ -26,7 +26,9 @@ export interface RemoteCommand {
   readonly stderr: Writable | undefined;
   /** Aborts when the client has gone. */
   readonly gone: AbortSignal;
-  /** Calls `listener` with each size of the client's terminal from now on, and the last one known. */
+  /**
+   * Calls `listener` with each size of the client's terminal from now on, and the last one known.
+   */
   onResize(listener: (size: TerminalSize) => void): void;
   /** Tells how the command ended, sends what is left, and closes. */
   finish(outcome: Outcome): Promise<void>;

@@ -45,7 +45,8 @@ export function upgradeToSpdy(
   }
   const version = chosen === "" ? "" : `X-Stream-Protocol-Version: ${chosen}\r\n`;
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${version}\r\n`,
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n" +
+      `${version}\r\n`,
   );
   if (head.length > 0) socket.unshift(head);
   return chosen;

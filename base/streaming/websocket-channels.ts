@@ -6,8 +6,8 @@ import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "./limits.ts";
 const CLOSE_CHANNEL = 255;
 
 /**
- * Kubernetes' channels over WebSocket: the first byte of a message names its channel, by number in a
- * binary message, by digit in base64 ones. Reading waits for the slowest channel's reader.
+ * Kubernetes' channels over WebSocket: the first byte of a message names its channel, by number in
+ * a binary message, by digit in base64 ones. Reading waits for the slowest channel's reader.
  */
 export class WebSocketChannels {
   readonly #socket: WebSocket;

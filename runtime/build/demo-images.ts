@@ -6,7 +6,9 @@ import { webRecipe } from "./web.ts";
 /** The label that says what an image was built from. */
 const SOURCE_LABEL = "r2k.source";
 
-/** Builds a recipe's image unless the store has it from the same content; true when it was built. */
+/**
+ * Builds a recipe's image unless the store has it from the same content; true when it was built.
+ */
 async function buildUnlessCurrent(store: ImageStore, recipe: ImageRecipe): Promise<boolean> {
   const source = recipeHash(recipe);
   const present = store.find(recipe.name);

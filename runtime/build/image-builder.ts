@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
-import { hostPlatform, MediaType, type ImageConfig, type ImageManifest } from "../image/manifest.ts";
+import {
+  hostPlatform,
+  MediaType,
+  type ImageConfig,
+  type ImageManifest,
+} from "../image/manifest.ts";
 import { digestOf } from "../image/blobs.ts";
 import type { ImageStore } from "../image/store.ts";
 import { writeTar, type TarInput } from "../image/tar.ts";
@@ -21,7 +26,9 @@ async function layerOf(entries: TarInput[]): Promise<Buffer> {
   return buffer(writeTar(fixed));
 }
 
-/** Builds an image straight into the store: no archive in between. Returns its manifest's digest. */
+/**
+ * Builds an image straight into the store: no archive in between. Returns its manifest's digest.
+ */
 export function buildImage(store: ImageStore, recipe: ImageRecipe): Promise<string> {
   return store.receive(async () => {
     const layer = await layerOf(recipe.entries);

@@ -7,8 +7,9 @@ const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 type ImageDefaults = NonNullable<ImageConfig["config"]>;
 
 /**
- * What a container runs. A command replaces the image's entrypoint and its arguments both; arguments
- * alone replace the image's (Kubernetes, "Define a Command and Arguments for a Container").
+ * What a container runs. A command replaces the image's entrypoint and its arguments both;
+ * arguments alone replace the image's (Kubernetes, "Define a Command and Arguments for a
+ * Container").
  */
 export function commandLine(config: ContainerConfig, image: ImageDefaults): string[] {
   const { command, args } = config;

@@ -38,7 +38,9 @@ export class ExitWatcher {
       });
   }
 
-  /** Resolves when the container is no longer running, or after `timeout_ms`; true when it ended. */
+  /**
+   * Resolves when the container is no longer running, or after `timeout_ms`; true when it ended.
+   */
   async ended(id: string, timeout_ms: number): Promise<boolean> {
     const runtime = this.#runtime;
     if (!runtime) return false;

@@ -58,8 +58,8 @@ export async function releaseContainer(runtime: Runtime, record: ContainerRecord
 }
 
 /**
- * Takes note that a running container has ended, when it has; true then. Its processes that are left
- * are killed. Waits for other changes of the container, so never call it from within one.
+ * Takes note that a running container has ended, when it has; true then. Its processes that are
+ * left are killed. Waits for other changes of the container, so never call it from within one.
  */
 export function noteExit(runtime: Runtime, id: string): Promise<boolean> {
   return runtime.serial.run(id, () => noteExitNow(runtime, id));

@@ -4,7 +4,9 @@ import { signal } from "../process-identity.ts";
 import type { Runtime } from "../runtime.ts";
 import { signalNumber } from "./signals.ts";
 
-/** SIGKILL to all that runs in a container, and waits for its end. One that does not run is fine. */
+/**
+ * SIGKILL to all that runs in a container, and waits for its end. One that does not run is fine.
+ */
 export async function killContainer(runtime: Runtime, id: string): Promise<void> {
   const record = runtime.containers.find(id);
   if (record?.phase.state !== "running") return;

@@ -1,6 +1,6 @@
 import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { execSync } from "../container/exec-sync.ts";
+import { execToEnd } from "../container/exec-to-end.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { attachHandler, requireAttachable } from "../streaming/attach.ts";
@@ -29,7 +29,7 @@ function streamsOf({ stdin, stdout, stderr, tty }: Asked): Asked {
 /** CRI's calls that run commands and open streams. */
 export function execCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
   return {
-    execSync: ({ containerId, cmd, timeout }) => execSync(runtime, containerId, cmd, timeout),
+    execSync: ({ containerId, cmd, timeout }) => execToEnd(runtime, containerId, cmd, timeout),
     async exec(request) {
       const { containerId: id, cmd } = request;
       const { phase } = runtime.containers.get(id);

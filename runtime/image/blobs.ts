@@ -36,7 +36,11 @@ export class HashingStream extends Transform {
     this.#limit_bytes = limit_bytes;
   }
 
-  override _transform(chunk: Buffer, _: string, done: (error?: Error, data?: Buffer) => void): void {
+  override _transform(
+    chunk: Buffer,
+    _: string,
+    done: (error?: Error, data?: Buffer) => void,
+  ): void {
     this.size += chunk.length;
     if (this.size > this.#limit_bytes) {
       done(new RuntimeError("resource-exhausted", `more than ${this.#limit_bytes} bytes`));

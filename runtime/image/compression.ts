@@ -20,10 +20,3 @@ export function decompress(source: Readable, mediaType: string): Readable {
   decompressor.on("close", () => source.destroy());
   return source.pipe(decompressor);
 }
-
-/** The compression of a file, by its first bytes, as a media type's ending. */
-export function sniffLayerType(head: Buffer, base: string): string {
-  if (head[0] === 0x1f && head[1] === 0x8b) return `${base}+gzip`;
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return `${base}+zstd`;
-  return base;
-}

@@ -55,7 +55,8 @@ export interface ImageConfig {
   history?: { created_by?: string; empty_layer?: boolean }[];
 }
 
-const malformed = (what: string) => new RuntimeError("invalid-argument", `malformed image: ${what}`);
+const malformed = (what: string) =>
+  new RuntimeError("invalid-argument", `malformed image: ${what}`);
 
 function parseObject(bytes: Buffer, what: string): Record<string, unknown> {
   let value: unknown;

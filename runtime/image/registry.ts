@@ -9,7 +9,9 @@ import { MediaType } from "./manifest.ts";
 import type { Reference } from "./reference.ts";
 import { answerChallenge, parseChallenge } from "./registry-auth.ts";
 
-/** Where a registry really is, by the domain in image names: `{"docker.io": "http://mirror:5000"}`. */
+/**
+ * Where a registry really is, by the domain in image names: `{"docker.io": "http://mirror:5000"}`.
+ */
 export type RegistryEndpoints = Readonly<Record<string, string>>;
 
 const ACCEPT = [
@@ -74,7 +76,8 @@ export class RegistryRepository {
     await first.body?.cancel();
     const scope = `repository:${this.#name.slice(this.#name.indexOf("/") + 1)}:pull`;
     const signal = AbortSignal.timeout(REGISTRY_TIMEOUT_MS);
-    this.#authorization = challenge && (await answerChallenge(challenge, this.#auth, scope, signal));
+    const answered = challenge && answerChallenge(challenge, this.#auth, scope, signal);
+    this.#authorization = await answered;
     return this.#checked(what, await this.#fetch(what, headers));
   }
 

@@ -16,7 +16,9 @@ import { formatReference, parseReference, repositoryOf } from "./reference.ts";
 
 const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
 
-/** What a name stands for: the content it named at its registry, and the manifest for this machine. */
+/**
+ * What a name stands for: the content it named at its registry, and the manifest for this machine.
+ */
 interface Target {
   /** The digest that the name resolved to: an index or a manifest. */
   target: string;
@@ -77,8 +79,8 @@ export class ImageStore {
   }
 
   /**
-   * Runs `work`, which puts content here and then names it by `add`. Meanwhile nothing is collected,
-   * since what has no name yet looks unneeded.
+   * Runs `work`, which puts content here and then names it by `add`. Meanwhile nothing is
+   * collected, since what has no name yet looks unneeded.
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;

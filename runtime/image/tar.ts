@@ -11,8 +11,8 @@ export interface TarEntry {
 }
 
 /**
- * The entries of a tar (POSIX, GNU, pax), in order. A broken archive or source throws from the loop;
- * leaving the loop early ends the source. What is left of a body is skipped.
+ * The entries of a tar (POSIX, GNU, pax), in order. A broken archive or source throws from the
+ * loop; leaving the loop early ends the source. What is left of a body is skipped.
  */
 export async function* tarEntries(source: Readable): AsyncGenerator<TarEntry> {
   const extracting = extract();

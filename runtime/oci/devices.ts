@@ -15,7 +15,9 @@ const allow = (major: number, minor: number | undefined): OciDeviceRule => ({
   access: "rwm",
 });
 
-/** Nodes may be made, and the harmless devices used: null, zero, full, random, urandom, terminals. */
+/**
+ * Nodes may be made, and the harmless devices used: null, zero, full, random, urandom, terminals.
+ */
 const DEFAULT_RULES: OciDeviceRule[] = [
   deny,
   { allow: true, type: "c", access: "m" },
@@ -55,7 +57,9 @@ function devicesAt(hostPath: string, containerPath: string): OciDevice[] {
   throw new RuntimeError("invalid-argument", `${hostPath} is no device`);
 }
 
-/** Every device of the host's /dev, for privileged containers; terminals stay the container's own. */
+/**
+ * Every device of the host's /dev, for privileged containers; terminals stay the container's own.
+ */
 function allDevices(): OciDevice[] {
   const own = new Set(["pts", "shm", "mqueue", "fd", "console", "ptmx", "tty"]);
   const walk = (directory: string): OciDevice[] =>

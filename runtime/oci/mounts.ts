@@ -5,7 +5,9 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciMount } from "./spec.ts";
 
-/** The file systems that every container has (runtime-spec, config-linux.md, default filesystems). */
+/**
+ * The file systems that every container has (runtime-spec, config-linux.md, default filesystems).
+ */
 export function kernelMounts(options: { privileged: boolean }): OciMount[] {
   const access = options.privileged ? "rw" : "ro";
   return [
@@ -82,7 +84,10 @@ function requirePropagation(source: string, propagation: "rslave" | "rshared"): 
   );
 }
 
-/** The source of a volume, links resolved. One that is missing is made, a folder, as kubelets expect. */
+/**
+ * The source of a volume, links resolved. One that is missing is made, a folder, as kubelets
+ * expect.
+ */
 function sourceOf(mount: Mount): string {
   if (!mount.hostPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount source ${mount.hostPath} is not absolute`);

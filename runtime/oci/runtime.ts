@@ -50,7 +50,9 @@ export class OciRuntime {
     await this.#run("start", id, [id]);
   }
 
-  /** Removes a container, its cgroup included. With `force` it is killed; one unknown is no error. */
+  /**
+   * Removes a container, its cgroup included. With `force` it is killed; one unknown is no error.
+   */
   async delete(id: string, options: { force?: boolean } = {}): Promise<void> {
     const args = options.force ? ["delete", "--force", id] : ["delete", id];
     const result = await this.#try(args);

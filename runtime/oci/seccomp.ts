@@ -21,7 +21,9 @@ const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string[]>> = {
   arm64: ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
 };
 
-/** RuntimeDefault: what programs use is allowed, what administers the kernel needs its capability. */
+/**
+ * RuntimeDefault: what programs use is allowed, what administers the kernel needs its capability.
+ */
 export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   const has = (capability: string) => capabilities.includes(capability);
   const syscalls: OciSeccomp["syscalls"] = [

@@ -5,7 +5,8 @@ const IPC = /^(?:kernel\.(?:shm|msg|sem)|fs\.mqueue\.)/;
 
 /**
  * Sysctls of a sandbox, each of which must belong to a namespace that the pod has of its own: one
- * that reaches the host is refused here whatever the caller allowed (CVE-2022-0811 was a way around).
+ * that reaches the host is refused here whatever the caller allowed (CVE-2022-0811 was a way
+ * around).
  */
 export function sysctlsFor(
   wanted: Record<string, string>,

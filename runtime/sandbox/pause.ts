@@ -75,7 +75,10 @@ export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
 }
 
 /** Starts the sandbox's first process. */
-export async function startPause(runtime: Runtime, record: SandboxRecord): Promise<ProcessIdentity> {
+export async function startPause(
+  runtime: Runtime,
+  record: SandboxRecord,
+): Promise<ProcessIdentity> {
   const paths = runtime.paths.sandbox(record.id);
   for (const name of ["proc", "dev"]) await mkdir(`${paths.rootfs}/${name}`, { recursive: true });
   await writeFile(`${paths.rootfs}${PAUSE}`, "", { mode: 0o755 });

@@ -50,7 +50,8 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
     record.netns === undefined ? { ips: [] } : runtime.network.attach(record, record.netns),
   ]);
   if (network.status === "rejected") {
-    const message = `failed to setup network for sandbox ${record.id}: ${messageOf(network.reason)}`;
+    const why = messageOf(network.reason);
+    const message = `failed to setup network for sandbox ${record.id}: ${why}`;
     throw new RuntimeError("unavailable", message, { cause: network.reason });
   }
   if (pause.status === "rejected") throw pause.reason;

@@ -1,8 +1,15 @@
 import type { Duplex } from "node:stream";
 import { STREAMS } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
-import { controlFrame, dataHeader, FLAG_FIN, FrameParser, FrameType, twoNumbers } from "./frames.ts";
-import type { Frame } from "./frames.ts";
+import {
+  controlFrame,
+  dataHeader,
+  FLAG_FIN,
+  FrameParser,
+  FrameType,
+  twoNumbers,
+  type Frame,
+} from "./frames.ts";
 import { HeaderCodec, type SpdyHeaders } from "./headers.ts";
 import { SpdyStream, type StreamCarrier } from "./stream.ts";
 
@@ -10,7 +17,9 @@ const RST_PROTOCOL_ERROR = 1;
 const RST_INVALID_STREAM = 2;
 const RST_REFUSED_STREAM = 3;
 const RST_CANCEL = 5;
-/** What the draft asks of every reply (section 3.2.2); Kubernetes' own ends send and read nothing. */
+/**
+ * What the draft asks of every reply (section 3.2.2); Kubernetes' own ends send and read nothing.
+ */
 const REPLY_HEADERS: SpdyHeaders = { ":status": "200", ":version": "HTTP/1.1" };
 /** 31 bits of stream id; the first bit is reserved. */
 const ID_MASK = 0x7fffffff;
@@ -33,6 +42,11 @@ export class SpdyConnection implements StreamCarrier {
   readonly #codec = new HeaderCodec();
   readonly #streams = new Map<number, SpdyStream>();
   #nextId: number;
+  /**
+   * Windows are opened only for a peer that speaks of them. Go's ends never do, and close their TCP
+   * connection without waiting: a frame to a closed end makes TCP drop what we have not read yet.
+   */
+  #peerCountsWindows = false;
   /** Header blocks go out in the order of their compression. */
   #packing: Promise<void> = Promise.resolve();
   /** Resolves when the connection is over, with the reason when it broke. */
@@ -85,7 +99,7 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   sendWindow(id: number, bytes: number): void {
-    if (bytes === 0) return;
+    if (bytes === 0 || !this.#peerCountsWindows) return;
     this.#send(FrameType.windowUpdate, twoNumbers(id, bytes));
     this.#send(FrameType.windowUpdate, twoNumbers(0, bytes));
   }
@@ -154,8 +168,12 @@ export class SpdyConnection implements StreamCarrier {
         // Each side numbers its own: an id that is not ours wants its answer.
         if (id % 2 !== this.#nextId % 2) this.#send(FrameType.ping, payload);
         return;
+      case FrameType.settings:
+      case FrameType.windowUpdate:
+        this.#peerCountsWindows = true;
+        return;
       default:
-        // SETTINGS, GOAWAY, WINDOW_UPDATE: nothing to do.
+        // GOAWAY and what later drafts added: nothing to do.
         return;
     }
   }

@@ -26,7 +26,9 @@ function encodeBlock(headers: SpdyHeaders): Buffer {
 function decodeBlock(block: Buffer): SpdyHeaders {
   let offset = 0;
   const take = (length: number): Buffer => {
-    if (length > block.length - offset) throw new StreamingError("a SPDY header block is cut short");
+    if (length > block.length - offset) {
+      throw new StreamingError("a SPDY header block is cut short");
+    }
     offset += length;
     return block.subarray(offset - length, offset);
   };

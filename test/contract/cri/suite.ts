@@ -1,12 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
-import { containerRules } from "./container-rules.ts";
+import { confinementRules } from "./confinement-rules.ts";
+import { contentRules } from "./content-rules.ts";
+import { eventRules } from "./event-rules.ts";
 import { execRules } from "./exec-rules.ts";
+import { execStreamRules } from "./exec-stream-rules.ts";
+import { identityRules } from "./identity-rules.ts";
+import { lifecycleRules } from "./lifecycle-rules.ts";
+import { limitRules } from "./limit-rules.ts";
+import { logRules } from "./log-rules.ts";
+import { podRules } from "./pod-rules.ts";
+import { portForwardRules } from "./port-forward-rules.ts";
+import { sandboxRules } from "./sandbox-rules.ts";
+import { statusRules } from "./status-rules.ts";
+import { stopRules } from "./stop-rules.ts";
+import { terminalRules } from "./terminal-rules.ts";
 import type { Implementation, Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
-import { sandboxRules } from "./sandbox-rules.ts";
-import { securityRules } from "./security-rules.ts";
-import { statusRules } from "./status-rules.ts";
-import { streamRules } from "./stream-rules.ts";
 import { createWorld, type World } from "./world.ts";
 
 /** What the rules work with; set before each runs. */
@@ -16,6 +25,12 @@ export interface Bench {
   readonly served: Served;
   readonly pods: Pods;
 }
+
+const RULES = [
+  statusRules, sandboxRules, podRules, eventRules, lifecycleRules, stopRules, logRules, limitRules,
+  contentRules, identityRules, confinementRules, execRules, execStreamRules, terminalRules,
+  portForwardRules,
+];
 
 /** The rules that every CRI v1 runtime keeps. */
 export function criContract(name: string, implementation: Implementation): void {
@@ -46,11 +61,6 @@ export function criContract(name: string, implementation: Implementation): void 
       await world.close();
     });
 
-    statusRules(bench);
-    sandboxRules(bench);
-    containerRules(bench);
-    securityRules(bench);
-    execRules(bench);
-    streamRules(bench);
+    for (const rules of RULES) rules(bench);
   });
 }

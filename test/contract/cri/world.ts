@@ -7,7 +7,9 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 
 const CLONE_NEWNET = 0x40000000;
 
-/** A place for one runtime: folders, a network configuration, a cgroup, and a netns around it all. */
+/**
+ * A place for one runtime: folders, a network configuration, a cgroup, and a netns around it all.
+ */
 export interface World {
   dir: string;
   cniConfDir: string;

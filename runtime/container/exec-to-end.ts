@@ -12,7 +12,9 @@ export interface ExecOutcome {
   exitCode: number;
 }
 
-/** Keeps what arrives while the budget, shared by both streams, lasts; the rest is read and dropped. */
+/**
+ * Keeps what arrives while the budget, shared by both streams, lasts; the rest is read and dropped.
+ */
 function keep(stream: Readable, budget: { left_bytes: number }): () => Buffer {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => {
@@ -50,7 +52,7 @@ async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
  * ExecSync: runs a command to its end and returns what it printed, up to 16 MiB of both streams
  * together. After `timeout_s` seconds it is killed and the call fails with deadline-exceeded.
  */
-export async function execSync(
+export async function execToEnd(
   runtime: Runtime,
   id: string,
   cmd: string[],

@@ -1,0 +1,30 @@
+import { describe, expect, test } from "vitest";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { forwarded } from "./stream-client.ts";
+import type { Bench } from "./suite.ts";
+
+const clock = systemClock();
+
+export function portForwardRules(bench: Bench): void {
+  describe("port-forward", () => {
+    test("reaches a port inside the pod", async () => {
+      const { pods, served: { runtime } } = bench;
+      const podSandboxId = await pods.run();
+      await pods.start(podSandboxId, { image: "r2k.local/web:1", config: { command: [] } });
+      const get = async () => {
+        const { url } = await runtime.portForward({ podSandboxId, port: [8080] });
+        return (await forwarded(url, 8080, "GET /healthz HTTP/1.0\r\n\r\n")).answer;
+      };
+      const answer = await waitFor("the web server", get, { clock });
+      expect(answer).toMatch(/^HTTP\/1\.[01] 200[^]*ok\n$/);
+    });
+
+    test("says when nobody listens", async () => {
+      const { pods, served: { runtime } } = bench;
+      const podSandboxId = await pods.run();
+      const { url } = await runtime.portForward({ podSandboxId, port: [81] });
+      expect((await forwarded(url, 81, "x")).error).toMatch(/refused|ECONNREFUSED/);
+    });
+  });
+}

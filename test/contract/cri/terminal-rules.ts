@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { streamsOf } from "./streams.ts";
+import type { Bench } from "./suite.ts";
+
+const clock = systemClock();
+const SIZES = "while read line; do stty size; done";
+
+export function terminalRules(bench: Bench): void {
+  const { kinds, open, running, exec, pressUntil } = streamsOf(bench);
+
+  describe.each(kinds)("terminals and attach over %s", (kind) => {
+    test("exec's terminal has the client's size, and follows it", async () => {
+      const wanted = { stdin: true, tty: true };
+      const session = await open(kind, await exec(await running(), SIZES, wanted), wanted);
+      session.resize(100, 40);
+      await pressUntil(session, "40 100");
+      session.resize(81, 21);
+      await pressUntil(session, "21 81");
+      session.write("\u0004");
+      expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
+    });
+
+    test("attach joins the container's first process", async () => {
+      const script = "while read line; do echo got $line; [ $line = quit ] && exit 0; done";
+      const containerId = await running({ stdin: true }, ["sh", "-c", script]);
+      const streams = { stdin: true, stdout: true, stderr: true, tty: false };
+      const { url } = await bench.served.runtime.attach({ containerId, ...streams });
+      const session = await open(kind, url, streams);
+      session.write("one\n");
+      const answered = () => session.output().includes("got one");
+      await waitFor("an answer", answered, { clock });
+      session.write("quit\n");
+      expect((await session.ended).stdout).toContain("got quit");
+      expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
+    });
+
+    test("attach to a terminal follows the client's size", async () => {
+      const containerId = await running({ stdin: true, tty: true }, ["sh", "-c", SIZES]);
+      const streams = { stdin: true, stdout: true, stderr: false, tty: true };
+      const { url } = await bench.served.runtime.attach({ containerId, ...streams });
+      const session = await open(kind, url, streams);
+      session.resize(77, 33);
+      await pressUntil(session, "33 77");
+      session.abandon();
+      expect(await bench.pods.shell(containerId, "echo alive")).toBe("alive");
+    });
+  });
+}
