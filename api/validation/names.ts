@@ -61,6 +61,17 @@ export function dnsSubdomain(text: string): string[] {
   return [...long, patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
 }
 
+/** A domain that a resolver searches in, where underscores are usual. */
+export function searchDomain(text: string): string[] {
+  const label = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+  const pattern = `${label}(\\.${label})*`;
+  const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
+  if (matches(pattern, text)) return long;
+  const rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
+    "characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+  return [...long, patternComplaint(rule, pattern, "example.com")];
+}
+
 /** RFC 1035 label, which starts with a letter: Services. */
 export function dns1035Label(text: string): string[] {
   const long = tooLong(text, MAX_LABEL_LENGTH);

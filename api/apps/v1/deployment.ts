@@ -31,10 +31,18 @@ function defaults({ spec }: Deployment): void {
   spec.progressDeadlineSeconds ??= PROGRESS_DEADLINE_S;
 }
 
+/** The strategy as upstream's messages show it, in the form of its Go structure. */
+function shownStrategy({ type, rollingUpdate }: DeploymentStrategy): object {
+  const shares = rollingUpdate === undefined ? null : {
+    MaxUnavailable: rollingUpdate.maxUnavailable ?? 0, MaxSurge: rollingUpdate.maxSurge ?? 0,
+  };
+  return { Type: type ?? "", RollingUpdate: shares };
+}
+
 function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
   const { type = "", rollingUpdate } = strategy;
   const path = "spec.strategy";
-  if (!STRATEGIES.includes(type)) return [notSupported(path, strategy, STRATEGIES)];
+  if (!STRATEGIES.includes(type)) return [notSupported(path, shownStrategy(strategy), STRATEGIES)];
   if (type === "Recreate") {
     return rollingUpdate === undefined ? [] : [forbidden(`${path}.rollingUpdate`,
       "may not be specified when strategy `type` is 'Recreate'")];

@@ -80,9 +80,10 @@ export function validateShare(
   return errors;
 }
 
-/** Whether a number or share is nothing. */
+/** Whether a number or share is nothing; what is neither counts as nothing too. */
 export function isZeroShare(value: IntOrString | undefined): boolean {
-  return value === undefined || Number.parseInt(String(value), 10) === 0;
+  const number = Number.parseInt(String(value ?? 0), 10);
+  return number === 0 || Number.isNaN(number);
 }
 
 /** The columns of `-o wide` about a template. */

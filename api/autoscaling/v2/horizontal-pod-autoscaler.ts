@@ -58,8 +58,8 @@ function validateTarget(
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {
   const { minReplicas, maxReplicas, metrics = [] } = spec;
   const errors: FieldError[] = [];
-  if (minReplicas !== undefined && minReplicas < 0) {
-    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 0"));
+  if (minReplicas !== undefined && minReplicas < 1) {
+    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
   }
   const outside = metrics.some((each) => each.type === "Object" || each.type === "External");
   if (minReplicas === 0 && !outside) {
@@ -83,12 +83,12 @@ export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldErro
 }
 
 function validateMetric(metric: MetricSpec, path: string): FieldError[] {
-  if ((metric.type as string) === "") {
-    return [required(`${path}.type`, "must specify a metric source type")];
-  }
   const field = METRIC_FIELDS[metric.type];
   if (field === undefined) {
-    return [notSupported(`${path}.type`, metric.type, Object.keys(METRIC_FIELDS))];
+    const wrong = notSupported(`${path}.type`, metric.type, Object.keys(METRIC_FIELDS));
+    const absent = (metric.type as string) === ""
+      ? [required(`${path}.type`, "must specify a metric source type")] : [];
+    return [...absent, wrong];
   }
   if (metric[field] === undefined) {
     return [required(`${path}.${field}`, "must populate information for the given metric source")];

@@ -6,6 +6,7 @@ import {
   duplicate, forbidden, invalid, notSupported, required, type FieldError,
 } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateCidr } from "../../validation/addresses.ts";
 import { labelValue, qualifiedName } from "../../validation/names.ts";
 import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
 import { validateAmount } from "./pod/validate-resources.ts";
@@ -13,20 +14,36 @@ import { validateAmount } from "./pod/validate-resources.ts";
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 const ROLE_LABEL = "kubernetes.io/role";
 
+/** One range of each family for the pods of the node. */
+function validateRanges({ spec }: Node): FieldError[] {
+  const ranges = spec.podCIDRs ?? [];
+  const path = "spec.podCIDRs";
+  const errors = ranges.flatMap((each, index) => validateCidr(each, `${path}[${index}]`));
+  const families = new Set(ranges.map((each) => each.includes(":")));
+  if (ranges.length > families.size) {
+    errors.push(invalid(path, ranges, "may specify no more than one CIDR for each IP family"));
+  }
+  return errors;
+}
+
+/** Upstream names taints as if they lay in metadata. */
 function validateTaints(node: Node): FieldError[] {
   const seen = new Set<string>();
   return (node.spec.taints ?? []).flatMap((taint, index) => {
-    const at = `spec.taints[${index}]`;
+    const at = `metadata.taints[${index}]`;
     const { key, value = "", effect } = taint;
     const errors = qualifiedName(key).map((each) => invalid(`${at}.key`, key, each));
-    errors.push(...labelValue(value).map((each) => invalid(`${at}.value`, value, each)));
+    const complaints = labelValue(value);
+    if (complaints.length > 0) errors.push(invalid(`${at}.value`, value, complaints.join(";")));
     if ((effect as string) === "") errors.push(required(`${at}.effect`));
     else if (!TAINT_EFFECTS.includes(effect)) {
       errors.push(notSupported(`${at}.effect`, effect, TAINT_EFFECTS));
     }
     if (seen.has(`${key}:${effect}`)) {
-      const shown = duplicate(at, taint);
-      errors.push({ ...shown, detail: "taints must be unique by key and effect pair" });
+      const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
+      errors.push({
+        ...duplicate(at, shown), detail: "taints must be unique by key and effect pair",
+      });
     }
     seen.add(`${key}:${effect}`);
     return errors;
@@ -86,12 +103,15 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
       object.status.allocatable ??= { ...object.status.capacity };
     }
     const { spec } = object;
-    if (spec.podCIDR !== undefined) spec.podCIDRs ??= [spec.podCIDR];
-    else if (spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
+    if (spec.podCIDR !== undefined) {
+      spec.podCIDRs = [spec.podCIDR, ...(spec.podCIDRs ?? []).slice(1)];
+    } else if (spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
   },
   /** A kubelet registers its node with the status it has already measured. */
   statusOnCreate: true,
-  validate: (object) => [...validateTaints(object), ...validateCapacity(object)],
+  validate: (object) => [
+    ...validateTaints(object), ...validateCapacity(object), ...validateRanges(object),
+  ],
   validateUpdate,
   status: { validateUpdate: validateCapacity },
   columns: [

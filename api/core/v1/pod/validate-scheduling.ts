@@ -161,7 +161,8 @@ const UNSATISFIABLE = ["DoNotSchedule", "ScheduleAnyway"];
 export function validateSpreading(
   constraints: readonly TopologySpreadConstraint[] = [], path: string,
 ): FieldError[] {
-  const seen = new Set<string>();
+  const pairOf = (each: TopologySpreadConstraint): string =>
+    `${each.topologyKey}, ${each.whenUnsatisfiable}`;
   return constraints.flatMap((each, index) => {
     const at = `${path}[${index}]`;
     const errors: FieldError[] = [];
@@ -172,11 +173,10 @@ export function validateSpreading(
     if (!UNSATISFIABLE.includes(each.whenUnsatisfiable)) {
       errors.push(notSupported(`${at}.whenUnsatisfiable`, each.whenUnsatisfiable, UNSATISFIABLE));
     }
-    const pair = `${each.topologyKey}, ${each.whenUnsatisfiable}`;
-    if (seen.has(pair)) {
+    const pair = pairOf(each);
+    if (constraints.slice(index + 1).some((later) => pairOf(later) === pair)) {
       errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${pair}}`));
     }
-    seen.add(pair);
     return [...errors, ...validateLabelSelector(each.labelSelector, `${at}.labelSelector`)];
   });
 }

@@ -3,11 +3,11 @@ import type {
   EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate, forbidden, invalid, required, type FieldError,
 } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
-import { dnsLabel, dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
+import { dnsLabel, dnsSubdomain, inRange, qualifiedName, searchDomain } from "../../../validation/names.ts";
 import {
   oneOf, validateContainer, validateContainers, validateInitContainers, validateSeccomp,
   type PodScope,
@@ -26,13 +26,11 @@ const MAX_NAMESERVERS = 3;
 const MAX_SEARCH_PATHS = 32;
 const MAX_SEARCH_CHARACTERS = 2048;
 
-type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName"
-  | "runtimeClassName";
+type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName";
 
 const NAMED_FIELDS: readonly (readonly [Named, (text: string) => string[]])[] = [
   ["hostname", dnsLabel], ["subdomain", dnsLabel], ["serviceAccountName", dnsSubdomain],
   ["nodeName", dnsSubdomain], ["priorityClassName", dnsSubdomain],
-  ["runtimeClassName", dnsSubdomain],
 ];
 
 function validateDns(
@@ -63,6 +61,12 @@ function validateDns(
     errors.push(invalid(`${path}.searches`, searches, "must not have more than " +
       `${MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list`));
   }
+  searches.forEach((search, index) => {
+    if (search === ".") return;
+    const name = search.replace(/\.$/, "");
+    errors.push(...searchDomain(name).map((each) =>
+      invalid(`${path}.searches[${index}]`, name, each)));
+  });
   options.forEach((each, index) => {
     if ((each.name ?? "") === "") {
       errors.push(required(`${path}.options[${index}]`, "must not be empty"));
@@ -208,8 +212,12 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
       invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each))));
   }
   const preemption = spec.preemptionPolicy;
-  if (preemption !== undefined && !PREEMPTION_POLICIES.includes(preemption)) {
-    errors.push(notSupported(`${path}.preemptionPolicy`, preemption, PREEMPTION_POLICIES));
+  if (preemption !== undefined) {
+    errors.push(...oneOf(preemption, PREEMPTION_POLICIES, `${path}.preemptionPolicy`));
+  }
+  if (spec.runtimeClassName !== undefined) {
+    errors.push(...dnsSubdomain(spec.runtimeClassName).map((each) =>
+      invalid(`${path}.runtimeClassName`, spec.runtimeClassName, each)));
   }
   return errors;
 }
