@@ -1,6 +1,6 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
@@ -52,19 +52,22 @@ export function readManifests(text: string, path: string, config: ClusterConfig)
   });
 }
 
-/** Creates the object; where it is there already, merges the manifest into it. */
+/**
+ * Merges the manifest into the object; where there is none, creates it. In this order, since creating
+ * a Service again fails for its address, not for its name.
+ */
 async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
   const collection = await collectionPath(client, manifest);
   try {
-    await client.request({ method: "POST", path: collection, body: manifest });
-  } catch (thrown) {
-    if (!isAlreadyExists(thrown)) throw thrown;
     await client.request({
       method: "PATCH",
       path: `${collection}/${manifest.metadata.name}`,
       body: manifest,
       contentType: "application/merge-patch+json",
     });
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+    await client.request({ method: "POST", path: collection, body: manifest });
   }
 }
 

@@ -29,6 +29,13 @@ export class TestCluster {
     this.#kubeconfig = (JSON.parse(started.stdout) as { kubeconfig: string }).kubeconfig;
   }
 
+  /** Kills the cluster's processes as a power loss of theirs; containers run on. */
+  async kill(): Promise<void> {
+    const { stdout } = await this.host.r2k(["status", "--name", this.name, "-o", "json"]);
+    const { processes } = JSON.parse(stdout) as { processes: { pid?: number }[] };
+    for (const { pid } of processes) if (pid !== undefined) process.kill(pid, "SIGKILL");
+  }
+
   /** Variables for a client of this cluster. */
   get env(): Record<string, string> {
     return { KUBECONFIG: this.#kubeconfig };

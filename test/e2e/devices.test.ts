@@ -87,4 +87,17 @@ describe("devices", { timeout: STEP_TIMEOUT_MS }, () => {
     await cluster.ask("delete", "pod", "one");
     await cluster.until("the other pod to run", phaseOf("many"), (text) => text === "Running");
   });
+
+  it("the kubelet is killed and returns: plugins register again, devices stay held", async () => {
+    await cluster.kill();
+    await cluster.up(["--no-demo"]);
+    await allocatable("2");
+    const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";
+    expect(await cluster.ask("get", "pod", "many", "-o", restarts)).toBe("0");
+    await cluster.apply(pod("late", 1));
+    const events = ["get", "events", "--field-selector", "involvedObject.name=late"];
+    await cluster.until("an event", events, (text) => text.includes("Insufficient r2k.dev/sample"));
+    await cluster.ask("delete", "pod", "many");
+    await cluster.until("the late pod to run", phaseOf("late"), (text) => text === "Running");
+  });
 });

@@ -97,6 +97,29 @@ describe("persistent storage", { timeout: STEP_TIMEOUT_MS }, () => {
     expect(await volumesOnDisk()).toEqual([]);
   });
 
+  it("every process is killed and started again: the pod and its volume never notice", async () => {
+    await cluster.apply(claim("steady"));
+    const loop = "while true; do date >> /data/file; sleep 0.2; done";
+    await cluster.apply(pod("steady", loop, claimed("steady")));
+    const phase = ["get", "pod", "steady", "-o", "jsonpath={.status.phase}"];
+    await cluster.until("the pod to run", phase, (text) => text === "Running");
+    await cluster.kill();
+    await cluster.up(["--no-demo"]);
+    const status = await cluster.ask("get", "pod", "steady", "-o", "jsonpath={.status}");
+    expect(JSON.parse(status)).toMatchObject({
+      phase: "Running",
+      containerStatuses: [{ restartCount: 0 }],
+    });
+    const lines = async () =>
+      Number(await cluster.ask("exec", "steady", "--", "sh", "-c", "wc -l < /data/file"));
+    const before = await lines();
+    await expect.poll(lines, { timeout: 10_000 }).toBeGreaterThan(before);
+    await cluster.ask("delete", "pod", "steady");
+    await cluster.ask("delete", "pvc", "steady");
+    await cluster.until("no volume", ["get", "pv", "-o", "name"], (text) => text === "");
+    expect(await volumesOnDisk()).toEqual([]);
+  });
+
   it("a driver that is not there: FailedMount says so", async () => {
     await cluster.apply(pod("missing", "true", "csi: { driver: missing.example }"));
     const events = ["get", "events", "--field-selector", "involvedObject.name=missing"];
