@@ -1,4 +1,5 @@
 import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { hasTerms, type PodTerms, podTerms } from "./pod-terms.ts";
 import {
   addAmounts,
   type Amounts,
@@ -13,6 +14,7 @@ export interface PodInfo {
   readonly requests: Amounts;
   readonly scoreRequests: Amounts;
   readonly ports: readonly HostPort[];
+  readonly affinity: PodTerms;
 }
 
 /** A port of the node that a pod takes. */
@@ -30,6 +32,7 @@ export function podInfo(pod: Pod): PodInfo {
     requests: podRequests(pod),
     scoreRequests: podRequestsForScore(pod),
     ports: hostPorts(pod),
+    affinity: podTerms(pod),
   };
 }
 
@@ -51,6 +54,8 @@ export function portsConflict(a: HostPort, b: HostPort): boolean {
 export class NodeInfo {
   readonly name: string;
   readonly pods = new Map<string, PodInfo>();
+  /** Those of its pods that say something about other pods. */
+  readonly podsWithTerms = new Set<PodInfo>();
   readonly requested: Amounts = new Map();
   readonly scoreRequested: Amounts = new Map();
   /** Undefined while only its pods are known. */
@@ -79,6 +84,7 @@ export class NodeInfo {
   add(info: PodInfo): void {
     this.remove(info.pod);
     this.pods.set(info.pod.metadata.uid ?? "", info);
+    if (hasTerms(info.affinity)) this.podsWithTerms.add(info);
     addAmounts(this.requested, info.requests);
     addAmounts(this.scoreRequested, info.scoreRequests);
   }
@@ -88,6 +94,7 @@ export class NodeInfo {
     const known = this.pods.get(uid);
     if (!known) return;
     this.pods.delete(uid);
+    this.podsWithTerms.delete(known);
     addAmounts(this.requested, known.requests, -1);
     addAmounts(this.scoreRequested, known.scoreRequests, -1);
   }

@@ -2,12 +2,14 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Plugin } from "./framework.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
+import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "./plugins/node-affinity.ts";
 import { nodeName } from "./plugins/node-name.ts";
 import { nodePorts } from "./plugins/node-ports.ts";
 import { nodeUnschedulable } from "./plugins/node-unschedulable.ts";
 import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
+import { topologySpread } from "./plugins/topology-spread.ts";
 
 /** A way of scheduling, for the pods that name it in `schedulerName`. */
 export interface SchedulerProfile {
@@ -28,6 +30,8 @@ const STATELESS: readonly Plugin[] = [
   nodeAffinity,
   nodePorts,
   resourcesFit,
+  topologySpread,
+  interPodAffinity,
 ];
 
 const SCORING: readonly Plugin[] = [balancedAllocation, imageLocality];

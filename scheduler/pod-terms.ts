@@ -1,0 +1,53 @@
+import type { Pod, PodAffinityTerm } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+
+/** One demand of a pod about other pods, or a wish with its weight. */
+export interface PodTerm {
+  readonly topologyKey: string;
+  readonly weight: number;
+  /** Whether the term is about this pod. `labelsOf` gives the labels of a namespace. */
+  matches(pod: Pod, labelsOf: (namespace: string) => Record<string, string>): boolean;
+}
+
+/** All that a pod says about other pods. */
+export interface PodTerms {
+  readonly required: readonly PodTerm[];
+  readonly preferred: readonly PodTerm[];
+  readonly requiredAnti: readonly PodTerm[];
+  readonly preferredAnti: readonly PodTerm[];
+}
+
+/** Reads podAffinity and podAntiAffinity of a pod. */
+export function podTerms(pod: Pod): PodTerms {
+  const { podAffinity = {}, podAntiAffinity = {} } = pod.spec.affinity ?? {};
+  const required = (terms: PodAffinityTerm[] = []) => terms.map((term) => readTerm(pod, term, 1));
+  const preferred = (terms: { weight: number; podAffinityTerm: PodAffinityTerm }[] = []) =>
+    terms.map(({ weight, podAffinityTerm }) => readTerm(pod, podAffinityTerm, weight));
+  return {
+    required: required(podAffinity.requiredDuringSchedulingIgnoredDuringExecution),
+    preferred: preferred(podAffinity.preferredDuringSchedulingIgnoredDuringExecution),
+    requiredAnti: required(podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution),
+    preferredAnti: preferred(podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution),
+  };
+}
+
+export function hasTerms(terms: PodTerms): boolean {
+  return Object.values(terms).some((list: readonly PodTerm[]) => list.length > 0);
+}
+
+/** A term looks in the namespaces it names or selects; in its pod's own when it does neither. */
+function readTerm(owner: Pod, term: PodAffinityTerm, weight: number): PodTerm {
+  const { namespaces = [], namespaceSelector, labelSelector, topologyKey } = term;
+  const own = namespaces.length === 0 && namespaceSelector === undefined;
+  const named = new Set(own ? [owner.metadata.namespace ?? ""] : namespaces);
+  return {
+    topologyKey,
+    weight,
+    matches(pod, labelsOf) {
+      const namespace = pod.metadata.namespace ?? "";
+      const inside =
+        named.has(namespace) || matchesSelector(namespaceSelector, labelsOf(namespace));
+      return inside && matchesSelector(labelSelector, pod.metadata.labels);
+    },
+  };
+}

@@ -1,0 +1,343 @@
+import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type {
+  ConfigMap,
+  Endpoints,
+  Event,
+  Namespace,
+  Node,
+  Pod,
+  Service,
+  ServiceAccount,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import {
+  CONFIG_MAPS,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  EVENTS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+} from "@raft2kube/client-kube/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { startWorld, type World } from "./world.ts";
+
+let world: World;
+let kubelets: HollowKubelet[];
+const namespace = "default";
+const HOST = "kubernetes.io/hostname";
+
+beforeAll(async () => {
+  world = await startWorld();
+  const getsReady = (pod: Pod) => pod.spec.containers[0]?.image !== "broken";
+  kubelets = await Promise.all(
+    ["n1", "n2"].map((name) => startHollowKubelet(world, name, { getsReady })),
+  );
+});
+
+afterAll(async () => {
+  await Promise.all(kubelets.map((kubelet) => kubelet.close()));
+  await world.close();
+});
+
+/** Waits until a probe of the API gives something; not found is "not yet". */
+function eventually<T>(what: string, probe: () => Promise<T>) {
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 15_000, interval_ms: 20 });
+}
+
+function deployment(name: string, image: string, replicas: number): Deployment {
+  const labels = { app: name };
+  return {
+    metadata: { namespace, name },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: "c", image, ports: [{ containerPort: 80 }] }] },
+      },
+    },
+  };
+}
+
+async function podsOf(name: string): Promise<Pod[]> {
+  const pods = world.admin.resource<Pod>(PODS);
+  return (await pods.list({ namespace, labelSelector: `app=${name}` })).items;
+}
+
+function complete(name: string) {
+  const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+  return eventually(`deployment ${name} to be complete`, async () => {
+    const { metadata, spec, status = {} } = await deployments.get({ namespace, name });
+    const { updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = status;
+    const seen = (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+    const counts = [updatedReplicas, replicas, availableReplicas];
+    return seen && counts.every((count) => count === spec.replicas) ? status : undefined;
+  });
+}
+
+async function isGone(probe: () => Promise<KubeObject>): Promise<boolean> {
+  try {
+    await probe();
+    return false;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return true;
+    throw thrown;
+  }
+}
+
+describe("every namespace", () => {
+  test("gets an account and the root certificates, and empties when deleted", async () => {
+    const namespaces = world.admin.resource<Namespace>(NAMESPACES);
+    const accounts = world.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+    const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+    await namespaces.create({ metadata: { name: "team" }, spec: {} });
+    await eventually("the account", () => accounts.get({ namespace: "team", name: "default" }));
+    const root = { namespace: "team", name: "kube-root-ca.crt" };
+    const map = await eventually("the certificates", () => maps.get(root));
+    expect(map.data?.["ca.crt"]).toBe(world.ca.cert);
+    await maps.delete(root);
+    await eventually("the certificates again", () => maps.get(root));
+    await maps.create({ metadata: { namespace: "team", name: "mine" }, data: { a: "b" } });
+    await namespaces.delete({ name: "team" });
+    await eventually("the end of the namespace", () => {
+      return isGone(() => namespaces.get({ name: "team" }));
+    });
+    expect((await maps.list({ namespace: "team" })).items).toEqual([]);
+  });
+});
+
+describe("nodes", () => {
+  test("get parts of the pod range, no two the same, and lose the not-ready taint", async () => {
+    const nodes = world.admin.resource<Node>(NODES);
+    const all = await eventually("pod ranges and no taints", async () => {
+      const { items } = await nodes.list();
+      const done = items.every(({ spec }) => spec.podCIDR && !spec.taints?.length);
+      return done && items.length === 2 ? items : undefined;
+    });
+    expect(new Set(all.map(({ spec }) => spec.podCIDR)).size).toBe(2);
+  });
+});
+
+describe("a Deployment", () => {
+  test("runs its pods, spread over the nodes, and tells of it by events", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    await deployments.create(deployment("web", "web:1", 4));
+    await complete("web");
+    const pods = await podsOf("web");
+    expect(new Set(pods.map((pod) => pod.spec.nodeName)).size).toBe(2);
+    const events = world.admin.resource<Event>(EVENTS);
+    await eventually("its events", async () => {
+      const { items } = await events.list({ namespace });
+      const reasons = new Set(items.map((event) => event.reason));
+      const wanted = ["ScalingReplicaSet", "SuccessfulCreate", "Scheduled"];
+      return wanted.every((reason) => reasons.has(reason));
+    });
+  });
+
+  test("rolls to another image, keeps the old ReplicaSet, and goes back", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    const name = { namespace, name: "web" };
+    const setImage = (image: string) => {
+      const containers = [{ name: "c", image }];
+      return deployments.patch(name, "strategic", { spec: { template: { spec: { containers } } } });
+    };
+    await setImage("web:2");
+    await complete("web");
+    const images = async () => (await podsOf("web")).map((pod) => pod.spec.containers[0]?.image);
+    expect(new Set(await images())).toEqual(new Set(["web:2"]));
+    await setImage("web:1");
+    await complete("web");
+    expect(new Set(await images())).toEqual(new Set(["web:1"]));
+    const { items } = await sets.list({ namespace, labelSelector: "app=web" });
+    const revisions = items.map(({ metadata, spec }) => [
+      metadata.annotations?.["deployment.kubernetes.io/revision"], spec.replicas,
+    ]);
+    expect(revisions.sort()).toEqual([["2", 0], ["3", 4]]);
+  });
+
+  test("with a broken image keeps its old pods in service", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    await deployments.create(deployment("half", "web:1", 4));
+    await complete("half");
+    const containers = [{ name: "c", image: "broken" }];
+    const patch = { spec: { template: { spec: { containers } } } };
+    await deployments.patch({ namespace, name: "half" }, "strategic", patch);
+    await eventually("the rollout to stand", async () => {
+      const broken = (await podsOf("half")).filter((pod) => {
+        return pod.spec.containers[0]?.image === "broken" && pod.status?.phase === "Running";
+      });
+      return broken.length === 2;
+    });
+    await eventually("three old ones in service", async () => {
+      const { status } = await deployments.get({ namespace, name: "half" });
+      return status?.availableReplicas === 3;
+    });
+  });
+
+  test("replaces a deleted pod and scales both ways", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const pods = world.admin.resource<Pod>(PODS);
+    await deployments.create(deployment("scaled", "web:1", 2));
+    await complete("scaled");
+    const [victim] = await podsOf("scaled");
+    await pods.delete({ namespace, name: victim?.metadata.name ?? "" });
+    await eventually("another pod", async () => {
+      const names = (await podsOf("scaled")).map((pod) => pod.metadata.uid);
+      return names.length === 2 && !names.includes(victim?.metadata.uid);
+    });
+    for (const replicas of [5, 1, 0]) {
+      await deployments.patch({ namespace, name: "scaled" }, "merge", { spec: { replicas } });
+      await complete("scaled");
+      await eventually(`${replicas} pods`, async () => {
+        return (await podsOf("scaled")).length === replicas;
+      });
+    }
+  });
+
+  test("takes its ReplicaSets and pods with it", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    await deployments.create(deployment("gone", "web:1", 2));
+    await complete("gone");
+    await deployments.delete({ namespace, name: "gone" }, { propagationPolicy: "Foreground" });
+    await eventually("the deployment to be gone", () => {
+      return isGone(() => deployments.get({ namespace, name: "gone" }));
+    });
+    // In the foreground the dependents went first.
+    expect((await sets.list({ namespace, labelSelector: "app=gone" })).items).toEqual([]);
+    expect(await podsOf("gone")).toEqual([]);
+  });
+
+  test("deleted as an orphaning owner leaves its ReplicaSets, which a new one adopts", async () => {
+    const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+    const sets = world.admin.resource<ReplicaSet>(REPLICA_SETS);
+    await deployments.create(deployment("heir", "web:1", 1));
+    await complete("heir");
+    const [before] = await podsOf("heir");
+    await deployments.delete({ namespace, name: "heir" }, { propagationPolicy: "Orphan" });
+    await eventually("the deployment to be gone", () => {
+      return isGone(() => deployments.get({ namespace, name: "heir" }));
+    });
+    const { items } = await sets.list({ namespace, labelSelector: "app=heir" });
+    expect(items.map(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([[]]);
+    const again = await deployments.create(deployment("heir", "web:1", 1));
+    await complete("heir");
+    const adopted = await sets.list({ namespace, labelSelector: "app=heir" });
+    const owners = adopted.items.map(({ metadata }) => metadata.ownerReferences?.[0]?.uid);
+    expect(owners).toEqual([again.metadata.uid]);
+    expect((await podsOf("heir")).map((pod) => pod.metadata.uid)).toEqual([before?.metadata.uid]);
+  });
+});
+
+describe("a Service", () => {
+  test("has the addresses of its ready pods in its slices and its Endpoints", async () => {
+    const services = world.admin.resource<Service>(SERVICES);
+    const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+    const endpoints = world.admin.resource<Endpoints>(ENDPOINTS);
+    await world.admin.resource<Deployment>(DEPLOYMENTS).create(deployment("api", "web:1", 3));
+    await complete("api");
+    const ports = [{ port: 80, targetPort: 80 }];
+    await services.create({
+      metadata: { namespace, name: "api" },
+      spec: { selector: { app: "api" }, ports },
+    });
+    const addresses = (await podsOf("api")).map((pod) => pod.status?.podIP).sort();
+    const labelSelector = "kubernetes.io/service-name=api";
+    await eventually("the slices", async () => {
+      const { items } = await slices.list({ namespace, labelSelector });
+      const ready = items.flatMap((slice) => slice.endpoints).filter((e) => e.conditions?.ready);
+      return JSON.stringify(ready.flatMap((e) => e.addresses).sort()) === JSON.stringify(addresses);
+    });
+    await eventually("the Endpoints", async () => {
+      const { subsets = [] } = await endpoints.get({ namespace, name: "api" });
+      const ips = subsets.flatMap((subset) => subset.addresses ?? []).map(({ ip }) => ip).sort();
+      return JSON.stringify(ips) === JSON.stringify(addresses);
+    });
+    await services.delete({ namespace, name: "api" });
+    await eventually("both to be gone", async () => {
+      const { items } = await slices.list({ namespace, labelSelector });
+      const gone = await isGone(() => endpoints.get({ namespace, name: "api" }));
+      return items.length === 0 && gone;
+    });
+  });
+});
+
+describe("the scheduler", () => {
+  test("says why a pod fits nowhere, and places it when that changes", async () => {
+    const pods = world.admin.resource<Pod>(PODS);
+    const nodes = world.admin.resource<Node>(NODES);
+    const name = { namespace, name: "picky" };
+    await pods.create({
+      metadata: name,
+      spec: { nodeSelector: { disk: "ssd" }, containers: [{ name: "c", image: "web:1" }] },
+    });
+    const condition = await eventually("the condition", async () => {
+      const { status } = await pods.get(name);
+      return status?.conditions?.find((c) => c.type === "PodScheduled" && c.status === "False");
+    });
+    expect(condition).toMatchObject({
+      reason: "Unschedulable",
+      message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+    });
+    await nodes.patch({ name: "n2" }, "merge", { metadata: { labels: { disk: "ssd" } } });
+    const placed = await eventually("a node", async () => {
+      const pod = await pods.get(name);
+      return pod.spec.nodeName ? pod : undefined;
+    });
+    expect(placed.spec.nodeName).toBe("n2");
+  });
+
+  test("keeps apart pods that want no other of their kind near", async () => {
+    const pods = world.admin.resource<Pod>(PODS);
+    const labels = { app: "loner" };
+    const podAffinityTerm = { labelSelector: { matchLabels: labels }, topologyKey: HOST };
+    const requiredDuringSchedulingIgnoredDuringExecution = [podAffinityTerm];
+    const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution } };
+    for (const name of ["l1", "l2", "l3"]) {
+      await pods.create({
+        metadata: { namespace, name, labels },
+        spec: { affinity, containers: [{ name: "c", image: "web:1" }] },
+      });
+    }
+    await eventually("two on their nodes, and the third refused", async () => {
+      const all = await podsOf("loner");
+      const nodes = all.map(({ spec }) => spec.nodeName).filter(Boolean);
+      const refused = all.some(({ status }) =>
+        status?.conditions?.some(({ message }) => message?.includes("anti-affinity rules")),
+      );
+      return new Set(nodes).size === 2 && nodes.length === 2 && refused;
+    });
+  });
+
+  test("leaves gated pods alone until their gates are gone", async () => {
+    const pods = world.admin.resource<Pod>(PODS);
+    const name = { namespace, name: "gated" };
+    await pods.create({
+      metadata: name,
+      spec: {
+        schedulingGates: [{ name: "example.com/wait" }],
+        containers: [{ name: "c", image: "web:1" }],
+      },
+    });
+    await pods.create({
+      metadata: { namespace, name: "after" },
+      spec: { containers: [{ name: "c", image: "web:1" }] },
+    });
+    await eventually("the pod behind it", async () => {
+      return (await pods.get({ namespace, name: "after" })).spec.nodeName;
+    });
+    expect((await pods.get(name)).spec.nodeName).toBeUndefined();
+    await pods.patch(name, "json", [{ op: "remove", path: "/spec/schedulingGates" }]);
+    await eventually("its node", async () => (await pods.get(name)).spec.nodeName);
+  });
+});

@@ -1,0 +1,134 @@
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { Informer } from "@raft2kube/client-kube/informer.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import { LEASES, NODES, PODS } from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { microTimeText, timeText } from "@raft2kube/client-kube/time.ts";
+import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import type { World } from "./world.ts";
+
+export interface HollowKubelet {
+  readonly name: string;
+  /** Stops to renew its lease and to act, as if the machine had lost its power. */
+  close(): Promise<void>;
+}
+
+export interface HollowOptions {
+  allocatable?: Record<string, string>;
+  labels?: Record<string, string>;
+  /** Whether a pod ever gets ready; by default all do. */
+  getsReady?(pod: Pod): boolean;
+}
+
+/**
+ * A kubelet without containers: a node that is Ready, whose pods run and are ready as soon as they
+ * are seen and gone as soon as they are deleted. It is a client like the real one, under its
+ * identity.
+ */
+export async function startHollowKubelet(
+  world: World,
+  name: string,
+  options: HollowOptions = {},
+): Promise<HollowKubelet> {
+  const { clock } = world;
+  const connection = await world.connection(`system:node:${name}`, ["system:nodes"]);
+  const client = new KubeClient({ ...connection, clock, qps: 1_000, burst: 1_000 });
+  await register(client, name, options, clock.now());
+  const writer = client.resource<Pod>(PODS);
+  const selection = { fieldSelector: `spec.nodeName=${name}` };
+  const pods = new Informer<Pod>({ resource: writer, selection, clock });
+  const queue = new WorkQueue({ clock });
+  const number = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 250, 1);
+  let address = 1;
+  const reconcile = async (key: string) => {
+    const pod = pods.store.get(key);
+    if (!pod) return;
+    try {
+      if (pod.metadata.deletionTimestamp) {
+        const { uid } = pod.metadata;
+        await writer.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
+        return;
+      }
+      const ready = options.getsReady?.(pod) ?? true;
+      const condition = pod.status?.conditions?.find(({ type }) => type === "Ready");
+      const told = condition?.status === (ready ? "True" : "False");
+      if (pod.status?.phase === "Running" && told) return;
+      const podIP = pod.status?.podIP ?? `10.244.${number}.${address++ % 250}`;
+      await writer.updateStatus({ ...pod, status: runningStatus(pod, podIP, ready, clock.now()) });
+    } catch (thrown) {
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+    }
+  };
+  const look = (pod: Pod) => queue.add(keyOf(pod));
+  pods.handle({ added: look, updated: look });
+  pods.start();
+  const working = runWorkers("hollow-kubelet", queue, 4, reconcile);
+  return {
+    name,
+    async close() {
+      queue.close();
+      await pods.close();
+      await working;
+      client.close();
+    },
+  };
+}
+
+async function register(
+  client: KubeClient,
+  name: string,
+  { allocatable, labels }: HollowOptions,
+  now_ms: number,
+): Promise<void> {
+  const amounts = { cpu: "8", memory: "16Gi", pods: "110", ...allocatable };
+  const now = timeText(now_ms);
+  const conditions = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].map((type) => ({
+    type,
+    status: type === "Ready" ? "True" : "False",
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  }));
+  const nodes = client.resource<Node>(NODES);
+  const node = await nodes.create({
+    metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
+    spec: {},
+  });
+  const status = { capacity: amounts, allocatable: amounts, conditions };
+  await nodes.updateStatus({ ...node, status });
+  const leases = client.resource<Lease>(LEASES);
+  await leases.create({
+    metadata: { namespace: "kube-node-lease", name },
+    spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTimeText(now_ms) },
+  });
+}
+
+function runningStatus(pod: Pod, podIP: string, ready: boolean, now_ms: number): Pod["status"] {
+  const now = timeText(now_ms);
+  const condition = (type: string, value: boolean) => {
+    return { type, status: value ? "True" : "False", lastTransitionTime: now };
+  };
+  return {
+    ...pod.status,
+    phase: "Running",
+    podIP,
+    podIPs: [{ ip: podIP }],
+    startTime: now,
+    conditions: [
+      condition("PodScheduled", true),
+      condition("Initialized", true),
+      condition("ContainersReady", ready),
+      condition("Ready", ready),
+    ],
+    containerStatuses: pod.spec.containers.map(({ name, image = "" }) => ({
+      name,
+      image,
+      imageID: image,
+      ready,
+      restartCount: 0,
+      state: { running: { startedAt: now } },
+    })),
+  };
+}

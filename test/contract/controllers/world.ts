@@ -1,0 +1,90 @@
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startApiserver } from "@raft2kube/apiserver/main.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { startControllers } from "@raft2kube/controllers/main.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { startScheduler } from "@raft2kube/scheduler/main.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+
+/** A control plane in this process, on a real store and real sockets, under its real identities. */
+export interface World {
+  readonly clock: Clock;
+  readonly admin: KubeClient;
+  readonly ca: KeyPair;
+  /** A connection under any certificate subject. */
+  connection(commonName: string, organizations?: string[]): Promise<KubeConnection>;
+  close(): Promise<void>;
+}
+
+export async function startWorld(options: { controllers?: string[] } = {}): Promise<World> {
+  const clock = systemClock();
+  const dir = await mkdtemp(join(tmpdir(), "r2k-controllers-"));
+  const ca = await createCa({ commonName: "kubernetes", days: 2, now_ms: clock.now() });
+  const issue = (commonName: string, organizations: string[] = []) =>
+    issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, clock.now());
+  const store = await startStore({ dataDir: join(dir, "store") });
+  const server = await startApi(store.client, ca, clock);
+  const { host, port } = server.address;
+  const connection = async (commonName: string, organizations?: string[]) => {
+    const pair = await issue(commonName, organizations);
+    return { server: `https://${host}:${port}`, ca: ca.cert, ...pair };
+  };
+  const controllers = await startControllers({
+    connection: await connection("system:kube-controller-manager"),
+    clusterCidr: "10.244.0.0/16",
+    rootCa: ca.cert,
+    clusterSigning: ca,
+    leaderElect: false,
+    ...options,
+  });
+  const scheduler = await startScheduler({
+    connection: await connection("system:kube-scheduler"),
+    leaderElect: false,
+  });
+  const rate = { qps: 1_000, burst: 1_000 };
+  const masters = await connection("admin", ["system:masters"]);
+  const admin = new KubeClient({ ...masters, clock, ...rate });
+  return {
+    clock,
+    admin,
+    ca,
+    connection,
+    async close() {
+      admin.close();
+      await scheduler.close();
+      await controllers.close();
+      await server.close();
+      await store.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+type Etcd = Parameters<typeof startApiserver>[0]["etcd"];
+
+async function startApi(etcd: Etcd, ca: KeyPair, clock: Clock) {
+  const issue = (commonName: string, usage: "server" | "client") => {
+    const subject = { commonName, usages: [usage], ipAddresses: ["127.0.0.1"], days: 1 };
+    return issueCertificate(ca, subject, clock.now());
+  };
+  const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return startApiserver({
+    etcd,
+    listen: [{ host: "127.0.0.1", port: 0 }],
+    tls: await issue("apiserver", "server"),
+    clientCa: ca.cert,
+    serviceAccountKey: {
+      privateKey: keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      publicKeys: [keys.publicKey.export({ type: "spki", format: "pem" }).toString()],
+      issuer: "https://kubernetes.default.svc.cluster.local",
+    },
+    serviceCidr: "10.96.0.0/16",
+    advertiseAddress: "127.0.0.1",
+    kubeletClient: { ...(await issue("kubelet-client", "client")), ca: ca.cert },
+  });
+}
