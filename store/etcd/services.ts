@@ -81,8 +81,6 @@ async function* watchResponses(
   call.signal.addEventListener("abort", close, { once: true });
   // The client ends the stream by ending its requests, or by going away: an error here is that.
   void readRequests(session, requests).then(close, close);
-  // When the watches fail first, their error is what the client hears; the reading ends with it.
-  reading.catch(() => undefined);
   try {
     for (;;) {
       const response = await session.next().catch(rethrow);
