@@ -5,11 +5,14 @@ import { headerOf, type RequestContext } from "../http/context.ts";
 import { accepts, parseAccept } from "../http/media.ts";
 import { acceptsGzip } from "../http/respond.ts";
 
-/** Gnostic's protobuf, which kubectl up to 1.26 asks for; it has had two spellings. */
+/**
+ * Gnostic's protobuf, which kubectl up to 1.26 asks for. The first spelling is no media type by
+ * the RFC's letter, and clients fail on it in an answer, which always bears the second.
+ */
 const V2_PROTOBUF = [
   "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
   "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-];
+] as const;
 const JSON_TYPE = "application/json";
 
 type Documents = typeof import("@raft2kube/api/openapi/documents.ts");
@@ -38,8 +41,8 @@ export class OpenApi {
 
 function version2(documents: Documents, context: RequestContext): Answer {
   for (const { type } of parseAccept(headerOf(context.request, "accept"))) {
-    if (V2_PROTOBUF.includes(type)) {
-      return answerOf(documents, context, documents.openapiV2Protobuf(), type);
+    if (V2_PROTOBUF.some((each) => each === type)) {
+      return answerOf(documents, context, documents.openapiV2Protobuf(), V2_PROTOBUF[1]);
     }
     if (accepts(type, JSON_TYPE)) {
       return answerOf(documents, context, documents.openapiV2(), JSON_TYPE);
