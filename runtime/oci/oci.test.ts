@@ -1,0 +1,148 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { capabilitySets, ownCapabilities } from "./capabilities.ts";
+import { devicesFor } from "./devices.ts";
+import { combineMounts } from "./mounts.ts";
+import { clampOomScore, resourcesFor } from "./resources.ts";
+import { defaultProfile } from "./seccomp.ts";
+import { sysctlsFor } from "./sysctls.ts";
+import { resolveUser } from "./user.ts";
+
+describe("capabilities", () => {
+  const all = ownCapabilities("CapEff:\t000001ffffffffff\n");
+  const root = { privileged: false, root: true, own: all };
+
+  test("ALL is dropped before single ones are added, whatever the order", () => {
+    const wanted = { addCapabilities: ["NET_ADMIN", "cap_chown"], dropCapabilities: ["all"] };
+    expect(capabilitySets(wanted, root).effective).toEqual(["CAP_CHOWN", "CAP_NET_ADMIN"]);
+  });
+
+  test("who is not root starts without, but for ambient ones", () => {
+    const sets = capabilitySets({ addAmbientCapabilities: ["NET_RAW"] }, { ...root, root: false });
+    expect(sets.effective).toEqual(["CAP_NET_RAW"]);
+    expect(sets.ambient).toEqual(["CAP_NET_RAW"]);
+    expect(sets.bounding).toContain("CAP_CHOWN");
+  });
+
+  test("nobody gets one that the runtime lacks", () => {
+    const own = new Set([...all].filter((name) => name !== "CAP_SYS_RESOURCE"));
+    const { bounding } = capabilitySets(undefined, { privileged: true, root: true, own });
+    expect(bounding).toContain("CAP_SYS_ADMIN");
+    expect(bounding).not.toContain("CAP_SYS_RESOURCE");
+    expect(bounding).toHaveLength(40);
+  });
+
+  test("an unknown one is named", () => {
+    expect(() => capabilitySets({ addCapabilities: ["SYS_MAGIC"] }, root)).toThrow(/SYS_MAGIC/);
+  });
+});
+
+describe("sysctls", () => {
+  const own = { network: true, ipc: true };
+
+  test("those of the pod's namespaces pass, in either spelling", () => {
+    const wanted = { "net/ipv4/tcp_syncookies": "0", "kernel.shmmax": "1" };
+    expect(sysctlsFor(wanted, own)).toMatchObject({
+      "net.ipv4.tcp_syncookies": "0", "kernel.shmmax": "1",
+    });
+  });
+
+  test.each([
+    ["kernel.core_pattern", "|/bin/sh", own],
+    ["vm.overcommit_memory", "1", own],
+    ["net.ipv4.ip_forward", "1", { network: false, ipc: true }],
+    ["kernel.shmmax", "1", { network: true, ipc: false }],
+    ["kernel.shmmax+kernel.core_pattern", "1", own],
+    ["net.ipv4.ip_forward", "1\nkernel.core_pattern = x", own],
+  ])("%s = %j is refused", (name, value, namespaces) => {
+    expect(() => sysctlsFor({ [name]: value }, namespaces)).toThrow(/sysctl/);
+  });
+});
+
+describe("users", () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(path.join(tmpdir(), "r2k-user-"));
+    mkdirSync(path.join(root, "etc"));
+    writeFileSync(path.join(root, "etc/passwd"), "root:x:0:0::/:\nweb:x:33:34::/:\n");
+    writeFileSync(path.join(root, "etc/group"), "root:x:0:\nlogs:x:40:web,root\nmail:x:8:\n");
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  test.each([
+    ["", {}, { uid: 0, gid: 0, additionalGids: [0, 40] }],
+    ["web", {}, { uid: 33, gid: 34, additionalGids: [34, 40] }],
+    ["web:mail", {}, { uid: 33, gid: 8, additionalGids: [8, 40] }],
+    ["1234", {}, { uid: 1234, gid: 0, additionalGids: [0] }],
+    ["web", { runAsUser: { value: 5 } }, { uid: 5, gid: 0, additionalGids: [0] }],
+    [
+      "web",
+      { runAsUser: { value: 33 }, runAsGroup: { value: 7 }, supplementalGroups: [9] },
+      { uid: 33, gid: 7, additionalGids: [7, 40, 9] },
+    ],
+    [
+      "web",
+      { supplementalGroupsPolicy: SupplementalGroupsPolicy.Strict },
+      { uid: 33, gid: 34, additionalGids: [34] },
+    ],
+  ])("image user %j with %j is %j", (image, context, user) => {
+    expect(resolveUser(root, image, context)).toEqual(user);
+  });
+
+  test("an account file that links out of the image is read inside it", () => {
+    rmSync(path.join(root, "etc/passwd"));
+    symlinkSync("/etc/shadow-of-the-host", path.join(root, "etc/passwd"));
+    expect(() => resolveUser(root, "web")).toThrow(/no user "web"/);
+  });
+});
+
+describe("limits", () => {
+  test("zero means not set, and huge pages are refused only when asked for", () => {
+    const hugepageLimits = [{ pageSize: "2MB", limit: 0 }];
+    const limits = { cpuShares: 0, cpuQuota: 5000, memoryLimitInBytes: 0, hugepageLimits };
+    expect(resourcesFor(limits, { cgroupVersion: 2 })).toEqual({ cpu: { quota: 5000 } });
+    const wanted = { hugepageLimits: [{ pageSize: "2MB", limit: 1 }] };
+    expect(() => resourcesFor(wanted, { cgroupVersion: 2 })).toThrow(/hugepages-2MB/);
+  });
+
+  test("the OOM score goes no lower than may be set", () => {
+    expect(clampOomScore(-998, new Set(["CAP_SYS_RESOURCE"]))).toBe(-998);
+    expect(clampOomScore(-998, new Set())).toBeGreaterThan(-998);
+    expect(clampOomScore(900, new Set())).toBe(900);
+  });
+});
+
+test("a volume replaces the mount of its path, others stay before it", () => {
+  const mount = (destination: string, source: string) => ({
+    destination, source, type: "bind", options: [],
+  });
+  const base = [mount("/proc", "proc"), mount("/etc/hosts", "a")];
+  const volumes = [mount("/etc/hosts/", "b"), mount("/data", "c")];
+  expect(combineMounts(base, volumes).map(({ source }) => source)).toEqual(["proc", "b", "c"]);
+});
+
+test("devices are denied but for the harmless ones and those asked for", () => {
+  const device = { hostPath: "/dev/null", containerPath: "/dev/x", permissions: "r" };
+  const { devices, rules } = devicesFor([device], { privileged: false });
+  expect(devices).toMatchObject([{ path: "/dev/x", type: "c", major: 1, minor: 3 }]);
+  expect(rules[0]).toEqual({ allow: false, access: "rwm" });
+  expect(rules.at(-1)).toEqual({ allow: true, type: "c", major: 1, minor: 3, access: "r" });
+  expect(() => devicesFor([{ ...device, hostPath: "/dev/no" }], { privileged: false })).toThrow(
+    /\/dev\/no/,
+  );
+});
+
+test("the default seccomp profile lets through what a capability is for", () => {
+  const allows = (capabilities: string[], name: string) =>
+    defaultProfile(capabilities).syscalls.some(
+      (rule) => rule.names.includes(name) && rule.action === "SCMP_ACT_ALLOW" && !rule.args,
+    );
+  expect(allows([], "openat")).toBe(true);
+  expect(allows([], "mount")).toBe(false);
+  expect(allows(["CAP_SYS_ADMIN"], "mount")).toBe(true);
+  expect(allows([], "reboot")).toBe(false);
+  expect(allows([], "io_uring_setup")).toBe(false);
+});

@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EventHub, type RuntimeEvent } from "./events.ts";
+import { EVENT_BACKLOG } from "./limits.ts";
+import { RecordTable } from "./record-table.ts";
+import { Serial } from "./serial.ts";
+import { readState } from "./state-file.ts";
+
+let dir: string;
+beforeEach(() => (dir = mkdtempSync(path.join(tmpdir(), "r2k-records-"))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("records", () => {
+  const kind = { schema: "test", version: 1 };
+  const table = () =>
+    new RecordTable<{ id: string; n: number }>("thing", kind, (id) => path.join(dir, id, "r.json"));
+
+  test("are found again by the next table", async () => {
+    const first = table();
+    await first.load(dir);
+    await first.put({ id: "a", n: 1 });
+    await first.put({ id: "a", n: 2 });
+    const second = table();
+    await second.load(dir);
+    expect(second.get("a")).toEqual({ id: "a", n: 2 });
+    await second.remove("a");
+    expect(() => second.get("a")).toThrow(/thing "a" not found/);
+    const third = table();
+    await third.load(dir);
+    expect(third.values()).toEqual([]);
+  });
+
+  test("of another version or damaged are not guessed at", async () => {
+    const file = path.join(dir, "x.json");
+    writeFileSync(file, JSON.stringify({ schema: "test", version: 2, state: {} }));
+    await expect(readState(file, kind)).rejects.toThrow(/version 2/);
+    writeFileSync(file, '{"schema":"te');
+    await expect(readState(file, kind)).rejects.toThrow(/damaged/);
+    await expect(readState(path.join(dir, "none"), kind)).resolves.toBeUndefined();
+  });
+});
+
+test("tasks of one key run in turn, those of others beside them", async () => {
+  const serial = new Serial();
+  const order: string[] = [];
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const slow = serial.run("a", async () => {
+    await gate;
+    order.push("a1");
+    throw new Error("first");
+  });
+  const after = serial.run("a", async () => order.push("a2"));
+  await serial.run("b", async () => order.push("b1"));
+  release();
+  await expect(slow).rejects.toThrow("first");
+  await after;
+  expect(order).toEqual(["b1", "a1", "a2"]);
+  await serial.idle();
+});
+
+test("a reader that falls behind loses the oldest events only", async () => {
+  const hub = new EventHub();
+  const stop = new AbortController();
+  const stream = hub.read(stop.signal);
+  const first = stream.next();
+  hub.containerEvent("created", "first", "s");
+  await first;
+  for (let i = 0; i <= EVENT_BACKLOG; i++) hub.containerEvent("started", String(i), "s");
+  const next = (await stream.next()).value as RuntimeEvent;
+  expect(next.id).toBe("1");
+  stop.abort();
+});
