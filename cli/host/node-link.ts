@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type NodeLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 
@@ -17,7 +17,6 @@ function linkOf(config: ClusterConfig): NodeLink {
     nodeAddress,
     podCidr,
     serviceCidr,
-    hostStateDir: dirname(config.runDir),
   };
 }
 

@@ -1,43 +1,40 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 
 const FORWARD = "net.ipv4.ip_forward";
+const NOTE = /^forwarding-was-([01])$/;
 
-/** Who needs the host to forward, and how it was before the first of them came. */
-interface Forwarding {
+/** A cluster's note in its table: how the host was before the first cluster came. */
+interface Note {
+  table: string;
   before: string;
-  users: string[];
 }
 
-const fileIn = (dir: string) => join(dir, "forwarding.json");
-
-function read(dir: string): Forwarding | undefined {
-  try {
-    return JSON.parse(readFileSync(fileIn(dir), "utf8")) as Forwarding;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+/**
+ * The notes of all clusters on this host. They are chains without rules, so that they live and die with
+ * the tables and the namespace they are about, wherever each cluster keeps its files.
+ */
+async function notes(): Promise<Note[]> {
+  const objects = await listRuleset(["chains", "ip"]);
+  return objects.flatMap(({ chain }) => {
+    const before = NOTE.exec(String(chain?.name))?.[1];
+    return before === undefined ? [] : [{ table: String(chain?.table), before }];
+  });
 }
 
-/** Lets the host forward IPv4 packets for a cluster, remembering whether it did before. */
-export function acquireForwarding(dir: string, user: string): void {
-  const state = read(dir) ?? { before: readSysctl(FORWARD), users: [] };
-  if (!state.users.includes(user)) state.users.push(user);
-  mkdirSync(dir, { recursive: true });
-  // Written first: a crash in between leaves a note too many, never a setting nobody undoes.
-  writeFileSync(fileIn(dir), JSON.stringify(state));
+/** The name of the chain to put into a cluster's table before it lets the host forward. */
+export async function forwardingNote(): Promise<string> {
+  const [first] = await notes();
+  return `forwarding-was-${first?.before ?? readSysctl(FORWARD)}`;
+}
+
+export function forward(): void {
   writeSysctl(FORWARD, 1);
 }
 
-/** Puts the setting back when the last cluster that needed it is gone. */
-export function releaseForwarding(dir: string, user: string): void {
-  const state = read(dir);
-  if (!state) return;
-  const users = state.users.filter((name) => name !== user);
-  if (users.length > 0) return writeFileSync(fileIn(dir), JSON.stringify({ ...state, users }));
-  writeSysctl(FORWARD, state.before);
-  rmSync(fileIn(dir));
+/** Puts the host's setting back when `table` is the last that has a note; before it is deleted. */
+export async function releaseForwarding(table: string): Promise<void> {
+  const all = await notes();
+  const own = all.find((note) => note.table === table);
+  if (own && all.length === 1) writeSysctl(FORWARD, own.before);
 }

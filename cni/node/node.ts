@@ -6,7 +6,7 @@ import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { acquireForwarding, releaseForwarding } from "./forwarding.ts";
+import { forward, forwardingNote, releaseForwarding } from "./forwarding.ts";
 
 /** A node: a network namespace joined to the host by one veth pair. */
 export interface NodeLink {
@@ -21,8 +21,6 @@ export interface NodeLink {
   /** Ranges that the host reaches through the node. */
   podCidr: string;
   serviceCidr: string;
-  /** Folder of what clusters on this host share: who needs the host to forward packets. */
-  hostStateDir: string;
 }
 
 const NODE_DEVICE = "eth0";
@@ -44,28 +42,35 @@ export async function createNode(node: NodeLink): Promise<void> {
   linkHost(node);
   inNetns(node.netnsPath, () => linkInside(node));
   await applyRuleset(insideRules(node), { netns: node.netnsPath });
-  acquireForwarding(node.hostStateDir, node.name);
-  await applyRuleset(egressRules(node));
+  await applyRuleset(egressRules(node, await forwardingNote()));
+  forward();
 }
 
 /** Removes all that `createNode` made; what is not there is passed over. */
 export async function deleteNode(
-  node: Pick<NodeLink, "name" | "netnsPath" | "hostDevice" | "hostStateDir">,
+  node: Pick<NodeLink, "name" | "netnsPath" | "hostDevice">,
 ): Promise<void> {
-  if (nftTableExists("ip", tableOf(node.name))) await deleteTable("ip", tableOf(node.name));
-  releaseForwarding(node.hostStateDir, node.name);
+  const table = tableOf(node.name);
+  if (nftTableExists("ip", table)) {
+    await releaseForwarding(table);
+    await deleteTable("ip", table);
+  }
   using route = openRoute();
   deleteLink(route, node.hostDevice); // its address and the routes through it go with it
   deleteNetns(node.netnsPath);
 }
 
 /** The transaction that makes the host's only rule. */
-function egressRules({ name, hostDevice, nodeAddress, podCidr }: NodeLink): string {
+function egressRules(
+  { name, hostDevice, nodeAddress, podCidr }: NodeLink,
+  note: string,
+): string {
   const table = tableOf(name);
   return [
     `add table ip ${table}`,
     `delete table ip ${table}`,
     `add table ip ${table}`,
+    `add chain ip ${table} ${note}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
     `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeAddress} } ` +
       `oifname != "${hostDevice}" masquerade`,

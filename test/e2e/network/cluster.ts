@@ -40,7 +40,6 @@ export async function createNetworkCluster(
     name: "test",
     netnsPath: join(world.root, "node"),
     hostDevice: "r2k-test",
-    hostStateDir: join(world.root, "state"),
     ...RANGES,
   };
   await createNode(node);

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
@@ -21,7 +21,6 @@ const node = (name: string, slot: number): NodeLink => ({
   nodeAddress: `10.200.${slot}.2`,
   podCidr: `10.${244 - slot}.0.0/16`,
   serviceCidr: `10.${96 + slot}.0.0/16`,
-  hostStateDir: join(world.root, "run"),
 });
 
 /** Everything of the host that a node may touch. */
@@ -34,7 +33,6 @@ async function host(): Promise<unknown> {
     routes: listRoutes(route).map(({ to, via, source }) => `${to} ${via} ${source}`).sort(),
     rules: tables.filter((object) => !("metainfo" in object)).map(withoutHandle),
     forward: readSysctl("net.ipv4.ip_forward"),
-    state: existsSync(join(world.root, "run", "forwarding.json")),
   };
 }
 
