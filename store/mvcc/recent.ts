@@ -16,8 +16,8 @@ interface RecentRevision {
   bytes: number;
 }
 
-/** What a change costs beside key and value. */
-const CHANGE_OVERHEAD_BYTES = 160;
+/** What a change costs beside key and value: the record, its two buffers, its place in the list. */
+const CHANGE_OVERHEAD_BYTES = 400;
 
 /**
  * The latest revisions, whole: records not yet in the backend, and behind them as many as fit in

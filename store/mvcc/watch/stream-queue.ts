@@ -48,7 +48,9 @@ export class WatchStreamQueue {
     this.#bytes += bytes;
   }
 
-  /** The next response; undefined once the stream has ended. Rejects when it ended with a reason. */
+  /**
+   * The next response; undefined once the stream has ended. Rejects when it ended with a reason.
+   */
   next(): Promise<WatchResponse | undefined> {
     const response = this.#responses[this.#head];
     if (response) {

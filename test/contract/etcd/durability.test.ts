@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import { bytes } from "./fixture.ts";
+
+const STRACE = "/usr/bin/strace";
+const ROOT = join(import.meta.dirname, "../../..");
+const folder = mkdtempSync(join(tmpdir(), "r2k-strace-"));
+const socket = join(folder, "client.sock");
+const clock = systemClock();
+let tracer: ChildProcess | undefined;
+
+afterAll(() => {
+  tracer?.kill("SIGKILL");
+  rmSync(folder, { recursive: true });
+});
+
+/** The store under strace: what it writes, what it syncs, in the kernel's order. */
+function startTraced(trace: string): ChildProcess {
+  const calls = "trace=pwrite64,fdatasync,write,writev,sendto,sendmsg,openat";
+  const strace = ["-f", "-q", "-s", "200", "-e", calls, "-o", trace, "--"];
+  const store = [join(ROOT, "cli/main.ts"), "store", "--data-dir", join(folder, "data")];
+  const listen = ["--listen-client-urls", `unix://${socket}`];
+  return spawn(STRACE, [...strace, process.execPath, ...store, ...listen], { stdio: "ignore" });
+}
+
+describe.runIf(existsSync(STRACE))("S1", () => {
+  test("no write is answered before an fdatasync covered it in the log", async () => {
+    const trace = join(folder, "trace");
+    tracer = startTraced(trace);
+    const client = connectEtcd({ endpoints: [`unix://${socket}`] });
+    await waitFor("the store", () => client.status({ timeout_ms: 2_000 }), { clock });
+    const marks = ["mark-one", "mark-two", "mark-three"];
+    for (const mark of marks) {
+      // Its answer carries the value back, so that it can be told from others in the trace.
+      const put = { requestPut: { key: bytes("k"), value: bytes(mark) } };
+      await client.txn({ success: [put, { requestRange: { key: bytes("k") } }] });
+    }
+    await client.close();
+    const lines = readFileSync(trace, "latin1").split("\n");
+    for (const mark of marks) {
+      const written = lines.findIndex((line) => /pwrite64/.test(line) && line.includes(mark));
+      const fd = /pwrite64\(([0-9]+)/.exec(lines[written] ?? "")?.[1];
+      const synced = lines.findIndex(
+        (line, i) => i > written && line.includes(`fdatasync(${fd}`),
+      );
+      const answered = lines.findIndex(
+        (line, i) => i > written && /write|send/.test(line) && !line.includes("pwrite64") &&
+          line.includes(mark),
+      );
+      expect(written, `${mark} in the log`).toBeGreaterThan(0);
+      expect(synced, `${mark} synced`).toBeGreaterThan(written);
+      expect(answered, `${mark} answered`).toBeGreaterThan(synced);
+    }
+  });
+});
