@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import { LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { loadDockerArchive, type ArchiveFiles } from "./docker-archive.ts";
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
@@ -20,16 +21,17 @@ function nameOf(descriptor: Descriptor): string | undefined {
 }
 
 /** The manifest for this machine of what a descriptor points to. */
-export async function manifestFor(store: ImageStore, digest: string): Promise<string> {
+async function manifestFor(store: ImageStore, digest: string): Promise<string> {
   const parsed = parseManifest(await store.blobs.read(digest, MANIFEST_BYTES));
   if (parsed.kind === "manifest") return digest;
   return manifestFor(store, choosePlatform(parsed.index).digest);
 }
 
 /**
- * Loads images from a tar of an OCI image layout (`docker save`, `skopeo copy oci-archive:`,
- * `podman save --format oci-archive`, `ctr images export`). `as` names an image that has no name of
- * its own inside. Returns the names; content is verified against its digest.
+ * Loads images from a tar: an OCI image layout (`docker save` from 25 on, `skopeo copy oci-archive:`,
+ * `buildah push oci-archive:`, `ctr images export`) or docker's older form (`docker-archive:`). `as`
+ * names an image that has no name of its own inside. Returns the names. Content that says its
+ * digest is checked against it.
  */
 export function loadArchive(
   store: ImageStore,
@@ -45,30 +47,41 @@ async function load(
   options: { as?: string },
 ): Promise<string[]> {
   let index: unknown;
+  const others: ArchiveFiles = { files: new Map(), links: new Map() };
   for await (const { header, body } of tarEntries(source)) {
     const name = header.name.replace(/^\.\//, "");
     const blob = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/.exec(name);
-    if (blob && header.type === "file") {
-      const digest = `${blob[1]}:${blob[2]}`;
-      await store.blobs.receive(body, { digest, limit_bytes: LAYER_BYTES });
-    } else if (name === "index.json" && header.size <= MANIFEST_BYTES) {
+    if (header.type === "symlink") others.links.set(name, header.linkname);
+    if (header.type !== "file") continue;
+    if (name === "index.json" && header.size <= MANIFEST_BYTES) {
       index = await json(body);
+    } else {
+      const expected = blob ? { digest: `${blob[1]}:${blob[2]}` } : {};
+      const limit_bytes = LAYER_BYTES;
+      others.files.set(name, await store.blobs.receive(body, { ...expected, limit_bytes }));
     }
   }
-  if (index === undefined) {
-    throw new RuntimeError("invalid-argument", "the archive is no OCI image layout", {
-      remedy: "save it by `docker save` (25 or newer) or `skopeo copy ... oci-archive:FILE`",
-    });
-  }
+  if (index !== undefined) return loadLayout(store, index, options);
+  if (others.files.has("manifest.json")) return loadDockerArchive(store, others, options);
+  const message = "the archive holds neither an OCI image layout nor what docker saves";
+  throw new RuntimeError("invalid-argument", message);
+}
+
+/** Names the images of an OCI layout whose blobs are in the store. */
+async function loadLayout(
+  store: ImageStore,
+  index: unknown,
+  options: { as?: string },
+): Promise<string[]> {
   const parsed = parseManifest(Buffer.from(JSON.stringify(index)));
-  if (parsed.kind !== "index") throw new RuntimeError("invalid-argument", "index.json is no index");
+  if (parsed.kind !== "index") {
+    throw new RuntimeError("invalid-argument", "index.json is no index");
+  }
   const names: string[] = [];
   for (const descriptor of parsed.index.manifests) {
     const name = nameOf(descriptor) ?? options.as;
     if (name === undefined) {
-      throw new RuntimeError("invalid-argument", `image ${descriptor.digest} has no name`, {
-        remedy: "give it one",
-      });
+      throw new RuntimeError("invalid-argument", `image ${descriptor.digest} has no name`);
     }
     parseReference(name);
     const manifest = await manifestFor(store, descriptor.digest);

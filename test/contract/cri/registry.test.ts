@@ -1,13 +1,13 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
-import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
+import { loadArchive, saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -81,6 +81,18 @@ describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
     const image = await pullImage(store, `${domain}/demo/web:docker`, { clock, endpoints: {} });
     expect(image.manifest.layers[0]?.mediaType).toMatch(/gzip$/);
     expect(image.config.rootfs.diff_ids).toEqual(
+      source.get("r2k.local/web:1").config.rootfs.diff_ids,
+    );
+  });
+
+  test("an archive of docker's older form is loaded", async () => {
+    const file = join(dir, "docker.tar");
+    const from = `oci-archive:${join(dir, "web.tar")}`;
+    await run("skopeo", ["copy", from, `docker-archive:${file}:r.example/saved/web:1`]);
+    const store = await open("f");
+    const names = await loadArchive(store, createReadStream(file));
+    expect(names).toEqual(["r.example/saved/web:1"]);
+    expect(store.get(names[0]!).config.rootfs.diff_ids).toEqual(
       source.get("r2k.local/web:1").config.rootfs.diff_ids,
     );
   });
