@@ -2,6 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import {
+  type ActivePods,
   AdmissionError,
   type DeviceAllocation,
   type DeviceCapacity,
@@ -29,23 +30,29 @@ const log = logger("device-allocator");
 export class DeviceAllocator implements DeviceManager {
   readonly #resources: DeviceResources;
   readonly #holders: DeviceHolders;
+  readonly #activePods: ActivePods;
   readonly #checkpointFile: string;
   readonly #listeners = new Set<() => void>();
   #tail: Promise<void> = Promise.resolve();
+  /** Until then a pod that is not active may be one that its source has yet to name. */
+  #allKnown = false;
 
   constructor(options: {
     resources: DeviceResources;
     holders: DeviceHolders;
+    activePods: ActivePods;
     checkpointFile: string;
   }) {
     this.#resources = options.resources;
     this.#holders = options.holders;
+    this.#activePods = options.activePods;
     this.#checkpointFile = options.checkpointFile;
   }
 
   admit(pod: Pod): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#holders.ofPod(uidOf(pod)).length > 0) return;
+      this.#forgetEnded();
       const entries = await this.#allocateAll(pod);
       if (entries.length === 0) return;
       this.#holders.add(entries);
@@ -67,8 +74,9 @@ export class DeviceAllocator implements DeviceManager {
     return this.#keep((held) => held !== podUid);
   }
 
-  retain(podUids: ReadonlySet<string>): Promise<void> {
-    return this.#keep((held) => podUids.has(held));
+  async retain(podUids: ReadonlySet<string>): Promise<void> {
+    await this.#keep((held) => podUids.has(held));
+    this.#allKnown = true;
   }
 
   capacity(): DeviceCapacity {
@@ -95,6 +103,16 @@ export class DeviceAllocator implements DeviceManager {
   close(): Promise<void> {
     this.#listeners.clear();
     return this.#tail;
+  }
+
+  /**
+   * A pod's end shows in the API, and the scheduler gives its place to the next, before all that it
+   * held is given back. Its containers are gone by then, so its devices are free.
+   */
+  #forgetEnded(): void {
+    if (!this.#allKnown) return;
+    const active = new Set(this.#activePods.list().map(uidOf));
+    this.#holders.keep((held) => active.has(held));
   }
 
   async #allocateAll(pod: Pod): Promise<DeviceEntry[]> {

@@ -52,7 +52,7 @@ export async function startDeviceManager(
     known: Object.keys(checkpoint.resources),
     changed: () => manager.changed(),
   });
-  const manager = new DeviceAllocator({ resources, holders, checkpointFile });
+  const manager = new DeviceAllocator({ resources, holders, activePods, checkpointFile });
   const registration = await serveDeviceRegistration(pluginDir, resources);
   const podResourcesSocket = path.join(rootDir, "pod-resources", "kubelet.sock");
   let podResources: RpcServer;

@@ -89,6 +89,17 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     expect(await held(second)).toBe("sample-0,sample-1");
   });
 
+  it("gives an ended pod's devices to the next, once every pod of the node is known", async () => {
+    const first = podOf("first", [container("c", 3)]);
+    await devices.manager.admit(first);
+    const second = podOf("second", [container("c", 3)]);
+    pods = pods.filter((pod) => pod !== first);
+    await expect(devices.manager.admit(second)).rejects.toThrow("Available: 0");
+    await devices.manager.retain(new Set(["first", "second"]));
+    await devices.manager.admit(second);
+    expect(await held(second)).toBe("sample-0,sample-1,sample-2");
+  });
+
   it("never gives one device to two pods admitted at once", async () => {
     const all = ["a", "b", "c"].map((uid) => podOf(uid, [container("c", 1)]));
     await Promise.all(all.map((pod) => devices.manager.admit(pod)));
