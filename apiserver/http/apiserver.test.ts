@@ -1,10 +1,10 @@
 import { execFile, spawn } from "node:child_process";
-import { request } from "node:https";
 import { promisify } from "node:util";
 import * as k8s from "@kubernetes/client-node";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answer, ask as send, type AskOptions } from "../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
 
@@ -31,36 +31,9 @@ async function kubectl(...words: string[]): Promise<string> {
   return stdout;
 }
 
-interface Answer {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  body: string;
-}
+const ask = (path: string, options: AskOptions = {}) => send(api, path, options);
 
-/** One plain request; `cert` and `key` say who asks. */
-function ask(
-  path: string,
-  options: { method?: string; headers?: Record<string, string>; body?: string | Buffer;
-    cert?: string; key?: string } = {},
-): Promise<Answer> {
-  const { method = "GET", headers = {}, body, cert, key } = options;
-  return new Promise((resolve, reject) => {
-    const sent = request(`${api.server}${path}`, {
-      method, headers, ca: api.ca.cert, agent: false, ...(cert && key ? { cert, key } : {}),
-    }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
-      });
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
-}
-
-async function asAdmin(path: string, options: Parameters<typeof ask>[1] = {}): Promise<Answer> {
+async function asAdmin(path: string, options: AskOptions = {}): Promise<Answer> {
   return await ask(path, { ...await api.credentials("admin", ["system:masters"]), ...options });
 }
 

@@ -108,10 +108,14 @@ function checkPreconditions(
     if (metadata.resourceVersion !== old.metadata.resourceVersion) {
       throw conflict(resource.subject, update.name, MODIFIED);
     }
-  } else if (!resource.kind.strategy.unconditionalUpdate) {
+    return;
+  }
+  if (!resource.kind.strategy.unconditionalUpdate) {
     const finding = invalidField("metadata.resourceVersion", 0, "must be specified for an update");
     throw invalid(resource.kindSubject, update.name, [finding]);
   }
+  // Without a version the newest state is meant, whichever that is.
+  metadata.resourceVersion = old.metadata.resourceVersion!;
 }
 
 function uidConflict(resource: Resource, name: string, asked: string, actual: string) {

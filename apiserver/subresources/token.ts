@@ -49,11 +49,11 @@ export async function serveToken(
   spec.expirationSeconds = lifetime_s;
   const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
   spec.audiences = [...audiences];
-  const claims = await claimsFor(core, account, spec.boundObjectRef);
   await core.admission.validate({
     operation: "CREATE", resource, subresource: "token", namespace: info.namespace, name: info.name,
     object: request, old: undefined, user: context.user, dryRun: options.dryRun, warnings,
   });
+  const claims = await claimsFor(core, account, spec.boundObjectRef);
   const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
   request.status = {
     token: options.dryRun ? "" : token,

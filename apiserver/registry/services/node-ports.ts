@@ -27,6 +27,8 @@ export class NodePorts {
   readonly #rows: Rows;
   readonly #from: number;
   readonly #to: number;
+  /** Settles when the change before has ended, however it did. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(core: Core) {
     this.#core = core;
@@ -85,7 +87,14 @@ export class NodePorts {
     });
   }
 
+  /** One change at a time here, so that only other servers can come in between. */
   async #change<T>(edit: (used: Set<number>) => T): Promise<T> {
+    const changed = this.#last.then(() => this.#swap(edit));
+    this.#last = changed.catch(() => undefined);
+    return await changed;
+  }
+
+  async #swap<T>(edit: (used: Set<number>) => T): Promise<T> {
     let { row } = await this.#rows.get(KEY);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
       const used = this.#decode(row?.value);

@@ -1,0 +1,136 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Answer, ask, type AskOptions } from "../../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+
+const clock = systemClock();
+const NS = "/api/v1/namespaces/default";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: { cert: string; key: string };
+let kubelet: { cert: string; key: string };
+let uid: string;
+
+const asAdmin = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+const asNode = (path: string, options: AskOptions = {}) => ask(api, path, { ...kubelet, ...options });
+const post = (body: object): AskOptions => ({ method: "POST", body });
+
+async function made(path: string, body: object): Promise<Answer> {
+  const answer = await asAdmin(path, post(body));
+  expect(answer.status, answer.body).toBe(201);
+  return answer;
+}
+
+function pod(name: string, more: object = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name },
+    spec: { containers: [{ name: "c", image: "i" }], ...more },
+  };
+}
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+  kubelet = await api.credentials("system:node:n1", ["system:nodes"]);
+  await made(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
+  for (const name of ["used", "unused"]) await made(`${NS}/secrets`, { metadata: { name } });
+  for (const name of ["n1", "n2"]) await made("/api/v1/nodes", { metadata: { name } });
+  const volumes = [{ name: "v", secret: { secretName: "used" } }];
+  const answer = await made(`${NS}/pods`, pod("mine", { nodeName: "n1", volumes }));
+  uid = (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
+  await made(`${NS}/pods`, pod("theirs", { nodeName: "n2" }));
+  await waitFor("the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, { clock });
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+
+it("a node reads the secrets of its own pods, and no others", async () => {
+  expect((await asNode(`${NS}/secrets/used`)).status).toBe(200);
+  const refused = await asNode(`${NS}/secrets/unused`);
+  expect(refused.status).toBe(403);
+  expect(refused.body).toContain("no relationship found between node 'n1' and this object");
+  expect((await asNode(`${NS}/secrets`)).status).toBe(403);
+});
+
+it("a node lists its own pods only", async () => {
+  const own = await asNode("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1");
+  expect(JSON.parse(own.body)).toMatchObject({ items: [{ metadata: { name: "mine" } }] });
+  expect((await asNode("/api/v1/pods")).status).toBe(403);
+  expect((await asNode("/api/v1/pods?fieldSelector=spec.nodeName%3Dn2")).status).toBe(403);
+  expect((await asNode(`${NS}/pods/theirs`)).status).toBe(403);
+});
+
+it("a node changes its own Node, and neither its taints nor labels that place work", async () => {
+  const patch = (name: string, body: object) => asNode(`/api/v1/nodes/${name}`, {
+    method: "PATCH", body, headers: { "content-type": "application/merge-patch+json" },
+  });
+  expect((await patch("n1", { metadata: { annotations: { a: "b" } } })).status).toBe(200);
+  expect((await patch("n1", { metadata: { labels: { "kubernetes.io/hostname": "n1" } } })).status)
+    .toBe(200);
+  const placing = { "node-restriction.kubernetes.io/team": "a" };
+  expect((await patch("n1", { metadata: { labels: placing } })).status).toBe(403);
+  expect((await patch("n1", { spec: { taints: [] } })).status).toBe(403);
+  const owner = { apiVersion: "v1", kind: "ConfigMap", name: "x", uid: "y" };
+  expect((await patch("n1", { metadata: { ownerReferences: [owner] } })).status).toBe(403);
+  expect((await patch("n2", { metadata: { annotations: { a: "b" } } })).status).toBe(403);
+});
+
+it("a node makes mirror pods of its own, owned by itself", async () => {
+  expect((await asNode(`${NS}/pods`, post(pod("plain", { nodeName: "n1" })))).status).toBe(403);
+  const mirror = (nodeName: string, owner: object[]) => ({
+    ...pod("mirror", { nodeName }),
+    metadata: {
+      name: "mirror", annotations: { "kubernetes.io/config.mirror": "x" }, ownerReferences: owner,
+    },
+  });
+  expect((await asNode(`${NS}/pods`, post(mirror("n2", [])))).status).toBe(403);
+  expect((await asNode(`${NS}/pods`, post(mirror("n1", [])))).status).toBe(403);
+  const node = JSON.parse((await asNode("/api/v1/nodes/n1")).body) as { metadata: { uid: string } };
+  const own = { apiVersion: "v1", kind: "Node", name: "n1", uid: node.metadata.uid };
+  expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
+});
+
+it("a node writes the status of its own pods, and deletes only them", async () => {
+  const status = (name: string) => asNode(`${NS}/pods/${name}/status`, {
+    method: "PATCH", body: { status: { phase: "Running" } },
+    headers: { "content-type": "application/strategic-merge-patch+json" },
+  });
+  expect((await status("mine")).status).toBe(200);
+  expect((await status("theirs")).status).toBe(403);
+  expect((await asNode(`${NS}/pods/theirs`, { method: "DELETE" })).status).toBe(403);
+});
+
+it("a node gets tokens only for its pods, bound to them", async () => {
+  const token = (boundObjectRef: object | undefined) =>
+    asNode(`${NS}/serviceaccounts/default/token`, post({
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { ...(boundObjectRef && { boundObjectRef }) },
+    }));
+  expect((await token(undefined)).status).toBe(403);
+  const bound = { apiVersion: "v1", kind: "Pod", name: "mine", uid };
+  expect((await token(bound)).status).toBe(201);
+  expect((await token({ ...bound, uid: "other" })).status).toBe(409);
+  expect((await token({ ...bound, name: "theirs" })).status).toBe(403);
+});
+
+it("a node keeps its own lease and no other", async () => {
+  const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+  expect((await asNode(leases, post({ metadata: { name: "n1" } }))).status).toBe(201);
+  expect((await asNode(leases, post({ metadata: { name: "n2" } }))).status).toBe(403);
+  expect((await asNode(`${leases}/n1`)).status).toBe(200);
+  expect((await asNode(`${leases}/n2`)).status).toBe(403);
+});
+
+it("the name alone makes no node: the group must be there", async () => {
+  const half = await api.credentials("system:node:n1");
+  expect((await ask(api, `${NS}/secrets/used`, half)).status).toBe(403);
+});

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask } from "../../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+import { addressAt, offsetOf, parseServiceCidr, staticBand } from "./service-cidr.ts";
+import type { Service } from "./service.ts";
+
+const SERVICES = "/api/v1/namespaces/default/services";
+
+let etcd: EtcdServer;
+let servers: TestApiserver[];
+const admins = new Map<TestApiserver, { cert: string; key: string }>();
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  servers = [await startTestApiserver(etcd.client), await startTestApiserver(etcd.client)];
+  for (const server of servers) admins.set(server, await server.credentials("a", ["system:masters"]));
+});
+afterAll(async () => {
+  for (const server of servers) await server.close();
+  await etcd.close();
+});
+
+async function create(server: TestApiserver, name: string, spec: object = {}) {
+  const body = { metadata: { name }, spec: { type: "NodePort", ports: [{ port: 80 }], ...spec } };
+  return await ask(server, SERVICES, { method: "POST", body, ...admins.get(server)! });
+}
+
+async function remove(name: string) {
+  const [server] = servers;
+  const path = `${SERVICES}/${name}`;
+  return await ask(server!, path, { method: "DELETE", ...admins.get(server!)! });
+}
+
+it("two servers never give out one address or port twice", async () => {
+  const answers = await Promise.all(Array.from({ length: 40 },
+    (_, i) => create(servers[i % 2]!, `s${i}`)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  const made = answers.map(({ body }) => JSON.parse(body) as Service);
+  const addresses = new Set(made.map(({ spec }) => spec.clusterIP));
+  const ports = new Set(made.map(({ spec }) => spec.ports?.[0]?.nodePort));
+  expect([addresses.size, ports.size]).toEqual([40, 40]);
+});
+
+it("an address asked for is given once, and again when it is free", async () => {
+  const clusterIP = "10.96.0.77";
+  expect((await create(servers[0]!, "want", { clusterIP })).status).toBe(201);
+  const taken = await create(servers[1]!, "want-too", { clusterIP });
+  expect(taken.status).toBe(422);
+  expect(taken.body).toContain("provided IP is already allocated");
+  await remove("want");
+  expect((await create(servers[1]!, "want-too", { clusterIP })).status).toBe(201);
+});
+
+it("an address outside the range, and a port outside its, are refused with the range", async () => {
+  const address = await create(servers[0]!, "out", { clusterIP: "192.168.0.1" });
+  expect(address.body).toContain("The range of valid IPs is 10.96.0.0/16");
+  const port = await create(servers[0]!, "out", { ports: [{ port: 80, nodePort: 80 }] });
+  expect(port.status).toBe(422);
+  expect(port.body).toContain("The range of valid ports is 30000-32767");
+});
+
+it("a refused Service leaves nothing reserved", async () => {
+  const clusterIP = "10.96.0.88";
+  const ports = [{ port: 80, nodePort: 80 }];
+  expect((await create(servers[0]!, "no", { clusterIP, ports })).status).toBe(422);
+  expect((await create(servers[0]!, "yes", { clusterIP })).status).toBe(201);
+});
+
+it("what a crash left behind is mended at the next start", async () => {
+  const leaked = "/registry/ipaddresses/10.96.0.99";
+  const spec = { parentRef: { resource: "services", namespace: "default", name: "never" } };
+  const value = JSON.stringify({
+    kind: "IPAddress", apiVersion: "networking.k8s.io/v1", metadata: { name: "10.96.0.99" }, spec,
+  });
+  await etcd.client.put({ key: Buffer.from(leaked), value: Buffer.from(value) });
+  await servers[0]!.restart();
+  expect((await create(servers[0]!, "mended", { clusterIP: "10.96.0.99" })).status).toBe(201);
+});
+
+it("offsets and addresses agree, and the low band is left to those who ask", () => {
+  const cidr = parseServiceCidr("10.96.0.0/16");
+  for (const offset of [1, 255, 256, 65_534]) expect(offsetOf(cidr, addressAt(cidr, offset))).toBe(offset);
+  expect(offsetOf(cidr, "10.96.0.0")).toBeUndefined();
+  expect(offsetOf(cidr, "10.96.255.255")).toBeUndefined();
+  expect(offsetOf(cidr, "10.97.0.1")).toBeUndefined();
+  expect(staticBand(cidr)).toBe(256);
+  expect(staticBand(parseServiceCidr("10.0.0.0/28"))).toBe(16);
+});

@@ -1,0 +1,138 @@
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask } from "../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const clock = systemClock();
+const NS = "/api/v1/namespaces/default";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: { cert: string; key: string };
+let node: Server;
+/** What the node was asked, and whether it was asked with the apiserver's certificate. */
+let asked: string[] = [];
+let agrees = true;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+  node = await startNode();
+  const { port: Port } = node.address() as AddressInfo;
+  const send = async (path: string, body: object, method = "POST") => {
+    const answer = await ask(api, path, { method, body, ...admin });
+    expect(answer.status, answer.body).toBeLessThan(300);
+  };
+  await send(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
+  await send("/api/v1/nodes", { metadata: { name: "n1" } });
+  await send("/api/v1/nodes/n1/status", {
+    metadata: { name: "n1" },
+    status: {
+      addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+      daemonEndpoints: { kubeletEndpoint: { Port } },
+    },
+  }, "PUT");
+  const containers = [{ name: "c", image: "i" }];
+  await send(`${NS}/pods`, { metadata: { name: "p" }, spec: { nodeName: "n1", containers } });
+});
+afterAll(async () => {
+  await api.close();
+  node.close();
+  await etcd.close();
+});
+
+/** A node's HTTPS server that echoes what comes through an upgrade, or refuses it. */
+async function startNode(): Promise<Server> {
+  const request = {
+    commonName: "system:node:n1", ipAddresses: ["127.0.0.1"], usages: ["server"] as const, days: 1,
+  };
+  const { cert, key } = await issueCertificate(api.ca, request, Date.now());
+  const options = { cert, key, ca: api.ca.cert, requestCert: true };
+  const server = createServer(options, (incoming, response) => {
+    asked.push(`${incoming.method} ${incoming.url}`);
+    response.end("line 1\nline 2\n");
+  });
+  server.on("upgrade", (incoming, socket) => {
+    const known = (socket as TLSSocket).authorized ? "authorized" : "anonymous";
+    asked.push(`${incoming.method} ${incoming.url} ${known}`);
+    if (agrees) {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n");
+      socket.pipe(socket);
+    } else socket.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+const UPGRADE = "Host: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n";
+
+/** A raw connection to the apiserver, and all that came back on it. */
+function open(): { socket: TLSSocket; text: () => string; ended: Promise<void> } {
+  const { port } = api.apiserver.address;
+  const socket = connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...admin, ALPNProtocols: ["http/1.1"] });
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+  const ended = new Promise<void>((resolve) => socket.on("close", () => resolve()));
+  socket.on("error", () => undefined);
+  return { socket, text: () => text, ended };
+}
+
+it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credentials", async () => {
+  asked = [];
+  agrees = true;
+  const { socket, text, ended } = open();
+  socket.write(`POST ${NS}/pods/p/exec?command=sh&command=-c&stdin=true&stdout=true HTTP/1.1\r\n${UPGRADE}`);
+  await waitFor("the 101", () => text().includes("101 Switching Protocols"), { clock });
+  socket.write("through");
+  await waitFor("the echo", () => text().endsWith("through"), { clock });
+  expect(asked).toEqual(["POST /exec/default/p/c?input=1&output=1&command=sh&command=-c authorized"]);
+  socket.end();
+  await ended;
+});
+
+it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)", async () => {
+  asked = [];
+  agrees = false;
+  const { socket, text, ended } = open();
+  socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}` +
+    "GET /runningpods/ HTTP/1.1\r\nHost: x\r\n\r\n");
+  await ended;
+  expect(text()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(asked).toEqual(["POST /exec/default/p/c?command=sh authorized"]);
+});
+
+it("logs are streamed from the kubelet", async () => {
+  asked = [];
+  const answer = await ask(api, `${NS}/pods/p/log?tailLines=2`, admin);
+  expect([answer.status, answer.body]).toEqual([200, "line 1\nline 2\n"]);
+  expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
+});
+
+it("exec without an upgrade, for a container that is not there, or by nobody, is refused", async () => {
+  asked = [];
+  const exec = `${NS}/pods/p/exec?command=sh`;
+  expect((await ask(api, exec, { method: "POST", ...admin })).status).toBe(400);
+  expect((await ask(api, exec, { method: "POST" })).status).toBe(403);
+  const { socket, text, ended } = open();
+  socket.write(`POST ${exec}&container=other HTTP/1.1\r\n${UPGRADE}`);
+  await ended;
+  expect(text()).toContain("container other is not valid for pod p");
+  expect(asked).toEqual([]);
+});
+
+it("a pod's own address must not lead into the control plane's loopback", async () => {
+  const status = { podIP: "127.0.0.1", podIPs: [{ ip: "127.0.0.1" }] };
+  await ask(api, `${NS}/pods/p/status`, {
+    method: "PATCH", body: { status }, ...admin,
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  const answer = await ask(api, `${NS}/pods/p/proxy/`, admin);
+  expect([answer.status, answer.body]).toEqual([400, expect.stringContaining("address not allowed")]);
+});

@@ -1,0 +1,40 @@
+import { request } from "node:https";
+import type { TestApiserver } from "./test-apiserver.ts";
+
+export interface AskOptions {
+  method?: string;
+  headers?: Record<string, string>;
+  /** Text or bytes as they are; an object as JSON. */
+  body?: string | Buffer | object;
+  cert?: string;
+  key?: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** One plain request on a connection of its own; `cert` and `key` say who asks. */
+export function ask(api: TestApiserver, path: string, options: AskOptions = {}): Promise<Answer> {
+  const { method = "GET", body, cert, key } = options;
+  const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
+  const type = raw ? {} : { "content-type": "application/json" };
+  const headers = { ...type, ...options.headers };
+  return new Promise((resolve, reject) => {
+    const identity = cert && key ? { cert, key } : {};
+    const target = `${api.server}${path}`;
+    const init = { method, headers, ca: api.ca.cert, agent: false as const, ...identity };
+    const sent = request(target, init, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
+      });
+    });
+    sent.on("error", reject);
+    sent.end(raw ? body : JSON.stringify(body));
+  });
+}
