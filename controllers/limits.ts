@@ -18,9 +18,6 @@ export const ENDPOINTS_PER_SLICE_MAX = 100;
 /** Addresses in one Endpoints object; more are cut off and marked so (upstream's bound). */
 export const ENDPOINTS_ADDRESSES_MAX = 1_000;
 
-/** Deletions of one reconciler under way at once. */
-export const DELETIONS_AT_ONCE = 16;
-
 /** Life of a controller's token, and the share of it after which a new one is asked for. */
 export const TOKEN_LIFETIME_S = 3_600;
 export const TOKEN_RENEW_SHARE = 0.8;

@@ -9,7 +9,7 @@ import type { ObjectName } from "./object.ts";
 import type { ResourceClient } from "./resource-client.ts";
 import type { KubeClient } from "./rest.ts";
 import { LEASES } from "./resources.ts";
-import { microTimeText, timeOf } from "./time.ts";
+import { microTimeText } from "./time.ts";
 
 export interface LeaderElectionOptions {
   client: KubeClient;
@@ -175,9 +175,4 @@ export class LeaderElection {
       this.#log.debug("lease not released", { error: messageOf(thrown) });
     }
   }
-}
-
-/** When a lease was last renewed, in milliseconds since 1970. */
-export function renewedAt(lease: Lease): number | undefined {
-  return timeOf(lease.spec.renewTime);
 }

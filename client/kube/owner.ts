@@ -6,12 +6,6 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
 
-/** Whether `owner` (by uid) manages an object. */
-export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  const uid = owner.metadata.uid;
-  return uid !== undefined && controllerOf(object)?.uid === uid;
-}
-
 /** The reference that makes `owner` the controller of what carries it. */
 export function controllerReference(
   owner: KubeObject,

@@ -1,13 +1,15 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/owner.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
+import type { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
-import { closeAll, startLoop } from "../loop.ts";
+import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { applyDeployment, type DeploymentControl } from "./apply.ts";
 import { planDeployment, planStatusOnly } from "./plan.ts";
 import { DEPLOYMENT_TYPE } from "./replica-set.ts";
@@ -54,26 +56,33 @@ export function startDeployments(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, { name: ACCOUNT, reads: [deployments, sets, pods], reconcile });
-  const look = (deployment: Deployment) => loop.queue.add(keyOf(deployment));
-  deployments.handle({ added: look, updated: look, deleted: look });
-  const lookAtOwner = (set: ReplicaSet) => {
-    for (const key of ownersOf(set)) loop.queue.add(key);
-  };
+  watchDeployments(deployments, sets, pods, loop.queue);
+  return closeAll(loop, recorder);
+}
+
+/** Puts the deployments that a change concerns into the queue. */
+function watchDeployments(
+  deployments: Informer<Deployment>,
+  sets: Informer<ReplicaSet>,
+  pods: Informer<Pod>,
+  queue: WorkQueue,
+): void {
+  deployments.handle(everyChange(queue));
   /** Its controller, or every deployment that would adopt it. */
-  const ownersOf = (set: ReplicaSet): string[] => {
+  const lookAtOwner = (set: ReplicaSet) => {
     const owner = controllerKey(set, "Deployment");
-    if (owner !== undefined) return [owner];
-    if (controllerOf(set)) return [];
-    const around = deployments.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? "");
-    return around.filter((d) => matchesSelector(d.spec.selector, set.metadata.labels)).map(keyOf);
+    if (owner !== undefined) return queue.add(owner);
+    if (controllerOf(set)) return;
+    for (const deployment of deployments.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? "")) {
+      const adopts = matchesSelector(deployment.spec.selector, set.metadata.labels);
+      if (adopts) queue.add(keyOf(deployment));
+    }
   };
   sets.handle({
     added: lookAtOwner,
     updated(set, old) {
       const before = controllerKey(old, "Deployment");
-      if (before !== undefined && before !== controllerKey(set, "Deployment")) {
-        loop.queue.add(before);
-      }
+      if (before !== undefined && before !== controllerKey(set, "Deployment")) queue.add(before);
       lookAtOwner(set);
     },
     deleted: lookAtOwner,
@@ -86,7 +95,6 @@ export function startDeployments(context: ControllerContext): Running {
       if (owner) lookAtOwner(owner);
     },
   });
-  return closeAll(loop, recorder);
 }
 
 function controllerKey(object: KubeObject, kind: string): string | undefined {

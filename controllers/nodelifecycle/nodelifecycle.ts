@@ -1,7 +1,9 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/resources.ts";
 import { timeText } from "@raft2kube/client-kube/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -39,42 +41,18 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     if (silent_ms >= grace_ms) {
       const conditions = silentConditions(node, clock.now());
       if (conditions) {
-        if (isReady(node)) tell(node, "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
+        const message = `Node ${name} status is now: NodeNotReady`;
+        if (isReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
         await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
       }
     }
-    if (!isReady(node)) await markPodsNotReady(name);
-    await taint(node);
-    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
-  };
-
-  const taint = async (node: Node) => {
-    const evict = nodes.store.list().some(isReady);
-    const taints = planTaints(node, evict, clock.now());
-    if (!taints) return;
-    const { uid, resourceVersion } = node.metadata;
-    const patch = { metadata: { uid, resourceVersion }, spec: { taints } };
-    await nodeWriter.patch(nameOf(node), "merge", patch);
-  };
-
-  /** Endpoints must not lead to a node that nobody hears of. A kubelet that lives sets it back. */
-  const markPodsNotReady = async (name: string) => {
-    for (const pod of pods.store.by(NODE_INDEX, name)) {
-      if (!isPodReady(pod)) continue;
-      const lastTransitionTime = timeText(clock.now());
-      const condition = { type: "Ready", status: "False", lastTransitionTime };
-      const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
-      try {
-        await podWriter.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
-        recorder.record(pod, "Warning", "NodeNotReady", "Node is not ready");
-      } catch (thrown) {
-        if (!isNotFound(thrown)) throw thrown;
-      }
+    const now = clock.now();
+    if (!isReady(node)) {
+      await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), now);
     }
-  };
-
-  const tell = (node: Node, reason: string, message: string) => {
-    recorder.record(node, "Normal", reason, message);
+    const evict = nodes.store.list().some(isReady);
+    await setTaints(nodeWriter, node, planTaints(node, evict, now));
+    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 
   const reads = [nodes, leases, pods];
@@ -91,4 +69,35 @@ export function startNodeLifecycle(context: ControllerContext): Running {
   });
   leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
   return closeAll(loop, recorder);
+}
+
+async function setTaints(
+  writer: ResourceClient<Node>,
+  node: Node,
+  taints: Taint[] | undefined,
+): Promise<void> {
+  if (!taints) return;
+  const { uid, resourceVersion } = node.metadata;
+  const patch = { metadata: { uid, resourceVersion }, spec: { taints } };
+  await writer.patch(nameOf(node), "merge", patch);
+}
+
+/** Endpoints must not lead to a node that nobody hears of. A kubelet that lives sets it back. */
+async function markPodsNotReady(
+  writer: ResourceClient<Pod>,
+  recorder: EventRecorder,
+  pods: readonly Pod[],
+  now_ms: number,
+): Promise<void> {
+  for (const pod of pods.filter(isPodReady)) {
+    const lastTransitionTime = timeText(now_ms);
+    const condition = { type: "Ready", status: "False", lastTransitionTime };
+    const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
+    try {
+      await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
+      recorder.record(pod, "Warning", "NodeNotReady", "Node is not ready");
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
 }

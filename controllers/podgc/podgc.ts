@@ -1,6 +1,7 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
 import { timeText } from "@raft2kube/client-kube/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -27,7 +28,7 @@ export function startPodGc(context: ControllerContext): Running {
     const gone = await goneNodes();
     const isGone = (name: string) => gone.has(name);
     for (const leftover of planPodGc(pods.store.list(), isGone, TERMINATED_PODS_MAX)) {
-      await remove(leftover);
+      await remove(podWriter, leftover, clock.now());
     }
     return { again_ms: POD_GC_MS };
   };
@@ -56,27 +57,6 @@ export function startPodGc(context: ControllerContext): Running {
     return gone;
   };
 
-  const remove = async ({ pod, why }: LeftoverPod) => {
-    const { uid } = pod.metadata;
-    try {
-      if (why === "orphaned" && !isPodTerminal(pod)) {
-        const condition = {
-          type: "DisruptionTarget",
-          status: "True",
-          reason: "DeletionByPodGC",
-          message: "PodGC: node no longer exists",
-          lastTransitionTime: timeText(clock.now()),
-        };
-        const status = { phase: "Failed", conditions: [condition] };
-        const name = { ...nameOf(pod), subresource: "status" };
-        await podWriter.patch(name, "strategic", { metadata: { uid }, status });
-      }
-      await podWriter.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
-  };
-
   const reads = [nodes, pods];
   const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
   loop.queue.add(ALL);
@@ -87,4 +67,29 @@ export function startPodGc(context: ControllerContext): Running {
     },
   });
   return loop;
+}
+
+async function remove(
+  writer: ResourceClient<Pod>,
+  { pod, why }: LeftoverPod,
+  now_ms: number,
+): Promise<void> {
+  const { uid } = pod.metadata;
+  try {
+    if (why === "orphaned" && !isPodTerminal(pod)) {
+      const condition = {
+        type: "DisruptionTarget",
+        status: "True",
+        reason: "DeletionByPodGC",
+        message: "PodGC: node no longer exists",
+        lastTransitionTime: timeText(now_ms),
+      };
+      const status = { phase: "Failed", conditions: [condition] };
+      const name = { ...nameOf(pod), subresource: "status" };
+      await writer.patch(name, "strategic", { metadata: { uid }, status });
+    }
+    await writer.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
 }

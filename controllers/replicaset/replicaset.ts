@@ -2,14 +2,15 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/owner.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
-import { closeAll, startLoop } from "../loop.ts";
+import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { isPodActive } from "../pod-state.ts";
 import { applyReplicas, type PodControl, REPLICA_SET_TYPE } from "./apply.ts";
 import { watchPods } from "./watch-pods.ts";
@@ -46,24 +47,13 @@ export function startReplicaSets(context: ControllerContext): Running {
     });
     let failed: Awaited<ReturnType<typeof applyReplicas>>;
     if (trusted && !replicaSet.metadata.deletionTimestamp) {
-      const plan = planReplicas(replicaSet, own, related(replicaSet), context.clock.now());
+      const siblings = related(sets, pods, replicaSet);
+      const plan = planReplicas(replicaSet, own, siblings, context.clock.now());
       failed = await applyReplicas(control, replicaSet, plan);
     }
     const again_ms = await writeStatus(replicaSet, own, failed?.failure);
     if (failed) throw failed.error;
     return again_ms === undefined ? undefined : { again_ms };
-  };
-
-  /** The pods of all ReplicaSets of the same owner: a rollout's old and new ones share nodes. */
-  const related = (replicaSet: ReplicaSet): Pod[] => {
-    const owner = controllerOf(replicaSet)?.uid;
-    const namespace = replicaSet.metadata.namespace ?? "";
-    const siblings = new Set([replicaSet.metadata.uid]);
-    for (const other of sets.store.by(NAMESPACE_INDEX, namespace)) {
-      if (owner && controllerOf(other)?.uid === owner) siblings.add(other.metadata.uid);
-    }
-    const all = pods.store.by(NAMESPACE_INDEX, namespace);
-    return all.filter((pod) => siblings.has(controllerOf(pod)?.uid));
   };
 
   const writeStatus = async (
@@ -82,11 +72,19 @@ export function startReplicaSets(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, { name: ACCOUNT, reads: [sets, pods], reconcile });
-  sets.handle({
-    added: (replicaSet) => loop.queue.add(keyOf(replicaSet)),
-    updated: (replicaSet) => loop.queue.add(keyOf(replicaSet)),
-    deleted: (replicaSet) => loop.queue.add(keyOf(replicaSet)),
-  });
+  sets.handle(everyChange(loop.queue));
   watchPods(pods, sets, expectations, (key) => loop.queue.add(key));
   return closeAll(loop, recorder);
+}
+
+/** The pods of all ReplicaSets of the same owner: a rollout's old and new ones share nodes. */
+function related(sets: Informer<ReplicaSet>, pods: Informer<Pod>, replicaSet: ReplicaSet): Pod[] {
+  const owner = controllerOf(replicaSet)?.uid;
+  const namespace = replicaSet.metadata.namespace ?? "";
+  const siblings = new Set([replicaSet.metadata.uid]);
+  for (const other of sets.store.by(NAMESPACE_INDEX, namespace)) {
+    if (owner && controllerOf(other)?.uid === owner) siblings.add(other.metadata.uid);
+  }
+  const all = pods.store.by(NAMESPACE_INDEX, namespace);
+  return all.filter((pod) => siblings.has(controllerOf(pod)?.uid));
 }
