@@ -60,6 +60,17 @@ const features: readonly Check[] = [
       "nft add rule ip r2k c numgen random mod 2 vmap '{ 0 : accept, 1 : accept }'",
     module("nf_tables nft_chain_nat nft_numgen"),
   ),
+  tried(
+    "nftables sets of ranges",
+    "nft add table ip r2k && " +
+      "nft add set ip r2k s '{ type ipv4_addr . ipv4_addr; flags interval; }'",
+    "Linux 5.6 or later is needed",
+  ),
+  tried(
+    "bridged packets in netfilter",
+    "test -e /proc/sys/net/bridge/bridge-nf-call-iptables",
+    module("br_netfilter"),
+  ),
 ];
 
 const forwarding: Check = {
