@@ -27,10 +27,10 @@ import { sweepOrphans } from "./pods/sweep.ts";
 import { type PodSourceSink, StaticSource } from "./pods/static-source.ts";
 import { serveKubelet } from "./server/server.ts";
 import type { PodDeps } from "./sync/pod-deps.ts";
-import { PodWorkers } from "./sync/pod-workers.ts";
+import { PodWorkers, shownPod } from "./sync/pod-workers.ts";
 
 export interface Kubelet {
-  /** The pods it works on. */
+  /** The pods it works on, with their statuses as the kubelet sees them. */
   pods(): Pod[];
   /** Where its HTTPS API listens; undefined when it serves none. */
   address: { host: string; port: number } | undefined;
@@ -95,7 +95,7 @@ export async function assemble(options: KubeletOptions, base: Foundation): Promi
   podEvents.start();
   const sweeping = sweepOrphans(deps, workers, [wires.statics.peek()?.synced, api?.synced]);
   return {
-    pods: () => workers.list().map(({ pod }) => pod),
+    pods: () => workers.list().map(shownPod),
     address: server?.address,
     async close() {
       sweeping.cancel();

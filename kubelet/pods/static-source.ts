@@ -83,6 +83,8 @@ export class StaticSource {
   async #readAll(): Promise<void> {
     const { dir, sink, changed } = this.#options;
     try {
+      // Watched first: what changes while it is read is read again.
+      this.#watcher ??= this.#watch(dir);
       const found = new Map<string, Pod>();
       for (const name of (await readdir(dir)).sort()) {
         const file = join(dir, name);
@@ -97,7 +99,6 @@ export class StaticSource {
       for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
       changed();
-      this.#watcher ??= this.#watch(dir);
       this.#markSynced();
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown;

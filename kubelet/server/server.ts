@@ -12,7 +12,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import { nodeUsage } from "../node/node-usage.ts";
 import type { KubeletServerOptions } from "../options.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
-import type { PodWorkers } from "../sync/pod-workers.ts";
+import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import { Authentication } from "./authentication.ts";
 import { accessOf, Authorization } from "./authorization.ts";
 import { serveContainerLogs } from "./container-logs.ts";
@@ -136,10 +136,7 @@ class Handler {
       case "healthz/":
         return send(response, 200, "text/plain; charset=utf-8", "ok");
       case "pods/": {
-        const items = workers.list().map(({ pod, status }) => ({
-          ...pod,
-          ...(status ? { status } : {}),
-        }));
+        const items = workers.list().map(shownPod);
         const list = { kind: "PodList", apiVersion: "v1", metadata: {}, items };
         return send(response, 200, "application/json", JSON.stringify(list));
       }

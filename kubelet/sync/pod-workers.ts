@@ -7,6 +7,11 @@ import { PodWorker, type WorkerHooks } from "./worker.ts";
 
 const log = logger("kubelet");
 
+/** A worker's pod with the status that the kubelet would show for it. */
+export function shownPod({ pod, status }: PodWorker): Pod {
+  return { ...pod, ...(status ? { status } : {}) };
+}
+
 /** One worker per pod, from its first sight until nothing of it is left on the node. */
 export class PodWorkers {
   readonly #deps: PodDeps;

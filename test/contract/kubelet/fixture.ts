@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type Kubelet, startKubelet } from "@raft2kube/kubelet/main.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { Implementation, Served } from "../cri/implementation.ts";
+import { createWorld, type World } from "../cri/world.ts";
+
+/** A kubelet without API server, its static pods, and the runtime beneath it. */
+export class Node {
+  readonly world: World;
+  readonly served: Served;
+  readonly #staticPodDir: string;
+  #kubelet: Kubelet | undefined;
+
+  private constructor(world: World, served: Served) {
+    this.world = world;
+    this.served = served;
+    this.#staticPodDir = join(world.dir, "manifests");
+    mkdirSync(this.#staticPodDir);
+  }
+
+  static async start(implementation: Implementation): Promise<Node> {
+    const world = createWorld();
+    const node = new Node(world, await implementation.start(world));
+    await node.startKubelet();
+    return node;
+  }
+
+  async startKubelet(): Promise<void> {
+    const { dir, cgroupParent } = this.world;
+    const sockets = ["cri.sock", "containerd.sock"].map((name) => join(dir, name));
+    this.#kubelet = await startKubelet({
+      nodeName: "node",
+      nodeAddresses: ["127.0.0.1"],
+      runtimeEndpoint: `unix://${sockets.find((path) => existsSync(path))}`,
+      rootDir: this.rootDir,
+      podLogsDir: join(dir, "pod-logs"),
+      containerLogsDir: join(dir, "container-logs"),
+      staticPodDir: this.#staticPodDir,
+      cgroupRoot: cgroupParent,
+      clusterDns: ["10.96.0.10"],
+      clusterDomain: "cluster.local",
+    });
+  }
+
+  async stopKubelet(): Promise<void> {
+    await this.#kubelet?.close();
+    this.#kubelet = undefined;
+  }
+
+  get rootDir(): string {
+    return join(this.world.dir, "kubelet");
+  }
+
+  /** Writes a pod's manifest, whole at once. Its name on the node is `<name>-node`. */
+  put(name: string, spec: Pod["spec"]): void {
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { name } }, spec };
+    const file = join(this.#staticPodDir, `${name}.yaml`);
+    writeFileSync(`${file}.new`, JSON.stringify(pod));
+    renameSync(`${file}.new`, file);
+  }
+
+  remove(name: string): void {
+    rmSync(join(this.#staticPodDir, `${name}.yaml`));
+  }
+
+  pod(name: string): Pod | undefined {
+    return this.#kubelet?.pods().find(({ metadata }) => metadata.name === `${name}-node`);
+  }
+
+  /** Waits until a pod is as wanted, and gives it. */
+  until(what: string, name: string, wanted: (pod: Pod) => boolean): Promise<Pod> {
+    const probe = () => {
+      const pod = this.pod(name);
+      return pod && wanted(pod) ? pod : undefined;
+    };
+    return waitFor(`${name} to ${what}`, probe, { clock: systemClock() });
+  }
+
+  untilReady(name: string): Promise<Pod> {
+    return this.until("be ready", name, isReady);
+  }
+
+  /** Waits until nothing of a pod is left: worker, containers, directories, mounts. */
+  async untilGone(name: string, uid: string): Promise<void> {
+    await waitFor(`nothing to be left of ${name}`, () => this.#isGone(name, uid), {
+      clock: systemClock(),
+    });
+  }
+
+  async #isGone(name: string, uid: string): Promise<boolean> {
+    const filter = { labelSelector: { "io.kubernetes.pod.uid": uid } };
+    const { containers } = await this.served.runtime.listContainers({ filter });
+    const { items } = await this.served.runtime.listPodSandbox({ filter });
+    const dirs = readdirSync(join(this.rootDir, "pods")).filter((dir) => dir === uid);
+    const mounts = mountPointsBelow(join(this.rootDir, "pods", uid));
+    const left = [...containers, ...items, ...dirs, ...mounts];
+    return !this.pod(name) && left.length === 0;
+  }
+
+  /** What a command in a container says. */
+  async exec(name: string, container: string, ...cmd: string[]): Promise<string> {
+    const pod = this.pod(name);
+    const status = pod && statusOf(pod, container);
+    const containerId = status?.containerID?.split("://")[1] ?? "";
+    const { stdout, stderr, exitCode } = await this.served.runtime.execSync({ containerId, cmd });
+    if (exitCode !== 0) throw new Error(`${cmd.join(" ")}: ${exitCode}: ${stderr.toString()}`);
+    return stdout.toString();
+  }
+
+  async close(): Promise<void> {
+    await this.stopKubelet();
+    await this.served.close();
+    await this.world.close();
+  }
+}
+
+export function statusOf(pod: Pod, container: string): ContainerStatus | undefined {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  return [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container);
+}
+
+export function isReady(pod: Pod): boolean {
+  return (pod.status?.conditions ?? []).some(
+    ({ type, status }) => type === "Ready" && status === "True",
+  );
+}

@@ -1,0 +1,4 @@
+import { ours } from "../cri/ours.ts";
+import { kubeletContract } from "./suite.ts";
+
+kubeletContract("our runtime", ours("crun"));
