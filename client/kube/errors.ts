@@ -91,3 +91,6 @@ export function isNamespaceTerminating(thrown: unknown): boolean {
   const causes = (thrown as KubeError).status.details?.causes ?? [];
   return causes.some((cause) => cause.reason === "NamespaceTerminating");
 }
+
+/** A kept connection that the server was closing: a request that only reads may go again. */
+export const STALE_CONNECTION = "ESTALECONNECTION";

@@ -67,3 +67,12 @@ export const EVENTS_SIMILAR_MS = 600_000;
 
 /** Attempts to write one event. */
 export const EVENT_ATTEMPTS_MAX = 12;
+
+/** Requests side by side on one HTTP/2 connection; apiservers allow 100 at least. */
+export const STREAMS_PER_CONNECTION_MAX = 100;
+
+/**
+ * A connection is asked for a sign of life this often, and given up after this long without one.
+ */
+export const PING_INTERVAL_MS = 30_000;
+export const PING_TIMEOUT_MS = 15_000;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type KubeConnection, type TokenReader, tokenReader } from "./credentials.ts";
-import { KubeError, type Status, TransportError } from "./errors.ts";
+import { KubeError, STALE_CONNECTION, type Status, TransportError } from "./errors.ts";
 import {
   ATTEMPTS_MAX,
   BURST_DEFAULT,
@@ -18,7 +18,6 @@ import {
   type HttpResponse,
   httpTransport,
   readBody,
-  STALE_CONNECTION,
   type Transport,
 } from "./transport.ts";
 

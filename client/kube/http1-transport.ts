@@ -1,0 +1,52 @@
+import * as http from "node:http";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { codeOf } from "@raft2kube/std/errors.ts";
+import type { KubeConnection } from "./credentials.ts";
+import { STALE_CONNECTION, TransportError } from "./errors.ts";
+import { SOCKETS_MAX } from "./limits.ts";
+import type { Transport } from "./transport.ts";
+
+/** HTTP/1.1 without TLS, connections kept for the next request. */
+export function http1Transport(connection: KubeConnection, clock: Clock): Transport {
+  const url = new URL(connection.server);
+  const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: 8 });
+  const prefix = url.pathname.replace(/\/$/, "");
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = url.port || 80;
+  return {
+    send({ method, path, headers, body, signal, timeout_ms }) {
+      return new Promise((resolve, reject) => {
+        const what = `${method} ${connection.server}${path}`;
+        const call = http.request({ host, port, agent, method, path: prefix + path, headers });
+        const abort = () => {
+          call.destroy(new TransportError("ECANCELED", `${what}: canceled`));
+        };
+        const timer = clock.after(timeout_ms, () => {
+          const message = `${what}: no answer within ${timeout_ms} ms`;
+          call.destroy(new TransportError("ETIMEDOUT", message));
+        });
+        call.once("response", (answer) => {
+          timer.cancel();
+          answer.once("close", () => signal?.removeEventListener("abort", abort));
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
+        });
+        call.once("error", (error) => {
+          timer.cancel();
+          signal?.removeEventListener("abort", abort);
+          reject(transportError(error, what, call.reusedSocket));
+        });
+        if (signal?.aborted) return abort();
+        signal?.addEventListener("abort", abort, { once: true });
+        call.end(body);
+      });
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function transportError(error: Error, what: string, reused: boolean): TransportError {
+  if (error instanceof TransportError) return error;
+  const stale = reused && codeOf(error) === "ECONNRESET";
+  const code = stale ? STALE_CONNECTION : (codeOf(error) ?? "ETRANSPORT");
+  return new TransportError(code, `${what}: ${error.message}`, { cause: error });
+}

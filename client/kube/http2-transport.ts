@@ -1,0 +1,169 @@
+import * as http2 from "node:http2";
+import type { IncomingHttpHeaders } from "node:http";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import type { KubeConnection } from "./credentials.ts";
+import { STALE_CONNECTION, TransportError } from "./errors.ts";
+import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "./limits.ts";
+import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
+
+/** HTTP/2 over TLS. A connection that is full, ending or silent is left for a new one. */
+export function http2Transport(connection: KubeConnection, clock: Clock): Transport {
+  const pool = new ConnectionPool(connection, clock);
+  return {
+    send: (request) => exchange(pool, connection.server, clock, request),
+    close: () => pool.close(),
+  };
+}
+
+/** One TLS connection and what it carries. */
+interface Connection {
+  readonly session: http2.ClientHttp2Session;
+  streams: number;
+  /** Takes no new requests: the server is ending it, or it did not answer a ping. */
+  draining: boolean;
+  /** Why it broke; its requests are told so. */
+  failure: Error | undefined;
+  connected: boolean;
+}
+
+class ConnectionPool {
+  readonly #options: http2.SecureClientSessionOptions;
+  readonly #origin: string;
+  readonly #clock: Clock;
+  readonly #connections = new Set<Connection>();
+  readonly prefix: string;
+
+  constructor(connection: KubeConnection, clock: Clock) {
+    const url = new URL(connection.server);
+    this.#origin = url.origin;
+    this.prefix = url.pathname.replace(/\/$/, "");
+    this.#clock = clock;
+    const { ca, cert, key, tlsServerName } = connection;
+    this.#options = {
+      minVersion: "TLSv1.2",
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+    };
+  }
+
+  /** A connection with room for one more request. */
+  take(): Connection {
+    for (const connection of this.#connections) {
+      if (!connection.draining && connection.streams < STREAMS_PER_CONNECTION_MAX) {
+        return connection;
+      }
+    }
+    return this.#open();
+  }
+
+  close(): void {
+    for (const { session } of this.#connections) session.destroy();
+    this.#connections.clear();
+  }
+
+  #open(): Connection {
+    const session = http2.connect(this.#origin, this.#options);
+    const connection: Connection = {
+      session,
+      streams: 0,
+      draining: false,
+      failure: undefined,
+      connected: false,
+    };
+    let ping: Timer | undefined;
+    session.once("connect", () => {
+      connection.connected = true;
+      ping = this.#pingLater(connection, (timer) => (ping = timer));
+    });
+    session.once("goaway", () => {
+      connection.draining = true;
+    });
+    session.on("error", (error: Error) => {
+      connection.failure ??= error;
+    });
+    session.once("close", () => {
+      connection.draining = true;
+      ping?.cancel();
+      this.#connections.delete(connection);
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** A peer that vanished without a word is found out by its silence. */
+  #pingLater(connection: Connection, next: (timer: Timer) => void): Timer {
+    const { session } = connection;
+    return this.#clock.after(PING_INTERVAL_MS, () => {
+      if (session.destroyed) return;
+      const limit = this.#clock.after(PING_TIMEOUT_MS, () => {
+        const message = `no answer to a ping within ${PING_TIMEOUT_MS} ms`;
+        session.destroy(new TransportError("ETIMEDOUT", message));
+      });
+      next(limit);
+      session.ping((error) => {
+        limit.cancel();
+        if (!error && !session.destroyed) next(this.#pingLater(connection, next));
+      });
+    });
+  }
+}
+
+function exchange(
+  pool: ConnectionPool,
+  server: string,
+  clock: Clock,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { method, path, headers, body, signal, timeout_ms } = request;
+  const what = `${method} ${server}${path}`;
+  if (signal?.aborted) return Promise.reject(canceled(what));
+  return new Promise((resolve, reject) => {
+    const connection = pool.take();
+    const reused = connection.connected;
+    const head = { ":method": method, ":path": pool.prefix + path, ...headers };
+    const stream = connection.session.request(head, { endStream: body === undefined });
+    connection.streams += 1;
+    const abort = () => stream.destroy(canceled(what));
+    const timer = clock.after(timeout_ms, () => {
+      const message = `${what}: no answer within ${timeout_ms} ms`;
+      stream.destroy(new TransportError("ETIMEDOUT", message));
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+    stream.once("response", (answer) => {
+      timer.cancel();
+      const status = Number(answer[":status"] ?? 0);
+      resolve({ status, headers: answer as IncomingHttpHeaders, body: stream });
+    });
+    stream.once("error", (error: Error) => reject(transportError(error, connection, what, reused)));
+    stream.once("close", () => {
+      connection.streams -= 1;
+      timer.cancel();
+      signal?.removeEventListener("abort", abort);
+      reject(transportError(undefined, connection, what, reused));
+    });
+    if (body !== undefined) stream.end(body);
+  });
+}
+
+function canceled(what: string): TransportError {
+  return new TransportError("ECANCELED", `${what}: canceled`);
+}
+
+/** The connection's own failure says more than what it did to its streams. */
+function transportError(
+  error: Error | undefined,
+  connection: Connection,
+  what: string,
+  reused: boolean,
+): TransportError {
+  if (error instanceof TransportError) return error;
+  const cause = connection.failure ?? error;
+  const message = cause ? messageOf(cause) : "the server closed the connection";
+  const code = codeOf(cause) ?? "ECONNRESET";
+  const refused = code === "ECONNREFUSED";
+  const told = reused && !refused ? STALE_CONNECTION : code;
+  return new TransportError(told, `${what}: ${message}`, { cause });
+}
