@@ -3,7 +3,9 @@ import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
 
-/** Upstream's place: every apiserver keeps a key with its address here, which ends with its lease. */
+/**
+ * Upstream's place: every apiserver keeps a key with its address here, which ends with its lease.
+ */
 const PREFIX = `${REGISTRY_ROOT}/masterleases/`;
 
 /** Which apiservers are alive, as they tell each other through the store. */

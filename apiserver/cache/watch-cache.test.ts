@@ -36,7 +36,9 @@ async function said(watcher: Watcher): Promise<string[]> {
 
 function inWords(item: WatchItem): string {
   if (item.type === "ERROR") return `ERROR ${item.status.reason}`;
-  if (item.type === "BOOKMARK") return `BOOKMARK ${item.revision}${item.initialEventsEnd ? " end" : ""}`;
+  if (item.type === "BOOKMARK") {
+    return `BOOKMARK ${item.revision}${item.initialEventsEnd ? " end" : ""}`;
+  }
   const { resourceVersion } = item.entry.object().metadata;
   return `${item.type} ${item.entry.name} ${resourceVersion}`;
 }

@@ -4,7 +4,9 @@ import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
 import { parseJson, textOf } from "./json-document.ts";
 
-/** Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400. */
+/**
+ * Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400.
+ */
 export function parseYaml(body: Buffer): Document {
   const documents = parseAllDocuments(textOf(body), { uniqueKeys: false, version: "1.1" });
   const [document, second] = Array.isArray(documents) ? documents : [];

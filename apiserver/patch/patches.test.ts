@@ -34,7 +34,7 @@ describe("JSON patch (RFC 6902)", () => {
     [{ a: [1] }, [{ op: "add", path: "/a/-", value: 2 }], { a: [1, 2] }],
     [{ a: 1 }, [{ op: "remove", path: "/a" }], {}],
     [{ a: 1 }, [{ op: "replace", path: "/a", value: null }], { a: null }],
-    [{ "a/b": { "c~d": 1 } }, [{ op: "replace", path: "/a~1b/c~0d", value: 2 }], { "a/b": { "c~d": 2 } }],
+    [{ "a/b": { "~": 1 } }, [{ op: "replace", path: "/a~1b/~0", value: 2 }], { "a/b": { "~": 2 } }],
     [{ a: 1 }, [{ op: "move", from: "/a", path: "/b" }], { b: 1 }],
     [{ a: [1] }, [{ op: "copy", from: "/a", path: "/b" }], { a: [1], b: [1] }],
     [{ a: { b: 1 } }, [{ op: "test", path: "/a", value: { b: 1 } }], { a: { b: 1 } }],
@@ -70,7 +70,8 @@ describe("strategic merge patch", () => {
   });
 
   it("merges containers by name and adds new ones", () => {
-    const patch = { spec: { containers: [{ name: "b", image: "b:2" }, { name: "c", image: "c:1" }] } };
+    const patch =
+      { spec: { containers: [{ name: "b", image: "b:2" }, { name: "c", image: "c:1" }] } };
     expect(merge(pod("a", "b"), patch)).toEqual({
       spec: {
         containers: [

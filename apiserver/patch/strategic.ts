@@ -36,8 +36,9 @@ export function mergeStruct(
   for (const [name, value] of Object.entries(patch)) {
     if (name === DIRECTIVES.patch || name === DIRECTIVES.retainKeys) continue;
     if (isListDirective(name)) continue;
+    const field = fields?.get(name);
     if (value === null) delete result[name];
-    else setMember(result, name, mergeField(fields?.get(name), memberOf(result, name), value, patch));
+    else setMember(result, name, mergeField(field, memberOf(result, name), value, patch));
   }
   applyListDirectives(fields, result, patch);
   return result;

@@ -52,7 +52,9 @@ function checkScope(resource: Resource, info: RequestInfo): void {
   if (namespaced && info.namespace === "" && (single || info.verb === "create")) {
     throw noSuchResource();
   }
-  if (!namespaced && info.namespace !== "" && info.resource !== "namespaces") throw noSuchResource();
+  if (!namespaced && info.namespace !== "" && info.resource !== "namespaces") {
+    throw noSuchResource();
+  }
 }
 
 function isCollection(verb: string): boolean {

@@ -26,7 +26,9 @@ function map(name: string, data: Record<string, string> = {}): ConfigMap {
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" }, data };
 }
 
-describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("objects in %s", (_name, start) => {
+const stores = Object.entries(storesUnderTest(store, connectEtcd));
+
+describe.each(stores)("objects in %s", (_name, start) => {
   let under: StoreUnderTest;
   let resource: Resource;
   const everything = selectionOf(kind, "test", LIST);
@@ -81,7 +83,7 @@ describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("objects in %
     expect(await resource.store.find("test", "gone")).toBeUndefined();
   });
 
-  it("pages of a list add up to the whole at one revision, whatever is written meanwhile", async () => {
+  it("pages of a list add up to the whole at one revision, whatever is written", async () => {
     const paged = new Resource(kindOf("", "v1", "Secret")!, under.client, clock);
     for (let i = 0; i < 7; i++) {
       const object = { ...map(`p${i}`), kind: "Secret" };

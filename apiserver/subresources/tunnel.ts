@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest, type Agent } from "node:https";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -10,6 +11,8 @@ import { badRequest, serviceUnavailable } from "../errors/catalog.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
 
 const log = logger("apiserver");
+
+const SOCKET_LISTENERS_MAX = 20;
 
 /** Where the other end of a tunnel is. */
 export interface TunnelEnd {
@@ -36,7 +39,8 @@ export async function tunnel(core: Core, context: RequestContext, end: TunnelEnd
   const client = context.upgrade;
   if (client === undefined) throw badRequest("Upgrade request required");
   const { answer, socket, head } = await agree(context, end);
-  // Not `response`: it would frame the bytes that follow.
+  // The response would frame the bytes that follow, so it lets go of the connection.
+  context.response.detachSocket(client.socket as Socket);
   client.socket.write(switchingProtocols(answer));
   if (head.length > 0) client.socket.write(head);
   if (client.head.length > 0) socket.write(client.head);
@@ -111,6 +115,8 @@ async function relay(core: Core, client: Duplex, backend: Duplex): Promise<void>
     backend.destroy();
   };
   core.closing.addEventListener("abort", cut, { once: true });
+  // Two pipes and the server itself listen to each.
+  for (const side of [client, backend]) side.setMaxListeners(SOCKET_LISTENERS_MAX);
   const outcomes = await Promise.allSettled([pipeline(client, backend), pipeline(backend, client)]);
   for (const outcome of outcomes) {
     if (outcome.status === "rejected") {

@@ -10,7 +10,10 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-/** What `store/main.ts` exports, as far as tests here need it; passed in, since parts know no other parts. */
+/**
+ * What `store/main.ts` exports, as far as tests here need it; passed in, since parts know no other
+ * parts.
+ */
 export interface StoreModule {
   startStore(options: {
     dataDir: string;
@@ -31,7 +34,9 @@ export function storesUnderTest(
   };
 }
 
-async function startOurs(store: StoreModule, connect: Connect | undefined): Promise<StoreUnderTest> {
+async function startOurs(
+  store: StoreModule, connect: Connect | undefined,
+): Promise<StoreUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-store-"));
   const path = join(dir, "s.sock");
   const running = await store.startStore({ dataDir: join(dir, "data"), listenClient: { path } });

@@ -47,8 +47,8 @@ async function checkPod(
   if (request.operation === "DELETE") {
     const pod = request.old as Pod;
     if (pod.spec.nodeName !== node) {
-      throw no(
-        request, `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`);
+      throw no(request, `node ${JSON.stringify(node)} can only delete pods with ` +
+        "spec.nodeName set to itself");
     }
     return;
   }

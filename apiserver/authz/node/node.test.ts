@@ -14,8 +14,10 @@ let admin: { cert: string; key: string };
 let kubelet: { cert: string; key: string };
 let uid: string;
 
-const asAdmin = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
-const asNode = (path: string, options: AskOptions = {}) => ask(api, path, { ...kubelet, ...options });
+const asAdmin =
+  (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+const asNode =
+  (path: string, options: AskOptions = {}) => ask(api, path, { ...kubelet, ...options });
 const post = (body: object): AskOptions => ({ method: "POST", body });
 
 async function made(path: string, body: object): Promise<Answer> {
@@ -45,7 +47,9 @@ beforeAll(async () => {
   const answer = await made(`${NS}/pods`, pod("mine", { nodeName: "n1", volumes }));
   uid = (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
   await made(`${NS}/pods`, pod("theirs", { nodeName: "n2" }));
-  await waitFor("the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, { clock });
+  await waitFor(
+    "the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, { clock },
+  );
 });
 afterAll(async () => {
   await api.close();

@@ -38,7 +38,8 @@ export class ClusterIps {
   async take(service: Service, address: string): Promise<void> {
     if (offsetOf(this.#cidr, address) === undefined) {
       throw this.#refusal(service, `failed to allocate IP ${address}: ` +
-        `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidr.text}`);
+        `the provided IP (${address}) is not in the valid range. ` +
+        `The range of valid IPs is ${this.#cidr.text}`);
     }
     if (!(await this.#create(service, address))) {
       throw this.#refusal(service,
