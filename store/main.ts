@@ -10,7 +10,7 @@ import { type Random, randomInteger, systemRandom } from "@raft2kube/std/random.
 import type { Backend } from "./backend/backend.ts";
 import { levelBackend } from "./backend/level.ts";
 import { embeddedClient } from "./embedded.ts";
-import type { EtcdContext } from "./etcd/context.ts";
+import { type EtcdContext, readBarrier } from "./etcd/context.ts";
 import { httpPages } from "./etcd/http.ts";
 import { etcdServices } from "./etcd/services.ts";
 import {
@@ -80,6 +80,8 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   const machine = assemble(opened, { ...options, clock, random }, onFatal);
   let server: RpcServer | undefined;
   try {
+    // Nobody is served before this member has elected itself and applied what its log holds.
+    await readBarrier(machine.context);
     server = await listen(options, machine.context);
   } catch (thrown) {
     await shutDown(machine, opened, backend, undefined);
@@ -130,9 +132,8 @@ function assemble(
   const flusher = new Flusher(
     state,
     clock,
-    ({ appliedIndex, appliedTerm }) => {
-      const mark = { index: appliedIndex, term: appliedTerm, membership: state.membership };
-      raft.compact(mark, 0);
+    ({ appliedIndex, appliedTerm, membership }) => {
+      raft.compact({ index: appliedIndex, term: appliedTerm, membership }, 0);
       wal.cut(appliedIndex);
     },
     fail,

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import type { Membership } from "../core/types.ts";
 import type { BackendWrite } from "../backend/backend.ts";
 import { FLUSH_BYTES, FLUSH_INTERVAL_MS } from "../limits.ts";
 import { META_KEY, encodeMeta } from "./meta.ts";
@@ -10,6 +11,7 @@ import type { State } from "./state.ts";
 export interface Flushed {
   appliedIndex: number;
   appliedTerm: number;
+  membership: Membership;
 }
 
 /**
@@ -67,14 +69,14 @@ export class Flusher {
 
   async #flush(): Promise<void> {
     const state = this.#state;
-    const { appliedIndex, appliedTerm, revision } = state;
+    const { appliedIndex, appliedTerm, membership, revision } = state;
     if (appliedIndex === this.#flushedIndex) return;
     const writes = takeWrites(state, revision);
     await state.backend.writeBatch(writes, { sync: true });
     this.#flushedIndex = appliedIndex;
     state.recent.flushedTo(revision);
     for (const done of state.onFlushed.splice(0)) done();
-    this.#onFlushed({ appliedIndex, appliedTerm });
+    this.#onFlushed({ appliedIndex, appliedTerm, membership });
   }
 }
 
