@@ -1,0 +1,99 @@
+import type { Container, EnvVar, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { type EnvSources, makeEnv } from "./env.ts";
+import { serviceEnv } from "./service-env.ts";
+
+const POD: Pod = {
+  metadata: { name: "p", namespace: "n", uid: "u", labels: { app: "web" } },
+  spec: { containers: [], nodeName: "node", serviceAccountName: "robot" },
+};
+const CONTEXT = {
+  podIPs: ["10.1.0.5"],
+  hostIPs: ["10.0.0.1"],
+  allocatable: { cpu_milli: 2_000, memory_bytes: 2 ** 30, ephemeralStorage_bytes: 0 },
+};
+const SOURCES: EnvSources = {
+  configMap: async (name) => (name === "cm" ? { key: "from-map", other: "2" } : undefined),
+  secret: async (name) => (name === "sec" ? { key: Buffer.from("hidden") } : undefined),
+  services: async () => new Map([["WEB_SERVICE_HOST", "10.96.0.7"]]),
+};
+
+async function env(variables: EnvVar[], more: Partial<Container> = {}) {
+  const made = await makeEnv(POD, { name: "c", env: variables, ...more }, SOURCES, CONTEXT);
+  return Object.fromEntries(made);
+}
+
+describe("a container's environment", () => {
+  test("earlier variables and Services are expanded, later ones are not", async () => {
+    const made = await env([
+      { name: "A", value: "1" },
+      { name: "B", value: "$(A) $(C) $(WEB_SERVICE_HOST)" },
+      { name: "C", value: "3" },
+    ]);
+    expect(made).toMatchObject({ B: "1 $(C) 10.96.0.7", WEB_SERVICE_HOST: "10.96.0.7" });
+  });
+
+  test.each<[string, EnvVar["valueFrom"], string | undefined]>([
+    ["a ConfigMap's key", { configMapKeyRef: { name: "cm", key: "key" } }, "from-map"],
+    ["a Secret's key", { secretKeyRef: { name: "sec", key: "key" } }, "hidden"],
+    ["an absent optional key", { secretKeyRef: { name: "sec", key: "x", optional: true } },
+      undefined],
+    ["an absent optional map", { configMapKeyRef: { name: "x", key: "x", optional: true } },
+      undefined],
+    ["a label", { fieldRef: { fieldPath: "metadata.labels['app']" } }, "web"],
+    ["the pod's address", { fieldRef: { fieldPath: "status.podIP" } }, "10.1.0.5"],
+    ["the account", { fieldRef: { fieldPath: "spec.serviceAccountName" } }, "robot"],
+    ["a limit", { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } }, "500"],
+    ["a limit that is not set",
+      { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } }, "1024"],
+    ["a request rounded up", { resourceFieldRef: { resource: "requests.cpu" } }, "1"],
+  ])("%s", async (_, valueFrom, expected) => {
+    const resources = { limits: { cpu: "500m" } };
+    const made = await env([{ name: "X", valueFrom: valueFrom! }], { resources });
+    expect(made["X"]).toBe(expected);
+  });
+
+  test("envFrom brings all keys with a prefix; env wins over it", async () => {
+    const made = await env([{ name: "P_key", value: "own" }], {
+      envFrom: [{ prefix: "P_", configMapRef: { name: "cm" } }],
+    });
+    expect(made).toMatchObject({ P_key: "own", P_other: "2" });
+  });
+
+  test.each<[EnvVar["valueFrom"], string]>([
+    [{ configMapKeyRef: { name: "x", key: "k" } }, 'configmap "x" not found'],
+    [{ secretKeyRef: { name: "sec", key: "k" } }, "couldn't find key k in Secret n/sec"],
+    [{ fieldRef: { fieldPath: "spec.volumes" } }, "unsupported fieldPath: spec.volumes"],
+  ])("what is missing is named", async (valueFrom, message) => {
+    await expect(env([{ name: "X", valueFrom: valueFrom! }])).rejects.toThrow(message);
+  });
+});
+
+test("Services are found by variables in Docker's form; headless ones are not", () => {
+  const service = (name: string, clusterIP: string): Service => ({
+    metadata: { name },
+    spec: {
+      clusterIP,
+      ports: [
+        { name: "http", port: 80 },
+        { name: "q-a", port: 53, protocol: "UDP" },
+      ],
+    },
+  });
+  const made = serviceEnv([service("my-web", "10.96.0.7"), service("none", "None")]);
+  expect(Object.fromEntries(made)).toEqual({
+    MY_WEB_SERVICE_HOST: "10.96.0.7",
+    MY_WEB_SERVICE_PORT: "80",
+    MY_WEB_SERVICE_PORT_HTTP: "80",
+    MY_WEB_SERVICE_PORT_Q_A: "53",
+    MY_WEB_PORT: "tcp://10.96.0.7:80",
+    MY_WEB_PORT_80_TCP: "tcp://10.96.0.7:80",
+    MY_WEB_PORT_80_TCP_PROTO: "tcp",
+    MY_WEB_PORT_80_TCP_PORT: "80",
+    MY_WEB_PORT_80_TCP_ADDR: "10.96.0.7",
+    MY_WEB_PORT_53_UDP: "udp://10.96.0.7:53",
+    MY_WEB_PORT_53_UDP_PROTO: "udp",
+    MY_WEB_PORT_53_UDP_PORT: "53",
+    MY_WEB_PORT_53_UDP_ADDR: "10.96.0.7",
+  });
+});

@@ -1,0 +1,80 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { mirrorOf, planMirrors } from "../api/mirror-pods.ts";
+import { admitPod } from "./admission.ts";
+import { staticPod } from "./static-pod.ts";
+
+const FILE = { file: "/m/web.yaml", nodeName: "Node", now_ms: 0 };
+const MANIFEST = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "web" },
+  spec: { containers: [{ name: "c", image: "i" }] },
+};
+
+describe("a static pod", () => {
+  test("is named after the node and known by its content", () => {
+    const pod = staticPod(MANIFEST, FILE);
+    expect(pod.metadata).toMatchObject({ name: "web-node", namespace: "default" });
+    expect(staticPod(MANIFEST, { ...FILE, now_ms: 5 }).metadata.uid).toBe(pod.metadata.uid);
+    const changed = { ...MANIFEST, spec: { containers: [{ name: "c", image: "j" }] } };
+    expect(staticPod(changed, FILE).metadata.uid).not.toBe(pod.metadata.uid);
+  });
+
+  test.each<[string, unknown]>([
+    ["NOT_A_POD", { ...MANIFEST, kind: "Deployment" }],
+    ["NOT_A_POD", null],
+    ["NO_NAME", { ...MANIFEST, metadata: {} }],
+    ["NO_CONTAINERS", { ...MANIFEST, spec: {} }],
+  ])("is refused with %s", (code, parsed) => {
+    expect(() => staticPod(parsed, FILE)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("mirrors", () => {
+  const pod = staticPod(MANIFEST, FILE);
+  const mirror = mirrorOf(pod, { name: "node", uid: "nu" });
+  const names = (pods: Pod[]) => pods.map(({ metadata }) => metadata.name);
+
+  test("carry the pod's hash and are owned by the node", () => {
+    expect(mirror.metadata.uid).toBeUndefined();
+    expect(mirror.metadata.ownerReferences?.[0]).toMatchObject({ kind: "Node", uid: "nu" });
+    expect(planMirrors([pod], [mirror])).toEqual({ create: [], delete: [] });
+  });
+
+  test("are made where missing and taken away where stale", () => {
+    expect(names(planMirrors([pod], []).create)).toEqual(["web-node"]);
+    expect(names(planMirrors([], [mirror]).delete)).toEqual(["web-node"]);
+    const changed = { ...MANIFEST, spec: { containers: [{ name: "c", image: "j" }] } };
+    const plan = planMirrors([staticPod(changed, FILE)], [mirror]);
+    expect([names(plan.delete), names(plan.create)]).toEqual([["web-node"], []]);
+  });
+});
+
+describe("admission", () => {
+  const podOf = (cpu: string, hostPort?: number): Pod => ({
+    metadata: { name: "p", uid: "u" },
+    spec: {
+      containers: [
+        {
+          name: "c",
+          resources: { requests: { cpu } },
+          ...(hostPort ? { ports: [{ containerPort: 1, hostPort }] } : {}),
+        },
+      ],
+    },
+  });
+  const NODE = { cpu: "1", memory: "1Gi", pods: "2" };
+
+  test("takes what fits", () => {
+    expect(() => admitPod(podOf("500m", 80), [podOf("500m", 81)], NODE)).not.toThrow();
+  });
+
+  test.each<[string, Pod, Pod[]]>([
+    ["OutOfcpu", podOf("600m"), [podOf("500m")]],
+    ["OutOfpods", podOf("0"), [podOf("0"), podOf("0")]],
+    ["NodePorts", podOf("0", 80), [podOf("0", 80)]],
+  ])("refuses with %s", (reason, pod, others) => {
+    expect(() => admitPod(pod, others, NODE)).toThrow(expect.objectContaining({ reason }));
+  });
+});

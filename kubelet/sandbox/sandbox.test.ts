@@ -1,0 +1,104 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { parseResolvConf, podDns } from "./dns.ts";
+import { kernelHostname, podNames } from "./hostname.ts";
+import { hostsText } from "./hosts-file.ts";
+import { sandboxConfig } from "./sandbox-config.ts";
+import { checkSysctls } from "./sysctl.ts";
+
+function podOf(spec: Partial<Pod["spec"]> = {}): Pod {
+  const metadata = { name: "web-0", namespace: "n", uid: "u" };
+  return { metadata, spec: { containers: [], ...spec } };
+}
+
+const HOST = parseResolvConf(
+  "# comment\nnameserver 9.9.9.9\nsearch corp.example .\noptions rotate",
+);
+const CLUSTER = { servers: ["10.96.0.10"], domain: "cluster.local" };
+
+describe("name resolution", () => {
+  const domains = ["n.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp.example"];
+  const inCluster = { servers: ["10.96.0.10"], searches: domains, options: ["ndots:5"] };
+
+  test.each<[string, Partial<Pod["spec"]>, object]>([
+    ["the cluster's by default", {}, inCluster],
+    ["the node's on the node's network", { hostNetwork: true }, HOST],
+    ["the cluster's there when asked for",
+      { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" }, inCluster],
+    ["the node's by policy", { dnsPolicy: "Default" }, HOST],
+    ["the pod's own alone",
+      { dnsPolicy: "None", dnsConfig: { nameservers: ["1.2.3.4"], options: [{ name: "edns0" }] } },
+      { servers: ["1.2.3.4"], searches: [], options: ["edns0"] }],
+    ["the pod's own on top", { dnsConfig: { options: [{ name: "ndots", value: "2" }] } },
+      { ...inCluster, options: ["ndots:2"] }],
+  ])("%s", (_, spec, expected) => expect(podDns(podOf(spec), HOST, CLUSTER)).toEqual(expected));
+});
+
+describe("names", () => {
+  const names = (spec: Partial<Pod["spec"]>) => podNames(podOf(spec), "cluster.local");
+
+  test("hostname and subdomain make the full name", () => {
+    expect(names({})).toEqual({ hostname: "web-0", domain: "" });
+    const full = names({ hostname: "one", subdomain: "web" });
+    expect(full).toEqual({ hostname: "one", domain: "web.n.svc.cluster.local" });
+    expect(kernelHostname(podOf({ setHostnameAsFQDN: true }), full)).toBe(
+      "one.web.n.svc.cluster.local",
+    );
+  });
+
+  test("a long name is cut to what the kernel takes", () => {
+    const pod = podOf();
+    pod.metadata.name = `${"x".repeat(62)}-y`;
+    expect(podNames(pod, "").hostname).toBe("x".repeat(62));
+  });
+
+  test("the hosts file has the pod's names and aliases", () => {
+    const pod = podOf({ hostAliases: [{ ip: "10.1.2.3", hostnames: ["a", "b"] }] });
+    const text = hostsText(pod, ["10.1.0.5"], names({ subdomain: "web" }), "");
+    expect(text).toContain("10.1.0.5\tweb-0.web.n.svc.cluster.local\tweb-0\n");
+    expect(text).toContain("10.1.2.3\ta\tb\n");
+  });
+
+  test("on the node's network it begins with the node's own", () => {
+    const text = hostsText(podOf({ hostNetwork: true }), [], names({}), "1.1.1.1 node");
+    expect(text).toContain("1.1.1.1 node\n");
+    expect(text).not.toContain("web-0");
+  });
+});
+
+describe("sandbox configuration", () => {
+  const node = {
+    paths: { rootDir: "/k", podLogsDir: "/logs", containerLogsDir: undefined },
+    cgroupRoot: "/r2k/c",
+    clusterDns: CLUSTER,
+    hostResolver: HOST,
+    seccompRoot: "/k/seccomp",
+  };
+
+  test("names the pod, its logs and its cgroup", () => {
+    const config = sandboxConfig(podOf(), 2, node);
+    expect(config).toMatchObject({
+      metadata: { name: "web-0", namespace: "n", uid: "u", attempt: 2 },
+      hostname: "web-0",
+      logDirectory: "/logs/n_web-0_u",
+      linux: { cgroupParent: "/r2k/c/besteffort/podu" },
+    });
+  });
+
+  test("maps ports only in a network of its own", () => {
+    const containers = [{ name: "c", ports: [{ containerPort: 80, hostPort: 8080 }] }];
+    expect(sandboxConfig(podOf({ containers }), 0, node).portMappings).toEqual([
+      { protocol: 0, containerPort: 80, hostPort: 8080, hostIp: "" },
+    ]);
+    const host = sandboxConfig(podOf({ containers, hostNetwork: true }), 0, node);
+    expect(host).toMatchObject({ portMappings: [], hostname: "" });
+  });
+
+  test.each([
+    ["kernel.msgmax", {}],
+    ["net.ipv4.ip_local_port_range", { hostNetwork: true }],
+  ])("the sysctl %s is refused", (name, spec) => {
+    const pod = podOf({ ...spec, securityContext: { sysctls: [{ name, value: "1" }] } });
+    expect(() => checkSysctls(pod)).toThrow(`forbidden sysctl: "${name}"`);
+  });
+});

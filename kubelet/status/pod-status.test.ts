@@ -1,0 +1,183 @@
+import type { Container, Pod, PodStatus, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import type { ObservedContainer } from "../sync/observed.ts";
+import { podStatus, type StatusFacts } from "./pod-status.ts";
+
+type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[] };
+
+function podOf({ policy = "Always", init = [], sidecars = [] }: Spec = {}): Pod {
+  const container = (name: string): Container => ({ name, image: `${name}:1` });
+  return {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: {
+      restartPolicy: policy,
+      initContainers: [
+        ...init.map(container),
+        ...sidecars.map((name) => ({ ...container(name), restartPolicy: "Always" as const })),
+      ],
+      containers: ["a", "b"].map(container),
+    },
+  };
+}
+
+const START = 1_000_000_000_000;
+
+function ran(name: string, state: ObservedContainer["state"], exitCode = 0, attempt = 0) {
+  return {
+    id: `${name}${attempt}`, name, sandboxId: "s", attempt, state,
+    createdAt_ms: START, startedAt_ms: START, finishedAt_ms: state === "exited" ? START + 5_000 : 0,
+    exitCode, reason: "", message: "", image: `${name}:1`, imageRef: "sha256:1",
+    hash: "", logPath: "", annotations: {},
+  } satisfies ObservedContainer;
+}
+
+function statusOf(pod: Pod, containers: ObservedContainer[], more: Partial<StatusFacts> = {}) {
+  const sandbox = { id: "s", attempt: 0, ready: true, hostNetwork: false, createdAt_ms: START };
+  return podStatus({
+    pod,
+    observed: {
+      uid: "u",
+      name: "p",
+      namespace: "n",
+      sandboxes: [{ ...sandbox, ips: ["10.1.0.5"] }],
+      containers,
+    },
+    previous: undefined,
+    waiting: new Map(),
+    verdict: undefined,
+    ended: false,
+    readiness: () => ({ ready: true, started: true }),
+    terminationMessage: () => undefined,
+    hostIPs: ["10.0.0.1"],
+    runtimeName: "r2k",
+    now_ms: START + 60_000,
+    ...more,
+  });
+}
+
+const condition = (status: PodStatus, type: string) =>
+  status.conditions?.find((one) => one.type === type);
+
+describe("phase", () => {
+  test.each<[string, Spec, ObservedContainer[], string]>([
+    ["nothing yet", {}, [], "Pending"],
+    ["both run", {}, [ran("a", "running"), ran("b", "running")], "Running"],
+    ["one has not started", {}, [ran("a", "running")], "Pending"],
+    ["one ended, one runs", { policy: "Never" }, [ran("a", "exited"), ran("b", "running")],
+      "Running"],
+    ["both ended well", { policy: "OnFailure" }, [ran("a", "exited"), ran("b", "exited")],
+      "Succeeded"],
+    ["one failed for good", { policy: "Never" }, [ran("a", "exited", 1), ran("b", "exited")],
+      "Failed"],
+    ["one failed, is tried again", { policy: "OnFailure" },
+      [ran("a", "exited", 1), ran("b", "exited")], "Running"],
+    ["ended, but always restarted", {}, [ran("a", "exited"), ran("b", "exited")], "Running"],
+    ["an init step runs", { init: ["i"] }, [ran("i", "running")], "Pending"],
+    ["an init step failed", { init: ["i"] }, [ran("i", "exited", 1)], "Pending"],
+    ["an init step failed for good", { init: ["i"], policy: "Never" }, [ran("i", "exited", 1)],
+      "Failed"],
+    ["a sidecar runs on", { sidecars: ["s"], policy: "Never" },
+      [ran("a", "exited"), ran("b", "exited"), ran("s", "running")], "Succeeded"],
+  ])("%s", (_, spec, containers, phase) => {
+    expect(statusOf(podOf(spec), containers).phase).toBe(phase);
+  });
+
+  test("a pod stopped before it ran has failed; one that ended well has succeeded", () => {
+    expect(statusOf(podOf(), [], { ended: true }).phase).toBe("Failed");
+    const ended = [ran("a", "exited"), ran("b", "exited")];
+    expect(statusOf(podOf(), ended, { ended: true }).phase).toBe("Succeeded");
+    const killed = [ran("a", "exited", 137), ran("b", "exited")];
+    expect(statusOf(podOf(), killed, { ended: true }).phase).toBe("Failed");
+  });
+
+  test("a verdict of the node is final", () => {
+    const verdict = { reason: "Evicted", message: "The node was low on resource: memory." };
+    const status = statusOf(podOf(), [ran("a", "running")], { verdict });
+    expect(status).toMatchObject({ phase: "Failed", reason: "Evicted" });
+  });
+});
+
+describe("container statuses", () => {
+  const both = [ran("a", "running", 0, 1), ran("a", "exited", 3, 0), ran("b", "running")];
+
+  test("a restarted container shows its former end", () => {
+    const [a] = statusOf(podOf(), both, {
+      terminationMessage: () => "farewell",
+    }).containerStatuses!;
+    expect(a).toMatchObject({
+      containerID: "r2k://a1",
+      restartCount: 1,
+      ready: true,
+      state: { running: { startedAt: "2001-09-09T01:46:40Z" } },
+      lastState: {
+        terminated: {
+          exitCode: 3,
+          reason: "Error",
+          message: "farewell",
+          finishedAt: "2001-09-09T01:46:45Z",
+        },
+      },
+    });
+  });
+
+  test("one that waits to be restarted says why, and how it ended", () => {
+    const waiting = new Map([["a", { reason: "CrashLoopBackOff", message: "back-off 10s" }]]);
+    const [a] = statusOf(podOf(), [ran("a", "exited", 1)], { waiting }).containerStatuses!;
+    expect(a?.state?.waiting?.reason).toBe("CrashLoopBackOff");
+    expect(a?.lastState?.terminated?.exitCode).toBe(1);
+  });
+
+  test("before the init steps are done the others are initializing", () => {
+    const { containerStatuses } = statusOf(podOf({ init: ["i"] }), [ran("i", "running")]);
+    expect(containerStatuses?.[0]?.state?.waiting?.reason).toBe("PodInitializing");
+  });
+
+  test("an end that the runtime has forgotten is kept, a running one is lost", () => {
+    const ended = { exitCode: 4, reason: "Error" };
+    const base = { image: "", imageID: "", ready: true, restartCount: 2 };
+    const previous: PodStatus = {
+      containerStatuses: [
+        { ...base, name: "a", state: { terminated: ended } },
+        { ...base, name: "b", state: { running: {} }, containerID: "r2k://b0" },
+      ],
+    };
+    const [a, b] = statusOf(podOf(), [], { previous }).containerStatuses!;
+    expect(a).toMatchObject({ ready: false, restartCount: 2, state: { terminated: ended } });
+    expect(b?.state?.terminated?.reason).toBe("ContainerStatusUnknown");
+  });
+});
+
+describe("conditions", () => {
+  const both = [ran("a", "running"), ran("b", "running")];
+
+  test("a pod is ready when all containers are", () => {
+    const ready = statusOf(podOf(), both);
+    expect(condition(ready, "Ready")?.status).toBe("True");
+    expect(condition(ready, "PodReadyToStartContainers")?.status).toBe("True");
+    const readiness = (one: ObservedContainer) => ({ ready: one.name === "a", started: true });
+    expect(condition(statusOf(podOf(), both, { readiness }), "Ready")).toMatchObject({
+      status: "False",
+      reason: "ContainersNotReady",
+      message: "containers with unready status: [b]",
+    });
+  });
+
+  test("a readiness gate that nobody has set keeps it unready", () => {
+    const pod = podOf();
+    pod.spec.readinessGates = [{ conditionType: "example.com/gate" }];
+    expect(condition(statusOf(pod, both), "Ready")?.reason).toBe("ReadinessGatesNotReady");
+    pod.status = { conditions: [{ type: "example.com/gate", status: "True" }] };
+    const status = statusOf(pod, both);
+    expect(condition(status, "Ready")?.status).toBe("True");
+    expect(condition(status, "example.com/gate")?.status).toBe("True");
+  });
+
+  test("an unchanged condition keeps its time", () => {
+    const previous = statusOf(podOf(), both);
+    const later = { previous, now_ms: START + 120_000 };
+    const time = "2001-09-09T01:47:40Z";
+    expect(condition(statusOf(podOf(), both, later), "Ready")?.lastTransitionTime).toBe(time);
+    const changed = statusOf(podOf(), [ran("a", "exited"), ran("b", "running")], later);
+    expect(condition(changed, "Ready")?.lastTransitionTime).not.toBe(time);
+  });
+});
