@@ -19,6 +19,8 @@ export interface StrategyParts<T extends KubeObject> {
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
   /** Rules for the whole object, on create and on update. */
   validate?(object: T, context: StrategyContext): FieldError[];
+  /** Rules for a new object alone: stored ones that break them are borne. */
+  validateCreate?(object: T, context: StrategyContext): FieldError[];
   /** Rules about the change, on update. */
   validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];
   warnings?(object: T, old?: T): string[];
@@ -85,6 +87,7 @@ export function makeStrategy<T extends KubeObject>(
     validateCreate: (object, context) => [
       ...validateMetadata(object.metadata, facts.namespaced, nameRule),
       ...(parts.validate?.(object, context) ?? []),
+      ...(parts.validateCreate?.(object, context) ?? []),
     ],
     validateUpdate: (object, old, context) => [
       ...validateMetadataUpdate(object.metadata, old.metadata),

@@ -1,6 +1,6 @@
 /**
- * Records what upstream's own rules say about the cases of `rules/cases.ts`, by a Go program that is
- * built from upstream's modules. Use: `node scripts/rules.ts` (needs Go and its module proxy).
+ * Records what upstream's own rules say about the cases of `rules/cases.ts`, by a Go program that
+ * is built from upstream's modules. Use: `node scripts/rules.ts` (needs Go and its module proxy).
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -41,7 +41,8 @@ function build(workspace: string): string {
 function answerOf({ error, errors }: OracleAnswer): Answer {
   if (error !== undefined) return { undecodable: true, complaints: [] };
   return {
-    complaints: sorted((errors ?? []).map(({ type, field, message }) => [type, field, message])),
+    complaints: sorted((errors ?? []).map(({ type, field, message }) =>
+      [type, field, message.split("\n")[0] ?? ""])),
   };
 }
 
@@ -51,7 +52,7 @@ function main(): void {
     const oracle = build(workspace);
     const all = cases();
     const output = execFileSync(oracle, {
-      input: all.map((each) => `${JSON.stringify(each.object)}\n`).join(""),
+      input: all.map(({ object, old }) => `${JSON.stringify({ object, old })}\n`).join(""),
       encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES, stdio: ["pipe", "pipe", "ignore"],
     });
     const lines = output.trimEnd().split("\n");

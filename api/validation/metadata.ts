@@ -145,7 +145,7 @@ export function validateMetadataUpdate(
     }
   }
   return [...errors, ...validateMutable(meta, path),
-    ...validateStandard(meta.finalizers, `${path}.finalizers`)];
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`)];
 }
 
 /** What Go shows for a field that is not set: "" for texts, null for pointers and times. */

@@ -10,6 +10,8 @@ export interface Case {
   readonly apiVersion: string;
   readonly kind: string;
   readonly object: unknown;
+  /** Present when the question is whether `object` may take its place. */
+  readonly old?: unknown;
 }
 
 interface Base {
@@ -26,6 +28,8 @@ type Path = readonly (string | number)[];
 type Change = readonly [name: string, value: unknown];
 
 const LONG = "a".repeat(300);
+/** The server itself refuses an update under another name, before any rule is asked. */
+const RENAMED = / metadata(\.name)? \w+$/;
 const NEVER_CHANGED = ["apiVersion", "kind", "metadata.namespace"];
 
 /** Every place in an object, parents before children. */
@@ -58,28 +62,50 @@ function changesOf(value: unknown): Change[] {
 type Container = Record<string | number, unknown>;
 
 function placed(object: unknown, path: Path, value: unknown): unknown {
-  const copy = structuredClone(object);
+  const copy: unknown = structuredClone(object);
   const parent = path.slice(0, -1).reduce<unknown>((at, key) => (at as Container)[key], copy);
   const last = path.at(-1)!;
+  if (typeof parent !== "object" || parent === null) return copy;
   if (value !== undefined) (parent as Container)[last] = value;
   else if (Array.isArray(parent)) parent.splice(Number(last), 1);
   else delete (parent as Container)[last];
   return copy;
 }
 
-/** All cases, in a fixed order. */
+/** A Job's update must repeat the labels that it got when it was created: not compared. */
+function mayUpdate({ id, kind }: Case): boolean {
+  return kind !== "Job" && !RENAMED.test(id);
+}
+
+/** A stored object has a version, which every update names. */
+function stored(object: unknown): unknown {
+  return placed(object, ["metadata", "resourceVersion"], "1");
+}
+
+/** All cases, in a fixed order: each object to be created, and to replace the valid one. */
 export function cases(): Case[] {
+  const created = creations();
+  const valid = new Map(created.map((each) => [each.base, each.object]).reverse());
+  const updates = created.filter(mayUpdate).map((each) => ({
+    ...each, id: `${each.id}, as an update`, object: stored(each.object),
+    old: stored(valid.get(each.base)),
+  }));
+  return [...created, ...updates].map(({ base: _base, ...rest }) => rest);
+}
+
+/** Every object, after the valid one that it was made from. */
+function creations(): (Case & { readonly base: number })[] {
   return (bases as unknown as Base[]).flatMap(({ object, skip = [] }, index) => {
     const { apiVersion, kind } = object;
     const about = `${index} ${kind}`;
     const left = [...NEVER_CHANGED, ...skip];
-    const valid: Case = { id: `${about} as it is`, apiVersion, kind, object };
+    const valid = { base: index, id: `${about} as it is`, apiVersion, kind, object };
     const changed = [...places(object)]
       .filter((path) => !left.some((each) => `${path.join(".")}.`.startsWith(`${each}.`)))
       .flatMap((path) => {
         const value = path.reduce<unknown>((at, key) => (at as Container)[key], object);
-        return changesOf(value).map(([name, next]): Case => ({
-          id: `${about} ${path.join(".")} ${name}`, apiVersion, kind,
+        return changesOf(value).map(([name, next]) => ({
+          base: index, id: `${about} ${path.join(".")} ${name}`, apiVersion, kind,
           object: placed(object, path, next),
         }));
       });

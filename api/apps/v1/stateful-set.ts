@@ -58,7 +58,7 @@ function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
 
 function validate({ spec }: StatefulSet): FieldError[] {
   const errors: FieldError[] = [];
-  const { podManagementPolicy: policy, updateStrategy: update, serviceName = "" } = spec;
+  const { podManagementPolicy: policy, updateStrategy: update } = spec;
   if (policy !== "OrderedReady" && policy !== "Parallel") {
     errors.push(invalid("spec.podManagementPolicy", policy,
       "must be 'OrderedReady' or 'Parallel'"));
@@ -79,16 +79,19 @@ function validate({ spec }: StatefulSet): FieldError[] {
         RETENTION_POLICIES));
     }
   }
-  spec.volumeClaimTemplates?.forEach((claim, index) =>
-    errors.push(...validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`)));
   errors.push(...nonNegative("spec.replicas", spec.replicas));
   errors.push(...nonNegative("spec.minReadySeconds", spec.minReadySeconds));
   errors.push(...nonNegative("spec.ordinals.start", spec.ordinals?.start));
-  if (serviceName !== "") {
-    errors.push(...dnsLabel(serviceName).map((each) =>
-      invalid("spec.serviceName", serviceName, each)));
-  }
   return [...errors, ...validateWorkload(withClaimVolumes(spec), "statefulset", "StatefulSet")];
+}
+
+/** What cannot change later is checked when it comes. */
+function validateCreate({ spec }: StatefulSet): FieldError[] {
+  const { serviceName = "", volumeClaimTemplates = [] } = spec;
+  const name = serviceName === "" ? [] : dnsLabel(serviceName).map((each) =>
+    invalid("spec.serviceName", serviceName, each));
+  return [...name, ...volumeClaimTemplates.flatMap((claim, index) =>
+    validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`))];
 }
 
 function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
@@ -111,6 +114,7 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   notActedOn: "StatefulSet is stored, but no controller makes its pods yet",
   defaults,
   validate,
+  validateCreate,
   validateUpdate,
   subresources: {
     scale: {

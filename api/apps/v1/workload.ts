@@ -42,7 +42,9 @@ function validateMatch(
 }
 
 /** The rules of selector and template; `owner` is the word in upstream's complaints. */
-export function validateWorkload(spec: WorkloadSpec, owner: Owner, limitOwner: string): FieldError[] {
+export function validateWorkload(
+  spec: WorkloadSpec, owner: Owner, limitOwner: string,
+): FieldError[] {
   const { selector, template } = spec;
   const errors = validateLabelSelector(selector, "spec.selector");
   const unreadable = errors.length > 0;

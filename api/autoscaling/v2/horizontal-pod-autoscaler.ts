@@ -10,6 +10,7 @@ import { pathSegment } from "../../validation/names.ts";
 
 const DEFAULT_UTILIZATION = 80;
 const PERIOD_S = 15;
+const MAX_WINDOW_S = 3600;
 const SHOWN = 2;
 const METRIC_FIELDS: Readonly<Record<string, keyof MetricSpec>> = {
   ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
@@ -125,9 +126,11 @@ function validateMetricTarget(target: MetricTarget, path: string): FieldError[] 
 
 function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
   const seconds = rules?.stabilizationWindowSeconds;
-  if (seconds === undefined || seconds >= 0) return [];
-  return [invalid(`${path}.stabilizationWindowSeconds`, seconds,
-    "must be greater than or equal to zero")];
+  const at = `${path}.stabilizationWindowSeconds`;
+  if (seconds === undefined) return [];
+  if (seconds < 0) return [invalid(at, seconds, "must be greater than or equal to zero")];
+  if (seconds <= MAX_WINDOW_S) return [];
+  return [invalid(at, seconds, `must be less than or equal to ${MAX_WINDOW_S}`)];
 }
 
 function targetOf(metric: MetricSpec): MetricTarget | undefined {

@@ -16,6 +16,8 @@ import { validateDriverName } from "./pod/validate-volumes.ts";
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
 
+const NOT_FIXED = "except for updating from beta label to GA";
+
 /** Every field of the spec that is not a source of storage. */
 const NOT_SOURCES = new Set([
   "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
@@ -100,6 +102,9 @@ function validateUpdate(volume: PersistentVolume, old: PersistentVolume): FieldE
     ...(same ? [] : [forbidden("spec.persistentvolumesource",
       "spec.persistentvolumesource is immutable after creation")]),
     ...immutable("volumeMode", volume.spec.volumeMode, old.spec.volumeMode),
+    ...(old.spec.nodeAffinity === undefined ? []
+      : immutable("nodeAffinity", volume.spec.nodeAffinity ?? null, old.spec.nodeAffinity)
+        .map((each) => ({ ...each, detail: `${each.detail}, ${NOT_FIXED}` }))),
   ];
 }
 

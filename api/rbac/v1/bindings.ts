@@ -75,12 +75,12 @@ const columns: readonly Column<Binding>[] = [
 ];
 
 export const roleBinding: Kind<RoleBinding> = defineKind<RoleBinding>("rbac/v1.RoleBinding", {
-  nameRule: pathSegment, createOnUpdate: true, defaults, validate: (object) => validate(object, true), validateUpdate,
-  columns,
+  nameRule: pathSegment, createOnUpdate: true, columns, defaults, validateUpdate,
+  validate: (object) => validate(object, true),
 });
 
 export const clusterRoleBinding: Kind<ClusterRoleBinding> =
   defineKind<ClusterRoleBinding>("rbac/v1.ClusterRoleBinding", {
-    nameRule: pathSegment, createOnUpdate: true, defaults, validate: (object) => validate(object, false), validateUpdate,
-    columns,
+    nameRule: pathSegment, createOnUpdate: true, columns, defaults, validateUpdate,
+    validate: (object) => validate(object, false),
   });

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"os"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -63,11 +63,17 @@ var strategies = map[string]rest.RESTCreateStrategy{
 	"EndpointSlice": endpointslice.Strategy, "HorizontalPodAutoscaler": horizontalpodautoscaler.Strategy,
 }
 
-type answer struct {
-	Error  string         `json:"error,omitempty"`
-	Object runtime.Object `json:"object,omitempty"`
-	Errors []cause        `json:"errors"`
+// A question: may this object be created, or, when there is an old one, take its place?
+type question struct {
+	Object json.RawMessage `json:"object"`
+	Old    json.RawMessage `json:"old"`
 }
+
+type answer struct {
+	Error  string  `json:"error,omitempty"`
+	Errors []cause `json:"errors"`
+}
+
 type cause struct {
 	Type    string `json:"type"`
 	Field   string `json:"field"`
@@ -92,35 +98,68 @@ func main() {
 func ask(line []byte) (a answer) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.Error = fmt.Sprint("panic: ", r)
+			a = answer{Error: fmt.Sprint("panic: ", r)}
 		}
 	}()
-	obj, gvk, err := legacyscheme.Codecs.UniversalDeserializer().Decode(line, nil, nil)
+	var asked question
+	if err := json.Unmarshal(line, &asked); err != nil {
+		return answer{Error: err.Error()}
+	}
+	object, ctx, strategy, err := read(asked.Object)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	legacyscheme.Scheme.Default(obj)
-	internal, err := legacyscheme.Scheme.ConvertToVersion(obj, schema.GroupVersion{Group: gvk.Group, Version: runtime.APIVersionInternal})
+	if asked.Old == nil {
+		metadata, err := meta.Accessor(object)
+		if err != nil {
+			return answer{Error: err.Error()}
+		}
+		rest.FillObjectMetaSystemFields(metadata)
+		return answer{Errors: causes(rest.BeforeCreate(strategy, ctx, object))}
+	}
+	old, _, _, err := read(asked.Old)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	strategy := strategies[gvk.Kind]
-	m, err := meta.Accessor(internal)
+	strategy.PrepareForCreate(ctx, old)
+	update, ok := strategy.(rest.RESTUpdateStrategy)
+	if !ok {
+		return answer{Error: "no update strategy"}
+	}
+	return answer{Errors: causes(rest.BeforeUpdate(update, ctx, object, old))}
+}
+
+func read(text []byte) (runtime.Object, context.Context, rest.RESTCreateStrategy, error) {
+	external, gvk, err := legacyscheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
 	if err != nil {
-		return answer{Error: err.Error()}
+		return nil, nil, nil, err
 	}
-	ctx := genericapirequest.WithNamespace(context.Background(), m.GetNamespace())
-	ctx = genericapirequest.WithRequestInfo(ctx, &genericapirequest.RequestInfo{APIGroup: gvk.Group, APIVersion: gvk.Version})
-	strategy.PrepareForCreate(ctx, internal)
-	var errs field.ErrorList = strategy.Validate(ctx, internal)
-	for _, e := range errs {
-		a.Errors = append(a.Errors, cause{string(e.Type), e.Field, e.ErrorBody()})
-	}
-	external, err := legacyscheme.Scheme.ConvertToVersion(internal, gvk.GroupVersion())
+	legacyscheme.Scheme.Default(external)
+	internalVersion := schema.GroupVersion{Group: gvk.Group, Version: runtime.APIVersionInternal}
+	internal, err := legacyscheme.Scheme.ConvertToVersion(external, internalVersion)
 	if err != nil {
-		a.Error = err.Error()
-		return
+		return nil, nil, nil, err
 	}
-	a.Object = external
-	return
+	metadata, err := meta.Accessor(internal)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	info := &genericapirequest.RequestInfo{APIGroup: gvk.Group, APIVersion: gvk.Version}
+	ctx := genericapirequest.WithNamespace(context.Background(), metadata.GetNamespace())
+	return internal, genericapirequest.WithRequestInfo(ctx, info), strategies[gvk.Kind], nil
+}
+
+func causes(err error) []cause {
+	found := []cause{}
+	status, ok := err.(apierrors.APIStatus)
+	if !ok {
+		if err != nil {
+			panic(err)
+		}
+		return found
+	}
+	for _, each := range status.Status().Details.Causes {
+		found = append(found, cause{string(each.Type), each.Field, each.Message})
+	}
+	return found
 }

@@ -7,7 +7,9 @@ import {
 } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
-import { dnsLabel, dnsSubdomain, inRange, qualifiedName, searchDomain } from "../../../validation/names.ts";
+import {
+  dnsLabel, dnsSubdomain, inRange, qualifiedName, searchDomain,
+} from "../../../validation/names.ts";
 import {
   oneOf, validateContainer, validateContainers, validateInitContainers, validateSeccomp,
   type PodScope,

@@ -4,6 +4,7 @@ import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.t
 import { forbidden, invalid, type FieldError } from "../../../errors.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { inRange } from "../../../validation/names.ts";
+import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
 const CHANGEABLE = [
@@ -68,20 +69,15 @@ function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
   if ((before.terminationGracePeriodSeconds ?? 0) < 0 && now.terminationGracePeriodSeconds === 1) {
     put("terminationGracePeriodSeconds");
   }
-  if ((before.schedulingGates ?? []).length > 0) {
-    put("nodeSelector");
-    put("affinity");
-  }
-  return spec;
+  return withoutGatedChanges(spec, before);
 }
 
 /** Through the pod's own door. */
 export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
-  const counts = [
-    ...sameCount(pod.spec.containers, old.spec.containers, "spec.containers"),
-    ...sameCount(pod.spec.initContainers, old.spec.initContainers, "spec.initContainers"),
-  ];
-  if (counts.length > 0) return counts;
+  for (const name of ["containers", "initContainers"] as const) {
+    const counts = sameCount(pod.spec[name], old.spec[name], `spec.${name}`);
+    if (counts.length > 0) return counts;
+  }
   const gates = new Set((old.spec.schedulingGates ?? []).map((each) => each.name));
   const errors = [
     ...validateDeadline(pod.spec, old.spec),
@@ -90,6 +86,7 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
       forbidden("spec.schedulingGates",
         `only deletion is allowed, but found new scheduling gate '${each.name}'`)),
   ];
+  errors.push(...validateGatedUpdate(pod.spec, old.spec));
   const rest = withoutChangeable(pod.spec, old.spec);
   if (isDeepStrictEqual(rest, old.spec)) return errors;
   return [...errors, forbidden("spec", "pod updates may not change fields other than " +
