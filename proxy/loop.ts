@@ -7,7 +7,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Rules } from "./apply/nftables/apply.ts";
 import { forgetStaleFlows } from "./apply/stale-flows.ts";
-import { GATHER_MS, RETRY_FIRST_MS, RETRY_MAX_MS } from "./limits.ts";
+import { GATHER_MS, RETRY_FIRST_MS, RETRY_MAX_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 import { planService } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
@@ -39,6 +39,7 @@ export class ProxyLoop {
   readonly #stale: StaleFlow[] = [];
   readonly #release: (() => void)[] = [];
   #timer: Timer | undefined;
+  #verify: Timer | undefined;
   #running: Promise<void> | undefined;
   #rebuild = true;
   #retry_ms = RETRY_FIRST_MS;
@@ -75,12 +76,28 @@ export class ProxyLoop {
     slices.start();
     await Promise.all([services.synced, slices.synced]);
     this.#schedule(0);
+    this.#verifyLater();
+  }
+
+  /** Rules that somebody took away come back, though no Service changes. */
+  #verifyLater(): void {
+    if (this.#closed) return;
+    const { clock, rules, log } = this.#options;
+    this.#verify = clock.after(VERIFY_MS, () => {
+      if (!this.#running && !this.#rebuild && !rules.present()) {
+        log.warn("the rules are gone: somebody flushed them; building them anew");
+        this.#rebuild = true;
+        this.#schedule(0);
+      }
+      this.#verifyLater();
+    });
   }
 
   /** Stops; the rules stay, so that connections go on. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#verify?.cancel();
     for (const release of this.#release) release();
     await this.#running;
     await Promise.all([this.#options.services.close(), this.#options.slices.close()]);

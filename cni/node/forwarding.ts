@@ -11,8 +11,8 @@ interface Note {
 }
 
 /**
- * The notes of all clusters on this host. They are chains without rules, so that they live and die with
- * the tables and the namespace they are about, wherever each cluster keeps its files.
+ * The notes of all clusters on this host. They are chains without rules, so that they live and die
+ * with the tables and the namespace they are about, wherever each cluster keeps its files.
  */
 async function notes(): Promise<Note[]> {
   const objects = await listRuleset(["chains", "ip"]);

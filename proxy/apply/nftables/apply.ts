@@ -1,4 +1,4 @@
-import { applyRuleset, deleteTable } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { type BaseOptions, baseRules } from "./base.ts";
 import { renderPort } from "./fragment.ts";
@@ -13,6 +13,8 @@ export interface Rules {
   rebuild(ports: readonly ServicePort[]): Promise<void>;
   /** Applies what changed since. After an error the table is as before, and `rebuild` is due. */
   change(changes: PortChanges): Promise<void>;
+  /** Whether they are still there. Asks the kernel, without a process. */
+  present(): boolean;
   /** Fronts of a port that another Service holds. */
   conflicts(key: string): { key: string; holder: string }[];
 }
@@ -33,6 +35,7 @@ export function nftablesRules(options: BaseOptions & { clusterCidr?: string | un
       const statements = ledger.apply([...changes].map(([key, port]) => toChange(key, port)));
       if (statements !== "") await applyRuleset(statements);
     },
+    present: () => nftTableExists("ip", table),
     conflicts: (key) => ledger.conflicts(key),
   };
 }

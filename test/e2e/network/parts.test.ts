@@ -6,7 +6,7 @@ import { startTestApiserver, type TestApiserver } from
 import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { type Dns, startDns } from "@raft2kube/dns/main.ts";
-import { nftTableExists } from "@raft2kube/linux/nft.ts";
+import { deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -126,6 +126,14 @@ test("a new Service's name is found, from the host's side of the DNS server too"
       return said.includes(ip) || undefined;
     }, { clock, timeout_ms: 10_000 });
   }
+});
+
+test("rules that somebody flushed come back", async () => {
+  const ip = await createService("lasting");
+  await slices().create(slice("lasting", 80, [one.address]));
+  await answered(cluster.world.host, ip, 80, /^one /);
+  await deleteTable("ip", TABLE);
+  await answered(cluster.world.host, ip, 80, /^one /);
 });
 
 test("without the apiserver Services go on", async () => {
