@@ -60,20 +60,3 @@ export class AdmissionError extends Error {
     this.reason = reason;
   }
 }
-
-/** A node without device plugins. */
-export const NO_DEVICES: DeviceManager = {
-  admit: async () => {},
-  allocate: async () => ({
-    envs: [],
-    mounts: [],
-    devices: [],
-    cdiDevices: [],
-    annotations: {},
-  }),
-  preStart: async () => {},
-  release: async () => {},
-  retain: async () => {},
-  capacity: () => ({ capacity: {}, allocatable: {}, removed: [] }),
-  onChange: () => ({ close() {} }),
-};

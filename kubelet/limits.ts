@@ -17,8 +17,7 @@ export const RELIST_GENERIC_MS = 1_000;
 /** A lost event stream is opened again after this. */
 export const EVENTS_REOPEN_MS = 1_000;
 
-/** Calls of the runtime. A pull or a graceful stop adds its own time. */
-export const RUNTIME_TIMEOUT_MS = 120_000;
+/** One image's pull. */
 export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
 /** Added to a container's grace period before StopContainer counts as hung. */
 export const STOP_EXTRA_MS = 60_000;
@@ -42,13 +41,11 @@ export const NODE_RETRY_MS = 1_000;
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;
 
-/** Waiting for a ConfigMap or Secret read before this age counts as fresh. */
+/** A ConfigMap or Secret read less than this ago counts as fresh. */
 export const OBJECT_TTL_MS = 60_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */
 export const TOKEN_REFRESH_AT = 0.8;
 export const TOKEN_REFRESH_MAX_MS = 24 * 3_600_000;
-/** Volumes not ready after this long give a FailedMount event; trying goes on. */
-export const VOLUMES_TIMEOUT_MS = 120_000;
 
 /** A container log is cut at this size and this many files are kept, the current one included. */
 export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;

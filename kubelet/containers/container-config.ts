@@ -16,7 +16,7 @@ import { containerLinuxResources } from "./resources.ts";
 import { containerSecurity } from "./security.ts";
 
 /** Annotations that a restarted kubelet reads back (upstream's names). */
-export const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
+const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
 export const TERMINATION_FILE_ANNOTATION = "r2k.io/termination-file";
 export const TERMINATION_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy";
 const TERMINATION_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath";

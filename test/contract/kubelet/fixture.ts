@@ -84,6 +84,13 @@ export class Node {
     return this.until("be ready", name, isReady);
   }
 
+  /** Removes a pod's manifest and waits until nothing of the pod is left. */
+  async take(name: string): Promise<void> {
+    const uid = this.pod(name)?.metadata.uid ?? "";
+    this.remove(name);
+    await this.untilGone(name, uid);
+  }
+
   /** Waits until nothing of a pod is left: worker, containers, directories, mounts. */
   async untilGone(name: string, uid: string): Promise<void> {
     await waitFor(`nothing to be left of ${name}`, () => this.#isGone(name, uid), {

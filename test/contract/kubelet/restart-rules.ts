@@ -1,0 +1,49 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { type Node, statusOf } from "./fixture.ts";
+import { sh, SLEEP, spec } from "./specs.ts";
+
+/** Containers that end, or that have to. */
+export function restartRules(node: () => Node): void {
+  it("starts a container again when it ends, counted, with its last words", async () => {
+    const script = "test -f /data/second && { " + SLEEP + "; }; touch /data/second; " +
+      "echo farewell > /dev/termination-log; exit 3";
+    node().put("crash", spec([sh("main", script, {
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    })], { volumes: [{ name: "data", emptyDir: {} }] }));
+    const pod = await node().until("run again", "crash", (one) => {
+      return statusOf(one, "main")?.restartCount === 1 && !!statusOf(one, "main")?.ready;
+    });
+    const last = statusOf(pod, "main")?.lastState?.terminated;
+    expect(last).toMatchObject({ exitCode: 3, reason: "Error", message: "farewell\n" });
+    await node().take("crash");
+  });
+
+  it("backs off from a container that keeps crashing", async () => {
+    node().put("loop", spec([sh("main", "exit 1")]));
+    const pod = await node().until("back off", "loop", (one) => {
+      return statusOf(one, "main")?.state?.waiting?.reason === "CrashLoopBackOff";
+    });
+    expect(statusOf(pod, "main")?.restartCount).toBe(1);
+    expect(pod.status?.phase).toBe("Running");
+    await node().take("loop");
+  });
+
+  it("kills and restarts what fails its liveness probe", async () => {
+    const alive = join(node().world.dir, "alive");
+    writeFileSync(alive, "");
+    node().put("alive", spec([sh("main", SLEEP, {
+      livenessProbe: {
+        exec: { command: ["test", "-f", "/host/alive"] }, periodSeconds: 1, failureThreshold: 1,
+      },
+      volumeMounts: [{ name: "host", mountPath: "/host" }],
+    })], { volumes: [{ name: "host", hostPath: { path: node().world.dir } }] }));
+    await node().untilReady("alive");
+    rmSync(alive);
+    await node().until("be restarted", "alive", (one) => {
+      return (statusOf(one, "main")?.restartCount ?? 0) >= 1;
+    });
+    await node().take("alive");
+  });
+}

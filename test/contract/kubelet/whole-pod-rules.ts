@@ -1,0 +1,60 @@
+import { expect, it } from "vitest";
+import { type Node, statusOf } from "./fixture.ts";
+import { sh, SLEEP, spec } from "./specs.ts";
+
+/** A pod with a little of everything. */
+const WHOLE = spec([
+  sh("main", SLEEP, {
+    env: [
+      { name: "NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+      { name: "GREETING", value: "hello $(NAME)" },
+    ],
+    readinessProbe: { exec: { command: ["test", "-f", "/data/step"] }, periodSeconds: 1 },
+    volumeMounts: [
+      { name: "data", mountPath: "/data" },
+      { name: "data", mountPath: "/part", subPath: "part" },
+      { name: "memory", mountPath: "/memory" },
+      { name: "info", mountPath: "/info" },
+    ],
+  }),
+], {
+  initContainers: [
+    sh("step", "echo done > /data/step; mkdir /data/part; echo inside > /data/part/file", {
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    }),
+    sh("sidecar", SLEEP, { restartPolicy: "Always" }),
+  ],
+  hostAliases: [{ ip: "10.1.2.3", hostnames: ["alias"] }],
+  volumes: [
+    { name: "data", emptyDir: {} },
+    { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+    {
+      name: "info",
+      downwardAPI: {
+        items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }],
+      },
+    },
+  ],
+});
+
+/** All parts of a pod come together in its containers. */
+export function wholePodRules(node: () => Node): void {
+  it("runs init steps, then sidecar and container, with volumes, env and hosts", async () => {
+    node().put("whole", WHOLE);
+    const pod = await node().untilReady("whole");
+    expect(pod.status?.phase).toBe("Running");
+    expect(statusOf(pod, "step")?.state?.terminated?.exitCode).toBe(0);
+    expect(statusOf(pod, "sidecar")?.state?.running).toBeDefined();
+    const seen = await node().exec(
+      "whole", "main", "sh", "-c",
+      "echo $GREETING; cat /data/step /part/file /info/labels; grep memory /proc/mounts; " +
+        "grep alias /etc/hosts; grep $(hostname) /etc/hosts; cat /etc/resolv.conf",
+    );
+    for (const word of [
+      "hello whole-node", "done", "inside", 'name="whole"', "size=1024k", "10.1.2.3\talias",
+      pod.status?.podIP ?? "no address", "nameserver 10.96.0.10",
+      "default.svc.cluster.local",
+    ]) expect(seen).toContain(word);
+    await node().take("whole");
+  });
+}
