@@ -85,10 +85,10 @@ function stored(object: unknown): unknown {
 /** All cases, in a fixed order: each object to be created, and to replace the valid one. */
 export function cases(): Case[] {
   const created = creations();
-  const valid = new Map(created.map((each) => [each.base, each.object]).reverse());
+  const first = (base: number): unknown => created.find((each) => each.base === base)?.object;
   const updates = created.filter(mayUpdate).map((each) => ({
     ...each, id: `${each.id}, as an update`, object: stored(each.object),
-    old: stored(valid.get(each.base)),
+    old: stored(first(each.base)),
   }));
   return [...created, ...updates].map(({ base: _base, ...rest }) => rest);
 }
