@@ -158,6 +158,7 @@ function podWorkers(
       // A static pod's mirror is taken away when its file is.
       if (!isStatic(pod) && status) api?.statuses.remove(pod, status);
     },
+    gone: (uid) => api?.statuses.forget(uid),
   });
 }
 

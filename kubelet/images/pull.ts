@@ -56,8 +56,11 @@ export class ImagePuller {
     });
   }
 
-  /** The image, pulled when its policy says so. Throws ImageError; events are recorded here. */
-  async ensure(pod: Pod, container: Container): Promise<ReadyImage> {
+  /**
+   * The image, pulled when its policy says so. Throws ImageError; events are recorded here. When
+   * `signal` aborts, the pull ends with whatever error that brings.
+   */
+  async ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ReadyImage> {
     const { events } = this.#options;
     const named = container.image ?? "";
     const image = this.#referenceOf(pod, container, named);
@@ -73,7 +76,7 @@ export class ImagePuller {
       events.record(pod, "Warning", "ErrImageNeverPull", text, container.name);
       throw new ImageError("ErrImageNeverPull", text);
     }
-    return this.#pull(pod, container, image);
+    return this.#pull(pod, container, image, signal);
   }
 
   /** How long until a pull that failed is worth trying; 0: now. */
@@ -112,7 +115,12 @@ export class ImagePuller {
     }
   }
 
-  async #pull(pod: Pod, container: Container, image: string): Promise<ReadyImage> {
+  async #pull(
+    pod: Pod,
+    container: Container,
+    image: string,
+    signal: AbortSignal,
+  ): Promise<ReadyImage> {
     const { runtime, clock, events } = this.#options;
     const named = container.image ?? "";
     const key = `${uidOf(pod)}/${named}`;
@@ -126,8 +134,9 @@ export class ImagePuller {
     events.record(pod, "Normal", "Pulling", `Pulling image "${named}"`, container.name);
     const begun_ms = clock.monotonic();
     try {
-      await this.#pullWithSecrets(pod, image);
+      await this.#pullWithSecrets(pod, image, signal);
     } catch (thrown) {
+      if (signal.aborted) throw thrown;
       const message = messageOf(thrown);
       this.#failures.set(key, { failed_ms: clock.now(), message });
       const text = `Failed to pull image "${named}": ${message}`;
@@ -147,10 +156,10 @@ export class ImagePuller {
   }
 
   /** Tries each matching credential, the anonymous pull when there is none. */
-  async #pullWithSecrets(pod: Pod, image: string): Promise<void> {
+  async #pullWithSecrets(pod: Pod, image: string, signal: AbortSignal): Promise<void> {
     const { runtime, pullSecrets } = this.#options;
     const auths = credentialsFor(image, await pullSecrets(pod));
-    const options = { timeout_ms: IMAGE_PULL_TIMEOUT_MS };
+    const options = { timeout_ms: IMAGE_PULL_TIMEOUT_MS, signal };
     let failure: unknown;
     for (const auth of auths.length > 0 ? auths : [undefined]) {
       try {
@@ -158,6 +167,7 @@ export class ImagePuller {
         await runtime.images.pullImage(request, options);
         return;
       } catch (thrown) {
+        if (signal.aborted) throw thrown;
         failure = thrown;
       }
     }

@@ -18,7 +18,7 @@ export interface ApplyContext {
   /** Why containers wait, by name; kept here from step to step. */
   waiting: Map<string, WaitingReason>;
   /** The pod is to be stopped meanwhile: what is not begun is left. */
-  cancelled(): boolean;
+  signal: AbortSignal;
 }
 
 export interface ApplyResult {
@@ -44,7 +44,7 @@ export async function applyPlan(
     deps.events.record(pod, "Normal", "SandboxChanged", message);
     result.changed = true;
   }
-  if (plan.createSandbox !== undefined && !context.cancelled()) {
+  if (plan.createSandbox !== undefined && !context.signal.aborted) {
     await startSandbox(deps, pod, plan.createSandbox);
     result.changed = true;
     return result;
@@ -54,16 +54,18 @@ export async function applyPlan(
   const sandbox = observed.sandboxes[0];
   if (!sandbox) return result;
   const config = sandboxConfig(pod, sandbox.attempt, deps.sandboxNode);
-  const { volumes, podIPs } = context;
+  const { volumes, podIPs, signal } = context;
+  const shared = { deps, pod, sandbox, sandboxConfig: config, volumes, podIPs, signal };
   for (const action of plan.start) {
-    if (context.cancelled()) return result;
+    if (context.signal.aborted) return result;
     if (inBackOff(deps, pod, action, context, result)) continue;
     const { name } = action.container;
     try {
-      await startContainer({ deps, pod, sandbox, sandboxConfig: config, volumes, podIPs }, action);
+      await startContainer(shared, action);
       context.waiting.delete(name);
       result.changed = true;
     } catch (thrown) {
+      if (signal.aborted) return result;
       if (!(thrown instanceof StartError)) throw thrown;
       const { reason, message } = thrown;
       setWaiting(context, result, name, { reason, message });

@@ -20,9 +20,13 @@ export class PodWorkers {
   /** Pods of a file, by full name, that wait until a former one of that name has gone. */
   readonly #queued = new Map<string, Pod>();
 
-  constructor(deps: PodDeps, hooks: Omit<WorkerHooks, "gone">) {
+  constructor(deps: PodDeps, hooks: WorkerHooks) {
     this.#deps = deps;
-    this.#hooks = { ...hooks, gone: (uid) => this.#gone(uid) };
+    const gone = (uid: string) => {
+      hooks.gone(uid);
+      this.#gone(uid);
+    };
+    this.#hooks = { ...hooks, gone };
   }
 
   /** A pod is new or was changed. */

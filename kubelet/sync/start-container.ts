@@ -36,6 +36,8 @@ export interface StartContext {
   sandboxConfig: Init<PodSandboxConfig>;
   volumes: ReadonlyMap<string, ReadyVolume>;
   podIPs: string[];
+  /** The pod is to be stopped: nothing more needs to be waited for. */
+  signal: AbortSignal;
 }
 
 /**
@@ -52,8 +54,9 @@ export async function startContainer(context: StartContext, action: StartAction)
   };
   let image: ReadyImage;
   try {
-    image = await deps.images.ensure(pod, container);
+    image = await deps.images.ensure(pod, container, context.signal);
   } catch (thrown) {
+    if (context.signal.aborted) throw thrown;
     if (!(thrown instanceof ImageError)) throw failed("ErrImagePull", thrown);
     deps.events.record(pod, "Warning", "Failed", `Error: ${thrown.reason}`, container.name);
     throw new StartError(thrown.reason, thrown.message);

@@ -34,6 +34,7 @@ export interface WorkerHooks {
   publish(pod: Pod, status: PodStatus): void;
   /** All of a pod that is being deleted is gone from the node: the object may go. */
   reclaimed(pod: Pod): void;
+  /** Nothing of the pod is left on the node. */
   gone(podUid: string): void;
 }
 
@@ -57,6 +58,8 @@ export class PodWorker {
   #verdict: PodVerdict | undefined;
   #grace_s: number | undefined;
   #shorten = new AbortController();
+  /** Ends what a sync waits for (an image's pull) when the pod is to be stopped. */
+  readonly #stop = new AbortController();
   /** The source no longer has the pod. */
   #forgotten = false;
   #status: PodStatus | undefined;
@@ -135,6 +138,7 @@ export class PodWorker {
     this.#timer?.cancel();
     this.#probes.close();
     this.#shorten.abort();
+    this.#stop.abort();
   }
 
   #order(grace_s: number): void {
@@ -142,6 +146,7 @@ export class PodWorker {
     const shortened = this.#grace_s !== undefined;
     this.#grace_s = grace_s;
     if (this.#state === "syncing") this.#state = "terminating";
+    this.#stop.abort();
     if (shortened) this.#shorten.abort();
   }
 
@@ -213,7 +218,7 @@ export class PodWorker {
       volumes,
       podIPs,
       waiting: this.#waiting,
-      cancelled: () => this.#state !== "syncing" || this.#closed,
+      signal: this.#stop.signal,
     });
     if (result.changed) this.#dirty = true;
     else if (result.waitingChanged) this.#publish(observed, false);
