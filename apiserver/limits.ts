@@ -10,7 +10,7 @@ export const HEADERS_TIMEOUT_MS = 20_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
-/** A request that is not a watch, log, exec or proxy ends after this. */
+/** A request that is not a watch, log, exec or proxy is cut after this, answer and all. */
 export const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Answers at least this large are compressed for clients that ask for gzip. */
@@ -37,16 +37,12 @@ export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 /** Events waiting in front of one watcher before it is closed as too slow. */
 export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
-/** Bytes that may wait in one watcher's socket before the server stops feeding it. */
-export const WATCHER_SOCKET_BYTES_MAX = 1024 * 1024;
 /** Time before a broken watch on the store is opened again. */
 export const FEED_RETRY_MS = 250;
 /** Time between bookmarks. */
 export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */
 export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
-/** How long a read waits for the cache to reach the revision asked for (upstream's 3 s). */
-export const FRESH_WAIT_MS = 3_000;
 
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;

@@ -13,7 +13,7 @@ export class Watcher implements AsyncIterable<WatchItem> {
   readonly bookmarks: boolean;
   #queue: WatchItem[] = [];
   #wake: (() => void) | undefined;
-  #ended = false;
+  readonly #end = new AbortController();
   #iterated = false;
   readonly #start: number;
   /** The last revision this watcher has been told of. */
@@ -39,13 +39,18 @@ export class Watcher implements AsyncIterable<WatchItem> {
     this.#onClose = init.onClose;
   }
 
+  /** Aborted once the watcher is closed, by whichever side. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
   get revision(): number {
     return this.#revision;
   }
 
   /** Called by the cache for each event, in order of revision. */
   push(event: CacheEvent): void {
-    if (this.#ended || event.revision <= this.#start) return;
+    if (this.#end.signal.aborted || event.revision <= this.#start) return;
     this.#revision = event.revision;
     const item = project(this.selection, event);
     if (item) this.#enqueue(item);
@@ -53,7 +58,7 @@ export class Watcher implements AsyncIterable<WatchItem> {
 
   /** Tells the client of a revision at which it has missed nothing. */
   bookmark(revision: number, initialEventsEnd = false): void {
-    if (this.#ended) return;
+    if (this.#end.signal.aborted) return;
     assert(revision >= this.#revision, `bookmark ${revision} behind ${this.#revision}`);
     this.#revision = revision;
     this.#enqueue({ type: "BOOKMARK", revision, initialEventsEnd });
@@ -61,14 +66,14 @@ export class Watcher implements AsyncIterable<WatchItem> {
 
   /** Ends the watch with an error that tells the client to list again. */
   fail(message: string): void {
-    if (this.#ended) return;
+    if (this.#end.signal.aborted) return;
     this.#enqueue({ type: "ERROR", status: expired(message).status });
     this.close();
   }
 
   close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#end.signal.aborted) return;
+    this.#end.abort();
     this.#onClose(this);
     this.#wake?.();
   }
@@ -87,7 +92,7 @@ export class Watcher implements AsyncIterable<WatchItem> {
       this.#queue = [];
       yield* batch;
       if (this.#queue.length > 0) continue;
-      if (this.#ended) return;
+      if (this.#end.signal.aborted) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }

@@ -134,15 +134,6 @@ export function expired(message: string, next?: string): ApiError {
   });
 }
 
-export function tooManyRequests(message: string, retry_s: number): ApiError {
-  return new ApiError({
-    code: 429,
-    reason: "TooManyRequests",
-    message,
-    details: { retryAfterSeconds: retry_s },
-  });
-}
-
 /** 504 for a revision that this cluster has not reached. */
 export function revisionTooLarge(asked: number, current: number): ApiError {
   return new ApiError({

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { connect } from "node:tls";
 import { promisify } from "node:util";
 import * as k8s from "@kubernetes/client-node";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -234,5 +235,30 @@ describe("what is sent", () => {
     });
     expect(JSON.parse(partial.body)).toMatchObject({ kind: "PartialObjectMetadataList" });
     expect(partial.body).not.toContain(`"spec"`);
+  });
+});
+
+describe("a watch whose client does not read", () => {
+  it("is cut, and its memory with it", async () => {
+    const reading = async () => {
+      const { body } = await asAdmin("/metrics");
+      return /inflight_requests\{request_kind="readOnly"\} (\d+)/.exec(body)?.[1];
+    };
+    const before = await reading();
+    const { port } = api.apiserver.address;
+    const admin = await api.credentials("admin", ["system:masters"]);
+    const options = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
+    const socket = connect({ ...options, ALPNProtocols: ["http/1.1"] });
+    const path = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=2";
+    socket.pause();
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await waitFor("the watch to begin", async () => await reading() !== before, { clock });
+    const large = { data: { x: "x".repeat(900_000) } };
+    for (let i = 0; i < 12; i++) {
+      const body = { metadata: { name: `large-${i}` }, ...large };
+      await asAdmin("/api/v1/namespaces/default/configmaps", { method: "POST", body });
+    }
+    await waitFor("the watch to end", async () => await reading() === before, { clock });
+    socket.destroy();
   });
 });

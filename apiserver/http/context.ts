@@ -27,6 +27,8 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** The connection, when the client asks for another protocol on it. */
   readonly upgrade: { socket: Duplex; head: Buffer } | undefined;
+  /** Ends the request without (the rest of) an answer. */
+  cut(): void;
   /** Texts for `Warning:` headers. */
   readonly warnings: string[];
 }

@@ -11,6 +11,7 @@ import { impersonate } from "../authz/impersonation.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest, internal, serviceUnavailable } from "../errors/catalog.ts";
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { Answer } from "./answer.ts";
 import type { Incoming, Outgoing, RequestContext } from "./context.ts";
 import { BadPathError, parseRequestInfo } from "./request-info.ts";
@@ -64,7 +65,9 @@ export class Handler implements RequestListener {
       const bare = bareContext(request, response, signal);
       return await respondStatus(bare, context.status);
     }
-    const end = this.#core.metrics.begin(context.info, isLong(context));
+    const long = isLong(context);
+    const end = this.#core.metrics.begin(context.info, long);
+    const timer = long ? undefined : this.#core.clock.after(REQUEST_TIMEOUT_MS, context.cut);
     try {
       await this.#answer(context);
     } catch (thrown) {
@@ -72,6 +75,7 @@ export class Handler implements RequestListener {
       if (context.response.headersSent || context.signal.aborted) cut(request);
       else await respondStatus(context, error.status);
     } finally {
+      timer?.cancel();
       end(response.statusCode);
     }
   }
@@ -91,7 +95,7 @@ export class Handler implements RequestListener {
  */
 function cut(request: Incoming): void {
   if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else request.destroy();
+  else request.socket.destroy();
 }
 
 function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal): RequestContext {
@@ -99,7 +103,7 @@ function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal)
   const info = parseRequestInfo(request.method ?? "GET", "/", url.searchParams);
   return {
     id: randomUUID(), request, response, info, query: url.searchParams, user: ANONYMOUS, signal,
-    warnings: [], upgrade: undefined,
+    warnings: [], upgrade: undefined, cut: () => cut(request),
   };
 }
 

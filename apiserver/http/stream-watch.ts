@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Watcher } from "../cache/watcher.ts";
 import { notAcceptable } from "../errors/catalog.ts";
 import type { Answer } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
@@ -32,7 +33,7 @@ export async function streamWatch(
     for await (const item of watcher) {
       if (signal.aborted) break;
       const flowing = response.write(encoder.encode(item));
-      if (!flowing && !signal.aborted) await drained(context);
+      if (!flowing && !(await drained(context, watcher))) return context.cut();
     }
     response.end();
   } finally {
@@ -51,11 +52,14 @@ function encoderFor(context: RequestContext, answer: WatchAnswer, now: () => num
   return jsonWatchEncoder(kind, new Transformer(kind, negotiated.transform, context.query, now));
 }
 
-async function drained(context: RequestContext): Promise<void> {
+/** False when the watch ended before the client read what was sent: it gets no more. */
+async function drained(context: RequestContext, watcher: Watcher): Promise<boolean> {
+  const signal = AbortSignal.any([context.signal, watcher.ended]);
   try {
-    await once(context.response, "drain", { signal: context.signal });
+    await once(context.response, "drain", { signal });
+    return true;
   } catch (thrown) {
-    // Only the client's leaving ends the wait early; the loop sees the signal.
-    if (!context.signal.aborted) throw thrown;
+    if (!signal.aborted) throw thrown;
+    return false;
   }
 }
