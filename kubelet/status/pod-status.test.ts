@@ -79,7 +79,19 @@ describe("phase", () => {
     ["a sidecar runs on", { sidecars: ["s"], policy: "Never" },
       [ran("a", "exited"), ran("b", "exited"), ran("s", "running")], "Succeeded"],
   ])("%s", (_, spec, containers, phase) => {
-    expect(statusOf(podOf(spec), containers).phase).toBe(phase);
+    const ended = phase === "Succeeded" || phase === "Failed";
+    expect(statusOf(podOf(spec), containers, { ended }).phase).toBe(phase);
+  });
+
+  test("a pod's end is shown when all of it is stopped, and never taken back", () => {
+    const over = [ran("a", "exited"), ran("b", "exited")];
+    const pod = podOf({ policy: "Never" });
+    expect(statusOf(pod, over).phase).toBe("Running");
+    const pending: PodStatus = { phase: "Pending" };
+    expect(statusOf(pod, over, { previous: pending }).phase).toBe("Pending");
+    const shown = statusOf(pod, over, { ended: true });
+    expect(shown.phase).toBe("Succeeded");
+    expect(statusOf(pod, over, { previous: shown }).phase).toBe("Succeeded");
   });
 
   test("a pod stopped before it ran has failed; one that ended well has succeeded", () => {

@@ -10,7 +10,7 @@ import { isRestartableInit, isStatic } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
 import { KUBELET_CONDITIONS, podConditions, withTransitionTimes } from "./conditions.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
-import { podPhase } from "./phase.ts";
+import { type PodPhase, podPhase } from "./phase.ts";
 
 /** A pod that the kubelet ends or refuses of its own accord: phase Failed with this reason. */
 export interface PodVerdict {
@@ -51,7 +51,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
     begun,
     "ephemeral",
   );
-  const phase = verdict ? "Failed" : podPhase({ pod, initStatuses, statuses, ended: facts.ended });
+  const { ended } = facts;
+  const derived = podPhase({ pod, initStatuses, statuses, ended });
+  const phase = verdict ? "Failed" : ended ? derived : openPhase(derived, previous);
   const sandboxReady = sandbox?.ready ?? false;
   const conditions = podConditions({ pod, phase, initStatuses, statuses, sandboxReady });
   const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
@@ -69,6 +71,16 @@ export function podStatus(facts: StatusFacts): PodStatus {
     ...(statuses.length > 0 ? { containerStatuses: statuses } : {}),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
   };
+}
+
+/**
+ * The phase while the pod may still hold something: its end is shown only when all of it is stopped,
+ * since the scheduler gives its place and its devices to another pod at once (upstream's rule).
+ */
+function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase {
+  const isEnd = (phase: string | undefined) => phase === "Succeeded" || phase === "Failed";
+  if (!isEnd(derived) || isEnd(previous?.phase)) return derived;
+  return previous?.phase === "Pending" ? "Pending" : "Running";
 }
 
 function statusesOf(
