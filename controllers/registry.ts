@@ -1,3 +1,4 @@
+import { startApproving, startCleaning, startSigning } from "./certificates/certificates.ts";
 import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
@@ -30,6 +31,9 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolumeclaim-protection-controller": startClaimProtection,
   "persistentvolume-protection-controller": startVolumeProtection,
+  "certificatesigningrequest-approving-controller": startApproving,
+  "certificatesigningrequest-signing-controller": startSigning,
+  "certificatesigningrequest-cleaner-controller": startCleaning,
   // Last: it shares the informers of whole objects that the others have asked for.
   "garbage-collector-controller": startGarbageCollector,
 };

@@ -73,8 +73,8 @@ export async function issueCertificate(
 }
 
 /**
- * Signs a PEM certificate signing request (PKCS #10) with its own subject and alternative names, for
- * `usages`. Throws CodedError `BAD_CSR` when it does not parse or its self-signature is wrong.
+ * Signs a PEM certificate signing request (PKCS #10) with its own subject and alternative names,
+ * for `usages`. Throws CodedError `BAD_CSR` when it does not parse or its self-signature is wrong.
  */
 export async function signRequest(
   ca: KeyPair,
@@ -93,6 +93,35 @@ export async function signRequest(
     ipAddresses: names.filter((name) => name.type === "ip").map((name) => name.value),
     ...options,
   });
+}
+
+/** Whom a signing request is for, as it says itself. */
+export interface RequestSubject {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  /** Alternative names of other kinds (email, URI), as `kind:value`. */
+  readonly otherNames: readonly string[];
+}
+
+/** Reads a PEM certificate signing request. Throws CodedError `BAD_CSR` as `signRequest` does. */
+export async function readRequest(csrPem: string): Promise<RequestSubject> {
+  const csr = await parseRequest(csrPem);
+  const alternative = csr.extensions.find(
+    (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
+  );
+  const names = alternative?.names.toJSON() ?? [];
+  const of = (type: string) => names.filter((name) => name.type === type).map((name) => name.value);
+  return {
+    commonName: csr.subjectName.getField("CN")[0] ?? "",
+    organizations: csr.subjectName.getField("O"),
+    dnsNames: of("dns"),
+    ipAddresses: of("ip"),
+    otherNames: names
+      .filter((name) => name.type !== "dns" && name.type !== "ip")
+      .map((name) => `${name.type}:${name.value}`),
+  };
 }
 
 async function parseRequest(pem: string): Promise<x509.Pkcs10CertificateRequest> {

@@ -1,4 +1,10 @@
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import type {
   ConfigMap,
   Endpoints,
@@ -10,9 +16,11 @@ import type {
   ServiceAccount,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object.ts";
 import {
+  CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
@@ -25,6 +33,7 @@ import {
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
@@ -269,6 +278,56 @@ describe("a Service", () => {
       const gone = await isGone(() => endpoints.get({ namespace, name: "api" }));
       return items.length === 0 && gone;
     });
+  });
+});
+
+/** What kubeadm binds when it makes a cluster: nodes may renew their certificates. */
+async function allowRenewal(): Promise<void> {
+  const group = "rbac.authorization.k8s.io";
+  const kind = "ClusterRoleBinding";
+  const plural = "clusterrolebindings";
+  const type = { group, version: "v1", plural, kind, namespaced: false };
+  const role = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient";
+  await world.admin.resource<ClusterRoleBinding>(type).create({
+    metadata: { name: "nodes-renew" },
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: role },
+    subjects: [{ apiGroup: group, kind: "Group", name: "system:nodes" }],
+  });
+}
+
+describe("certificates", () => {
+  test("a kubelet renews its client certificate by itself; anything else waits", async () => {
+    await allowRenewal();
+    const connection = await world.connection("system:node:n1", ["system:nodes"]);
+    const client = new KubeClient({ ...connection, clock: world.clock });
+    const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
+    try {
+      const subject = "/O=system:nodes/CN=system:node:n1";
+      const files = ["-keyout", join(dir, "key"), "-out", join(dir, "csr")];
+      const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+      execFileSync("openssl", ["req", "-new", ...kind, "-subj", subject, ...files], {
+        stdio: "ignore",
+      });
+      const csr = (await readFile(join(dir, "csr"))).toString("base64");
+      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+      const create = (name: string, signerName: string, usage: "client auth" | "server auth") =>
+        requests.create({
+          metadata: { name },
+          spec: { request: csr, signerName, usages: ["digital signature", usage] },
+        });
+      await create("renew", "kubernetes.io/kube-apiserver-client-kubelet", "client auth");
+      await create("serve", "kubernetes.io/kubelet-serving", "server auth");
+      const signed = await eventually("the certificate", async () => {
+        return (await requests.get({ name: "renew" })).status?.certificate;
+      });
+      const certificate = new X509Certificate(Buffer.from(signed, "base64"));
+      expect(certificate.subject).toContain("CN=system:node:n1");
+      expect(certificate.verify(new X509Certificate(world.ca.cert).publicKey)).toBe(true);
+      expect((await requests.get({ name: "serve" })).status?.conditions ?? []).toEqual([]);
+    } finally {
+      client.close();
+      await rm(dir, { recursive: true });
+    }
   });
 });
 

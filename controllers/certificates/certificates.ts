@@ -1,0 +1,154 @@
+import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
+import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { everyChange, startLoop } from "../loop.ts";
+import {
+  autoApprovals,
+  certificateTerms,
+  CLIENT,
+  conditionOf,
+  keptFor,
+  KUBELET_CLIENT,
+  KUBELET_SERVING,
+  signingProblem,
+} from "./plan.ts";
+
+const ACCOUNT = "certificate-controller";
+const APPROVING = "certificatesigningrequest-approving-controller";
+const SIGNING = "certificatesigningrequest-signing-controller";
+const CLEANING = "certificatesigningrequest-cleaner-controller";
+const SIGNERS = [CLIENT, KUBELET_CLIENT, KUBELET_SERVING];
+const GROUP = "certificates.k8s.io";
+
+type Request = CertificateSigningRequest;
+
+/** Approves the requests of kubelets that may have it so. */
+export function startApproving(context: ControllerContext): Running {
+  const client = context.client(ACCOUNT);
+  const writer = client.resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  return startRequests(context, APPROVING, async (request) => {
+    const decided = conditionOf(request, "Approved") ?? conditionOf(request, "Denied");
+    if (decided || request.spec.signerName !== KUBELET_CLIENT) return;
+    const { readRequest } = await import("@raft2kube/pki/certificate.ts");
+    const subject = await readRequest(pemOf(request));
+    for (const { subresource, message } of autoApprovals(request, subject)) {
+      if (!(await isAllowed(client, request, subresource))) continue;
+      const condition = { type: "Approved", status: "True", reason: "AutoApproved", message };
+      const approved = withCondition(request, condition, context.clock.now());
+      await writer.updateSubresource(nameOf(request), "approval", approved);
+      return;
+    }
+  });
+}
+
+/** Signs what was approved, for the signers that are ours. */
+export function startSigning(context: ControllerContext): Running {
+  const { clusterSigning } = context.settings;
+  const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  return startRequests(context, SIGNING, async (request) => {
+    const { spec, status } = request;
+    if (!clusterSigning || !SIGNERS.includes(spec.signerName) || status?.certificate) return;
+    const approved = conditionOf(request, "Approved");
+    if (!approved || conditionOf(request, "Denied") || conditionOf(request, "Failed")) return;
+    const now_ms = context.clock.now();
+    const { readRequest, signRequest } = await import("@raft2kube/pki/certificate.ts");
+    const subject = await readRequest(pemOf(request));
+    const problem = signingProblem(spec.signerName, subject, spec.usages ?? []);
+    if (problem !== undefined) {
+      const condition = { type: "Failed", status: "True", reason: "SignerValidationFailure" };
+      const failed = withCondition(request, { ...condition, message: problem }, now_ms);
+      await writer.updateStatus(failed);
+      return;
+    }
+    const terms = certificateTerms(request);
+    const pem = await signRequest(clusterSigning, pemOf(request), { ...terms, now_ms });
+    const certificate = Buffer.from(pem).toString("base64");
+    await writer.updateStatus({ ...request, status: { ...status, certificate } });
+  });
+}
+
+/** Removes requests that are done with, or that nobody decided. */
+export function startCleaning(context: ControllerContext): Running {
+  const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  return startRequests(context, CLEANING, async (request) => {
+    const left_ms = keptFor(request, context.clock.now());
+    if (left_ms > 0) return { again_ms: left_ms };
+    await deleteRequest(writer, request);
+  });
+}
+
+function startRequests(
+  context: ControllerContext,
+  name: string,
+  reconcile: (request: Request) => Promise<{ again_ms: number } | void>,
+): Running {
+  const requests = context.informers.of<Request>(CERTIFICATE_SIGNING_REQUESTS);
+  const loop = startLoop(context, {
+    name,
+    reads: [requests],
+    workers: 1,
+    reconcile: async (key) => {
+      const request = requests.store.get(key);
+      return request ? reconcile(request) : undefined;
+    },
+  });
+  requests.handle(everyChange(loop.queue));
+  return loop;
+}
+
+async function deleteRequest(writer: ResourceClient<Request>, request: Request): Promise<void> {
+  try {
+    const { uid } = request.metadata;
+    await writer.delete(nameOf(request), { preconditions: { uid } });
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
+}
+
+function pemOf({ spec }: Request): string {
+  return Buffer.from(spec.request, "base64").toString("utf8");
+}
+
+function withCondition(
+  request: Request,
+  condition: { type: string; status: string; reason: string; message: string },
+  now_ms: number,
+): Request {
+  const now = timeText(now_ms);
+  const conditions = request.status?.conditions ?? [];
+  const added = { ...condition, lastUpdateTime: now, lastTransitionTime: now };
+  return { ...request, status: { ...request.status, conditions: [...conditions, added] } };
+}
+
+/** Whether the one who asks may have such a certificate without a person's look. */
+async function isAllowed(
+  client: KubeClient,
+  { spec }: Request,
+  subresource: string,
+): Promise<boolean> {
+  const { username = "", groups = [], uid, extra } = spec;
+  const resource = "certificatesigningrequests";
+  const review = await client.request<SubjectAccessReview>({
+    method: "POST",
+    path: "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    body: {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: username,
+        groups,
+        uid,
+        extra,
+        resourceAttributes: { group: GROUP, resource, verb: "create", version: "*", subresource },
+      },
+    },
+  });
+  return review.status?.allowed === true;
+}
+
