@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { cp, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,7 +31,7 @@ export interface BringUp {
   readonly signal: AbortSignal;
 }
 
-const NODE_READY_TIMEOUT_MS = 60_000;
+const NODE_READY_TIMEOUT_MS = 30_000;
 
 /**
  * Brings a cluster up, step by step, until the demo answers. When a step fails or `signal` aborts,
@@ -67,7 +68,7 @@ async function steps(what: BringUp): Promise<void> {
   const { config, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     const result = await progress.step(title, () => untilAborted(signal, work()));
-    pauseForTest(title);
+    await interruptForTest(title, signal);
     if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
     return result;
   };
@@ -118,16 +119,24 @@ async function ensureProcess(
   );
 }
 
+/** Waits for the Node's condition Ready; a failure tells what the condition says. */
 async function nodeReady(client: KubeClient, config: ClusterConfig, clock: Clock): Promise<void> {
   const nodes = client.resource<Node>(NODES);
-  await waitFor(
-    `node ${config.nodeName} to be Ready`,
-    async () => {
-      const { status } = await nodes.get({ name: config.nodeName });
-      return status?.conditions?.some((item) => item.type === "Ready" && item.status === "True");
-    },
-    { clock, timeout_ms: NODE_READY_TIMEOUT_MS, interval_ms: 50 },
-  );
+  let said = "it has not registered";
+  try {
+    await waitFor(
+      `node ${config.nodeName} to be Ready`,
+      async () => {
+        const { status } = await nodes.get({ name: config.nodeName });
+        const ready = status?.conditions?.find((item) => item.type === "Ready");
+        said = ready?.message ?? "it has no condition Ready";
+        return ready?.status === "True";
+      },
+      { clock, timeout_ms: NODE_READY_TIMEOUT_MS, interval_ms: 50 },
+    );
+  } catch (cause) {
+    throw new CommandError("NOT_READY", `node ${config.nodeName} is not Ready: ${said}`, { cause });
+  }
 }
 
 /** Gives up waiting for `work` when the signal aborts; the undoing that follows ends what it did. */
@@ -141,6 +150,9 @@ function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 /** A test names a step after which this process interrupts itself, as Ctrl-C would. */
-function pauseForTest(title: string): void {
-  if (process.env["R2K_INTERRUPT_AFTER"] === title) process.kill(process.pid, "SIGINT");
+async function interruptForTest(title: string, signal: AbortSignal): Promise<void> {
+  if (process.env["R2K_INTERRUPT_AFTER"] !== title) return;
+  const aborted = once(signal, "abort");
+  process.kill(process.pid, "SIGINT");
+  await aborted;
 }

@@ -18,7 +18,16 @@ export class TestCluster {
 
   /** Starts it by `r2k start`; fails with everything that was printed. */
   static async start(name: string, flags: readonly string[] = []): Promise<TestCluster> {
-    const cluster = new TestCluster(await OwnHost.create(), name);
+    return TestCluster.startIn(await OwnHost.create(), name, flags);
+  }
+
+  /** Starts it in a host that is there already; closing the cluster closes the host too. */
+  static async startIn(
+    host: OwnHost,
+    name: string,
+    flags: readonly string[] = [],
+  ): Promise<TestCluster> {
+    const cluster = new TestCluster(host, name);
     await cluster.up(flags);
     return cluster;
   }

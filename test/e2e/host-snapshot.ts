@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { processTable } from "../../cli/host/process-table.ts";
@@ -26,10 +26,7 @@ export function snapshotHost(): HostSnapshot {
     varLib: folder("/var/lib"),
     etcCni: folder("/etc/cni"),
     sockets: command("ss", "-Hlntux").map((line) => listening(line)),
-    processes: processTable()
-      .map((entry) => entry.command)
-      .filter((text) => /conmon|crun|catatonit|r2k|raft2kube/.test(text))
-      .filter((text) => !/vitest|bootstrap\.mjs test|test\/main\.ts/.test(text)),
+    processes: processes(),
   };
 }
 
@@ -68,7 +65,7 @@ function listening(line: string): string {
 function sysctls(): string[] {
   return command("sysctl", "-a", "--ignore")
     .filter((line) => /^(net\.ipv4|net\.ipv6|net\.bridge|net\.netfilter|kernel\.|fs\.)/.test(line))
-    .filter((line) => !/count|random|nr_|dentry|inode|pid_max|ns_last|pty|tainted|ticks/.test(line));
+    .filter((line) => !/count|random|nr_|file-nr|quota|dentry|inode|pid_max|ns_last|pty|tainted|ticks/.test(line));
 }
 
 function mounts(): string[] {
@@ -92,6 +89,23 @@ function tree(path: string, depth: number): string[] {
     });
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT", "ENOTDIR")) return [];
+    throw thrown;
+  }
+}
+
+/** Processes that see this host's mounts; those of other tests see their own. */
+function processes(): string[] {
+  const own = readlinkSync("/proc/self/ns/mnt");
+  return processTable()
+    .filter((entry) => entry.pid !== process.pid && mountNamespace(entry.pid) === own)
+    .map((entry) => entry.command);
+}
+
+function mountNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ESRCH", "EACCES")) return undefined;
     throw thrown;
   }
 }

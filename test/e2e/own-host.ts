@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asError } from "@raft2kube/std/errors.ts";
+import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { HostSnapshot } from "./host-snapshot.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -60,6 +60,8 @@ export class OwnHost {
   /** Runs a program in the host; resolves with its outcome whatever its exit code is. */
   async run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const child = this.start(program, args, options);
+    // A program that ends without reading its input says so by its exit code.
+    child.stdin?.on("error", (error) => isErrno(error, "EPIPE") || child.emit("error", error));
     child.stdin?.end(options.input ?? "");
     const [stdout, stderr, [code]] = await Promise.all([
       collect(child.stdout!),
