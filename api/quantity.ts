@@ -4,6 +4,7 @@
  * Source: behaviour of k8s.io/apimachinery/pkg/api/resource.
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { MAX_QUANTITY_EXPONENT, MAX_QUANTITY_LENGTH } from "./limits.ts";
 
 export type QuantityFormat = "decimal" | "binary" | "exponent";
 
@@ -26,8 +27,6 @@ const NANOS = 1_000_000_000n;
 const KIBI = 1024n;
 /** Amounts further from zero than an int64 are brought back to it, as upstream does. */
 const MAX_NANOS = ((1n << 63n) - 1n) * NANOS;
-/** Exponents beyond this reach the cap or vanish; bounding them bounds the work. */
-const MAX_EXPONENT = 60;
 
 const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
   n: -9, u: -6, m: -3, "": 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18,
@@ -57,12 +56,11 @@ function scaleOf(suffix: string): Scale {
 
 /** Reads a quantity. Throws `QuantityError`. */
 export function parseQuantity(text: string): ParsedQuantity {
-  const match = SYNTAX.exec(text);
-  if (match === null) throw new QuantityError();
+  if (!isQuantity(text)) throw new QuantityError();
+  const match = SYNTAX.exec(text)!;
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
-  if (whole === "" && fraction === "") throw new QuantityError();
   const { format, exponent, factor } = scaleOf(suffix);
-  const bounded = Math.max(-MAX_EXPONENT, Math.min(MAX_EXPONENT, exponent));
+  const bounded = Math.max(-MAX_QUANTITY_EXPONENT, Math.min(MAX_QUANTITY_EXPONENT, exponent));
   const digits = BigInt(whole + fraction) * factor * NANOS;
   const shift = bounded - fraction.length;
   const size = shift >= 0 ? digits * 10n ** BigInt(shift) : divideUp(digits, 10n ** BigInt(-shift));
@@ -77,6 +75,7 @@ function divideUp(amount: bigint, by: bigint): bigint {
 
 /** Whether a text is a quantity. */
 export function isQuantity(text: string): boolean {
+  if (text.length > MAX_QUANTITY_LENGTH) return false;
   const match = SYNTAX.exec(text);
   return match !== null && (match[2] !== "" || (match[3] ?? "") !== "");
 }

@@ -59,6 +59,13 @@ describe("decodeJson", () => {
     expect(() => decodeJson("core/v1.Pod", pod(spec))).toThrow(message);
   });
 
+  it("refuses bodies that nest without end", () => {
+    let schema: object = {};
+    for (let depth = 0; depth < 1000; depth++) schema = { not: schema };
+    expect(() => decodeJson("apiextensions/v1.JSONSchemaProps", schema))
+      .toThrow("exceeded max depth");
+  });
+
   it("keeps empty structures that mean something", () => {
     const { object } = decodeJson("networking/v1.NetworkPolicy", {
       metadata: {}, spec: { podSelector: {}, ingress: [{}] },

@@ -7,6 +7,7 @@
 import {
   structOf, type Field, type Scalar, type Shape, type Special, type Struct,
 } from "../schema.ts";
+import { MAX_DEPTH, MAX_UNKNOWN_FIELDS } from "../limits.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
 
@@ -17,10 +18,6 @@ export interface Decoded<T> {
   /** Paths of fields that the kind does not have: `spec.containers[0].imagee`. */
   readonly unknownFields: readonly string[];
 }
-
-/** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
-const MAX_DEPTH = 200;
-const MAX_UNKNOWN_FIELDS = 100;
 
 /** Where the decoder stands: in the document, and in Go's structures for its messages. */
 export class DecodeContext {

@@ -7,6 +7,7 @@ import protobuf from "protobufjs/minimal.js";
 import {
   structOf, type Field, type Scalar, type Shape, type Struct,
 } from "../schema.ts";
+import { MAX_DEPTH } from "../limits.ts";
 import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromProtobuf, writeSpecial } from "./special-protobuf.ts";
@@ -17,7 +18,6 @@ export type Reader = protobuf.Reader;
 const VARINT = 0;
 const FIXED64 = 1;
 const DELIMITED = 2;
-const MAX_DEPTH = 200;
 
 /** The message of an object of the structure `name`, without envelope. */
 export function encodeProtobuf(name: string, object: object): Buffer {

@@ -1,6 +1,6 @@
 /** PriorityClass: a name for how important a pod is. */
 import type { PriorityClass } from "../../gen/scheduling/v1.ts";
-import { ageColumn, column, nameColumn, wide } from "../../columns.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
@@ -50,6 +50,6 @@ export const priorityClass: Kind<PriorityClass> =
       column("Value", (object) => object.value, { type: "integer" }),
       column("Global-Default", (object) => object.globalDefault ?? false, { type: "boolean" }),
       ageColumn,
-      wide("PreemptionPolicy", (object) => object.preemptionPolicy ?? ""),
+      column("PreemptionPolicy", (object) => object.preemptionPolicy ?? ""),
     ],
   });

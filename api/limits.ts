@@ -1,0 +1,13 @@
+/** What decoders bear from a client. Limits of the API itself stand with the kinds. */
+
+/** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
+export const MAX_DEPTH = 200;
+
+/** Unknown fields that are named in an answer; the rest are dropped without a word. */
+export const MAX_UNKNOWN_FIELDS = 100;
+
+/** Characters of a quantity, so that no number takes long to read. */
+export const MAX_QUANTITY_LENGTH = 256;
+
+/** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
+export const MAX_QUANTITY_EXPONENT = 60;
