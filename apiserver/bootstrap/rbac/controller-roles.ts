@@ -128,7 +128,7 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow("delete get list patch update", CORE, "nodes"),
     allow("watch", CORE, "nodes"),
     allow("patch update", CORE, "nodes/status"),
-    allow("update", CORE, "pods/status"),
+    allow("patch update", CORE, "pods/status"),
     allow("delete list patch", CORE, "pods"),
     allow("get list watch", CORE, "pods"),
     allow("get list watch", "coordination.k8s.io", "leases"),
