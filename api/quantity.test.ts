@@ -25,7 +25,8 @@ describe("canonicalQuantity", () => {
 });
 
 describe("what is no quantity", () => {
-  it.each(["", "Gi", "1 Gi", "1gi", "1.2.3", "1Kii", "abc", "--1", "1e", "1mi", ".", "1".repeat(300)])(
+  it.each(["", "Gi", "1 Gi", "1gi", "1.2.3", "1Kii", "abc", "--1", "1e", "1mi", ".",
+    "1".repeat(300)])(
     "refuses %j", (text) => {
       expect(isQuantity(text)).toBe(false);
       expect(() => parseQuantity(text)).toThrow(/quantities must match/);
