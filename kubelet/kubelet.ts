@@ -6,7 +6,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { AdmissionError } from "./device-allocation.ts";
 import { ApiSide } from "./api-side.ts";
 import { PodEvents } from "./cri/pod-events.ts";
-import type { Runtime } from "./cri/runtime.ts";
+import { type Runtime, tellPodCidrs } from "./cri/runtime.ts";
 import { Evictions } from "./eviction/evictions.ts";
 import { admitsUnderPressure } from "./eviction/plan.ts";
 import { nodeChores } from "./housekeeping/chores.ts";
@@ -191,7 +191,7 @@ function housekeeping(
 /** Where pods come from, and the node's own object, which the API's pods depend on. */
 function sources(
   options: KubeletOptions,
-  { clock }: PodDeps,
+  { clock, runtime }: PodDeps,
   api: ApiSide | undefined,
   own: OwnNode,
   wires: Wires,
@@ -226,7 +226,10 @@ function sources(
       description: own.description,
       status: (previous) => own.status(previous),
       registered: () => api.mirrors.trigger(),
-      onPodCidrs: options.onPodCidrs,
+      async onPodCidrs(podCidrs) {
+        await tellPodCidrs(runtime, podCidrs);
+        await options.onPodCidrs?.(podCidrs);
+      },
     });
     wires.nodeSide.set(nodeSide);
     api.start(sink);

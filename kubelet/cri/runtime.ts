@@ -28,6 +28,16 @@ export function connectRuntime(endpoint: string, imageEndpoint = endpoint): Runt
   };
 }
 
+/** Tells the runtime the node's pod range, for those that write their network's configuration. */
+export async function tellPodCidrs({ runtime }: Runtime, podCidrs: string[]): Promise<void> {
+  const networkConfig = { podCidr: podCidrs.join(",") };
+  try {
+    await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } });
+  } catch (thrown) {
+    if (!isUnimplemented(thrown)) throw thrown;
+  }
+}
+
 /** The thing asked for is not there: for stopping and removing that is success. */
 export function isGone(thrown: unknown): boolean {
   return thrown instanceof RpcError && thrown.status === Status.NOT_FOUND;

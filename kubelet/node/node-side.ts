@@ -25,7 +25,7 @@ export interface NodeSideOptions {
   status(previous: NodeStatus | undefined): Promise<NodeStatus>;
   /** The node is registered: leases, mirrors and drivers can name it as owner. */
   registered(): void;
-  onPodCidrs: ((podCidrs: string[]) => Promise<void>) | undefined;
+  onPodCidrs(podCidrs: string[]): Promise<void>;
 }
 
 /** The node's own object in the API: registered once, then kept up to date, beside its Lease. */
@@ -148,7 +148,7 @@ export class NodeSide {
     const text = podCidrs.join(",");
     if (!text || text === this.#configured) return;
     this.#configured = text;
-    while (onPodCidrs && this.#configured === text && !this.#end.signal.aborted) {
+    while (this.#configured === text && !this.#end.signal.aborted) {
       try {
         await onPodCidrs(podCidrs);
         break;

@@ -6,7 +6,6 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { parseAllDocuments } from "yaml";
 import { STATIC_POD_FILE_BYTES_MAX, STATIC_POD_PERIOD_MS } from "../limits.ts";
 import { uidOf } from "./pod-identity.ts";
 import { staticPod, StaticPodError } from "./static-pod.ts";
@@ -113,7 +112,7 @@ export class StaticSource {
       if ((await stat(file)).size > STATIC_POD_FILE_BYTES_MAX) {
         throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
       }
-      const parsed = parsePod(await readFile(file, "utf8"), file);
+      const parsed = await parsePod(await readFile(file, "utf8"), file);
       const pod = staticPod(parsed, { file, nodeName, now_ms: clock.now() });
       // It does not pass through the API server, which would have filled these in.
       defaultPod(pod);
@@ -135,7 +134,9 @@ export class StaticSource {
   }
 }
 
-function parsePod(text: string, file: string): unknown {
+async function parsePod(text: string, file: string): Promise<unknown> {
+  // Loaded when there is a file to read: most kubelets never have one.
+  const { parseAllDocuments } = await import("yaml");
   const [first, ...more] = [...parseAllDocuments(text)];
   if (!first || more.length > 0) {
     throw new StaticPodError("ONE_DOCUMENT", `${file} must hold one document`);

@@ -1,8 +1,10 @@
-import { Gauge, metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
+import { exposition, Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** The kubelet's own metrics, with upstream's names, counted when asked. */
-export function kubeletMetrics(workers: PodWorkers): Registry {
+export async function kubeletMetrics(
+  workers: PodWorkers,
+): Promise<{ type: string; body: string }> {
   const registry = metricsRegistry();
   const registers = [registry];
   const pods = new Gauge({
@@ -27,5 +29,5 @@ export function kubeletMetrics(workers: PodWorkers): Registry {
   }
   pods.set(running);
   for (const [state, count] of states) containers.set({ container_state: state }, count);
-  return registry;
+  return exposition(registry);
 }

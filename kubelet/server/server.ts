@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { exposition } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
@@ -17,7 +16,6 @@ import { Authentication } from "./authentication.ts";
 import { accessOf, Authorization } from "./authorization.ts";
 import { serveContainerLogs } from "./container-logs.ts";
 import { HttpError } from "./http-error.ts";
-import { kubeletMetrics } from "./metrics.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
 import { CpuRates, statsSummary } from "./stats-summary.ts";
@@ -143,7 +141,9 @@ class Handler {
       case "stats/summary":
         return this.#summary(response);
       case "metrics/": {
-        const { type, body } = await exposition(kubeletMetrics(workers));
+        // Loaded when somebody scrapes.
+        const { kubeletMetrics } = await import("./metrics.ts");
+        const { type, body } = await kubeletMetrics(workers);
         return send(response, 200, type, body);
       }
       case "metrics/resource":
