@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
@@ -57,6 +59,12 @@ export async function releaseContainer(runtime: Runtime, record: ContainerRecord
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
 }
 
+/** Whether the OCI runtime or a cgroup still holds something of a container. */
+export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean {
+  const held = existsSync(path.join(runtime.paths.oci, record.id));
+  return held || runtime.cgroups.exists(record.cgroup);
+}
+
 /**
  * Takes note that a running container has ended, when it has; true then. Its processes that are
  * left are killed. Waits for other changes of the container, so never call it from within one.
@@ -71,9 +79,16 @@ async function noteExitNow(runtime: Runtime, id: string): Promise<boolean> {
   const { startedAt_ms, process } = record.phase;
   const ended = await readExitFile(runtime.paths.container(id).exitFile);
   if (!ended && isAlive(process)) return false;
+  // What is left of it dies first: nothing of a container outlives its first process.
+  runtime.cgroups.kill(record.cgroup);
   const exit = await findOutExit(runtime, record);
-  await releaseContainer(runtime, record);
   await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms, exit } });
+  try {
+    await releaseContainer(runtime, record);
+  } catch (err) {
+    // It has ended all the same; its removal tries again.
+    runtime.log.warn("an ended container could not be released", { container: id, err });
+  }
   runtime.events.containerEvent("stopped", id, record.sandboxId);
   return true;
 }

@@ -1,5 +1,5 @@
 import type { Runtime } from "../runtime.ts";
-import { releaseContainer } from "./exit.ts";
+import { needsRelease, releaseContainer } from "./exit.ts";
 import { removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { killContainer } from "./stop.ts";
 
@@ -12,8 +12,7 @@ export async function removeContainer(runtime: Runtime, id: string): Promise<voi
   const removed = await runtime.serial.run(id, async () => {
     const record = runtime.containers.find(id);
     if (!record) return undefined;
-    // What exited was released then; one that never started may have left something half made.
-    if (record.phase.state !== "exited") await releaseContainer(runtime, record);
+    if (needsRelease(runtime, record)) await releaseContainer(runtime, record);
     const paths = runtime.paths.container(id);
     unmountRootfs(paths);
     await runtime.containers.remove(id);

@@ -60,6 +60,7 @@ async function outcomeOf(
 ): Promise<Outcome> {
   const kill = () => void exec.kill();
   remote.gone.addEventListener("abort", kill, { once: true });
+  if (remote.gone.aborted) kill();
   try {
     const exitCode = await exec.exited;
     await Promise.race([copied, delay(runtime.clock, EXEC_DRAIN_MS)]);

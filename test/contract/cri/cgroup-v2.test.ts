@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { guestsMissing, runGuest } from "../../guest/guest.ts";
+
+const PROGRAM = join(import.meta.dirname, "limits-in-guest.ts");
+const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
+
+test.runIf(missing === undefined)(
+  "limits, statistics and the OOM reason come from cgroup v2 where that is what there is",
+  async () => {
+    const output = await runGuest({
+      script: `${process.execPath} ${PROGRAM} 2>&1`,
+      modules: ["fs/overlayfs/overlay.ko"],
+      memory_MiB: 1024,
+      timeout_ms: 170_000,
+    });
+    const line = /^RESULT (.*)$/m.exec(output)?.[1];
+    expect(line, output).toBeDefined();
+    expect(JSON.parse(line!)).toEqual({
+      limits: [String(64 << 20), "50000 100000", "20"],
+      updated: String(128 << 20),
+      exitCode: 137, reason: "OOMKilled", ended: true, left: 0,
+      workingSet: expect.any(Number),
+    });
+  },
+  180_000,
+);
