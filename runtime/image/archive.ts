@@ -28,10 +28,10 @@ async function manifestFor(store: ImageStore, digest: string): Promise<string> {
 }
 
 /**
- * Loads images from a tar: an OCI image layout (`docker save` from 25 on, `skopeo copy oci-archive:`,
- * `buildah push oci-archive:`, `ctr images export`) or docker's older form (`docker-archive:`). `as`
- * names an image that has no name of its own inside. Returns the names. Content that says its
- * digest is checked against it.
+ * Loads images from a tar: an OCI image layout (`docker save` from 25 on, `skopeo copy
+ * oci-archive:`, `buildah push oci-archive:`, `ctr images export`) or docker's older form
+ * (`docker-archive:`). `as` names an image that has no name of its own inside. Returns the names.
+ * Content that says its digest is checked against it.
  */
 export function loadArchive(
   store: ImageStore,

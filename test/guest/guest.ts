@@ -29,7 +29,8 @@ export interface GuestOptions {
  * cgroup v2 with all controllers.
  */
 function initText({ script, modules }: GuestOptions): string {
-  const inserts = modules.map((name) => `/bin/busybox insmod ${MODULES}/$(uname -r)/kernel/${name}`);
+  const kernelDir = `${MODULES}/$(uname -r)/kernel`;
+  const inserts = modules.map((name) => `/bin/busybox insmod ${kernelDir}/${name}`);
   return [
     "#!/bin/sh",
     "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
