@@ -1,10 +1,19 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { RequestOp } from "@raft2kube/proto/gen/etcd.ts";
-import { type KeyRange, inRange, keyRange, overlap } from "../mvcc/key-range.ts";
+import type { DeleteRangeRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
+import { type KeyRange, inRange, keyRange } from "../mvcc/key-range.ts";
 
 interface Writes {
   puts: Set<string>;
   deletes: KeyRange[];
+}
+
+/**
+ * What a delete counts for here. etcd takes the end "\0" as it stands, which makes the range
+ * empty.
+ */
+function deleteInterval(request: DeleteRangeRequest): KeyRange {
+  const range = keyRange(request.key, request.rangeEnd);
+  return range.to === undefined ? { ...range, to: "\0" } : range;
 }
 
 /**
@@ -16,7 +25,7 @@ export function checkIntervals(operations: RequestOp[]): Writes {
   const writes: Writes = { puts: new Set(), deletes: [] };
   for (const { requestDeleteRange } of operations) {
     if (!requestDeleteRange) continue;
-    writes.deletes.push(keyRange(requestDeleteRange.key, requestDeleteRange.rangeEnd));
+    writes.deletes.push(deleteInterval(requestDeleteRange));
   }
   for (const { requestTxn } of operations) {
     if (!requestTxn) continue;
@@ -37,13 +46,13 @@ export function checkIntervals(operations: RequestOp[]): Writes {
   return writes;
 }
 
+/**
+ * What is written before, or deleted at this level or before, may not be put again; as etcd, no
+ * more.
+ */
 function refuseClash(outer: Writes, branch: Writes): void {
   for (const key of branch.puts) {
     if (outer.puts.has(key)) throw etcdError("duplicateKey");
     if (outer.deletes.some((range) => inRange(range, key))) throw etcdError("duplicateKey");
-  }
-  for (const key of outer.puts) {
-    const range: KeyRange = { from: key, to: key, single: true };
-    if (branch.deletes.some((deleted) => overlap(deleted, range))) throw etcdError("duplicateKey");
   }
 }

@@ -13,7 +13,7 @@ import { type Command, type CommandKind, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
 import { deleteRange } from "./delete-range.ts";
 import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
-import { checkPut, put } from "./put.ts";
+import { checkKept, checkLease, put } from "./put.ts";
 import { type State, header } from "./state.ts";
 import { txn } from "./txn.ts";
 import { WriteTransaction } from "./write-transaction.ts";
@@ -67,7 +67,8 @@ function run(state: State, command: Command): Responses[CommandKind] {
   switch (command.kind) {
     case "put": {
       const transaction = new WriteTransaction(state);
-      checkPut(state, transaction, command.request);
+      checkLease(state, command.request);
+      checkKept(state, transaction, command.request);
       const prevKv = put(state, transaction, command.request);
       transaction.commit();
       return { header: header(state), prevKv };

@@ -29,13 +29,3 @@ export function inRange(range: KeyRange, key: string): boolean {
 export function isEmptyRange(range: KeyRange): boolean {
   return !range.single && range.to !== undefined && range.to <= range.from;
 }
-
-/** Whether two ranges share a key. */
-export function overlap(a: KeyRange, b: KeyRange): boolean {
-  if (isEmptyRange(a) || isEmptyRange(b)) return false;
-  if (a.single) return inRange(b, a.from);
-  if (b.single) return inRange(a, b.from);
-  const aBeforeB = a.to !== undefined && a.to <= b.from;
-  const bBeforeA = b.to !== undefined && b.to <= a.from;
-  return !aBeforeB && !bBeforeA;
-}

@@ -10,9 +10,13 @@ export function readKey(state: State, source: RangeSource, key: string): KeyValu
   return point && source.read(point.main, point.sub);
 }
 
-/** Refuses a put that cannot be done; nothing is changed. */
-export function checkPut(state: State, source: RangeSource, request: PutRequest): void {
-  if (request.lease !== 0n && !state.leases.get(request.lease)) throw etcdError("leaseNotFound");
+/** Refuses a put on a lease that is not there. */
+export function checkLease(state: State, { lease }: PutRequest): void {
+  if (lease !== 0n && !state.leases.get(lease)) throw etcdError("leaseNotFound");
+}
+
+/** Refuses a put that keeps the value or lease of a key that is not there. */
+export function checkKept(state: State, source: RangeSource, request: PutRequest): void {
   if (!request.ignoreValue && !request.ignoreLease) return;
   const key = request.key.toString("latin1");
   if (!state.index.get(key, source.revision)) throw etcdError("keyNotFound");

@@ -28,7 +28,7 @@ export interface RangePlan {
 }
 
 /** Refuses revisions that are gone or yet to come (S6). */
-export function checkRevision(state: State, wanted: number, current: number): number {
+function checkRevision(state: State, wanted: number, current: number): number {
   if (wanted > current) throw etcdError("futureRevision");
   const at = wanted <= 0 ? current : wanted;
   if (at < state.compactRevision) throw etcdError("compacted");

@@ -7,8 +7,8 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { compareHolds } from "./compare.ts";
 import { deleteRange } from "./delete-range.ts";
-import { checkPut, put } from "./put.ts";
-import { type RangeSource, checkRevision, range } from "./range.ts";
+import { checkKept, checkLease, put } from "./put.ts";
+import { type RangeSource, range } from "./range.ts";
 import { type State, header, innerHeader } from "./state.ts";
 import { WriteTransaction } from "./write-transaction.ts";
 
@@ -55,12 +55,33 @@ function choosePath(state: State, source: RangeSource, request: TxnRequest): Pat
   return { succeeded, operations, nested };
 }
 
+/** All puts first, then all ranges: where several would fail, the answer is etcd's. */
 function checkPath(state: State, source: RangeSource, path: Path): void {
-  for (const { requestRange, requestPut } of path.operations) {
-    if (requestRange) checkRevision(state, requestRange.revision, source.revision);
-    if (requestPut) checkPut(state, source, requestPut);
+  const operations = inOrder(path);
+  for (const { requestPut } of operations) {
+    if (!requestPut) continue;
+    // The other way round than for a put alone, as etcd.
+    checkKept(state, source, requestPut);
+    checkLease(state, requestPut);
   }
-  for (const nested of path.nested) checkPath(state, source, nested);
+  for (const { requestRange } of operations) {
+    if (requestRange) checkRangeInTxn(state, source, requestRange.revision);
+  }
+}
+
+/** What will be done, nested transactions unfolded where they stand. */
+function inOrder(path: Path): RequestOp[] {
+  const nested = [...path.nested];
+  return path.operations.flatMap((operation) =>
+    operation.requestTxn ? inOrder(nested.shift()!) : [operation],
+  );
+}
+
+/** Unlike a range alone, one in a transaction may not ask for a revision far below zero. */
+function checkRangeInTxn(state: State, source: RangeSource, revision: number): void {
+  if (revision === 0) return;
+  if (revision > source.revision) throw etcdError("futureRevision");
+  if (revision < state.compactRevision) throw etcdError("compacted");
 }
 
 function act(state: State, transaction: WriteTransaction, path: Path): TxnResponse {
@@ -70,8 +91,8 @@ function act(state: State, transaction: WriteTransaction, path: Path): TxnRespon
       ? { responseTxn: act(state, transaction, nested.shift()!) }
       : actOne(state, transaction, operation),
   );
-  const { succeeded } = path;
-  return { header: innerHeader(transaction.revision), succeeded, responses };
+  // A nested answer's header stays empty, as etcd's; the outermost gets a real one.
+  return { header: innerHeader(0), succeeded: path.succeeded, responses };
 }
 
 function actOne(state: State, transaction: WriteTransaction, operation: RequestOp): ResponseOp {
