@@ -47,11 +47,11 @@ export function startNodeLifecycle(context: ControllerContext): Running {
       }
     }
     const now = clock.now();
+    const evict = nodes.store.list().some(isReady);
+    await setTaints(nodeWriter, node, planTaints(node, evict, now));
     if (!isReady(node)) {
       await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), now);
     }
-    const evict = nodes.store.list().some(isReady);
-    await setTaints(nodeWriter, node, planTaints(node, evict, now));
     return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 

@@ -8,6 +8,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { microTimeText, timeText } from "@raft2kube/client-kube/time.ts";
 import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 
 export interface HollowKubelet {
@@ -19,6 +20,8 @@ export interface HollowKubelet {
 export interface HollowOptions {
   allocatable?: Record<string, string>;
   labels?: Record<string, string>;
+  /** How often the lease is renewed; by default each ten seconds. */
+  renew_ms?: number;
   /** Whether a pod ever gets ready; by default all do. */
   getsReady?(pod: Pod): boolean;
 }
@@ -64,12 +67,16 @@ export async function startHollowKubelet(
   };
   const look = (pod: Pod) => queue.add(keyOf(pod));
   pods.handle({ added: look, updated: look });
+  const ending = new AbortController();
+  const renewing = renewLease(client, name, options.renew_ms ?? 10_000, ending.signal);
   pods.start();
   const working = runWorkers("hollow-kubelet", queue, 4, reconcile);
   return {
     name,
     async close() {
       queue.close();
+      ending.abort();
+      await renewing;
       await pods.close();
       await working;
       client.close();
@@ -92,17 +99,33 @@ async function register(
     lastTransitionTime: now,
   }));
   const nodes = client.resource<Node>(NODES);
-  const node = await nodes.create({
+  await nodes.create({
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
     spec: {},
   });
   const status = { capacity: amounts, allocatable: amounts, conditions };
-  await nodes.updateStatus({ ...node, status });
+  await nodes.patch({ name, subresource: "status" }, "strategic", { status });
   const leases = client.resource<Lease>(LEASES);
   await leases.create({
     metadata: { namespace: "kube-node-lease", name },
     spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTimeText(now_ms) },
   });
+}
+
+async function renewLease(
+  client: KubeClient,
+  name: string,
+  renew_ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const leases = client.resource<Lease>(LEASES);
+  for (;;) {
+    await delay(client.clock, renew_ms, signal);
+    if (signal.aborted) return;
+    const lease = await leases.get({ namespace: "kube-node-lease", name });
+    const renewTime = microTimeText(client.clock.now());
+    await leases.update({ ...lease, spec: { ...lease.spec, renewTime } });
+  }
 }
 
 function runningStatus(pod: Pod, podIP: string, ready: boolean, now_ms: number): Pod["status"] {

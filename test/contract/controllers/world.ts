@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { startControllers } from "@raft2kube/controllers/main.ts";
+import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 
 /** A control plane in this process, on a real store and real sockets, under its real identities. */
@@ -21,7 +23,9 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function startWorld(options: { controllers?: string[] } = {}): Promise<World> {
+type WorldOptions = Partial<Pick<ControllersOptions, "controllers" | "nodeMonitorGracePeriod_ms">>;
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const clock = systemClock();
   const dir = await mkdtemp(join(tmpdir(), "r2k-controllers-"));
   const ca = await createCa({ commonName: "kubernetes", days: 2, now_ms: clock.now() });
@@ -49,6 +53,10 @@ export async function startWorld(options: { controllers?: string[] } = {}): Prom
   const rate = { qps: 1_000, burst: 1_000 };
   const masters = await connection("admin", ["system:masters"]);
   const admin = new KubeClient({ ...masters, clock, ...rate });
+  const accounts = admin.resource(SERVICE_ACCOUNTS);
+  const account = { namespace: "default", name: "default" };
+  // Pods are refused until their account is there.
+  await waitFor("the default ServiceAccount", () => accounts.get(account), { clock });
   return {
     clock,
     admin,

@@ -1,0 +1,105 @@
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import {
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  NODES,
+  PODS,
+  SERVICES,
+} from "@raft2kube/client-kube/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { startWorld, type World } from "./world.ts";
+
+let world: World;
+const kubelets = new Map<string, HollowKubelet>();
+const namespace = "default";
+
+beforeAll(async () => {
+  world = await startWorld({ nodeMonitorGracePeriod_ms: 2_000 });
+  for (const name of ["n1", "n2"]) {
+    kubelets.set(name, await startHollowKubelet(world, name, { renew_ms: 300 }));
+  }
+});
+
+afterAll(async () => {
+  for (const kubelet of kubelets.values()) await kubelet.close();
+  await world.close();
+});
+
+function eventually<T>(what: string, probe: () => Promise<T>) {
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 20_000, interval_ms: 30 });
+}
+
+test("a node that falls silent loses its endpoints, then its pods, to the others", async () => {
+  const pods = world.admin.resource<Pod>(PODS);
+  const nodes = world.admin.resource<Node>(NODES);
+  const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+  const labels = { app: "web" };
+  const key = "node.kubernetes.io/unreachable";
+  const toleration = { key, operator: "Exists" as const, effect: "NoExecute" as const };
+  const spec = {
+    containers: [{ name: "c", image: "web:1" }],
+    tolerations: [{ ...toleration, tolerationSeconds: 1 }],
+  };
+  await world.admin.resource<Service>(SERVICES).create({
+    metadata: { namespace, name: "web" },
+    spec: { selector: labels, ports: [{ port: 80 }] },
+  });
+  await world.admin.resource<Deployment>(DEPLOYMENTS).create({
+    metadata: { namespace, name: "web" },
+    spec: {
+      replicas: 4,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec },
+    },
+  });
+  const live = async () => {
+    const { items } = await pods.list({ namespace, labelSelector: "app=web" });
+    return items.filter((pod) => !pod.metadata.deletionTimestamp);
+  };
+  const readyOn = async (name: string) => {
+    const labelSelector = "kubernetes.io/service-name=web";
+    const { items } = await slices.list({ namespace, labelSelector });
+    const endpoints = items.flatMap((slice) => slice.endpoints);
+    return endpoints.filter((e) => e.conditions?.ready && e.nodeName === name).length;
+  };
+  await eventually("pods serving on both nodes", async () => {
+    return (await readyOn("n1")) > 0 && (await readyOn("n2")) > 0 && (await live()).length === 4;
+  });
+
+  await kubelets.get("n1")?.close();
+  kubelets.delete("n1");
+  const lost = await eventually("the node to count as lost", async () => {
+    const node = await nodes.get({ name: "n1" });
+    const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+    const tainted = node.spec.taints?.some((taint) => {
+      return taint.key === key && taint.effect === "NoExecute";
+    });
+    return ready?.status === "Unknown" && tainted ? node : undefined;
+  });
+  expect(lost.spec.taints?.map(({ effect }) => effect).sort()).toEqual(["NoExecute", "NoSchedule"]);
+  await eventually("its endpoints to go", async () => (await readyOn("n1")) === 0);
+  await eventually("all pods on the other node", async () => {
+    const running = await live();
+    return running.length === 4 && running.every(({ spec: { nodeName } }) => nodeName === "n2");
+  });
+  await eventually("all of them serving", async () => (await readyOn("n2")) === 4);
+
+  // The last node must keep its pods: with nobody ready the fault is likelier the control plane's.
+  await kubelets.get("n2")?.close();
+  kubelets.delete("n2");
+  await eventually("the last node to count as lost", async () => {
+    const node = await nodes.get({ name: "n2" });
+    return node.status?.conditions?.some(({ type, status }) => {
+      return type === "Ready" && status === "Unknown";
+    });
+  });
+  const taints = await eventually("its taint", async () => {
+    const { spec: { taints: found } } = await nodes.get({ name: "n2" });
+    return found?.length ? found : undefined;
+  });
+  expect(taints.map(({ effect }) => effect)).toEqual(["NoSchedule"]);
+});

@@ -1,0 +1,165 @@
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { startWorld, type World } from "./world.ts";
+
+let world: World;
+let kubelets: HollowKubelet[];
+const namespace = "default";
+
+beforeAll(async () => {
+  world = await startWorld();
+  kubelets = await Promise.all(["n1", "n2"].map((name) => startHollowKubelet(world, name)));
+});
+
+afterAll(async () => {
+  for (const kubelet of kubelets) await kubelet.close();
+  await world.close();
+});
+
+function eventually<T>(what: string, probe: () => Promise<T>) {
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 15_000, interval_ms: 20 });
+}
+
+function claim(name: string, storageClassName: string): PersistentVolumeClaim {
+  return {
+    metadata: { namespace, name },
+    spec: {
+      storageClassName,
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: "1Gi" } },
+    },
+  };
+}
+
+function volume(name: string, storageClassName: string, node?: string): PersistentVolume {
+  const made: PersistentVolume = {
+    metadata: { name },
+    spec: {
+      storageClassName,
+      capacity: { storage: "1Gi" },
+      accessModes: ["ReadWriteOnce"],
+      persistentVolumeReclaimPolicy: "Retain",
+      hostPath: { path: `/srv/${name}` },
+    },
+  };
+  if (node !== undefined) {
+    const here = { key: "kubernetes.io/hostname", operator: "In" as const, values: [node] };
+    const required = { nodeSelectorTerms: [{ matchExpressions: [here] }] };
+    made.spec.nodeAffinity = { required };
+  }
+  return made;
+}
+
+function podWith(name: string, claimName: string): Pod {
+  return {
+    metadata: { namespace, name },
+    spec: {
+      containers: [{ name: "c", image: "web:1" }],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
+    },
+  };
+}
+
+test("a claim finds its volume, is kept while a pod uses it, and releases it", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const pods = world.admin.resource<Pod>(PODS);
+  await pods.create(podWith("user", "data"));
+  const waiting = await eventually("the reason why the pod waits", async () => {
+    const { status } = await pods.get({ namespace, name: "user" });
+    return status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message;
+  });
+  expect(waiting).toBe('0/2 nodes are available: persistentvolumeclaim "data" not found.');
+  await claims.create(claim("data", ""));
+  await volumes.create(volume("v1", ""));
+  await eventually("the claim to be bound", async () => {
+    const { status, spec } = await claims.get({ namespace, name: "data" });
+    return status?.phase === "Bound" && spec.volumeName === "v1";
+  });
+  await eventually("the pod to run", async () => {
+    return (await pods.get({ namespace, name: "user" })).status?.phase === "Running";
+  });
+  await claims.delete({ namespace, name: "data" });
+  const held = await claims.get({ namespace, name: "data" });
+  expect(held.metadata.deletionTimestamp).toBeDefined();
+  await pods.delete({ namespace, name: "user" });
+  await eventually("the claim to be gone", async () => {
+    try {
+      await claims.get({ namespace, name: "data" });
+      return false;
+    } catch (thrown) {
+      return isNotFound(thrown);
+    }
+  });
+  await eventually("the volume to be released", async () => {
+    return (await volumes.get({ name: "v1" })).status?.phase === "Released";
+  });
+});
+
+test("a class that waits for its first consumer binds where the pod can go", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const pods = world.admin.resource<Pod>(PODS);
+  await world.admin.resource<StorageClass>(STORAGE_CLASSES).create({
+    metadata: { name: "local" },
+    provisioner: "kubernetes.io/no-provisioner",
+    volumeBindingMode: "WaitForFirstConsumer",
+  });
+  await volumes.create(volume("on-n2", "local", "n2"));
+  await claims.create(claim("late", "local"));
+  await claims.create(claim("later", "local"));
+  await pods.create(podWith("first", "late"));
+  const placed = await eventually("the pod's node", async () => {
+    const pod = await pods.get({ namespace, name: "first" });
+    return pod.spec.nodeName ? pod : undefined;
+  });
+  expect(placed.spec.nodeName).toBe("n2");
+  const bound = await claims.get({ namespace, name: "late" });
+  expect(bound.spec.volumeName).toBe("on-n2");
+  await pods.create(podWith("second", "later"));
+  const refused = await eventually("the reason why the other waits", async () => {
+    const { status } = await pods.get({ namespace, name: "second" });
+    return status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message;
+  });
+  expect(refused).toBe(
+    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.",
+  );
+  await volumes.create(volume("on-n1", "local", "n1"));
+  await eventually("the other to run", async () => {
+    const { spec, status } = await pods.get({ namespace, name: "second" });
+    return spec.nodeName === "n1" && status?.phase === "Running";
+  });
+});
+
+test("claims of a dynamic class name their provisioner, and the node when known", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const classes = world.admin.resource<StorageClass>(STORAGE_CLASSES);
+  const pods = world.admin.resource<Pod>(PODS);
+  const provisioner = "csi.example.com";
+  await classes.create({ metadata: { name: "now" }, provisioner });
+  await classes.create({
+    metadata: { name: "then" },
+    provisioner,
+    volumeBindingMode: "WaitForFirstConsumer",
+  });
+  const asked = (name: string) => eventually(`the annotations of ${name}`, async () => {
+    const { annotations } = (await claims.get({ namespace, name })).metadata;
+    return annotations?.["volume.kubernetes.io/storage-provisioner"] ? annotations : undefined;
+  });
+  await claims.create(claim("now", "now"));
+  expect((await asked("now"))["volume.kubernetes.io/selected-node"]).toBeUndefined();
+  await claims.create(claim("then", "then"));
+  await pods.create(podWith("dynamic", "then"));
+  expect((await asked("then"))["volume.kubernetes.io/selected-node"]).toMatch(/^n[12]$/);
+  expect((await pods.get({ namespace, name: "dynamic" })).spec.nodeName).toBeUndefined();
+});
