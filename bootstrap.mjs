@@ -1,5 +1,6 @@
-// Plain JavaScript for Node 18 and later, without dependencies: installs what package-lock.json names
-// where it is missing, then runs the pinned Node on the command line. Nothing else happens here.
+// Plain JavaScript for Node 18 and later, without dependencies: installs what package-lock.json
+// names where it is missing, then runs the pinned Node on the command line. Nothing else happens
+// here.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,10 +15,12 @@ function installed() {
   if (!existsSync(hidden)) return false;
   const want = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const have = JSON.parse(readFileSync(hidden, "utf8")).packages;
-  return Object.entries(want).every(([path, entry]) => {
-    if (!path.startsWith("node_modules/") || entry.link || entry.optional) return true;
-    return have[path]?.version === entry.version;
-  }) && existsSync(pinnedNode());
+  return (
+    Object.entries(want).every(([path, entry]) => {
+      if (!path.startsWith("node_modules/") || entry.link || entry.optional) return true;
+      return have[path]?.version === entry.version;
+    }) && existsSync(pinnedNode())
+  );
 }
 
 function pinnedNode() {
@@ -29,7 +32,9 @@ function install() {
   const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
   const npm = spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2] });
   if (npm.error) {
-    process.stderr.write(`r2k: npm could not be run: ${npm.error.message}. Install npm 9 or later.\n`);
+    process.stderr.write(
+      `r2k: npm could not be run: ${npm.error.message}. Install npm 9 or later.\n`,
+    );
     process.exit(2);
   }
   if (npm.status !== 0 || !installed()) {
@@ -38,7 +43,9 @@ function install() {
   }
 }
 
-/** The program behind a command: the developer's programs by name, else the product's command line. */
+/**
+ * The program behind a command: the developer's programs by name, else the product's command line.
+ */
 function programOf(command) {
   const programs = {
     test: "test/main.ts",
@@ -70,7 +77,10 @@ function run(args) {
   child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));
 }
 
-/** Bundles the sources anew when one of them is newer than the bundle; a packed release has it ready. */
+/**
+ * Bundles the sources anew when one of them is newer than the bundle; a packed release has it
+ * ready.
+ */
 function refreshBundle() {
   const script = join(root, "scripts/build/refresh.ts");
   if (!existsSync(script)) return;
@@ -80,7 +90,9 @@ function refreshBundle() {
 
 const major = Number(process.versions.node.split(".")[0]);
 if (major < NODE_MAJOR_MIN) {
-  process.stderr.write(`r2k: Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.\n`);
+  process.stderr.write(
+    `r2k: Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.\n`,
+  );
   process.exit(2);
 }
 if (!installed()) install();

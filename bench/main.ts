@@ -1,5 +1,5 @@
-// Measures ours and the peer in turn: `npm run bench -- NAME [options]`. Prints both and their ratio, and
-// writes bench/results/NAME.json.
+// Measures ours and the peer in turn: `npm run bench -- NAME [options]`. Prints both and their
+// ratio, and writes bench/results/NAME.json.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join } from "node:path";

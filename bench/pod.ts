@@ -19,7 +19,9 @@ interface Times {
   cycle: number;
 }
 
-/** CRI calls of 30 pods one after the other: ours and containerd in turn, the same plugins for both. */
+/**
+ * CRI calls of 30 pods one after the other: ours and containerd in turn, the same plugins for both.
+ */
 export async function pod(): Promise<Row[]> {
   const own = await measure("r2k runtime", ours("crun"));
   const peer = await measure("containerd", containerd);

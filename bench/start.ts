@@ -12,7 +12,9 @@ const SETTLE_MS = 60_000;
 const WARM_GOAL_S = 5;
 const PSS_GOAL_MIB = 200;
 
-/** `npm start` to the first answer through the Service, cold and warm; memory of an idle cluster. */
+/**
+ * `npm start` to the first answer through the Service, cold and warm; memory of an idle cluster.
+ */
 export async function start(): Promise<Row[]> {
   r2k("down", "--purge");
   rmSync(join(ROOT, ".cache/bundle"), { recursive: true, force: true });

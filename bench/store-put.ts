@@ -77,9 +77,18 @@ function memberFlags(dataDir: string, port: number): string[] {
   const client = `http://127.0.0.1:${port}`;
   const peerUrl = `http://127.0.0.1:${port + 100}`;
   return [
-    "--data-dir", dataDir, "--listen-client-urls", client, "--advertise-client-urls", client,
-    "--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl,
-    "--initial-cluster", `default=${peerUrl}`,
+    "--data-dir",
+    dataDir,
+    "--listen-client-urls",
+    client,
+    "--advertise-client-urls",
+    client,
+    "--listen-peer-urls",
+    peerUrl,
+    "--initial-advertise-peer-urls",
+    peerUrl,
+    "--initial-cluster",
+    `default=${peerUrl}`,
   ];
 }
 
@@ -93,9 +102,14 @@ async function measure(side: Side, load: Load, generator: string): Promise<numbe
   try {
     await waitFor(`${side.name} to listen`, () => reachable(side.port), { clock: systemClock() });
     const said = await run(generator, [
-      "put", `--endpoints=127.0.0.1:${side.port}`, `--total=${load.total}`,
-      `--clients=${load.clients}`, `--conns=${Math.min(10, load.clients)}`,
-      "--val-size=256", "--key-size=32", "--key-space-size=10000",
+      "put",
+      `--endpoints=127.0.0.1:${side.port}`,
+      `--total=${load.total}`,
+      `--clients=${load.clients}`,
+      `--conns=${Math.min(10, load.clients)}`,
+      "--val-size=256",
+      "--key-size=32",
+      "--key-space-size=10000",
     ]);
     const rate = Number(/Requests\/sec:\s*([\d.]+)/.exec(said)?.[1]);
     if (Number.isFinite(rate)) return rate;

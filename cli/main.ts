@@ -22,7 +22,11 @@ const COMMANDS: readonly Entry[] = [
 ];
 
 const PARTS: readonly Entry[] = [
-  entry("control", "store, apiserver, controllers, scheduler", () => import("./process/control.ts")),
+  entry(
+    "control",
+    "store, apiserver, controllers, scheduler",
+    () => import("./process/control.ts"),
+  ),
   entry("node", "runtime, kubelet, proxy, dns, drivers", () => import("./process/node.ts")),
   entry("store", "the etcd v3 store", () => import("./parts/store.ts")),
   entry("apiserver", "the API server", () => import("./parts/apiserver.ts")),

@@ -1,6 +1,8 @@
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 
-/** A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit. */
+/**
+ * A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit.
+ */
 export class CommandError extends CodedError {
   override readonly name = "CommandError";
   readonly exitCode: number;

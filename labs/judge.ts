@@ -13,7 +13,11 @@ export function judge(fine: boolean, judgement: Judgement): void {
   if (fine) return;
   const { when, expected, happened, why } = judgement;
   throw new Error(
-    [when, `  what happened:  ${happened}`, `  expected:       ${expected}`, `  why it matters: ${why}`]
-      .join("\n"),
+    [
+      when,
+      `  what happened:  ${happened}`,
+      `  expected:       ${expected}`,
+      `  why it matters: ${why}`,
+    ].join("\n"),
   );
 }

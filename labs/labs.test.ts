@@ -17,34 +17,46 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 for (const lab of readLabs().filter((item) => item.files.length > 0)) {
   describe(`lab ${lab.number}`, () => {
-    it("its skeleton type-checks, and its checks fail because nothing is written yet", async () => {
-      const tree = join(scratch, `${lab.number}-skeleton`);
-      writeSkeletons(lab, tree);
-      expect(await typeCheck(lab, tree)).toBe("");
-      const outcomes = await runLabChecks(lab, [tree]);
-      const reason = new RegExp(notWritten(lab.number, "[\\w-]+"));
-      for (const { title, passed, message } of outcomes) {
-        expect(passed, `${title} passes on the skeleton`).toBe(false);
-        expect(message, title).toMatch(reason);
-      }
-    }, TIMEOUT_MS);
+    it(
+      "its skeleton type-checks, and its checks fail because nothing is written yet",
+      async () => {
+        const tree = join(scratch, `${lab.number}-skeleton`);
+        writeSkeletons(lab, tree);
+        expect(await typeCheck(lab, tree)).toBe("");
+        const outcomes = await runLabChecks(lab, [tree]);
+        const reason = new RegExp(notWritten(lab.number, "[\\w-]+"));
+        for (const { title, passed, message } of outcomes) {
+          expect(passed, `${title} passes on the skeleton`).toBe(false);
+          expect(message, title).toMatch(reason);
+        }
+      },
+      TIMEOUT_MS,
+    );
 
-    it("the reference passes", async () => {
-      const tree = join(scratch, `${lab.number}-reference`);
-      writeReference(lab, tree);
-      const failures = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
-      expect(failures).toEqual([]);
-    }, TIMEOUT_MS);
+    it(
+      "the reference passes",
+      async () => {
+        const tree = join(scratch, `${lab.number}-reference`);
+        writeReference(lab, tree);
+        const failures = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
+        expect(failures).toEqual([]);
+      },
+      TIMEOUT_MS,
+    );
 
-    it(`catches at least ${MUTANTS_MIN} plausible wrong answers`, async () => {
-      expect(lab.mutants.length).toBeGreaterThanOrEqual(MUTANTS_MIN);
-      for (const [i, mutant] of lab.mutants.entries()) {
-        const tree = join(scratch, `${lab.number}-mutant-${i}`);
-        writeReference(lab, tree, mutant);
-        const failed = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
-        const titles = failed.map((outcome) => outcome.title).join("\n");
-        expect(titles, `mutant "${mutant.name}"`).toContain(mutant.caughtBy);
-      }
-    }, TIMEOUT_MS);
+    it(
+      `catches at least ${MUTANTS_MIN} plausible wrong answers`,
+      async () => {
+        expect(lab.mutants.length).toBeGreaterThanOrEqual(MUTANTS_MIN);
+        for (const [i, mutant] of lab.mutants.entries()) {
+          const tree = join(scratch, `${lab.number}-mutant-${i}`);
+          writeReference(lab, tree, mutant);
+          const failed = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
+          const titles = failed.map((outcome) => outcome.title).join("\n");
+          expect(titles, `mutant "${mutant.name}"`).toContain(mutant.caughtBy);
+        }
+      },
+      TIMEOUT_MS,
+    );
   });
 }

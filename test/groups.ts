@@ -19,8 +19,22 @@ export interface Group {
 const ROOT = join(import.meta.dirname, "..");
 
 const UNIT = [
-  "base", "api", "client", "store", "apiserver", "scheduler", "controllers", "kubelet", "runtime",
-  "cni", "csi", "device", "proxy", "dns", "cli", "scripts",
+  "base",
+  "api",
+  "client",
+  "store",
+  "apiserver",
+  "scheduler",
+  "controllers",
+  "kubelet",
+  "runtime",
+  "cni",
+  "csi",
+  "device",
+  "proxy",
+  "dns",
+  "cli",
+  "scripts",
 ];
 
 /** In the order in which a mistake is cheapest to find. */

@@ -1,5 +1,5 @@
-// The whole suite: `npm test [GROUP...]`. Prints each group's time, what was left out and why, and one
-// closing line. Exit code 0 when nothing failed and nothing unnamed was left out.
+// The whole suite: `npm test [GROUP...]`. Prints each group's time, what was left out and why, and
+// one closing line. Exit code 0 when nothing failed and nothing unnamed was left out.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { GROUPS, type Group, type GroupResult } from "./groups.ts";

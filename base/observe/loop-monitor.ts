@@ -29,7 +29,14 @@ export function monitorLoop(registry?: Registry): LoopMonitor {
   });
   if (registry) {
     const gauge = (name: string, help: string, value: () => number) =>
-      new Gauge({ name, help, registers: [registry], collect: function () { this.set(value()); } });
+      new Gauge({
+        name,
+        help,
+        registers: [registry],
+        collect: function () {
+          this.set(value());
+        },
+      });
     gauge("r2k_loop_delay_p999_ms", "Event loop delay, 99.9th percentile.", () => read().p999_ms);
     gauge("r2k_loop_delay_max_ms", "Event loop delay, maximum.", () => read().max_ms);
   }

@@ -50,7 +50,8 @@ export async function createCa(options: {
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign |
+        x509.KeyUsageFlags.keyCertSign |
+          x509.KeyUsageFlags.cRLSign |
           x509.KeyUsageFlags.digitalSignature,
         true,
       ),
@@ -164,7 +165,9 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
+        true,
+      ),
       new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => USAGE_OIDS[usage])),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),

@@ -34,7 +34,9 @@ describe("codec", () => {
     const memberId = 2n ** 64n - 1n;
     const header = RangeResponse.decode(RangeResponse.encode({ header: { memberId } })).header;
     expect(header?.memberId).toBe(memberId);
-    expect(LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota).toBe(-1);
+    expect(
+      LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota,
+    ).toBe(-1);
   });
 
   it("writes the bytes that protobufjs writes from the same schema", () => {
@@ -54,7 +56,8 @@ describe("codec", () => {
     expect(() => PutRequest.decode(Buffer.from([0x08, 1]))).toThrow(/wire type/);
     let deep: Buffer = Buffer.alloc(0);
     for (let i = 0; i < 300; i++) {
-      const length = deep.length < 128 ? [deep.length] : [(deep.length & 127) | 128, deep.length >> 7];
+      const length =
+        deep.length < 128 ? [deep.length] : [(deep.length & 127) | 128, deep.length >> 7];
       const txn = Buffer.concat([Buffer.from([0x22, ...length]), deep]);
       const outer = txn.length < 128 ? [txn.length] : [(txn.length & 127) | 128, txn.length >> 7];
       deep = Buffer.concat([Buffer.from([0x12, ...outer]), txn]);

@@ -222,7 +222,9 @@ function decodeValue(field: FieldTable, reader: protobuf.Reader, depth: number):
     const long = reader[type]() as unknown as Long;
     if (!field.bigint) return long.toNumber();
     const bits = (BigInt(long.high) << 32n) | BigInt(long.low >>> 0);
-    return type === "int64" || type === "sint64" ? BigInt.asIntN(64, bits) : BigInt.asUintN(64, bits);
+    return type === "int64" || type === "sint64"
+      ? BigInt.asIntN(64, bits)
+      : BigInt.asUintN(64, bits);
   }
   return reader[type]();
 }
@@ -247,7 +249,8 @@ function decodeRepeated(
 function decodeEntry(field: FieldTable, map: Fields, reader: protobuf.Reader, depth: number): void {
   const end = reader.uint32() + reader.pos;
   let key: string | number = field.mapKey === "int32" ? 0 : "";
-  let value: unknown = typeof field.type === "function" ? undefined : defaultOf({ ...field, mapKey: undefined });
+  let value: unknown =
+    typeof field.type === "function" ? undefined : defaultOf({ ...field, mapKey: undefined });
   while (reader.pos < end) {
     const tag = reader.uint32();
     if (tag >>> 3 === 1) key = field.mapKey === "int32" ? reader.int32() : reader.string();
@@ -255,5 +258,10 @@ function decodeEntry(field: FieldTable, map: Fields, reader: protobuf.Reader, de
     else reader.skipType(tag & 7);
   }
   const filled = value ?? (field.type as () => MessageType<never>)().create();
-  Object.defineProperty(map, key, { value: filled, enumerable: true, writable: true, configurable: true });
+  Object.defineProperty(map, key, {
+    value: filled,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
 }

@@ -10,8 +10,8 @@ export interface MethodTable<Q = unknown, R = unknown> {
 }
 
 /**
- * A gRPC service. `S` maps each method's lowerCamel name to its `{ request, response, kind }`; clients
- * and handlers take their types from it.
+ * A gRPC service. `S` maps each method's lowerCamel name to its `{ request, response, kind }`;
+ * clients and handlers take their types from it.
  */
 export interface ServiceTable<S> {
   /** `package.Service`, as it stands in a request's path. */

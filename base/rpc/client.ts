@@ -80,9 +80,7 @@ export function connectGrpc(address: string, options: ChannelOptions = {}): Chan
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 3_000,
     ...(unix ? { "grpc.default_authority": "localhost" } : {}),
-    ...(tls.serverName === undefined
-      ? {}
-      : { "grpc.ssl_target_name_override": tls.serverName }),
+    ...(tls.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
   });
   return { client, close: () => client.close() };
 }
@@ -94,7 +92,9 @@ export function client<S>(channel: Channel, service: ServiceTable<S>): RpcClient
   for (const [key, method] of Object.entries(service.methods) as [string, MethodTable][]) {
     const { path, requestSerialize, responseDeserialize } = definition[key]!;
     const wire = { path, requestSerialize, responseDeserialize };
-    callers[key] = method.serverStream ? streaming(channel, method, wire) : unary(channel, method, wire);
+    callers[key] = method.serverStream
+      ? streaming(channel, method, wire)
+      : unary(channel, method, wire);
   }
   return callers as RpcClient<S>;
 }
@@ -133,9 +133,22 @@ function unary(channel: Channel, method: MethodTable, wire: Wire) {
       };
       const call = method.clientStream
         ? channel.client.makeClientStreamRequest(
-            path, requestSerialize, responseDeserialize, metadata, callOptions, done)
+            path,
+            requestSerialize,
+            responseDeserialize,
+            metadata,
+            callOptions,
+            done,
+          )
         : channel.client.makeUnaryRequest(
-            path, requestSerialize, responseDeserialize, input as never, metadata, callOptions, done);
+            path,
+            requestSerialize,
+            responseDeserialize,
+            input as never,
+            metadata,
+            callOptions,
+            done,
+          );
       const release = cancelOn(options.signal, call);
       if (method.clientStream) {
         void pump(input as AsyncIterable<unknown>, call as ClientWritableStream<unknown>);
@@ -151,9 +164,20 @@ function streaming(channel: Channel, method: MethodTable, wire: Wire) {
     const callOptions = timeout_ms === undefined ? {} : { deadline: Date.now() + timeout_ms };
     const call = method.clientStream
       ? channel.client.makeBidiStreamRequest(
-          path, requestSerialize, responseDeserialize, metadata, callOptions)
+          path,
+          requestSerialize,
+          responseDeserialize,
+          metadata,
+          callOptions,
+        )
       : channel.client.makeServerStreamRequest(
-          path, requestSerialize, responseDeserialize, input as never, metadata, callOptions);
+          path,
+          requestSerialize,
+          responseDeserialize,
+          input as never,
+          metadata,
+          callOptions,
+        );
     const release = cancelOn(options.signal, call);
     if (method.clientStream) {
       const requests = input as AsyncIterable<unknown>;

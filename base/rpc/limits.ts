@@ -4,7 +4,10 @@ export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** A unary call without a deadline of its own ends after this. */
 export const CALL_TIMEOUT_MS = 120_000;
 
-/** Streams one connection may hold open at once (etcd's default is unlimited, HTTP/2 advises >= 100). */
+/**
+ * Streams one connection may hold open at once (etcd's default is unlimited, HTTP/2 advises >=
+ * 100).
+ */
 export const CONCURRENT_STREAMS_MAX = 10_000;
 
 /** Messages read ahead from a peer before the handler has taken them. */

@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Health, HealthCheckResponse_ServingStatus as Serving } from "@raft2kube/proto/gen/health.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Serving,
+} from "@raft2kube/proto/gen/health.ts";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, expect, it } from "vitest";
 import { client, connectGrpc } from "./client.ts";
@@ -21,7 +24,8 @@ async function start(signals: AbortSignal[] = []) {
     services: [
       serve(Health, {
         check: (request) => {
-          if (request.service === "missing") throw new RpcError(Status.NOT_FOUND, "unknown service");
+          if (request.service === "missing")
+            throw new RpcError(Status.NOT_FOUND, "unknown service");
           if (request.service === "bug") throw new TypeError("oops");
           return { status: Serving.SERVING };
         },
@@ -49,7 +53,10 @@ it("answers unary calls and carries typed errors", async () => {
   const health = client(await start(), Health);
   expect((await health.check({})).status).toBe(Serving.SERVING);
   const missing = health.check({ service: "missing" });
-  await expect(missing).rejects.toMatchObject({ status: Status.NOT_FOUND, message: "unknown service" });
+  await expect(missing).rejects.toMatchObject({
+    status: Status.NOT_FOUND,
+    message: "unknown service",
+  });
   await expect(health.check({ service: "bug" })).rejects.toMatchObject({ status: Status.INTERNAL });
 });
 
@@ -89,7 +96,6 @@ it("gives up at the deadline and when the signal aborts", async () => {
   const cancelled = health.check({}, { signal: abort.signal });
   await expect(cancelled).rejects.toBeInstanceOf(RpcError);
 });
-
 
 it("refuses a socket path that the kernel would not take, saying so", async () => {
   const path = join(dir, "x".repeat(100));

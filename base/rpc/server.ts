@@ -77,12 +77,14 @@ export interface ServerTls {
 
 export interface ServerOptions {
   readonly services: readonly ServedService[];
-  readonly listen: { readonly path: string } | {
-    readonly host: string;
-    /** 0 takes a free one. */
-    readonly port: number;
-    readonly tls?: ServerTls;
-  };
+  readonly listen:
+    | { readonly path: string }
+    | {
+        readonly host: string;
+        /** 0 takes a free one. */
+        readonly port: number;
+        readonly tls?: ServerTls;
+      };
   readonly messageBytes_max?: number;
   /** Serves plain HTTP/1.1 on the same address, as etcd does for its metrics and health. */
   readonly http?: RequestListener;
@@ -97,7 +99,9 @@ export interface RpcServer {
   close(): Promise<void>;
 }
 
-/** Starts a gRPC server; rejects when the address is taken. A stale Unix socket file is replaced. */
+/**
+ * Starts a gRPC server; rejects when the address is taken. A stale Unix socket file is replaced.
+ */
 export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
   const bytes_max = options.messageBytes_max ?? MESSAGE_BYTES_MAX;
   const server = new Server({

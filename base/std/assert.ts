@@ -1,4 +1,7 @@
-/** An invariant of the program does not hold: continuing could corrupt data. Never thrown for bad input. */
+/**
+ * An invariant of the program does not hold: continuing could corrupt data. Never thrown for bad
+ * input.
+ */
 export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
@@ -13,8 +16,13 @@ export function unreachable(value: never, what = "value"): never {
   throw new AssertionError(`unhandled ${what}: ${JSON.stringify(value)}`);
 }
 
-/** A revision, index or size: a whole number from 0 to 2^53 - 1, so that arithmetic on it is exact. */
+/**
+ * A revision, index or size: a whole number from 0 to 2^53 - 1, so that arithmetic on it is exact.
+ */
 export function assertSafeInteger(value: number, name: string): number {
-  assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number below 2^53: ${value}`);
+  assert(
+    Number.isSafeInteger(value) && value >= 0,
+    `${name} is not a whole number below 2^53: ${value}`,
+  );
   return value;
 }

@@ -26,7 +26,10 @@ export function systemClock(options: { unref?: boolean } = {}): Clock {
   };
 }
 
-/** A clock that moves only when told to; timers fire in order of their deadline, then of their creation. */
+/**
+ * A clock that moves only when told to; timers fire in order of their deadline, then of their
+ * creation.
+ */
 export class ManualClock implements Clock {
   #now_ms: number;
   readonly #start_ms: number;

@@ -1,6 +1,6 @@
 /**
- * The base of every error a caller may meet: `code` for programs, `message` for people, `remedy` for
- * what to do about it. Packages derive their own; a bare string is never thrown.
+ * The base of every error a caller may meet: `code` for programs, `message` for people, `remedy`
+ * for what to do about it. Packages derive their own; a bare string is never thrown.
  */
 export class CodedError extends Error {
   override readonly name: string = "CodedError";

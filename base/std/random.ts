@@ -16,7 +16,9 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return item;
 }
 
-/** `length` characters of lower-case letters and digits without vowels, as upstream's name suffixes. */
+/**
+ * `length` characters of lower-case letters and digits without vowels, as upstream's name suffixes.
+ */
 export function randomSuffix(random: Random, length: number): string {
   const alphabet = "bcdfghjklmnpqrstvwxz2456789";
   let suffix = "";

@@ -21,8 +21,8 @@ export class WaitTimeoutError extends Error {
 }
 
 /**
- * Asks `probe` until it returns a value other than undefined, null or false, and resolves with that.
- * Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`.
+ * Asks `probe` until it returns a value other than undefined, null or false, and resolves with
+ * that. Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`.
  */
 export async function waitFor<T>(
   what: string,

@@ -53,8 +53,8 @@ export function readManifests(text: string, path: string, config: ClusterConfig)
 }
 
 /**
- * Merges the manifest into the object; where there is none, creates it. In this order, since creating
- * a Service again fails for its address, not for its name.
+ * Merges the manifest into the object; where there is none, creates it. In this order, since
+ * creating a Service again fails for its address, not for its name.
  */
 async function applyManifest(client: KubeClient, manifest: Manifest): Promise<void> {
   const collection = await collectionPath(client, manifest);

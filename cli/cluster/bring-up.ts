@@ -51,7 +51,9 @@ export async function bringUp(what: BringUp): Promise<void> {
   }
 }
 
-/** The logs of a first start that failed would go with its data: they are put where one can look. */
+/**
+ * The logs of a first start that failed would go with its data: they are put where one can look.
+ */
 async function keepLogs(config: ClusterConfig, progress: Progress): Promise<void> {
   const logs = logsDir(config);
   if (!existsSync(logs)) return;
@@ -139,7 +141,9 @@ async function nodeReady(client: KubeClient, config: ClusterConfig, clock: Clock
   }
 }
 
-/** Gives up waiting for `work` when the signal aborts; the undoing that follows ends what it did. */
+/**
+ * Gives up waiting for `work` when the signal aborts; the undoing that follows ends what it did.
+ */
 function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(new CommandError("INTERRUPTED", "interrupted"));

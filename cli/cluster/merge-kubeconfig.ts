@@ -10,7 +10,9 @@ type Lists = Record<string, readonly Entry[] | undefined>;
 
 const LISTS = ["clusters", "users", "contexts"] as const;
 
-/** Adds a kubeconfig's cluster, user and context to ~/.kube/config and makes its context current. */
+/**
+ * Adds a kubeconfig's cluster, user and context to ~/.kube/config and makes its context current.
+ */
 export async function mergeKubeconfig(from: string): Promise<void> {
   const target = join(homedir(), ".kube/config");
   const added = parse(await readFile(from, "utf8")) as Lists & { "current-context": string };

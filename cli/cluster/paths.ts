@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { ClusterConfig } from "./config.ts";
 
-/** Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down. */
+/**
+ * Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down.
+ */
 export interface NodePaths {
   readonly sockets: string;
   readonly criSocket: string;

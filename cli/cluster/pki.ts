@@ -24,7 +24,9 @@ export interface ClusterFiles {
   pair(name: string): { cert: string; key: string };
 }
 
-/** Who has a kubeconfig, and the certificate subject that stands for them. Only admin is a master. */
+/**
+ * Who has a kubeconfig, and the certificate subject that stands for them. Only admin is a master.
+ */
 const USERS = {
   admin: { commonName: "kubernetes-admin", organizations: ["system:masters"] },
   "controller-manager": { commonName: "system:kube-controller-manager" },

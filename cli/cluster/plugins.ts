@@ -5,8 +5,8 @@ import { CommandError } from "../terminal.ts";
 import { PLUGINS_DIR } from "./assets.ts";
 
 /**
- * Puts our CNI plugins where a cluster's runtime calls them. They were bundled with the paths of the
- * Node and of the native package that built them; here they get those of this installation.
+ * Puts our CNI plugins where a cluster's runtime calls them. They were bundled with the paths of
+ * the Node and of the native package that built them; here they get those of this installation.
  */
 export async function installPlugins(targetDir: string): Promise<void> {
   await mkdir(targetDir, { recursive: true });

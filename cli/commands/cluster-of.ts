@@ -1,4 +1,9 @@
-import { type ClusterConfig, checkClusterName, clusterRoots, readCluster } from "../cluster/config.ts";
+import {
+  type ClusterConfig,
+  checkClusterName,
+  clusterRoots,
+  readCluster,
+} from "../cluster/config.ts";
 import { CommandError } from "../terminal.ts";
 
 /** The cluster that a command names; throws when there is none of that name. */

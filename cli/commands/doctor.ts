@@ -22,9 +22,10 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`],
   });
-  const text = flags.output === "json"
-    ? JSON.stringify(results.map(({ name: check, finding }) => ({ check, ...finding })))
-    : describe(results);
+  const text =
+    flags.output === "json"
+      ? JSON.stringify(results.map(({ name: check, finding }) => ({ check, ...finding })))
+      : describe(results);
   process.stdout.write(`${text}\n`);
   if (results.some((result) => result.finding.state === "failed")) process.exitCode = 2;
 }

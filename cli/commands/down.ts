@@ -6,7 +6,9 @@ import { terminalProgress } from "../terminal.ts";
 
 export function command(): Command {
   return new Command("down")
-    .description("Remove a cluster's processes, containers, namespaces, mounts, rules; keep its data.")
+    .description(
+      "Remove a cluster's processes, containers, namespaces, mounts, rules; keep its data.",
+    )
     .option("--name <name>", "the cluster's name", "default")
     .option("--purge", "remove its data too")
     .action(down);

@@ -30,9 +30,10 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   });
   const config = await clusterOf(flags.name);
   const result = await post(nodePaths(config).controlSocket, file);
-  const text = flags.output === "json"
-    ? JSON.stringify(result)
-    : result.loaded.map((name) => `loaded ${name}`).join("\n");
+  const text =
+    flags.output === "json"
+      ? JSON.stringify(result)
+      : result.loaded.map((name) => `loaded ${name}`).join("\n");
   process.stdout.write(`${text}\n`);
 }
 

@@ -19,8 +19,11 @@ export function command(): Command {
   lab.command("watch <number>").description("judge at every save").action(watchLab);
   lab.command("hint <number>").description("the next hint").action(hint);
   lab.command("diff <number>").description("yours against the reference, once passed").action(diff);
-  lab.command("reset <number>").description("begin anew; a backup is kept")
-    .option("--yes", "do not ask").action(reset);
+  lab
+    .command("reset <number>")
+    .description("begin anew; a backup is kept")
+    .option("--yes", "do not ask")
+    .action(reset);
   lab.command("use <whose> <number>").description("own|reference: whose part runs").action(use);
   lab.command("status").description("what you started, passed and use").action(list);
   return lab;
@@ -113,7 +116,10 @@ async function diff(number: string): Promise<void> {
 
 async function reset(number: string, flags: { yes?: boolean }): Promise<void> {
   const item = exercise(number);
-  if (!flags.yes && !(await confirmed(`Begin lab ${item.number} anew? Yours is kept aside. [y/N] `))) {
+  if (
+    !flags.yes &&
+    !(await confirmed(`Begin lab ${item.number} anew? Yours is kept aside. [y/N] `))
+  ) {
     return;
   }
   const backup = backUp(item, Date.now());

@@ -58,7 +58,14 @@ async function start(flags: StartFlags): Promise<void> {
   await prepareMachine(config, progress);
   const stop = onInterrupt();
   try {
-    await bringUp({ config, isNew: !existing, demo: flags.demo, clock, progress, signal: stop.signal });
+    await bringUp({
+      config,
+      isNew: !existing,
+      demo: flags.demo,
+      clock,
+      progress,
+      signal: stop.signal,
+    });
   } catch (thrown) {
     if (stop.signal.aborted) {
       throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
@@ -101,9 +108,13 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
     flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
   ];
   if (!changed.includes(true)) return;
-  throw new CommandError("FIXED", `"${existing.name}" exists; its store, port and plugins cannot change`, {
-    remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
-  });
+  throw new CommandError(
+    "FIXED",
+    `"${existing.name}" exists; its store, port and plugins cannot change`,
+    {
+      remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
+    },
+  );
 }
 
 function isRunning(config: ClusterConfig): boolean {

@@ -7,9 +7,12 @@ export function command(): Command {
     .option("-o, --output <format>", "json")
     .action((flags: { output?: string }) => {
       const versions = { r2k: VERSION, kubernetes: API_LEVEL, node: process.version };
-      const text = flags.output === "json"
-        ? JSON.stringify(versions)
-        : Object.entries(versions).map(([name, version]) => `${name} ${version}`).join("\n");
+      const text =
+        flags.output === "json"
+          ? JSON.stringify(versions)
+          : Object.entries(versions)
+              .map(([name, version]) => `${name} ${version}`)
+              .join("\n");
       process.stdout.write(`${text}\n`);
     });
 }

@@ -83,7 +83,10 @@ function outcomes(report: string, said: string): CheckOutcome[] {
 
 /** The message without the stack beneath it. */
 function firstParagraph(message: string): string {
-  return message.split("\n    at ")[0]!.replace(/^(AssertionError|Error): /, "").trimEnd();
+  return message
+    .split("\n    at ")[0]!
+    .replace(/^(AssertionError|Error): /, "")
+    .trimEnd();
 }
 
 /** Type-checks the files of a tree against the product; returns the compiler's complaints. */

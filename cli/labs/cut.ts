@@ -19,7 +19,9 @@ export interface Region {
 const BEGIN = /^(\s*)\/\/ lab:(\d\d) begin ([\w-]+)$/;
 const END = /^\s*\/\/ lab:(\d\d) end$/;
 
-/** The tagged regions of a source. Throws when one is not closed, or closed by another lab's tag. */
+/**
+ * The tagged regions of a source. Throws when one is not closed, or closed by another lab's tag.
+ */
 export function regionsOf(text: string, path: string): Region[] {
   const regions: Region[] = [];
   let open: Omit<Region, "end"> | undefined;
@@ -49,8 +51,8 @@ export function notWritten(lab: string, name: string): string {
 }
 
 /**
- * The skeleton of a source for one lab: signature and doc stay, each region becomes a `throw`. Tags of
- * other labs go too, so that a reader sees no marks. Imports that only regions used stay.
+ * The skeleton of a source for one lab: signature and doc stay, each region becomes a `throw`. Tags
+ * of other labs go too, so that a reader sees no marks. Imports that only regions used stay.
  */
 export function cutSkeleton(text: string, lab: string, path: string): string {
   const regions = regionsOf(text, path);
@@ -67,5 +69,8 @@ export function cutSkeleton(text: string, lab: string, path: string): string {
 
 /** The source without any tags: what a reader compares their own with. */
 export function withoutTags(text: string): string {
-  return text.split("\n").filter((line) => !BEGIN.test(line) && !END.test(line)).join("\n");
+  return text
+    .split("\n")
+    .filter((line) => !BEGIN.test(line) && !END.test(line))
+    .join("\n");
 }

@@ -4,7 +4,9 @@ import { parse } from "yaml";
 import { ROOT_DIR } from "../cluster/assets.ts";
 import { CommandError } from "../terminal.ts";
 
-/** A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail. */
+/**
+ * A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail.
+ */
 export interface Mutant {
   readonly name: string;
   readonly file: string;
@@ -34,7 +36,9 @@ export const LABS_DIR = join(ROOT_DIR, "labs");
 
 /** All labs by number. Throws when a manifest lacks a title. */
 export function readLabs(): Lab[] {
-  const folders = readdirSync(LABS_DIR).filter((name) => /^\d\d-/.test(name)).sort();
+  const folders = readdirSync(LABS_DIR)
+    .filter((name) => /^\d\d-/.test(name))
+    .sort();
   return folders.map(readLab);
 }
 

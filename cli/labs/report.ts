@@ -20,6 +20,6 @@ export function describeOutcomes(lab: Lab, outcomes: readonly CheckOutcome[]): s
   const first = failures[0];
   const end = first
     ? `\n${first.message}\n\nStuck? npm run lab hint ${lab.number}`
-    : `\nAll checks of lab ${lab.number} pass. Run it in the cluster: npm run lab use own ${lab.number}`;
+    : `\nAll checks of lab ${lab.number} pass. In the cluster: npm run lab use own ${lab.number}`;
   return [`lab ${lab.number}: ${lab.title}`, ...lines, end].join("\n");
 }

@@ -41,7 +41,8 @@ function tried(name: string, script: string, remedy: string): Check {
   };
 }
 
-const module = (name: string) => `load the kernel module (modprobe ${name}) or use a kernel with it`;
+const module = (name: string) =>
+  `load the kernel module (modprobe ${name}) or use a kernel with it`;
 
 const features: readonly Check[] = [
   tried("network namespaces", "true", "a kernel with CONFIG_NET_NS, and the right to use it"),
@@ -80,7 +81,7 @@ const forwarding: Check = {
     if (rules === undefined) return ok("no policy that drops forwarded packets");
     return warning(
       `forwarded packets are dropped by default (${rules}); pods will not reach beyond this host`,
-      "accept them: nft insert rule ip filter FORWARD iifname r2k* accept (Docker: chain DOCKER-USER)",
+      "accept them: nft insert rule ip filter FORWARD iifname 'r2k*' accept (or DOCKER-USER)",
     );
   },
 };
@@ -91,9 +92,4 @@ async function tryForwardPolicy(): Promise<string | undefined> {
   return /type filter hook forward[^;]*; policy drop/.exec(answer.output)?.[0];
 }
 
-export const kernelChecks: readonly Check[] = [
-  privileges,
-  kernelVersion,
-  ...features,
-  forwarding,
-];
+export const kernelChecks: readonly Check[] = [privileges, kernelVersion, ...features, forwarding];

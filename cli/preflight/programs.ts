@@ -63,8 +63,8 @@ export const programChecks: readonly Check[] = PROGRAMS.map((item) => ({
 }));
 
 /**
- * Installs what is missing where that is possible: as root with apt-get, after a notice. Elsewhere it
- * does nothing, and the checks name what to install.
+ * Installs what is missing where that is possible: as root with apt-get, after a notice. Elsewhere
+ * it does nothing, and the checks name what to install.
  */
 export async function installMissing(
   notice: (line: string) => void,

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 
-/** Runs a program with its output on standard error; resolves with its exit code (1 on a signal). */
+/**
+ * Runs a program with its output on standard error; resolves with its exit code (1 on a signal).
+ */
 export function spawnVisible(
   program: string,
   args: readonly string[],

@@ -43,8 +43,8 @@ export function runningPid(runDir: string, name: string): number | undefined {
 }
 
 /**
- * Starts the process detached, its output appended to its log, and resolves with its id when it says
- * it is ready. Rejects with what it said, or with the end of its log, when it fails.
+ * Starts the process detached, its output appended to its log, and resolves with its id when it
+ * says it is ready. Rejects with what it said, or with the end of its log, when it fails.
  */
 export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<number> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
@@ -73,10 +73,7 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   return pid;
 }
 
-function announcement(
-  child: ReturnType<typeof spawn>,
-  signal: AbortSignal,
-): Promise<Announcement> {
+function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<Announcement> {
   return new Promise((resolve) => {
     const fail = (message: string) => done({ state: "failed", message });
     const done = (said: Announcement) => {
@@ -86,7 +83,10 @@ function announcement(
       resolve(said);
     };
     const onAbort = () => fail("stopped");
-    const timer = setTimeout(() => fail(`not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail(`not ready after ${READY_TIMEOUT_MS} ms`),
+      READY_TIMEOUT_MS,
+    );
     signal.addEventListener("abort", onAbort, { once: true });
     child.once("message", (message) => done(message as Announcement));
     child.once("error", (error) => fail(messageOf(error)));

@@ -10,8 +10,8 @@ interface FileState {
 }
 
 /**
- * A disk in memory that keeps only what was synced. `dieAt` names the operation (counted from 1) that
- * never completes; operations complete in order, each in a turn of its own.
+ * A disk in memory that keeps only what was synced. `dieAt` names the operation (counted from 1)
+ * that never completes; operations complete in order, each in a turn of its own.
  */
 export class CrashDisk implements Disk {
   #files = new Map<string, FileState>();
@@ -85,7 +85,9 @@ export class CrashDisk implements Disk {
     this.#later(() => done(null));
   }
 
-  /** The disk after the power returns; `keep(i)` of 0..1 says how much of unsynced write i survived. */
+  /**
+   * The disk after the power returns; `keep(i)` of 0..1 says how much of unsynced write i survived.
+   */
   restarted(keep: (write: number) => number): CrashDisk {
     const next = new CrashDisk();
     for (const [name, file] of this.#files) {
@@ -126,7 +128,9 @@ export class CrashDisk implements Disk {
     });
   }
 
-  /** Each operation takes a turn of the loop; the one to die at, and all after it, never complete. */
+  /**
+   * Each operation takes a turn of the loop; the one to die at, and all after it, never complete.
+   */
   #later(act: () => void): void {
     this.#queue.push(act);
     if (this.#running) return;

@@ -111,12 +111,15 @@ describe("appending", () => {
     const { wal } = openLog(disk);
     const order = await appendAll(wal, disk, 50);
     await wal.close();
-    judge(order.every((id, i) => id === i + 1), {
-      when: "50 appends at once",
-      expected: "done() of 1, 2, 3, ... 50",
-      happened: `the order ${order.join(" ")}`,
-      why: "Raft counts on a log without gaps: entry 7 is durable only if 1 to 6 are",
-    });
+    judge(
+      order.every((id, i) => id === i + 1),
+      {
+        when: "50 appends at once",
+        expected: "done() of 1, 2, 3, ... 50",
+        happened: `the order ${order.join(" ")}`,
+        why: "Raft counts on a log without gaps: entry 7 is durable only if 1 to 6 are",
+      },
+    );
   });
 
   it("what waits while the disk is busy goes out under one sync", async () => {
@@ -152,7 +155,7 @@ describe("appending", () => {
       when: "fsync fails for entry 2, then entry 3 is appended",
       expected: "neither is acknowledged",
       happened: `${acknowledged} acknowledged`,
-      why: "after a failed fsync the kernel may drop the dirty pages and say success next time (S10)",
+      why: "after a failed fsync the kernel may drop the pages and say success next time (S10)",
     });
   });
 });
@@ -169,18 +172,24 @@ describe("recovery", () => {
         const acknowledged = await appendAll(openLog(disk).wal, disk, 12);
         const { recovered } = openLog(disk.restarted(keep));
         const found = recovered.entries.map((item) => item.index);
-        judge(acknowledged.every((id) => found.includes(id)), {
-          when: `power lost at disk operation ${dieAt}, after entries ${acknowledged} were acknowledged`,
-          expected: `entries ${acknowledged} in the recovered log`,
-          happened: `the log has ${found}`,
-          why: "acknowledged means durable (promise S1; etcd issue 14370 is what a breach looks like)",
-        });
-        judge(found.every((index, i) => index === i + 1), {
-          when: `power lost at disk operation ${dieAt}`,
-          expected: "a log without gaps from entry 1",
-          happened: `the log has ${found}`,
-          why: "the state machine applies entries in order and cannot skip one",
-        });
+        judge(
+          acknowledged.every((id) => found.includes(id)),
+          {
+            when: `power lost at disk operation ${dieAt}; acknowledged: ${acknowledged}`,
+            expected: `entries ${acknowledged} in the recovered log`,
+            happened: `the log has ${found}`,
+            why: "acknowledged means durable (promise S1; breached in etcd issue 14370)",
+          },
+        );
+        judge(
+          found.every((index, i) => index === i + 1),
+          {
+            when: `power lost at disk operation ${dieAt}`,
+            expected: "a log without gaps from entry 1",
+            happened: `the log has ${found}`,
+            why: "the state machine applies entries in order and cannot skip one",
+          },
+        );
       }
     }
   });

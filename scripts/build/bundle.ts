@@ -4,7 +4,15 @@ import { type Plugin, build } from "esbuild";
 import { resolveOverlaid } from "../../cli/labs/own-tree.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
-export const EXTERNAL = ["koffi", "netlink", "classic-level", "level", "lmdb", "@lydell/node-pty", "pino"];
+export const EXTERNAL = [
+  "koffi",
+  "netlink",
+  "classic-level",
+  "level",
+  "lmdb",
+  "@lydell/node-pty",
+  "pino",
+];
 
 /** CommonJS packages inside an ES module bundle call `require` for Node's own modules. */
 const REQUIRE = [
@@ -15,8 +23,9 @@ const REQUIRE = [
 export const ROOT = join(import.meta.dirname, "../..");
 
 /**
- * Sources find their threads and data files by `import.meta`. In a bundle that becomes the source's own
- * place beneath the product's root, which bootstrap.mjs names in R2K_ROOT; a thread becomes its bundle.
+ * Sources find their threads and data files by `import.meta`. In a bundle that becomes the source's
+ * own place beneath the product's root, which bootstrap.mjs names in R2K_ROOT; a thread becomes its
+ * bundle.
  */
 function sourcePlaces(): Plugin {
   return {
@@ -30,7 +39,10 @@ function sourcePlaces(): Plugin {
           .replace(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
             return `new URL("./${dirname(inside)}/${name}.js", import.meta.url)`;
           })
-          .replaceAll("import.meta.dirname", `(${root} + ${JSON.stringify(`/${dirname(inside)}`)})`);
+          .replaceAll(
+            "import.meta.dirname",
+            `(${root} + ${JSON.stringify(`/${dirname(inside)}`)})`,
+          );
         return { contents, loader: "ts" };
       });
     },

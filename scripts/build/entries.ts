@@ -3,7 +3,9 @@ import { dirname, join } from "node:path";
 import { execFileSync } from "node:child_process";
 import { ROOT } from "./bundle.ts";
 
-/** The command line, and every thread that a source starts by `new URL("./x.ts", import.meta.url)`. */
+/**
+ * The command line, and every thread that a source starts by `new URL("./x.ts", import.meta.url)`.
+ */
 export function entryPoints(): Record<string, string> {
   const entries: Record<string, string> = { main: "cli/main" };
   for (const path of productSources()) {
@@ -17,13 +19,29 @@ export function entryPoints(): Record<string, string> {
 }
 
 const PRODUCT = [
-  "base", "api", "client", "store", "apiserver", "scheduler", "controllers", "kubelet", "runtime",
-  "cni", "csi", "device", "proxy", "dns", "cli",
+  "base",
+  "api",
+  "client",
+  "store",
+  "apiserver",
+  "scheduler",
+  "controllers",
+  "kubelet",
+  "runtime",
+  "cni",
+  "csi",
+  "device",
+  "proxy",
+  "dns",
+  "cli",
 ];
 
 /** Sources that the command line may load, without tests. */
 export function productSources(): string[] {
   const args = ["-L", ...PRODUCT, "-name", "*.ts", "-not", "-name", "*.test.ts"];
   const output = execFileSync("find", args, { cwd: ROOT, encoding: "utf8" });
-  return output.split("\n").filter((path) => path && !path.includes("node_modules/")).sort();
+  return output
+    .split("\n")
+    .filter((path) => path && !path.includes("node_modules/"))
+    .sort();
 }

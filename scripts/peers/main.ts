@@ -1,5 +1,5 @@
-// Builds the Go programs that tests and benchmarks hold our parts against into .peers/bin, where Go is.
-// Usage: npm run peers [-- NAME...]
+// Builds the Go programs that tests and benchmarks hold our parts against into .peers/bin, where Go
+// is. Usage: npm run peers [-- NAME...]
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,9 @@ function buildModule(name: string): void {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in PEERS));
 if (unknown.length > 0) {
-  process.stderr.write(`no peer ${unknown.join(", ")}; there are ${Object.keys(PEERS).join(", ")}\n`);
+  process.stderr.write(
+    `no peer ${unknown.join(", ")}; there are ${Object.keys(PEERS).join(", ")}\n`,
+  );
   process.exitCode = 2;
 } else {
   mkdirSync(bin, { recursive: true });

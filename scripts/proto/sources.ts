@@ -1,4 +1,6 @@
-/** Where each schema's facts come from: a Go module, its files in order, the packages they declare. */
+/**
+ * Where each schema's facts come from: a Go module, its files in order, the packages they declare.
+ */
 export interface SchemaSource {
   readonly name: string;
   readonly module: string;

@@ -63,7 +63,9 @@ function wellKnownUsed(root: protobuf.Root, used: protobuf.Namespace[]): protobu
   const google = root.lookup("google.protobuf") as protobuf.Namespace;
   const types = used.flatMap(flatten).filter((item) => item instanceof protobuf.Type);
   const referred = new Set(types.flatMap((type) => type.fieldsArray.map((f) => f.resolvedType)));
-  return google.nestedArray.filter((item) => referred.has(item as protobuf.Type)) as protobuf.Type[];
+  return google.nestedArray.filter((item) =>
+    referred.has(item as protobuf.Type),
+  ) as protobuf.Type[];
 }
 
 function flatten(namespace: protobuf.Namespace): protobuf.ReflectionObject[] {
@@ -101,7 +103,7 @@ function tsType(field: protobuf.Field, bigints: RegExp): string {
 function isOptional(field: protobuf.Field): boolean {
   const { partOf } = field;
   if (field.repeated || field instanceof protobuf.MapField) return false;
-  return field.resolvedType instanceof protobuf.Type || partOf !== null && partOf !== undefined;
+  return field.resolvedType instanceof protobuf.Type || (partOf !== null && partOf !== undefined);
 }
 
 function message(type: protobuf.Type, bigints: RegExp): string[] {
@@ -124,11 +126,16 @@ function message(type: protobuf.Type, bigints: RegExp): string[] {
     if (isBigint(field, bigints)) parts.push("bigint: true");
     rows.push(`  { ${parts.join(", ")} },`);
   }
-  const body = members.length === 0 ? [`export type ${name} = Record<never, never>;`] : [
-    `export interface ${name} {`, ...members, "}",
-  ];
+  const body =
+    members.length === 0
+      ? [`export type ${name} = Record<never, never>;`]
+      : [`export interface ${name} {`, ...members, "}"];
   const full = type.fullName.slice(1);
-  const table = [`export const ${name}: MessageType<${name}> = new MessageType("${full}", () => [`, ...rows, "]);"];
+  const table = [
+    `export const ${name}: MessageType<${name}> = new MessageType("${full}", () => [`,
+    ...rows,
+    "]);",
+  ];
   return [...body, ...table];
 }
 

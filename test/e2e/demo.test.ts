@@ -32,8 +32,14 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
     const nodeAddress = await cluster.ask("get", "nodes", "-o", node);
     expect(await cluster.curl(`http://${nodeAddress}:30080/`)).toMatch(/hello from raft2kube/);
     await cluster.ask(
-      "run", "client", "--image=r2k.local/busybox:1", "--restart=Never", "--",
-      "sh", "-c", "nslookup web.default.svc.cluster.local && wget -qO- http://web/",
+      "run",
+      "client",
+      "--image=r2k.local/busybox:1",
+      "--restart=Never",
+      "--",
+      "sh",
+      "-c",
+      "nslookup web.default.svc.cluster.local && wget -qO- http://web/",
     );
     const phase = ["get", "pod", "client", "-o", "jsonpath={.status.phase}"];
     await cluster.until("the client pod to end", phase, (text) => /Succeeded|Failed/.test(text));

@@ -45,7 +45,9 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
   it("when there is no such cluster, name or component", async () => {
     const status = await host.r2k(["status", "--name", "nope"]);
     expect(status.code).toBe(1);
-    expect(status.stderr).toMatch(/no cluster "nope".*\n.*remedy: start one: r2k start --name nope/);
+    expect(status.stderr).toMatch(
+      /no cluster "nope".*\n.*remedy: start one: r2k start --name nope/,
+    );
     expect((await host.r2k(["start", "--name", "No!"])).stderr).toMatch(/not usable/);
     expect((await host.r2k(["logs", "etcd"])).stderr).toMatch(/no component "etcd".*\n.*one of/);
     expect((await host.r2k(["strat"])).stderr).toMatch(/unknown command|too many arguments/);
@@ -60,8 +62,12 @@ describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS
   afterAll(() => cluster?.close(), TIMEOUT_MS);
 
   const events = (name: string) => [
-    "get", "events", "--field-selector", `involvedObject.name=${name}`,
-    "-o", "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}",
+    "get",
+    "events",
+    "--field-selector",
+    `involvedObject.name=${name}`,
+    "-o",
+    "jsonpath={range .items[*]}{.reason}: {.message}{'\\n'}{end}",
   ];
 
   it("a file that is no YAML, an unknown kind, an unknown field", async () => {
@@ -92,7 +98,9 @@ describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS
 
   it("a pod that fits nowhere", async () => {
     await cluster.ask(
-      "run", "huge", "--image=r2k.local/busybox:1",
+      "run",
+      "huge",
+      "--image=r2k.local/busybox:1",
       `--overrides={"spec":{"containers":[{"name":"huge","image":"r2k.local/busybox:1",` +
         `"resources":{"requests":{"cpu":"900"}}}]}}`,
     );
@@ -146,7 +154,9 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       writeFileSync(join(plugins, name), script, { mode: 0o755 });
     }
     const cluster = await TestCluster.startIn(host, "badcni", [
-      "--no-demo", "--cni-bin-dir", plugins,
+      "--no-demo",
+      "--cni-bin-dir",
+      plugins,
     ]);
     try {
       await cluster.ask("run", "pod", "--image=r2k.local/busybox:1");

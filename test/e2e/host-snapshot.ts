@@ -9,7 +9,9 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 
 const CGROUP_DEPTH_MAX = 3;
 
-/** Reads the host's state. Counters, ages and other things that change by themselves are left out. */
+/**
+ * Reads the host's state. Counters, ages and other things that change by themselves are left out.
+ */
 export function snapshotHost(): HostSnapshot {
   return {
     links: command("ip", "-o", "link").map((line) => withoutIndex(line)),
@@ -18,7 +20,9 @@ export function snapshotHost(): HostSnapshot {
     rules: command("ip", "rule"),
     netns: command("ip", "netns", "list"),
     nftables: command("nft", "-s", "list", "ruleset"),
-    iptables: command("iptables-save").filter((line) => !line.startsWith("#")).map(withoutCounters),
+    iptables: command("iptables-save")
+      .filter((line) => !line.startsWith("#"))
+      .map(withoutCounters),
     sysctls: sysctls(),
     mounts: mounts(),
     cgroups: cgroups(),
@@ -30,7 +34,9 @@ export function snapshotHost(): HostSnapshot {
   };
 }
 
-/** Lines that differ, as `subject: + line` or `subject: - line`. Empty when nothing is left behind. */
+/**
+ * Lines that differ, as `subject: + line` or `subject: - line`. Empty when nothing is left behind.
+ */
 export function differences(before: HostSnapshot, after: HostSnapshot): string[] {
   return Object.keys(before).flatMap((subject) => {
     const [was, is] = [count(before[subject] ?? []), count(after[subject] ?? [])];
@@ -49,8 +55,14 @@ function count(lines: readonly string[]): Map<string, number> {
 }
 
 function command(program: string, ...args: string[]): string[] {
-  const output = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  return output.split("\n").map((line) => line.trimEnd()).filter(Boolean);
+  const output = execFileSync(program, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return output
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .filter(Boolean);
 }
 
 const withoutIndex = (line: string) => line.replace(/^\d+: /, "").replace(/qlen \d+/, "");
@@ -65,7 +77,10 @@ function listening(line: string): string {
 function sysctls(): string[] {
   return command("sysctl", "-a", "--ignore")
     .filter((line) => /^(net\.ipv4|net\.ipv6|net\.bridge|net\.netfilter|kernel\.|fs\.)/.test(line))
-    .filter((line) => !/count|random|nr_|file-nr|quota|dentry|inode|pid_max|ns_last|pty|tainted|ticks/.test(line));
+    .filter(
+      (line) =>
+        !/count|random|nr_|file-nr|quota|dentry|inode|pid_max|ns_last|pty|tainted|ticks/.test(line),
+    );
 }
 
 function mounts(): string[] {

@@ -23,8 +23,9 @@ export interface RunOptions {
 }
 
 /**
- * A host of a test's own: network and mount namespaces that end with it, and folders that it alone uses.
- * What a cluster makes in it cannot touch the machine, but for cgroups under the cluster's own name.
+ * A host of a test's own: network and mount namespaces that end with it, and folders that it alone
+ * uses. What a cluster makes in it cannot touch the machine, but for cgroups under the cluster's
+ * own name.
  */
 export class OwnHost {
   readonly dir: string;

@@ -1,6 +1,6 @@
 /**
- * What each package may import of the others (DESIGN, "Imports point one way"). Nothing imports cli,
- * test, bench, labs or dashboard; only cli puts parts together.
+ * What each package may import of the others (DESIGN, "Imports point one way"). Nothing imports
+ * cli, test, bench, labs or dashboard; only cli puts parts together.
  */
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   std: [],
@@ -15,15 +15,21 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "client-kube": ["std", "proto", "observe", "pki", "api"],
   store: ["std", "proto", "rpc", "observe", "linux", "client-etcd"],
   apiserver: [
-    "std", "proto", "rpc", "observe", "linux", "pki", "streaming", "api", "client-etcd",
+    "std",
+    "proto",
+    "rpc",
+    "observe",
+    "linux",
+    "pki",
+    "streaming",
+    "api",
+    "client-etcd",
     "client-kube",
   ],
   scheduler: ["std", "observe", "api", "client-kube"],
   controllers: ["std", "observe", "pki", "api", "client-kube"],
   dns: ["std", "observe", "api", "client-kube"],
-  kubelet: [
-    "std", "proto", "rpc", "observe", "linux", "pki", "streaming", "api", "client-kube",
-  ],
+  kubelet: ["std", "proto", "rpc", "observe", "linux", "pki", "streaming", "api", "client-kube"],
   runtime: ["std", "proto", "rpc", "observe", "linux", "streaming", "cni"],
   proxy: ["std", "observe", "linux", "api", "client-kube"],
   cni: ["std", "observe", "linux"],

@@ -41,9 +41,12 @@ it("tests wait for conditions instead of sleeping", () => {
 it("base/std and store/core do no I/O and read no clock", () => {
   // The system clock and generator live in base/std behind interfaces; nothing else may name them.
   const cores = pure.filter((file) => !/^base\/std\/(clock|random)\.ts$/.test(file.path));
-  const forbidden = /\bDate\.now\b|\bMath\.random\b|\bsetTimeout\b|\bsetInterval\b|performance\.now/;
+  const forbidden =
+    /\bDate\.now\b|\bMath\.random\b|\bsetTimeout\b|\bsetInterval\b|performance\.now/;
   expect(found(cores, forbidden)).toEqual([]);
-  expect(found(pure, /from "node:(fs|net|http|https|child_process|dgram|worker_threads)/)).toEqual([]);
+  expect(found(pure, /from "node:(fs|net|http|https|child_process|dgram|worker_threads)/)).toEqual(
+    [],
+  );
 });
 
 it("programs are started without a shell", () => {
