@@ -236,7 +236,10 @@ async function runStream(
 ): Promise<void> {
   const context = contextOf(stream);
   try {
-    const input = method.clientStream ? stream : (stream as { request: unknown }).request;
+    // A handler that leaves its loop over the requests must still be able to send its status.
+    const input = method.clientStream
+      ? (stream as ServerDuplexStream<unknown, unknown>).iterator({ destroyOnReturn: false })
+      : (stream as { request: unknown }).request;
     for await (const response of handler(input, context) as AsyncIterable<unknown>) {
       if (context.signal.aborted) return;
       if (!stream.write(response)) await drained(stream, context.signal);

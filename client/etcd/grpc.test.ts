@@ -1,0 +1,96 @@
+import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { afterEach, expect, test } from "vitest";
+import { EtcdError, etcdError, isEtcdError } from "./errors.ts";
+import { connectEtcd } from "./grpc.ts";
+
+const servers: RpcServer[] = [];
+const UNUSED = "http://127.0.0.1:1";
+const key = Buffer.from("k");
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+/** A server whose answers say who gave them. */
+async function answering(revision: number): Promise<string> {
+  const header = { revision };
+  const server = await serveGrpc({
+    listen: { host: "127.0.0.1", port: 0 },
+    services: [
+      serve(KV, {
+        range: () => ({ header }),
+        put: () => ({ header }),
+        txn() {
+          const { status, message } = etcdError("compacted");
+          throw new RpcError(status as Status, message);
+        },
+      }),
+      serve(Watch, {
+        async *watch(requests) {
+          for await (const { createRequest } of requests) {
+            if (createRequest) yield { header, created: true, watchId: 5n };
+            else throw new RpcError(Status.UNAVAILABLE, "etcdserver: no leader");
+          }
+        },
+      }),
+    ],
+  });
+  servers.push(server);
+  return `http://${server.address}`;
+}
+
+test("a read goes on at the next endpoint when one is gone", async () => {
+  const client = connectEtcd({ endpoints: [UNUSED, await answering(7)] });
+  expect((await client.range({ key })).header!.revision).toBe(7);
+  await client.close();
+});
+
+test("a write is not made twice: it fails, and the next one goes elsewhere", async () => {
+  const client = connectEtcd({ endpoints: [UNUSED, await answering(7)] });
+  await expect(client.put({ key })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect((await client.put({ key })).header!.revision).toBe(7);
+  await client.close();
+});
+
+test("errors are etcd's, by status and text", async () => {
+  const client = connectEtcd({ endpoints: [await answering(7)] });
+  const thrown: unknown = await client.txn({}).catch((error: unknown) => error);
+  expect(thrown).toBeInstanceOf(EtcdError);
+  expect(isEtcdError(thrown, "compacted")).toBe(true);
+  expect(isEtcdError(thrown, "futureRevision")).toBe(false);
+  await client.close();
+});
+
+test("a deadline ends a call", async () => {
+  const client = connectEtcd({ endpoints: [UNUSED], timeout_ms: 1 });
+  await expect(client.range({ key })).rejects.toMatchObject({
+    code: expect.stringMatching(/DEADLINE_EXCEEDED|UNAVAILABLE/) as string,
+  });
+  await client.close();
+});
+
+test("a watch stream ends with the server's reason, or quietly when it is closed", async () => {
+  const client = connectEtcd({ endpoints: [await answering(7)] });
+  const broken = client.watch();
+  broken.create({ key });
+  const responses = broken[Symbol.asyncIterator]();
+  expect((await responses.next()).value).toMatchObject({ created: true, watchId: 5n });
+  broken.requestProgress();
+  await expect(responses.next()).rejects.toMatchObject({
+    code: "UNAVAILABLE", message: "etcdserver: no leader",
+  });
+  const closed = client.watch();
+  closed.create({ key });
+  const others = closed[Symbol.asyncIterator]();
+  await others.next();
+  const end = others.next();
+  closed.close();
+  expect(await end).toMatchObject({ done: true });
+  await client.close();
+});
+
+test("no endpoint is refused", () => {
+  expect(() => connectEtcd({ endpoints: [] })).toThrow("needs an endpoint");
+});
