@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, type KeyPairKeyObjectResult } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,8 @@ export interface World {
   readonly ca: KeyPair;
   /** A connection under any certificate subject. */
   connection(commonName: string, organizations?: string[]): Promise<KubeConnection>;
+  /** Ends the apiserver, and starts another on the same store and address. */
+  restartApiserver(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +34,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const issue = (commonName: string, organizations: string[] = []) =>
     issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, clock.now());
   const store = await startStore({ dataDir: join(dir, "store") });
-  const server = await startApi(store.client, ca, clock);
+  const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  let server = await startApi({ etcd: store.client, ca, clock, keys, port: 0 });
   const { host, port } = server.address;
   const connection = async (commonName: string, organizations?: string[]) => {
     const pair = await issue(commonName, organizations);
@@ -62,6 +65,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     admin,
     ca,
     connection,
+    async restartApiserver() {
+      await server.close();
+      server = await startApi({ etcd: store.client, ca, clock, keys, port });
+    },
     async close() {
       admin.close();
       await scheduler.close();
@@ -73,17 +80,22 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-type Etcd = Parameters<typeof startApiserver>[0]["etcd"];
+interface ApiParts {
+  etcd: Parameters<typeof startApiserver>[0]["etcd"];
+  ca: KeyPair;
+  clock: Clock;
+  keys: KeyPairKeyObjectResult;
+  port: number;
+}
 
-async function startApi(etcd: Etcd, ca: KeyPair, clock: Clock) {
+async function startApi({ etcd, ca, clock, keys, port }: ApiParts) {
   const issue = (commonName: string, usage: "server" | "client") => {
     const subject = { commonName, usages: [usage], ipAddresses: ["127.0.0.1"], days: 1 };
     return issueCertificate(ca, subject, clock.now());
   };
-  const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return startApiserver({
     etcd,
-    listen: [{ host: "127.0.0.1", port: 0 }],
+    listen: [{ host: "127.0.0.1", port }],
     tls: await issue("apiserver", "server"),
     clientCa: ca.cert,
     serviceAccountKey: {
