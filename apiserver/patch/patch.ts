@@ -19,16 +19,23 @@ export const PATCH_TYPES = {
 
 /** A patch that was read, ready to be applied to whatever state there is. */
 export interface Patch {
+  /** Whether the patch itself says who owns which field. */
+  readonly owns: boolean;
   /** Whether it makes the object when there is none. */
   readonly creates: boolean;
   /** The new state. Throws ApiError when the patch does not fit. */
   apply(current: KubeObject | undefined): KubeObject;
 }
 
+/** Whether a patch is a server-side apply, which `apply/read-apply.ts` reads. */
+export function isApply(context: RequestContext): boolean {
+  return parseMediaType(headerOf(context.request, "content-type")).type === PATCH_TYPES.apply;
+}
+
 /** What must be known of a kind to patch it. */
 export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
 
-/** Reads a patch by its content type. Throws 400 on malformed ones and 415 on unknown types. */
+/** Reads a JSON, merge or strategic patch. Throws 400 on malformed ones, 415 on other types. */
 export async function readPatch(
   context: RequestContext, kind: PatchedKind, body: Buffer, options: WriteOptions,
 ): Promise<Patch> {
@@ -41,6 +48,7 @@ export async function readPatch(
   const change = changeOf(type, kind, value);
   return {
     creates: false,
+    owns: false,
     apply(current) {
       if (current === undefined) throw badRequest("a patch needs an object to change");
       const before = plain(current);

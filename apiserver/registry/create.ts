@@ -20,6 +20,8 @@ export async function createObject(
     const message = "resourceVersion should not be set on objects to be created";
     throw new ApiError({ code: 500, reason: "", message });
   }
+  // Fields have owners once the server has applied something (patch/apply/track.ts).
+  delete object.metadata.managedFields;
   const request = admissionRequest(resource, object, namespace, options);
   await core.admission.admit(request);
   return await createAdmitted(core, resource, request, options);

@@ -6,7 +6,8 @@ import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
-import { readPatch } from "../patch/patch.ts";
+import { readApply } from "../patch/apply/read-apply.ts";
+import { isApply, readPatch } from "../patch/patch.ts";
 import type { Changed } from "../storage/object-store.ts";
 import type { Resource } from "./resource.ts";
 import { writeOptionsOf } from "./serve-create.ts";
@@ -52,11 +53,14 @@ export async function servePatch(
   const { kind } = resource;
   const options = writeOptionsOf(context);
   const body = await readBody(context.request);
-  const patch = await readPatch(context, kind, body, options);
+  const patch = isApply(context)
+    ? await readApply(context, kind, body, options, core.clock.now())
+    : await readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(core, resource, context, options, {
     ...door,
     mayCreate: patch.creates && door.strategy === undefined,
+    owns: patch.owns,
     transform: (current) => {
       const patched = patch.apply(current);
       kind.strategy.defaults(patched);

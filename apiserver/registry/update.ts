@@ -3,6 +3,7 @@ import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
+import { trackUpdate } from "../patch/apply/track.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
@@ -18,6 +19,10 @@ export interface Update {
   strategy?: UpdateStrategy<KubeObject>;
   /** Whether an absent object is created. */
   mayCreate: boolean;
+  /**
+   * The transformation settles who owns which field; otherwise it is worked out from the change.
+   */
+  owns?: boolean;
   /** The uid the object must have. */
   uid?: string;
   /** The new state, made from the current one, which is undefined when there is none. */
@@ -67,6 +72,7 @@ async function createThroughUpdate(
   core: Core, resource: Resource, object: KubeObject, update: Update, options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
+  if (!update.owns) delete object.metadata.managedFields;
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
   if (object.metadata.uid) throw uidConflict(resource, update.name, object.metadata.uid, "");
@@ -92,6 +98,11 @@ async function attempt(
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
   options.warnings.push(...resource.kind.strategy.warnings(object, old));
   await core.admission.validate(request);
+  if (!update.owns) {
+    const { fieldManager: manager, subresource } = options;
+    const writer = { manager, operation: "Update", subresource, now_ms: context.now_ms } as const;
+    trackUpdate(resource.kind, object, old, writer);
+  }
   if (options.dryRun) return { do: "keep", object };
   return { do: isFinished(object) ? "delete" : "write", object };
 }

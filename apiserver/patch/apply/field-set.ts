@@ -1,0 +1,116 @@
+/**
+ * A set of fields of an object, as a tree of path elements in the notation of managedFields:
+ * `f:name` a field, `k:{"name":"a"}` an item of a list by its keys, `v:"x"` an item of a set by its
+ * value.
+ */
+export class FieldSet {
+  /** Whether the field at this place is in the set itself, not only fields below it. */
+  member = false;
+  readonly children = new Map<string, FieldSet>();
+
+  /** Reads a FieldsV1. */
+  static fromJson(json: unknown): FieldSet {
+    const set = new FieldSet();
+    for (const [element, below] of Object.entries((json ?? {}) as Record<string, object>)) {
+      if (element === ".") set.member = true;
+      else set.children.set(element, childFromJson(below));
+    }
+    return set;
+  }
+
+  /**
+   * The FieldsV1 of this set; a leaf is `{}`, a member with fields below it has the element `.`.
+   */
+  toJson(): { [element: string]: never } {
+    const json: Record<string, unknown> = {};
+    if (this.member && this.children.size > 0) json["."] = {};
+    for (const element of [...this.children.keys()].sort()) {
+      json[element] = this.children.get(element)!.toJson();
+    }
+    return json as { [element: string]: never };
+  }
+
+  get empty(): boolean {
+    return !this.member && [...this.children.values()].every((child) => child.empty);
+  }
+
+  child(element: string): FieldSet {
+    let child = this.children.get(element);
+    if (child === undefined) {
+      child = new FieldSet();
+      this.children.set(element, child);
+    }
+    return child;
+  }
+
+  /** Fields of either. */
+  union(other: FieldSet): FieldSet {
+    return combine(this, other, (a, b) => a || b);
+  }
+
+  /** Fields of this one that the other has not. */
+  minus(other: FieldSet): FieldSet {
+    return combine(this, other, (a, b) => a && !b);
+  }
+
+  /** Fields of both. */
+  both(other: FieldSet): FieldSet {
+    return combine(this, other, (a, b) => a && b);
+  }
+
+  equals(other: FieldSet): boolean {
+    return this.minus(other).empty && other.minus(this).empty;
+  }
+
+  /** The paths of all members, as elements. */
+  *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
+    if (this.member) yield prefix;
+    for (const [element, child] of this.children) yield* child.paths([...prefix, element]);
+  }
+
+  /** This set without a field and all below it. */
+  without(path: readonly string[]): FieldSet {
+    const [head, ...rest] = path;
+    const copy = combine(this, EMPTY, (a) => a);
+    if (head === undefined) return new FieldSet();
+    const child = copy.children.get(head);
+    if (child === undefined) return copy;
+    const left = child.without(rest);
+    if (left.empty) copy.children.delete(head);
+    else copy.children.set(head, left);
+    return copy;
+  }
+}
+
+const EMPTY = new FieldSet();
+
+function childFromJson(json: object): FieldSet {
+  const set = FieldSet.fromJson(json);
+  if (set.children.size === 0) set.member = true;
+  return set;
+}
+
+function combine(
+  a: FieldSet, b: FieldSet, keep: (a: boolean, b: boolean) => boolean,
+): FieldSet {
+  const set = new FieldSet();
+  set.member = keep(a.member, b.member);
+  for (const element of new Set([...a.children.keys(), ...b.children.keys()])) {
+    const left = a.children.get(element) ?? EMPTY;
+    const child = combine(left, b.children.get(element) ?? EMPTY, keep);
+    if (!child.empty) set.children.set(element, child);
+  }
+  return set;
+}
+
+/** A path as conflicts name it: `.spec.containers[name="a"].image`. */
+export function pathText(path: readonly string[]): string {
+  return path.map((element) => {
+    const rest = element.slice(2);
+    if (element.startsWith("f:")) return `.${rest}`;
+    if (element.startsWith("v:")) return `[=${rest}]`;
+    const keys = JSON.parse(rest) as Record<string, unknown>;
+    const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+    return `[${terms.join(",")}]`;
+  }).join("");
+}

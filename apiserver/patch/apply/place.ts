@@ -1,0 +1,87 @@
+import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import { badRequest } from "../../errors/catalog.ts";
+import { isObject, type Json, memberOf } from "../merge.ts";
+
+/** A place in a kind's schema: what may stand there, and by which rule lists and maps merge. */
+export interface Place {
+  shape: Shape;
+  /** The field that leads here; undefined for items of maps and lists and for the root. */
+  field: Field | undefined;
+}
+
+/** The place of a whole object of a schema. */
+export function rootPlace(schema: string): Place {
+  return { shape: { is: "struct", name: schema }, field: undefined };
+}
+
+/** A part of a value that can be owned by itself. */
+export interface Part {
+  element: string;
+  place: Place;
+  value: Json;
+}
+
+/** The parts of a value, or undefined when it is owned as a whole: scalars and what is atomic. */
+export function partsOf(place: Place, value: Json): Part[] | undefined {
+  const { shape, field } = place;
+  switch (shape.is) {
+    case "scalar":
+    case "special":
+      return undefined;
+    case "struct":
+      return isObject(value)
+        && !isAtomic(shape.name, field) ? fieldsOf(shape.name, value) : undefined;
+    case "map":
+      if (!isObject(value) || field?.fact.map === "atomic") return undefined;
+      return Object.entries(value).map(([key, each]) => ({
+        element: `f:${key}`, place: { shape: shape.of, field: undefined }, value: each,
+      }));
+    case "list":
+      return Array.isArray(value) ? itemsOf(shape.of, field, value) : undefined;
+  }
+}
+
+function isAtomic(name: string, field: Field | undefined): boolean {
+  return structOf(name).atomic || field?.fact.map === "atomic";
+}
+
+function fieldsOf(name: string, value: Record<string, Json>): Part[] {
+  const { fields } = structOf(name);
+  return Object.entries(value).map(([key, each]) => {
+    const field = fields.get(key);
+    const shape: Shape = field?.shape ?? { is: "scalar", scalar: "string" };
+    return { element: `f:${key}`, place: { shape, field }, value: each };
+  });
+}
+
+function itemsOf(shape: Shape, field: Field | undefined, items: readonly Json[]): Part[] | undefined {
+  if (field === undefined) return undefined;
+  const rule = listRuleOf(field);
+  const place = { shape, field: undefined };
+  if (rule.type === "set") {
+    return items.map((value) => ({ element: `v:${JSON.stringify(value)}`, place, value }));
+  }
+  if (rule.type !== "map" || shape.is !== "struct") return undefined;
+  return items.map((value) => ({ element: keyOf(shape.name, rule.keys, value), place, value }));
+}
+
+/** An item's name in its list: its keys, in order, those left out at their default. */
+function keyOf(struct: string, keys: readonly string[], item: Json): string {
+  if (!isObject(item)) throw badRequest("an item of a list with keys is no object");
+  const { fields } = structOf(struct);
+  const named: Record<string, Json> = {};
+  for (const key of [...keys].sort()) {
+    const value = memberOf(item, key) ?? fields.get(key)?.fact.default;
+    if (value !== undefined) named[key] = value;
+  }
+  if (Object.keys(named).length === 0) {
+    throw badRequest(`associative list with keys has an element that omits all key fields ` +
+      JSON.stringify(keys));
+  }
+  return `k:${JSON.stringify(named)}`;
+}
+
+/** The plain name behind a field's element. */
+export function nameOf(element: string): string {
+  return element.slice(2);
+}
