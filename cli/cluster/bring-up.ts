@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { cp, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +7,7 @@ import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { NODES } from "@raft2kube/client-kube/resources.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, nodeNetns } from "../host/node-link.ts";
 import { type ProcessSpec, runningPid, startProcess } from "../process/supervise.ts";
@@ -32,6 +31,7 @@ export interface BringUp {
 }
 
 const NODE_READY_TIMEOUT_MS = 30_000;
+const INTERRUPT_TIMEOUT_MS = 10_000;
 
 /**
  * Brings a cluster up, step by step, until the demo answers. When a step fails or `signal` aborts,
@@ -70,7 +70,7 @@ async function steps(what: BringUp): Promise<void> {
   const { config, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     const result = await progress.step(title, () => untilAborted(signal, work()));
-    await interruptForTest(title, signal);
+    await interruptForTest(title, what);
     if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
     return result;
   };
@@ -154,9 +154,8 @@ function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 /** A test names a step after which this process interrupts itself, as Ctrl-C would. */
-async function interruptForTest(title: string, signal: AbortSignal): Promise<void> {
+async function interruptForTest(title: string, what: BringUp): Promise<void> {
   if (process.env["R2K_INTERRUPT_AFTER"] !== title) return;
-  const aborted = once(signal, "abort");
   process.kill(process.pid, "SIGINT");
-  await aborted;
+  await delay(what.clock, INTERRUPT_TIMEOUT_MS, what.signal);
 }

@@ -5,6 +5,7 @@ import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
+const R2K = join(import.meta.dirname, "../../r2k");
 
 describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () => {
   let host: OwnHost;
@@ -36,7 +37,7 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
   });
 
   it("when it may not make namespaces", async () => {
-    const doctor = await host.run("setpriv", ["--bounding-set=-all", "--", "./r2k", "doctor"]);
+    const doctor = await host.run("setpriv", ["--bounding-set=-all", "--", R2K, "doctor"]);
     expect(doctor.code).toBe(2);
     expect(doctor.stdout).toMatch(/✗ privileges: not root\n\s+remedy: run as root/);
     expect(doctor.stdout).toMatch(/✗ network namespaces: .*\n\s+remedy:/);

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readManifests } from "./addons.ts";
+import {
+  CLUSTERS_MAX,
+  type ClusterRoots,
+  checkClusterName,
+  listClusters,
+  planCluster,
+  readCluster,
+  writeCluster,
+} from "./config.ts";
+import { mergeConfigs } from "./merge-kubeconfig.ts";
+import { ensurePki } from "./pki.ts";
+import { relocate } from "./plugins.ts";
+
+let dir: string;
+let roots: ClusterRoots;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-cli-"));
+  roots = { data: join(dir, "data"), run: join(dir, "run") };
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+describe("a cluster's configuration", () => {
+  it("gives clusters side by side different addresses, and reuses those of one that is gone", async () => {
+    const first = await planCluster("one", roots);
+    await writeCluster(first);
+    const second = await planCluster("two", roots);
+    await writeCluster(second);
+    for (const key of ["podCidr", "serviceCidr", "hostAddress", "apiPort"] as const) {
+      expect(second[key], key).not.toBe(first[key]);
+    }
+    rmSync(first.dataDir, { recursive: true });
+    expect((await planCluster("three", roots)).slot).toBe(first.slot);
+    expect((await listClusters(roots)).map((config) => config.name)).toEqual(["two"]);
+  });
+
+  it("refuses one more than fits, a newer format, and a bad name, saying what to do", async () => {
+    for (let i = 0; i < CLUSTERS_MAX; i++) await writeCluster(await planCluster(`c${i}`, roots));
+    await expect(planCluster("more", roots)).rejects.toMatchObject({ code: "NO_SLOT" });
+    const newer = join(roots.data, "newer");
+    mkdirSync(newer);
+    writeFileSync(join(newer, "cluster.json"), JSON.stringify({ formatVersion: 9 }));
+    await expect(readCluster("newer", roots)).rejects.toThrow(/format 9, this r2k reads 1/);
+    for (const name of ["", "Upper", "-x", "waytoolongname", "a/b"]) {
+      expect(() => checkClusterName(name), name).toThrow(/not usable/);
+    }
+  });
+
+  it("keeps certificates that are there, and gives only the admin a master's rights", async () => {
+    const config = await planCluster("pki", roots);
+    const first = await ensurePki(config, Date.now());
+    const { readFileSync, statSync } = await import("node:fs");
+    const { X509Certificate } = await import("node:crypto");
+    const { readKubeconfig } = await import("@raft2kube/pki/kubeconfig.ts");
+    const ca = readFileSync(first.pair("ca").cert, "utf8");
+    await ensurePki(config, Date.now());
+    expect(readFileSync(first.pair("ca").cert, "utf8")).toBe(ca);
+    const subject = async (user: Parameters<typeof first.kubeconfig>[0]) => {
+      const { cert = "" } = await readKubeconfig(first.kubeconfig(user));
+      return new X509Certificate(cert).subject;
+    };
+    expect(await subject("admin")).toContain("O=system:masters");
+    expect(await subject("kubelet")).toBe(`O=system:nodes\nCN=system:node:${config.nodeName}`);
+    for (const user of ["controller-manager", "scheduler", "proxy", "dns"] as const) {
+      expect(await subject(user), user).not.toContain("masters");
+      expect(statSync(first.kubeconfig(user)).mode & 0o777, user).toBe(0o600);
+    }
+  });
+});
+
+describe("manifests", () => {
+  it("are filled with the cluster's values, and refused by name when they are broken", async () => {
+    const config = await planCluster("m", roots);
+    const text = "apiVersion: v1\nkind: Service\nmetadata: { name: x, at: '${dnsAddress}' }\n";
+    expect(readManifests(text, "x.yaml", config)[0]?.metadata).toEqual({
+      name: "x",
+      at: config.dnsAddress,
+    });
+    expect(() => readManifests("a: [", "broken.yaml", config)).toThrow(/broken\.yaml/);
+    expect(() => readManifests("kind: Pod\n", "empty.yaml", config)).toThrow(/no apiVersion/);
+  });
+});
+
+describe("a kubeconfig that is merged", () => {
+  it("keeps others' entries and replaces its own", () => {
+    const entry = (name: string, mark: string) => ({ name, mark });
+    const lists = (items: { name: string }[]) => ({
+      clusters: items,
+      users: items,
+      contexts: items,
+    });
+    const base = lists([entry("work", "theirs"), entry("default", "old")]);
+    const added = { ...lists([entry("default", "new")]), "current-context": "default" };
+    const merged = mergeConfigs(base, added as never) as unknown as typeof added;
+    expect(merged.clusters).toEqual([entry("work", "theirs"), entry("default", "new")]);
+    expect(merged["current-context"]).toBe("default");
+  });
+});
+
+describe("a plugin that is installed", () => {
+  it("gets the paths of this installation", () => {
+    const built = '#!/old/node\n// mark\nvar k = require("/old/node_modules/koffi/index.cjs");\n';
+    const moved = relocate(built, "/new/node", "/new/koffi/index.cjs");
+    expect(moved).toBe('#!/new/node\n// mark\nvar k = require("/new/koffi/index.cjs");\n');
+    expect(() => relocate("no interpreter", "/n", "/k")).toThrow(/no interpreter line/);
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { cutSkeleton, regionsOf, withoutTags } from "./cut.ts";
+import { resolveOverlaid } from "./own-tree.ts";
+
+const SOURCE = `/** Adds. */
+export function add(a: number, b: number): number {
+  // lab:04 begin add
+  return a + b;
+  // lab:04 end
+}
+// lab:05 begin rest
+export const rest = 1;
+// lab:05 end
+`;
+
+describe("a lab's skeleton", () => {
+  it("keeps signature and doc, throws in place of the region, and shows no other lab's tags", () => {
+    expect(cutSkeleton(SOURCE, "04", "add.ts")).toBe(`/** Adds. */
+export function add(a: number, b: number): number {
+  throw new Error("lab 04: add is not written yet");
+}
+export const rest = 1;
+`);
+    expect(withoutTags(SOURCE)).not.toMatch(/lab:/);
+  });
+
+  it("names the place of a tag that is wrong", () => {
+    const open = "// lab:04 begin one\nx\n";
+    expect(() => regionsOf(open, "a.ts")).toThrow("a.ts:1: one is not closed");
+    expect(() => regionsOf("// lab:04 end\n", "a.ts")).toThrow(/nothing of this lab is open/);
+    const twice = "// lab:04 begin one\n// lab:04 begin two\n// lab:04 end\n";
+    expect(() => regionsOf(twice, "a.ts")).toThrow("a.ts:2: one is still open");
+  });
+});
+
+describe("a reader's tree over the product", () => {
+  it("resolves a relative import to the reference beside which the file stands", () => {
+    const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+    const tree = `${root}/my/02`;
+    const resolved = resolveOverlaid("./record.ts", `${tree}/store/wal/wal.ts`, [tree]);
+    expect(resolved).toBe(`${root}/store/wal/record.ts`);
+    const named = resolveOverlaid("@raft2kube/client-kube/rest.ts", undefined, [tree]);
+    expect(named).toBe(`${root}/client/kube/rest.ts`);
+    expect(resolveOverlaid("vitest", `${tree}/x.ts`, [tree])).toBeUndefined();
+  });
+});
