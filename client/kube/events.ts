@@ -81,28 +81,35 @@ export class EventRecorder {
 
   async #drain(): Promise<void> {
     for (let next = this.#pending.shift(); next; next = this.#pending.shift()) {
-      await this.#write(next);
+      const written = await this.#write(next);
+      // At the end a server that does not answer is not asked again for each event.
+      if (!written && this.#end.signal.aborted) this.#pending = [];
     }
     this.#writing = undefined;
   }
 
-  async #write(recorded: Recorded): Promise<void> {
+  /** False when the server could not be reached in time; a refusal is an answer. */
+  async #write(recorded: Recorded): Promise<boolean> {
     const { clock } = this.#options;
     for (let attempt = 1; attempt <= EVENT_ATTEMPTS_MAX; attempt++) {
       try {
-        return await this.#writeOnce(recorded);
+        await this.#writeOnce(recorded);
+        return true;
       } catch (thrown) {
         const { reason } = recorded.occurrence;
         const refused = thrown instanceof KubeError && thrown.http < 500 && thrown.http !== 429;
         if (refused || !(thrown instanceof KubeError || thrown instanceof TransportError)) {
-          return log.debug("event refused", { reason, error: messageOf(thrown) });
+          log.debug("event refused", { reason, error: messageOf(thrown) });
+          return true;
         }
         if (attempt === EVENT_ATTEMPTS_MAX || this.#end.signal.aborted) {
-          return log.warn("event not written", { reason, error: messageOf(thrown) });
+          log.warn("event not written", { reason, error: messageOf(thrown) });
+          return false;
         }
         await delay(clock, RETRY_MS, this.#end.signal);
       }
     }
+    return false;
   }
 
   async #writeOnce(recorded: Recorded): Promise<void> {
