@@ -37,13 +37,14 @@ export async function levelBackend(folder: string): Promise<Backend> {
   return {
     getSync: (key) => db.getSync(key),
     scan: (range) => scan(range),
-    writeBatch: (writes, { sync }) =>
-      db.batch(
-        writes.map(({ key, value }) =>
-          value === undefined ? { type: "del", key } : { type: "put", key, value },
-        ),
-        { sync },
-      ),
+    async writeBatch(writes, { sync }) {
+      const operations = writes.map(({ key, value }) =>
+        value === undefined
+          ? { type: "del" as const, key }
+          : { type: "put" as const, key, value },
+      );
+      await db.batch(operations, { sync }).catch((thrown: unknown) => failedWrite(thrown));
+    },
     snapshot() {
       const snapshot = db.snapshot();
       return {
@@ -70,6 +71,14 @@ function refuse(folder: string, thrown: unknown): never {
     remedy: locked
       ? "stop the store that runs on this data directory, or use another --data-dir"
       : "if its files are damaged, add this member anew with an empty data directory",
+  });
+}
+
+/** The message names the file; what was acknowledged is in the log. */
+function failedWrite(thrown: unknown): never {
+  throw new CodedError("BACKEND_WRITE", messageOf(thrown), {
+    cause: thrown,
+    remedy: "free or replace the disk, then start the member again: what it acknowledged is safe",
   });
 }
 
