@@ -203,16 +203,27 @@ function implementation(
   return methods;
 }
 
+/** What is asked for is made then: a signal for each call would cost more than most calls. */
 function contextOf(call: AnyCall): Call {
-  const abort = new AbortController();
-  (call as EventEmitter).on("cancelled", () => abort.abort());
-  const deadline = call.getDeadline();
-  const { metadata } = call;
+  let abort: AbortController | undefined;
   return {
-    signal: abort.signal,
-    metadata,
-    deadline: deadline instanceof Date ? deadline : undefined,
-    peer: call.getPeer(),
+    get signal() {
+      if (!abort) {
+        const controller = new AbortController();
+        abort = controller;
+        if (call.cancelled) controller.abort();
+        else (call as EventEmitter).on("cancelled", () => controller.abort());
+      }
+      return abort.signal;
+    },
+    metadata: call.metadata,
+    get deadline() {
+      const deadline = call.getDeadline();
+      return deadline instanceof Date ? deadline : undefined;
+    },
+    get peer() {
+      return call.getPeer();
+    },
   };
 }
 
