@@ -38,6 +38,8 @@ export const LAYERS_AT_ONCE = 3;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;
 
+/** How long a command on a terminal waits for the client's size before it starts without. */
+export const FIRST_SIZE_TIMEOUT_MS = 100;
 /** How often an exec's terminal is asked for until the OCI runtime has handed it over. */
 export const CONSOLE_INTERVAL_MS = 2;
 /** conmon reads input from the attach socket in pieces of at most this. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { listenForTerminal } from "@raft2kube/linux/console-socket.ts";
 import { openTerminal, type Terminal } from "@raft2kube/linux/terminal.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import type { TerminalSize } from "@raft2kube/streaming/remote-command.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
@@ -13,7 +14,7 @@ import { startExec, type Exec } from "./exec.ts";
 export interface TerminalExec {
   exec: Exec;
   terminal: Terminal;
-  resize(size: { width: number; height: number }): void;
+  resize(size: TerminalSize): void;
 }
 
 /** Waits for the OCI runtime to hand the terminal over, or to fail. */
@@ -41,6 +42,7 @@ async function startWithConsoleSocket(
   runtime: Runtime,
   id: string,
   cmd: string[],
+  size?: TerminalSize,
 ): Promise<TerminalExec> {
   const name = `tty-${randomBytes(4).toString("hex")}`;
   const consoleSocket = listenForTerminal(path.join(runtime.paths.state, name));
@@ -48,11 +50,12 @@ async function startWithConsoleSocket(
     const exec = await startExec(runtime, id, {
       cmd,
       tty: true,
+      size,
       consoleSocket: consoleSocket.path,
       stdio: ["ignore", "ignore", "ignore"],
     });
     const terminal = await awaitTerminal(runtime, exec, () => consoleSocket.poll());
-    return { exec, terminal, resize: (size) => terminal.resize(size) };
+    return { exec, terminal, resize: (to) => terminal.resize(to) };
   } finally {
     consoleSocket.close();
   }
@@ -66,12 +69,15 @@ async function startOnOwnTerminal(
   runtime: Runtime,
   id: string,
   cmd: string[],
+  size?: TerminalSize,
 ): Promise<TerminalExec> {
   const { terminal, slave } = openTerminal();
   try {
-    const exec = await startExec(runtime, id, { cmd, tty: true, stdio: [slave, slave, slave] });
-    const resize = (size: { width: number; height: number }) => {
-      terminal.resize(size);
+    if (size) terminal.resize(size);
+    const stdio = [slave, slave, slave];
+    const exec = await startExec(runtime, id, { cmd, tty: true, size, stdio });
+    const resize = (to: TerminalSize) => {
+      terminal.resize(to);
       exec.child.kill("SIGWINCH");
     };
     return { exec, terminal, resize };
@@ -83,12 +89,13 @@ async function startOnOwnTerminal(
   }
 }
 
-/** Starts a command on a terminal in a running container. */
+/** Starts a command on a terminal, of this size if it is known, in a running container. */
 export function startTerminalExec(
   runtime: Runtime,
   id: string,
   cmd: string[],
+  size?: TerminalSize,
 ): Promise<TerminalExec> {
   const start = runtime.oci.program.kind === "crun" ? startWithConsoleSocket : startOnOwnTerminal;
-  return start(runtime, id, cmd);
+  return start(runtime, id, cmd, size);
 }

@@ -5,6 +5,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
 import { identify, signal } from "../process-identity.ts";
+import type { OciProcess } from "../oci/spec.ts";
 import { readLog } from "../oci/runtime.ts";
 import type { Runtime } from "../runtime.ts";
 import { readSpec } from "./bundle.ts";
@@ -13,6 +14,8 @@ import { readSpec } from "./bundle.ts";
 export interface ExecRequest {
   cmd: string[];
   tty: boolean;
+  /** The terminal's size at the start, in characters. */
+  size?: { width: number; height: number } | undefined;
   /** Where the OCI runtime sends the terminal's descriptor. Needed with `tty`. */
   consoleSocket?: string;
   stdio: StdioOptions;
@@ -64,7 +67,8 @@ export async function startExec(runtime: Runtime, id: string, request: ExecReque
   }
   if (request.cmd.length === 0) throw new RuntimeError("invalid-argument", "exec has no command");
   const { process } = await readSpec(runtime, id);
-  const terminal = { ...process, args: request.cmd, terminal: request.tty };
+  const terminal: OciProcess = { ...process, args: request.cmd, terminal: request.tty };
+  if (request.size) terminal.consoleSize = request.size;
   if (request.tty && !process.env.some((pair) => pair.startsWith("TERM="))) {
     terminal.env = [...process.env, "TERM=xterm"];
   }

@@ -10,6 +10,7 @@ export interface OciSpec {
 
 export interface OciProcess {
   terminal: boolean;
+  consoleSize?: { height: number; width: number };
   user: OciUser;
   args: string[];
   env: string[];

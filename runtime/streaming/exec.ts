@@ -2,11 +2,15 @@ import type { Readable, Writable } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Outcome } from "@raft2kube/streaming/status.ts";
-import { acceptRemoteCommand, type CommandStreams, type RemoteCommand } from
-  "@raft2kube/streaming/remote-command.ts";
+import {
+  acceptRemoteCommand,
+  type CommandStreams,
+  type RemoteCommand,
+  type TerminalSize,
+} from "@raft2kube/streaming/remote-command.ts";
 import { startExec, type Exec } from "../container/exec.ts";
 import { startTerminalExec } from "../container/exec-terminal.ts";
-import { EXEC_DRAIN_MS } from "../limits.ts";
+import { EXEC_DRAIN_MS, FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamHandler } from "./server.ts";
 
@@ -38,8 +42,20 @@ async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: Rem
   return outcomeOf(runtime, exec, remote, copied);
 }
 
+/** The size that clients send right away: the command should find its terminal so from the start. */
+function firstSize(runtime: Runtime, remote: RemoteCommand): Promise<TerminalSize | undefined> {
+  return new Promise((resolve) => {
+    const timeout = runtime.clock.after(FIRST_SIZE_TIMEOUT_MS, () => resolve(undefined));
+    remote.onResize((size) => {
+      timeout.cancel();
+      resolve(size);
+    });
+  });
+}
+
 async function runTerminal(runtime: Runtime, id: string, cmd: string[], remote: RemoteCommand) {
-  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd);
+  const size = await firstSize(runtime, remote);
+  const { exec, terminal, resize } = await startTerminalExec(runtime, id, cmd, size);
   const { socket } = terminal;
   // The kernel says EIO when the last process has left the terminal: that is its end.
   socket.on("error", () => socket.destroy());

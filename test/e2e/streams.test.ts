@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+
+const START_TIMEOUT_MS = 180_000;
+const STEP_TIMEOUT_MS = 60_000;
+const POD = `
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: r2k.local/web:1
+  - name: echo
+    image: r2k.local/busybox:1
+    stdin: true
+    command: [sh, -c, "while read line; do echo got $line; done; sleep 1000"]
+`;
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("streams", ["--no-demo"]);
+  await cluster.apply(POD);
+  const ready = ["get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[*].ready}"];
+  await cluster.until("a ready pod", ready, (answer) => answer === "true true");
+}, START_TIMEOUT_MS);
+afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+
+const off = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false", KUBECTL_PORT_FORWARD_WEBSOCKETS: "false" };
+const transports: [string, Record<string, string>][] = [["WebSocket", {}], ["SPDY", off]];
+
+describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, env) => {
+  const exec = (args: string[], input = "") =>
+    cluster.kubectl(["exec", "-i", "web", "-c", "web", "--", ...args], { env, input });
+
+  it("exec keeps outputs apart and brings the exit code", async () => {
+    const outcome = await exec(["sh", "-c", "echo out; echo err >&2; exit 7"]);
+    expect(outcome.stdout).toBe("out\n");
+    expect(outcome.stderr).toMatch(/^err\n/);
+    expect(outcome.code).toBe(7);
+  });
+
+  it("exec takes a megabyte and gives it back", async () => {
+    const input = "0123456789abcdef".repeat(65_536);
+    const { stdout } = await exec(["cat"], input);
+    expect(stdout.length).toBe(input.length);
+    expect(stdout === input).toBe(true);
+  });
+
+  it("exec -it has the terminal's size", async () => {
+    const command = "stty cols 101 rows 41; kubectl exec -it web -c web -- stty size";
+    const options = { env: { ...cluster.env, ...env }, input: "" };
+    const { stdout } = await cluster.host.run("script", ["-qec", command, "/dev/null"], options);
+    expect(stdout).toContain("41 101");
+  });
+
+  it("attach reaches the first process", async () => {
+    const args = ["attach", "-i", "web", "-c", "echo"];
+    const options = { env: { ...cluster.env, ...env } };
+    const attached = cluster.host.start("kubectl", args, options);
+    let seen = "";
+    attached.stdout!.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+    attached.stdin!.write("hello\n");
+    await expect.poll(() => seen, { timeout: 20_000 }).toContain("got hello");
+    const exited = once(attached, "exit");
+    attached.kill();
+    await exited;
+  });
+
+  it("port-forward carries requests, one after the other and together", async () => {
+    const options = { env: { ...cluster.env, ...env } };
+    const args = ["port-forward", "pod/web", ":8080"];
+    const forwarding = cluster.host.start("kubectl", args, options);
+    const [line] = (await once(forwarding.stdout!, "data")) as [Buffer];
+    const port = /127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1];
+    const url = `http://127.0.0.1:${port}/healthz`;
+    for (let i = 0; i < 5; i++) expect(await cluster.curl(url)).toBe("ok\n");
+    const together = await Promise.all(Array.from({ length: 8 }, () => cluster.curl(url)));
+    expect(new Set(together)).toEqual(new Set(["ok\n"]));
+    const exited = once(forwarding, "exit");
+    forwarding.kill();
+    await exited;
+  });
+
+  it("cp brings a file there and back", async () => {
+    const [there, back] = [join(cluster.host.dir, "there"), join(cluster.host.dir, "back")];
+    writeFileSync(there, "x".repeat(3_000_000));
+    const copy = (from: string, to: string) =>
+      cluster.kubectl(["cp", "-c", "web", from, to], { env });
+    expect(await copy(there, "web:/tmp/copied")).toMatchObject({ code: 0 });
+    expect(await copy("web:/tmp/copied", back)).toMatchObject({ code: 0 });
+    expect(readFileSync(back).length).toBe(3_000_000);
+  });
+});
