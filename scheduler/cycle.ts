@@ -3,6 +3,7 @@ import type { Opinion, Plugin, Rejection, Reservation, Snapshot } from "./framew
 import { NODES_ALL_BELOW, NODES_SHARE_MIN_PERCENT } from "./limits.ts";
 import { unfitMessage } from "./message.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
+import type { Nominations } from "./nominations.ts";
 
 /** A pod's node, and what its plugins hold for it there. */
 export interface Placement {
@@ -27,6 +28,8 @@ export interface CycleInput {
   snapshot: Snapshot;
   plugins: readonly Plugin[];
   random: Random;
+  /** Room that is promised to other pods. */
+  nominations?: Nominations;
   /** Where to begin among the nodes, so that large clusters are walked round. */
   start?: number;
 }
@@ -77,7 +80,10 @@ function filterNodes(input: CycleInput, considered: readonly Considered[]) {
   for (; looked < nodes.length && feasible.length < enough; looked++) {
     const node = nodes[((input.start ?? 0) + looked) % nodes.length];
     if (!node) continue;
-    const rejected = firstRejection(filters, node);
+    const seen = input.nominations?.seenBy(input.info, node) ?? node;
+    // With the promised pods and without: their coming may also be what an affinity waits for.
+    const rejected = firstRejection(filters, node) ??
+      (seen === node ? undefined : firstRejection(filters, seen));
     if (!rejected) feasible.push(node);
     else {
       rejections.set(node.name, rejected.rejection);

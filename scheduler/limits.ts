@@ -31,3 +31,6 @@ export const IMAGE_BYTES_MAX = 1000 * 1024 * 1024;
 /** Requests per second of the scheduler's client: each pod takes a binding and an event. */
 export const SCHEDULER_QPS = 500;
 export const SCHEDULER_BURST = 1_000;
+
+/** Nodes on which a pod that fits nowhere is tried without the pods less important than it. */
+export const PREEMPTION_NODES_MAX = 100;

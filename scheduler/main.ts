@@ -119,6 +119,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   });
   const isOurs = (pod: Pod) => profiles.has(pod.spec.schedulerName ?? "");
   watchCluster({ pods, nodes, namespaces, cache, queue, isOurs });
+  pods.handle({ deleted: (pod) => scheduler.forget(pod) });
   watchStorage([claims, volumes, classes], queue);
   informers.start();
   let closed = false;

@@ -12,6 +12,9 @@ import type { SchedulerCache } from "./cache.ts";
 import { type Placement, schedule, type Unfit } from "./cycle.ts";
 import type { Plugin, Reservation } from "./framework.ts";
 import { podInfo, type PodInfo } from "./node-info.ts";
+import { Nominations } from "./nominations.ts";
+import { preempt } from "./preempt.ts";
+import { findCandidate } from "./preemption.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
 
 export interface SchedulerParts {
@@ -35,8 +38,9 @@ const log = logger("scheduler");
  */
 export class Scheduler {
   readonly #parts: SchedulerParts;
+  readonly #nominations = new Nominations();
   readonly #end = new AbortController();
-  readonly #binding = new Set<Promise<void>>();
+  readonly #background = new Set<Promise<void>>();
   #start = 0;
   #running: Promise<void> | undefined;
 
@@ -45,7 +49,7 @@ export class Scheduler {
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#running ??= this.#loop();
   }
 
   /** Stops after the decision under way; bindings that wait for volumes are given up. */
@@ -53,10 +57,10 @@ export class Scheduler {
     this.#end.abort();
     this.#parts.queue.close();
     await this.#running;
-    await Promise.all(this.#binding);
+    await Promise.all(this.#background);
   }
 
-  async #run(): Promise<void> {
+  async #loop(): Promise<void> {
     for (;;) {
       const queued = await this.#parts.queue.pop();
       if (!queued || this.#end.signal.aborted) return;
@@ -71,19 +75,50 @@ export class Scheduler {
     const { cache, random, profiles } = this.#parts;
     const plugins = profiles.get(queued.pod.spec.schedulerName ?? "") ?? [];
     const info = podInfo(queued.pod);
-    const decision = schedule({ info, snapshot: cache, plugins, random, start: this.#start });
+    const decision = schedule({
+      info,
+      snapshot: cache,
+      plugins,
+      random,
+      nominations: this.#nominations,
+      start: this.#start,
+    });
     const total = Math.max(1, cache.nodes.length);
     this.#start = (this.#start + decision.looked) % total;
-    if (decision.kind === "unfit") return this.#unfit(queued, decision);
-    const binding = this.#place(queued, info, decision).finally(() => {
-      this.#binding.delete(binding);
-    });
-    this.#binding.add(binding);
+    if (decision.kind === "unfit") return this.#unfit(queued, info, plugins, decision);
+    this.#nominations.remove(queued.pod);
+    this.#run(this.#place(queued, info, decision));
   }
 
-  #unfit(queued: QueuedPod, { message, plugins }: Unfit): void {
-    this.#parts.queue.addUnschedulable(queued, plugins);
+  /** The pod waits for an event, or for the pods that it drives away. */
+  #unfit(
+    queued: QueuedPod,
+    info: PodInfo,
+    plugins: readonly Plugin[],
+    { message, plugins: refusing, rejections }: Unfit,
+  ): void {
+    const { cache, queue } = this.#parts;
+    queue.addUnschedulable(queued, refusing);
     this.#tell(queued.pod, "Unschedulable", message);
+    const candidate = findCandidate({ info, snapshot: cache, plugins, rejections });
+    if (!candidate) return;
+    this.#nominations.add(info, candidate.node);
+    const preempting = preempt(this.#parts, queued.pod, candidate).catch((thrown: unknown) => {
+      this.#nominations.remove(queued.pod);
+      log.warn("preemption failed", { pod: keyOf(queued.pod), error: messageOf(thrown) });
+    });
+    this.#run(preempting);
+  }
+
+  /** The pod is gone: nothing is promised to it any more. */
+  forget(pod: Pod): void {
+    this.#nominations.remove(pod);
+  }
+
+  /** Work in the background, awaited at the end. */
+  #run(work: Promise<void>): void {
+    const running = work.finally(() => this.#background.delete(running));
+    this.#background.add(running);
   }
 
   async #place(queued: QueuedPod, info: PodInfo, placement: Placement): Promise<void> {
@@ -111,12 +146,10 @@ export class Scheduler {
   #tell(pod: Pod, reason: "Unschedulable" | "SchedulerError", message: string): void {
     const { pods, recorder, clock } = this.#parts;
     recorder.record(pod, "Warning", "FailedScheduling", message);
-    const telling = tellUnschedulable(pods, pod, reason, message, clock.now())
-      .catch((thrown: unknown) => {
-        // The event says the same; the next attempt writes the condition again.
-        log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
-      })
-      .finally(() => this.#binding.delete(telling));
-    this.#binding.add(telling);
+    const telling = tellUnschedulable(pods, pod, reason, message, clock.now());
+    this.#run(telling.catch((thrown: unknown) => {
+      // The event says the same; the next attempt writes the condition again.
+      log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
+    }));
   }
 }

@@ -17,6 +17,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object.ts";
 import {
@@ -376,6 +377,39 @@ describe("the scheduler", () => {
       );
       return new Set(nodes).size === 2 && nodes.length === 2 && refused;
     });
+  });
+
+  test("drives away a less important pod for a more important one", async () => {
+    const pods = world.admin.resource<Pod>(PODS);
+    const labels = { "kubernetes.io/hostname": "small" };
+    const allocatable = { cpu: "1", memory: "1Gi", pods: "10" };
+    const small = await startHollowKubelet(world, "small", { allocatable, labels });
+    const create = (name: string, priorityClassName: string) =>
+      pods.create({
+        metadata: { namespace, name, labels: { app: "rank" } },
+        spec: {
+          priorityClassName,
+          nodeSelector: labels,
+          containers: [{ name: "c", image: "web:1", resources: { requests: { cpu: "600m" } } }],
+        },
+      });
+    const type = { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
+    const classes = world.admin.resource<PriorityClass>({ ...type, namespaced: false });
+    const kind = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass" };
+    for (const [name, value] of [["low", 1], ["high", 1_000]] as const) {
+      await classes.create({ ...kind, metadata: { name }, value });
+    }
+    await create("lowly", "low");
+    await eventually("the lowly pod to run", async () => {
+      return (await pods.get({ namespace, name: "lowly" })).status?.phase === "Running";
+    });
+    await create("noble", "high");
+    await eventually("the noble pod in its place", async () => {
+      const all = await podsOf("rank");
+      return all.length === 1 && all[0]?.metadata.name === "noble" && all[0].spec.nodeName;
+    });
+    await small.close();
+    await world.admin.resource<Node>(NODES).delete({ name: "small" });
   });
 
   test("leaves gated pods alone until their gates are gone", async () => {

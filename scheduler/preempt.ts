@@ -1,0 +1,45 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { Candidate } from "./preemption.ts";
+
+export interface PreemptionActs {
+  pods: ResourceClient<Pod>;
+  recorder: EventRecorder;
+  clock: Clock;
+}
+
+/** Writes the promise of a node into a pod's status, then drives the victims away. */
+export async function preempt(
+  { pods, recorder, clock }: PreemptionActs,
+  pod: Pod,
+  { node, victims }: Candidate,
+): Promise<void> {
+  const promise = { status: { nominatedNodeName: node }, metadata: { uid: pod.metadata.uid } };
+  await pods.patch({ ...nameOf(pod), subresource: "status" }, "strategic", promise);
+  for (const { pod: victim } of victims) {
+    if (victim.metadata.deletionTimestamp) continue;
+    const { uid } = victim.metadata;
+    const condition = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "PreemptionByScheduler",
+      message: `${pod.spec.schedulerName ?? ""}: preempting to accommodate a higher priority pod`,
+      lastTransitionTime: timeText(clock.now()),
+    };
+    const patch = { metadata: { uid }, status: { conditions: [condition] } };
+    try {
+      await pods.patch({ ...nameOf(victim), subresource: "status" }, "strategic", patch);
+      await pods.delete(nameOf(victim), { preconditions: { uid } });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+      continue;
+    }
+    const message = `Preempted by pod ${pod.metadata.uid ?? ""} on node ${node}`;
+    recorder.record(victim, "Normal", "Preempted", message);
+  }
+}
