@@ -6,6 +6,8 @@ export const HEADER_BYTES_MAX = 64 * 1024;
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 /** From connecting to the last byte of the headers. */
 export const HEADERS_TIMEOUT_MS = 20_000;
+/** How often connections are looked at for these limits. */
+export const CONNECTION_CHECK_MS = 5_000;
 /** A connection without requests is closed after this. */
 export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
 /** Streams that one HTTP/2 connection may hold open at a time. */

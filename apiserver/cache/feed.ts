@@ -66,12 +66,13 @@ export class Feed {
         this.#ready();
         await this.#follow(from + 1);
         from = this.#cache.revision;
+        log.info("the store ended a watch", { kind: this.#kind.kind });
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
         from = thrown instanceof CompactedError ? undefined : from && this.#cache.revision;
         log.warn("the store's watch broke", { kind: this.#kind.kind, reason: messageOf(thrown) });
-        await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
       }
+      await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
     }
   }
 

@@ -3,7 +3,8 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
-  DRAIN_TIMEOUT_MS, HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, HTTP2_STREAMS_MAX, KEEP_ALIVE_TIMEOUT_MS,
+  CONNECTION_CHECK_MS, DRAIN_TIMEOUT_MS, HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, HTTP2_STREAMS_MAX,
+  KEEP_ALIVE_TIMEOUT_MS, REQUEST_BODY_TIMEOUT_MS,
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "./context.ts";
@@ -12,6 +13,13 @@ import type { Incoming, Outgoing } from "./context.ts";
 export interface RequestListener {
   handle(request: Incoming, response: Outgoing): void;
   upgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer): void;
+}
+
+/** Limits that HTTP/1.1 connections have; the type of Node's HTTP/2 server leaves them out. */
+interface HttpLimits {
+  headersTimeout: number;
+  requestTimeout: number;
+  keepAliveTimeout: number;
 }
 
 export interface ServerInit {
@@ -66,10 +74,7 @@ export class ApiHttpServer {
       minVersion: "TLSv1.2",
       allowHTTP1: true,
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      // Watches last long: a request as a whole has no limit, its headers and body have.
-      requestTimeout: 0,
+      connectionsCheckingInterval: CONNECTION_CHECK_MS,
       settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
     } as Parameters<typeof createSecureServer>[0]);
     server.on("secureConnection", (socket: Socket) => {
@@ -77,10 +82,13 @@ export class ApiHttpServer {
       socket.setNoDelay(true);
       socket.on("close", () => this.#sockets.delete(socket));
     });
-    server.on("session", (session) => {
-      this.#sessions.add(session);
-      session.on("close", () => this.#sessions.delete(session));
-    });
+    // Node sets its own values over those given to the constructor. They bound the reading of a
+    // request, not its answer: watches last long.
+    const limits = server as Http2SecureServer & HttpLimits;
+    limits.headersTimeout = HEADERS_TIMEOUT_MS;
+    limits.requestTimeout = REQUEST_BODY_TIMEOUT_MS;
+    limits.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+    server.on("session", (session) => this.#admit(session));
     server.on("request", (request, response) => {
       listener.handle(request, response as unknown as Outgoing);
     });
@@ -101,6 +109,20 @@ export class ApiHttpServer {
       });
     });
     this.#servers.push(server);
+  }
+
+  /** Keeps an HTTP/2 connection until it has had no stream for KEEP_ALIVE_TIMEOUT_MS. */
+  #admit(session: ServerHttp2Session): void {
+    let streams = 0;
+    this.#sessions.add(session);
+    session.on("close", () => this.#sessions.delete(session));
+    session.on("stream", (stream) => {
+      streams++;
+      stream.on("close", () => streams--);
+    });
+    session.setTimeout(KEEP_ALIVE_TIMEOUT_MS, () => {
+      if (streams === 0) session.close();
+    });
   }
 
   /**

@@ -54,7 +54,9 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
   });
 }
 
-function itemsOf(shape: Shape, field: Field | undefined, items: readonly Json[]): Part[] | undefined {
+function itemsOf(
+  shape: Shape, field: Field | undefined, items: readonly Json[],
+): Part[] | undefined {
   if (field === undefined) return undefined;
   const rule = listRuleOf(field);
   const place = { shape, field: undefined };

@@ -1,6 +1,8 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { FieldSet } from "./field-set.ts";
-import { areSound, isOf, ownable, readOwners, withFields, writeOwners, type Writer } from "./managed-fields.ts";
+import {
+  areSound, isOf, ownable, readOwners, withFields, writeOwners, type Writer,
+} from "./managed-fields.ts";
 import { compare } from "./ownership.ts";
 import { rootPlace } from "./place.ts";
 
