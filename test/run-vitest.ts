@@ -9,18 +9,20 @@ const ROOT = join(import.meta.dirname, "..");
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTotalTests: number;
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly unknown[];
+    readonly assertionResults: readonly {
+      readonly ancestorTitles: readonly string[];
+      readonly title: string;
+      readonly status: string;
+    }[];
   }[];
 }
 
 /**
- * Runs the test files below some folders. A file that cannot be loaded, a skipped test and an
- * unhandled error each count as a failure: nothing is hidden.
+ * Runs the test files below some folders. A file that cannot be loaded and an unhandled error count
+ * as failures; what tests skipped is returned by name, so that nothing is hidden.
  */
 export async function runVitest(
   folders: readonly string[],
@@ -63,6 +65,13 @@ function read(path: string): GroupResult {
   const unloadable = report.testResults.filter((file) => {
     return file.status === "failed" && file.assertionResults.length === 0;
   });
-  const failed = report.numFailedTests + report.numPendingTests + unloadable.length;
-  return { passed: report.numPassedTests, failed };
+  const skipped = report.testResults
+    .flatMap((file) => file.assertionResults)
+    .filter((test) => !["passed", "failed"].includes(test.status))
+    .map((test) => test.ancestorTitles.find((title) => title !== "") ?? test.title);
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + unloadable.length,
+    leftOut: [...new Set(skipped)],
+  };
 }

@@ -11,9 +11,10 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 
 /**
- * Reads the host's state. Counters, ages and other things that change by themselves are left out.
+ * Reads the host's state. Counters, ages and other things that change by themselves are left out, and
+ * the cgroups of other clusters: hierarchies are the machine's, and other tests may run.
  */
-export function snapshotHost(): HostSnapshot {
+export function snapshotHost(cluster: string): HostSnapshot {
   return {
     links: command("ip", "-o", "link").map((line) => withoutIndex(line)),
     addresses: command("ip", "-o", "addr").map((line) => line.replace(/valid_lft.*/, "")),
@@ -26,7 +27,7 @@ export function snapshotHost(): HostSnapshot {
       .map(withoutCounters),
     sysctls: sysctls(),
     mounts: mounts(),
-    cgroups: cgroups(),
+    cgroups: cgroups().filter((path) => !/\/r2k/.test(path) || path.includes(`/r2k/${cluster}`)),
     run: folder("/run"),
     varLib: folder("/var/lib"),
     etcCni: folder("/etc/cni"),

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
@@ -23,13 +23,19 @@ beforeAll(async () => {
   host = await OwnHost.create();
   // The first command bundles the sources; what it leaves is the product's cache, not the host's.
   await host.r2k(["version"]);
-  before = await host.snapshot();
+  before = await host.snapshot(NAME);
 }, TIMEOUT_MS);
 
 afterAll(async () => {
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
 }, TIMEOUT_MS);
+
+/** What is in one of the host's folders; the last cluster takes the folder with it. */
+function entries(folder: string): string[] {
+  const path = join(host.dir, folder);
+  return existsSync(path) ? readdirSync(path) : [];
+}
 
 const start = (env: Record<string, string> = {}) =>
   host.r2k(["start", "--name", NAME, "-o", "json"], { env });
@@ -39,12 +45,12 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     const started = await start();
     expect(started.code, started.stderr).toBe(0);
     expect((await host.r2k(["down", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot())).toEqual([]);
-    expect(readdirSync(join(host.dir, "data"))).toEqual([NAME]);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    expect(entries("data")).toEqual([NAME]);
     expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot())).toEqual([]);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
     for (const folder of ["data", "run"]) {
-      expect(readdirSync(join(host.dir, folder)), folder).toEqual([]);
+      expect(entries(folder), folder).toEqual([]);
     }
   });
 
@@ -53,9 +59,9 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
       const interrupted = await start({ R2K_INTERRUPT_AFTER: step });
       expect(interrupted.code, interrupted.stderr).toBe(130);
       expect(interrupted.stderr).toMatch(/interrupted/);
-      expect(differences(before, await host.snapshot())).toEqual([]);
+      expect(differences(before, await host.snapshot(NAME))).toEqual([]);
       for (const folder of ["data", "run"]) {
-        expect(readdirSync(join(host.dir, folder)), folder).toEqual([]);
+        expect(entries(folder), folder).toEqual([]);
       }
     });
   }
@@ -66,6 +72,6 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     const { processes } = JSON.parse(stdout) as { processes: { pid: number }[] };
     for (const { pid } of processes) process.kill(pid, "SIGKILL");
     expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
-    expect(differences(before, await host.snapshot())).toEqual([]);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
   });
 });

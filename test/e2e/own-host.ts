@@ -88,10 +88,10 @@ export class OwnHost {
     return this.run(join(ROOT, "r2k"), args, options);
   }
 
-  /** Everything of this host that a cluster could change. */
-  async snapshot(): Promise<HostSnapshot> {
+  /** Everything of this host that the cluster could change. */
+  async snapshot(cluster: string): Promise<HostSnapshot> {
     const program = join(import.meta.dirname, "print-snapshot.ts");
-    const { code, stdout, stderr } = await this.run(process.execPath, [program]);
+    const { code, stdout, stderr } = await this.run(process.execPath, [program, cluster]);
     if (code !== 0) throw new Error(`snapshot: ${stderr}`);
     return JSON.parse(stdout) as HostSnapshot;
   }
