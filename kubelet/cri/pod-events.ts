@@ -25,6 +25,8 @@ export class PodEvents {
   /** Of every container and sandbox, what the last list said. */
   #known = new Map<string, { uid: string; state: string }>();
   #streaming = false;
+  /** The stream was away: what happened meanwhile is in the next list only. */
+  #missed = true;
   #running: Promise<unknown> | undefined;
 
   constructor(options: PodEventsOptions) {
@@ -56,6 +58,7 @@ export class PodEvents {
         }
       } catch (thrown) {
         this.#streaming = false;
+        this.#missed = true;
         if (isUnimplemented(thrown)) return;
         if (!signal.aborted) log.info("the event stream broke off", { error: messageOf(thrown) });
       }
@@ -69,14 +72,15 @@ export class PodEvents {
     let listed_ms = -Infinity;
     while (!signal.aborted) {
       const period_ms = this.#streaming ? RELIST_EVENTED_MS : RELIST_GENERIC_MS;
-      if (clock.monotonic() - listed_ms >= period_ms) {
+      if (this.#missed || clock.monotonic() - listed_ms >= period_ms) {
         listed_ms = clock.monotonic();
         try {
           await this.#relist(signal);
+          this.#missed = false;
         } catch (thrown) {
           // The node's Ready condition tells of a runtime that does not answer.
           if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
-          listed_ms = -Infinity;
+          this.#missed = true;
         }
       }
       await delay(clock, RELIST_GENERIC_MS, signal);

@@ -102,9 +102,19 @@ describe("phase", () => {
     expect(statusOf(podOf(), killed, { ended: true }).phase).toBe("Failed");
   });
 
-  test("a verdict of the node is final", () => {
+  test("an end is for ever, even when nothing is left to show it", () => {
+    const previous: PodStatus = { phase: "Succeeded", startTime: "2001-09-09T01:46:40Z" };
+    expect(statusOf(podOf(), [], { previous, ended: true }).phase).toBe("Succeeded");
+    const evicted: PodStatus = { phase: "Failed", reason: "Evicted", message: "low" };
+    expect(statusOf(podOf(), [], { previous: evicted })).toMatchObject(evicted);
+  });
+
+  test("a verdict of the node is final, and shown when all is stopped", () => {
     const verdict = { reason: "Evicted", message: "The node was low on resource: memory." };
-    const status = statusOf(podOf(), [ran("a", "running")], { verdict });
+    const both = [ran("a", "running"), ran("b", "running")];
+    expect(statusOf(podOf(), both, { verdict }).phase).toBe("Running");
+    const ended = [ran("a", "exited"), ran("b", "exited")];
+    const status = statusOf(podOf(), ended, { verdict, ended: true });
     expect(status).toMatchObject({ phase: "Failed", reason: "Evicted" });
   });
 });

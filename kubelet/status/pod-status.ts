@@ -38,7 +38,7 @@ export interface StatusFacts {
 
 /** The whole status of a pod, from what the runtime and the probes say. */
 export function podStatus(facts: StatusFacts): PodStatus {
-  const { pod, observed, previous, verdict, hostIPs } = facts;
+  const { pod, observed, previous, hostIPs } = facts;
   const [sandbox] = observed.sandboxes;
   const begun = observed.containers.some((one) =>
     (pod.spec.containers ?? []).some((container) => container.name === one.name),
@@ -51,9 +51,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
     begun,
     "ephemeral",
   );
-  const { ended } = facts;
-  const derived = podPhase({ pod, initStatuses, statuses, ended });
-  const phase = verdict ? "Failed" : ended ? derived : openPhase(derived, previous);
+  const final = finalWord(facts);
+  const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
+  const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
   const conditions = podConditions({ pod, phase, initStatuses, statuses, sandboxReady });
   const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
@@ -61,7 +61,8 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const now = apiTime(facts.now_ms);
   return {
     phase,
-    ...(verdict ? { reason: verdict.reason, message: verdict.message } : {}),
+    ...(final?.reason ? { reason: final.reason } : {}),
+    ...(final?.message ? { message: final.message } : {}),
     conditions: allConditions(pod, conditions, previous, now),
     ...(hostIPs[0] ? { hostIP: hostIPs[0], hostIPs: hostIPs.map((ip) => ({ ip })) } : {}),
     ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
@@ -78,9 +79,22 @@ export function podStatus(facts: StatusFacts): PodStatus {
  * since the scheduler gives its place and its devices to another pod at once (upstream's rule).
  */
 function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase {
-  const isEnd = (phase: string | undefined) => phase === "Succeeded" || phase === "Failed";
-  if (!isEnd(derived) || isEnd(previous?.phase)) return derived;
+  if (derived !== "Succeeded" && derived !== "Failed") return derived;
   return previous?.phase === "Pending" ? "Pending" : "Running";
+}
+
+type FinalWord = { phase: PodPhase; reason?: string; message?: string };
+
+/**
+ * A pod that has succeeded or failed stays so, whatever is left of its containers; one that the node
+ * has ended fails with the node's reason, once all of it is stopped.
+ */
+function finalWord({ previous, verdict, ended }: StatusFacts): FinalWord | undefined {
+  const { phase, reason, message } = previous ?? {};
+  if (phase === "Succeeded" || phase === "Failed") {
+    return { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) };
+  }
+  return verdict && ended ? { phase: "Failed", ...verdict } : undefined;
 }
 
 function statusesOf(

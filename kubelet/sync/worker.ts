@@ -5,18 +5,17 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { WaitingReason } from "../status/container-status.ts";
-import { observePod } from "../cri/observe.ts";
 import { AdmissionError } from "../device-allocation.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MAX_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
-import { fullNameOf, gracePeriodOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
-import { type PodVerdict, podStatus } from "../status/pod-status.ts";
-import { terminationMessage } from "../status/termination-message.ts";
+import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodVerdict } from "../status/pod-status.ts";
 import { VolumesNotReady } from "../volumes/pod-volumes.ts";
 import { applyPlan } from "./apply-plan.ts";
-import { anyRunning, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import { anyRunning, type ObservedPod } from "./observed.ts";
 import { planPod } from "./plan.ts";
 import type { PodDeps } from "./pod-deps.ts";
+import { isTerminal, PodView } from "./pod-view.ts";
 import { reclaimPod, removePodRemains } from "./reclaim-pod.ts";
 import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
@@ -50,8 +49,8 @@ export class PodWorker {
   readonly #deps: PodDeps;
   readonly #hooks: WorkerHooks;
   readonly #probes: PodProbes;
+  readonly #view: PodView;
   readonly #waiting = new Map<string, WaitingReason>();
-  readonly #messages = new Map<string, string>();
   #pod: Pod;
   #state: WorkerState = "syncing";
   #admitted = false;
@@ -62,8 +61,7 @@ export class PodWorker {
   readonly #stop = new AbortController();
   /** The source no longer has the pod. */
   #forgotten = false;
-  #status: PodStatus | undefined;
-  #podIP = "";
+  #reclaimed = false;
   #failures = 0;
   #dirty = true;
   #running = false;
@@ -75,16 +73,18 @@ export class PodWorker {
     this.#deps = deps;
     this.#hooks = hooks;
     this.#pod = pod;
-    this.#status = pod.status?.startTime ? pod.status : undefined;
     this.#probes = new PodProbes({
       clock: deps.clock,
       runtime: deps.runtime,
       events: deps.events,
       pod: () => this.#pod,
-      podIP: () => this.#podIP,
+      podIP: () => this.#view.podIPs[0] ?? "",
       changed: () => this.trigger(),
-      wasReady: (observed) => wasReady(this.#status, observed),
+      wasReady: (observed) => this.#view.wasReady(observed),
     });
+    this.#view = new PodView(deps, this.#probes, pod.status?.startTime ? pod.status : undefined);
+    // What ended before the kubelet was started is not run again, but cleared away.
+    if (isTerminal(this.#view.status)) this.#order(0);
   }
 
   get pod(): Pod {
@@ -101,7 +101,7 @@ export class PodWorker {
   }
 
   get status(): PodStatus | undefined {
-    return this.#status;
+    return this.#view.status;
   }
 
   /** The source's newer version of the pod. */
@@ -212,7 +212,7 @@ export class PodWorker {
       return 0;
     }
     const volumes = await this.#deps.volumes.setUp(pod);
-    const podIPs = this.#podIPsOf(observed);
+    const { podIPs } = this.#view;
     if (podIPs.length > 0) await writeHostsFile(this.#deps, pod, podIPs);
     const result = await applyPlan(this.#deps, pod, observed, plan, {
       volumes,
@@ -244,7 +244,7 @@ export class PodWorker {
   /** Milliseconds until activeDeadlineSeconds is over; without one, for ever. */
   #deadlineLeft(): number {
     const { activeDeadlineSeconds } = this.#pod.spec;
-    const start_ms = timeOf(this.#status?.startTime);
+    const start_ms = timeOf(this.#view.status?.startTime);
     if (activeDeadlineSeconds === undefined || start_ms === undefined) return Infinity;
     return start_ms + activeDeadlineSeconds * 1_000 - this.#deps.clock.now();
   }
@@ -307,7 +307,8 @@ export class PodWorker {
 
   /** Gives back volumes, cgroup and devices; then the API object may go, then the remains. */
   async #reclaim(): Promise<number> {
-    await reclaimPod(this.#deps, this.#pod);
+    if (!this.#reclaimed) await reclaimPod(this.#deps, this.#pod);
+    this.#reclaimed = true;
     if (this.#pod.metadata.deletionTimestamp) this.#hooks.reclaimed(this.#pod);
     if (!this.#forgotten) return RESYNC_MS;
     await removePodRemains(this.#deps, this.#pod, await this.#observe());
@@ -317,56 +318,20 @@ export class PodWorker {
   }
 
   async #observe(): Promise<ObservedPod> {
-    const pod = this.#pod;
-    const identity = { uid: this.uid, name: nameOf(pod), namespace: namespaceOf(pod) };
-    const observed = await observePod(this.#deps.runtime, identity);
-    this.#podIP = this.#podIPsOf(observed)[0] ?? "";
-    for (const one of observed.containers) {
-      if (one.state !== "exited" || this.#messages.has(one.id)) continue;
-      this.#messages.set(one.id, await terminationMessage(one));
-    }
+    const observed = await this.#view.observe(this.#pod);
     const running = observed.containers.filter(({ state }) => state === "running");
     if (this.#state === "syncing") this.#probes.sync(running);
     else this.#probes.keepReadinessOnly(running);
     return observed;
   }
 
-  #podIPsOf(observed: ObservedPod): string[] {
-    const [sandbox] = observed.sandboxes;
-    if (!sandbox?.ready) return [];
-    return this.#pod.spec.hostNetwork ? this.#deps.node.hostIPs : sandbox.ips;
-  }
-
   #publish(observed: ObservedPod, ended: boolean): void {
-    const { clock, node, runtimeName } = this.#deps;
     // A pod that was only swept up has no object to show anything on.
     if (this.#closed || this.#pod.spec.containers.length === 0) return;
-    const status = podStatus({
-      pod: this.#pod,
-      observed,
-      previous: this.#status,
-      waiting: this.#waiting,
-      verdict: this.#verdict,
-      ended,
-      readiness: (one) => ({
-        ready: this.#probes.ready(one),
-        started: this.#probes.health(one).started,
-      }),
-      terminationMessage: (one) => this.#messages.get(one.id),
-      hostIPs: node.hostIPs,
-      runtimeName,
-      now_ms: clock.now(),
-    });
-    this.#status = status;
-    this.#hooks.publish(this.#pod, status);
+    const input = { verdict: this.#verdict, ended, waiting: this.#waiting };
+    this.#hooks.publish(this.#pod, this.#view.statusOf(this.#pod, observed, input));
   }
 }
 
 /** Between two looks at a pod that is being stopped. */
 const POLL_WHILE_STOPPING_MS = 100;
-
-function wasReady(status: PodStatus | undefined, observed: ObservedContainer): boolean {
-  const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-  const before = all.find(({ containerID }) => containerID?.endsWith(`://${observed.id}`));
-  return before?.ready ?? false;
-}

@@ -1,0 +1,94 @@
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { observePod } from "../cri/observe.ts";
+import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodProbes } from "../probes/pod-probes.ts";
+import type { WaitingReason } from "../status/container-status.ts";
+import { type PodVerdict, podStatus } from "../status/pod-status.ts";
+import { terminationMessage } from "../status/termination-message.ts";
+import type { ObservedContainer, ObservedPod } from "./observed.ts";
+import type { PodDeps } from "./pod-deps.ts";
+
+export interface StatusInput {
+  verdict: PodVerdict | undefined;
+  /** Everything of the pod is stopped and stays so. */
+  ended: boolean;
+  waiting: ReadonlyMap<string, WaitingReason>;
+}
+
+/** What the node sees of one pod: the runtime's word, and the status made of it. */
+export class PodView {
+  readonly #deps: PodDeps;
+  readonly #probes: PodProbes;
+  /** Last words by container id; a container ends only once. */
+  readonly #messages = new Map<string, string>();
+  #status: PodStatus | undefined;
+  #podIPs: string[] = [];
+
+  constructor(deps: PodDeps, probes: PodProbes, known: PodStatus | undefined) {
+    this.#deps = deps;
+    this.#probes = probes;
+    this.#status = known;
+  }
+
+  /** The status last made, or the one that the API had when the kubelet was started. */
+  get status(): PodStatus | undefined {
+    return this.#status;
+  }
+
+  /** The pod's addresses, while its sandbox is up. */
+  get podIPs(): string[] {
+    return this.#podIPs;
+  }
+
+  /** Asks the runtime. */
+  async observe(pod: Pod): Promise<ObservedPod> {
+    const identity = { uid: uidOf(pod), name: nameOf(pod), namespace: namespaceOf(pod) };
+    const observed = await observePod(this.#deps.runtime, identity);
+    this.#podIPs = this.#addressesOf(pod, observed);
+    for (const one of observed.containers) {
+      if (one.state !== "exited" || this.#messages.has(one.id)) continue;
+      this.#messages.set(one.id, await terminationMessage(one));
+    }
+    return observed;
+  }
+
+  /** Makes the pod's status of what was observed. */
+  statusOf(pod: Pod, observed: ObservedPod, input: StatusInput): PodStatus {
+    const { clock, node, runtimeName } = this.#deps;
+    this.#status = podStatus({
+      ...input,
+      pod,
+      observed,
+      previous: this.#status,
+      readiness: (one) => ({
+        ready: this.#probes.ready(one),
+        started: this.#probes.health(one).started,
+      }),
+      terminationMessage: (one) => this.#messages.get(one.id),
+      hostIPs: node.hostIPs,
+      runtimeName,
+      now_ms: clock.now(),
+    });
+    return this.#status;
+  }
+
+  /** Whether the API showed this container as ready before the kubelet was restarted. */
+  wasReady(observed: ObservedContainer): boolean {
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#status ?? {};
+    const before = [...containerStatuses, ...initContainerStatuses].find(({ containerID }) =>
+      containerID?.endsWith(`://${observed.id}`),
+    );
+    return before?.ready ?? false;
+  }
+
+  #addressesOf(pod: Pod, observed: ObservedPod): string[] {
+    const [sandbox] = observed.sandboxes;
+    if (!sandbox?.ready) return [];
+    return pod.spec.hostNetwork ? this.#deps.node.hostIPs : sandbox.ips;
+  }
+}
+
+/** Whether a pod has come to its end for good; it never runs again. */
+export function isTerminal(status: PodStatus | undefined): boolean {
+  return status?.phase === "Succeeded" || status?.phase === "Failed";
+}
