@@ -1,25 +1,48 @@
 import type { ContainerImage, NodeAddress } from "@raft2kube/api/gen/core/v1.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { NODE_IMAGES_MAX } from "../limits.ts";
+import { NODE_IMAGES_MAX, RUNTIME_SILENT_MS } from "../limits.ts";
 
 /** The version that this kubelet reports; upstream's skew rules look at it. */
 export const KUBELET_VERSION = "v1.36.0";
 
-/** Why the runtime keeps the node from being ready, in upstream's words; empty when it does not. */
-export async function runtimeProblem({ runtime }: Runtime): Promise<string> {
-  try {
-    const { status } = await runtime.status({}, { timeout_ms: STATUS_TIMEOUT_MS });
-    const problems = (status?.conditions ?? [])
-      .filter((condition) => !condition.status)
-      .map(({ type, reason, message }) => {
-        const what = type === "NetworkReady" ? "container runtime network" : "container runtime";
-        return `${what} not ready: ${type}=false reason:${reason} message:${message}`;
-      });
-    return problems.join("; ");
-  } catch (thrown) {
-    return `container runtime is down: ${messageOf(thrown)}`;
+/**
+ * Why the runtime keeps the node from being ready, in upstream's words; empty when it does not.
+ * A runtime that has answered within the last half minute may be silent: it is being restarted.
+ */
+export class RuntimeHealth {
+  readonly #runtime: Runtime;
+  readonly #clock: Clock;
+  #answered_ms: number;
+
+  constructor(runtime: Runtime, clock: Clock) {
+    this.#runtime = runtime;
+    this.#clock = clock;
+    this.#answered_ms = clock.monotonic();
   }
+
+  async problem(): Promise<string> {
+    try {
+      const problem = await runtimeProblem(this.#runtime);
+      this.#answered_ms = this.#clock.monotonic();
+      return problem;
+    } catch (thrown) {
+      const silent_ms = this.#clock.monotonic() - this.#answered_ms;
+      return silent_ms < RUNTIME_SILENT_MS ? "" : `container runtime is down: ${messageOf(thrown)}`;
+    }
+  }
+}
+
+async function runtimeProblem({ runtime }: Runtime): Promise<string> {
+  const { status } = await runtime.status({}, { timeout_ms: STATUS_TIMEOUT_MS });
+  const problems = (status?.conditions ?? [])
+    .filter((condition) => !condition.status)
+    .map(({ type, reason, message }) => {
+      const what = type === "NetworkReady" ? "container runtime network" : "container runtime";
+      return `${what} not ready: ${type}=false reason:${reason} message:${message}`;
+    });
+  return problems.join("; ");
 }
 
 const STATUS_TIMEOUT_MS = 5_000;

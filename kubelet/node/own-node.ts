@@ -1,4 +1,6 @@
-import type { NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerImage, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { NodeAllocatable } from "../containers/downward.ts";
 import type { DeviceManager } from "../device-allocation.ts";
 import type { Foundation } from "../kubelet.ts";
@@ -6,10 +8,11 @@ import { PODS_MAX } from "../limits.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
 import { allocatableNumbers, nodeResources, type NodeResources } from "./capacity.ts";
 import { machineIdentity } from "./machine.ts";
-import { KUBELET_VERSION, nodeAddresses, nodeImages, runtimeProblem } from "./node-facts.ts";
+import { KUBELET_VERSION, nodeAddresses, nodeImages, RuntimeHealth } from "./node-facts.ts";
 import { type NodePressure, nodeStatus } from "./node-status.ts";
 import type { NodeDescription } from "./registration.ts";
 
+const log = logger("kubelet-node");
 const NO_PRESSURE: NodePressure = { memory: false, disk: false, pid: false };
 
 /** What the kubelet knows of the node it is on, measured anew for each status. */
@@ -17,6 +20,8 @@ export class OwnNode {
   readonly #options: KubeletOptions;
   readonly #base: Foundation;
   readonly #pressure: () => NodePressure | undefined;
+  readonly #health: RuntimeHealth;
+  #images: ContainerImage[] = [];
   #devices: DeviceManager | undefined;
   #resources: NodeResources = { capacity: {}, allocatable: {} };
   /** Where the kubelet's API listens, once it does. */
@@ -30,6 +35,7 @@ export class OwnNode {
     this.#options = options;
     this.#base = base;
     this.#pressure = pressure;
+    this.#health = new RuntimeHealth(base.runtime, base.clock);
   }
 
   /** Measures for the first time; devices count from then on. */
@@ -52,7 +58,7 @@ export class OwnNode {
   }
 
   async status(previous: NodeStatus | undefined): Promise<NodeStatus> {
-    const { runtime, version, clock } = this.#base;
+    const { version, clock } = this.#base;
     await this.#measure();
     return nodeStatus({
       addresses: nodeAddresses(this.#options.nodeAddresses, this.description.hostname),
@@ -61,12 +67,22 @@ export class OwnNode {
       identity: await machineIdentity(),
       runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
       kubeletVersion: KUBELET_VERSION,
-      notReady: await runtimeProblem(runtime),
+      notReady: await this.#health.problem(),
       pressure: this.#pressure() ?? NO_PRESSURE,
-      images: await nodeImages(runtime),
+      images: await this.#imagesNow(),
       previous: previous?.conditions ?? [],
       now_ms: clock.now(),
     });
+  }
+
+  /** The images as last told: a runtime that does not answer has not lost them. */
+  async #imagesNow(): Promise<ContainerImage[]> {
+    try {
+      this.#images = await nodeImages(this.#base.runtime);
+    } catch (thrown) {
+      log.debug("no list of images", { error: messageOf(thrown) });
+    }
+    return this.#images;
   }
 
   async #measure(): Promise<void> {
