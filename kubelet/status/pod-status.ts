@@ -75,8 +75,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
 }
 
 /**
- * The phase while the pod may still hold something: its end is shown only when all of it is stopped,
- * since the scheduler gives its place and its devices to another pod at once (upstream's rule).
+ * The phase while the pod may still hold something: its end is shown only when all of it is
+ * stopped, since the scheduler gives its place and its devices to another pod at once (upstream's
+ * rule).
  */
 function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase {
   if (derived !== "Succeeded" && derived !== "Failed") return derived;
@@ -86,8 +87,8 @@ function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase
 type FinalWord = { phase: PodPhase; reason?: string; message?: string };
 
 /**
- * A pod that has succeeded or failed stays so, whatever is left of its containers; one that the node
- * has ended fails with the node's reason, once all of it is stopped.
+ * A pod that has succeeded or failed stays so, whatever is left of its containers; one that the
+ * node has ended fails with the node's reason, once all of it is stopped.
  */
 function finalWord({ previous, verdict, ended }: StatusFacts): FinalWord | undefined {
   const { phase, reason, message } = previous ?? {};
