@@ -73,7 +73,8 @@ type Stop = () => Promise<void> | void;
 
 /** Makes the rooms and connects them; `stops` undoes it, in order. */
 async function assemble(
-  options: ApiserverOptions, closing: AbortSignal,
+  options: ApiserverOptions,
+  closing: AbortSignal,
 ): Promise<{ core: Core; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
   const registry = new Registry(KINDS, etcd, clock);
@@ -86,16 +87,26 @@ async function assemble(
     const bookmarks = new Bookmarks(registry, clock);
     const compactor = new Compactor(etcd, clock);
     stops.unshift(
-      () => roles.close(), () => graph.close(), () => bookmarks.close(), () => compactor.close(),
+      () => roles.close(),
+      () => graph.close(),
+      () => bookmarks.close(),
+      () => compactor.close(),
     );
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({ issuer, audiences, keys, registry, clock });
+    const authorizer = new Authorizer([new NodeAuthorizer(graph), new RbacAuthorizer(roles)]);
     const core: Core = {
-      options, clock, random, etcd, registry, roles, closing,
+      options,
+      clock,
+      random,
+      etcd,
+      registry,
+      roles,
+      closing,
       authenticator: new Authenticator(verifier),
-      authorizer: new Authorizer([new NodeAuthorizer(graph), new RbacAuthorizer(roles)]),
-      admission: new Admission(admissionPlugins({ registry, clock, graph })),
+      authorizer,
+      admission: new Admission(admissionPlugins({ registry, clock, graph, authorizer })),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics: new Metrics(),
     };

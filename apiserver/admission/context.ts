@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import type { NodeGraph } from "../authz/node/graph.ts";
 import type { Registry } from "../registry/registry.ts";
 
@@ -7,4 +8,5 @@ export interface AdmissionContext {
   registry: Registry;
   clock: Clock;
   graph: NodeGraph;
+  authorizer: Authorizer;
 }

@@ -32,7 +32,10 @@ export interface AdmissionPlugin {
 
 /** Whether a request is about this resource itself or, when given, this subresource. */
 export function concerns(
-  request: AdmissionRequest, group: string, plural: string, subresource = "",
+  request: AdmissionRequest,
+  group: string,
+  plural: string,
+  subresource = "",
 ) {
   const { kind } = request.resource;
   return kind.group === group && kind.plural === plural && request.subresource === subresource;

@@ -1,5 +1,10 @@
 import type { AdmissionContext } from "./context.ts";
 import type { AdmissionPlugin } from "./plugin.ts";
+import {
+  certificateApproval,
+  certificateSigning,
+  certificateSubjectRestriction,
+} from "./plugins/certificates.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
@@ -19,6 +24,9 @@ export function admissionPlugins(context: AdmissionContext): AdmissionPlugin[] {
     priority(context),
     defaultTolerationSeconds(),
     storageObjectInUseProtection(),
+    certificateApproval(context),
+    certificateSigning(context),
+    certificateSubjectRestriction(),
     defaultStorageClass(context),
   ];
 }

@@ -30,7 +30,8 @@ export class Authenticator {
 
   /** Whose token it is for these audiences; undefined when it is not to be believed. */
   async verifyToken(
-    token: string, audiences: readonly string[],
+    token: string,
+    audiences: readonly string[],
   ): Promise<VerifiedToken | undefined> {
     return await this.#tokens.verify(token, audiences);
   }
@@ -51,8 +52,9 @@ function bearerToken(request: Incoming): string | undefined {
   if (match) return match[1];
   if (headerOf(request, "authorization") !== "") return "";
   const protocols = headerOf(request, "sec-websocket-protocol").split(",");
-  const hidden =
-    protocols.map((each) => each.trim()).find((each) => each.startsWith(WEBSOCKET_TOKEN));
+  const hidden = protocols
+    .map((each) => each.trim())
+    .find((each) => each.startsWith(WEBSOCKET_TOKEN));
   if (hidden === undefined) return undefined;
   return Buffer.from(hidden.slice(WEBSOCKET_TOKEN.length), "base64url").toString("utf8");
 }

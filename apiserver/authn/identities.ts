@@ -31,9 +31,7 @@ export function serviceAccountGroups(namespace: string): string[] {
 }
 
 /** The namespace and name behind a service account's user name. */
-export function parseServiceAccount(
-  user: string,
-): { namespace: string; name: string } | undefined {
+export function parseServiceAccount(user: string): { namespace: string; name: string } | undefined {
   if (!user.startsWith(SERVICE_ACCOUNT)) return undefined;
   const parts = user.slice(SERVICE_ACCOUNT.length).split(":");
   return parts.length === 2 && parts[0] !== "" && parts[1] !== ""

@@ -22,7 +22,10 @@ export function openidConfiguration(core: Core): object {
 export function openidKeys(core: Core): object {
   return {
     keys: core.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
-      use: "sig", kid: id, alg: algorithm, ...key.export({ format: "jwk" }),
+      use: "sig",
+      kid: id,
+      alg: algorithm,
+      ...key.export({ format: "jwk" }),
     })),
   };
 }

@@ -14,7 +14,10 @@ export class TokenIssuer {
   readonly #clock: Clock;
 
   constructor(init: {
-    issuer: string; audiences: readonly string[]; keys: SigningKeys; clock: Clock;
+    issuer: string;
+    audiences: readonly string[];
+    keys: SigningKeys;
+    clock: Clock;
   }) {
     this.issuer = init.issuer;
     this.audiences = init.audiences;
@@ -24,7 +27,9 @@ export class TokenIssuer {
 
   /** A token for the account that `claims` name, valid for `lifetime_s` from now. */
   async issue(
-    claims: KubernetesClaims, audiences: readonly string[], lifetime_s: number,
+    claims: KubernetesClaims,
+    audiences: readonly string[],
+    lifetime_s: number,
   ): Promise<{ token: string; expires_ms: number; id: string }> {
     const now_s = Math.floor(this.#clock.now() / 1000);
     const { signer } = this.keys;

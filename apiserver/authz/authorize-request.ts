@@ -9,7 +9,14 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
   const { info, user } = context;
   const { verb, resourceRequest, group, version, resource, subresource, path } = info;
   return {
-    user, verb, resourceRequest, group, version, resource, subresource, path,
+    user,
+    verb,
+    resourceRequest,
+    group,
+    version,
+    resource,
+    subresource,
+    path,
     namespace: info.namespace,
     name: info.name,
     fieldSelector: context.query.get("fieldSelector") ?? "",

@@ -1,6 +1,9 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import {
-  AUTHENTICATED_GROUP, parseServiceAccount, serviceAccountGroups, UNAUTHENTICATED_GROUP,
+  AUTHENTICATED_GROUP,
+  parseServiceAccount,
+  serviceAccountGroups,
+  UNAUTHENTICATED_GROUP,
 } from "../authn/identities.ts";
 import type { Core } from "../core.ts";
 import { badRequest } from "../errors/catalog.ts";
@@ -33,7 +36,10 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
   for (const [key, values] of Object.entries(extra)) {
     for (const value of values) {
       asked.push({
-        group: "authentication.k8s.io", resource: "userextras", subresource: key, name: value,
+        group: "authentication.k8s.io",
+        resource: "userextras",
+        subresource: key,
+        name: value,
       });
     }
   }
@@ -49,15 +55,28 @@ function userAttributes(name: string): Partial<Attributes> {
 
 async function requireImpersonate(core: Core, user: RequestUser, part: Partial<Attributes>) {
   const attributes: Attributes = {
-    user, verb: "impersonate", resourceRequest: true, group: "", version: "v1", resource: "",
-    subresource: "", namespace: "", name: "", path: "", fieldSelector: "", ...part,
+    user,
+    verb: "impersonate",
+    resourceRequest: true,
+    group: "",
+    version: "v1",
+    resource: "",
+    subresource: "",
+    namespace: "",
+    name: "",
+    path: "",
+    fieldSelector: "",
+    ...part,
   };
   const decision = await core.authorizer.decide(attributes);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
 function impersonated(
-  name: string, asked: string[], uid: string, extra: Record<string, string[]>,
+  name: string,
+  asked: string[],
+  uid: string,
+  extra: Record<string, string[]>,
 ): RequestUser {
   const account = parseServiceAccount(name);
   const groups =

@@ -18,14 +18,19 @@ export async function publishClientCa(core: Core): Promise<void> {
   await ensure(core, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
   if (found.data?.["client-ca-file"] === data["client-ca-file"]) return;
-  await updateObject(core, resource, {
-    namespace: NAMESPACE,
-    name: NAME,
-    mayCreate: false,
-    transform(current) {
-      const map = current as ConfigMap;
-      map.data = { ...map.data, ...data };
-      return map;
+  await updateObject(
+    core,
+    resource,
+    {
+      namespace: NAMESPACE,
+      name: NAME,
+      mayCreate: false,
+      transform(current) {
+        const map = current as ConfigMap;
+        map.data = { ...map.data, ...data };
+        return map;
+      },
     },
-  }, ownWrite());
+    ownWrite(),
+  );
 }

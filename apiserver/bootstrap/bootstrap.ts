@@ -26,7 +26,9 @@ export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);
  * `kubernetes` goes on mending the Service of that name until it is closed.
  */
 export async function bootstrap(
-  core: Core, kubernetes: KubernetesService, reached: (step: string) => void,
+  core: Core,
+  kubernetes: KubernetesService,
+  reached: (step: string) => void,
 ): Promise<void> {
   for (const step of STEPS) {
     await step.run(core, kubernetes);

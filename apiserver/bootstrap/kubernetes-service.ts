@@ -122,14 +122,22 @@ function sliceObject(addresses: readonly string[], port: number): Slice {
 
 /** Creates the object, or replaces everything but the metadata of the one there. */
 async function put(
-  core: Core, apiVersion: string, plural: string, wanted: KubeObject,
+  core: Core,
+  apiVersion: string,
+  plural: string,
+  wanted: KubeObject,
 ): Promise<void> {
   const resource = core.registry.of(apiVersion, plural);
   await ensure(core, resource, wanted);
-  await updateObject(core, resource, {
-    namespace: NAMESPACE,
-    name: NAME,
-    mayCreate: false,
-    transform: (current) => ({ ...decoded(resource, wanted), metadata: current!.metadata }),
-  }, ownWrite());
+  await updateObject(
+    core,
+    resource,
+    {
+      namespace: NAMESPACE,
+      name: NAME,
+      mayCreate: false,
+      transform: (current) => ({ ...decoded(resource, wanted), metadata: current!.metadata }),
+    },
+    ownWrite(),
+  );
 }

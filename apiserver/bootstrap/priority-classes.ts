@@ -16,7 +16,8 @@ const CLASSES = [
   {
     name: "system-cluster-critical",
     value: 2_000_000_000,
-    description: "Used for system critical pods that must run in the cluster, but can be " +
+    description:
+      "Used for system critical pods that must run in the cluster, but can be " +
       "moved to another node if necessary.",
   },
 ];

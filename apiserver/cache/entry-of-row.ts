@@ -14,6 +14,13 @@ export function entryOf(kind: Kind, object: KubeObject, key: string, revision: n
   for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
   const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
   return new Entry({
-    key, revision, name, namespace, uid, labels, fields, body: Buffer.from(JSON.stringify(object)),
+    key,
+    revision,
+    name,
+    namespace,
+    uid,
+    labels,
+    fields,
+    body: Buffer.from(JSON.stringify(object)),
   });
 }

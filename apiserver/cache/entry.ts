@@ -32,5 +32,6 @@ export class Entry {
 }
 
 export type EntryInit = Pick<
-  Entry, "key" | "name" | "namespace" | "uid" | "revision" | "labels" | "fields" | "body"
+  Entry,
+  "key" | "name" | "namespace" | "uid" | "revision" | "labels" | "fields" | "body"
 >;

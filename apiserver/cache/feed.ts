@@ -100,9 +100,10 @@ export class Feed {
     try {
       entry = entryOfRow(this.#kind, row);
     } catch (thrown) {
-      log.error(
-        "an object in the store does not decode", { key: row.key, reason: messageOf(thrown) },
-      );
+      log.error("an object in the store does not decode", {
+        key: row.key,
+        reason: messageOf(thrown),
+      });
       return;
     }
     then(entry);

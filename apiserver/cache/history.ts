@@ -33,8 +33,9 @@ export class History {
   }
 
   #full(): boolean {
-    return this.#events.length - this.#first > HISTORY_EVENTS_MAX
-      || this.#bytes > HISTORY_BYTES_MAX;
+    return (
+      this.#events.length - this.#first > HISTORY_EVENTS_MAX || this.#bytes > HISTORY_BYTES_MAX
+    );
   }
 
   #drop(): void {

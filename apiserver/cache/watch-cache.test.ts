@@ -13,7 +13,13 @@ const REQUEST = { selection: ALL, bookmarks: true };
 function entry(name: string, revision: number, labels: Record<string, string> = {}): Entry {
   const metadata = { name, namespace: "ns", labels, resourceVersion: String(revision) };
   return new Entry({
-    key: `/registry/x/ns/${name}`, name, namespace: "ns", uid: name, revision, labels, fields: {},
+    key: `/registry/x/ns/${name}`,
+    name,
+    namespace: "ns",
+    uid: name,
+    revision,
+    labels,
+    fields: {},
     body: Buffer.from(JSON.stringify({ metadata })),
   });
 }

@@ -149,7 +149,11 @@ export class WatchCache {
 
   /** Watches behind a listing made elsewhere, at `revision`, of `entries`. */
   watchListed(request: WatchRequest, entries: readonly Entry[], revision: number): Watcher {
-    const watcher = this.#open(request, revision, entries.map((entry) => added(entry)));
+    const watcher = this.#open(
+      request,
+      revision,
+      entries.map((entry) => added(entry)),
+    );
     watcher.bookmark(revision, true);
     if (revision >= this.#history.floor) {
       for (const event of this.#history.after(revision)) watcher.push(event);

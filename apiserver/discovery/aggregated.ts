@@ -3,7 +3,8 @@ import type { ServedGroup } from "./groups.ts";
 
 /** One document with everything (apidiscovery.k8s.io APIGroupDiscoveryList). */
 export function aggregatedDiscovery(
-  groups: readonly ServedGroup[], version: "v2" | "v2beta1",
+  groups: readonly ServedGroup[],
+  version: "v2" | "v2beta1",
 ): object {
   return {
     kind: "APIGroupDiscoveryList",

@@ -27,7 +27,8 @@ export function groupDocument(group: ServedGroup): object {
 
 function groupBody(group: ServedGroup): object {
   const versions = group.versions.map(({ version }) => ({
-    groupVersion: apiVersionOf({ group: group.name, version }), version,
+    groupVersion: apiVersionOf({ group: group.name, version }),
+    version,
   }));
   return { name: group.name, versions, preferredVersion: versions[0] };
 }
@@ -58,7 +59,8 @@ function entriesOf(kind: Kind): object[] {
     singularName: "",
     namespaced: kind.namespaced,
     ...(body.group === kind.group && body.version === kind.version
-      ? {} : { group: body.group, version: body.version }),
+      ? {}
+      : { group: body.group, version: body.version }),
     kind: body.kind,
     verbs,
   }));

@@ -7,6 +7,9 @@ import { aggregatedDiscovery } from "./aggregated.ts";
 import { groupsOf, type ServedGroup } from "./groups.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./legacy.ts";
 
+const GROUP = "apidiscovery.k8s.io";
+const LIST = "APIGroupDiscoveryList";
+
 /**
  * Answers `/api` and `/apis` and what lies directly below them. Documents are made when asked for.
  */
@@ -59,7 +62,9 @@ export class Discovery {
 
   /** The aggregated document if the client prefers it, with an ETag so that it is sent once. */
   #aggregated(
-    name: string, groups: readonly ServedGroup[], context: RequestContext,
+    name: string,
+    groups: readonly ServedGroup[],
+    context: RequestContext,
   ): Answer | undefined {
     const version = aggregatedVersion(headerOf(context.request, "accept"));
     if (version === undefined) return undefined;
@@ -71,8 +76,7 @@ export class Discovery {
       document = { body, etag };
       this.#documents.set(key, document);
     }
-    const contentType =
-      `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+    const contentType = `application/json;g=${GROUP};v=${version};as=${LIST}`;
     const unchanged = headerOf(context.request, "if-none-match") === document.etag;
     const body = unchanged ? "" : document.body;
     const headers = { etag: document.etag, vary: "Accept" };
@@ -85,8 +89,8 @@ function aggregatedVersion(accept: string): "v2" | "v2beta1" | undefined {
     if (type !== "application/json") continue;
     if (parameters["as"] === undefined) return undefined;
     const version = parameters["v"];
-    const known = parameters["g"] === "apidiscovery.k8s.io"
-      && parameters["as"] === "APIGroupDiscoveryList";
+    const known =
+      parameters["g"] === GROUP && parameters["as"] === LIST;
     if (known && (version === "v2" || version === "v2beta1")) return version;
   }
   return undefined;

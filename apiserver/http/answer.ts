@@ -37,7 +37,9 @@ export function objectAnswer(object: KubeObject, kind?: Kind, code = 200): Answe
 }
 
 export function textAnswer(
-  code: number, body: string, contentType = "text/plain; charset=utf-8",
+  code: number,
+  body: string,
+  contentType = "text/plain; charset=utf-8",
 ): BytesAnswer {
   return { type: "bytes", code, contentType, body };
 }

@@ -35,21 +35,30 @@ async function kubectl(...words: string[]): Promise<string> {
 const ask = (path: string, options: AskOptions = {}) => send(api, path, options);
 
 async function asAdmin(path: string, options: AskOptions = {}): Promise<Answer> {
-  return await ask(path, { ...await api.credentials("admin", ["system:masters"]), ...options });
+  return await ask(path, { ...(await api.credentials("admin", ["system:masters"])), ...options });
 }
 
 describe("kubectl", () => {
   it("creates, watches and deletes a ConfigMap", async () => {
     const watch = spawn("kubectl", [
-      "--kubeconfig", kubeconfig, "get", "configmap", "--watch-only", "--output-watch-events",
+      "--kubeconfig",
+      kubeconfig,
+      "get",
+      "configmap",
+      "--watch-only",
+      "--output-watch-events",
       "--no-headers",
     ]);
     let seen = "";
     watch.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString("utf8")));
-    await waitFor("the watch", async () => {
-      const { body } = await asAdmin("/metrics");
-      return /apiserver_current_inflight_requests\{request_kind="readOnly"\} [2-9]/.test(body);
-    }, { clock });
+    await waitFor(
+      "the watch",
+      async () => {
+        const { body } = await asAdmin("/metrics");
+        return /apiserver_current_inflight_requests\{request_kind="readOnly"\} [2-9]/.test(body);
+      },
+      { clock },
+    );
     await kubectl("create", "configmap", "a", "--from-literal=x=1");
     await kubectl("label", "configmap", "a", "k=v");
     await kubectl("delete", "configmap", "a");
@@ -62,8 +71,13 @@ describe("kubectl", () => {
     await kubectl("create", "deployment", "web", "--image=busybox");
     await kubectl("scale", "deployment", "web", "--replicas=3");
     await kubectl("set", "image", "deployment/web", "busybox=nginx");
-    const replicas = await kubectl("get", "deployment", "web", "-o",
-      "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}");
+    const replicas = await kubectl(
+      "get",
+      "deployment",
+      "web",
+      "-o",
+      "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}",
+    );
     expect(replicas).toBe("3 nginx");
     expect(await kubectl("explain", "deployment.spec.replicas")).toContain("replicas <integer>");
     expect(await kubectl("get", "deployment", "web")).toMatch(/web\s+0\/3/);
@@ -71,7 +85,10 @@ describe("kubectl", () => {
 
   it("asks what others may do", async () => {
     const can = (user: string, ...words: string[]) =>
-      kubectl("auth", "can-i", "--quiet", "--as", user, ...words).then(() => true, () => false);
+      kubectl("auth", "can-i", "--quiet", "--as", user, ...words).then(
+        () => true,
+        () => false,
+      );
     const scheduler = "system:kube-scheduler";
     expect(await can(scheduler, "create", "pods", "--subresource=binding")).toBe(true);
     expect(await can(scheduler, "delete", "nodes")).toBe(false);
@@ -111,8 +128,10 @@ describe("who asks", () => {
     const refused = await ask("/api/v1/secrets");
     expect(refused.status).toBe(403);
     expect(JSON.parse(refused.body)).toMatchObject({
-      kind: "Status", reason: "Forbidden",
-      message: `secrets is forbidden: User "system:anonymous" cannot list resource "secrets" ` +
+      kind: "Status",
+      reason: "Forbidden",
+      message:
+        `secrets is forbidden: User "system:anonymous" cannot list resource "secrets" ` +
         `in API group "" at the cluster scope`,
     });
   });
@@ -124,8 +143,12 @@ describe("who asks", () => {
 
   it.each([
     ["garbage", "not-a-token"],
-    ["alg none", `${Buffer.from(`{"alg":"none"}`).toString("base64url")}.${
-      Buffer.from(`{"sub":"system:serviceaccount:kube-system:x"}`).toString("base64url")}.`],
+    [
+      "alg none",
+      `${Buffer.from(`{"alg":"none"}`).toString("base64url")}.${Buffer.from(
+        `{"sub":"system:serviceaccount:kube-system:x"}`,
+      ).toString("base64url")}.`,
+    ],
   ])("a token that is %s is a 401", async (_what, token) => {
     const headers = { authorization: `Bearer ${token}` };
     const answer = await ask("/api/v1/namespaces", { headers });
@@ -137,11 +160,12 @@ describe("who asks", () => {
     await kubectl("create", "serviceaccount", "robot");
     const token = (await kubectl("create", "token", "robot")).trim();
     const foreign = (await kubectl("create", "token", "robot", "--audience=vault")).trim();
-    const review = (bearer: string) => ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", {
-      method: "POST",
-      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-      body: `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`,
-    });
+    const review = (bearer: string) =>
+      ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+        body: `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`,
+      });
     const known = await review(token);
     expect(JSON.parse(known.body)).toMatchObject({
       status: { userInfo: { username: "system:serviceaccount:default:robot" } },
@@ -153,18 +177,32 @@ describe("who asks", () => {
   });
 
   it("nobody grants what they do not have", async () => {
-    await kubectl("create", "clusterrole", "rbac-writer", "--verb=create,get",
-      "--resource=clusterroles,clusterrolebindings");
-    await kubectl("create", "clusterrolebinding", "rbac-writer", "--clusterrole=rbac-writer",
-      "--user=mallory");
+    await kubectl(
+      "create",
+      "clusterrole",
+      "rbac-writer",
+      "--verb=create,get",
+      "--resource=clusterroles,clusterrolebindings",
+    );
+    await kubectl(
+      "create",
+      "clusterrolebinding",
+      "rbac-writer",
+      "--clusterrole=rbac-writer",
+      "--user=mallory",
+    );
     const mallory = await api.credentials("mallory");
     const rules = [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }];
     const role = { metadata: { name: "greedy" }, rules };
     const path = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    const answer = await waitFor("the binding to hold", async () => {
-      const given = await ask(path, { method: "POST", body: JSON.stringify(role), ...mallory });
-      return given.body.includes("cannot create") ? undefined : given;
-    }, { clock });
+    const answer = await waitFor(
+      "the binding to hold",
+      async () => {
+        const given = await ask(path, { method: "POST", body: JSON.stringify(role), ...mallory });
+        return given.body.includes("cannot create") ? undefined : given;
+      },
+      { clock },
+    );
     expect(answer.status).toBe(403);
     expect(answer.body).toContain("attempting to grant RBAC permissions not currently held");
   });
@@ -198,12 +236,19 @@ describe("what is sent", () => {
 
   it("an old resourceVersion is a conflict, a wrong uid too", async () => {
     const path = "/api/v1/namespaces/default/configmaps";
-    const made = JSON.parse((await asAdmin(path, {
-      method: "POST", body: JSON.stringify({ metadata: { name: "twice" } }),
-    })).body) as { metadata: { resourceVersion: string; uid: string }; data?: object };
-    const put = (object: object) => asAdmin(`${path}/twice`, {
-      method: "PUT", body: JSON.stringify(object),
-    });
+    const made = JSON.parse(
+      (
+        await asAdmin(path, {
+          method: "POST",
+          body: JSON.stringify({ metadata: { name: "twice" } }),
+        })
+      ).body,
+    ) as { metadata: { resourceVersion: string; uid: string }; data?: object };
+    const put = (object: object) =>
+      asAdmin(`${path}/twice`, {
+        method: "PUT",
+        body: JSON.stringify(object),
+      });
     expect((await put({ ...made, data: { a: "1" } })).status).toBe(200);
     const late = await put({ ...made, data: { a: "2" } });
     expect(late.status).toBe(409);
@@ -213,8 +258,9 @@ describe("what is sent", () => {
   });
 
   it("an answer too old to continue, and a revision not yet reached, say so", async () => {
-    const future = await asAdmin("/api/v1/pods?resourceVersion=999999999" +
-      "&resourceVersionMatch=NotOlderThan");
+    const future = await asAdmin(
+      "/api/v1/pods?resourceVersion=999999999" + "&resourceVersionMatch=NotOlderThan",
+    );
     expect(future.status).toBe(504);
     expect(future.body).toContain("ResourceVersionTooLarge");
   });
@@ -228,7 +274,8 @@ describe("what is sent", () => {
       headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" },
     });
     expect(JSON.parse(table.body)).toMatchObject({
-      kind: "Table", columnDefinitions: [{ name: "Name" }, { name: "Status" }, { name: "Age" }],
+      kind: "Table",
+      columnDefinitions: [{ name: "Name" }, { name: "Status" }, { name: "Age" }],
     });
     const partial = await asAdmin("/api/v1/namespaces", {
       headers: { accept: "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io" },
@@ -252,13 +299,13 @@ describe("a watch whose client does not read", () => {
     const path = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=2";
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await waitFor("the watch to begin", async () => await reading() !== before, { clock });
+    await waitFor("the watch to begin", async () => (await reading()) !== before, { clock });
     const large = { data: { x: "x".repeat(900_000) } };
     for (let i = 0; i < 12; i++) {
       const body = { metadata: { name: `large-${i}` }, ...large };
       await asAdmin("/api/v1/namespaces/default/configmaps", { method: "POST", body });
     }
-    await waitFor("the watch to end", async () => await reading() === before, { clock });
+    await waitFor("the watch to end", async () => (await reading()) === before, { clock });
     socket.destroy();
   });
 });

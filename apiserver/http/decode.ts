@@ -39,7 +39,9 @@ export interface DecodeOptions {
 
 /** The object in a request's body, its types checked and unknown fields treated as asked. */
 export async function decodeBody<T extends KubeObject>(
-  request: Incoming, body: Buffer, options: DecodeOptions,
+  request: Incoming,
+  body: Buffer,
+  options: DecodeOptions,
 ): Promise<T> {
   const { type } = parseMediaType(headerOf(request, "content-type"));
   if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
@@ -48,7 +50,8 @@ export async function decodeBody<T extends KubeObject>(
 
 /** The same for a document that was parsed, or made by a patch. */
 export function decodeDocument<T extends KubeObject>(
-  document: Document, options: DecodeOptions,
+  document: Document,
+  options: DecodeOptions,
 ): T {
   checkType(document.value, options.kind);
   try {
@@ -70,8 +73,8 @@ export function checkType(value: unknown, kind: GroupVersionKind): void {
     throw badRequest(
       "couldn't get version/kind; json parse error: json: cannot unmarshal " +
         `${Array.isArray(value) ? "array" : typeof value} into Go value of type struct ` +
-        "{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; " +
-        "Kind string \"json:\\\"kind,omitempty\\\"\" }",
+        '{ APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
+        'Kind string "json:\\"kind,omitempty\\"" }',
     );
   }
   const given = value as { kind?: unknown; apiVersion?: unknown };
@@ -80,15 +83,21 @@ export function checkType(value: unknown, kind: GroupVersionKind): void {
   if (apiVersion === apiVersionOf(kind) && name === kind.kind) return;
   const asked = `${apiVersionOf(kind)}, Kind=${kind.kind}`;
   if (name === kind.kind) {
-    throw badRequest(`the API version in the data (${String(apiVersion)}) does not match ` +
-      `the expected API version (${apiVersionOf(kind)})`);
+    throw badRequest(
+      `the API version in the data (${String(apiVersion)}) does not match ` +
+        `the expected API version (${apiVersionOf(kind)})`,
+    );
   }
-  throw badRequest(`no kind ${JSON.stringify(name)} is registered for version ` +
-    `${JSON.stringify(apiVersion)} at this path: expected ${asked}`);
+  throw badRequest(
+    `no kind ${JSON.stringify(name)} is registered for version ` +
+      `${JSON.stringify(apiVersion)} at this path: expected ${asked}`,
+  );
 }
 
 function reportOddities(
-  duplicates: readonly string[], unknown: readonly string[], options: DecodeOptions,
+  duplicates: readonly string[],
+  unknown: readonly string[],
+  options: DecodeOptions,
 ): void {
   if (options.fieldValidation === "Ignore") return;
   const oddities = [

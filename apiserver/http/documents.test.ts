@@ -8,8 +8,9 @@ const bytes = (text: string) => Buffer.from(text);
 
 describe("JSON bodies", () => {
   it("finds keys that stand twice, with their paths", () => {
-    const { duplicates, value } = parseJson(bytes(
-      `{"a":1,"spec":{"x":1,"list":[{"y":1,"y":2}],"x":2},"a":3}`));
+    const { duplicates, value } = parseJson(
+      bytes(`{"a":1,"spec":{"x":1,"list":[{"y":1,"y":2}],"x":2},"a":3}`),
+    );
     expect(duplicates).toEqual(["spec.list[0].y", "spec.x", "a"]);
     expect(value).toMatchObject({ a: 3, spec: { x: 2 } });
   });
@@ -37,8 +38,11 @@ describe("JSON bodies", () => {
 
 describe("YAML bodies", () => {
   it("reads what kubectl users write", () => {
-    expect(parseYaml(bytes("a: 1\nb: [x, 'y']\nc:\n  d: true\n")).value)
-      .toEqual({ a: 1, b: ["x", "y"], c: { d: true } });
+    expect(parseYaml(bytes("a: 1\nb: [x, 'y']\nc:\n  d: true\n")).value).toEqual({
+      a: 1,
+      b: ["x", "y"],
+      c: { d: true },
+    });
   });
 
   it("finds keys that stand twice", () => {
@@ -54,10 +58,12 @@ describe("YAML bodies", () => {
     expect(() => parseYaml(bytes(lines.join("\n")))).toThrow(/alias/i);
   });
 
-  it.each([["two documents", "a: 1\n---\nb: 2\n"], ["a broken one", "a: [1\n"]])(
-    "refuses %s", (_what, text) => {
-      expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining({ http: 400 }) as Error);
-    });
+  it.each([
+    ["two documents", "a: 1\n---\nb: 2\n"],
+    ["a broken one", "a: [1\n"],
+  ])("refuses %s", (_what, text) => {
+    expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining({ http: 400 }) as Error);
+  });
 });
 
 describe("paths", () => {
@@ -84,9 +90,11 @@ describe("paths", () => {
   });
 
   it.each(["/api/v1/namespaces/../secrets/x", "/api/v1/namespaces/a%2Fb/pods", "/api/v1/pods/%zz"])(
-    "%s is refused", (path) => {
+    "%s is refused",
+    (path) => {
       expect(() => info("GET", path)).toThrow(BadPathError);
-    });
+    },
+  );
 });
 
 describe("what clients accept", () => {
@@ -94,8 +102,9 @@ describe("what clients accept", () => {
   const picked = (accept: string) => negotiate(accept, new URLSearchParams(), offer);
 
   it("kubectl's tables", () => {
-    expect(picked("application/json;as=Table;v=v1;g=meta.k8s.io,application/json").transform)
-      .toEqual({ as: "Table", version: "v1" });
+    expect(
+      picked("application/json;as=Table;v=v1;g=meta.k8s.io,application/json").transform,
+    ).toEqual({ as: "Table", version: "v1" });
   });
 
   it("anything, or nothing said, is JSON", () => {
@@ -104,10 +113,12 @@ describe("what clients accept", () => {
   });
 
   it("the first that can be served", () => {
-    expect(picked("text/html, application/yaml;q=0.9, application/json;q=0.5").type)
-      .toBe("application/yaml");
-    expect(picked("application/vnd.kubernetes.protobuf,application/json").type)
-      .toBe("application/vnd.kubernetes.protobuf");
+    expect(picked("text/html, application/yaml;q=0.9, application/json;q=0.5").type).toBe(
+      "application/yaml",
+    );
+    expect(picked("application/vnd.kubernetes.protobuf,application/json").type).toBe(
+      "application/vnd.kubernetes.protobuf",
+    );
   });
 
   it("a type that nobody has is a 406", () => {

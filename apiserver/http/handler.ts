@@ -37,9 +37,7 @@ export class Handler implements RequestListener {
     void this.#serve(request, response, undefined);
   }
 
-  upgrade(
-    request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer,
-  ): void {
+  upgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer): void {
     void this.#serve(request, response, { socket, head });
   }
 
@@ -58,7 +56,10 @@ export class Handler implements RequestListener {
   }
 
   async #guarded(
-    request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"], signal: AbortSignal,
+    request: Incoming,
+    response: Outgoing,
+    upgrade: RequestContext["upgrade"],
+    signal: AbortSignal,
   ): Promise<void> {
     const context = newContext(request, response, upgrade, signal);
     if (context instanceof ApiError) {
@@ -102,13 +103,24 @@ function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal)
   const url = new URL("https://server/");
   const info = parseRequestInfo(request.method ?? "GET", "/", url.searchParams);
   return {
-    id: randomUUID(), request, response, info, query: url.searchParams, user: ANONYMOUS, signal,
-    warnings: [], upgrade: undefined, cut: () => cut(request),
+    id: randomUUID(),
+    request,
+    response,
+    info,
+    query: url.searchParams,
+    user: ANONYMOUS,
+    signal,
+    warnings: [],
+    upgrade: undefined,
+    cut: () => cut(request),
   };
 }
 
 function newContext(
-  request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"], signal: AbortSignal,
+  request: Incoming,
+  response: Outgoing,
+  upgrade: RequestContext["upgrade"],
+  signal: AbortSignal,
 ): RequestContext | ApiError {
   const target = request.url ?? "/";
   const at = target.indexOf("?");

@@ -56,12 +56,15 @@ export class Health {
       })),
     ];
     if (root !== "/readyz") return checks;
-    return [...checks, {
-      name: "shutdown",
-      run: () => {
-        if (this.#core.closing.aborted) throw new Error("process is shutting down");
+    return [
+      ...checks,
+      {
+        name: "shutdown",
+        run: () => {
+          if (this.#core.closing.aborted) throw new Error("process is shutting down");
+        },
       },
-    }];
+    ];
   }
 
   async #reachStore(): Promise<void> {

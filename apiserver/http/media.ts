@@ -16,7 +16,10 @@ export function parseMediaType(text: string): MediaType {
     const at = part.indexOf("=");
     if (at < 0) continue;
     const name = part.slice(0, at).trim().toLowerCase();
-    const value = part.slice(at + 1).trim().replace(/^"(.*)"$/, "$1");
+    const value = part
+      .slice(at + 1)
+      .trim()
+      .replace(/^"(.*)"$/, "$1");
     if (name === "q") media.quality = Number(value);
     else if (name !== "__proto__") media.parameters[name] = value;
   }

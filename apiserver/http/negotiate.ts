@@ -37,8 +37,11 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
     if (transform === undefined) continue;
     // The metadata kinds and tables have no codec of a kind: they travel as text.
     if (transform.as !== "object" && type === PROTOBUF_TYPE) continue;
-    return { type, transform, pretty: query.get("pretty") === "1"
-      || query.get("pretty") === "true" };
+    return {
+      type,
+      transform,
+      pretty: query.get("pretty") === "1" || query.get("pretty") === "true",
+    };
   }
   throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
 }

@@ -1,6 +1,9 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import {
-  decodeObject, encodeObject, type Envelope, readEnvelope,
+  decodeObject,
+  encodeObject,
+  type Envelope,
+  readEnvelope,
 } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";

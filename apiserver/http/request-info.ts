@@ -37,7 +37,10 @@ export class BadPathError extends Error {
 
 function segmentsOf(path: string): string[] {
   try {
-    return path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+    return path
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent);
   } catch (thrown) {
     if (thrown instanceof URIError) throw new BadPathError(`malformed escape in ${path}`);
     throw thrown;
@@ -46,7 +49,9 @@ function segmentsOf(path: string): string[] {
 
 /** Throws BadPathError on a segment that would leave its place (`.`, `..`, an encoded slash). */
 export function parseRequestInfo(
-  method: string, path: string, query: URLSearchParams,
+  method: string,
+  path: string,
+  query: URLSearchParams,
 ): RequestInfo {
   const info: RequestInfo = {
     resourceRequest: false,

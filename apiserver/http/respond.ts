@@ -25,8 +25,11 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
-      const body =
-        await encodeList(answer.list, negotiated, transformer(context, kind, negotiated, now));
+      const body = await encodeList(
+        answer.list,
+        negotiated,
+        transformer(context, kind, negotiated, now),
+      );
       return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
     }
     case "object": {
@@ -47,7 +50,10 @@ function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiat
 }
 
 function transformer(
-  context: RequestContext, kind: Kind, negotiated: Negotiated, now: () => number,
+  context: RequestContext,
+  kind: Kind,
+  negotiated: Negotiated,
+  now: () => number,
 ): Transformer {
   return new Transformer(kind, negotiated.transform, context.query, now);
 }
@@ -57,7 +63,9 @@ export async function respondStatus(context: RequestContext, status: Status) {
   const [first = ""] = headerOf(context.request, "accept").split(/[;,]/);
   const type = first === YAML_TYPE || first === PROTOBUF_TYPE ? first : JSON_TYPE;
   const body = await encodeObject(status as unknown as KubeObject, {
-    type, transform: { as: "object" }, pretty: false,
+    type,
+    transform: { as: "object" },
+    pretty: false,
   });
   const retry_s = status.details?.retryAfterSeconds;
   if (retry_s !== undefined) context.response.setHeader("retry-after", String(retry_s));
@@ -77,7 +85,9 @@ async function encodeYaml(object: object): Promise<string> {
 }
 
 async function encodeList(
-  list: ObjectList, negotiated: Negotiated, transformed: Transformer,
+  list: ObjectList,
+  negotiated: Negotiated,
+  transformed: Transformer,
 ): Promise<Buffer | string> {
   if (negotiated.transform.as !== "object") {
     return await encodeObject(transformed.list(list) as KubeObject, negotiated);
@@ -93,7 +103,9 @@ const LIST_END = Buffer.from("]}\n");
 function joinList(list: ObjectList): Buffer {
   const { kind } = list;
   const head = JSON.stringify({
-    kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list),
+    kind: kind.listKind,
+    apiVersion: apiVersionOf(kind),
+    metadata: listMetadata(list),
   });
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   for (const [index, item] of list.items.entries()) {
@@ -139,7 +151,9 @@ export function acceptsGzip(context: RequestContext): boolean {
 
 /** RFC 7234 5.5 with code 299, as upstream writes it. */
 function warningHeader(text: string): string {
-  const safe =
-    text.replace(/[\r\n]+/g, " ").replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?");
+  const safe = text
+    .replace(/[\r\n]+/g, " ")
+    .replace(/[\\"]/g, "\\$&")
+    .replace(/[^\x20-\x7e]/g, "?");
   return `299 - "${safe}"`;
 }

@@ -25,17 +25,20 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
     if (verb !== "get" && verb !== "head") {
       throw methodNotSupported({ group: "", name: "paths" }, verb);
     }
-    const answer = (await servePath(core, rooms, context))
-      ?? rooms.discovery.serve(context)
-      ?? (await rooms.health.serve(context))
-      ?? (await rooms.openapi.serve(context));
+    const answer =
+      (await servePath(core, rooms, context)) ??
+      rooms.discovery.serve(context) ??
+      (await rooms.health.serve(context)) ??
+      (await rooms.openapi.serve(context));
     if (answer === undefined) throw noSuchResource();
     return answer;
   };
 }
 
 async function servePath(
-  core: Core, rooms: Rooms, context: RequestContext,
+  core: Core,
+  rooms: Rooms,
+  context: RequestContext,
 ): Promise<Answer | undefined> {
   switch (context.info.path) {
     case "/":
@@ -58,7 +61,17 @@ async function servePath(
 
 function rootPaths(rooms: Rooms): string[] {
   return [
-    "/.well-known/openid-configuration", "/api", "/apis", ...rooms.discovery.paths(), "/healthz",
-    "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version",
+    "/.well-known/openid-configuration",
+    "/api",
+    "/apis",
+    ...rooms.discovery.paths(),
+    "/healthz",
+    "/livez",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openid/v1/jwks",
+    "/readyz",
+    "/version",
   ];
 }

@@ -3,8 +3,13 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
-  CONNECTION_CHECK_MS, DRAIN_TIMEOUT_MS, HEADER_BYTES_MAX, HEADERS_TIMEOUT_MS, HTTP2_STREAMS_MAX,
-  KEEP_ALIVE_TIMEOUT_MS, REQUEST_BODY_TIMEOUT_MS,
+  CONNECTION_CHECK_MS,
+  DRAIN_TIMEOUT_MS,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  HTTP2_STREAMS_MAX,
+  KEEP_ALIVE_TIMEOUT_MS,
+  REQUEST_BODY_TIMEOUT_MS,
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "./context.ts";
@@ -129,9 +134,12 @@ export class ApiHttpServer {
    * Stops listening, lets requests in flight finish for DRAIN_TIMEOUT_MS, then cuts what is left.
    */
   async close(): Promise<void> {
-    const closed = this.#servers.map((server) => new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    }));
+    const closed = this.#servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
+    );
     const cut = setTimeout(() => this.#cut(), DRAIN_TIMEOUT_MS);
     // HTTP/2 connections take no new requests and end with their last; idle HTTP/1 ones end now.
     for (const session of this.#sessions) session.close();

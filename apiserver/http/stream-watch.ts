@@ -15,7 +15,9 @@ type WatchAnswer = Extract<Answer, { type: "watch" }>;
  * (`cache/watcher.ts`).
  */
 export async function streamWatch(
-  context: RequestContext, answer: WatchAnswer, now: () => number,
+  context: RequestContext,
+  answer: WatchAnswer,
+  now: () => number,
 ): Promise<void> {
   const { response, signal } = context;
   const { watcher } = answer;

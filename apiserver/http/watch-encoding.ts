@@ -19,9 +19,15 @@ export function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEnc
     if (item.type === "BOOKMARK") {
       return line("BOOKMARK", JSON.stringify(transformer.bookmark(bookmarkOf(item, kind))));
     }
-    return shared(item, `json ${transformer.id}`, () => transformer.id === ""
-      ? Buffer.concat([Buffer.from(`{"type":"${item.type}","object":`), item.entry.body, LINE_END])
-      : line(item.type, JSON.stringify(transformer.one(item.entry.object()))));
+    return shared(item, `json ${transformer.id}`, () =>
+      transformer.id === ""
+        ? Buffer.concat([
+            Buffer.from(`{"type":"${item.type}","object":`),
+            item.entry.body,
+            LINE_END,
+          ])
+        : line(item.type, JSON.stringify(transformer.one(item.entry.object()))),
+    );
   };
   return { contentType: JSON_TYPE, encode };
 }
@@ -35,8 +41,9 @@ export function protobufWatchEncoder(kind: Kind): WatchEncoder {
     if (item.type === "BOOKMARK") {
       return frame("BOOKMARK", encodeObject(kind.schema, bookmarkOf(item, kind)));
     }
-    return shared(item, "protobuf",
-      () => frame(item.type, encodeObject(kind.schema, item.entry.object())));
+    return shared(item, "protobuf", () =>
+      frame(item.type, encodeObject(kind.schema, item.entry.object())),
+    );
   };
   return { contentType: `${PROTOBUF_TYPE};stream=watch`, encode };
 }

@@ -61,7 +61,10 @@ function index(documents: Documents): Answer {
 }
 
 function answerOf(
-  documents: Documents, context: RequestContext, document: Document, contentType: string,
+  documents: Documents,
+  context: RequestContext,
+  document: Document,
+  contentType: string,
 ): BytesAnswer {
   const etag = `"${document.hash}"`;
   const headers = { etag, vary: "Accept-Encoding, Accept" };

@@ -18,7 +18,8 @@ export function readJsonPatch(value: Json): Operation[] {
     throw new ApiError({
       code: 413,
       reason: "RequestEntityTooLarge",
-      message: `The allowed maximum operations in a JSON patch is ${JSON_PATCH_OPERATIONS_MAX}, ` +
+      message:
+        `The allowed maximum operations in a JSON patch is ${JSON_PATCH_OPERATIONS_MAX}, ` +
         `got ${value.length}`,
     });
   }
@@ -82,7 +83,10 @@ function sourceOf(operation: Operation): string {
 function tokensOf(path: string): string[] {
   if (path === "") return [];
   if (!path.startsWith("/")) throw badRequest(`JSON pointer ${path} does not begin with a slash`);
-  return path.slice(1).split("/").map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return path
+    .slice(1)
+    .split("/")
+    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function step(holder: Json, token: string, path: string): Json {

@@ -9,7 +9,10 @@ export function isObject(value: Json): value is JsonObject {
 /** Sets a member even if it is called `__proto__`. */
 export function setMember(object: JsonObject, name: string, value: Json): void {
   Object.defineProperty(object, name, {
-    value, enumerable: true, configurable: true, writable: true,
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
   });
 }
 

@@ -37,7 +37,10 @@ export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
 
 /** Reads a JSON, merge or strategic patch. Throws 400 on malformed ones, 415 on other types. */
 export async function readPatch(
-  context: RequestContext, kind: PatchedKind, body: Buffer, options: WriteOptions,
+  context: RequestContext,
+  kind: PatchedKind,
+  body: Buffer,
+  options: WriteOptions,
 ): Promise<Patch> {
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
   const known: readonly string[] = Object.values(PATCH_TYPES);
@@ -53,12 +56,15 @@ export async function readPatch(
       if (current === undefined) throw badRequest("a patch needs an object to change");
       const before = plain(current);
       const patched = change(before);
-      return decodeDocument<KubeObject>({ value: patched, duplicates }, {
-        kind,
-        schema: kind.schema,
-        fieldValidation: options.fieldValidation,
-        warnings: options.warnings,
-      });
+      return decodeDocument<KubeObject>(
+        { value: patched, duplicates },
+        {
+          kind,
+          schema: kind.schema,
+          fieldValidation: options.fieldValidation,
+          warnings: options.warnings,
+        },
+      );
     },
   };
 }

@@ -50,14 +50,18 @@ describe("JSON patch (RFC 6902)", () => {
     [[{ op: "add", path: "/missing/x", value: 1 }]],
   ])("%j does not fit and is refused as 422", (operations) => {
     expect(() => apply({ a: 1, list: [] }, operations)).toThrow(
-      expect.objectContaining({ http: 422 }) as Error);
+      expect.objectContaining({ http: 422 }) as Error,
+    );
   });
 
   it.each([[{ op: "add" }], [[{ op: "frobnicate", path: "/a" }]], [[{ op: "move", path: "/a" }]]])(
-    "%j is no patch and is refused as 400", (operations) => {
+    "%j is no patch and is refused as 400",
+    (operations) => {
       expect(() => apply({ a: 1 }, operations)).toThrow(
-        expect.objectContaining({ http: 400 }) as Error);
-    });
+        expect.objectContaining({ http: 400 }) as Error,
+      );
+    },
+  );
 });
 
 describe("strategic merge patch", () => {
@@ -70,12 +74,20 @@ describe("strategic merge patch", () => {
   });
 
   it("merges containers by name and adds new ones", () => {
-    const patch =
-      { spec: { containers: [{ name: "b", image: "b:2" }, { name: "c", image: "c:1" }] } };
+    const patch = {
+      spec: {
+        containers: [
+          { name: "b", image: "b:2" },
+          { name: "c", image: "c:1" },
+        ],
+      },
+    };
     expect(merge(pod("a", "b"), patch)).toEqual({
       spec: {
         containers: [
-          { name: "a", image: "a:1" }, { name: "b", image: "b:2" }, { name: "c", image: "c:1" },
+          { name: "a", image: "a:1" },
+          { name: "b", image: "b:2" },
+          { name: "c", image: "c:1" },
         ],
       },
     });
@@ -124,20 +136,24 @@ describe("strategic merge patch", () => {
 
   it("merges finalizers as a set and takes named ones away", () => {
     const before = { metadata: { finalizers: ["a", "b"] } };
-    expect(merge(before, { metadata: { finalizers: ["b", "c"] } }))
-      .toEqual({ metadata: { finalizers: ["a", "b", "c"] } });
-    expect(merge(before, { metadata: { "$deleteFromPrimitiveList/finalizers": ["a"] } }))
-      .toEqual({ metadata: { finalizers: ["b"] } });
+    expect(merge(before, { metadata: { finalizers: ["b", "c"] } })).toEqual({
+      metadata: { finalizers: ["a", "b", "c"] },
+    });
+    expect(merge(before, { metadata: { "$deleteFromPrimitiveList/finalizers": ["a"] } })).toEqual({
+      metadata: { finalizers: ["b"] },
+    });
   });
 
   it("removes a member by null and a map's key likewise", () => {
     const before = { metadata: { labels: { a: "1", b: "2" }, annotations: { x: "y" } } };
-    expect(merge(before, { metadata: { labels: { a: null }, annotations: null } }))
-      .toEqual({ metadata: { labels: { b: "2" } } });
+    expect(merge(before, { metadata: { labels: { a: null }, annotations: null } })).toEqual({
+      metadata: { labels: { b: "2" } },
+    });
   });
 
   it("refuses an item without its key", () => {
-    expect(() => merge(pod("a"), { spec: { containers: [{ image: "x" }] } }))
-      .toThrow(/does not contain declared merge key: name/);
+    expect(() => merge(pod("a"), { spec: { containers: [{ image: "x" }] } })).toThrow(
+      /does not contain declared merge key: name/,
+    );
   });
 });

@@ -10,7 +10,10 @@ import { DIRECTIVES, mergeStruct } from "./strategic.ts";
  * order.
  */
 export function mergeKeyedList(
-  key: string, schema: string | undefined, original: readonly Json[], patch: readonly Json[],
+  key: string,
+  schema: string | undefined,
+  original: readonly Json[],
+  patch: readonly Json[],
   order: readonly Json[] | undefined,
 ): Json[] {
   const items = patch.map((item) => keyed(item, key));
@@ -27,7 +30,12 @@ export function mergeKeyedList(
   if (order === undefined) return result;
   const wanted = order.map((item) => (isObject(item) ? item[key] : item));
   const patched = new Set(items.map((item) => JSON.stringify(item[key])));
-  return ordered(result, wanted, (item) => item[key], (id) => patched.has(JSON.stringify(id)));
+  return ordered(
+    result,
+    wanted,
+    (item) => item[key],
+    (id) => patched.has(JSON.stringify(id)),
+  );
 }
 
 function keyed(item: Json, key: string): JsonObject {
@@ -41,7 +49,9 @@ function keyed(item: Json, key: string): JsonObject {
 
 /** Merges a list of plain values as a set: what is not there yet is added behind. */
 export function mergeScalarList(
-  original: readonly Json[], patch: readonly Json[], order: readonly Json[] | undefined,
+  original: readonly Json[],
+  patch: readonly Json[],
+  order: readonly Json[] | undefined,
 ): Json[] {
   const result = [...original];
   for (const item of patch) {
@@ -49,7 +59,12 @@ export function mergeScalarList(
   }
   if (order === undefined) return result;
   const patched = new Set(patch.map((item) => JSON.stringify(item)));
-  return ordered(result, order, (item) => item, (id) => patched.has(JSON.stringify(id)));
+  return ordered(
+    result,
+    order,
+    (item) => item,
+    (id) => patched.has(JSON.stringify(id)),
+  );
 }
 
 /**
@@ -58,7 +73,9 @@ export function mergeScalarList(
  * (upstream's normalizeElementOrder).
  */
 function ordered<T>(
-  items: readonly T[], wanted: readonly Json[], idOf: (item: T) => Json,
+  items: readonly T[],
+  wanted: readonly Json[],
+  idOf: (item: T) => Json,
   isPatched: (id: Json) => boolean,
 ): T[] {
   const place = new Map(wanted.map((id, index) => [JSON.stringify(id), index]));

@@ -17,13 +17,17 @@ export const DIRECTIVES = {
  * strategicpatch). `schema` is the structure's name, e.g. `apps/v1.Deployment`.
  */
 export function strategicMerge(
-  schema: string, document: JsonObject, patch: JsonObject,
+  schema: string,
+  document: JsonObject,
+  patch: JsonObject,
 ): JsonObject {
   return mergeStruct(schema, document, patch);
 }
 
 export function mergeStruct(
-  schema: string | undefined, original: JsonObject, patch: JsonObject,
+  schema: string | undefined,
+  original: JsonObject,
+  patch: JsonObject,
 ): JsonObject {
   const directive = patch[DIRECTIVES.patch];
   if (directive === "replace") return without(patch, DIRECTIVES.patch);
@@ -50,8 +54,10 @@ function without(object: JsonObject, name: string): JsonObject {
 }
 
 function isListDirective(name: string): boolean {
-  return name.startsWith(DIRECTIVES.setElementOrder)
-    || name.startsWith(DIRECTIVES.deleteFromPrimitiveList);
+  return (
+    name.startsWith(DIRECTIVES.setElementOrder) ||
+    name.startsWith(DIRECTIVES.deleteFromPrimitiveList)
+  );
 }
 
 /** `$retainKeys` names all keys that may stay: of a union, the others are cleared. */
@@ -63,7 +69,10 @@ function retained(original: JsonObject, patch: JsonObject): JsonObject {
 }
 
 function mergeField(
-  field: Field | undefined, original: Json, value: Json, patch: JsonObject,
+  field: Field | undefined,
+  original: Json,
+  value: Json,
+  patch: JsonObject,
 ): Json {
   if (Array.isArray(value)) return mergeList(field, original, value, patch);
   if (!isObject(value)) return value;
@@ -80,7 +89,10 @@ function structName(shape: Shape | undefined): string | undefined {
 }
 
 function mergeList(
-  field: Field | undefined, original: Json, items: Json[], patch: JsonObject,
+  field: Field | undefined,
+  original: Json,
+  items: Json[],
+  patch: JsonObject,
 ): Json {
   const rule = field && listRuleOf(field);
   if (field === undefined || rule === undefined || !rule.patch.includes("merge")) {
@@ -103,7 +115,9 @@ function asList(value: Json): Json[] | undefined {
 
 /** Directives about a list whose own field the patch does not carry. */
 function applyListDirectives(
-  fields: ReadonlyMap<string, Field> | undefined, result: JsonObject, patch: JsonObject,
+  fields: ReadonlyMap<string, Field> | undefined,
+  result: JsonObject,
+  patch: JsonObject,
 ): void {
   for (const [directive, value] of Object.entries(patch)) {
     if (directive.startsWith(DIRECTIVES.deleteFromPrimitiveList)) {
@@ -112,7 +126,9 @@ function applyListDirectives(
       const list = asList(memberOf(result, name));
       if (!list) continue;
       setMember(
-        result, name, list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))),
+        result,
+        name,
+        list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))),
       );
     } else if (directive.startsWith(DIRECTIVES.setElementOrder)) {
       const name = directive.slice(DIRECTIVES.setElementOrder.length);

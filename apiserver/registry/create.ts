@@ -13,7 +13,11 @@ import { strategyContext, type WriteOptions } from "./write-options.ts";
  * verdict, what must be reserved for it, the store. `object` belongs to this call.
  */
 export async function createObject(
-  core: Core, resource: Resource, object: KubeObject, namespace: string, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  object: KubeObject,
+  namespace: string,
+  options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, namespace);
   if (object.metadata.resourceVersion) {
@@ -31,7 +35,10 @@ export async function createObject(
  * The part of a creation behind admission's changes; an update that creates begins here as well.
  */
 export async function createAdmitted(
-  core: Core, resource: Resource, request: AdmissionRequest, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  request: AdmissionRequest,
+  options: WriteOptions,
 ): Promise<KubeObject> {
   const object = request.object!;
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;
@@ -48,7 +55,10 @@ export async function createAdmitted(
 }
 
 async function createNamed(
-  core: Core, resource: Resource, request: AdmissionRequest, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  request: AdmissionRequest,
+  options: WriteOptions,
 ): Promise<KubeObject> {
   const { kind } = resource;
   const object = structuredClone(request.object!);
@@ -81,11 +91,20 @@ async function rehearse(resource: Resource, object: KubeObject): Promise<KubeObj
 }
 
 function admissionRequest(
-  resource: Resource, object: KubeObject, namespace: string, options: WriteOptions,
+  resource: Resource,
+  object: KubeObject,
+  namespace: string,
+  options: WriteOptions,
 ): AdmissionRequest {
   const { user, dryRun, subresource, warnings } = options;
   return {
-    operation: "CREATE", resource, subresource, namespace, user, dryRun, warnings,
+    operation: "CREATE",
+    resource,
+    subresource,
+    namespace,
+    user,
+    dryRun,
+    warnings,
     name: object.metadata.name ?? "",
     object,
     old: undefined,

@@ -70,15 +70,23 @@ function propagationOf(options: DeleteOptionsBody): Propagation | undefined {
     return orphanDependents === true ? "Orphan" : "Background";
   }
   if (orphanDependents !== undefined && orphanDependents !== null) {
-    throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [{
-      type: "FieldValueInvalid", field: "propagationPolicy", value: propagationPolicy,
-      detail: "orphanDependents and deletionPropagation cannot be both set",
-    }]);
+    throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [
+      {
+        type: "FieldValueInvalid",
+        field: "propagationPolicy",
+        value: propagationPolicy,
+        detail: "orphanDependents and deletionPropagation cannot be both set",
+      },
+    ]);
   }
   const policies: readonly unknown[] = ["Orphan", "Background", "Foreground"];
   if (policies.includes(propagationPolicy)) return propagationPolicy as Propagation;
-  throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [{
-    type: "FieldValueNotSupported", field: "propagationPolicy", value: propagationPolicy,
-    detail: `supported values: "Background", "Foreground", "Orphan"`,
-  }]);
+  throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [
+    {
+      type: "FieldValueNotSupported",
+      field: "propagationPolicy",
+      value: propagationPolicy,
+      detail: `supported values: "Background", "Foreground", "Orphan"`,
+    },
+  ]);
 }

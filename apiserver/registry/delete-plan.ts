@@ -19,7 +19,10 @@ export type DeletePlan =
  * period for kinds that have one, finalizers for dependents, removal when nothing holds it.
  */
 export function planDelete(
-  kind: Kind, object: KubeObject, request: DeleteRequest, now_ms: number,
+  kind: Kind,
+  object: KubeObject,
+  request: DeleteRequest,
+  now_ms: number,
 ): DeletePlan {
   const finalizers = finalizersFor(kind, object, request.propagation);
   const grace_s = graceFor(kind, object, request);
@@ -47,7 +50,10 @@ function sameItems(a: readonly string[], b: readonly string[]): boolean {
 }
 
 function marked(
-  object: KubeObject, finalizers: string[], grace_s: number, now_ms: number,
+  object: KubeObject,
+  finalizers: string[],
+  grace_s: number,
+  now_ms: number,
 ): KubeObject {
   const { metadata } = object;
   const first = metadata.deletionTimestamp === undefined;

@@ -11,7 +11,11 @@ import type { WriteOptions } from "./write-options.ts";
 
 /** Deletes an object, or marks it as being deleted; `deleted` says which. */
 export async function deleteObject(
-  core: Core, resource: Resource, namespace: string, name: string, request: DeleteRequest,
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  name: string,
+  request: DeleteRequest,
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
@@ -26,7 +30,10 @@ export async function deleteObject(
 }
 
 function attemptOf(
-  core: Core, resource: Resource, current: KubeObject, request: DeleteRequest,
+  core: Core,
+  resource: Resource,
+  current: KubeObject,
+  request: DeleteRequest,
 ): Attempt<KubeObject> {
   const plan = planFor(core, resource, current, request);
   if (request.dryRun || plan.do === "keep") {
@@ -37,7 +44,10 @@ function attemptOf(
 }
 
 function planFor(
-  core: Core, resource: Resource, current: KubeObject, request: DeleteRequest,
+  core: Core,
+  resource: Resource,
+  current: KubeObject,
+  request: DeleteRequest,
 ): DeletePlan {
   const { kind } = resource;
   const now_ms = core.clock.now();
@@ -50,23 +60,39 @@ function planFor(
 function checkPreconditions(resource: Resource, current: KubeObject, request: DeleteRequest): void {
   const { uid = "", resourceVersion = "", name = "" } = current.metadata;
   if (request.uid !== undefined && request.uid !== uid) {
-    throw conflict(resource.subject, name,
-      `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${uid}`);
+    throw conflict(
+      resource.subject,
+      name,
+      `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${uid}`,
+    );
   }
   if (request.resourceVersion !== undefined && request.resourceVersion !== resourceVersion) {
-    throw conflict(resource.subject, name,
+    throw conflict(
+      resource.subject,
+      name,
       `Precondition failed: ResourceVersion in precondition: ${request.resourceVersion}, ` +
-        `ResourceVersion in object meta: ${resourceVersion}`);
+        `ResourceVersion in object meta: ${resourceVersion}`,
+    );
   }
 }
 
 function admissionRequest(
-  resource: Resource, old: KubeObject, options: WriteOptions,
+  resource: Resource,
+  old: KubeObject,
+  options: WriteOptions,
 ): AdmissionRequest {
   const { user, dryRun, warnings } = options;
   const { namespace = "", name = "" } = old.metadata;
   return {
-    operation: "DELETE", resource, subresource: "", namespace, name, object: undefined, old, user,
-    dryRun, warnings,
+    operation: "DELETE",
+    resource,
+    subresource: "",
+    namespace,
+    name,
+    object: undefined,
+    old,
+    user,
+    dryRun,
+    warnings,
   };
 }

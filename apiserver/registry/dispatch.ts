@@ -12,7 +12,9 @@ import { servePatch, serveUpdate } from "./serve-update.ts";
 
 /** Answers one verb on one resource. */
 export type ServeVerb = (
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ) => Promise<Answer>;
 
 const VERBS: Readonly<Record<string, ServeVerb>> = {

@@ -5,7 +5,10 @@ import type { Resource } from "./resource.ts";
 
 /** Reads one object: from the cache when any state will do, else from the store. Throws 404. */
 export async function getObject(
-  resource: Resource, namespace: string, name: string, query: URLSearchParams,
+  resource: Resource,
+  namespace: string,
+  name: string,
+  query: URLSearchParams,
 ): Promise<KubeObject> {
   const revision = query.get("resourceVersion") ?? "";
   if (revision !== "" && !/^\d+$/.test(revision)) {

@@ -74,8 +74,10 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
   }
   if (match !== "") {
     if (revision === undefined) {
-      refuse("resourceVersionMatch",
-        "resourceVersionMatch is forbidden unless resourceVersion is provided");
+      refuse(
+        "resourceVersionMatch",
+        "resourceVersionMatch is forbidden unless resourceVersion is provided",
+      );
     }
     if (token !== "") {
       refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
@@ -84,14 +86,20 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
       return revision === 0 ? { type: "any" } : { type: "not-older-than", revision };
     }
     if (match !== "Exact") {
-      throw invalid(SUBJECT, "", [{
-        type: "FieldValueNotSupported", field: "resourceVersionMatch", value: match,
-        detail: `supported values: "Exact", "NotOlderThan", ""`,
-      }]);
+      throw invalid(SUBJECT, "", [
+        {
+          type: "FieldValueNotSupported",
+          field: "resourceVersionMatch",
+          value: match,
+          detail: `supported values: "Exact", "NotOlderThan", ""`,
+        },
+      ]);
     }
     if (revision === 0) {
-      refuse("resourceVersionMatch",
-        `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`);
+      refuse(
+        "resourceVersionMatch",
+        `resourceVersionMatch "exact" is forbidden for resourceVersion "0"`,
+      );
     }
     return { type: "exact", revision };
   }
@@ -109,12 +117,16 @@ export function readWatchOptions(query: URLSearchParams): WatchOptions {
   const initial = query.get("sendInitialEvents");
   const match = query.get("resourceVersionMatch") ?? "";
   if (initial !== null && match !== "NotOlderThan") {
-    refuse("resourceVersionMatch",
-      "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    refuse(
+      "resourceVersionMatch",
+      "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+    );
   }
   if (initial === null && match !== "") {
-    refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless " +
-      "sendInitialEvents is provided");
+    refuse(
+      "resourceVersionMatch",
+      "resourceVersionMatch is forbidden for watch unless " + "sendInitialEvents is provided",
+    );
   }
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const sendInitialEvents = isTrue(initial);

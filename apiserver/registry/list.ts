@@ -23,7 +23,9 @@ export interface Listing {
 
 /** Lists objects: from the cache when any state will do, else from the store. */
 export async function listObjects(
-  resource: Resource, namespace: string, options: ListOptions,
+  resource: Resource,
+  namespace: string,
+  options: ListOptions,
 ): Promise<ObjectList> {
   const { kind } = resource;
   const selection = selectionOf(kind, namespace, options);
@@ -38,7 +40,10 @@ export async function listObjects(
 }
 
 async function listingOf(
-  resource: Resource, namespace: string, selection: Selection, options: ListOptions,
+  resource: Resource,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
 ): Promise<Listing> {
   const { match } = options;
   if (match.type === "any" && options.continue === "") {
@@ -58,7 +63,10 @@ async function listingOf(
 
 /** Lists from the store, page after page until `limit` objects match. */
 export async function listFromStore(
-  resource: Resource, namespace: string, selection: Selection, options: ListOptions,
+  resource: Resource,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
 ): Promise<Listing> {
   const { kind } = resource;
   const prefix = prefixOf(kind, namespace);
@@ -109,7 +117,12 @@ const EXPIRED_CONTINUE =
 const EXPIRED_REVISION = "The resourceVersion for the provided list is too old.";
 
 async function pageOf(
-  rows: Rows, prefix: string, start: string, limit: number, revision: number, options: ListOptions,
+  rows: Rows,
+  prefix: string,
+  start: string,
+  limit: number,
+  revision: number,
+  options: ListOptions,
 ): Promise<RowPage> {
   try {
     return await rows.page(prefix, { start, limit, revision });
@@ -121,7 +134,8 @@ async function pageOf(
     if (options.continue === "") throw expired(EXPIRED_REVISION);
     const { start: from } = decodeContinue(options.continue);
     throw expired(
-      EXPIRED_CONTINUE, encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }),
+      EXPIRED_CONTINUE,
+      encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }),
     );
   }
 }

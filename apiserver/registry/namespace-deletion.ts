@@ -14,7 +14,10 @@ interface Namespace extends KubeObject {
  * `kubernetes` out of spec.finalizers; then it can be removed.
  */
 export function planNamespaceDelete(
-  kind: Kind, namespace: Namespace, request: DeleteRequest, now_ms: number,
+  kind: Kind,
+  namespace: Namespace,
+  request: DeleteRequest,
+  now_ms: number,
 ): DeletePlan {
   const held = (namespace.spec?.finalizers ?? []).length > 0;
   if (!held) return planDelete(kind, namespace, request, now_ms);

@@ -19,20 +19,30 @@ export function writeOptionsOf(context: RequestContext): WriteOptions {
 
 /** POST to a collection. */
 export async function serveCreate(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { kind } = resource;
   const options = writeOptionsOf(context);
   const { fieldValidation, warnings } = options;
   const body = await readBody(context.request);
   const object = await decodeBody(context.request, body, {
-    kind, schema: kind.schema, fieldValidation, warnings,
+    kind,
+    schema: kind.schema,
+    fieldValidation,
+    warnings,
   });
   if (kind.storage === undefined) return await serveReview(core, resource, context, object);
   kind.strategy.defaults(object);
   await checkEscalation(core, context.user, resource, object, undefined);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
-  const created =
-    await createObject(core, resource, object, namespaceOf(resource, context), options);
+  const created = await createObject(
+    core,
+    resource,
+    object,
+    namespaceOf(resource, context),
+    options,
+  );
   return objectAnswer(created, kind, 201);
 }

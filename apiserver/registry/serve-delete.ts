@@ -21,13 +21,22 @@ import { namespaceOf } from "./serve-read.ts";
 
 /** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
 const ANSWER_OBJECT = new Set([
-  "/pods", "/persistentvolumes", "/persistentvolumeclaims", "/podtemplates", "/resourcequotas",
-  "/serviceaccounts", "/services", "storage.k8s.io/storageclasses", "policy/podsecuritypolicies",
+  "/pods",
+  "/persistentvolumes",
+  "/persistentvolumeclaims",
+  "/podtemplates",
+  "/resourcequotas",
+  "/serviceaccounts",
+  "/services",
+  "storage.k8s.io/storageclasses",
+  "policy/podsecuritypolicies",
 ]);
 
 /** DELETE of one object. */
 export async function serveDelete(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
@@ -54,7 +63,9 @@ function statusOf(resource: Resource, object: KubeObject): Status {
 
 /** DELETE of a collection: every object that the selectors pick, as of one revision. */
 export async function serveDeleteCollection(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { kind } = resource;
   const request = await deleteRequestOf(context);
@@ -67,7 +78,13 @@ export async function serveDeleteCollection(
   for (const entry of entries) {
     try {
       const { object } = await deleteObject(
-        core, resource, entry.namespace, entry.name, request, options);
+        core,
+        resource,
+        entry.namespace,
+        entry.name,
+        request,
+        options,
+      );
       items.push(Buffer.from(JSON.stringify(object)));
     } catch (thrown) {
       // Somebody else deleted it meanwhile: what was asked for is so.
@@ -81,9 +98,8 @@ async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> 
   const body = await readBody(context.request);
   if (body.length === 0) return readDeleteRequest(undefined, context.query);
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
-  const value = type === PROTOBUF_TYPE
-    ? decodeProtobufOptions(body)
-    : (await parseBody(type, body)).value;
+  const value =
+    type === PROTOBUF_TYPE ? decodeProtobufOptions(body) : (await parseBody(type, body)).value;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badRequest("the body of a delete must be a DeleteOptions");
   }

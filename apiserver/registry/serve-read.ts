@@ -16,7 +16,9 @@ export function namespaceOf(resource: Resource, context: RequestContext): string
 
 /** GET of one object. */
 export async function serveGet(
-  _core: Core, resource: Resource, context: RequestContext,
+  _core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
   const object = await getObject(resource, namespaceOf(resource, context), info.name, query);
@@ -25,7 +27,9 @@ export async function serveGet(
 
 /** GET of a collection. */
 export async function serveList(
-  _core: Core, resource: Resource, context: RequestContext,
+  _core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const options = readListOptions(context.query);
   const namespace = namespaceOf(resource, context);
@@ -34,7 +38,9 @@ export async function serveList(
 
 /** GET of a collection with `watch=1`. */
 export async function serveWatch(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
   const options = readWatchOptions(context.query);

@@ -22,7 +22,10 @@ export type Door = Pick<Update, "strategy">;
 
 /** PUT of one object. */
 export async function serveUpdate(
-  core: Core, resource: Resource, context: RequestContext, door: Door = {},
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  door: Door = {},
 ): Promise<Answer> {
   const { kind } = resource;
   const { name } = context.info;
@@ -30,25 +33,35 @@ export async function serveUpdate(
   const { fieldValidation, warnings } = options;
   const body = await readBody(context.request);
   const object = await decodeBody(context.request, body, {
-    kind, schema: kind.schema, fieldValidation, warnings,
+    kind,
+    schema: kind.schema,
+    fieldValidation,
+    warnings,
   });
   const given = object.metadata.name ?? "";
   if (given !== name) {
-    throw badRequest(given === ""
-      ? "name must be provided"
-      : `the name of the object (${given}) does not match the name on the URL (${name})`);
+    throw badRequest(
+      given === ""
+        ? "name must be provided"
+        : `the name of the object (${given}) does not match the name on the URL (${name})`,
+    );
   }
   kind.strategy.defaults(object);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
   return await change(core, resource, context, options, {
-    ...door, mayCreate, transform: () => structuredClone(object),
+    ...door,
+    mayCreate,
+    transform: () => structuredClone(object),
   });
 }
 
 /** PATCH of one object, in any of the patch types. */
 export async function servePatch(
-  core: Core, resource: Resource, context: RequestContext, door: Door = {},
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  door: Door = {},
 ): Promise<Answer> {
   const { kind } = resource;
   const options = writeOptionsOf(context);
@@ -70,20 +83,28 @@ export async function servePatch(
 }
 
 async function change(
-  core: Core, resource: Resource, context: RequestContext, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  options: WriteOptions,
   update: Omit<Update, "namespace" | "name">,
 ): Promise<Answer> {
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
-  const changed: Changed<KubeObject> = await updateObject(core, resource, {
-    ...update,
-    namespace,
-    name,
-    transform: async (current) => {
-      const next = await update.transform(current);
-      await checkEscalation(core, context.user, resource, next, current);
-      return next;
+  const changed: Changed<KubeObject> = await updateObject(
+    core,
+    resource,
+    {
+      ...update,
+      namespace,
+      name,
+      transform: async (current) => {
+        const next = await update.transform(current);
+        await checkEscalation(core, context.user, resource, next, current);
+        return next;
+      },
     },
-  }, options);
+    options,
+  );
   return objectAnswer(changed.object, resource.kind, changed.created ? 201 : 200);
 }

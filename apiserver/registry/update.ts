@@ -34,7 +34,10 @@ export interface Update {
  * validation, the store; again from the start when somebody else was faster.
  */
 export async function updateObject(
-  core: Core, resource: Resource, update: Update, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  update: Update,
+  options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
   const { namespace, name } = update;
@@ -69,7 +72,11 @@ export async function updateObject(
 }
 
 async function createThroughUpdate(
-  core: Core, resource: Resource, object: KubeObject, update: Update, options: WriteOptions,
+  core: Core,
+  resource: Resource,
+  object: KubeObject,
+  update: Update,
+  options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
   if (!update.owns) delete object.metadata.managedFields;
@@ -82,7 +89,11 @@ async function createThroughUpdate(
 }
 
 async function attempt(
-  core: Core, resource: Resource, update: Update, options: WriteOptions, current: KubeObject,
+  core: Core,
+  resource: Resource,
+  update: Update,
+  options: WriteOptions,
+  current: KubeObject,
 ): Promise<Attempt<KubeObject>> {
   const old = structuredClone(current);
   const object = await update.transform(current);
@@ -108,7 +119,10 @@ async function attempt(
 }
 
 function checkPreconditions(
-  resource: Resource, update: Update, object: KubeObject, old: KubeObject,
+  resource: Resource,
+  update: Update,
+  object: KubeObject,
+  old: KubeObject,
 ): void {
   const { metadata } = object;
   const uid = update.uid ?? metadata.uid;
@@ -131,7 +145,8 @@ function checkPreconditions(
 
 function uidConflict(resource: Resource, name: string, asked: string, actual: string) {
   return conflict(
-    resource.subject, name,
+    resource.subject,
+    name,
     `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`,
   );
 }
@@ -143,12 +158,23 @@ function isFinished(object: KubeObject): boolean {
 }
 
 function requestFor(
-  resource: Resource, object: KubeObject, old: KubeObject | undefined, update: Update,
+  resource: Resource,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  update: Update,
   options: WriteOptions,
 ): AdmissionRequest {
   const { user, dryRun, subresource, warnings } = options;
   return {
-    operation: old ? "UPDATE" : "CREATE", resource, subresource, namespace: update.namespace,
-    name: update.name, object, old, user, dryRun, warnings,
+    operation: old ? "UPDATE" : "CREATE",
+    resource,
+    subresource,
+    namespace: update.namespace,
+    name: update.name,
+    object,
+    old,
+    user,
+    dryRun,
+    warnings,
   };
 }

@@ -10,18 +10,24 @@ import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
 export async function watchObjects(
-  core: Core, resource: Resource, namespace: string, options: WatchOptions,
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  options: WatchOptions,
 ): Promise<Answer> {
   if (core.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
   const watcher = await openWatch(resource, namespace, options);
-  const timeout_ms = options.timeout_s !== undefined && options.timeout_s > 0
-    ? options.timeout_s * 1000
-    : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
+  const timeout_ms =
+    options.timeout_s !== undefined && options.timeout_s > 0
+      ? options.timeout_s * 1000
+      : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
   return { type: "watch", watcher, kind: resource.kind, timeout_ms };
 }
 
 async function openWatch(
-  resource: Resource, namespace: string, options: WatchOptions,
+  resource: Resource,
+  namespace: string,
+  options: WatchOptions,
 ): Promise<Watcher> {
   const selection = selectionOf(resource.kind, namespace, options);
   const request = { selection, bookmarks: options.bookmarks };
@@ -34,12 +40,17 @@ async function openWatch(
   // What the client has seen must not be newer than what it gets: the cache may lag behind another
   // server's, and with no revision given the newest state is meant. Then the store is asked.
   if (revision !== undefined && revision <= cache.revision) return cache.watchAll(request, true);
-  const match = revision === undefined
-    ? ({ type: "newest" } as const)
-    : ({ type: "not-older-than", revision } as const);
+  const match =
+    revision === undefined
+      ? ({ type: "newest" } as const)
+      : ({ type: "not-older-than", revision } as const);
   const { labelSelector, fieldSelector } = options;
   const listing = await listFromStore(resource, namespace, selection, {
-    match, limit: 0, continue: "", labelSelector, fieldSelector,
+    match,
+    limit: 0,
+    continue: "",
+    labelSelector,
+    fieldSelector,
   });
   return cache.watchListed(request, listing.entries, listing.revision);
 }

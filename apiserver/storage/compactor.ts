@@ -42,12 +42,14 @@ export class Compactor {
 
   async #compact(): Promise<void> {
     const answer = await this.#etcd.txn({
-      compare: [{
-        key: COMPACT_KEY,
-        target: Compare_CompareTarget.VERSION,
-        result: Compare_CompareResult.EQUAL,
-        version: this.#version,
-      }],
+      compare: [
+        {
+          key: COMPACT_KEY,
+          target: Compare_CompareTarget.VERSION,
+          result: Compare_CompareResult.EQUAL,
+          version: this.#version,
+        },
+      ],
       success: [{ requestPut: { key: COMPACT_KEY, value: Buffer.from(String(this.#revision)) } }],
       failure: [{ requestRange: { key: COMPACT_KEY } }],
     });

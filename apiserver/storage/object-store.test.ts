@@ -19,7 +19,11 @@ interface ConfigMap extends KubeObject {
 }
 
 const LIST: ListOptions = {
-  match: { type: "newest" }, limit: 0, continue: "", labelSelector: "", fieldSelector: "",
+  match: { type: "newest" },
+  limit: 0,
+  continue: "",
+  labelSelector: "",
+  fieldSelector: "",
 };
 
 function map(name: string, data: Record<string, string> = {}): ConfigMap {
@@ -51,16 +55,19 @@ describe.each(stores)("objects in %s", (_name, start) => {
 
   it("a name is taken once", async () => {
     await resource.store.create(map("once"));
-    await expect(resource.store.create(map("once"))).rejects
-      .toMatchObject({ http: 409, code: "AlreadyExists" });
+    await expect(resource.store.create(map("once"))).rejects.toMatchObject({
+      http: 409,
+      code: "AlreadyExists",
+    });
   });
 
   it("concurrent changes all happen, each on the one before", async () => {
     await resource.store.create(map("counter", { n: "0" }));
-    const increment = () => resource.store.change<ConfigMap>("test", "counter", (current) => {
-      const n = Number(current!.data!["n"]) + 1;
-      return { do: "write", object: { ...current!, data: { n: String(n) } } };
-    });
+    const increment = () =>
+      resource.store.change<ConfigMap>("test", "counter", (current) => {
+        const n = Number(current!.data!["n"]) + 1;
+        return { do: "write", object: { ...current!, data: { n: String(n) } } };
+      });
     await Promise.all(Array.from({ length: 8 }, increment));
     const { data } = await resource.store.get<ConfigMap>("test", "counter");
     expect(data).toEqual({ n: "8" });
@@ -68,18 +75,24 @@ describe.each(stores)("objects in %s", (_name, start) => {
 
   it("a change that changes nothing keeps the revision", async () => {
     const made = await resource.store.create(map("same", { a: "1" }));
-    const { object } = await resource.store.change<ConfigMap>("test", "same",
-      (current) => ({ do: "write", object: current! }));
+    const { object } = await resource.store.change<ConfigMap>("test", "same", (current) => ({
+      do: "write",
+      object: current!,
+    }));
     expect(object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
   });
 
   it("a deleted object is gone, and its deletion has a revision", async () => {
     const made = await resource.store.create(map("gone"));
-    const { object, deleted } = await resource.store.change<ConfigMap>("test", "gone",
-      (current) => ({ do: "delete", object: current! }));
+    const { object, deleted } = await resource.store.change<ConfigMap>(
+      "test",
+      "gone",
+      (current) => ({ do: "delete", object: current! }),
+    );
     expect(deleted).toBe(true);
-    expect(Number(object.metadata.resourceVersion))
-      .toBeGreaterThan(Number(made.metadata.resourceVersion));
+    expect(Number(object.metadata.resourceVersion)).toBeGreaterThan(
+      Number(made.metadata.resourceVersion),
+    );
     expect(await resource.store.find("test", "gone")).toBeUndefined();
   });
 
@@ -95,7 +108,8 @@ describe.each(stores)("objects in %s", (_name, start) => {
     expect(first.remaining).toBe(4);
     await paged.store.create({ ...map("p2b"), kind: "Secret" });
     const rest = await listFromStore(paged, "test", selection, {
-      ...LIST, continue: first.continue!,
+      ...LIST,
+      continue: first.continue!,
     });
     expect(rest.entries.map((entry) => entry.name)).toEqual(["p3", "p4", "p5", "p6"]);
     expect(rest.revision).toBe(first.revision);
@@ -108,10 +122,13 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const now = await resource.store.rows.revision();
     await under.client.compact({ revision: now });
     const exact: ListOptions = { ...LIST, match: { type: "exact", revision } };
-    await expect(listFromStore(resource, "test", everything, exact)).rejects
-      .toMatchObject({ http: 410, code: "Expired" });
+    await expect(listFromStore(resource, "test", everything, exact)).rejects.toMatchObject({
+      http: 410,
+      code: "Expired",
+    });
     const error: unknown = await listFromStore(resource, "test", everything, {
-      ...LIST, continue: cut.continue!,
+      ...LIST,
+      continue: cut.continue!,
     }).catch((thrown: unknown) => thrown);
     const next = (error as { status: { metadata: { continue: string } } }).status.metadata.continue;
     const rest = await listFromStore(resource, "test", everything, { ...LIST, continue: next });
@@ -125,10 +142,14 @@ describe.each(stores)("objects in %s", (_name, start) => {
       if (event.entry.name.startsWith("fed")) seen.push(`${event.type} ${event.entry.name}`);
     });
     await resource.store.create(map("fed", { a: "1" }));
-    await resource.store.change<ConfigMap>("test", "fed",
-      (current) => ({ do: "write", object: { ...current!, data: { a: "2" } } }));
-    await resource.store.change<ConfigMap>("test", "fed",
-      (current) => ({ do: "delete", object: current! }));
+    await resource.store.change<ConfigMap>("test", "fed", (current) => ({
+      do: "write",
+      object: { ...current!, data: { a: "2" } },
+    }));
+    await resource.store.change<ConfigMap>("test", "fed", (current) => ({
+      do: "delete",
+      object: current!,
+    }));
     await waitFor("three events", () => seen.length === 3, { clock });
     expect(seen).toEqual(["ADDED fed", "MODIFIED fed", "DELETED fed"]);
     stop();

@@ -64,7 +64,10 @@ export class ObjectStore {
    * A write that leaves the stored bytes as they are is not made: the resourceVersion stays.
    */
   async change<T extends KubeObject>(
-    namespace: string, name: string, tryChange: TryChange<T>, lease?: bigint,
+    namespace: string,
+    name: string,
+    tryChange: TryChange<T>,
+    lease?: bigint,
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
     let { row } = await this.rows.get(key);
@@ -78,7 +81,10 @@ export class ObjectStore {
   }
 
   async #try<T extends KubeObject>(
-    key: string, row: Row | undefined, wanted: Attempt<T>, lease: bigint | undefined,
+    key: string,
+    row: Row | undefined,
+    wanted: Attempt<T>,
+    lease: bigint | undefined,
   ): Promise<{ changed?: Changed<T>; current?: Row | undefined }> {
     const { object } = wanted;
     if (wanted.do === "keep") return { changed: { object, created: false, deleted: false } };
@@ -94,9 +100,10 @@ export class ObjectStore {
       object.metadata.resourceVersion = String(row.revision);
       return { changed: { object, created: false, deleted: false } };
     }
-    const written = row === undefined
-      ? await this.rows.create(key, value, lease)
-      : await this.rows.replace(key, row.revision, value, lease);
+    const written =
+      row === undefined
+        ? await this.rows.create(key, value, lease)
+        : await this.rows.replace(key, row.revision, value, lease);
     if (!written.done) return { current: written.current };
     object.metadata.resourceVersion = String(written.revision);
     return { changed: { object, created: row === undefined, deleted: false } };

@@ -58,12 +58,14 @@ export class Rows {
 
   async #swap(key: string, revision: number, write: object): Promise<Written> {
     const answer = await this.#etcd.txn({
-      compare: [{
-        key: Buffer.from(key),
-        target: Compare_CompareTarget.MOD,
-        result: Compare_CompareResult.EQUAL,
-        modRevision: revision,
-      }],
+      compare: [
+        {
+          key: Buffer.from(key),
+          target: Compare_CompareTarget.MOD,
+          result: Compare_CompareResult.EQUAL,
+          modRevision: revision,
+        },
+      ],
       success: [write],
       failure: [{ requestRange: { key: Buffer.from(key) } }],
     });
@@ -72,7 +74,8 @@ export class Rows {
 
   /** Up to `limit` rows from `start` to the end of `prefix`, as of `revision` (0: now). */
   async page(
-    prefix: string, options: { start?: string; limit: number; revision?: number },
+    prefix: string,
+    options: { start?: string; limit: number; revision?: number },
   ): Promise<RowPage> {
     const answer = await this.#etcd.range({
       key: Buffer.from(options.start ?? prefix),

@@ -10,7 +10,8 @@ export function decodeStoredProtobuf(kind: Kind, value: Buffer): KubeObject {
   assert(kind.storage !== undefined, `${kind.kind} is not stored`);
   const { group, version, kind: name } = kind.storage.as;
   const self = group === kind.group && version === kind.version;
-  const schema =
-    self ? kind.schema : `${group === "" ? "core" : group.split(".")[0]}/${version}.${name}`;
+  const schema = self
+    ? kind.schema
+    : `${group === "" ? "core" : group.split(".")[0]}/${version}.${name}`;
   return decodeObject<KubeObject>(schema, readEnvelope(value));
 }

@@ -24,7 +24,9 @@ interface Pod extends KubeObject {
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
 export async function serveBinding(
-  core: Core, _resource: Resource, context: RequestContext,
+  core: Core,
+  _resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
   const { dryRun, fieldValidation } = writeOptionsOf(context);
@@ -40,7 +42,11 @@ export async function serveBinding(
 
 /** Puts a pod on the node of a binding. Throws 409 when it is on one already, or going. */
 export async function bindPod(
-  core: Core, namespace: string, name: string, binding: Binding, dryRun: boolean,
+  core: Core,
+  namespace: string,
+  name: string,
+  binding: Binding,
+  dryRun: boolean,
 ): Promise<void> {
   const resource = core.registry.of("v1", "pods");
   const node = binding.target?.name ?? "";
@@ -69,20 +75,24 @@ export async function bindPod(
 function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
   const { uid } = binding.metadata;
   if (uid && uid !== pod.metadata.uid) {
-    throw conflict(resource.subject, name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+    throw conflict(
+      resource.subject,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
+    );
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
     throw conflict(PART, name, `pod ${name} is being deleted, cannot be assigned to a host`);
   }
   if (pod.spec?.nodeName) {
-    throw conflict(PART, name,
-      `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+    throw conflict(
+      PART,
+      name,
+      `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
+    );
   }
   if ((pod.spec?.schedulingGates ?? []).length > 0) {
-    throw conflict(
-      PART, name, `pod ${name} has non-empty .spec.schedulingGates`,
-    );
+    throw conflict(PART, name, `pod ${name} has non-empty .spec.schedulingGates`);
   }
 }
 

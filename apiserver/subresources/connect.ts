@@ -23,7 +23,9 @@ const STREAMS: Readonly<Record<string, string>> = {
 
 /** exec, attach and portforward of a pod: the connection becomes a tunnel to its kubelet. */
 export async function serveConnect(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, query, user } = context;
   // GET comes from WebSockets; upstream counts both as creating a connection.
@@ -36,8 +38,16 @@ export async function serveConnect(
   const container = forwarding ? undefined : (query.get("container") ?? "");
   const place = await placeOf(core, info.namespace, info.name, container);
   await core.admission.validate({
-    operation: "CONNECT", resource, subresource: info.subresource, namespace: info.namespace,
-    name: info.name, object: place.pod, old: undefined, user, dryRun: false, warnings: [],
+    operation: "CONNECT",
+    resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+    object: place.pod,
+    old: undefined,
+    user,
+    dryRun: false,
+    warnings: [],
   });
   const path = [KUBELET_PATHS[info.subresource]!, info.namespace, info.name];
   if (!forwarding) path.push(place.container);

@@ -31,7 +31,9 @@ const SPECIAL: Readonly<Record<string, Serve>> = {
 
 /** Answers a request on a part of an object. Throws 404 for parts that do not exist. */
 export async function serveSubresource(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
   const { kind, subject } = resource;
@@ -50,4 +52,3 @@ export async function serveSubresource(
   const serve = info.verb === "update" ? serveUpdate : servePatch;
   return await serve(core, resource, context, { strategy });
 }
-

@@ -34,7 +34,9 @@ interface Budget extends KubeObject {
 
 /** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
 export async function serveEviction(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
   if (info.verb !== "create") throw methodNotSupported(resource.subject, info.verb);
@@ -59,23 +61,31 @@ export async function serveEviction(
 /** Pods that do not serve, or are going already, disturb nothing by going. */
 function canIgnoreBudgets(pod: Pod): boolean {
   const { phase = "" } = pod.status ?? {};
-  return ["Pending", "Succeeded", "Failed"].includes(phase)
-    || pod.metadata.deletionTimestamp !== undefined;
+  return (
+    ["Pending", "Succeeded", "Failed"].includes(phase) ||
+    pod.metadata.deletionTimestamp !== undefined
+  );
 }
 
 async function spendBudget(
-  core: Core, namespace: string, pod: Pod, dryRun: boolean,
+  core: Core,
+  namespace: string,
+  pod: Pod,
+  dryRun: boolean,
 ): Promise<void> {
   const resource = core.registry.of("policy/v1", "poddisruptionbudgets");
   const cache = await resource.cache();
-  const budgets = cache.list()
+  const budgets = cache
+    .list()
     .filter((entry) => entry.namespace === namespace)
     .map((entry) => entry.object<Budget>())
     .filter((budget) => matchesSelector(budget.spec?.selector, pod.metadata.labels));
   if (budgets.length > 1) {
     throw new ApiError({
-      code: 500, reason: "InternalError",
-      message: "This pod has more than one PodDisruptionBudget, which the eviction " +
+      code: 500,
+      reason: "InternalError",
+      message:
+        "This pod has more than one PodDisruptionBudget, which the eviction " +
         "subresource does not support.",
     });
   }
@@ -97,11 +107,14 @@ function spend(budget: Budget, pod: Pod, now_ms: number): Budget {
       reason: "TooManyRequests",
       message: "Cannot evict pod as it would violate the pod's disruption budget.",
       details: {
-        causes: [{
-          reason: "DisruptionBudget",
-          message: `The disruption budget ${budget.metadata.name} needs more healthy pods ` +
-            `than are there now`,
-        }],
+        causes: [
+          {
+            reason: "DisruptionBudget",
+            message:
+              `The disruption budget ${budget.metadata.name} needs more healthy pods ` +
+              `than are there now`,
+          },
+        ],
         ...(stale ? { retryAfterSeconds: 10 } : {}),
       },
     });

@@ -27,15 +27,22 @@ export interface Backend {
 }
 
 /** Redirects of a backend are not followed nor handed on with their place (CVE-2020-8559). */
-const REFUSED_HEADERS =
-  new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "location"]);
+const REFUSED_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+  "location",
+]);
 
 /**
  * Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be
  * reached.
  */
 export async function forward(
-  core: Core, context: RequestContext, backend: Backend,
+  core: Core,
+  context: RequestContext,
+  backend: Backend,
 ): Promise<void> {
   const answer = await open(core, context, backend);
   const { response } = context;
@@ -57,9 +64,10 @@ export async function forward(
     await pipeline(answer, response as NodeJS.WritableStream);
   } catch (thrown) {
     // One side went away in the middle: the other learns of it by the end of its connection.
-    log.debug(
-      "a forwarded stream ended early", { path: context.info.path, reason: messageOf(thrown) },
-    );
+    log.debug("a forwarded stream ended early", {
+      path: context.info.path,
+      reason: messageOf(thrown),
+    });
     context.request.destroy();
   }
 }
@@ -68,8 +76,14 @@ function open(core: Core, context: RequestContext, backend: Backend): Promise<In
   const { host, port, path, method, agent, headers = {} } = backend;
   return new Promise((resolve, reject) => {
     const send = agent ? httpsRequest : httpRequest;
-    const request =
-      send({ host, port, path, method, headers, agent: agent as HttpAgent | undefined });
+    const request = send({
+      host,
+      port,
+      path,
+      method,
+      headers,
+      agent: agent as HttpAgent | undefined,
+    });
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     core.closing.addEventListener("abort", end, { once: true });

@@ -58,11 +58,18 @@ export interface PodPlace {
  * only one, undefined when none is meant. Throws 400 while the pod runs nowhere.
  */
 export async function placeOf(
-  core: Core, namespace: string, name: string, container: string | undefined,
+  core: Core,
+  namespace: string,
+  name: string,
+  container: string | undefined,
 ): Promise<PodPlace> {
   const pod = await core.registry.of("v1", "pods").store.get<Pod>(namespace, name);
-  const chosen = container === undefined ? ""
-    : container === "" ? onlyContainer(pod, name) : checked(pod, container);
+  const chosen =
+    container === undefined
+      ? ""
+      : container === ""
+        ? onlyContainer(pod, name)
+        : checked(pod, container);
   const node = pod.spec?.nodeName ?? "";
   if (node === "") throw badRequest(`pod ${name} does not have a host assigned`);
   return { kubelet: await kubeletOf(core, node), container: chosen, pod };
@@ -85,8 +92,10 @@ function onlyContainer(pod: Pod, name: string): string {
   if (containers.length === 1) return containers[0]!;
   const annotated = pod.metadata.annotations?.[DEFAULT_CONTAINER];
   if (annotated !== undefined && containers.includes(annotated)) return annotated;
-  throw badRequest(`a container name must be specified for pod ${name}, choose one of: ` +
-    `[${containers.join(" ")}]`);
+  throw badRequest(
+    `a container name must be specified for pod ${name}, choose one of: ` +
+      `[${containers.join(" ")}]`,
+  );
 }
 
 const agents = new WeakMap<Core, Agent>();

@@ -8,13 +8,22 @@ import { kubeletAgent, placeOf } from "./kubelet.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
 const PASSED = [
-  "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes",
-  "insecureSkipTLSVerifyBackend", "stream",
+  "follow",
+  "previous",
+  "sinceSeconds",
+  "sinceTime",
+  "timestamps",
+  "tailLines",
+  "limitBytes",
+  "insecureSkipTLSVerifyBackend",
+  "stream",
 ] as const;
 
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
 export async function serveLog(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
   if (info.verb !== "get") throw methodNotSupported(resource.subject, info.verb);

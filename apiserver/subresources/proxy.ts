@@ -18,13 +18,20 @@ interface ProxyTarget {
 
 /** Request headers that go along; neither credentials nor who asks. */
 const PASSED_HEADERS = [
-  "accept", "accept-language", "content-type", "content-length", "range", "if-none-match",
+  "accept",
+  "accept-language",
+  "content-type",
+  "content-length",
+  "range",
+  "if-none-match",
   "user-agent",
 ];
 
 /** pods, services and nodes `/proxy`: a plain HTTP request to what runs there. */
 export async function serveProxy(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   if (context.upgrade) throw badRequest("upgrades are not passed through /proxy: use port-forward");
   const { info, query } = context;
@@ -61,7 +68,10 @@ function parseTarget(text: string): ProxyTarget {
 type Place = Pick<Backend, "host" | "port" | "agent">;
 
 async function placeOf(
-  core: Core, resource: Resource, namespace: string, target: ProxyTarget,
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
 ): Promise<Place> {
   if (target.scheme === "https" && resource.kind.plural !== "nodes") {
     throw badRequest(
@@ -84,7 +94,9 @@ interface Pod extends KubeObject {
 }
 
 async function podPlace(
-  resource: Resource, namespace: string, target: ProxyTarget,
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
 ): Promise<Place> {
   const pod = await resource.store.get<Pod>(namespace, target.name);
   const declared = (pod.spec?.containers ?? []).flatMap((each) => each.ports ?? []);
@@ -106,19 +118,26 @@ interface Endpoints extends KubeObject {
 }
 
 async function servicePlace(
-  core: Core, resource: Resource, namespace: string, target: ProxyTarget,
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
 ): Promise<Place> {
   const service = await resource.store.get<Service>(namespace, target.name);
   const ports = service.spec?.ports ?? [];
-  const wanted = target.port === ""
-    ? ports[0]
-    : ports.find((each) => each.name === target.port || String(each.port) === target.port);
+  const wanted =
+    target.port === ""
+      ? ports[0]
+      : ports.find((each) => each.name === target.port || String(each.port) === target.port);
   if (wanted === undefined) {
-    throw serviceUnavailable(`no service port ${JSON.stringify(target.port)} found for service ` +
-      JSON.stringify(target.name));
+    throw serviceUnavailable(
+      `no service port ${JSON.stringify(target.port)} found for service ` +
+        JSON.stringify(target.name),
+    );
   }
-  const endpoints = await core.registry.of("v1", "endpoints").store
-    .find<Endpoints>(namespace, target.name);
+  const endpoints = await core.registry
+    .of("v1", "endpoints")
+    .store.find<Endpoints>(namespace, target.name);
   for (const subset of endpoints?.subsets ?? []) {
     const port = (subset.ports ?? []).find((each) => (each.name ?? "") === (wanted.name ?? ""));
     const addresses = subset.addresses ?? [];

@@ -59,7 +59,10 @@ const ANSWERS: Readonly<Record<string, Answerer>> = {
 
 /** POST of a kind that is only asked. Throws 405 for those that have no answer here. */
 export async function serveReview(
-  core: Core, resource: Resource, context: RequestContext, object: KubeObject,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  object: KubeObject,
 ): Promise<Answer> {
   if (resource.kind.kind === "Binding") return await bind(core, context, object);
   const answer = ANSWERS[resource.kind.kind];
@@ -122,13 +125,16 @@ function rules(core: Core, context: RequestContext, review: Review): object {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
   const held = [...core.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
-  const resourceRules = held.filter((rule) => rule.resources?.length).map((rule) => ({
-    verbs: rule.verbs,
-    apiGroups: rule.apiGroups ?? [],
-    resources: rule.resources ?? [],
-    ...(rule.resourceNames?.length ? { resourceNames: rule.resourceNames } : {}),
-  }));
-  const nonResourceRules = held.filter((rule) => rule.nonResourceURLs?.length)
+  const resourceRules = held
+    .filter((rule) => rule.resources?.length)
+    .map((rule) => ({
+      verbs: rule.verbs,
+      apiGroups: rule.apiGroups ?? [],
+      resources: rule.resources ?? [],
+      ...(rule.resourceNames?.length ? { resourceNames: rule.resourceNames } : {}),
+    }));
+  const nonResourceRules = held
+    .filter((rule) => rule.nonResourceURLs?.length)
     .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
   return { resourceRules, nonResourceRules, incomplete: false };
 }

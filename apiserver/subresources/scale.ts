@@ -15,7 +15,10 @@ const SCHEMA = "autoscaling/v1.Scale";
 
 /** GET, PUT and PATCH of `/scale`: a small object seen through its parent. */
 export async function serveScale(
-  core: Core, resource: Resource, context: RequestContext, view: View<KubeObject>,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  view: View<KubeObject>,
 ): Promise<Answer> {
   const { info } = context;
   const { namespace, name } = info;
@@ -24,34 +27,43 @@ export async function serveScale(
   }
   const options = writeOptionsOf(context);
   const wanted = await wantedScale(context, options);
-  const { object } = await updateObject(core, resource, {
-    namespace,
-    name,
-    mayCreate: false,
-    transform(current) {
-      const object = structuredClone(current!);
-      const scale = wanted(view.read(object));
-      checkScale(resource, name, scale, object);
-      const findings = view.write(object, scale);
-      if (findings.length > 0) {
-        throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
-      }
-      return object;
+  const { object } = await updateObject(
+    core,
+    resource,
+    {
+      namespace,
+      name,
+      mayCreate: false,
+      transform(current) {
+        const object = structuredClone(current!);
+        const scale = wanted(view.read(object));
+        checkScale(resource, name, scale, object);
+        const findings = view.write(object, scale);
+        if (findings.length > 0) {
+          throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
+        }
+        return object;
+      },
     },
-  }, options);
+    options,
+  );
   return objectAnswer(view.read(object));
 }
 
 type Wanted = (current: KubeObject) => KubeObject;
 
 async function wantedScale(
-  context: RequestContext, options: ReturnType<typeof writeOptionsOf>,
+  context: RequestContext,
+  options: ReturnType<typeof writeOptionsOf>,
 ): Promise<Wanted> {
   const body = await readBody(context.request);
   const { fieldValidation, warnings } = options;
   if (context.info.verb === "update") {
     const scale = await decodeBody(context.request, body, {
-      kind: SCALE, schema: SCHEMA, fieldValidation, warnings,
+      kind: SCALE,
+      schema: SCHEMA,
+      fieldValidation,
+      warnings,
     });
     return () => scale;
   }
@@ -63,7 +75,8 @@ function checkScale(resource: Resource, name: string, scale: KubeObject, object:
   if (scale.metadata.name && scale.metadata.name !== name) {
     throw badRequest(
       `the name of the object (${scale.metadata.name}) does not match ` +
-        `the name on the URL (${name})`);
+        `the name on the URL (${name})`,
+    );
   }
   const { resourceVersion } = scale.metadata;
   if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {

@@ -4,7 +4,11 @@ import type { Status } from "../errors/api-error.ts";
 /** The Status of a call that has nothing else to say. */
 export function successStatus(code: number): KubeObject {
   const status: Status = {
-    kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code,
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    code,
   };
   return status as unknown as KubeObject;
 }

@@ -29,19 +29,25 @@ const DEFAULT_SECONDS = 3_600;
  * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
  */
 export async function serveToken(
-  core: Core, resource: Resource, context: RequestContext,
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
   if (info.verb !== "create") throw methodNotSupported(resource.subject, info.verb);
   const options = writeOptionsOf(context);
   const body = await readBody(context.request);
   const request = await decodeBody<TokenRequest>(context.request, body, {
-    kind: KIND, schema: "authentication/v1.TokenRequest",
-    fieldValidation: options.fieldValidation, warnings,
+    kind: KIND,
+    schema: "authentication/v1.TokenRequest",
+    fieldValidation: options.fieldValidation,
+    warnings,
   });
   const account = await resource.store.get<KubeObject>(info.namespace, info.name);
   request.metadata = {
-    ...request.metadata, name: info.name, namespace: info.namespace,
+    ...request.metadata,
+    name: info.name,
+    namespace: info.namespace,
     creationTimestamp: timeText(core.clock.now()),
   };
   const spec = (request.spec ??= {});
@@ -50,8 +56,16 @@ export async function serveToken(
   const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
   spec.audiences = [...audiences];
   await core.admission.validate({
-    operation: "CREATE", resource, subresource: "token", namespace: info.namespace, name: info.name,
-    object: request, old: undefined, user: context.user, dryRun: options.dryRun, warnings,
+    operation: "CREATE",
+    resource,
+    subresource: "token",
+    namespace: info.namespace,
+    name: info.name,
+    object: request,
+    old: undefined,
+    user: context.user,
+    dryRun: options.dryRun,
+    warnings,
   });
   const claims = await claimsFor(core, account, spec.boundObjectRef);
   const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
@@ -65,16 +79,24 @@ export async function serveToken(
 function lifetimeOf(name: string, asked_s = DEFAULT_SECONDS): number {
   const field = "spec.expirationSeconds";
   if (asked_s < TOKEN_SECONDS_MIN) {
-    throw invalid(SUBJECT, name, [{
-      type: "FieldValueInvalid", field, value: asked_s,
-      detail: "may not specify a duration less than 10 minutes",
-    }]);
+    throw invalid(SUBJECT, name, [
+      {
+        type: "FieldValueInvalid",
+        field,
+        value: asked_s,
+        detail: "may not specify a duration less than 10 minutes",
+      },
+    ]);
   }
   if (asked_s > 2 ** 32) {
-    throw invalid(SUBJECT, name, [{
-      type: "FieldValueInvalid", field, value: asked_s,
-      detail: "may not specify a duration larger than 2^32 seconds",
-    }]);
+    throw invalid(SUBJECT, name, [
+      {
+        type: "FieldValueInvalid",
+        field,
+        value: asked_s,
+        detail: "may not specify a duration larger than 2^32 seconds",
+      },
+    ]);
   }
   return Math.min(asked_s, TOKEN_SECONDS_MAX);
 }
@@ -86,7 +108,9 @@ interface PodOfAccount extends KubeObject {
 type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
 
 async function claimsFor(
-  core: Core, account: KubeObject, bound: BoundReference,
+  core: Core,
+  account: KubeObject,
+  bound: BoundReference,
 ): Promise<KubernetesClaims> {
   const { namespace = "", name = "", uid = "" } = account.metadata;
   const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
@@ -96,8 +120,10 @@ async function claimsFor(
     const pod = await boundObject(core, "pods", namespace, bound);
     const { spec } = pod as PodOfAccount;
     if (spec?.serviceAccountName !== name) {
-      throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(name)} ` +
-        "to pod running with different serviceaccount name.");
+      throw badRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(name)} ` +
+          "to pod running with different serviceaccount name.",
+      );
     }
     const node = spec.nodeName ? await nodeOf(core, spec.nodeName) : undefined;
     return { ...claims, pod: identityOf(pod), ...(node && { node }) };
@@ -123,16 +149,22 @@ async function nodeOf(core: Core, name: string): Promise<BoundObject | undefined
 }
 
 async function boundObject(
-  core: Core, plural: string, namespace: string, bound: NonNullable<BoundReference>,
+  core: Core,
+  plural: string,
+  namespace: string,
+  bound: NonNullable<BoundReference>,
 ): Promise<KubeObject> {
   const resource = core.registry.of("v1", plural);
   const name = bound.name ?? "";
   const object = await resource.store.find<KubeObject>(namespace, name);
   if (object === undefined) throw notFound(resource.subject, name);
   if (bound.uid && bound.uid !== object.metadata.uid) {
-    throw conflict(resource.subject, name,
+    throw conflict(
+      resource.subject,
+      name,
       `the UID in the bound object reference (${bound.uid}) does not match the UID in record. ` +
-        "The object might have been deleted and then recreated");
+        "The object might have been deleted and then recreated",
+    );
   }
   return object;
 }

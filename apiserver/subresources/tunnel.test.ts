@@ -32,13 +32,17 @@ beforeAll(async () => {
   };
   await send(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
   await send("/api/v1/nodes", { metadata: { name: "n1" } });
-  await send("/api/v1/nodes/n1/status", {
-    metadata: { name: "n1" },
-    status: {
-      addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-      daemonEndpoints: { kubeletEndpoint: { Port } },
+  await send(
+    "/api/v1/nodes/n1/status",
+    {
+      metadata: { name: "n1" },
+      status: {
+        addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+        daemonEndpoints: { kubeletEndpoint: { Port } },
+      },
     },
-  }, "PUT");
+    "PUT",
+  );
   const containers = [{ name: "c", image: "i" }];
   await send(`${NS}/pods`, { metadata: { name: "p" }, spec: { nodeName: "n1", containers } });
 });
@@ -51,7 +55,10 @@ afterAll(async () => {
 /** A node's HTTPS server that echoes what comes through an upgrade, or refuses it. */
 async function startNode(): Promise<Server> {
   const request = {
-    commonName: "system:node:n1", ipAddresses: ["127.0.0.1"], usages: ["server"] as const, days: 1,
+    commonName: "system:node:n1",
+    ipAddresses: ["127.0.0.1"],
+    usages: ["server"] as const,
+    days: 1,
   };
   const { cert, key } = await issueCertificate(api.ca, request, Date.now());
   const options = { cert, key, ca: api.ca.cert, requestCert: true };
@@ -78,8 +85,13 @@ const UPGRADE = "Host: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-
 /** A raw connection to the apiserver, and all that came back on it. */
 function open(): { socket: TLSSocket; text: () => string; ended: Promise<void> } {
   const { port } = api.apiserver.address;
-  const socket =
-    connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...admin, ALPNProtocols: ["http/1.1"] });
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    ca: api.ca.cert,
+    ...admin,
+    ALPNProtocols: ["http/1.1"],
+  });
   let text = "";
   socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
   const ended = new Promise<void>((resolve) => socket.on("close", () => resolve()));
@@ -107,8 +119,10 @@ it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)"
   asked = [];
   agrees = false;
   const { socket, text, ended } = open();
-  socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}` +
-    "GET /runningpods/ HTTP/1.1\r\nHost: x\r\n\r\n");
+  socket.write(
+    `POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}` +
+      "GET /runningpods/ HTTP/1.1\r\nHost: x\r\n\r\n",
+  );
   await ended;
   expect(text()).toMatch(/^HTTP\/1\.1 403 /);
   expect(asked).toEqual(["POST /exec/default/p/c?command=sh authorized"]);
@@ -136,7 +150,9 @@ it("exec without an upgrade, for no container there, or by nobody, is refused", 
 it("a pod's own address must not lead into the control plane's loopback", async () => {
   const status = { podIP: "127.0.0.1", podIPs: [{ ip: "127.0.0.1" }] };
   await ask(api, `${NS}/pods/p/status`, {
-    method: "PATCH", body: { status }, ...admin,
+    method: "PATCH",
+    body: { status },
+    ...admin,
     headers: { "content-type": "application/merge-patch+json" },
   });
   const answer = await ask(api, `${NS}/pods/p/proxy/`, admin);

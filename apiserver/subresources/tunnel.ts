@@ -24,8 +24,12 @@ export interface TunnelEnd {
 
 /** Headers that the protocol spoken through the tunnel needs; credentials are not among them. */
 const PROTOCOL_HEADERS = [
-  "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
-  "sec-websocket-extensions", "x-stream-protocol-version",
+  "upgrade",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "x-stream-protocol-version",
 ];
 
 /**
@@ -95,7 +99,9 @@ function refusal(code: number, text: string): ApiError {
 
 /** Browsers hide their bearer token among the protocols; it is for this server alone. */
 function withoutToken(protocols: string): string {
-  return protocols.split(",").map((each) => each.trim())
+  return protocols
+    .split(",")
+    .map((each) => each.trim())
     .filter((each) => !each.startsWith("base64url.bearer.authorization.k8s.io."))
     .join(", ");
 }

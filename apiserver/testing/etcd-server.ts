@@ -20,15 +20,31 @@ export async function startEtcd(): Promise<EtcdServer> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-etcd-"));
   const url = `http://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
-  const child = spawn("etcd", [
-    "--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-    "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-    "--initial-cluster", `default=${peer}`, "--log-level", "error", "--unsafe-no-fsync",
-  ], { stdio: "ignore" });
-  const client = connectEtcd({ endpoints: [url] });
-  await waitFor(
-    "etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() },
+  const child = spawn(
+    "etcd",
+    [
+      "--data-dir",
+      dir,
+      "--listen-client-urls",
+      url,
+      "--advertise-client-urls",
+      url,
+      "--listen-peer-urls",
+      peer,
+      "--initial-advertise-peer-urls",
+      peer,
+      "--initial-cluster",
+      `default=${peer}`,
+      "--log-level",
+      "error",
+      "--unsafe-no-fsync",
+    ],
+    { stdio: "ignore" },
   );
+  const client = connectEtcd({ endpoints: [url] });
+  await waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), {
+    clock: systemClock(),
+  });
   return {
     url,
     client,

@@ -25,17 +25,19 @@ type Connect = (options: { endpoints: string[] }) => EtcdClient;
 
 /** Every store that the apiserver is held to work on, by name. */
 export function storesUnderTest(
-  store: StoreModule, connect: Connect,
+  store: StoreModule,
+  connect: Connect,
 ): Record<string, () => Promise<StoreUnderTest>> {
   return {
     "the embedded store": () => startOurs(store, undefined),
     "the store over gRPC": () => startOurs(store, connect),
-    "etcd": startEtcd,
+    etcd: startEtcd,
   };
 }
 
 async function startOurs(
-  store: StoreModule, connect: Connect | undefined,
+  store: StoreModule,
+  connect: Connect | undefined,
 ): Promise<StoreUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-store-"));
   const path = join(dir, "s.sock");

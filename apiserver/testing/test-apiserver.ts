@@ -25,17 +25,31 @@ export interface TestApiserver {
 
 /** Starts an apiserver on `etcd`, which stays the caller's. */
 export async function startTestApiserver(
-  etcd: EtcdClient, more: Partial<ApiserverOptions> = {},
+  etcd: EtcdClient,
+  more: Partial<ApiserverOptions> = {},
 ): Promise<TestApiserver> {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms });
-  const tls = await issueCertificate(ca, {
-    commonName: "kube-apiserver", ipAddresses: ["127.0.0.1", "10.96.0.1"],
-    dnsNames: ["localhost", "kubernetes.default.svc"], usages: ["server"], days: 1,
-  }, now_ms);
-  const kubelet = await issueCertificate(ca, {
-    commonName: "kube-apiserver-kubelet-client", usages: ["client"], days: 1,
-  }, now_ms);
+  const tls = await issueCertificate(
+    ca,
+    {
+      commonName: "kube-apiserver",
+      ipAddresses: ["127.0.0.1", "10.96.0.1"],
+      dnsNames: ["localhost", "kubernetes.default.svc"],
+      usages: ["server"],
+      days: 1,
+    },
+    now_ms,
+  );
+  const kubelet = await issueCertificate(
+    ca,
+    {
+      commonName: "kube-apiserver-kubelet-client",
+      usages: ["client"],
+      days: 1,
+    },
+    now_ms,
+  );
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const options: ApiserverOptions = {
     etcd,

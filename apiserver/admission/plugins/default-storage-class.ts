@@ -20,7 +20,8 @@ export function defaultStorageClass(context: AdmissionContext): AdmissionPlugin 
       const claim = request.object as Claim;
       if (claim.spec.storageClassName !== undefined) return;
       if (claim.metadata.annotations?.[BETA_CLASS] !== undefined) return;
-      const [newest] = (await classes.cache()).list()
+      const [newest] = (await classes.cache())
+        .list()
         .map((entry) => entry.object())
         .filter((each) => each.metadata.annotations?.[DEFAULT] === "true")
         .sort((a, b) => newestFirst(a.metadata, b.metadata));

@@ -17,9 +17,15 @@ export function defaultTolerationSeconds(): AdmissionPlugin {
       const { spec } = request.object as Pod;
       for (const key of TAINTS) {
         if ((spec.tolerations ?? []).some((toleration) => covers(toleration, key))) continue;
-        spec.tolerations = [...(spec.tolerations ?? []), {
-          key, operator: "Exists", effect: "NoExecute", tolerationSeconds: TOLERATION_SECONDS,
-        }];
+        spec.tolerations = [
+          ...(spec.tolerations ?? []),
+          {
+            key,
+            operator: "Exists",
+            effect: "NoExecute",
+            tolerationSeconds: TOLERATION_SECONDS,
+          },
+        ];
       }
     },
   };

@@ -24,8 +24,9 @@ export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
       const cache = await namespaces.cache();
       const cached = cache.get(keyOf(namespaces.kind, "", request.namespace));
       // A cache may lag behind a namespace just made: the store has the last word.
-      const namespace = cached?.object<Namespace>()
-        ?? (await namespaces.store.find<Namespace>("", request.namespace));
+      const namespace =
+        cached?.object<Namespace>() ??
+        (await namespaces.store.find<Namespace>("", request.namespace));
       if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
       if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(request, namespace);
     },
@@ -44,15 +45,20 @@ function isReview(request: AdmissionRequest): boolean {
 
 function terminating(request: AdmissionRequest, namespace: Namespace): ApiError {
   const { name = "", deletionTimestamp = "" } = namespace.metadata;
-  const error = forbidden(request.resource.subject, request.name,
-    `unable to create new content in namespace ${name} because it is being terminated`);
+  const error = forbidden(
+    request.resource.subject,
+    request.name,
+    `unable to create new content in namespace ${name} because it is being terminated`,
+  );
   error.status.details = {
     ...error.status.details,
-    causes: [{
-      reason: "NamespaceTerminating",
-      message: `namespace ${name} is being terminated since ${deletionTimestamp}`,
-      field: "metadata.namespace",
-    }],
+    causes: [
+      {
+        reason: "NamespaceTerminating",
+        message: `namespace ${name} is being terminated since ${deletionTimestamp}`,
+        field: "metadata.namespace",
+      },
+    ],
   };
   return error;
 }

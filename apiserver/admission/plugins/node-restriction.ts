@@ -42,13 +42,17 @@ function no(request: AdmissionRequest, why: string): ApiError {
 }
 
 async function checkPod(
-  context: AdmissionContext, request: AdmissionRequest, node: string,
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
 ): Promise<void> {
   if (request.operation === "DELETE") {
     const pod = request.old as Pod;
     if (pod.spec.nodeName !== node) {
-      throw no(request, `node ${JSON.stringify(node)} can only delete pods with ` +
-        "spec.nodeName set to itself");
+      throw no(
+        request,
+        `node ${JSON.stringify(node)} can only delete pods with ` + "spec.nodeName set to itself",
+      );
     }
     return;
   }
@@ -57,12 +61,16 @@ async function checkPod(
   }
   const pod = request.object as Pod;
   if (!isMirrorPod(pod)) {
-    throw no(request, `pod does not have ${JSON.stringify(MIRROR_ANNOTATION)} annotation, ` +
-      `node ${JSON.stringify(node)} can only create mirror pods`);
+    throw no(
+      request,
+      `pod does not have ${JSON.stringify(MIRROR_ANNOTATION)} annotation, ` +
+        `node ${JSON.stringify(node)} can only create mirror pods`,
+    );
   }
   if (pod.spec.nodeName !== node) {
     throw no(
-      request, `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`,
+      request,
+      `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`,
     );
   }
   await checkMirrorOwner(context, request, node);
@@ -73,7 +81,9 @@ async function checkPod(
  * referred to).
  */
 async function checkMirrorOwner(
-  context: AdmissionContext, request: AdmissionRequest, node: string,
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
 ): Promise<void> {
   const pod = request.object as Pod;
   const owners = pod.metadata.ownerReferences ?? [];
@@ -96,8 +106,11 @@ async function checkMirrorOwner(
 function checkPodStatus(request: AdmissionRequest, node: string): void {
   const old = request.old as Pod | undefined;
   if (request.operation !== "UPDATE" || old?.spec.nodeName !== node) {
-    throw no(request, `node ${JSON.stringify(node)} can only update pod status for pods with ` +
-      "spec.nodeName set to itself");
+    throw no(
+      request,
+      `node ${JSON.stringify(node)} can only update pod status for pods with ` +
+        "spec.nodeName set to itself",
+    );
   }
   if (!isDeepStrictEqual(request.object?.metadata.labels ?? {}, old.metadata.labels ?? {})) {
     throw no(request, `node ${JSON.stringify(node)} cannot update labels through pod status`);
@@ -105,10 +118,17 @@ function checkPodStatus(request: AdmissionRequest, node: string): void {
 }
 
 const OWN_LABELS = new Set([
-  "kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch",
-  "beta.kubernetes.io/os", "node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type",
-  "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
-  "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
+  "kubernetes.io/hostname",
+  "kubernetes.io/arch",
+  "kubernetes.io/os",
+  "beta.kubernetes.io/arch",
+  "beta.kubernetes.io/os",
+  "node.kubernetes.io/instance-type",
+  "beta.kubernetes.io/instance-type",
+  "topology.kubernetes.io/region",
+  "topology.kubernetes.io/zone",
+  "failure-domain.beta.kubernetes.io/region",
+  "failure-domain.beta.kubernetes.io/zone",
 ]);
 /** Labels by which pods are kept away from nodes that are not trusted with them. */
 const RESTRICTED_DOMAIN = "node-restriction.kubernetes.io";
@@ -125,7 +145,8 @@ function checkNode(request: AdmissionRequest, node: string): void {
   const name = request.object?.metadata.name ?? request.name;
   if (name !== node) {
     throw no(
-      request, `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`,
+      request,
+      `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`,
     );
   }
   const object = request.object as Node;
@@ -144,12 +165,16 @@ function checkNode(request: AdmissionRequest, node: string): void {
 
 /** A node may not label itself into work it was not meant for. */
 function checkLabels(
-  request: AdmissionRequest, object: Node, old: Node | undefined, node: string,
+  request: AdmissionRequest,
+  object: Node,
+  old: Node | undefined,
+  node: string,
 ): void {
   const now = object.metadata.labels ?? {};
   const before = old?.metadata.labels ?? {};
-  const changed = [...new Set([...Object.keys(now), ...Object.keys(before)])]
-    .filter((key) => now[key] !== before[key]);
+  const changed = [...new Set([...Object.keys(now), ...Object.keys(before)])].filter(
+    (key) => now[key] !== before[key],
+  );
   const refused = changed.filter((key) => !mayLabel(key)).sort();
   if (refused.length > 0) {
     const labels = refused.join(", ");
@@ -160,11 +185,15 @@ function checkLabels(
 function mayLabel(key: string): boolean {
   const domain = key.includes("/") ? key.slice(0, key.indexOf("/")) : "";
   if (domain === RESTRICTED_DOMAIN || domain.endsWith(`.${RESTRICTED_DOMAIN}`)) return false;
-  const reserved = ["kubernetes.io", "k8s.io"]
-    .some((each) => domain === each || domain.endsWith(`.${each}`));
+  const reserved = ["kubernetes.io", "k8s.io"].some(
+    (each) => domain === each || domain.endsWith(`.${each}`),
+  );
   if (!reserved) return true;
-  return OWN_LABELS.has(key) || OWN_PREFIXES.some((prefix) => key.startsWith(prefix))
-    || OWN_PREFIXES.some((prefix) => domain.endsWith(`.${prefix.slice(0, -1)}`));
+  return (
+    OWN_LABELS.has(key) ||
+    OWN_PREFIXES.some((prefix) => key.startsWith(prefix)) ||
+    OWN_PREFIXES.some((prefix) => domain.endsWith(`.${prefix.slice(0, -1)}`))
+  );
 }
 
 interface TokenRequest extends KubeObject {

@@ -15,10 +15,12 @@ const PREEMPT_LOWER = "PreemptLowerPriority";
 /** Turns a pod's priority class into a number; only one class may be the default. */
 export function priority(context: AdmissionContext): AdmissionPlugin {
   const classes = context.registry.of("scheduling.k8s.io/v1", "priorityclasses");
-  const defaultClass = async () => (await classes.cache()).list()
-    .map((entry) => entry.object<PriorityClass>())
-    .filter((each) => each.globalDefault === true)
-    .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+  const defaultClass = async () =>
+    (await classes.cache())
+      .list()
+      .map((entry) => entry.object<PriorityClass>())
+      .filter((each) => each.globalDefault === true)
+      .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
   return {
     name: "Priority",
     async admit(request) {
@@ -28,15 +30,21 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
         ? await classes.store.find<PriorityClass>("", spec.priorityClassName)
         : await defaultClass();
       if (spec.priorityClassName && named === undefined) {
-        throw forbidden(request.resource.subject, request.name,
-          `no PriorityClass with name ${spec.priorityClassName} was found`);
+        throw forbidden(
+          request.resource.subject,
+          request.name,
+          `no PriorityClass with name ${spec.priorityClassName} was found`,
+        );
       }
       if (named) spec.priorityClassName = named.metadata.name!;
       const value = named?.value ?? 0;
       if (spec.priority !== undefined && spec.priority !== value) {
-        throw forbidden(request.resource.subject, request.name,
+        throw forbidden(
+          request.resource.subject,
+          request.name,
           `the integer value of priority (${spec.priority}) must not be provided in pod spec; ` +
-            `priority admission controller computed ${value} from the given PriorityClass name`);
+            `priority admission controller computed ${value} from the given PriorityClass name`,
+        );
       }
       spec.priority = value;
       spec.preemptionPolicy ??= named?.preemptionPolicy ?? PREEMPT_LOWER;
@@ -47,9 +55,12 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
       if (wanted.globalDefault !== true) return;
       const current = await defaultClass();
       if (current === undefined || current.metadata.name === request.name) return;
-      throw forbidden(classes.subject, request.name,
+      throw forbidden(
+        classes.subject,
+        request.name,
         `PriorityClass ${current.metadata.name} is already marked as default. ` +
-          "Only one default can exist");
+          "Only one default can exist",
+      );
     },
   };
 }

@@ -35,8 +35,11 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       spec.serviceAccount = name;
       const account = await accounts.store.find<Account>(request.namespace, name);
       if (account === undefined) {
-        throw refusal(request, `error looking up service account ${request.namespace}/${name}: ` +
-          `serviceaccount ${JSON.stringify(name)} not found`);
+        throw refusal(
+          request,
+          `error looking up service account ${request.namespace}/${name}: ` +
+            `serviceaccount ${JSON.stringify(name)} not found`,
+        );
       }
       if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
         spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
@@ -66,14 +69,16 @@ function checkMirrorPod(request: AdmissionRequest, pod: Pod): void {
 
 function mountToken(spec: PodSpec): void {
   const containers = startedContainers(spec);
-  const without = containers.filter((container) =>
-    !(container.volumeMounts ?? []).some((mount) => mount.mountPath === MOUNT_PATH));
+  const without = containers.filter(
+    (container) => !(container.volumeMounts ?? []).some((mount) => mount.mountPath === MOUNT_PATH),
+  );
   if (without.length === 0) return;
   const known = (spec.volumes ?? []).find((volume) => volume.name.startsWith(VOLUME_PREFIX));
   const name = known?.name ?? `${VOLUME_PREFIX}${randomSuffix(systemRandom, 5)}`;
   for (const container of without) {
     container.volumeMounts = [
-      ...(container.volumeMounts ?? []), { name, readOnly: true, mountPath: MOUNT_PATH },
+      ...(container.volumeMounts ?? []),
+      { name, readOnly: true, mountPath: MOUNT_PATH },
     ];
   }
   if (known === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
@@ -90,10 +95,12 @@ function tokenVolume(name: string) {
         },
         {
           downwardAPI: {
-            items: [{
-              path: "namespace",
-              fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" },
-            }],
+            items: [
+              {
+                path: "namespace",
+                fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" },
+              },
+            ],
           },
         },
       ],

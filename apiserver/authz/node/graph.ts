@@ -32,9 +32,7 @@ export class NodeGraph {
 
   static async follow(registry: Registry): Promise<NodeGraph> {
     const graph = new NodeGraph();
-    const watch = async (
-      apiVersion: string, plural: string, take: (event: CacheEvent) => void,
-    ) => {
+    const watch = async (apiVersion: string, plural: string, take: (event: CacheEvent) => void) => {
       const cache = await registry.of(apiVersion, plural).cache();
       graph.#stops.push(cache.subscribe(take));
     };

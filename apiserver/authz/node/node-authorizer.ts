@@ -1,6 +1,9 @@
 import { nodeNameOf } from "../../authn/identities.ts";
 import {
-  type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION,
+  type Attributes,
+  type AuthorizerPlugin,
+  type Decision,
+  NO_OPINION,
 } from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
 import type { NodeGraph } from "./graph.ts";
@@ -8,8 +11,12 @@ import { NODE_RULES } from "./rules.ts";
 
 /** Reads that the graph decides: only of objects that the node's own pods refer to. */
 const GRAPH_READS = new Set([
-  "/secrets", "/configmaps", "/persistentvolumeclaims", "/persistentvolumes",
-  "storage.k8s.io/volumeattachments", "resource.k8s.io/resourceclaims",
+  "/secrets",
+  "/configmaps",
+  "/persistentvolumeclaims",
+  "/persistentvolumes",
+  "storage.k8s.io/volumeattachments",
+  "resource.k8s.io/resourceclaims",
 ]);
 
 type Rule = (node: string, attributes: Attributes) => Decision | undefined;

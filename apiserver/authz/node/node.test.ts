@@ -14,10 +14,10 @@ let admin: { cert: string; key: string };
 let kubelet: { cert: string; key: string };
 let uid: string;
 
-const asAdmin =
-  (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
-const asNode =
-  (path: string, options: AskOptions = {}) => ask(api, path, { ...kubelet, ...options });
+const asAdmin = (path: string, options: AskOptions = {}) =>
+  ask(api, path, { ...admin, ...options });
+const asNode = (path: string, options: AskOptions = {}) =>
+  ask(api, path, { ...kubelet, ...options });
 const post = (body: object): AskOptions => ({ method: "POST", body });
 
 async function made(path: string, body: object): Promise<Answer> {
@@ -47,9 +47,9 @@ beforeAll(async () => {
   const answer = await made(`${NS}/pods`, pod("mine", { nodeName: "n1", volumes }));
   uid = (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
   await made(`${NS}/pods`, pod("theirs", { nodeName: "n2" }));
-  await waitFor(
-    "the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, { clock },
-  );
+  await waitFor("the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, {
+    clock,
+  });
 });
 afterAll(async () => {
   await api.close();
@@ -73,12 +73,16 @@ it("a node lists its own pods only", async () => {
 });
 
 it("a node changes its own Node, and neither its taints nor labels that place work", async () => {
-  const patch = (name: string, body: object) => asNode(`/api/v1/nodes/${name}`, {
-    method: "PATCH", body, headers: { "content-type": "application/merge-patch+json" },
-  });
+  const patch = (name: string, body: object) =>
+    asNode(`/api/v1/nodes/${name}`, {
+      method: "PATCH",
+      body,
+      headers: { "content-type": "application/merge-patch+json" },
+    });
   expect((await patch("n1", { metadata: { annotations: { a: "b" } } })).status).toBe(200);
-  expect((await patch("n1", { metadata: { labels: { "kubernetes.io/hostname": "n1" } } })).status)
-    .toBe(200);
+  expect(
+    (await patch("n1", { metadata: { labels: { "kubernetes.io/hostname": "n1" } } })).status,
+  ).toBe(200);
   const placing = { "node-restriction.kubernetes.io/team": "a" };
   expect((await patch("n1", { metadata: { labels: placing } })).status).toBe(403);
   expect((await patch("n1", { spec: { taints: [] } })).status).toBe(403);
@@ -92,7 +96,9 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   const mirror = (nodeName: string, owner: object[]) => ({
     ...pod("mirror", { nodeName }),
     metadata: {
-      name: "mirror", annotations: { "kubernetes.io/config.mirror": "x" }, ownerReferences: owner,
+      name: "mirror",
+      annotations: { "kubernetes.io/config.mirror": "x" },
+      ownerReferences: owner,
     },
   });
   expect((await asNode(`${NS}/pods`, post(mirror("n2", [])))).status).toBe(403);
@@ -103,10 +109,12 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
 });
 
 it("a node writes the status of its own pods, and deletes only them", async () => {
-  const status = (name: string) => asNode(`${NS}/pods/${name}/status`, {
-    method: "PATCH", body: { status: { phase: "Running" } },
-    headers: { "content-type": "application/strategic-merge-patch+json" },
-  });
+  const status = (name: string) =>
+    asNode(`${NS}/pods/${name}/status`, {
+      method: "PATCH",
+      body: { status: { phase: "Running" } },
+      headers: { "content-type": "application/strategic-merge-patch+json" },
+    });
   expect((await status("mine")).status).toBe(200);
   expect((await status("theirs")).status).toBe(403);
   expect((await asNode(`${NS}/pods/theirs`, { method: "DELETE" })).status).toBe(403);
@@ -114,11 +122,14 @@ it("a node writes the status of its own pods, and deletes only them", async () =
 
 it("a node gets tokens only for its pods, bound to them", async () => {
   const token = (boundObjectRef: object | undefined) =>
-    asNode(`${NS}/serviceaccounts/default/token`, post({
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { ...(boundObjectRef && { boundObjectRef }) },
-    }));
+    asNode(
+      `${NS}/serviceaccounts/default/token`,
+      post({
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: { ...(boundObjectRef && { boundObjectRef }) },
+      }),
+    );
   expect((await token(undefined)).status).toBe(403);
   const bound = { apiVersion: "v1", kind: "Pod", name: "mine", uid };
   expect((await token(bound)).status).toBe(201);

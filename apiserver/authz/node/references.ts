@@ -16,7 +16,9 @@ interface PodSpec {
   resourceClaims?: { name: string; resourceClaimName?: string }[];
 }
 
-interface Named { name?: string }
+interface Named {
+  name?: string;
+}
 
 interface Container {
   envFrom?: { configMapRef?: Named; secretRef?: Named }[];

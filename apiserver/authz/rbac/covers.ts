@@ -3,7 +3,8 @@ import { urlCovers } from "./rules.ts";
 
 /** The parts of `wanted` that no rule of `held` covers; empty when a holder may grant all of it. */
 export function uncovered(
-  held: readonly PolicyRule[], wanted: readonly PolicyRule[],
+  held: readonly PolicyRule[],
+  wanted: readonly PolicyRule[],
 ): PolicyRule[] {
   return wanted.flatMap(pieces).filter((piece) => !held.some((rule) => covers(rule, piece)));
 }
@@ -19,9 +20,13 @@ function pieces(rule: PolicyRule): PolicyRule[] {
           apiGroups: [group],
           resources: [resource],
           ...(name === undefined ? {} : { resourceNames: [name] }),
-        })))));
+        })),
+      ),
+    ),
+  );
   const urls = (rule.nonResourceURLs ?? []).flatMap((url) =>
-    rule.verbs.map((verb) => ({ verbs: [verb], nonResourceURLs: [url] })));
+    rule.verbs.map((verb) => ({ verbs: [verb], nonResourceURLs: [url] })),
+  );
   return [...resources, ...urls];
 }
 
@@ -29,18 +34,24 @@ function covers(rule: PolicyRule, piece: PolicyRule): boolean {
   if (!within(rule.verbs, piece.verbs)) return false;
   if (piece.nonResourceURLs) {
     return piece.nonResourceURLs.every((url) =>
-      (rule.nonResourceURLs ?? []).some((each) => urlCovers(each, url)));
+      (rule.nonResourceURLs ?? []).some((each) => urlCovers(each, url)),
+    );
   }
   const names = rule.resourceNames ?? [];
   if (names.length > 0 && !(piece.resourceNames ?? []).some((name) => names.includes(name))) {
     return false;
   }
-  return within(rule.apiGroups, piece.apiGroups) && (piece.resources ?? []).every((resource) =>
-    (rule.resources ?? []).some((each) => resourceCovers(each, resource)));
+  return (
+    within(rule.apiGroups, piece.apiGroups) &&
+    (piece.resources ?? []).every((resource) =>
+      (rule.resources ?? []).some((each) => resourceCovers(each, resource)),
+    )
+  );
 }
 
 function within(
-  held: readonly string[] | undefined, wanted: readonly string[] | undefined,
+  held: readonly string[] | undefined,
+  wanted: readonly string[] | undefined,
 ): boolean {
   const all = held ?? [];
   return all.includes("*") || (wanted ?? []).every((each) => all.includes(each));

@@ -23,7 +23,11 @@ interface RoleLike extends KubeObject {
  * writing a binding all rules of the role bound (or the verb `bind`). Throws 403.
  */
 export async function checkEscalation(
-  core: Core, user: RequestUser, resource: Resource, object: RoleLike, old: RoleLike | undefined,
+  core: Core,
+  user: RequestUser,
+  resource: Resource,
+  object: RoleLike,
+  old: RoleLike | undefined,
 ): Promise<void> {
   const { kind } = resource;
   if (kind.group !== GROUP || user.groups.includes(MASTERS_GROUP)) return;
@@ -36,8 +40,10 @@ export async function checkEscalation(
   }
   const { roleRef } = object;
   if (roleRef === undefined) return;
-  const same = old && isDeepStrictEqual(old.roleRef, roleRef)
-    && isDeepStrictEqual(old.subjects ?? [], object.subjects ?? []);
+  const same =
+    old &&
+    isDeepStrictEqual(old.roleRef, roleRef) &&
+    isDeepStrictEqual(old.subjects ?? [], object.subjects ?? []);
   if (same || (await mayBind(core, user, roleRef, namespace))) return;
   const rules = core.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
   if (rules === undefined) {
@@ -47,16 +53,23 @@ export async function checkEscalation(
 }
 
 function requireRules(
-  core: Core, user: RequestUser, resource: Resource, object: KubeObject,
-  wanted: readonly PolicyRule[], namespace: string,
+  core: Core,
+  user: RequestUser,
+  resource: Resource,
+  object: KubeObject,
+  wanted: readonly PolicyRule[],
+  namespace: string,
 ): void {
   const held = [...core.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
   const missing = uncovered(held, wanted);
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
-  throw forbidden(resource.subject, object.metadata.name ?? "",
+  throw forbidden(
+    resource.subject,
+    object.metadata.name ?? "",
     `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC ` +
-      `permissions not currently held:\n${missing.map(ruleText).join("\n")}`);
+      `permissions not currently held:\n${missing.map(ruleText).join("\n")}`,
+  );
 }
 
 function ruleText(rule: PolicyRule): string {
@@ -71,21 +84,39 @@ function ruleText(rule: PolicyRule): string {
 }
 
 async function holds(
-  core: Core, user: RequestUser, verb: string, resource: Resource, object: KubeObject,
+  core: Core,
+  user: RequestUser,
+  verb: string,
+  resource: Resource,
+  object: KubeObject,
 ): Promise<boolean> {
   const { group, version, plural } = resource.kind;
   return await allowed(core, {
-    user, verb, group, version, resource: plural, namespace: object.metadata.namespace ?? "",
+    user,
+    verb,
+    group,
+    version,
+    resource: plural,
+    namespace: object.metadata.namespace ?? "",
     name: object.metadata.name ?? "",
   });
 }
 
 async function mayBind(
-  core: Core, user: RequestUser, roleRef: { kind: string; name: string }, namespace: string,
+  core: Core,
+  user: RequestUser,
+  roleRef: { kind: string; name: string },
+  namespace: string,
 ): Promise<boolean> {
   const resource = roleRef.kind === "Role" ? "roles" : "clusterroles";
   return await allowed(core, {
-    user, verb: "bind", group: GROUP, version: "v1", resource, namespace, name: roleRef.name,
+    user,
+    verb: "bind",
+    group: GROUP,
+    version: "v1",
+    resource,
+    namespace,
+    name: roleRef.name,
   });
 }
 
@@ -93,7 +124,11 @@ type Asked = Omit<Attributes, "resourceRequest" | "subresource" | "path" | "fiel
 
 async function allowed(core: Core, asked: Asked): Promise<boolean> {
   const decision = await core.authorizer.decide({
-    ...asked, resourceRequest: true, subresource: "", path: "", fieldSelector: "",
+    ...asked,
+    resourceRequest: true,
+    subresource: "",
+    path: "",
+    fieldSelector: "",
   });
   return decision.verdict === "allow";
 }

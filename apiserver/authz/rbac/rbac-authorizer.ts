@@ -1,5 +1,8 @@
 import {
-  type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION,
+  type Attributes,
+  type AuthorizerPlugin,
+  type Decision,
+  NO_OPINION,
 } from "../attributes.ts";
 import type { RoleIndex } from "./role-index.ts";
 import { ruleAllows } from "./rules.ts";

@@ -69,8 +69,12 @@ export class RoleIndex {
     if (event.type === "DELETED") return;
     const binding = event.entry.object<KubeObject & RoleBinding>();
     const { kind, name: roleName } = binding.roleRef;
-    const grant: Grant =
-      { binding: name, namespace, role: roleKey(kind, namespace, roleName), roleName };
+    const grant: Grant = {
+      binding: name,
+      namespace,
+      role: roleKey(kind, namespace, roleName),
+      roleName,
+    };
     const subjects = (binding.subjects ?? []).map((each) => subjectKey(each, namespace));
     for (const subject of subjects) {
       const held = this.#grants.get(subject) ?? new Map<string, Grant>();
@@ -108,7 +112,8 @@ function roleKey(kind: string, namespace: string, name: string): string {
 }
 
 function subjectKey(
-  subject: { kind: string; name: string; namespace?: string }, namespace: string,
+  subject: { kind: string; name: string; namespace?: string },
+  namespace: string,
 ): string {
   if (subject.kind === "Group") return `g:${subject.name}`;
   if (subject.kind !== "ServiceAccount") return `u:${subject.name}`;
@@ -117,13 +122,16 @@ function subjectKey(
 
 function explain(grant: Grant, subject: string): string {
   const kind = grant.role.startsWith("Role/") ? "Role" : "ClusterRole";
-  const binding = grant.namespace === ""
-    ? `ClusterRoleBinding ${JSON.stringify(grant.binding)}`
-    : `RoleBinding ${JSON.stringify(`${grant.binding}/${grant.namespace}`)}`;
+  const binding =
+    grant.namespace === ""
+      ? `ClusterRoleBinding ${JSON.stringify(grant.binding)}`
+      : `RoleBinding ${JSON.stringify(`${grant.binding}/${grant.namespace}`)}`;
   const name = subject.slice(2);
   const account = parseServiceAccount(name);
-  const who = subject.startsWith("g:") ? `Group ${JSON.stringify(name)}`
-    : account ? `ServiceAccount ${JSON.stringify(`${account.name}/${account.namespace}`)}`
+  const who = subject.startsWith("g:")
+    ? `Group ${JSON.stringify(name)}`
+    : account
+      ? `ServiceAccount ${JSON.stringify(`${account.name}/${account.namespace}`)}`
       : `User ${JSON.stringify(name)}`;
   return `RBAC: allowed by ${binding} of ${kind} ${JSON.stringify(grant.roleName)} to ${who}`;
 }

@@ -9,9 +9,11 @@ export function ruleAllows(rule: PolicyRule, request: Attributes): boolean {
   if (!request.resourceRequest) {
     return (rule.nonResourceURLs ?? []).some((url) => urlCovers(url, request.path));
   }
-  return has(rule.apiGroups, request.group)
-    && resourceMatches(rule, request.resource, request.subresource)
-    && nameMatches(rule, request.name);
+  return (
+    has(rule.apiGroups, request.group) &&
+    resourceMatches(rule, request.resource, request.subresource) &&
+    nameMatches(rule, request.name)
+  );
 }
 
 function has(items: readonly string[] | undefined, item: string): boolean {

@@ -13,8 +13,11 @@ export interface PolicyBinding {
 
 const group = (name: string): Subject => ({ kind: "Group", apiGroup: RBAC, name });
 const user = (name: string): Subject => ({ kind: "User", apiGroup: RBAC, name });
-const account =
-  (name: string): Subject => ({ kind: "ServiceAccount", name, namespace: "kube-system" });
+const account = (name: string): Subject => ({
+  kind: "ServiceAccount",
+  name,
+  namespace: "kube-system",
+});
 
 function bind(name: string, role: string, ...subjects: Subject[]): PolicyBinding {
   return { name, namespace: "", role: { kind: "ClusterRole", name: role }, subjects };
@@ -34,31 +37,57 @@ export const BINDINGS: readonly PolicyBinding[] = [
   bind("system:discovery", "system:discovery", EVERYBODY),
   bind("system:basic-user", "system:basic-user", EVERYBODY),
   bind("system:public-info-viewer", "system:public-info-viewer", EVERYBODY, NOBODY),
-  bind("system:service-account-issuer-discovery", "system:service-account-issuer-discovery",
-    group("system:serviceaccounts")),
+  bind(
+    "system:service-account-issuer-discovery",
+    "system:service-account-issuer-discovery",
+    group("system:serviceaccounts"),
+  ),
   bind("system:node-proxier", "system:node-proxier", user("system:kube-proxy")),
-  bind("system:kube-controller-manager", "system:kube-controller-manager",
-    user("system:kube-controller-manager")),
+  bind(
+    "system:kube-controller-manager",
+    "system:kube-controller-manager",
+    user("system:kube-controller-manager"),
+  ),
   bind("system:kube-dns", "system:kube-dns", account("kube-dns")),
   bind("system:kube-scheduler", "system:kube-scheduler", user("system:kube-scheduler")),
   bind("system:volume-scheduler", "system:volume-scheduler", user("system:kube-scheduler")),
   // Nodes have their rights from the Node authorizer, not from a role: no subjects.
   bind("system:node", "system:node"),
-  bind("system:r2k:kubelet-client", "system:kubelet-api-admin",
-    user("kube-apiserver-kubelet-client"), user("system:r2k:apiserver")),
+  bind(
+    "system:r2k:kubelet-client",
+    "system:kubelet-api-admin",
+    user("kube-apiserver-kubelet-client"),
+    user("system:r2k:apiserver"),
+  ),
   bind("system:r2k:dns", "system:r2k:dns", user("system:r2k:dns")),
-  bind("system:r2k:csi-provisioner", "system:r2k:csi-provisioner",
-    user("system:r2k:csi-provisioner")),
+  bind(
+    "system:r2k:csi-provisioner",
+    "system:r2k:csi-provisioner",
+    user("system:r2k:csi-provisioner"),
+  ),
   ...CONTROLLERS.map((name) =>
-    bind(`system:controller:${name}`, `system:controller:${name}`, account(name))),
-  bindIn("kube-system", "extension-apiserver-authentication-reader",
-    user("system:kube-controller-manager"), user("system:kube-scheduler")),
+    bind(`system:controller:${name}`, `system:controller:${name}`, account(name)),
+  ),
+  bindIn(
+    "kube-system",
+    "extension-apiserver-authentication-reader",
+    user("system:kube-controller-manager"),
+    user("system:kube-scheduler"),
+  ),
   bindIn("kube-system", "system:controller:bootstrap-signer", account("bootstrap-signer")),
   bindIn("kube-system", "system:controller:cloud-provider", account("cloud-provider")),
   bindIn("kube-system", "system:controller:token-cleaner", account("token-cleaner")),
-  bindIn("kube-system", "system::leader-locking-kube-controller-manager",
-    user("system:kube-controller-manager"), account("kube-controller-manager")),
-  bindIn("kube-system", "system::leader-locking-kube-scheduler",
-    user("system:kube-scheduler"), account("kube-scheduler")),
+  bindIn(
+    "kube-system",
+    "system::leader-locking-kube-controller-manager",
+    user("system:kube-controller-manager"),
+    account("kube-controller-manager"),
+  ),
+  bindIn(
+    "kube-system",
+    "system::leader-locking-kube-scheduler",
+    user("system:kube-scheduler"),
+    account("kube-scheduler"),
+  ),
   bindIn("kube-public", "system:controller:bootstrap-signer", account("bootstrap-signer")),
 ];

@@ -1,7 +1,19 @@
 import { NODE_RULES } from "../../authz/node/rules.ts";
 import {
-  allow, allowNamed, APPS, CERTIFICATES, COORDINATION, CORE, DISCOVERY, EVENTS, NETWORKING, POLICY,
-  type PolicyRole, READ, RESOURCE, STORAGE,
+  allow,
+  allowNamed,
+  APPS,
+  CERTIFICATES,
+  COORDINATION,
+  CORE,
+  DISCOVERY,
+  EVENTS,
+  NETWORKING,
+  POLICY,
+  type PolicyRole,
+  READ,
+  RESOURCE,
+  STORAGE,
 } from "./policy.ts";
 
 const REVIEWS = [
@@ -87,8 +99,11 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
       allow(READ, POLICY, "poddisruptionbudgets"),
       allow(READ, CORE, "persistentvolumeclaims persistentvolumes"),
       ...REVIEWS,
-      allow(READ, STORAGE,
-        "csidrivers csinodes csistoragecapacities storageclasses volumeattachments"),
+      allow(
+        READ,
+        STORAGE,
+        "csidrivers csinodes csistoragecapacities storageclasses volumeattachments",
+      ),
       allow(READ, RESOURCE, "deviceclasses resourceslices"),
       allow("get list patch update watch", RESOURCE, "resourceclaims"),
       allow("patch update", RESOURCE, "resourceclaims/status"),
@@ -178,10 +193,7 @@ export const NAMESPACED_ROLES: readonly (PolicyRole & { namespace: string })[] =
   ...["kube-controller-manager", "kube-scheduler"].map((name) => ({
     namespace: "kube-system",
     name: `system::leader-locking-${name}`,
-    rules: [
-      allow("watch", CORE, "configmaps"),
-      allowNamed("get update", CORE, "configmaps", name),
-    ],
+    rules: [allow("watch", CORE, "configmaps"), allowNamed("get update", CORE, "configmaps", name)],
   })),
   {
     namespace: "kube-public",
@@ -193,4 +205,3 @@ export const NAMESPACED_ROLES: readonly (PolicyRole & { namespace: string })[] =
     ],
   },
 ];
-

@@ -1,7 +1,20 @@
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import {
-  allow, allowNamed, APPS, BATCH, CERTIFICATES, CORE, DISCOVERY, EVENTS, NETWORKING, POLICY,
-  type PolicyRole, RBAC, READ, RESOURCE, STORAGE,
+  allow,
+  allowNamed,
+  APPS,
+  BATCH,
+  CERTIFICATES,
+  CORE,
+  DISCOVERY,
+  EVENTS,
+  NETWORKING,
+  POLICY,
+  type PolicyRole,
+  RBAC,
+  READ,
+  RESOURCE,
+  STORAGE,
 } from "./policy.ts";
 
 const EDIT = "create delete get list patch update watch";
@@ -22,9 +35,13 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow("delete get list watch", CERTIFICATES, CSR),
     allow("update", CERTIFICATES, `${CSR}/approval ${CSR}/status`),
     allowNamed("approve", CERTIFICATES, "signers", "kubernetes.io/kube-apiserver-client-kubelet"),
-    allowNamed("sign", CERTIFICATES, "signers",
+    allowNamed(
+      "sign",
+      CERTIFICATES,
+      "signers",
       "kubernetes.io/legacy-unknown kubernetes.io/kubelet-serving " +
-        "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet"),
+        "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet",
+    ),
     allow("create", "authorization.k8s.io", "subjectaccessreviews"),
     ...EVENTS,
   ],
@@ -218,8 +235,9 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
   "ttl-controller": [allow("list patch update watch", CORE, "nodes"), ...EVENTS],
 };
 
-export const CONTROLLER_ROLES: readonly PolicyRole[] = Object.entries(RULES)
-  .map(([name, rules]) => ({ name: `system:controller:${name}`, rules }));
+export const CONTROLLER_ROLES: readonly PolicyRole[] = Object.entries(RULES).map(
+  ([name, rules]) => ({ name: `system:controller:${name}`, rules }),
+);
 
 /** The service accounts that the roles above are bound to. */
 export const CONTROLLERS: readonly string[] = Object.keys(RULES);

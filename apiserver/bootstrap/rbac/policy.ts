@@ -22,7 +22,10 @@ export function allow(verbs: string | string[], group: string, resources: string
 
 /** The same for certain names only. */
 export function allowNamed(
-  verbs: string, group: string, resources: string, names: string,
+  verbs: string,
+  group: string,
+  resources: string,
+  names: string,
 ): PolicyRule {
   return { ...allow(verbs, group, resources), resourceNames: words(names) };
 }

@@ -95,9 +95,13 @@ async function reconcileBinding(core: Core, resource: Resource, wanted: Binding)
   const { namespace = "", name = "" } = wanted.metadata;
   const found = await resource.store.find<Binding>(namespace, name);
   if (found === undefined) return await ensure(core, resource, wanted);
-  const has = (subject: Subject) => (found.subjects ?? []).some(
-    (each) => each.kind === subject.kind && each.name === subject.name
-      && (each.namespace ?? "") === (subject.namespace ?? ""));
+  const has = (subject: Subject) =>
+    (found.subjects ?? []).some(
+      (each) =>
+        each.kind === subject.kind &&
+        each.name === subject.name &&
+        (each.namespace ?? "") === (subject.namespace ?? ""),
+    );
   const missing = (wanted.subjects ?? []).filter((subject) => !has(subject));
   if (missing.length === 0 || !mayUpdate(found)) return;
   await change(core, resource, wanted, (binding: Binding) => {
@@ -106,16 +110,24 @@ async function reconcileBinding(core: Core, resource: Resource, wanted: Binding)
 }
 
 async function change<T extends KubeObject>(
-  core: Core, resource: Resource, wanted: T, edit: (object: T) => void,
+  core: Core,
+  resource: Resource,
+  wanted: T,
+  edit: (object: T) => void,
 ): Promise<void> {
   const { namespace = "", name = "" } = wanted.metadata;
-  await updateObject(core, resource, {
-    namespace,
-    name,
-    mayCreate: false,
-    transform(current) {
-      edit(current as T);
-      return current!;
+  await updateObject(
+    core,
+    resource,
+    {
+      namespace,
+      name,
+      mayCreate: false,
+      transform(current) {
+        edit(current as T);
+        return current!;
+      },
     },
-  }, ownWrite());
+    ownWrite(),
+  );
 }

@@ -1,6 +1,17 @@
 import {
-  allow, allowPaths, APPS, BATCH, CORE, DISCOVERY, NETWORKING, POLICY, type PolicyRole, RBAC, READ,
-  RESOURCE, WRITE,
+  allow,
+  allowPaths,
+  APPS,
+  BATCH,
+  CORE,
+  DISCOVERY,
+  NETWORKING,
+  POLICY,
+  type PolicyRole,
+  RBAC,
+  READ,
+  RESOURCE,
+  WRITE,
 } from "./policy.ts";
 
 const TO = "rbac.authorization.k8s.io/aggregate-to-";
@@ -19,9 +30,11 @@ const VIEWED_APPS =
   "statefulsets/scale statefulsets/status";
 const VIEWED_NETWORKING = "ingresses ingresses/status networkpolicies";
 
-const EDITED_CORE = "configmaps events persistentvolumeclaims replicationcontrollers " +
+const EDITED_CORE =
+  "configmaps events persistentvolumeclaims replicationcontrollers " +
   "replicationcontrollers/scale secrets serviceaccounts services services/proxy";
-const EDITED_APPS = "daemonsets deployments deployments/rollback deployments/scale replicasets " +
+const EDITED_APPS =
+  "daemonsets deployments deployments/rollback deployments/scale replicasets " +
   "replicasets/scale statefulsets statefulsets/scale";
 
 /** Roles for people, and for everybody (upstream's bootstrappolicy.ClusterRoles). */
@@ -34,8 +47,12 @@ export const USER_ROLES: readonly PolicyRole[] = [
   { name: "system:public-info-viewer", rules: [allowPaths("get", HEALTH_PATHS)] },
   {
     name: "system:monitoring",
-    rules: [allowPaths("get",
-      "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*")],
+    rules: [
+      allowPaths(
+        "get",
+        "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+      ),
+    ],
   },
   {
     name: "system:basic-user",
@@ -46,9 +63,13 @@ export const USER_ROLES: readonly PolicyRole[] = [
   },
   {
     name: "system:service-account-issuer-discovery",
-    rules: [allowPaths("get",
-      "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks " +
-        "/openid/v1/jwks/")],
+    rules: [
+      allowPaths(
+        "get",
+        "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks " +
+          "/openid/v1/jwks/",
+      ),
+    ],
   },
   { name: "admin", rules: [], aggregates: `${TO}admin` },
   { name: "edit", rules: [], aggregates: `${TO}edit`, labels: { [`${TO}admin`]: "true" } },

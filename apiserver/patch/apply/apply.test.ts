@@ -17,13 +17,22 @@ interface Deployment extends KubeObject {
 }
 
 function decoded(value: object): Deployment {
-  return decodeDocument<Deployment>({ value, duplicates: [] }, {
-    kind, schema: kind.schema, fieldValidation: "Strict", warnings: [],
-  });
+  return decodeDocument<Deployment>(
+    { value, duplicates: [] },
+    {
+      kind,
+      schema: kind.schema,
+      fieldValidation: "Strict",
+      warnings: [],
+    },
+  );
 }
 
 function apply(
-  current: Deployment | undefined, manager: string, wanted: object, force = false,
+  current: Deployment | undefined,
+  manager: string,
+  wanted: object,
+  force = false,
 ): Deployment {
   const writer = { manager, operation: "Apply", subresource: "", now_ms: 0 } as const;
   const application = { writer, wanted: structuredClone(wanted) as JsonObject, force };
@@ -42,10 +51,12 @@ function web(spec: object, containers: object[] = [{ name: "web", image: "web:1"
 }
 
 function ownersOf(object: Deployment): Record<string, string[]> {
-  return Object.fromEntries((object.metadata.managedFields ?? []).map((entry) => {
-    const paths = [...FieldSet.fromJson(entry.fieldsV1).paths()];
-    return [entry.manager!, paths.map(pathText).sort()];
-  }));
+  return Object.fromEntries(
+    (object.metadata.managedFields ?? []).map((entry) => {
+      const paths = [...FieldSet.fromJson(entry.fieldsV1).paths()];
+      return [entry.manager!, paths.map(pathText).sort()];
+    }),
+  );
 }
 
 describe("server-side apply", () => {
@@ -54,9 +65,9 @@ describe("server-side apply", () => {
     expect(ownersOf(object)).toEqual({
       me: [
         ".spec.replicas",
-        ".spec.template.spec.containers[name=\"web\"]",
-        ".spec.template.spec.containers[name=\"web\"].image",
-        ".spec.template.spec.containers[name=\"web\"].name",
+        '.spec.template.spec.containers[name="web"]',
+        '.spec.template.spec.containers[name="web"].image',
+        '.spec.template.spec.containers[name="web"].name',
       ],
     });
   });
@@ -74,7 +85,8 @@ describe("server-side apply", () => {
     expect(ownersOf(scaled)["scaler"]).toEqual([".spec.replicas"]);
     expect(ownersOf(scaled)["me"]).not.toContain(".spec.replicas");
     expect(() => apply(scaled, "me", web({ replicas: 2 }))).toThrow(
-      `Apply failed with 1 conflict: conflict with "scaler" using apps/v1: .spec.replicas`);
+      `Apply failed with 1 conflict: conflict with "scaler" using apps/v1: .spec.replicas`,
+    );
     const forced = apply(scaled, "me", web({ replicas: 2 }), true);
     expect(forced.spec.replicas).toBe(2);
     expect(ownersOf(forced)).not.toHaveProperty("scaler");
@@ -100,7 +112,8 @@ describe("server-side apply", () => {
     const ports = [{ containerPort: 80 }];
     const object = apply(undefined, "me", web({}, [{ name: "web", image: "w", ports }]));
     expect(ownersOf(object)["me"]).toContain(
-      `.spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]`);
+      `.spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]`,
+    );
   });
 
   it("an object that nobody applied belongs to before-first-apply", () => {

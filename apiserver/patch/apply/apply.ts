@@ -4,7 +4,13 @@ import { badRequest } from "../../errors/catalog.ts";
 import type { JsonObject } from "../merge.ts";
 import { FieldSet, pathText } from "./field-set.ts";
 import {
-  isOf, type Owner, ownable, readOwners, withFields, writeOwners, type Writer,
+  isOf,
+  type Owner,
+  ownable,
+  readOwners,
+  withFields,
+  writeOwners,
+  type Writer,
 } from "./managed-fields.ts";
 import { mergeApplied, prune } from "./merge-applied.ts";
 import { compare, fieldsSetBy } from "./ownership.ts";
@@ -26,7 +32,9 @@ const BEFORE_FIRST = "before-first-apply";
  * and no longer wants. Throws 409 naming each field that another manager owns with another value.
  */
 export function applyTo(
-  kind: Kind, current: KubeObject | undefined, application: Application,
+  kind: Kind,
+  current: KubeObject | undefined,
+  application: Application,
 ): JsonObject {
   const { writer, wanted, force } = application;
   const place = rootPlace(kind.schema);
@@ -60,13 +68,16 @@ function ownersOf(kind: Kind, current: KubeObject): Owner[] {
   if (owners.length > 0) return owners;
   const fields = fieldsSetBy(rootPlace(kind.schema), current);
   const owner = {
-    manager: BEFORE_FIRST, operation: "Update", apiVersion: current.apiVersion ?? "",
+    manager: BEFORE_FIRST,
+    operation: "Update",
+    apiVersion: current.apiVersion ?? "",
     time: current.metadata.creationTimestamp,
   } as const;
   return [
     { ...owner, subresource: "", fields: ownable(kind, "", fields) },
     ...(kind.subresources["status"]
-      ? [{ ...owner, subresource: "status", fields: ownable(kind, "status", fields) }] : []),
+      ? [{ ...owner, subresource: "status", fields: ownable(kind, "status", fields) }]
+      : []),
   ];
 }
 
@@ -75,9 +86,7 @@ interface Conflict {
   fields: FieldSet;
 }
 
-function conflictsOf(
-  others: readonly Owner[], changed: FieldSet, wanted: FieldSet,
-): Conflict[] {
+function conflictsOf(others: readonly Owner[], changed: FieldSet, wanted: FieldSet): Conflict[] {
   return others
     .map((owner) => ({ owner, fields: owner.fields.both(changed).both(wanted) }))
     .filter(({ fields }) => !fields.empty);
@@ -87,21 +96,27 @@ function conflictError(conflicts: readonly Conflict[]): ApiError {
   const causes: StatusCause[] = conflicts.flatMap(({ owner, fields }) => {
     const through =
       owner.subresource === "" ? "" : ` with subresource ${JSON.stringify(owner.subresource)}`;
-    const message =
-      `conflict with ${JSON.stringify(owner.manager)}${through} using ${owner.apiVersion}`;
+    const who = `${JSON.stringify(owner.manager)}${through}`;
+    const message = `conflict with ${who} using ${owner.apiVersion}`;
     return [...fields.paths()].map((path) => ({
-      reason: "FieldManagerConflict", message, field: pathText(path),
+      reason: "FieldManagerConflict",
+      message,
+      field: pathText(path),
     }));
   });
   const count = causes.length === 1 ? "1 conflict" : `${causes.length} conflicts`;
   const [first] = causes;
-  const list = causes.length === 1
-    ? `${first!.message}: ${first!.field}`
-    : [...new Set(causes.map(({ message }) => message))].map((message) => {
-      const fields =
-        causes.filter((cause) => cause.message === message).map(({ field }) => `- ${field}`);
-      return `${message}:\n${fields.join("\n")}`;
-    }).join("\n");
+  const list =
+    causes.length === 1
+      ? `${first!.message}: ${first!.field}`
+      : [...new Set(causes.map(({ message }) => message))]
+          .map((message) => {
+            const fields = causes
+              .filter((cause) => cause.message === message)
+              .map(({ field }) => `- ${field}`);
+            return `${message}:\n${fields.join("\n")}`;
+          })
+          .join("\n");
   return new ApiError({
     code: 409,
     reason: "Conflict",

@@ -90,9 +90,7 @@ function childFromJson(json: object): FieldSet {
   return set;
 }
 
-function combine(
-  a: FieldSet, b: FieldSet, keep: (a: boolean, b: boolean) => boolean,
-): FieldSet {
+function combine(a: FieldSet, b: FieldSet, keep: (a: boolean, b: boolean) => boolean): FieldSet {
   const set = new FieldSet();
   set.member = keep(a.member, b.member);
   for (const element of new Set([...a.children.keys(), ...b.children.keys()])) {
@@ -105,12 +103,14 @@ function combine(
 
 /** A path as conflicts name it: `.spec.containers[name="a"].image`. */
 export function pathText(path: readonly string[]): string {
-  return path.map((element) => {
-    const rest = element.slice(2);
-    if (element.startsWith("f:")) return `.${rest}`;
-    if (element.startsWith("v:")) return `[=${rest}]`;
-    const keys = JSON.parse(rest) as Record<string, unknown>;
-    const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-    return `[${terms.join(",")}]`;
-  }).join("");
+  return path
+    .map((element) => {
+      const rest = element.slice(2);
+      if (element.startsWith("f:")) return `.${rest}`;
+      if (element.startsWith("v:")) return `[=${rest}]`;
+      const keys = JSON.parse(rest) as Record<string, unknown>;
+      const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+      return `[${terms.join(",")}]`;
+    })
+    .join("");
 }

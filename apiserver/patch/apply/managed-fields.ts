@@ -16,10 +16,19 @@ export interface Owner {
 
 /** Fields that nobody owns, since the server alone writes them. */
 const SERVERS_OWN: readonly (readonly string[])[] = [
-  ["f:apiVersion"], ["f:kind"],
+  ["f:apiVersion"],
+  ["f:kind"],
   ...[
-    "name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields",
-    "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
   ].map((name) => ["f:metadata", `f:${name}`]),
 ];
 
@@ -39,10 +48,13 @@ export function ownable(kind: Kind, subresource: string, fields: FieldSet): Fiel
 
 /** Whether entries that a client wrote can be owners' at all. */
 export function areSound(entries: readonly ManagedFieldsEntry[]): boolean {
-  return entries.length > 0 && entries.every((entry) => {
-    const operation = entry.operation === "Apply" || entry.operation === "Update";
-    return operation && entry.fieldsType === "FieldsV1" && areElements(entry.fieldsV1);
-  });
+  return (
+    entries.length > 0 &&
+    entries.every((entry) => {
+      const operation = entry.operation === "Apply" || entry.operation === "Update";
+      return operation && entry.fieldsType === "FieldsV1" && areElements(entry.fieldsV1);
+    })
+  );
 }
 
 function areElements(json: unknown): boolean {
@@ -77,7 +89,10 @@ export function readOwners(object: KubeObject): Owner[] {
 
 /** The entries of owners that own something, in upstream's order. */
 export function writeOwners(object: KubeObject, owners: readonly Owner[]): void {
-  const entries = owners.filter((owner) => !owner.fields.empty).sort(byOrder).map(entryOf);
+  const entries = owners
+    .filter((owner) => !owner.fields.empty)
+    .sort(byOrder)
+    .map(entryOf);
   if (entries.length > 0) object.metadata.managedFields = entries;
   else delete object.metadata.managedFields;
 }
@@ -111,22 +126,34 @@ export interface Writer {
 
 /** Whether an entry is the writer's own. */
 export function isOf(owner: Owner, kind: Kind, writer: Writer): boolean {
-  return owner.manager === writer.manager && owner.operation === writer.operation
-    && owner.subresource === writer.subresource && owner.apiVersion === apiVersionOf(kind);
+  return (
+    owner.manager === writer.manager &&
+    owner.operation === writer.operation &&
+    owner.subresource === writer.subresource &&
+    owner.apiVersion === apiVersionOf(kind)
+  );
 }
 
 /**
  * The owners after the writer came to own exactly `fields`; its time moves only when they change.
  */
 export function withFields(
-  owners: readonly Owner[], kind: Kind, writer: Writer, fields: FieldSet,
+  owners: readonly Owner[],
+  kind: Kind,
+  writer: Writer,
+  fields: FieldSet,
 ): Owner[] {
   const own = owners.find((owner) => isOf(owner, kind, writer));
   if (own?.fields.equals(fields)) return [...owners];
   const { manager, operation, subresource, now_ms } = writer;
   const time = timeText(now_ms);
   const entry: Owner = {
-    manager, operation, subresource, apiVersion: apiVersionOf(kind), time, fields,
+    manager,
+    operation,
+    subresource,
+    apiVersion: apiVersionOf(kind),
+    time,
+    fields,
   };
   return [...owners.filter((owner) => owner !== own), entry];
 }

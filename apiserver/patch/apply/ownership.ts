@@ -31,9 +31,7 @@ export function compare(place: Place, before: Json, next: Json): Difference {
   return difference;
 }
 
-function walk(
-  place: Place, before: Json, next: Json, changed: FieldSet, removed: FieldSet,
-): void {
+function walk(place: Place, before: Json, next: Json, changed: FieldSet, removed: FieldSet): void {
   const old = partsOf(place, before);
   const now = partsOf(place, next);
   if (old === undefined && now === undefined) {
@@ -53,9 +51,7 @@ function walk(
   for (const part of known.values()) step(part, part.value, undefined, changed, removed);
 }
 
-function step(
-  part: Part, before: Json, next: Json, changed: FieldSet, removed: FieldSet,
-): void {
+function step(part: Part, before: Json, next: Json, changed: FieldSet, removed: FieldSet): void {
   const [into, gone] = [new FieldSet(), new FieldSet()];
   walk(part.place, before, next, into, gone);
   if (!into.empty) changed.children.set(part.element, into);

@@ -29,12 +29,15 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
     case "special":
       return undefined;
     case "struct":
-      return isObject(value)
-        && !isAtomic(shape.name, field) ? fieldsOf(shape.name, value) : undefined;
+      return isObject(value) && !isAtomic(shape.name, field)
+        ? fieldsOf(shape.name, value)
+        : undefined;
     case "map":
       if (!isObject(value) || field?.fact.map === "atomic") return undefined;
       return Object.entries(value).map(([key, each]) => ({
-        element: `f:${key}`, place: { shape: shape.of, field: undefined }, value: each,
+        element: `f:${key}`,
+        place: { shape: shape.of, field: undefined },
+        value: each,
       }));
     case "list":
       return Array.isArray(value) ? itemsOf(shape.of, field, value) : undefined;
@@ -55,7 +58,9 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
 }
 
 function itemsOf(
-  shape: Shape, field: Field | undefined, items: readonly Json[],
+  shape: Shape,
+  field: Field | undefined,
+  items: readonly Json[],
 ): Part[] | undefined {
   if (field === undefined) return undefined;
   const rule = listRuleOf(field);
@@ -77,8 +82,9 @@ function keyOf(struct: string, keys: readonly string[], item: Json): string {
     if (value !== undefined) named[key] = value;
   }
   if (Object.keys(named).length === 0) {
-    throw badRequest(`associative list with keys has an element that omits all key fields ` +
-      JSON.stringify(keys));
+    throw badRequest(
+      `associative list with keys has an element that omits all key fields ` + JSON.stringify(keys),
+    );
   }
   return `k:${JSON.stringify(named)}`;
 }

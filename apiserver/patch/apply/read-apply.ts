@@ -12,13 +12,18 @@ import { applyTo } from "./apply.ts";
 
 /** Reads a server-side apply. Throws 400 on a body of another object, 422 without a manager. */
 export async function readApply(
-  context: RequestContext, kind: Kind, body: Buffer, options: WriteOptions, now_ms: number,
+  context: RequestContext,
+  kind: Kind,
+  body: Buffer,
+  options: WriteOptions,
+  now_ms: number,
 ): Promise<Patch> {
   const { query, info } = context;
   const manager = query.get("fieldManager") ?? "";
   if (manager === "") {
-    throw invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "",
-      [required("fieldManager", "is required for apply patch")]);
+    throw invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "", [
+      required("fieldManager", "is required for apply patch"),
+    ]);
   }
   const document = await parseBody(YAML_TYPE, body);
   if (!isObject(document.value)) throw badRequest("the body of an apply patch is an object");
@@ -45,8 +50,9 @@ function settleName(wanted: JsonObject, name: string): void {
   const metadata = isObject(wanted["metadata"]) ? wanted["metadata"] : {};
   const given = metadata["name"];
   if (given !== undefined && given !== name) {
-    throw badRequest(`the name of the object (${String(given)}) does not match ` +
-      `the name on the URL (${name})`);
+    throw badRequest(
+      `the name of the object (${String(given)}) does not match ` + `the name on the URL (${name})`,
+    );
   }
   wanted["metadata"] = { ...metadata, name };
 }

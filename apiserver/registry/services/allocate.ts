@@ -4,7 +4,12 @@ import type { Allocation, Reservation } from "../allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
 import {
-  heldAddress, heldPorts, type Service, wantsAddress, wantsHealthPort, wantsNodePorts,
+  heldAddress,
+  heldPorts,
+  type Service,
+  wantsAddress,
+  wantsHealthPort,
+  wantsNodePorts,
 } from "./service.ts";
 
 /** Lets writes of Services reserve their addresses and ports, after making what is there agree. */
@@ -31,7 +36,9 @@ class ServiceAllocation implements Allocation {
   }
 
   async reserve(
-    object: KubeObject, old: KubeObject | undefined, dryRun: boolean,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    dryRun: boolean,
   ): Promise<Reservation> {
     const service = object as Service;
     const before = old as Service | undefined;
@@ -51,7 +58,10 @@ class ServiceAllocation implements Allocation {
         const held = heldAddress(before);
         const left = held === heldAddress(service) ? undefined : held;
         const kept = heldPorts(service);
-        await this.#free(left, [...heldPorts(before)].filter((port) => !kept.has(port)));
+        await this.#free(
+          left,
+          [...heldPorts(before)].filter((port) => !kept.has(port)),
+        );
       },
     };
   }

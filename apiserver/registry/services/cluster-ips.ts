@@ -8,7 +8,11 @@ import { decoded, ensure } from "../../bootstrap/own-write.ts";
 import { fillSystemFields } from "../metadata.ts";
 import type { Resource } from "../resource.ts";
 import {
-  addressAt, offsetOf, parseServiceCidr, type ServiceCidr, staticBand,
+  addressAt,
+  offsetOf,
+  parseServiceCidr,
+  type ServiceCidr,
+  staticBand,
 } from "./service-cidr.ts";
 import type { Service } from "./service.ts";
 
@@ -37,13 +41,18 @@ export class ClusterIps {
    */
   async take(service: Service, address: string): Promise<void> {
     if (offsetOf(this.#cidr, address) === undefined) {
-      throw this.#refusal(service, `failed to allocate IP ${address}: ` +
-        `the provided IP (${address}) is not in the valid range. ` +
-        `The range of valid IPs is ${this.#cidr.text}`);
+      throw this.#refusal(
+        service,
+        `failed to allocate IP ${address}: ` +
+          `the provided IP (${address}) is not in the valid range. ` +
+          `The range of valid IPs is ${this.#cidr.text}`,
+      );
     }
     if (!(await this.#create(service, address))) {
-      throw this.#refusal(service,
-        `failed to allocate IP ${address}: provided IP is already allocated`);
+      throw this.#refusal(
+        service,
+        `failed to allocate IP ${address}: provided IP is already allocated`,
+      );
     }
   }
 
@@ -63,7 +72,10 @@ export class ClusterIps {
   /** A free address from a random place on: above the static band first, then inside it. */
   #pick(used: ReadonlySet<string>): string | undefined {
     const band = staticBand(this.#cidr);
-    for (const [from, to] of [[band + 1, this.#cidr.size], [1, band]] as const) {
+    for (const [from, to] of [
+      [band + 1, this.#cidr.size],
+      [1, band],
+    ] as const) {
       const length = to - from + 1;
       const start = Math.floor(this.#core.random.next() * length);
       for (let i = 0; i < length; i++) {
@@ -115,10 +127,12 @@ export class ClusterIps {
 
   /** Makes addresses and Services agree again after a crash between two writes. */
   async repair(services: readonly Service[]): Promise<void> {
-    const wanted = new Map(services.flatMap((service) => {
-      const address = service.spec.clusterIP ?? "";
-      return offsetOf(this.#cidr, address) === undefined ? [] : [[address, service] as const];
-    }));
+    const wanted = new Map(
+      services.flatMap((service) => {
+        const address = service.spec.clusterIP ?? "";
+        return offsetOf(this.#cidr, address) === undefined ? [] : [[address, service] as const];
+      }),
+    );
     const cache = await this.#addresses.cache();
     const known = new Set(cache.list().map((entry) => entry.name));
     for (const [address, service] of wanted) {

@@ -47,8 +47,12 @@ export class NodePorts {
     return await this.#change((used) => {
       for (const port of wanted) {
         if (port < this.#from || port > this.#to) {
-          throw refusal(service, port, `provided port is not in the valid range. ` +
-            `The range of valid ports is ${this.#from}-${this.#to}`);
+          throw refusal(
+            service,
+            port,
+            `provided port is not in the valid range. ` +
+              `The range of valid ports is ${this.#from}-${this.#to}`,
+          );
         }
         if (used.has(port)) throw refusal(service, port, "provided port is already allocated");
         used.add(port);
@@ -134,19 +138,22 @@ export class NodePorts {
       if (bit < 0 || bit > this.#to - this.#from) continue;
       bytes[bytes.length - 1 - (bit >> 3)]! |= 1 << (bit & 7);
     }
-    return Buffer.from(JSON.stringify({
-      kind: "RangeAllocation",
-      apiVersion: "v1",
-      metadata: {},
-      range: `${this.#from}-${this.#to}`,
-      data: bytes.toString("base64"),
-    }));
+    return Buffer.from(
+      JSON.stringify({
+        kind: "RangeAllocation",
+        apiVersion: "v1",
+        metadata: {},
+        range: `${this.#from}-${this.#to}`,
+        data: bytes.toString("base64"),
+      }),
+    );
   }
 }
 
 function refusal(service: Service, port: number, detail: string) {
   const index = (service.spec.ports ?? []).findIndex((each) => each.nodePort === port);
   const field = index < 0 ? "spec.healthCheckNodePort" : `spec.ports[${index}].nodePort`;
-  return invalid({ group: "", name: "Service" }, service.metadata.name ?? "",
-    [invalidField(field, port, detail)]);
+  return invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [
+    invalidField(field, port, detail),
+  ]);
 }

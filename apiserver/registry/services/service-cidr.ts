@@ -16,9 +16,10 @@ export interface ServiceCidr {
 
 /** Throws CodedError `BAD_SERVICE_CIDR` on anything but an IPv4 network of /12 to /28. */
 export function parseServiceCidr(text: string): ServiceCidr {
-  const bad = (why: string) => new CodedError("BAD_SERVICE_CIDR", `service CIDR ${text}: ${why}`, {
-    remedy: "give an IPv4 network such as 10.96.0.0/16",
-  });
+  const bad = (why: string) =>
+    new CodedError("BAD_SERVICE_CIDR", `service CIDR ${text}: ${why}`, {
+      remedy: "give an IPv4 network such as 10.96.0.0/16",
+    });
   if (!ipaddr.IPv4.isValidCIDR(text)) throw bad("not an IPv4 network");
   const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
   if (prefix < PREFIX_MIN || prefix > PREFIX_MAX) {

@@ -29,8 +29,9 @@ export function heldAddress(service: Service | undefined): string | undefined {
 /** Whether a Service is reached by a port of every node. */
 export function wantsNodePorts(service: Service): boolean {
   const { type, allocateLoadBalancerNodePorts } = service.spec;
-  return type === "NodePort" || (type === "LoadBalancer"
-    && allocateLoadBalancerNodePorts !== false);
+  return (
+    type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false)
+  );
 }
 
 /** Whether load balancers ask the nodes where its pods are. */

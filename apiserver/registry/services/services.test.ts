@@ -35,8 +35,9 @@ async function remove(name: string) {
 }
 
 it("two servers never give out one address or port twice", async () => {
-  const answers = await Promise.all(Array.from({ length: 40 },
-    (_, i) => create(servers[i % 2]!, `s${i}`)));
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => create(servers[i % 2]!, `s${i}`)),
+  );
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
   const made = answers.map(({ body }) => JSON.parse(body) as Service);
   const addresses = new Set(made.map(({ spec }) => spec.clusterIP));
@@ -73,7 +74,10 @@ it("what a crash left behind is mended at the next start", async () => {
   const leaked = "/registry/ipaddresses/10.96.0.99";
   const spec = { parentRef: { resource: "services", namespace: "default", name: "never" } };
   const value = JSON.stringify({
-    kind: "IPAddress", apiVersion: "networking.k8s.io/v1", metadata: { name: "10.96.0.99" }, spec,
+    kind: "IPAddress",
+    apiVersion: "networking.k8s.io/v1",
+    metadata: { name: "10.96.0.99" },
+    spec,
   });
   await etcd.client.put({ key: Buffer.from(leaked), value: Buffer.from(value) });
   await servers[0]!.restart();

@@ -1,0 +1,80 @@
+import { execFileSync } from "node:child_process";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask, type AskOptions } from "../../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+
+const CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+const SIGNER = "kubernetes.io/kube-apiserver-client";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: { cert: string; key: string };
+
+const asAdmin = (path: string, options: AskOptions = {}) =>
+  ask(api, path, { ...admin, ...options });
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+
+function signingRequest(name: string, subject: string): AskOptions {
+  const pem = execFileSync(
+    "openssl",
+    [
+      "req",
+      "-new",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      "/dev/null",
+      "-subj",
+      subject,
+    ],
+    { stdio: ["ignore", "pipe", "ignore"] },
+  );
+  const request = pem.toString("base64");
+  const spec = { request, signerName: SIGNER, usages: ["client auth"] };
+  return { method: "POST", body: { metadata: { name }, spec } };
+}
+
+it("nobody gets a certificate that makes them a master", async () => {
+  const refused = await asAdmin(CSRS, signingRequest("greedy", "/CN=x/O=system:masters"));
+  expect(refused.status).toBe(403);
+  expect(refused.body).toContain("system:masters group is not allowed");
+  expect((await asAdmin(CSRS, signingRequest("modest", "/CN=x/O=devs"))).status).toBe(201);
+});
+
+it("approving needs the right to approve for the signer", async () => {
+  const rules = [
+    {
+      apiGroups: ["certificates.k8s.io"],
+      resources: ["certificatesigningrequests/approval"],
+      verbs: ["update"],
+    },
+  ];
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const role = { metadata: { name: "half" }, rules };
+  await asAdmin(`${rbac}/clusterroles`, { method: "POST", body: role });
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "half" };
+  const subjects = [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "half" }];
+  const binding = { metadata: { name: "half" }, roleRef, subjects };
+  await asAdmin(`${rbac}/clusterrolebindings`, { method: "POST", body: binding });
+  const found = JSON.parse((await asAdmin(`${CSRS}/modest`)).body) as object;
+  const conditions = [{ type: "Approved", status: "True", reason: "x", message: "y" }];
+  const approve: AskOptions = { method: "PUT", body: { ...found, status: { conditions } } };
+  const half = await api.credentials("half");
+  const refused = await ask(api, `${CSRS}/modest/approval`, { ...approve, ...half });
+  expect(refused.status).toBe(403);
+  expect(refused.body).toContain("user not permitted to approve requests with signerName");
+  expect((await asAdmin(`${CSRS}/modest/approval`, approve)).status).toBe(200);
+});

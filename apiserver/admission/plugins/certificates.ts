@@ -1,0 +1,125 @@
+import { X509Certificate } from "node:crypto";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { MASTERS_GROUP } from "../../authn/identities.ts";
+import { forbidden } from "../../errors/catalog.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
+
+const GROUP = "certificates.k8s.io";
+const PLURAL = "certificatesigningrequests";
+const CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client";
+
+interface SigningRequest extends KubeObject {
+  spec: { signerName: string; request: string };
+  status?: { certificate?: string; conditions?: object[] };
+}
+
+/** Approving a request needs the right to approve for its signer, beyond the subresource. */
+export function certificateApproval(context: AdmissionContext): AdmissionPlugin {
+  return {
+    name: "CertificateApproval",
+    async validate(request) {
+      if (!concerns(request, GROUP, PLURAL, "approval")) return;
+      await requireSigner(context, request, "approve");
+    },
+  };
+}
+
+/** Putting a certificate into a request needs the right to sign for its signer. */
+export function certificateSigning(context: AdmissionContext): AdmissionPlugin {
+  return {
+    name: "CertificateSigning",
+    async validate(request) {
+      if (!concerns(request, GROUP, PLURAL, "status")) return;
+      const { status } = request.object as SigningRequest;
+      const before = (request.old as SigningRequest | undefined)?.status;
+      if (status?.certificate === before?.certificate) return;
+      if (status?.certificate) checkPem(request, status.certificate);
+      await requireSigner(context, request, "sign");
+    },
+  };
+}
+
+/** Nobody gets a client certificate that makes its holder a master. */
+export function certificateSubjectRestriction(): AdmissionPlugin {
+  return {
+    name: "CertificateSubjectRestriction",
+    async validate(request) {
+      if (request.operation !== "CREATE" || !concerns(request, GROUP, PLURAL)) return;
+      const { spec } = request.object as SigningRequest;
+      if (spec.signerName !== CLIENT_SIGNER) return;
+      if (!(await organizationsOf(request, spec.request)).includes(MASTERS_GROUP)) return;
+      throw forbidden(
+        request.resource.subject,
+        request.name,
+        `use of ${CLIENT_SIGNER} signer with system:masters group is not allowed`,
+      );
+    },
+  };
+}
+
+/** The groups that a request asks to be in; its reader is loaded when the first one comes. */
+async function organizationsOf(
+  request: AdmissionRequest,
+  body: string,
+): Promise<readonly string[]> {
+  const { readRequest } = await import("@raft2kube/pki/certificate.ts");
+  try {
+    return (await readRequest(Buffer.from(body, "base64").toString("utf8"))).organizations;
+  } catch (thrown) {
+    if (!(thrown instanceof CodedError)) throw thrown;
+    throw forbidden(request.resource.subject, request.name, thrown.message);
+  }
+}
+
+function checkPem(request: AdmissionRequest, certificate: string): void {
+  try {
+    new X509Certificate(Buffer.from(certificate, "base64"));
+  } catch (thrown) {
+    throw forbidden(
+      request.resource.subject,
+      request.name,
+      `status.certificate is no certificate: ${String(thrown)}`,
+    );
+  }
+}
+
+async function requireSigner(
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  verb: string,
+): Promise<void> {
+  const { signerName } = ((request.old ?? request.object) as SigningRequest).spec;
+  const domain = signerName.slice(0, signerName.indexOf("/"));
+  for (const name of [signerName, `${domain}/*`]) {
+    if (await maySigner(context, request.user, verb, name)) return;
+  }
+  throw forbidden(
+    request.resource.subject,
+    request.name,
+    `user not permitted to ${verb} requests with signerName ${JSON.stringify(signerName)}`,
+  );
+}
+
+async function maySigner(
+  context: AdmissionContext,
+  user: RequestUser,
+  verb: string,
+  name: string,
+): Promise<boolean> {
+  const decision = await context.authorizer.decide({
+    user,
+    verb,
+    name,
+    group: GROUP,
+    version: "*",
+    resource: "signers",
+    subresource: "",
+    namespace: "",
+    path: "",
+    fieldSelector: "",
+    resourceRequest: true,
+  });
+  return decision.verdict === "allow";
+}
