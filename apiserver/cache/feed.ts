@@ -31,6 +31,8 @@ export class Feed {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #stream: WatchStream | undefined;
+  /** The store could not be followed at the last attempt. */
+  #away = false;
   #ready!: () => void;
   #failed!: (error: Error) => void;
   /** Resolves once the cache holds the first listing. */
@@ -66,14 +68,20 @@ export class Feed {
         this.#ready();
         await this.#follow(from + 1);
         from = this.#cache.revision;
-        log.info("the store ended a watch", { kind: this.#kind.kind });
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
         from = thrown instanceof CompactedError ? undefined : from && this.#cache.revision;
-        log.warn("the store's watch broke", { kind: this.#kind.kind, reason: messageOf(thrown) });
+        this.#complain(messageOf(thrown));
       }
       await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
     }
+  }
+
+  /** Says once that the store is away, not at each attempt. */
+  #complain(reason: string): void {
+    const say = this.#away ? log.debug : log.warn;
+    say("the store's watch broke", { kind: this.#kind.kind, reason });
+    this.#away = true;
   }
 
   async #relist(): Promise<number> {
@@ -131,7 +139,11 @@ export class Feed {
       if (response.compactRevision > 0) throw new CompactedError(response.cancelReason);
       throw new Error(`the store ended the watch: ${response.cancelReason}`);
     }
-    if (response.created) return;
+    if (response.created) {
+      if (this.#away) log.info("the store's watch goes on", { kind: this.#kind.kind });
+      this.#away = false;
+      return;
+    }
     for (const event of response.events) this.#applyEvent(event);
     const revision = response.header?.revision ?? 0;
     // Without events a response is the store's word that nothing before its revision is missing.

@@ -89,8 +89,7 @@ function aggregatedVersion(accept: string): "v2" | "v2beta1" | undefined {
     if (type !== "application/json") continue;
     if (parameters["as"] === undefined) return undefined;
     const version = parameters["v"];
-    const known =
-      parameters["g"] === GROUP && parameters["as"] === LIST;
+    const known = parameters["g"] === GROUP && parameters["as"] === LIST;
     if (known && (version === "v2" || version === "v2beta1")) return version;
   }
   return undefined;

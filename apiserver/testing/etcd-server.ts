@@ -12,6 +12,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 export interface EtcdServer {
   url: string;
   client: EtcdClient;
+  /** Kills it without warning and starts it again on what it had written. */
+  crash(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -20,40 +22,39 @@ export async function startEtcd(): Promise<EtcdServer> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-etcd-"));
   const url = `http://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
-  const child = spawn(
-    "etcd",
-    [
-      "--data-dir",
-      dir,
-      "--listen-client-urls",
-      url,
-      "--advertise-client-urls",
-      url,
-      "--listen-peer-urls",
-      peer,
-      "--initial-advertise-peer-urls",
-      peer,
-      "--initial-cluster",
-      `default=${peer}`,
-      "--log-level",
-      "error",
-      "--unsafe-no-fsync",
-    ],
-    { stdio: "ignore" },
-  );
+  let child = run(dir, url, peer);
   const client = connectEtcd({ endpoints: [url] });
-  await waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), {
-    clock: systemClock(),
-  });
+  const answers = () =>
+    waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() });
+  await answers();
   return {
     url,
     client,
+    async crash() {
+      await ended(child);
+      child = run(dir, url, peer);
+      await answers();
+    },
     async close() {
       await client.close();
       await ended(child);
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+function run(dir: string, url: string, peer: string): ChildProcess {
+  const flags = {
+    "data-dir": dir,
+    "listen-client-urls": url,
+    "advertise-client-urls": url,
+    "listen-peer-urls": peer,
+    "initial-advertise-peer-urls": peer,
+    "initial-cluster": `default=${peer}`,
+    "log-level": "error",
+  };
+  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  return spawn("etcd", words, { stdio: "ignore" });
 }
 
 function ended(child: ChildProcess): Promise<void> {

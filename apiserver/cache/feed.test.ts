@@ -1,0 +1,67 @@
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Resource } from "../registry/resource.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+
+const clock = systemClock();
+const kind = kindOf("", "v1", "ConfigMap")!;
+
+let etcd: EtcdServer;
+let resource: Resource;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  resource = new Resource(kind, etcd.client, clock);
+});
+afterAll(async () => {
+  await resource.close();
+  await etcd.close();
+});
+
+const create = (name: string) =>
+  resource.store.create({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, namespace: "test" },
+  });
+
+it("goes on where it was when the store comes back: nothing twice, nothing missed", async () => {
+  const cache = await resource.cache();
+  const seen: string[] = [];
+  cache.subscribe((event) => seen.push(`${event.type} ${event.entry.name}`));
+  const watcher = cache.watchFrom(
+    { selection: { namespace: "", matches: () => true }, bookmarks: false },
+    cache.revision,
+  );
+  await create("before");
+  await waitFor("the first", () => seen.length === 1, { clock });
+  await etcd.crash();
+  await create("after");
+  await waitFor("the second", () => seen.length === 2, { clock });
+  expect(seen).toEqual(["ADDED before", "ADDED after"]);
+  watcher.close();
+  const told: string[] = [];
+  for await (const item of watcher) told.push("entry" in item ? item.entry.name : item.type);
+  expect(told).toEqual(["before", "after"]);
+});
+
+it("lists again when the store no longer has the history it missed", async () => {
+  const cache = await resource.cache();
+  const before = cache.revision;
+  // An event under another prefix moves the store's revision, not the cache's.
+  await etcd.client.put({ key: Buffer.from("/other"), value: Buffer.from("x") });
+  await etcd.client.put({ key: Buffer.from("/other"), value: Buffer.from("y") });
+  const { header } = await etcd.client.range({ key: Buffer.from("/other") });
+  await etcd.client.compact({ revision: header!.revision });
+  await etcd.crash();
+  await create("late");
+  await waitFor("the late one", () => cache.get("/registry/configmaps/test/late"), { clock });
+  expect(() =>
+    cache.watchFrom(
+      { selection: { namespace: "", matches: () => true }, bookmarks: false },
+      before,
+    ),
+  ).toThrow(/too old resource version/);
+});
