@@ -4,6 +4,7 @@ import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { folderUsage } from "../container/stats.ts";
 import type { NamedImage } from "../image/store.ts";
 import type { Runtime } from "../runtime.ts";
+import { nanoseconds } from "../time.ts";
 import { withRpcErrors } from "./errors.ts";
 
 function imageLine(image: NamedImage): Init<Image> {
@@ -41,11 +42,15 @@ export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
       return { image: imageLine(found), info };
     },
     async imageFsInfo() {
-      const { paths } = runtime;
-      const [imageFs, containerFs] = await Promise.all([
-        folderUsage(runtime, paths.images, paths.root),
-        folderUsage(runtime, paths.containers, paths.root),
-      ]);
+      const { clock, paths } = runtime;
+      const { used_bytes, inodes } = await images.diskUsage();
+      const imageFs = {
+        timestamp: nanoseconds(clock.now()),
+        fsId: { mountpoint: paths.root },
+        usedBytes: { value: used_bytes },
+        inodesUsed: { value: inodes },
+      };
+      const containerFs = await folderUsage(runtime, paths.containers, paths.root);
       return { imageFilesystems: [imageFs], containerFilesystems: [containerFs] };
     },
     async pullImage({ image, auth }) {

@@ -36,16 +36,16 @@ export class LayerStore {
     return path.join(this.#directory, nameOf(diffId));
   }
 
-  /** What a layer takes on disk in bytes, or undefined when it is not here whole. */
-  async size(diffId: string): Promise<number | undefined> {
+  /** What a layer takes on disk, or undefined when it is not here whole. */
+  async usage(diffId: string): Promise<{ size_bytes: number; entries: number } | undefined> {
     const state = await readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
-    return state?.diffId === diffId ? state.size_bytes : undefined;
+    return state?.diffId === diffId ? state : undefined;
   }
 
   /** Unpacks a layer unless it is here. `open` gives its tar, whose hash must be the diff id. */
   async add(diffId: string, open: () => Readable): Promise<void> {
     await this.#serial.run(diffId, async () => {
-      if ((await this.size(diffId)) === undefined) await this.#unpack(diffId, open());
+      if ((await this.usage(diffId)) === undefined) await this.#unpack(diffId, open());
     });
   }
 

@@ -145,6 +145,22 @@ export class ImageStore {
     });
   }
 
+  /** What all images take on disk, from what was noted when they came: nothing is walked. */
+  async diskUsage(): Promise<{ used_bytes: number; inodes: number }> {
+    const blobs = new Map<string, number>();
+    const diffIds = new Set<string>();
+    for (const { manifest, config } of this.#images.values()) {
+      for (const { digest, size } of [manifest.config, ...manifest.layers]) blobs.set(digest, size);
+      for (const diffId of config.rootfs.diff_ids) diffIds.add(diffId);
+    }
+    const layers = await Promise.all([...diffIds].map((diffId) => this.layers.usage(diffId)));
+    const sum = (numbers: Iterable<number>) => [...numbers].reduce((a, b) => a + b, 0);
+    return {
+      used_bytes: sum(blobs.values()) + sum(layers.map((layer) => layer?.size_bytes ?? 0)),
+      inodes: blobs.size + sum(layers.map((layer) => layer?.entries ?? 0)),
+    };
+  }
+
   /** Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. */
   lowerDirectories(image: StoredImage): string[] {
     return image.config.rootfs.diff_ids.map((diffId) => this.layers.folder(diffId)).reverse();
