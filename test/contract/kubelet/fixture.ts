@@ -1,19 +1,20 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { type Kubelet, startKubelet } from "@raft2kube/kubelet/main.ts";
+import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createWorld, type World } from "../cri/world.ts";
 
-/** A kubelet without API server, its static pods, and the runtime beneath it. */
+/** A kubelet, its static pods, and the runtime beneath it; without API server unless told. */
 export class Node {
   readonly world: World;
   readonly served: Served;
   readonly #staticPodDir: string;
   #kubelet: Kubelet | undefined;
+  #options: Partial<KubeletOptions> = {};
 
   private constructor(world: World, served: Served) {
     this.world = world;
@@ -22,11 +23,21 @@ export class Node {
     mkdirSync(this.#staticPodDir);
   }
 
-  static async start(implementation: Implementation): Promise<Node> {
+  /** Makes the place and the runtime; the kubelet is started with `options`, asked for there. */
+  static async start(
+    implementation: Implementation,
+    options: () => Promise<Partial<KubeletOptions>> = async () => ({}),
+  ): Promise<Node> {
     const world = createWorld();
     const node = new Node(world, await implementation.start(world));
+    node.#options = await options();
     await node.startKubelet();
     return node;
+  }
+
+  get kubelet(): Kubelet {
+    if (!this.#kubelet) throw new Error("the kubelet is not there");
+    return this.#kubelet;
   }
 
   async startKubelet(): Promise<void> {
@@ -43,6 +54,7 @@ export class Node {
       cgroupRoot: cgroupParent,
       clusterDns: ["10.96.0.10"],
       clusterDomain: "cluster.local",
+      ...this.#options,
     });
   }
 

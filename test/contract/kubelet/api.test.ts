@@ -1,0 +1,158 @@
+import https from "node:https";
+import { text } from "node:stream/consumers";
+import type { IncomingMessage } from "node:http";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  CONFIG_MAPS,
+  EVENTS,
+  LEASES,
+  NODES,
+  PODS,
+} from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startWorld, type World } from "../controllers/world.ts";
+import { ours } from "../cri/ours.ts";
+import { isReady, Node } from "./fixture.ts";
+import { sh, SLEEP, spec } from "./specs.ts";
+
+const clock = systemClock();
+const STEP_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
+
+let world: World;
+let node: Node;
+let podCidrs: string[] = [];
+
+beforeAll(async () => {
+  node = await Node.start(ours("crun"), async () => {
+    world = await startWorld();
+    const identity = await world.connection("system:node:node", ["system:nodes"]);
+    const server = { commonName: "node", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
+    const pair = await issueCertificate(world.ca, { ...server, days: 1 }, clock.now());
+    return {
+      client: new KubeClient({ ...identity, clock }),
+      server: { ...pair, clientCa: world.ca.cert, listen: { host: "127.0.0.1", port: 0 } },
+      onPodCidrs: async (given) => {
+        podCidrs = given;
+      },
+    };
+  });
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+  await node?.close();
+  await world?.close();
+}, START_TIMEOUT_MS);
+
+const pods = () => world.admin.resource<Pod>(PODS);
+const where = (name: string) => ({ namespace: "default", name });
+
+async function run(name: string, podSpec: Pod["spec"]): Promise<Pod> {
+  await pods().create({ metadata: where(name), spec: podSpec });
+  return waitFor(`${name} to be ready`, () => shown(name, isReady), { clock });
+}
+
+async function shown(name: string, wanted: (pod: Pod) => boolean): Promise<Pod | undefined> {
+  const pod = await pods().get(where(name));
+  return wanted(pod) ? pod : undefined;
+}
+
+async function gone(name: string): Promise<boolean> {
+  try {
+    await pods().get(where(name));
+    return false;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return true;
+    throw thrown;
+  }
+}
+
+/** GET from the kubelet's own API, as the subject of a certificate, or as nobody. */
+async function ask(path: string, as?: { name: string; groups: string[] }) {
+  const pair = as && (await world.connection(as.name, as.groups));
+  const { host, port } = node.kubelet.address!;
+  const options = { host, port, path, ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    https.get({ ...options, agent: false }, resolve).on("error", reject);
+  });
+  return { status: answer.statusCode, body: await text(answer) };
+}
+
+const MASTER = { name: "admin", groups: ["system:masters"] };
+
+describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => {
+  it("registers its node, keeps its lease, and puts its pod range to use", async () => {
+    const nodes = world.admin.resource<KubeNode>(NODES);
+    await waitFor("a pod range", () => podCidrs.length > 0, { clock });
+    const registered = await nodes.get({ name: "node" });
+    expect(registered.spec?.podCIDRs).toEqual(podCidrs);
+    expect(registered.metadata.labels).toMatchObject({ "kubernetes.io/hostname": "node" });
+    expect(registered.status?.allocatable).toMatchObject({ pods: "110" });
+    const leases = world.admin.resource<Lease>(LEASES);
+    const name = { namespace: "kube-node-lease", name: "node" };
+    const lease = await waitFor("the lease", () => leases.get(name), { clock });
+    expect(lease.spec?.holderIdentity).toBe("node");
+  });
+
+  it("runs a scheduled pod with its objects and token, and tells what it did", async () => {
+    const configMaps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+    await configMaps.create({ metadata: where("words"), data: { word: "said" } });
+    const script = `echo $WORD; cat /words/word /var/run/secrets/kubernetes.io/*/namespace; ${SLEEP}`;
+    const env = [{ name: "WORD", valueFrom: { configMapKeyRef: { name: "words", key: "word" } } }];
+    const volumeMounts = [{ name: "words", mountPath: "/words" }];
+    const volumes = [{ name: "words", configMap: { name: "words" } }];
+    const pod = await run("whole", spec([sh("main", script, { env, volumeMounts })], { volumes }));
+    expect(pod.status?.podIP).toMatch(/^10\.89\.0\./);
+    const log = await ask("/containerLogs/default/whole/main", MASTER);
+    expect(log).toEqual({ status: 200, body: "said\nsaiddefault" });
+    const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
+    const told = async () => {
+      const { items } = await world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+      const reasons = items.map(({ reason }) => reason);
+      return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
+    };
+    await waitFor("the events", told, { clock });
+  });
+
+  it("lets nobody in without a name, nor anybody without the right", async () => {
+    expect((await ask("/pods")).status).toBe(401);
+    const stranger = { name: "stranger", groups: [] };
+    expect((await ask("/pods", stranger)).status).toBe(403);
+    const { status, body } = await ask("/pods", MASTER);
+    expect(status).toBe(200);
+    expect(JSON.parse(body).kind).toBe("PodList");
+    expect((await ask("/healthz", MASTER)).body).toBe("ok");
+    const usage = await ask("/metrics/resource", MASTER);
+    expect(usage.body).toMatch(/pod_memory_working_set_bytes\{.*pod="whole"\}/);
+  });
+
+  it("shows a static pod by a mirror, which comes back when it is deleted", async () => {
+    node.put("still", spec([sh("main", SLEEP)]));
+    const mirror = "still-node";
+    const running = async () => !(await gone(mirror)) && shown(mirror, isReady);
+    const first = (await waitFor("the mirror", running, { clock })) as Pod;
+    await pods().delete(where(mirror), { gracePeriodSeconds: 0 });
+    const another = async () => {
+      const pod = (await running()) as Pod | false | undefined;
+      return pod && pod.metadata.uid !== first.metadata.uid ? pod : undefined;
+    };
+    const second = await waitFor("another mirror", another, { clock });
+    const containerOf = (pod: Pod) => pod.status?.containerStatuses?.[0]?.containerID;
+    expect(containerOf(second)).toBe(containerOf(first));
+    await node.take("still");
+    await waitFor("the mirror to go", () => gone(mirror), { clock });
+  });
+
+  it("deletes a pod's object only when the pod has stopped, and leaves nothing", async () => {
+    const uid = (await pods().get(where("whole"))).metadata.uid ?? "";
+    await pods().delete(where("whole"));
+    await waitFor("the object to go", () => gone("whole"), { clock });
+    await node.untilGone("whole", uid);
+  });
+});
