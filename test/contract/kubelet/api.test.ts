@@ -103,7 +103,8 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   it("runs a scheduled pod with its objects and token, and tells what it did", async () => {
     const configMaps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
     await configMaps.create({ metadata: where("words"), data: { word: "said" } });
-    const script = `echo $WORD; cat /words/word /var/run/secrets/kubernetes.io/*/namespace; ${SLEEP}`;
+    const namespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    const script = `echo $WORD; cat /words/word ${namespace}; ${SLEEP}`;
     const env = [{ name: "WORD", valueFrom: { configMapKeyRef: { name: "words", key: "word" } } }];
     const volumeMounts = [{ name: "words", mountPath: "/words" }];
     const volumes = [{ name: "words", configMap: { name: "words" } }];
