@@ -4,6 +4,7 @@ import type { KubernetesService } from "./kubernetes-service.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
+import { ensureServiceCidr } from "./service-cidr.ts";
 
 interface Step {
   name: string;
@@ -15,6 +16,7 @@ const STEPS: readonly Step[] = [
   { name: "start-system-namespaces-controller", run: ensureNamespaces },
   { name: "rbac/bootstrap-roles", run: reconcilePolicy },
   { name: "scheduling/bootstrap-system-priority-classes", run: ensurePriorityClasses },
+  { name: "start-kubernetes-service-cidr-controller", run: ensureServiceCidr },
   { name: "bootstrap-controller", run: (_core, kubernetes) => kubernetes.start() },
   { name: "start-cluster-authentication-info-controller", run: publishClientCa },
 ];

@@ -1,3 +1,4 @@
+import { attributesOf, refusal } from "../authz/authorize-request.ts";
 import type { Core } from "../core.ts";
 import { badRequest, methodNotSupported } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
@@ -32,6 +33,9 @@ export async function serveConnect(
   if (info.verb !== "create" && info.verb !== "get") {
     throw methodNotSupported(resource.subject, info.verb);
   }
+  // A connection changes what runs, whatever method opens it: reading alone is not enough
+  // (upstream from 1.35).
+  await requireCreate(core, context);
   if (context.upgrade === undefined) throw badRequest("Upgrade request required");
   const forwarding = info.subresource === "portforward";
   // Ports belong to the pod, not to a container.
@@ -58,6 +62,12 @@ export async function serveConnect(
     path: `/${path.map(encodeURIComponent).join("/")}?${passed}`,
   });
   return { type: "taken" };
+}
+
+async function requireCreate(core: Core, context: RequestContext): Promise<void> {
+  const attributes = { ...attributesOf(context), verb: "create" };
+  const decision = await core.authorizer.decide(attributes);
+  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
 function streamsOf(query: URLSearchParams): URLSearchParams {

@@ -159,3 +159,20 @@ it("a pod's own address must not lead into the control plane's loopback", async 
   expect(answer.status).toBe(400);
   expect(answer.body).toContain("address not allowed");
 });
+
+it("a WebSocket's GET needs the right to create, not only to read", async () => {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const group = "rbac.authorization.k8s.io";
+  const rules = [{ apiGroups: [""], resources: ["pods/exec"], verbs: ["get"] }];
+  const send = (path: string, body: object) => ask(api, path, { method: "POST", body, ...admin });
+  await send(`${rbac}/clusterroles`, { metadata: { name: "reader" }, rules });
+  await send(`${rbac}/clusterrolebindings`, {
+    metadata: { name: "reader" },
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "reader" },
+    subjects: [{ kind: "User", apiGroup: group, name: "reader" }],
+  });
+  const reader = await api.credentials("reader");
+  const answer = await ask(api, `${NS}/pods/p/exec?command=sh`, reader);
+  expect(answer.status).toBe(403);
+  expect(answer.body).toContain(`cannot create resource`);
+});
