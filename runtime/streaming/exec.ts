@@ -42,7 +42,9 @@ async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: Rem
   return outcomeOf(runtime, exec, remote, copied);
 }
 
-/** The size that clients send right away: the command should find its terminal so from the start. */
+/**
+ * The size that clients send right away: the command should find its terminal so from the start.
+ */
 function firstSize(runtime: Runtime, remote: RemoteCommand): Promise<TerminalSize | undefined> {
   return new Promise((resolve) => {
     const timeout = runtime.clock.after(FIRST_SIZE_TIMEOUT_MS, () => resolve(undefined));
