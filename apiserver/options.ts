@@ -35,7 +35,6 @@ export interface ApiserverOptions {
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
   kubeletClient: KeyPair & { ca: string };
-  /** How the connection to a node's kubelet is opened; by default to the node's InternalIP. */
   clock?: Clock;
   random?: Random;
 }
