@@ -13,13 +13,14 @@ import {
 } from "../sandbox/sandbox-config.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import { uidOf } from "./pod-identity.ts";
 import { type PodPaths, podsDir } from "./pod-paths.ts";
 
 const log = logger("kubelet");
 
 /** Once all sources have spoken, whatever none of them knows is stopped and cleared away. */
 export function sweepOrphans(
-  { runtime, paths, clock }: PodDeps,
+  { runtime, paths, devices, clock }: PodDeps,
   workers: PodWorkers,
   sources: (Promise<void> | undefined)[],
 ): { cancel(): void } {
@@ -30,6 +31,8 @@ export function sweepOrphans(
       try {
         const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
         for (const pod of found) workers.sweep(pod);
+        // Nothing else frees the devices of a pod that went between its admission and its sandbox.
+        await devices.retain(new Set(workers.list().map(({ pod }) => uidOf(pod))));
         return;
       } catch (thrown) {
         log.warn("no look for left-over pods, trying again", { error: messageOf(thrown) });
