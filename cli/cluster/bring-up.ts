@@ -28,9 +28,10 @@ export interface BringUp {
   readonly clock: Clock;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** How long the node may take to be Ready. */
+  readonly readyTimeout_ms: number;
 }
 
-const NODE_READY_TIMEOUT_MS = 30_000;
 const INTERRUPT_TIMEOUT_MS = 10_000;
 
 /**
@@ -82,7 +83,7 @@ async function steps(what: BringUp): Promise<void> {
   try {
     await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
     await step("node", () => ensureProcess(config, "node", signal));
-    await step("node ready", () => nodeReady(client, config, what.clock));
+    await step("node ready", () => nodeReady(client, what));
     if (what.demo) {
       await step("demo", () => applyFile(client, join(EXAMPLES_DIR, "web.yaml"), config));
       const { address, body } = await step("first answer through the Service", () =>
@@ -122,7 +123,8 @@ async function ensureProcess(
 }
 
 /** Waits for the Node's condition Ready; a failure tells what the condition says. */
-async function nodeReady(client: KubeClient, config: ClusterConfig, clock: Clock): Promise<void> {
+async function nodeReady(client: KubeClient, what: BringUp): Promise<void> {
+  const { config, clock, readyTimeout_ms } = what;
   const nodes = client.resource<Node>(NODES);
   let said = "it has not registered";
   try {
@@ -134,7 +136,7 @@ async function nodeReady(client: KubeClient, config: ClusterConfig, clock: Clock
         said = ready?.message ?? "it has no condition Ready";
         return ready?.status === "True";
       },
-      { clock, timeout_ms: NODE_READY_TIMEOUT_MS, interval_ms: 50 },
+      { clock, timeout_ms: readyTimeout_ms, interval_ms: 50 },
     );
   } catch (cause) {
     throw new CommandError("NOT_READY", `node ${config.nodeName} is not Ready: ${said}`, { cause });

@@ -17,6 +17,9 @@ import { runningPid } from "../process/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { nextSteps } from "./next-steps.ts";
 
+const PORT_MAX = 65_535;
+const SECONDS_MAX = 3_600;
+
 interface StartFlags {
   name: string;
   demo: boolean;
@@ -25,6 +28,7 @@ interface StartFlags {
   etcdServers?: string;
   apiPort?: string;
   cniBinDir?: string;
+  readyTimeout: string;
   output?: string;
 }
 
@@ -38,6 +42,7 @@ export function command(): Command {
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
     .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
+    .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
     .option("-o, --output <format>", "json: print one JSON object at the end")
     .action((flags: StartFlags) => start(flags));
 }
@@ -56,6 +61,7 @@ async function start(flags: StartFlags): Promise<void> {
     return print(flags, config, 0);
   }
   await prepareMachine(config, progress);
+  const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   try {
     await bringUp({
@@ -65,6 +71,7 @@ async function start(flags: StartFlags): Promise<void> {
       clock,
       progress,
       signal: stop.signal,
+      readyTimeout_ms,
     });
   } catch (thrown) {
     if (stop.signal.aborted) {
@@ -87,17 +94,21 @@ async function start(flags: StartFlags): Promise<void> {
 
 function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {
   const { etcdServers, apiPort, cniBinDir } = flags;
-  const port = apiPort === undefined ? undefined : Number(apiPort);
-  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
-    throw new CommandError("BAD_FLAG", `--api-port ${apiPort} is no port`, {
-      remedy: "a number from 1 to 65535",
-    });
-  }
+  const port = apiPort === undefined ? undefined : positive("--api-port", apiPort, PORT_MAX);
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
     ...(port === undefined ? {} : { apiPort: port }),
     ...(cniBinDir === undefined ? {} : { cniBinDir }),
   };
+}
+
+/** A flag's whole number from 1 to `most`; throws naming the flag otherwise. */
+function positive(flag: string, text: string, most = SECONDS_MAX): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= most) return value;
+  throw new CommandError("BAD_FLAG", `${flag} ${text} is not usable`, {
+    remedy: `a whole number from 1 to ${most}`,
+  });
 }
 
 function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undefined): void {

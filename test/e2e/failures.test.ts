@@ -133,10 +133,17 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       for (const name of ["bridge", "host-local", "portmap", "loopback"]) {
         writeFileSync(join(plugins, name), script, { mode: 0o755 });
       }
-      const started = await host.r2k(["start", "--no-demo", "--cni-bin-dir", plugins]);
+      const started = await host.r2k([
+        "start",
+        "--no-demo",
+        "--ready-timeout",
+        "8",
+        "--cni-bin-dir",
+        plugins,
+      ]);
       await host.close();
       expect(started.code).toBe(1);
-      expect(started.stderr).toMatch(/is not Ready: .*network.*bridge/);
+      expect(started.stderr).toMatch(/is not Ready: .*network.*plugin (bridge|portmap) /);
     });
   }
 
