@@ -1,9 +1,7 @@
 /** Every kind of the API, by group. Adding one: facts, its own file, one line in the list. */
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
-import { horizontalPodAutoscaler as autoscalerV1 } from
-  "./autoscaling/v1/horizontal-pod-autoscaler.ts";
-import { horizontalPodAutoscaler as autoscalerV2 } from
-  "./autoscaling/v2/horizontal-pod-autoscaler.ts";
+import { horizontalPodAutoscaler as autoscalerV1 } from "./autoscaling/v1/horizontal-pod-autoscaler.ts";
+import { horizontalPodAutoscaler as autoscalerV2 } from "./autoscaling/v2/horizontal-pod-autoscaler.ts";
 import { cronJob } from "./batch/v1/cron-job.ts";
 import { job } from "./batch/v1/job.ts";
 import { certificateSigningRequest } from "./certificates/v1/certificate-signing-request.ts";
@@ -28,11 +26,21 @@ import { UNUSED_KINDS } from "./unused-kinds.ts";
 
 /** Kinds with a file of their own, by group. */
 const WRITTEN: readonly (readonly Kind[])[] = [
-  CORE_KINDS, APPS_KINDS, [autoscalerV1, autoscalerV2], [job, cronJob],
-  [certificateSigningRequest], [lease], [endpointSlice], [event],
-  [ingress, ingressClass, ipAddress, networkPolicy, serviceCIDR], [runtimeClass],
-  [podDisruptionBudget], [role, clusterRole, roleBinding, clusterRoleBinding], [priorityClass],
-  [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment], UNUSED_KINDS,
+  CORE_KINDS,
+  APPS_KINDS,
+  [autoscalerV1, autoscalerV2],
+  [job, cronJob],
+  [certificateSigningRequest],
+  [lease],
+  [endpointSlice],
+  [event],
+  [ingress, ingressClass, ipAddress, networkPolicy, serviceCIDR],
+  [runtimeClass],
+  [podDisruptionBudget],
+  [role, clusterRole, roleBinding, clusterRoleBinding],
+  [priorityClass],
+  [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment],
+  UNUSED_KINDS,
 ];
 
 function allKinds(): readonly Kind[] {
@@ -45,7 +53,8 @@ export const KINDS: readonly Kind[] = allKinds();
 
 const byKind = new Map(KINDS.map((each) => [`${each.group}/${each.version}/${each.kind}`, each]));
 const byPlural = new Map(
-  KINDS.map((each) => [`${each.group}/${each.version}/${each.plural}`, each]));
+  KINDS.map((each) => [`${each.group}/${each.version}/${each.plural}`, each]),
+);
 
 /** The kind of a body's `apiVersion` and `kind`; undefined when there is none. */
 export function kindOf(group: string, version: string, kind: string): Kind | undefined {
@@ -62,9 +71,4 @@ export function splitApiVersion(apiVersion: string): { group: string; version: s
   const slash = apiVersion.indexOf("/");
   if (slash === -1) return { group: "", version: apiVersion };
   return { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) };
-}
-
-/** The `apiVersion` of a group and version. */
-export function apiVersionOf({ group, version }: { group: string; version: string }): string {
-  return group === "" ? version : `${group}/${version}`;
 }

@@ -1,7 +1,6 @@
 /** The API's times: RFC 3339 in UTC, with whole seconds (Time) or microseconds (MicroTime). */
 
-const SYNTAX =
-  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
+const SYNTAX = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 
 /** A moment with the parts that protobuf keeps. */
 export interface Moment {
@@ -29,13 +28,6 @@ function isCalendarDay(match: RegExpExecArray): boolean {
 /** Milliseconds since 1970 as a Time; parts of a second are cut off. */
 export function timeOf(millis: number): string {
   return new Date(millis).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/** Milliseconds since 1970 as a MicroTime. */
-export function microTimeOf(millis: number): string {
-  return formatMicroTime({
-    seconds: Math.floor(millis / 1000), nanos: Math.floor((millis % 1000) * 1e6),
-  });
 }
 
 export function formatTime({ seconds }: Moment): string {

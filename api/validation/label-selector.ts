@@ -8,29 +8,39 @@ function validateRequirement(term: LabelSelectorRequirement, path: string): Fiel
   const { key, operator, values = [] } = term;
   if (operator === "In" || operator === "NotIn") {
     if (values.length === 0) {
-      errors.push(required(`${path}.values`,
-        "must be specified when `operator` is 'In' or 'NotIn'"));
+      errors.push(
+        required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"),
+      );
     }
   } else if (operator === "Exists" || operator === "DoesNotExist") {
     if (values.length > 0) {
-      errors.push(forbidden(`${path}.values`,
-        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      errors.push(
+        forbidden(
+          `${path}.values`,
+          "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        ),
+      );
     }
   } else errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
   errors.push(...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)));
-  values.forEach((value, index) => errors.push(
-    ...labelValue(value).map((each) => invalid(`${path}.values[${index}]`, value, each))));
+  values.forEach((value, index) =>
+    errors.push(
+      ...labelValue(value).map((each) => invalid(`${path}.values[${index}]`, value, each)),
+    ),
+  );
   return errors;
 }
 
 /** A label selector of any kind. */
 export function validateLabelSelector(
-  selector: LabelSelector | undefined, path: string,
+  selector: LabelSelector | undefined,
+  path: string,
 ): FieldError[] {
   if (selector === undefined) return [];
   return [
     ...validateLabels(selector.matchLabels, `${path}.matchLabels`),
     ...(selector.matchExpressions ?? []).flatMap((each, index) =>
-      validateRequirement(each, `${path}.matchExpressions[${index}]`)),
+      validateRequirement(each, `${path}.matchExpressions[${index}]`),
+    ),
   ];
 }

@@ -4,8 +4,9 @@ import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { dnsSubdomain } from "./names.ts";
 
 function complaints(meta: object): string[] {
-  return validateMetadata({ name: "a", namespace: "b", ...meta }, true, dnsSubdomain)
-    .map(messageOfField);
+  return validateMetadata({ name: "a", namespace: "b", ...meta }, true, dnsSubdomain).map(
+    messageOfField,
+  );
 }
 
 describe("validateMetadata", () => {
@@ -18,11 +19,15 @@ describe("validateMetadata", () => {
     [{ name: "A" }, 'metadata.name: Invalid value: "A": a lowercase RFC 1123 subdomain must'],
     [{ labels: { "a/b/c": "" } }, 'metadata.labels: Invalid value: "a/b/c": a valid label key'],
     [{ labels: { a: "-" } }, 'metadata.labels: Invalid value: "-": a valid label must be'],
-    [{ annotations: { a: "x".repeat(300_000) } },
-      "metadata.annotations: Too long: may not be more than 262144 bytes"],
+    [
+      { annotations: { a: "x".repeat(300_000) } },
+      "metadata.annotations: Too long: may not be more than 262144 bytes",
+    ],
     [{ finalizers: ["orphan", "foregroundDeletion"] }, "cannot be both set"],
-    [{ ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "", uid: "u" }] },
-      'metadata.ownerReferences.name: Invalid value: "": must not be empty'],
+    [
+      { ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: "", uid: "u" }] },
+      'metadata.ownerReferences.name: Invalid value: "": must not be empty',
+    ],
     [{ namespace: "a.b" }, 'metadata.namespace: Invalid value: "a.b": must not contain dots'],
   ])("refuses %j", (meta, message) => {
     expect(complaints(meta).join("\n")).toContain(message);

@@ -19,12 +19,16 @@ export function validateLabels(labels: Record<string, string> = {}, path: string
 }
 
 export function validateAnnotations(
-  annotations: Record<string, string> = {}, path: string,
+  annotations: Record<string, string> = {},
+  path: string,
 ): FieldError[] {
   const errors = Object.keys(annotations).flatMap((key) =>
-    qualifiedName(key.toLowerCase()).map((each) => invalid(path, key, each)));
-  const size_bytes = Object.entries(annotations).reduce((sum, [key, value]) =>
-    sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+    qualifiedName(key.toLowerCase()).map((each) => invalid(path, key, each)),
+  );
+  const size_bytes = Object.entries(annotations).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
   if (size_bytes > MAX_ANNOTATIONS_BYTES) errors.push(tooLong(path, MAX_ANNOTATIONS_BYTES));
   return errors;
 }
@@ -46,21 +50,30 @@ function validateOwner(owner: OwnerReference, path: string): FieldError[] {
 
 function validateOwners(owners: OwnerReference[] = [], path: string): FieldError[] {
   const errors = owners.flatMap((each) => validateOwner(each, path));
-  const controllers = owners.filter((each) => each.controller === true)
+  const controllers = owners
+    .filter((each) => each.controller === true)
     .map((each) => `${each.kind}/${each.name}`);
   for (const extra of controllers.slice(1)) {
-    errors.push(invalid(path, owners, "Only one reference can have Controller set to true. " +
-      `Found "true" in references for ${controllers[0]} and ${extra}`));
+    errors.push(
+      invalid(
+        path,
+        owners,
+        "Only one reference can have Controller set to true. " +
+          `Found "true" in references for ${controllers[0]} and ${extra}`,
+      ),
+    );
   }
   return errors;
 }
 
 function validateFinalizers(finalizers: string[] = [], path: string): FieldError[] {
   const errors = finalizers.flatMap((name) =>
-    qualifiedName(name).map((each) => invalid(path, name, each)));
+    qualifiedName(name).map((each) => invalid(path, name, each)),
+  );
   if (finalizers.includes(ORPHAN) && finalizers.includes(FOREGROUND)) {
-    errors.push(invalid(path, finalizers,
-      `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`));
+    errors.push(
+      invalid(path, finalizers, `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`),
+    );
   }
   return [...errors, ...validateStandard(finalizers, path)];
 }
@@ -69,8 +82,13 @@ function validateFinalizers(finalizers: string[] = [], path: string): FieldError
 function validateStandard(finalizers: string[] = [], path: string): FieldError[] {
   return finalizers.flatMap((name, index) => {
     if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return [];
-    return [invalid(`${path}[${index}]`, name,
-      "name is neither a standard finalizer name nor is it fully qualified")];
+    return [
+      invalid(
+        `${path}[${index}]`,
+        name,
+        "name is neither a standard finalizer name nor is it fully qualified",
+      ),
+    ];
   });
 }
 
@@ -82,13 +100,19 @@ function generatedNameComplaints(prefix: string, rule: TextRule): string[] {
 
 /** Metadata of an object about to be created. */
 export function validateMetadata(
-  meta: ObjectMeta, namespaced: boolean, nameRule: TextRule, path = "metadata",
+  meta: ObjectMeta,
+  namespaced: boolean,
+  nameRule: TextRule,
+  path = "metadata",
 ): FieldError[] {
   const errors: FieldError[] = [];
   const { name = "", generateName = "", namespace = "" } = meta;
   if (generateName !== "") {
-    errors.push(...generatedNameComplaints(generateName, nameRule)
-      .map((each) => invalid(`${path}.generateName`, generateName, each)));
+    errors.push(
+      ...generatedNameComplaints(generateName, nameRule).map((each) =>
+        invalid(`${path}.generateName`, generateName, each),
+      ),
+    );
   }
   if (name === "") errors.push(required(`${path}.name`, "name or generateName is required"));
   else errors.push(...nameRule(name).map((each) => invalid(`${path}.name`, name, each)));
@@ -96,15 +120,20 @@ export function validateMetadata(
     errors.push(forbidden(`${path}.namespace`, "not allowed on this type"));
   } else if (namespaced && namespace === "") errors.push(required(`${path}.namespace`));
   else if (namespaced) {
-    errors.push(...dnsLabel(namespace).map((each) =>
-      invalid(`${path}.namespace`, namespace, each)));
+    errors.push(
+      ...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)),
+    );
   }
   if ((meta.generation ?? 0) < 0) {
-    errors.push(invalid(`${path}.generation`, meta.generation,
-      "must be greater than or equal to 0"));
+    errors.push(
+      invalid(`${path}.generation`, meta.generation, "must be greater than or equal to 0"),
+    );
   }
-  return [...errors, ...validateMutable(meta, path), ...validateFinalizers(meta.finalizers,
-    `${path}.finalizers`)];
+  return [
+    ...errors,
+    ...validateMutable(meta, path),
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
+  ];
 }
 
 function validateMutable(meta: ObjectMeta, path: string): FieldError[] {
@@ -116,21 +145,35 @@ function validateMutable(meta: ObjectMeta, path: string): FieldError[] {
 }
 
 const IMMUTABLE_FIELDS = [
-  "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp",
+  "name",
+  "namespace",
+  "uid",
+  "creationTimestamp",
+  "deletionTimestamp",
   "deletionGracePeriodSeconds",
 ] as const;
 
 /** Metadata of an object about to replace `old`. */
 export function validateMetadataUpdate(
-  meta: ObjectMeta, old: ObjectMeta, path = "metadata",
+  meta: ObjectMeta,
+  old: ObjectMeta,
+  path = "metadata",
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (old.deletionTimestamp !== undefined) {
     const extra = (meta.finalizers ?? []).filter((each) => !old.finalizers?.includes(each));
     if (extra.length > 0) {
-      const shown = extra.sort().map((each) => JSON.stringify(each)).join(", ");
-      errors.push(forbidden(`${path}.finalizers`, "no new finalizers can be added if the object " +
-        `is being deleted, found new finalizers []string{${shown}}`));
+      const shown = extra
+        .sort()
+        .map((each) => JSON.stringify(each))
+        .join(", ");
+      errors.push(
+        forbidden(
+          `${path}.finalizers`,
+          "no new finalizers can be added if the object " +
+            `is being deleted, found new finalizers []string{${shown}}`,
+        ),
+      );
     }
   }
   if ((meta.resourceVersion ?? "") === "") {
@@ -144,8 +187,11 @@ export function validateMetadataUpdate(
       errors.push(invalid(`${path}.${name}`, meta[name] ?? emptyOf(name), IMMUTABLE));
     }
   }
-  return [...errors, ...validateMutable(meta, path),
-    ...validateFinalizers(meta.finalizers, `${path}.finalizers`)];
+  return [
+    ...errors,
+    ...validateMutable(meta, path),
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
+  ];
 }
 
 /** What Go shows for a field that is not set: "" for texts, null for pointers and times. */

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import {
-  configKey, dns1035Label, dnsLabel, dnsSubdomain, envVarName, labelValue, pathSegment, portName,
-  qualifiedName, type TextRule,
+  configKey,
+  dns1035Label,
+  dnsLabel,
+  dnsSubdomain,
+  envVarName,
+  labelValue,
+  pathSegment,
+  portName,
+  qualifiedName,
+  type TextRule,
 } from "./names.ts";
 
 const RULES: readonly (readonly [string, TextRule, readonly string[], readonly string[]])[] = [

@@ -13,7 +13,6 @@ const KEY_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE = `(${KEY_NAME})?`;
 const WILDCARD = `\\*\\.${SUBDOMAIN}`;
 const CONFIG_KEY = "[-._a-zA-Z0-9]+";
-const C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*";
 
 export const MAX_LABEL_LENGTH = 63;
 export const MAX_SUBDOMAIN_LENGTH = 253;
@@ -41,9 +40,11 @@ function tooLong(text: string, limit: number, unit = "characters"): string[] {
   return Buffer.byteLength(text) > limit ? [`must be no more than ${limit} ${unit}`] : [];
 }
 
-const LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric " +
+const LABEL_RULE =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric " +
   "characters or '-', and must start and end with an alphanumeric character";
-const SUBDOMAIN_RULE = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
+const SUBDOMAIN_RULE =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
   "characters, '-' or '.', and must start and end with an alphanumeric character";
 
 /** RFC 1123 label: namespaces, containers, volumes. */
@@ -67,7 +68,8 @@ export function searchDomain(text: string): string[] {
   const pattern = `${label}(\\.${label})*`;
   const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
   if (matches(pattern, text)) return long;
-  const rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
+  const rule =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
     "characters, '_', '-' or '.', and must start and end with an alphanumeric character";
   return [...long, patternComplaint(rule, pattern, "example.com")];
 }
@@ -76,7 +78,8 @@ export function searchDomain(text: string): string[] {
 export function dns1035Label(text: string): string[] {
   const long = tooLong(text, MAX_LABEL_LENGTH);
   if (matches(LABEL_1035, text)) return long;
-  const rule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
+  const rule =
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
     "start with an alphabetic character, and end with an alphanumeric character";
   return [...long, patternComplaint(rule, LABEL_1035, "my-name", "abc-123")];
 }
@@ -85,7 +88,8 @@ export function dns1035Label(text: string): string[] {
 export function wildcardSubdomain(text: string): string[] {
   const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
   if (matches(WILDCARD, text)) return long;
-  const rule = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS " +
+  const rule =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS " +
     "subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end " +
     "with an alphanumeric character";
   return [...long, patternComplaint(rule, WILDCARD, "*.example.com")];
@@ -93,13 +97,16 @@ export function wildcardSubdomain(text: string): string[] {
 
 /** A name with an optional domain before it: keys of labels, annotations, taints, finalizers. */
 export function qualifiedName(text: string): string[] {
-  const rule = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
+  const rule =
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
     "with an alphanumeric character";
   const complaint = patternComplaint(rule, KEY_NAME, "MyName", "my.name", "123-abc");
   const parts = text.split("/");
   if (parts.length > 2) {
-    return [`a valid label key ${complaint} with an optional DNS subdomain prefix and '/' ` +
-      "(e.g. 'example.com/MyName')"];
+    return [
+      `a valid label key ${complaint} with an optional DNS subdomain prefix and '/' ` +
+        "(e.g. 'example.com/MyName')",
+    ];
   }
   const name = parts[parts.length - 1] ?? "";
   const prefix = parts.length === 2 ? parts[0] : undefined;
@@ -107,7 +114,8 @@ export function qualifiedName(text: string): string[] {
   if (prefix === "") complaints.push("prefix part must be non-empty");
   else if (prefix !== undefined) {
     const long = tooLong(prefix, MAX_SUBDOMAIN_LENGTH, "bytes");
-    const wrong = matches(SUBDOMAIN, prefix) ? []
+    const wrong = matches(SUBDOMAIN, prefix)
+      ? []
       : [patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
     complaints.push(...[...long, ...wrong].map((each) => `prefix part ${each}`));
   }
@@ -121,7 +129,8 @@ export function qualifiedName(text: string): string[] {
 export function labelValue(text: string): string[] {
   const long = tooLong(text, MAX_LABEL_LENGTH, "bytes");
   if (matches(LABEL_VALUE, text)) return long;
-  const rule = "a valid label must be an empty string or consist of alphanumeric characters, " +
+  const rule =
+    "a valid label must be an empty string or consist of alphanumeric characters, " +
     "'-', '_' or '.', and must start and end with an alphanumeric character";
   return [...long, patternComplaint(rule, LABEL_VALUE, "MyValue", "my_value", "12345")];
 }
@@ -158,17 +167,12 @@ function upwardPath(text: string): string[] {
 export function envVarName(text: string): string[] {
   const complaints = text === "" ? ["environment variable name must be non-empty"] : [];
   if (!/^[\x20-\x3c\x3e-\x7e]*$/.test(text)) {
-    complaints.push("a valid environment variable name must consist only of printable ASCII " +
-      "characters other than '='");
+    complaints.push(
+      "a valid environment variable name must consist only of printable ASCII " +
+        "characters other than '='",
+    );
   }
   return complaints;
-}
-
-export function cIdentifier(text: string): string[] {
-  if (matches(C_IDENTIFIER, text)) return [];
-  const rule = "a valid C identifier must start with alphabetic character or '_', followed by a " +
-    "string of alphanumeric characters or '_'";
-  return [patternComplaint(rule, C_IDENTIFIER, "my_name", "MY_NAME", "MyName")];
 }
 
 export function httpHeaderName(text: string): string[] {
@@ -180,7 +184,8 @@ export function httpHeaderName(text: string): string[] {
 /** A name that becomes one segment of a URL's path: Roles and their bindings. */
 export function pathSegment(text: string): string[] {
   if (text === "." || text === "..") return [`may not be '${text}'`];
-  return ["/", "%"].filter((each) => text.includes(each))
+  return ["/", "%"]
+    .filter((each) => text.includes(each))
     .map((each) => `may not contain '${each}'`);
 }
 

@@ -10,9 +10,6 @@ export const CALL_TIMEOUT_MS = 120_000;
  */
 export const CONCURRENT_STREAMS_MAX = 10_000;
 
-/** Messages read ahead from a peer before the handler has taken them. */
-export const STREAM_READ_AHEAD_MAX = 64;
-
 /** How long a closing server waits for calls under way before it cuts them. */
 export const SHUTDOWN_GRACE_MS = 2_000;
 

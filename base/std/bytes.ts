@@ -1,11 +1,3 @@
-/** Bytewise order: negative, zero or positive, as memcmp. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  return Buffer.compare(a, b);
-}
-
-/** The empty buffer. Treated as frozen. */
-export const EMPTY_BYTES: Buffer = Buffer.alloc(0);
-
 /** A key as a string of one character per byte, so that it can be compared and mapped cheaply. */
 export function keyOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

@@ -14,7 +14,7 @@ export const rest = 1;
 `;
 
 describe("a lab's skeleton", () => {
-  it("keeps signature and doc, throws in place of the region, and shows no other lab's tags", () => {
+  it("keeps signature and doc, throws in the region's place, shows no other lab's tags", () => {
     expect(cutSkeleton(SOURCE, "04", "add.ts")).toBe(`/** Adds. */
 export function add(a: number, b: number): number {
   throw new Error("lab 04: add is not written yet");

@@ -14,7 +14,9 @@ it(`files have at most ${FILE_LINES_MAX} lines`, () => {
 it(`lines have at most ${LINE_LENGTH_MAX} characters`, () => {
   const long = handWritten().flatMap((file) =>
     file.lines.flatMap((line, index) =>
-      [...line].length > LINE_LENGTH_MAX ? [`${file.path}:${index + 1}: ${[...line].length}`] : [],
+      [...line].length > LINE_LENGTH_MAX && !isLongImport(line)
+        ? [`${file.path}:${index + 1}: ${[...line].length}`]
+        : [],
     ),
   );
   expect(long).toEqual([]);
@@ -26,6 +28,9 @@ it(`functions have at most ${FUNCTION_LINES_MAX} lines`, () => {
     .flatMap(longFunctions);
   expect(long).toEqual([]);
 });
+
+/** An import of one name from a long path, which no formatter can break. */
+const isLongImport = (line: string) => /^(import|export) .* from "[^"]+";$|^} from "/.test(line);
 
 const FUNCTIONS = ["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"];
 
