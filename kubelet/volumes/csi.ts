@@ -25,7 +25,7 @@ export interface CsiPluginOptions {
   nodeName: string;
   drivers: CsiDrivers;
   objects: CsiObjects;
-  /** After this a call counts as failed and the volume is tried again; the driver may still work. */
+  /** After this a call counts as failed and is tried again; the driver may still work on it. */
   callTimeout_ms?: number;
 }
 
