@@ -1,0 +1,128 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { clusterCgroup } from "../../cli/host/remove.ts";
+import { processTable } from "../../cli/host/process-table.ts";
+import { TestCluster } from "./cluster.ts";
+import { startLoad } from "./load.ts";
+
+const TIMEOUT_MS = 180_000;
+const NAME = "restart";
+
+let cluster: TestCluster;
+let url: string;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start(NAME);
+  const ip = "jsonpath={.spec.clusterIP}";
+  url = `http://${await cluster.ask("get", "service", "web", "-o", ip)}/`;
+  await ready(2);
+  await cluster.ask("create", "configmap", "before", "--from-literal=a=1");
+  await cluster.ask("exec", "deployment/web", "--", "sh", "-c", "echo kept > /data/kept");
+}, TIMEOUT_MS);
+
+afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+const podsOfDemo = (path: string) => [
+  "get", "pods", "-l", "app=web", "-o", `jsonpath={range .items[*]}${path}{'\\n'}{end}`,
+];
+
+/** Waits until so many pods of the demo are there, all ready, and none is ending. */
+async function ready(count: number): Promise<void> {
+  const path = "{.status.containerStatuses[0].ready}{.metadata.deletionTimestamp}";
+  const lines = Array.from({ length: count }, () => "true").join("\n");
+  await cluster.until(`${count} ready pods`, podsOfDemo(path), (text) => text === lines);
+}
+
+function containers(): Promise<string> {
+  const status = ".status.containerStatuses[0]";
+  return cluster.ask(...podsOfDemo(`{.metadata.uid} {${status}.containerID} {${status}.restartCount}`));
+}
+
+/** Addresses that host-local has given out: a file for each. */
+function addressesHeld(): string[] {
+  const dir = join(cluster.host.dir, "run", NAME, "cni/networks/r2k");
+  return readdirSync(dir).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)).sort();
+}
+
+/** Every address given out is a pod's, and every pod has one. */
+async function noAddressLeaked(): Promise<void> {
+  const get = ["get", "pods", "-A", "-o", "jsonpath={range .items[*]}{.status.podIP}{'\\n'}{end}"];
+  const pods = async () => (await cluster.ask(...get)).split("\n").sort();
+  await expect.poll(pods, { timeout: 15_000 }).toEqual(addressesHeld());
+}
+
+async function everythingIsThere(): Promise<void> {
+  expect(await cluster.ask("get", "configmap", "before", "-o", "jsonpath={.data.a}")).toBe("1");
+  const data = ["exec", "deployment/web", "--", "cat", "/data/kept"];
+  expect(await cluster.ask(...data)).toBe("kept");
+  expect(await cluster.curl(url)).toMatch(/hello from raft2kube/);
+  await noAddressLeaked();
+}
+
+/** Every process that belongs to the cluster: its two, the monitors, and all in its containers. */
+function killEverything(): void {
+  const mark = `${cluster.host.dir}/`;
+  const named = processTable().filter((entry) => entry.command.includes(mark));
+  const contained = openCgroups().pids(clusterCgroup(NAME));
+  expect(contained.length).toBeGreaterThan(2);
+  for (const pid of [...named.map((entry) => entry.pid), ...contained]) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (thrown) {
+      if (!isErrno(thrown, "ESRCH")) throw thrown;
+    }
+  }
+}
+
+describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, () => {
+  it("kill -9 of both processes: pods never notice, Services answer throughout", async () => {
+    const before = await containers();
+    const load = startLoad(cluster.host, url, 2);
+    await cluster.kill();
+    const dead = load.count();
+    await expect.poll(load.count, { timeout: 10_000 }).toBeGreaterThan(dead + 100);
+    await cluster.up(["--no-demo"]);
+    await ready(2);
+    expect(await containers()).toBe(before);
+    await everythingIsThere();
+    expect((await load.stop()).failures).toEqual([]);
+  });
+
+  it("kill -9 while pods are being made and ended: none is lost, no address leaks", async () => {
+    await cluster.ask("scale", "deployment", "web", "--replicas=6");
+    const sandboxes = ["get", "pods", "-l", "app=web", "-o", "name"];
+    await cluster.until("pods", sandboxes, (text) => text.split("\n").length === 6);
+    await cluster.kill();
+    await cluster.up(["--no-demo"]);
+    await ready(6);
+    await everythingIsThere();
+    await cluster.ask("scale", "deployment", "web", "--replicas=2");
+    await cluster.kill();
+    await cluster.up(["--no-demo"]);
+    await ready(2);
+    await everythingIsThere();
+  });
+
+  it("kill -9 of every process, containers too: pods are restarted, objects are there", async () => {
+    const before = await cluster.ask(...podsOfDemo("{.metadata.name}"));
+    killEverything();
+    await cluster.up(["--no-demo"]);
+    await ready(2);
+    expect(await cluster.ask(...podsOfDemo("{.metadata.name}"))).toBe(before);
+    const restarts = await cluster.ask(...podsOfDemo("{.status.containerStatuses[0].restartCount}"));
+    expect(restarts).toBe("1\n1");
+    await everythingIsThere();
+  });
+
+  it("down, then start: objects and the claim's data are there, the demo answers", async () => {
+    const down = await cluster.down([]);
+    expect(down.code, down.stderr).toBe(0);
+    expect(openCgroups().exists(clusterCgroup(NAME))).toBe(false);
+    await cluster.up();
+    await ready(2);
+    await everythingIsThere();
+  });
+});
