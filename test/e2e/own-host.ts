@@ -72,11 +72,16 @@ export class OwnHost {
     return { code: code ?? 1, stdout, stderr };
   }
 
+  /** The command line that runs a program in the host. */
+  enter(program: string, args: readonly string[]): [string, ...string[]] {
+    const target = ["--target", String(this.#holder.pid), "--net", "--mount"];
+    return ["nsenter", ...target, program, ...args];
+  }
+
   /** Starts a program in the host, its three streams piped. It is killed after the time limit. */
   start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { pid } = this.#holder;
-    const enter = ["--target", String(pid), "--net", "--mount", program, ...args];
-    return spawn("nsenter", enter, {
+    const [entry, ...rest] = this.enter(program, args);
+    return spawn(entry, rest, {
       cwd: ROOT,
       env: { ...process.env, ...this.env, ...options.env },
       timeout: options.timeout_ms ?? COMMAND_TIMEOUT_MS,
