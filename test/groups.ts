@@ -43,7 +43,6 @@ const UNIT = [
 export const GROUPS: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   { name: "tidy", run: () => runVitest(["test/tidy"]) },
-  { name: "exports", run: () => runCommand("node_modules/.bin/knip", ["--no-progress"]) },
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir)))) },
   { name: "contract", run: () => runVitest(["test/contract"], { sequential: true }) },
   { name: "sim", run: () => runVitest(["test/sim"]) },
@@ -53,7 +52,7 @@ export const GROUPS: readonly Group[] = [
     possible: async () => process.getuid?.() === 0,
     run: () => runVitest(["test/e2e"], { sequential: true }),
   },
-].filter((group) => group.name === "types" || group.name === "exports" || hasTests(group.name));
+].filter((group) => group.name === "types" || hasTests(group.name));
 
 function hasTests(name: string): boolean {
   if (name === "unit" || name === "tidy") return true;

@@ -25,7 +25,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 describe("a cluster's configuration", () => {
-  it("gives clusters side by side different addresses, and reuses those of a gone one", async () => {
+  it("gives clusters side by side different addresses, and reuses a gone one's", async () => {
     const first = await planCluster("one", roots);
     await writeCluster(first);
     const second = await planCluster("two", roots);

@@ -9,7 +9,6 @@ export const EXTERNAL = [
   "netlink",
   "classic-level",
   "level",
-  "lmdb",
   "@lydell/node-pty",
   "pino",
 ];

@@ -11,8 +11,8 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 
 /**
- * Reads the host's state. Counters, ages and other things that change by themselves are left out, and
- * the cgroups of other clusters: hierarchies are the machine's, and other tests may run.
+ * Reads the host's state. Counters, ages and other things that change by themselves are left out,
+ * and the cgroups of other clusters: hierarchies are the machine's, and other tests may run.
  */
 export function snapshotHost(cluster: string): HostSnapshot {
   return {
