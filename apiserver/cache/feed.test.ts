@@ -3,6 +3,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Resource } from "../registry/resource.ts";
+import { Rows } from "../storage/rows.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 
 const clock = systemClock();
@@ -64,4 +65,30 @@ it("lists again when the store no longer has the history it missed", async () =>
       before,
     ),
   ).toThrow(/too old resource version/);
+});
+
+it("begins where its first watcher listed, so that nothing since then is missed", async () => {
+  const later = new Resource(kind, etcd.client, clock);
+  const { revision } = await new Rows(etcd.client).get("/other");
+  await create("between");
+  const cache = await later.cache(revision);
+  const watcher = cache.watchFrom(
+    { selection: { namespace: "", matches: () => true }, bookmarks: false },
+    revision,
+  );
+  const items = watcher[Symbol.asyncIterator]();
+  const { value: first } = await items.next();
+  expect(first).toMatchObject({ type: "ADDED", entry: { name: "between" } });
+  watcher.close();
+  await later.close();
+});
+
+it.each([
+  ["compacted", 1],
+  ["in the future", 1_000_000],
+])("begins with the newest state when that revision is %s", async (_, revision) => {
+  const later = new Resource(kind, etcd.client, clock);
+  const cache = await later.cache(revision);
+  expect(cache.get("/registry/configmaps/test/between")).toBeDefined();
+  await later.close();
 });

@@ -1,4 +1,5 @@
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { Event_EventType, type Event, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -21,6 +22,12 @@ class CompactedError extends Error {
   readonly code = "COMPACTED";
 }
 
+export interface FeedOptions {
+  clock: Clock;
+  /** The first listing shows this revision, if the store still has it; else the newest. */
+  since: number | undefined;
+}
+
 /** Keeps one cache equal to the store: a listing, then one watch from its revision, for ever. */
 export class Feed {
   readonly #kind: Kind;
@@ -30,6 +37,7 @@ export class Feed {
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  #since: number | undefined;
   #stream: WatchStream | undefined;
   /** The store could not be followed at the last attempt. */
   #away = false;
@@ -38,12 +46,13 @@ export class Feed {
   /** Resolves once the cache holds the first listing. */
   readonly ready: Promise<void>;
 
-  constructor(kind: Kind, etcd: EtcdClient, cache: WatchCache, clock: Clock) {
+  constructor(kind: Kind, etcd: EtcdClient, cache: WatchCache, options: FeedOptions) {
     this.#kind = kind;
     this.#etcd = etcd;
     this.#rows = new Rows(etcd);
     this.#cache = cache;
-    this.#clock = clock;
+    this.#clock = options.clock;
+    this.#since = options.since;
     this.ready = new Promise((resolve, reject) => {
       this.#ready = resolve;
       this.#failed = reject;
@@ -64,7 +73,7 @@ export class Feed {
     let from: number | undefined;
     while (!this.#stop.signal.aborted) {
       try {
-        from ??= await this.#relist();
+        from ??= await this.#relist(await this.#firstRevision());
         this.#ready();
         await this.#follow(from + 1);
         from = this.#cache.revision;
@@ -84,11 +93,25 @@ export class Feed {
     this.#away = true;
   }
 
-  async #relist(): Promise<number> {
+  /** The revision to list at: once the one asked for, if the store has it; else 0, the newest. */
+  async #firstRevision(): Promise<number> {
+    const since = this.#since;
+    this.#since = undefined;
+    if (since === undefined || since <= 0) return 0;
+    try {
+      await this.#rows.page(prefixOf(this.#kind), { limit: 1, revision: since });
+      return since;
+    } catch (thrown) {
+      if (isEtcdError(thrown, "compacted") || isEtcdError(thrown, "futureRevision")) return 0;
+      throw thrown;
+    }
+  }
+
+  async #relist(from: number): Promise<number> {
     const prefix = prefixOf(this.#kind);
     const entries: Entry[] = [];
     let start = prefix;
-    let revision = 0;
+    let revision = from;
     for (;;) {
       const page = await this.#rows.page(prefix, { start, limit: STORE_PAGE_KEYS, revision });
       revision = page.revision;

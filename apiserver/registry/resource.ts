@@ -37,11 +37,16 @@ export class Resource {
     this.store = new ObjectStore(kind, etcd, this.subject);
   }
 
-  /** The watch cache, holding at least its first listing. Started by whoever asks first. */
-  async cache(): Promise<WatchCache> {
+  /**
+   * The watch cache, holding at least its first listing. Started by whoever asks first: from the
+   * revision `since` on where the store still has it, so that a client that listed at that revision
+   * can watch behind it.
+   */
+  async cache(since?: number): Promise<WatchCache> {
     if (this.#fed === undefined) {
       const cache = new WatchCache();
-      this.#fed = { cache, feed: new Feed(this.kind, this.#etcd, cache, this.#clock) };
+      const feed = new Feed(this.kind, this.#etcd, cache, { clock: this.#clock, since });
+      this.#fed = { cache, feed };
     }
     await this.#fed.feed.ready;
     return this.#fed.cache;

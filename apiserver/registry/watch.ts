@@ -31,8 +31,8 @@ async function openWatch(
 ): Promise<Watcher> {
   const selection = selectionOf(resource.kind, namespace, options);
   const request = { selection, bookmarks: options.bookmarks };
-  const cache = await resource.cache();
   const { revision } = options;
+  const cache = await resource.cache(revision);
   if (!options.sendInitialEvents) {
     if (revision !== undefined && revision > 0) return cache.watchFrom(request, revision);
     return cache.watchAll(request, false);
