@@ -46,6 +46,7 @@ export const GROUPS: readonly Group[] = [
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir)))) },
   { name: "contract", run: () => runVitest(["test/contract"], { sequential: true }) },
   { name: "sim", run: () => runVitest(["test/sim"]) },
+  { name: "guest", run: () => runVitest(["test/guest"], { sequential: true }) },
   { name: "labs", run: () => runVitest(["labs"]) },
   {
     name: "e2e",
