@@ -32,6 +32,8 @@ export interface ContainerParts {
   /** The host's file behind terminationMessagePath. */
   terminationLog: string;
   seccompRoot: string;
+  /** The running container that a debug container joins. */
+  targetId: string | undefined;
   nodeMemory_bytes: number;
 }
 
@@ -72,7 +74,7 @@ export function containerConfig(
     tty: container.tty ?? false,
     linux: {
       resources: containerLinuxResources(pod, container, parts.nodeMemory_bytes),
-      securityContext: containerSecurity(pod, container, image.user, parts.seccompRoot),
+      securityContext: containerSecurity(pod, container, { ...parts, user: image.user }),
     },
     stopSignal: stopSignal(container),
   };

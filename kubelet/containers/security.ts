@@ -49,6 +49,13 @@ export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
   };
 }
 
+/** A debug container joins its target's processes, unless it sees them anyway. */
+function namespacesOf(pod: Pod, targetId: string | undefined): Init<NamespaceOption> {
+  const options = namespaceOptions(pod);
+  if (targetId === undefined || options.pid !== NamespaceMode.CONTAINER) return options;
+  return { ...options, pid: NamespaceMode.TARGET, targetId };
+}
+
 export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandboxSecurityContext> {
   const security = pod.spec.securityContext;
   const privileged = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].some(
@@ -72,16 +79,22 @@ export interface ImageUser {
   username: string;
 }
 
+export interface SecurityParts {
+  user: ImageUser;
+  /** Localhost seccomp profiles are files under it. */
+  seccompRoot: string;
+  /** The container whose processes this one joins (`targetContainerName`). */
+  targetId: string | undefined;
+}
+
 /**
- * The container's security context, its own fields winning over the pod's; Localhost seccomp
- * profiles are files under `seccompRoot`.
+ * The container's security context, its own fields winning over the pod's.
  * Throws ContainerConfigError when runAsNonRoot cannot be kept.
  */
 export function containerSecurity(
   pod: Pod,
   container: Container,
-  image: ImageUser,
-  seccompRoot: string,
+  { user: image, seccompRoot, targetId }: SecurityParts,
 ): Init<LinuxContainerSecurityContext> {
   const own = container.securityContext ?? {};
   const shared = pod.spec.securityContext ?? {};
@@ -93,7 +106,7 @@ export function containerSecurity(
   const uid = runAsUser ?? image.uid;
   return {
     privileged,
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespacesOf(pod, targetId),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     supplementalGroups: groupsOf(pod),

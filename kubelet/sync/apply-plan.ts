@@ -1,5 +1,4 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { SYNC_BACK_OFF_MS } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { sandboxConfig } from "../sandbox/sandbox-config.ts";
 import type { WaitingReason } from "../status/container-status.ts";
@@ -27,6 +26,8 @@ export interface ApplyResult {
   waitingChanged: boolean;
   /** When to try again what has to wait. */
   retry_ms: number | undefined;
+  /** A container could not be started: to be tried again, at growing intervals. */
+  failed: boolean;
 }
 
 /** Carries out a plan. Throws SandboxError, or what the runtime throws when it stops something. */
@@ -37,7 +38,12 @@ export async function applyPlan(
   plan: PodPlan,
   context: ApplyContext,
 ): Promise<ApplyResult> {
-  const result: ApplyResult = { changed: false, waitingChanged: false, retry_ms: undefined };
+  const result: ApplyResult = {
+    changed: false,
+    waitingChanged: false,
+    retry_ms: undefined,
+    failed: false,
+  };
   if (plan.stop) {
     await stopPod(deps, pod, observed, { grace_s: graceOf(pod) });
     const message = "Pod sandbox changed, it will be killed and re-created.";
@@ -55,7 +61,7 @@ export async function applyPlan(
   if (!sandbox) return result;
   const config = sandboxConfig(pod, sandbox.attempt, deps.sandboxNode);
   const { volumes, podIPs, signal } = context;
-  const shared = { deps, pod, sandbox, sandboxConfig: config, volumes, podIPs, signal };
+  const shared = { deps, pod, observed, sandbox, sandboxConfig: config, volumes, podIPs, signal };
   for (const action of plan.start) {
     if (context.signal.aborted) return result;
     if (inBackOff(deps, pod, action, context, result)) continue;
@@ -71,7 +77,8 @@ export async function applyPlan(
       setWaiting(context, result, name, { reason, message });
       const pulling = reason === "ImagePullBackOff";
       const pull_ms = pulling ? deps.images.remaining(pod, action.container) : 0;
-      retryIn(result, pull_ms > 0 ? pull_ms : SYNC_BACK_OFF_MS);
+      if (pull_ms > 0) retryIn(result, pull_ms);
+      else result.failed = true;
     }
   }
   return result;

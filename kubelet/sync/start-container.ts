@@ -14,7 +14,8 @@ import { ImageError, type ReadyImage } from "../images/pull.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
-import type { ObservedSandbox } from "./observed.ts";
+import { debugTarget } from "./debug-target.ts";
+import type { ObservedPod, ObservedSandbox } from "./observed.ts";
 import type { StartAction } from "./plan.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
@@ -32,6 +33,7 @@ export class StartError extends Error {
 export interface StartContext {
   deps: PodDeps;
   pod: Pod;
+  observed: ObservedPod;
   sandbox: ObservedSandbox;
   sandboxConfig: Init<PodSandboxConfig>;
   volumes: ReadonlyMap<string, ReadyVolume>;
@@ -131,6 +133,7 @@ async function configOf(
     devices: allocation,
     terminationLog,
     seccompRoot: sandboxNode.seccompRoot,
+    targetId: debugTarget(container, context.observed, context.sandbox.id),
     nodeMemory_bytes: node.memory_bytes,
   });
 }

@@ -157,17 +157,23 @@ export class PodWorker {
     while (this.#dirty && !this.#closed && this.#state !== "gone") {
       this.#dirty = false;
       try {
+        const failures = this.#failures;
         pause_ms = await this.#step();
-        this.#failures = 0;
+        if (this.#failures === failures) this.#failures = 0;
       } catch (thrown) {
         this.#tell(thrown);
-        const longest_ms = SYNC_BACK_OFF_MS * 2 ** Math.min(this.#failures++, 10);
-        pause_ms = Math.min(longest_ms, SYNC_BACK_OFF_MAX_MS);
+        pause_ms = this.#backOff();
       }
     }
     this.#running = false;
     if (this.#closed || this.#state === "gone") return;
     this.#timer = this.#deps.clock.after(pause_ms, () => this.trigger());
+  }
+
+  /** Counts one more failure; returns how long to wait after it, in milliseconds. */
+  #backOff(): number {
+    const doubled_ms = SYNC_BACK_OFF_MS * 2 ** Math.min(this.#failures++, 10);
+    return Math.min(doubled_ms, SYNC_BACK_OFF_MAX_MS);
   }
 
   #tell(thrown: unknown): void {
@@ -222,7 +228,8 @@ export class PodWorker {
     });
     if (result.changed) this.#dirty = true;
     else if (result.waitingChanged) this.#publish(observed, false);
-    return Math.min(result.retry_ms ?? RESYNC_MS, left_ms, RESYNC_MS);
+    const failed_ms = result.failed ? this.#backOff() : RESYNC_MS;
+    return Math.min(result.retry_ms ?? RESYNC_MS, failed_ms, left_ms);
   }
 
   async #admit(): Promise<boolean> {

@@ -1,3 +1,4 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
@@ -56,5 +57,14 @@ export function wholePodRules(node: () => Node): void {
       "default.svc.cluster.local",
     ]) expect(seen).toContain(word);
     await node().take("whole");
+  });
+  it("lets a debug container see the processes of its target, once that runs", async () => {
+    const debug = { ...sh("debug", SLEEP), targetContainerName: "main" };
+    node().put("debugged", spec([sh("main", SLEEP)], { ephemeralContainers: [debug] }));
+    const running = (pod: Pod) => statusOf(pod, "debug")?.state?.running !== undefined;
+    await node().until("be debugged", "debugged", running);
+    const own = await node().exec("debugged", "main", "readlink", "/proc/self/ns/pid");
+    expect(await node().exec("debugged", "debug", "readlink", "/proc/self/ns/pid")).toBe(own);
+    await node().take("debugged");
   });
 }

@@ -1,0 +1,26 @@
+import type { Container, EphemeralContainer } from "@raft2kube/api/gen/core/v1.ts";
+import { ContainerConfigError } from "../containers/env.ts";
+import { latest, type ObservedPod } from "./observed.ts";
+
+/**
+ * The container that `targetContainerName` names: a debug container joins its processes. Throws
+ * ContainerConfigError, in upstream's words, when there is none or it does not run.
+ */
+export function debugTarget(
+  container: Container | EphemeralContainer,
+  observed: ObservedPod,
+  sandboxId: string,
+): string | undefined {
+  const name = "targetContainerName" in container ? container.targetContainerName : undefined;
+  if (name === undefined || name === "") return undefined;
+  const target = latest(observed, name, sandboxId);
+  if (target === undefined) {
+    throw new ContainerConfigError(`unable to find target container "${name}"`);
+  }
+  if (target.state !== "running") {
+    throw new ContainerConfigError(
+      `container "${name}" is not running: a debug container cannot join its processes`,
+    );
+  }
+  return target.id;
+}
