@@ -55,18 +55,28 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
 
   it("kubectl creates and watches a ConfigMap, which is in that etcd and nowhere else", async () => {
     const watch = cluster.startKubectl([
-      "get", "configmaps", "--watch-only", "--field-selector", "metadata.name=seen",
-      "--output-watch-events", "-o", "jsonpath={.type} {.object.data.step}{'\\n'}",
+      "get",
+      "configmaps",
+      "--watch-only",
+      "--field-selector",
+      "metadata.name=seen",
+      "--output-watch-events",
+      "-o",
+      "jsonpath={.type} {.object.data.step}{'\\n'}",
     ]);
     let events = "";
     watch.stdout!.setEncoding("utf8").on("data", (text: string) => (events += text));
     try {
       // The watch shows nothing that was there before it: it is tried until it is open.
-      await waitFor("the watch to be open", async () => {
-        await cluster.kubectl(["delete", "configmap", "seen", "--ignore-not-found"]);
-        await cluster.ask("create", "configmap", "seen", "--from-literal=step=1");
-        return events.includes("ADDED 1");
-      }, { clock: systemClock() });
+      await waitFor(
+        "the watch to be open",
+        async () => {
+          await cluster.kubectl(["delete", "configmap", "seen", "--ignore-not-found"]);
+          await cluster.ask("create", "configmap", "seen", "--from-literal=step=1");
+          return events.includes("ADDED 1");
+        },
+        { clock: systemClock() },
+      );
       await cluster.ask("patch", "configmap", "seen", "-p", '{"data":{"step":"2"}}');
       await cluster.ask("delete", "configmap", "seen");
       await expect.poll(() => events).toMatch(/MODIFIED 2\nDELETED 2\n$/);
