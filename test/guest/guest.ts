@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 /** The kernel as a program, from Debian's user-mode-linux. */
 export const GUEST_KERNEL = "/usr/bin/linux.uml";
 const MODULES = "/usr/lib/uml/modules";
+const ROOT = join(import.meta.dirname, "../..");
 
 /** Why this machine cannot run guests; undefined when it can. */
 export function guestsMissing(): string | undefined {
@@ -37,6 +38,8 @@ function initText({ script, modules }: GuestOptions): string {
     "mount -t proc proc /proc",
     "mount -t sysfs sysfs /sys",
     "for dir in /run /tmp; do mount -t tmpfs tmpfs $dir; done",
+    // The product again, where it lies in a folder that was just covered.
+    `[ -e ${ROOT} ] || { mkdir -p ${ROOT}; mount -t hostfs -o ${ROOT} hostfs ${ROOT}; }`,
     "mount -t devtmpfs dev /dev",
     "mkdir -p /dev/pts /dev/shm",
     "mount -t devpts devpts /dev/pts",

@@ -113,7 +113,7 @@ const greedy = await node.until("back off", "greedy", (pod) => {
 });
 const { restartCount, lastState } = statusOf(greedy, "main") as ContainerStatus;
 const { exitCode, reason } = lastState?.terminated ?? {};
-tell("greedy", { restartCount, exitCode, reason, phase: greedy.status?.phase });
+tell("greedy", { restartCount, phase: greedy.status?.phase, last: { exitCode, reason } });
 
 const again = await node.until("run again", "listless", (pod) => {
   const { restartCount = 0, state } = statusOf(pod, "main") ?? {};
