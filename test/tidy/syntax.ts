@@ -1,4 +1,4 @@
-import { type ParseResult, parse } from "@babel/parser";
+import { parse } from "@babel/parser";
 import type { SourceFile } from "./sources.ts";
 
 /** A node of the syntax tree, as far as these checks look: its kind, its place, its parts. */
@@ -19,8 +19,7 @@ const trees = new Map<string, SyntaxNode[]>();
 export function statementsOf(file: SourceFile): SyntaxNode[] {
   let found = trees.get(file.path);
   if (!found) {
-    const plugins = ["typescript", "explicitResourceManagement"] as const;
-    const tree: ParseResult = parse(file.text, { sourceType: "module", plugins: [...plugins] });
+    const tree = parse(file.text, { sourceType: "module", plugins: ["typescript"] });
     found = tree.program.body as unknown as SyntaxNode[];
     trees.set(file.path, found);
   }
