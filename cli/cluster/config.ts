@@ -106,7 +106,11 @@ export async function readCluster(
     text = await readFile(path, "utf8");
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
-    throw thrown;
+    if (!isErrno(thrown, "EACCES")) throw thrown;
+    throw new CommandError("NOT_YOURS", `${path} belongs to another user`, {
+      remedy: "run as that user (sudo), or have folders of your own: R2K_DATA=DIR R2K_RUN=DIR",
+      cause: thrown,
+    });
   }
   const config = JSON.parse(text) as ClusterConfig;
   if (config.formatVersion === FORMAT_VERSION) return config;

@@ -14,9 +14,38 @@ const privileges: Check = {
     const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
     const needed = CAP_SYS_ADMIN | CAP_NET_ADMIN;
     if ((effective & needed) === needed) return ok("root, or root in a user namespace");
-    return failed("not root", "run as root (sudo npm start), or inside `unshare -Urnm`");
+    return failed("not root", "run as root: sudo npm start");
   },
 };
+
+/** Ids that an image's files and programs may have, the pause program's 65535 among them. */
+const IDS_NEEDED = 65_536;
+
+/** In a user namespace only mapped ids can own files and be run as (user_namespaces(7)). */
+const userIds: Check = {
+  name: "user ids",
+  async ask() {
+    const users = mappedFromZero(await readFile("/proc/self/uid_map", "utf8"));
+    const groups = mappedFromZero(await readFile("/proc/self/gid_map", "utf8"));
+    const count = Math.min(users, groups);
+    if (count >= IDS_NEEDED) return ok(`${IDS_NEEDED} and more are mapped`);
+    return failed(
+      `only ${count} of ${IDS_NEEDED} are mapped in this user namespace`,
+      "run as root, or map more: apt-get install uidmap, unshare --map-auto -Urnm",
+    );
+  },
+};
+
+/** How many ids from 0 on are mapped, as a uid_map's lines say: inside, outside, count. */
+function mappedFromZero(text: string): number {
+  const lines = text.trim().split("\n");
+  const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  let end = 0;
+  for (const [inside = 0, , count = 0] of ranges.sort((a, b) => a[0]! - b[0]!)) {
+    if (inside === end) end += count;
+  }
+  return end;
+}
 
 const kernelVersion: Check = {
   name: "kernel version",
@@ -92,4 +121,10 @@ async function tryForwardPolicy(): Promise<string | undefined> {
   return /type filter hook forward[^;]*; policy drop/.exec(answer.output)?.[0];
 }
 
-export const kernelChecks: readonly Check[] = [privileges, kernelVersion, ...features, forwarding];
+export const kernelChecks: readonly Check[] = [
+  privileges,
+  userIds,
+  kernelVersion,
+  ...features,
+  forwarding,
+];

@@ -99,7 +99,7 @@ const cgroups: Check = {
     } catch (thrown) {
       return failed(
         `${version} at ${memoryRoot}: ${messageOf(thrown)}`,
-        "run where the memory controller is mounted writable (not in an unprivileged container)",
+        "run as root where cgroups are writable; in a user namespace they are the host's",
       );
     }
   },

@@ -7,8 +7,8 @@ const execute = promisify(execFile);
 const DIR = join(import.meta.dirname, "../../.cache/kubectl-1.20");
 
 /**
- * The path of Debian's kubectl, unpacked beside the one that is installed. It speaks what newer ones
- * have given up: SPDY/3.1, and the schema as gnostic protobuf.
+ * The path of Debian's kubectl, unpacked beside the one that is installed. It speaks what newer
+ * ones have given up: SPDY/3.1, and the schema as gnostic protobuf.
  */
 export async function kubectl120(): Promise<string> {
   const program = join(DIR, "usr/bin/kubectl");

@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.close(), TIMEOUT_MS);
 
 describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
-  it(`loses requests of ${CLIENTS} clients when it rolls: the probe is what keeps them`, async () => {
+  it(`loses requests of ${CLIENTS} clients when it rolls: the probe keeps them`, async () => {
     const ip = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
     const load = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
     await expect.poll(load.count, { timeout: 30_000 }).toBeGreaterThan(100);

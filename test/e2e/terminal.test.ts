@@ -55,7 +55,7 @@ function onTerminal(...args: string[]): Terminal {
 }
 
 describe("kubectl on a terminal", { timeout: TIMEOUT_MS }, () => {
-  it("exec -it: a shell with the terminal's size, which follows it, and its exit code", async () => {
+  it("exec -it: a shell that has and follows the terminal's size; its exit code", async () => {
     const { pty, shown, ended } = onTerminal("exec", "-it", "box", "-c", "box", "--", "sh");
     await expect.poll(shown, POLL).toMatch(/[#$] /);
     pty.write("tty; stty size\r");
