@@ -6,6 +6,7 @@ import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
 import { isAlive } from "../process-identity.ts";
 import type { Runtime } from "../runtime.ts";
+import { isMonitored } from "./monitor.ts";
 import type { ContainerExit, ContainerRecord } from "./record.ts";
 
 /** The exit code of a container that ended without anyone to see how. */
@@ -22,11 +23,17 @@ async function readExitFile(file: string): Promise<{ code: number; at_ms: number
   }
 }
 
+/** Waits for conmon's word as long as there is a conmon to write it. */
 async function awaitExitFile(runtime: Runtime, id: string) {
-  const { exitFile } = runtime.paths.container(id);
+  const paths = runtime.paths.container(id);
   const options = { clock: runtime.clock, timeout_ms: EXIT_FILE_TIMEOUT_MS, interval_ms: 5 };
+  const written = async () => {
+    const monitored = await isMonitored(paths, id);
+    return (await readExitFile(paths.exitFile)) ?? (monitored ? undefined : ("never" as const));
+  };
   try {
-    return await waitFor("the exit file", () => readExitFile(exitFile), options);
+    const found = await waitFor("the exit file", written, options);
+    return found === "never" ? undefined : found;
   } catch (error) {
     if (error instanceof WaitTimeoutError) return undefined;
     throw error;

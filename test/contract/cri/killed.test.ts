@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
+import { EXIT_FILE_TIMEOUT_MS } from "@raft2kube/runtime/limits.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -59,6 +61,21 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     await served.close();
     channel.close();
     await world.close();
+  });
+
+  test("what ended with its conmon is told at once, without waiting for its word", async () => {
+    const pod = await pods.run();
+    const id = await pods.start(pod, { command: ["sleep", "1000"] });
+    const read = (name: string) =>
+      Number(readFileSync(join(world.dir, "run/containers", id, name), "utf8"));
+    const [conmon, main] = [read("conmon.pid"), read("pid")];
+    await kill("SIGKILL");
+    for (const pid of [conmon, main]) process.kill(pid, "SIGKILL");
+    await waitFor("them to be gone", () => !existsSync(`/proc/${main}`), { clock });
+    const began_ms = clock.monotonic();
+    await launch();
+    expect(clock.monotonic() - began_ms).toBeLessThan(EXIT_FILE_TIMEOUT_MS);
+    expect(await pods.exited(id)).toMatchObject({ exitCode: 255, reason: "Unknown" });
   });
 
   test("containers go on, keep their log, and what ended meanwhile is told", async () => {
