@@ -8,8 +8,6 @@ export type Time = string;
 /** RFC 3339 in UTC with six digits of a second. */
 export type MicroTime = string;
 
-/** Go's notation: `1h30m0s`. */
-export type Duration = string;
 
 /** A decimal number with an optional suffix: `100m`, `1Gi`; see `quantity.ts`. */
 export type Quantity = string;
