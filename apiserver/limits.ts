@@ -24,6 +24,8 @@ export const BODY_DEPTH_MAX = 200;
 export const YAML_ALIASES_MAX = 100;
 /** Operations in one JSON patch (upstream's limit). */
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+/** Owners of one object that came by updates; the oldest are joined (upstream's 10). */
+export const UPDATE_OWNERS_MAX = 10;
 
 /** Attempts of a write against a changing object before the client is told of the conflict. */
 export const UPDATE_ATTEMPTS_MAX = 20;

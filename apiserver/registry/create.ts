@@ -6,6 +6,7 @@ import { alreadyExists, invalid } from "../errors/catalog.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "./resource.ts";
+import { trackWrite } from "./track-write.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**
@@ -24,8 +25,7 @@ export async function createObject(
     const message = "resourceVersion should not be set on objects to be created";
     throw new ApiError({ code: 500, reason: "", message });
   }
-  // Fields have owners once the server has applied something (patch/apply/track.ts).
-  delete object.metadata.managedFields;
+  trackWrite(resource, object, undefined, options, core.clock.now());
   const request = admissionRequest(resource, object, namespace, options);
   await core.admission.admit(request);
   return await createAdmitted(core, resource, request, options);

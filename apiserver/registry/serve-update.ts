@@ -7,6 +7,7 @@ import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
 import { readApply } from "../patch/apply/read-apply.ts";
+import { trackedOf } from "../patch/apply/tracked.ts";
 import { isApply, readPatch } from "../patch/patch.ts";
 import type { Changed } from "../storage/object-store.ts";
 import type { Resource } from "./resource.ts";
@@ -67,7 +68,14 @@ export async function servePatch(
   const options = writeOptionsOf(context);
   const body = await readBody(context.request);
   const patch = isApply(context)
-    ? await readApply(context, kind, body, options, core.clock.now())
+    ? await readApply(
+        context,
+        kind,
+        trackedOf(kind, options.subresource),
+        body,
+        options,
+        core.clock.now(),
+      )
     : await readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(core, resource, context, options, {

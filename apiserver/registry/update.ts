@@ -3,12 +3,12 @@ import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
-import { trackUpdate } from "../patch/apply/track.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "./resource.ts";
+import { trackWrite } from "./track-write.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /** One change of one object, whatever it came as: PUT, a patch, a subresource. */
@@ -79,7 +79,7 @@ async function createThroughUpdate(
   options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
-  if (!update.owns) delete object.metadata.managedFields;
+  if (!update.owns) trackWrite(resource, object, undefined, options, core.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
   if (object.metadata.uid) throw uidConflict(resource, update.name, object.metadata.uid, "");
@@ -97,23 +97,19 @@ async function attempt(
 ): Promise<Attempt<KubeObject>> {
   const old = structuredClone(current);
   const object = await update.transform(current);
+  const context = strategyContext(core, options);
   settleNamespace(resource.kind, object, update.namespace);
   checkPreconditions(resource, update, object, old);
+  if (!update.owns) trackWrite(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = requestFor(resource, object, old, update, options);
   await core.admission.admit(request);
   const strategy = update.strategy ?? resource.kind.strategy;
-  const context = strategyContext(core, options);
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
   options.warnings.push(...resource.kind.strategy.warnings(object, old));
   await core.admission.validate(request);
-  if (!update.owns) {
-    const { fieldManager: manager, subresource } = options;
-    const writer = { manager, operation: "Update", subresource, now_ms: context.now_ms } as const;
-    trackUpdate(resource.kind, object, old, writer);
-  }
   if (options.dryRun) return { do: "keep", object };
   return { do: isFinished(object) ? "delete" : "write", object };
 }

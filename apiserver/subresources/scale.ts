@@ -5,13 +5,17 @@ import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
-import { readPatch } from "../patch/patch.ts";
+import { readApply } from "../patch/apply/read-apply.ts";
+import { ownersToParent, ownersToScale, SCALE_TRACKED } from "../patch/apply/scale-owners.ts";
+import { trackUpdate } from "../patch/apply/track.ts";
+import { isApply, readPatch } from "../patch/patch.ts";
 import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
 import { updateObject } from "../registry/update.ts";
+import type { WriteOptions } from "../registry/write-options.ts";
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
-const SCHEMA = "autoscaling/v1.Scale";
+const { schema } = SCALE_TRACKED;
 
 /** GET, PUT and PATCH of `/scale`: a small object seen through its parent. */
 export async function serveScale(
@@ -26,7 +30,7 @@ export async function serveScale(
     return objectAnswer(view.read(await resource.store.get(namespace, name)));
   }
   const options = writeOptionsOf(context);
-  const wanted = await wantedScale(context, options);
+  const wanted = await wantedScale(core, context, options);
   const { object } = await updateObject(
     core,
     resource,
@@ -34,14 +38,18 @@ export async function serveScale(
       namespace,
       name,
       mayCreate: false,
+      owns: true,
       transform(current) {
         const object = structuredClone(current!);
-        const scale = wanted(view.read(object));
+        const before = view.read(object);
+        ownersToScale(object, before);
+        const scale = wanted(before);
         checkScale(resource, name, scale, object);
         const findings = view.write(object, scale);
         if (findings.length > 0) {
           throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
         }
+        ownersToParent(resource.kind, object, scale);
         return object;
       },
     },
@@ -53,22 +61,39 @@ export async function serveScale(
 type Wanted = (current: KubeObject) => KubeObject;
 
 async function wantedScale(
+  core: Core,
   context: RequestContext,
-  options: ReturnType<typeof writeOptionsOf>,
+  options: WriteOptions,
 ): Promise<Wanted> {
   const body = await readBody(context.request);
-  const { fieldValidation, warnings } = options;
+  const { fieldValidation, warnings, subresource } = options;
+  const now_ms = core.clock.now();
+  if (context.info.verb === "patch" && isApply(context)) {
+    const applied = await readApply(context, SCALE, SCALE_TRACKED, body, options, now_ms);
+    return (current) => applied.apply(current);
+  }
+  const writer = {
+    manager: options.fieldManager,
+    operation: "Update",
+    subresource,
+    now_ms,
+  } as const;
+  const tracked = (scale: KubeObject, current: KubeObject) => {
+    trackUpdate(SCALE_TRACKED, scale, current, writer);
+    return scale;
+  };
   if (context.info.verb === "update") {
-    const scale = await decodeBody(context.request, body, {
-      kind: SCALE,
-      schema: SCHEMA,
+    const kind = SCALE;
+    const given = await decodeBody(context.request, body, {
+      kind,
+      schema,
       fieldValidation,
       warnings,
     });
-    return () => scale;
+    return (current) => tracked(structuredClone(given), current);
   }
-  const patch = await readPatch(context, { ...SCALE, schema: SCHEMA }, body, options);
-  return (current) => patch.apply(current);
+  const patch = await readPatch(context, { ...SCALE, schema }, body, options);
+  return (current) => tracked(patch.apply(current), current);
 }
 
 function checkScale(resource: Resource, name: string, scale: KubeObject, object: KubeObject): void {

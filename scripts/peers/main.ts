@@ -11,6 +11,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   etcd: () => buildModule("etcd"),
   "csi-sanity": () => buildCsiSanity(bin),
   "node-peer": () => buildModule("node-peer"),
+  "kube-apiserver": () => buildModule("kube-apiserver"),
 };
 
 /** Builds every command of a Go module beside this file. */

@@ -16,7 +16,8 @@ const HISTORY = 10;
 const TEMPLATE_COUNT = "deprecated.daemonset.template.generation";
 const STRATEGIES = ["RollingUpdate", "OnDelete"];
 
-function defaults({ spec }: DaemonSet): void {
+function defaults({ metadata, spec }: DaemonSet): void {
+  metadata.annotations = { [TEMPLATE_COUNT]: "0", ...metadata.annotations };
   defaultTemplate(spec.template);
   spec.updateStrategy ??= {};
   spec.updateStrategy.type ||= "RollingUpdate";

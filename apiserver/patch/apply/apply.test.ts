@@ -6,8 +6,10 @@ import type { JsonObject } from "../merge.ts";
 import { applyTo } from "./apply.ts";
 import { FieldSet, pathText } from "./field-set.ts";
 import { trackUpdate } from "./track.ts";
+import { trackedOf } from "./tracked.ts";
 
 const kind = kindOf("apps", "v1", "Deployment")!;
+const tracked = trackedOf(kind, "");
 
 interface Deployment extends KubeObject {
   spec: {
@@ -36,13 +38,13 @@ function apply(
 ): Deployment {
   const writer = { manager, operation: "Apply", subresource: "", now_ms: 0 } as const;
   const application = { writer, wanted: structuredClone(wanted) as JsonObject, force };
-  return decoded(applyTo(kind, current, application));
+  return decoded(applyTo(tracked, current, application));
 }
 
 function update(old: Deployment, manager: string, edit: (object: Deployment) => void): Deployment {
   const object = structuredClone(old);
   edit(object);
-  trackUpdate(kind, object, old, { manager, operation: "Update", subresource: "", now_ms: 0 });
+  trackUpdate(tracked, object, old, { manager, operation: "Update", subresource: "", now_ms: 0 });
   return object;
 }
 

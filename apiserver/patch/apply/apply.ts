@@ -1,20 +1,27 @@
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError, type StatusCause } from "../../errors/api-error.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest } from "../../errors/catalog.ts";
+import { timeText } from "../../registry/metadata.ts";
 import type { JsonObject } from "../merge.ts";
-import { FieldSet, pathText } from "./field-set.ts";
+import { type Conflict, conflictError } from "./conflicts.ts";
+import { FieldSet } from "./field-set.ts";
+import { clientSideFields, renewLastApplied } from "./last-applied.ts";
 import {
+  areSound,
   isOf,
   type Owner,
-  ownable,
+  ownerOf,
   readOwners,
-  withFields,
+  withoutIgnored,
+  withoutServersOwn,
   writeOwners,
   type Writer,
 } from "./managed-fields.ts";
 import { mergeApplied, prune } from "./merge-applied.ts";
 import { compare, fieldsSetBy } from "./ownership.ts";
 import { rootPlace } from "./place.ts";
+import { untracked, withoutDifference, withWriter } from "./track.ts";
+import { nothingOf, type Tracked } from "./tracked.ts";
 
 /** One server-side apply: what its manager wants, and whether it takes fields from others. */
 export interface Application {
@@ -32,95 +39,86 @@ const BEFORE_FIRST = "before-first-apply";
  * and no longer wants. Throws 409 naming each field that another manager owns with another value.
  */
 export function applyTo(
-  kind: Kind,
+  tracked: Tracked,
   current: KubeObject | undefined,
   application: Application,
 ): JsonObject {
-  const { writer, wanted, force } = application;
-  const place = rootPlace(kind.schema);
+  const { writer, wanted } = application;
   if (wanted["metadata"] && "managedFields" in (wanted["metadata"] as object)) {
     throw badRequest("metadata.managedFields must be nil");
   }
-  const live = (current ?? {}) as JsonObject;
-  const fields = ownable(kind, writer.subresource, fieldsSetBy(place, wanted));
-  const owners = current ? ownersOf(kind, current) : [];
-  const own = owners.find((owner) => isOf(owner, kind, writer));
+  const live = current ? untracked(current) : undefined;
+  const owners = current && live ? ownersOf(tracked, current, live, writer) : [];
+  const place = rootPlace(tracked.schema);
+  const fields = withoutIgnored(tracked, fieldsSetBy(place, wanted));
+  const own = owners.find((owner) => isOf(owner, tracked, writer));
   const others = owners.filter((owner) => owner !== own);
-  const merged = mergeApplied(place, live, wanted) as JsonObject;
-  const { changed } = compare(place, live, merged);
-  const conflicts = current ? conflictsOf(others, changed, fields) : [];
-  if (conflicts.length > 0 && !force) throw conflictError(conflicts);
-  const left = others.map((owner) => {
-    const lost = conflicts.find((conflict) => conflict.owner === owner);
-    return lost ? { ...owner, fields: owner.fields.minus(lost.fields) } : owner;
-  });
-  const shared = left.reduce((sum, owner) => sum.union(owner.fields), fields);
-  const unwanted = (own?.fields ?? new FieldSet()).minus(fields);
-  const pruned = prune(place, merged, unwanted, shared) as JsonObject & KubeObject;
-  pruned.metadata = { ...pruned.metadata };
-  writeOwners(pruned, withFields(own ? [own, ...left] : left, kind, writer, fields));
-  return pruned;
+  const next = pruned(tracked, live, application, own, [...others.map((o) => o.fields), fields]);
+  const left = live ? othersAfter(tracked, others, live, next, application) : [];
+  const result = renewLastApplied(next, application) as JsonObject & KubeObject;
+  // An apply that changes nothing keeps its time, and one that never changed anything has none.
+  const time =
+    live && isDeepStrictEqual(live, next) ? own?.time : timeText(application.writer.now_ms);
+  const entry = { ...ownerOf(tracked, writer, withoutServersOwn(fields)), time };
+  result.metadata = { ...result.metadata };
+  writeOwners(result, [...left, entry]);
+  return result;
+}
+
+function pruned(
+  tracked: Tracked,
+  live: KubeObject | undefined,
+  { wanted }: Application,
+  own: Owner | undefined,
+  claims: readonly FieldSet[],
+): KubeObject {
+  const place = rootPlace(tracked.schema);
+  const merged = mergeApplied(place, live ?? {}, wanted) as JsonObject;
+  if (own === undefined) return merged as JsonObject & KubeObject;
+  const kept = claims.reduce((sum, each) => sum.union(each), new FieldSet());
+  return prune(place, merged, own.fields.minus(claims.at(-1)!), kept) as JsonObject & KubeObject;
+}
+
+/** The other owners once the apply has happened. Throws 409 when it may not take from them. */
+function othersAfter(
+  tracked: Tracked,
+  others: readonly Owner[],
+  live: KubeObject,
+  next: KubeObject,
+  application: Application,
+): Owner[] {
+  const difference = compare(rootPlace(tracked.schema), live, next);
+  withoutIgnored(tracked, difference.changed);
+  withoutIgnored(tracked, difference.removed);
+  if (!application.force) {
+    const allowed = clientSideFields(tracked, live, application.writer);
+    const all = conflictsOf(others, difference.changed);
+    const conflicts = allowed ? all.map((each) => without(each, allowed)).filter(isReal) : all;
+    if (conflicts.length > 0) throw conflictError(conflicts);
+  }
+  return withoutDifference(tracked, others, difference, live, next);
+}
+
+function without({ owner, fields }: Conflict, allowed: FieldSet): Conflict {
+  return { owner, fields: fields.minus(allowed) };
+}
+
+function isReal({ fields }: Conflict): boolean {
+  return !fields.empty;
+}
+
+function conflictsOf(others: readonly Owner[], changed: FieldSet): Conflict[] {
+  return others.map((owner) => ({ owner, fields: owner.fields.both(changed) })).filter(isReal);
 }
 
 /** An object that was never tracked belongs whole to whoever was there before. */
-function ownersOf(kind: Kind, current: KubeObject): Owner[] {
-  const owners = readOwners(current);
-  if (owners.length > 0) return owners;
-  const fields = fieldsSetBy(rootPlace(kind.schema), current);
-  const owner = {
-    manager: BEFORE_FIRST,
-    operation: "Update",
-    apiVersion: current.apiVersion ?? "",
-    time: current.metadata.creationTimestamp,
-  } as const;
-  return [
-    { ...owner, subresource: "", fields: ownable(kind, "", fields) },
-    ...(kind.subresources["status"]
-      ? [{ ...owner, subresource: "status", fields: ownable(kind, "status", fields) }]
-      : []),
-  ];
-}
-
-interface Conflict {
-  owner: Owner;
-  fields: FieldSet;
-}
-
-function conflictsOf(others: readonly Owner[], changed: FieldSet, wanted: FieldSet): Conflict[] {
-  return others
-    .map((owner) => ({ owner, fields: owner.fields.both(changed).both(wanted) }))
-    .filter(({ fields }) => !fields.empty);
-}
-
-function conflictError(conflicts: readonly Conflict[]): ApiError {
-  const causes: StatusCause[] = conflicts.flatMap(({ owner, fields }) => {
-    const through =
-      owner.subresource === "" ? "" : ` with subresource ${JSON.stringify(owner.subresource)}`;
-    const who = `${JSON.stringify(owner.manager)}${through}`;
-    const message = `conflict with ${who} using ${owner.apiVersion}`;
-    return [...fields.paths()].map((path) => ({
-      reason: "FieldManagerConflict",
-      message,
-      field: pathText(path),
-    }));
-  });
-  const count = causes.length === 1 ? "1 conflict" : `${causes.length} conflicts`;
-  const [first] = causes;
-  const list =
-    causes.length === 1
-      ? `${first!.message}: ${first!.field}`
-      : [...new Set(causes.map(({ message }) => message))]
-          .map((message) => {
-            const fields = causes
-              .filter((cause) => cause.message === message)
-              .map(({ field }) => `- ${field}`);
-            return `${message}:\n${fields.join("\n")}`;
-          })
-          .join("\n");
-  return new ApiError({
-    code: 409,
-    reason: "Conflict",
-    message: `Apply failed with ${count}: ${list}`,
-    details: { causes },
-  });
+function ownersOf(
+  tracked: Tracked,
+  current: KubeObject,
+  live: KubeObject,
+  writer: Writer,
+): Owner[] {
+  if (areSound(current.metadata.managedFields ?? [])) return readOwners(current);
+  const before: Writer = { ...writer, manager: BEFORE_FIRST, operation: "Update" };
+  return withWriter(tracked, [], nothingOf(tracked.schema), live, before);
 }

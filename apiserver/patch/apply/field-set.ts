@@ -22,12 +22,17 @@ export class FieldSet {
    * The FieldsV1 of this set; a leaf is `{}`, a member with fields below it has the element `.`.
    */
   toJson(): { [element: string]: never } {
+    return (this.#json() ?? {}) as { [element: string]: never };
+  }
+
+  #json(): object | undefined {
     const json: Record<string, unknown> = {};
-    if (this.member && this.children.size > 0) json["."] = {};
     for (const element of [...this.children.keys()].sort()) {
-      json[element] = this.children.get(element)!.toJson();
+      const below = this.children.get(element)!.#json();
+      if (below !== undefined) json[element] = below;
     }
-    return json as { [element: string]: never };
+    if (!this.member) return Object.keys(json).length === 0 ? undefined : json;
+    return Object.keys(json).length === 0 ? json : { ".": {}, ...json };
   }
 
   get empty(): boolean {
@@ -62,23 +67,40 @@ export class FieldSet {
     return this.minus(other).empty && other.minus(this).empty;
   }
 
-  /** The paths of all members, as elements. */
+  /** The paths of all members, as elements, in upstream's order: nearer ones first. */
   *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
-    if (this.member) yield prefix;
-    for (const [element, child] of this.children) yield* child.paths([...prefix, element]);
+    const elements = [...this.children.keys()].sort();
+    for (const element of elements) {
+      if (this.children.get(element)!.member) yield [...prefix, element];
+    }
+    for (const element of elements) {
+      yield* this.children.get(element)!.paths([...prefix, element]);
+    }
   }
 
-  /** This set without a field and all below it. */
-  without(path: readonly string[]): FieldSet {
-    const [head, ...rest] = path;
-    const copy = combine(this, EMPTY, (a) => a);
-    if (head === undefined) return new FieldSet();
-    const child = copy.children.get(head);
-    if (child === undefined) return copy;
-    const left = child.without(rest);
-    if (left.empty) copy.children.delete(head);
-    else copy.children.set(head, left);
-    return copy;
+  /** Makes the field at a path a member. */
+  insert(path: readonly string[]): void {
+    let set: FieldSet = this;
+    for (const element of path) set = set.child(element);
+    set.member = true;
+  }
+
+  /** Takes a field and all below it out of this set. */
+  cut(path: readonly string[]): void {
+    const parent = this.#at(path.slice(0, -1));
+    parent?.children.delete(path.at(-1)!);
+  }
+
+  /** Takes a field out of this set, and leaves what is below it. */
+  unset(path: readonly string[]): void {
+    const set = this.#at(path);
+    if (set) set.member = false;
+  }
+
+  #at(path: readonly string[]): FieldSet | undefined {
+    let set: FieldSet | undefined = this;
+    for (const element of path) set = set?.children.get(element);
+    return set;
   }
 }
 

@@ -1,8 +1,8 @@
 import type { ManagedFieldsEntry } from "@raft2kube/api/gen/meta/v1.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { apiVersionOf } from "../../registry/group-version.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { timeText } from "../../registry/metadata.ts";
 import { FieldSet } from "./field-set.ts";
+import type { Tracked } from "./tracked.ts";
 
 /** Fields that one manager owns, through one operation and door. */
 export interface Owner {
@@ -14,10 +14,11 @@ export interface Owner {
   fields: FieldSet;
 }
 
-/** Fields that nobody owns, since the server alone writes them. */
+/** Fields that nobody owns, since the server alone writes them; what is below them may be owned. */
 const SERVERS_OWN: readonly (readonly string[])[] = [
   ["f:apiVersion"],
   ["f:kind"],
+  ["f:metadata"],
   ...[
     "name",
     "namespace",
@@ -27,23 +28,19 @@ const SERVERS_OWN: readonly (readonly string[])[] = [
     "generation",
     "managedFields",
     "resourceVersion",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
   ].map((name) => ["f:metadata", `f:${name}`]),
 ];
 
-/**
- * What a door lets be owned: the main one no status, the status door nothing but it and metadata.
- */
-export function ownable(kind: Kind, subresource: string, fields: FieldSet): FieldSet {
-  let left = fields;
-  for (const path of SERVERS_OWN) left = left.without(path);
-  if (kind.subresources["status"] === undefined) return left;
-  if (subresource !== "status") return left.without(["f:status"]);
-  for (const element of left.children.keys()) {
-    if (element !== "f:status") left = left.without([element]);
-  }
-  return left;
+/** Takes out of a set, in place, what its door ignores. */
+export function withoutIgnored(tracked: Tracked, fields: FieldSet): FieldSet {
+  for (const path of tracked.ignored) fields.cut(path);
+  return fields;
+}
+
+/** Takes out of a set, in place, what nobody owns. */
+export function withoutServersOwn(fields: FieldSet): FieldSet {
+  for (const path of SERVERS_OWN) fields.unset(path);
+  return fields;
 }
 
 /** Whether entries that a client wrote can be owners' at all. */
@@ -52,7 +49,8 @@ export function areSound(entries: readonly ManagedFieldsEntry[]): boolean {
     entries.length > 0 &&
     entries.every((entry) => {
       const operation = entry.operation === "Apply" || entry.operation === "Update";
-      return operation && entry.fieldsType === "FieldsV1" && areElements(entry.fieldsV1);
+      const versioned = (entry.apiVersion ?? "") !== "" && entry.fieldsType === "FieldsV1";
+      return operation && versioned && areElements(entry.fieldsV1 ?? {});
     })
   );
 }
@@ -98,10 +96,18 @@ export function writeOwners(object: KubeObject, owners: readonly Owner[]): void 
 }
 
 function byOrder(a: Owner, b: Owner): number {
-  if (a.operation !== b.operation) return a.operation === "Apply" ? -1 : 1;
-  const [left, right] = [a.time ?? "", b.time ?? ""];
-  if (left !== right) return left < right ? -1 : 1;
-  return a.manager < b.manager ? -1 : 1;
+  return (
+    compareTexts(a.operation, b.operation) ||
+    compareTexts(a.time ?? "", b.time ?? "") ||
+    compareTexts(a.manager, b.manager) ||
+    compareTexts(a.apiVersion, b.apiVersion) ||
+    compareTexts(a.subresource, b.subresource)
+  );
+}
+
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 function entryOf(owner: Owner): ManagedFieldsEntry {
@@ -124,36 +130,27 @@ export interface Writer {
   now_ms: number;
 }
 
-/** Whether an entry is the writer's own. */
-export function isOf(owner: Owner, kind: Kind, writer: Writer): boolean {
+/** The manager of writes that name none and come from an agent without a name. */
+const UNKNOWN = "unknown";
+
+/** Whether an entry is the writer's own. One who applies keeps its entry through versions. */
+export function isOf(owner: Owner, tracked: Tracked, writer: Writer): boolean {
   return (
-    owner.manager === writer.manager &&
+    owner.manager === (writer.manager || UNKNOWN) &&
     owner.operation === writer.operation &&
     owner.subresource === writer.subresource &&
-    owner.apiVersion === apiVersionOf(kind)
+    (owner.operation === "Apply" || owner.apiVersion === tracked.apiVersion)
   );
 }
 
-/**
- * The owners after the writer came to own exactly `fields`; its time moves only when they change.
- */
-export function withFields(
-  owners: readonly Owner[],
-  kind: Kind,
+/** The writer as owner of `fields`. */
+export function ownerOf(
+  tracked: Tracked,
   writer: Writer,
   fields: FieldSet,
-): Owner[] {
-  const own = owners.find((owner) => isOf(owner, kind, writer));
-  if (own?.fields.equals(fields)) return [...owners];
-  const { manager, operation, subresource, now_ms } = writer;
-  const time = timeText(now_ms);
-  const entry: Owner = {
-    manager,
-    operation,
-    subresource,
-    apiVersion: apiVersionOf(kind),
-    time,
-    fields,
-  };
-  return [...owners.filter((owner) => owner !== own), entry];
+  time: string | undefined = timeText(writer.now_ms),
+): Owner {
+  const { operation, subresource } = writer;
+  const { apiVersion } = tracked;
+  return { manager: writer.manager || UNKNOWN, operation, subresource, apiVersion, time, fields };
 }

@@ -1,22 +1,32 @@
 import { isDeepStrictEqual } from "node:util";
 import { isObject, type Json } from "../merge.ts";
 import { FieldSet } from "./field-set.ts";
-import { type Part, partsOf, type Place } from "./place.ts";
+import { comparedPartsOf, type Part, partsOf, type Place } from "./place.ts";
 
-/** The fields that a value sets: its leaves, and the items of its lists. */
-export function fieldsSetBy(place: Place, value: Json, into = new FieldSet()): FieldSet {
+/** The fields that a value sets: its leaves, items of its lists, keys of its maps. */
+export function fieldsSetBy(place: Place, value: Json): FieldSet {
+  const into = new FieldSet();
+  collect(place, value, into);
+  return into;
+}
+
+function collect(place: Place, value: Json, into: FieldSet): void {
   const parts = partsOf(place, value);
-  if (parts === undefined || parts.length === 0) {
+  if (parts === undefined) {
     into.member = true;
-    return into;
+    return;
   }
   const declared = place.shape.is === "struct";
   for (const part of parts) {
-    const child = fieldsSetBy(part.place, part.value, into.child(part.element));
+    const child = into.child(part.element);
+    collect(part.place, part.value, child);
     // Keys of maps and items of lists are there by themselves, whatever they hold.
-    if (!declared) child.member = true;
+    if (!declared || isHollow(part.value)) child.member = true;
   }
-  return into;
+}
+
+function isHollow(value: Json): boolean {
+  return value === null || (isObject(value) && Object.keys(value).length === 0);
 }
 
 /** The fields in which `next` differs from `before`: those added or changed, and those gone. */
@@ -25,48 +35,88 @@ export interface Difference {
   removed: FieldSet;
 }
 
+/** Compares as upstream's structured-merge-diff does: a new container is itself a field added. */
 export function compare(place: Place, before: Json, next: Json): Difference {
-  const difference = { changed: new FieldSet(), removed: new FieldSet() };
-  walk(place, before, next, difference.changed, difference.removed);
-  return difference;
+  const comparison = new Comparison();
+  comparison.walk(place, before, next);
+  return comparison;
 }
 
-function walk(place: Place, before: Json, next: Json, changed: FieldSet, removed: FieldSet): void {
-  const old = partsOf(place, before);
-  const now = partsOf(place, next);
-  if (old === undefined && now === undefined) {
-    markLeaf(before, next, changed, removed);
-    return;
+class Comparison implements Difference {
+  readonly changed = new FieldSet();
+  readonly removed = new FieldSet();
+  readonly #path: string[] = [];
+
+  walk(place: Place, before: Json, next: Json): void {
+    const old = comparedPartsOf(place, before);
+    const now = comparedPartsOf(place, next);
+    // What is empty on both sides is a leaf, so that its coming and going is seen.
+    if (!old?.length && !now?.length) return this.#leaf(before, next);
+    if (place.shape.is === "list") this.#items(old ?? [], now ?? []);
+    else this.#fields(old ?? [], now ?? []);
+    if (before === undefined) this.changed.insert(this.#path);
+    else if (next === undefined) this.removed.insert(this.#path);
   }
-  if (before === undefined && isOptional(place)) changed.member = true;
-  if (next === undefined) removed.member = true;
-  const empty = (old ?? []).length === 0 && (now ?? []).length === 0;
-  if (empty) return markLeaf(before, next, changed, removed);
-  const known = new Map((old ?? []).map((part) => [part.element, part]));
-  for (const part of now ?? []) {
-    const other = known.get(part.element);
-    known.delete(part.element);
-    step(part, other?.value, part.value, changed, removed);
+
+  #leaf(before: Json, next: Json): void {
+    if (next === undefined) this.removed.insert(this.#path);
+    else if (!isDeepStrictEqual(before, next)) this.changed.insert(this.#path);
   }
-  for (const part of known.values()) step(part, part.value, undefined, changed, removed);
+
+  #fields(old: readonly Part[], now: readonly Part[]): void {
+    const known = new Map(old.map((part) => [part.element, part]));
+    for (const part of now) {
+      this.#step(part, known.get(part.element)?.value, part.value);
+      known.delete(part.element);
+    }
+    for (const part of known.values()) this.#step(part, part.value, undefined);
+  }
+
+  #items(old: readonly Part[], now: readonly Part[]): void {
+    const before = byElement(old);
+    const next = byElement(now);
+    for (const element of new Set([...before.keys(), ...next.keys()])) {
+      this.#item(before.get(element) ?? [], next.get(element) ?? []);
+    }
+  }
+
+  /** Items of one key. Several of them are nobody's in part: they are compared as a whole. */
+  #item(before: readonly Part[], next: readonly Part[]): void {
+    const part = next[0] ?? before[0]!;
+    if (before.length <= 1 && next.length <= 1) {
+      return this.#step(part, before[0]?.value, next[0]?.value);
+    }
+    const path = [...this.#path, part.element];
+    if (before.length > 1 && next.length > 1) {
+      if (!isDeepStrictEqual(valuesOf(before), valuesOf(next))) this.changed.insert(path);
+    } else if (before.length > 1) {
+      if (next.length > 0) this.#step(part, undefined, next[0]!.value);
+      this.removed.insert(path);
+    } else {
+      if (before.length > 0) this.#step(part, before[0]!.value, undefined);
+      this.changed.insert(path);
+    }
+  }
+
+  #step(part: Part, before: Json, next: Json): void {
+    this.#path.push(part.element);
+    this.walk(part.place, before, next);
+    this.#path.pop();
+  }
 }
 
-function step(part: Part, before: Json, next: Json, changed: FieldSet, removed: FieldSet): void {
-  const [into, gone] = [new FieldSet(), new FieldSet()];
-  walk(part.place, before, next, into, gone);
-  if (!into.empty) changed.children.set(part.element, into);
-  if (!gone.empty) removed.children.set(part.element, gone);
+function byElement(parts: readonly Part[]): Map<string, Part[]> {
+  const found = new Map<string, Part[]>();
+  for (const part of parts) {
+    const same = found.get(part.element);
+    if (same === undefined) found.set(part.element, [part]);
+    else same.push(part);
+  }
+  return found;
 }
 
-function markLeaf(before: Json, next: Json, changed: FieldSet, removed: FieldSet): void {
-  if (isDeepStrictEqual(before, next)) return;
-  if (next === undefined) removed.member = true;
-  else changed.member = true;
-}
-
-/** Containers that Go writes even when nothing is in them belong to nobody by being there. */
-function isOptional(place: Place): boolean {
-  return place.field === undefined || place.field.fact.omitempty === true;
+function valuesOf(parts: readonly Part[]): Json[] {
+  return parts.map((part) => part.value);
 }
 
 /** Whether a value has nothing in it. */

@@ -57,6 +57,36 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
   });
 }
 
+/**
+ * The same for a value that is compared: Go writes `null` for a time that nobody set, where we
+ * write nothing, and who made the structure owns that as well.
+ */
+export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
+  const parts = partsOf(place, value);
+  if (parts === undefined || place.shape.is !== "struct") return parts;
+  for (const [key, field] of timesOf(place.shape.name)) {
+    if (memberOf(value as Record<string, Json>, key) !== undefined) continue;
+    parts.push({ element: `f:${key}`, place: { shape: field.shape, field }, value: null });
+  }
+  return parts;
+}
+
+const times = new Map<string, readonly [string, Field][]>();
+
+/** The times of a structure that Go never leaves out: `omitempty` does nothing for structures. */
+function timesOf(name: string): readonly [string, Field][] {
+  let found = times.get(name);
+  if (found === undefined) {
+    found = [...structOf(name).fields].filter(([, { shape, fact }]) => {
+      const special = shape.is === "special" ? shape.special : "";
+      const time = special === "Time" || special === "MicroTime";
+      return time && !fact.omitzero && !fact.pointer;
+    });
+    times.set(name, found);
+  }
+  return found;
+}
+
 function itemsOf(
   shape: Shape,
   field: Field | undefined,

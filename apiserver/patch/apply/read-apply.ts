@@ -1,5 +1,5 @@
 import { required } from "@raft2kube/api/errors.ts";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
 import { badRequest, invalid } from "../../errors/catalog.ts";
 import type { RequestContext } from "../../http/context.ts";
 import { decodeDocument, parseBody } from "../../http/decode.ts";
@@ -9,11 +9,13 @@ import type { WriteOptions } from "../../registry/write-options.ts";
 import { isObject, type JsonObject } from "../merge.ts";
 import type { Patch } from "../patch.ts";
 import { applyTo } from "./apply.ts";
+import type { Tracked } from "./tracked.ts";
 
 /** Reads a server-side apply. Throws 400 on a body of another object, 422 without a manager. */
 export async function readApply(
   context: RequestContext,
-  kind: Kind,
+  kind: GroupVersionKind,
+  tracked: Tracked,
   body: Buffer,
   options: WriteOptions,
   now_ms: number,
@@ -29,7 +31,7 @@ export async function readApply(
   if (!isObject(document.value)) throw badRequest("the body of an apply patch is an object");
   const wanted = document.value;
   const { fieldValidation, warnings } = options;
-  const decoding = { kind, schema: kind.schema, fieldValidation, warnings };
+  const decoding = { kind, schema: tracked.schema, fieldValidation, warnings };
   // Only to find what is wrong with it: what decoding fills in was not asked for.
   decodeDocument(document, decoding);
   settleName(wanted, info.name);
@@ -40,7 +42,7 @@ export async function readApply(
     creates: true,
     owns: true,
     apply(current) {
-      const value = applyTo(kind, current, { writer, wanted, force });
+      const value = applyTo(tracked, current, { writer, wanted, force });
       return decodeDocument({ value, duplicates: [] }, { ...decoding, fieldValidation: "Ignore" });
     },
   };

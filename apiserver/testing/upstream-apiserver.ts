@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { openSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort, startEtcd } from "./etcd-server.ts";
+
+/** Sends one request as a master: JSON in, the status and JSON out. */
+export type SendJson = (
+  method: string,
+  path: string,
+  type: string,
+  body: unknown,
+) => Promise<{ status: number; body: { [key: string]: unknown } }>;
+
+/** Upstream's kube-apiserver on an etcd of its own, to record golden answers. */
+export interface UpstreamApiserver {
+  send: SendJson;
+  close(): Promise<void>;
+}
+
+const TOKEN = "recorder";
+
+/** Starts the program at `binary`, with the namespace and account that pods need. */
+export async function startUpstream(
+  binary: string,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<UpstreamApiserver> {
+  const etcd = await startEtcd();
+  const dir = await mkdtemp(join(tmpdir(), "r2k-upstream-"));
+  const port = await freePort();
+  const child = await run(binary, dir, port, { "etcd-servers": etcd.url, ...flags });
+  const send: SendJson = (...words) => sendJson(port, ...words);
+  const close = async () => {
+    child.kill("SIGKILL");
+    await etcd.close();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    const clock = systemClock();
+    const ready = async () => (await send("GET", "/readyz", "", undefined)).status === 200;
+    await waitFor("kube-apiserver", () => ready().catch(() => false), {
+      clock,
+      timeout_ms: 60_000,
+    });
+    await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
+      metadata: { name: "default" },
+    });
+    return { send, close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function run(
+  binary: string,
+  dir: string,
+  port: number,
+  more: Readonly<Record<string, string>>,
+): Promise<ChildProcess> {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const key = join(dir, "sa.key");
+  const tokens = join(dir, "tokens.csv");
+  await writeFile(key, privateKey.export({ type: "pkcs1", format: "pem" }), { mode: 0o600 });
+  await writeFile(tokens, `${TOKEN},admin,admin,system:masters\n`, { mode: 0o600 });
+  const flags = {
+    "bind-address": "127.0.0.1",
+    "secure-port": String(port),
+    "cert-dir": join(dir, "certs"),
+    "service-account-issuer": "https://kubernetes.default.svc",
+    "service-account-key-file": key,
+    "service-account-signing-key-file": key,
+    "service-cluster-ip-range": "10.96.0.0/16",
+    "authorization-mode": "RBAC",
+    "token-auth-file": tokens,
+    ...more,
+  };
+  const words = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  const log = openSync(join(dir, "log"), "w");
+  return spawn(binary, words, { stdio: ["ignore", log, log] });
+}
+
+function sendJson(
+  port: number,
+  method: string,
+  path: string,
+  type: string,
+  body: unknown,
+): Promise<{ status: number; body: { [key: string]: unknown } }> {
+  const headers = {
+    authorization: `Bearer ${TOKEN}`,
+    "user-agent": "recorder/1",
+    ...(type === "" ? {} : { "content-type": type }),
+  };
+  // Its certificate is its own, made at start; only loopback is spoken to.
+  const options = { method, headers, host: "127.0.0.1", port, path, rejectUnauthorized: false };
+  return new Promise((resolve, reject) => {
+    const sent = request(options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        const json = text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {};
+        resolve({ status: response.statusCode ?? 0, body: json });
+      });
+    });
+    sent.on("error", reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
