@@ -86,17 +86,25 @@ function loopbackAddress(family: 4 | 6, port: number): Buffer {
 
 /**
  * Begins a TCP connection to the loopback address of the network namespace that this thread is in,
- * all in this call: the socket stays in it. A refusal comes as an error event, or is thrown.
+ * all in this call: the socket stays in it. A refusal is thrown, or comes as an error event when
+ * the kernel was too busy to answer at once.
  */
 export function connectLoopback(family: 4 | 6, port: number): Socket {
   const what = `port ${port} of loopback`;
   const domain = family === 4 ? AF.INET : AF.INET6;
   const fd = check("socket", libc.socket(domain, SOCK.STREAM | OPEN, 0), what);
   const address = loopbackAddress(family, port);
+  const connect = () => check("connect", libc.connect(fd, address, address.length), what);
   try {
-    check("connect", libc.connect(fd, address, address.length), what);
+    try {
+      connect();
+    } catch (error) {
+      if (!isErrno(error, "EINPROGRESS")) throw error;
+      // The answer lay in the socket's backlog, which the first call emptied when it returned.
+      connect();
+    }
   } catch (error) {
-    if (!isErrno(error, "EINPROGRESS")) {
+    if (!isErrno(error, "EISCONN", "EALREADY")) {
       closeSync(fd);
       throw error;
     }

@@ -37,7 +37,8 @@ async function serve(
   } catch (thrown) {
     const message = `an error occurred forwarding ${port}: ${messageOf(thrown)}`;
     if (!error.destroyed) error.end(message);
-    data.destroy();
+    // Ended and not broken off: a client that sees its data stream reset looks for no reason.
+    data.resume().end();
   }
 }
 

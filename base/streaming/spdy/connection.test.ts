@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SpdyConnection } from "./connection.ts";
-import { controlFrame, dataHeader, FrameType } from "./frames.ts";
+import { controlFrame, dataHeader, FrameParser, FrameType } from "./frames.ts";
 import type { SpdyStream } from "./stream.ts";
 
 let server: Server;
@@ -58,6 +58,36 @@ describe("SPDY connections", () => {
     expect(seen).toEqual(types);
     client.end();
     expect(await served.closed).toBeUndefined();
+  });
+
+  test("what a server says at once comes after its reply, for each stream", async () => {
+    const [near, far] = await pair();
+    const order: string[] = [];
+    const parser = new FrameParser();
+    near.on("data", (chunk: Buffer) => {
+      for (const frame of parser.push(chunk)) {
+        if (frame.kind === "data") order.push(`data ${frame.streamId}${frame.fin ? " end" : ""}`);
+        else order.push(`${frame.type} ${frame.payload.readUInt32BE(0)}`);
+      }
+    });
+    new SpdyConnection(far, {
+      role: "server",
+      onStream(stream) {
+        stream.reply();
+        if (stream.headers["streamtype"] === "error") stream.end("no");
+        else stream.destroy();
+      },
+    });
+    const client = new SpdyConnection(near, { role: "client", onStream: () => undefined });
+    await client.open({ streamtype: "error" });
+    await client.open({ streamtype: "data" });
+    const { synReply, rstStream } = FrameType;
+    await expect
+      .poll(() => order.filter((line) => / 1\b/.test(line)))
+      .toEqual([`${synReply} 1`, "data 1", "data 1 end"]);
+    await expect
+      .poll(() => order.filter((line) => / 3\b/.test(line)))
+      .toEqual([`${synReply} 3`, `${rstStream} 3`]);
   });
 
   test("a stream of a library's client is served, flow control and all", async () => {

@@ -47,8 +47,10 @@ export class SpdyConnection implements StreamCarrier {
    * connection without waiting: a frame to a closed end makes TCP drop what we have not read yet.
    */
   #peerCountsWindows = false;
-  /** Header blocks go out in the order of their compression. */
+  /** Header blocks go out in the order of their compression; what follows a block waits for it. */
   #packing: Promise<void> = Promise.resolve();
+  /** Frames that wait in `#packing`. */
+  #waiting = 0;
   /** Resolves when the connection is over, with the reason when it broke. */
   readonly closed: Promise<Error | undefined>;
 
@@ -80,14 +82,13 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   sendData(id: number, data: Buffer, fin: boolean, done: (error?: Error) => void): void {
-    if (!this.#socket.writable) {
-      done(new StreamingError("the connection is closed"));
-      return;
-    }
-    this.#socket.cork();
-    this.#socket.write(dataHeader(id, data.length, fin));
-    this.#socket.write(data, (error) => done(error ?? undefined));
-    this.#socket.uncork();
+    this.#inOrder(() => {
+      if (!this.#socket.writable) return done(new StreamingError("the connection is closed"));
+      this.#socket.cork();
+      this.#socket.write(dataHeader(id, data.length, fin));
+      this.#socket.write(data, (error) => done(error ?? undefined));
+      this.#socket.uncork();
+    });
   }
 
   sendReply(id: number): void {
@@ -95,7 +96,7 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   sendReset(id: number): void {
-    this.#send(FrameType.rstStream, twoNumbers(id, RST_CANCEL));
+    this.#inOrder(() => this.#send(FrameType.rstStream, twoNumbers(id, RST_CANCEL)));
   }
 
   sendWindow(id: number, bytes: number): void {
@@ -112,11 +113,26 @@ export class SpdyConnection implements StreamCarrier {
     if (this.#socket.writable) this.#socket.write(controlFrame(type, flags, payload));
   }
 
+  /**
+   * Sends at once, or after the header blocks that are still being packed: a peer takes data, an end
+   * or a reset that overtakes a stream's reply for a stream that was never opened.
+   */
+  #inOrder(send: () => void): void {
+    if (this.#waiting === 0) return send();
+    this.#waiting++;
+    this.#packing = this.#packing.then(() => {
+      this.#waiting--;
+      send();
+    });
+  }
+
   /** `prefix` is the length of what stands before the header block: ids, priority. */
   #sendHeaders(type: number, id: number, headers: SpdyHeaders, prefix: number): Promise<void> {
+    this.#waiting++;
     this.#packing = this.#packing.then(async () => {
-      if (!this.#socket.writable) return;
-      const block = await this.#codec.pack(headers);
+      const block = this.#socket.writable ? await this.#codec.pack(headers) : undefined;
+      this.#waiting--;
+      if (!block) return;
       const start = Buffer.alloc(prefix);
       start.writeUInt32BE(id);
       this.#send(type, Buffer.concat([start, block]));
