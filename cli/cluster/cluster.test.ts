@@ -26,21 +26,25 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 describe("a cluster's configuration", () => {
   it("gives clusters side by side different addresses, and reuses a gone one's", async () => {
-    const first = await planCluster("one", roots);
+    const first = await planCluster("one", roots, {}, []);
     await writeCluster(first);
-    const second = await planCluster("two", roots);
+    const second = await planCluster("two", roots, {}, []);
     await writeCluster(second);
     for (const key of ["podCidr", "serviceCidr", "hostAddress", "apiPort"] as const) {
       expect(second[key], key).not.toBe(first[key]);
     }
     rmSync(first.dataDir, { recursive: true });
-    expect((await planCluster("three", roots)).slot).toBe(first.slot);
+    expect((await planCluster("three", roots, {}, [])).slot).toBe(first.slot);
+    const elsewhere = [first.hostAddress];
+    expect((await planCluster("three", roots, {}, elsewhere)).slot).toBe(second.slot + 1);
     expect((await listClusters(roots)).map((config) => config.name)).toEqual(["two"]);
   });
 
   it("refuses one more than fits, a newer format, and a bad name, saying what to do", async () => {
-    for (let i = 0; i < CLUSTERS_MAX; i++) await writeCluster(await planCluster(`c${i}`, roots));
-    await expect(planCluster("more", roots)).rejects.toMatchObject({ code: "NO_SLOT" });
+    for (let i = 0; i < CLUSTERS_MAX; i++) {
+      await writeCluster(await planCluster(`c${i}`, roots, {}, []));
+    }
+    await expect(planCluster("more", roots, {}, [])).rejects.toMatchObject({ code: "NO_SLOT" });
     const newer = join(roots.data, "newer");
     mkdirSync(newer);
     writeFileSync(join(newer, "cluster.json"), JSON.stringify({ formatVersion: 9 }));

@@ -1,5 +1,5 @@
 import { readFile, readdir } from "node:fs/promises";
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -61,15 +61,29 @@ export function checkClusterName(name: string): string {
   });
 }
 
-/** A new cluster's configuration: the first slot whose addresses no other cluster here has. */
+function hostAddress(slot: number): string {
+  return `10.200.${slot}.1`;
+}
+
+/** The addresses of this host's interfaces that are up. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => all ?? []).map((one) => one.address);
+}
+
+/**
+ * A new cluster's configuration: the first slot whose addresses no other cluster here has, neither
+ * one below these roots nor one that runs from others (its address is among `addresses`).
+ */
 export async function planCluster(
   name: string,
   roots: ClusterRoots,
   choices: { etcdServers?: string; apiPort?: number; cniBinDir?: string } = {},
+  addresses: readonly string[] = ownAddresses(),
 ): Promise<ClusterConfig> {
   const others = await listClusters(roots);
   const taken = new Set(others.map((config) => config.slot));
-  const slot = Array.from({ length: CLUSTERS_MAX }, (_, i) => i).find((i) => !taken.has(i));
+  const isFree = (slot: number) => !taken.has(slot) && !addresses.includes(hostAddress(slot));
+  const slot = Array.from({ length: CLUSTERS_MAX }, (_, i) => i).find(isFree);
   if (slot === undefined) {
     throw new CommandError("NO_SLOT", `${CLUSTERS_MAX} clusters are on this host already`, {
       remedy: "remove one: r2k down --purge --name NAME",
@@ -83,7 +97,7 @@ export async function planCluster(
     dataDir: join(roots.data, name),
     runDir: join(roots.run, name),
     apiPort: choices.apiPort ?? API_PORT_FIRST + slot,
-    hostAddress: `10.200.${slot}.1`,
+    hostAddress: hostAddress(slot),
     nodeAddress: `10.200.${slot}.2`,
     podCidr: `10.${244 - slot}.0.0/16`,
     serviceCidr: `10.${96 + slot}.0.0/16`,
