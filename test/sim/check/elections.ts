@@ -1,0 +1,63 @@
+import { require } from "./violation.ts";
+
+/** At most one leader in a term (Raft section 5.2). */
+export class ElectionSafety {
+  readonly #leaders = new Map<number, bigint>();
+
+  leads(member: bigint, term: number): void {
+    const known = this.#leaders.get(term) ?? member;
+    require(known === member, "election safety", `term ${term}: ${known} and ${member} lead`);
+    this.#leaders.set(term, member);
+  }
+
+  /** Terms that had a leader. */
+  get terms(): number {
+    return this.#leaders.size;
+  }
+}
+
+/** At most one vote of a member in a term, through all its lives (Raft section 5.2). */
+export class OneVotePerTerm {
+  readonly #votes = new Map<string, bigint>();
+
+  granted(voter: bigint, term: number, candidate: bigint): void {
+    const name = `${voter} in ${term}`;
+    const known = this.#votes.get(name) ?? candidate;
+    const message = `${voter} voted for ${known} and ${candidate} in term ${term}`;
+    require(known === candidate, "one vote per term", message);
+    this.#votes.set(name, candidate);
+  }
+}
+
+interface Hard {
+  term: number;
+  vote: bigint;
+}
+
+/** What a member has made durable of term and vote never regresses (Raft section 5.1). */
+export class HardStateKept {
+  readonly #durable = new Map<bigint, Hard>();
+
+  /** A write of it is durable. */
+  persisted(member: bigint, next: Hard): void {
+    this.#compare(member, next, "wrote");
+    this.#durable.set(member, { term: next.term, vote: next.vote });
+  }
+
+  /** A member begins a life with this. */
+  recovered(member: bigint, found: Hard): void {
+    this.#compare(member, found, "came back with");
+  }
+
+  #compare(member: bigint, { term, vote }: Hard, how: string): void {
+    const known = this.#durable.get(member);
+    if (!known) return;
+    const kept = term > known.term || (term === known.term && sameVote(known.vote, vote));
+    const message = `${member} ${how} term ${term} vote ${vote} after ${known.term} ${known.vote}`;
+    require(kept, "term and vote kept", message);
+  }
+}
+
+function sameVote(known: bigint, vote: bigint): boolean {
+  return known === 0n || known === vote;
+}

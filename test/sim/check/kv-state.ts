@@ -1,0 +1,64 @@
+/** One key as the model knows it. */
+export interface Rec {
+  value: string;
+  create: number;
+  mod: number;
+  version: number;
+  lease: bigint;
+}
+
+/** The whole store at a moment; never changed, so that a search can go back to it. */
+export interface KvState {
+  readonly revision: number;
+  readonly keys: ReadonlyMap<string, Rec>;
+  /** The oldest revision that may be read; -1 before any compaction. */
+  readonly compacted: number;
+  readonly leases: ReadonlyMap<bigint, number>;
+  /** The state one revision before. */
+  readonly past: KvState | undefined;
+}
+
+export const EMPTY_STATE: KvState = {
+  revision: 1,
+  keys: new Map(),
+  compacted: -1,
+  leases: new Map(),
+  past: undefined,
+};
+
+/** One key's change in a revision; a deletion has no record. */
+export interface KvEvent {
+  key: string;
+  rec: Rec | undefined;
+  /** The record before. */
+  previous: Rec | undefined;
+}
+
+/** The state as it was at a revision not after its own. */
+export function stateAt(state: KvState, revision: number): KvState {
+  let at: KvState = state;
+  while (at.revision > revision && at.past) at = at.past;
+  return at;
+}
+
+export function describeRec(key: string, rec: Rec): string {
+  const lease = rec.lease === 0n ? "" : ` lease ${rec.lease}`;
+  return `${key}=${rec.value} ${rec.create}/${rec.mod}/${rec.version}${lease}`;
+}
+
+/** The keys of `[from, to)` in order; without `to` the one key. */
+export function keysIn(state: KvState, from: string, to: string): [string, Rec][] {
+  if (to === "") {
+    const rec = state.keys.get(from);
+    return rec ? [[from, rec]] : [];
+  }
+  const found = [...state.keys].filter(([key]) => key >= from && key < to);
+  return found.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Everything a state says, equal for equal states. */
+export function describeKvState(state: KvState): string {
+  const keys = keysIn(state, "", "\u00ff").map(([key, rec]) => describeRec(key, rec));
+  const leases = [...state.leases].map(([id, ttl_s]) => `${id}:${ttl_s}`).sort();
+  return `@${state.revision} c${state.compacted} [${keys.join(", ")}] {${leases.join(" ")}}`;
+}

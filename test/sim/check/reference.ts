@@ -1,0 +1,65 @@
+import type { Entry } from "@raft2kube/store/core/types.ts";
+import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/command.ts";
+import { describeInput } from "./history.ts";
+import { type KvInput, kvStep } from "./kv-model.ts";
+import { EMPTY_STATE, type KvState, describeKvState, describeRec } from "./kv-state.ts";
+import type { RevisionEvents } from "./watches.ts";
+
+/** What came of a command, by the model. */
+export interface Applied {
+  index: number;
+  input: KvInput;
+  answer: string;
+}
+
+/**
+ * The committed log as the model reads it: what every member's state, every answer and every watch
+ * is compared with.
+ */
+export class ReferenceLog {
+  state: KvState = EMPTY_STATE;
+  readonly revisions: RevisionEvents[] = [];
+  readonly #byTicket = new Map<string, Applied[]>();
+
+  /** Takes the next committed entry; returns what it did. */
+  append(entry: Entry): Applied | undefined {
+    if (entry.change || entry.data.length === 0) return undefined;
+    const input = decodeCommand(entry.data);
+    const { answer, state, events } = kvStep(this.state, input);
+    if (events.length > 0) {
+      const told = events.map(({ key, rec }) => ({
+        key,
+        what: rec ? `PUT ${describeRec(key, rec)}` : `DELETE ${key}`,
+      }));
+      this.revisions.push({ revision: state.revision, events: told });
+    }
+    this.state = state;
+    const applied = { index: entry.index, input, answer };
+    const ticket = ticketOf(entry.data);
+    const name = ticketName(ticket.session, ticket.sequence);
+    this.#byTicket.set(name, [...(this.#byTicket.get(name) ?? []), applied]);
+    return applied;
+  }
+
+  get digest(): string {
+    return describeKvState(this.state);
+  }
+
+  /** What the log did for a proposal: nothing, once, or, if the store is wrong, twice. */
+  applied(ticket: string): readonly Applied[] {
+    return this.#byTicket.get(ticket) ?? [];
+  }
+
+  /** Commands whose proposal is not in `known`: the store's own. */
+  others(known: ReadonlySet<string>): Applied[] {
+    return [...this.#byTicket].flatMap(([name, applied]) => (known.has(name) ? [] : applied));
+  }
+}
+
+export function ticketName(session: number, sequence: number): string {
+  return `${session}/${sequence}`;
+}
+
+export function describeApplied({ index, input, answer }: Applied): string {
+  return `${index} ${describeInput(input)} -> ${answer}`;
+}

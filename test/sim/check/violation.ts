@@ -1,0 +1,15 @@
+/** A property that did not hold: which, and what was seen instead. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+  readonly checker: string;
+
+  constructor(checker: string, message: string) {
+    super(`${checker}: ${message}`);
+    this.checker = checker;
+  }
+}
+
+/** Throws a Violation of `checker` unless `holds`. */
+export function require(holds: boolean, checker: string, message: string): asserts holds {
+  if (!holds) throw new Violation(checker, message);
+}

@@ -1,0 +1,96 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Random, randomInteger } from "@raft2kube/std/random.ts";
+import type { Backend } from "@raft2kube/store/backend/backend.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import { embeddedClient } from "@raft2kube/store/embedded.ts";
+import type { EtcdContext } from "@raft2kube/store/etcd/context.ts";
+import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
+import { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
+import { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
+import type { State } from "@raft2kube/store/mvcc/state.ts";
+import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
+import { install } from "@raft2kube/store/node/install.ts";
+import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
+import { Replica } from "@raft2kube/store/node/replica.ts";
+import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
+import type { Wal } from "@raft2kube/store/wal/wal.ts";
+import type { Life } from "./life.ts";
+
+export interface Parts {
+  number: number;
+  raft: Raft;
+  wal: Wal;
+  state: State;
+  clock: Clock;
+  random: Random;
+  /** Slots kept in the log behind what the backend has. */
+  keep: number;
+  send: (messages: Message[]) => void;
+  /** Makes a database from the state received at an index, and forgets received states. */
+  load: (index: number) => Promise<Backend>;
+  clean: () => void;
+  onApplied: () => void;
+  onFatal: (reason: unknown) => void;
+}
+
+/** Puts a member's rooms together as the store's `main.ts` does, without a server. */
+export function assemble(parts: Parts): Life {
+  const { raft, wal, state, clock, random, number } = parts;
+  const fail = (reason: unknown) => replica.fail(reason);
+  const watches = new WatchHub(state, fail);
+  const compactor = new Compactor(state, fail);
+  state.onCompact = () => compactor.start();
+  const flusher = new Flusher(
+    state,
+    clock,
+    ({ appliedIndex, appliedTerm, membership }) => {
+      raft.compact({ index: appliedIndex, term: appliedTerm, membership }, parts.keep);
+      wal.cut(Math.max(0, appliedIndex - parts.keep));
+    },
+    fail,
+  );
+  const transport = { ...soleMemberTransport(), send: parts.send };
+  const session = randomInteger(random, 1, 2 ** 32);
+  const installing = {
+    ...{ state, flusher, compactor, watches, clock },
+    backends: {
+      load: (_file: string, index: number) => parts.load(index),
+      retire: () => Promise.resolve(),
+    },
+    snapshots: { received: () => "received", clean: parts.clean },
+    onMembers: () => undefined,
+  };
+  const replica = new Replica({
+    raft,
+    wal,
+    state,
+    clock,
+    transport,
+    session,
+    onMembers: () => undefined,
+    install: (mark) => install(installing, mark),
+    onApplied: () => {
+      parts.onApplied();
+      flusher.changed();
+    },
+    onLeadership: (leads) => expiry.leads(leads),
+    onFatal: parts.onFatal,
+  });
+  const expiry = new LeaseExpiry(state, replica, clock);
+  const context: EtcdContext = {
+    state,
+    replica,
+    compactor,
+    watches,
+    clock,
+    transactionOperations_max: TXN_OPERATIONS_MAX,
+    transport,
+    listensForPeers: true,
+    newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
+  };
+  const client = embeddedClient(context);
+  return {
+    number, session, raft, wal, state, flusher, compactor, watches, replica, expiry, context, client,
+  };
+}

@@ -1,0 +1,28 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { EtcdContext } from "@raft2kube/store/etcd/context.ts";
+import type { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
+import type { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
+import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
+import type { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
+import type { Replica } from "@raft2kube/store/node/replica.ts";
+import type { Wal } from "@raft2kube/store/wal/wal.ts";
+
+/** A member between a start and its end: the product's own rooms, over simulated surroundings. */
+export interface Life {
+  /** Counts the lives of one member. */
+  readonly number: number;
+  /** Random for each life: the tickets of its proposals carry it. */
+  readonly session: number;
+  readonly raft: Raft;
+  readonly wal: Wal;
+  readonly state: State;
+  readonly flusher: Flusher;
+  readonly compactor: Compactor;
+  readonly watches: WatchHub;
+  readonly replica: Replica;
+  readonly expiry: LeaseExpiry;
+  readonly context: EtcdContext;
+  readonly client: EtcdClient;
+}

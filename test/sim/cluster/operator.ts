@@ -1,0 +1,106 @@
+import type { Random } from "@raft2kube/std/random.ts";
+import type { MemberId, Membership, MembershipStep } from "@raft2kube/store/core/types.ts";
+import type { Tally } from "../world/tally.ts";
+import type { Timeline } from "../world/timeline.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Life } from "./life.ts";
+import type { Member } from "./member.ts";
+
+const ROUND_MS = 200;
+/** A member behind by more than this is not made a voter yet. */
+const BEHIND_MAX = 50;
+
+/**
+ * Looks after the cluster as a good administrator would: starts what has ended, and replaces a
+ * member whose disk is lost by a new one under a new id, first listening, then voting.
+ */
+export class Operator {
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #timeline: Timeline;
+  readonly #tally: Tally;
+  readonly #tries = new Map<MemberId, number>();
+  #replacement: { old: MemberId; young: Member; jointly: boolean } | undefined;
+  /** Starts members at once; while faults go on it takes its time. */
+  hurries = false;
+
+  constructor(cluster: Cluster, timeline: Timeline, random: Random, tally: Tally) {
+    this.#cluster = cluster;
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#tally = tally;
+    this.#round();
+  }
+
+  /** Nobody is missing and no replacement is under way. */
+  get content(): boolean {
+    const well = this.#cluster.all.every(({ standing, lost }) => standing === "up" && !lost);
+    return well && !this.#replacement;
+  }
+
+  #round(): void {
+    for (const member of this.#cluster.all) this.#lookAfter(member);
+    this.#replace();
+    this.#timeline.after(ROUND_MS, () => this.#round());
+  }
+
+  #lookAfter(member: Member): void {
+    if (member.lost || member.standing === "up" || member.standing === "starting") return;
+    if (!this.hurries && this.#random.next() > 0.2) return;
+    if (member.standing === "damaged") {
+      // Once more: it may have been a misreading.
+      const tries = (this.#tries.get(member.id) ?? 0) + 1;
+      this.#tries.set(member.id, tries);
+      if (tries > 1) {
+        member.lost = true;
+        return;
+      }
+      member.crash();
+    }
+    member.start();
+  }
+
+  #replace(): void {
+    const leader = this.#cluster.leader;
+    if (!leader) return;
+    const { membership } = leader.raft.state;
+    if (!this.#replacement) {
+      const lost = this.#cluster.all.find((member) => member.lost);
+      if (!lost) return;
+      const jointly = this.#random.next() < 0.5;
+      this.#replacement = { old: lost.id, young: this.#cluster.join(), jointly };
+    }
+    const { old, young } = this.#replacement;
+    const steps = this.#nextSteps(leader, membership);
+    if (steps === undefined) return;
+    if (steps.length > 0) return this.#propose(leader, steps);
+    this.#tally.note("member replaced");
+    this.#cluster.remove(old);
+    this.#replacement = young.lost ? { old: young.id, young: this.#cluster.join(), jointly: false }
+      : undefined;
+  }
+
+  /** What is to be proposed next: nothing when all is done, undefined to wait. */
+  #nextSteps(leader: Life, membership: Membership): MembershipStep[] | undefined {
+    const { old, young, jointly } = this.#replacement!;
+    const { voters, outgoing, learners } = membership;
+    if (outgoing.length > 0) return undefined;
+    if (young.lost) return [{ action: "remove", member: young.id }];
+    const listens = learners.includes(young.id);
+    const votes = voters.includes(young.id);
+    if (!listens && !votes) return [{ action: "add-learner", member: young.id }];
+    const progress = leader.raft.state.progress.get(young.id);
+    const behind = leader.raft.state.log.lastIndex - (progress?.match ?? 0);
+    const removal = { action: "remove", member: old } as const;
+    const promotion = { action: "add-voter", member: young.id } as const;
+    if (listens && behind > BEHIND_MAX) return undefined;
+    if (listens && voters.includes(old)) return jointly ? [promotion, removal] : [removal];
+    if (listens) return [promotion];
+    return voters.includes(old) ? [removal] : [];
+  }
+
+  #propose({ raft, replica }: Life, steps: MembershipStep[]): void {
+    raft.proposeChange({ steps, transition: "auto", context: Buffer.alloc(0) });
+    replica.schedule();
+  }
+}

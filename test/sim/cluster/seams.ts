@@ -1,0 +1,18 @@
+import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
+import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { Disk } from "@raft2kube/store/wal/disk.ts";
+import type { Life } from "./life.ts";
+
+/**
+ * Where a mutant may reach into a member while it is put together. Without one nothing is changed.
+ */
+export interface Seams {
+  /** The disk that the log writes to. */
+  disk?: (disk: Disk) => Disk;
+  /** What was found on disk, before the core is made from it. */
+  restored?: (restored: Restored, state: State) => void;
+  /** The core, before anything is stepped into it. */
+  raft?: (raft: Raft) => void;
+  /** The whole member, before it begins to tick. */
+  life?: (life: Life) => void;
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { Ready } from "@raft2kube/store/core/ready.ts";
+import { describeEntry, describeState } from "@raft2kube/store/core/testing/describe.ts";
+import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
+import type { State } from "@raft2kube/store/mvcc/state.ts";
+import { StateAgreement } from "../check/agreement.ts";
+import { ElectionSafety, HardStateKept, OneVotePerTerm } from "../check/elections.ts";
+import {
+  CommitMonotonic,
+  LeaderAppendOnly,
+  LogMatching,
+  StateMachineSafety,
+  leaderCompleteness,
+} from "../check/logs.ts";
+import { type Applied, ReferenceLog } from "../check/reference.ts";
+import { digestOf } from "../check/state-digest.ts";
+import { Violation } from "../check/violation.ts";
+import type { Story } from "../story.ts";
+import type { Tally } from "../world/tally.ts";
+import type { Life } from "./life.ts";
+
+/** How many applied batches share one look at the whole state. */
+const DIGEST_EVERY = 4;
+
+/**
+ * Sees everything that members do and tells the checkers. It stands outside: it asks the core,
+ * and changes nothing.
+ */
+export class Witness {
+  readonly reference = new ReferenceLog();
+  readonly elections = new ElectionSafety();
+  readonly agreement = new StateAgreement();
+  readonly #votes = new OneVotePerTerm();
+  readonly #hard = new HardStateKept();
+  readonly #matching = new LogMatching();
+  readonly #machine = new StateMachineSafety();
+  readonly #appendOnly = new LeaderAppendOnly();
+  readonly #commits = new CommitMonotonic();
+  readonly #inOffice = new Map<MemberId, string>();
+  readonly #looks = new Map<MemberId, number>();
+  readonly #story: Story;
+  readonly #tally: Tally;
+  /** The first index that a state machine applies. */
+  readonly #first: number;
+  /** A broken invariant inside a member, to be thrown outside of it. */
+  broken: Violation | undefined;
+  onApplied: (applied: Applied) => void = () => undefined;
+
+  constructor(story: Story, tally: Tally, firstIndex: number) {
+    this.#story = story;
+    this.#tally = tally;
+    this.#first = firstIndex;
+  }
+
+  /** A member begins a life. Its core is listened to from now on. */
+  began(member: MemberId, life: Life): void {
+    const { raft, state } = life;
+    this.#guard(() => {
+      const { term, vote } = raft.state;
+      this.#hard.recovered(member, { term, vote });
+      this.agreement.seen(member, state.appliedIndex, digestOf(state));
+    });
+    this.#story.tell(member, () => `begins life ${life.number}: ${describeState(raft)}`);
+    this.#listen(member, life);
+  }
+
+  #listen(member: MemberId, { raft, number }: Life): void {
+    const ready = raft.ready.bind(raft);
+    const persisted = raft.persisted.bind(raft);
+    const writes = new Map<number, { term: number; vote: MemberId }>();
+    raft.ready = () => {
+      const result = ready();
+      this.#guard(() => this.#look(member, number, raft));
+      if (!result) return result;
+      if (result.write?.hardState) writes.set(result.write.id, result.write.hardState);
+      this.#guard(() => this.#ready(member, raft, result));
+      return result;
+    };
+    raft.persisted = (id) => {
+      const hard = writes.get(id);
+      if (hard) this.#guard(() => this.#hard.persisted(member, hard));
+      writes.delete(id);
+      persisted(id);
+    };
+  }
+
+  #look(member: MemberId, life: number, raft: Raft): void {
+    const { term, log } = raft.state;
+    this.#commits.seen(member, life, log.committed);
+    const office = raft.isLeader ? `term ${term} of life ${life}` : "";
+    if (office !== "") {
+      this.elections.leads(member, term);
+      this.#appendOnly.leads(member, office, log);
+      if (this.#inOffice.get(member) !== office) this.#takesOffice(member, raft);
+    }
+    this.#inOffice.set(member, office);
+  }
+
+  #takesOffice(member: MemberId, raft: Raft): void {
+    this.#tally.note("leader elected");
+    this.#story.tell(member, () => `leads term ${raft.state.term}`);
+    const committed = this.#machine.last;
+    if (committed) leaderCompleteness(member, raft.state.log, committed);
+  }
+
+  #ready(member: MemberId, raft: Raft, ready: Ready): void {
+    const { write, committed } = ready;
+    for (const entry of write?.entries ?? []) {
+      const before = raft.state.log.term(entry.index - 1) ?? 0;
+      this.#story.tell(member, () => `writes ${describeEntry(entry).slice(0, 100)}`);
+      this.#matching.written(member, slotOf(entry), before);
+    }
+    for (const entry of committed) {
+      if (!this.#machine.applied(member, slotOf(entry), this.#first)) continue;
+      const applied = this.reference.append(entry);
+      this.agreement.expect(entry.index, this.reference.digest);
+      if (applied) this.onApplied(applied);
+    }
+  }
+
+  sent(message: Message): void {
+    if (message.kind !== "vote-reply" || !message.granted || message.pre) return;
+    this.#guard(() => this.#votes.granted(message.from, message.term, message.to));
+  }
+
+  applied(member: MemberId, state: State): void {
+    const looks = (this.#looks.get(member) ?? 0) + 1;
+    this.#looks.set(member, looks);
+    if (looks % DIGEST_EVERY !== 0) return;
+    this.#guard(() => this.agreement.seen(member, state.appliedIndex, digestOf(state)));
+  }
+
+  ended(member: MemberId): void {
+    this.#story.tell(member, () => "ends");
+    this.#inOffice.delete(member);
+  }
+
+  /** A member ended itself for a reason that its disk gave. */
+  stopped(member: MemberId, reason: string): void {
+    this.#tally.note("member ended itself");
+    this.#story.tell(member, () => `ended itself: ${reason}`);
+  }
+
+  refused(member: MemberId, reason: string, expected: boolean): void {
+    this.#tally.note("damage found at start", expected ? 1 : 0);
+    this.#story.tell(member, () => `does not start: ${reason}`);
+    if (!expected) this.broke(member, new Error(reason));
+  }
+
+  /** An assertion of the store itself did not hold. */
+  broke(member: MemberId, reason: unknown): void {
+    const { stack = "" } = reason as { stack?: string };
+    const where = stack.split("\n").slice(1, 6).join("\n");
+    const message = `member ${member}: ${messageOf(reason)}\n${where}`;
+    this.broken ??= reason instanceof Violation ? reason : new Violation("store's own", message);
+  }
+
+  /** A checker's finding must not be taken for a failure of the member it was found in. */
+  #guard(check: () => void): void {
+    try {
+      check();
+    } catch (thrown) {
+      if (!(thrown instanceof Violation)) throw thrown;
+      this.broken ??= thrown;
+    }
+  }
+}
+
+function slotOf({ index, term, data, change }: Entry) {
+  const hash = createHash("md5").update(data);
+  const steps = change?.steps.map(({ action, member }) => `${action} ${member}`).join();
+  return { index, term, digest: `${hash.digest("base64")}${change ? `change ${steps}` : ""}` };
+}

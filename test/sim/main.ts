@@ -1,0 +1,50 @@
+// `npm run sim -- --seeds N --from S`: runs seeds, prints what was done and found.
+import { parseArgs } from "node:util";
+import { CLASSES } from "./faults/faults.ts";
+import { runSeed } from "./run.ts";
+import { Tally } from "./world/tally.ts";
+
+const STORY_LINES = 120;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "20" },
+      from: { type: "string", default: "1" },
+      story: { type: "string" },
+    },
+  });
+  if (values.story !== undefined) return tell(Number(values.story));
+  const from = Number(values.from);
+  const count = Number(values.seeds);
+  const totals = new Tally();
+  const failed: number[] = [];
+  const began_ms = performance.now();
+  for (let seed = from; seed < from + count; seed++) {
+    const { tally, violation } = await runSeed({ seed });
+    totals.add(tally);
+    if (!violation) continue;
+    failed.push(seed);
+    process.stdout.write(`seed ${seed}: ${violation.message}\n`);
+  }
+  const took_s = (performance.now() - began_ms) / 1000;
+  for (const line of totals.lines()) process.stdout.write(`${line}\n`);
+  const missing = totals.missing(CLASSES);
+  if (missing.length > 0) process.stdout.write(`never happened: ${missing.join(", ")}\n`);
+  process.stdout.write(
+    `${count} seeds from ${from}, ${failed.length} failed (${failed.join(", ")}), ` +
+      `${took_s.toFixed(1)} s\n`,
+  );
+  return failed.length + missing.length === 0 ? 0 : 1;
+}
+
+/** One seed, told. */
+async function tell(seed: number): Promise<number> {
+  const { story, violation, tally } = await runSeed({ seed, story: true });
+  for (const line of story.print(STORY_LINES)) process.stdout.write(`${line}\n`);
+  for (const line of tally.lines()) process.stdout.write(`${line}\n`);
+  process.stdout.write(`seed ${seed}: ${violation?.message ?? "all properties held"}\n`);
+  return violation ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,51 @@
+import type { Message } from "@raft2kube/store/core/message.ts";
+import { describeMessage } from "@raft2kube/store/core/testing/describe.ts";
+
+export interface StoryLine {
+  at_ms: number;
+  /** Whose doing it is; undefined for the world's. */
+  member: bigint | undefined;
+  text: string;
+}
+
+export interface StoryMessage {
+  sent_ms: number;
+  arrived_ms: number;
+  message: Message;
+}
+
+const LINES_MAX = 20_000;
+
+/** What happened in a run, line by line, when somebody wants to read it: its last part. */
+export class Story {
+  readonly wanted: boolean;
+  lines: StoryLine[] = [];
+  messages: StoryMessage[] = [];
+  readonly #now: () => number;
+
+  constructor(wanted: boolean, now: () => number) {
+    this.wanted = wanted;
+    this.#now = now;
+  }
+
+  tell(member: bigint | undefined, text: () => string): void {
+    if (!this.wanted) return;
+    this.lines.push({ at_ms: this.#now(), member, text: text() });
+    if (this.lines.length > 2 * LINES_MAX) this.lines = this.lines.slice(-LINES_MAX);
+  }
+
+  arrived(message: Message, sent_ms: number): void {
+    if (!this.wanted) return;
+    this.messages.push({ sent_ms, arrived_ms: this.#now(), message });
+    if (this.messages.length > 2 * LINES_MAX) this.messages = this.messages.slice(-LINES_MAX);
+    this.tell(message.to, () => `got ${describeMessage(message)}`);
+  }
+
+  /** The last `count` lines as text. */
+  print(count: number): string[] {
+    return this.lines.slice(-count).map(({ at_ms, member, text }) => {
+      const who = member === undefined ? "      " : `   ${String(member).padStart(2)} `;
+      return `${at_ms.toFixed(2).padStart(10)}${who} ${text}`;
+    });
+  }
+}

@@ -1,0 +1,178 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { describeAnswer, describeRefusal } from "../check/answers.ts";
+import type { KvInput } from "../check/kv-model.ts";
+import type { Life } from "../cluster/life.ts";
+import type { Tally } from "../world/tally.ts";
+import type { Timeline } from "../world/timeline.ts";
+import type { LeaseBook } from "./lease-book.ts";
+import type { Recorder } from "./recorder.ts";
+import { KEYS, type Knowledge, randomRequest, readOne, updateIfUnchanged } from "./requests.ts";
+
+/** How long a client waits before it gives a request up. */
+const CALL_TIMEOUT_MS = 3_000;
+
+export interface ClientWorld {
+  timeline: Timeline;
+  random: Random;
+  tally: Tally;
+  recorder: Recorder;
+  leases: LeaseBook;
+  /** The members that are up, as far as a client can know. */
+  lives: () => Life[];
+}
+
+/** A client: one request at a time, each to any member. */
+export class SimClient {
+  readonly name: string;
+  readonly #world: ClientWorld;
+  #values = 0;
+  #revision = 1;
+  #stopped = false;
+
+  constructor(name: string, world: ClientWorld) {
+    this.name = name;
+    this.#world = world;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Works until it is stopped; `think_ms` is the mean pause between two requests. */
+  async work(think_ms: number): Promise<void> {
+    const { random } = this.#world;
+    while (!this.#stopped) {
+      await this.#sleep(random.next() * 2 * think_ms);
+      const life = this.#anyone();
+      if (!life) continue;
+      const die = random.next();
+      if (die < 0.7) await this.request(life, randomRequest(this.#knowledge));
+      else if (die < 0.9) await this.#update(life);
+      else if (die < 0.98) await this.#lease(life);
+      else await this.#compact(life);
+    }
+  }
+
+  get #knowledge(): Knowledge {
+    return {
+      random: this.#world.random,
+      value: () => this.#value(),
+      revision: () => this.#revision,
+      leases: () => this.#world.leases.alive(),
+    };
+  }
+
+  #value(): Buffer {
+    const padding = "x".repeat(randomInteger(this.#world.random, 0, 40));
+    return Buffer.from(`${this.name}.${++this.#values}${padding}`);
+  }
+
+  #anyone(): Life | undefined {
+    const lives = this.#world.lives();
+    return lives.length > 0 ? pick(this.#world.random, lives) : undefined;
+  }
+
+  /** Read, then write if nobody else has, and again: Kubernetes' way. */
+  async #update(life: Life): Promise<void> {
+    const name = pick(this.#world.random, KEYS);
+    const read = (await this.request(life, readOne(name))) as RangeResponse | undefined;
+    if (!read) return;
+    let modRevision = read.kvs[0]?.modRevision ?? 0;
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const input = updateIfUnchanged(name, modRevision, this.#value());
+      const response = (await this.request(life, input)) as TxnResponse | undefined;
+      if (!response) return;
+      this.#world.tally.note(response.succeeded ? "update made" : "update met a newer one");
+      if (response.succeeded) return;
+      modRevision = response.responses[0]?.responseRange?.kvs[0]?.modRevision ?? 0;
+    }
+  }
+
+  async #compact(life: Life): Promise<void> {
+    const { random } = this.#world;
+    const revision = Math.max(1, this.#revision - randomInteger(random, -1, 60));
+    await this.request(life, { kind: "compact", request: { revision, physical: false } });
+  }
+
+  async #lease(life: Life): Promise<void> {
+    const { random, leases, lives } = this.#world;
+    const alive = leases.alive();
+    const die = random.next();
+    if (alive.length < 3 || die < 0.2) {
+      const ID = BigInt(randomInteger(random, 1, 2 ** 40));
+      const TTL = randomInteger(random, 2, 5);
+      const asked_ms = this.#world.timeline.now_ms;
+      const answer = await this.request(life, { kind: "lease-grant", request: { ID, TTL } });
+      if (answer) leases.granted(ID, TTL, asked_ms);
+    } else if (die < 0.85) {
+      const leader = lives().find(({ raft }) => raft.isLeader) ?? life;
+      await this.#keepAlive(leader, pick(random, alive));
+    } else {
+      const ID = pick(random, alive);
+      leases.unwanted(ID);
+      await this.request(life, { kind: "lease-revoke", request: { ID } });
+    }
+  }
+
+  async #keepAlive(life: Life, ID: bigint): Promise<void> {
+    const { leases, tally, timeline } = this.#world;
+    const asked_ms = timeline.now_ms;
+    const answer = await this.#inTime(life.client.leaseKeepAlive({ ID }));
+    if (!answer || "thrown" in answer || answer.value.TTL <= 0) return;
+    tally.note("lease renewed");
+    leases.renewed(ID, asked_ms);
+  }
+
+  /** Makes one request and records it; undefined when it failed. */
+  async request(life: Life, input: KvInput): Promise<unknown> {
+    const { recorder, tally } = this.#world;
+    const [recorded, call] = recorder.begin(this.name, input, () => perform(life.client, input));
+    const outcome = await this.#inTime(call);
+    if (outcome && "value" in outcome) {
+      recorder.end(recorded, describeAnswer(input.kind as never, outcome.value as never));
+      tally.note(`answered ${input.kind}`);
+      const { header } = outcome.value as { header?: { revision: number } };
+      this.#revision = Math.max(this.#revision, header?.revision ?? 0);
+      return outcome.value;
+    }
+    const refusal = outcome && describeRefusal(outcome.thrown);
+    if (refusal) recorder.end(recorded, refusal);
+    tally.note(refusal ? `refused ${input.kind}` : `unanswered ${input.kind}`);
+    return undefined;
+  }
+
+  /** The call's outcome, or undefined when it takes too long. */
+  #inTime<T>(call: Promise<T>): Promise<{ value: T } | { thrown: unknown } | undefined> {
+    return new Promise((resolve) => {
+      this.#world.timeline.after(CALL_TIMEOUT_MS, () => resolve(undefined));
+      call.then((value) => resolve({ value }), (thrown: unknown) => resolve({ thrown }));
+    });
+  }
+
+  #sleep(for_ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#world.timeline.after(for_ms, resolve));
+  }
+}
+
+function perform(client: EtcdClient, input: KvInput): Promise<unknown> {
+  switch (input.kind) {
+    case "range":
+      return client.range(input.request);
+    case "put":
+      return client.put(input.request);
+    case "delete-range":
+      return client.deleteRange(input.request);
+    case "txn":
+      return client.txn(input.request);
+    case "compact":
+      return client.compact(input.request);
+    case "lease-grant":
+      return client.leaseGrant(input.request);
+    case "lease-revoke":
+      return client.leaseRevoke(input.request);
+    default:
+      throw new RangeError(`no client asks for ${input.kind}`);
+  }
+}

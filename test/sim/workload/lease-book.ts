@@ -1,0 +1,44 @@
+import type { LeaseHistory } from "../check/leases.ts";
+import type { Applied } from "../check/reference.ts";
+import type { Timeline } from "../world/timeline.ts";
+
+/** What clients know of leases, and when the log ended them. */
+export class LeaseBook {
+  readonly #timeline: Timeline;
+  readonly all = new Map<bigint, LeaseHistory>();
+  /** Leases that a client asked to end: their end proves nothing about their time. */
+  readonly #unwanted = new Set<bigint>();
+
+  constructor(timeline: Timeline) {
+    this.#timeline = timeline;
+  }
+
+  granted(id: bigint, ttl_s: number, asked_ms: number): void {
+    const renewals = [{ asked_ms, answered_ms: this.#timeline.now_ms }];
+    const ends = { expired_ms: undefined, ended_ms: undefined };
+    this.all.set(id, { id, ttl_s, renewals, ...ends });
+  }
+
+  renewed(id: bigint, asked_ms: number): void {
+    this.all.get(id)?.renewals.push({ asked_ms, answered_ms: this.#timeline.now_ms });
+  }
+
+  alive(): bigint[] {
+    const living = [...this.all.values()].filter(({ ended_ms }) => ended_ms === undefined);
+    return living.map(({ id }) => id);
+  }
+
+  /** A client wants a lease to end. */
+  unwanted(id: bigint): void {
+    this.#unwanted.add(id);
+  }
+
+  /** The log has applied something for the first time. */
+  applied({ input, answer }: Applied): void {
+    if (input.kind !== "lease-revoke" || !answer.startsWith("@")) return;
+    const lease = this.all.get(input.request.ID);
+    if (!lease || lease.ended_ms !== undefined) return;
+    lease.ended_ms = this.#timeline.now_ms;
+    if (!this.#unwanted.has(lease.id)) lease.expired_ms = lease.ended_ms;
+  }
+}

@@ -1,0 +1,80 @@
+import type { Life } from "../cluster/life.ts";
+import type { KvInput } from "../check/kv-model.ts";
+import type { KvOperation } from "../check/history.ts";
+import { type ReferenceLog, ticketName } from "../check/reference.ts";
+import { require } from "../check/violation.ts";
+
+/** A request from its call to its answer. */
+export interface Recorded {
+  client: string;
+  input: KvInput;
+  began: number;
+  ended: number;
+  /** In the model's words; undefined while it is open whether it took effect. */
+  answer: string | undefined;
+  /** The store's own mark on it in the log; undefined for what does not go through the log. */
+  ticket: string | undefined;
+}
+
+/** All requests of all clients, in one order of calls and answers. */
+export class Recorder {
+  readonly all: Recorded[] = [];
+  #counter = 0;
+  #current: Recorded | undefined;
+
+  /** Hears which proposal a request becomes, in one life of a member. */
+  listen({ replica, session }: Life): void {
+    const propose = replica.propose.bind(replica);
+    let sequence = 0;
+    replica.propose = (command, done, timeout_ms) => {
+      sequence++;
+      if (this.#current) this.#current.ticket = ticketName(session, sequence);
+      propose(command, done, timeout_ms);
+    };
+  }
+
+  /** Notes a request and makes it: `call` proposes, if it does, before it returns. */
+  begin<T>(client: string, input: KvInput, call: () => Promise<T>): [Recorded, Promise<T>] {
+    const began = ++this.#counter;
+    const recorded: Recorded = {
+      client, input, began, ended: Infinity, answer: undefined, ticket: undefined,
+    };
+    this.all.push(recorded);
+    this.#current = recorded;
+    try {
+      return [recorded, call()];
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  end(recorded: Recorded, answer: string): void {
+    recorded.ended = ++this.#counter;
+    recorded.answer = answer;
+  }
+
+  /**
+   * The history to check: what was answered; what was not, if the log has it; and what the store
+   * did by itself. Each proposal must be in the log once at most, an acknowledged one once.
+   */
+  history(reference: ReferenceLog): KvOperation[] {
+    const known = new Set<string>();
+    const operations: KvOperation[] = [];
+    for (const { client, input, began, ended, answer, ticket } of this.all) {
+      if (ticket) known.add(ticket);
+      const applied = ticket ? reference.applied(ticket) : [];
+      const where = applied.map(({ index }) => index).join(", ");
+      const message = `a request of ${client} (${answer ?? "no answer"}) is at [${where}] of the log`;
+      require(applied.length <= 1, "applied once", message);
+      const acknowledged = answer !== undefined && ticket !== undefined;
+      require(!acknowledged || applied.length === 1, "acknowledged is in the log", message);
+      const output = answer ?? applied[0]?.answer;
+      if (output !== undefined) operations.push({ input, began, ended, output });
+    }
+    for (const { input, answer: output } of reference.others(known)) {
+      operations.push({ input, began: 0, ended: Infinity, output });
+    }
+    // Nobody heard of a refusal, and it changed nothing: there is nothing to check.
+    return operations.filter(({ ended, output }) => ended < Infinity || output.startsWith("@"));
+  }
+}

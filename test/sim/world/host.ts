@@ -1,0 +1,81 @@
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** Midnight of the first day of 2026, where every host's wall clock begins. */
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+/**
+ * A machine on which one member runs, life after life. Its clock drifts and steps; paused, it does
+ * nothing until it is resumed; a crash forgets all that was still to happen in this life.
+ */
+export class Host {
+  readonly #timeline: Timeline;
+  #life = 0;
+  #paused = false;
+  #held: (() => void)[] = [];
+  #wallStep_ms = 0;
+  /** How fast this machine's clock runs; 1 is true time. */
+  readonly rate: number;
+
+  constructor(timeline: Timeline, rate: number) {
+    this.#timeline = timeline;
+    this.rate = rate;
+  }
+
+  /** Counts lives, so that two of them can be told apart. */
+  get life(): number {
+    return this.#life;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Lets `act` happen `delay_ms` of true time from now, if this life lasts until then. */
+  after(delay_ms: number, act: () => void): Timer {
+    const life = this.#life;
+    let cancelled = false;
+    this.#timeline.after(delay_ms, () => {
+      const run = () => {
+        if (this.#life === life && !cancelled) act();
+      };
+      if (this.#paused) this.#held.push(run);
+      else run();
+    });
+    return {
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+  }
+
+  /** SIGSTOP, or a loop that does not turn: nothing happens here until `resume`. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const run of this.#held.splice(0)) run();
+  }
+
+  /** This life ends: nothing of it happens any more. */
+  end(): void {
+    this.#life++;
+    this.#paused = false;
+    this.#held = [];
+  }
+
+  stepWallClock(by_ms: number): void {
+    this.#wallStep_ms += by_ms;
+  }
+
+  /** The clock that a process on this machine sees. */
+  get clock(): Clock {
+    return {
+      now: () => EPOCH_MS + this.#timeline.now_ms * this.rate + this.#wallStep_ms,
+      monotonic: () => this.#timeline.now_ms * this.rate,
+      after: (delay_ms, act) => this.after(delay_ms / this.rate, act),
+    };
+  }
+}

@@ -1,0 +1,95 @@
+import type { Random } from "@raft2kube/std/random.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import { type PartitionShape, cutLinks, link } from "./partition.ts";
+import type { Tally } from "./tally.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** A message under way, and for a snapshot the state that goes with it. */
+export interface Parcel {
+  readonly message: Message;
+  readonly state: Map<string, Buffer> | undefined;
+}
+
+export interface NetworkOptions {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly tally: Tally;
+  /** Hands a parcel to its receiver. */
+  readonly deliver: (parcel: Parcel) => void;
+  /** A parcel that will not arrive. */
+  readonly lost: (parcel: Parcel) => void;
+}
+
+const LATENCY_MS = 1;
+
+/**
+ * Messages between members: each takes its own time, so they overtake each other; they get lost,
+ * come twice, are held up on a clogged link, or are cut off by a partition.
+ */
+export class Network {
+  readonly #options: NetworkOptions;
+  /** Chance that a message is lost, or comes a second time. */
+  loss = 0;
+  replay = 0;
+  #cut = new Set<string>();
+  readonly #cloggedUntil_ms = new Map<string, number>();
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+  }
+
+  send(parcel: Parcel): void {
+    const { random, tally, timeline } = this.#options;
+    const { message } = parcel;
+    const name = link(message.from, message.to);
+    if (this.#cut.has(name)) {
+      tally.note("message cut off");
+      return this.#options.lost(parcel);
+    }
+    if (random.next() < this.loss) {
+      tally.note("message lost");
+      return this.#options.lost(parcel);
+    }
+    const clogged_ms = Math.max(0, (this.#cloggedUntil_ms.get(name) ?? 0) - timeline.now_ms);
+    this.#deliverAfter(clogged_ms + this.#latency_ms(), parcel);
+    // A proposal that came twice would be two: the transport is a stream and repeats none.
+    if (message.kind === "propose" || message.kind === "snapshot") return;
+    if (random.next() >= this.replay) return;
+    tally.note("message replayed");
+    this.#deliverAfter(clogged_ms + this.#latency_ms() * 20, parcel);
+  }
+
+  #latency_ms(): number {
+    return LATENCY_MS * (0.2 - Math.log(1 - this.#options.random.next()));
+  }
+
+  #deliverAfter(delay_ms: number, parcel: Parcel): void {
+    this.#options.timeline.after(delay_ms, () => {
+      const { from, to } = parcel.message;
+      if (this.#cut.has(link(from, to))) this.#options.lost(parcel);
+      else this.#options.deliver(parcel);
+    });
+  }
+
+  /** Holds up what goes from one member to another. */
+  clog(from: bigint, to: bigint, for_ms: number): void {
+    this.#cloggedUntil_ms.set(link(from, to), this.#options.timeline.now_ms + for_ms);
+  }
+
+  partition(shape: PartitionShape, ids: readonly bigint[]): void {
+    this.#cut = new Set(cutLinks(shape, ids, this.#options.random));
+  }
+
+  /** All messages pass, at once and once. */
+  heal(): void {
+    this.join();
+    this.loss = 0;
+    this.replay = 0;
+    this.#cloggedUntil_ms.clear();
+  }
+
+  /** The partition ends. */
+  join(): void {
+    this.#cut.clear();
+  }
+}
