@@ -7,7 +7,7 @@ import { type Conflict, conflictError } from "./conflicts.ts";
 import { FieldSet } from "./field-set.ts";
 import { clientSideFields, renewLastApplied } from "./last-applied.ts";
 import {
-  areSound,
+  areTracked,
   isOf,
   type Owner,
   ownerOf,
@@ -118,7 +118,7 @@ function ownersOf(
   live: KubeObject,
   writer: Writer,
 ): Owner[] {
-  if (areSound(current.metadata.managedFields ?? [])) return readOwners(current);
+  if (areTracked(current.metadata.managedFields)) return readOwners(current);
   const before: Writer = { ...writer, manager: BEFORE_FIRST, operation: "Update" };
   return withWriter(tracked, [], nothingOf(tracked.schema), live, before);
 }

@@ -6,7 +6,11 @@
 export class FieldSet {
   /** Whether the field at this place is in the set itself, not only fields below it. */
   member = false;
-  readonly children = new Map<string, FieldSet>();
+  readonly children: Map<string, FieldSet>;
+
+  constructor(children = new Map<string, FieldSet>()) {
+    this.children = children;
+  }
 
   /** Reads a FieldsV1. */
   static fromJson(json: unknown): FieldSet {
@@ -48,23 +52,49 @@ export class FieldSet {
     return child;
   }
 
-  /** Fields of either. */
+  /** Fields of either. Sets that are combined share what they have in common. */
   union(other: FieldSet): FieldSet {
-    return combine(this, other, (a, b) => a || b);
+    let children: Map<string, FieldSet> | undefined;
+    for (const [element, theirs] of other.children) {
+      const own = this.children.get(element);
+      const joined = own?.union(theirs) ?? theirs;
+      if (joined === own) continue;
+      children ??= new Map(this.children);
+      children.set(element, joined);
+    }
+    return this.#with(this.member || other.member, children);
   }
 
-  /** Fields of this one that the other has not. */
+  /** Fields of this one that the other has not; this very set when it loses nothing. */
   minus(other: FieldSet): FieldSet {
-    return combine(this, other, (a, b) => a && !b);
+    let children: Map<string, FieldSet> | undefined;
+    for (const [element, theirs] of other.children) {
+      const own = this.children.get(element);
+      const left = own?.minus(theirs);
+      if (own === undefined || left === own || left === undefined) continue;
+      children ??= new Map(this.children);
+      if (left.empty) children.delete(element);
+      else children.set(element, left);
+    }
+    return this.#with(this.member && !other.member, children);
   }
 
   /** Fields of both. */
   both(other: FieldSet): FieldSet {
-    return combine(this, other, (a, b) => a && b);
+    const set = new FieldSet();
+    set.member = this.member && other.member;
+    for (const [element, theirs] of other.children) {
+      const common = this.children.get(element)?.both(theirs);
+      if (common !== undefined && !common.empty) set.children.set(element, common);
+    }
+    return set;
   }
 
-  equals(other: FieldSet): boolean {
-    return this.minus(other).empty && other.minus(this).empty;
+  #with(member: boolean, children: Map<string, FieldSet> | undefined): FieldSet {
+    if (children === undefined && member === this.member) return this;
+    const set = new FieldSet(children ?? this.children);
+    set.member = member;
+    return set;
   }
 
   /** The paths of all members, as elements, in upstream's order: nearer ones first. */
@@ -104,22 +134,9 @@ export class FieldSet {
   }
 }
 
-const EMPTY = new FieldSet();
-
 function childFromJson(json: object): FieldSet {
   const set = FieldSet.fromJson(json);
   if (set.children.size === 0) set.member = true;
-  return set;
-}
-
-function combine(a: FieldSet, b: FieldSet, keep: (a: boolean, b: boolean) => boolean): FieldSet {
-  const set = new FieldSet();
-  set.member = keep(a.member, b.member);
-  for (const element of new Set([...a.children.keys(), ...b.children.keys()])) {
-    const left = a.children.get(element) ?? EMPTY;
-    const child = combine(left, b.children.get(element) ?? EMPTY, keep);
-    if (!child.empty) set.children.set(element, child);
-  }
   return set;
 }
 

@@ -12,6 +12,8 @@ export interface Owner {
   apiVersion: string;
   time: string | undefined;
   fields: FieldSet;
+  /** What this owner was read from, as long as its fields are those. */
+  read?: { fields: FieldSet; json: ManagedFieldsEntry["fieldsV1"] };
 }
 
 /** Fields that nobody owns, since the server alone writes them; what is below them may be owned. */
@@ -55,6 +57,11 @@ export function areSound(entries: readonly ManagedFieldsEntry[]): boolean {
   );
 }
 
+/** Whether an object is tracked at all; what is stored was sound when it was written. */
+export function areTracked(entries: readonly ManagedFieldsEntry[] | undefined): boolean {
+  return entries !== undefined && entries.length > 0;
+}
+
 function areElements(json: unknown): boolean {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
   return Object.entries(json).every(([element, below]) => {
@@ -75,14 +82,18 @@ function isJson(text: string): boolean {
 }
 
 export function readOwners(object: KubeObject): Owner[] {
-  return (object.metadata.managedFields ?? []).map((entry) => ({
-    manager: entry.manager ?? "",
-    operation: entry.operation === "Apply" ? "Apply" : "Update",
-    subresource: entry.subresource ?? "",
-    apiVersion: entry.apiVersion ?? "",
-    time: entry.time,
-    fields: FieldSet.fromJson(entry.fieldsV1),
-  }));
+  return (object.metadata.managedFields ?? []).map((entry) => {
+    const fields = FieldSet.fromJson(entry.fieldsV1);
+    return {
+      manager: entry.manager ?? "",
+      operation: entry.operation === "Apply" ? "Apply" : "Update",
+      subresource: entry.subresource ?? "",
+      apiVersion: entry.apiVersion ?? "",
+      time: entry.time,
+      fields,
+      read: { fields, json: entry.fieldsV1 },
+    };
+  });
 }
 
 /** The entries of owners that own something, in upstream's order. */
@@ -117,7 +128,7 @@ function entryOf(owner: Owner): ManagedFieldsEntry {
     apiVersion: owner.apiVersion,
     ...(owner.time === undefined ? {} : { time: owner.time }),
     fieldsType: "FieldsV1",
-    fieldsV1: owner.fields.toJson(),
+    fieldsV1: owner.read?.fields === owner.fields ? owner.read.json! : owner.fields.toJson(),
     ...(owner.subresource === "" ? {} : { subresource: owner.subresource }),
   };
 }

@@ -1,7 +1,7 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "../../registry/group-version.ts";
 import { FieldSet } from "./field-set.ts";
-import { areSound, type Owner, readOwners, writeOwners } from "./managed-fields.ts";
+import { areTracked, type Owner, readOwners, writeOwners } from "./managed-fields.ts";
 import type { Tracked } from "./tracked.ts";
 
 /** How owners of a Scale are kept: of its one field, which is its parent's `spec.replicas`. */
@@ -21,7 +21,7 @@ function replicas(): FieldSet {
 }
 
 function ownersOf(object: KubeObject): Owner[] {
-  return areSound(object.metadata.managedFields ?? []) ? readOwners(object) : [];
+  return areTracked(object.metadata.managedFields) ? readOwners(object) : [];
 }
 
 function owns(owner: Owner): boolean {

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { UPDATE_OWNERS_MAX } from "../../limits.ts";
 import { FieldSet } from "./field-set.ts";
 import {
   areSound,
+  areTracked,
   isOf,
   type Owner,
   ownerOf,
@@ -96,9 +98,12 @@ function ownersBefore(
   subresource: string,
 ): Owner[] {
   const given = subresource === "" ? object.metadata.managedFields : undefined;
-  if (given !== undefined && isReset(given)) return [];
-  if (given !== undefined && areSound(given)) return readOwners(object);
-  return old === undefined || !areSound(old.metadata.managedFields ?? []) ? [] : readOwners(old);
+  const known = old?.metadata.managedFields;
+  if (given !== undefined && !isDeepStrictEqual(given, known)) {
+    if (isReset(given)) return [];
+    if (areSound(given)) return readOwners(object);
+  }
+  return old !== undefined && areTracked(known) ? readOwners(old) : [];
 }
 
 function isReset(given: readonly object[]): boolean {
