@@ -26,7 +26,9 @@ export class PodEvents {
   #known = new Map<string, { uid: string; state: string }>();
   #streaming = false;
   /** The stream was away: what happened meanwhile is in the next list only. */
-  #missed = true;
+  #missed = false;
+  /** Ends the pause before the next list. */
+  #wake = new AbortController();
   #running: Promise<unknown> | undefined;
 
   constructor(options: PodEventsOptions) {
@@ -39,6 +41,7 @@ export class PodEvents {
 
   async close(): Promise<void> {
     this.#end.abort();
+    this.#wake.abort();
     await this.#running;
   }
 
@@ -57,33 +60,38 @@ export class PodEvents {
           if (uid) this.#options.changed(uid);
         }
       } catch (thrown) {
-        this.#streaming = false;
-        this.#missed = true;
-        if (isUnimplemented(thrown)) return;
+        if (isUnimplemented(thrown)) return this.#isAway();
         if (!signal.aborted) log.info("the event stream broke off", { error: messageOf(thrown) });
       }
+      this.#isAway();
       await delay(clock, EVENTS_REOPEN_MS, signal);
     }
+  }
+
+  #isAway(): void {
+    this.#streaming = false;
+    this.#missed = true;
+    this.#wake.abort();
   }
 
   async #relistForEver(): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#end;
-    let listed_ms = -Infinity;
     while (!signal.aborted) {
-      const period_ms = this.#streaming ? RELIST_EVENTED_MS : RELIST_GENERIC_MS;
-      if (this.#missed || clock.monotonic() - listed_ms >= period_ms) {
-        listed_ms = clock.monotonic();
-        try {
-          await this.#relist(signal);
-          this.#missed = false;
-        } catch (thrown) {
-          // The node's Ready condition tells of a runtime that does not answer.
-          if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
-          this.#missed = true;
-        }
+      // What happens after this list, the stream tells, if it was asked for before the list.
+      const streamed = this.#streaming;
+      this.#missed = false;
+      try {
+        await this.#relist(signal);
+      } catch (thrown) {
+        // The node's Ready condition tells of a runtime that does not answer.
+        if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
+        this.#missed = true;
       }
-      await delay(clock, RELIST_GENERIC_MS, signal);
+      if (signal.aborted) return;
+      const calm = streamed && !this.#missed;
+      this.#wake = new AbortController();
+      await delay(clock, calm ? RELIST_EVENTED_MS : RELIST_GENERIC_MS, this.#wake.signal);
     }
   }
 
