@@ -34,3 +34,6 @@ export const SCHEDULER_BURST = 1_000;
 
 /** Nodes on which a pod that fits nowhere is tried without the pods less important than it. */
 export const PREEMPTION_NODES_MAX = 100;
+
+/** How often the node of a claim is written when others change the claim at the same time. */
+export const SELECT_ATTEMPTS_MAX = 5;

@@ -5,12 +5,13 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/volumes.ts";
 import type { Reservation } from "./framework.ts";
-import { VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
+import { SELECT_ATTEMPTS_MAX, VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
 import type { ClaimPlan } from "./plugins/volume-binding.ts";
 
 export interface VolumeBinderOptions {
@@ -52,16 +53,40 @@ export class VolumeBinder {
   }
 
   async #write(plan: ClaimPlan, node: string): Promise<void> {
-    const { claimWriter, volumeWriter } = this.#options;
+    const { volumeWriter } = this.#options;
     const { claim } = plan;
     if (plan.kind === "bind") {
       if (plan.volume.spec.claimRef?.uid === claim.metadata.uid) return;
       await volumeWriter.update(reservedFor(plan.volume, claim));
       return;
     }
-    if (claim.metadata.annotations?.[SELECTED_NODE] === node) return;
-    const annotations = { ...claim.metadata.annotations, [SELECTED_NODE]: node };
-    await claimWriter.update({ ...claim, metadata: { ...claim.metadata, annotations } });
+    await this.#select(claim, node);
+  }
+
+  /**
+   * Names the node on the claim. Pods that share it, and the volume binder, write it at the same
+   * time: after a conflict the claim's present state decides, unless it has another node by now.
+   */
+  async #select(claim: PersistentVolumeClaim, node: string): Promise<void> {
+    const { claimWriter } = this.#options;
+    let current = claim;
+    for (let attempt = 1; ; attempt++) {
+      const { annotations } = current.metadata;
+      if (annotations?.[SELECTED_NODE] === node || isBound(current)) return;
+      const selected = { ...annotations, [SELECTED_NODE]: node };
+      try {
+        await claimWriter.update({
+          ...current,
+          metadata: { ...current.metadata, annotations: selected },
+        });
+        return;
+      } catch (thrown) {
+        if (!isConflict(thrown) || attempt >= SELECT_ATTEMPTS_MAX) throw thrown;
+        current = await claimWriter.get(nameOf(claim));
+        const other = current.metadata.annotations?.[SELECTED_NODE] ?? node;
+        if (other !== node || current.metadata.uid !== claim.metadata.uid) throw thrown;
+      }
+    }
   }
 
   /**
