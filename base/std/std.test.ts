@@ -84,7 +84,10 @@ describe("waiting", () => {
     await expect(never).rejects.toThrow(/waited 5 ms for never; last error: Error: no/);
     const abort = new AbortController();
     const forever = delay(clock, 1_000_000, abort.signal);
-    abort.abort();
+    const given = { clock, interval_ms: 1_000_000, signal: abort.signal };
+    const unasked = waitFor("nothing", () => undefined, given);
+    abort.abort(new Error("enough"));
     await forever;
+    await expect(unasked).rejects.toThrow("enough");
   });
 });

@@ -22,17 +22,19 @@ export class WaitTimeoutError extends Error {
 
 /**
  * Asks `probe` until it returns a value other than undefined, null or false, and resolves with
- * that. Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`.
+ * that. Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`, and
+ * with the signal's reason when that aborts.
  */
 export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,
-  options: { clock: Clock; timeout_ms?: number; interval_ms?: number },
+  options: { clock: Clock; timeout_ms?: number; interval_ms?: number; signal?: AbortSignal },
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const { clock, timeout_ms = 30_000, interval_ms = 25 } = options;
+  const { clock, timeout_ms = 30_000, interval_ms = 25, signal } = options;
   const end_ms = clock.monotonic() + timeout_ms;
   let last: unknown;
   for (;;) {
+    signal?.throwIfAborted();
     try {
       const value = await probe();
       if (value !== undefined && value !== null && value !== false) {
@@ -46,6 +48,6 @@ export async function waitFor<T>(
       const why = last === undefined ? "" : `; last error: ${String(last)}`;
       throw new WaitTimeoutError(`waited ${timeout_ms} ms for ${what}${why}`);
     }
-    await delay(clock, interval_ms);
+    await delay(clock, interval_ms, signal);
   }
 }

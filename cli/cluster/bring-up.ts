@@ -87,7 +87,7 @@ async function steps(what: BringUp): Promise<void> {
     if (what.demo) {
       await step("demo", () => applyFile(client, join(EXAMPLES_DIR, "web.yaml"), config));
       const { address, body } = await step("first answer through the Service", () =>
-        firstAnswer(client, what.clock),
+        firstAnswer(client, what.clock, signal),
       );
       progress.note(`\n$ curl http://${address}/\n${body.trimEnd()}`);
     }
@@ -136,7 +136,7 @@ async function nodeReady(client: KubeClient, what: BringUp): Promise<void> {
         said = ready?.message ?? "it has no condition Ready";
         return ready?.status === "True";
       },
-      { clock, timeout_ms: readyTimeout_ms, interval_ms: 50 },
+      { clock, timeout_ms: readyTimeout_ms, interval_ms: 50, signal: what.signal },
     );
   } catch (cause) {
     throw new CommandError("NOT_READY", `node ${config.nodeName} is not Ready: ${said}`, { cause });

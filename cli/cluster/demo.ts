@@ -9,21 +9,26 @@ const ANSWER_TIMEOUT_MS = 90_000;
 const REQUEST_TIMEOUT_MS = 1_000;
 const POLL_MS = 50;
 
-/** Waits until the demo answers through its Service; resolves with the address and the answer. */
+/**
+ * Waits until the demo answers through its Service, or `signal` aborts; resolves with the address
+ * and the answer.
+ */
 export async function firstAnswer(
   client: KubeClient,
   clock: Clock,
+  signal: AbortSignal,
 ): Promise<{ address: string; body: string }> {
   const services = client.resource<Service>(SERVICES);
   const address = await waitFor(
     "the demo's Service to have an address",
     async () => (await services.get({ namespace: "default", name: "web" })).spec?.clusterIP,
-    { clock, timeout_ms: ANSWER_TIMEOUT_MS },
+    { clock, timeout_ms: ANSWER_TIMEOUT_MS, signal },
   );
   const body = await waitFor(`an answer from http://${address}/`, () => get(address), {
     clock,
     timeout_ms: ANSWER_TIMEOUT_MS,
     interval_ms: POLL_MS,
+    signal,
   });
   return { address, body };
 }
