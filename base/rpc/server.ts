@@ -140,10 +140,15 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
 
 /** Connections accepted elsewhere, TLS included, enter the server here. */
 function injector(server: Server): { onHttp2: (socket: Socket) => void; stop: () => void } {
-  const { injectConnection, destroy } = server.createConnectionInjector(
+  const { injectConnection, drain, destroy } = server.createConnectionInjector(
     ServerCredentials.createInsecure(),
   );
-  return { onHttp2: (socket) => injectConnection(socket), stop: () => destroy() };
+  const stop = () => {
+    // Ends the streams that are still open, which destroying alone would wait for.
+    drain(0);
+    destroy();
+  };
+  return { onHttp2: (socket) => injectConnection(socket), stop };
 }
 
 function requireSocketPath(path: string): void {
