@@ -22,10 +22,40 @@ export const HEARTBEAT_TICKS = 1;
 /** Raft: read attempts under way at once. */
 export const PENDING_READS_MAX = 10_000;
 
+/** Peers: messages waiting for one member; more are lost, and sent again by Raft's own rules. */
+export const PEER_QUEUE_MESSAGES_MAX = 4_096;
+export const PEER_QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/** Peers: messages put into one frame, at least one. */
+export const PEER_BATCH_BYTES = 2 * 1024 * 1024;
+/** Peers: a stream's receiver says that it lives this often; silent for longer, it is given up. */
+export const PEER_ALIVE_INTERVAL_MS = 1_000;
+export const PEER_SILENCE_MS = 5_000;
+/** Peers: between a broken stream and the next attempt. */
+export const PEER_RECONNECT_MS = 200;
+/** Peers: members that called before the membership named them. */
+export const PEERS_MAX = 16;
+
+/** Snapshots: pairs in one checked block, at least one; and what a reader takes for a block. */
+export const SNAPSHOT_BLOCK_BYTES = 256 * 1024;
+export const SNAPSHOT_BLOCK_BYTES_MAX = 64 * 1024 * 1024;
+/** Snapshots: one part on the wire, and how often the receiver says how far it is. */
+export const SNAPSHOT_PART_BYTES = 256 * 1024;
+export const SNAPSHOT_REPORT_BYTES = 1024 * 1024;
+/** Snapshots: a receiver silent for longer is given up; attempts to deliver one, time between. */
+export const SNAPSHOT_SILENCE_MS = 15_000;
+export const SNAPSHOT_ATTEMPTS_MAX = 5;
+export const SNAPSHOT_RETRY_MS = 500;
+
 /** Log: size of a segment file, preallocated. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
 /** Log: one record; etcd's request limit with room for a snapshot mark of many members. */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Log: slots kept after they are applied, for followers that are a little behind (etcd keeps
+ * 5,000).
+ */
+export const LOG_TAIL_ENTRIES_MAX = 5_000;
+export const LOG_TAIL_BYTES_MAX = 8 * 1024 * 1024;
 /** Log: emptied segments kept for reuse. */
 export const SPARE_SEGMENTS_MAX = 1;
 
@@ -71,6 +101,18 @@ export const CATCH_UP_EVENTS_MAX = 1_000;
  * seconds).
  */
 export const WATCH_PROGRESS_INTERVAL_MS = 600_000;
+
+/** Members: how long a leader that stops waits for its successor. */
+export const HAND_OVER_TIMEOUT_MS = 2 * TICK_MS * ELECTION_TICKS;
+/** Members: a removed member goes on for this long, so that its last answers leave. */
+export const REMOVED_GRACE_MS = 2 * TICK_MS * ELECTION_TICKS;
+/** Watch: streams that want a leader end after this many elections without one (etcd's). */
+export const NO_LEADER_ELECTIONS_MAX = 3;
+
+/** Members: a learner with this share of the log may become a voter (etcd's). */
+export const LEARNER_READY_SHARE = 0.9;
+/** Members: learners at a time (etcd's default). */
+export const LEARNERS_MAX = 1;
 
 /** Lease: the longest TTL, in seconds (etcd's). */
 export const LEASE_TTL_MAX_S = 9_000_000_000;

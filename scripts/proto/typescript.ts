@@ -14,6 +14,8 @@ export function generateAll(): [name: string, text: string][] {
     return [source.name, generate(paths, packages, source.bigints)];
   });
   files.push(["health", generate(["health"], ["grpc.health.v1"], /^$/)]);
+  const ids = /^(ID|clusterId|memberId|from|to|transferee)$/;
+  files.push(["peer", generate(["peer"], ["r2k.peer.v1"], ids)]);
   return files;
 }
 

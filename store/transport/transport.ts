@@ -1,18 +1,35 @@
 import type { Message } from "../core/message.ts";
+import type { MemberId } from "../core/types.ts";
+
+/** A member and where its peers reach it. */
+export interface PeerAddress {
+  id: MemberId;
+  urls: string[];
+}
 
 /** Carries messages to other members: unordered, lossy, never blocking. */
 export interface Transport {
   send(messages: Message[]): void;
+  /** Those to reach from now on; streams to others end. */
+  update(members: PeerAddress[]): void;
+  /** Since when a member answers, in the clock's monotonic milliseconds; undefined when not. */
+  connectedSince_ms(member: MemberId): number | undefined;
+  /** Passes a request on to another member. Rejects with an RpcError. */
+  ask(member: MemberId, kind: string, body: Buffer, timeout_ms: number): Promise<Buffer>;
   close(): Promise<void>;
 }
 
-/** For a cluster of one: there is nobody to send to. */
+/** For a member that listens for no peers: there is nobody to send to. */
 export function soleMemberTransport(): Transport {
+  const nobody = (member: MemberId) => new RangeError(`no way to member ${member.toString(16)}`);
   return {
     send(messages) {
       const first = messages[0];
-      if (first) throw new RangeError(`no transport to member ${first.to.toString(16)}`);
+      if (first) throw nobody(first.to);
     },
+    update: () => undefined,
+    connectedSince_ms: () => undefined,
+    ask: (member) => Promise.reject(nobody(member)),
     close: () => Promise.resolve(),
   };
 }

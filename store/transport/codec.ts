@@ -1,0 +1,92 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/gen/peer.ts";
+import type { Message } from "../core/message.ts";
+import type { Entry, MemberId } from "../core/types.ts";
+import { decodeChange, encodeChange } from "../wal/change.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+/** The wire's field of each kind of message; a snapshot travels on a stream of its own. */
+const FIELDS = {
+  vote: "vote",
+  "vote-reply": "voteReply",
+  append: "append",
+  "append-reply": "appendReply",
+  heartbeat: "heartbeat",
+  "heartbeat-reply": "heartbeatReply",
+  propose: "propose",
+  read: "read",
+  "read-reply": "readReply",
+  transfer: "transfer",
+  "timeout-now": "timeoutNow",
+} as const;
+
+export type StreamedMessage = Exclude<Message, { kind: "snapshot" }>;
+
+const KINDS = Object.keys(FIELDS) as StreamedMessage["kind"][];
+
+/** A message of the core as it travels. Fields have the same names on both sides. */
+export function encodeMessage(message: StreamedMessage): Init<WireMessage> {
+  const { term } = message;
+  if (message.kind === "append") return { term, append: encodeAppend(message) };
+  if (message.kind === "propose") return { term, propose: encodePropose(message) };
+  return { term, [FIELDS[message.kind]]: message };
+}
+
+/** The core's message; undefined for a kind that a later release has added. */
+export function decodeMessage(
+  wire: WireMessage,
+  from: MemberId,
+  to: MemberId,
+): StreamedMessage | undefined {
+  const kind = KINDS.find((each) => wire[FIELDS[each]] !== undefined);
+  if (!kind) return undefined;
+  const envelope = { kind, from, to, term: wire.term };
+  if (wire.append) return { ...envelope, ...decodeAppend(wire.append), kind: "append" };
+  if (wire.propose) return { ...envelope, ...decodePropose(wire.propose), kind: "propose" };
+  return { ...envelope, ...wire[FIELDS[kind]] } as StreamedMessage;
+}
+
+/** How much of a queue's bound a message takes. */
+export function messageBytes(message: StreamedMessage): number {
+  let bytes = MESSAGE_OVERHEAD_BYTES;
+  if (message.kind === "append") {
+    for (const { data } of message.entries) bytes += data.length + ENTRY_OVERHEAD_BYTES;
+  } else if (message.kind === "propose") {
+    for (const command of message.data) bytes += command.length;
+  }
+  return bytes;
+}
+
+const MESSAGE_OVERHEAD_BYTES = 64;
+const ENTRY_OVERHEAD_BYTES = 32;
+
+function encodeAppend(message: Extract<Message, { kind: "append" }>): Init<Append> {
+  const { prevIndex, prevTerm, commit } = message;
+  const entries = message.entries.map(({ index, term, data, change }) => ({
+    index,
+    term,
+    data,
+    change: change ? encodeChange(change) : EMPTY,
+  }));
+  return { prevIndex, prevTerm, commit, entries };
+}
+
+function decodeAppend(append: Append) {
+  const entries: Entry[] = append.entries.map(({ index, term, data, change }) => ({
+    index,
+    term,
+    data,
+    change: change.length > 0 ? decodeChange(change) : undefined,
+  }));
+  return { ...append, entries };
+}
+
+function encodePropose(message: Extract<Message, { kind: "propose" }>): Init<Propose> {
+  const { data, change } = message;
+  return { data, change: change ? encodeChange(change) : EMPTY };
+}
+
+function decodePropose({ data, change }: Propose) {
+  return { data, change: change.length > 0 ? decodeChange(change) : undefined };
+}

@@ -1,0 +1,133 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
+import { type StreamedMessage, encodeMessage } from "./codec.ts";
+import { REMOVED_STATUS, type Self, helloTo, wrongWelcome } from "./hello.ts";
+import { Outbox } from "./outbox.ts";
+import type { PeerAddress } from "./transport.ts";
+
+export interface PeerOptions {
+  self: Self;
+  tls: ClientTls | undefined;
+  clock: Clock;
+  /** The stream broke, or its queue is full: messages may be lost. */
+  onUnreachable: (member: bigint) => void;
+  /** The peer says that this member was removed from the cluster. */
+  onRemoved: (reason: string) => void;
+}
+
+const log = logger("peer");
+
+/** One other member: a stream to it, opened again whenever it breaks. */
+export class Peer {
+  readonly id: bigint;
+  readonly #options: PeerOptions;
+  readonly #outbox = new Outbox();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #urls: string[];
+  #connectedSince_ms: number | undefined;
+  #complaint = "";
+
+  constructor({ id, urls }: PeerAddress, options: PeerOptions) {
+    this.id = id;
+    this.#urls = urls;
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  get urls(): string[] {
+    return this.#urls;
+  }
+
+  /** Takes effect with the next stream. */
+  set urls(urls: string[]) {
+    this.#urls = urls;
+  }
+
+  get connectedSince_ms(): number | undefined {
+    return this.#connectedSince_ms;
+  }
+
+  send(message: StreamedMessage): void {
+    if (!this.#outbox.push(message)) this.#options.onUnreachable(this.id);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
+      const url = this.#urls[attempt % this.#urls.length];
+      if (url !== undefined) await this.#stream(url).catch((thrown) => this.#broken(url, thrown));
+      this.#connectedSince_ms = undefined;
+      this.#outbox.clear();
+      if (this.#closing.signal.aborted) return;
+      this.#options.onUnreachable(this.id);
+      await delay(this.#options.clock, PEER_RECONNECT_MS, this.#closing.signal);
+    }
+  }
+
+  /** Says once what is wrong, not with each attempt. */
+  #broken(url: string, thrown: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    const complaint = messageOf(thrown);
+    if (complaint !== this.#complaint) {
+      log.warn("no stream to member", { member: this.id.toString(16), url, reason: complaint });
+    }
+    this.#complaint = complaint;
+    const removed = thrown instanceof RpcError && thrown.status === REMOVED_STATUS;
+    if (removed) this.#options.onRemoved(complaint);
+  }
+
+  /** One stream, from its hello to its end, which is always an error but on closing. */
+  async #stream(url: string): Promise<void> {
+    const { self, tls, clock } = this.#options;
+    const abort = new AbortController();
+    const stop = () => abort.abort();
+    this.#closing.signal.addEventListener("abort", stop, { once: true });
+    const channel = connectGrpc(url, tls ? { tls } : {});
+    let silence: Timer = clock.after(PEER_SILENCE_MS, stop);
+    try {
+      const { exchange } = client(channel, PeerService);
+      const { signal } = abort;
+      for await (const welcome of exchange(this.#frames(signal), { signal })) {
+        const wrong = wrongWelcome(self, this.id, welcome);
+        if (wrong !== undefined) throw new Error(wrong);
+        silence.cancel();
+        silence = clock.after(PEER_SILENCE_MS, stop);
+        if (this.#connectedSince_ms === undefined) this.#connected(url);
+      }
+      throw new Error("the member ended the stream");
+    } finally {
+      silence.cancel();
+      this.#closing.signal.removeEventListener("abort", stop);
+      stop();
+      channel.close();
+    }
+  }
+
+  #connected(url: string): void {
+    this.#connectedSince_ms = this.#options.clock.monotonic();
+    this.#complaint = "";
+    log.info("stream to member", { member: this.id.toString(16), url });
+  }
+
+  async *#frames(signal: AbortSignal) {
+    yield { hello: helloTo(this.#options.self, this.id) };
+    while (!signal.aborted) {
+      const batch = await this.#outbox.take(signal);
+      if (batch.length === 0) continue;
+      const messages: Init<WireMessage>[] = batch.map(encodeMessage);
+      yield { messages };
+    }
+  }
+}

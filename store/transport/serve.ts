@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  type Frame,
+  type Members,
+  Peer as PeerService,
+  type Question,
+  type SnapshotPart,
+  type SnapshotProgress,
+} from "@raft2kube/proto/gen/peer.ts";
+import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import type { Message } from "../core/message.ts";
+import { PEER_ALIVE_INTERVAL_MS } from "../limits.ts";
+import { decodeMessage } from "./codec.ts";
+import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
+import type { PeerAddress } from "./transport.ts";
+
+/** What a member does with what others say. */
+export interface PeerHandlers {
+  receive(message: Message): void;
+  /** Another member has come, and listens there. */
+  met(peer: PeerAddress): void;
+  /** Answers a request that another member passes on. Rejects with an RpcError. */
+  answer(kind: string, body: Buffer): Promise<Buffer>;
+  members(): Members;
+  snapshot(parts: AsyncIterable<SnapshotPart>): AsyncIterable<Init<SnapshotProgress>>;
+}
+
+/** The peer protocol's server side. */
+export function peerService(self: Self, handlers: PeerHandlers, clock: Clock): ServedService {
+  return serve(PeerService, {
+    exchange: (frames, call) => exchange(self, handlers, clock, frames, call),
+    snapshot: (parts) => handlers.snapshot(parts),
+    ask: async ({ hello, kind, body }: Question) => {
+      checkHello(self, hello);
+      return { body: await handlers.answer(kind, body) };
+    },
+    members: () => handlers.members(),
+  });
+}
+
+async function* exchange(
+  self: Self,
+  handlers: PeerHandlers,
+  clock: Clock,
+  frames: AsyncIterable<Frame>,
+  call: Call,
+) {
+  const stream = frames[Symbol.asyncIterator]();
+  const first = await stream.next();
+  const { from, peerUrls } = checkHello(self, first.done ? undefined : first.value.hello);
+  handlers.met({ id: from, urls: peerUrls });
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  call.signal.addEventListener("abort", end, { once: true });
+  let refusal: unknown;
+  const reading = readFrames(self, handlers, stream, from).catch((thrown: unknown) => {
+    // A stream that breaks is the sender's to open again; one that is refused hears why.
+    if (!call.signal.aborted) refusal = thrown;
+  });
+  void reading.then(end);
+  while (!ended.signal.aborted) {
+    yield welcomeOf(self);
+    await delay(clock, PEER_ALIVE_INTERVAL_MS, ended.signal);
+  }
+  if (refusal !== undefined) throw refusal;
+}
+
+async function readFrames(
+  self: Self,
+  handlers: PeerHandlers,
+  stream: AsyncIterator<Frame>,
+  from: bigint,
+): Promise<void> {
+  for (;;) {
+    const next = await stream.next();
+    if (next.done) return;
+    checkNotRemoved(self, from);
+    for (const wire of next.value.messages) {
+      const message = decodeMessage(wire, from, self.memberId);
+      if (message) handlers.receive(message);
+    }
+  }
+}
+
+/** Plain HTTP on the peers' port: what an etcd member gets that takes this for one of its own. */
+export function refuseForeign(self: Self) {
+  const id = self.memberId.toString(16);
+  return (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(412, { "content-type": "text/plain; charset=utf-8" });
+    response.end(`this is member ${id} of a raft2kube store; members of etcd cannot join it\n`);
+  };
+}

@@ -1,0 +1,168 @@
+import { Peer as PeerService, Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
+import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, expect, test } from "vitest";
+import type { Message } from "../core/message.ts";
+import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
+import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
+import { PEER_PROTOCOL, type Self } from "./hello.ts";
+import { Outbox } from "./outbox.ts";
+import { Peers } from "./peers.ts";
+import { peerService, refuseForeign } from "./serve.ts";
+
+const clock = systemClock();
+const data = Buffer.from("command");
+const change = {
+  steps: [{ action: "add-learner" as const, member: 2n ** 63n }],
+  transition: "auto" as const,
+  context: Buffer.from("context"),
+};
+const envelope = { from: 1n, to: 2n, term: 7 };
+const entry = { index: 6, term: 7, data: Buffer.alloc(0), change };
+
+const EVERY_KIND: StreamedMessage[] = [
+  {
+    ...envelope,
+    kind: "vote",
+    ...{ pre: true, lastIndex: 5, lastTerm: 6, transfer: false, commit: 4, commitTerm: 3 },
+  },
+  { ...envelope, kind: "vote-reply", pre: false, granted: true, commit: 4, commitTerm: 3 },
+  {
+    ...{ ...envelope, kind: "append", prevIndex: 4, prevTerm: 6, commit: 3 },
+    entries: [{ index: 5, term: 7, data, change: undefined }, entry],
+  },
+  {
+    ...{ ...envelope, kind: "append-reply", index: 5, reject: true },
+    ...{ hintIndex: 3, hintTerm: 2 },
+  },
+  { ...envelope, kind: "heartbeat", commit: 3, readId: 2 ** 52 },
+  { ...envelope, kind: "heartbeat-reply", readId: 0 },
+  { ...envelope, kind: "propose", data: [data, data], change: undefined },
+  { ...envelope, kind: "propose", data: [], change },
+  { ...envelope, kind: "read", readId: 9 },
+  { ...envelope, kind: "read-reply", readId: 9, index: 5 },
+  { ...envelope, kind: "transfer", transferee: 3n },
+  { ...envelope, kind: "timeout-now" },
+];
+
+test.each(EVERY_KIND)("a $kind arrives as it was sent", (message) => {
+  const bytes = WireMessage.encode(encodeMessage(message));
+  expect(decodeMessage(WireMessage.decode(bytes), 1n, 2n)).toEqual(message);
+});
+
+test("a message of a kind from the future is passed over", () => {
+  expect(decodeMessage(WireMessage.decode(WireMessage.encode({ term: 7 })), 1n, 2n)).toBe(undefined);
+});
+
+test("a queue gives batches of a bounded size, and refuses more than it may hold", async () => {
+  const outbox = new Outbox();
+  const { signal } = new AbortController();
+  const big = Buffer.alloc(PEER_BATCH_BYTES / 2);
+  const append = { ...(EVERY_KIND[2] as Extract<Message, { kind: "append" }>) };
+  append.entries = [{ index: 1, term: 1, data: big, change: undefined }];
+  for (let i = 0; i < 3; i++) expect(outbox.push(append)).toBe(true);
+  expect(await outbox.take(signal)).toHaveLength(1);
+  outbox.clear();
+  const small = EVERY_KIND[4]!;
+  for (let i = 0; i < PEER_QUEUE_MESSAGES_MAX; i++) outbox.push(small);
+  expect(outbox.push(small)).toBe(false);
+});
+
+const closing: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+function selfOf(memberId: bigint, removed: bigint[] = []): Self {
+  const peerURLs = () => [`http://127.0.0.1:${memberId}`];
+  return { clusterId: 99n, memberId, peerURLs, isRemoved: (id) => removed.includes(id) };
+}
+
+async function serveMember(self: Self, received: Message[]): Promise<RpcServer> {
+  const refuse = () => Promise.reject(new Error("not asked here"));
+  const handlers = {
+    receive: (message: Message) => void received.push(message),
+    met: () => undefined,
+    answer: (kind: string, body: Buffer) => Promise.resolve(Buffer.from(`${kind}:${body}`)),
+    members: () => ({ protocol: PEER_PROTOCOL, clusterId: self.clusterId, members: [] }),
+    snapshot: async function* () {
+      yield await refuse();
+    },
+  };
+  const listen = { host: "127.0.0.1", port: 0 };
+  const services = [peerService(self, handlers, clock)];
+  const server = await serveGrpc({ services, listen, http: refuseForeign(self) });
+  closing.push(() => server.close());
+  return server;
+}
+
+function peersOf(self: Self, events: string[]): Peers {
+  const peers = new Peers({
+    self,
+    tls: undefined,
+    clock,
+    onUnreachable: (member) => events.push(`unreachable ${member}`),
+    onRemoved: (reason) => events.push(reason),
+    sendSnapshot: () => undefined,
+  });
+  closing.push(() => peers.close());
+  return peers;
+}
+
+test("messages and questions reach the member; a broken stream is opened again", async () => {
+  const received: Message[] = [];
+  const server = await serveMember(selfOf(2n), received);
+  const events: string[] = [];
+  const peers = peersOf(selfOf(1n), events);
+  peers.update([{ id: 2n, urls: [`http://${server.address}`] }]);
+  peers.send(EVERY_KIND);
+  await waitFor("all messages", () => received.length === EVERY_KIND.length, { clock });
+  expect(received).toEqual(EVERY_KIND);
+  expect(peers.connectedSince_ms(2n)).toBeGreaterThan(0);
+  expect(await peers.ask(2n, "kind", Buffer.from("body"), 5_000)).toEqual(Buffer.from("kind:body"));
+  await server.close();
+  await waitFor("the loss", () => events.includes("unreachable 2"), { clock });
+  expect(peers.connectedSince_ms(2n)).toBe(undefined);
+});
+
+test("a removed member hears that it was removed", async () => {
+  const server = await serveMember(selfOf(2n, [1n]), []);
+  const events: string[] = [];
+  peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://${server.address}`] }]);
+  const told = "member 1 was removed from the cluster";
+  await waitFor("the refusal", () => events.includes(told), { clock });
+});
+
+function channelTo(server: RpcServer): Channel {
+  const channel = connectGrpc(`http://${server.address}`);
+  closing.push(() => channel.close());
+  return channel;
+}
+
+const hello = { protocol: PEER_PROTOCOL, clusterId: 99n, from: 1n, to: 2n, peerUrls: [] };
+
+test.each([
+  ["a foreign cluster", { ...hello, clusterId: 5n }, /1 belongs to cluster 5; .* 2 of cluster 63/],
+  ["another member", { ...hello, to: 3n }, /1 looks for 3; this is 2/],
+  ["a later protocol", { ...hello, protocol: 2 }, /1 speaks peer protocol 2, this member speaks 1/],
+  ["nobody", undefined, /begins with a hello/],
+])("%s is refused by name", async (_, first, reason) => {
+  const received: Message[] = [];
+  const server = await serveMember(selfOf(2n), received);
+  const { exchange, ask } = client(channelTo(server), PeerService);
+  async function* frames() {
+    yield { ...(first ? { hello: first } : {}), messages: [{ term: 1, timeoutNow: {} }] };
+  }
+  await expect(exchange(frames())[Symbol.asyncIterator]().next()).rejects.toThrow(reason);
+  await expect(ask({ ...(first ? { hello: first } : {}), kind: "x" })).rejects.toThrow(reason);
+  expect(received).toEqual([]);
+});
+
+test("etcd's members are told what this is", async () => {
+  const server = await serveMember(selfOf(2n), []);
+  const answer = await fetch(`http://${server.address}/raft/probing`);
+  expect(answer.status).toBe(412);
+  expect(await answer.text()).toContain("member 2 of a raft2kube store");
+});
