@@ -1,0 +1,38 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { LogBase } from "../core/types.ts";
+
+const hex = (value: number) => value.toString(16).padStart(16, "0");
+
+/** Where a member keeps snapshots: those it sends, and the one it received and installs. */
+export class SnapshotFolder {
+  readonly path: string;
+
+  constructor(dataDir: string) {
+    this.path = join(dataDir, "member", "snap");
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+  }
+
+  /** A file made here, to be sent. */
+  outgoing({ index, term }: LogBase): string {
+    return join(this.path, `${hex(index)}-${hex(term)}.out`);
+  }
+
+  /** A file from the leader: the log's record names it, so it stays until it is installed. */
+  received({ index, term }: LogBase): string {
+    return join(this.path, `${hex(index)}-${hex(term)}.snap`);
+  }
+
+  /** A file on its way in; its name says whether what is there belongs to the same file. */
+  incoming({ index, term }: LogBase, crc: number): string {
+    return join(this.path, `${hex(index)}-${hex(term)}-${crc.toString(16)}.in`);
+  }
+
+  /** Removes everything but `keep`: nothing else is of use after a start or an install. */
+  clean(keep?: string): void {
+    for (const name of readdirSync(this.path)) {
+      const file = join(this.path, name);
+      if (file !== keep) rmSync(file, { force: true });
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import type { BackendPair } from "../backend/backend.ts";
+import { SNAPSHOT_BLOCK_BYTES_MAX } from "../limits.ts";
+import {
+  BLOCK_HEAD_BYTES,
+  SNAPSHOT_HEADER_BYTES,
+  SnapshotError,
+  type SnapshotHeader,
+  decodeHeader,
+  decodePairs,
+} from "./format.ts";
+
+/** A snapshot file opened for reading. */
+export interface OpenSnapshot {
+  header: SnapshotHeader;
+  /** The pairs block by block, each checked. Throws SnapshotError at the first that is not whole. */
+  blocks(): AsyncGenerator<BackendPair[]>;
+  /** The checksum of the last block, once all have been read. */
+  crc: number;
+  close(): Promise<void>;
+}
+
+export async function openSnapshot(path: string): Promise<OpenSnapshot> {
+  const handle = await open(path, "r");
+  try {
+    const header = decodeHeader(path, await readAt(handle, 0, SNAPSHOT_HEADER_BYTES));
+    const snapshot: OpenSnapshot = {
+      header,
+      blocks: () => readBlocks(path, handle, (crc) => (snapshot.crc = crc)),
+      crc: 0,
+      close: () => handle.close(),
+    };
+    return snapshot;
+  } catch (thrown) {
+    await handle.close();
+    throw thrown;
+  }
+}
+
+async function* readBlocks(
+  path: string,
+  handle: FileHandle,
+  onEnd: (crc: number) => void,
+): AsyncGenerator<BackendPair[]> {
+  let at = SNAPSHOT_HEADER_BYTES;
+  let crc = 0;
+  for (;;) {
+    const head = await readAt(handle, at, BLOCK_HEAD_BYTES);
+    const damaged = (what: string) => new SnapshotError("SNAPSHOT_DAMAGED", path, what);
+    if (head.length < BLOCK_HEAD_BYTES) throw damaged(`ends at byte ${at}, within a block's head`);
+    const length = head.readUInt32LE(0);
+    if (length > SNAPSHOT_BLOCK_BYTES_MAX) throw damaged(`a block of ${length} bytes at ${at}`);
+    const block = await readAt(handle, at + BLOCK_HEAD_BYTES, length);
+    crc = crc32c(block, crc32c(head.subarray(0, 4), crc));
+    if (block.length < length) throw damaged(`ends within the block at byte ${at}`);
+    if (crc !== head.readUInt32LE(4)) throw damaged(`damaged block at byte ${at}`);
+    at += BLOCK_HEAD_BYTES + length;
+    if (length === 0) break;
+    yield decodePairs(path, block);
+  }
+  const rest = await readAt(handle, at, 1);
+  if (rest.length > 0) {
+    throw new SnapshotError("SNAPSHOT_DAMAGED", path, `goes on behind its last block, at ${at}`);
+  }
+  onEnd(crc);
+}
+
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  let read = 0;
+  while (read < length) {
+    const { bytesRead } = await handle.read(bytes, read, length - read, position + read);
+    if (bytesRead === 0) break;
+    read += bytesRead;
+  }
+  return bytes.subarray(0, read);
+}

@@ -1,0 +1,104 @@
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { SnapshotOffer, SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { SnapshotMessage } from "../core/message.ts";
+import { SNAPSHOT_REPORT_BYTES } from "../limits.ts";
+import { type Self, checkHello } from "../transport/hello.ts";
+import type { SnapshotFolder } from "./folder.ts";
+import { checkSnapshot } from "./load.ts";
+import { renameDurably } from "./write.ts";
+
+const log = logger("snapshot");
+
+/**
+ * Takes snapshots from the leader: parts go into a file that outlives a broken stream; once whole
+ * and checked it is renamed, and the core hears of it. The latest stream wins.
+ */
+export class SnapshotReceiver {
+  readonly #self: Self;
+  readonly #folder: SnapshotFolder;
+  readonly #onReceived: (message: SnapshotMessage) => void;
+  #stream = 0;
+
+  constructor(self: Self, folder: SnapshotFolder, onReceived: (message: SnapshotMessage) => void) {
+    this.#self = self;
+    this.#folder = folder;
+    this.#onReceived = onReceived;
+  }
+
+  async *receive(parts: AsyncIterable<SnapshotPart>) {
+    const stream = ++this.#stream;
+    const incoming = parts[Symbol.asyncIterator]();
+    const first = await incoming.next();
+    const part = first.done ? undefined : first.value;
+    const { from } = checkHello(this.#self, part?.hello);
+    const offer = part?.offer;
+    if (!offer) throw new RpcError(Status.INVALID_ARGUMENT, "a snapshot begins with an offer");
+    const path = this.#folder.incoming(offer, offer.crc);
+    const handle = await open(path, "a", 0o600);
+    try {
+      yield* this.#fill(handle, path, offer, incoming, () => stream === this.#stream);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await this.#take(path, offer, from);
+    yield { offset: offer.bytes, done: true };
+  }
+
+  async *#fill(
+    handle: FileHandle,
+    path: string,
+    offer: SnapshotOffer,
+    parts: AsyncIterator<SnapshotPart>,
+    isLatest: () => boolean,
+  ) {
+    let offset = await sizeOf(path);
+    let reported = offset;
+    yield { offset };
+    while (offset < offer.bytes) {
+      const next = await parts.next();
+      if (next.done) throw new RpcError(Status.ABORTED, `the stream ended at byte ${offset}`);
+      if (!isLatest()) throw new RpcError(Status.ABORTED, "another snapshot has come");
+      const { data } = next.value;
+      if (offset + data.length > offer.bytes) {
+        throw new RpcError(Status.INVALID_ARGUMENT, `more than the ${offer.bytes} bytes offered`);
+      }
+      await handle.write(data);
+      offset += data.length;
+      if (offset - reported < SNAPSHOT_REPORT_BYTES) continue;
+      reported = offset;
+      yield { offset };
+    }
+  }
+
+  /** The file is whole: is it what was offered? */
+  async #take(path: string, offer: SnapshotOffer, from: bigint): Promise<void> {
+    const { index, term, crc } = offer;
+    const found = await checkSnapshot(path).catch(async (thrown: unknown) => {
+      await rm(path, { force: true });
+      throw new RpcError(Status.DATA_LOSS, messageOf(thrown));
+    });
+    const same = found.index === index && found.term === term && found.crc === crc;
+    if (!same || found.clusterId !== this.#self.clusterId) {
+      await rm(path, { force: true });
+      throw new RpcError(Status.DATA_LOSS, "the snapshot is not the one that was offered");
+    }
+    await renameDurably(path, this.#folder.received(offer));
+    log.info("received a snapshot", { index, bytes: offer.bytes, from: from.toString(16) });
+    const mark = { index, term, membership: found.membership };
+    const to = this.#self.memberId;
+    this.#onReceived({ kind: "snapshot", from, to, term: offer.leaderTerm, mark });
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return 0;
+    throw thrown;
+  }
+}

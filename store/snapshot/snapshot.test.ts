@@ -1,0 +1,138 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { memoryBackend } from "../backend/memory.ts";
+import { initialMembership } from "../core/membership.ts";
+import type { Message } from "../core/message.ts";
+import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/meta.ts";
+import { PEER_PROTOCOL, type Self } from "../transport/hello.ts";
+import { SnapshotFolder } from "./folder.ts";
+import { checkSnapshot, loadSnapshot } from "./load.ts";
+import { SnapshotReceiver } from "./receive.ts";
+import { EVERYTHING, type SnapshotFile, writeSnapshot } from "./write.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "r2k-snapshot-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const membership = initialMembership([1n, 2n]);
+const HEADER = { index: 300, term: 4, clusterId: 9n };
+
+/** A backend of some size, as member 1 would have it. */
+async function filled(pairs = 5_000) {
+  const backend = memoryBackend();
+  const writes = Array.from({ length: pairs }, (_, i) => {
+    return { key: Buffer.from(`key/${i}`), value: Buffer.alloc(i % 700, i) };
+  });
+  const figures = { appliedIndex: 300, appliedTerm: 4, revision: 20 };
+  const identity = { clusterId: 9n, memberId: 1n };
+  const compacted = { compactRevision: -1, compactedRevision: -1 };
+  const meta = encodeMeta({ ...identity, ...figures, ...compacted, membership });
+  await backend.writeBatch([...writes, { key: META_KEY, value: meta }], { sync: true });
+  return backend;
+}
+
+async function written(): Promise<SnapshotFile> {
+  const backend = await filled();
+  return writeSnapshot(join(folder, "made"), HEADER, backend.snapshot());
+}
+
+test("a snapshot fills another backend with the same, under the reader's own name", async () => {
+  const source = await filled();
+  const { path } = await writeSnapshot(join(folder, "made"), HEADER, source.snapshot());
+  expect(readdirSync(folder)).toEqual(["made"]);
+  const target = memoryBackend();
+  await loadSnapshot(path, target, { clusterId: 9n, memberId: 2n });
+  const everything = async (backend: typeof source) => {
+    const pairs: string[] = [];
+    for await (const chunk of backend.scan(EVERYTHING)) {
+      for (const [key, value] of chunk) {
+        if (!key.equals(META_KEY)) pairs.push(`${key}=${value.toString("hex")}`);
+      }
+    }
+    return pairs;
+  };
+  expect(await everything(target)).toEqual(await everything(source));
+  const meta = decodeMeta(target.getSync(META_KEY)!);
+  expect(meta).toMatchObject({ memberId: 2n, appliedIndex: 300, membership });
+});
+
+test("S8: any changed byte, and any missing end, is noticed", async () => {
+  const { path, bytes } = await written();
+  expect((await checkSnapshot(path)).pairs).toBe(5_001);
+  const whole = readFileSync(path);
+  for (let at = 0; at < bytes; at += 49_999) {
+    const damaged = Buffer.from(whole);
+    damaged[at]! ^= 0x10;
+    writeFileSync(path, damaged);
+    await expect(checkSnapshot(path), `byte ${at}`).rejects.toMatchObject({ name: "SnapshotError" });
+    writeFileSync(path, whole.subarray(0, at));
+    await expect(checkSnapshot(path), `cut at ${at}`).rejects.toThrow("made");
+  }
+  writeFileSync(path, Buffer.concat([whole, Buffer.from("x")]));
+  await expect(checkSnapshot(path)).rejects.toThrow("goes on behind its last block");
+});
+
+test("a later format is refused, naming both", async () => {
+  const { path } = await written();
+  const bytes = readFileSync(path);
+  bytes.writeUInt32LE(7, 8);
+  writeFileSync(path, bytes);
+  const refusal = { code: "SNAPSHOT_FORMAT", message: expect.stringMatching(/format 7.*up to 1/) };
+  await expect(checkSnapshot(path)).rejects.toMatchObject(refusal);
+});
+
+const self: Self = { clusterId: 9n, memberId: 2n, peerURLs: () => [], isRemoved: () => false };
+const hello = { protocol: PEER_PROTOCOL, clusterId: 9n, from: 1n, to: 2n, peerUrls: [] };
+
+function partsOf(file: SnapshotFile, from: number, to: number): SnapshotPart[] {
+  const { index, term, bytes, crc } = file;
+  const offer = { leaderTerm: 6, index, term, bytes, crc };
+  const parts: SnapshotPart[] = [{ hello, offer, data: Buffer.alloc(0) }];
+  const whole = readFileSync(file.path);
+  for (let at = from; at < to; at += 100_000) {
+    parts.push({ data: whole.subarray(at, Math.min(to, at + 100_000)) });
+  }
+  return parts;
+}
+
+async function* stream(parts: SnapshotPart[]) {
+  yield* parts;
+}
+
+test("a broken stream goes on where the file ends; the core hears once it is whole", async () => {
+  const file = await written();
+  const received: Message[] = [];
+  const snapshots = new SnapshotFolder(folder);
+  const receiver = new SnapshotReceiver(self, snapshots, (message) => received.push(message));
+  const run = async (parts: SnapshotPart[]) => {
+    const progress: { offset: number; done?: boolean }[] = [];
+    for await (const each of receiver.receive(stream(parts))) progress.push(each);
+    return progress;
+  };
+  await expect(run(partsOf(file, 0, 300_000))).rejects.toThrow("the stream ended at byte 300000");
+  expect(received).toEqual([]);
+  const progress = await run(partsOf(file, 300_000, file.bytes));
+  expect(progress[0]).toEqual({ offset: 300_000 });
+  expect(progress.at(-1)).toEqual({ offset: file.bytes, done: true });
+  const mark = { index: 300, term: 4, membership };
+  expect(received).toEqual([{ kind: "snapshot", from: 1n, to: 2n, term: 6, mark }]);
+  const same = readFileSync(snapshots.received(mark)).equals(readFileSync(file.path));
+  expect(same).toBe(true);
+});
+
+test("what is not what was offered is thrown away", async () => {
+  const file = await written();
+  const receiver = new SnapshotReceiver(self, new SnapshotFolder(folder), () => undefined);
+  const parts = partsOf(file, 0, file.bytes);
+  parts[3]!.data = Buffer.alloc(parts[3]!.data.length);
+  const all = async () => {
+    for await (const each of receiver.receive(stream(parts))) expect(each.offset).toBeDefined();
+  };
+  await expect(all()).rejects.toThrow("damaged block");
+  expect(readdirSync(join(folder, "member", "snap"))).toEqual([]);
+});
