@@ -80,13 +80,11 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
       release();
       reject(new EtcdError(STATUS.CANCELLED, "context canceled"));
     };
-    const timer =
-      timeout_ms === undefined
-        ? undefined
-        : clock.after(timeout_ms, () => {
-            release();
-            reject(new EtcdError(STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"));
-          });
+    const expired = () => {
+      release();
+      reject(new EtcdError(STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"));
+    };
+    const timer = timeout_ms === undefined ? undefined : clock.after(timeout_ms, expired);
     const release = () => {
       timer?.cancel();
       signal?.removeEventListener("abort", cancelled);
@@ -94,6 +92,7 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
     // After a deadline or an abort nobody hears what became of the call, failures included.
     result.finally(release).then(resolve, reject);
     if (signal?.aborted) return cancelled();
+    if (timeout_ms !== undefined && timeout_ms <= 0) return expired();
     signal?.addEventListener("abort", cancelled, { once: true });
   });
 }

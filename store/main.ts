@@ -1,31 +1,36 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { type Clock, type Timer, systemClock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { type Random, randomInteger, systemRandom } from "@raft2kube/std/random.ts";
-import type { Backend } from "./backend/backend.ts";
-import { levelBackend } from "./backend/level.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { embeddedClient } from "./embedded.ts";
-import { type EtcdContext, readBarrier } from "./etcd/context.ts";
 import { httpPages } from "./etcd/http.ts";
+import { LEADER_VERBS } from "./etcd/leader-verbs.ts";
+import { membersOf } from "./etcd/member-list.ts";
+import { answerAsLeader } from "./etcd/on-leader.ts";
+import { caughtUp, publish } from "./etcd/presence.ts";
 import { etcdServices } from "./etcd/services.ts";
-import {
-  GRPC_OVERHEAD_BYTES,
-  REQUEST_BYTES_MAX,
-  TXN_OPERATIONS_MAX,
-  WATCH_PROGRESS_INTERVAL_MS,
-} from "./limits.ts";
-import { Compactor } from "./mvcc/compactor.ts";
-import { Flusher } from "./mvcc/flusher.ts";
-import { WatchHub } from "./mvcc/watch/hub.ts";
-import { LeaseExpiry } from "./node/lease-expiry.ts";
+import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
+import { type Machine, assemble } from "./machine.ts";
+import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
+import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
-import { Replica } from "./node/replica.ts";
-import { soleMemberTransport } from "./transport/transport.ts";
+import { SnapshotFolder } from "./snapshot/folder.ts";
+import { fetchMembers } from "./transport/fetch-members.ts";
+import { PEER_PROTOCOL } from "./transport/hello.ts";
+import { Peers } from "./transport/peers.ts";
+import { peerService, refuseForeign } from "./transport/serve.ts";
+
+/** The other members: where they reach this one, and how it finds them at its first start. */
+export interface PeersOptions extends ClusterOptions {
+  listen: ServerOptions["listen"];
+  /** What this member presents to others, and whom it believes. */
+  tls?: ClientTls;
+}
 
 export interface StoreOptions {
   /** Made when it is not there. One process at a time. */
@@ -34,6 +39,13 @@ export interface StoreOptions {
   name?: string;
   /** Makes the cluster's id differ from others of the same name. Default `etcd-cluster`. */
   clusterToken?: string;
+  /** Without them the store is a cluster of one, which nobody can join. */
+  peers?: PeersOptions;
+  /**
+   * Goes on alone with the data of a cluster whose majority is lost: all other members are
+   * removed. Only with a data directory that has state.
+   */
+  forceNewCluster?: boolean;
   /** Serves etcd's gRPC there; without it only the embedded client reaches the store. */
   listenClient?: ServerOptions["listen"];
   /** What members are told to reach this one's clients by. Default the address listened on. */
@@ -62,39 +74,63 @@ export interface Store {
 
 const log = logger("store");
 
-/** Starts a store of one member: recovers its log and state, elects itself, serves. */
+/**
+ * Starts a member: recovers its log and state, joins the others, serves. Resolves once it has
+ * caught up with the cluster, which takes a majority.
+ */
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
-  const onFatal = fatalHandler(options);
-  const backend = await levelBackend(join(dataDir, "member", "db"));
-  let opened: OpenedMember;
+  const folders = { backends: new Backends(dataDir), snapshots: new SnapshotFolder(dataDir) };
+  const opened = await openMember({
+    ...{ dataDir, clock, random, ...folders },
+    forceNewCluster: options.forceNewCluster ?? false,
+    bootstrap: () => bootstrap(bootstrapOptions(options)),
+    onFatal: (reason) => machine?.replica.fail(reason),
+  });
+  const machineOptions = { ...options, ...folders, clock, random };
+  const machine = assemble(opened, machineOptions, fatalHandler(options));
+  const servers: RpcServer[] = [];
   try {
-    const { name = "default", clusterToken: token = "etcd-cluster" } = options;
-    const member = { dataDir, backend, name, token, clock, random };
-    opened = await openMember({ ...member, onFatal: (reason) => machine?.replica.fail(reason) });
+    refuseAlone(opened, options);
+    servers.push(...(await listenForPeers(options, machine, clock)));
+    machine.start();
+    // Nobody is served before there is a leader and this member has applied what it knows.
+    await caughtUp(machine.context);
+    const [server] = await listenForClients(options, machine);
+    if (server) servers.push(server);
+    await publish(machine.context, presence(options, server?.address));
+    const { revision } = opened.state;
+    log.info("store is up", { address: server?.address, dataDir, revision });
+    return {
+      client: embeddedClient(machine.context),
+      address: server?.address,
+      close: () => machine.close(servers),
+    };
   } catch (thrown) {
-    await backend.close();
+    await machine.close(servers);
     throw thrown;
   }
-  const machine = assemble(opened, { ...options, clock, random }, onFatal);
-  let server: RpcServer | undefined;
-  try {
-    // Nobody is served before this member has elected itself and applied what its log holds.
-    await readBarrier(machine.context);
-    server = await listen(options, machine.context);
-  } catch (thrown) {
-    await shutDown(machine, opened, backend, undefined);
-    throw thrown;
-  }
-  machine.address = server?.address;
-  log.info("store is up", { address: server?.address, dataDir, revision: opened.state.revision });
-  const client = embeddedClient(machine.context);
-  return {
-    client,
-    address: server?.address,
-    close: () => shutDown(machine, opened, backend, server),
-  };
+}
+
+function bootstrapOptions(options: StoreOptions) {
+  const { name = "default", clusterToken: token = "etcd-cluster", peers } = options;
+  return { name, token, cluster: peers, tls: peers?.tls, fetchMembers };
+}
+
+/** A member of several cannot do without the others. */
+function refuseAlone({ state }: OpenedMember, { peers }: StoreOptions): void {
+  const count = state.members.values().length;
+  if (peers || count < 2) return;
+  throw new CodedError("NO_PEERS", `the cluster has ${count} members, and this one no peer URL`, {
+    remedy: "start it with --listen-peer-urls; or --force-new-cluster, when the others are lost",
+  });
+}
+
+function presence(options: StoreOptions, address: string | undefined) {
+  const { name = "default", advertiseClientUrls, peers } = options;
+  const clientURLs = advertiseClientUrls ?? urls(address, options.listenClient);
+  return { name, clientURLs, peerURLs: peers?.advertiseUrls ?? [] };
 }
 
 function fatalHandler({ onFatal }: StoreOptions): (reason: unknown) => void {
@@ -107,126 +143,45 @@ function fatalHandler({ onFatal }: StoreOptions): (reason: unknown) => void {
   };
 }
 
-interface Machine {
-  replica: Replica;
-  flusher: Flusher;
-  compactor: Compactor;
-  watches: WatchHub;
-  expiry: LeaseExpiry;
-  context: EtcdContext;
-  address: string | undefined;
-  progressTimer: Timer | undefined;
-}
-
-/** Puts the rooms together and sets them going. */
-function assemble(
-  { state, wal, raft }: OpenedMember,
-  options: StoreOptions & { clock: Clock; random: Random },
-  onFatal: (reason: unknown) => void,
-): Machine {
-  const { clock, random } = options;
-  const fail = (reason: unknown) => replica.fail(reason);
-  const watches = new WatchHub(state, fail);
-  const compactor = new Compactor(state, fail);
-  state.onCompact = () => compactor.start();
-  const flusher = new Flusher(
-    state,
-    clock,
-    ({ appliedIndex, appliedTerm, membership }) => {
-      raft.compact({ index: appliedIndex, term: appliedTerm, membership }, 0);
-      wal.cut(appliedIndex);
-    },
-    fail,
-  );
-  const replica = new Replica({
-    raft,
-    wal,
-    state,
-    clock,
-    transport: soleMemberTransport(),
-    session: randomInteger(random, 1, 2 ** 32),
-    onApplied: () => flusher.changed(),
-    onLeadership: (leads) => expiry.leads(leads),
-    onFatal,
-  });
-  const expiry = new LeaseExpiry(state, replica, clock);
-  const context: EtcdContext = {
-    state,
-    replica,
-    compactor,
-    watches,
-    clock,
-    transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
-    member: {
-      name: options.name ?? "default",
-      peerURLs: [],
-      clientURLs: () => options.advertiseClientUrls ?? urls(machine.address, options.listenClient),
-    },
-    newLeaseId: () => randomLeaseId(random),
-  };
-  const machine: Machine = {
-    replica,
-    flusher,
-    compactor,
-    watches,
-    expiry,
-    context,
-    address: undefined,
-    progressTimer: undefined,
-  };
-  noticeProgress(machine, clock, options.watchProgressInterval_ms ?? WATCH_PROGRESS_INTERVAL_MS);
-  compactor.start();
-  replica.start();
-  return machine;
-}
-
 function urls(address: string | undefined, listen: StoreOptions["listenClient"]): string[] {
   if (address === undefined || !listen) return [];
   if ("path" in listen) return [address];
   return [`${listen.tls ? "https" : "http"}://${address}`];
 }
 
-/** 63 bits, never 0, which means no lease. */
-function randomLeaseId(random: Random): bigint {
-  const high = BigInt(randomInteger(random, 0, 2 ** 31));
-  const low = BigInt(randomInteger(random, 1, 2 ** 32));
-  return (high << 32n) | low;
-}
-
-function noticeProgress(machine: Machine, clock: Clock, interval_ms: number): void {
-  machine.progressTimer = clock.after(interval_ms, () => {
-    machine.watches.notifyProgress();
-    noticeProgress(machine, clock, interval_ms);
-  });
-}
-
-function listen(options: StoreOptions, context: EtcdContext): Promise<RpcServer> | undefined {
-  if (!options.listenClient) return undefined;
-  return serveGrpc({
+async function listenForClients(
+  options: StoreOptions,
+  { context }: Machine,
+): Promise<RpcServer[]> {
+  if (!options.listenClient) return [];
+  const server = await serveGrpc({
     services: etcdServices(context),
     listen: options.listenClient,
     http: httpPages(context),
     messageBytes_max: REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES,
   });
+  return [server];
 }
 
-/**
- * From the outside in: no new calls, no new entries, then what is in memory to disk, then the
- * files.
- */
-async function shutDown(
-  machine: Machine,
-  { wal }: OpenedMember,
-  backend: Backend,
-  server: RpcServer | undefined,
-): Promise<void> {
-  machine.progressTimer?.cancel();
-  machine.expiry.stop();
-  machine.watches.close(etcdError("stopped"));
-  machine.replica.stop();
-  await server?.close();
-  await machine.compactor.stop();
-  await machine.flusher.stop();
-  await wal.close();
-  await backend.close();
+async function listenForPeers(
+  { peers }: StoreOptions,
+  { self, replica, transport, context, receiver }: Machine,
+  clock: Clock,
+): Promise<RpcServer[]> {
+  if (!peers || !(transport instanceof Peers)) return [];
+  const handlers = {
+    receive: replica.receive.bind(replica),
+    met: transport.met.bind(transport),
+    snapshot: receiver.receive.bind(receiver),
+    answer: (kind: string, body: Buffer) => answerAsLeader(context, LEADER_VERBS, kind, body),
+    members: () => ({
+      protocol: PEER_PROTOCOL,
+      clusterId: self.clusterId,
+      members: membersOf(context.state).map(({ peerURLs, clientURLs, ...member }) => {
+        return { ...member, peerUrls: peerURLs, clientUrls: clientURLs };
+      }),
+    }),
+  };
+  const services = [peerService(self, handlers, clock)];
+  return [await serveGrpc({ services, listen: peers.listen, http: refuseForeign(self) })];
 }

@@ -43,7 +43,33 @@ export const ETCD_ERRORS = {
   stopped: [STATUS.UNAVAILABLE, "etcdserver: server stopped"],
   timeout: [STATUS.UNAVAILABLE, "etcdserver: request timed out"],
   corrupt: [STATUS.DATA_LOSS, "etcdserver: corrupt cluster"],
-  learnerUnsupported: [STATUS.UNAVAILABLE, "etcdserver: rpc not supported for learner"],
+  learnerUnsupported: [STATUS.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner"],
+  peerUrlExists: [STATUS.FAILED_PRECONDITION, "etcdserver: Peer URLs already exists"],
+  memberExists: [STATUS.FAILED_PRECONDITION, "etcdserver: member ID already exist"],
+  notEnoughStarted: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: re-configuration failed due to not enough started members",
+  ],
+  badUrls: [STATUS.INVALID_ARGUMENT, "etcdserver: given member URLs are invalid"],
+  memberNotFound: [STATUS.NOT_FOUND, "etcdserver: member not found"],
+  memberNotLearner: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: can only promote a learner member",
+  ],
+  learnerNotReady: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: can only promote a learner member which is in sync with leader",
+  ],
+  tooManyLearners: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: too many learner members in cluster",
+  ],
+  unhealthy: [STATUS.UNAVAILABLE, "etcdserver: unhealthy cluster"],
+  badTransferee: [STATUS.FAILED_PRECONDITION, "etcdserver: bad leader transferee"],
+  transferTimeout: [
+    STATUS.UNAVAILABLE,
+    "etcdserver: request timed out, leader transfer took too long",
+  ],
 } as const;
 
 export type EtcdErrorName = keyof typeof ETCD_ERRORS;

@@ -5,6 +5,7 @@ import type { Compactor } from "../mvcc/compactor.ts";
 import type { State } from "../mvcc/state.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
 import type { Replica } from "../node/replica.ts";
+import type { Transport } from "../transport/transport.ts";
 
 /** What the verbs work on. */
 export interface EtcdContext {
@@ -14,8 +15,9 @@ export interface EtcdContext {
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly transactionOperations_max: number;
-  /** How this member presents itself. */
-  readonly member: { name: string; peerURLs: string[]; clientURLs: () => string[] };
+  readonly transport: Transport;
+  /** Whether other members can reach this one. */
+  readonly listensForPeers: boolean;
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
 }

@@ -1,7 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { header } from "../mvcc/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
+import { type LeaderVerb, onLeader } from "./on-leader.ts";
 
 /**
  * Lease.LeaseKeepAlive, one round: only the leader renews, after making sure that it still is one
@@ -11,8 +12,22 @@ export async function leaseKeepAlive(
   context: EtcdContext,
   request: LeaseKeepAliveRequest,
 ): Promise<LeaseKeepAliveResponse> {
+  const response = await onLeader(context, leaseKeepAliveVerb, request);
+  return { ...response, header: header(context.state) };
+}
+
+export const leaseKeepAliveVerb: LeaderVerb<LeaseKeepAliveRequest, LeaseKeepAliveResponse> = {
+  kind: "lease-keep-alive",
+  request: LeaseKeepAliveRequest,
+  response: LeaseKeepAliveResponse,
+  here: renewHere,
+};
+
+async function renewHere(
+  context: EtcdContext,
+  { ID }: LeaseKeepAliveRequest,
+): Promise<LeaseKeepAliveResponse> {
   const { state, replica } = context;
-  const { ID } = request;
   await readBarrier(context);
   if (!replica.raft.isLeader) throw etcdError("notLeader");
   const lease = state.leases.get(ID);

@@ -1,13 +1,27 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type {
-  LeaseTimeToLiveRequest,
-  LeaseTimeToLiveResponse,
-} from "@raft2kube/proto/gen/etcd.ts";
+import { LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { header } from "../mvcc/state.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
+import { type LeaderVerb, onLeader } from "./on-leader.ts";
 
 /** Lease.LeaseTimeToLive: a TTL of -1 says that there is no such lease. */
 export async function leaseTimeToLive(
+  context: EtcdContext,
+  request: LeaseTimeToLiveRequest,
+): Promise<LeaseTimeToLiveResponse> {
+  const response = await onLeader(context, leaseTimeToLiveVerb, request);
+  return { ...response, header: header(context.state) };
+}
+
+/** The leader's clock decides: renewals are known to it alone. */
+export const leaseTimeToLiveVerb: LeaderVerb<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse> = {
+  kind: "lease-time-to-live",
+  request: LeaseTimeToLiveRequest,
+  response: LeaseTimeToLiveResponse,
+  here: lookHere,
+};
+
+async function lookHere(
   context: EtcdContext,
   request: LeaseTimeToLiveRequest,
 ): Promise<LeaseTimeToLiveResponse> {

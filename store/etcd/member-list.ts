@@ -1,6 +1,10 @@
-import type { MemberListRequest, MemberListResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { everyMember } from "../core/membership.ts";
-import { header } from "../mvcc/state.ts";
+import type {
+  Member,
+  MemberListRequest,
+  MemberListResponse,
+  ResponseHeader,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { type State, header } from "../mvcc/state.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 
 /** Cluster.MemberList. */
@@ -9,14 +13,20 @@ export async function memberList(
   request: MemberListRequest,
 ): Promise<MemberListResponse> {
   if (request.linearizable) await readBarrier(context);
-  const { state, member } = context;
-  const { learners } = state.membership;
-  const members = everyMember(state.membership).map((ID) => {
-    const known = ID === state.identity.memberId ? member : UNKNOWN;
-    const { name, peerURLs, clientURLs } = known;
-    return { ID, name, peerURLs, clientURLs: clientURLs(), isLearner: learners.includes(ID) };
-  });
-  return { header: header(state), members };
+  return { header: clusterHeader(context), members: membersOf(context.state) };
 }
 
-const UNKNOWN = { name: "", peerURLs: [], clientURLs: () => [] };
+/** All members as etcd tells of them. */
+export function membersOf(state: State): Member[] {
+  return state.members.values().map((member) => memberOf(state, member.ID)!);
+}
+
+export function memberOf(state: State, id: bigint): Member | undefined {
+  const member = state.members.get(id);
+  return member && { ...member, isLearner: state.membership.learners.includes(id) };
+}
+
+/** The header of the Cluster service's answers: without a revision, as etcd's. */
+export function clusterHeader({ state }: EtcdContext): ResponseHeader {
+  return { ...header(state), revision: 0 };
+}

@@ -31,10 +31,12 @@ function readAll({ state }: EtcdContext, points: KeyPoint[]): KeyValue[] {
 
 async function readInTurns(context: EtcdContext, points: KeyPoint[]): Promise<KeyValue[]> {
   const kvs: KeyValue[] = [];
+  // These records, even when the state is replaced in between.
+  const { records } = context.state;
   for (let at = 0; at < points.length; at += RANGE_CHUNK_RECORDS) {
     if (at > 0) await new Promise<void>((resolve) => setImmediate(resolve));
     for (const { main, sub } of points.slice(at, at + RANGE_CHUNK_RECORDS)) {
-      kvs.push(context.state.records.read(main, sub));
+      kvs.push(records.read(main, sub));
     }
   }
   return kvs;

@@ -1,4 +1,4 @@
-import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   Auth,
   Cluster,
@@ -24,9 +24,15 @@ import { leaseKeepAlive } from "./lease-keep-alive.ts";
 import { leaseLeases } from "./lease-leases.ts";
 import { leaseRevoke } from "./lease-revoke.ts";
 import { leaseTimeToLive } from "./lease-time-to-live.ts";
+import { memberAdd } from "./member-add.ts";
 import { memberList } from "./member-list.ts";
+import { memberPromote } from "./member-promote.ts";
+import { memberRemove } from "./member-remove.ts";
+import { memberUpdate } from "./member-update.ts";
+import { moveLeader } from "./move-leader.ts";
 import { put } from "./put.ts";
 import { range } from "./range.ts";
+import { LeaderLoss, checkLeader, wantsLeader } from "./require-leader.ts";
 import { status } from "./status.ts";
 import { txn } from "./txn.ts";
 import { WatchSession } from "./watch.ts";
@@ -34,30 +40,68 @@ import { WatchSession } from "./watch.ts";
 /** etcd's services over the verbs. An RPC that is not here answers UNIMPLEMENTED, naming itself. */
 export function etcdServices(context: EtcdContext): ServedService[] {
   type Verb<Q, R> = (context: EtcdContext, request: Q) => Promise<R>;
-  const unary = <Q, R>(verb: Verb<Q, R>) => {
-    return (request: Q): Promise<R> => verb(context, request).catch(rethrow);
+  const admit = (call: Call, onLearner: boolean) => {
+    if (!onLearner && isLearner(context)) throw etcdError("learnerUnsupported");
+    checkLeader(context.replica, call);
   };
+  const unary = <Q, R>(verb: Verb<Q, R>, onLearner: (request: Q) => boolean = () => false) => {
+    return async (request: Q, call: Call): Promise<R> => {
+      try {
+        admit(call, onLearner(request));
+        return await verb(context, request);
+      } catch (thrown) {
+        return rethrow(thrown);
+      }
+    };
+  };
+  const stream = <Q, R>(answer: (requests: AsyncIterable<Q>, call: Call) => AsyncIterable<R>) => {
+    return async function* (requests: AsyncIterable<Q>, call: Call) {
+      try {
+        admit(call, false);
+        yield* answer(requests, call);
+      } catch (thrown) {
+        rethrow(thrown);
+      }
+    };
+  };
+  const loss = new LeaderLoss(context.replica, context.clock);
   return [
     serve(KV, {
-      range: unary(range),
+      range: unary(range, ({ serializable }) => serializable),
       put: unary(put),
       deleteRange: unary(deleteRange),
       txn: unary(txn),
       compact: unary(compact),
     }),
-    serve(Watch, { watch: (requests, call) => watchResponses(context, requests, call) }),
+    serve(Watch, {
+      watch: stream((requests, call) => watchResponses(context, loss, requests, call)),
+    }),
     serve(Lease, {
       leaseGrant: unary(leaseGrant),
       leaseRevoke: unary(leaseRevoke),
-      leaseKeepAlive: (requests) => keepAlives(context, requests),
+      leaseKeepAlive: stream((requests, call) => keepAlives(context, requests, call)),
       leaseTimeToLive: unary(leaseTimeToLive),
       leaseLeases: unary(leaseLeases),
     }),
-    serve(Cluster, { memberList: unary(memberList) }),
-    serve(Maintenance, { status: unary(status), alarm: unary(alarm) }),
+    serve(Cluster, {
+      memberAdd: unary(memberAdd),
+      memberRemove: unary(memberRemove),
+      memberUpdate: unary(memberUpdate),
+      memberList: unary(memberList),
+      memberPromote: unary(memberPromote),
+    }),
+    serve(Maintenance, {
+      status: unary(status, () => true),
+      alarm: unary(alarm),
+      moveLeader: unary(moveLeader),
+    }),
     serve(Auth, {}),
     serve(Health, { check: () => ({ status: Serving.SERVING }) }),
   ];
+}
+
+function isLearner({ state }: EtcdContext): boolean {
+  return state.membership.learners.includes(state.identity.memberId);
 }
 
 function rethrow(thrown: unknown): never {
@@ -65,29 +109,38 @@ function rethrow(thrown: unknown): never {
   throw thrown;
 }
 
-async function* keepAlives(context: EtcdContext, requests: AsyncIterable<LeaseKeepAliveRequest>) {
+async function* keepAlives(
+  context: EtcdContext,
+  requests: AsyncIterable<LeaseKeepAliveRequest>,
+  call: Call,
+) {
   for await (const request of requests) {
-    yield await leaseKeepAlive(context, request).catch(rethrow);
+    checkLeader(context.replica, call);
+    yield await leaseKeepAlive(context, request);
   }
 }
 
 async function* watchResponses(
   context: EtcdContext,
+  loss: LeaderLoss,
   requests: AsyncIterable<WatchRequest>,
   call: Call,
 ) {
   const session = new WatchSession(context);
   const close = () => session.close();
   call.signal.addEventListener("abort", close, { once: true });
+  const lost = () => session.close(etcdError("noLeader"));
+  const unlisten = wantsLeader(call) ? loss.listen(lost) : () => undefined;
   // The client ends the stream by ending its requests, or by going away: an error here is that.
   void readRequests(session, requests).then(close, close);
   try {
     for (;;) {
-      const response = await session.next().catch(rethrow);
+      const response = await session.next();
       if (!response) break;
       yield response;
     }
   } finally {
+    unlisten();
     close();
   }
 }

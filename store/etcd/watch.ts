@@ -1,3 +1,4 @@
+import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type {
   WatchCreateRequest,
   WatchRequest,
@@ -36,8 +37,9 @@ export class WatchSession {
     else if (progressRequest) this.#progress();
   }
 
-  close(): void {
-    this.#context.watches.closeStream(this.#queue);
+  /** Ends the stream; its reader hears of `reason`. */
+  close(reason?: EtcdError): void {
+    this.#context.watches.closeStream(this.#queue, reason);
   }
 
   #create(request: WatchCreateRequest): void {

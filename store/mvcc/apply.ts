@@ -13,6 +13,14 @@ import { type Command, type CommandKind, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
 import { deleteRange } from "./delete-range.ts";
 import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
+import {
+  type MemberChanged,
+  memberAdd,
+  memberPromote,
+  memberPublish,
+  memberRemove,
+  memberUpdate,
+} from "./member-commands.ts";
 import { checkKept, checkLease, put } from "./put.ts";
 import { type State, header } from "./state.ts";
 import { txn } from "./txn.ts";
@@ -27,6 +35,11 @@ export interface Responses {
   "lease-grant": LeaseGrantResponse;
   "lease-revoke": LeaseRevokeResponse;
   "lease-checkpoint": LeaseCheckpointResponse;
+  "member-add": MemberChanged;
+  "member-promote": MemberChanged;
+  "member-remove": MemberChanged;
+  "member-update": MemberChanged;
+  "member-publish": MemberChanged;
 }
 
 /** What came of a command: an answer, or one of etcd's errors, the same on every member. */
@@ -89,6 +102,16 @@ function run(state: State, command: Command): Responses[CommandKind] {
       return leaseRevoke(state, command.request);
     case "lease-checkpoint":
       return leaseCheckpoint(state, command.request);
+    case "member-add":
+      return memberAdd(state, command.request);
+    case "member-promote":
+      return memberPromote(state, command.request);
+    case "member-remove":
+      return memberRemove(state, command.request);
+    case "member-update":
+      return memberUpdate(state, command.request);
+    case "member-publish":
+      return memberPublish(state, command.request);
     default:
       return unreachable(command, "command");
   }

@@ -6,6 +6,10 @@ import {
   LeaseCheckpointRequest,
   LeaseGrantRequest,
   LeaseRevokeRequest,
+  Member,
+  MemberPromoteRequest,
+  MemberRemoveRequest,
+  MemberUpdateRequest,
   PutRequest,
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
@@ -18,7 +22,12 @@ export type Command =
   | { kind: "compact"; request: CompactionRequest }
   | { kind: "lease-grant"; request: LeaseGrantRequest }
   | { kind: "lease-revoke"; request: LeaseRevokeRequest }
-  | { kind: "lease-checkpoint"; request: LeaseCheckpointRequest };
+  | { kind: "lease-checkpoint"; request: LeaseCheckpointRequest }
+  | { kind: "member-add"; request: Member }
+  | { kind: "member-promote"; request: MemberPromoteRequest }
+  | { kind: "member-remove"; request: MemberRemoveRequest }
+  | { kind: "member-update"; request: MemberUpdateRequest }
+  | { kind: "member-publish"; request: Member };
 
 export type CommandKind = Command["kind"];
 
@@ -31,6 +40,11 @@ const KINDS: { [K in CommandKind]: { number: number; type: MessageType<never> } 
   "lease-grant": { number: 5, type: LeaseGrantRequest as never },
   "lease-revoke": { number: 6, type: LeaseRevokeRequest as never },
   "lease-checkpoint": { number: 7, type: LeaseCheckpointRequest as never },
+  "member-add": { number: 8, type: Member as never },
+  "member-promote": { number: 9, type: MemberPromoteRequest as never },
+  "member-remove": { number: 10, type: MemberRemoveRequest as never },
+  "member-update": { number: 11, type: MemberUpdateRequest as never },
+  "member-publish": { number: 12, type: Member as never },
 };
 
 const BY_NUMBER = new Map(
@@ -60,6 +74,11 @@ export function encodeCommand(command: Command, ticket: Ticket): Buffer {
 
 export function ticketOf(data: Buffer): Ticket {
   return { session: data.readUInt32LE(1), sequence: data.readUIntLE(5, 6) };
+}
+
+/** Whether an encoded command is about members. */
+export function isMemberCommand(data: Buffer): boolean {
+  return BY_NUMBER.get(data[0]!)?.startsWith("member-") === true;
 }
 
 export function decodeCommand(data: Buffer): Command {

@@ -1,4 +1,4 @@
-import type { Backend, BackendWrite } from "../backend/backend.ts";
+import type { BackendWrite } from "../backend/backend.ts";
 import { COMPACT_CHUNK_KEYS } from "../limits.ts";
 import { recordKey } from "./revision.ts";
 import type { State } from "./state.ts";
@@ -10,23 +10,22 @@ import type { State } from "./state.ts";
  */
 export class Compactor {
   readonly #state: State;
-  readonly #backend: Backend;
   readonly #onFailure: (error: unknown) => void;
   #running: Promise<void> | undefined;
   #stopped = false;
+  #paused = false;
   #waiting: (() => void)[] = [];
   /** Reads of old records under way: they hold back the removal. */
   #readers = 0;
 
   constructor(state: State, onFailure: (error: unknown) => void) {
     this.#state = state;
-    this.#backend = state.backend;
     this.#onFailure = onFailure;
   }
 
   /** Begins, unless a run is under way, which then goes on to the new revision. */
   start(): void {
-    if (this.#running || this.#stopped) return;
+    if (this.#running || this.#halted) return;
     if (this.#state.compactedRevision >= this.#state.compactRevision) return;
     this.#running = this.#run()
       .catch((thrown: unknown) => this.#onFailure(thrown))
@@ -57,28 +56,52 @@ export class Compactor {
     await this.done();
   }
 
+  /** Breaks off: the state is about to be replaced, and with it what there is to compact. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    for (const flushed of this.#state.onFlushed.splice(0)) flushed();
+    await this.done();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.start();
+  }
+
+  get #halted(): boolean {
+    return this.#stopped || this.#paused;
+  }
+
   async #run(): Promise<void> {
     const at = this.#state.compactRevision;
     let after: string | undefined = "";
-    while (after !== undefined && !this.#stopped) {
+    while (after !== undefined && !this.#halted) {
       const removals: BackendWrite[] = [];
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
         removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
       });
-      await this.#noReaders();
+      await this.noReaders();
       await this.#flushed(at);
-      if (removals.length > 0) await this.#backend.writeBatch(removals, { sync: false });
+      if (this.#halted) return;
+      if (removals.length > 0) await this.#state.backend.writeBatch(removals, { sync: false });
     }
-    if (!this.#stopped) this.#state.compactedRevision = at;
+    if (!this.#halted) this.#state.compactedRevision = at;
   }
 
-  async #noReaders(): Promise<void> {
+  /** Resolves when no read of old records is under way. */
+  async noReaders(): Promise<void> {
     while (this.#readers > 0) await new Promise<void>((resume) => this.#waiting.push(resume));
   }
 
-  /** Removals before their records were written would leave these behind for ever. */
+  /**
+   * Removals before their records were written would leave these behind for ever; removals before
+   * the backend knows of the compaction would, after a crash, be missing from a state that claims
+   * to have them (S6).
+   */
   async #flushed(at: number): Promise<void> {
-    while (this.#state.recent.flushed < at && !this.#stopped) {
+    const state = this.#state;
+    const due = () => state.recent.flushed < at || state.flushedCompactRevision < at;
+    while (due() && !this.#halted) {
       await new Promise<void>((resume) => this.#state.onFlushed.push(resume));
     }
   }

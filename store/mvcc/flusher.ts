@@ -27,6 +27,7 @@ export class Flusher {
   #timer: Timer | undefined;
   #flushedIndex: number;
   #stopped = false;
+  #paused = false;
 
   constructor(
     state: State,
@@ -43,9 +44,26 @@ export class Flusher {
 
   /** The state has changed: flushes at once when much waits, else soon. */
   changed(): void {
-    if (this.#running || this.#stopped) return;
+    if (this.#running || this.#stopped || this.#paused) return;
     if (this.#state.recent.unflushedBytes >= FLUSH_BYTES) this.#start();
     else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#start());
+  }
+
+  /** Ends the flush under way and begins no other: the state is about to be replaced. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    while (this.#running) await this.#running;
+  }
+
+  /** The state was replaced by one that is on disk. */
+  resume(): void {
+    this.#paused = false;
+    const { appliedIndex, appliedTerm, membership } = this.#state;
+    this.#flushedIndex = appliedIndex;
+    for (const done of this.#state.onFlushed.splice(0)) done();
+    this.#onFlushed({ appliedIndex, appliedTerm, membership });
   }
 
   /** Flushes everything applied by now, and ends. */
@@ -69,12 +87,13 @@ export class Flusher {
 
   async #flush(): Promise<void> {
     const state = this.#state;
-    const { appliedIndex, appliedTerm, membership, revision } = state;
+    const { appliedIndex, appliedTerm, membership, revision, compactRevision } = state;
     if (appliedIndex === this.#flushedIndex) return;
     const writes = takeWrites(state, revision);
     await state.backend.writeBatch(writes, { sync: true });
     this.#flushedIndex = appliedIndex;
     state.recent.flushedTo(revision);
+    state.flushedCompactRevision = compactRevision;
     for (const done of state.onFlushed.splice(0)) done();
     this.#onFlushed({ appliedIndex, appliedTerm, membership });
   }

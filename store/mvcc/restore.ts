@@ -1,10 +1,11 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import type { Backend } from "../backend/backend.ts";
-import type { Membership } from "../core/types.ts";
+import type { Backend, BackendWrite } from "../backend/backend.ts";
+import type { LogBase, Membership } from "../core/types.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
 import { StoredLease } from "./lease.ts";
+import { type MemberRecord, encodeMember, memberKey } from "./members.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "./meta.ts";
 import { parseRecordKey } from "./revision.ts";
 import { type Identity, type State, newState } from "./state.ts";
@@ -16,8 +17,14 @@ export interface RestoreOptions {
   backend: Backend;
   identity: Identity;
   clock: Clock;
-  /** The membership of a new cluster; an existing one's is in its backend. */
-  bootstrap: Membership;
+  /** What a new member begins with; an existing one's is in its backend. */
+  bootstrap: Bootstrapped;
+}
+
+export interface Bootstrapped {
+  membership: Membership;
+  members: MemberRecord[];
+  base: LogBase;
 }
 
 /** Reads the state from the backend, making a new one in an empty backend. */
@@ -35,21 +42,33 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
     identity,
     backend,
     clock,
-    membership: meta?.membership ?? bootstrap,
+    membership: meta?.membership ?? bootstrap.membership,
     revision: meta?.revision ?? FIRST_REVISION,
     recentBytes_max: RECENT_BYTES_MAX,
     cacheBytes_max: RECORD_CACHE_BYTES_MAX,
   });
   if (!meta) {
-    const write = { key: META_KEY, value: encodeMeta(newMeta(state)) };
-    await backend.writeBatch([write], { sync: true });
+    await begin(state, bootstrap);
     return state;
   }
   const { appliedIndex, appliedTerm, compactRevision, compactedRevision } = meta;
   Object.assign(state, { appliedIndex, appliedTerm, compactRevision, compactedRevision });
+  state.flushedCompactRevision = compactRevision;
+  await restoreMembers(state);
   await restoreLeases(state);
   await restoreIndex(state);
   return state;
+}
+
+/** The first batch of a new backend: who the members are, and behind which slot the log begins. */
+async function begin(state: State, { members, base }: Bootstrapped): Promise<void> {
+  Object.assign(state, { appliedIndex: base.index, appliedTerm: base.term });
+  const writes: BackendWrite[] = [{ key: META_KEY, value: encodeMeta(newMeta(state)) }];
+  for (const member of members) {
+    state.members.set(member);
+    writes.push({ key: memberKey(member.ID), value: encodeMember(member) });
+  }
+  await state.backend.writeBatch(writes, { sync: true });
 }
 
 function newMeta(state: State) {
@@ -60,6 +79,20 @@ function newMeta(state: State) {
 }
 
 const bucket = (name: string) => ({ from: Buffer.from(`${name}/`), to: Buffer.from(`${name}0`) });
+
+async function restoreMembers(state: State): Promise<void> {
+  for (const name of ["members", "members_removed"]) {
+    for await (const chunk of state.backend.scan(bucket(name))) {
+      for (const [key, value] of chunk) state.members.restore(key, value);
+    }
+  }
+  // Written before stores knew of other members.
+  const { memberId: ID } = state.identity;
+  const alone = state.membership.voters.length === 1 && state.membership.voters[0] === ID;
+  if (!state.members.get(ID) && alone) {
+    state.members.set({ ID, name: "", peerURLs: [], clientURLs: [] });
+  }
+}
 
 async function restoreLeases(state: State): Promise<void> {
   for await (const chunk of state.backend.scan(bucket("lease"))) {

@@ -95,7 +95,8 @@ async function open(backend = memoryBackend()) {
   const clock = new ManualClock();
   const identity = { clusterId: 1n, memberId: 1n };
   const bootstrap = initialMembership([1n]);
-  const state = await restoreState({ backend, identity, clock, bootstrap });
+  const begin = { membership: bootstrap, members: [], base: { index: 0, term: 0 } };
+  const state = await restoreState({ backend, identity, clock, bootstrap: begin });
   const flusher = new Flusher(state, clock, () => undefined, failed);
   const compactor = new Compactor(state, failed);
   return { backend, clock, state, flusher, compactor };

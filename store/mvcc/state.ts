@@ -5,6 +5,7 @@ import type { Membership } from "../core/types.ts";
 import { KeyIndex } from "./key-index.ts";
 import { LeaseTable } from "./lease.ts";
 import { LeaseTimers } from "./lease-timers.ts";
+import { MemberTable } from "./members.ts";
 import { type Change, RecentRevisions } from "./recent.ts";
 import { RecordCache } from "./record-cache.ts";
 import { Records } from "./records.ts";
@@ -35,9 +36,12 @@ export interface State {
   compactRevision: number;
   /** How far the records of compacted revisions are gone from the backend. */
   compactedRevision: number;
+  /** The compact revision that the backend's own record of the state says. */
+  flushedCompactRevision: number;
   appliedIndex: number;
   appliedTerm: number;
   membership: Membership;
+  readonly members: MemberTable;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;
   /** Called once, after the next flush. */
@@ -72,9 +76,11 @@ export function newState(options: StateOptions): State {
     revision,
     compactRevision: -1,
     compactedRevision: -1,
+    flushedCompactRevision: -1,
     appliedIndex: 0,
     appliedTerm: 0,
     membership,
+    members: new MemberTable(),
     pending: new Map(),
     onFlushed: [],
     onRevision: () => undefined,

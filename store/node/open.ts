@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Backend } from "../backend/backend.ts";
-import { initialMembership } from "../core/membership.ts";
 import { Raft, type Restored } from "../core/raft.ts";
+import { type LogBase, NONE } from "../core/types.ts";
 import {
   APPEND_BYTES_MAX,
   APPLY_BATCH_BYTES_MAX,
@@ -16,20 +16,25 @@ import {
   PENDING_READS_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
-import { META_KEY, decodeMeta } from "../mvcc/meta.ts";
+import { META_KEY, type Meta, decodeMeta } from "../mvcc/meta.ts";
 import { restoreState } from "../mvcc/restore.ts";
-import type { Identity, State } from "../mvcc/state.ts";
+import type { State } from "../mvcc/state.ts";
 import { machineDisk } from "../wal/disk.ts";
 import type { LogWriteError } from "../wal/errors.ts";
 import type { RecoveredLog } from "../wal/recover.ts";
 import { Wal } from "../wal/wal.ts";
+import type { SnapshotFolder } from "../snapshot/folder.ts";
+import type { Backends } from "./backends.ts";
+import type { Bootstrap } from "./bootstrap.ts";
+import { becomeSole } from "./force-new-cluster.ts";
 
 export interface OpenOptions {
   dataDir: string;
-  backend: Backend;
-  /** The member's name and the cluster's token: what a new member's ids are made from. */
-  name: string;
-  token: string;
+  backends: Backends;
+  snapshots: SnapshotFolder;
+  /** Who a member without state is. */
+  bootstrap: () => Promise<Bootstrap>;
+  forceNewCluster: boolean;
   clock: Clock;
   random: Random;
   onFatal: (reason: LogWriteError) => void;
@@ -43,16 +48,47 @@ export interface OpenedMember {
 
 /** Reads a member's backend and log, checks that they fit, and makes its core from them. */
 export async function openMember(options: OpenOptions): Promise<OpenedMember> {
-  const { backend, clock, random, onFatal } = options;
-  const identity = identityOf(options);
-  const bootstrap = initialMembership([identity.memberId]);
-  const state = await restoreState({ backend, identity, clock, bootstrap });
+  const opening = { backend: await options.backends.open() };
+  try {
+    return await openWith(options, opening);
+  } catch (thrown) {
+    await opening.backend.close();
+    throw thrown;
+  }
+}
+
+/** `opening` names the backend in use, which a snapshot may have to replace. */
+async function openWith(options: OpenOptions, opening: { backend: Backend }) {
+  const { clock, random, onFatal } = options;
+  const { backend } = opening;
+  const stored = backend.getSync(META_KEY);
+  const known = stored ? decodeMeta(stored) : undefined;
+  const born = known ? undefined : await options.bootstrap();
+  const { memberId, clusterId } = known ?? born!.identity;
+  const identity = { memberId, clusterId };
   const disk = machineDisk(join(options.dataDir, "member", "wal"));
   const { wal, recovered } = Wal.open({ disk, identity, onFatal });
-  const restored = fit(state, recovered);
-  const raft = new Raft(
+  // The log first: a backend that says where the log begins must find it there.
+  if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);
+  const members = born?.members ?? [];
+  if (known) await finishInstall(options, opening, known, recovered.base);
+  const membership = known?.membership ?? born!.membership;
+  const base = born?.base ?? { index: 0, term: 0 };
+  const state = await restoreState({
+    backend: opening.backend,
+    identity,
+    clock,
+    bootstrap: { membership, members, base },
+  });
+  const fitting = fit(state, recovered);
+  const restored = options.forceNewCluster && known ? becomeSole(state, fitting) : fitting;
+  return { state, wal, raft: newRaft(memberId, random, restored) };
+}
+
+function newRaft(id: bigint, random: Random, restored: Restored): Raft {
+  return new Raft(
     {
-      id: identity.memberId,
+      id,
       random,
       electionTicks: ELECTION_TICKS,
       heartbeatTicks: HEARTBEAT_TICKS,
@@ -65,26 +101,41 @@ export async function openMember(options: OpenOptions): Promise<OpenedMember> {
     },
     restored,
   );
-  return { state, wal, raft };
 }
 
-/** The ids in the backend, else new ones: 64 bits of a hash, as etcd makes them. */
-function identityOf({ backend, name, token }: OpenOptions): Identity {
-  const stored = backend.getSync(META_KEY);
-  if (stored) return decodeMeta(stored);
-  const id = (text: string) => {
-    const hash = createHash("sha1").update(text).digest().readBigUInt64BE(0);
-    return hash === 0n ? 1n : hash;
-  };
-  const memberId = id(`member\0${name}\0${token}`);
-  return { memberId, clusterId: id(`cluster\0${memberId.toString(16)}\0${token}`) };
+/** The log begins behind a received snapshot that the crash came before: it is installed now. */
+async function finishInstall(
+  { backends, snapshots }: OpenOptions,
+  opening: { backend: Backend },
+  known: Meta,
+  base: { index: number; term: number | undefined },
+): Promise<void> {
+  const file = snapshots.received({ index: base.index, term: base.term ?? 0 });
+  if (base.index > known.appliedIndex && existsSync(file)) {
+    const old = opening.backend;
+    opening.backend = await backends.load(file, base.index, known);
+    await backends.retire(old);
+  }
+  snapshots.clean();
+}
+
+/** Writes behind which slot a new member's log begins. */
+export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }: Bootstrap) {
+  if (base.index === 0) return;
+  const { index, term } = base;
+  const hardState = { term, vote: NONE, commit: index };
+  const snapshot = { index, term, membership };
+  const write = { id: 0, hardState, entries: [], snapshot };
+  await new Promise<void>((resolve) => wal.append(write, resolve));
+  log.base = base;
+  log.hardState = hardState;
 }
 
 const ANEW = "restore it, or add this member anew with an empty data directory";
 
 /** The log must go on where the state ends (S4): both missing ends are refused. */
-function fit(state: State, log: RecoveredLog): Restored {
-  const { appliedIndex: applied, appliedTerm, membership } = state;
+export function fit(state: State, log: RecoveredLog): Restored {
+  const { appliedIndex: applied, membership } = state;
   const last = log.base.index + log.entries.length;
   if (last < applied) {
     throw new CodedError("LOG_LOST", `the log ends at ${last}, the state is at ${applied}`, {
@@ -97,11 +148,22 @@ function fit(state: State, log: RecoveredLog): Restored {
       remedy: `the backend was lost or replaced: ${ANEW}`,
     });
   }
-  return {
-    hardState: log.hardState,
-    base: { index: applied, term: appliedTerm },
-    entries: log.entries.slice(applied - log.base.index),
-    applied,
-    membership,
-  };
+  const base = baseOf(state, log);
+  const entries = log.entries.slice(base.index - log.base.index);
+  return { hardState: log.hardState, base, entries, applied, membership };
+}
+
+/**
+ * Where the log in memory begins: slots that are applied already stay for followers that are
+ * behind. Slot 1 is never sent: whoever lacks it lacks what the cluster was born with.
+ */
+function baseOf({ appliedIndex, appliedTerm, membership }: State, log: RecoveredLog): LogBase {
+  const alone = membership.voters.length < 2 && membership.learners.length === 0;
+  const { index, term } = log.base;
+  if (appliedIndex === 0 || alone) return { index: appliedIndex, term: appliedTerm };
+  if (index > 0 && term !== undefined) return { index, term };
+  const first = log.entries[0];
+  return first && first.index <= appliedIndex
+    ? { index: first.index, term: first.term }
+    : { index: appliedIndex, term: appliedTerm };
 }

@@ -1,15 +1,26 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Outcome } from "../mvcc/apply.ts";
+import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
 import { PENDING_PROPOSALS_MAX, REQUEST_BYTES_MAX } from "../limits.ts";
+import { membershipChange } from "./membership-change.ts";
 
 export type OutcomeCallback = (outcome: Outcome) => void;
 
 interface Proposal {
   command: Command;
   data: Buffer;
+  /** Set when the command changes the membership: then it goes alone. */
+  change: MembershipChange | undefined;
   deadline_ms: number;
   done: OutcomeCallback;
+}
+
+/** Commands to be proposed together, or one change of membership. */
+export interface ProposalBatch {
+  sequences: number[];
+  data: Buffer[];
+  change: MembershipChange | undefined;
 }
 
 /**
@@ -46,15 +57,34 @@ export class Proposals {
     const sequence = ++this.#sequence;
     const data = encodeCommand(command, { session: this.#session, sequence });
     if (data.length > REQUEST_BYTES_MAX) return done({ error: etcdError("requestTooLarge") });
-    this.#bySequence.set(sequence, { command, data, deadline_ms, done });
+    this.#bySequence.set(sequence, {
+      command,
+      data,
+      change: membershipChange(command, data),
+      deadline_ms,
+      done,
+    });
     this.#waiting.push(sequence);
   }
 
-  /** The encoded commands that wait; they count as proposed now. */
-  takeWaiting(): { sequences: number[]; data: Buffer[] } {
-    const sequences = this.#waiting.filter((sequence) => this.#bySequence.has(sequence));
-    this.#waiting = [];
-    return { sequences, data: sequences.map((sequence) => this.#bySequence.get(sequence)!.data) };
+  /** The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. */
+  takeWaiting(bytes_max: number): ProposalBatch {
+    const batch: ProposalBatch = { sequences: [], data: [], change: undefined };
+    let bytes = 0;
+    let taken = 0;
+    for (const sequence of this.#waiting) {
+      const proposal = this.#bySequence.get(sequence);
+      bytes += proposal?.data.length ?? 0;
+      const alone = batch.change !== undefined || proposal?.change !== undefined;
+      if (batch.sequences.length > 0 && (alone || bytes > bytes_max)) break;
+      taken++;
+      if (!proposal) continue;
+      batch.sequences.push(sequence);
+      if (proposal.change) batch.change = proposal.change;
+      else batch.data.push(proposal.data);
+    }
+    this.#waiting = this.#waiting.slice(taken);
+    return batch;
   }
 
   /** They could not be proposed now: they wait again, first in line. */

@@ -4,10 +4,15 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready } from "../core/ready.ts";
-import type { Entry } from "../core/types.ts";
-import { REQUEST_TIMEOUT_MS, TICK_MS, UNFLUSHED_BYTES_MAX } from "../limits.ts";
+import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
+import {
+  APPEND_BYTES_MAX,
+  REQUEST_TIMEOUT_MS,
+  TICK_MS,
+  UNFLUSHED_BYTES_MAX,
+} from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
-import { type Command, ticketOf } from "../mvcc/command.ts";
+import { type Command, isMemberCommand, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -26,6 +31,10 @@ export interface ReplicaOptions {
   onApplied: () => void;
   /** After this member took or lost office. */
   onLeadership: (leads: boolean) => void;
+  /** After the members or what is known of them changed. */
+  onMembers: () => void;
+  /** Puts a received snapshot, whose record is in the log, in the place of the state. */
+  install: (mark: SnapshotMark) => Promise<void>;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
 }
@@ -45,6 +54,12 @@ export class Replica {
   #ticker: Timer | undefined;
   #leads = false;
   #stopped = false;
+  /** Asked at the end of each turn; gone once they say true. */
+  #waits: (() => boolean)[] = [];
+  /** Snapshots being installed one after the other, and what is committed behind them. */
+  #installs = 0;
+  #installing: Promise<void> = Promise.resolve();
+  #held: Entry[] = [];
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -88,6 +103,40 @@ export class Replica {
     this.schedule();
   }
 
+  /** Hands the leadership to a voter; only the leader can. Watch `until` for the outcome. */
+  transferLeadership(to: MemberId): void {
+    if (this.#stopped) return;
+    this.#options.raft.transferLeadership(to);
+    this.schedule();
+  }
+
+  /** Appends to a member may be lost. */
+  unreachable(member: MemberId): void {
+    if (!this.#stopped) this.#options.raft.reportUnreachable(member);
+  }
+
+  /** A snapshot to a member has ended, well or not. */
+  snapshotSent(member: MemberId, delivered: boolean): void {
+    if (this.#stopped) return;
+    this.#options.raft.reportSnapshot(member, delivered);
+    this.schedule();
+  }
+
+  /** Waits for a condition on the core or the state; false when its time or the member ends. */
+  until(condition: () => boolean, timeout_ms: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const end_ms = clock.monotonic() + timeout_ms;
+    return new Promise((resolve) => {
+      this.#waits.push(() => {
+        const met = condition();
+        if (!met && !this.#stopped && clock.monotonic() < end_ms) return false;
+        resolve(met);
+        return true;
+      });
+      this.schedule();
+    });
+  }
+
   /** Takes a message from another member. */
   receive(message: Message): void {
     if (this.#stopped) return;
@@ -122,6 +171,7 @@ export class Replica {
     this.#ticker?.cancel();
     this.#proposals.failAll({ error: etcdError("stopped") });
     this.#reads.failAll(etcdError("stopped"));
+    for (const wait of this.#waits.splice(0)) wait();
   }
 
   #tickLater(): void {
@@ -150,24 +200,31 @@ export class Replica {
       }
     }
     const { isLeader } = this.#options.raft;
-    if (isLeader === this.#leads) return;
-    this.#leads = isLeader;
-    this.#options.onLeadership(isLeader);
+    if (isLeader !== this.#leads) {
+      this.#leads = isLeader;
+      this.#options.onLeadership(isLeader);
+    }
+    this.#waits = this.#waits.filter((wait) => !wait());
   }
 
   #proposeWaiting(): void {
     if (!this.#proposals.hasWaiting) return;
     const { state, raft } = this.#options;
     if (state.recent.unflushedBytes > UNFLUSHED_BYTES_MAX) return this.#waitForFlush();
-    const { sequences, data } = this.#proposals.takeWaiting();
-    if (data.length === 0) return;
-    const proposed = raft.propose(data);
-    if (typeof proposed === "string" || !("refused" in proposed)) return;
-    if (proposed.refused === "too-much-uncommitted") {
-      this.#proposals.refuse(sequences, { error: etcdError("tooManyRequests") });
-    } else {
-      // Without a leader they wait for one until their time is over.
-      this.#proposals.putBack(sequences);
+    while (this.#proposals.hasWaiting) {
+      const { sequences, data, change } = this.#proposals.takeWaiting(APPEND_BYTES_MAX);
+      if (sequences.length === 0) return;
+      const proposed = change ? raft.proposeChange(change) : raft.propose(data);
+      if (typeof proposed === "string" || !("refused" in proposed)) continue;
+      if (proposed.refused === "too-much-uncommitted") {
+        this.#proposals.refuse(sequences, { error: etcdError("tooManyRequests") });
+      } else if (proposed.refused === "membership-invalid") {
+        this.#proposals.refuse(sequences, { error: etcdError("notEnoughStarted") });
+      } else {
+        // Without a leader, or while another change is under way, they wait until their time ends.
+        this.#proposals.putBack(sequences);
+        return;
+      }
     }
   }
 
@@ -185,6 +242,7 @@ export class Replica {
     const { raft, wal, transport } = this.#options;
     const { write, messages, messagesAfterPersist, committed, reads } = ready;
     if (write) {
+      if (write.snapshot) this.#installs++;
       wal.append(write, () => {
         if (this.#stopped) return;
         raft.persisted(write.id);
@@ -194,13 +252,37 @@ export class Replica {
           else others.push(message);
         }
         if (others.length > 0) transport.send(others);
+        if (write.snapshot) this.#install(write.snapshot);
         this.schedule();
       });
     }
     if (messages.length > 0) transport.send(messages);
-    if (committed.length > 0) this.#apply(committed);
+    if (this.#installs > 0) this.#held.push(...committed);
+    else if (committed.length > 0) this.#apply(committed);
     for (const { readId, index } of reads) this.#reads.confirmed(readId, index);
     this.#reads.applied(this.#options.state.appliedIndex);
+  }
+
+  /** What is committed meanwhile waits; the snapshot may hold some of it already. */
+  #install(mark: SnapshotMark): void {
+    const work = async () => {
+      if (this.#stopped) return;
+      await this.#options.install(mark);
+      this.#installs--;
+      if (this.#installs > 0) return;
+      const held = this.#held.splice(0);
+      const { appliedIndex } = this.#options.state;
+      const rest = held.filter(({ index }) => index > appliedIndex);
+      if (rest.length > 0) this.#apply(rest);
+      this.#reads.applied(this.#options.state.appliedIndex);
+      this.schedule();
+    };
+    this.#installing = this.#installing.then(work).catch((thrown: unknown) => this.fail(thrown));
+  }
+
+  /** Resolves once no snapshot is being installed. */
+  installed(): Promise<void> {
+    return this.#installing;
   }
 
   #apply(entries: Entry[]): void {
@@ -216,20 +298,27 @@ export class Replica {
   #applyOne(entry: Entry): void {
     const { state, raft } = this.#options;
     const { index, term, data, change } = entry;
-    if (change || data.length === 0) {
+    const command = change ? change.context : data;
+    if (command.length === 0) {
       apply(state, { index, term }, EMPTY);
       if (change) state.membership = raft.applyChange(change) ?? state.membership;
       return;
     }
-    const ticket = ticketOf(data);
-    const outcome: Outcome | undefined = apply(
-      state,
-      { index, term },
-      data,
-      this.#proposals.command(ticket),
-    );
+    const ticket = ticketOf(command);
+    const known = this.#proposals.command(ticket);
+    const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
     assert(outcome, `entry ${index} has a command and no outcome`);
+    if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);
+    if (isMemberCommand(command)) this.#options.onMembers();
+  }
+
+  /** The state has taken the change in; Raft must agree, or members would part ways. */
+  #applyChange(change: MembershipChange): void {
+    const { state, raft } = this.#options;
+    const membership = raft.applyChange(change);
+    assert(membership, "the state took a change of membership that Raft refuses");
+    state.membership = membership;
   }
 }
 

@@ -44,7 +44,6 @@ export class CatchUp {
   }
 
   async #run(watcher: Watcher): Promise<void> {
-    const { recent } = this.#state;
     while (!this.#isGone(watcher)) {
       if (watcher.nextRevision < this.#state.compactRevision) {
         return this.#hub.cancelCompacted(watcher);
@@ -53,7 +52,8 @@ export class CatchUp {
         await watcher.stream.room();
         continue;
       }
-      if (watcher.nextRevision < recent.first) await this.#fromBackend(watcher, recent.first);
+      const { first } = this.#state.recent;
+      if (watcher.nextRevision < first) await this.#fromBackend(watcher, first);
       else this.#fromRecent(watcher);
       if (watcher.nextRevision > this.#state.revision) {
         watcher.behind = false;
@@ -78,6 +78,16 @@ export class CatchUp {
 
   /** Sends revisions up to `before` from the backend, as many as the stream takes. */
   async #fromBackend(watcher: Watcher, before: number): Promise<void> {
+    const { backend } = this.#state;
+    try {
+      await this.#scan(watcher, before);
+    } catch (thrown) {
+      // The state was replaced under the scan: it goes on from the new one.
+      if (backend === this.#state.backend) throw thrown;
+    }
+  }
+
+  async #scan(watcher: Watcher, before: number): Promise<void> {
     const from = recordKey(watcher.nextRevision, 0, false);
     const batch = new RevisionBatch(this.#state, watcher);
     for await (const chunk of this.#state.backend.scan({ from, to: recordKey(before, 0, false) })) {

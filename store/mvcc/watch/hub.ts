@@ -67,6 +67,22 @@ export class WatchHub {
     this.#catchUp.start(watcher);
   }
 
+  /**
+   * The state was replaced by a newer one: who had seen everything up to revision `before` has
+   * something to catch up on.
+   */
+  replaced(before: number): void {
+    for (const watchers of this.#byStream.values()) {
+      for (const watcher of watchers.values()) {
+        if (watcher.behind) continue;
+        watcher.nextRevision = Math.max(watcher.nextRevision, before + 1);
+        if (watcher.nextRevision > this.#state.revision) continue;
+        watcher.behind = true;
+        this.#catchUp.start(watcher);
+      }
+    }
+  }
+
   remove(watcher: Watcher): void {
     this.#byStream.get(watcher.stream)?.delete(watcher.id);
     this.#forget(watcher);

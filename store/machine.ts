@@ -1,0 +1,218 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { RpcServer } from "@raft2kube/rpc/server.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { type Random, randomInteger } from "@raft2kube/std/random.ts";
+import type { EtcdContext } from "./etcd/context.ts";
+import { TXN_OPERATIONS_MAX, REMOVED_GRACE_MS, WATCH_PROGRESS_INTERVAL_MS } from "./limits.ts";
+import type { StoreOptions } from "./main.ts";
+import { Compactor } from "./mvcc/compactor.ts";
+import { Flusher } from "./mvcc/flusher.ts";
+import { WatchHub } from "./mvcc/watch/hub.ts";
+import type { Backends } from "./node/backends.ts";
+import { handOver } from "./node/hand-over.ts";
+import { install } from "./node/install.ts";
+import { LeaseExpiry } from "./node/lease-expiry.ts";
+import { logTail } from "./node/log-tail.ts";
+import type { OpenedMember } from "./node/open.ts";
+import { Replica } from "./node/replica.ts";
+import type { SnapshotFolder } from "./snapshot/folder.ts";
+import { makeSnapshot } from "./snapshot/make.ts";
+import { SnapshotReceiver } from "./snapshot/receive.ts";
+import { SnapshotSender } from "./snapshot/send.ts";
+import type { Self } from "./transport/hello.ts";
+import { Peers } from "./transport/peers.ts";
+import { type Transport, soleMemberTransport } from "./transport/transport.ts";
+
+export type MachineOptions = StoreOptions & {
+  clock: Clock;
+  random: Random;
+  backends: Backends;
+  snapshots: SnapshotFolder;
+};
+
+/** A store's rooms, put together. */
+export interface Machine {
+  self: Self;
+  transport: Transport;
+  sender: SnapshotSender;
+  receiver: SnapshotReceiver;
+  replica: Replica;
+  flusher: Flusher;
+  compactor: Compactor;
+  watches: WatchHub;
+  expiry: LeaseExpiry;
+  context: EtcdContext;
+  /** Sets it going. */
+  start(): void;
+  /** From the outside in; see `shutDown`. */
+  close(servers: (RpcServer | undefined)[]): Promise<void>;
+}
+
+/** Puts the rooms together. Nothing runs before `start`. */
+export function assemble(
+  opened: OpenedMember,
+  options: MachineOptions,
+  onFatal: (reason: unknown) => void,
+): Machine {
+  const { state, wal, raft } = opened;
+  const { clock, random, peers, backends, snapshots } = options;
+  const fail = (reason: unknown) => replica.fail(reason);
+  const self = selfOf(opened, peers?.advertiseUrls ?? []);
+  const sender = newSender(self, opened, options, () => replica);
+  const receiver = new SnapshotReceiver(self, snapshots, (message) => replica.receive(message));
+  const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
+  const watches = new WatchHub(state, fail);
+  const compactor = new Compactor(state, fail);
+  state.onCompact = () => compactor.start();
+  const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
+    const { appliedIndex: index, appliedTerm: term, membership } = flushed;
+    raft.compact({ index, term, membership }, logTail(raft, index));
+    wal.cut(raft.state.log.base.index);
+  };
+  const flusher = new Flusher(state, clock, onFlushed, fail);
+  const onMembers = () => membersChanged(machine, clock);
+  const rooms = { state, flusher, compactor, watches };
+  const installing = { ...rooms, backends, snapshots, clock, onMembers };
+  const replica = new Replica({
+    raft,
+    wal,
+    state,
+    clock,
+    transport,
+    session: randomInteger(random, 1, 2 ** 32),
+    onApplied: () => flusher.changed(),
+    onLeadership: (leads) => expiry.leads(leads),
+    onMembers,
+    install: (mark) => install(installing, mark),
+    onFatal,
+  });
+  const expiry = new LeaseExpiry(state, replica, clock);
+  const context: EtcdContext = {
+    state,
+    replica,
+    compactor,
+    watches,
+    clock,
+    transport,
+    listensForPeers: peers !== undefined,
+    transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
+    newLeaseId: () => randomLeaseId(random),
+  };
+  const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
+  const machine: Machine = {
+    ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry, context },
+    start() {
+      progress.start();
+      compactor.start();
+      membersChanged(machine, clock);
+      replica.start();
+    },
+    close: (servers) => shutDown(machine, opened, servers, progress.stop),
+  };
+  return machine;
+}
+
+function selfOf({ state }: OpenedMember, advertised: string[]): Self {
+  const { clusterId, memberId } = state.identity;
+  return {
+    clusterId,
+    memberId,
+    peerURLs: () => state.members.get(memberId)?.peerURLs ?? advertised,
+    isRemoved: (member) => state.members.isRemoved(member),
+  };
+}
+
+function newSender(
+  self: Self,
+  { state, raft }: OpenedMember,
+  { peers, clock, snapshots }: MachineOptions,
+  replica: () => Replica,
+): SnapshotSender {
+  return new SnapshotSender({
+    self,
+    clock,
+    tls: peers?.tls,
+    make: () => makeSnapshot(state, snapshots),
+    isFresh: (index) => index >= raft.state.log.base.index,
+    onEnd: (member, delivered) => replica().snapshotSent(member, delivered),
+  });
+}
+
+function newPeers(
+  self: Self,
+  options: MachineOptions,
+  sender: SnapshotSender,
+  replica: () => Replica,
+): Peers {
+  return new Peers({
+    self,
+    tls: options.peers?.tls,
+    clock: options.clock,
+    onUnreachable: (member) => replica().unreachable(member),
+    onRemoved: (reason) => replica().fail(removedError(reason)),
+    sendSnapshot: (message, to) => sender.send(message, to),
+  });
+}
+
+/** The streams follow the members; who was removed ends, once its last answers have left. */
+function membersChanged({ context, transport, self, replica }: Machine, clock: Clock): void {
+  const members = context.state.members.values();
+  transport.update(members.map(({ ID, peerURLs }) => ({ id: ID, urls: peerURLs })));
+  if (!self.isRemoved(self.memberId)) return;
+  const end = () => replica.fail(removedError(`member ${self.memberId.toString(16)} was removed`));
+  clock.after(REMOVED_GRACE_MS, end);
+}
+
+function removedError(reason: string): CodedError {
+  return new CodedError("MEMBER_REMOVED", reason, {
+    remedy: "its data directory is of no more use: to come back, be added as a new member",
+  });
+}
+
+/** 63 bits, never 0, which means no lease. */
+function randomLeaseId(random: Random): bigint {
+  const high = BigInt(randomInteger(random, 0, 2 ** 31));
+  const low = BigInt(randomInteger(random, 1, 2 ** 32));
+  return (high << 32n) | low;
+}
+
+function progressNotices(
+  watches: WatchHub,
+  clock: Clock,
+  interval_ms = WATCH_PROGRESS_INTERVAL_MS,
+): { start: () => void; stop: () => void } {
+  let timer: Timer | undefined;
+  const start = () => {
+    timer = clock.after(interval_ms, () => {
+      watches.notifyProgress();
+      start();
+    });
+  };
+  return { start, stop: () => timer?.cancel() };
+}
+
+/**
+ * The leadership first, while all still works; then from the outside in: no new calls, no new
+ * entries, what is in memory to disk, the files.
+ */
+async function shutDown(
+  machine: Machine,
+  { wal, state }: OpenedMember,
+  servers: (RpcServer | undefined)[],
+  stopNotices: () => void,
+): Promise<void> {
+  stopNotices();
+  machine.expiry.stop();
+  await handOver(machine.replica);
+  machine.watches.close(etcdError("stopped"));
+  machine.replica.stop();
+  await Promise.all(servers.map((server) => server?.close()));
+  await machine.transport.close();
+  await machine.sender.close();
+  await machine.replica.installed();
+  await machine.compactor.stop();
+  await machine.flusher.stop();
+  await wal.close();
+  await state.backend.close();
+}

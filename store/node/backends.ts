@@ -1,0 +1,65 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Backend } from "../backend/backend.ts";
+import { levelBackend } from "../backend/level.ts";
+import { META_KEY } from "../mvcc/meta.ts";
+import type { Identity } from "../mvcc/state.ts";
+import { loadSnapshot } from "../snapshot/load.ts";
+
+const FIRST = "db";
+const NAME = /^db(-[0-9a-f]{16})?$/;
+
+/**
+ * A member's databases: one, and while a snapshot is installed a second beside it, named after the
+ * snapshot's index. The record of the state is written last, so the newest that has one is whole.
+ */
+export class Backends {
+  readonly #folder: string;
+
+  constructor(dataDir: string) {
+    this.#folder = join(dataDir, "member");
+  }
+
+  /** Opens the newest whole database, or an empty one; removes all others. */
+  async open(): Promise<Backend> {
+    const names = this.#names();
+    for (const name of names.filter((each) => each !== FIRST)) {
+      const backend = await levelBackend(join(this.#folder, name));
+      if (backend.getSync(META_KEY)) {
+        this.#removeAllBut(name);
+        return backend;
+      }
+      await backend.close();
+    }
+    const backend = await levelBackend(join(this.#folder, FIRST));
+    this.#removeAllBut(FIRST);
+    return backend;
+  }
+
+  /** A new database with the state of a snapshot at `index`. */
+  async load(snapshot: string, index: number, identity: Identity): Promise<Backend> {
+    const name = `${FIRST}-${index.toString(16).padStart(16, "0")}`;
+    rmSync(join(this.#folder, name), { recursive: true, force: true });
+    const backend = await levelBackend(join(this.#folder, name));
+    await loadSnapshot(snapshot, backend, identity);
+    return backend;
+  }
+
+  /** Closes a database that another has replaced, and removes all but the newest. */
+  async retire(old: Backend): Promise<void> {
+    await old.close();
+    this.#removeAllBut(this.#names()[0]!);
+  }
+
+  /** The newest first: later indexes sort behind earlier ones, and all behind the first's name. */
+  #names(): string[] {
+    const names = readdirSync(this.#folder).filter((name) => NAME.test(name));
+    return names.sort().reverse();
+  }
+
+  #removeAllBut(kept: string): void {
+    for (const name of this.#names()) {
+      if (name !== kept) rmSync(join(this.#folder, name), { recursive: true });
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { SnapshotMark } from "../core/types.ts";
+import type { Compactor } from "../mvcc/compactor.ts";
+import type { Flusher } from "../mvcc/flusher.ts";
+import { restoreState } from "../mvcc/restore.ts";
+import type { State } from "../mvcc/state.ts";
+import type { WatchHub } from "../mvcc/watch/hub.ts";
+import type { SnapshotFolder } from "../snapshot/folder.ts";
+import type { Backends } from "./backends.ts";
+
+export interface InstallOptions {
+  state: State;
+  backends: Pick<Backends, "load" | "retire">;
+  snapshots: Pick<SnapshotFolder, "received" | "clean">;
+  flusher: Flusher;
+  compactor: Compactor;
+  watches: WatchHub;
+  clock: Clock;
+  /** The members may have changed with the state. */
+  onMembers: () => void;
+}
+
+const log = logger("snapshot");
+
+/**
+ * Puts a received snapshot in the place of the state. The log's record of it is durable before
+ * this begins: a crash on the way leaves the file, from which the next start does it again. Reads
+ * go on from the old state until the new one is whole, then change over at once.
+ */
+export async function install(options: InstallOptions, mark: SnapshotMark): Promise<void> {
+  const { state, backends, snapshots, flusher, compactor, watches, clock, onMembers } = options;
+  await compactor.pause();
+  await flusher.pause();
+  const { identity, backend: old, revision: before } = state;
+  const backend = await backends.load(snapshots.received(mark), mark.index, identity);
+  const nothing = { membership: mark.membership, members: [], base: mark };
+  const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
+  const { pending, onFlushed, onRevision, onCompact } = state;
+  pending.clear();
+  Object.assign(state, fresh, { pending, onFlushed, onRevision, onCompact });
+  flusher.resume();
+  watches.replaced(before);
+  onMembers();
+  log.info("installed a snapshot", { index: mark.index, revision: state.revision });
+  await compactor.noReaders();
+  await backends.retire(old);
+  snapshots.clean();
+  compactor.resume();
+}

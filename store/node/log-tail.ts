@@ -1,0 +1,21 @@
+import type { Raft } from "../core/raft.ts";
+import { LOG_TAIL_BYTES_MAX, LOG_TAIL_ENTRIES_MAX } from "../limits.ts";
+
+/**
+ * How many slots up to `applied` stay in the log for followers that are a little behind: none
+ * where there is nobody to follow. Slot 1 never stays (see `open.ts`).
+ */
+export function logTail(raft: Raft, applied: number): number {
+  const { log, progress, id } = raft.state;
+  if (progress.size === 0 || (progress.size === 1 && progress.has(id))) return 0;
+  let bytes = 0;
+  let kept = 0;
+  while (kept < Math.min(LOG_TAIL_ENTRIES_MAX, applied - 1)) {
+    const entry = log.entry(applied - kept);
+    if (!entry) break;
+    bytes += entry.data.length;
+    if (bytes > LOG_TAIL_BYTES_MAX) break;
+    kept++;
+  }
+  return kept;
+}

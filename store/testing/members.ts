@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Store, type StoreOptions, startStore } from "../main.ts";
+
+/** A TCP port of the loopback that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** A member that tests start, stop and start again. */
+export interface TestMember {
+  readonly name: string;
+  readonly port: number;
+  readonly dataDir: string;
+  store: Store | undefined;
+  fatal: unknown[];
+}
+
+/** Members of one cluster in this process, over real sockets and disks. */
+export class TestMembers {
+  readonly all: TestMember[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), "r2k-members-"));
+
+  /** Makes room for members; nothing runs yet. */
+  async add(...names: string[]): Promise<TestMember[]> {
+    const added: TestMember[] = [];
+    for (const name of names) {
+      const dataDir = join(this.#folder, `${name}-${this.all.length}`);
+      const member = { name, port: await freePort(), dataDir, store: undefined, fatal: [] };
+      this.all.push(member);
+      added.push(member);
+    }
+    return added;
+  }
+
+  /** Three that have found each other. */
+  async startThree(more: Partial<StoreOptions> = {}): Promise<TestMember[]> {
+    const members = await this.add("a", "b", "c");
+    await Promise.all(members.map((member) => this.start(member, members, more)));
+    return members;
+  }
+
+  async start(
+    member: TestMember,
+    initial: TestMember[],
+    more: Partial<StoreOptions> = {},
+    initialState: "new" | "existing" = "new",
+  ): Promise<Store> {
+    const initialCluster = Object.fromEntries(initial.map((each) => [each.name, [urlOf(each)]]));
+    member.store = await startStore({
+      dataDir: member.dataDir,
+      name: member.name,
+      listenClient: { host: "127.0.0.1", port: 0 },
+      peers: {
+        listen: { host: "127.0.0.1", port: member.port },
+        advertiseUrls: [urlOf(member)],
+        initialCluster,
+        initialState,
+      },
+      onFatal: (reason) => member.fatal.push(reason),
+      ...more,
+    });
+    return member.store;
+  }
+
+  async stop(member: TestMember): Promise<void> {
+    const { store } = member;
+    member.store = undefined;
+    await store?.close();
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(this.all.map((member) => this.stop(member)));
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+export function urlOf({ port }: TestMember): string {
+  return `http://127.0.0.1:${port}`;
+}
