@@ -12,7 +12,7 @@ import type { Backends } from "./backends.ts";
 export interface InstallOptions {
   state: State;
   backends: Pick<Backends, "load" | "retire">;
-  snapshots: Pick<SnapshotFolder, "received" | "clean">;
+  snapshots: Pick<SnapshotFolder, "received" | "installed">;
   flusher: Flusher;
   compactor: Compactor;
   watches: WatchHub;
@@ -45,6 +45,6 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   log.info("installed a snapshot", { index: mark.index, revision: state.revision });
   await compactor.noReaders();
   await backends.retire(old);
-  snapshots.clean();
+  snapshots.installed(mark);
   compactor.resume();
 }

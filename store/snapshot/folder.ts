@@ -28,6 +28,14 @@ export class SnapshotFolder {
     return join(this.path, `${hex(index)}-${hex(term)}-${crc.toString(16)}.in`);
   }
 
+  /** A received state is in use: its file and older ones go, one received meanwhile stays. */
+  installed({ index }: LogBase): void {
+    for (const name of readdirSync(this.path)) {
+      const received = name.endsWith(".snap") && Number.parseInt(name, 16) <= index;
+      if (received) rmSync(join(this.path, name), { force: true });
+    }
+  }
+
   /** Removes everything but `keep`: nothing else is of use after a start or an install. */
   clean(keep?: string): void {
     for (const name of readdirSync(this.path)) {
