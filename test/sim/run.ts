@@ -102,7 +102,7 @@ class Run {
     const cluster = this.#cluster;
     this.#injector = new Injector({ cluster, timeline, random, tally, story: this.story });
     const lives = () => this.#cluster.lives;
-    this.#watchers = new Watchers({ timeline, random, tally, lives });
+    this.#watchers = new Watchers({ timeline, random, tally, story: this.story, lives });
     const leases = this.#leases;
     const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
     this.#clients = Array.from(
@@ -173,6 +173,7 @@ class Run {
     for (const { host, disk } of this.#cluster.all) {
       if (host.paused) host.resume();
       disk.armed = undefined;
+      disk.interrupt = undefined;
     }
     const whole = () => this.#operator.content && this.#cluster.leader !== undefined;
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);

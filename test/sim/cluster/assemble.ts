@@ -27,9 +27,10 @@ export interface Parts {
   /** Slots kept in the log behind what the backend has. */
   keep: number;
   send: (messages: Message[]) => void;
-  /** Makes a database from the state received at an index, and forgets received states. */
+  /** Makes a database from the state received at an index. */
   load: (index: number) => Promise<Backend>;
-  clean: () => void;
+  /** A received state is in use. */
+  installed: (mark: { index: number }) => void;
   onApplied: () => void;
   onFatal: (reason: unknown) => void;
 }
@@ -58,7 +59,7 @@ export function assemble(parts: Parts): Life {
       load: (_file: string, index: number) => parts.load(index),
       retire: () => Promise.resolve(),
     },
-    snapshots: { received: () => "received", clean: parts.clean },
+    snapshots: { received: () => "received", installed: parts.installed },
     onMembers: () => undefined,
   };
   const replica = new Replica({

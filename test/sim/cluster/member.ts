@@ -163,7 +163,9 @@ export class Member {
       random,
       number: this.host.life,
       load: (index) => this.#load(index),
-      clean: () => this.#received.clear(),
+      installed: ({ index }) => {
+        for (const each of this.#received.keys()) if (each <= index) this.#received.delete(each);
+      },
       clock: this.host.clock,
       send: (messages) => this.#send(messages),
       onApplied: () => witness.applied(this.id, state),

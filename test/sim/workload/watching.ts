@@ -6,6 +6,7 @@ import { text } from "../check/kv-model.ts";
 import { describeRec } from "../check/kv-state.ts";
 import type { WatchHistory } from "../check/watches.ts";
 import type { Life } from "../cluster/life.ts";
+import type { Story } from "../story.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
 import { KEYS } from "./requests.ts";
@@ -14,6 +15,7 @@ export interface WatchWorld {
   timeline: Timeline;
   random: Random;
   tally: Tally;
+  story: Story;
   lives: () => Life[];
 }
 
@@ -28,7 +30,7 @@ export class Watchers {
 
   /** Opens a watch on any member, for a while or, without `for_ms`, to the end. */
   open(for_ms: number | undefined): void {
-    const { random, timeline, tally, lives } = this.#world;
+    const { random, timeline, tally, story, lives } = this.#world;
     const up = lives();
     if (up.length === 0) return;
     const life = pick(random, up);
@@ -47,6 +49,9 @@ export class Watchers {
       open: true,
     };
     this.all.push(watch);
+    const where = `at ${life.state.revision}, compacted ${life.state.compactRevision}`;
+    const { memberId } = life.state.identity;
+    story.tell(memberId, () => `watched from ${startRevision}: ${watch.name}, ${where}`);
     tally.note(startRevision > life.state.revision ? "watch from ahead" : "watch from the past");
     const progressNotify = random.next() < 0.5;
     stream.create({
@@ -54,7 +59,7 @@ export class Watchers {
     });
     if (random.next() < 0.3) timeline.after(random.next() * 500, () => stream.requestProgress());
     if (for_ms !== undefined) timeline.after(for_ms, () => stream.close());
-    const pause_ms = random.next() < 0.3 ? 40 : 0;
+    const pause_ms = random.next() < 0.3 ? 8 : 0;
     void this.#read(stream, watch, pause_ms).finally(() => {
       watch.open = false;
     });
