@@ -75,6 +75,8 @@ export async function createUnderConmon(
   const errorsFile = `${request.paths.run}/conmon.log`;
   const errors = await open(errorsFile, "w", 0o600);
   const child = spawn(conmonPath, argumentsOf(oci, request), {
+    // Where it leaves a file named `oom` when the kernel kills for want of memory.
+    cwd: request.paths.run,
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
     env: { PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD) },
     detached: true,

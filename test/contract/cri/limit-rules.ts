@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -17,6 +18,8 @@ export function limitRules(bench: Bench): void {
         config: { linux: { resources: { memoryLimitInBytes: 16 << 20 } } },
       });
       expect(await pods.exited(id)).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
+      // conmon's note of it belongs to the container, not where the runtime was started.
+      expect(existsSync("oom")).toBe(false);
     });
 
     test("limits are set, and change while it runs", async () => {
