@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { reportFailure } from "./terminal.ts";
+import { CommandError, reportFailure } from "./terminal.ts";
 import { API_LEVEL, VERSION } from "./version.ts";
 
 /** A command loads its own code, so that `r2k version` does not pay for `r2k start`. */
@@ -60,6 +60,11 @@ async function main(args: readonly string[]): Promise<void> {
   const root = program();
   const found = [...COMMANDS, ...PARTS].find((item) => item.name === args[0]);
   if (found) root.addCommand((await found.load()).command(), { hidden: true });
+  else if (args[0] !== undefined && !args[0].startsWith("-") && args[0] !== "help") {
+    throw new CommandError("NO_COMMAND", `there is no command "${args[0]}"`, {
+      remedy: "r2k --help lists the commands",
+    });
+  }
   await root.parseAsync(args, { from: "user" });
 }
 

@@ -43,9 +43,10 @@ function post(socketPath: string, file: string): Promise<Loaded> {
       let body = "";
       response.setEncoding("utf8").on("data", (text: string) => (body += text));
       response.on("end", () => {
-        const answer = JSON.parse(body) as Loaded & { error?: string };
+        const answer = JSON.parse(body) as Loaded & { error?: string; remedy?: string };
         if (response.statusCode === 200) return resolve(answer);
-        reject(new CommandError("BAD_IMAGE", `${file}: ${answer.error}`));
+        const { error, remedy } = answer;
+        reject(new CommandError("BAD_IMAGE", `${file}: ${error}`, remedy ? { remedy } : {}));
       });
     });
     call.on("error", (cause) => {

@@ -10,7 +10,7 @@ import { clusterFiles } from "../cluster/pki.ts";
 import { runningPid } from "../process/supervise.ts";
 import { clusterOf } from "./cluster-of.ts";
 
-interface Status {
+export interface Status {
   readonly name: string;
   readonly processes: readonly { name: string; pid: number | null; pss_mib: number | null }[];
   readonly api: string;
@@ -74,14 +74,21 @@ function pssOf(pid: number): number {
   return Math.round(Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024);
 }
 
-function describe(status: Status): string {
+function verdict(status: Status): string {
+  if (isWell(status)) return "well";
+  const stopped = status.processes.every((item) => item.pid === null);
+  return stopped ? "stopped (r2k start goes on from its data)" : "not well (r2k start mends it)";
+}
+
+/** The status as a person reads it. */
+export function describe(status: Status): string {
   const processes = status.processes.map(({ name, pid, pss_mib }) => {
     return `  ${name.padEnd(8)} ${pid === null ? "not running" : `pid ${pid}, ${pss_mib} MiB`}`;
   });
   const nodes = status.nodes.map(({ name, ready }) => `  ${name} ${ready ? "Ready" : "NotReady"}`);
   const { running, other } = status.pods;
   return [
-    `cluster ${status.name}: ${isWell(status) ? "well" : "not well (r2k start mends it)"}`,
+    `cluster ${status.name}: ${verdict(status)}`,
     ...processes,
     `  api      ${status.api}`,
     ...nodes,

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Closable } from "./running.ts";
 
 /**
@@ -40,6 +40,7 @@ async function serve(
   try {
     answer(200, { loaded: await loadArchive(images, request) });
   } catch (thrown) {
-    answer(400, { error: messageOf(thrown) });
+    const remedy = thrown instanceof CodedError ? thrown.remedy : undefined;
+    answer(400, { error: messageOf(thrown), remedy });
   }
 }

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import { LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { loadDockerArchive, type ArchiveFiles } from "./docker-archive.ts";
+import { loadDockerArchive, type ArchiveFiles, unnamed } from "./docker-archive.ts";
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
@@ -80,9 +80,7 @@ async function loadLayout(
   const names: string[] = [];
   for (const descriptor of parsed.index.manifests) {
     const name = nameOf(descriptor) ?? options.as;
-    if (name === undefined) {
-      throw new RuntimeError("invalid-argument", `image ${descriptor.digest} has no name`);
-    }
+    if (name === undefined) throw unnamed(descriptor.digest);
     parseReference(name);
     const manifest = await manifestFor(store, descriptor.digest);
     await store.add(name, manifest, descriptor.digest);

@@ -55,9 +55,7 @@ export async function loadDockerArchive(
     const manifest = Buffer.from(JSON.stringify(manifestOf(archive, image)));
     const manifestDigest = await store.blobs.put(manifest);
     const tags = image.RepoTags?.length ? image.RepoTags : options.as ? [options.as] : [];
-    if (tags.length === 0) {
-      throw new RuntimeError("invalid-argument", `the image of ${image.Config} has no name`);
-    }
+    if (tags.length === 0) throw unnamed(image.Config);
     for (const name of tags) {
       parseReference(name);
       await store.add(name, manifestDigest);
@@ -65,4 +63,11 @@ export async function loadDockerArchive(
     }
   }
   return names;
+}
+
+/** An archive holds an image that could not be asked for afterwards. */
+export function unnamed(digest: string): RuntimeError {
+  return new RuntimeError("invalid-argument", `image ${digest} has no name`, {
+    remedy: "name it: skopeo copy oci:FOLDER:TAG oci-archive:FILE:HOST/NAME:TAG",
+  });
 }
