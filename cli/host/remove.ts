@@ -1,11 +1,13 @@
+import { createHash } from "node:crypto";
 import { rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import { type ClusterConfig, clusterRoots } from "../cluster/config.ts";
 import { runningPid } from "../process/supervise.ts";
 import { removeNodeLink } from "./node-link.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
@@ -14,6 +16,8 @@ import { alive, processTable, startTimeOf } from "./process-table.ts";
 const TERMINATE_TIMEOUT_MS = 5_000;
 /** Passes over the mount table; a mount beneath another shows when the upper one has gone. */
 const UNMOUNT_PASSES_MAX = 8;
+/** Digits that tell clusters of one name apart. */
+const MARK_DIGITS = 8;
 
 /**
  * Removes from the host everything of a cluster but its data, whatever state it is in: its two
@@ -25,7 +29,7 @@ export async function removeFromHost(config: ClusterConfig, clock: Clock): Promi
     const pid = runningPid(config.runDir, name);
     if (pid !== undefined) await terminate([pid], clock);
   }
-  await openCgroups().remove(clusterCgroup(config.name), { clock });
+  await openCgroups().remove(clusterCgroup(config), { clock });
   await terminate(belongingPids(config), clock);
   unmountBelow([config.runDir, config.dataDir]);
   await removeNodeLink(config);
@@ -41,9 +45,14 @@ export async function purgeData(config: ClusterConfig): Promise<void> {
   await removeIfEmpty(parentOf(config.dataDir));
 }
 
-/** The group above all of a cluster's pods, in every hierarchy. */
-export function clusterCgroup(name: string): string {
-  return `/r2k/${name}`;
+/**
+ * The group above all of a cluster's pods, in every hierarchy. Groups are the machine's: clusters
+ * whose folders were moved by R2K_RUN, as tests do, are kept apart from those of the same name.
+ */
+export function clusterCgroup({ name, runDir }: Pick<ClusterConfig, "name" | "runDir">): string {
+  if (runDir === join(clusterRoots({}).run, name)) return `/r2k/${name}`;
+  const mark = createHash("sha256").update(runDir).digest("hex").slice(0, MARK_DIGITS);
+  return `/r2k/${name}-${mark}`;
 }
 
 /** Monitors and drivers: processes whose command line names the cluster's folders. */

@@ -62,7 +62,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     cniConfDir: paths.cniConfDir,
     cniBinDirs: [paths.cniBinDir],
     cniInvoke: nodeInvoke(),
-    cgroupParent: `${clusterCgroup(config.name)}/sandboxes`,
+    cgroupParent: `${clusterCgroup(config)}/sandboxes`,
     ociRuntime: { path: await program("crun"), kind: "crun" },
     conmon: await program("conmon"),
     pausePath: await program("catatonit"),
@@ -82,7 +82,7 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     runtimeEndpoint: `unix://${paths.criSocket}`,
     rootDir: paths.kubeletRoot,
     podLogsDir: paths.podLogs,
-    cgroupRoot: clusterCgroup(config.name),
+    cgroupRoot: clusterCgroup(config),
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
     server: {

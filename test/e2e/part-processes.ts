@@ -100,7 +100,7 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
         "--listen", `unix://${paths.criSocket}`, "--root", paths.runtimeRoot,
         "--state", paths.runtimeState, "--cni-conf-dir", paths.cniConfDir,
         "--cni-bin-dir", ownPluginsDir(config),
-        "--cgroup-parent", `${clusterCgroup(config.name)}/sandboxes`, "--demo-images",
+        "--cgroup-parent", `${clusterCgroup(config)}/sandboxes`, "--demo-images",
       ];
     case "proxy":
       return [
@@ -151,7 +151,7 @@ function kubeletFlags(config: ClusterConfig): string[] {
     "--node-ip", config.nodeAddress, "--address", config.nodeAddress,
     "--container-runtime-endpoint", `unix://${paths.criSocket}`,
     "--root-dir", paths.kubeletRoot, "--pod-logs-dir", paths.podLogs,
-    "--cgroup-root", clusterCgroup(config.name), "--cluster-dns", config.dnsAddress,
+    "--cgroup-root", clusterCgroup(config), "--cluster-dns", config.dnsAddress,
     "--cluster-domain", config.clusterDomain, "--tls-cert-file", serving.cert,
     "--tls-private-key-file", serving.key, "--client-ca-file", files.pair("ca").cert,
   ];
