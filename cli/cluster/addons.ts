@@ -23,8 +23,37 @@ export async function applyFolder(
   for (const name of names) await applyFile(client, join(folder, name), config);
 }
 
+/**
+ * Creates the objects of a file that are not there and leaves the others as somebody made them;
+ * resolves with how many it created.
+ */
+export async function createMissing(
+  client: KubeClient,
+  path: string,
+  config: ClusterConfig,
+): Promise<number> {
+  let created = 0;
+  for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
+    const collection = await collectionPath(client, manifest);
+    if (await exists(client, `${collection}/${manifest.metadata.name}`)) continue;
+    await client.request({ method: "POST", path: collection, body: manifest });
+    created++;
+  }
+  return created;
+}
+
+async function exists(client: KubeClient, path: string): Promise<boolean> {
+  try {
+    await client.request({ method: "GET", path });
+    return true;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return false;
+    throw thrown;
+  }
+}
+
 /** Applies each document of a file. */
-export async function applyFile(
+async function applyFile(
   client: KubeClient,
   path: string,
   config: ClusterConfig,

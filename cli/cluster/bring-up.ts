@@ -12,7 +12,7 @@ import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, nodeNetns } from "../host/node-link.ts";
 import { type ProcessSpec, runningPid, startProcess } from "../process/supervise.ts";
 import { CommandError, type Progress } from "../terminal.ts";
-import { applyFile, applyFolder } from "./addons.ts";
+import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
@@ -85,7 +85,9 @@ async function steps(what: BringUp): Promise<void> {
     await step("node", () => ensureProcess(config, "node", signal));
     await step("node ready", () => nodeReady(client, what));
     if (what.demo) {
-      await step("demo", () => applyFile(client, join(EXAMPLES_DIR, "web.yaml"), config));
+      const manifest = join(EXAMPLES_DIR, "web.yaml");
+      const created = await step("demo", () => createMissing(client, manifest, config));
+      if (created === 0) return; // It is what its user has made of it since.
       const { address, body } = await step("first answer through the Service", () =>
         firstAnswer(client, what.clock, signal),
       );

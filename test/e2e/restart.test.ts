@@ -25,6 +25,10 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.close(), TIMEOUT_MS);
 
+function cgroup(): string {
+  return clusterCgroup({ name: NAME, runDir: join(cluster.host.dir, "run", NAME) });
+}
+
 const podsOfDemo = (path: string) => [
   "get", "pods", "-l", "app=web", "-o", `jsonpath={range .items[*]}${path}{'\\n'}{end}`,
 ];
@@ -67,7 +71,7 @@ async function everythingIsThere(): Promise<void> {
 function killEverything(): void {
   const mark = `${cluster.host.dir}/`;
   const named = processTable().filter((entry) => entry.command.includes(mark));
-  const contained = openCgroups().pids(clusterCgroup(NAME));
+  const contained = openCgroups().pids(cgroup());
   expect(contained.length).toBeGreaterThan(2);
   for (const pid of [...named.map((entry) => entry.pid), ...contained]) {
     try {
@@ -111,19 +115,22 @@ describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, 
     const before = await cluster.ask(...podsOfDemo("{.metadata.name}"));
     killEverything();
     await cluster.up(["--no-demo"]);
+    // The status of before says "ready" until the kubelet has looked.
+    const restarts = podsOfDemo("{.status.containerStatuses[0].restartCount}");
+    await cluster.until("one restart of each", restarts, (text) => text === "1\n1");
     await ready(2);
     expect(await cluster.ask(...podsOfDemo("{.metadata.name}"))).toBe(before);
-    const restarts = podsOfDemo("{.status.containerStatuses[0].restartCount}");
-    expect(await cluster.ask(...restarts)).toBe("1\n1");
     await everythingIsThere();
   });
 
-  it("down, then start: objects and the claim's data are there, the demo answers", async () => {
+  it("down, then start: objects as they were, the claim's data; the demo answers", async () => {
+    await cluster.ask("scale", "deployment", "web", "--replicas=3");
+    await ready(3);
     const down = await cluster.down([]);
     expect(down.code, down.stderr).toBe(0);
-    expect(openCgroups().exists(clusterCgroup(NAME))).toBe(false);
+    expect(openCgroups().exists(cgroup())).toBe(false);
     await cluster.up();
-    await ready(2);
+    await ready(3);
     await everythingIsThere();
   });
 });
