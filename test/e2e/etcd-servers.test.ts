@@ -53,7 +53,7 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/hello from raft2kube/);
   });
 
-  it("kubectl creates and watches a ConfigMap, which is in that etcd and nowhere else", async () => {
+  it("kubectl creates and watches a ConfigMap, which is in that etcd alone", async () => {
     const watch = cluster.startKubectl([
       "get",
       "configmaps",

@@ -114,8 +114,8 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   /**
-   * Sends at once, or after the header blocks that are still being packed: a peer takes data, an end
-   * or a reset that overtakes a stream's reply for a stream that was never opened.
+   * Sends at once, or after the header blocks that are still being packed: a peer takes data, an
+   * end or a reset that overtakes a stream's reply for a stream that was never opened.
    */
   #inOrder(send: () => void): void {
     if (this.#waiting === 0) return send();
