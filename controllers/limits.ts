@@ -14,6 +14,8 @@ export const REVISION_HISTORY_CHARS_MAX = 2_000;
 
 /** Endpoints in one EndpointSlice (upstream's --max-endpoints-per-slice). */
 export const ENDPOINTS_PER_SLICE_MAX = 100;
+/** Addresses of one subset of an Endpoints object that are mirrored; more are left out. */
+export const MIRRORED_PER_SUBSET_MAX = 1_000;
 
 /** Addresses in one Endpoints object; more are cut off and marked so (upstream's bound). */
 export const ENDPOINTS_ADDRESSES_MAX = 1_000;

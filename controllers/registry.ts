@@ -3,6 +3,7 @@ import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
 import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
+import { startEndpointSliceMirroring } from "./endpointslicemirroring/mirroring.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
@@ -28,6 +29,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "replicaset-controller": startReplicaSets,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
+  "endpointslice-mirroring-controller": startEndpointSliceMirroring,
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolumeclaim-protection-controller": startClaimProtection,
   "persistentvolume-protection-controller": startVolumeProtection,

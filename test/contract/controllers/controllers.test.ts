@@ -280,6 +280,28 @@ describe("a Service", () => {
       return items.length === 0 && gone;
     });
   });
+
+  test("without a selector has the addresses that were written by hand in its slices", async () => {
+    const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+    const endpoints = world.admin.resource<Endpoints>(ENDPOINTS);
+    const metadata = { namespace, name: "outside" };
+    const services = world.admin.resource<Service>(SERVICES);
+    await services.create({ metadata, spec: { ports: [{ port: 80 }] } });
+    const subsets = [{ addresses: [{ ip: "192.0.2.7" }], ports: [{ port: 8080 }] }];
+    await endpoints.create({ metadata, subsets });
+    const labelSelector = "kubernetes.io/service-name=outside";
+    const mirrored = async () => (await slices.list({ namespace, labelSelector })).items;
+    const [slice] = await eventually("the slice", async () => {
+      const items = await mirrored();
+      return items.length > 0 && items;
+    });
+    expect(slice).toMatchObject({
+      ports: [{ port: 8080 }],
+      endpoints: [{ addresses: ["192.0.2.7"] }],
+    });
+    await endpoints.delete(metadata);
+    await eventually("the slice to go", async () => (await mirrored()).length === 0);
+  });
 });
 
 /** What kubeadm binds when it makes a cluster: nodes may renew their certificates. */
