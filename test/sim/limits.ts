@@ -1,7 +1,7 @@
 // Every figure of the simulator. Times are virtual unless the name says otherwise.
 
 /** Small, so that a run of seconds sees many segments. */
-export const SEGMENT_BYTES = 32 * 1024;
+export const SEGMENT_BYTES = 8 * 1024;
 
 /** The core's options: the product's ticks, and windows small enough to fill. */
 export const CORE_OPTIONS = {
@@ -24,7 +24,9 @@ export const RECOVERY_MS = 30_000;
 export const HEALED_MS = 3_000;
 /** After the last request: how soon all members must have the same state. */
 export const SETTLE_MS = 5_000;
-export const CLIENTS = 8;
+export const CLIENTS = 10;
+/** How many of them mostly keep leases. */
+export const LEASE_KEEPERS = 2;
 export const THINK_MS = 40;
 /** A lease may outlive its time by this much once the cluster is well. */
 export const LEASE_SLACK_MS = 4_000;

@@ -1,6 +1,8 @@
 // `npm run sim -- --seeds N --from S`: runs seeds, prints what was done and found.
 import { parseArgs } from "node:util";
 import { CLASSES } from "./faults/faults.ts";
+import { MUTANTS } from "./mutants.ts";
+import { catchMutant } from "./mutation.ts";
 import { runSeed } from "./run.ts";
 import { Tally } from "./world/tally.ts";
 
@@ -12,11 +14,13 @@ async function main(): Promise<number> {
       seeds: { type: "string", default: "20" },
       from: { type: "string", default: "1" },
       story: { type: "string" },
+      mutants: { type: "boolean", default: false },
     },
   });
   if (values.story !== undefined) return tell(Number(values.story));
   const from = Number(values.from);
   const count = Number(values.seeds);
+  if (values.mutants) return hunt(from, count);
   const totals = new Tally();
   const failed: number[] = [];
   const began_ms = performance.now();
@@ -36,6 +40,19 @@ async function main(): Promise<number> {
       `${took_s.toFixed(1)} s\n`,
   );
   return failed.length + missing.length === 0 ? 0 : 1;
+}
+
+/** Every mutant must be caught within `count` seeds. */
+async function hunt(from: number, count: number): Promise<number> {
+  let escaped = 0;
+  for (const mutant of MUTANTS) {
+    const caught = await catchMutant(mutant, from, count);
+    if (!caught) escaped++;
+    const how = caught ? `seed ${caught.seed} | ${caught.checker}` : "escaped";
+    process.stdout.write(`| ${mutant.name} | ${mutant.breaks} | ${how} |\n`);
+    if (caught) process.stderr.write(`    ${caught.message}\n`);
+  }
+  return escaped;
 }
 
 /** One seed, told. */

@@ -107,7 +107,7 @@ class Run {
     const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
     this.#clients = Array.from(
       { length: limits.CLIENTS },
-      (_, i) => new SimClient(`c${i}`, world),
+      (_, i) => new SimClient(`c${i}`, i < limits.LEASE_KEEPERS, world),
     );
     cluster.network.loss = random.next() < 0.3 ? 0 : random.next() * limits.LOSS_MAX;
     cluster.network.replay = random.next() * limits.REPLAY_MAX;

@@ -91,6 +91,19 @@ export class LeaderAppendOnly {
   }
 }
 
+/** A leader counts only slots of its own term; older ones come with them (Raft section 5.4.2). */
+export class CommitsOwnTerm {
+  readonly #atStart = new Map<bigint, { office: string; commit: number }>();
+
+  leads(member: bigint, office: string, term: number, log: LogView, commit: number): void {
+    const start = this.#atStart.get(member);
+    if (start?.office !== office) return void this.#atStart.set(member, { office, commit });
+    const own = commit === start.commit || log.term(commit) === term;
+    const message = `${member} counted ${commit}/${log.term(commit)} as leader of term ${term}`;
+    require(own, "commits in own term", message);
+  }
+}
+
 /** A member's commit index never decreases within a life. */
 export class CommitMonotonic {
   readonly #commits = new Map<bigint, { life: number; commit: number }>();

@@ -10,6 +10,7 @@ import { StateAgreement } from "../check/agreement.ts";
 import { ElectionSafety, HardStateKept, OneVotePerTerm } from "../check/elections.ts";
 import {
   CommitMonotonic,
+  CommitsOwnTerm,
   LeaderAppendOnly,
   LogMatching,
   StateMachineSafety,
@@ -38,6 +39,7 @@ export class Witness {
   readonly #matching = new LogMatching();
   readonly #machine = new StateMachineSafety();
   readonly #appendOnly = new LeaderAppendOnly();
+  readonly #ownTerm = new CommitsOwnTerm();
   readonly #commits = new CommitMonotonic();
   readonly #inOffice = new Map<MemberId, string>();
   readonly #looks = new Map<MemberId, number>();
@@ -94,6 +96,7 @@ export class Witness {
     if (office !== "") {
       this.elections.leads(member, term);
       this.#appendOnly.leads(member, office, log);
+      this.#ownTerm.leads(member, office, term, log, log.committed);
       if (this.#inOffice.get(member) !== office) this.#takesOffice(member, raft);
     }
     this.#inOffice.set(member, office);

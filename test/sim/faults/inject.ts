@@ -94,6 +94,7 @@ export class Injector {
 
   #pause(name: string, for_ms: number): void {
     this.#onOne(name, ({ host }) => {
+      if (host.paused) return;
       host.pause();
       const life = host.life;
       this.#world.timeline.after(for_ms, () => {

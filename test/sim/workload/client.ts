@@ -27,12 +27,15 @@ export interface ClientWorld {
 export class SimClient {
   readonly name: string;
   readonly #world: ClientWorld;
+  readonly #keepsLeases: boolean;
   #values = 0;
   #revision = 1;
   #stopped = false;
 
-  constructor(name: string, world: ClientWorld) {
+  /** One that keeps leases does little else. */
+  constructor(name: string, keepsLeases: boolean, world: ClientWorld) {
     this.name = name;
+    this.#keepsLeases = keepsLeases;
     this.#world = world;
   }
 
@@ -47,8 +50,9 @@ export class SimClient {
       await this.#sleep(random.next() * 2 * think_ms);
       const life = this.#anyone();
       if (!life) continue;
-      const die = random.next();
-      if (die < 0.7) await this.request(life, randomRequest(this.#knowledge));
+      const die = this.#keepsLeases ? 0.7 + random.next() * 0.3 : random.next();
+      if (this.#keepsLeases && die < 0.95) await this.#lease(life);
+      else if (die < 0.7) await this.request(life, randomRequest(this.#knowledge));
       else if (die < 0.9) await this.#update(life);
       else if (die < 0.98) await this.#lease(life);
       else await this.#compact(life);
@@ -65,7 +69,8 @@ export class SimClient {
   }
 
   #value(): Buffer {
-    const padding = "x".repeat(randomInteger(this.#world.random, 0, 40));
+    const { random } = this.#world;
+    const padding = "x".repeat(randomInteger(random, 0, random.next() < 0.1 ? 700 : 40));
     return Buffer.from(`${this.name}.${++this.#values}${padding}`);
   }
 

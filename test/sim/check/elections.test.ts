@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { ElectionSafety, HardStateKept, OneVotePerTerm } from "./elections.ts";
+
+test("election safety: one leader in each term passes, two in one do not", () => {
+  const good = new ElectionSafety();
+  good.leads(1n, 2);
+  good.leads(1n, 2);
+  good.leads(2n, 3);
+  expect(good.terms).toBe(2);
+  expect(() => good.leads(3n, 3)).toThrow("election safety: term 3: 2 and 3 lead");
+});
+
+test("one vote per term: the same vote twice passes, another does not", () => {
+  const votes = new OneVotePerTerm();
+  votes.granted(1n, 2, 3n);
+  votes.granted(1n, 2, 3n);
+  votes.granted(1n, 3, 2n);
+  expect(() => votes.granted(1n, 2, 2n)).toThrow("1 voted for 3 and 2 in term 2");
+});
+
+test("term and vote kept: they go forward, never back, nor is a vote taken back", () => {
+  const kept = () => {
+    const checker = new HardStateKept();
+    checker.persisted(1n, { term: 4, vote: 0n });
+    checker.persisted(1n, { term: 4, vote: 2n });
+    return checker;
+  };
+  kept().recovered(1n, { term: 4, vote: 2n });
+  kept().recovered(1n, { term: 5, vote: 0n });
+  expect(() => kept().recovered(1n, { term: 3, vote: 2n })).toThrow("came back with term 3");
+  expect(() => kept().recovered(1n, { term: 4, vote: 0n })).toThrow("term and vote kept");
+  expect(() => kept().persisted(1n, { term: 4, vote: 3n })).toThrow("wrote term 4 vote 3");
+});

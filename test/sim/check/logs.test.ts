@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import {
+  CommitMonotonic,
+  CommitsOwnTerm,
+  LeaderAppendOnly,
+  LogMatching,
+  type LogView,
+  StateMachineSafety,
+  leaderCompleteness,
+} from "./logs.ts";
+
+/** A log whose slots have these terms, from slot 1 on. */
+function logOf(...terms: number[]): LogView {
+  const term = (index: number) => (index === 0 ? 0 : terms[index - 1]);
+  return { firstIndex: 1, lastIndex: terms.length, term };
+}
+
+const slot = (index: number, term: number, digest = "a") => ({ index, term, digest });
+
+test("log matching: equal slots stand behind equal slots", () => {
+  const matching = new LogMatching();
+  matching.written(1n, slot(5, 2), 1);
+  matching.written(2n, slot(5, 2), 1);
+  matching.written(2n, slot(5, 3, "b"), 2);
+  expect(() => matching.written(3n, slot(5, 2, "other"), 1)).toThrow("another slot 5/2");
+  expect(() => matching.written(3n, slot(5, 2), 2)).toThrow("behind term 2, not 1");
+});
+
+test("state machine safety: the same at each index, in order, on every member", () => {
+  const machine = new StateMachineSafety();
+  expect(machine.applied(1n, slot(2, 1), 2)).toBe(true);
+  expect(machine.applied(1n, slot(3, 1), 2)).toBe(true);
+  expect(machine.applied(2n, slot(2, 1), 2)).toBe(false);
+  expect(() => machine.applied(2n, slot(3, 2), 2)).toThrow("2 applied 3/2, others 3/1");
+  expect(() => machine.applied(2n, slot(3, 1, "b"), 2)).toThrow("state machine safety");
+  expect(() => machine.applied(2n, slot(9, 1), 2)).toThrow("none before");
+});
+
+test("leader completeness: a leader has what was committed, or has compacted it", () => {
+  leaderCompleteness(1n, logOf(1, 1, 2), slot(3, 2));
+  leaderCompleteness(1n, { ...logOf(), firstIndex: 9, lastIndex: 9 }, slot(3, 2));
+  expect(() => leaderCompleteness(1n, logOf(1, 1), slot(3, 2))).toThrow("it has term undefined");
+  expect(() => leaderCompleteness(1n, logOf(1, 1, 1), slot(3, 2))).toThrow("leader completeness");
+});
+
+test("leader append-only: it may grow, and be another's after its office", () => {
+  const watched = () => {
+    const checker = new LeaderAppendOnly();
+    checker.leads(1n, "term 2", logOf(1, 2));
+    checker.leads(1n, "term 2", logOf(1, 2, 2));
+    return checker;
+  };
+  watched().leads(1n, "term 4", logOf(1, 4));
+  expect(() => watched().leads(1n, "term 2", logOf(1, 2))).toThrow("leader append-only");
+  expect(() => watched().leads(1n, "term 2", logOf(1, 2, 1, 2))).toThrow("at or before 3");
+});
+
+test("commits in own term: a leader never counts slots of an older one", () => {
+  const office = () => {
+    const checker = new CommitsOwnTerm();
+    checker.leads(1n, "term 4", 4, logOf(1, 2, 2, 4), 1);
+    return checker;
+  };
+  office().leads(1n, "term 4", 4, logOf(1, 2, 2, 4), 4);
+  const wrong = () => office().leads(1n, "term 4", 4, logOf(1, 2, 2, 4), 3);
+  expect(wrong).toThrow("1 counted 3/2 as leader of term 4");
+});
+
+test("commit never decreases, but over a restart", () => {
+  const checker = new CommitMonotonic();
+  checker.seen(1n, 0, 5);
+  checker.seen(1n, 1, 3);
+  expect(() => checker.seen(1n, 1, 2)).toThrow("1 went from 3 to 2");
+});
