@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Store, type StoreOptions, startStore } from "../main.ts";
+import { Proxy } from "./proxy.ts";
 
 /** A TCP port of the loopback that is free now. */
 export function freePort(): Promise<number> {
@@ -19,7 +20,9 @@ export function freePort(): Promise<number> {
 /** A member that tests start, stop and start again. */
 export interface TestMember {
   readonly name: string;
+  /** Where it listens; others reach it through the proxy. */
   readonly port: number;
+  readonly proxy: Proxy;
   readonly dataDir: string;
   store: Store | undefined;
   fatal: unknown[];
@@ -35,7 +38,9 @@ export class TestMembers {
     const added: TestMember[] = [];
     for (const name of names) {
       const dataDir = join(this.#folder, `${name}-${this.all.length}`);
-      const member = { name, port: await freePort(), dataDir, store: undefined, fatal: [] };
+      const port = await freePort();
+      const proxy = await Proxy.start(port);
+      const member = { name, port, proxy, dataDir, store: undefined, fatal: [] };
       this.all.push(member);
       added.push(member);
     }
@@ -80,10 +85,21 @@ export class TestMembers {
 
   async stopAll(): Promise<void> {
     await Promise.all(this.all.map((member) => this.stop(member)));
+    for (const { proxy } of this.all) proxy.close();
     rmSync(this.#folder, { recursive: true });
   }
 }
 
-export function urlOf({ port }: TestMember): string {
-  return `http://127.0.0.1:${port}`;
+/** What others know as a member's peer URL. */
+export function urlOf({ proxy }: TestMember): string {
+  return `http://127.0.0.1:${proxy.port}`;
+}
+
+/** The leader's store among members, as the members that run see it. */
+export async function leaderOf(members: TestMember[]): Promise<TestMember | undefined> {
+  for (const member of members) {
+    const status = await member.store?.client.status();
+    if (status && status.leader === status.header!.memberId) return member;
+  }
+  return undefined;
 }
