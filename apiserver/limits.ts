@@ -71,3 +71,5 @@ export const EVENT_TTL_S = 3_600;
 export const LEASE_SHARING_MS = 60_000;
 /** Objects on one lease, so that its end does not stop the store. */
 export const LEASE_OBJECTS_MAX = 1_000;
+/** Pods looked at when a namespace begins to enforce a level of pod security (upstream's 3,000). */
+export const POD_SECURITY_PODS_MAX = 3_000;

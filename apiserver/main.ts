@@ -106,7 +106,9 @@ async function assemble(
       closing,
       authenticator: new Authenticator(verifier),
       authorizer,
-      admission: new Admission(admissionPlugins({ registry, clock, graph, authorizer })),
+      admission: new Admission(
+        admissionPlugins({ registry, clock, graph, authorizer }, options.admission),
+      ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics: new Metrics(),
     };

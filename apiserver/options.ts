@@ -1,5 +1,6 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { AdmissionSwitches } from "./admission/plugins.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** A PEM certificate and its key. */
@@ -35,6 +36,8 @@ export interface ApiserverOptions {
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
   kubeletClient: KeyPair & { ca: string };
+  /** Admission plugins switched on or off, by upstream's names. */
+  admission?: AdmissionSwitches;
   clock?: Clock;
   random?: Random;
 }

@@ -1,4 +1,6 @@
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { ApiError } from "../errors/api-error.ts";
+import { forbidden } from "../errors/catalog.ts";
 import type { Resource } from "../registry/resource.ts";
 
 /** A write on its way into the store, as admission plugins see it. */
@@ -39,4 +41,11 @@ export function concerns(
 ) {
   const { kind } = request.resource;
   return kind.group === group && kind.plural === plural && request.subresource === subresource;
+}
+
+/** 403 about the object of a request; a name still to be generated is shown by its beginning. */
+export function refusal(request: AdmissionRequest, why: string): ApiError {
+  const { metadata } = request.object ?? {};
+  const name = request.name || metadata?.name || metadata?.generateName || "";
+  return forbidden(request.resource.subject, name, why);
 }

@@ -1,5 +1,6 @@
 import type { AdmissionContext } from "./context.ts";
 import type { AdmissionPlugin } from "./plugin.ts";
+import { alwaysPullImages } from "./plugins/always-pull-images.ts";
 import {
   certificateApproval,
   certificateSigning,
@@ -7,26 +8,64 @@ import {
 } from "./plugins/certificates.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
+import { podSecurity } from "./plugins/pod-security.ts";
 import { priority } from "./plugins/priority.ts";
+import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
 import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./plugins/taint-nodes-by-condition.ts";
 
-/** All plugins in the order in which they run, which is upstream's. */
-export function admissionPlugins(context: AdmissionContext): AdmissionPlugin[] {
-  return [
-    namespaceLifecycle(context),
-    serviceAccount(context),
-    nodeRestriction(context),
-    taintNodesByCondition(),
-    priority(context),
-    defaultTolerationSeconds(),
-    storageObjectInUseProtection(),
-    certificateApproval(context),
-    certificateSigning(context),
-    certificateSubjectRestriction(),
-    defaultStorageClass(context),
-  ];
+/** All plugins by upstream's names, in the order in which they run, which is upstream's too. */
+const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionPlugin>> = {
+  NamespaceLifecycle: namespaceLifecycle,
+  LimitRanger: limitRanger,
+  ServiceAccount: serviceAccount,
+  NodeRestriction: nodeRestriction,
+  TaintNodesByCondition: taintNodesByCondition,
+  AlwaysPullImages: alwaysPullImages,
+  PodSecurity: podSecurity,
+  Priority: priority,
+  DefaultTolerationSeconds: defaultTolerationSeconds,
+  DefaultStorageClass: defaultStorageClass,
+  StorageObjectInUseProtection: storageObjectInUseProtection,
+  RuntimeClass: runtimeClass,
+  CertificateApproval: certificateApproval,
+  CertificateSigning: certificateSigning,
+  CertificateSubjectRestriction: certificateSubjectRestriction,
+};
+
+/** Plugins that run only when they are asked for. NodeRestriction always runs here. */
+const OFF = new Set(["AlwaysPullImages"]);
+
+/** What `--enable-admission-plugins` and `--disable-admission-plugins` say. */
+export interface AdmissionSwitches {
+  readonly enable?: readonly string[];
+  readonly disable?: readonly string[];
+}
+
+/** Throws `RangeError` naming a plugin that there is not, or that is both wanted and unwanted. */
+export function checkSwitches({ enable = [], disable = [] }: AdmissionSwitches): void {
+  for (const name of [...enable, ...disable]) {
+    if (!Object.hasOwn(PLUGINS, name)) {
+      const known = Object.keys(PLUGINS).join(", ");
+      throw new RangeError(`no admission plugin ${JSON.stringify(name)}; there are ${known}`);
+    }
+  }
+  const both = enable.find((name) => disable.includes(name));
+  if (both !== undefined) throw new RangeError(`${both} is both enabled and disabled`);
+}
+
+/** The plugins that run, in their order. */
+export function admissionPlugins(
+  context: AdmissionContext,
+  switches: AdmissionSwitches = {},
+): AdmissionPlugin[] {
+  checkSwitches(switches);
+  const { enable = [], disable = [] } = switches;
+  return Object.entries(PLUGINS)
+    .filter(([name]) => (enable.includes(name) || !OFF.has(name)) && !disable.includes(name))
+    .map(([, plugin]) => plugin(context));
 }

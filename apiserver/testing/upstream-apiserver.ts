@@ -8,14 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort, startEtcd } from "./etcd-server.ts";
-
-/** Sends one request as a master: JSON in, the status and JSON out. */
-export type SendJson = (
-  method: string,
-  path: string,
-  type: string,
-  body: unknown,
-) => Promise<{ status: number; body: { [key: string]: unknown } }>;
+import { type SendJson, warningsIn } from "./send-json.ts";
 
 /** Upstream's kube-apiserver on an etcd of its own, to record golden answers. */
 export interface UpstreamApiserver {
@@ -76,6 +69,7 @@ async function run(
     "service-account-key-file": key,
     "service-account-signing-key-file": key,
     "service-cluster-ip-range": "10.96.0.0/16",
+    "allow-privileged": "true",
     "authorization-mode": "RBAC",
     "token-auth-file": tokens,
     ...more,
@@ -91,7 +85,7 @@ function sendJson(
   path: string,
   type: string,
   body: unknown,
-): Promise<{ status: number; body: { [key: string]: unknown } }> {
+): ReturnType<SendJson> {
   const headers = {
     authorization: `Bearer ${TOKEN}`,
     "user-agent": "recorder/1",
@@ -106,7 +100,8 @@ function sendJson(
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString("utf8");
         const json = text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {};
-        resolve({ status: response.statusCode ?? 0, body: json });
+        const warnings = warningsIn(response.headers["warning"]);
+        resolve({ status: response.statusCode ?? 0, body: json, warnings });
       });
     });
     sent.on("error", reject);

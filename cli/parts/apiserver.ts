@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type AdmissionSwitches, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
@@ -26,6 +27,8 @@ interface Flags {
   kubeletClientCertificate: string;
   kubeletClientKey: string;
   kubeletCertificateAuthority: string;
+  enableAdmissionPlugins?: string;
+  disableAdmissionPlugins?: string;
 }
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
@@ -51,6 +54,8 @@ export function command(): Command {
     .requiredOption("--kubelet-client-certificate <file>", "who we are to kubelets, PEM")
     .requiredOption("--kubelet-client-key <file>", "its key, PEM")
     .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
+    .option("--enable-admission-plugins <names>", "run these too, comma-separated")
+    .option("--disable-admission-plugins <names>", "do not run these, comma-separated")
     .action(run);
 }
 
@@ -95,12 +100,28 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     nodePortRange: portRange(flags.serviceNodePortRange),
     advertiseAddress: flags.advertiseAddress,
     advertisePort: port,
+    admission: admissionOf(flags),
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
       key: read(flags.kubeletClientKey),
       ca: read(flags.kubeletCertificateAuthority),
     },
   };
+}
+
+function admissionOf(flags: Flags): AdmissionSwitches {
+  const words = (text: string | undefined) => text?.split(",").filter((each) => each !== "") ?? [];
+  const switches = {
+    enable: words(flags.enableAdmissionPlugins),
+    disable: words(flags.disableAdmissionPlugins),
+  };
+  try {
+    checkSwitches(switches);
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw new CommandError("FLAG", thrown.message);
+    throw thrown;
+  }
+  return switches;
 }
 
 function wholeNumber(flag: string, text: string): number {

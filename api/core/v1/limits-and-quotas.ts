@@ -47,7 +47,6 @@ function validateOrder(
 
 export const limitRange: Kind<LimitRange> = defineKind<LimitRange>("core/v1.LimitRange", {
   createOnUpdate: true,
-  notActedOn: "LimitRange is stored, but not enforced yet",
   defaults: ({ spec }) => spec.limits.forEach(defaultItem),
   validate: ({ spec }) => spec.limits.flatMap((each, index) =>
     validateItem(each, `spec.limits[${index}]`)),

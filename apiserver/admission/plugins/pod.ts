@@ -16,6 +16,7 @@ export interface PodSpec {
   preemptionPolicy?: string;
   runtimeClassName?: string;
   overhead?: Record<string, string>;
+  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
   nodeSelector?: Record<string, string>;
   tolerations?: Toleration[];
   volumes?: Volume[];
@@ -34,6 +35,7 @@ export interface Toleration {
 
 export interface Volume {
   name: string;
+  image?: { pullPolicy?: string };
   [source: string]: unknown;
 }
 
@@ -41,6 +43,7 @@ export interface Container {
   name: string;
   image?: string;
   imagePullPolicy?: string;
+  restartPolicy?: string;
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
   resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
   env?: unknown[];

@@ -1,8 +1,7 @@
 import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { forbidden } from "../../errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { isMirrorPod, type Pod, type PodSpec, startedContainers } from "./pod.ts";
 
 const DEFAULT_ACCOUNT = "default";
@@ -49,10 +48,6 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       }
     },
   };
-}
-
-function refusal(request: AdmissionRequest, why: string) {
-  return forbidden(request.resource.subject, request.name, why);
 }
 
 /** A mirror pod runs without the API's secrets, so it may ask for none. */

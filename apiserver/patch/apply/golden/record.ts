@@ -1,12 +1,5 @@
+import type { SendJson } from "../../../testing/send-json.ts";
 import type { Sequence, Step } from "./sequences.ts";
-
-/** Sends one request: JSON in, the status and JSON out. */
-export type Send = (
-  method: string,
-  path: string,
-  type: string,
-  body: unknown,
-) => Promise<{ status: number; body: { [key: string]: unknown } }>;
 
 /** What a step came to: the answer's code, why it was refused, and who owns what afterwards. */
 export interface Outcome {
@@ -27,7 +20,7 @@ const TYPES: Readonly<Record<Step["verb"], { method: string; type: string }>> = 
 };
 
 /** Plays a sequence against an apiserver and notes what each step comes to. */
-export async function play(sequence: Sequence, send: Send): Promise<Outcome[]> {
+export async function play(sequence: Sequence, send: SendJson): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const step of sequence.steps) {
     const { method, type } = TYPES[step.verb];

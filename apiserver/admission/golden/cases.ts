@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+type Json = { [key: string]: unknown };
+
+/** Objects that are made, and then pods and others that are tried without being kept. */
+export interface Scene {
+  name: string;
+  made: readonly { path: string; body: Json }[];
+  tried: readonly { name: string; path: string; body: Json }[];
+}
+
+interface Read {
+  /** Specs of pods by what is remarkable about them. */
+  pods: Readonly<Record<string, Json>>;
+  ranges: Readonly<Record<string, Json>>;
+  limited: Readonly<Record<string, Json>>;
+  claims: Readonly<Record<string, Json>>;
+  classes: Readonly<Record<string, Json>>;
+  classed: Readonly<Record<string, Json>>;
+}
+
+const { pods, ranges, limited, claims, classes, classed } = JSON.parse(
+  readFileSync(join(import.meta.dirname, "cases.json"), "utf8"),
+) as Read;
+
+const POLICY = "pod-security.kubernetes.io";
+
+function namespace(name: string, labels: Json = {}): Scene["made"] {
+  return [
+    { path: "/api/v1/namespaces", body: { metadata: { name, labels } } },
+    {
+      path: `/api/v1/namespaces/${name}/serviceaccounts`,
+      body: { metadata: { name: "default" } },
+    },
+  ];
+}
+
+function tries(namespaceName: string, specs: Readonly<Record<string, Json>>): Scene["tried"] {
+  return Object.entries(specs).map(([name, { annotations, ...spec }]) => ({
+    name,
+    path: `/api/v1/namespaces/${namespaceName}/pods`,
+    body: {
+      metadata: { name: "p", ...(annotations === undefined ? {} : { annotations }) },
+      spec: { automountServiceAccountToken: false, ...spec },
+    },
+  }));
+}
+
+function level(name: string, labels: Json): Scene {
+  return { name, made: namespace(name, labels), tried: tries(name, pods) };
+}
+
+const template = (spec: Json) => ({
+  selector: { matchLabels: { a: "b" } },
+  template: { metadata: { labels: { a: "b" } }, spec },
+});
+
+const badLabels: Scene["tried"] = [
+  { [`${POLICY}/enforce`]: "strict" },
+  { [`${POLICY}/warn-version`]: "1.20" },
+  { [`${POLICY}/audit`]: "x", [`${POLICY}/audit-version`]: "v2.1" },
+].map((labels, index) => ({
+  name: `labels ${index}`,
+  path: "/api/v1/namespaces",
+  body: { metadata: { name: "bad", labels } },
+}));
+
+export const SCENES: readonly Scene[] = [
+  level("baseline", { [`${POLICY}/enforce`]: "baseline" }),
+  level("restricted", { [`${POLICY}/enforce`]: "restricted" }),
+  level("restricted-old", {
+    [`${POLICY}/enforce`]: "restricted",
+    [`${POLICY}/enforce-version`]: "v1.18",
+  }),
+  level("warned", { [`${POLICY}/warn`]: "restricted", [`${POLICY}/enforce`]: "baseline" }),
+  {
+    name: "deployments",
+    made: namespace("deployments", { [`${POLICY}/enforce`]: "restricted" }),
+    tried: Object.entries(pods).map(([name, { annotations: _none, ...spec }]) => ({
+      name,
+      path: "/apis/apps/v1/namespaces/deployments/deployments",
+      body: { metadata: { name: "d" }, spec: template(spec) },
+    })),
+  },
+  { name: "labels", made: [], tried: badLabels },
+  ...Object.entries(ranges).map(([name, spec]) => ({
+    name,
+    made: [
+      ...namespace(name),
+      { path: `/api/v1/namespaces/${name}/limitranges`, body: { metadata: { name: "l" }, spec } },
+    ],
+    tried: [
+      ...tries(name, limited),
+      ...Object.entries(claims).map(([claim, body]) => ({
+        name: claim,
+        path: `/api/v1/namespaces/${name}/persistentvolumeclaims`,
+        body: { metadata: { name: "c" }, spec: body },
+      })),
+    ],
+  })),
+  {
+    name: "classes",
+    made: [
+      ...namespace("classes"),
+      ...Object.entries(classes).map(([name, body]) => ({
+        path: "/apis/node.k8s.io/v1/runtimeclasses",
+        body: { metadata: { name }, ...body },
+      })),
+    ],
+    tried: tries("classes", classed),
+  },
+];

@@ -1,0 +1,69 @@
+import type { Container, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+
+/** Why a pod breaks a rule: in a word, and with the containers and values. Texts are upstream's. */
+export interface Finding {
+  reason: string;
+  detail: string;
+}
+
+/** A pod as rules look at it, and the minor version of Kubernetes whose rules are meant. */
+export interface Judged {
+  metadata: Pick<ObjectMeta, "annotations">;
+  spec: PodSpec;
+  minor: number;
+}
+
+export interface Check {
+  id: string;
+  /** The first minor version that has the rule. */
+  since: number;
+  /** The baseline's rule that this one of the restricted level takes the place of. */
+  replaces?: string;
+  find(pod: Judged): Finding | undefined;
+}
+
+/** What runs in the pod, in upstream's order. */
+export function containersOf({ spec }: Judged): Container[] {
+  const { initContainers = [], containers, ephemeralContainers = [] } = spec;
+  return [...initContainers, ...containers, ...(ephemeralContainers as Container[])];
+}
+
+/** The names of the containers that a rule finds fault with. */
+export function namesWhere(pod: Judged, bad: (container: Container) => boolean): string[] {
+  return containersOf(pod)
+    .filter(bad)
+    .map(({ name }) => name);
+}
+
+export function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return count === 1 ? one : many;
+}
+
+/** `container "a"` or `containers "a", "b"`. */
+export function namedContainers(names: readonly string[]): string {
+  return `${plural(names.length, "container")} ${quoted(names)}`;
+}
+
+/** `pod and container "a"`: who set something, of the pod itself and its containers. */
+export function settersOf(byPod: boolean, names: readonly string[]): string[] {
+  return [...(byPod ? ["pod"] : []), ...(names.length > 0 ? [namedContainers(names)] : [])];
+}
+
+/** Each value once, sorted. */
+export function sortedSet(values: Iterable<string>): string[] {
+  return [...new Set(values)].sort();
+}
+
+export function isWindows({ spec }: Judged): boolean {
+  return spec.os?.name === "windows";
+}
+
+/** A pod in a user namespace of its own may be root in it, by the rules of 1.35 and later. */
+export function isRelaxed({ spec, minor }: Judged): boolean {
+  return minor >= 35 && spec.hostUsers === false;
+}

@@ -1,0 +1,30 @@
+import { ask } from "./ask.ts";
+import type { TestApiserver } from "./test-apiserver.ts";
+
+/** Sends one request as a master: JSON in, the status, JSON and texts of warnings out. */
+export type SendJson = (
+  method: string,
+  path: string,
+  type: string,
+  body: unknown,
+) => Promise<{ status: number; body: { [key: string]: unknown }; warnings: string[] }>;
+
+/** Sends to our apiserver. */
+export async function senderTo(api: TestApiserver): Promise<SendJson> {
+  const admin = await api.credentials("admin", ["system:masters"]);
+  return async (method, path, type, body) => {
+    const headers = { "content-type": type, "user-agent": "recorder/1" };
+    const text = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await ask(api, path, { ...admin, method, headers, ...text });
+    const json = JSON.parse(answer.body) as Record<string, unknown>;
+    return { status: answer.status, body: json, warnings: warningsIn(answer.headers["warning"]) };
+  };
+}
+
+/** The texts in a `Warning:` header: `299 - "text", 299 - "text"`. */
+export function warningsIn(header: string | string[] | undefined): string[] {
+  const whole = [header ?? []].flat().join(", ");
+  return [...whole.matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map(
+    ([, text]) => JSON.parse(text!) as string,
+  );
+}
