@@ -33,3 +33,11 @@ export const LEASE_SLACK_MS = 4_000;
 /** Chances are drawn for each run up to these. */
 export const LOSS_MAX = 0.3;
 export const REPLAY_MAX = 0.5;
+
+/** What `npm test` runs: about a minute on an idle machine. */
+export const TEST_FROM = 1_000;
+export const TEST_SEEDS = 60;
+/** Seeds within which a test's mutant must be caught. */
+export const MUTANT_SEEDS = 12;
+/** Real time for one seed on a busy machine. */
+export const CASE_TEST_TIMEOUT_MS = 60_000;

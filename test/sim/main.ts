@@ -1,5 +1,10 @@
 // `npm run sim -- --seeds N --from S`: runs seeds, prints what was done and found.
+//   --seeds N --from S   runs N seeds and prints what happened in all of them together
+//   --story SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
+//   --mutants            puts each known bug back in and says which seed and checker found it
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { svgDiagram, textDiagram } from "./diagram.ts";
 import { CLASSES } from "./faults/faults.ts";
 import { MUTANTS } from "./mutants.ts";
 import { catchMutant } from "./mutation.ts";
@@ -7,6 +12,7 @@ import { runSeed } from "./run.ts";
 import { Tally } from "./world/tally.ts";
 
 const STORY_LINES = 120;
+const DIAGRAM_MESSAGES = 60;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -14,10 +20,11 @@ async function main(): Promise<number> {
       seeds: { type: "string", default: "20" },
       from: { type: "string", default: "1" },
       story: { type: "string" },
+      svg: { type: "string" },
       mutants: { type: "boolean", default: false },
     },
   });
-  if (values.story !== undefined) return tell(Number(values.story));
+  if (values.story !== undefined) return tell(Number(values.story), values.svg);
   const from = Number(values.from);
   const count = Number(values.seeds);
   if (values.mutants) return hunt(from, count);
@@ -56,9 +63,11 @@ async function hunt(from: number, count: number): Promise<number> {
 }
 
 /** One seed, told. */
-async function tell(seed: number): Promise<number> {
+async function tell(seed: number, svg: string | undefined): Promise<number> {
   const { story, violation, tally } = await runSeed({ seed, story: true });
   for (const line of story.print(STORY_LINES)) process.stdout.write(`${line}\n`);
+  for (const line of textDiagram(story, DIAGRAM_MESSAGES)) process.stdout.write(`${line}\n`);
+  if (svg !== undefined) writeFileSync(svg, svgDiagram(story, DIAGRAM_MESSAGES));
   for (const line of tally.lines()) process.stdout.write(`${line}\n`);
   process.stdout.write(`seed ${seed}: ${violation?.message ?? "all properties held"}\n`);
   return violation ? 1 : 0;

@@ -8,7 +8,6 @@ import type { Timeline } from "../world/timeline.ts";
 import type { Life } from "./life.ts";
 import { Member } from "./member.ts";
 import type { Seams } from "./seams.ts";
-import { appliedIndexOf } from "./snapshot.ts";
 import type { Witness } from "./witness.ts";
 
 export interface ClusterOptions {
@@ -101,13 +100,8 @@ export class Cluster {
     const member = this.members.get(message.to);
     if (!member?.life) return this.#lost(parcel);
     this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
-    if (message.kind !== "snapshot") return member.receive(parcel);
-    // A state that is not the mark's was written while the message was made: send it again.
-    if (!parcel.state || appliedIndexOf(parcel.state) !== message.mark.index) {
-      return this.#lost(parcel);
-    }
     member.receive(parcel);
-    this.#reportSnapshot(parcel, true);
+    if (message.kind === "snapshot") this.#reportSnapshot(parcel, true);
   }
 
   #lost(parcel: Parcel): void {

@@ -1,7 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
-import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Message, SnapshotMessage } from "@raft2kube/store/core/message.ts";
 import { Raft, type Restored } from "@raft2kube/store/core/raft.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore.ts";
@@ -18,7 +18,7 @@ import type { Timeline } from "../world/timeline.ts";
 import { assemble } from "./assemble.ts";
 import type { Life } from "./life.ts";
 import type { Seams } from "./seams.ts";
-import { appliedIndexOf, stateForMember } from "./snapshot.ts";
+import { markOf, stateForMember } from "./snapshot.ts";
 import type { Witness } from "./witness.ts";
 
 export interface MemberOptions {
@@ -132,7 +132,7 @@ export class Member {
   #database(logBegins: number): Promise<Backend> {
     const { random } = this.#options;
     const received = this.#received.has(logBegins);
-    const behind = appliedIndexOf(this.backend.copy()) < logBegins;
+    const behind = (markOf(this.backend.copy())?.index ?? 0) < logBegins;
     if (received && behind) return this.#load(logBegins);
     return simulatedBackend(this.backend, this.host, random);
   }
@@ -176,9 +176,14 @@ export class Member {
   #send(messages: Message[]): void {
     for (const message of messages) {
       this.#options.witness.sent(message);
-      const state = message.kind === "snapshot" ? this.backend.copy() : undefined;
-      this.#options.send({ message, state });
+      this.#options.send(message.kind === "snapshot" ? this.#snapshot(message) : { message });
     }
+  }
+
+  /** As the product's sender does: whatever the core asked for, what goes is the state of now. */
+  #snapshot(message: SnapshotMessage): Parcel {
+    const state = this.backend.copy();
+    return { message: { ...message, mark: markOf(state) ?? message.mark }, state };
   }
 
   #fatal(reason: unknown): void {

@@ -1,10 +1,12 @@
-import type { MemberId } from "@raft2kube/store/core/types.ts";
+import type { MemberId, SnapshotMark } from "@raft2kube/store/core/types.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "@raft2kube/store/mvcc/meta.ts";
 
-/** The slot that a backend's state is at. */
-export function appliedIndexOf(pairs: Map<string, Buffer>): number {
-  const meta = pairs.get(META_KEY.toString("latin1"));
-  return meta ? decodeMeta(meta).appliedIndex : 0;
+/** The point of the log that a backend's state is at; undefined while it has none. */
+export function markOf(pairs: Map<string, Buffer>): SnapshotMark | undefined {
+  const bytes = pairs.get(META_KEY.toString("latin1"));
+  if (!bytes) return undefined;
+  const { appliedIndex: index, appliedTerm: term, membership } = decodeMeta(bytes);
+  return { index, term, membership };
 }
 
 /** Another member's state as this member stores it: the same, under its own name. */

@@ -7,7 +7,7 @@ import type { Timeline } from "./timeline.ts";
 /** A message under way, and for a snapshot the state that goes with it. */
 export interface Parcel {
   readonly message: Message;
-  readonly state: Map<string, Buffer> | undefined;
+  readonly state?: Map<string, Buffer>;
 }
 
 export interface NetworkOptions {

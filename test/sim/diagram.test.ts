@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { svgDiagram, textDiagram } from "./diagram.ts";
+import { Story } from "./story.ts";
+
+function twoMessages(): Story {
+  const story = new Story(true, () => 12.5);
+  const reply = { index: 7, reject: false, hintIndex: 0, hintTerm: 0 } as const;
+  story.arrived({ kind: "timeout-now", from: 1n, to: 3n, term: 2 }, 11);
+  story.arrived({ kind: "append-reply", from: 2n, to: 1n, term: 2, ...reply }, 12);
+  return story;
+}
+
+test("messages are arrows between the columns of their members", () => {
+  expect(textDiagram(twoMessages(), 10)).toEqual([
+    "           1             2             3             ",
+    "     12.50 +---------------------------> timeout-now t2",
+    "     12.50 <-------------+             | ok 7 t2",
+  ]);
+});
+
+test("the drawing has a lane for each member and an arrow for each message", () => {
+  const svg = svgDiagram(twoMessages(), 10);
+  expect(svg.match(/class="lane"/g)).toHaveLength(3);
+  expect(svg.match(/marker-end/g)).toHaveLength(2);
+});
+
+test("a story that nobody wants keeps nothing", () => {
+  const story = new Story(false, () => 0);
+  story.tell(1n, () => "unheard");
+  expect(story.print(10)).toEqual([]);
+});

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { CASE_TEST_TIMEOUT_MS, MUTANT_SEEDS } from "./limits.ts";
+import { MUTANTS } from "./mutants.ts";
+import { catchMutant } from "./mutation.ts";
+
+/** Each kind of seam once, and the checker that must be the one to notice. */
+const SAMPLE: readonly (readonly [name: string, checker: RegExp])[] = [
+  ["goes on after a failed sync", /term and vote kept|store's own|safety|completeness/],
+  ["commits slots of an older term by counting", /commits in own term/],
+  ["loses its vote at a restart", /term and vote kept/],
+  ["answers reads without asking the others", /linearizability/],
+  ["applies the last command again after a restart", /state agreement/],
+  ["leaves a watch without some event", /watch/],
+];
+
+test.each(SAMPLE)("a member that %s is noticed", async (name, checker) => {
+  const mutant = MUTANTS.find((each) => each.name === name);
+  const caught = await catchMutant(mutant!, 1, MUTANT_SEEDS);
+  expect(caught?.checker).toMatch(checker);
+}, MUTANT_SEEDS * CASE_TEST_TIMEOUT_MS);
