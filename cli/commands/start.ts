@@ -49,47 +49,48 @@ export function command(): Command {
 
 async function start(flags: StartFlags): Promise<void> {
   const start_ms = performance.now();
-  const clock = systemClock();
   const progress = terminalProgress();
   const roots = clusterRoots(process.env);
   const name = checkClusterName(flags.name);
   const existing = await readCluster(name, roots);
   const config = existing ?? (await planCluster(name, roots, newClusterChoices(flags)));
   refuseChangedChoices(flags, existing);
-  if (existing && isRunning(existing)) {
-    progress.note(`The cluster "${name}" is running.`);
-    return print(flags, config, 0);
-  }
+  const running = existing !== undefined && isRunning(existing);
+  if (running) progress.note(`The cluster "${name}" is running.`);
+  else await bringUpNew(config, !existing, flags, progress);
+  if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
+  print(flags, config, running ? 0 : (performance.now() - start_ms) / 1000);
+  if (flags.foreground) await stayUntilInterrupted(config, progress);
+}
+
+/** Brings the cluster up; Ctrl-C meanwhile undoes it, and is an error with exit code 130. */
+async function bringUpNew(
+  config: ClusterConfig,
+  isNew: boolean,
+  flags: StartFlags,
+  progress: Progress,
+): Promise<void> {
   await prepareMachine(config, progress);
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
+  const { signal } = stop;
+  const { demo } = flags;
   try {
-    await bringUp({
-      config,
-      isNew: !existing,
-      demo: flags.demo,
-      clock,
-      progress,
-      signal: stop.signal,
-      readyTimeout_ms,
-    });
+    await bringUp({ config, isNew, demo, clock: systemClock(), progress, signal, readyTimeout_ms });
   } catch (thrown) {
-    if (stop.signal.aborted) {
-      throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
-        exitCode: 130,
-      });
-    }
-    throw thrown;
+    if (!signal.aborted) throw thrown;
+    throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
+      exitCode: 130,
+    });
   } finally {
     stop.release();
   }
-  if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
-  print(flags, config, (performance.now() - start_ms) / 1000);
-  if (flags.foreground) {
-    await interrupted();
-    progress.note("Taking the cluster down ...");
-    await removeFromHost(config, clock);
-  }
+}
+
+async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): Promise<void> {
+  await interrupted();
+  progress.note("Taking the cluster down ...");
+  await removeFromHost(config, systemClock());
 }
 
 function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {

@@ -1,0 +1,125 @@
+import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
+import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
+import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
+import { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+import { OwnHost } from "./own-host.ts";
+
+const TIMEOUT_MS = 120_000;
+const BUSYBOX = "/bin/busybox";
+
+describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await TestCluster.start("cmds", ["--no-demo"]);
+  }, TIMEOUT_MS);
+  afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+  const kubeconfig = () => join(cluster.host.dir, "home/.kube/config");
+
+  it("start finds the running cluster and says so; ~/.kube/config changes only when asked", async () => {
+    const again = await cluster.host.r2k(["start", "--name", "cmds"]);
+    expect(again.code).toBe(0);
+    expect(again.stderr).toContain('The cluster "cmds" is running.');
+    expect(again.stdout).toContain("export KUBECONFIG=");
+    expect(existsSync(kubeconfig())).toBe(false);
+    await cluster.host.r2k(["start", "--name", "cmds", "--merge-kubeconfig"]);
+    expect(readFileSync(kubeconfig(), "utf8")).toMatch(/current-context: cmds/);
+  });
+
+  it("image load brings an archive's images in, and refuses what is none", async () => {
+    const store = new ImageStore(join(cluster.host.dir, "images"), () => []);
+    await store.open();
+    await buildImage(store, { ...(await busyboxRecipe(BUSYBOX)), name: "r2k.local/loaded:7" });
+    const archive = join(cluster.host.dir, "loaded.tar");
+    await pipeline(await saveArchive(store, "r2k.local/loaded:7"), createWriteStream(archive));
+    const loaded = await cluster.host.r2k(["image", "load", archive, "--name", "cmds"]);
+    expect(loaded.stdout.trim()).toBe("loaded r2k.local/loaded:7");
+    await cluster.ask("run", "loaded", "--image=r2k.local/loaded:7", "--", "sleep", "1000");
+    await cluster.ask("wait", "pod/loaded", "--for=condition=Ready", "--timeout=30s");
+    const none = join(cluster.host.dir, "none.tar");
+    writeFileSync(none, "this is no archive");
+    const refused = await cluster.host.r2k(["image", "load", none, "--name", "cmds"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/none\.tar: /);
+  });
+
+  it("a Deployment on the host's network runs with the node's address", async () => {
+    await cluster.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: onnode }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: onnode } }
+  template:
+    metadata: { labels: { app: onnode } }
+    spec:
+      hostNetwork: true
+      containers:
+        - { name: main, image: "r2k.local/busybox:1", command: [sleep, "1000"] }
+`);
+    await cluster.ask("rollout", "status", "deployment/onnode", "--timeout=30s");
+    const address = "jsonpath={.items[0].status.podIP} {.items[0].status.hostIP}";
+    const said = await cluster.ask("get", "pods", "-l", "app=onnode", "-o", address);
+    const [podIp, hostIp] = said.split(" ");
+    expect(podIp).toBe(hostIp);
+    const links = await cluster.ask("exec", "deploy/onnode", "--", "ip", "-o", "link");
+    expect(links).toMatch(/cni0/);
+  });
+
+  it("a hostPath is made and shared; a container that fails its liveness probe restarts", async () => {
+    const folder = join(cluster.host.dir, "shared");
+    await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: { name: probed }
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      command: [sh, -c, "date >> /shared/starts; mkdir /www; touch /www/ok; httpd -f -p 8080 -h /www"]
+      livenessProbe: { httpGet: { path: /ok, port: 8080 }, periodSeconds: 1, failureThreshold: 2 }
+      volumeMounts: [{ name: shared, mountPath: /shared }]
+  volumes:
+    - { name: shared, hostPath: { path: ${folder}, type: DirectoryOrCreate } }
+`);
+    await cluster.ask("wait", "pod/probed", "--for=condition=Ready", "--timeout=30s");
+    expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(1);
+    await cluster.ask("exec", "probed", "--", "rm", "/www/ok");
+    const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";
+    await cluster.until("a restart", ["get", "pod", "probed", "-o", restarts], (n) => n === "1");
+    expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(2);
+    expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
+  });
+});
+
+describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
+  it("stays, and Ctrl-C takes the cluster down", async () => {
+    const host = await OwnHost.create();
+    const child = host.start(join(import.meta.dirname, "../../r2k"), [
+      "start",
+      "--foreground",
+      "--no-demo",
+      "--name",
+      "front",
+    ]);
+    let said = "";
+    child.stdout!.on("data", (text) => (said += String(text)));
+    child.stderr!.on("data", (text) => (said += String(text)));
+    await expect.poll(() => said, { timeout: 60_000 }).toContain("Ready in");
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGINT");
+    await ended;
+    expect(said).toContain("Taking the cluster down");
+    const links = await host.run("ip", ["-o", "link"]);
+    expect(links.stdout).not.toContain("r2k");
+    expect(existsSync(join(host.dir, "run/front"))).toBe(false);
+    await host.close();
+  });
+});
