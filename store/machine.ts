@@ -150,7 +150,7 @@ function newPeers(
     tls: options.peers?.tls,
     clock: options.clock,
     onUnreachable: (member) => replica().unreachable(member),
-    onRemoved: (reason) => replica().fail(removedError(reason)),
+    onRemoved: (reason) => endRemoved(replica(), options.clock, reason),
     sendSnapshot: (message, to) => sender.send(message, to),
   });
 }
@@ -160,14 +160,14 @@ function membersChanged({ context, transport, self, replica }: Machine, clock: C
   const members = context.state.members.values();
   transport.update(members.map(({ ID, peerURLs }) => ({ id: ID, urls: peerURLs })));
   if (!self.isRemoved(self.memberId)) return;
-  const end = () => replica.fail(removedError(`member ${self.memberId.toString(16)} was removed`));
-  clock.after(REMOVED_GRACE_MS, end);
+  endRemoved(replica, clock, `member ${self.memberId.toString(16)} was removed from the cluster`);
 }
 
-function removedError(reason: string): CodedError {
-  return new CodedError("MEMBER_REMOVED", reason, {
-    remedy: "its data directory is of no more use: to come back, be added as a new member",
-  });
+/** Not at once: if it leads, it has to hand over; a replica fails but once. */
+function endRemoved(replica: Replica, clock: Clock, reason: string): void {
+  const remedy = "its data directory is of no more use: to come back, be added as a new member";
+  const error = new CodedError("MEMBER_REMOVED", reason, { remedy });
+  clock.after(REMOVED_GRACE_MS, () => replica.fail(error));
 }
 
 /** 63 bits, never 0, which means no lease. */

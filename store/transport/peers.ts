@@ -1,9 +1,10 @@
 import { Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
 import type { Message, SnapshotMessage } from "../core/message.ts";
 import type { MemberId } from "../core/types.ts";
-import { PEERS_MAX } from "../limits.ts";
+import { PEERS_MAX, REMOVED_GRACE_MS } from "../limits.ts";
 import { helloTo } from "./hello.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type { PeerAddress, Transport } from "./transport.ts";
@@ -19,6 +20,8 @@ export class Peers implements Transport {
   readonly #peers = new Map<MemberId, Peer>();
   /** Not in our membership yet, but known from their own hello: a new leader may be among them. */
   readonly #met = new Map<MemberId, Peer>();
+  /** Removed from the membership: a leader among them needs answers until it has handed over. */
+  readonly #leaving = new Map<MemberId, { peer: Peer; timer: Timer }>();
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: PeersOptions) {
@@ -27,7 +30,7 @@ export class Peers implements Transport {
 
   send(messages: Message[]): void {
     for (const message of messages) {
-      const peer = this.#peers.get(message.to) ?? this.#met.get(message.to);
+      const peer = this.#find(message.to);
       if (!peer) this.#options.onUnreachable(message.to);
       else if (message.kind === "snapshot") this.#options.sendSnapshot(message, peer);
       else peer.send(message);
@@ -41,7 +44,11 @@ export class Peers implements Transport {
     for (const [id, peer] of this.#peers) {
       if (wanted.has(id)) continue;
       this.#peers.delete(id);
-      this.#close(peer);
+      const timer = this.#options.clock.after(REMOVED_GRACE_MS, () => {
+        this.#leaving.delete(id);
+        this.#close(peer);
+      });
+      this.#leaving.set(id, { peer, timer });
     }
     for (const [id, member] of wanted) {
       const known = this.#peers.get(id) ?? this.#met.get(id);
@@ -65,7 +72,7 @@ export class Peers implements Transport {
   }
 
   async ask(member: MemberId, kind: string, body: Buffer, timeout_ms: number): Promise<Buffer> {
-    const url = (this.#peers.get(member) ?? this.#met.get(member))?.urls[0];
+    const url = this.#find(member)?.urls[0];
     if (url === undefined) {
       throw new RpcError(Status.UNAVAILABLE, `no way to member ${member.toString(16)}`);
     }
@@ -81,9 +88,18 @@ export class Peers implements Transport {
 
   async close(): Promise<void> {
     for (const peer of [...this.#peers.values(), ...this.#met.values()]) this.#close(peer);
+    for (const { peer, timer } of this.#leaving.values()) {
+      timer.cancel();
+      this.#close(peer);
+    }
+    this.#leaving.clear();
     this.#peers.clear();
     this.#met.clear();
     await Promise.all(this.#closing);
+  }
+
+  #find(id: MemberId): Peer | undefined {
+    return this.#peers.get(id) ?? this.#met.get(id) ?? this.#leaving.get(id)?.peer;
   }
 
   #forget(id: MemberId, peer: Peer): void {

@@ -12,7 +12,7 @@ import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";
-import { PEER_ALIVE_INTERVAL_MS } from "../limits.ts";
+import { PEER_ALIVE_INTERVAL_MS, REMOVED_GRACE_MS } from "../limits.ts";
 import { decodeMessage } from "./codec.ts";
 import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
 import type { PeerAddress } from "./transport.ts";
@@ -56,7 +56,7 @@ async function* exchange(
   const end = () => ended.abort();
   call.signal.addEventListener("abort", end, { once: true });
   let refusal: unknown;
-  const reading = readFrames(self, handlers, stream, from).catch((thrown: unknown) => {
+  const reading = readFrames(self, handlers, clock, stream, from).catch((thrown: unknown) => {
     // A stream that breaks is the sender's to open again; one that is refused hears why.
     if (!call.signal.aborted) refusal = thrown;
   });
@@ -71,13 +71,19 @@ async function* exchange(
 async function readFrames(
   self: Self,
   handlers: PeerHandlers,
+  clock: Clock,
   stream: AsyncIterator<Frame>,
   from: bigint,
 ): Promise<void> {
+  let removed_ms: number | undefined;
   for (;;) {
     const next = await stream.next();
     if (next.done) return;
-    checkNotRemoved(self, from);
+    // A leader that was removed has still to hand over.
+    if (self.isRemoved(from)) removed_ms ??= clock.monotonic();
+    if (removed_ms !== undefined && clock.monotonic() - removed_ms > REMOVED_GRACE_MS) {
+      checkNotRemoved(self, from);
+    }
     for (const wire of next.value.messages) {
       const message = decodeMessage(wire, from, self.memberId);
       if (message) handlers.receive(message);
