@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import type { Backend, BackendWrite } from "../backend/backend.ts";
+import type { Backend, BackendWrite, ScanRange } from "../backend/backend.ts";
 import type { LogBase, Membership } from "../core/types.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
 import { StoredLease } from "./lease.ts";
@@ -78,7 +78,11 @@ function newMeta(state: State) {
   return { ...identity, ...figures, membership };
 }
 
-const bucket = (name: string) => ({ from: Buffer.from(`${name}/`), to: Buffer.from(`${name}0`) });
+/** The backend's keys under a name, as etcd's buckets. */
+export const bucket = (name: string): ScanRange => ({
+  from: Buffer.from(`${name}/`),
+  to: Buffer.from(`${name}0`),
+});
 
 async function restoreMembers(state: State): Promise<void> {
   for (const name of ["members", "members_removed"]) {

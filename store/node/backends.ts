@@ -22,18 +22,19 @@ export class Backends {
 
   /** Opens the newest whole database, or an empty one; removes all others. */
   async open(): Promise<Backend> {
-    const names = this.#names();
-    for (const name of names.filter((each) => each !== FIRST)) {
+    const { name, backend } = await this.openNewest();
+    this.#removeAllBut(name);
+    return backend;
+  }
+
+  /** The same, and leaves the others where they are. */
+  async openNewest(): Promise<{ name: string; backend: Backend }> {
+    for (const name of this.#names().filter((each) => each !== FIRST)) {
       const backend = await levelBackend(join(this.#folder, name));
-      if (backend.getSync(META_KEY)) {
-        this.#removeAllBut(name);
-        return backend;
-      }
+      if (backend.getSync(META_KEY)) return { name, backend };
       await backend.close();
     }
-    const backend = await levelBackend(join(this.#folder, FIRST));
-    this.#removeAllBut(FIRST);
-    return backend;
+    return { name: FIRST, backend: await levelBackend(join(this.#folder, FIRST)) };
   }
 
   /** A new database with the state of a snapshot at `index`. */
