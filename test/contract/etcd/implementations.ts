@@ -8,6 +8,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
+import { TestMembers } from "@raft2kube/store/testing/members.ts";
 
 /** A running store to hold to the contract. */
 export interface Running {
@@ -64,6 +65,29 @@ export const served: Implementation = {
         await client.close();
         await store.close();
         rmSync(dataDir, { recursive: true });
+      },
+    };
+  },
+};
+
+/** Three members of ours over gRPC; the client speaks to one that does not lead. */
+export const threeMembers: Implementation = {
+  progressIsSafe: true,
+  refusesSortOptions: true,
+  async start() {
+    const members = new TestMembers();
+    const all = await members.startThree();
+    const statuses = await Promise.all(all.map(({ store }) => store!.client.status()));
+    const follower = all.findIndex((_, i) => statuses[i]!.leader !== statuses[i]!.header!.memberId);
+    const rotated = [...all.slice(follower), ...all.slice(0, follower)];
+    const endpoints = rotated.map(({ store }) => `http://${store!.address}`);
+    const client = connectEtcd({ endpoints });
+    return {
+      client,
+      endpoint: endpoints[0],
+      async stop() {
+        await client.close();
+        await members.stopAll();
       },
     };
   },

@@ -1,0 +1,243 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "@raft2kube/store/testing/members.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bytes, shorthand } from "./fixture.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const ETCDCTL = "/usr/bin/etcdctl";
+const clock = systemClock();
+
+/** A member that is a process of its own. */
+interface Member {
+  name: string;
+  clientPort: number;
+  peerUrl: string;
+  dataDir: string;
+  process: ChildProcess | undefined;
+  output: string;
+}
+
+let folder: string;
+let all: Member[];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "r2k-processes-"));
+  all = [];
+  for (const name of ["a", "b", "c"]) all.push(await newMember(name));
+});
+afterEach(async () => {
+  await Promise.all(all.map((member) => end(member, "SIGKILL")));
+  rmSync(folder, { recursive: true });
+});
+
+async function newMember(name: string): Promise<Member> {
+  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const dataDir = join(folder, `${name}-${clientPort}`);
+  return { name, clientPort, peerUrl, dataDir, process: undefined, output: "" };
+}
+
+const endpointOf = ({ clientPort }: Member) => `127.0.0.1:${clientPort}`;
+
+function start(member: Member, cluster: Member[], state = "new"): void {
+  const { name, dataDir, peerUrl } = member;
+  const client = `http://${endpointOf(member)}`;
+  const flags = [
+    ...["--name", name, "--data-dir", dataDir],
+    ...["--listen-client-urls", client, "--advertise-client-urls", client],
+    ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+    ...["--initial-cluster", cluster.map((each) => `${each.name}=${each.peerUrl}`).join(",")],
+    ...["--initial-cluster-state", state],
+  ];
+  const program = join(ROOT, "cli/main.ts");
+  const child = spawn(process.execPath, [program, "store", ...flags]);
+  member.process = child;
+  member.output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => (member.output += chunk.toString()));
+  }
+}
+
+function isUp(member: Member): Promise<unknown> {
+  const serving = () => member.output.includes("serving etcd v3");
+  return waitFor(`${member.name} to serve`, serving, { clock });
+}
+
+async function startAll(): Promise<void> {
+  for (const member of all) start(member, all);
+  await Promise.all(all.map(isUp));
+}
+
+/** Ends a member's process; resolves with its exit code. */
+function end(member: Member, signal: NodeJS.Signals): Promise<number | null> {
+  const child = member.process;
+  member.process = undefined;
+  if (!child || child.exitCode !== null) return Promise.resolve(child?.exitCode ?? null);
+  return new Promise((resolve) => {
+    child.once("exit", (code) => resolve(code));
+    child.kill(signal);
+  });
+}
+
+async function leader(client: EtcdClient): Promise<bigint> {
+  return (await client.status({ timeout_ms: 1_000 })).leader;
+}
+
+async function theLeader(among: Member[]): Promise<Member> {
+  return waitFor(
+    "a leader",
+    async () => {
+      for (const member of among) {
+        const client = connectEtcd({ endpoints: [`http://${endpointOf(member)}`] });
+        const { header } = await client.status({ timeout_ms: 1_000 }).finally(() => client.close());
+        if ((await leaderVia(member)) === header!.memberId) return member;
+      }
+      return undefined;
+    },
+    { clock },
+  );
+}
+
+async function leaderVia(member: Member): Promise<bigint> {
+  const client = connectEtcd({ endpoints: [`http://${endpointOf(member)}`] });
+  return leader(client).finally(() => client.close());
+}
+
+interface Load {
+  acknowledged: Map<string, number>;
+  stop(): Promise<void>;
+}
+
+/** Writers that each count up in a key of their own; what failed may have been done or not. */
+function load(client: EtcdClient): Load {
+  const acknowledged = new Map<string, number>();
+  let running = true;
+  const write = async (name: string) => {
+    for (let value = 1; running; value++) {
+      try {
+        await client.put({ key: bytes(name), value: bytes(`${value}`) }, { timeout_ms: 10_000 });
+        acknowledged.set(name, value);
+      } catch (thrown) {
+        if (!isLoss(thrown)) throw thrown;
+      }
+    }
+  };
+  const writers = Array.from({ length: 10 }, (_, i) => write(`writer-${i}`));
+  return {
+    acknowledged,
+    async stop() {
+      running = false;
+      await Promise.all(writers);
+    },
+  };
+}
+
+/** What a client may see of a member's death. */
+function isLoss(thrown: unknown): boolean {
+  const losses: number[] = [STATUS.UNAVAILABLE, STATUS.INTERNAL, STATUS.DEADLINE_EXCEEDED];
+  return thrown instanceof EtcdError && losses.includes(thrown.status);
+}
+
+function sum(values: Map<string, number>): number {
+  return [...values.values()].reduce((total, value) => total + value, 0);
+}
+
+test("S1: kill -9 of the leader under load loses nothing, and service goes on", async () => {
+  await startAll();
+  const client = connectEtcd({ endpoints: all.map((each) => `http://${endpointOf(each)}`) });
+  const work = load(client);
+  const grow = (by: number) => {
+    const from = sum(work.acknowledged);
+    const enough = () => sum(work.acknowledged) > from + by;
+    return waitFor(`${by} acknowledged`, enough, { clock });
+  };
+  for (let round = 0; round < 2; round++) {
+    await grow(500);
+    const victim = await theLeader(all);
+    await end(victim, "SIGKILL");
+    await grow(500);
+    start(victim, all);
+    await isUp(victim);
+  }
+  await work.stop();
+  for (const member of all) {
+    const own = connectEtcd({ endpoints: [`http://${endpointOf(member)}`] });
+    for (const [name, value] of work.acknowledged) {
+      const found = await shorthand(own).get(name);
+      expect(Number(found?.value), `${name} on ${member.name}`).toBeGreaterThanOrEqual(value);
+    }
+    await own.close();
+  }
+  await client.close();
+});
+
+/** Runs etcdctl to its end. */
+function etcdctl(endpoints: Member[], line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const args = ["--endpoints", endpoints.map(endpointOf).join(","), ...line.split(" ")];
+    const child = spawn(ETCDCTL, args, { env: { ...process.env, ETCDCTL_API: "3" } });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    }
+    child.once("error", reject);
+    child.once("close", () => resolve(output));
+  });
+}
+
+describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
+  test("lists, adds, promotes, removes members, moves the leader", async () => {
+    await startAll();
+    const [a] = all as [Member, ...Member[]];
+    const listed = await etcdctl([a], "member list");
+    for (const { name, peerUrl, clientPort } of all) {
+      expect(listed).toContain(`, started, ${name}, ${peerUrl}, http://127.0.0.1:${clientPort}, `);
+    }
+    const table = await etcdctl(all, "endpoint status -w table");
+    expect(table.match(/\| +true \| +false \|/g)).toHaveLength(1);
+    expect(table.match(/\| +false \| +false \|/g)).toHaveLength(2);
+    expect(await etcdctl(all, "endpoint health")).not.toContain("unhealthy");
+
+    const d = await newMember("d");
+    const added = await etcdctl([a], `member add d --learner --peer-urls=${d.peerUrl}`);
+    const id = /Member +([0-9a-f]+) added to cluster/.exec(added)?.[1] ?? added;
+    expect(added).toContain('ETCD_INITIAL_CLUSTER_STATE="existing"');
+    const early = await etcdctl([a], `member promote ${id}`);
+    expect(early).toContain("can only promote a learner member which is in sync with leader");
+    start(d, [...all, d], "existing");
+    all.push(d);
+    await isUp(d);
+    expect(await etcdctl([a], `member promote ${id}`)).toContain(`Member ${id} promoted`);
+    const follower = all.find((member) => member !== a && member !== d)!;
+    await etcdctl([follower], "put after promotion");
+    expect(await etcdctl([d], "get after")).toBe("after\npromotion\n");
+
+    const moved = await etcdctl(all, `move-leader ${id}`);
+    expect(moved).toContain(`to ${id}`);
+    expect((await leaderVia(a)).toString(16)).toBe(id);
+    expect(await etcdctl([a], `member remove ${id}`)).toContain(`Member ${id} removed`);
+    await waitFor("d to end", () => d.output.includes("was removed"), { clock });
+    expect(await etcdctl([a], "member list")).not.toContain(id);
+    await etcdctl([a], "put still here");
+    expect(await etcdctl([follower], "get still")).toBe("still\nhere\n");
+  });
+});
+
+test("a member that is asked to stop hands over, and says goodbye in order", async () => {
+  await startAll();
+  const first = await theLeader(all);
+  expect(await end(first, "SIGTERM")).toBe(0);
+  const rest = all.filter((member) => member !== first);
+  const second = await theLeader(rest);
+  const client = connectEtcd({ endpoints: [`http://${endpointOf(second)}`] });
+  await client.put({ key: bytes("k"), value: bytes("v") });
+  await client.close();
+});
