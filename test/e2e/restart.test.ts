@@ -62,7 +62,7 @@ async function noAddressLeaked(): Promise<void> {
 async function everythingIsThere(): Promise<void> {
   expect(await cluster.ask("get", "configmap", "before", "-o", "jsonpath={.data.a}")).toBe("1");
   const data = ["exec", "deployment/web", "--", "cat", "/data/kept"];
-  expect(await cluster.ask(...data)).toBe("kept");
+  await cluster.until("the claim's data", data, (text) => text === "kept");
   expect(await cluster.curl(url)).toMatch(/hello from raft2kube/);
   await noAddressLeaked();
 }
