@@ -43,6 +43,10 @@ export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
 /** Time before a broken watch on the store is opened again. */
 export const FEED_RETRY_MS = 250;
+/** How long a read waits for the cache to be as new as the store, before it asks the store. */
+export const FRESH_WAIT_MS = 3_000;
+/** How often the store is asked again how far a watch is. */
+export const PROGRESS_RETRY_MS = 100;
 /** Time between bookmarks. */
 export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */

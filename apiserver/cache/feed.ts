@@ -7,7 +7,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { FEED_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
+import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { prefixEnd, type Row, Rows } from "../storage/rows.ts";
 import type { Entry } from "./entry.ts";
@@ -67,6 +67,24 @@ export class Feed {
     this.#stream?.close();
     this.#failed(new Error("the apiserver is closing"));
     await this.#running;
+  }
+
+  /**
+   * Waits until the cache shows `revision` of the store, asking the store how far the watch is;
+   * false when the answer does not come in time.
+   */
+  async catchUp(revision: number): Promise<boolean> {
+    const end_ms = this.#clock.now() + FRESH_WAIT_MS;
+    while (this.#cache.revision < revision) {
+      const over = this.#clock.now() >= end_ms || this.#stop.signal.aborted;
+      if (over || this.#stream === undefined) return false;
+      this.#stream.requestProgress();
+      const patience = new AbortController();
+      const timer = this.#clock.after(PROGRESS_RETRY_MS, () => patience.abort());
+      await this.#cache.moved(patience.signal);
+      timer.cancel();
+    }
+    return true;
   }
 
   async #run(): Promise<void> {

@@ -27,6 +27,8 @@ export class WatchCache {
   #revision = 0;
   readonly #watchers = new Set<Watcher>();
   readonly #listeners = new Set<(event: CacheEvent) => void>();
+  /** Who waits for the cache to get further. */
+  #waiting: (() => void)[] = [];
 
   /** Everything up to this revision is in the cache. */
   get revision(): number {
@@ -70,17 +72,37 @@ export class WatchCache {
       this.#unset(entry.key);
       this.#tell({ type: "DELETED", revision, entry, previous: entry, shared: new Map() });
     }
+    this.#moveTo(revision);
+  }
+
+  #moveTo(revision: number): void {
     this.#revision = revision;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Resolves when the cache gets further than it is, which `signal` ends the wait for. */
+  moved(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      signal.addEventListener("abort", wake);
+      this.#waiting.push(wake);
+    });
   }
 
   /** Takes one change, later than all before it. */
   apply(change: Change): void {
     const event = this.#apply(change);
-    if (change.revision > this.#revision) this.#revision = change.revision;
-    if (event === undefined) return;
-    this.#history.push(event);
-    this.#tell(event);
-    for (const watcher of this.#watchers) watcher.push(event);
+    if (event !== undefined) {
+      this.#history.push(event);
+      this.#tell(event);
+      for (const watcher of this.#watchers) watcher.push(event);
+    }
+    this.progress(change.revision);
   }
 
   #apply(change: Change): CacheEvent | undefined {
@@ -112,7 +134,7 @@ export class WatchCache {
 
   /** The store says that nothing up to `revision` is missing here. */
   progress(revision: number): void {
-    if (revision > this.#revision) this.#revision = revision;
+    if (revision > this.#revision) this.#moveTo(revision);
   }
 
   /**

@@ -31,6 +31,8 @@ export async function parseBody(type: string, body: Buffer): Promise<Document> {
 export interface DecodeOptions {
   /** What the URL says the body is, for bodies that do not say. */
   kind: GroupVersionKind;
+  /** Older API versions of the same body that are taken as well. */
+  otherVersions?: readonly string[];
   /** Name of the body's schema, `core/v1.Pod`. */
   schema: string;
   fieldValidation: FieldValidation;
@@ -53,7 +55,7 @@ export function decodeDocument<T extends KubeObject>(
   document: Document,
   options: DecodeOptions,
 ): T {
-  checkType(document.value, options.kind);
+  checkType(document.value, options.kind, options.otherVersions);
   try {
     const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
     reportOddities(document.duplicates, unknownFields, options);
@@ -68,7 +70,11 @@ export function decodeDocument<T extends KubeObject>(
 }
 
 /** Throws 400 when a body says that it is something else than `kind`. */
-export function checkType(value: unknown, kind: GroupVersionKind): void {
+export function checkType(
+  value: unknown,
+  kind: GroupVersionKind,
+  otherVersions: readonly string[] = [],
+): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badRequest(
       "couldn't get version/kind; json parse error: json: cannot unmarshal " +
@@ -80,7 +86,8 @@ export function checkType(value: unknown, kind: GroupVersionKind): void {
   const given = value as { kind?: unknown; apiVersion?: unknown };
   const apiVersion = given.apiVersion ?? apiVersionOf(kind);
   const name = given.kind ?? kind.kind;
-  if (apiVersion === apiVersionOf(kind) && name === kind.kind) return;
+  const versions = [apiVersionOf(kind), ...otherVersions];
+  if (versions.includes(String(apiVersion)) && name === kind.kind) return;
   const asked = `${apiVersionOf(kind)}, Kind=${kind.kind}`;
   if (name === kind.kind) {
     throw badRequest(

@@ -1,6 +1,7 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Entry } from "../cache/entry.ts";
+import type { WatchCache } from "../cache/watch-cache.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
 import { selects, type Selection } from "../cache/selection.ts";
 import { expired, revisionTooLarge } from "../errors/catalog.ts";
@@ -45,20 +46,55 @@ async function listingOf(
   selection: Selection,
   options: ListOptions,
 ): Promise<Listing> {
-  const { match } = options;
-  if (match.type === "any" && options.continue === "") {
-    const cache = await resource.cache();
-    const entries = cache.list().filter((entry) => selects(selection, entry));
-    return { entries, revision: cache.revision };
-  }
-  if (match.type === "not-older-than" && options.limit === 0) {
-    const cache = await resource.cache();
-    if (cache.revision >= match.revision) {
-      const entries = cache.list().filter((entry) => selects(selection, entry));
-      return { entries, revision: cache.revision };
-    }
-  }
+  const cache = options.continue === "" ? await cacheFor(resource, options) : undefined;
+  if (cache) return listFromCache(resource, namespace, selection, options, cache);
   return await listFromStore(resource, namespace, selection, options);
+}
+
+/** The cache, when it can answer; it is started in any case, so that a watch can follow the list. */
+async function cacheFor(
+  resource: Resource,
+  { match, limit }: ListOptions,
+): Promise<WatchCache | undefined> {
+  const cache = await resource.cache();
+  switch (match.type) {
+    case "any":
+      return cache;
+    case "newest":
+      return await resource.freshCache();
+    case "not-older-than":
+      return limit === 0 && cache.revision >= match.revision ? cache : undefined;
+    case "exact":
+      return undefined;
+  }
+}
+
+function listFromCache(
+  { kind }: Resource,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
+  cache: WatchCache,
+): Listing {
+  const { revision } = cache;
+  const all = cache.list();
+  const entries: Entry[] = [];
+  // Whatever state will do is answered whole (upstream).
+  const limit = options.match.type === "any" ? 0 : options.limit;
+  for (const [index, entry] of all.entries()) {
+    if (!selects(selection, entry)) continue;
+    if (limit > 0 && entries.length === limit) {
+      const last = entries.at(-1)!.key;
+      const start = last.slice(prefixOf(kind, namespace).length);
+      const token = encodeContinue({ revision, start });
+      // With a selector nobody knows how many of those that follow match.
+      const counted = options.labelSelector === "" && options.fieldSelector === "";
+      const rest = all.slice(index).filter((each) => selects(selection, each)).length;
+      return { entries, revision, continue: token, ...(counted ? { remaining: rest } : {}) };
+    }
+    entries.push(entry);
+  }
+  return { entries, revision };
 }
 
 /** Lists from the store, page after page until `limit` objects match. */

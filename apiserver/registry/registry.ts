@@ -2,6 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
 import { apiVersionOf } from "./group-version.ts";
 import { Resource } from "./resource.ts";
 
@@ -12,10 +13,11 @@ export class Registry {
 
   constructor(kinds: readonly Kind[], etcd: EtcdClient, clock: Clock) {
     this.kinds = kinds;
+    const proof = new ProgressProof(etcd);
     for (const kind of kinds) {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
-      this.#byPath.set(path, new Resource(kind, etcd, clock));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, proof));
     }
   }
 

@@ -6,6 +6,7 @@ import { WatchCache } from "../cache/watch-cache.ts";
 import type { GroupName } from "../errors/catalog.ts";
 import { EVENT_TTL_S } from "../limits.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
 
@@ -25,10 +26,12 @@ export class Resource {
   readonly #etcd: EtcdClient;
   readonly #clock: Clock;
   readonly #leases: LeasePool;
+  readonly #proof: ProgressProof;
   #fed: { cache: WatchCache; feed: Feed } | undefined;
 
-  constructor(kind: Kind, etcd: EtcdClient, clock: Clock) {
+  constructor(kind: Kind, etcd: EtcdClient, clock: Clock, proof = new ProgressProof(etcd)) {
     this.kind = kind;
+    this.#proof = proof;
     this.#etcd = etcd;
     this.#clock = clock;
     this.subject = { group: kind.group, name: kind.plural };
@@ -50,6 +53,17 @@ export class Resource {
     }
     await this.#fed.feed.ready;
     return this.#fed.cache;
+  }
+
+  /**
+   * The watch cache once it holds all that the store holds now, confirmed by the store's quorum;
+   * undefined when the store cannot prove that, or takes too long to.
+   */
+  async freshCache(): Promise<WatchCache | undefined> {
+    const cache = await this.cache();
+    if (!(await this.#proof.holds())) return undefined;
+    const revision = await this.store.rows.revision();
+    return (await this.#fed!.feed.catchUp(revision)) ? cache : undefined;
   }
 
   /** The cache if it has been asked for; metrics and bookmarks must not start one. */

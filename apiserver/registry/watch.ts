@@ -40,6 +40,8 @@ async function openWatch(
   // What the client has seen must not be newer than what it gets: the cache may lag behind another
   // server's, and with no revision given the newest state is meant. Then the store is asked.
   if (revision !== undefined && revision <= cache.revision) return cache.watchAll(request, true);
+  const fresh = revision === undefined ? await resource.freshCache() : undefined;
+  if (fresh) return fresh.watchAll(request, true);
   const match =
     revision === undefined
       ? ({ type: "newest" } as const)

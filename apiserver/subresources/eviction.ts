@@ -43,6 +43,7 @@ export async function serveEviction(
   const options = writeOptionsOf(context);
   const eviction = await decodeBody<Eviction>(context.request, await readBody(context.request), {
     kind: { group: "policy", version: "v1", kind: "Eviction" },
+    otherVersions: ["policy/v1beta1"],
     schema: "policy/v1.Eviction",
     fieldValidation: options.fieldValidation,
     warnings: options.warnings,

@@ -1,0 +1,74 @@
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as store from "@raft2kube/store/main.ts";
+import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
+import { listObjects } from "./list.ts";
+import type { ListOptions } from "./list-options.ts";
+import { Resource } from "./resource.ts";
+
+const NEWEST: ListOptions = {
+  match: { type: "newest" },
+  limit: 0,
+  continue: "",
+  labelSelector: "",
+  fieldSelector: "",
+};
+
+describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("on %s", (name, start) => {
+  let under: StoreUnderTest;
+  let writer: Resource;
+  let reader: Resource;
+
+  beforeAll(async () => {
+    under = await start();
+    const make = () => new Resource(kindOf("", "v1", "ConfigMap")!, under.client, systemClock());
+    writer = make();
+    reader = make();
+  });
+  afterAll(async () => {
+    await writer.close();
+    await reader.close();
+    await under.close();
+  });
+
+  const create = (map: string) =>
+    writer.store.create<KubeObject>({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: map, namespace: "test" },
+    });
+
+  it("a watch can follow the very first list", async () => {
+    await create("before");
+    const { revision } = await listObjects(reader, "test", NEWEST);
+    const cache = await reader.cache();
+    const selection = { namespace: "", matches: () => true };
+    expect(() => cache.watchFrom({ selection, bookmarks: false }, revision).close()).not.toThrow();
+  });
+
+  it("a list without a revision shows what another server has just written", async () => {
+    for (let index = 0; index < 30; index++) {
+      const { metadata } = await create(`map-${index}`);
+      const list = await listObjects(reader, "test", NEWEST);
+      expect(list.items).toHaveLength(index + 2);
+      expect(list.revision).toBeGreaterThanOrEqual(Number(metadata.resourceVersion));
+    }
+  });
+
+  it("the cache answers where the store can prove that nothing is missing in it", async () => {
+    expect((await reader.freshCache()) !== undefined).toBe(name !== "etcd");
+  });
+
+  it("pages are of one revision, and go on in the store where the cache left off", async () => {
+    const first = await listObjects(reader, "test", { ...NEWEST, limit: 10 });
+    await create("zzz");
+    const options = { ...NEWEST, continue: first.continue! };
+    const rest = await listObjects(reader, "test", options);
+    expect(first.items.length + rest.items.length).toBe(31);
+    expect(first.remaining).toBe(21);
+    expect(rest.revision).toBe(first.revision);
+  });
+});
