@@ -101,9 +101,14 @@ async function checkRecords(backend: Backend, meta: Meta): Promise<string> {
 /** Reads the log without touching it; what a start would cut or remove is only told. */
 function readLog(dataDir: string, { clusterId, memberId }: Meta) {
   const notes: string[] = [];
+  const machine = machineDisk(join(dataDir, "member", "wal"));
   const disk: Disk = {
-    ...machineDisk(join(dataDir, "member", "wal")),
-    cutSync: (name, offset) => void notes.push(`log: ${name} ends with a torn write at ${offset}`),
+    ...machine,
+    cutSync: (name, offset) => {
+      // Behind the last record there is room, of zeros, unless a write was torn.
+      const torn = machine.read(name).subarray(offset).some((byte) => byte !== 0);
+      if (torn) notes.push(`log: ${name} ends with a torn write at byte ${offset}`);
+    },
     removeSync: (name) => void notes.push(`log: ${name} was never begun`),
   };
   const log: RecoveredLog = recoverLog(disk, { clusterId, memberId });
