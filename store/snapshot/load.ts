@@ -22,7 +22,8 @@ export async function loadSnapshot(
         if (key.equals(META_KEY)) meta = Buffer.from(value);
         else writes.push({ key, value });
       }
-      await backend.writeBatch(writes, { sync: false });
+      // Each synced: LevelDB promises nothing of earlier logs when it syncs its present one.
+      await backend.writeBatch(writes, { sync: true });
     }
   } finally {
     await snapshot.close();
