@@ -3,19 +3,20 @@ import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CSI_NODES, NODES } from "@raft2kube/client-kube/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import type { CsiDriver, CsiDriverListener } from "./csi-drivers.ts";
 import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts";
-import { PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
+import { NODE_POLL_MS, NODE_WAIT_MS, PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
 
 /**
  * Tells the API of the node's CSI drivers: the CSINode object, owned by the Node, and the Node's
- * topology labels. Needs the Node to exist; until then `added` fails and registration is tried
- * again.
+ * topology labels. `added` waits a while for the Node, which a starting kubelet is about to
+ * register, and fails when it does not come.
  */
 export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDriverListener {
   return {
     async added(driver) {
-      const node = await client.resource<Node>(NODES).get({ name: nodeName });
+      const node = await registeredNode(client, nodeName);
       await labelNode(client, node, driver);
       await changeDrivers(client, node, (spec) => withDriver(spec, driver));
     },
@@ -24,6 +25,15 @@ export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDrive
       await changeDrivers(client, node, (spec) => withoutDriver(spec, name));
     },
   };
+}
+
+function registeredNode(client: KubeClient, name: string): Promise<Node> {
+  const nodes = client.resource<Node>(NODES);
+  return waitFor(`node ${name} to be registered`, () => getOrUndefined(() => nodes.get({ name })), {
+    clock: client.clock,
+    timeout_ms: NODE_WAIT_MS,
+    interval_ms: NODE_POLL_MS,
+  });
 }
 
 async function labelNode(client: KubeClient, node: Node, driver: CsiDriver): Promise<void> {

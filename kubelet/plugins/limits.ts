@@ -22,3 +22,7 @@ export const DRIVER_CALL_TIMEOUT_MS = 120_000;
 
 /** A CSIDriver object read this long ago is read again. */
 export const CSI_DRIVER_TTL_MS = 60_000;
+
+/** How long a driver's registration waits for the Node object, and how often it looks. */
+export const NODE_WAIT_MS = 5_000;
+export const NODE_POLL_MS = 50;

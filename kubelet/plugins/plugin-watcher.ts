@@ -96,7 +96,10 @@ class PluginWatcher {
     const { registryDir, handlers, clock } = this.#options;
     try {
       const seen = await scanRegistry(registryDir);
-      const plan = planRegistry(seen, this.#followed.map((one) => one.socket));
+      const plan = planRegistry(
+        seen,
+        this.#followed.map((one) => one.socket),
+      );
       const leaving = this.#followed.filter((one) => plan.leave.includes(one.socket));
       this.#followed = this.#followed.filter((one) => !leaving.includes(one));
       const left = new Map(leaving.map((one) => [one.socket.path, this.#leave(one)]));

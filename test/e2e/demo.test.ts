@@ -17,6 +17,14 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.close(), START_TIMEOUT_MS);
 
+/** A pod of the demo that is not on its way out. */
+async function livingPod(): Promise<string> {
+  const template =
+    '{{range .items}}{{if not .metadata.deletionTimestamp}}pod/{{.metadata.name}}{{"\\n"}}{{end}}{{end}}';
+  const names = await cluster.ask("get", "pods", "-l", "app=web", "-o", `go-template=${template}`);
+  return names.split("\n")[0] ?? "";
+}
+
 const readyReplicas = ["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"];
 
 describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
@@ -79,8 +87,7 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
   });
 
   it("shows logs, events, and a shell in a pod", async () => {
-    const pod = await cluster.ask("get", "pods", "-l", "app=web", "-o", "name");
-    const [first = ""] = pod.split("\n");
+    const first = await livingPod();
     expect(await cluster.ask("exec", first, "--", "sh", "-c", "echo $GREETING")).toBe(
       "hello from raft2kube",
     );
@@ -96,7 +103,7 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
   });
 
   it("brings a killed container back", async () => {
-    const pod = (await cluster.ask("get", "pods", "-l", "app=web", "-o", "name")).split("\n")[0]!;
+    const pod = await livingPod();
     const restarts = ["get", pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}"];
     const before = Number(await cluster.ask(...restarts));
     await cluster.kubectl(["exec", pod, "--", "sh", "-c", "kill -9 -1; kill -9 1; kill 1"]);
