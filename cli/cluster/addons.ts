@@ -5,12 +5,17 @@ import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
 import type { ClusterConfig } from "./config.ts";
+import { APPLY_MANAGER, withLastApplied } from "./last-applied.ts";
 
 /** An object of a manifest, before the API has seen it. */
-interface Manifest {
+export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
 }
 
 /** Applies every manifest of a folder, in the order of its file names. */
@@ -24,8 +29,8 @@ export async function applyFolder(
 }
 
 /**
- * Creates the objects of a file that are not there and leaves the others as somebody made them;
- * resolves with how many it created.
+ * Creates the objects of a file that are not there, as `kubectl apply` would, and leaves the others
+ * as somebody made them; resolves with how many it created.
  */
 export async function createMissing(
   client: KubeClient,
@@ -36,7 +41,12 @@ export async function createMissing(
   for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
     const collection = await collectionPath(client, manifest);
     if (await exists(client, `${collection}/${manifest.metadata.name}`)) continue;
-    await client.request({ method: "POST", path: collection, body: manifest });
+    const namespace = /\/namespaces\/([^/]+)\//.exec(collection)?.[1];
+    await client.request({
+      method: "POST",
+      path: `${collection}?fieldManager=${APPLY_MANAGER}`,
+      body: withLastApplied(manifest, namespace),
+    });
     created++;
   }
   return created;

@@ -1,0 +1,37 @@
+import type { Manifest } from "./addons.ts";
+
+const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Who writes what `kubectl apply` writes without `--server-side`. */
+export const APPLY_MANAGER = "kubectl-client-side-apply";
+
+/**
+ * The object as `kubectl apply` creates it, with the note from which a later apply sees what was
+ * taken out of the file. The note is upstream's to the byte (Go's JSON with sorted keys), so that
+ * applying the same file again changes nothing. `namespace` is undefined for cluster-wide objects.
+ */
+export function withLastApplied(manifest: Manifest, namespace: string | undefined): Manifest {
+  const annotations = manifest.metadata.annotations ?? {};
+  const metadata = {
+    ...manifest.metadata,
+    annotations,
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+  const note = `${goJson({ ...manifest, metadata })}\n`;
+  return {
+    ...manifest,
+    metadata: { ...metadata, annotations: { ...annotations, [ANNOTATION]: note } },
+  };
+}
+
+/** JSON as Go's encoding/json writes a map: keys sorted, and safe inside HTML. */
+function goJson(value: unknown): string {
+  const sorted = (_: string, item: unknown) =>
+    item !== null && typeof item === "object" && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item;
+  return JSON.stringify(value, sorted).replace(
+    /[<>&\u2028\u2029]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
