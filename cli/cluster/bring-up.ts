@@ -20,6 +20,12 @@ import { ownPluginsDir } from "./paths.ts";
 import { type ClusterFiles, ensurePki } from "./pki.ts";
 import { installPlugins } from "./plugins.ts";
 
+/**
+ * MiB that V8 keeps for young objects: of its usual 16 a node, which makes few of them, has no use,
+ * and gives none back until it idles for minutes.
+ */
+const NODE_PROCESS_FLAGS = ["--max-semi-space-size=2"];
+
 export interface BringUp {
   readonly config: ClusterConfig;
   /** No start of this cluster has succeeded before: undoing it removes its data too. */
@@ -118,7 +124,7 @@ async function ensureProcess(
       configPath: configPath(config.dataDir),
       runDir: config.runDir,
       logPath: join(logsDir(config), `${name}.log`),
-      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
+      ...(name === "node" ? { netns: nodeNetns(config), nodeFlags: NODE_PROCESS_FLAGS } : {}),
     },
     signal,
   );

@@ -14,6 +14,8 @@ export interface ProcessSpec {
   readonly logPath: string;
   /** Enter this network namespace first. */
   readonly netns?: string;
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
 }
 
 /** What a child says once to its parent over the channel it was started with. */
@@ -50,7 +52,8 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   mkdirSync(dirname(spec.logPath), { recursive: true });
   const log = openSync(spec.logPath, "a", 0o600);
   const entry = process.argv[1]!;
-  const program = [process.execPath, ...process.execArgv, entry, spec.name];
+  const flags = [...process.execArgv, ...(spec.nodeFlags ?? [])];
+  const program = [process.execPath, ...flags, entry, spec.name];
   const command = spec.netns ? ["nsenter", `--net=${spec.netns}`, ...program] : program;
   const child = spawn(command[0]!, [...command.slice(1), "--config", spec.configPath], {
     detached: true,
