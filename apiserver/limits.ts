@@ -12,6 +12,11 @@ export const CONNECTION_CHECK_MS = 5_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
+/**
+ * What one HTTP/2 connection may hold of answers not yet read before new requests on it are refused
+ * (ENHANCE_YOUR_CALM). Node's 10 MB are a few lists side by side.
+ */
+export const HTTP2_CONNECTION_MB_MAX = 256;
 /** A request that is not a watch, log, exec or proxy is cut after this, answer and all. */
 export const REQUEST_TIMEOUT_MS = 60_000;
 

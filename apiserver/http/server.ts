@@ -7,6 +7,7 @@ import {
   DRAIN_TIMEOUT_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
+  HTTP2_CONNECTION_MB_MAX,
   HTTP2_STREAMS_MAX,
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_BODY_TIMEOUT_MS,
@@ -81,6 +82,7 @@ export class ApiHttpServer {
       maxHeaderSize: HEADER_BYTES_MAX,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,
       settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
+      maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
     server.on("secureConnection", (socket: Socket) => {
       this.#sockets.add(socket);
