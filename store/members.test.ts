@@ -64,7 +64,7 @@ test("S2: what one member has acknowledged, every other one reads", async () => 
   expect(new Set(statuses.map(({ leader }) => leader)).size).toBe(1);
 });
 
-test("a leader that stops hands over; the others go on, and it catches up when it is back", async () => {
+test("a leader that stops hands over; the others go on, and back it catches up", async () => {
   const all = await members.startThree();
   const first = await theLeader(all);
   const { raftTerm } = await first.store!.client.status();
@@ -94,7 +94,7 @@ test("without a majority nothing is acknowledged; with one again everything goes
   await a.store!.client.put({ key, value: Buffer.from("after") });
 });
 
-test("a learner comes by snapshot, is promoted in sync, and each wrong step is refused", async () => {
+test("a learner comes by snapshot, is promoted in sync; each wrong step is refused", async () => {
   const all = await members.startThree();
   const [a] = all as [TestMember, ...TestMember[]];
   await fill(a, 500, 1_000);

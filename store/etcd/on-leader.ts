@@ -15,7 +15,7 @@ export interface LeaderVerb<Q, R> {
   here: (context: EtcdContext, request: Q) => Promise<R>;
 }
 
-/** Answers here if this member leads, else passes the request on; waits for a leader to be found. */
+/** Answers here if this member leads, else passes the request on; waits for a leader. */
 export async function onLeader<Q, R>(
   context: EtcdContext,
   verb: LeaderVerb<Q, R>,

@@ -113,7 +113,7 @@ function othersUrls(name: string, { initialCluster }: ClusterOptions): string[] 
   return Object.entries(initialCluster).flatMap(([each, urls]) => (each === name ? [] : urls));
 }
 
-/** One that voted before and has forgotten it could vote twice: it must come back under a new id. */
+/** One that voted and has forgotten it could vote twice: it must come back under a new id. */
 function refuseStarted(members: PeerMember[], id: bigint): void {
   if (!members.find(({ ID }) => ID === id)?.name) return;
   throw new BootstrapError(

@@ -18,6 +18,8 @@ export async function makeSnapshot(state: State, snapshots: SnapshotFolder): Pro
 
 async function metaOf(view: BackendSnapshot): Promise<Meta> {
   const to = Buffer.concat([META_KEY, Buffer.from([0])]);
-  for await (const [pair] of view.scan({ from: META_KEY, to })) if (pair) return decodeMeta(pair[1]);
+  for await (const [pair] of view.scan({ from: META_KEY, to })) {
+    if (pair) return decodeMeta(pair[1]);
+  }
   throw new RangeError("the backend has no record of the state");
 }

@@ -14,7 +14,7 @@ import {
 /** A snapshot file opened for reading. */
 export interface OpenSnapshot {
   header: SnapshotHeader;
-  /** The pairs block by block, each checked. Throws SnapshotError at the first that is not whole. */
+  /** The pairs block by block, each checked. Throws SnapshotError at one that is not whole. */
   blocks(): AsyncGenerator<BackendPair[]>;
   /** The checksum of the last block, once all have been read. */
   crc: number;

@@ -61,7 +61,7 @@ test("a snapshot fills another backend with the same, under the reader's own nam
   expect(meta).toMatchObject({ memberId: 2n, appliedIndex: 300, membership });
 });
 
-test("S8: any changed byte, and any missing end, is noticed", async () => {
+test("S8: each changed byte, and each missing end, is noticed", async () => {
   const { path, bytes } = await written();
   expect((await checkSnapshot(path)).pairs).toBe(5_001);
   const whole = readFileSync(path);
@@ -69,7 +69,8 @@ test("S8: any changed byte, and any missing end, is noticed", async () => {
     const damaged = Buffer.from(whole);
     damaged[at]! ^= 0x10;
     writeFileSync(path, damaged);
-    await expect(checkSnapshot(path), `byte ${at}`).rejects.toMatchObject({ name: "SnapshotError" });
+    const refusal = { name: "SnapshotError" };
+    await expect(checkSnapshot(path), `byte ${at}`).rejects.toMatchObject(refusal);
     writeFileSync(path, whole.subarray(0, at));
     await expect(checkSnapshot(path), `cut at ${at}`).rejects.toThrow("made");
   }
