@@ -202,7 +202,7 @@ function leaseRevoke(state: KvState, id: bigint): KvStep {
     for (const [key, { lease }] of keysIn(state, "", "\u00ff")) {
       if (lease === id) work.remove(key, "");
     }
-    return "revoked";
+    return `revoked with ${work.events.length} keys`;
   });
   const leases = new Map(state.leases);
   leases.delete(id);

@@ -64,7 +64,7 @@ test("known bad: a value goes back, and one that nobody wrote", () => {
 test("a search that takes too long is given up and says so", () => {
   const lines = Array.from({ length: 12 }, (_, i): Line => [i, 100 + i, { write: i }]);
   const operations = history(...lines, [50, 200, "read", 99]);
-  expect(checkLinearizability(REGISTER, operations, 1_000)).toEqual({ linearizable: "unknown" });
+  expect(checkLinearizability(REGISTER, operations, 1_000).linearizable).toBe("unknown");
 });
 
 test("it agrees with trying every order, on short random histories", () => {

@@ -20,7 +20,7 @@ export type Verdict =
   | { linearizable: true }
   /** The longest order that fits, as indexes of operations, and those that fit no further. */
   | { linearizable: false; prefix: number[]; stuck: number[] }
-  | { linearizable: "unknown" };
+  | { linearizable: "unknown"; prefix: number[]; stuck: number[] };
 
 /** One end of a call in the list of those that have no place in the order yet. */
 interface Point {
@@ -50,7 +50,9 @@ export function checkLinearizability<S, I, O>(
   let state = model.initial;
   let at = head.after;
   for (let steps = 0; at; steps++) {
-    if (steps > steps_max) return { linearizable: "unknown" };
+    if (steps > steps_max) {
+      return { linearizable: "unknown", ...explain(operations, longest) };
+    }
     if (at.isCall) {
       const { input, output } = operations[at.operation]!;
       const next = model.step(state, input, output);
