@@ -38,10 +38,10 @@ interface UserInfo {
 /** Who the apiserver takes the bearer of a kubeconfig for. */
 async function whoIs(kubeconfig: string): Promise<UserInfo> {
   const review = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
-  const asked = await cluster.kubectl(
-    ["create", "-f", "-", "-o", "json", "--validate=false"],
-    { env: { KUBECONFIG: kubeconfig }, input: JSON.stringify(review) },
-  );
+  const asked = await cluster.kubectl(["create", "-f", "-", "-o", "json", "--validate=false"], {
+    env: { KUBECONFIG: kubeconfig },
+    input: JSON.stringify(review),
+  });
   expect(asked.code, asked.stderr).toBe(0);
   return (JSON.parse(asked.stdout) as { status: { userInfo: UserInfo } }).status.userInfo;
 }

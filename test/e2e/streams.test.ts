@@ -30,8 +30,14 @@ beforeAll(async () => {
 }, START_TIMEOUT_MS);
 afterAll(() => cluster?.close(), START_TIMEOUT_MS);
 
-const off = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false", KUBECTL_PORT_FORWARD_WEBSOCKETS: "false" };
-const transports: [string, Record<string, string>][] = [["WebSocket", {}], ["SPDY", off]];
+const off = {
+  KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false",
+  KUBECTL_PORT_FORWARD_WEBSOCKETS: "false",
+};
+const transports: [string, Record<string, string>][] = [
+  ["WebSocket", {}],
+  ["SPDY", off],
+];
 
 describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, env) => {
   const exec = (args: string[], input = "") =>
