@@ -59,9 +59,13 @@ describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, e
 
   it("exec -it has the terminal's size", async () => {
     const command = "stty cols 101 rows 41; kubectl exec -it web -c web -- stty size";
-    const options = { env: { ...cluster.env, ...env }, input: "" };
-    const { stdout } = await cluster.host.run("script", ["-qec", command, "/dev/null"], options);
-    expect(stdout).toContain("41 101");
+    const options = { env: { ...cluster.env, ...env } };
+    // Its input stays open: at its end, script would end the terminal's.
+    const terminal = cluster.host.start("script", ["-qec", command, "/dev/null"], options);
+    let shown = "";
+    terminal.stdout!.on("data", (chunk: Buffer) => (shown += chunk.toString()));
+    await once(terminal, "close");
+    expect(shown).toContain("41 101");
   });
 
   it("attach reaches the first process", async () => {
