@@ -11,6 +11,7 @@ import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
 import { startPodGc } from "./podgc/podgc.ts";
 import { startClaimProtection, startVolumeProtection } from "./pvprotection/pvprotection.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
+import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
@@ -25,6 +26,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "node-lifecycle-controller": startNodeLifecycle,
   "taint-eviction-controller": startTaintEviction,
   "pod-garbage-collector-controller": startPodGc,
+  "resourcequota-controller": startResourceQuota,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
   "endpoints-controller": startEndpoints,

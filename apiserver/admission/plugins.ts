@@ -13,6 +13,7 @@ import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
 import { podSecurity } from "./plugins/pod-security.ts";
 import { priority } from "./plugins/priority.ts";
+import { resourceQuota } from "./plugins/resource-quota.ts";
 import { runtimeClass } from "./plugins/runtime-class.ts";
 import { serviceAccount } from "./plugins/service-account.ts";
 import { storageObjectInUseProtection } from "./plugins/storage-object-in-use-protection.ts";
@@ -35,6 +36,8 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   CertificateApproval: certificateApproval,
   CertificateSigning: certificateSigning,
   CertificateSubjectRestriction: certificateSubjectRestriction,
+  // Last: what it takes out of a quota is lost when another refuses after it.
+  ResourceQuota: resourceQuota,
 };
 
 /** Plugins that run only when they are asked for. NodeRestriction always runs here. */

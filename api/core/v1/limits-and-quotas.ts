@@ -71,7 +71,6 @@ function validateHard(quota: ResourceQuota): FieldError[] {
 
 export const resourceQuota: Kind<ResourceQuota> =
   defineKind<ResourceQuota>("core/v1.ResourceQuota", {
-    notActedOn: "ResourceQuota is stored, but not enforced yet",
     validate: validateHard,
     columns: [
       nameColumn,

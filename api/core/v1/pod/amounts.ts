@@ -1,7 +1,18 @@
-import { addQuantity, compareQuantity } from "@raft2kube/api/quantity.ts";
-import type { Container, PodSpec } from "./pod.ts";
+/** What a pod asks for as a whole, as quotas and limit ranges count it. */
+import { addQuantity, compareQuantity } from "../../../quantity.ts";
 
+/** Quantities by the name of the resource. */
 export type Amounts = Record<string, string>;
+
+interface Asking {
+  readonly resources?: { readonly requests?: Amounts; readonly limits?: Amounts };
+}
+
+/** The part of a pod's spec that says what it needs. */
+interface Spec extends Asking {
+  readonly containers: readonly Asking[];
+  readonly initContainers?: readonly (Asking & { readonly restartPolicy?: string })[];
+}
 
 /** What the pod's own resources may say instead of the sum over its containers. */
 const OF_PODS = /^(cpu|memory|hugepages-.*)$/;
@@ -23,8 +34,8 @@ function raiseTo(sum: Amounts, least: Readonly<Amounts>): void {
  * What a pod asks for as a whole: its containers and sidecars together, or what one of its init
  * containers needs with the sidecars before it, whichever is more. Without its overhead.
  */
-export function podAmounts(spec: PodSpec, which: "requests" | "limits"): Amounts {
-  const of = (container: Container) => container.resources?.[which];
+export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
+  const of = (container: Asking) => container.resources?.[which];
   const sum: Amounts = {};
   for (const container of spec.containers) addAmounts(sum, of(container));
   const sidecars: Amounts = {};

@@ -1,0 +1,119 @@
+import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
+import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
+import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
+
+type Quota = ResourceQuota & KubeObject;
+
+/** Resources that, once limited, every container must ask for. */
+const ASKED_FOR: Readonly<Record<string, readonly ["requests" | "limits", string]>> = {
+  cpu: ["requests", "cpu"],
+  memory: ["requests", "memory"],
+  "requests.cpu": ["requests", "cpu"],
+  "requests.memory": ["requests", "memory"],
+  "limits.cpu": ["limits", "cpu"],
+  "limits.memory": ["limits", "memory"],
+};
+
+/** Updates of these may take more than before; of others only creation counts. */
+const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
+
+/**
+ * Takes what a new object needs out of its namespace's quotas, in their status, before it is
+ * stored; the controller counts again what was taken for objects that then did not come to be.
+ */
+export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
+  const quotas = context.registry.of("v1", "resourcequotas");
+  return {
+    name: "ResourceQuota",
+    async validate(request) {
+      if (!isAbout(request)) return;
+      const all = (await quotas.cache()).list();
+      for (const { namespace, name } of all) {
+        if (namespace !== request.namespace) continue;
+        await quotas.store.change<Quota>(namespace, name, (quota) => {
+          const taken = quota && take(request, quota);
+          // The quota may be gone since, and what changes nothing needs no write.
+          if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
+          return { do: request.dryRun ? "keep" : "write", object: taken };
+        });
+      }
+    },
+  };
+}
+
+function isAbout({ operation, resource, subresource, namespace, object }: AdmissionRequest) {
+  const { group, plural, storage } = resource.kind;
+  if (namespace === "" || object === undefined || storage === undefined) return false;
+  if (operation === "CREATE") return subresource === "";
+  const resizes = subresource === "" || (plural === "pods" && subresource === "resize");
+  return operation === "UPDATE" && resizes && group === "" && GROWING.has(plural);
+}
+
+/** The quota after the request; undefined when it does not concern it. Throws 403 beyond it. */
+function take(request: AdmissionRequest, quota: Quota): Quota | undefined {
+  const { kind } = request.resource;
+  const object = request.object!;
+  const isPod = kind.group === "" && kind.plural === "pods";
+  if (isScoped(quota) && !(isPod && coversPod(quota, object as Pod & KubeObject))) return undefined;
+  const { hard = {}, used = {} } = quota.status ?? {};
+  if (isPod && request.operation === "CREATE") checkAsked(request, quota, hard);
+  const old = request.old ? usageOf(kind, request.old) : {};
+  const more: Amounts = {};
+  for (const [name, amount] of Object.entries(usageOf(kind, object))) {
+    const delta = subtractQuantity(amount, old[name] ?? "0");
+    if (Object.hasOwn(hard, name) && compareQuantity(delta, "0") > 0) more[name] = delta;
+  }
+  if (Object.keys(more).length === 0) return undefined;
+  const after: Amounts = {};
+  for (const [name, delta] of Object.entries(more)) {
+    if (used[name] === undefined) throw unknownStatus(request, quota, more);
+    after[name] = addQuantity(used[name], delta);
+  }
+  const beyond = Object.keys(more).filter((name) => compareQuantity(after[name]!, hard[name]!) > 0);
+  if (beyond.length > 0) throw exceeded(request, quota, beyond, more);
+  return { ...quota, status: { ...quota.status, hard, used: { ...used, ...after } } };
+}
+
+function unknownStatus(request: AdmissionRequest, quota: Quota, more: Amounts) {
+  const names = Object.keys(more).sort().join(",");
+  const why = `status unknown for quota: ${quota.metadata.name}, resources: ${names}`;
+  return refusal(request, why);
+}
+
+function exceeded(request: AdmissionRequest, quota: Quota, names: string[], more: Amounts) {
+  const { hard = {}, used = {} } = quota.status ?? {};
+  const shown = (amounts: Readonly<Amounts>) =>
+    [...names]
+      .sort()
+      .map((name) => `${name}=${amounts[name]}`)
+      .join(",");
+  return refusal(
+    request,
+    `exceeded quota: ${quota.metadata.name}, requested: ${shown(more)}, ` +
+      `used: ${shown(used)}, limited: ${shown(hard)}`,
+  );
+}
+
+function checkAsked(request: AdmissionRequest, quota: Quota, hard: Readonly<Amounts>): void {
+  const { spec } = request.object as Pod;
+  const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
+  const missing = Object.keys(hard)
+    .sort()
+    .flatMap((name) => {
+      const asked = ASKED_FOR[name];
+      if (asked === undefined || spec.resources?.[asked[0]]?.[asked[1]] !== undefined) return [];
+      const without = containers.filter((each) => !each.resources?.[asked[0]]?.[asked[1]]);
+      const names = without.map((each) => each.name).sort();
+      return names.length === 0 ? [] : [`${name} for: ${names.join(",")}`];
+    });
+  if (missing.length === 0) return;
+  throw refusal(
+    request,
+    `failed quota: ${quota.metadata.name}: must specify ${missing.join("; ")}`,
+  );
+}

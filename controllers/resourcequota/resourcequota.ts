@@ -1,0 +1,123 @@
+import { isDeepStrictEqual } from "node:util";
+import type {
+  PersistentVolumeClaim,
+  Pod,
+  ResourceQuota,
+  Service,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import { discover } from "@raft2kube/client-kube/discovery.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
+import { startLoop } from "../loop.ts";
+import { type Held, otherCounted, statusOf } from "./plan.ts";
+
+const ACCOUNT = "resourcequota-controller";
+const QUOTAS: ResourceType = {
+  group: "",
+  version: "v1",
+  plural: "resourcequotas",
+  namespaced: true,
+  kind: "ResourceQuota",
+};
+
+/** Kinds of the core group that quotas count by their bare name, and that nobody here follows. */
+const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secrets"];
+
+/**
+ * Keeps the status of quotas: what is limited, and what is used, counted anew whenever pods,
+ * services or claims come or go, and from time to time for kinds that are only listed.
+ */
+export function startResourceQuota(context: ControllerContext): Running {
+  const { informers } = context;
+  const quotas = informers.of<ResourceQuota>(QUOTAS);
+  const followed = [
+    follow<Pod>(context, PODS),
+    follow<Service>(context, SERVICES),
+    follow<PersistentVolumeClaim>(context, PERSISTENT_VOLUME_CLAIMS),
+  ];
+  const client = context.client(ACCOUNT);
+  const writer = client.resource<ResourceQuota>(QUOTAS);
+
+  const listed = async (quota: ResourceQuota, namespace: string): Promise<Held[]> => {
+    const counted = otherCounted(quota, LISTED).filter(
+      ({ group, plural }) => group !== "" || followed.every((each) => each.plural !== plural),
+    );
+    if (counted.length === 0) return [];
+    const known = await discover(client);
+    const held = counted.map(async ({ group, plural }): Promise<Held> => {
+      const type = known.find((each) => each.group === group && each.plural === plural);
+      if (!type?.namespaced) return { group, plural, objects: [] };
+      const { items } = await client.resource(type).listAll({ namespace, metadataOnly: true });
+      return { group, plural, objects: items };
+    });
+    return await Promise.all(held);
+  };
+
+  const reconcile = async (key: string) => {
+    const quota = quotas.store.get(key);
+    if (!quota) return;
+    const namespace = quota.metadata.namespace ?? "";
+    const near = followed.map(
+      ({ plural, inNamespace }): Held => ({ group: "", plural, objects: inNamespace(namespace) }),
+    );
+    const far = await listed(quota, namespace);
+    const status = statusOf(quota, [...near, ...far]);
+    loop.queue.addAfter(key, far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS);
+    if (isDeepStrictEqual(status, quota.status)) return;
+    try {
+      await writer.updateStatus({ ...quota, status });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const reads = [quotas, ...followed];
+  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const count = (quota: ResourceQuota & KubeObject) => loop.queue.add(keyOf(quota));
+  // Admission takes from the status of quotas for objects that informers have not seen yet: a
+  // change of the status, or a new object, must not have it counted anew.
+  quotas.handle({
+    added: count,
+    updated: (quota, old) => {
+      if (!isDeepStrictEqual(quota.spec, old.spec)) count(quota);
+    },
+  });
+  const look = ({ metadata }: KubeObject) => {
+    for (const quota of quotas.store.list()) {
+      if (quota.metadata.namespace === metadata.namespace) loop.queue.add(keyOf(quota));
+    }
+  };
+  for (const { onRelease } of followed) onRelease(look);
+  return loop;
+}
+
+/** Objects of one kind that are followed, whatever their type. */
+interface Followed {
+  readonly plural: string;
+  readonly synced: Promise<void>;
+  inNamespace(namespace: string): KubeObject[];
+  /** Calls back for what changed or went, and may take less than before. */
+  onRelease(look: (object: KubeObject) => void): void;
+}
+
+function follow<T extends KubeObject>(context: ControllerContext, type: ResourceType): Followed {
+  const informer = context.informers.of<T>(type);
+  return {
+    plural: type.plural,
+    synced: informer.synced,
+    inNamespace: (namespace) =>
+      informer.store.list().filter(({ metadata }) => metadata.namespace === namespace),
+    onRelease: (look) =>
+      informer.handle({
+        deleted: look,
+        updated: (object, old) => {
+          if (!isDeepStrictEqual(usageOf(type, object), usageOf(type, old))) look(object);
+        },
+      }),
+  };
+}

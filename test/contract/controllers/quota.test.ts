@@ -1,0 +1,66 @@
+import type { Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
+import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startWorld, type World } from "./world.ts";
+
+const QUOTAS = {
+  group: "",
+  version: "v1",
+  plural: "resourcequotas",
+  namespaced: true,
+  kind: "ResourceQuota",
+};
+const namespace = "limited";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+  await world.admin.resource(NAMESPACES).create({ metadata: { name: namespace } });
+  const account = { namespace, name: "default" };
+  const accounts = world.admin.resource(SERVICE_ACCOUNTS);
+  await waitFor("the account", () => accounts.get(account).catch(() => false), {
+    clock: world.clock,
+  });
+});
+afterAll(() => world.close());
+
+const create = (name: string, cpu?: string) =>
+  world.admin.resource<Pod>(PODS).create({
+    metadata: { name, namespace },
+    spec: {
+      containers: [{ name: "c", image: "i", ...(cpu ? { resources: { requests: { cpu } } } : {}) }],
+    },
+  });
+
+const used = async () => {
+  const quota = await world.admin.resource<ResourceQuota>(QUOTAS).get({ namespace, name: "q" });
+  return quota.status?.used;
+};
+
+test("a quota is counted, enforced, and given back", async () => {
+  const { clock, admin } = world;
+  const spec = { hard: { pods: "2", "requests.cpu": "1", "count/configmaps": "9" } };
+  await admin.resource<ResourceQuota>(QUOTAS).create({ metadata: { name: "q", namespace }, spec });
+  // kube-root-ca.crt is there already.
+  const nothing = { pods: "0", "requests.cpu": "0", "count/configmaps": "1" };
+  await waitFor("the first count", async () => (await used())?.["pods"] === "0", { clock });
+  expect(await used()).toEqual(nothing);
+
+  await expect(create("greedless")).rejects.toThrow(
+    `pods "greedless" is forbidden: failed quota: q: must specify requests.cpu for: c`,
+  );
+  await create("a", "600m");
+  await expect(create("b", "500m")).rejects.toThrow(
+    `pods "b" is forbidden: exceeded quota: q, requested: requests.cpu=500m, ` +
+      "used: requests.cpu=600m, limited: requests.cpu=1",
+  );
+  const racers = await Promise.allSettled(["c", "d", "e"].map((name) => create(name, "100m")));
+  expect(racers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  expect(await used()).toMatchObject({ pods: "2", "requests.cpu": "700m" });
+
+  await admin.resource<Pod>(PODS).delete({ namespace, name: "a" }, { gracePeriodSeconds: 0 });
+  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
+  await create("f", "900m");
+});
