@@ -24,10 +24,22 @@ const START = 1_000_000_000_000;
 
 function ran(name: string, state: ObservedContainer["state"], exitCode = 0, attempt = 0) {
   return {
-    id: `${name}${attempt}`, name, sandboxId: "s", attempt, state,
-    createdAt_ms: START, startedAt_ms: START, finishedAt_ms: state === "exited" ? START + 5_000 : 0,
-    exitCode, reason: "", message: "", image: `${name}:1`, imageRef: "sha256:1",
-    hash: "", logPath: "", annotations: {},
+    id: `${name}${attempt}`,
+    name,
+    sandboxId: "s",
+    attempt,
+    state,
+    createdAt_ms: START,
+    startedAt_ms: START,
+    finishedAt_ms: state === "exited" ? START + 5_000 : 0,
+    exitCode,
+    reason: "",
+    message: "",
+    image: `${name}:1`,
+    imageRef: "sha256:1",
+    hash: "",
+    logPath: "",
+    annotations: {},
   } satisfies ObservedContainer;
 }
 
@@ -63,21 +75,45 @@ describe("phase", () => {
     ["nothing yet", {}, [], "Pending"],
     ["both run", {}, [ran("a", "running"), ran("b", "running")], "Running"],
     ["one has not started", {}, [ran("a", "running")], "Pending"],
-    ["one ended, one runs", { policy: "Never" }, [ran("a", "exited"), ran("b", "running")],
-      "Running"],
-    ["both ended well", { policy: "OnFailure" }, [ran("a", "exited"), ran("b", "exited")],
-      "Succeeded"],
-    ["one failed for good", { policy: "Never" }, [ran("a", "exited", 1), ran("b", "exited")],
-      "Failed"],
-    ["one failed, is tried again", { policy: "OnFailure" },
-      [ran("a", "exited", 1), ran("b", "exited")], "Running"],
+    [
+      "one ended, one runs",
+      { policy: "Never" },
+      [ran("a", "exited"), ran("b", "running")],
+      "Running",
+    ],
+    [
+      "both ended well",
+      { policy: "OnFailure" },
+      [ran("a", "exited"), ran("b", "exited")],
+      "Succeeded",
+    ],
+    [
+      "one failed for good",
+      { policy: "Never" },
+      [ran("a", "exited", 1), ran("b", "exited")],
+      "Failed",
+    ],
+    [
+      "one failed, is tried again",
+      { policy: "OnFailure" },
+      [ran("a", "exited", 1), ran("b", "exited")],
+      "Running",
+    ],
     ["ended, but always restarted", {}, [ran("a", "exited"), ran("b", "exited")], "Running"],
     ["an init step runs", { init: ["i"] }, [ran("i", "running")], "Pending"],
     ["an init step failed", { init: ["i"] }, [ran("i", "exited", 1)], "Pending"],
-    ["an init step failed for good", { init: ["i"], policy: "Never" }, [ran("i", "exited", 1)],
-      "Failed"],
-    ["a sidecar runs on", { sidecars: ["s"], policy: "Never" },
-      [ran("a", "exited"), ran("b", "exited"), ran("s", "running")], "Succeeded"],
+    [
+      "an init step failed for good",
+      { init: ["i"], policy: "Never" },
+      [ran("i", "exited", 1)],
+      "Failed",
+    ],
+    [
+      "a sidecar runs on",
+      { sidecars: ["s"], policy: "Never" },
+      [ran("a", "exited"), ran("b", "exited"), ran("s", "running")],
+      "Succeeded",
+    ],
   ])("%s", (_, spec, containers, phase) => {
     const ended = phase === "Succeeded" || phase === "Failed";
     expect(statusOf(podOf(spec), containers, { ended }).phase).toBe(phase);

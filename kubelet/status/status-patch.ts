@@ -24,7 +24,11 @@ const REPLACED = ["podIPs", "hostIPs"] as const;
  * stay; the UID makes the API refuse it for another pod of the same name.
  */
 export function statusPatch(uid: string, status: PodStatus): object {
-  const fields: Record<string, unknown> = { conditions: status.conditions ?? [] };
+  // An element that is joined keeps what it is not told to drop: a reason that is past.
+  const conditions = (status.conditions ?? []).map((condition) => {
+    return { ...condition, reason: condition.reason ?? null, message: condition.message ?? null };
+  });
+  const fields: Record<string, unknown> = { conditions };
   for (const name of OWNED) fields[name] = status[name] ?? null;
   for (const name of REPLACED) {
     const list = status[name];
