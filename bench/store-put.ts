@@ -70,7 +70,7 @@ function startOurs(dataDir: string, port: number): ChildProcess {
 }
 
 function startEtcd(etcd: string, dataDir: string, port: number): ChildProcess {
-  return start(etcd, ["--log-level", "error", ...memberFlags(dataDir, port)]);
+  return start(etcd, ["--log-level", "fatal", ...memberFlags(dataDir, port)]);
 }
 
 function memberFlags(dataDir: string, port: number): string[] {
@@ -93,7 +93,8 @@ function memberFlags(dataDir: string, port: number): string[] {
 }
 
 function start(program: string, args: readonly string[]): ChildProcess {
-  return spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+  const env = { ...process.env, R2K_LOG: "warn" };
+  return spawn(program, args, { stdio: ["ignore", "ignore", "inherit"], env });
 }
 
 async function measure(side: Side, load: Load, generator: string): Promise<number> {
