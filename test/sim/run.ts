@@ -1,4 +1,4 @@
-import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, seededRandom } from "@raft2kube/std/random.ts";
 import { kvLinearizable } from "./check/history.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
@@ -227,9 +227,4 @@ class Run {
     leasesEnd(leases, limits.LEASE_SLACK_MS, this.timeline.now_ms);
     this.tally.note("virtual seconds", Math.round(this.timeline.now_ms / 1000));
   }
-}
-
-/** A seed for a run that nobody chose. */
-export function anySeed(): number {
-  return randomInteger({ next: () => Math.random() }, 0, 2 ** 31);
 }
