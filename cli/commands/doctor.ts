@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
 import { runChecks } from "../preflight/check.ts";
+import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { runningPid } from "../process/supervise.ts";
 
 export function command(): Command {
   return new Command("doctor")
-    .description("Ask everything that a cluster needs of this machine, and say what to mend.")
+    .description("Ask what a cluster needs of this machine and whether it runs; say what to mend.")
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(doctor);
@@ -17,7 +18,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const name = checkClusterName(flags.name);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
   const running = runningPid(config.runDir, "control") !== undefined;
-  const results = await runChecks(ALL_CHECKS, {
+  const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config)], {
     dataDir: config.dataDir,
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`],
