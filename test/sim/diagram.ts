@@ -26,7 +26,7 @@ function membersOf(messages: readonly StoryMessage[]): bigint[] {
   return [...ids].sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** The last messages that arrived, one line each: an arrow from its sender's column to the other's. */
+/** The last messages that arrived, one line each: an arrow from the sender's column. */
 export function textDiagram({ messages }: Story, count: number): string[] {
   const shown = messages.slice(-count);
   const ids = membersOf(shown);

@@ -36,8 +36,8 @@ export const REPLAY_MAX = 0.5;
 
 /** What `npm test` runs: about a minute on an idle machine. */
 export const TEST_FROM = 1_000;
-export const TEST_SEEDS = 60;
+export const TEST_SEEDS = 120;
 /** Seeds within which a test's mutant must be caught. */
-export const MUTANT_SEEDS = 12;
+export const MUTANT_SEEDS = 40;
 /** Real time for one seed on a busy machine. */
 export const CASE_TEST_TIMEOUT_MS = 60_000;

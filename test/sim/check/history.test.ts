@@ -17,7 +17,8 @@ const read = (key: string, revision = 0): KvInput => ({
   request: { ...RangeRequest.create(), key: Buffer.from(key), revision },
 });
 const compact = (revision: number): KvInput => ({
-  kind: "compact", request: { revision, physical: false },
+  kind: "compact",
+  request: { revision, physical: false },
 });
 const putIfAbsent = (name: string, value: string): KvInput => {
   const key = Buffer.from(name);
@@ -35,7 +36,8 @@ const one = (input: KvInput, output: string): KvOperation => {
 };
 /** A call whose answer nobody heard, but which the log has. */
 const unheard = (input: KvInput, output: string): KvOperation => ({
-  ...one(input, output), ended: Infinity,
+  ...one(input, output),
+  ended: Infinity,
 });
 
 test("known good: writes, reads now and of old, a compaction, a lost answer", () => {

@@ -74,7 +74,8 @@ export function kvLinearizable(operations: readonly KvOperation[]): void {
   const lines = verdict.stuck.slice(0, 12).map((i) => `  ${describeOperation(operations[i]!)}`);
   const given = verdict.linearizable === "unknown" ? "the search was given up: " : "";
   const message =
-    `${given}${verdict.prefix.length} of ${operations.length} requests fit an order; no place for any of\n` +
+    `${given}${verdict.prefix.length} of ${operations.length} requests fit an order; ` +
+    "no place for any of\n" +
     lines.join("\n");
   require(false, "linearizability", message);
 }

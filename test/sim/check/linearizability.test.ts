@@ -24,7 +24,10 @@ test("known good: reads see the last write, or one of those under way", () => {
   const during = verdict([1, 9, { write: 1 }], [2, 3, "read", 0], [4, 5, "read", 1]);
   expect(during.linearizable).toBe(true);
   const crossed = verdict(
-    [1, 8, { write: 1 }], [2, 9, { write: 2 }], [3, 4, "read", 2], [5, 6, "read", 1],
+    [1, 8, { write: 1 }],
+    [2, 9, { write: 2 }],
+    [3, 4, "read", 2],
+    [5, 6, "read", 1],
   );
   expect(crossed.linearizable).toBe(true);
 });

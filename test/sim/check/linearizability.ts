@@ -97,7 +97,11 @@ function timeline<I, O>(operations: readonly Operation<I, O>[]): Point {
   });
   points.sort((a, b) => a.at - b.at);
   const head: Point = {
-    operation: -1, isCall: false, match: undefined, before: undefined, after: undefined,
+    operation: -1,
+    isCall: false,
+    match: undefined,
+    before: undefined,
+    after: undefined,
   };
   let last = head;
   for (const { point } of points) {

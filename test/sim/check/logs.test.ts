@@ -23,7 +23,7 @@ test("log matching: equal slots stand behind equal slots", () => {
   matching.written(2n, slot(5, 2), 1);
   matching.written(2n, slot(5, 3, "b"), 2);
   expect(() => matching.written(3n, slot(5, 2, "other"), 1)).toThrow("another slot 5/2");
-  expect(() => matching.written(3n, slot(5, 2), 2)).toThrow("behind term 2, not 1");
+  expect(() => matching.written(3n, slot(5, 2), 2)).toThrow("behind 2, not 1");
 });
 
 test("state machine safety: the same at each index, in order, on every member", () => {

@@ -27,7 +27,7 @@ export class LogMatching {
     const known = this.#slots.get(name);
     if (!known) return void this.#slots.set(name, { digest: slot.digest, before });
     const same = known.digest === slot.digest && known.before === before;
-    const message = `${member} has another slot ${name}, behind term ${before}, not ${known.before}`;
+    const message = `${member} has another slot ${name}, behind ${before}, not ${known.before}`;
     require(same, "log matching", message);
   }
 }
@@ -52,7 +52,8 @@ export class StateMachineSafety {
       return true;
     }
     const same = known.term === slot.term && known.digest === slot.digest;
-    const message = `${member} applied ${slot.index}/${slot.term}, others ${slot.index}/${known.term}`;
+    const { index, term } = slot;
+    const message = `${member} applied ${index}/${term}, others ${index}/${known.term}`;
     require(same, "state machine safety", message);
     return false;
   }

@@ -1,6 +1,5 @@
 import type { Entry } from "@raft2kube/store/core/types.ts";
 import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/command.ts";
-import { describeInput } from "./history.ts";
 import { type KvInput, kvStep } from "./kv-model.ts";
 import { EMPTY_STATE, type KvState, describeKvState, describeRec } from "./kv-state.ts";
 import type { RevisionEvents } from "./watches.ts";
@@ -58,8 +57,4 @@ export class ReferenceLog {
 
 export function ticketName(session: number, sequence: number): string {
   return `${session}/${sequence}`;
-}
-
-export function describeApplied({ index, input, answer }: Applied): string {
-  return `${index} ${describeInput(input)} -> ${answer}`;
 }

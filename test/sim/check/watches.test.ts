@@ -3,20 +3,31 @@ import { type RevisionEvents, type WatchHistory, watchKept } from "./watches.ts"
 
 const REVISIONS: RevisionEvents[] = [
   { revision: 2, events: [{ key: "a", what: "PUT a=1" }] },
-  { revision: 3, events: [{ key: "b", what: "PUT b=1" }, { key: "a", what: "PUT a=2" }] },
+  {
+    revision: 3,
+    events: [
+      { key: "b", what: "PUT b=1" },
+      { key: "a", what: "PUT a=2" },
+    ],
+  },
   { revision: 4, events: [{ key: "c", what: "PUT c=1" }] },
   { revision: 5, events: [{ key: "a", what: "DELETE a" }] },
 ];
 
 function watch(sent: [number, ...string[]][], change: Partial<WatchHistory> = {}): WatchHistory {
   const responses = sent.map(([revision, ...what]) => ({
-    revision, events: what.map((each) => ({ revision, what: each })),
+    revision,
+    events: what.map((each) => ({ revision, what: each })),
   }));
   const whole = { name: "w", start: 2, from: "a", to: "b", compactRevision: undefined };
   return { ...whole, open: true, responses, ...change };
 }
 
-const ALL: [number, ...string[]][] = [[2, "PUT a=1"], [3, "PUT a=2"], [5, "DELETE a"]];
+const ALL: [number, ...string[]][] = [
+  [2, "PUT a=1"],
+  [3, "PUT a=2"],
+  [5, "DELETE a"],
+];
 
 test("watch: every matching event once, in order", () => {
   expect(watchKept(watch(ALL), REVISIONS)).toBe(3);
@@ -28,7 +39,11 @@ test("watch: every matching event once, in order", () => {
 test("watch: a revision comes whole", () => {
   const both = [3, "PUT b=1", "PUT a=2"] as [number, ...string[]];
   watchKept(watch([[2, "PUT a=1"], both, [5, "DELETE a"]], { to: "c" }), REVISIONS);
-  const halves: [number, ...string[]][] = [[2, "PUT a=1"], [3, "PUT b=1"], [3, "PUT a=2"]];
+  const halves: [number, ...string[]][] = [
+    [2, "PUT a=1"],
+    [3, "PUT b=1"],
+    [3, "PUT a=2"],
+  ];
   expect(() => watchKept(watch(halves, { to: "c" }), REVISIONS)).toThrow("revision 3 came as");
 });
 

@@ -49,7 +49,8 @@ export function watchKept(watch: WatchHistory, revisions: readonly RevisionEvent
       const all = events.slice(at, at + want.events.length);
       const wanted = want.events.map(({ what }) => what);
       const seen = all.map((event) => event.what);
-      const message = `${watch.name}: revision ${want.revision} came as\n  ${seen}\nnot\n  ${wanted}`;
+      const title = `${watch.name}: revision ${want.revision} came as`;
+      const message = `${title}\n  ${seen}\nnot\n  ${wanted}`;
       require(seen.join() === wanted.join(), "watch", message);
       at += all.length;
       compared += all.length;

@@ -92,6 +92,17 @@ export function assemble(parts: Parts): Life {
   };
   const client = embeddedClient(context);
   return {
-    number, session, raft, wal, state, flusher, compactor, watches, replica, expiry, context, client,
+    number,
+    session,
+    raft,
+    wal,
+    state,
+    flusher,
+    compactor,
+    watches,
+    replica,
+    expiry,
+    context,
+    client,
   };
 }

@@ -29,7 +29,11 @@ export const DRIFT_MAX = 0.05;
 export const BIRTH = { index: 1, term: 1 };
 const NOTHING = { index: 0, term: 0 };
 const NOBODY: Membership = {
-  voters: [], outgoing: [], learners: [], learnersNext: [], autoLeave: false,
+  voters: [],
+  outgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
 };
 
 /** The members that there are, and the network between them. */

@@ -76,7 +76,8 @@ export class Operator {
     if (steps.length > 0) return this.#propose(leader, steps);
     this.#tally.note("member replaced");
     this.#cluster.remove(old);
-    this.#replacement = young.lost ? { old: young.id, young: this.#cluster.join(), jointly: false }
+    this.#replacement = young.lost
+      ? { old: young.id, young: this.#cluster.join(), jointly: false }
       : undefined;
   }
 

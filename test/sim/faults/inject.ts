@@ -106,7 +106,10 @@ export class Injector {
   #partition({ shape, for_ms }: Extract<Fault, { kind: "partition" }>): void {
     const { cluster, timeline } = this.#world;
     this.#note(`partition ${shape}`);
-    cluster.network.partition(shape, cluster.all.map(({ id }) => id));
+    cluster.network.partition(
+      shape,
+      cluster.all.map(({ id }) => id),
+    );
     const number = ++this.#partitions;
     timeline.after(for_ms, () => {
       if (this.#partitions === number) cluster.network.join();

@@ -152,7 +152,10 @@ export class SimClient {
   #inTime<T>(call: Promise<T>): Promise<{ value: T } | { thrown: unknown } | undefined> {
     return new Promise((resolve) => {
       this.#world.timeline.after(CALL_TIMEOUT_MS, () => resolve(undefined));
-      call.then((value) => resolve({ value }), (thrown: unknown) => resolve({ thrown }));
+      call.then(
+        (value) => resolve({ value }),
+        (thrown: unknown) => resolve({ thrown }),
+      );
     });
   }
 

@@ -37,7 +37,12 @@ export class Recorder {
   begin<T>(client: string, input: KvInput, call: () => Promise<T>): [Recorded, Promise<T>] {
     const began = ++this.#counter;
     const recorded: Recorded = {
-      client, input, began, ended: Infinity, answer: undefined, ticket: undefined,
+      client,
+      input,
+      began,
+      ended: Infinity,
+      answer: undefined,
+      ticket: undefined,
     };
     this.all.push(recorded);
     this.#current = recorded;
@@ -64,7 +69,8 @@ export class Recorder {
       if (ticket) known.add(ticket);
       const applied = ticket ? reference.applied(ticket) : [];
       const where = applied.map(({ index }) => index).join(", ");
-      const message = `a request of ${client} (${answer ?? "no answer"}) is at [${where}] of the log`;
+      const told = answer ?? "no answer";
+      const message = `a request of ${client} (${told}) is at [${where}] of the log`;
       require(applied.length <= 1, "applied once", message);
       const acknowledged = answer !== undefined && ticket !== undefined;
       require(!acknowledged || applied.length === 1, "acknowledged is in the log", message);

@@ -104,7 +104,9 @@ export function updateIfUnchanged(name: string, modRevision: number, value: Buff
     modRevision,
   };
   const request = {
-    compare: [compare], success: [{ requestPut: put }], failure: [{ requestRange: read }],
+    compare: [compare],
+    success: [{ requestPut: put }],
+    failure: [{ requestRange: read }],
   };
   return { kind: "txn", request };
 }

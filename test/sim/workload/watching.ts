@@ -55,7 +55,10 @@ export class Watchers {
     tally.note(startRevision > life.state.revision ? "watch from ahead" : "watch from the past");
     const progressNotify = random.next() < 0.5;
     stream.create({
-      key: Buffer.from(from), rangeEnd: Buffer.from(to), startRevision, progressNotify,
+      key: Buffer.from(from),
+      rangeEnd: Buffer.from(to),
+      startRevision,
+      progressNotify,
     });
     if (random.next() < 0.3) timeline.after(random.next() * 500, () => stream.requestProgress());
     if (for_ms !== undefined) timeline.after(for_ms, () => stream.close());

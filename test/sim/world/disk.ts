@@ -181,15 +181,20 @@ export function simulatedDisk(image: DiskImage, host: Host, random: Random): Dis
   };
   const file = (name: string, inode: Inode): DiskFile => ({
     name,
-    write: (bytes, offset, done) => later(() => done(image.write(inode, bytes, offset)), 0.1, "write"),
+    write: (bytes, offset, done) =>
+      later(() => done(image.write(inode, bytes, offset)), 0.1, "write"),
     sync: (done) => later(() => done(image.sync(inode)), 2, "sync"),
     close: (done) => later(() => done(null), 0.1),
   });
   const syncFolder = (done: Done) => {
-    later(() => {
-      folder.sync();
-      done(null);
-    }, 2, "sync folder");
+    later(
+      () => {
+        folder.sync();
+        done(null);
+      },
+      2,
+      "sync folder",
+    );
   };
   return {
     list: () => [...folder.names.keys()].sort(),
@@ -200,17 +205,25 @@ export function simulatedDisk(image: DiskImage, host: Host, random: Random): Dis
       folder.sync();
     },
     open: (name, create, done) => {
-      later(() => {
-        const inode = create ? folder.create(name) : folder.get(name);
-        if (create) syncFolder((error) => done(error, file(name, inode)));
-        else done(null, file(name, inode));
-      }, 0.2, create ? "create" : undefined);
+      later(
+        () => {
+          const inode = create ? folder.create(name) : folder.get(name);
+          if (create) syncFolder((error) => done(error, file(name, inode)));
+          else done(null, file(name, inode));
+        },
+        0.2,
+        create ? "create" : undefined,
+      );
     },
     rename: (from, to, done) => {
-      later(() => {
-        folder.rename(from, to);
-        done(null);
-      }, 0.2, "rename");
+      later(
+        () => {
+          folder.rename(from, to);
+          done(null);
+        },
+        0.2,
+        "rename",
+      );
     },
     remove: (name, done) => {
       later(() => {

@@ -18,7 +18,10 @@ export function cutLinks(shape: PartitionShape, ids: readonly bigint[], random: 
   switch (shape) {
     case "symmetric": {
       const left = order.slice(0, randomInteger(random, 1, order.length));
-      return between(left, order.filter((id) => !left.includes(id)));
+      return between(
+        left,
+        order.filter((id) => !left.includes(id)),
+      );
     }
     case "one-way": {
       const left = order.slice(0, randomInteger(random, 1, order.length));
@@ -27,7 +30,10 @@ export function cutLinks(shape: PartitionShape, ids: readonly bigint[], random: 
     }
     case "isolate one": {
       const one = pick(random, order);
-      return between([one], order.filter((id) => id !== one));
+      return between(
+        [one],
+        order.filter((id) => id !== one),
+      );
     }
     case "ring":
       return order.flatMap((from, i) =>
