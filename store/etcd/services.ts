@@ -18,6 +18,7 @@ import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { alarm } from "./alarm.ts";
 import { compact } from "./compact.ts";
 import type { EtcdContext } from "./context.ts";
+import { defragment } from "./defragment.ts";
 import { deleteRange } from "./delete-range.ts";
 import { leaseGrant } from "./lease-grant.ts";
 import { leaseKeepAlive } from "./lease-keep-alive.ts";
@@ -93,6 +94,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     serve(Maintenance, {
       status: unary(status, () => true),
       alarm: unary(alarm),
+      defragment: unary(defragment),
       moveLeader: unary(moveLeader),
     }),
     serve(Auth, {}),

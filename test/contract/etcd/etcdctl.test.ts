@@ -138,6 +138,8 @@ describe.runIf(available)("the real etcdctl", () => {
     expect(health.output).toContain("is healthy");
     const members = await etcdctl(ours.endpoint!, ["member", "list"]);
     expect(members.output).toContain(`started, default, , ${ours.endpoint}, false`);
+    const defragmented = await etcdctl(bare, ["defrag"]);
+    expect(defragmented.output).toContain("Finished defragmenting");
   });
 
   test("what is not there says so by name", async () => {

@@ -67,7 +67,12 @@ function start(member: Member, cluster: Member[], state = "new"): void {
 }
 
 function isUp(member: Member): Promise<unknown> {
-  const serving = () => member.output.includes("serving etcd v3");
+  const serving = () => {
+    const ended = member.process && member.process.exitCode !== null;
+    // Thrown within, so that it is told when the wait is over.
+    if (ended) throw new Error(`${member.name} has ended: ${member.output}`);
+    return member.output.includes("serving etcd v3");
+  };
   return waitFor(`${member.name} to serve`, serving, { clock });
 }
 

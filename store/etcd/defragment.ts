@@ -1,0 +1,13 @@
+import type { DefragmentRequest, DefragmentResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { header } from "../mvcc/state.ts";
+import { EVERYTHING } from "../snapshot/write.ts";
+import type { EtcdContext } from "./context.ts";
+
+/** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
+export async function defragment(
+  { state }: EtcdContext,
+  _request: DefragmentRequest,
+): Promise<DefragmentResponse> {
+  await state.backend.compactRange(EVERYTHING);
+  return { header: header(state) };
+}
