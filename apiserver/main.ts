@@ -92,6 +92,8 @@ async function assemble(
       () => bookmarks.close(),
       () => compactor.close(),
     );
+    const metrics = new Metrics();
+    stops.push(() => metrics.close());
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({ issuer, audiences, keys, registry, clock });
@@ -110,7 +112,7 @@ async function assemble(
         admissionPlugins({ registry, clock, graph, authorizer }, options.admission),
       ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
-      metrics: new Metrics(),
+      metrics,
     };
     await allocateServices(core);
     return { core, stops };

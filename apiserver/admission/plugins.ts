@@ -40,7 +40,7 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   ResourceQuota: resourceQuota,
 };
 
-/** Plugins that run only when they are asked for. NodeRestriction always runs here. */
+/** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
 const OFF = new Set(["AlwaysPullImages"]);
 
 /** What `--enable-admission-plugins` and `--disable-admission-plugins` say. */

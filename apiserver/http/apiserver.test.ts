@@ -309,3 +309,28 @@ describe("a watch whose client does not read", () => {
     socket.destroy();
   });
 });
+
+it("tells how long its loop was held", async () => {
+  const { body } = await asAdmin("/metrics");
+  expect(body).toMatch(/^r2k_loop_delay_p999_ms \d/m);
+  expect(body).toMatch(/^r2k_loop_delay_max_ms \d/m);
+});
+
+it("kubectl shows who owns which field, and an apply of another's field is a conflict", async () => {
+  await kubectl("create", "configmap", "owned", "--from-literal=x=1");
+  const shown = await kubectl("get", "configmap", "owned", "--show-managed-fields", "-o", "yaml");
+  expect(shown).toMatch(/manager: kubectl-create\n {4}operation: Update/);
+  const body = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "owned" },
+    data: { x: "2" },
+  };
+  const headers = { "content-type": "application/apply-patch+yaml" };
+  const path = "/api/v1/namespaces/default/configmaps/owned?fieldManager=me";
+  const answer = await asAdmin(path, { method: "PATCH", headers, body });
+  expect(JSON.parse(answer.body)).toMatchObject({
+    code: 409,
+    message: 'Apply failed with 1 conflict: conflict with "kubectl-create" using v1: .data.x',
+  });
+});

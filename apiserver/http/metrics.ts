@@ -1,9 +1,12 @@
 import { Counter, Gauge, Histogram, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 /** The server's own figures, under upstream's names. One set per server. */
 export class Metrics {
   readonly registry = metricsRegistry();
+  /** How long the event loop was held: nothing may hold it for more than 50 ms. */
+  readonly #loop = monitorLoop(this.registry);
   readonly #requests = new Counter({
     name: "apiserver_request_total",
     help: "Requests by verb, resource and code.",
@@ -23,6 +26,10 @@ export class Metrics {
     labelNames: ["request_kind"],
     registers: [this.registry],
   });
+
+  close(): void {
+    this.#loop.close();
+  }
 
   /** Counts one request from now until the function returned is called with its code. */
   begin(info: RequestInfo, long: boolean): (code: number) => void {

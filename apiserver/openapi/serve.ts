@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Document } from "@raft2kube/api/openapi/documents.ts";
 import { notAcceptable } from "../errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../http/answer.ts";
@@ -33,7 +34,7 @@ export class OpenApi {
     this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
     const documents = await this.#loaded;
     if (path === "/openapi/v2") return version2(documents, context);
-    if (path === "/openapi/v3") return index(documents);
+    if (path === "/openapi/v3") return await index(documents);
     const document = documents.openapiV3(path.slice("/openapi/v3/".length));
     return document && answerOf(documents, context, document, JSON_TYPE);
   }
@@ -51,13 +52,18 @@ function version2(documents: Documents, context: RequestContext): Answer {
   throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
 }
 
-/** Where each group's document is; the hash lets clients keep a document for ever. */
-function index(documents: Documents): Answer {
-  const paths = documents.openapiV3Paths().map((path) => {
+/**
+ * Where each group's document is; the hash lets clients keep a document for ever. The documents are
+ * made one at a time, so that other requests come in between.
+ */
+async function index(documents: Documents): Promise<Answer> {
+  const paths: Record<string, { serverRelativeURL: string }> = {};
+  for (const path of documents.openapiV3Paths()) {
     const hash = documents.openapiV3(path)?.hash ?? "";
-    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }] as const;
-  });
-  return jsonAnswer({ paths: Object.fromEntries(paths) });
+    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+    await setImmediate();
+  }
+  return jsonAnswer({ paths });
 }
 
 function answerOf(

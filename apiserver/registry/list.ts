@@ -51,7 +51,7 @@ async function listingOf(
   return await listFromStore(resource, namespace, selection, options);
 }
 
-/** The cache, when it can answer; it is started in any case, so that a watch can follow the list. */
+/** The cache, when it can answer; it is started in any case, for a watch to follow the list. */
 async function cacheFor(
   resource: Resource,
   { match, limit }: ListOptions,

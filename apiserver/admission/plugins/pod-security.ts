@@ -129,12 +129,12 @@ function warningsAbout(namespace: string, enforce: LevelVersion, pods: readonly 
   }
   const level = textOf(enforce);
   const cut = "new PodSecurity enforce level only checked against the first";
-  const head = `existing pods in namespace "${namespace}" violate the new PodSecurity enforce level`;
+  const head = `existing pods in namespace "${namespace}" violate the new PodSecurity`;
   return [
     ...(pods.length > POD_SECURITY_PODS_MAX
       ? [`${cut} ${POD_SECURITY_PODS_MAX} of ${pods.length} existing pods`]
       : []),
-    ...(byReason.size > 0 ? [`${head} "${level}"`] : []),
+    ...(byReason.size > 0 ? [`${head} enforce level "${level}"`] : []),
     ...[...byReason].map(([reason, names]) => `${namesText(names)}: ${reason}`).sort(),
   ];
 }

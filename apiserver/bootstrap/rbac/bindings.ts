@@ -53,6 +53,12 @@ export const BINDINGS: readonly PolicyBinding[] = [
   bind("system:volume-scheduler", "system:volume-scheduler", user("system:kube-scheduler")),
   // Nodes have their rights from the Node authorizer, not from a role: no subjects.
   bind("system:node", "system:node"),
+  // A node's own certificate is renewed without anybody's doing (kubeadm makes this binding).
+  bind(
+    "system:r2k:node-certificate-rotation",
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+    group("system:nodes"),
+  ),
   bind(
     "system:r2k:kubelet-client",
     "system:kubelet-api-admin",
