@@ -1,4 +1,5 @@
 import { startApproving, startCleaning, startSigning } from "./certificates/certificates.ts";
+import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
 import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
@@ -27,6 +28,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "taint-eviction-controller": startTaintEviction,
   "pod-garbage-collector-controller": startPodGc,
   "resourcequota-controller": startResourceQuota,
+  "clusterrole-aggregation-controller": startClusterRoleAggregation,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
   "endpoints-controller": startEndpoints,

@@ -1,0 +1,42 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { startLoop } from "../loop.ts";
+import { aggregatedRules } from "./plan.ts";
+
+const ACCOUNT = "clusterrole-aggregation-controller";
+const CLUSTER_ROLES: ResourceType = {
+  group: "rbac.authorization.k8s.io",
+  version: "v1",
+  plural: "clusterroles",
+  namespaced: false,
+  kind: "ClusterRole",
+};
+
+/** Keeps the rules of roles such as `admin` equal to those of the roles they select. */
+export function startClusterRoleAggregation(context: ControllerContext): Running {
+  const roles = context.informers.of<ClusterRole>(CLUSTER_ROLES);
+  const writer = context.client(ACCOUNT).resource<ClusterRole>(CLUSTER_ROLES);
+  const reconcile = async (key: string) => {
+    const role = roles.store.get(key);
+    if (!role?.aggregationRule) return;
+    const rules = aggregatedRules(role, roles.store.list());
+    if (isDeepStrictEqual(rules, role.rules ?? [])) return;
+    try {
+      await writer.update({ ...role, rules });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+  const loop = startLoop(context, { name: ACCOUNT, reads: [roles], workers: 1, reconcile });
+  const look = () => {
+    for (const role of roles.store.list()) {
+      if (role.aggregationRule) loop.queue.add(keyOf(role));
+    }
+  };
+  roles.handle({ added: look, updated: look, deleted: look });
+  return loop;
+}

@@ -1,0 +1,36 @@
+import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startWorld, type World } from "./world.ts";
+
+const CLUSTER_ROLES = {
+  group: "rbac.authorization.k8s.io",
+  version: "v1",
+  plural: "clusterroles",
+  namespaced: false,
+  kind: "ClusterRole",
+};
+
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.close());
+
+test("a role labelled for `view` gives `view` its rules, and through it `edit` and `admin`", async () => {
+  const roles = world.admin.resource<ClusterRole>(CLUSTER_ROLES);
+  const labels = { "rbac.authorization.k8s.io/aggregate-to-view": "true" };
+  const rules = [{ apiGroups: ["r2k.test"], resources: ["things"], verbs: ["get"] }];
+  await roles.create({ metadata: { name: "things", labels }, rules });
+  const has = async (name: string) => {
+    const { rules: found = [] } = await roles.get({ name });
+    return found.some(({ apiGroups }) => apiGroups?.includes("r2k.test"));
+  };
+  for (const name of ["view", "edit", "admin"]) {
+    await waitFor(name, () => has(name), { clock: world.clock });
+  }
+  await roles.delete({ name: "things" });
+  await waitFor("view without it", async () => !(await has("view")), { clock: world.clock });
+  expect((await roles.get({ name: "view" })).rules).not.toHaveLength(0);
+});
