@@ -1,8 +1,28 @@
 import { dirname } from "node:path";
 import type { ClusterConfig } from "../cluster/config.ts";
 
+const WITH_DEMO = [
+  "kubectl get pods,services -o wide",
+  "curl http://$(kubectl get service web -o jsonpath={.spec.clusterIP})/",
+  "kubectl exec -it deploy/web -- sh",
+];
+
+const WITHOUT_DEMO = [
+  "kubectl get nodes,services -o wide",
+  "kubectl apply -f examples/web.yaml",
+  "kubectl run -it --rm shell --image=r2k.local/busybox:1 -- sh",
+];
+
+export interface Started {
+  readonly kubeconfig: string;
+  readonly demo: boolean;
+  /** 0 when the cluster was running already. */
+  readonly took_s: number;
+}
+
 /** What a person does next: the kubeconfig, three commands to try, the lines for the shell. */
-export function nextSteps(config: ClusterConfig, kubeconfig: string, took_s: number): string {
+export function nextSteps(config: ClusterConfig, started: Started): string {
+  const { kubeconfig, demo, took_s } = started;
   const ready = took_s > 0 ? `Ready in ${took_s.toFixed(1)} s. ` : "";
   const bin = process.env["R2K_ROOT"] ?? dirname(process.argv[1] ?? ".");
   const other = config.name === "default" ? "" : ` --name ${config.name}`;
@@ -14,9 +34,7 @@ In this shell:
   export PATH=${bin}:$PATH
 
 Try:
-  kubectl get pods,services -o wide
-  curl http://$(kubectl get service web -o jsonpath={.spec.clusterIP})/
-  kubectl exec -it deploy/web -- sh
+${(demo ? WITH_DEMO : WITHOUT_DEMO).map((line) => `  ${line}`).join("\n")}
 
 Then:
   r2k status${other}      what runs

@@ -176,5 +176,5 @@ function print(flags: StartFlags, config: ClusterConfig, took_s: number): void {
     const { name, apiPort, nodeName } = config;
     const server = `https://127.0.0.1:${apiPort}`;
     process.stdout.write(`${JSON.stringify({ name, kubeconfig, server, nodeName, took_s })}\n`);
-  } else process.stdout.write(nextSteps(config, kubeconfig, took_s));
+  } else process.stdout.write(nextSteps(config, { kubeconfig, demo: flags.demo, took_s }));
 }
