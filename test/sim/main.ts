@@ -40,10 +40,11 @@ async function main(): Promise<number> {
   }
   const took_s = (performance.now() - began_ms) / 1000;
   for (const line of totals.lines()) process.stdout.write(`${line}\n`);
+  const list = failed.length > 0 ? ` (${failed.join(", ")})` : "";
   const missing = totals.missing(CLASSES);
   if (missing.length > 0) process.stdout.write(`never happened: ${missing.join(", ")}\n`);
   process.stdout.write(
-    `${count} seeds from ${from}, ${failed.length} failed (${failed.join(", ")}), ` +
+    `${count} seeds from ${from}, ${failed.length} failed${list}, ` +
       `${took_s.toFixed(1)} s\n`,
   );
   return failed.length + missing.length === 0 ? 0 : 1;
