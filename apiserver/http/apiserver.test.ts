@@ -316,7 +316,7 @@ it("tells how long its loop was held", async () => {
   expect(body).toMatch(/^r2k_loop_delay_max_ms \d/m);
 });
 
-it("kubectl shows who owns which field, and an apply of another's field is a conflict", async () => {
+it("kubectl shows who owns which field; an apply of another's field is a conflict", async () => {
   await kubectl("create", "configmap", "owned", "--from-literal=x=1");
   const shown = await kubectl("get", "configmap", "owned", "--show-managed-fields", "-o", "yaml");
   expect(shown).toMatch(/manager: kubectl-create\n {4}operation: Update/);

@@ -1,6 +1,7 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
+import { cloneObject } from "../storage/clone.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
 import { decodeDocument, parseBody } from "../http/decode.ts";
 import { parseMediaType } from "../http/media.ts";
@@ -70,7 +71,7 @@ export async function readPatch(
 }
 
 function plain(object: KubeObject): Json {
-  return structuredClone(object);
+  return cloneObject(object);
 }
 
 function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json) => Json {

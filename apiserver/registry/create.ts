@@ -3,6 +3,7 @@ import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
 import { ApiError, isReason } from "../errors/api-error.ts";
 import { alreadyExists, invalid } from "../errors/catalog.ts";
+import { cloneObject } from "../storage/clone.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "./resource.ts";
@@ -61,7 +62,7 @@ async function createNamed(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const { kind } = resource;
-  const object = structuredClone(request.object!);
+  const object = cloneObject(request.object!);
   const context = strategyContext(core, options);
   fillSystemFields(object, core.clock.now());
   kind.strategy.prepareCreate(object, context);

@@ -2,6 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { checkEscalation } from "../authz/rbac/escalation.ts";
 import type { Core } from "../core.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { cloneObject } from "../storage/clone.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -53,7 +54,7 @@ export async function serveUpdate(
   return await change(core, resource, context, options, {
     ...door,
     mayCreate,
-    transform: () => structuredClone(object),
+    transform: () => cloneObject(object),
   });
 }
 

@@ -3,6 +3,7 @@ import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
+import { cloneObject } from "../storage/clone.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
@@ -55,7 +56,7 @@ export async function updateObject(
       await reserved?.giveBack();
       reserved = undefined;
       if (current === undefined) throw notFound(subject, name);
-      const old = structuredClone(current);
+      const old = cloneObject(current);
       const next = await attempt(core, resource, update, options, current);
       if (next.do === "write") {
         reserved = await resource.allocation?.reserve(next.object, old, options.dryRun);
@@ -95,7 +96,7 @@ async function attempt(
   options: WriteOptions,
   current: KubeObject,
 ): Promise<Attempt<KubeObject>> {
-  const old = structuredClone(current);
+  const old = cloneObject(current);
   const object = await update.transform(current);
   const context = strategyContext(core, options);
   settleNamespace(resource.kind, object, update.namespace);
