@@ -53,7 +53,11 @@ function vitest(args: readonly string[]): Promise<number> {
     const child = spawn(node, [entry, ...args], {
       cwd: ROOT,
       stdio: ["ignore", 1, 2],
-      env: { R2K_LOG: "warn", ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}` },
+      env: {
+        R2K_LOG: "warn",
+        ...process.env,
+        PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`,
+      },
     });
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));

@@ -7,7 +7,7 @@ import { startTimeOf } from "../host/process-table.ts";
 import { runChecks } from "./check.ts";
 import { clusterChecks } from "./cluster.ts";
 
-it("names the process of a cluster that has ended, and nothing where none was started", async () => {
+it("names a cluster's process that has ended, and nothing where none was started", async () => {
   const runDir = mkdtempSync(join(tmpdir(), "r2k-doctor-"));
   const config = { name: "half", runDir } as ClusterConfig;
   expect(clusterChecks(config)).toEqual([]);

@@ -21,7 +21,7 @@ describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
 
   const kubeconfig = () => join(cluster.host.dir, "home/.kube/config");
 
-  it("start finds the running cluster and says so; ~/.kube/config changes only when asked", async () => {
+  it("start finds the running cluster; ~/.kube/config changes only when asked", async () => {
     const again = await cluster.host.r2k(["start", "--name", "cmds"]);
     expect(again.code).toBe(0);
     expect(again.stderr).toContain('The cluster "cmds" is running.');
@@ -72,7 +72,7 @@ spec:
     expect(links).toMatch(/cni0/);
   });
 
-  it("a hostPath is made and shared; a container that fails its liveness probe restarts", async () => {
+  it("a hostPath is made and shared; a failed liveness probe restarts its container", async () => {
     const folder = join(cluster.host.dir, "shared");
     await cluster.apply(`
 apiVersion: v1
@@ -83,7 +83,8 @@ spec:
   containers:
     - name: main
       image: r2k.local/busybox:1
-      command: [sh, -c, "date >> /shared/starts; mkdir /www; touch /www/ok; httpd -f -p 8080 -h /www"]
+      command: [sh, -c]
+      args: ["date >> /shared/starts; mkdir /www; touch /www/ok; httpd -f -p 8080 -h /www"]
       livenessProbe: { httpGet: { path: /ok, port: 8080 }, periodSeconds: 1, failureThreshold: 2 }
       volumeMounts: [{ name: shared, mountPath: /shared }]
   volumes:

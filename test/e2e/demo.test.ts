@@ -19,10 +19,10 @@ afterAll(() => cluster?.close(), START_TIMEOUT_MS);
 
 /** A pod of the demo that is not on its way out. */
 async function livingPod(): Promise<string> {
-  const template =
-    '{{range .items}}{{if not .metadata.deletionTimestamp}}pod/{{.metadata.name}}{{"\\n"}}{{end}}{{end}}';
+  const living = "{{if not .metadata.deletionTimestamp}}pod/{{.metadata.name}} {{end}}";
+  const template = `{{range .items}}${living}{{end}}`;
   const names = await cluster.ask("get", "pods", "-l", "app=web", "-o", `go-template=${template}`);
-  return names.split("\n")[0] ?? "";
+  return names.split(" ")[0] ?? "";
 }
 
 const readyReplicas = ["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"];

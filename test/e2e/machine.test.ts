@@ -37,7 +37,7 @@ describe("a machine that is not as it should be", { timeout: TIMEOUT_MS }, () =>
 });
 
 describe("a disk that fills up under a running cluster", { timeout: TIMEOUT_MS }, () => {
-  it("ends the store with the reason; what was acknowledged is there when there is room", async () => {
+  it("ends the store with the reason; what was acknowledged is there later", async () => {
     const host = await OwnHost.create();
     const small = join(host.dir, "small");
     mkdirSync(small);
