@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test("a role labelled for `view` adds to `view`, and through it to `edit` and `admin`", async () => {
+test("a role labelled for `view` adds to it, and so to `edit` and `admin`", async () => {
   const roles = world.admin.resource<ClusterRole>(CLUSTER_ROLES);
   const labels = { "rbac.authorization.k8s.io/aggregate-to-view": "true" };
   const rules = [{ apiGroups: ["r2k.test"], resources: ["things"], verbs: ["get"] }];
