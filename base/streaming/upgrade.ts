@@ -21,7 +21,10 @@ export function wantsUpgrade(request: IncomingMessage, protocol: string): boolea
 export function headerList(request: IncomingMessage, name: string): string[] {
   const value = request.headers[name] ?? [];
   const lines = Array.isArray(value) ? value : [value];
-  return lines.flatMap((line) => line.split(",")).map((item) => item.trim()).filter(Boolean);
+  return lines
+    .flatMap((line) => line.split(","))
+    .map((item) => item.trim())
+    .filter(Boolean);
 }
 
 /**

@@ -44,10 +44,13 @@ export class WebSocketChannels {
 
   /** What goes to the client on a channel. Ending it sends nothing: these channels have no end. */
   writer(channel: number): Writable {
-    return new Writable({
+    const writer = new Writable({
       highWaterMark: CHUNK_BYTES,
       write: (chunk: Buffer, _, done) => this.#sendAll(channel, chunk, done),
     });
+    // Output that comes while the client goes has nobody to go to; `gone` tells who must know.
+    writer.on("error", () => writer.destroy());
+    return writer;
   }
 
   /** One message; also an empty one, which tells a client that the channel is open. */

@@ -98,7 +98,9 @@ describe("SPDY connections", () => {
       default: { connection: { create(socket: Socket, options: object): PeerConnection } };
     };
     const peer = transport.connection.create(near, {
-      protocol: "spdy", isServer: false, windowSize: 1 << 20,
+      protocol: "spdy",
+      isServer: false,
+      windowSize: 1 << 20,
     });
     peer.start(3.1);
     const size = 300_000;

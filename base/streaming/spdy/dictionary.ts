@@ -31,6 +31,8 @@ function counted(word: string): Buffer {
 
 /** The dictionary of SPDY/3 and SPDY/3.1 for zlib. */
 export const SPDY_DICTIONARY: Buffer = Buffer.concat([
-  ...WORDS.trim().split(/\s+/).map((word) => counted(word.replace("_", " "))),
+  ...WORDS.trim()
+    .split(/\s+/)
+    .map((word) => counted(word.replace("_", " "))),
   Buffer.from(TEXT, "latin1"),
 ]);

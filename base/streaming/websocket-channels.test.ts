@@ -1,0 +1,24 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { expect, it } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { WebSocketChannels } from "./websocket-channels.ts";
+
+it("output that comes while the client goes is dropped, and nothing else breaks", async () => {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, "connection") as Promise<[WebSocket]>;
+  const client = new WebSocket(`ws://127.0.0.1:${port}`, "v5.channel.k8s.io");
+  const [socket] = await accepted;
+  const channels = new WebSocketChannels(socket);
+  const writer = channels.writer(1);
+  socket.close();
+  expect(socket.readyState).toBe(WebSocket.CLOSING);
+  const closed = once(writer, "close");
+  writer.write(Buffer.from("late"));
+  await closed;
+  expect(writer.destroyed).toBe(true);
+  client.terminate();
+  server.close();
+});
