@@ -1,3 +1,4 @@
+import { noCgroups } from "./cgroup-none.ts";
 import { cgroupV1 } from "./cgroup-v1.ts";
 import { cgroupV2 } from "./cgroup-v2.ts";
 import { readMountInfo, type MountInfo } from "./mountinfo.ts";
@@ -38,7 +39,7 @@ export interface CgroupUsage {
  * and the same in all v1 hierarchies.
  */
 export interface Cgroups {
-  readonly version: 1 | 2;
+  readonly version: 1 | 2 | "none";
   /** Controllers that can be used. */
   readonly controllers: readonly string[];
   /** Makes the group and its parents; not an error when it is there. */
@@ -59,6 +60,12 @@ export interface Cgroups {
    */
   remove(path: string, options: { clock: Clock; timeout_ms?: number }): Promise<void>;
 }
+
+/**
+ * `machine`: the hierarchies that are mounted. `none`: pods go without limits and statistics, where
+ * groups cannot be made. Decided once, when a cluster is started.
+ */
+export type CgroupMode = "machine" | "none";
 
 /** No usable cgroup hierarchy is mounted. */
 export class NoCgroupsError extends CodedError {
@@ -83,4 +90,9 @@ export function openCgroups(mounts: MountInfo[] = readMountInfo()): Cgroups {
   throw new NoCgroupsError("ENOCGROUP", "neither cgroup v2 nor the v1 cpu and memory are mounted", {
     remedy: "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
   });
+}
+
+/** The cgroups that a part works with. */
+export function cgroupsOf(mode: CgroupMode): Cgroups {
+  return mode === "none" ? noCgroups() : openCgroups();
 }
