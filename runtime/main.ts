@@ -1,8 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
+import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -18,6 +19,7 @@ import type { RegistryEndpoints } from "./image/registry.ts";
 import { ImageStore } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
+import { hideCgroups, showCgroups } from "./oci/hidden-cgroups.ts";
 import { OciRuntime, type OciProgram } from "./oci/runtime.ts";
 import { runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
@@ -43,6 +45,8 @@ export interface RuntimeOptions {
   cniInvoke?: Invoke;
   /** Cgroup of sandboxes for which the caller names none: absolute, `/r2k/default/pods`. */
   cgroupParent: string;
+  /** By default the machine's. */
+  cgroups?: CgroupMode;
   ociRuntime: OciProgram;
   /** Paths of conmon and of catatonit, which is the pause program. */
   conmon: string;
@@ -65,7 +69,7 @@ export interface RuntimeHandle {
 }
 
 function buildRuntime(options: RuntimeOptions): Runtime {
-  const { clock } = options;
+  const { clock, cgroups = "machine" } = options;
   const paths = runtimePaths(path.resolve(options.rootDir), path.resolve(options.stateDir));
   const sandboxes = new RecordTable<SandboxRecord>(
     "sandbox", SANDBOX_STATE, (id) => paths.sandbox(id).record);
@@ -77,12 +81,13 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     clock,
     log,
     paths,
-    oci: new OciRuntime(options.ociRuntime, paths.oci),
+    oci: new OciRuntime(options.ociRuntime, paths.oci, cgroups),
     conmonPath: options.conmon,
     pausePath: options.pausePath,
-    cgroups: openCgroups(),
+    cgroups: cgroupsOf(cgroups),
     cgroupParent: options.cgroupParent,
     ownCapabilities: ownCapabilities(),
+    ids: readMappedIds(),
     registries: options.registries ?? {},
     images: new ImageStore(paths.images, layersInUse),
     network: new PodNetwork({
@@ -121,7 +126,11 @@ async function open(
   await mkdir(paths.root, { recursive: true, mode: 0o711 });
   await mkdir(paths.state, { recursive: true, mode: 0o711 });
   held.use(lockOrThrow(paths.root));
-  if (options.ociRuntime.kind === "crun") {
+  if (options.cgroups === "none") {
+    runtime.log.warn("no cgroups: containers have no limits and no statistics");
+    hideCgroups(paths.cgroupV1);
+    held.defer(() => showCgroups(paths.cgroupV1));
+  } else if (options.ociRuntime.kind === "crun") {
     takeHybridControllers(paths.cgroupV1);
     held.defer(() => giveBackHybridControllers(paths.cgroupV1));
   }

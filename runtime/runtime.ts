@@ -1,4 +1,5 @@
 import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
+import type { MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
@@ -28,6 +29,8 @@ export interface Runtime {
   readonly cgroupParent: string;
   /** What containers can be given at most. */
   readonly ownCapabilities: ReadonlySet<string>;
+  /** The ids that containers can run as, and that files can belong to. */
+  readonly ids: MappedIds;
   readonly images: ImageStore;
   readonly registries: RegistryEndpoints;
   readonly network: PodNetwork;

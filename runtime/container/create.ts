@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
-import { resolveUser } from "../oci/user.ts";
+import { mappedUser, resolveUser } from "../oci/user.ts";
 import type { Runtime } from "../runtime.ts";
 import { newId } from "../sandbox/run.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
@@ -53,7 +53,8 @@ async function build(
   await mountRootfs(paths, runtime.images.lowerDirectories(image));
   const context = config.linux?.securityContext;
   const defaults = image.config.config ?? {};
-  const user = resolveUser(paths.rootfs, defaults.User ?? "", context);
+  const wanted = resolveUser(paths.rootfs, defaults.User ?? "", context);
+  const user = mappedUser(wanted, runtime.ids, context?.supplementalGroups ?? []);
   const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
   const cgroup = `${parent}/${id}`;
   const spec = containerSpec(runtime, { id, sandbox, config, image, user, cgroup });

@@ -16,6 +16,13 @@ function targetNamespace(runtime: Runtime, sandbox: SandboxRecord, targetId: str
   return { type: "pid", path: `/proc/${target.phase.process.pid}/ns/pid` };
 }
 
+/** What a container leaves behind is found by its pid namespace, or else by its cgroup. */
+export function refuseHostPid(runtime: Runtime): void {
+  if (runtime.cgroups.version !== "none") return;
+  const message = "hostPID needs cgroups: without, what a container leaves running is not found";
+  throw new RuntimeError("failed-precondition", message, { remedy: "start the cluster as root" });
+}
+
 /**
  * A container's namespaces: network, ipc and host name are the sandbox's, its pid namespace is its
  * own unless the pod shares one, and what the pod takes from the host is left out.
@@ -49,6 +56,7 @@ export function containerNamespaces(
       namespaces.push(targetNamespace(runtime, sandbox, options?.targetId ?? ""));
       break;
     case NamespaceMode.NODE:
+      refuseHostPid(runtime);
       break;
     default:
       throw new RuntimeError("invalid-argument", `pid namespace mode ${options?.pid}`);

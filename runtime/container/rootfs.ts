@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import type { ContainerPaths } from "../paths.ts";
 
 /** overlayfs reads `:` and `,` in its options, and a backslash before them. */
@@ -16,6 +17,8 @@ export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promi
     `lowerdir=${lower.map(escapeOption).join(":")}`,
     `upperdir=${escapeOption(paths.upper)}`,
     `workdir=${escapeOption(paths.work)}`,
+    // Where only root may set trusted attributes, overlayfs keeps its marks in the user's.
+    ...(inUserNamespace(readMappedIds()) ? ["userxattr"] : []),
   ].join(",");
   mount({ source: "overlay", target: paths.rootfs, type: "overlay", data });
 }

@@ -1,3 +1,4 @@
+import { isMapped } from "@raft2kube/linux/user-namespace.ts";
 import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
@@ -7,11 +8,12 @@ import { devicesFor } from "../oci/devices.ts";
 import {
   combineMounts,
   kernelMounts,
+  TERMINAL_GROUP,
   rootPropagation,
   sandboxMounts,
   volumeMounts,
 } from "../oci/mounts.ts";
-import { clampOomScore, resourcesFor } from "../oci/resources.ts";
+import { cgroupOf, clampOomScore, resourcesFor } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/spec.ts";
 import type { Runtime } from "../runtime.ts";
@@ -71,7 +73,11 @@ function mountsOf(runtime: Runtime, input: SpecInput): OciMount[] {
   const paths = runtime.paths.sandbox(sandbox.id);
   const hostIpc = context?.namespaceOptions?.ipc === NamespaceMode.NODE;
   const base = [
-    ...kernelMounts({ privileged: context?.privileged ?? false }),
+    ...kernelMounts({
+      privileged: context?.privileged ?? false,
+      cgroups: runtime.cgroups.version !== "none",
+      terminalGroup: isMapped(runtime.ids.groups, TERMINAL_GROUP),
+    }),
     ...sandboxMounts(
       { ...paths, shm: hostIpc ? "/dev/shm" : paths.shm },
       { readonly: context?.readonlyRootfs ?? false },
@@ -85,18 +91,18 @@ function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLi
   const context = config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
   const { devices, rules } = devicesFor(config.devices, { privileged });
+  const limits = resourcesFor(config.linux?.resources, {
+    cgroupVersion: runtime.cgroups.version,
+    deviceRules: rules,
+    fresh: true,
+  });
   const seccomp = seccompFor(context?.seccomp, {
     privileged,
     capabilities: process.capabilities.bounding,
   });
   return {
     namespaces: containerNamespaces(runtime, sandbox, config),
-    cgroupsPath: cgroup,
-    resources: resourcesFor(config.linux?.resources, {
-      cgroupVersion: runtime.cgroups.version,
-      deviceRules: rules,
-      fresh: true,
-    }),
+    ...cgroupOf(runtime, cgroup, limits),
     ...(devices.length > 0 && { devices }),
     ...(seccomp && { seccomp }),
     maskedPaths: privileged ? [] : (context?.maskedPaths ?? []),

@@ -17,6 +17,11 @@ export async function updateResources(
     if (state !== "running" && state !== "created") {
       throw new RuntimeError("failed-precondition", `container ${id} is ${state}`);
     }
+    if (runtime.cgroups.version === "none") {
+      const message = "limits need cgroups, of which there are none";
+      const remedy = "start the cluster as root";
+      throw new RuntimeError("failed-precondition", message, { remedy });
+    }
     const given = Object.entries(limits).filter(([, value]) => value !== 0 && value !== "");
     const resources = { ...record.resources, ...Object.fromEntries(given) };
     const changed = resourcesFor(limits, { cgroupVersion: runtime.cgroups.version });

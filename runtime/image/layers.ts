@@ -79,6 +79,12 @@ export class LayerStore {
           entries: unpacked.attributesLost,
         });
       }
+      if (unpacked.ownersLost > 0) {
+        log.warn("owners of a layer are not mapped in this user namespace: root has their files", {
+          layer: diffId,
+          entries: unpacked.ownersLost,
+        });
+      }
       await rm(folder, { recursive: true, force: true });
       await rename(incoming, folder);
       await writeState(this.#stateFile(nameOf(diffId)), LAYER_STATE, {

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { deviceNumber, FileType, makeNode } from "@raft2kube/linux/special-file.ts";
+import { isMapped, type MappedIds, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { resolveBeneath } from "./resolve-beneath.ts";
@@ -16,6 +17,8 @@ export interface Unpacked {
   size_bytes: number;
   /** Entries with extended attributes, which are not restored. */
   attributesLost: number;
+  /** Entries of users or groups that do not exist in this user namespace: root has them. */
+  ownersLost: number;
 }
 
 export interface UnpackLimits {
@@ -49,10 +52,14 @@ function clear(file: string, keepDirectory: boolean): boolean {
   return isWhiteout(stats);
 }
 
-function applyOwner(file: string, header: Header): void {
-  lchownSync(file, header.uid ?? 0, header.gid ?? 0);
+/** False when its owner does not exist here (EINVAL, user_namespaces(7)): it stays with root. */
+function applyOwner(file: string, header: Header, ids: MappedIds): boolean {
+  const { uid, gid } = { uid: header.uid ?? 0, gid: header.gid ?? 0 };
+  const kept = isMapped(ids.users, uid) && isMapped(ids.groups, gid);
+  if (kept) lchownSync(file, uid, gid);
   // After chown, which clears set-user-id; a link has no permissions of its own.
   if (header.type !== "symlink") chmodSync(file, (header.mode ?? 0o755) & 0o7777);
+  return kept;
 }
 
 function makeDevice(file: string, header: Header): void {
@@ -74,8 +81,20 @@ function makeHardLink(root: string, file: string, header: Header): void {
   linkSync(source, file);
 }
 
-/** Makes one entry; its content, for a file, comes from `body`. */
-async function makeEntry(root: string, file: string, header: Header, body: Readable) {
+interface Entry {
+  header: Header;
+  body: Readable;
+  ids: MappedIds;
+}
+
+/**
+ * Makes one entry; its content, for a file, comes from `body`. False when its owner is not kept.
+ */
+async function makeEntry(
+  root: string,
+  file: string,
+  { header, body, ids }: Entry,
+): Promise<boolean> {
   switch (header.type) {
     case "directory": {
       const hid = clear(file, true);
@@ -95,7 +114,7 @@ async function makeEntry(root: string, file: string, header: Header, body: Reada
     case "link":
       clear(file, false);
       makeHardLink(root, file, header);
-      return;
+      return true;
     case "character-device":
     case "block-device":
     case "fifo":
@@ -105,7 +124,7 @@ async function makeEntry(root: string, file: string, header: Header, body: Reada
     default:
       throw refuse(header, `is of type ${JSON.stringify(header.type)}, which is not supported`);
   }
-  applyOwner(file, header);
+  return applyOwner(file, header, ids);
 }
 
 function hide(parent: string, name: string): void {
@@ -131,7 +150,8 @@ export async function unpackLayer(
   root: string,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
 ): Promise<Unpacked> {
-  const unpacked: Unpacked = { entries: 0, size_bytes: 0, attributesLost: 0 };
+  const unpacked: Unpacked = { entries: 0, size_bytes: 0, attributesLost: 0, ownersLost: 0 };
+  const ids = readMappedIds();
   const directories: { file: string; header: Header }[] = [];
   for await (const { header, body } of tarEntries(source)) {
     unpacked.entries++;
@@ -149,7 +169,7 @@ export async function unpackLayer(
     else if (whiteout.kind === "hide") hide(parent, whiteout.name);
     else {
       const file = path.join(parent, last);
-      await makeEntry(root, file, header, body);
+      if (!(await makeEntry(root, file, { header, body, ids }))) unpacked.ownersLost++;
       if (header.type === "directory") directories.push({ file, header });
       else if (header.type !== "link") setTime(file, header);
     }

@@ -1,5 +1,6 @@
 import { lstatSync, type Stats } from "node:fs";
 import { FileType, makeNode, setAttribute } from "@raft2kube/linux/special-file.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 const WHITEOUT_PREFIX = ".wh.";
@@ -16,7 +17,8 @@ export function whiteoutOf(
 
 /** overlayfs: what lower layers have in this directory is not seen. */
 export function makeOpaque(directory: string): void {
-  setAttribute(directory, "trusted.overlay.opaque", Buffer.from("y"));
+  const space = inUserNamespace(readMappedIds()) ? "user" : "trusted";
+  setAttribute(directory, `${space}.overlay.opaque`, Buffer.from("y"));
 }
 
 /** overlayfs: the name is gone, whatever lower layers have. */

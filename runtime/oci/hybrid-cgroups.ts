@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
@@ -16,6 +16,7 @@ export function controllersInTheWay(mounts = readMountInfo()): string[] {
   );
   if (!unified || !hasV1) return [];
   const file = path.join(unified.mountPoint, "cgroup.controllers");
+  if (!existsSync(file)) return []; // hidden beneath another mount
   return readFileSync(file, "utf8").trim().split(/\s+/).filter(Boolean);
 }
 

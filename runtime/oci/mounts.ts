@@ -5,11 +5,20 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciMount } from "./spec.ts";
 
+/** The group `tty`, to which programs give terminals. */
+export const TERMINAL_GROUP = 5;
+
 /**
  * The file systems that every container has (runtime-spec, config-linux.md, default filesystems).
  */
-export function kernelMounts(options: { privileged: boolean }): OciMount[] {
+export function kernelMounts(options: {
+  privileged: boolean;
+  cgroups: boolean;
+  /** Whether that group is there: in a user namespace it may not be. */
+  terminalGroup: boolean;
+}): OciMount[] {
   const access = options.privileged ? "rw" : "ro";
+  const group = options.terminalGroup ? [`gid=${TERMINAL_GROUP}`] : [];
   return [
     { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
     {
@@ -22,7 +31,7 @@ export function kernelMounts(options: { privileged: boolean }): OciMount[] {
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...group],
     },
     {
       destination: "/dev/mqueue",
@@ -36,13 +45,17 @@ export function kernelMounts(options: { privileged: boolean }): OciMount[] {
       source: "sysfs",
       options: ["nosuid", "noexec", "nodev", access],
     },
-    {
-      destination: "/sys/fs/cgroup",
-      type: "cgroup",
-      source: "cgroup",
-      options: ["nosuid", "noexec", "nodev", "relatime", access],
-    },
+    ...(options.cgroups ? [cgroupMount(access)] : []),
   ];
+}
+
+function cgroupMount(access: string): OciMount {
+  return {
+    destination: "/sys/fs/cgroup",
+    type: "cgroup",
+    source: "cgroup",
+    options: ["nosuid", "noexec", "nodev", "relatime", access],
+  };
 }
 
 function bind(destination: string, source: string, options: string[]): OciMount {

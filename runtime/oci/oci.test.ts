@@ -9,7 +9,7 @@ import { combineMounts } from "./mounts.ts";
 import { clampOomScore, resourcesFor } from "./resources.ts";
 import { defaultProfile } from "./seccomp.ts";
 import { sysctlsFor } from "./sysctls.ts";
-import { resolveUser } from "./user.ts";
+import { mappedUser, resolveUser } from "./user.ts";
 
 describe("capabilities", () => {
   const all = ownCapabilities("CapEff:\t000001ffffffffff\n");
@@ -145,4 +145,19 @@ test("the default seccomp profile lets through what a capability is for", () => 
   expect(allows(["CAP_SYS_ADMIN"], "mount")).toBe(true);
   expect(allows([], "reboot")).toBe(false);
   expect(allows([], "io_uring_setup")).toBe(false);
+});
+
+test("in a user namespace only its own ids can be run as", () => {
+  const one = [{ first: 0, count: 1 }];
+  const ids = { users: one, groups: one };
+  const root = { uid: 0, gid: 0, additionalGids: [0, 10] };
+  expect(mappedUser(root, ids, [])).toEqual({ uid: 0, gid: 0, additionalGids: [0] });
+  expect(() => mappedUser(root, ids, [10])).toThrow(/supplemental group 10 is not mapped/);
+  expect(() => mappedUser({ ...root, uid: 1000 }, ids, [])).toThrow(/user 1000 is not mapped/);
+  expect(() => mappedUser({ ...root, gid: 7 }, ids, [])).toThrow(/group 7 is not mapped/);
+});
+
+test("without cgroups a spec asks for none", () => {
+  const limits = { cpuQuota: 5000, memoryLimitInBytes: 1 << 20 };
+  expect(resourcesFor(limits, { cgroupVersion: "none" })).toEqual({});
 });

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
-import type { OciDeviceRule, OciResources } from "./spec.ts";
+import type { OciDeviceRule, OciLinux, OciResources } from "./spec.ts";
 
 /** Swap is counted on v1 only when the kernel was started so. */
 function countsSwap(cgroupVersion: 1 | 2): boolean {
@@ -12,12 +14,13 @@ function countsSwap(cgroupVersion: 1 | 2): boolean {
 export function resourcesFor(
   limits: Partial<LinuxContainerResources> | undefined,
   options: {
-    cgroupVersion: 1 | 2;
+    cgroupVersion: 1 | 2 | "none";
     deviceRules?: OciDeviceRule[];
     /** The cgroup begins without a quota: -1 says nothing, and crun 1.8 would write 2^64 - 1. */
     fresh?: boolean;
   },
 ): OciResources {
+  if (options.cgroupVersion === "none") return {};
   const { cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = limits ?? {};
   const { memoryLimitInBytes, memorySwapLimitInBytes, hugepageLimits, unified } = limits ?? {};
   const huge = hugepageLimits?.find(({ limit }) => limit > 0);
@@ -49,9 +52,19 @@ export function resourcesFor(
 
 /**
  * The OOM score adjustment that can be set: lowering it below one's own needs CAP_SYS_RESOURCE
- * (proc(5)), which machines in containers and small virtual machines often lack.
+ * (proc(5)), which machines in containers and small virtual machines often lack. One that was
+ * given within a user namespace does not count.
  */
 export function clampOomScore(wanted: number, own: ReadonlySet<string>): number {
-  if (own.has("CAP_SYS_RESOURCE")) return wanted;
+  if (own.has("CAP_SYS_RESOURCE") && !inUserNamespace(readMappedIds())) return wanted;
   return Math.max(wanted, Number(readFileSync("/proc/self/oom_score_adj", "utf8")));
+}
+
+/** A container's place among cgroups and its limits there; empty where there are none. */
+export function cgroupOf(
+  { cgroups }: { cgroups: Cgroups },
+  cgroupsPath: string,
+  resources: OciResources,
+): Pick<OciLinux, "cgroupsPath" | "resources"> {
+  return cgroups.version === "none" ? { resources: {} } : { cgroupsPath, resources };
 }

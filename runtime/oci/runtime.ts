@@ -1,5 +1,6 @@
 import { rm, readFile } from "node:fs/promises";
 import path from "node:path";
+import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
@@ -20,16 +21,23 @@ export interface OciState {
 export class OciRuntime {
   readonly program: OciProgram;
   readonly #root: string;
+  readonly #cgroups: CgroupMode;
 
   /** `root` is absolute: crun resolves it against the bundle otherwise. */
-  constructor(program: OciProgram, root: string) {
+  constructor(program: OciProgram, root: string, cgroups: CgroupMode = "machine") {
+    if (cgroups === "none" && program.kind !== "crun") {
+      const message = `${program.kind} cannot do without cgroups`;
+      throw new RuntimeError("failed-precondition", message, { remedy: "use crun" });
+    }
     this.program = program;
     this.#root = root;
+    this.#cgroups = cgroups;
   }
 
   /** Arguments that stand before every command. */
   get globalArgs(): string[] {
-    return ["--root", this.#root];
+    const cgroups = this.#cgroups === "none" ? ["--cgroup-manager=disabled"] : [];
+    return [...cgroups, "--root", this.#root];
   }
 
   /** Makes and starts a container that needs no monitor: its output goes nowhere. */

@@ -67,7 +67,8 @@ export interface OciDeviceRule {
 
 export interface OciLinux {
   namespaces: OciNamespace[];
-  cgroupsPath: string;
+  /** Absent where there are no cgroups. */
+  cgroupsPath?: string;
   resources: OciResources;
   devices?: OciDevice[];
   sysctl?: Record<string, string>;

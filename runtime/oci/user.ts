@@ -1,3 +1,4 @@
+import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { readFileSync, statSync } from "node:fs";
 import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts";
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
@@ -99,4 +100,22 @@ export function resolveUser(
   const listed = strict ? [] : groups.filter(({ members }) => members.includes(account.name));
   const additional = new Set([gid, ...listed.map((group) => group.gid), ...supplementalGroups]);
   return { uid: account.uid, gid, additionalGids: [...additional] };
+}
+
+/**
+ * The user as far as it exists here: in a user namespace only mapped ids do. An id that the pod or
+ * image asks for and that is missing is refused by name; groups that only the image's /etc/group
+ * adds are left out.
+ */
+export function mappedUser(user: OciUser, ids: MappedIds, asked: readonly number[]): OciUser {
+  const missing = (what: string, id: number) =>
+    new RuntimeError("failed-precondition", `${what} ${id} is not mapped in this user namespace`, {
+      remedy: "run the container as user 0, or start the cluster as root",
+    });
+  if (!isMapped(ids.users, user.uid)) throw missing("user", user.uid);
+  if (!isMapped(ids.groups, user.gid)) throw missing("group", user.gid);
+  const unmapped = asked.find((gid) => !isMapped(ids.groups, gid));
+  if (unmapped !== undefined) throw missing("supplemental group", unmapped);
+  const additionalGids = user.additionalGids.filter((gid) => isMapped(ids.groups, gid));
+  return { ...user, additionalGids };
 }

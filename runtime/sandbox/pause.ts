@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
-import { clampOomScore } from "../oci/resources.ts";
-import type { OciNamespace, OciSpec } from "../oci/spec.ts";
+import { cgroupOf, clampOomScore } from "../oci/resources.ts";
+import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { Runtime } from "../runtime.ts";
@@ -12,6 +13,8 @@ import type { SandboxRecord } from "./record.ts";
 const PAUSE_OOM_SCORE = -998;
 /** The least weight there is: it sleeps. */
 const PAUSE_CPU_SHARES = 2;
+/** Nobody else's id, where it can be had; in a user namespace that lacks it, its root's. */
+const PAUSE_ID = 65_535;
 const PAUSE = "/pause";
 
 function namespacesOf(record: SandboxRecord): OciNamespace[] {
@@ -25,6 +28,11 @@ function namespacesOf(record: SandboxRecord): OciNamespace[] {
   ];
 }
 
+function pauseUser({ users, groups }: MappedIds): OciUser {
+  const id = isMapped(users, PAUSE_ID) && isMapped(groups, PAUSE_ID) ? PAUSE_ID : 0;
+  return { uid: id, gid: id, additionalGids: [] };
+}
+
 /** The bundle of a sandbox's first process: it holds the namespaces, reaps, and sleeps. */
 export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
   const { config } = record;
@@ -34,7 +42,7 @@ export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
     ociVersion: "1.0.2",
     process: {
       terminal: false,
-      user: { uid: 65535, gid: 65535, additionalGids: [] },
+      user: pauseUser(runtime.ids),
       args: [PAUSE, "-P"],
       env: [],
       cwd: "/",
@@ -62,8 +70,7 @@ export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
     ],
     linux: {
       namespaces: namespacesOf(record),
-      cgroupsPath: record.cgroup,
-      resources: { cpu: { shares: PAUSE_CPU_SHARES } },
+      ...cgroupOf(runtime, record.cgroup, { cpu: { shares: PAUSE_CPU_SHARES } }),
       sysctl: sysctlsFor(config.linux?.sysctls ?? {}, {
         network: record.netns !== undefined,
         ipc: !usesHost(config, "ipc"),

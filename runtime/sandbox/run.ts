@@ -3,6 +3,7 @@ import { createNetns } from "@raft2kube/linux/netns.ts";
 import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
@@ -25,6 +26,7 @@ function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void
     throw new RuntimeError("invalid-argument", message);
   }
   if (config.windows) throw new RuntimeError("unimplemented", "Windows sandboxes");
+  if (usesHost(config, "pid")) refuseHostPid(runtime);
   const users = config.linux?.securityContext?.namespaceOptions?.usernsOptions;
   if (users && users.mode !== NamespaceMode.NODE) {
     throw new RuntimeError("unimplemented", "pods with a user namespace are not supported");
