@@ -1,4 +1,5 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** What a kubelet needs to know; paths are absolute. */
@@ -25,6 +26,8 @@ export interface KubeletOptions {
   staticPodDir?: string;
   /** The parent of all pods' cgroups, absolute in every hierarchy: `/r2k/<cluster>`. */
   cgroupRoot: string;
+  /** By default the machine's; with `none` pods have no limits, and the Node's label says so. */
+  cgroups?: CgroupMode;
   clusterDns: string[];
   clusterDomain: string;
   /** The file whose name servers pods with the node's DNS get. */

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import type { ApiSide } from "./api-side.ts";
 import { ImagePuller } from "./images/pull.ts";
 import type { Foundation } from "./kubelet.ts";
@@ -31,7 +31,7 @@ export async function podDeps(
   const paths = { rootDir, podLogsDir, containerLogsDir };
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
-  const cgroups = new PodCgroups(openCgroups(), cgroupRoot, clock);
+  const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock);
   cgroups.createClasses();
   const resolvConf = await readFile(options.resolvConf ?? "/etc/resolv.conf", "utf8");
   const pullSecrets = async (pod: Pod) => {

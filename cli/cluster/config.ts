@@ -2,6 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -24,6 +25,8 @@ export interface ClusterConfig {
   readonly apiServiceAddress: string;
   readonly dnsAddress: string;
   readonly clusterDomain: string;
+  /** Left out: the machine's. Decided by each start, from what this machine lets it do. */
+  readonly cgroups?: CgroupMode;
   /** Comma-separated etcd endpoints to use in the embedded store's place. */
   readonly etcdServers?: string;
   /** A folder of CNI plugins to use in place of our own. */

@@ -20,6 +20,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const running = runningPid(config.runDir, "control") !== undefined;
   const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config)], {
     dataDir: config.dataDir,
+    runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`],
   });

@@ -10,6 +10,7 @@ import {
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/pki.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
+import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { removeFromHost } from "../host/remove.ts";
@@ -65,12 +66,14 @@ async function start(flags: StartFlags): Promise<void> {
 
 /** Brings the cluster up; Ctrl-C meanwhile undoes it, and is an error with exit code 130. */
 async function bringUpNew(
-  config: ClusterConfig,
+  planned: ClusterConfig,
   isNew: boolean,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
-  await prepareMachine(config, progress);
+  await prepareMachine(planned, progress);
+  // Of this start, not of the first: the same cluster can be started as another user.
+  const config = { ...planned, cgroups: await cgroupModeHere() };
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   const { signal } = stop;
@@ -139,7 +142,8 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
   // After a crash of the node alone, the port is held by the cluster's own control process.
   const portIsOurs = runningPid(config.runDir, "control") !== undefined;
   const apiPort = portIsOurs ? undefined : config.apiPort;
-  const context = { dataDir: config.dataDir, apiPort, ranges };
+  const { dataDir, runDir } = config;
+  const context = { dataDir, runDir, apiPort, ranges };
   const results = await progress.step("preflight", () => preflight(context));
   const warnings = results.filter((result) => result.finding.state === "warning");
   if (warnings.length > 0) progress.note(describe(warnings));

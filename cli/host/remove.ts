@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -9,6 +9,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, clusterRoots } from "../cluster/config.ts";
 import { runningPid } from "../process/supervise.ts";
+import { killContainers } from "./containers.ts";
 import { removeNodeLink } from "./node-link.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
 
@@ -29,13 +30,14 @@ export async function removeFromHost(config: ClusterConfig, clock: Clock): Promi
     const pid = runningPid(config.runDir, name);
     if (pid !== undefined) await terminate([pid], clock);
   }
-  await openCgroups().remove(clusterCgroup(config), { clock });
+  if (config.cgroups === "none") await killContainers(config);
+  await cgroupsOf(modeOf(config)).remove(clusterCgroup(config), { clock });
   await terminate(belongingPids(config), clock);
   unmountBelow([config.runDir, config.dataDir]);
   await removeNodeLink(config);
   await rm(config.runDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(config.runDir));
-  await removeParentCgroup(clock);
+  await removeParentCgroup(config, clock);
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
@@ -101,6 +103,10 @@ function unmountBelow(folders: readonly string[]): void {
   }
 }
 
+function modeOf({ cgroups = "machine" }: ClusterConfig): CgroupMode {
+  return cgroups;
+}
+
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
 }
@@ -114,7 +120,7 @@ async function removeIfEmpty(path: string): Promise<void> {
 }
 
 /** `/r2k` itself goes with the last cluster. */
-async function removeParentCgroup(clock: Clock): Promise<void> {
-  const cgroups = openCgroups();
+async function removeParentCgroup(config: ClusterConfig, clock: Clock): Promise<void> {
+  const cgroups = cgroupsOf(modeOf(config));
   if (cgroups.pids("/r2k").length === 0) await cgroups.remove("/r2k", { clock });
 }

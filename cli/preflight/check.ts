@@ -11,6 +11,7 @@ export interface Check {
 
 export interface CheckContext {
   readonly dataDir: string;
+  readonly runDir: string;
   /** Undefined when the cluster itself holds its port. */
   readonly apiPort: number | undefined;
   /** Address ranges in CIDR form that the cluster will use. */

@@ -13,7 +13,7 @@ it("names a cluster's process that has ended, and nothing where none was started
   expect(clusterChecks(config)).toEqual([]);
   writeFileSync(join(runDir, "control.pid"), `${process.pid} ${startTimeOf(process.pid)}\n`);
   writeFileSync(join(runDir, "node.pid"), `${process.pid} 1\n`); // another process with that id
-  const context = { dataDir: runDir, apiPort: undefined, ranges: [] };
+  const context = { dataDir: runDir, runDir, apiPort: undefined, ranges: [] };
   const [control, node] = await runChecks(clusterChecks(config), context);
   expect(control?.finding).toEqual({ state: "ok", detail: `runs, pid ${process.pid}` });
   expect(node).toMatchObject({

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { release } from "node:os";
+import { mappedFromZero, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { tryCommand, tryInNamespaces } from "./command.ts";
 
@@ -14,7 +15,7 @@ const privileges: Check = {
     const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
     const needed = CAP_SYS_ADMIN | CAP_NET_ADMIN;
     if ((effective & needed) === needed) return ok("root, or root in a user namespace");
-    return failed("not root", "run as root: sudo npm start");
+    return failed("not root", "run as root: sudo npm start, or in a user namespace: unshare -Urnm");
   },
 };
 
@@ -25,27 +26,16 @@ const IDS_NEEDED = 65_536;
 const userIds: Check = {
   name: "user ids",
   async ask() {
-    const users = mappedFromZero(await readFile("/proc/self/uid_map", "utf8"));
-    const groups = mappedFromZero(await readFile("/proc/self/gid_map", "utf8"));
-    const count = Math.min(users, groups);
+    const ids = readMappedIds();
+    const count = Math.min(mappedFromZero(ids.users), mappedFromZero(ids.groups));
     if (count >= IDS_NEEDED) return ok(`${IDS_NEEDED} and more are mapped`);
-    return failed(
-      `only ${count} of ${IDS_NEEDED} are mapped in this user namespace`,
+    if (count === 0) return failed("none is mapped from 0 on", "unshare --map-root-user ...");
+    return warning(
+      `only ${count} of ${IDS_NEEDED} are mapped in this user namespace; pods run as those only`,
       "run as root, or map more: apt-get install uidmap, unshare --map-auto -Urnm",
     );
   },
 };
-
-/** How many ids from 0 on are mapped, as a uid_map's lines say: inside, outside, count. */
-function mappedFromZero(text: string): number {
-  const lines = text.trim().split("\n");
-  const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
-  let end = 0;
-  for (const [inside = 0, , count = 0] of ranges.sort((a, b) => a[0]! - b[0]!)) {
-    if (inside === end) end += count;
-  }
-  return end;
-}
 
 const kernelVersion: Check = {
   name: "kernel version",

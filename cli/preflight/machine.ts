@@ -1,9 +1,10 @@
-import { mkdir, readFile, rmdir, statfs } from "node:fs/promises";
+import { access, constants, readFile, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism, hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import ipaddr from "ipaddr.js";
+import { cgroups } from "./cgroups.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { tryCommand } from "./command.ts";
 
@@ -52,6 +53,22 @@ const disk: Check = {
   },
 };
 
+const folders: Check = {
+  name: "folders",
+  async ask({ dataDir, runDir }) {
+    for (const path of [dataDir, runDir]) {
+      const existing = await nearestExisting(path);
+      try {
+        await access(existing, constants.W_OK);
+      } catch (thrown) {
+        const detail = `${path} cannot be made: ${messageOf(thrown)}`;
+        return failed(detail, "choose others: R2K_DATA=DIR R2K_RUN=DIR, for every r2k command");
+      }
+    }
+    return ok(`${dataDir} and ${runDir}`);
+  },
+};
+
 async function nearestExisting(path: string): Promise<string> {
   try {
     await statfs(path);
@@ -82,31 +99,6 @@ function tryListen(host: string, portNumber: number): Promise<string | undefined
     server.once("error", (error) => resolve(messageOf(error)));
     server.listen(portNumber, host, () => server.close(() => resolve(undefined)));
   });
-}
-
-const cgroups: Check = {
-  name: "cgroups",
-  async ask() {
-    const mounts = await readFile("/proc/self/mountinfo", "utf8");
-    const v1 = /^.* (\S+) rw\S* .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts);
-    const memoryRoot = v1 ? mountPointOf(v1[0]) : "/sys/fs/cgroup";
-    const version = v1 ? "v1" : "v2";
-    const probe = join(memoryRoot, "r2k-preflight");
-    try {
-      await mkdir(probe);
-      await rmdir(probe);
-      return ok(`${version}, writable at ${memoryRoot}`);
-    } catch (thrown) {
-      return failed(
-        `${version} at ${memoryRoot}: ${messageOf(thrown)}`,
-        "run as root where cgroups are writable; in a user namespace they are the host's",
-      );
-    }
-  },
-};
-
-function mountPointOf(line: string): string {
-  return line.split(" ")[4] ?? "/sys/fs/cgroup";
 }
 
 const routes: Check = {
@@ -148,6 +140,7 @@ export const machineChecks: readonly Check[] = [
   cores,
   memory,
   disk,
+  folders,
   port,
   cgroups,
   routes,

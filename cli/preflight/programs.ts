@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
+import { mappedFromZero, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { CommandError } from "../terminal.ts";
 import { type Check, failed, ok } from "./check.ts";
 import { spawnVisible } from "./spawn-visible.ts";
@@ -28,6 +29,8 @@ function program(name: string, debianPackage: string, purpose: string): Program 
   return { name, debianPackage, purpose };
 }
 
+/** Ids that packages' files may have: those below are the system's and its users'. */
+const SYSTEM_IDS = 65_534;
 const SYSTEM_DIRS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /** The program's path, in PATH or where systems keep administrators' programs. */
@@ -62,6 +65,11 @@ export const programChecks: readonly Check[] = PROGRAMS.map((item) => ({
   },
 }));
 
+/** Root of a user namespace with few ids is an ordinary user and owns no system files. */
+function ownsSystemFiles(): boolean {
+  return mappedFromZero(readMappedIds().users) >= SYSTEM_IDS;
+}
+
 /**
  * Installs what is missing where that is possible: as root with apt-get, after a notice. Elsewhere
  * it does nothing, and the checks name what to install.
@@ -73,7 +81,7 @@ export async function installMissing(
   const packages = [...new Set((await missing(programs)).map((item) => item.debianPackage))];
   if (packages.length === 0) return;
   const apt = await findProgram("apt-get");
-  if (apt === undefined || process.getuid?.() !== 0) return;
+  if (apt === undefined || process.getuid?.() !== 0 || !ownsSystemFiles()) return;
   notice(`Installing Debian packages: ${packages.join(" ")}`);
   const install = ["install", "-y", "-q", "--no-install-recommends", ...packages];
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };

@@ -67,6 +67,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     cniBinDirs: [paths.cniBinDir],
     cniInvoke: nodeInvoke(),
     cgroupParent: `${clusterCgroup(config)}/sandboxes`,
+    cgroups: config.cgroups ?? "machine",
     ociRuntime: { path: await program("crun"), kind: "crun" },
     conmon: await program("conmon"),
     pausePath: await program("catatonit"),
@@ -87,6 +88,8 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     rootDir: paths.kubeletRoot,
     podLogsDir: paths.podLogs,
     cgroupRoot: clusterCgroup(config),
+    cgroups: config.cgroups ?? "machine",
+    nodeLabels: { "r2k.io/cgroups": config.cgroups ?? "machine" },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
     server: {

@@ -121,6 +121,8 @@ function linkHost(node: NodeLink): void {
   if (!findLink(route, hostDevice)) {
     createVeth(route, { name: hostDevice }, { name: NODE_DEVICE, netns: netnsPath });
   }
+  // Down in a namespace just made; the API listens there.
+  setLink(route, getLink(route, "lo"), { up: true });
   const { index } = getLink(route, hostDevice);
   setLink(route, { index }, { up: true });
   // Whole addresses and a route to the other one: any two addresses make a link.

@@ -1,5 +1,6 @@
 import { chmod, lchown, lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
 
 const DIRECTORY_BITS = 0o2110;
 
@@ -16,7 +17,12 @@ export async function applyFsGroup(
   const { uid, mode } = await lstat(path);
   const isLink = (mode & 0o170000) === 0o120000;
   const isDirectory = (mode & 0o170000) === 0o040000;
-  await lchown(path, uid, fsGroup);
+  try {
+    await lchown(path, uid, fsGroup);
+  } catch (cause) {
+    if (!isErrno(cause, "EINVAL")) throw cause;
+    throw new Error(`fsGroup ${fsGroup} is not mapped in this user namespace`, { cause });
+  }
   if (isLink) return;
   const access = readOnly ? 0o440 : 0o660;
   await chmod(path, (mode & 0o7777) | access | (isDirectory ? DIRECTORY_BITS : 0));

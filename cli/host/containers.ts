@@ -1,0 +1,37 @@
+import { readdir } from "node:fs/promises";
+import { hideCgroups, showCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.ts";
+import { OciRuntime } from "@raft2kube/runtime/oci/runtime.ts";
+import { runtimePaths } from "@raft2kube/runtime/paths.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { nodePaths } from "../cluster/paths.ts";
+import { findProgram } from "../preflight/programs.ts";
+
+/**
+ * Kills the containers of a cluster without cgroups, as the OCI runtime's own state names them;
+ * their monitors end with them. The runtime must have ended. Again is no error.
+ */
+export async function killContainers(config: ClusterConfig): Promise<void> {
+  const { runtimeRoot, runtimeState } = nodePaths(config);
+  const paths = runtimePaths(runtimeRoot, runtimeState);
+  const ids = await containersIn(paths.oci);
+  const crun = await findProgram("crun");
+  if (ids.length === 0 || crun === undefined) return showCgroups(paths.cgroupV1);
+  const oci = new OciRuntime({ path: crun, kind: "crun" }, paths.oci, "none");
+  hideCgroups(paths.cgroupV1);
+  try {
+    for (const id of ids) await oci.delete(id, { force: true });
+  } finally {
+    showCgroups(paths.cgroupV1);
+  }
+}
+
+async function containersIn(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}

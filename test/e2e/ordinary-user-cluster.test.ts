@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { processTable } from "@raft2kube/cli/host/process-table.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OwnHost } from "./own-host.ts";
+import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
+
+const TIMEOUT_MS = 120_000;
+const NOBODY = 65_534;
+const clock = systemClock();
+
+let host: OwnHost;
+let space: UserNamespace;
+let checkout: UserCheckout;
+let kubeconfig = "";
+let before: string;
+
+beforeAll(async () => {
+  host = await OwnHost.create();
+  checkout = await openCheckout(host, NOBODY);
+  space = await UserNamespace.create(host, NOBODY, checkout.env);
+  before = await hostState();
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await r2k("down", "--purge");
+  await space.close();
+  await checkout.close();
+  await host.close();
+}, TIMEOUT_MS);
+
+function r2k(...args: string[]) {
+  const [node, main] = checkout.r2k;
+  return space.run(node, [main, ...args]);
+}
+
+const kubectl = (...args: string[]) => space.ask("kubectl", args, { KUBECONFIG: kubeconfig });
+
+/** Mounts, rules and links but the loopback, which a start has up. */
+function hostState(): Promise<string> {
+  const mounts = "awk '{ print $5, $9, $10 }' /proc/self/mountinfo";
+  const links = "ip -br link | grep -v ^lo || true";
+  return space.ask("sh", ["-c", `${mounts}; nft list ruleset; ${links}`]);
+}
+
+function ownProcesses(): string[] {
+  const commands = processTable().map(({ command }) => command);
+  return commands.filter((command) => command.includes(`${checkout.own}/`));
+}
+
+async function killAll(): Promise<void> {
+  const { stdout } = await r2k("status", "-o", "json");
+  const { processes } = JSON.parse(stdout) as { processes: { pid?: number }[] };
+  for (const { pid } of processes) if (pid !== undefined) process.kill(pid, "SIGKILL");
+}
+
+async function answer(): Promise<string> {
+  const address = await kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
+  return space.ask("curl", ["-sS", "--max-time", "5", `http://${address}/`]);
+}
+
+describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
+  it("starts, and says what it does without", async () => {
+    const started = await r2k("start", "-o", "json");
+    expect(started.stderr).toMatch(/! cgroups: .*do without: no limits, no statistics/);
+    expect(started.code, started.stderr).toBe(0);
+    kubeconfig = (JSON.parse(started.stdout) as { kubeconfig: string }).kubeconfig;
+    expect(await kubectl("get", "nodes", "-l", "r2k.io/cgroups=none")).toMatch(/ Ready /);
+  });
+
+  it("answers through its Service, and runs commands in pods", async () => {
+    await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    const pods = await kubectl("get", "pods", "-l", "app=web");
+    expect(pods).toMatch(/(web-\S+ +1\/1 +Running.*\n?){2}/);
+    expect(await answer()).toMatch(/hello from raft2kube/);
+    expect(await kubectl("exec", "deploy/web", "--", "id", "-u")).toBe("0");
+    await kubectl("exec", "deploy/web", "--", "sh", "-c", "echo marked > /proc/1/fd/1");
+    expect(await kubectl("logs", "deploy/web")).toContain("marked");
+    const lookUp = "nslookup web.default.svc.cluster.local && wget -qO- http://web/";
+    expect(await kubectl("exec", "deploy/web", "--", "sh", "-c", lookUp)).toContain("hello");
+  });
+
+  it("refuses by name an id that it does not have, and the host's processes", async () => {
+    const spec = (fields: object) => JSON.stringify({ apiVersion: "v1", spec: fields });
+    const run = (name: string, fields: object) => {
+      const how = ["--image=r2k.local/busybox:1", "--restart=Never"];
+      return kubectl("run", name, ...how, `--overrides=${spec(fields)}`, "--", "true");
+    };
+    await run("other", { securityContext: { runAsUser: 1000 } });
+    await run("wide", { hostPID: true });
+    const says = (name: string, what: RegExp) => {
+      const said = async () => what.test(await kubectl("describe", "pod", name));
+      const options = { clock, timeout_ms: 30_000, interval_ms: 200 };
+      return waitFor(`${name} to say ${what}`, said, options);
+    };
+    await says("other", /user 1000 is not mapped in this user namespace/);
+    await says("wide", /hostPID needs cgroups/);
+    await kubectl("delete", "pod", "other", "wide");
+  });
+
+  it("keeps its pods when its processes are killed, and goes on", async () => {
+    const list = ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.uid}"];
+    const uids = await kubectl(...list);
+    await killAll();
+    const again = await r2k("start", "-o", "json");
+    expect(again.code, again.stderr).toBe(0);
+    expect(await kubectl(...list)).toBe(uids);
+    expect(await answer()).toMatch(/hello from raft2kube/);
+    const restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
+    expect(await kubectl("get", "pods", "-l", "app=web", "-o", restarts)).toBe("0 0");
+  });
+
+  it("leaves nothing after it was killed and removed", async () => {
+    expect(ownProcesses()).not.toEqual([]);
+    const pauses = () => processTable().filter(({ command }) => command.startsWith("/pause "));
+    const own = pauses().filter(({ pid }) => statSync(`/proc/${pid}`).uid === NOBODY);
+    expect(own.length).toBeGreaterThanOrEqual(2);
+    await killAll();
+    const down = await r2k("down", "--purge");
+    expect(down.code, down.stderr).toBe(0);
+    expect(ownProcesses()).toEqual([]);
+    expect(pauses().filter(({ pid }) => own.some((one) => one.pid === pid))).toEqual([]);
+    for (const dir of ["data", "run"]) {
+      const path = join(checkout.own, dir);
+      expect(existsSync(path) ? readdirSync(path) : []).toEqual([]);
+    }
+    expect(await hostState()).toBe(before);
+  });
+});
