@@ -15,7 +15,7 @@ it("output that comes while the client goes is dropped, and nothing else breaks"
   const writer = channels.writer(1);
   socket.close();
   expect(socket.readyState).toBe(WebSocket.CLOSING);
-  const closed = once(writer, "close");
+  const closed = new Promise<void>((resolve) => writer.once("close", resolve));
   writer.write(Buffer.from("late"));
   await closed;
   expect(writer.destroyed).toBe(true);
