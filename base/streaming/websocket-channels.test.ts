@@ -10,7 +10,9 @@ it("output that comes while the client goes is dropped, and nothing else breaks"
   const { port } = server.address() as AddressInfo;
   const accepted = once(server, "connection") as Promise<[WebSocket]>;
   const client = new WebSocket(`ws://127.0.0.1:${port}`, "v5.channel.k8s.io");
+  const opened = once(client, "open");
   const [socket] = await accepted;
+  await opened;
   const channels = new WebSocketChannels(socket);
   const writer = channels.writer(1);
   socket.close();
