@@ -18,6 +18,13 @@ const TEST_PROGRAMS = [
   test("conntrack", "conntrack", "shows connections"),
   test("dig", "bind9-dnsutils", "asks the DNS"),
   test("iptables-save", "iptables", "shows the host's rules"),
+  test("runc", "runc", "is the other OCI runtime that ours drives"),
+  test("curl", "curl", "asks Services"),
+  test("openssl", "openssl", "judges certificates"),
+  test("setpriv", "util-linux", "becomes an ordinary user"),
+  test("script", "bsdutils", "is a terminal"),
+  test("ss", "iproute2", "shows sockets"),
+  test("sysctl", "procps", "shows the kernel's settings"),
   test("linux.uml", "user-mode-linux", "boots guests"),
 ];
 
