@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -51,6 +51,7 @@ export function runningPid(runDir: string, name: string): number | undefined {
 export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<number> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
   const log = openSync(spec.logPath, "a", 0o600);
+  noteStart(log, spec.name);
   const entry = process.argv[1]!;
   const flags = [...process.execArgv, ...(spec.nodeFlags ?? [])];
   const program = [process.execPath, ...flags, entry, spec.name];
@@ -74,6 +75,16 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   child.disconnect();
   child.unref();
   return pid;
+}
+
+/**
+ * Marks the start in the log. Its block on the disk then has room for the last words of a process
+ * that ends because the disk is full.
+ */
+function noteStart(log: number, name: string): void {
+  const time = new Date().toISOString();
+  const line = { level: "info", time, component: "process", msg: `${name} starts` };
+  writeSync(log, `${JSON.stringify(line)}\n`);
 }
 
 function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<Announcement> {

@@ -30,7 +30,12 @@ function cgroup(): string {
 }
 
 const podsOfDemo = (path: string) => [
-  "get", "pods", "-l", "app=web", "-o", `jsonpath={range .items[*]}${path}{'\\n'}{end}`,
+  "get",
+  "pods",
+  "-l",
+  "app=web",
+  "-o",
+  `jsonpath={range .items[*]}${path}{'\\n'}{end}`,
 ];
 
 /** Waits until so many pods of the demo are there, all ready, and none is ending. */
@@ -49,7 +54,9 @@ function containers(): Promise<string> {
 /** Addresses that host-local has given out: a file for each. */
 function addressesHeld(): string[] {
   const dir = join(cluster.host.dir, "run", NAME, "cni/networks/r2k");
-  return readdirSync(dir).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)).sort();
+  return readdirSync(dir)
+    .filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name))
+    .sort();
 }
 
 /** Every address given out is a pod's, and every pod has one. */
@@ -63,7 +70,9 @@ async function everythingIsThere(): Promise<void> {
   expect(await cluster.ask("get", "configmap", "before", "-o", "jsonpath={.data.a}")).toBe("1");
   const data = ["exec", "deployment/web", "--", "cat", "/data/kept"];
   await cluster.until("the claim's data", data, (text) => text === "kept");
-  expect(await cluster.curl(url)).toMatch(/hello from raft2kube/);
+  // A pod that became ready a moment ago is on its way to the proxy: slice, watch, rules.
+  const answer = () => cluster.curl(url).catch((thrown: unknown) => String(thrown));
+  await expect.poll(answer, { timeout: 10_000 }).toMatch(/hello from raft2kube/);
   await noAddressLeaked();
 }
 
