@@ -28,11 +28,14 @@ export function terminalRules(bench: Bench): void {
       const streams = { stdin: true, stdout: true, stderr: true, tty: false };
       const { url } = await bench.served.runtime.attach({ containerId, ...streams });
       const session = await open(kind, url, streams);
-      session.write("one\n");
-      const answered = () => session.output().includes("got one");
-      await waitFor("an answer", answered, { clock });
+      for (const word of ["one", "two"]) {
+        session.write(`${word}\n`);
+        const answered = () => session.output().includes(`got ${word}`);
+        await waitFor("an answer", answered, { clock });
+      }
+      // Its last words may be overtaken by its end, which containerd tells at once.
       session.write("quit\n");
-      expect((await session.ended).stdout).toContain("got quit");
+      await session.ended;
       expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
     });
 
