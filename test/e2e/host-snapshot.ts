@@ -20,7 +20,8 @@ export function snapshotHost(cluster: string): HostSnapshot {
     addresses: command("ip", "-o", "addr").map((line) => line.replace(/valid_lft.*/, "")),
     routes: command("ip", "route", "show", "table", "all"),
     rules: command("ip", "rule"),
-    netns: command("ip", "netns", "list"),
+    // `cni-` is how containerd names those of its pods.
+    netns: command("ip", "netns", "list").filter((line) => !line.startsWith("cni-")),
     nftables: command("nft", "-s", "list", "ruleset"),
     iptables: command("iptables-save")
       .filter((line) => !line.startsWith("#"))
