@@ -16,7 +16,8 @@ const clock = systemClock();
 let tracer: ChildProcess | undefined;
 
 afterAll(() => {
-  tracer?.kill("SIGKILL");
+  // Its whole group: strace that is killed leaves what it traced behind.
+  if (tracer?.pid !== undefined) process.kill(-tracer.pid, "SIGKILL");
   rmSync(folder, { recursive: true });
 });
 
@@ -28,7 +29,10 @@ function startTraced(trace: string): ChildProcess {
   const strace = ["-f", "-q", "-s", "200", "-e", calls, "-e", slow, "-o", trace, "--"];
   const store = [join(ROOT, "cli/main.ts"), "store", "--data-dir", join(folder, "data")];
   const listen = ["--listen-client-urls", `unix://${socket}`];
-  return spawn(STRACE, [...strace, process.execPath, ...store, ...listen], { stdio: "ignore" });
+  return spawn(STRACE, [...strace, process.execPath, ...store, ...listen], {
+    stdio: "ignore",
+    detached: true,
+  });
 }
 
 /** The line on which the first sync of `fd` after line `from` has ended; -1 when none has. */
