@@ -33,9 +33,8 @@ export function terminalRules(bench: Bench): void {
         const answered = () => session.output().includes(`got ${word}`);
         await waitFor("an answer", answered, { clock });
       }
-      // Its last words may be overtaken by its end, which containerd tells at once.
       session.write("quit\n");
-      await session.ended;
+      expect((await session.ended).stdout).toContain("got quit");
       expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
     });
 
