@@ -1,9 +1,11 @@
 import type { VoteMessage, VoteReplyMessage } from "./message.ts";
-import { jointVote } from "./quorum.ts";
+import { jointVote } from "./joint.ts";
 import { becomeLeader } from "./leadership.ts";
+import type { RaftLog } from "./log.ts";
 import {
   type RaftState,
   becomeFollower,
+  isSoleVoter,
   isVoter,
   reset,
   send,
@@ -13,6 +15,22 @@ import { NONE } from "./types.ts";
 
 /** What set a campaign off: `pre-vote` asks first, `transfer` was told to by the leader. */
 export type CampaignKind = "pre-vote" | "election" | "transfer";
+
+/** One tick of who does not lead: once it has heard of no leader for its timeout, it stands. */
+export function tickFollower(raft: RaftState): void {
+  // lab:03 begin tick-follower
+  raft.electionElapsed++;
+  if (raft.electionElapsed >= raft.electionTimeout) standForElection(raft);
+  // lab:03 end
+}
+
+/** Stands for election now, if it may. A sole voter needs no pre-vote. */
+export function standForElection(raft: RaftState): void {
+  // One that may not campaign goes on counting: it must not seem to have a leader still.
+  if (raft.role === "leader" || !mayCampaign(raft)) return;
+  raft.electionElapsed = 0;
+  campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
+}
 
 /** Whether this member may campaign: a voter with no committed membership change still to apply. */
 export function mayCampaign(raft: RaftState): boolean {
@@ -28,6 +46,7 @@ export function mayCampaign(raft: RaftState): boolean {
  * (dissertation 9.6).
  */
 export function campaign(raft: RaftState, kind: CampaignKind): void {
+  // lab:03 begin campaign
   const pre = kind === "pre-vote";
   if (pre) becomePreCandidate(raft);
   else becomeCandidate(raft);
@@ -44,6 +63,7 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
     const transfer = kind === "transfer";
     send(raft, { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer, ...news });
   }
+  // lab:03 end
 }
 
 /**
@@ -51,23 +71,36 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
  * return.
  */
 function becomePreCandidate(raft: RaftState): void {
+  // lab:03 begin become-pre-candidate
   raft.role = "pre-candidate";
   raft.votes = new Map();
   raft.leader = NONE;
   raft.electionElapsed = 0;
+  // lab:03 end
 }
 
+/** A candidate enters the next term and votes for itself. */
 function becomeCandidate(raft: RaftState): void {
+  // lab:03 begin become-candidate
   reset(raft, raft.term + 1);
   raft.role = "candidate";
   raft.vote = raft.id;
+  // lab:03 end
+}
+
+/** Whether a candidate's log is at least as complete as ours (Raft section 5.4.1). */
+function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean {
+  // lab:03 begin is-up-to-date
+  return lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
+  // lab:03 end
 }
 
 /** Answers a request for a vote; the caller has dealt with terms. */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
+  // lab:03 begin handle-vote
   const free = raft.vote === NONE && raft.leader === NONE;
   const mayVote = raft.vote === message.from || free || (message.pre && message.term > raft.term);
-  const granted = mayVote && raft.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const granted = mayVote && isUpToDate(raft.log, message.lastIndex, message.lastTerm);
   const { from: to, pre } = message;
   // A granted pre-vote answers in the term asked for, so that the candidate counts it.
   const term = granted ? message.term : raft.term;
@@ -79,10 +112,12 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   raft.electionElapsed = 0;
   raft.vote = message.from;
   sendAfterPersist(raft, reply);
+  // lab:03 end
 }
 
 /** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
 export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
+  // lab:03 begin handle-vote-reply
   takeCommitNews(raft, message);
   const pre = raft.role === "pre-candidate";
   if (raft.role !== "candidate" && !pre) return;
@@ -96,6 +131,7 @@ export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): voi
   } else if (outcome === "lost") {
     becomeFollower(raft, raft.term, NONE);
   }
+  // lab:03 end
 }
 
 /** What this member knows to be committed. */

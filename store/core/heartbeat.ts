@@ -5,8 +5,10 @@ import { type RaftState, send } from "./state.ts";
 
 /** The follower's part: commit as told, and answer, which confirms the leader's term. */
 export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): void {
+  // lab:04 begin handle-heartbeat
   raft.log.commitTo(Math.min(message.commit, raft.log.lastIndex));
   send(raft, { kind: "heartbeat-reply", to: message.from, readId: message.readId });
+  // lab:04 end
 }
 
 /**

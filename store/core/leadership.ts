@@ -1,8 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
+import { jointVote } from "./joint.ts";
 import { broadcastAppend, broadcastHeartbeat } from "./replication.ts";
-import { type RaftState, becomeFollower, quorumIndex, reset } from "./state.ts";
-import { answerPostponedReads } from "./read-index.ts";
-import { jointVote } from "./quorum.ts";
+import { type RaftState, becomeFollower, reset } from "./state.ts";
 import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
@@ -38,25 +37,11 @@ export function appendOwn(
   return index;
 }
 
-/** Commits what a quorum has, if it is of the leader's own term (Raft section 5.4.2). */
-export function advanceCommit(raft: RaftState): boolean {
-  const index = quorumIndex(raft);
-  if (index <= raft.log.committed || raft.log.term(index) !== raft.term) return false;
-  const first = !hasCommittedInTerm(raft);
-  raft.log.commitTo(index);
-  if (first) answerPostponedReads(raft);
-  return true;
-}
-
-/** Whether the leader has committed an entry of its own term, and so knows what is committed. */
-export function hasCommittedInTerm(raft: RaftState): boolean {
-  return raft.log.term(raft.log.committed) === raft.term;
-}
-
 /**
  * One tick in office: heartbeats, and stepping down without a quorum (dissertation section 6.2).
  */
 export function tickLeader(raft: RaftState): void {
+  // lab:03 begin tick-leader
   raft.heartbeatElapsed++;
   raft.electionElapsed++;
   if (raft.electionElapsed >= raft.options.electionTicks) {
@@ -69,9 +54,12 @@ export function tickLeader(raft: RaftState): void {
     raft.heartbeatElapsed = 0;
     broadcastHeartbeat(raft, raft.reads.lastRound);
   }
+  // lab:03 end
 }
 
+/** Whether a quorum has answered since this was asked last; from now on it is counted anew. */
 function heardFromQuorum(raft: RaftState): boolean {
+  // lab:03 begin heard-from-quorum
   const heard = new Map([[raft.id, true]]);
   for (const [member, progress] of raft.progress) {
     if (member === raft.id) continue;
@@ -79,4 +67,5 @@ function heardFromQuorum(raft: RaftState): boolean {
     progress.recentActive = false;
   }
   return jointVote(raft.voterSets, heard) === "won";
+  // lab:03 end
 }

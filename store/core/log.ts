@@ -1,4 +1,5 @@
 import { assert } from "@raft2kube/std/assert.ts";
+import { Slots } from "./slots.ts";
 import type { Entry, LogBase, SnapshotMark } from "./types.ts";
 
 /**
@@ -7,8 +8,7 @@ import type { Entry, LogBase, SnapshotMark } from "./types.ts";
  * them, and are handed out for applying only when they are both.
  */
 export class RaftLog {
-  #base: LogBase;
-  #entries: Entry[];
+  readonly #slots: Slots;
   /** Writes handed out and not yet acknowledged, oldest first; a truncation lowers `lastIndex`. */
   #writes: { id: number; lastIndex: number }[] = [];
   #nextWrite = 1;
@@ -22,8 +22,7 @@ export class RaftLog {
    * index.
    */
   constructor(base: LogBase, entries: Entry[], committed: number, applied: number) {
-    this.#base = base;
-    this.#entries = entries;
+    this.#slots = new Slots(base, entries);
     const last = base.index + entries.length;
     assert(committed <= last, `committed ${committed} is beyond the log's end ${last}`);
     assert(applied >= base.index, `applied ${applied} is before the log's base ${base.index}`);
@@ -35,19 +34,19 @@ export class RaftLog {
   }
 
   get base(): LogBase {
-    return this.#base;
+    return this.#slots.base;
   }
 
   get firstIndex(): number {
-    return this.#base.index + 1;
+    return this.#slots.base.index + 1;
   }
 
   get lastIndex(): number {
-    return this.#base.index + this.#entries.length;
+    return this.#slots.lastIndex;
   }
 
   get lastTerm(): number {
-    return this.#entries.at(-1)?.term ?? this.#base.term;
+    return this.#slots.lastTerm;
   }
 
   /** The last index handed out for applying. */
@@ -57,39 +56,21 @@ export class RaftLog {
 
   /** The term of a slot, or undefined when it is compacted away or not there yet. */
   term(index: number): number | undefined {
-    if (index === this.#base.index) return this.#base.term;
-    return this.#entries[index - this.#base.index - 1]?.term;
+    return this.#slots.term(index);
   }
 
   entry(index: number): Entry | undefined {
-    return this.#entries[index - this.#base.index - 1];
-  }
-
-  /** Whether a candidate's log is at least as complete as ours (Raft section 5.4.1). */
-  isUpToDate(lastIndex: number, lastTerm: number): boolean {
-    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
+    return this.#slots.entry(index);
   }
 
   /** The slots from `from` on, at least one, as many as fit in `max_bytes` of data. */
   slice(from: number, max_bytes: number, upTo = this.lastIndex): Entry[] {
-    if (from > upTo) return [];
-    const start = from - this.#base.index - 1;
-    assert(start >= 0, `slot ${from} is compacted; the log begins at ${this.firstIndex}`);
-    const end = upTo - this.#base.index;
-    let bytes = 0;
-    let stop = start;
-    while (stop < end) {
-      bytes += this.#entries[stop]!.data.length;
-      if (bytes > max_bytes && stop > start) break;
-      stop++;
-    }
-    return this.#entries.slice(start, stop);
+    return this.#slots.slice(from, max_bytes, upTo);
   }
 
   /** Adds slots at the end: the leader's way. */
   append(entry: Entry): void {
-    assert(entry.index === this.lastIndex + 1, `slot ${entry.index} after ${this.lastIndex}`);
-    this.#entries.push(entry);
+    this.#slots.push(entry);
   }
 
   /**
@@ -98,6 +79,7 @@ export class RaftLog {
    * does not fit.
    */
   tryAppend(prevIndex: number, prevTerm: number, entries: Entry[]): number | undefined {
+    // lab:04 begin try-append
     if (this.term(prevIndex) !== prevTerm) return undefined;
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!;
@@ -107,11 +89,13 @@ export class RaftLog {
       break;
     }
     return prevIndex + entries.length;
+    // lab:04 end
   }
 
+  /** Drops slot `from` and all behind it, and takes back what the cursors said of them. */
   #truncate(from: number): void {
     assert(from > this.committed, `slot ${from} is committed (${this.committed}) and conflicts`);
-    this.#entries.length = from - this.#base.index - 1;
+    this.#slots.truncate(from);
     this.persisted = Math.min(this.persisted, from - 1);
     this.#handedToWriter = Math.min(this.#handedToWriter, from - 1);
     for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, from - 1);
@@ -122,13 +106,15 @@ export class RaftLog {
    * agree, so that a rejected append skips whole terms at once (Raft section 5.3, end).
    */
   lastIndexWithTermAtMost(index: number, term: number): { index: number; term: number } {
+    // lab:04 begin last-index-with-term-at-most
     let at = Math.min(index, this.lastIndex);
-    for (; at > this.#base.index; at--) {
+    for (; at > this.base.index; at--) {
       const here = this.term(at);
       assert(here !== undefined, `slot ${at} has no term`);
       if (here <= term) return { index: at, term: here };
     }
     return { index: at, term: this.term(at) ?? 0 };
+    // lab:04 end
   }
 
   commitTo(index: number): boolean {
@@ -144,7 +130,7 @@ export class RaftLog {
 
   /** Opens a write of everything not yet handed out. */
   takeWrite(): { id: number; entries: Entry[] } {
-    const entries = this.#entries.slice(this.#handedToWriter - this.#base.index);
+    const entries = this.#slots.after(this.#handedToWriter);
     this.#handedToWriter = this.lastIndex;
     const id = this.#nextWrite++;
     this.#writes.push({ id, lastIndex: this.lastIndex });
@@ -174,17 +160,13 @@ export class RaftLog {
 
   /** Forgets slots up to `index`, whose effects are durable in the state machine. */
   compactTo(index: number): void {
-    if (index <= this.#base.index) return;
     assert(index <= this.#handedToApply, `compact ${index} beyond applied ${this.#handedToApply}`);
-    const term = this.term(index)!;
-    this.#entries = this.#entries.slice(index - this.#base.index);
-    this.#base = { index, term };
+    this.#slots.compactTo(index);
   }
 
   /** Starts over from a snapshot that replaces everything. */
   restore(mark: SnapshotMark): void {
-    this.#base = { index: mark.index, term: mark.term };
-    this.#entries = [];
+    this.#slots.restart(mark);
     for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, mark.index);
     this.committed = mark.index;
     this.persisted = mark.index;

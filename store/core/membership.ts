@@ -1,5 +1,5 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { VoterSets } from "./quorum.ts";
+import type { VoterSets } from "./joint.ts";
 import type { MemberId, Membership, MembershipChange, MembershipStep } from "./types.ts";
 
 /** A membership change that the rules of section 4 do not allow from here. */
@@ -35,14 +35,17 @@ export function everyMember(membership: Membership): MemberId[] {
  * one step. Throws MembershipError when the change does not fit the present configuration.
  */
 export function changeMembership(current: Membership, change: MembershipChange): Membership {
+  // lab:05 begin change-membership
   if (change.steps.length === 0) return leaveJoint(current);
   if (isJoint(current)) throw new MembershipError("a joint membership change is already under way");
   const changed = takeSteps(current, change.steps);
   const voterChanges = symmetricDifference(current.voters, changed.voters);
   if (change.transition !== "auto" || voterChanges > 1) return enterJoint(current, changed, change);
-  return { ...changed, learnersNext: [] };
+  return changed;
+  // lab:05 end
 }
 
+/** Who votes and who learns after the steps, taken one after the other, joint or not. */
 function takeSteps(current: Membership, steps: MembershipStep[]): Membership {
   const voters = new Set(current.voters);
   const learners = new Set(current.learners);
@@ -72,6 +75,7 @@ function enterJoint(
   changed: Membership,
   change: MembershipChange,
 ): Membership {
+  // lab:05 begin enter-joint
   const outgoing = new Set(current.voters);
   return {
     voters: changed.voters,
@@ -80,9 +84,12 @@ function enterJoint(
     learnersNext: changed.learners.filter((id) => outgoing.has(id)),
     autoLeave: change.transition !== "explicit",
   };
+  // lab:05 end
 }
 
+/** The new voters alone; who stayed a voter only until now becomes a learner. */
 function leaveJoint(current: Membership): Membership {
+  // lab:05 begin leave-joint
   if (!isJoint(current)) throw new MembershipError("no joint membership change to leave");
   return {
     voters: current.voters,
@@ -91,6 +98,7 @@ function leaveJoint(current: Membership): Membership {
     learnersNext: [],
     autoLeave: false,
   };
+  // lab:05 end
 }
 
 function symmetricDifference(a: MemberId[], b: MemberId[]): number {

@@ -82,11 +82,13 @@ export class Progress {
 
   /** The follower has acknowledged `index`: whether that is news. */
   acknowledged(index: number): boolean {
+    // lab:04 begin acknowledged
     if (index <= this.match) return false;
     this.match = index;
     this.next = Math.max(this.next, index + 1);
     this.paused = false;
     return true;
+    // lab:04 end
   }
 
   /**
@@ -94,6 +96,7 @@ export class Progress {
    * False when the answer is older than what is known.
    */
   rejected(rejected: number, hint: number): boolean {
+    // lab:04 begin rejected
     if (this.state === "replicate") {
       if (rejected <= this.match) return false;
       this.next = this.match + 1;
@@ -103,5 +106,6 @@ export class Progress {
     this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
     this.paused = false;
     return true;
+    // lab:04 end
   }
 }

@@ -2,12 +2,6 @@ import type { MemberId } from "./types.ts";
 
 export type VoteOutcome = "won" | "lost" | "pending";
 
-/** The voters of a configuration: one majority, or two that must both agree while joint. */
-export interface VoterSets {
-  readonly voters: ReadonlySet<MemberId>;
-  readonly outgoing: ReadonlySet<MemberId>;
-}
-
 /**
  * The largest index that a majority of `voters` has reached; unbounded for an empty set, which
  * agrees to anything.
@@ -22,16 +16,15 @@ export function majorityIndex(
   return matches[voters.size >> 1]!;
 }
 
-/** The commit index that both majorities allow (dissertation section 4.3). */
-export function jointIndex(sets: VoterSets, matchOf: (member: MemberId) => number): number {
-  return Math.min(majorityIndex(sets.voters, matchOf), majorityIndex(sets.outgoing, matchOf));
-}
-
-/** How a ballot stands among `voters`; `votes` holds the answers received. */
+/**
+ * How a ballot stands among `voters`; `votes` holds the answers received, others' than voters' too.
+ * An empty set agrees to anything.
+ */
 export function majorityVote(
   voters: ReadonlySet<MemberId>,
   votes: ReadonlyMap<MemberId, boolean>,
 ): VoteOutcome {
+  // lab:03 begin majority-vote
   if (voters.size === 0) return "won";
   let granted = 0;
   let missing = 0;
@@ -43,12 +36,5 @@ export function majorityVote(
   const quorum = (voters.size >> 1) + 1;
   if (granted >= quorum) return "won";
   return granted + missing >= quorum ? "pending" : "lost";
-}
-
-/** Won when both majorities are won, lost when either is lost. */
-export function jointVote(sets: VoterSets, votes: ReadonlyMap<MemberId, boolean>): VoteOutcome {
-  const incoming = majorityVote(sets.voters, votes);
-  const outgoing = majorityVote(sets.outgoing, votes);
-  if (incoming === outgoing) return incoming;
-  return incoming === "lost" || outgoing === "lost" ? "lost" : "pending";
+  // lab:03 end
 }

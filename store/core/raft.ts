@@ -1,6 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
-import { campaign, mayCampaign } from "./election.ts";
-import { advanceCommit, tickLeader } from "./leadership.ts";
+import { advanceCommit } from "./commit.ts";
+import { standForElection, tickFollower } from "./election.ts";
+import { tickLeader } from "./leadership.ts";
 import { RaftLog } from "./log.ts";
 import { voterSets } from "./membership.ts";
 import type { Message } from "./message.ts";
@@ -11,8 +12,8 @@ import { ReadQueue } from "./read-queue.ts";
 import { type HardStates, type Ready, noteDurable, takeReady } from "./ready.ts";
 import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
 import { broadcastAppend } from "./replication.ts";
-import { noteSnapshot } from "./restore.ts";
-import { type RaftState, becomeFollower, isSoleVoter } from "./state.ts";
+import { noteSnapshot } from "./snapshot.ts";
+import { type RaftState, becomeFollower } from "./state.ts";
 import { step } from "./step.ts";
 import { handOver, requestTransfer } from "./transfer.ts";
 import {
@@ -97,19 +98,13 @@ export class Raft {
 
   /** One step of time. */
   tick(): void {
-    const raft = this.#state;
-    if (raft.role === "leader") return tickLeader(raft);
-    raft.electionElapsed++;
-    if (raft.electionElapsed >= raft.electionTimeout) this.campaign();
+    if (this.isLeader) tickLeader(this.#state);
+    else tickFollower(this.#state);
   }
 
   /** Stands for election now, if it may. A sole voter needs no pre-vote. */
   campaign(): void {
-    const raft = this.#state;
-    // One that may not campaign goes on counting: it must not seem to have a leader still.
-    if (raft.role === "leader" || !mayCampaign(raft)) return;
-    raft.electionElapsed = 0;
-    campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
+    standForElection(this.#state);
   }
 
   /** Takes a message from a member, or one to itself after its write was durable. */

@@ -1,7 +1,7 @@
 import type { Refusal } from "./options.ts";
 import type { ReadMessage, ReadReplyMessage } from "./message.ts";
-import { hasCommittedInTerm } from "./leadership.ts";
-import { jointVote } from "./quorum.ts";
+import { hasCommittedInTerm } from "./commit.ts";
+import { jointVote } from "./joint.ts";
 import type { PendingRead } from "./read-queue.ts";
 import { broadcastHeartbeat } from "./replication.ts";
 import { type RaftState, isSoleVoter, send } from "./state.ts";

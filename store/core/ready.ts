@@ -58,6 +58,7 @@ export function takeReady(raft: RaftState, states: HardStates): Ready | undefine
  * needs it.
  */
 function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): Write | undefined {
+  // lab:04 begin take-write
   const { log, term, vote, restored } = raft;
   const { last } = states;
   const changed = term !== last.term || vote !== last.vote || commitNeeded > last.commit;
@@ -70,6 +71,7 @@ function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): W
   }
   raft.restored = undefined;
   return { id, hardState: changed ? states.last : undefined, entries, snapshot: restored };
+  // lab:04 end
 }
 
 /** Write `id` is durable, and with it the commit index it carried. */

@@ -1,4 +1,5 @@
-import { advanceCommit, appendOwn, hasCommittedInTerm } from "./leadership.ts";
+import { advanceCommit, hasCommittedInTerm } from "./commit.ts";
+import { appendOwn } from "./leadership.ts";
 import { MembershipError, changeMembership, everyMember, voterSets } from "./membership.ts";
 import type { Refusal } from "./options.ts";
 import { broadcastAppend, sendAppend } from "./replication.ts";
@@ -12,6 +13,7 @@ const EMPTY = Buffer.alloc(0);
  * committed).
  */
 export function refuseChange(raft: RaftState, change: MembershipChange): Refusal | undefined {
+  // lab:05 begin refuse-change
   if (!hasCommittedInTerm(raft)) return "term-not-committed";
   if (raft.pendingChangeIndex > raft.applied) return "membership-pending";
   try {
@@ -21,6 +23,7 @@ export function refuseChange(raft: RaftState, change: MembershipChange): Refusal
     throw thrown;
   }
   return undefined;
+  // lab:05 end
 }
 
 /**
@@ -39,6 +42,7 @@ export function applyChange(raft: RaftState, change: MembershipChange): Membersh
 
 /** Takes a membership as it is, from a change or a snapshot. */
 export function switchMembership(raft: RaftState, membership: Membership): void {
+  // lab:05 begin switch-membership
   raft.membership = membership;
   raft.voterSets = voterSets(membership);
   updateProgress(raft);
@@ -47,8 +51,10 @@ export function switchMembership(raft: RaftState, membership: Membership): void 
   if (advanceCommit(raft)) broadcastAppend(raft);
   else probeNewcomers(raft);
   if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
+  // lab:05 end
 }
 
+/** Forgets who is gone, and begins to watch who is new. */
 function updateProgress(raft: RaftState): void {
   const members = new Set(everyMember(raft.membership));
   for (const member of raft.progress.keys()) {
@@ -76,9 +82,11 @@ function probeNewcomers(raft: RaftState): void {
 
 /** The leader leaves a joint configuration by itself once it is applied, when asked to. */
 export function leaveJointIfDue(raft: RaftState): void {
+  // lab:05 begin leave-joint-if-due
   if (raft.role !== "leader" || !raft.membership.autoLeave) return;
   if (raft.applied < raft.pendingChangeIndex || !hasCommittedInTerm(raft)) return;
   const leave: MembershipChange = { steps: [], transition: "auto", context: EMPTY };
   raft.pendingChangeIndex = appendOwn(raft, EMPTY, leave);
   broadcastAppend(raft);
+  // lab:05 end
 }

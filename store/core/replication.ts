@@ -1,6 +1,7 @@
 import type { AppendMessage, AppendReplyMessage } from "./message.ts";
-import { advanceCommit } from "./leadership.ts";
+import { advanceCommit } from "./commit.ts";
 import type { Progress } from "./progress.ts";
+import { sendSnapshot } from "./snapshot.ts";
 import { type RaftState, send, sendAfterPersist } from "./state.ts";
 import { transferIfCaughtUp } from "./transfer.ts";
 import type { MemberId } from "./types.ts";
@@ -32,6 +33,7 @@ export function sendAppend(
   progress: Progress,
   evenEmpty: boolean,
 ): boolean {
+  // lab:04 begin send-append
   if (progress.isPaused) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = raft.log.term(prevIndex);
@@ -45,23 +47,12 @@ export function sendAppend(
   send(raft, { kind: "append", to, prevIndex, prevTerm, entries, commit: raft.log.committed });
   progress.sent(entries.length, bytes);
   return true;
-}
-
-function sendSnapshot(raft: RaftState, to: MemberId, progress: Progress): boolean {
-  // A follower that has not been heard from would only make a snapshot travel for nothing.
-  if (!progress.recentActive) return false;
-  const mark = {
-    index: raft.snapshotIndex,
-    term: raft.snapshotTerm,
-    membership: raft.snapshotMembership,
-  };
-  progress.becomeSnapshot(mark.index);
-  send(raft, { kind: "snapshot", to, mark });
-  return true;
+  // lab:04 end
 }
 
 /** The follower's part (Raft section 5.3). */
 export function handleAppend(raft: RaftState, message: AppendMessage): void {
+  // lab:04 begin handle-append
   const { log } = raft;
   const to = message.from;
   if (message.prevIndex < log.committed) {
@@ -84,6 +75,7 @@ export function handleAppend(raft: RaftState, message: AppendMessage): void {
     hintIndex: hint.index,
     hintTerm: hint.term,
   });
+  // lab:04 end
 }
 
 function acknowledge(raft: RaftState, to: MemberId, index: number): void {
@@ -93,6 +85,7 @@ function acknowledge(raft: RaftState, to: MemberId, index: number): void {
 
 /** The leader's part: learn where the follower stands, commit, and send what comes next. */
 export function handleAppendReply(raft: RaftState, message: AppendReplyMessage): void {
+  // lab:04 begin handle-append-reply
   const progress = raft.progress.get(message.from);
   if (raft.role !== "leader" || !progress) return;
   progress.recentActive = true;
@@ -109,8 +102,10 @@ export function handleAppendReply(raft: RaftState, message: AppendReplyMessage):
     // As long as the window and the log have more.
   }
   transferIfCaughtUp(raft, message.from, progress);
+  // lab:04 end
 }
 
+/** The follower has `index`: what it is sent next, and how much of it at once. */
 function advanceState(raft: RaftState, progress: Progress, index: number): void {
   if (progress.state === "probe") return progress.becomeReplicate();
   if (progress.state === "replicate") return progress.inflights.freeTo(index);
@@ -121,11 +116,13 @@ function advanceState(raft: RaftState, progress: Progress, index: number): void 
   }
 }
 
+/** The follower's log did not fit: step back to where the logs may agree, and try there. */
 function handleRejection(
   raft: RaftState,
   progress: Progress,
   message: AppendReplyMessage,
 ): void {
+  // lab:04 begin handle-rejection
   // Skip the leader's own slots whose term is above what the follower said it has there.
   const { hintIndex, hintTerm } = message;
   const fits = raft.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
@@ -133,4 +130,5 @@ function handleRejection(
   if (!progress.rejected(message.index, hint)) return;
   if (progress.state === "replicate") progress.becomeProbe();
   sendAppend(raft, message.from, progress, true);
+  // lab:04 end
 }

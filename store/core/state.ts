@@ -1,11 +1,11 @@
 import { randomInteger } from "@raft2kube/std/random.ts";
 import { Inflights } from "./inflights.ts";
+import type { VoterSets } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
 import { everyMember } from "./membership.ts";
 import type { Draft, Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { type VoterSets, jointIndex } from "./quorum.ts";
 import { ReadQueue } from "./read-queue.ts";
 import { type MemberId, type Membership, NONE, type SnapshotMark } from "./types.ts";
 
@@ -88,13 +88,6 @@ export function isSoleVoter(raft: RaftState): boolean {
   return voters.size === 1 && outgoing.size === 0 && voters.has(raft.id);
 }
 
-/** The largest index a quorum has on disk. The leader's own entry counts once it is persisted. */
-export function quorumIndex(raft: RaftState): number {
-  return jointIndex(raft.voterSets, (member) =>
-    member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0),
-  );
-}
-
 /** Common to every change of term or role. */
 export function reset(raft: RaftState, term: number): void {
   if (raft.term !== term) {
@@ -113,8 +106,11 @@ export function reset(raft: RaftState, term: number): void {
   resetProgress(raft);
 }
 
+/** Between one and two times `electionTicks`, drawn anew for each round (Raft section 5.2). */
 export function randomElectionTimeout(options: RaftOptions): number {
+  // lab:03 begin random-election-timeout
   return randomInteger(options.random, options.electionTicks, 2 * options.electionTicks);
+  // lab:03 end
 }
 
 /** Everyone's position is unknown again, but our own. */

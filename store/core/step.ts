@@ -5,7 +5,7 @@ import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
 import { handleRead, handleReadReply } from "./read-index.ts";
 import { handleAppend, handleAppendReply } from "./replication.ts";
-import { handleSnapshot } from "./restore.ts";
+import { handleSnapshot } from "./snapshot.ts";
 import { type RaftState, becomeFollower, send } from "./state.ts";
 import { handleTimeoutNow, handleTransfer } from "./transfer.ts";
 import { NONE } from "./types.ts";
@@ -21,7 +21,9 @@ export function step(raft: RaftState, message: Message): void {
   handle(raft, message);
 }
 
+/** Whether a message of a higher term is looked at; most make us enter that term first. */
 function admitHigherTerm(raft: RaftState, message: Message): boolean {
+  // lab:03 begin admit-higher-term
   if (message.kind === "vote") {
     // While a leader is in office, no one who merely lost sight of it may depose it (section
     // 4.2.3).
@@ -35,8 +37,10 @@ function admitHigherTerm(raft: RaftState, message: Message): boolean {
     message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshot";
   becomeFollower(raft, message.term, fromLeader ? message.from : NONE);
   return true;
+  // lab:03 end
 }
 
+/** What a message of an older term gets; most get nothing. */
 function answerLowerTerm(raft: RaftState, message: Message): void {
   const to = message.from;
   if (message.kind === "heartbeat" || message.kind === "append") {
@@ -86,7 +90,9 @@ function handle(raft: RaftState, message: Message): void {
 
 /** A message of the current term from its leader: whatever we were, we follow. */
 function followSender(raft: RaftState, message: Message): void {
+  // lab:03 begin follow-sender
   if (raft.role !== "follower") becomeFollower(raft, raft.term, message.from);
   raft.electionElapsed = 0;
   raft.leader = message.from;
+  // lab:03 end
 }

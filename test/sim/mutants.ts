@@ -1,5 +1,5 @@
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
-import { jointIndex } from "@raft2kube/store/core/quorum.ts";
+import { jointIndex } from "@raft2kube/store/core/joint.ts";
 import { sendAfterPersist, type RaftState } from "@raft2kube/store/core/state.ts";
 import { NONE } from "@raft2kube/store/core/types.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";

@@ -1,8 +1,24 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import type { SnapshotMessage } from "./message.ts";
+import type { Progress } from "./progress.ts";
 import { switchMembership } from "./reconfigure.ts";
-import { type RaftState, sendAfterPersist } from "./state.ts";
-import type { SnapshotMark } from "./types.ts";
+import { type RaftState, send, sendAfterPersist } from "./state.ts";
+import type { MemberId, SnapshotMark } from "./types.ts";
+
+/**
+ * The leader's part (Raft section 7): its log no longer reaches back to the follower, which needs
+ * the state instead. Returns whether it was sent.
+ */
+export function sendSnapshot(raft: RaftState, to: MemberId, progress: Progress): boolean {
+  // lab:05 begin send-snapshot
+  // A follower that has not been heard from would only make a snapshot travel for nothing.
+  if (!progress.recentActive) return false;
+  const { snapshotIndex: index, snapshotTerm: term, snapshotMembership: membership } = raft;
+  progress.becomeSnapshot(index);
+  send(raft, { kind: "snapshot", to, mark: { index, term, membership } });
+  return true;
+  // lab:05 end
+}
 
 /**
  * The follower's answer to a snapshot that its transport has received whole and the state machine
@@ -10,6 +26,7 @@ import type { SnapshotMark } from "./types.ts";
  * what is committed.
  */
 export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void {
+  // lab:05 begin handle-snapshot
   const restored = restore(raft, message.mark);
   const index = restored ? raft.log.lastIndex : raft.log.committed;
   const to = message.from;
@@ -21,9 +38,12 @@ export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void 
     hintIndex: 0,
     hintTerm: 0,
   });
+  // lab:05 end
 }
 
+/** Takes the state at `mark` for the log's beginning; false where there is no need to. */
 function restore(raft: RaftState, mark: SnapshotMark): boolean {
+  // lab:05 begin restore
   if (mark.index <= raft.log.committed) return false;
   assert(raft.role === "follower", `a ${raft.role} does not take a snapshot`);
   if (raft.log.term(mark.index) === mark.term) {
@@ -37,6 +57,7 @@ function restore(raft: RaftState, mark: SnapshotMark): boolean {
   noteSnapshot(raft, mark);
   switchMembership(raft, mark.membership);
   return true;
+  // lab:05 end
 }
 
 /** The state machine can now give a snapshot at `mark` to followers whose slots are gone. */

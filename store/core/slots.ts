@@ -1,0 +1,88 @@
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Entry, LogBase } from "./types.ts";
+
+/**
+ * The slots of the log that are still here: an array that begins right after `base`. What lies at
+ * or before the base is in a snapshot.
+ */
+export class Slots {
+  #base: LogBase;
+  #entries: Entry[];
+
+  constructor(base: LogBase, entries: Entry[]) {
+    this.#base = base;
+    this.#entries = entries;
+  }
+
+  get base(): LogBase {
+    return this.#base;
+  }
+
+  get lastIndex(): number {
+    return this.#base.index + this.#entries.length;
+  }
+
+  get lastTerm(): number {
+    return this.#entries.at(-1)?.term ?? this.#base.term;
+  }
+
+  /** The term of a slot, or undefined when it is compacted away or not there yet. */
+  term(index: number): number | undefined {
+    if (index === this.#base.index) return this.#base.term;
+    return this.#entries[index - this.#base.index - 1]?.term;
+  }
+
+  entry(index: number): Entry | undefined {
+    return this.#entries[index - this.#base.index - 1];
+  }
+
+  /** The slots from `from` through `upTo`, at least one, as many as fit in `max_bytes` of data. */
+  slice(from: number, max_bytes: number, upTo: number): Entry[] {
+    if (from > upTo) return [];
+    const start = from - this.#base.index - 1;
+    assert(start >= 0, `slot ${from} is compacted; the log begins at ${this.#base.index + 1}`);
+    const end = upTo - this.#base.index;
+    let bytes = 0;
+    let stop = start;
+    while (stop < end) {
+      bytes += this.#entries[stop]!.data.length;
+      if (bytes > max_bytes && stop > start) break;
+      stop++;
+    }
+    return this.#entries.slice(start, stop);
+  }
+
+  /** Everything behind `index`. */
+  after(index: number): Entry[] {
+    return this.#entries.slice(index - this.#base.index);
+  }
+
+  push(entry: Entry): void {
+    assert(entry.index === this.lastIndex + 1, `slot ${entry.index} after ${this.lastIndex}`);
+    this.#entries.push(entry);
+  }
+
+  /** Drops slot `from` and everything behind it. */
+  truncate(from: number): void {
+    this.#entries.length = from - this.#base.index - 1;
+  }
+
+  /** Forgets the slots through `index`, which becomes the base. One already forgotten is fine. */
+  compactTo(index: number): void {
+    // lab:05 begin compact-to
+    if (index <= this.#base.index) return;
+    const term = this.term(index);
+    assert(term !== undefined, `compact ${index} beyond the log's end ${this.lastIndex}`);
+    this.#entries = this.#entries.slice(index - this.#base.index);
+    this.#base = { index, term };
+    // lab:05 end
+  }
+
+  /** Begins anew behind `base`: nothing of before is left. */
+  restart(base: LogBase): void {
+    // lab:05 begin restart
+    this.#base = { index: base.index, term: base.term };
+    this.#entries = [];
+    // lab:05 end
+  }
+}
