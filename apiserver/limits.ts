@@ -44,8 +44,15 @@ export const STORE_PAGE_KEYS = 500;
 /** Events that one resource's history holds, and the bytes they may take. */
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
-/** Events waiting in front of one watcher before it is closed as too slow. */
+/** Past states of one resource kept for lists at a revision, at about 1 KB each. */
+export const STATES_MAX = 2_000;
+/** Events waiting in front of one watcher before it is closed as too slow, and their bytes. */
 export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
+export const WATCHER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Time between two writes to watchers under load; when idle an event is sent at once. */
+export const FLUSH_INTERVAL_MS = 10;
+/** How long writing to watchers holds the loop before others come in between. */
+export const FLUSH_SLICE_MS = 5;
 /** Time before a broken watch on the store is opened again. */
 export const FEED_RETRY_MS = 250;
 /** How long a read waits for the cache to be as new as the store, before it asks the store. */

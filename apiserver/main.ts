@@ -85,7 +85,7 @@ async function assemble(
     const roles = await RoleIndex.follow(registry);
     const graph = await NodeGraph.follow(registry);
     const bookmarks = new Bookmarks(registry, clock);
-    const compactor = new Compactor(etcd, clock);
+    const compactor = new Compactor(etcd, clock, (revision) => registry.compactedTo(revision));
     stops.unshift(
       () => roles.close(),
       () => graph.close(),

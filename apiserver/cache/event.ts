@@ -9,17 +9,18 @@ export interface CacheEvent {
   readonly entry: Entry;
   /** The state before; undefined for ADDED. */
   readonly previous: Entry | undefined;
-  /** Encodings already made, shared by all watchers; emptied once the event is old. */
-  readonly shared: Map<string, Buffer>;
 }
 
-/** What a watcher hands on. */
+/** What a watcher is told. */
 export type WatchItem =
-  | {
-      type: "ADDED" | "MODIFIED" | "DELETED";
-      revision: number;
-      entry: Entry;
-      shared: Map<string, Buffer> | undefined;
-    }
+  | { type: "ADDED" | "MODIFIED" | "DELETED"; revision: number; entry: Entry }
   | { type: "BOOKMARK"; revision: number; initialEventsEnd: boolean }
   | { type: "ERROR"; status: Status };
+
+/** Turns items into the bytes of one form of stream: JSON, protobuf, tables. */
+export interface WatchEncoder {
+  /** Two encoders of one kind with the same id make the same bytes. */
+  readonly id: string;
+  readonly contentType: string;
+  encode(item: WatchItem): Buffer;
+}

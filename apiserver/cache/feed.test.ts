@@ -5,9 +5,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { Resource } from "../registry/resource.ts";
 import { Rows } from "../storage/rows.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { inWords, listen } from "../testing/watch-words.ts";
+import { EVERYTHING } from "./selection.ts";
 
 const clock = systemClock();
 const kind = kindOf("", "v1", "ConfigMap")!;
+const REQUEST = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
 
 let etcd: EtcdServer;
 let resource: Resource;
@@ -32,20 +35,15 @@ it("goes on where it was when the store comes back: nothing twice, nothing misse
   const cache = await resource.cache();
   const seen: string[] = [];
   cache.subscribe((event) => seen.push(`${event.type} ${event.entry.name}`));
-  const watcher = cache.watchFrom(
-    { selection: { namespace: "", matches: () => true }, bookmarks: false },
-    cache.revision,
-  );
+  const { lines } = listen(cache.watchFrom(REQUEST, cache.revision));
   await create("before");
   await waitFor("the first", () => seen.length === 1, { clock });
   await etcd.crash();
   await create("after");
   await waitFor("the second", () => seen.length === 2, { clock });
   expect(seen).toEqual(["ADDED before", "ADDED after"]);
-  watcher.close();
-  const told: string[] = [];
-  for await (const item of watcher) told.push("entry" in item ? item.entry.name : item.type);
-  expect(told).toEqual(["before", "after"]);
+  await waitFor("both", () => lines.length === 2, { clock });
+  expect(lines.map((line) => line.split(" ")[1])).toEqual(["before", "after"]);
 });
 
 it("lists again when the store no longer has the history it missed", async () => {
@@ -59,12 +57,7 @@ it("lists again when the store no longer has the history it missed", async () =>
   await etcd.crash();
   await create("late");
   await waitFor("the late one", () => cache.get("/registry/configmaps/test/late"), { clock });
-  expect(() =>
-    cache.watchFrom(
-      { selection: { namespace: "", matches: () => true }, bookmarks: false },
-      before,
-    ),
-  ).toThrow(/too old resource version/);
+  expect(() => cache.watchFrom(REQUEST, before)).toThrow(/too old resource version/);
 });
 
 it("begins where its first watcher listed, so that nothing since then is missed", async () => {
@@ -72,14 +65,9 @@ it("begins where its first watcher listed, so that nothing since then is missed"
   const { revision } = await new Rows(etcd.client).get("/other");
   await create("between");
   const cache = await later.cache(revision);
-  const watcher = cache.watchFrom(
-    { selection: { namespace: "", matches: () => true }, bookmarks: false },
-    revision,
-  );
-  const items = watcher[Symbol.asyncIterator]();
-  const { value: first } = await items.next();
-  expect(first).toMatchObject({ type: "ADDED", entry: { name: "between" } });
-  watcher.close();
+  const { lines } = listen(cache.watchFrom(REQUEST, revision));
+  await waitFor("the first", () => lines.length === 1, { clock });
+  expect(lines[0]).toMatch(/^ADDED between /);
   await later.close();
 });
 

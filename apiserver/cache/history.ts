@@ -2,9 +2,6 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../limits.ts";
 import type { CacheEvent } from "./event.ts";
 
-/** Old events keep no encodings: a watcher that comes later makes its own. */
-const SHARED_ENCODINGS_EVENTS = 64;
-
 /** The newest events of one resource, oldest first, bounded by count and bytes. */
 export class History {
   #events: CacheEvent[] = [];
@@ -28,7 +25,6 @@ export class History {
     assert(!last || event.revision >= last.revision, `event ${event.revision} out of order`);
     this.#events.push(event);
     this.#bytes += event.entry.body.length;
-    this.#events[this.#events.length - 1 - SHARED_ENCODINGS_EVENTS]?.shared.clear();
     while (this.#events.length - this.#first > 1 && this.#full()) this.#drop();
   }
 

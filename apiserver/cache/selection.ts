@@ -4,29 +4,55 @@ import { withRevision } from "./with-revision.ts";
 
 /** Which objects a list or watch is about. */
 export interface Selection {
+  /** Equal for two selections that select the same for the same reasons. */
+  readonly id: string;
   /** "" for all namespaces. */
-  namespace: string;
+  readonly namespace: string;
+  /** The storage keys of all that it selects begin with this. */
+  readonly prefix: string;
+  /** The only name that can match, where the selectors say so (`metadata.name=web`). */
+  readonly name?: string;
+  /** The only node whose pods can match (`spec.nodeName=n1`). */
+  readonly nodeName?: string;
   matches(entry: Entry): boolean;
 }
+
+/** Selects every object. */
+export const EVERYTHING: Selection = {
+  id: "",
+  namespace: "",
+  prefix: "",
+  matches: () => true,
+};
 
 export function selects(selection: Selection, entry: Entry): boolean {
   if (selection.namespace !== "" && selection.namespace !== entry.namespace) return false;
   return selection.matches(entry);
 }
 
-/**
- * An event as one selection sees it: an object that begins to match is added, one that ceases to is
- * deleted, and one that never did is not there.
- */
-export function project(selection: Selection, event: CacheEvent): WatchItem | undefined {
-  const { revision, shared, previous } = event;
-  const before = previous !== undefined && selects(selection, previous);
-  const after = event.type !== "DELETED" && selects(selection, event.entry);
-  if (before && after) return { type: "MODIFIED", revision, entry: event.entry, shared };
-  if (after) return { type: "ADDED", revision, entry: event.entry, shared };
-  if (!before) return undefined;
-  // The state that matched last, under the revision of the change that ended it, as upstream sends
-  // it.
-  const gone = event.type === "DELETED" ? event.entry : withRevision(previous, revision);
-  return { type: "DELETED", revision, entry: gone, shared: undefined };
+/** One event as selections see it. */
+export class Projection {
+  readonly event: CacheEvent;
+  #gone: Entry | undefined;
+
+  constructor(event: CacheEvent) {
+    this.event = event;
+  }
+
+  /**
+   * An object that begins to match is added, one that ceases to is deleted, and one that never did
+   * is not there. Of one event, items of the same type are the same.
+   */
+  seenBy(selection: Selection): WatchItem | undefined {
+    const { type, revision, entry, previous } = this.event;
+    const before = previous !== undefined && selects(selection, previous);
+    const after = type !== "DELETED" && selects(selection, entry);
+    if (before && after) return { type: "MODIFIED", revision, entry };
+    if (after) return { type: "ADDED", revision, entry };
+    if (!before) return undefined;
+    if (type === "DELETED") return { type, revision, entry };
+    // The state that matched last, under the revision of the change that ended it (upstream).
+    this.#gone ??= withRevision(previous, revision);
+    return { type: "DELETED", revision, entry: this.#gone };
+  }
 }

@@ -1,16 +1,26 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { isReason } from "../errors/api-error.ts";
-import { HISTORY_EVENTS_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
+import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
+import { inWords, listen } from "../testing/watch-words.ts";
 import { Entry } from "./entry.ts";
-import type { WatchItem } from "./event.ts";
-import type { Selection } from "./selection.ts";
+import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
-import type { Watcher } from "./watcher.ts";
 
-const ALL: Selection = { namespace: "", matches: () => true };
-const REQUEST = { selection: ALL, bookmarks: true };
+const clock = systemClock();
+const REQUEST = { selection: EVERYTHING, bookmarks: true, encoder: inWords };
 
-function entry(name: string, revision: number, labels: Record<string, string> = {}): Entry {
+function newCache(): WatchCache {
+  return new WatchCache(clock);
+}
+
+function entry(
+  name: string,
+  revision: number,
+  labels: Record<string, string> = {},
+  fields: Record<string, string> = {},
+): Entry {
   const metadata = { name, namespace: "ns", labels, resourceVersion: String(revision) };
   return new Entry({
     key: `/registry/x/ns/${name}`,
@@ -19,57 +29,61 @@ function entry(name: string, revision: number, labels: Record<string, string> = 
     uid: name,
     revision,
     labels,
-    fields: {},
+    fields,
     body: Buffer.from(JSON.stringify({ metadata })),
   });
 }
 
-function put(cache: WatchCache, name: string, revision: number, labels = {}): void {
-  cache.apply({ type: "put", revision, entry: entry(name, revision, labels) });
+function put(cache: WatchCache, name: string, revision: number, labels = {}, fields = {}): void {
+  cache.apply({ type: "put", revision, entry: entry(name, revision, labels, fields) });
 }
 
 function remove(cache: WatchCache, name: string, revision: number): void {
   cache.apply({ type: "delete", revision, key: `/registry/x/ns/${name}` });
 }
 
-/** What a watcher says until it is closed, in words. */
-async function said(watcher: Watcher): Promise<string[]> {
-  watcher.close();
-  const words: string[] = [];
-  for await (const item of watcher) words.push(inWords(item));
-  return words;
+async function heard(lines: string[], expected: string[]): Promise<void> {
+  await waitFor("all lines", () => lines.length >= expected.length, { clock });
+  expect(lines).toEqual(expected);
 }
 
-function inWords(item: WatchItem): string {
-  if (item.type === "ERROR") return `ERROR ${item.status.reason}`;
-  if (item.type === "BOOKMARK") {
-    return `BOOKMARK ${item.revision}${item.initialEventsEnd ? " end" : ""}`;
-  }
-  const { resourceVersion } = item.entry.object().metadata;
-  return `${item.type} ${item.entry.name} ${resourceVersion}`;
-}
+const appIs = (app: string): Selection => ({
+  ...EVERYTHING,
+  id: `app=${app}`,
+  matches: ({ labels }) => labels["app"] === app,
+});
+
+const onNode = (nodeName: string, seen: string[] = []): Selection => ({
+  ...EVERYTHING,
+  id: `node=${nodeName}`,
+  nodeName,
+  matches: (each) => {
+    seen.push(each.name);
+    return each.fields["spec.nodeName"] === nodeName;
+  },
+});
 
 it("a watch from a revision gets exactly what came behind it", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([entry("a", 5)], 10);
   put(cache, "b", 11);
   put(cache, "a", 12);
-  const watcher = cache.watchFrom(REQUEST, 11);
+  const { lines } = listen(cache.watchFrom(REQUEST, 11));
   remove(cache, "b", 13);
-  expect(await said(watcher)).toEqual(["MODIFIED a 12", "DELETED b 13"]);
+  await heard(lines, ["MODIFIED a 12", "DELETED b 13"]);
 });
 
 it("two events of one revision both arrive", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 1);
-  const watcher = cache.watchFrom(REQUEST, 1);
+  const { lines } = listen(cache.watchFrom(REQUEST, 1));
   put(cache, "a", 2);
   put(cache, "b", 2);
-  expect(await said(watcher)).toEqual(["ADDED a 2", "ADDED b 2"]);
+  await heard(lines, ["ADDED a 2", "ADDED b 2"]);
 });
 
 it("a watch behind the history is Expired", () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 10);
   for (let i = 0; i <= HISTORY_EVENTS_MAX; i++) put(cache, "a", 11 + i);
   expect(() => cache.watchFrom(REQUEST, 10)).toThrow(/too old resource version: 10 \(11\)/);
@@ -77,73 +91,174 @@ it("a watch behind the history is Expired", () => {
 });
 
 it("a watch of everything begins with what is there and marks its end", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([entry("b", 3), entry("a", 4)], 9);
-  const watcher = cache.watchAll(REQUEST, true);
+  const { lines } = listen(cache.watchAll(REQUEST, true));
   put(cache, "c", 10);
-  expect(await said(watcher)).toEqual(["ADDED a 4", "ADDED b 3", "BOOKMARK 9 end", "ADDED c 10"]);
+  await heard(lines, ["ADDED a 4", "ADDED b 3", "BOOKMARK 9 end", "ADDED c 10"]);
+});
+
+it("what is known when a watch opens comes once, though it was not yet sent to others", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  const first = listen(cache.watchFrom(REQUEST, 1));
+  put(cache, "a", 2);
+  const second = listen(cache.watchFrom(REQUEST, 1));
+  const third = listen(cache.watchAll(REQUEST, false));
+  put(cache, "b", 3);
+  for (const { lines } of [first, second, third]) await heard(lines, ["ADDED a 2", "ADDED b 3"]);
 });
 
 it("a watch behind a newer listing passes over what that listing had", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 5);
-  const watcher = cache.watchListed(REQUEST, [entry("a", 7)], 7);
+  const { lines } = listen(cache.watchListed(REQUEST, [entry("a", 7)], 7));
   put(cache, "a", 7);
   put(cache, "a", 8);
-  expect(await said(watcher)).toEqual(["ADDED a 7", "BOOKMARK 7 end", "MODIFIED a 8"]);
+  await heard(lines, ["ADDED a 7", "BOOKMARK 7 end", "MODIFIED a 8"]);
 });
 
 it("an object that begins or ceases to match a selector is added or deleted", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 1);
-  const selection: Selection = { namespace: "", matches: ({ labels }) => labels["app"] === "web" };
-  const watcher = cache.watchFrom({ selection, bookmarks: false }, 1);
+  const request = { ...REQUEST, selection: appIs("web"), bookmarks: false };
+  const { lines } = listen(cache.watchFrom(request, 1));
   put(cache, "a", 2);
   put(cache, "a", 3, { app: "web" });
   put(cache, "a", 4, { app: "web", v: "2" });
   put(cache, "a", 5, { app: "db" });
   remove(cache, "a", 6);
-  expect(await said(watcher)).toEqual(["ADDED a 3", "MODIFIED a 4", "DELETED a 5"]);
+  await heard(lines, ["ADDED a 3", "MODIFIED a 4", "DELETED a 5"]);
+});
+
+it("watchers of one selection and form get the same bytes, made once", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  let encoded = 0;
+  const encode: typeof inWords.encode = (item) => {
+    encoded++;
+    return inWords.encode(item);
+  };
+  const encoder = { ...inWords, encode };
+  const web = { ...REQUEST, selection: appIs("web"), encoder };
+  const all = { ...REQUEST, encoder };
+  const listeners = [web, web, all, all].map((request) => listen(cache.watchFrom(request, 1)));
+  put(cache, "a", 2, { app: "web" });
+  for (const { lines } of listeners) await heard(lines, ["ADDED a 2"]);
+  expect(encoded).toBe(1);
+  expect(listeners[0]!.writes[0]).toBe(listeners[1]!.writes[0]);
+});
+
+it("an event is looked at only by the watches of its own nodes, old and new", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  const seen: string[] = [];
+  const n1 = listen(cache.watchFrom({ ...REQUEST, selection: onNode("n1") }, 1));
+  const n2 = listen(cache.watchFrom({ ...REQUEST, selection: onNode("n2") }, 1));
+  const idle = listen(cache.watchFrom({ ...REQUEST, selection: onNode("n3", seen) }, 1));
+  put(cache, "a", 2, {}, { "spec.nodeName": "" });
+  put(cache, "a", 3, {}, { "spec.nodeName": "n1" });
+  put(cache, "a", 4, {}, { "spec.nodeName": "n2" });
+  await heard(n1.lines, ["ADDED a 3", "DELETED a 4"]);
+  await heard(n2.lines, ["ADDED a 4"]);
+  expect([seen, idle.lines]).toEqual([[], []]);
+});
+
+it("a watch of one object, and one of a namespace, see what concerns them", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  const named = { ...EVERYTHING, id: "name=a", namespace: "ns", name: "a" };
+  const one = { ...named, matches: ({ name }: Entry) => name === "a" };
+  const mine = listen(cache.watchFrom({ ...REQUEST, selection: one }, 1));
+  const other = { ...EVERYTHING, id: "other", namespace: "other" };
+  const within = { ...EVERYTHING, id: "ns", namespace: "ns" };
+  const elsewhere = listen(cache.watchFrom({ ...REQUEST, selection: other }, 1));
+  const here = listen(cache.watchFrom({ ...REQUEST, selection: within }, 1));
+  put(cache, "b", 2);
+  put(cache, "a", 3);
+  await heard(here.lines, ["ADDED b 2", "ADDED a 3"]);
+  await heard(mine.lines, ["ADDED a 3"]);
+  expect(elsewhere.lines).toEqual([]);
 });
 
 it("a watcher that does not read is closed, and others go on", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 1);
-  const slow = cache.watchFrom(REQUEST, 1);
-  for (let i = 0; i <= WATCHER_QUEUE_EVENTS_MAX; i++) put(cache, "a", 2 + i);
-  expect(cache.watchers).toBe(0);
-  expect((await said(slow)).length).toBe(WATCHER_QUEUE_EVENTS_MAX);
-  const other = cache.watchFrom(REQUEST, cache.revision);
-  put(cache, "b", 99_999);
-  expect(await said(other)).toEqual(["ADDED b 99999"]);
+  const slow = listen(cache.watchFrom(REQUEST, 1), true);
+  const good = listen(cache.watchFrom(REQUEST, 1));
+  for (let i = 0; i <= WATCHER_QUEUE_EVENTS_MAX + 1; i++) {
+    put(cache, "a", 2 + i);
+    // Each in a write of its own: one that is stalled takes a single one.
+    if (i === 0) await waitFor("the first", () => slow.lines.length === 1, { clock });
+  }
+  await waitFor("the end", () => slow.ended, { clock });
+  expect(slow.ended).toEqual({ whole: false });
+  await waitFor("all", () => good.lines.length === WATCHER_QUEUE_EVENTS_MAX + 2, { clock });
+  expect(cache.watchers).toBe(1);
 });
 
-it("a rebuilt cache tells listeners the difference and watchers to begin again", async () => {
-  const cache = new WatchCache();
+it("a rebuilt cache tells listeners the difference and watchers to begin again", () => {
+  const cache = newCache();
   cache.reset([entry("gone", 2), entry("kept", 3), entry("changed", 4)], 5);
   const events: string[] = [];
-  const watcher = cache.watchFrom(REQUEST, 5);
+  const { lines } = listen(cache.watchFrom(REQUEST, 5));
   cache.subscribe((event) => events.push(`${event.type} ${event.entry.name}`));
   events.length = 0;
   cache.reset([entry("kept", 3), entry("changed", 8), entry("new", 9)], 10);
   expect(events).toEqual(["MODIFIED changed", "ADDED new", "DELETED gone"]);
-  expect(await said(watcher)).toEqual(["ERROR Expired"]);
+  expect(lines).toEqual(["ERROR Expired"]);
   expect(() => cache.watchFrom(REQUEST, 5)).toThrow();
 });
 
 it("bookmarks reach those who asked, at the revision the store confirmed", async () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 1);
-  const asking = cache.watchFrom(REQUEST, 1);
-  const other = cache.watchFrom({ ...REQUEST, bookmarks: false }, 1);
+  const asking = listen(cache.watchFrom(REQUEST, 1));
+  const other = listen(cache.watchFrom({ ...REQUEST, bookmarks: false }, 1));
   cache.progress(7);
   cache.bookmarkAll();
-  expect(await said(asking)).toEqual(["BOOKMARK 7"]);
-  expect(await said(other)).toEqual([]);
+  await heard(asking.lines, ["BOOKMARK 7"]);
+  expect(other.lines).toEqual([]);
+});
+
+it("a bookmark never overtakes the events before it", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  const { lines } = listen(cache.watchFrom(REQUEST, 1));
+  put(cache, "a", 2);
+  cache.bookmarkAll();
+  put(cache, "b", 3);
+  await heard(lines, ["ADDED a 2", "BOOKMARK 2", "ADDED b 3"]);
+});
+
+it("a state stays as it was, and is known by any revision it held at", () => {
+  const cache = newCache();
+  cache.reset([entry("a", 5)], 10);
+  put(cache, "b", 20);
+  remove(cache, "a", 30);
+  cache.progress(40);
+  const names = (revision: number) => cache.stateAt(revision)?.all().map(({ name }) => name);
+  expect([10, 19].map(names)).toEqual([["a"], ["a"]]);
+  expect([20, 29].map(names)).toEqual([["a", "b"], ["a", "b"]]);
+  expect([30, 40].map(names)).toEqual([["b"], ["b"]]);
+  expect([9, 41].map(names)).toEqual([undefined, undefined]);
+});
+
+it("states are forgotten with the store's own history, and when there are too many", () => {
+  const cache = newCache();
+  cache.reset([], 10);
+  put(cache, "a", 20);
+  put(cache, "b", 30);
+  cache.compactedTo(25);
+  expect([10, 20, 24].map((at) => cache.stateAt(at))).toEqual([undefined, undefined, undefined]);
+  expect([25, 30].map((at) => cache.stateAt(at)?.size)).toEqual([1, 2]);
+  for (let i = 0; i < 3 * STATES_MAX; i++) put(cache, "a", 31 + i);
+  expect(cache.stateAt(30)).toBeUndefined();
+  expect(cache.stateAt(31 + 2 * STATES_MAX)).toBeDefined();
 });
 
 it("Expired is an error that clients know by its reason", () => {
-  const cache = new WatchCache();
+  const cache = newCache();
   cache.reset([], 10);
   try {
     cache.watchFrom(REQUEST, 3);

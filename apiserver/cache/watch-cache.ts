@@ -1,8 +1,13 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { expired } from "../errors/catalog.ts";
 import type { Entry } from "./entry.ts";
-import type { CacheEvent, WatchItem } from "./event.ts";
+import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
+import { Flusher } from "./flusher.ts";
 import { History } from "./history.ts";
-import { selects, type Selection } from "./selection.ts";
+import { OrderedTree } from "./ordered-tree.ts";
+import { Projection, selects, type Selection } from "./selection.ts";
+import { type State, States, walkFrom } from "./states.ts";
+import { WatchGroups } from "./watch-groups.ts";
 import { Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 
@@ -12,8 +17,9 @@ export type Change =
   | { type: "delete"; revision: number; key: string };
 
 export interface WatchRequest {
-  selection: Selection;
-  bookmarks: boolean;
+  readonly selection: Selection;
+  readonly bookmarks: boolean;
+  readonly encoder: WatchEncoder;
 }
 
 /**
@@ -21,14 +27,18 @@ export interface WatchRequest {
  * is fed from one store watch (`feed.ts`) and knows nothing of where changes come from.
  */
 export class WatchCache {
-  readonly #entries = new Map<string, Entry>();
-  #sorted: readonly Entry[] | undefined;
+  #state: State = OrderedTree.empty();
+  #states = new States(0, this.#state);
   #history = new History(0);
   #revision = 0;
-  readonly #watchers = new Set<Watcher>();
+  readonly #groups: WatchGroups;
   readonly #listeners = new Set<(event: CacheEvent) => void>();
   /** Who waits for the cache to get further. */
   #waiting: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#groups = new WatchGroups(new Flusher(clock));
+  }
 
   /** Everything up to this revision is in the cache. */
   get revision(): number {
@@ -36,41 +46,55 @@ export class WatchCache {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#state.size;
   }
 
   get watchers(): number {
-    return this.#watchers.size;
+    return this.#groups.watchers;
   }
 
   get(key: string): Entry | undefined {
-    return this.#entries.get(key);
+    return this.#state.get(key);
   }
 
-  /** All objects in order of their keys. The array is shared: it must not be changed. */
+  /** All objects in order of their keys. */
   list(): readonly Entry[] {
-    this.#sorted ??= [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    return this.#sorted;
+    return this.#state.all();
+  }
+
+  /** What there is; it stays as it is, whatever comes later. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** What there was at `revision`; undefined when that is ahead, or no longer held. */
+  stateAt(revision: number): State | undefined {
+    return revision > this.#revision ? undefined : this.#states.at(revision);
+  }
+
+  /** The store dropped its history before `revision`: lists of it are refused here as well. */
+  compactedTo(revision: number): void {
+    this.#states.forgetBefore(Math.min(revision, this.#revision));
   }
 
   /**
    * Takes over a whole listing. Changes against what was there become events, so that listeners
    * and later watchers miss nothing; watchers of before are told to begin again.
    */
-  reset(entries: readonly Entry[], revision: number): void {
-    for (const watcher of [...this.#watchers]) watcher.fail("the watch cache was rebuilt");
-    const gone = new Map(this.#entries);
+  reset(listing: readonly Entry[], revision: number): void {
+    const entries = listing.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    for (const watcher of [...this.#groups]) watcher.fail("the watch cache was rebuilt");
+    const before = this.#state;
+    this.#state = OrderedTree.of(entries);
     this.#history = new History(revision);
+    this.#states = new States(revision, this.#state);
     for (const entry of entries) {
-      gone.delete(entry.key);
-      const previous = this.#entries.get(entry.key);
-      if (previous?.revision === entry.revision) continue;
-      this.#set(entry);
-      this.#tell(eventOf(entry.revision, entry, previous));
+      const previous = before.get(entry.key);
+      if (previous?.revision !== entry.revision) this.#tell(eventOf(entry, previous));
     }
-    for (const entry of gone.values()) {
-      this.#unset(entry.key);
-      this.#tell({ type: "DELETED", revision, entry, previous: entry, shared: new Map() });
+    for (const entry of before.all()) {
+      if (this.#state.get(entry.key)) continue;
+      this.#tell({ type: "DELETED", revision, entry, previous: entry });
     }
     this.#moveTo(revision);
   }
@@ -98,34 +122,25 @@ export class WatchCache {
   apply(change: Change): void {
     const event = this.#apply(change);
     if (event !== undefined) {
+      this.#states.push(event.revision, this.#state);
       this.#history.push(event);
       this.#tell(event);
-      for (const watcher of this.#watchers) watcher.push(event);
+      this.#groups.push(event);
     }
     this.progress(change.revision);
   }
 
   #apply(change: Change): CacheEvent | undefined {
     if (change.type === "put") {
-      const previous = this.#entries.get(change.entry.key);
-      this.#set(change.entry);
-      return eventOf(change.revision, change.entry, previous);
+      const previous = this.#state.get(change.entry.key);
+      this.#state = this.#state.set(change.entry);
+      return eventOf(change.entry, previous);
     }
-    const previous = this.#entries.get(change.key);
+    const previous = this.#state.get(change.key);
     if (previous === undefined) return undefined;
-    this.#unset(change.key);
+    this.#state = this.#state.delete(change.key);
     const entry = withRevision(previous, change.revision);
-    return { type: "DELETED", revision: change.revision, entry, previous, shared: new Map() };
-  }
-
-  #set(entry: Entry): void {
-    this.#entries.set(entry.key, entry);
-    this.#sorted = undefined;
-  }
-
-  #unset(key: string): void {
-    this.#entries.delete(key);
-    this.#sorted = undefined;
+    return { type: "DELETED", revision: change.revision, entry, previous };
   }
 
   #tell(event: CacheEvent): void {
@@ -141,9 +156,7 @@ export class WatchCache {
    * Sends every watcher that asked for them the revision it has reached without missing anything.
    */
   bookmarkAll(): void {
-    for (const watcher of this.#watchers) {
-      if (watcher.bookmarks && this.#revision >= watcher.revision) watcher.bookmark(this.#revision);
-    }
+    this.#groups.bookmark(this.#revision);
   }
 
   /** Watches the changes behind `revision`; throws 410 when they are no longer all held. */
@@ -151,9 +164,8 @@ export class WatchCache {
     if (revision < this.#history.floor) {
       throw expired(`too old resource version: ${revision} (${this.#history.floor})`);
     }
-    const watcher = this.#open(request, revision, []);
-    for (const event of this.#history.after(revision)) watcher.push(event);
-    return watcher;
+    const later = seenBy(request.selection, this.#history.after(revision));
+    return this.#open(request, revision, later);
   }
 
   /**
@@ -161,53 +173,74 @@ export class WatchCache {
    * ends them.
    */
   watchAll(request: WatchRequest, markEnd: boolean): Watcher {
-    const initial = this.list()
-      .filter((entry) => selects(request.selection, entry))
-      .map((entry) => added(entry));
-    const watcher = this.#open(request, this.#revision, initial);
-    if (markEnd) watcher.bookmark(this.#revision, true);
-    return watcher;
+    const revision = this.#revision;
+    const entries = selected(this.#state, request.selection);
+    return this.#open(request, revision, asAdded(entries, markEnd ? revision : undefined));
   }
 
   /** Watches behind a listing made elsewhere, at `revision`, of `entries`. */
   watchListed(request: WatchRequest, entries: readonly Entry[], revision: number): Watcher {
-    const watcher = this.#open(
-      request,
-      revision,
-      entries.map((entry) => added(entry)),
-    );
-    watcher.bookmark(revision, true);
-    if (revision >= this.#history.floor) {
-      for (const event of this.#history.after(revision)) watcher.push(event);
-    } else watcher.fail(`too old resource version: ${revision} (${this.#history.floor})`);
-    return watcher;
+    const listed = asAdded(entries, revision);
+    const { floor } = this.#history;
+    if (revision < floor) {
+      const watcher = this.#open(request, revision, listed);
+      watcher.fail(`too old resource version: ${revision} (${floor})`);
+      return watcher;
+    }
+    const later = seenBy(request.selection, this.#history.after(revision));
+    return this.#open(request, revision, concat(listed, later));
   }
 
-  #open(request: WatchRequest, revision: number, initial: WatchItem[]): Watcher {
-    const onClose = (closed: Watcher) => void this.#watchers.delete(closed);
-    const watcher = new Watcher({ ...request, revision, initial, onClose });
-    this.#watchers.add(watcher);
+  #open(request: WatchRequest, revision: number, initial: Iterable<WatchItem>): Watcher {
+    const { selection, encoder, bookmarks } = request;
+    // What is known here up to now is among the initial items, whenever those are read.
+    const start = Math.max(revision, this.#revision);
+    const watcher = new Watcher({ encoder, bookmarks, start, initial });
+    watcher.onEnd(this.#groups.join(selection, encoder, watcher));
     return watcher;
   }
 
   /** Calls `listener` for each object there is, then for each change; returns how to stop. */
   subscribe(listener: (event: CacheEvent) => void): () => void {
-    for (const entry of this.#entries.values()) listener(eventOf(entry.revision, entry, undefined));
+    for (const entry of this.#state.all()) listener(eventOf(entry, undefined));
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
   /** Ends every watch; clients open new ones elsewhere. */
   closeWatchers(): void {
-    for (const watcher of [...this.#watchers]) watcher.close();
+    for (const watcher of [...this.#groups]) watcher.close();
   }
 }
 
-function added(entry: Entry): WatchItem {
-  return { type: "ADDED", revision: entry.revision, entry, shared: undefined };
+/** The objects of a state that a selection picks, in order. */
+function selected(state: State, selection: Selection): Entry[] {
+  const entries: Entry[] = [];
+  walkFrom(state, selection.prefix, selection.prefix, (entry) => {
+    if (selects(selection, entry)) entries.push(entry);
+  });
+  return entries;
 }
 
-function eventOf(revision: number, entry: Entry, previous: Entry | undefined): CacheEvent {
+function* seenBy(selection: Selection, events: readonly CacheEvent[]): Generator<WatchItem> {
+  for (const event of events) {
+    const item = new Projection(event).seenBy(selection);
+    if (item) yield item;
+  }
+}
+
+/** Objects as the beginning of a watch; with `end`, the bookmark that closes them. */
+function* asAdded(entries: readonly Entry[], end: number | undefined): Generator<WatchItem> {
+  for (const entry of entries) yield { type: "ADDED", revision: entry.revision, entry };
+  if (end !== undefined) yield { type: "BOOKMARK", revision: end, initialEventsEnd: true };
+}
+
+function* concat<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
+  yield* first;
+  yield* second;
+}
+
+function eventOf(entry: Entry, previous: Entry | undefined): CacheEvent {
   const type = previous === undefined ? "ADDED" : "MODIFIED";
-  return { type, revision, entry, previous, shared: new Map() };
+  return { type, revision: entry.revision, entry, previous };
 }

@@ -27,7 +27,7 @@ export interface BytesAnswer {
 export type Answer =
   | { type: "object"; code: number; object: KubeObject; kind?: Kind }
   | { type: "list"; list: ObjectList }
-  | { type: "watch"; watcher: Watcher; kind: Kind; timeout_ms: number }
+  | { type: "watch"; watcher: Watcher; timeout_ms: number }
   | BytesAnswer
   /** The handler has answered by itself: a tunnel, a stream. */
   | { type: "taken" };

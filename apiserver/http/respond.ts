@@ -21,7 +21,7 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     case "bytes":
       return await sendBytes(context, answer);
     case "watch":
-      return await streamWatch(context, answer, now);
+      return await streamWatch(context, answer);
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);

@@ -1,39 +1,43 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import protobuf from "protobufjs/minimal.js";
-import type { WatchItem } from "../cache/event.ts";
+import type { WatchEncoder, WatchItem } from "../cache/event.ts";
+import { notAcceptable } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
-import { JSON_TYPE, PROTOBUF_TYPE } from "./negotiate.ts";
-import type { Transformer } from "./transform.ts";
+import { headerOf, type RequestContext } from "./context.ts";
+import { JSON_TYPE, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
+import { Transformer } from "./transform.ts";
 
-/** Turns watch items into the bytes of one stream. */
-export interface WatchEncoder {
-  readonly contentType: string;
-  encode(item: WatchItem): Buffer;
+/** The form that a watch's client asked for. Throws 406. */
+export function watchEncoderFor(
+  context: RequestContext,
+  kind: Kind,
+  now: () => number,
+): WatchEncoder {
+  const accept = headerOf(context.request, "accept");
+  const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
+  if (negotiated.type === YAML_TYPE) throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE]);
+  if (negotiated.type === PROTOBUF_TYPE) return protobufWatchEncoder(kind);
+  return jsonWatchEncoder(kind, new Transformer(kind, negotiated.transform, context.query, now));
 }
 
 /** Lines of JSON: `{"type":"ADDED","object":{...}}`. */
-export function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
+function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
   const encode = (item: WatchItem): Buffer => {
     if (item.type === "ERROR") return line("ERROR", JSON.stringify(item.status));
     if (item.type === "BOOKMARK") {
       return line("BOOKMARK", JSON.stringify(transformer.bookmark(bookmarkOf(item, kind))));
     }
-    return shared(item, `json ${transformer.id}`, () =>
-      transformer.id === ""
-        ? Buffer.concat([
-            Buffer.from(`{"type":"${item.type}","object":`),
-            item.entry.body,
-            LINE_END,
-          ])
-        : line(item.type, JSON.stringify(transformer.one(item.entry.object()))),
-    );
+    if (transformer.id !== "") {
+      return line(item.type, JSON.stringify(transformer.one(item.entry.object())));
+    }
+    return Buffer.concat([LINE_STARTS[item.type], item.entry.body, LINE_END]);
   };
-  return { contentType: JSON_TYPE, encode };
+  return { id: `json ${transformer.id}`, contentType: JSON_TYPE, encode };
 }
 
 /** Length-prefixed WatchEvents, the object within in its envelope (upstream's protobuf stream). */
-export function protobufWatchEncoder(kind: Kind): WatchEncoder {
+function protobufWatchEncoder(kind: Kind): WatchEncoder {
   const encode = (item: WatchItem): Buffer => {
     if (item.type === "ERROR") {
       return frame("ERROR", encodeObject("meta/v1.Status", item.status));
@@ -41,25 +45,16 @@ export function protobufWatchEncoder(kind: Kind): WatchEncoder {
     if (item.type === "BOOKMARK") {
       return frame("BOOKMARK", encodeObject(kind.schema, bookmarkOf(item, kind)));
     }
-    return shared(item, "protobuf", () =>
-      frame(item.type, encodeObject(kind.schema, item.entry.object())),
-    );
+    return frame(item.type, encodeObject(kind.schema, item.entry.object()));
   };
-  return { contentType: `${PROTOBUF_TYPE};stream=watch`, encode };
+  return { id: "protobuf", contentType: `${PROTOBUF_TYPE};stream=watch`, encode };
 }
 
-type ChangeItem = Extract<WatchItem, { entry: object }>;
-
-/** Bytes made once for all watchers of the same form. */
-function shared(item: ChangeItem, form: string, make: () => Buffer): Buffer {
-  const key = `${item.type} ${form}`;
-  const known = item.shared?.get(key);
-  if (known) return known;
-  const bytes = make();
-  item.shared?.set(key, bytes);
-  return bytes;
-}
-
+const LINE_STARTS = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
 const LINE_END = Buffer.from("}\n");
 
 function line(type: string, object: string): Buffer {

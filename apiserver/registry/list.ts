@@ -4,6 +4,7 @@ import type { Entry } from "../cache/entry.ts";
 import type { WatchCache } from "../cache/watch-cache.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
 import { selects, type Selection } from "../cache/selection.ts";
+import { countBehind, type State, walkFrom } from "../cache/states.ts";
 import { expired, revisionTooLarge } from "../errors/catalog.ts";
 import type { ObjectList } from "../http/answer.ts";
 import { STORE_PAGE_KEYS } from "../limits.ts";
@@ -22,7 +23,7 @@ export interface Listing {
   remaining?: number;
 }
 
-/** Lists objects: from the cache when any state will do, else from the store. */
+/** Lists objects: from the cache when it holds the state that is meant, else from the store. */
 export async function listObjects(
   resource: Resource,
   namespace: string,
@@ -46,55 +47,84 @@ async function listingOf(
   selection: Selection,
   options: ListOptions,
 ): Promise<Listing> {
-  const cache = options.continue === "" ? await cacheFor(resource, options) : undefined;
-  if (cache) return listFromCache(resource, namespace, selection, options, cache);
+  const place = placeOf(resource.kind, namespace, options);
+  const known = await heldState(resource, options, place);
+  if (known) return listFromState(resource.kind, namespace, selection, options, known, place.start);
   return await listFromStore(resource, namespace, selection, options);
 }
 
-/** The cache, when it can answer; it is started in any case, for a watch to follow the list. */
-async function cacheFor(
-  resource: Resource,
-  { match, limit }: ListOptions,
-): Promise<WatchCache | undefined> {
-  const cache = await resource.cache();
-  switch (match.type) {
-    case "any":
-      return cache;
-    case "newest":
-      return await resource.freshCache();
-    case "not-older-than":
-      return limit === 0 && cache.revision >= match.revision ? cache : undefined;
-    case "exact":
-      return undefined;
-  }
+/** Where a list begins: its first key, and the revision it is bound to, 0 for none. */
+interface Place {
+  start: string;
+  revision: number;
 }
 
-function listFromCache(
-  { kind }: Resource,
+function placeOf(kind: Kind, namespace: string, { match, continue: token }: ListOptions): Place {
+  const prefix = prefixOf(kind, namespace);
+  if (token === "") return { start: prefix, revision: match.type === "exact" ? match.revision : 0 };
+  const { start, revision } = decodeContinue(token);
+  return { start: prefix + start, revision: revision === -1 ? 0 : revision };
+}
+
+/** A state of the cache and the revision it is listed under. */
+interface Held {
+  state: State;
+  revision: number;
+}
+
+/**
+ * The state that the list is of, when the cache holds it; the cache is started in any case, for a
+ * watch to follow the list.
+ */
+async function heldState(
+  resource: Resource,
+  { match, limit, continue: token }: ListOptions,
+  { revision }: Place,
+): Promise<Held | undefined> {
+  const cache = await resource.cache();
+  if (revision !== 0) {
+    const state = cache.stateAt(revision);
+    return state && { state, revision };
+  }
+  const old = token === "" && (match.type === "any" || match.type === "not-older-than");
+  if (!old) return heldBy(await resource.freshCache());
+  if (match.type === "not-older-than") {
+    if (limit > 0 || cache.revision < match.revision) return undefined;
+  }
+  return heldBy(cache);
+}
+
+function heldBy(cache: WatchCache | undefined): Held | undefined {
+  return cache && { state: cache.state, revision: cache.revision };
+}
+
+function listFromState(
+  kind: Kind,
   namespace: string,
   selection: Selection,
   options: ListOptions,
-  cache: WatchCache,
+  { state, revision }: Held,
+  start: string,
 ): Listing {
-  const { revision } = cache;
-  const all = cache.list();
   const entries: Entry[] = [];
   // Whatever state will do is answered whole (upstream).
-  const limit = options.match.type === "any" ? 0 : options.limit;
-  for (const [index, entry] of all.entries()) {
-    if (!selects(selection, entry)) continue;
-    if (limit > 0 && entries.length === limit) {
-      const last = entries.at(-1)!.key;
-      const start = last.slice(prefixOf(kind, namespace).length);
-      const token = encodeContinue({ revision, start });
-      // With a selector nobody knows how many of those that follow match.
-      const counted = options.labelSelector === "" && options.fieldSelector === "";
-      const rest = all.slice(index).filter((each) => selects(selection, each)).length;
-      return { entries, revision, continue: token, ...(counted ? { remaining: rest } : {}) };
-    }
-    entries.push(entry);
-  }
-  return { entries, revision };
+  const limit = options.match.type === "any" && options.continue === "" ? 0 : options.limit;
+  let cut = false;
+  const visit = (entry: Entry) => {
+    if (!selects(selection, entry)) return true;
+    cut = limit > 0 && entries.length === limit;
+    if (!cut) entries.push(entry);
+    return !cut;
+  };
+  walkFrom(state, start > selection.prefix ? start : selection.prefix, selection.prefix, visit);
+  if (!cut) return { entries, revision };
+  const last = entries.at(-1)!.key;
+  const prefix = prefixOf(kind, namespace);
+  const token = encodeContinue({ revision, start: last.slice(prefix.length) });
+  // With a selector nobody knows how many of those that follow match.
+  const counted = options.labelSelector === "" && options.fieldSelector === "";
+  const remaining = countBehind(state, prefix, last);
+  return { entries, revision, continue: token, ...(counted ? { remaining } : {}) };
 }
 
 /** Lists from the store, page after page until `limit` objects match. */
@@ -107,13 +137,7 @@ export async function listFromStore(
   const { kind } = resource;
   const prefix = prefixOf(kind, namespace);
   const { limit, match } = options;
-  let revision = match.type === "exact" ? match.revision : 0;
-  let start = prefix;
-  if (options.continue !== "") {
-    const token = decodeContinue(options.continue);
-    start = prefix + token.start;
-    revision = token.revision === -1 ? 0 : token.revision;
-  }
+  let { start, revision } = placeOf(kind, namespace, options);
   const entries: Entry[] = [];
   for (;;) {
     const size = limit === 0 ? STORE_PAGE_KEYS : Math.min(limit - entries.length, STORE_PAGE_KEYS);

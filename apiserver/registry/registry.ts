@@ -43,6 +43,11 @@ export class Registry {
     return this.#byPath.values();
   }
 
+  /** The store has dropped its history before `revision`. */
+  compactedTo(revision: number): void {
+    for (const resource of this.all()) resource.startedCache?.compactedTo(revision);
+  }
+
   /** Ends every watch: their clients reconnect, here or at another server. */
   endWatches(): void {
     for (const resource of this.all()) resource.startedCache?.closeWatchers();

@@ -8,6 +8,7 @@ import {
 } from "@raft2kube/api/selector.ts";
 import type { Selection } from "../cache/selection.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { prefixOf } from "../storage/keys.ts";
 
 /** The objects that a request's selectors pick. Throws 400 on a selector that does not parse. */
 export function selectionOf(
@@ -24,8 +25,17 @@ export function selectionOf(
       }
     }
     const everything = labels.length === 0 && fields.length === 0;
+    const exactly = (field: string) =>
+      fields.find((term) => term.field === field && term.operator === "=")?.value;
+    const name = exactly("metadata.name") ?? "";
+    const nodeName = exactly("spec.nodeName");
+    const whole = prefixOf(kind, namespace);
     return {
+      id: JSON.stringify([namespace, selectors.labelSelector, selectors.fieldSelector]),
       namespace,
+      prefix: kind.namespaced && namespace === "" ? whole : whole + name,
+      ...(name === "" ? {} : { name }),
+      ...(nodeName === undefined ? {} : { nodeName }),
       matches: (entry) =>
         everything ||
         (matchesLabels(labels, entry.labels) &&

@@ -1,6 +1,7 @@
 import type { Core } from "../core.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
+import { watchEncoderFor } from "../http/watch-encoding.ts";
 import { getObject } from "./get.ts";
 import { listObjects } from "./list.ts";
 import { readListOptions, readWatchOptions } from "./list-options.ts";
@@ -47,5 +48,6 @@ export async function serveWatch(
   const single = info.name !== "" && options.fieldSelector === "";
   const fieldSelector = single ? `metadata.name=${info.name}` : options.fieldSelector;
   const namespace = namespaceOf(resource, context);
-  return await watchObjects(core, resource, namespace, { ...options, fieldSelector });
+  const encoder = watchEncoderFor(context, resource.kind, () => core.clock.now());
+  return await watchObjects(core, resource, namespace, { ...options, fieldSelector }, encoder);
 }

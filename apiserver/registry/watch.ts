@@ -2,6 +2,7 @@ import type { Core } from "../core.ts";
 import { serviceUnavailable } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import { WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
+import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
 import { listFromStore } from "./list.ts";
 import type { WatchOptions } from "./list-options.ts";
@@ -14,23 +15,25 @@ export async function watchObjects(
   resource: Resource,
   namespace: string,
   options: WatchOptions,
+  encoder: WatchEncoder,
 ): Promise<Answer> {
   if (core.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
-  const watcher = await openWatch(resource, namespace, options);
+  const watcher = await openWatch(resource, namespace, options, encoder);
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
       ? options.timeout_s * 1000
       : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
-  return { type: "watch", watcher, kind: resource.kind, timeout_ms };
+  return { type: "watch", watcher, timeout_ms };
 }
 
 async function openWatch(
   resource: Resource,
   namespace: string,
   options: WatchOptions,
+  encoder: WatchEncoder,
 ): Promise<Watcher> {
   const selection = selectionOf(resource.kind, namespace, options);
-  const request = { selection, bookmarks: options.bookmarks };
+  const request = { selection, bookmarks: options.bookmarks, encoder };
   const { revision } = options;
   const cache = await resource.cache(revision);
   if (!options.sendInitialEvents) {

@@ -24,10 +24,13 @@ export class Compactor {
   /** What the next round may compact to: the store's revision at this round. */
   #revision = 0;
   #round: Promise<void> = Promise.resolve();
+  readonly #compacted: (revision: number) => void;
 
-  constructor(etcd: EtcdClient, clock: Clock) {
+  /** `compacted` hears of each compaction, whichever server made it. */
+  constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
     this.#etcd = etcd;
     this.#clock = clock;
+    this.#compacted = compacted;
     this.#timer = this.#schedule();
   }
 
@@ -55,8 +58,10 @@ export class Compactor {
     });
     const now = answer.header?.revision ?? 0;
     if (!answer.succeeded) {
-      this.#version = answer.responses[0]?.responseRange?.kvs[0]?.version ?? 0;
+      const found = answer.responses[0]?.responseRange?.kvs[0];
+      this.#version = found?.version ?? 0;
       this.#revision = now;
+      this.#compacted(Number(found?.value.toString("utf8") ?? 0));
       return;
     }
     this.#version++;
@@ -69,6 +74,7 @@ export class Compactor {
       // Another client went further already.
       if (!isEtcdError(thrown, "compacted")) throw thrown;
     }
+    this.#compacted(target);
   }
 
   async close(): Promise<void> {

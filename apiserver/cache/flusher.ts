@@ -1,0 +1,61 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { FLUSH_INTERVAL_MS, FLUSH_SLICE_MS } from "../limits.ts";
+
+/** What is sent in steps, so that nothing else waits for the whole of it. */
+export interface Flushable {
+  /** Sends what waits, a part at each step. What comes meanwhile is the next flush's. */
+  flush(): Iterable<void>;
+}
+
+/**
+ * Sends what came up for watchers: at once when nothing was sent for FLUSH_INTERVAL_MS, else when
+ * that is over, so that under load one write to a watcher carries several events. A flush that
+ * lasts lets others in between each FLUSH_SLICE_MS.
+ */
+export class Flusher {
+  readonly #clock: Clock;
+  #waiting = new Set<Flushable>();
+  #scheduled = false;
+  #ended_ms = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `which` has something to send. */
+  mark(which: Flushable): void {
+    this.#waiting.add(which);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const since_ms = this.#clock.monotonic() - this.#ended_ms;
+    if (since_ms >= FLUSH_INTERVAL_MS) setImmediate(() => this.#run());
+    else this.#clock.after(FLUSH_INTERVAL_MS - since_ms, () => this.#run());
+  }
+
+  #run(): void {
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    this.#continue(stepsOf(waiting));
+  }
+
+  #continue(steps: Iterator<void>): void {
+    const until_ms = performance.now() + FLUSH_SLICE_MS;
+    while (performance.now() < until_ms) {
+      if (!steps.next().done) continue;
+      this.#end();
+      return;
+    }
+    setImmediate(() => this.#continue(steps));
+  }
+
+  #end(): void {
+    this.#ended_ms = this.#clock.monotonic();
+    this.#scheduled = false;
+    const [next] = this.#waiting;
+    if (next) this.mark(next);
+  }
+}
+
+function* stepsOf(waiting: Iterable<Flushable>): Generator<void> {
+  for (const which of waiting) yield* which.flush();
+}

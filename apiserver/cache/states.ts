@@ -1,0 +1,73 @@
+import { STATES_MAX } from "../limits.ts";
+import type { Entry } from "./entry.ts";
+import type { OrderedTree } from "./ordered-tree.ts";
+
+export type State = OrderedTree<Entry>;
+
+/** Behind every key that follows a prefix: keys are UTF-8, which has no such character. */
+const LAST = "\uffff";
+
+/**
+ * Visits a state's entries from `start` on whose keys begin with `prefix`, in order, until `visit`
+ * says false.
+ */
+export function walkFrom(
+  state: State,
+  start: string,
+  prefix: string,
+  visit: (entry: Entry) => boolean | void,
+): void {
+  state.walk(start, prefix + LAST, visit);
+}
+
+/** How many entries follow behind `key` below `prefix`. */
+export function countBehind(state: State, prefix: string, key: string): number {
+  return state.count(`${key}\0`, prefix + LAST);
+}
+
+/**
+ * What a cache held at its last revisions, each a tree that shares almost all with its neighbours.
+ */
+export class States {
+  /** Ascending; each holds from its revision to the next one's. */
+  #states: { revision: number; state: State }[];
+
+  constructor(revision: number, state: State) {
+    this.#states = [{ revision, state }];
+  }
+
+  /** Several changes of one revision leave the last. */
+  push(revision: number, state: State): void {
+    if (this.#states.at(-1)?.revision === revision) this.#states.pop();
+    this.#states.push({ revision, state });
+    // Cut rarely, so that a push need not move the whole array.
+    if (this.#states.length > 2 * STATES_MAX) this.#states = this.#states.slice(-STATES_MAX);
+  }
+
+  /** The state at `revision`, which is not ahead of the newest; undefined when it is forgotten. */
+  at(revision: number): State | undefined {
+    return this.#states[this.#indexAt(revision)]?.state;
+  }
+
+  /** Lets go of what was before `revision`: the store has dropped it too. */
+  forgetBefore(revision: number): void {
+    const first = this.#indexAt(revision);
+    if (first < 0) return;
+    this.#states = this.#states.slice(first);
+    // What the first one showed below `revision` is history as well.
+    const [oldest] = this.#states;
+    if (oldest && oldest.revision < revision) this.#states[0] = { revision, state: oldest.state };
+  }
+
+  /** The last state that is not behind `revision`; -1 when all are. */
+  #indexAt(revision: number): number {
+    let low = 0;
+    let high = this.#states.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#states[middle]!.revision <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}

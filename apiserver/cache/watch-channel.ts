@@ -1,0 +1,77 @@
+import type { WatchEncoder, WatchItem } from "./event.ts";
+import type { Flushable, Flusher } from "./flusher.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** Bytes that all watchers of a channel get, the same object for each. */
+export interface Chunk {
+  readonly bytes: Buffer;
+  readonly events: number;
+}
+
+interface Pending {
+  readonly revision: number;
+  readonly bytes: Buffer;
+}
+
+/** Watchers between two looks at the time. */
+const STEP_WATCHERS = 16;
+
+/** The watchers that see the same events in the same form: each event is made for them once. */
+export class WatchChannel implements Flushable {
+  readonly encoder: WatchEncoder;
+  readonly bookmarks: boolean;
+  readonly #flusher: Flusher;
+  readonly #watchers = new Set<Watcher>();
+  #pending: Pending[] = [];
+
+  constructor(init: { encoder: WatchEncoder; bookmarks: boolean; flusher: Flusher }) {
+    this.encoder = init.encoder;
+    this.bookmarks = init.bookmarks;
+    this.#flusher = init.flusher;
+  }
+
+  get watchers(): ReadonlySet<Watcher> {
+    return this.#watchers;
+  }
+
+  join(watcher: Watcher): void {
+    this.#watchers.add(watcher);
+  }
+
+  leave(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+  }
+
+  /** Sends with the next flush. Encodings made for other channels are in `shared`. */
+  push(item: Exclude<WatchItem, { type: "ERROR" }>, shared: Map<string, Buffer>): void {
+    const form = `${item.type} ${this.encoder.id}`;
+    let bytes = shared.get(form);
+    if (bytes === undefined) {
+      bytes = this.encoder.encode(item);
+      shared.set(form, bytes);
+    }
+    this.#pending.push({ revision: item.revision, bytes });
+    this.#flusher.mark(this);
+  }
+
+  *flush(): Generator<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    const [first] = pending;
+    if (first === undefined) return;
+    const whole = chunkOf(pending);
+    let sent = 0;
+    for (const watcher of this.#watchers) {
+      // One that came while this waited knows the first of it already.
+      const { start } = watcher;
+      if (start < first.revision) watcher.deliver(whole);
+      else watcher.deliver(chunkOf(pending.filter(({ revision }) => revision > start)));
+      if (++sent % STEP_WATCHERS === 0) yield;
+    }
+  }
+}
+
+function chunkOf(pending: readonly Pending[]): Chunk {
+  const parts = pending.map(({ bytes }) => bytes);
+  return { bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts), events: parts.length };
+}

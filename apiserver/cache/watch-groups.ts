@@ -1,0 +1,138 @@
+import type { Entry } from "./entry.ts";
+import type { CacheEvent, WatchEncoder } from "./event.ts";
+import type { Flusher } from "./flusher.ts";
+import { Projection, type Selection } from "./selection.ts";
+import { WatchChannel } from "./watch-channel.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** Watchers of one selection: what an event is for them is found out once. */
+interface Group {
+  readonly selection: Selection;
+  readonly place: string;
+  /** By encoder and whether bookmarks are wanted. */
+  readonly channels: Map<string, WatchChannel>;
+}
+
+/**
+ * All who watch one kind, grouped by selection. A group stands where only events of one object,
+ * one node or one namespace pass, if its selection is bound to one; so a thousand kubelets that
+ * each watch their own pods cost an event of one of these pods nothing.
+ */
+export class WatchGroups {
+  readonly #flusher: Flusher;
+  readonly #groups = new Map<string, Group>();
+  readonly #places = new Map<string, Set<Group>>();
+  #watchers = 0;
+
+  constructor(flusher: Flusher) {
+    this.#flusher = flusher;
+  }
+
+  get watchers(): number {
+    return this.#watchers;
+  }
+
+  *[Symbol.iterator](): Generator<Watcher> {
+    for (const { channels } of this.#groups.values()) {
+      for (const channel of channels.values()) yield* channel.watchers;
+    }
+  }
+
+  /** Adds a watcher; returns how to take it out again. */
+  join(selection: Selection, encoder: WatchEncoder, watcher: Watcher): () => void {
+    const group = this.#groups.get(selection.id) ?? this.#addGroup(selection);
+    const id = `${encoder.id} ${watcher.bookmarks}`;
+    let channel = group.channels.get(id);
+    if (channel === undefined) {
+      const { bookmarks } = watcher;
+      channel = new WatchChannel({ encoder, bookmarks, flusher: this.#flusher });
+      group.channels.set(id, channel);
+    }
+    channel.join(watcher);
+    this.#watchers++;
+    return () => {
+      this.#watchers--;
+      channel.leave(watcher);
+      if (channel.watchers.size > 0) return;
+      group.channels.delete(id);
+      if (group.channels.size === 0) this.#dropGroup(group);
+    };
+  }
+
+  #addGroup(selection: Selection): Group {
+    const group: Group = { selection, place: placeOf(selection), channels: new Map() };
+    this.#groups.set(selection.id, group);
+    const there = this.#places.get(group.place);
+    if (there) there.add(group);
+    else this.#places.set(group.place, new Set([group]));
+    return group;
+  }
+
+  #dropGroup(group: Group): void {
+    this.#groups.delete(group.selection.id);
+    const there = this.#places.get(group.place);
+    there?.delete(group);
+    if (there?.size === 0) this.#places.delete(group.place);
+  }
+
+  /** Hands an event to all whose selection it concerns. */
+  push(event: CacheEvent): void {
+    if (this.#watchers === 0) return;
+    const projection = new Projection(event);
+    const shared = new Map<string, Buffer>();
+    for (const place of placesOf(event)) {
+      for (const { selection, channels } of this.#places.get(place) ?? []) {
+        const item = projection.seenBy(selection);
+        if (item === undefined || item.type === "ERROR" || item.type === "BOOKMARK") continue;
+        for (const channel of channels.values()) channel.push(item, shared);
+      }
+    }
+  }
+
+  /** Tells all who asked for it that they have missed nothing up to `revision`. */
+  bookmark(revision: number): void {
+    const shared = new Map<string, Buffer>();
+    for (const { channels } of this.#groups.values()) {
+      for (const channel of channels.values()) {
+        if (!channel.bookmarks) continue;
+        channel.push({ type: "BOOKMARK", revision, initialEventsEnd: false }, shared);
+      }
+    }
+  }
+}
+
+const EVERYWHERE = "*";
+
+/** The narrowest place that sees all events of a selection. */
+function placeOf({ namespace, name, nodeName }: Selection): string {
+  if (name !== undefined) return objectPlace(namespace, name);
+  if (nodeName !== undefined) return nodePlace(nodeName);
+  return namespace === "" ? EVERYWHERE : namespacePlace(namespace);
+}
+
+/** The places that an event passes. */
+function placesOf({ entry, previous }: CacheEvent): Set<string> {
+  const { namespace, name } = entry;
+  const places = new Set([EVERYWHERE, objectPlace(namespace, name), objectPlace("", name)]);
+  if (namespace !== "") places.add(namespacePlace(namespace));
+  for (const node of [nodeNameOf(entry), nodeNameOf(previous)]) {
+    if (node !== undefined) places.add(nodePlace(node));
+  }
+  return places;
+}
+
+function nodeNameOf(entry: Entry | undefined): string | undefined {
+  return entry?.fields["spec.nodeName"];
+}
+
+function objectPlace(namespace: string, name: string): string {
+  return `object ${namespace}/${name}`;
+}
+
+function nodePlace(node: string): string {
+  return `node ${node}`;
+}
+
+function namespacePlace(namespace: string): string {
+  return `namespace ${namespace}`;
+}
