@@ -98,7 +98,7 @@ it("a watch of everything begins with what is there and marks its end", async ()
   await heard(lines, ["ADDED a 4", "ADDED b 3", "BOOKMARK 9 end", "ADDED c 10"]);
 });
 
-it("what is known when a watch opens comes once, though it was not yet sent to others", async () => {
+it("what is known when a watch opens comes once, sent to others or not", async () => {
   const cache = newCache();
   cache.reset([], 1);
   const first = listen(cache.watchFrom(REQUEST, 1));

@@ -77,7 +77,7 @@ describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("on %s", (nam
     expect(rest.revision).toBe(first.revision);
   });
 
-  it("a later page is of the first one's state, until the store's history is compacted", async () => {
+  it("a later page is of the first one's state, until the store is compacted", async () => {
     const { continue: token = "" } = await listObjects(reader, "test", { ...NEWEST, limit: 10 });
     await create("zzzz");
     const cache = await reader.cache();
