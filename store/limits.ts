@@ -71,6 +71,7 @@ export const TXN_OPERATIONS_MAX = 128;
 export const REQUEST_TIMEOUT_MS = 7_000;
 /** Requests: proposals waiting for their entry to be applied. */
 export const PENDING_PROPOSALS_MAX = 50_000;
+export const PENDING_PROPOSALS_BYTES_MAX = 128 * 1024 * 1024;
 
 /** State: records applied and not yet in the backend. At the bound proposals wait for a flush. */
 export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
@@ -121,3 +122,10 @@ export const LEASE_TTL_MIN_S = Math.ceil((TICK_MS * ELECTION_TICKS * 1.5) / 1000
 /** Lease: expired leases revoked per round, and the rounds' interval. */
 export const LEASE_REVOKES_MAX = 1_000;
 export const LEASE_CHECK_INTERVAL_MS = 500;
+/**
+ * Lease: what is left is recorded this often (etcd's), or after this share of a shorter TTL; and
+ * leases in one record (etcd's).
+ */
+export const LEASE_CHECKPOINT_INTERVAL_MS = 300_000;
+export const LEASE_CHECKPOINT_SHARE = 0.5;
+export const LEASE_CHECKPOINTS_MAX = 1_000;

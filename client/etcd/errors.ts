@@ -42,6 +42,14 @@ export const ETCD_ERRORS = {
   leaderChanged: [STATUS.UNAVAILABLE, "etcdserver: leader changed"],
   stopped: [STATUS.UNAVAILABLE, "etcdserver: server stopped"],
   timeout: [STATUS.UNAVAILABLE, "etcdserver: request timed out"],
+  timeoutLeader: [
+    STATUS.UNAVAILABLE,
+    "etcdserver: request timed out, possibly due to previous leader failure",
+  ],
+  timeoutConnection: [
+    STATUS.UNAVAILABLE,
+    "etcdserver: request timed out, possibly due to connection lost",
+  ],
   corrupt: [STATUS.DATA_LOSS, "etcdserver: corrupt cluster"],
   learnerUnsupported: [STATUS.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner"],
   peerUrlExists: [STATUS.FAILED_PRECONDITION, "etcdserver: Peer URLs already exists"],

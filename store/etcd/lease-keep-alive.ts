@@ -33,10 +33,13 @@ async function renewHere(
   const lease = state.leases.get(ID);
   if (!lease || state.leaseTimers.expired(ID)) return { header: header(state), ID, TTL: 0 };
   state.leaseTimers.renewed(lease);
-  if (lease.remaining_s > 0) {
-    const checkpoints = [{ ID, remainingTTL: 0 }];
-    const request = { checkpoints };
+  // A checkpoint would give the next leader less than this renewal promises: it is taken back, in
+  // the log behind it.
+  const checkpoint = state.leaseTimers.checkpointOf(ID);
+  if (checkpoint > 0 || lease.remaining_s > 0) {
+    const request = { checkpoints: [{ ID, remainingTTL: 0 }] };
     await proposeCommand<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
+    state.leaseTimers.renewalRecorded(ID, checkpoint);
   }
   return { header: header(state), ID, TTL: lease.ttl_s };
 }

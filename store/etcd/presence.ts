@@ -31,6 +31,8 @@ export async function publish(context: EtcdContext, presence: Presence): Promise
   await persist(() => proposeCommand<"member-update">(context, { kind: "member-update", request }));
 }
 
+const TIMEOUTS = ["timeout", "timeoutLeader", "timeoutConnection"] as const;
+
 /** Tries again for as long as only time is wrong. */
 async function persist(attempt: () => Promise<unknown>): Promise<void> {
   for (;;) {
@@ -38,7 +40,8 @@ async function persist(attempt: () => Promise<unknown>): Promise<void> {
       await attempt();
       return;
     } catch (thrown) {
-      if (!isEtcdError(thrown, "timeout")) throw thrown;
+      const patient = TIMEOUTS.some((name) => isEtcdError(thrown, name));
+      if (!patient) throw thrown;
     }
   }
 }

@@ -1,11 +1,19 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { ELECTION_TICKS, LEASE_CHECK_INTERVAL_MS, LEASE_REVOKES_MAX, TICK_MS } from "../limits.ts";
+import {
+  ELECTION_TICKS,
+  LEASE_CHECKPOINTS_MAX,
+  LEASE_CHECK_INTERVAL_MS,
+  LEASE_REVOKES_MAX,
+  TICK_MS,
+} from "../limits.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Replica } from "./replica.ts";
 
 /**
- * Revokes expired leases through the log, on the leader alone: a deposed leader's proposal is
- * refused by the others, so it can never end a lease that its successor has renewed (S7).
+ * The leader's clock over leases. It revokes expired ones through the log, in its own term only: a
+ * revocation that has not gone out when the leadership is lost ends with it, and one that has gone
+ * out stands in the log before anything the successor does, renewals included (S7). And it records
+ * what is left of the others, so that leaders that follow each other do not each begin anew.
  */
 export class LeaseExpiry {
   readonly #state: State;
@@ -23,7 +31,7 @@ export class LeaseExpiry {
   leads(leads: boolean): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (!leads) return;
+    if (!leads) return this.#state.leaseTimers.stop();
     this.#state.leaseTimers.restart(this.#state.leases.values(), ELECTION_TICKS * TICK_MS);
     this.#later();
   }
@@ -35,6 +43,7 @@ export class LeaseExpiry {
   #later(): void {
     this.#timer = this.#clock.after(LEASE_CHECK_INTERVAL_MS, () => {
       this.#revokeExpired();
+      this.#checkpoint();
       this.#later();
     });
   }
@@ -42,7 +51,17 @@ export class LeaseExpiry {
   #revokeExpired(): void {
     for (const ID of this.#state.leaseTimers.takeExpired(LEASE_REVOKES_MAX)) {
       // An outcome changes nothing here: a lease not revoked comes up again.
-      this.#replica.propose({ kind: "lease-revoke", request: { ID } }, () => undefined);
+      const command = { kind: "lease-revoke" as const, request: { ID } };
+      this.#replica.proposeInOffice(command, () => undefined);
     }
+  }
+
+  #checkpoint(): void {
+    const due = this.#state.leaseTimers.takeCheckpoints(LEASE_CHECKPOINTS_MAX);
+    if (due.length === 0) return;
+    const checkpoints = due.map(({ id: ID, left_s: remainingTTL }) => ({ ID, remainingTTL }));
+    // One that is lost leaves the lease with what the checkpoint before it said.
+    const command = { kind: "lease-checkpoint" as const, request: { checkpoints } };
+    this.#replica.proposeInOffice(command, () => undefined);
   }
 }

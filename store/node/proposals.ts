@@ -1,19 +1,38 @@
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
-import { PENDING_PROPOSALS_MAX, REQUEST_BYTES_MAX } from "../limits.ts";
+import {
+  PENDING_PROPOSALS_BYTES_MAX,
+  PENDING_PROPOSALS_MAX,
+  REQUEST_BYTES_MAX,
+} from "../limits.ts";
 import { membershipChange } from "./membership-change.ts";
 
 export type OutcomeCallback = (outcome: Outcome) => void;
 
-interface Proposal {
+/** How a command is to be proposed. Times are the clock's monotonic ones. */
+export interface ProposalTerms {
+  asked_ms: number;
+  deadline_ms: number;
+  /** Only in this term, by its leader itself; never passed on to another (S7). */
+  onlyInTerm?: number | undefined;
+  done: OutcomeCallback;
+}
+
+/** In which office commands are about to be proposed. */
+export interface Office {
+  term: number;
+  isLeader: boolean;
+}
+
+interface Proposal extends ProposalTerms {
   command: Command;
   data: Buffer;
   /** Set when the command changes the membership: then it goes alone. */
   change: MembershipChange | undefined;
-  deadline_ms: number;
-  done: OutcomeCallback;
+  /** The term it was handed over in, to our own log or to the leader; 0 while it waits. */
+  proposedIn: number;
 }
 
 /** Commands to be proposed together, or one change of membership. */
@@ -23,14 +42,22 @@ export interface ProposalBatch {
   change: MembershipChange | undefined;
 }
 
+/** A proposal whose fate this member can no longer learn: see `forget`. */
+const UNKNOWABLE = Number.POSITIVE_INFINITY;
+
 /**
- * Commands on their way: waiting to be proposed, or proposed and waiting to be applied. A
- * proposal that is not applied in time fails with a timeout; it may still be applied later, as
- * with etcd.
+ * Commands on their way: waiting to be proposed, or proposed and waiting to be applied. Each has a
+ * ticket, by which it is known again in the log.
+ *
+ * A command handed over in a term can be appended in that term only: the leader of another takes
+ * no message of it. So once an entry of a later term is applied here, what was handed over before
+ * and is not applied is lost for certain, and is proposed again: never twice applied. A proposal
+ * that is not applied in time fails with a timeout; it may still be applied later, as with etcd.
  */
 export class Proposals {
   readonly #session: number;
   #sequence = 0;
+  #bytes = 0;
   #waiting: number[] = [];
   readonly #bySequence = new Map<number, Proposal>();
 
@@ -50,46 +77,83 @@ export class Proposals {
     return this.#bySequence.size;
   }
 
-  add(command: Command, deadline_ms: number, done: OutcomeCallback): void {
+  add(command: Command, terms: ProposalTerms): void {
+    const { done } = terms;
     if (this.#bySequence.size >= PENDING_PROPOSALS_MAX) {
       return done({ error: etcdError("tooManyRequests") });
     }
     const sequence = ++this.#sequence;
     const data = encodeCommand(command, { session: this.#session, sequence });
     if (data.length > REQUEST_BYTES_MAX) return done({ error: etcdError("requestTooLarge") });
-    this.#bySequence.set(sequence, {
-      command,
-      data,
-      change: membershipChange(command, data),
-      deadline_ms,
-      done,
-    });
+    if (this.#bytes > 0 && this.#bytes + data.length > PENDING_PROPOSALS_BYTES_MAX) {
+      return done({ error: etcdError("tooManyRequests") });
+    }
+    const change = membershipChange(command, data);
+    this.#bySequence.set(sequence, { ...terms, command, data, change, proposedIn: 0 });
+    this.#bytes += data.length;
     this.#waiting.push(sequence);
   }
 
-  /** The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. */
-  takeWaiting(bytes_max: number): ProposalBatch {
+  /**
+   * The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. What
+   * belongs to another office ends here.
+   */
+  takeWaiting(bytes_max: number, office: Office): ProposalBatch {
     const batch: ProposalBatch = { sequences: [], data: [], change: undefined };
+    const outdated: number[] = [];
     let bytes = 0;
     let taken = 0;
     for (const sequence of this.#waiting) {
       const proposal = this.#bySequence.get(sequence);
+      if (proposal && isOutdated(proposal, office)) {
+        taken++;
+        outdated.push(sequence);
+        continue;
+      }
       bytes += proposal?.data.length ?? 0;
       const alone = batch.change !== undefined || proposal?.change !== undefined;
       if (batch.sequences.length > 0 && (alone || bytes > bytes_max)) break;
       taken++;
       if (!proposal) continue;
+      proposal.proposedIn = office.term;
       batch.sequences.push(sequence);
       if (proposal.change) batch.change = proposal.change;
       else batch.data.push(proposal.data);
     }
     this.#waiting = this.#waiting.slice(taken);
+    this.refuse(outdated, { error: etcdError("leaderChanged") });
     return batch;
   }
 
   /** They could not be proposed now: they wait again, first in line. */
   putBack(sequences: number[]): void {
+    for (const sequence of sequences) {
+      const proposal = this.#bySequence.get(sequence);
+      if (proposal) proposal.proposedIn = 0;
+    }
     this.#waiting = [...sequences, ...this.#waiting];
+  }
+
+  /**
+   * An entry of `term` is about to be applied: what was handed over in earlier terms is lost, and
+   * waits again.
+   */
+  termBegan(term: number): void {
+    const lost: number[] = [];
+    for (const [sequence, { proposedIn }] of this.#bySequence) {
+      if (proposedIn > 0 && proposedIn < term) lost.push(sequence);
+    }
+    if (lost.length > 0) this.putBack(lost);
+  }
+
+  /**
+   * The state was replaced by a snapshot, in which anything handed over may be applied already:
+   * nothing of it may be proposed again.
+   */
+  forget(): void {
+    for (const proposal of this.#bySequence.values()) {
+      if (proposal.proposedIn > 0) proposal.proposedIn = UNKNOWABLE;
+    }
   }
 
   refuse(sequences: number[], outcome: Outcome): void {
@@ -106,10 +170,10 @@ export class Proposals {
     if (ticket.session === this.#session) this.#settle(ticket.sequence, outcome);
   }
 
-  /** Fails what is past its deadline. */
-  expire(now_ms: number): void {
-    for (const [sequence, { deadline_ms }] of this.#bySequence) {
-      if (deadline_ms <= now_ms) this.#settle(sequence, { error: etcdError("timeout") });
+  /** Fails what is past its deadline, with what `reasonOf` says of one asked for at that time. */
+  expire(now_ms: number, reasonOf: (asked_ms: number) => EtcdError): void {
+    for (const [sequence, { deadline_ms, asked_ms }] of this.#bySequence) {
+      if (deadline_ms <= now_ms) this.#settle(sequence, { error: reasonOf(asked_ms) });
     }
   }
 
@@ -122,6 +186,11 @@ export class Proposals {
     const proposal = this.#bySequence.get(sequence);
     if (!proposal) return;
     this.#bySequence.delete(sequence);
+    this.#bytes -= proposal.data.length;
     proposal.done(outcome);
   }
+}
+
+function isOutdated({ onlyInTerm }: Proposal, { term, isLeader }: Office): boolean {
+  return onlyInTerm !== undefined && (!isLeader || onlyInTerm !== term);
 }

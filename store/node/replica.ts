@@ -18,6 +18,7 @@ import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
 import { type OutcomeCallback, Proposals } from "./proposals.ts";
 import { type ReadCallback, Reads } from "./reads.ts";
+import { TimeoutReason } from "./timeout-reason.ts";
 
 export interface ReplicaOptions {
   raft: Raft;
@@ -50,6 +51,7 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
+  readonly #timeoutReason = new TimeoutReason();
   #scheduled = false;
   #ticker: Timer | undefined;
   #leads = false;
@@ -90,7 +92,22 @@ export class Replica {
   /** Proposes a command; `done` hears its outcome once it is applied here, or a timeout. */
   propose(command: Command, done: OutcomeCallback, timeout_ms = REQUEST_TIMEOUT_MS): void {
     if (this.#stopped) return done({ error: etcdError("stopped") });
-    this.#proposals.add(command, this.#options.clock.monotonic() + timeout_ms, done);
+    const asked_ms = this.#options.clock.monotonic();
+    this.#proposals.add(command, { asked_ms, deadline_ms: asked_ms + timeout_ms, done });
+    this.schedule();
+  }
+
+  /**
+   * Proposes a command of the leader's own: it ends with the term, and no other leader gets it.
+   */
+  proposeInOffice(command: Command, done: OutcomeCallback): void {
+    const { raft, clock } = this.#options;
+    if (this.#stopped) return done({ error: etcdError("stopped") });
+    if (!raft.isLeader) return done({ error: etcdError("notLeader") });
+    const asked_ms = clock.monotonic();
+    const onlyInTerm = raft.state.term;
+    const deadline_ms = asked_ms + REQUEST_TIMEOUT_MS;
+    this.#proposals.add(command, { asked_ms, deadline_ms, onlyInTerm, done });
     this.schedule();
   }
 
@@ -179,7 +196,7 @@ export class Replica {
       if (this.#stopped) return;
       this.#tickLater();
       const now_ms = this.#options.clock.monotonic();
-      this.#proposals.expire(now_ms);
+      this.#proposals.expire(now_ms, (asked_ms) => this.#whyLate(asked_ms));
       this.#reads.expire(now_ms);
       this.#options.raft.tick();
       this.schedule();
@@ -199,7 +216,8 @@ export class Replica {
         break;
       }
     }
-    const { isLeader } = this.#options.raft;
+    const { isLeader, state } = this.#options.raft;
+    this.#timeoutReason.seen(state.leader, start_ms);
     if (isLeader !== this.#leads) {
       this.#leads = isLeader;
       this.#options.onLeadership(isLeader);
@@ -212,7 +230,8 @@ export class Replica {
     const { state, raft } = this.#options;
     if (state.recent.unflushedBytes > UNFLUSHED_BYTES_MAX) return this.#waitForFlush();
     while (this.#proposals.hasWaiting) {
-      const { sequences, data, change } = this.#proposals.takeWaiting(APPEND_BYTES_MAX);
+      const office = { term: raft.state.term, isLeader: raft.isLeader };
+      const { sequences, data, change } = this.#proposals.takeWaiting(APPEND_BYTES_MAX, office);
       if (sequences.length === 0) return;
       const proposed = change ? raft.proposeChange(change) : raft.propose(data);
       if (typeof proposed === "string" || !("refused" in proposed)) continue;
@@ -226,6 +245,14 @@ export class Replica {
         return;
       }
     }
+  }
+
+  #whyLate(asked_ms: number) {
+    const { raft, transport } = this.#options;
+    const { id, leader, voterSets } = raft.state;
+    const connectedSince_ms = transport.connectedSince_ms.bind(transport);
+    const around = { self: id, leader, voters: voterSets.voters, connectedSince_ms };
+    return this.#timeoutReason.of(asked_ms, around);
   }
 
   #waitForFlush(): void {
@@ -268,6 +295,7 @@ export class Replica {
     const work = async () => {
       if (this.#stopped) return;
       await this.#options.install(mark);
+      this.#proposals.forget();
       this.#installs--;
       if (this.#installs > 0) return;
       const held = this.#held.splice(0);
@@ -293,12 +321,14 @@ export class Replica {
     }
     this.#options.raft.appliedTo(entries.at(-1)!.index, bytes);
     this.#options.onApplied();
+    if (this.#proposals.hasWaiting) this.schedule();
   }
 
   #applyOne(entry: Entry): void {
     const { state, raft } = this.#options;
     const { index, term, data, change } = entry;
     const command = change ? change.context : data;
+    if (term > state.appliedTerm) this.#proposals.termBegan(term);
     if (command.length === 0) {
       apply(state, { index, term }, EMPTY);
       if (change) state.membership = raft.applyChange(change) ?? state.membership;

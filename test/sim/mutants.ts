@@ -161,7 +161,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a deposed leader goes on ending leases",
     breaks: "S7",
     seams: {
-      life: ({ expiry }: Life) => {
+      life: ({ expiry, replica }: Life) => {
+        replica.proposeInOffice = (command, done) => replica.propose(command, done);
         const leads = expiry.leads.bind(expiry);
         expiry.leads = (inOffice) => {
           if (inOffice) leads(true);

@@ -31,6 +31,12 @@ export class Recorder {
       if (this.#current) this.#current.ticket = ticketName(session, sequence);
       propose(command, done, timeout_ms);
     };
+    // The leader's own proposals take tickets too, but for those that it refuses at once.
+    const proposeInOffice = replica.proposeInOffice.bind(replica);
+    replica.proposeInOffice = (command, done) => {
+      if (replica.raft.isLeader) sequence++;
+      proposeInOffice(command, done);
+    };
   }
 
   /** Notes a request and makes it: `call` proposes, if it does, before it returns. */

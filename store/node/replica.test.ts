@@ -1,0 +1,137 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { expect, test } from "vitest";
+import type { Message } from "../core/message.ts";
+import { ELECTION_TICKS, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
+import type { Outcome } from "../mvcc/apply.ts";
+import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
+import { entryOf, loneReplica } from "../testing/lone-replica.ts";
+
+const put = (key: string): Command => ({
+  kind: "put",
+  request: {
+    key: Buffer.from(key),
+    value: Buffer.from("x"),
+    lease: 0n,
+    prevKv: false,
+    ignoreValue: false,
+    ignoreLease: false,
+  },
+});
+const grant = (ID: bigint, TTL: number): Command => ({ kind: "lease-grant", request: { ID, TTL } });
+
+/** Commands passed on, in order: to whom, in which term. */
+function passedOn(sent: Message[]) {
+  return sent.flatMap((message) =>
+    message.kind === "propose"
+      ? message.data.map((data) => [message.to, message.term, decodeCommand(data).kind])
+      : [],
+  );
+}
+
+test("S7: a revocation that waits when the office is lost is not passed on", async () => {
+  const { clock, sent, raft, replica, state, settle, append, lead, acknowledge } =
+    await loneReplica();
+  await lead();
+  expect(raft.isLeader).toBe(true);
+  replica.propose(grant(9n, 2), () => undefined);
+  await acknowledge();
+  expect(state.leases.get(9n)).toBeDefined();
+  replica.transferLeadership(3n);
+  clock.advance(2_500);
+  replica.propose(put("of a client"), () => undefined);
+  await settle();
+  await append(3n, raft.state.term + 1, [entryOf(raft.state.log.lastIndex + 1, 3)]);
+  expect(raft.isLeader).toBe(false);
+  expect(passedOn(sent)).toEqual([[3n, 3, "put"]]);
+});
+
+test("S7: what is left of a lease is recorded, and all that a next leader gives it", async () => {
+  const { clock, raft, replica, state, append, lead, acknowledge } = await loneReplica();
+  await lead();
+  replica.propose(grant(9n, 100), () => undefined);
+  replica.propose(grant(8n, 100), () => undefined);
+  await acknowledge();
+  clock.advance(40_000);
+  state.leaseTimers.renewed(state.leases.get(8n)!);
+  clock.advance(20_000);
+  await acknowledge();
+  expect(state.leases.get(9n)!.remaining_s).toBe(50);
+  // Ten seconds after its renewal it had its whole time but ten.
+  expect(state.leases.get(8n)!.remaining_s).toBe(90);
+  await append(3n, raft.state.term + 1, [entryOf(raft.state.log.lastIndex + 1, 3)]);
+  expect(raft.isLeader).toBe(false);
+  await lead();
+  expect(state.leaseTimers.remaining_s(9n)).toBe(51);
+});
+
+test("what was handed over in a term that has ended is proposed again, once", async () => {
+  const { sent, replica, append } = await loneReplica();
+  const outcomes: Outcome[] = [];
+  await append(2n, 2, [entryOf(2, 2)]);
+  replica.propose(put("a"), (outcome) => outcomes.push(outcome));
+  await append(2n, 2, []);
+  expect(passedOn(sent)).toEqual([[2n, 2, "put"]]);
+  // Another leader in office is not enough: what it will commit of the last term is open.
+  await append(3n, 3, []);
+  expect(passedOn(sent)).toHaveLength(1);
+  await append(3n, 3, [entryOf(3, 3)]);
+  expect(passedOn(sent)).toEqual([[2n, 2, "put"], [3n, 3, "put"]]);
+  const data = encodeCommand(put("a"), { session: 5, sequence: 1 });
+  await append(3n, 3, [entryOf(4, 3, data)]);
+  await append(2n, 4, [entryOf(5, 4)]);
+  expect(passedOn(sent)).toHaveLength(2);
+  expect(outcomes).toHaveLength(1);
+  expect(outcomes[0]!.error).toBeUndefined();
+});
+
+test("what the next leader has in its log is not proposed again", async () => {
+  const { sent, replica, state, append } = await loneReplica();
+  await append(2n, 2, [entryOf(2, 2)]);
+  const outcomes: Outcome[] = [];
+  replica.propose(put("a"), (outcome) => outcomes.push(outcome));
+  await append(2n, 2, []);
+  const data = encodeCommand(put("a"), { session: 5, sequence: 1 });
+  await append(3n, 3, [entryOf(3, 2, data), entryOf(4, 3)]);
+  expect(passedOn(sent)).toHaveLength(1);
+  expect(outcomes).toHaveLength(1);
+  expect(state.revision).toBe(2);
+});
+
+test("behind a snapshot nothing handed over before is proposed again", async () => {
+  const { sent, replica, raft, append, receive } = await loneReplica();
+  await append(2n, 2, [entryOf(2, 2)]);
+  replica.propose(put("a"), () => undefined);
+  await append(2n, 2, []);
+  const mark = { index: 10, term: 2, membership: raft.state.membership };
+  await receive({ kind: "snapshot", from: 2n, to: 1n, term: 2, mark });
+  await append(3n, 3, [entryOf(11, 3)]);
+  expect(passedOn(sent)).toHaveLength(1);
+});
+
+test("a proposal without an answer ends in time, with etcd's reason", async () => {
+  const reasonOf = async (connectedSince_ms: number | undefined, change: boolean) => {
+    const options = connectedSince_ms === undefined ? {} : { connectedSince_ms };
+    const { clock, replica, raft, append, settle } = await loneReplica(options);
+    await append(2n, 2, [entryOf(2, 2)]);
+    replica.start();
+    clock.advance(5_000);
+    await settle();
+    await append(2n, 2, []);
+    const asked_ms = clock.monotonic();
+    const outcomes: Outcome[] = [];
+    replica.propose(put("a"), (outcome) => outcomes.push(outcome));
+    await settle();
+    clock.advance(TICK_MS);
+    if (change) await append(3n, raft.state.term + 1, []);
+    while (clock.monotonic() - asked_ms <= REQUEST_TIMEOUT_MS + TICK_MS) {
+      // A leader that is in office, and never takes the proposal.
+      await append(change ? 3n : 2n, raft.state.term, []);
+      clock.advance((ELECTION_TICKS * TICK_MS) / 2);
+      await settle();
+    }
+    return outcomes.map(({ error }) => error?.message);
+  };
+  expect(await reasonOf(0, false)).toEqual([etcdError("timeout").message]);
+  expect(await reasonOf(undefined, false)).toEqual([etcdError("timeoutConnection").message]);
+  expect(await reasonOf(0, true)).toEqual([etcdError("timeoutLeader").message]);
+});

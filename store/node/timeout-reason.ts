@@ -1,0 +1,41 @@
+import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { type MemberId, NONE } from "../core/types.ts";
+import { ELECTION_TICKS, TICK_MS } from "../limits.ts";
+
+/** What this member knows of its connections and its leader at a deadline. */
+export interface Surroundings {
+  self: MemberId;
+  leader: MemberId;
+  voters: ReadonlySet<MemberId>;
+  /** Since when a member is reached without a break; undefined while it is not. */
+  connectedSince_ms: (member: MemberId) => number | undefined;
+}
+
+/**
+ * Why a proposal was not applied in time, in etcd's words (server/etcdserver/v3_server.go,
+ * `parseProposeCtxErr`): a leader that failed shortly before, a connection that broke, or neither.
+ */
+export class TimeoutReason {
+  #leader: MemberId = NONE;
+  #electedAt_ms = Number.NEGATIVE_INFINITY;
+
+  /** Looks whether another member leads now. */
+  seen(leader: MemberId, now_ms: number): void {
+    if (leader !== NONE && leader !== this.#leader) this.#electedAt_ms = now_ms;
+    if (leader !== NONE) this.#leader = leader;
+  }
+
+  of(asked_ms: number, around: Surroundings): EtcdError {
+    const lostAt_ms = this.#electedAt_ms - 2 * ELECTION_TICKS * TICK_MS;
+    if (asked_ms > lostAt_ms && asked_ms < this.#electedAt_ms) return etcdError("timeoutLeader");
+    const { self, leader, voters, connectedSince_ms } = around;
+    if (leader === NONE) return etcdError("timeout");
+    const since = (member: MemberId) => (connectedSince_ms(member) ?? Infinity) < asked_ms;
+    const all = [...voters];
+    const connected =
+      leader === self
+        ? all.filter((member) => member === self || since(member)).length > all.length / 2
+        : since(leader);
+    return etcdError(connected ? "timeout" : "timeoutConnection");
+  }
+}
