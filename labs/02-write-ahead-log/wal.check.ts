@@ -2,6 +2,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { LogWriteError } from "@raft2kube/store/wal/errors.ts";
 import { RECORD, decodeRecord, encodeRecord, recordSize } from "@raft2kube/store/wal/record.ts";
+import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
 import { describe, it } from "vitest";
 import { judge } from "../judge.ts";
@@ -226,6 +227,8 @@ describe("recovery", () => {
     const name = disk.list().find((file) => file.endsWith(".wal"))!;
     const at = disk.read(name).indexOf("command 2");
     disk.flip(name, at, 3);
+    // The records must tell by themselves: the mark beside them is not synced, and may be lost.
+    if (disk.list().includes(SYNCED_NAME)) disk.removeSync(SYNCED_NAME);
     let refused = "";
     try {
       openLog(disk);

@@ -7,6 +7,7 @@ import { startStore } from "../main.ts";
 import { Backends } from "../node/backends.ts";
 import { SnapshotFolder } from "../snapshot/folder.ts";
 import { writeSnapshot } from "../snapshot/write.ts";
+import { SYNCED_NAME } from "../wal/synced-mark.ts";
 
 const dataDir = process.argv[2];
 if (dataDir === undefined) throw new RangeError("usage: make-fixture.ts DIR");
@@ -44,6 +45,7 @@ for (const name of readdirSync(db)) {
 const wal = join(dataDir, "member", "wal");
 for (const name of readdirSync(wal)) {
   const path = join(wal, name);
+  if (name === SYNCED_NAME) continue;
   if (!name.endsWith(".wal")) rmSync(path);
   else truncateSync(path, readFileSync(path).findLastIndex((byte) => byte !== 0) + 4096);
 }

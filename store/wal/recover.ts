@@ -19,6 +19,7 @@ import {
   segmentName,
   segmentSequence,
 } from "./segment.ts";
+import { type FoundMark, SYNCED_NAME, readMark } from "./synced-mark.ts";
 
 /** A segment file and the highest slot in it. */
 export interface SegmentInfo {
@@ -39,6 +40,8 @@ export interface RecoveredLog {
   end: number;
   /** Size of the last segment's file, header included. */
   size: number;
+  /** How far the log was known to be durable when it was last written. */
+  mark: FoundMark;
 }
 
 export function emptyLog(): RecoveredLog {
@@ -49,6 +52,7 @@ export function emptyLog(): RecoveredLog {
     entries: [],
     end: 0,
     size: 0,
+    mark: { position: 0, nextSlot: 0, exists: false },
   };
 }
 
@@ -58,7 +62,8 @@ export function emptyLog(): RecoveredLog {
  * that are not ours.
  */
 export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
-  const log = emptyLog();
+  const log = { ...emptyLog(), mark: readMark(disk) };
+  let mend = () => {};
   const sequences = disk.list().flatMap((name) => segmentSequence(name) ?? []);
   for (const [i, sequence] of sequences.entries()) {
     const file = segmentName(sequence);
@@ -73,7 +78,7 @@ export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
     if (!content || content.records.length === 0) {
       // A crash while the segment was made: only the newest can be without its first record.
       if (!last) throw new LogDamagedError(file, 0, "an empty segment before later ones");
-      disk.removeSync(file);
+      mend = () => disk.removeSync(file);
       break;
     }
     checkJoint(log, file, content);
@@ -81,8 +86,10 @@ export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
     for (const { kind, payload } of content.records) take(log, file, kind, payload, identity);
     log.end = content.end;
     log.size = bytes.length;
-    if (last) cutTail(disk, file, content, bytes.length);
+    if (last) mend = () => cutTail(disk, file, content, bytes.length);
   }
+  checkMark(log);
+  mend();
   // The views into whole segments would keep them in memory.
   log.entries = log.entries.map((entry) => ({ ...entry, data: Buffer.from(entry.data) }));
   return log;
@@ -93,6 +100,19 @@ function checkJoint(log: RecoveredLog, file: string, content: SegmentContent): v
   if (log.segments.length === 0 || log.end === content.start) return;
   const missing = content.start - log.end;
   throw new LogDamagedError(file, 0, `${missing} bytes missing in the segment before, noticed`);
+}
+
+/**
+ * What seems the torn tail of a last write is damage where the mark says that it was durable. Told
+ * before anything is cut (S8).
+ */
+function checkMark({ mark, end, segments }: RecoveredLog): void {
+  if (mark.position <= end) return;
+  const last = segments.at(-1);
+  const file = last ? segmentName(last.sequence) : SYNCED_NAME;
+  const offset = last ? end - last.start + SEGMENT_HEADER_BYTES : 0;
+  const missing = mark.position - end;
+  throw new LogDamagedError(file, offset, `${missing} durable bytes damaged or missing`);
 }
 
 /**

@@ -4,7 +4,11 @@ import { type FoundRecord, RECORD_ALIGN_BYTES, decodeRecord } from "./record.ts"
 
 /** First bytes of each segment file: magic, format version u32, crc u32, start position u64. */
 export const SEGMENT_HEADER_BYTES = 24;
-export const LOG_FORMAT_VERSION = 1;
+/**
+ * Since 2 a mark beside the segments says what of the log's end was durable (`synced-mark.ts`): an
+ * earlier release would cut away what the mark vouches for.
+ */
+export const LOG_FORMAT_VERSION = 2;
 const MAGIC = Buffer.from("r2k-wal\n", "latin1");
 
 const NAME = /^([0-9a-f]{16})\.wal$/;

@@ -8,6 +8,7 @@ import { machineDisk } from "./disk.ts";
 import { LogDamagedError, LogFormatError, type LogWriteError } from "./errors.ts";
 import { LOG_FORMAT_VERSION, SEGMENT_HEADER_BYTES, encodeSegmentHeader } from "./segment.ts";
 import { MemoryDisk } from "./testing/memory-disk.ts";
+import { SYNCED_FORMAT_VERSION, SYNCED_NAME } from "./synced-mark.ts";
 import { Wal } from "./wal.ts";
 
 const identity = { clusterId: 7n, memberId: 1n };
@@ -159,6 +160,54 @@ test("S8: a bit flipped in what was durable before the last sync is refused, wit
     expect(thrown).toBeInstanceOf(LogDamagedError);
     expect((thrown as LogDamagedError).remedy).toContain("remove");
   }
+});
+
+test("S8: a bit flipped in the last batch is refused as well: the mark vouches for it", () => {
+  const random = seededRandom(12);
+  for (let round = 0; round < 200; round++) {
+    const disk = new MemoryDisk();
+    const { wal } = open(disk);
+    append(wal, [entry(1, 1, 100)]);
+    disk.run();
+    append(wal, [entry(2, 1, 100), entry(3, 1, 100)]);
+    disk.run();
+    const [name] = disk.list();
+    const end = open(disk).recovered.end;
+    const before = disk.read(name!);
+    disk.flipBit(name!, randomInteger(random, SEGMENT_HEADER_BYTES, end), random);
+    const thrown = caught(() => open(disk));
+    expect(thrown).toBeInstanceOf(LogDamagedError);
+    expect((thrown as LogDamagedError).remedy).toContain("add it again");
+    // Nothing was cut: with the bit turned back, all is there.
+    disk.files.get(name!)!.content = before;
+    expect(open(disk).recovered.entries).toHaveLength(3);
+  }
+});
+
+test("S8: a lost last segment is refused, and a damaged mark is no damage to the log", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  for (let index = 1; index <= 60; index++) {
+    append(wal, [entry(index, 1, 200)]);
+    disk.run();
+  }
+  const mark = disk.files.get(SYNCED_NAME)!;
+  mark.content = Buffer.alloc(mark.content.length, 7);
+  expect(open(disk).recovered.entries.at(-1)!.index).toBe(60);
+  append(open(disk).wal, [entry(61, 1)]);
+  disk.run();
+  const segments = disk.list().filter((name) => name.endsWith(".wal"));
+  disk.removeSync(segments.at(-1)!);
+  expect(() => open(disk)).toThrow(/durable bytes damaged or missing/);
+});
+
+test("a mark of a later release is refused, naming both formats", () => {
+  const disk = new MemoryDisk();
+  append(open(disk).wal, [entry(1, 1)]);
+  disk.run();
+  disk.files.get(SYNCED_NAME)!.content.writeUInt32LE(SYNCED_FORMAT_VERSION + 1, 8);
+  const [next, known] = [SYNCED_FORMAT_VERSION + 1, SYNCED_FORMAT_VERSION];
+  expect(() => open(disk)).toThrow(`format ${next} of the mark; this release reads up to ${known}`);
 });
 
 function caught(act: () => unknown): unknown {

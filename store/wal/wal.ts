@@ -15,6 +15,7 @@ import { type RecoveredLog, type SegmentInfo, recoverLog } from "./recover.ts";
 import { type LogRecord, RECORD, encodeRecord, recordSize } from "./record.ts";
 import { SEGMENT_HEADER_BYTES, encodeSegmentHeader, segmentName } from "./segment.ts";
 import { SparePool } from "./spare.ts";
+import { SyncedMark } from "./synced-mark.ts";
 
 export interface WalOptions {
   disk: Disk;
@@ -44,6 +45,7 @@ export class Wal {
   readonly #onFatal: (reason: LogWriteError) => void;
   readonly #segmentBytes: number;
   readonly #spares: SparePool;
+  readonly #mark: SyncedMark;
   #segments: SegmentInfo[];
   #file: DiskFile | undefined;
   #fileSize: number;
@@ -64,6 +66,7 @@ export class Wal {
     this.#onFatal = options.onFatal;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#spares = new SparePool(options.disk, this.#segmentBytes, SPARE_SEGMENTS_MAX);
+    this.#mark = new SyncedMark(options.disk, log.mark, (error) => this.#fail("synced", error));
     this.#segments = log.segments;
     this.#fileSize = log.size;
     this.#position = log.end;
@@ -115,6 +118,7 @@ export class Wal {
   async close(): Promise<void> {
     if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#dead = true;
+    await this.#mark.close();
     await this.#spares.close();
     const file = this.#file;
     if (file) await new Promise<void>((resolve) => file.close(() => resolve()));
@@ -183,6 +187,8 @@ export class Wal {
       if (error) return this.#fail(file.name, error);
       this.syncs++;
       this.#durable = durable;
+      // Behind another batch there is no need: its records say the same.
+      if (this.#queue.length === 0) this.#mark.note(durable);
       if (!this.#dead) done();
     });
   }

@@ -1,0 +1,135 @@
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { LogFormatError } from "./errors.ts";
+
+/** The file beside the segments that says how far the log is known to be durable. */
+export const SYNCED_NAME = "synced";
+export const SYNCED_FORMAT_VERSION = 1;
+
+/** magic, format version u32, crc u32 over the rest, position u64. */
+const SLOT_BYTES = 24;
+/**
+ * Two of them, each in a sector of its own, written in turn: a torn or damaged one leaves the
+ * other.
+ */
+const SLOT_STRIDE_BYTES = 512;
+const SLOTS = 2;
+const MAGIC = Buffer.from("r2k-sync", "latin1");
+
+function encodeSlot(position: number): Buffer {
+  const slot = Buffer.alloc(SLOT_BYTES);
+  MAGIC.copy(slot, 0);
+  slot.writeUInt32LE(SYNCED_FORMAT_VERSION, 8);
+  slot.writeBigUInt64LE(BigInt(position), 16);
+  slot.writeUInt32LE(crcOf(slot), 12);
+  return slot;
+}
+
+/** The position in a slot; undefined when nothing, or nothing whole, was written there. */
+function decodeSlot(slot: Buffer): number | undefined {
+  if (slot.length < SLOT_BYTES || !slot.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  const version = slot.readUInt32LE(8);
+  if (version > SYNCED_FORMAT_VERSION) {
+    const known = `this release reads up to ${SYNCED_FORMAT_VERSION}`;
+    throw new LogFormatError(SYNCED_NAME, `format ${version} of the mark; ${known}`);
+  }
+  if (slot.readUInt32LE(12) !== crcOf(slot)) return undefined;
+  return Number(slot.readBigUInt64LE(16));
+}
+
+function crcOf(slot: Buffer): number {
+  return crc32c(slot.subarray(16, SLOT_BYTES), crc32c(slot.subarray(0, 12)));
+}
+
+/** What the mark of a folder says. */
+export interface FoundMark {
+  /** The log was durable up to here; 0 when nothing says so. */
+  position: number;
+  /** The slot to write next: the one that does not say it. */
+  nextSlot: number;
+  exists: boolean;
+}
+
+/** Reads the mark. Throws LogFormatError for one of a later release. */
+export function readMark(disk: Pick<Disk, "list" | "read">): FoundMark {
+  if (!disk.list().includes(SYNCED_NAME)) return { position: 0, nextSlot: 0, exists: false };
+  const bytes = disk.read(SYNCED_NAME);
+  let [position, nextSlot] = [0, 0];
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const found = decodeSlot(bytes.subarray(slot * SLOT_STRIDE_BYTES)) ?? 0;
+    if (found > position) [position, nextSlot] = [found, (slot + 1) % SLOTS];
+  }
+  return { position, nextSlot, exists: true };
+}
+
+/**
+ * Notes how far the log is durable, after each sync that nothing else waits behind. It is not
+ * synced itself: it never says too much, whatever is lost of it, and what it may lack after a
+ * power cut is the very last batch. It stands for the records that are not there yet, each of
+ * which would say so of all before it.
+ */
+export class SyncedMark {
+  readonly #disk: Disk;
+  readonly #onFailure: (error: Error | null) => void;
+  #exists: boolean;
+  #slot: number;
+  #file: DiskFile | undefined;
+  #wanted: number;
+  #written: number;
+  #busy = false;
+  #dead = false;
+  #idle: (() => void) | undefined;
+
+  constructor(disk: Disk, found: FoundMark, onFailure: (error: Error | null) => void) {
+    this.#disk = disk;
+    this.#onFailure = onFailure;
+    this.#exists = found.exists;
+    this.#slot = found.nextSlot;
+    this.#wanted = found.position;
+    this.#written = found.position;
+  }
+
+  /** The log is durable up to `position`. Written behind whatever is being written. */
+  note(position: number): void {
+    this.#wanted = position;
+    this.#pump();
+  }
+
+  /** Waits for what is being written, makes it durable and closes the file. */
+  async close(): Promise<void> {
+    if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
+    const file = this.#file;
+    if (!file || this.#dead) return;
+    await new Promise<void>((resolve) => file.sync(() => file.close(() => resolve())));
+  }
+
+  #pump(): void {
+    if (this.#busy || this.#dead) return;
+    if (this.#wanted <= this.#written) return this.#idle?.();
+    this.#busy = true;
+    if (this.#file) return this.#write(this.#file);
+    this.#disk.open(SYNCED_NAME, !this.#exists, (error, file) => {
+      if (error || !file) return this.#fail(error ?? new Error("no file"));
+      this.#exists = true;
+      this.#file = file;
+      this.#write(file);
+    });
+  }
+
+  #write(file: DiskFile): void {
+    const position = this.#wanted;
+    file.write(encodeSlot(position), this.#slot * SLOT_STRIDE_BYTES, (error) => {
+      if (error) return this.#fail(error);
+      this.#slot = (this.#slot + 1) % SLOTS;
+      this.#written = position;
+      this.#busy = false;
+      this.#pump();
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#dead = true;
+    this.#onFailure(error);
+    this.#idle?.();
+  }
+}
