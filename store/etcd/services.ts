@@ -20,6 +20,8 @@ import { compact } from "./compact.ts";
 import type { EtcdContext } from "./context.ts";
 import { defragment } from "./defragment.ts";
 import { deleteRange } from "./delete-range.ts";
+import { hash } from "./hash.ts";
+import { hashKv } from "./hash-kv.ts";
 import { leaseGrant } from "./lease-grant.ts";
 import { leaseKeepAlive } from "./lease-keep-alive.ts";
 import { leaseLeases } from "./lease-leases.ts";
@@ -95,6 +97,8 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       status: unary(status, () => true),
       alarm: unary(alarm),
       defragment: unary(defragment),
+      hash: unary(hash),
+      hashKV: unary(hashKv),
       moveLeader: unary(moveLeader),
     }),
     serve(Auth, {}),

@@ -14,25 +14,25 @@ const TOMBSTONE = 0x74;
 
 /** Where records live in the backend: etcd's bucket name as a prefix. */
 const RECORD_PREFIX = Buffer.from("key/", "latin1");
-const PREFIX_BYTES = RECORD_PREFIX.length;
+export const RECORD_PREFIX_BYTES = RECORD_PREFIX.length;
 
 /** The backend's key of a record. */
 export function recordKey(main: number, sub: number, tombstone: boolean): Buffer {
-  const key = Buffer.allocUnsafe(PREFIX_BYTES + REVISION_BYTES + (tombstone ? 1 : 0));
+  const key = Buffer.allocUnsafe(RECORD_PREFIX_BYTES + REVISION_BYTES + (tombstone ? 1 : 0));
   RECORD_PREFIX.copy(key);
-  writeU64(key, PREFIX_BYTES, main);
-  key[PREFIX_BYTES + 8] = SEPARATOR;
-  writeU64(key, PREFIX_BYTES + 9, sub);
-  if (tombstone) key[PREFIX_BYTES + REVISION_BYTES] = TOMBSTONE;
+  writeU64(key, RECORD_PREFIX_BYTES, main);
+  key[RECORD_PREFIX_BYTES + 8] = SEPARATOR;
+  writeU64(key, RECORD_PREFIX_BYTES + 9, sub);
+  if (tombstone) key[RECORD_PREFIX_BYTES + REVISION_BYTES] = TOMBSTONE;
   return key;
 }
 
 /** The revision in a record's key. */
 export function parseRecordKey(key: Buffer): Revision & { tombstone: boolean } {
   return {
-    main: readU64(key, PREFIX_BYTES),
-    sub: readU64(key, PREFIX_BYTES + 9),
-    tombstone: key.length > PREFIX_BYTES + REVISION_BYTES,
+    main: readU64(key, RECORD_PREFIX_BYTES),
+    sub: readU64(key, RECORD_PREFIX_BYTES + 9),
+    tombstone: key.length > RECORD_PREFIX_BYTES + REVISION_BYTES,
   };
 }
 

@@ -99,34 +99,42 @@ export const ETCD_PROGRAM = "/usr/bin/etcd";
 export const upstream: Implementation = {
   progressIsSafe: false,
   refusesSortOptions: false,
-  async start() {
-    const dataDir = temporaryFolder();
-    const [clientPort, peerPort] = [await freePort(), await freePort()];
-    const endpoint = `http://127.0.0.1:${clientPort}`;
-    const peer = `http://127.0.0.1:${peerPort}`;
-    const flags = [
-      ["--data-dir", dataDir],
-      ["--listen-client-urls", endpoint],
-      ["--advertise-client-urls", endpoint],
-      ["--listen-peer-urls", peer],
-      ["--initial-advertise-peer-urls", peer],
-      ["--initial-cluster", `default=${peer}`],
-    ];
-    const server = spawn(ETCD_PROGRAM, flags.flat(), { stdio: "ignore" });
-    const client = connectEtcd({ endpoints: [endpoint] });
-    const clock = systemClock();
-    await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 1_000 }), { clock });
-    return {
-      client,
-      endpoint,
-      async stop() {
-        await client.close();
-        await ended(server);
-        rmSync(dataDir, { recursive: true });
-      },
-    };
-  },
+  start: () => startEtcd(ETCD_PROGRAM),
 };
+
+/** Built by `npm run peers`, where there is Go: the release whose API ours is. */
+export const ETCD_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcd");
+export const ETCDCTL_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcdctl");
+
+/** One real etcd alone, with `more` flags. */
+export async function startEtcd(program: string, more: string[] = []): Promise<Running> {
+  const dataDir = temporaryFolder();
+  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  const endpoint = `http://127.0.0.1:${clientPort}`;
+  const peer = `http://127.0.0.1:${peerPort}`;
+  const flags = [
+    ["--data-dir", dataDir],
+    ["--listen-client-urls", endpoint],
+    ["--advertise-client-urls", endpoint],
+    ["--listen-peer-urls", peer],
+    ["--initial-advertise-peer-urls", peer],
+    ["--initial-cluster", `default=${peer}`],
+    more,
+  ];
+  const server = spawn(program, flags.flat(), { stdio: "ignore" });
+  const client = connectEtcd({ endpoints: [endpoint] });
+  const clock = systemClock();
+  await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 1_000 }), { clock });
+  return {
+    client,
+    endpoint,
+    async stop() {
+      await client.close();
+      await ended(server);
+      rmSync(dataDir, { recursive: true });
+    },
+  };
+}
 
 function ended(server: ChildProcess): Promise<void> {
   return new Promise((resolve) => {

@@ -1,0 +1,13 @@
+import type { HashRequest, HashResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { hashBackend } from "../mvcc/hash.ts";
+import { header } from "../mvcc/state.ts";
+import type { EtcdContext } from "./context.ts";
+
+/** Maintenance.Hash: this member's whole backend; unlike HashKV's its value is our own. */
+export async function hash(
+  { state, compactor }: EtcdContext,
+  _request: HashRequest,
+): Promise<HashResponse> {
+  const answerHeader = header(state);
+  return { header: answerHeader, hash: await hashBackend(state, (read) => compactor.hold(read)) };
+}

@@ -1,0 +1,92 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import { META_KEY } from "./meta.ts";
+import { bucket } from "./restore.ts";
+import { RECORD_PREFIX_BYTES, parseRecordKey } from "./revision.ts";
+import type { State } from "./state.ts";
+
+/** A checksum over the records of the revisions up to one. */
+export interface KvHash {
+  hash: number;
+  /** The revision that was hashed, and what it was compacted to: both make two comparable. */
+  revision: number;
+  compactRevision: number;
+}
+
+/** Keeps what is read from being replaced or removed: see `Compactor.hold`. */
+export type Hold = <T>(read: () => Promise<T>) => Promise<T>;
+
+const RECORDS = bucket("key");
+const SEED = crc32c(Buffer.from("key", "latin1"));
+const ALL_KEYS = { from: "", to: undefined, single: false };
+
+/**
+ * etcd's HashKV, equal to etcd's for equal histories (upstream: server/storage/mvcc/hash.go):
+ * CRC-32C over the bucket's name and all records up to `revision`, 0 for the present one. Of what
+ * is compacted only the records that `revision` still shows count, whether or not the others are
+ * gone from the backend yet. Rejects with etcd's errors for a compacted or a future revision.
+ */
+export async function hashKv(state: State, revision: number, hold: Hold): Promise<KvHash> {
+  const at = revision === 0 ? state.revision : revision;
+  checkRevision(state, at);
+  await flushedTo(state, at);
+  return hold(async () => {
+    checkRevision(state, at);
+    // These, even when the state is replaced while they are read.
+    const { index, backend, compactRevision } = state;
+    let live = false;
+    index.visit(ALL_KEYS, at, () => {
+      live = true;
+      return false;
+    });
+    const counts = (key: Buffer, value: Buffer) => {
+      const { main, sub, tombstone } = parseRecordKey(key);
+      if (main > at) return false;
+      if (main > compactRevision || !live) return main !== compactRevision || !tombstone;
+      if (tombstone) return false;
+      const shown = index.get(KeyValue.decode(value).key.toString("latin1"), at);
+      return shown?.main === main && shown.sub === sub;
+    };
+    let hash = SEED;
+    for await (const chunk of backend.scan(RECORDS)) {
+      // A later compaction takes points out of the index that this needs.
+      if (state.index === index && state.compactRevision > at) throw etcdError("compacted");
+      for (const [key, value] of chunk) {
+        if (!counts(key, value)) continue;
+        hash = crc32c(value, crc32c(key.subarray(RECORD_PREFIX_BYTES), hash));
+      }
+    }
+    return { hash, revision: at, compactRevision };
+  });
+}
+
+/**
+ * A checksum over everything in the backend but the state's own figures, at the present revision.
+ */
+export async function hashBackend(state: State, hold: Hold): Promise<number> {
+  await flushedTo(state, state.revision);
+  return hold(async () => {
+    let hash = 0;
+    for await (const chunk of state.backend.scan(EVERYTHING)) {
+      for (const [key, value] of chunk) {
+        if (!key.equals(META_KEY)) hash = crc32c(value, crc32c(key, hash));
+      }
+    }
+    return hash;
+  });
+}
+
+const EVERYTHING = { from: Buffer.alloc(0), to: Buffer.alloc(64, 0xff) };
+
+function checkRevision(state: State, at: number): void {
+  if (at < state.compactRevision) throw etcdError("compacted");
+  if (at > state.revision) throw etcdError("futureRevision");
+}
+
+/** Waits until the backend has all records up to a revision. */
+async function flushedTo(state: State, revision: number): Promise<void> {
+  while (state.recent.flushed < revision) {
+    await new Promise<void>((resolve) => state.onFlushed.push(resolve));
+  }
+}
