@@ -49,7 +49,9 @@ function entry(name: string, summary: string, load: Entry["load"]): Entry {
 function program(): Command {
   const root = new Command("r2k")
     .description(`raft2kube ${VERSION}: a Kubernetes ${API_LEVEL} that can be taken apart`)
-    .showHelpAfterError("(r2k --help lists the commands)");
+    .showHelpAfterError("(r2k --help lists the commands)")
+    // A command's words are all its own, in their order: it may have commands and flags within.
+    .enablePositionalOptions();
   const list = (entries: readonly Entry[]) =>
     entries.map((item) => `  ${item.name.padEnd(17)} ${item.summary}`).join("\n");
   root.addHelpText("after", `\nCommands:\n${list(COMMANDS)}\n\nOne part alone:\n${list(PARTS)}`);

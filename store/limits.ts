@@ -46,6 +46,14 @@ export const SNAPSHOT_SILENCE_MS = 15_000;
 export const SNAPSHOT_ATTEMPTS_MAX = 5;
 export const SNAPSHOT_RETRY_MS = 500;
 
+/** Snapshots as bbolt files: one message of the stream to a client (etcd's). */
+export const SNAPSHOT_BLOB_BYTES = 32 * 1024;
+/** bbolt files: levels of a tree, and what one page may take together with those it runs on to. */
+export const BBOLT_DEPTH_MAX = 32;
+export const BBOLT_PAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** Import: records written to the backend at once. */
+export const IMPORT_BATCH_BYTES = 1024 * 1024;
+
 /** Log: size of a segment file, preallocated. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
 /** Log: one record; etcd's request limit with room for a snapshot mark of many members. */

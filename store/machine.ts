@@ -92,6 +92,7 @@ export function assemble(
     state,
     replica,
     compactor,
+    flusher,
     watches,
     clock,
     transport,

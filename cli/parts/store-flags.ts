@@ -98,7 +98,7 @@ function peersOptions(flags: StoreFlags): PeersOptions | undefined {
 }
 
 /** `a=http://x:1,a=http://y:1,b=http://z:1`: a member with several URLs comes several times. */
-function clusterOf(text: string): Record<string, string[]> {
+export function clusterOf(text: string): Record<string, string[]> {
   const members: Record<string, string[]> = {};
   for (const part of text.split(",")) {
     const [name, url] = [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)];

@@ -1,15 +1,19 @@
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { Command } from "commander";
 import { reportFailure } from "../terminal.ts";
+import { importCommand } from "./store-import.ts";
 import { type StoreFlags, addStoreFlags, storeOptions } from "./store-flags.ts";
 
 /**
  * `r2k store`: etcd's server flags, as far as the store has what they set; any other flag is an
- * error. `verify` and `dump` read the data directory of a stopped member.
+ * error. `import` makes a data directory from a snapshot; `verify` and `dump` read the data
+ * directory of a stopped member.
  */
 export function command(): Command {
   const store = new Command("store").description("serve etcd v3 from a durable store");
   addStoreFlags(store).action((flags: StoreFlags) => run(flags));
+  // Flags behind a subcommand's name are its own, not the server's of the same name.
+  store.enablePositionalOptions().addCommand(importCommand());
   store
     .command("verify <data-dir>")
     .description("check every byte of a stopped member's log, state and snapshots")

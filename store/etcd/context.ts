@@ -2,6 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Responses } from "../mvcc/apply.ts";
 import type { Command, CommandKind } from "../mvcc/command.ts";
 import type { Compactor } from "../mvcc/compactor.ts";
+import type { Flusher } from "../mvcc/flusher.ts";
 import type { State } from "../mvcc/state.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
 import type { Replica } from "../node/replica.ts";
@@ -12,6 +13,7 @@ export interface EtcdContext {
   readonly state: State;
   readonly replica: Replica;
   readonly compactor: Compactor;
+  readonly flusher: Pick<Flusher, "settled">;
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly transactionOperations_max: number;

@@ -36,6 +36,7 @@ import { moveLeader } from "./move-leader.ts";
 import { put } from "./put.ts";
 import { range } from "./range.ts";
 import { LeaderLoss, checkLeader, wantsLeader } from "./require-leader.ts";
+import { snapshot } from "./snapshot.ts";
 import { status } from "./status.ts";
 import { txn } from "./txn.ts";
 import { WatchSession } from "./watch.ts";
@@ -57,11 +58,12 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       }
     };
   };
-  const stream = <Q, R>(answer: (requests: AsyncIterable<Q>, call: Call) => AsyncIterable<R>) => {
-    return async function* (requests: AsyncIterable<Q>, call: Call) {
+  type Answer<I, R> = (input: I, call: Call) => AsyncIterable<R>;
+  const stream = <I, R>(answer: Answer<I, R>, onLearner = false) => {
+    return async function* (input: I, call: Call) {
       try {
-        admit(call, false);
-        yield* answer(requests, call);
+        admit(call, onLearner);
+        yield* answer(input, call);
       } catch (thrown) {
         rethrow(thrown);
       }
@@ -99,6 +101,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       defragment: unary(defragment),
       hash: unary(hash),
       hashKV: unary(hashKv),
+      snapshot: stream((request) => snapshot(context, request), true),
       moveLeader: unary(moveLeader),
     }),
     serve(Auth, {}),

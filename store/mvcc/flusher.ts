@@ -66,6 +66,16 @@ export class Flusher {
     this.#onFlushed({ appliedIndex, appliedTerm, membership });
   }
 
+  /** Resolves once all that is applied by now is in the backend. */
+  async settled(): Promise<void> {
+    const { appliedIndex } = this.#state;
+    while (this.#flushedIndex < appliedIndex && !this.#stopped) {
+      const flushed = new Promise<void>((resume) => this.#state.onFlushed.push(resume));
+      if (!this.#running && !this.#paused) this.#start();
+      await flushed;
+    }
+  }
+
   /** Flushes everything applied by now, and ends. */
   async stop(): Promise<void> {
     this.#stopped = true;

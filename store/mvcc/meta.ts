@@ -1,5 +1,6 @@
 import { assertSafeInteger } from "@raft2kube/std/assert.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import type { BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
 import type { Identity } from "./state.ts";
 
@@ -81,4 +82,13 @@ export function decodeMeta(bytes: Buffer): Meta {
       autoLeave,
     },
   };
+}
+
+/** The state's own figures in a view of a backend that has a state. */
+export async function readMeta(view: BackendSnapshot): Promise<Meta> {
+  const to = Buffer.concat([META_KEY, Buffer.from([0])]);
+  for await (const [pair] of view.scan({ from: META_KEY, to })) {
+    if (pair) return decodeMeta(pair[1]);
+  }
+  throw new RangeError("the backend has no record of the state");
 }

@@ -83,6 +83,7 @@ export function assemble(parts: Parts): Life {
     state,
     replica,
     compactor,
+    flusher,
     watches,
     clock,
     transactionOperations_max: TXN_OPERATIONS_MAX,

@@ -1,0 +1,164 @@
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
+import { IMPORT_BATCH_BYTES } from "../limits.ts";
+import { KeyIndex } from "../mvcc/key-index.ts";
+import { StoredLease } from "../mvcc/lease.ts";
+import { REVISION_BYTES, parseRecordKey } from "../mvcc/revision.ts";
+import { BboltError } from "./errors.ts";
+import type { OpenBbolt } from "./read.ts";
+
+/** What an imported state is at. */
+export interface ImportedFigures {
+  revision: number;
+  compactRevision: number;
+  compactedRevision: number;
+  records: number;
+  leases: number;
+  users: number;
+}
+
+/** An empty store's revision, as etcd's. */
+const FIRST_REVISION = 1;
+
+/**
+ * Fills an empty backend from etcd's buckets: records, leases, alarms and auth, as they are.
+ * Members are left behind, as by etcd's restore: they are told anew. What does not fit together
+ * throws BboltError naming the record.
+ */
+export async function fillBackend(
+  path: string,
+  file: OpenBbolt,
+  backend: Backend,
+): Promise<ImportedFigures> {
+  const damaged = (what: string) => new BboltError("BBOLT_DAMAGED", path, what);
+  if (!file.buckets.includes("key") || !file.buckets.includes("meta")) {
+    throw new BboltError("BBOLT_FORMAT", path, "a bbolt file, but not etcd's: no bucket key, meta");
+  }
+  const { scheduled, finished } = await compactions(file, damaged);
+  const keys = await copyRecords(file, backend, damaged);
+  const copied: Record<string, number> = {};
+  for (const bucket of ["lease", "alarm", "auth", "authRoles", "authUsers"]) {
+    copied[bucket] = await copyBucket(file, backend, bucket, damaged);
+  }
+  return {
+    // Compaction may have removed the last records: the revision never goes back behind it.
+    revision: Math.max(keys.revision, scheduled, FIRST_REVISION),
+    compactRevision: scheduled > 0 ? scheduled : -1,
+    compactedRevision: finished > 0 ? finished : -1,
+    records: keys.records,
+    leases: copied["lease"]!,
+    users: copied["authUsers"]!,
+  };
+}
+
+type Damaged = (what: string) => BboltError;
+
+/** How far compaction was asked for, and how far it came. */
+async function compactions(file: OpenBbolt, damaged: Damaged) {
+  const found = new Map<string, number>();
+  for await (const chunk of file.pairs("meta")) {
+    for (const [key, value] of chunk) {
+      const name = key.toString("latin1");
+      if (!name.endsWith("CompactRev")) continue;
+      if (value.length < REVISION_BYTES) throw damaged(`bucket meta: ${name} is cut short`);
+      const { main } = parseRecordKey(prefixed("key", value));
+      if (!Number.isSafeInteger(main)) throw damaged(`bucket meta: ${name} is above 2^53`);
+      found.set(name, main);
+    }
+  }
+  const finished = found.get("finishedCompactRev") ?? 0;
+  return { finished, scheduled: Math.max(found.get("scheduledCompactRev") ?? 0, finished) };
+}
+
+async function copyRecords(file: OpenBbolt, backend: Backend, damaged: Damaged) {
+  const index = new KeyIndex();
+  const writes: BackendWrite[] = [];
+  let bytes = 0;
+  let revision = 0;
+  let records = 0;
+  for await (const chunk of file.pairs("key")) {
+    for (const [key, value] of chunk) {
+      const record = prefixed("key", key);
+      revision = checkRecord(index, key, record, value, damaged);
+      writes.push({ key: record, value });
+      bytes += value.length;
+      records++;
+    }
+    if (bytes >= IMPORT_BATCH_BYTES) {
+      await backend.writeBatch(writes.splice(0), { sync: true });
+      bytes = 0;
+    }
+  }
+  await backend.writeBatch(writes, { sync: true });
+  return { revision, records };
+}
+
+/** A record must be of the revision it lies at, and follow its key's history. */
+function checkRecord(
+  index: KeyIndex,
+  key: Buffer,
+  record: Buffer,
+  value: Buffer,
+  damaged: Damaged,
+): number {
+  const at = `the record at ${key.toString("hex")}`;
+  const tombstone = key.length === REVISION_BYTES + 1 && key[REVISION_BYTES] === 0x74;
+  if (!tombstone && key.length !== REVISION_BYTES) throw damaged(`${at} has no revision for a key`);
+  const { main, sub } = parseRecordKey(record);
+  if (!Number.isSafeInteger(main) || !Number.isSafeInteger(sub)) {
+    throw damaged(`${at} has a revision above 2^53`);
+  }
+  const kv = decode(at, value, damaged);
+  const name = kv.key.toString("latin1");
+  if (name === "") throw damaged(`${at} has no key`);
+  if (tombstone) {
+    index.restore(name, main, sub, "tombstone");
+    return main;
+  }
+  if (kv.modRevision !== main) throw damaged(`${at} says it is of revision ${kv.modRevision}`);
+  index.restore(name, main, sub, kv);
+  const point = index.get(name, main);
+  if (point?.createRevision !== kv.createRevision || point.version !== kv.version) {
+    const due = `${point?.createRevision}, version ${point?.version}`;
+    throw damaged(`${at} says created at ${kv.createRevision}, version ${kv.version}, not ${due}`);
+  }
+  return main;
+}
+
+function decode(at: string, value: Buffer, damaged: Damaged): KeyValue {
+  try {
+    return KeyValue.decode(value);
+  } catch (thrown) {
+    throw damaged(`${at}: ${messageOf(thrown)}`);
+  }
+}
+
+async function copyBucket(
+  file: OpenBbolt,
+  backend: Backend,
+  bucket: string,
+  damaged: Damaged,
+): Promise<number> {
+  let count = 0;
+  for await (const chunk of file.pairs(bucket)) {
+    if (bucket === "lease") for (const pair of chunk) checkLease(pair, damaged);
+    const writes = chunk.map(([key, value]) => ({ key: prefixed(bucket, key), value }));
+    await backend.writeBatch(writes, { sync: true });
+    count += chunk.length;
+  }
+  return count;
+}
+
+function checkLease([key, value]: BackendPair, damaged: Damaged): void {
+  const at = `lease ${key.toString("hex")}`;
+  try {
+    const { ID, TTL } = StoredLease.decode(value);
+    if (key.length === 8 && key.readBigInt64BE() === ID && TTL > 0) return;
+  } catch (thrown) {
+    throw damaged(`${at}: ${messageOf(thrown)}`);
+  }
+  throw damaged(`${at} is of another id, or has no time to live`);
+}
+
+const prefixed = (bucket: string, key: Buffer) => Buffer.concat([Buffer.from(`${bucket}/`), key]);

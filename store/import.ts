@@ -1,0 +1,107 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { BackendWrite } from "./backend/backend.ts";
+import { levelBackend } from "./backend/level.ts";
+import { type ImportedFigures, fillBackend } from "./bbolt/fill-backend.ts";
+import { openBbolt } from "./bbolt/read.ts";
+import { encodeMember, memberKey } from "./mvcc/members.ts";
+import { META_KEY, encodeMeta } from "./mvcc/meta.ts";
+import { type Bootstrap, type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
+import { beginLog } from "./node/open.ts";
+import { renameDurably } from "./snapshot/write.ts";
+import { machineDisk } from "./wal/disk.ts";
+import { Wal } from "./wal/wal.ts";
+
+export interface ImportOptions {
+  /** A snapshot of etcd's or ours, or the db file of a stopped etcd member. */
+  file: string;
+  /** Made; must not hold anything yet. */
+  dataDir: string;
+  name: string;
+  clusterToken: string;
+  /** The members of the new cluster; each imports the same file. Without it, a cluster of one. */
+  cluster?: ClusterOptions;
+}
+
+export interface Imported extends ImportedFigures {
+  /** Whether a SHA-256 in the file vouched for it. */
+  hasDigest: boolean;
+}
+
+/**
+ * Makes the data directory of a new cluster's member from a bbolt file of etcd's: all revisions,
+ * leases, users as they were. It is made aside and renamed, so that what is there is whole.
+ */
+export async function importSnapshot(options: ImportOptions): Promise<Imported> {
+  const { dataDir, file: path } = options;
+  refuseUsed(dataDir);
+  const file = await openBbolt(path).catch((thrown: unknown) => refuseUnreadable(path, thrown));
+  const aside = `${dataDir}.importing`;
+  try {
+    const { name, clusterToken: token, cluster } = options;
+    const fetchMembers = () => Promise.resolve(undefined);
+    const born = await bootstrap({ name, token, cluster, tls: undefined, fetchMembers });
+    rmSync(aside, { recursive: true, force: true });
+    mkdirSync(join(aside, "member"), { recursive: true, mode: 0o700 });
+    const backend = await levelBackend(join(aside, "member", "db"));
+    let figures: ImportedFigures;
+    try {
+      figures = await fillBackend(path, file, backend);
+      await backend.writeBatch(birthWrites(born, figures), { sync: true });
+    } finally {
+      await backend.close();
+    }
+    await makeLog(aside, born);
+    rmSync(dataDir, { recursive: true, force: true });
+    mkdirSync(dirname(dataDir), { recursive: true });
+    await renameDurably(aside, dataDir);
+    return { ...figures, hasDigest: file.hasDigest };
+  } catch (thrown) {
+    rmSync(aside, { recursive: true, force: true });
+    throw thrown;
+  } finally {
+    await file.close();
+  }
+}
+
+function refuseUsed(dataDir: string): void {
+  if (!existsSync(dataDir) || readdirSync(dataDir).length === 0) return;
+  throw new CodedError("DATA_DIR_USED", `${dataDir} is not empty`, {
+    remedy: "name a directory that is not there yet, or move that one away",
+  });
+}
+
+function refuseUnreadable(path: string, thrown: unknown): never {
+  if (!isErrno(thrown, "ENOENT", "EACCES", "EISDIR")) throw thrown;
+  const remedy = "name a file of etcdctl snapshot save, or a stopped member's member/snap/db";
+  throw new CodedError("NO_FILE", `${path} cannot be read: ${messageOf(thrown)}`, { remedy });
+}
+
+/** Who the member is, and last of all the record that makes the backend a state. */
+function birthWrites(born: Bootstrap, figures: ImportedFigures): BackendWrite[] {
+  const { identity, membership, members, base } = born;
+  const { revision, compactRevision, compactedRevision } = figures;
+  const meta = encodeMeta({
+    ...identity,
+    membership,
+    appliedIndex: base.index,
+    appliedTerm: base.term,
+    ...{ revision, compactRevision, compactedRevision },
+  });
+  return [
+    ...members.map((member) => ({ key: memberKey(member.ID), value: encodeMember(member) })),
+    { key: META_KEY, value: meta },
+  ];
+}
+
+/** The log begins where a new cluster's does. */
+async function makeLog(dataDir: string, born: Bootstrap): Promise<void> {
+  let failure: Error | undefined;
+  const onFatal = (reason: Error) => (failure = reason);
+  const disk = machineDisk(join(dataDir, "member", "wal"));
+  const { wal, recovered } = Wal.open({ disk, identity: born.identity, onFatal });
+  await beginLog(wal, recovered, born);
+  await wal.close();
+  if (failure) throw failure;
+}
