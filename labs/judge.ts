@@ -9,6 +9,8 @@ export interface Judgement {
 }
 
 /** Throws the judgement as a readable message unless `fine`. */
+export function judge(fine: false, judgement: Judgement): never;
+export function judge(fine: boolean, judgement: Judgement): void;
 export function judge(fine: boolean, judgement: Judgement): void {
   if (fine) return;
   const { when, expected, happened, why } = judgement;

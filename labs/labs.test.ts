@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { runLabChecks, typeCheck } from "../cli/labs/check.ts";
+import { runLabChecks } from "../cli/labs/check.ts";
 import { notWritten } from "../cli/labs/cut.ts";
 import { readLabs } from "../cli/labs/manifest.ts";
+import { typeCheck } from "../cli/labs/type-check.ts";
 import { writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
 
 const MUTANTS_MIN = 3;
@@ -51,9 +52,12 @@ for (const lab of readLabs().filter((item) => item.files.length > 0)) {
         for (const [i, mutant] of lab.mutants.entries()) {
           const tree = join(scratch, `${lab.number}-mutant-${i}`);
           writeReference(lab, tree, mutant);
-          const failed = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
+          const outcomes = await runLabChecks(lab, [tree], { only: mutant.caughtBy });
+          const failed = outcomes.filter((outcome) => !outcome.passed);
           const titles = failed.map((outcome) => outcome.title).join("\n");
           expect(titles, `mutant "${mutant.name}"`).toContain(mutant.caughtBy);
+          const { message } = failed[0]!;
+          expect(message, `what mutant "${mutant.name}" is told`).toMatch(/why it matters: /);
         }
       },
       TIMEOUT_MS,

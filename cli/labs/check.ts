@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { CheckOptions } from "../../labs/check.ts";
+import type { CheckEvent } from "../../labs/run-checks.ts";
 import { ROOT_DIR } from "../cluster/assets.ts";
 import { type Lab, LABS_DIR } from "./manifest.ts";
 
@@ -12,111 +14,85 @@ export interface CheckOutcome {
   readonly message: string;
 }
 
-interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly message: string;
-    readonly assertionResults: readonly {
-      readonly title: string;
-      readonly status: string;
-      readonly failureMessages: readonly string[];
-    }[];
-  }[];
-}
+/** No check may take longer than this on its own: a loop without end is ended here. */
+const CHECK_MS_MAX = 120_000;
+const SAID_CHARS_MAX = 20_000;
+
+/** What is said of one outcome as soon as it is known. */
+export type OnOutcome = (outcome: CheckOutcome) => void;
 
 /** Runs a lab's checks with `trees` laid over the product. Empty trees judge the reference. */
-export async function runLabChecks(lab: Lab, trees: readonly string[]): Promise<CheckOutcome[]> {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
-  const report = join(dir, "report.json");
-  try {
-    const files = lab.checks.map((check) => join("labs", lab.folder, check));
-    const said = await vitest(files, report, trees);
-    return outcomes(report, said);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
-
-function vitest(
-  files: readonly string[],
-  report: string,
+export async function runLabChecks(
+  lab: Lab,
   trees: readonly string[],
-): Promise<string> {
+  options: CheckOptions = {},
+  onOutcome: OnOutcome = () => undefined,
+): Promise<CheckOutcome[]> {
+  const files = lab.checks.map((check) => join(LABS_DIR, lab.folder, check));
   const args = [
-    join(ROOT_DIR, "node_modules/vitest/vitest.mjs"),
-    "run",
+    "--import",
+    join(LABS_DIR, "overlay.ts"),
+    join(LABS_DIR, "run-checks.ts"),
     ...files,
-    `--config=${join(LABS_DIR, "vitest.config.ts")}`,
-    "--reporter=json",
-    `--outputFile=${report}`,
   ];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
-      cwd: ROOT_DIR,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, R2K_LAB_TREES: trees.join(":") },
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT_DIR,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      R2K_LAB_TREES: trees.join(":"),
+      R2K_LAB_OPTIONS: JSON.stringify(options),
+    },
+  });
+  let said = "";
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-SAID_CHARS_MAX);
     });
-    let said = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => (said += text));
-    }
+  }
+  const ended = new Promise<void>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", () => resolve(said));
+    child.once("close", () => resolve());
   });
+  const kill = () => void child.kill("SIGKILL");
+  const report = await collect(child.stdio[3] as Readable, kill, onOutcome);
+  await ended;
+  return withUnreported(report, said);
 }
 
-function outcomes(report: string, said: string): CheckOutcome[] {
-  const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report;
-  const results = testResults.flatMap((file) => {
-    if (file.assertionResults.length === 0) {
-      return [{ title: `${file.name} can be loaded`, passed: false, message: file.message }];
-    }
-    return file.assertionResults.map((item) => ({
-      title: item.title,
-      passed: item.status === "passed",
-      message: item.failureMessages.map(firstParagraph).join("\n"),
-    }));
-  });
-  if (results.length > 0) return results;
-  return [{ title: "the checks can be run", passed: false, message: said }];
+interface Report {
+  readonly outcomes: CheckOutcome[];
+  /** The check that had begun and did not end. */
+  readonly hanging: string | undefined;
 }
 
-/** The message without the stack beneath it. */
-function firstParagraph(message: string): string {
-  return message
-    .split("\n    at ")[0]!
-    .replace(/^(AssertionError|Error): /, "")
-    .trimEnd();
+async function collect(events: Readable, kill: () => void, onOutcome: OnOutcome): Promise<Report> {
+  const outcomes: CheckOutcome[] = [];
+  let hanging: string | undefined;
+  let deadline = setTimeout(kill, CHECK_MS_MAX);
+  for await (const line of createInterface({ input: events })) {
+    clearTimeout(deadline);
+    deadline = setTimeout(kill, CHECK_MS_MAX);
+    const event = JSON.parse(line) as CheckEvent;
+    hanging = event.kind === "begins" ? event.title : undefined;
+    if (event.kind === "begins") continue;
+    const message = event.kind === "failed" ? event.message : "";
+    const outcome = { title: event.title, passed: event.kind === "passed", message };
+    outcomes.push(outcome);
+    onOutcome(outcome);
+  }
+  clearTimeout(deadline);
+  return { outcomes, hanging };
 }
 
-/** Type-checks the files of a tree against the product; returns the compiler's complaints. */
-export function typeCheck(lab: Lab, tree: string): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
-  const config = join(dir, "tsconfig.json");
-  writeFileSync(
-    config,
-    JSON.stringify({
-      extends: join(ROOT_DIR, "tsconfig.json"),
-      // A skeleton's parameters and imports are for the code that is to be written.
-      compilerOptions: {
-        rootDirs: [ROOT_DIR, tree],
-        noUnusedLocals: false,
-        noUnusedParameters: false,
-        typeRoots: [join(ROOT_DIR, "node_modules/@types")],
-      },
-      include: [],
-      files: lab.files.map((file) => join(tree, file)),
-    }),
-  );
-  const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
-  return new Promise((resolve, reject) => {
-    const child = spawn(tsc, ["--project", config], { stdio: ["ignore", "pipe", "inherit"] });
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-    child.once("error", reject);
-    child.once("close", () => {
-      rmSync(dir, { recursive: true });
-      resolve(said);
-    });
-  });
+/** A check that ended the process, and checks that never began, are failures as well. */
+function withUnreported({ outcomes, hanging }: Report, said: string): CheckOutcome[] {
+  if (hanging !== undefined) {
+    const message =
+      `the process ended, or was ended after ${CHECK_MS_MAX / 1_000} s without a sign of life, ` +
+      `in the middle of this check\n${said}`;
+    return [...outcomes, { title: hanging, passed: false, message }];
+  }
+  if (outcomes.length > 0) return outcomes;
+  return [{ title: "there are checks to run", passed: false, message: said || "none was found" }];
 }

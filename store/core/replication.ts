@@ -117,11 +117,7 @@ function advanceState(raft: RaftState, progress: Progress, index: number): void 
 }
 
 /** The follower's log did not fit: step back to where the logs may agree, and try there. */
-function handleRejection(
-  raft: RaftState,
-  progress: Progress,
-  message: AppendReplyMessage,
-): void {
+function handleRejection(raft: RaftState, progress: Progress, message: AppendReplyMessage): void {
   // lab:04 begin handle-rejection
   // Skip the leader's own slots whose term is above what the follower said it has there.
   const { hintIndex, hintTerm } = message;

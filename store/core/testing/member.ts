@@ -25,6 +25,7 @@ export interface TestOptions {
   appendBytes_max?: number;
   inflightAppends_max?: number;
   electionTicks?: number;
+  heartbeatTicks?: number;
 }
 
 /** A write handed to the disk and not yet durable. */
@@ -78,7 +79,7 @@ export class TestMember {
         id: this.id,
         random: this.#options.random,
         electionTicks: this.#options.electionTicks ?? 10,
-        heartbeatTicks: 1,
+        heartbeatTicks: this.#options.heartbeatTicks ?? 1,
         appendBytes_max: this.#options.appendBytes_max ?? 1_000,
         inflightAppends_max: this.#options.inflightAppends_max ?? 16,
         inflightBytes_max: 100_000,

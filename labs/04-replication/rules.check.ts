@@ -1,0 +1,183 @@
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { append, appended, coreWith, electMember1, work } from "../raft/core.ts";
+
+/** The terms of member 1's slots, as `1 1 2`. */
+function termsOf(raft: Raft): string {
+  const { log } = raft.state;
+  const indexes = Array.from({ length: log.lastIndex }, (_, i) => i + 1);
+  return indexes.map((index) => log.term(index)).join(" ");
+}
+
+function replies(messages: readonly Message[]) {
+  return messages.flatMap((message) => (message.kind === "append-reply" ? [message] : []));
+}
+
+check("a follower drops what conflicts, and keeps what does not", () => {
+  const start = { term: 3, log: [1, 1, 2, 2, 2], commit: 1 } as const;
+  const cases = [
+    [{ index: 2, term: 1 }, [3, 3], "1 1 3 3", "slots 3 to 5 are of another term"],
+    [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new slot follows on ours"],
+    [
+      { index: 2, term: 1 },
+      [2],
+      "1 1 2 2 2",
+      "an old append, come late: all of it is here already",
+    ],
+    [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first slot fits, the second does not"],
+    [{ index: 3, term: 2 }, [], "1 1 2 2 2", "nothing in it: a probe"],
+    [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "it does not fit before the first slot"],
+    [{ index: 7, term: 3 }, [3], "1 1 2 2 2", "our log ends before it"],
+  ] as const;
+  for (const [prev, terms, expected, what] of cases) {
+    const raft = coreWith(start);
+    raft.step(append(2n, 3, prev, terms));
+    work(raft);
+    judge(termsOf(raft) === expected, {
+      when: `slots 1 1 2 2 2, an append after ${prev.index}/${prev.term}: [${terms}] (${what})`,
+      expected: `slots ${expected}`,
+      happened: `slots ${termsOf(raft)}`,
+      why: "equal index and term mean equal logs up to there (Log Matching, Raft section 5.3)",
+    });
+  }
+});
+
+check("an append is acknowledged once it is on disk, and as far as it is equal", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  raft.step(append(2n, 1, { index: 1, term: 1 }, [1, 1]));
+  const { now, afterDisk, writes } = work(raft);
+  judge(replies(now).length === 0, {
+    when: "an append of slots 2 and 3",
+    expected: "the answer waits for the disk: sendAfterPersist",
+    happened: "it was sent at once",
+    why: "the leader counts it; a crash here would take back a commit (promise S1)",
+  });
+  const written = writes.flatMap(({ entries }) => entries.map(({ index }) => index));
+  judge(written.join() === "2,3", {
+    when: "an append of slots 2 and 3",
+    expected: "slots 2, 3 in what is to be written",
+    happened: written.length > 0 ? `slots ${written}` : "nothing is to be written",
+    why: "what is not written is not there after a crash",
+  });
+  const [reply] = replies(afterDisk);
+  judge(reply?.index === 3 && !reply.reject, {
+    when: "an append of slots 2 and 3 that fits",
+    expected: "accepted up to 3",
+    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
+    why: "the leader learns from it what this member has, no less and no more",
+  });
+  const longer = coreWith({ term: 2, log: [1, 1, 1, 1] });
+  longer.step(append(2n, 2, { index: 1, term: 1 }, [1]));
+  const [short] = replies(work(longer).afterDisk);
+  judge(short?.index === 2, {
+    when: "slots 1 to 4 are here, an append brings slot 2 only, which is equal",
+    expected: "accepted up to 2: nothing is known of 3 and 4",
+    happened: short ? `accepted up to ${short.index}` : "no answer",
+    why: "slots behind it may differ from the leader's; counted, they would be committed",
+  });
+});
+
+check("a follower commits what the leader has, as far as it knows itself equal", () => {
+  const raft = coreWith({ term: 2, log: [1, 1, 1, 1] });
+  raft.step(append(2n, 2, { index: 1, term: 1 }, [1], 4));
+  work(raft);
+  judge(raft.state.log.committed === 2, {
+    when: "an append of slot 2, commit index 4, while slots 3 and 4 here may be others",
+    expected: "commit index 2: the smaller of the leader's and the last slot known equal",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "it would apply slots that the leader has others for (Raft figure 2, AppendEntries 5)",
+  });
+});
+
+check("a refused append says where the logs may agree", () => {
+  const raft = coreWith({ term: 5, log: [1, 1, 1, 4, 4, 4, 4] });
+  raft.step(append(2n, 5, { index: 9, term: 3 }, [5]));
+  const [reply] = replies([...work(raft).now]);
+  judge(reply?.reject === true && reply.index === 9, {
+    when: "an append after slot 9, our log ends with slot 7",
+    expected: "refused at once, naming slot 9",
+    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
+    why: "the leader must find out where the logs agree; a refusal promises nothing",
+  });
+  judge(reply?.hintIndex === 3 && reply.hintTerm === 1, {
+    when: "an append after 9/3, our terms are 1 1 1 4 4 4 4",
+    expected: "hint 3/1: slots of term 4 cannot agree with a log that was in term 3 there",
+    happened: `hint ${reply?.hintIndex}/${reply?.hintTerm}`,
+    why: "a step back for each slot is a round trip for each slot (Raft section 5.3, end)",
+  });
+});
+
+check("copies on a majority do not commit a slot of an older term", () => {
+  // Figure 8 of the paper: slot 2 of term 2 reaches a majority in term 3 and must not count yet.
+  const raft = coreWith({ term: 2, vote: 1n, log: [1, 2], commit: 1 });
+  electMember1(raft);
+  work(raft);
+  const { term } = raft.state;
+  raft.step(appended(2n, term, 2));
+  work(raft);
+  judge(raft.state.log.committed === 1, {
+    when: `in term ${term}, slot 2 of term 2 is on two of three members`,
+    expected: "commit index 1 still",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "a leader of another term may still overwrite it (Raft section 5.4.2 and figure 8)",
+  });
+  raft.step(appended(2n, term, 3));
+  const { applied } = work(raft);
+  judge(raft.state.log.committed === 3 && applied.length > 0, {
+    when: `slot 3, the first of term ${term}, is on two of three members`,
+    expected: "commit index 3, and with it everything before",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "committing a slot of the own term commits all before it: that is how a leader begins",
+  });
+});
+
+check("the leader's own slot counts only once it is on its disk", () => {
+  const raft = coreWith({ voters: [1n, 2n, 3n, 4n, 5n] });
+  electMember1(raft, [2n, 3n, 4n]);
+  work(raft);
+  for (const from of [2n, 3n]) raft.step(appended(from, raft.state.term, 1));
+  work(raft);
+  raft.propose([Buffer.from("x")]);
+  const ready = raft.ready();
+  for (const from of [2n, 3n]) raft.step(appended(from, raft.state.term, 2));
+  judge(raft.state.log.committed === 1, {
+    when: "slot 2 is on the disks of members 2 and 3 of five, and under way to the leader's own",
+    expected: "commit index 1 still: two of five have it",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "if the leader loses power now, it is on two disks of five: no majority (D 10.2.1)",
+  });
+  raft.persisted(ready!.write!.id);
+  judge(raft.state.log.committed === 2, {
+    when: "the leader's own write of slot 2 has ended",
+    expected: "commit index 2: three of five have it",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "a write that everybody needed has must be committed at once, not at the next message",
+  });
+});
+
+check("term, vote and slots are written before anything that depends on them", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  raft.step(append(3n, 4, { index: 1, term: 1 }, [4]));
+  const { writes } = work(raft);
+  const { hardState, entries } = writes[0] ?? {};
+  judge(hardState?.term === 4, {
+    when: "an append of term 4 comes to a member in term 1",
+    expected: "term 4 in the first write",
+    happened: hardState ? `term ${hardState.term}` : "no term is written",
+    why: "a member back in an older term would vote again where it has voted (Raft figure 2)",
+  });
+  judge(entries?.length === 1, {
+    when: "an append of one slot",
+    expected: "the slot in the same write",
+    happened: `${entries?.length ?? 0} slots`,
+    why: "one sync for both: the disk is the slowest part of a write",
+  });
+  judge(raft.ready() === undefined, {
+    when: "everything asked for is done",
+    expected: "nothing more is asked for",
+    happened: "the core asks for another write",
+    why: "a member that writes without need is busy with itself",
+  });
+});

@@ -1,0 +1,16 @@
+// Loaded before the checks (`node --import`): lays the reader's trees over the product.
+import { registerHooks } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { resolveOverlaid } from "../cli/labs/own-tree.ts";
+
+const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const { parentURL } = context;
+    const importer = parentURL?.startsWith("file:") ? fileURLToPath(parentURL) : undefined;
+    const own = resolveOverlaid(specifier, importer, trees);
+    if (own === undefined) return next(specifier, context);
+    return { url: pathToFileURL(own).href, shortCircuit: true };
+  },
+});

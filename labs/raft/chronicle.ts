@@ -1,0 +1,78 @@
+import { unreachable } from "@raft2kube/std/assert.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { CHRONICLE_EVENTS_MAX } from "./limits.ts";
+
+/** What a diagram can show: a message that arrived or was lost, or what happened at one member. */
+export type Happening =
+  | {
+      readonly kind: "message";
+      readonly at_ms: number;
+      readonly from: MemberId;
+      readonly to: MemberId;
+      readonly label: string;
+      readonly lost: boolean;
+    }
+  | { readonly kind: "note"; readonly at_ms: number; readonly at: MemberId; readonly text: string };
+
+/** The newest part of what happened in a run. */
+export class Chronicle {
+  #happenings: Happening[] = [];
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  message(message: Message, lost: boolean): void {
+    const { from, to } = message;
+    const label = `${words(message)} t${message.term}`;
+    this.#keep({ kind: "message", at_ms: this.#now(), from, to, label, lost });
+  }
+
+  note(at: MemberId, text: string): void {
+    this.#keep({ kind: "note", at_ms: this.#now(), at, text });
+  }
+
+  get happenings(): readonly Happening[] {
+    return this.#happenings;
+  }
+
+  #keep(happening: Happening): void {
+    this.#happenings.push(happening);
+    if (this.#happenings.length < 2 * CHRONICLE_EVENTS_MAX) return;
+    this.#happenings = this.#happenings.slice(-CHRONICLE_EVENTS_MAX);
+  }
+}
+
+/** A message in a word or two. */
+function words(message: Message): string {
+  switch (message.kind) {
+    case "vote":
+      return message.pre ? "pre-vote?" : "vote?";
+    case "vote-reply":
+      return `${message.pre ? "pre-" : ""}${message.granted ? "yes" : "no"}`;
+    case "append": {
+      const { entries, prevIndex, commit } = message;
+      const slots = entries.length === 0 ? "" : ` ${prevIndex + 1}..${prevIndex + entries.length}`;
+      return `append${slots} c${commit}`;
+    }
+    case "append-reply":
+      if (!message.reject) return `have ${message.index}`;
+      return `no ${message.index}, try ${message.hintIndex}`;
+    case "heartbeat":
+      return "heartbeat";
+    case "heartbeat-reply":
+      return "alive";
+    case "snapshot":
+      return `snapshot ${message.mark.index}`;
+    case "propose":
+    case "read":
+    case "read-reply":
+    case "transfer":
+    case "timeout-now":
+      return message.kind;
+    default:
+      return unreachable(message, "message");
+  }
+}

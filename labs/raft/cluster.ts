@@ -1,0 +1,156 @@
+import { type Random, seededRandom } from "@raft2kube/std/random.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
+import { Timeline } from "../../test/sim/world/timeline.ts";
+import { Chronicle } from "./chronicle.ts";
+import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
+import { Network, type Quality } from "./network.ts";
+import { Safety } from "./safety.ts";
+import { Server } from "./server.ts";
+
+export interface ClusterOptions {
+  readonly servers: number;
+  readonly seed: number;
+  readonly quality?: Quality;
+  /** A snapshot each so many applied entries; none without. */
+  readonly snapshotEvery?: number;
+}
+
+/** Where the first of some commands went. */
+export interface Taken {
+  readonly index: number;
+  readonly term: number;
+}
+
+const APPEND_BYTES_MAX = 100_000;
+
+/**
+ * Members of the reader's core on one virtual clock: time passes only in `run`, and the same seed
+ * makes the same run. Whatever breaks a promise of Raft throws from there.
+ */
+export class LabCluster {
+  readonly servers: Server[] = [];
+  readonly timeline = new Timeline();
+  readonly random: Random;
+  readonly network: Network;
+  readonly chronicle = new Chronicle(() => this.timeline.now_ms);
+  readonly safety = new Safety();
+  readonly #options: ClusterOptions;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.random = seededRandom(options.seed);
+    this.network = new Network({
+      timeline: this.timeline,
+      random: this.random,
+      quality: options.quality ?? "reliable",
+      open: (message) => this.#open(message),
+      deliver: (message) => this.#deliver(message),
+      lose: (message) => this.#lose(message),
+    });
+    const ids = Array.from({ length: options.servers }, (_, i) => BigInt(i + 1));
+    for (const id of ids) this.add(id, ids);
+  }
+
+  /** Starts one more member: with its voters, or with a membership it has from elsewhere. */
+  add(id: MemberId, membership: Membership | MemberId[]): Server {
+    const server = new Server(id, membership, {
+      timeline: this.timeline,
+      chronicle: this.chronicle,
+      core: {
+        random: this.random,
+        electionTicks: ELECTION_TICKS,
+        heartbeatTicks: HEARTBEAT_TICKS,
+        appendBytes_max: APPEND_BYTES_MAX,
+        inflightAppends_max: 64,
+      },
+      send: (message) => this.network.send(message),
+      stepped: (stepped) => this.safety.look(stepped),
+      snapshotEvery: this.#options.snapshotEvery,
+    });
+    this.servers.push(server);
+    return server;
+  }
+
+  get now_ms(): number {
+    return this.timeline.now_ms;
+  }
+
+  /** Lets time pass. */
+  run(for_ms: number): void {
+    let over = false;
+    this.timeline.after(for_ms, () => (over = true));
+    while (!over) this.timeline.step();
+  }
+
+  server(id: MemberId): Server {
+    const server = this.servers.find((item) => item.id === id);
+    if (!server) throw new RangeError(`no member ${id}`);
+    return server;
+  }
+
+  connect(server: Server): void {
+    server.connected = true;
+    this.chronicle.note(server.id, "is connected again");
+  }
+
+  disconnect(server: Server): void {
+    server.connected = false;
+    this.chronicle.note(server.id, "is cut off");
+  }
+
+  /** Proposes at this member: the slot and term it was given, undefined where it does not lead. */
+  submit(server: Server, command: string): Taken | undefined {
+    return this.submitAll(server, [command]);
+  }
+
+  /** Proposes several at once, as the product does with what comes in one turn of its loop. */
+  submitAll(server: Server, commands: readonly string[]): Taken | undefined {
+    if (!server.isLeader) return undefined;
+    const proposed = server.member.raft.propose(commands.map((command) => Buffer.from(command)));
+    server.wake();
+    if (typeof proposed === "string" || "refused" in proposed) return undefined;
+    const [first = ""] = commands;
+    const what = first.length > 20 ? `${first.length} bytes` : `"${first}"`;
+    const more = commands.length > 1 ? ` and ${commands.length - 1} more` : "";
+    this.chronicle.note(server.id, `takes ${what}${more} into slot ${proposed.index}`);
+    return proposed;
+  }
+
+  /** Proposes a change of membership at this member; the words of the core's answer. */
+  change(server: Server, change: MembershipChange): string {
+    const proposed = server.member.raft.proposeChange(change);
+    server.wake();
+    this.chronicle.note(server.id, "is asked to change the membership");
+    if (typeof proposed === "string") return proposed;
+    return "refused" in proposed ? proposed.refused : "accepted";
+  }
+
+  #open({ from, to }: Message): boolean {
+    const sides = [from, to].map((id) => this.servers.find((server) => server.id === id));
+    return sides.every((server) => server?.up && server.connected);
+  }
+
+  #lose(message: Message): void {
+    this.chronicle.message(message, true);
+    if (message.kind !== "snapshot") return;
+    // Whoever streams a snapshot notices that it did not get through.
+    const sender = this.server(message.from);
+    sender.member.raft.reportSnapshot(message.to, false);
+    sender.wake();
+  }
+
+  #deliver(message: Message): void {
+    const server = this.server(message.to);
+    if (message.kind !== "snapshot") return server.receive(message);
+    const { raft } = server.member;
+    const before = raft.state.log.base.index;
+    server.receive(message);
+    const { base } = raft.state.log;
+    const begunAnew = base.index !== before && base.index === message.mark.index;
+    const sender = this.server(message.from);
+    if (begunAnew) server.member.stage(message.mark, sender.member.disk.state);
+    sender.member.raft.reportSnapshot(message.to, true);
+    sender.wake();
+  }
+}

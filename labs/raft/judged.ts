@@ -1,0 +1,172 @@
+import { randomInteger } from "@raft2kube/std/random.ts";
+import type { AppliedEntry } from "@raft2kube/store/core/testing/member.ts";
+import { judge } from "../judge.ts";
+import type { LabCluster } from "./cluster.ts";
+import { AGREEMENT_MS, ATTEMPT_MS, ELECTION_MS } from "./limits.ts";
+import type { Server } from "./server.ts";
+
+const LOOKS = 10;
+const POLL_MS = 20;
+
+/** Who leads, after up to ten looks: one of those that are connected, in the newest term. */
+export function expectLeader(cluster: LabCluster, situation: string): Server {
+  for (let look = 0; look < LOOKS; look++) {
+    cluster.run(randomInteger(cluster.random, ELECTION_MS / 2 - 50, ELECTION_MS / 2 + 50));
+    const leaders = leadersOf(cluster).sort((a, b) => b.term - a.term);
+    // Two of one term are caught by the safety rules, at the very step.
+    if (leaders[0]) return leaders[0];
+  }
+  return judge(false, {
+    when: situation,
+    expected: "one leader among the members that can reach a majority, within 5 s",
+    happened: `none; ${standings(cluster)}`,
+    why: "without a leader nothing is written: an election must end soon (Raft section 5.2)",
+  });
+}
+
+/** Nobody who is connected leads. */
+export function expectNoLeader(cluster: LabCluster, situation: string): void {
+  const leaders = leadersOf(cluster);
+  judge(leaders.length === 0, {
+    when: situation,
+    expected: "no leader among them: they are no majority",
+    happened: `member ${leaders[0]?.id} leads in term ${leaders[0]?.term}`,
+    why: "the others may elect one as well, and then two sides take different writes",
+  });
+}
+
+/** The term that all connected members are in. */
+export function expectSameTerm(cluster: LabCluster, situation: string): number {
+  const [first, ...rest] = connected(cluster);
+  const odd = rest.find(({ term }) => term !== first!.term);
+  judge(!odd, {
+    when: situation,
+    expected: `all in term ${first!.term}, as member ${first!.id}`,
+    happened: `member ${odd?.id} is in term ${odd?.term}`,
+    why: "terms spread with every message; who lags behind takes orders from a deposed leader",
+  });
+  return first!.term;
+}
+
+/** How many members have applied slot `index`, and what; that they agree is watched anyway. */
+export function appliedAt(cluster: LabCluster, index: number): AppliedEntry[] {
+  return cluster.servers.flatMap(({ member }) => member.applied[index - 1] ?? []);
+}
+
+export interface Agreement {
+  /** How many members must apply it. */
+  readonly by: number;
+  /** Whether the client tries again, with another leader, when an attempt comes to nothing. */
+  readonly retry?: boolean;
+}
+
+/**
+ * A client's write: proposes until it is applied by as many members as wanted; returns its slot.
+ */
+export function agree(cluster: LabCluster, command: string, wanted: Agreement): number {
+  const begun_ms = cluster.now_ms;
+  while (cluster.now_ms - begun_ms < AGREEMENT_MS) {
+    const taken = submitSomewhere(cluster, command);
+    if (!taken) {
+      cluster.run(POLL_MS);
+      continue;
+    }
+    const index = awaitApplied(cluster, command, taken.index, wanted.by);
+    if (index !== undefined) return index;
+    if (wanted.retry === false) break;
+  }
+  return judge(false, {
+    when: `a client writes "${command.slice(0, 20)}"`,
+    expected: `applied by ${wanted.by} members within ${AGREEMENT_MS / 1_000} s`,
+    happened: `it was not; ${standings(cluster)}`,
+    why: "a connected majority must make progress (Raft section 5.3), or every client hangs",
+  });
+}
+
+function submitSomewhere(cluster: LabCluster, command: string) {
+  for (const server of cluster.servers) {
+    if (!server.connected) continue;
+    const taken = cluster.submit(server, command);
+    if (taken) return taken;
+  }
+  return undefined;
+}
+
+function awaitApplied(
+  cluster: LabCluster,
+  command: string,
+  index: number,
+  by: number,
+): number | undefined {
+  const begun_ms = cluster.now_ms;
+  while (cluster.now_ms - begun_ms < ATTEMPT_MS) {
+    const applied = appliedAt(cluster, index);
+    if (applied.length >= by && applied[0]?.command === command) return index;
+    if (applied.length >= by) return undefined;
+    cluster.run(POLL_MS);
+  }
+  return undefined;
+}
+
+/** Waits until `by` members have applied slot `index`. */
+export function expectApplied(cluster: LabCluster, index: number, by: number): void {
+  const begun_ms = cluster.now_ms;
+  while (cluster.now_ms - begun_ms < AGREEMENT_MS) {
+    if (appliedAt(cluster, index).length >= by) return;
+    cluster.run(POLL_MS);
+  }
+  judge(false, {
+    when: `slot ${index} is in the leader's log`,
+    expected: `applied by ${by} members within ${AGREEMENT_MS / 1_000} s`,
+    happened: `applied by ${appliedAt(cluster, index).length}; ${standings(cluster)}`,
+    why: "a leader goes on sending until every follower has everything (Raft section 5.3)",
+  });
+}
+
+/** Nobody may have applied slot `index`. */
+export function expectNotApplied(cluster: LabCluster, index: number, situation: string): void {
+  const applied = appliedAt(cluster, index);
+  judge(applied.length === 0, {
+    when: situation,
+    expected: `slot ${index} applied by nobody: no majority has it`,
+    happened: `${applied.length} members applied "${applied[0]?.command}"`,
+    why: "what a minority commits, the majority overwrites: an acknowledged write is gone",
+  });
+}
+
+export interface Count {
+  readonly what: string;
+  readonly count: number;
+  readonly min?: number;
+  readonly max: number;
+  readonly why: string;
+}
+
+/** A count of messages or bytes within the course's limits. */
+export function expectCount({ what, count, min = 0, max, why }: Count): void {
+  judge(count >= min && count <= max, {
+    when: what,
+    expected: min > 0 ? `${min} to ${max}` : `at most ${max}`,
+    happened: `${count}`,
+    why,
+  });
+}
+
+/** Members that are up and connected. */
+export function connected(cluster: LabCluster): Server[] {
+  return cluster.servers.filter(({ up, connected: linked }) => up && linked);
+}
+
+function leadersOf(cluster: LabCluster): Server[] {
+  return connected(cluster).filter(({ isLeader }) => isLeader);
+}
+
+function standings(cluster: LabCluster): string {
+  const parts = cluster.servers.map(({ id, up, connected: linked, member: { raft } }) => {
+    if (!up) return `${id} down`;
+    const { role, term, log } = raft.state;
+    const cut = linked ? "" : ", cut off";
+    return `${id} ${role} t${term} log ..${log.lastIndex} commit ${log.committed}${cut}`;
+  });
+  return parts.join("; ");
+}

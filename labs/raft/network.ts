@@ -1,0 +1,93 @@
+import type { Random } from "@raft2kube/std/random.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Timeline } from "../../test/sim/world/timeline.ts";
+import {
+  ENTRY_BYTES,
+  LATENCY_MS,
+  MESSAGE_BYTES,
+  REORDERED_DELAY_MS,
+  REORDERED_SHARE,
+  UNRELIABLE_DELAY_MS,
+  UNRELIABLE_LOSS,
+} from "./limits.ts";
+
+/**
+ * `reliable`: all that is sent to a connected member arrives soon. `unreliable`: a tenth is lost,
+ * the rest comes late and in any order. `reordering`: besides, most answers come when nobody waits
+ * for them any more.
+ */
+export type Quality = "reliable" | "unreliable" | "reordering";
+
+export interface NetworkOptions {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly quality: Quality;
+  /** Whether a message can pass now. */
+  readonly open: (message: Message) => boolean;
+  readonly deliver: (message: Message) => void;
+  readonly lose: (message: Message) => void;
+}
+
+/** Messages between the members, with what the course counts: requests and bytes. */
+export class Network {
+  readonly #options: NetworkOptions;
+  quality: Quality;
+  /** Requests sent so far; an answer belongs to its request. */
+  requests = 0;
+  bytes = 0;
+  /** Appends that were refused: each is a step of a leader looking for where a log fits. */
+  rejections = 0;
+  /** When the last message of a reliable link arrives: such a link is a stream, none overtakes. */
+  readonly #lastArrival_ms = new Map<string, number>();
+
+  constructor(options: NetworkOptions) {
+    this.#options = options;
+    this.quality = options.quality;
+  }
+
+  send(message: Message): void {
+    const { timeline, open, deliver, lose } = this.#options;
+    if (!isAnswer(message)) this.requests++;
+    if (message.kind === "append-reply" && message.reject) this.rejections++;
+    this.bytes += sizeOf(message);
+    if (!open(message) || this.#loses()) return lose(message);
+    timeline.after(this.#arrival_ms(message) - timeline.now_ms, () => {
+      if (open(message)) deliver(message);
+      else lose(message);
+    });
+  }
+
+  #loses(): boolean {
+    return this.quality !== "reliable" && this.#options.random.next() < UNRELIABLE_LOSS;
+  }
+
+  #arrival_ms(message: Message): number {
+    const { now_ms } = this.#options.timeline;
+    if (this.quality !== "reliable") return now_ms + this.#delay_ms(message);
+    const link = `${message.from}>${message.to}`;
+    const own_ms = now_ms + LATENCY_MS * (1 + this.#options.random.next());
+    const arrival_ms = Math.max(own_ms, this.#lastArrival_ms.get(link) ?? 0);
+    this.#lastArrival_ms.set(link, arrival_ms);
+    return arrival_ms;
+  }
+
+  #delay_ms(message: Message): number {
+    const { random } = this.#options;
+    const share = random.next();
+    const late = this.quality === "reordering" && isAnswer(message);
+    if (late && random.next() < REORDERED_SHARE) return share * REORDERED_DELAY_MS;
+    return share * UNRELIABLE_DELAY_MS;
+  }
+}
+
+function isAnswer(message: Message): boolean {
+  return message.kind.endsWith("-reply");
+}
+
+function sizeOf(message: Message): number {
+  if (message.kind !== "append") return MESSAGE_BYTES;
+  return message.entries.reduce(
+    (bytes, entry) => bytes + ENTRY_BYTES + entry.data.length,
+    MESSAGE_BYTES,
+  );
+}

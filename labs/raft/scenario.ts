@@ -1,0 +1,57 @@
+import { check, checkOptions } from "../check.ts";
+import { type ClusterOptions, LabCluster } from "./cluster.ts";
+import { drawDiagram } from "./diagram.ts";
+import { DIAGRAM_LINES } from "./limits.ts";
+
+export interface ScenarioOptions extends Omit<ClusterOptions, "seed"> {
+  /** How often it runs when nothing else is asked for, each time from another seed. */
+  readonly runs: number;
+}
+
+const NOT_WRITTEN = /^lab \d\d: [\w-]+ is not written yet$/;
+
+/**
+ * Registers a check that plays `body` on clusters of the reader's core. A failure carries the
+ * diagram of what led to it, and how to see it again.
+ */
+export function scenario(
+  title: string,
+  { runs: usualRuns, ...cluster }: ScenarioOptions,
+  body: (cluster: LabCluster) => void,
+): void {
+  check(title, () => {
+    const { runs = usualRuns, seed: first = 1 } = checkOptions();
+    for (let seed = first; seed < first + runs; seed++) play(title, { ...cluster, seed }, body);
+  });
+}
+
+function play(title: string, options: ClusterOptions, body: (cluster: LabCluster) => void): void {
+  let cluster: LabCluster | undefined;
+  try {
+    cluster = new LabCluster(options);
+    body(cluster);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (NOT_WRITTEN.test(reason.message) || !cluster) throw reason;
+    throw new Error(explain(title, options.seed, cluster, reason), { cause: reason });
+  }
+}
+
+function explain(title: string, seed: number, cluster: LabCluster, reason: Error): string {
+  const members = cluster.servers.map(({ id }) => id);
+  const diagram = drawDiagram(cluster.chronicle.happenings, members, DIAGRAM_LINES);
+  const broken = reason.name === "Error" ? reason.message : whereThrown(reason);
+  return [
+    broken,
+    "",
+    `what led to it, in seconds (t: term, c: commit index), with seed ${seed}:`,
+    ...diagram,
+    "",
+    `again: ./r2k lab check NUMBER --only "${title}" --seed ${seed} --runs 1`,
+  ].join("\n");
+}
+
+/** An assertion of the core, or a mistake in the code: what it says, and the nearest places. */
+function whereThrown(reason: Error): string {
+  return (reason.stack ?? String(reason)).split("\n").slice(0, 4).join("\n");
+}
