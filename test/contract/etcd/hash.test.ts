@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
@@ -9,6 +11,7 @@ import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/r
 import { describe, expect, test } from "vitest";
 import { bytes } from "./fixture.ts";
 import {
+  ETCDCTL_36_PROGRAM,
   ETCD_36_PROGRAM,
   type Running,
   served,
@@ -111,6 +114,21 @@ describe("HashKV", () => {
 });
 
 describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6's own hashes", () => {
+  test("etcdctl endpoint hashkv prints the same of both", async () => {
+    const printed: string[] = [];
+    for (const start of [served.start, () => startEtcd(ETCD_36_PROGRAM)]) {
+      const { client, endpoint, stop } = await start();
+      await client.put({ key: bytes("a"), value: bytes("b") });
+      const address = new URL(endpoint!).host;
+      const args = ["--endpoints", address, "endpoint", "hashkv"];
+      const { stdout } = await promisify(execFile)(ETCDCTL_36_PROGRAM, args);
+      printed.push(stdout.replace(address, "ENDPOINT"));
+      await stop();
+    }
+    expect(printed[0]).toMatch(/^ENDPOINT, [0-9]+, 2\n$/);
+    expect(printed[1]).toBe(printed[0]);
+  });
+
   test("are those recorded", async () => {
     const answers = await sessionOn(() => startEtcd(ETCD_36_PROGRAM));
     if (process.env.R2K_RECORD === "1") {
