@@ -80,14 +80,8 @@ export function assemble(parts: Parts): Life {
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
-    state,
-    replica,
-    compactor,
-    flusher,
-    watches,
-    clock,
+    ...{ state, replica, compactor, flusher, watches, clock, transport },
     transactionOperations_max: TXN_OPERATIONS_MAX,
-    transport,
     listensForPeers: true,
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
   };
