@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
@@ -113,6 +115,45 @@ async function save(address: string): Promise<Buffer> {
   expect(remaining).toBe(0);
   return Buffer.concat(parts);
 }
+
+test("a snapshot is of one moment while writes go on", async () => {
+  const source = await startStore({
+    dataDir: join(folder, "source"),
+    listenClient: { host: "127.0.0.1", port: 0 },
+  });
+  let writing = true;
+  // Long enough to read that writes reach the disk meanwhile.
+  const pad = Buffer.alloc(10_000, 66);
+  let written = 0;
+  const write = async () => {
+    for (let i = 0; writing; i++) {
+      const value = Buffer.concat([bytes(`${i} `), pad]);
+      const put = (key: string) => ({ requestPut: { key: bytes(`${key}${i % 500}`), value } });
+      await source.client.txn({ success: [put("first "), put("second ")] });
+      written++;
+      if (i % 200 === 199) await source.client.compact({ revision: i - 100 });
+    }
+  };
+  const writers = write();
+  await waitFor("much to be written", () => written > 500, { clock: systemClock() });
+  for (let round = 0; round < 3; round++) {
+    const began = (await source.client.range({ key: bytes("x") })).header!.revision;
+    const file = join(folder, "saved.db");
+    writeFileSync(file, await save(source.address!));
+    const options = optionsFor(file, `copy-${round}`);
+    const { revision } = await importSnapshot(options);
+    expect(revision).toBeGreaterThanOrEqual(began);
+    const copy = await startStore({ dataDir: options.dataDir });
+    const all = await seen(copy);
+    const half = all.length / 2;
+    const values = all.map((line) => line.replace(/^[a-z]+ /, ""));
+    expect(values.slice(half)).toEqual(values.slice(0, half));
+    await copy.close();
+  }
+  writing = false;
+  await writers;
+  await source.close();
+});
 
 test("what cannot be imported leaves nothing behind", async () => {
   const used = optionsFor(join(KEPT, "etcd-3.6.db"), ".");
