@@ -1,9 +1,29 @@
-import { status as grpcStatus } from "@grpc/grpc-js";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** gRPC status codes (grpc/doc/statuscodes.md). */
-export const Status = grpcStatus;
-export type Status = grpcStatus;
+export const Status = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+/** One of them; a peer may send others. */
+export type Status = number;
+
+const NAMES: readonly string[] = Object.keys(Status);
 
 /** An RPC that did not succeed, on either side of the wire. */
 export class RpcError extends CodedError {
@@ -12,7 +32,7 @@ export class RpcError extends CodedError {
   readonly status: Status;
 
   constructor(status: Status, message: string, options: { remedy?: string; cause?: unknown } = {}) {
-    super(Status[status] ?? String(status), message, options);
+    super(NAMES[status] ?? String(status), message, options);
     this.status = status;
   }
 }

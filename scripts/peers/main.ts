@@ -10,6 +10,7 @@ const bin = join(import.meta.dirname, "../../.peers/bin");
 const PEERS: Readonly<Record<string, () => void>> = {
   etcd: () => buildModule("etcd"),
   "csi-sanity": () => buildCsiSanity(bin),
+  h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
   "kube-apiserver": () => buildModule("kube-apiserver"),
 };

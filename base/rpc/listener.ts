@@ -1,37 +1,45 @@
 import { type RequestListener, createServer as createHttpServer } from "node:http";
 import { type Server as NetServer, type Socket, createServer as createNetServer } from "node:net";
 import { type TLSSocket, createServer as createTlsServer } from "node:tls";
+import { PREFACE } from "./h2/frame.ts";
+import { CONNECTIONS_MAX, FIRST_BYTES_TIMEOUT_MS, KEEP_ALIVE_MS } from "./limits.ts";
 import type { ServerTls } from "./server.ts";
 
-/** How every HTTP/2 connection begins (RFC 9113, section 3.4). */
-const HTTP2_PREFACE = "PRI";
-/** A connection that has not said which protocol it speaks by then is closed. */
-const FIRST_BYTES_TIMEOUT_MS = 10_000;
-
-export interface SharedPortOptions {
+export interface ListenerOptions {
   listen: { host: string; port: number } | { path: string };
   tls: ServerTls | undefined;
   /** Takes connections that speak HTTP/2. */
   onHttp2: (socket: Socket | TLSSocket) => void;
-  /** Serves those that speak HTTP/1.1. */
-  http: RequestListener;
+  /** Serves those that speak HTTP/1.1; without it they are closed. */
+  http: RequestListener | undefined;
 }
 
-export interface SharedPort {
+export interface Listener {
   /** The TCP port, 0 for a Unix socket. */
   port: number;
   /** Takes no more connections; HTTP/1.1 ones are closed, HTTP/2 ones are their owner's. */
   close(): void;
 }
 
+/** Three bytes tell PRI from PUT, POST and PATCH. */
+const PREFACE_BEGIN = PREFACE.toString("latin1", 0, 3);
+
 /**
  * Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes tell them
- * apart.
+ * apart. Rejects when the address is taken.
  */
-export async function sharedPort(options: SharedPortOptions): Promise<SharedPort> {
-  const http = createHttpServer(options.http);
-  const accept = (socket: Socket | TLSSocket) => route(socket, options.onHttp2, http);
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const http = options.http ? createHttpServer(options.http) : undefined;
+  const accept = (socket: Socket | TLSSocket) => {
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    route(socket, options.onHttp2, (plain) => {
+      if (http) http.emit("connection", plain);
+      else plain.destroy();
+    });
+  };
   const listener = options.tls ? tlsListener(options.tls, accept) : createNetServer(accept);
+  listener.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     listener.once("error", reject);
     listener.listen(options.listen, resolve);
@@ -41,7 +49,7 @@ export async function sharedPort(options: SharedPortOptions): Promise<SharedPort
     port: typeof address === "object" && address !== null ? address.port : 0,
     close() {
       listener.close();
-      http.closeAllConnections();
+      http?.closeAllConnections();
     },
   };
 }
@@ -58,10 +66,11 @@ function tlsListener(tls: ServerTls, accept: (socket: TLSSocket) => void): NetSe
   );
 }
 
+/** Looks at the first bytes of a connection, and leaves them for whom it belongs to. */
 function route(
   socket: Socket | TLSSocket,
-  onHttp2: SharedPortOptions["onHttp2"],
-  http: ReturnType<typeof createHttpServer>,
+  onHttp2: ListenerOptions["onHttp2"],
+  onHttp1: (socket: Socket | TLSSocket) => void,
 ): void {
   const giveUp = () => socket.destroy();
   socket.on("error", giveUp);
@@ -70,13 +79,13 @@ function route(
     const first: Buffer | null = socket.read();
     if (first === null) return;
     socket.unshift(first);
-    // Three bytes tell PRI from PUT, POST and PATCH.
-    if (first.length < HTTP2_PREFACE.length) return;
+    if (first.length < PREFACE_BEGIN.length) return;
     socket.removeListener("readable", look);
     socket.removeListener("error", giveUp);
+    socket.removeListener("timeout", giveUp);
     socket.setTimeout(0);
-    const http2 = first.toString("latin1", 0, HTTP2_PREFACE.length) === HTTP2_PREFACE;
+    const http2 = first.toString("latin1", 0, PREFACE_BEGIN.length) === PREFACE_BEGIN;
     if (http2) onHttp2(socket);
-    else http.emit("connection", socket);
+    else onHttp1(socket);
   });
 }

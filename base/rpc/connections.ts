@@ -1,0 +1,111 @@
+import type { RequestListener } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { Deadlines } from "./deadlines.ts";
+import { errorHead } from "./grpc-answer.ts";
+import type { CallContext, CallOrigin } from "./grpc-call.ts";
+import { type GrpcRequest, type HttpRequest, readHead } from "./grpc-request.ts";
+import { Http2Connection } from "./h2/connection.ts";
+import type { Http2Stream, StreamListener } from "./h2/stream.ts";
+import { handOverTo, refuseHttp } from "./http-request.ts";
+import { REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS } from "./limits.ts";
+import type { Routes } from "./routes.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
+
+interface ConnectionsOptions {
+  readonly clock: Clock;
+  readonly routes: Routes;
+  readonly messageBytes_max: number;
+  readonly streams_max: number;
+  readonly http: RequestListener | undefined;
+}
+
+type Request = GrpcRequest | HttpRequest;
+
+/** The HTTP/2 connections of one server, and the calls on them. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #all = new Set<Http2Connection<Request>>();
+  readonly #context: CallContext;
+  readonly #onHttp: typeof refuseHttp;
+  #sweeper: Timer | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ConnectionsOptions) {
+    const { clock, messageBytes_max, http } = options;
+    this.#options = options;
+    this.#context = { deadlines: new Deadlines(clock), messageBytes_max, unfinishedBytes: 0 };
+    this.#onHttp = http ? handOverTo(http) : refuseHttp;
+  }
+
+  /** Serves a socket whose client speaks HTTP/2. */
+  add(socket: Duplex): void {
+    const origin = originOf(socket);
+    const connection = new Http2Connection<Request>(socket, {
+      clock: this.#options.clock,
+      streams_max: this.#options.streams_max,
+      interpret: (head) => readHead(head, this.#options.routes),
+      onRequest: (stream, request) => this.#open(stream, request, origin),
+      onClose: () => {
+        this.#all.delete(connection);
+        if (this.#all.size === 0) this.#onEmpty?.();
+      },
+    });
+    this.#all.add(connection);
+    this.#sweeper ??= this.#sweepLater();
+  }
+
+  /** Ends once the calls under way are answered, or cut after SHUTDOWN_GRACE_MS. */
+  async close(): Promise<void> {
+    if (this.#all.size > 0) {
+      await new Promise<void>((resolve) => {
+        const cut = this.#options.clock.after(SHUTDOWN_GRACE_MS, resolve);
+        this.#onEmpty = () => {
+          cut.cancel();
+          resolve();
+        };
+        for (const connection of this.#all) connection.drain();
+      });
+    }
+    for (const { socket } of this.#all) socket.destroy();
+    this.#sweeper?.cancel();
+    this.#context.deadlines.close();
+  }
+
+  #open(stream: Http2Stream, request: Request, origin: CallOrigin): StreamListener {
+    if (request.kind === "http") return this.#onHttp(stream, request.head);
+    const { route, refusal } = request;
+    if (refusal || !route) return refuse(stream, request);
+    const { clientStream, serverStream } = route.method;
+    return clientStream || serverStream
+      ? new StreamCall(stream, { ...request, route }, this.#context, origin)
+      : new UnaryCall(stream, request, this.#context, origin);
+  }
+
+  /** Requests that never become complete are given up, without a timer for each. */
+  #sweepLater(): Timer {
+    return this.#options.clock.after(REQUEST_TIMEOUT_MS, () => {
+      this.#sweeper = this.#all.size > 0 ? this.#sweepLater() : undefined;
+      for (const { streams } of this.#all) {
+        for (const { listener } of streams.values()) {
+          if (listener instanceof UnaryCall) listener.sweep();
+        }
+      }
+    });
+  }
+}
+
+const NOBODY: StreamListener = { onData() {}, onEnd() {}, onAborted() {} };
+
+function refuse(stream: Http2Stream, { refusal }: GrpcRequest): StreamListener {
+  if (refusal) stream.fields(errorHead(refusal), { end: true });
+  return NOBODY;
+}
+
+/** The socket's words are kept: after its end it has none. */
+function originOf(socket: Duplex): CallOrigin {
+  if (!(socket instanceof Socket) || socket.remoteAddress === undefined) return { peer: "" };
+  return { peer: `${socket.remoteAddress}:${socket.remotePort}` };
+}

@@ -1,0 +1,36 @@
+import type { RpcError } from "./error.ts";
+import type { HeaderField } from "./h2/hpack/static-table.ts";
+
+/** The head of every answer, and the trailers of one that succeeded. */
+export const ANSWER_HEAD: readonly HeaderField[] = [
+  [":status", "200"],
+  ["content-type", "application/grpc"],
+];
+export const OK_TRAILERS: readonly HeaderField[] = [["grpc-status", "0"]];
+
+/** Tells a client that sent a compressed message how to send the next. */
+const ACCEPTED: HeaderField = ["grpc-accept-encoding", "identity"];
+
+/** The trailers of a call that failed. */
+export function errorTrailers({ status, message }: RpcError): HeaderField[] {
+  const fields: HeaderField[] = [["grpc-status", String(status)]];
+  if (message !== "") fields.push(["grpc-message", percentEncoded(message)]);
+  return fields;
+}
+
+/** The only frame of a call that failed before its answer began. */
+export function errorHead(error: RpcError): HeaderField[] {
+  return [...ANSWER_HEAD, ACCEPTED, ...errorTrailers(error)];
+}
+
+/** Printable ASCII as it is, all else as %XX of its UTF-8 bytes (PROTOCOL-HTTP2.md). */
+function percentEncoded(message: string): string {
+  let text = "";
+  for (const byte of Buffer.from(message)) {
+    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x25;
+    text += plain
+      ? String.fromCharCode(byte)
+      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return text;
+}

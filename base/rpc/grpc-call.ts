@@ -1,0 +1,129 @@
+import type { MethodTable } from "@raft2kube/proto/service.ts";
+import type { CallMetadata } from "./call-metadata.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import { RpcError, Status, asRpcError } from "./error.ts";
+import { ANSWER_HEAD, errorHead, errorTrailers } from "./grpc-answer.ts";
+import { frameMessage } from "./grpc-message.ts";
+import type { GrpcRequest } from "./grpc-request.ts";
+import type { Http2Stream } from "./h2/stream.ts";
+import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
+
+/** What the calls of a server share. */
+export interface CallContext {
+  readonly deadlines: Deadlines;
+  readonly messageBytes_max: number;
+  /** Bytes of requests that are not complete, over all connections. */
+  unfinishedBytes: number;
+}
+
+/** Where a call came from. */
+export interface CallOrigin {
+  /** The client's address; empty for Unix sockets. */
+  readonly peer: string;
+}
+
+/** One call being served: what its handler may ask of it, and how it ends. */
+export abstract class GrpcCall {
+  readonly metadata: CallMetadata;
+  readonly deadline: Date | undefined;
+  protected readonly stream: Http2Stream;
+  protected readonly context: CallContext;
+  protected readonly request: GrpcRequest;
+  /** Answered, failed, or gone: nothing more is sent. */
+  protected over = false;
+  readonly #origin: CallOrigin;
+  #deadline: Deadline | undefined;
+  #abort: AbortController | undefined;
+  #headSent = false;
+  #aborted = false;
+
+  constructor(stream: Http2Stream, request: GrpcRequest, context: CallContext, from: CallOrigin) {
+    this.stream = stream;
+    this.request = request;
+    this.context = context;
+    this.metadata = request.metadata;
+    this.#origin = from;
+    const { timeout_ms } = request;
+    if (timeout_ms === undefined) return;
+    this.deadline = new Date(Date.now() + timeout_ms);
+    this.#deadline = context.deadlines.add(timeout_ms, this);
+  }
+
+  get peer(): string {
+    return this.#origin.peer;
+  }
+
+  /** Made when it is asked for: a signal for each call would cost more than most calls. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#aborted) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  /** The deadline has passed. */
+  expire(): void {
+    this.fail(new RpcError(Status.DEADLINE_EXCEEDED, "context deadline exceeded"));
+    this.#cancelled();
+  }
+
+  /** The client went away, or its connection. */
+  onAborted(): void {
+    this.settle();
+    this.#cancelled();
+  }
+
+  /** Ends the call with an error. */
+  fail(thrown: unknown): void {
+    if (this.over) return;
+    const error = asRpcError(thrown);
+    this.settle();
+    const fields = this.#headSent ? errorTrailers(error) : errorHead(error);
+    this.stream.fields(fields, { end: true });
+  }
+
+  protected send(method: MethodTable, response: unknown): void {
+    const message = frameMessage(method.response.encode(response as never));
+    this.sendHead();
+    this.stream.data(message);
+  }
+
+  protected sendHead(): void {
+    if (!this.#headSent) this.stream.fields(ANSWER_HEAD, { constant: true });
+    this.#headSent = true;
+  }
+
+  /** Ends what waits for the call's end. */
+  protected settle(): void {
+    this.over = true;
+    this.#deadline?.cancel();
+    this.release();
+  }
+
+  /** Gives back what the call holds. */
+  protected abstract release(): void;
+
+  #cancelled(): void {
+    this.#aborted = true;
+    this.#abort?.abort();
+  }
+}
+
+/**
+ * Counts bytes that are held, or no longer held, for requests that are not complete; throws when
+ * there are too many.
+ */
+export function holdBytes(context: CallContext, bytes: number): void {
+  context.unfinishedBytes += bytes;
+  if (bytes <= 0 || context.unfinishedBytes <= UNFINISHED_REQUESTS_BYTES_MAX) return;
+  throw new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
+}
+
+/** A request's message; what does not parse is told in gRPC-Go's words. */
+export function decodeRequest(method: MethodTable, message: Buffer): unknown {
+  try {
+    return method.request.decode(message);
+  } catch (thrown) {
+    const text = `grpc: error unmarshalling request: ${asRpcError(thrown).message}`;
+    throw new RpcError(Status.INTERNAL, text, { cause: thrown });
+  }
+}

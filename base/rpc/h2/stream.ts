@@ -1,0 +1,150 @@
+import { STREAM_WINDOW_BYTES } from "../limits.ts";
+import { type H2ErrorName, Http2Error } from "./frame.ts";
+import type { HeaderField } from "./hpack/static-table.ts";
+import type { FrameSender, Outgoing } from "./sender.ts";
+
+/** Who takes what arrives on a stream. */
+export interface StreamListener {
+  /** A part of the request. It counts against the stream's window until `stream.consumed`. */
+  onData(bytes: Buffer): void;
+  /** The request is complete. */
+  onEnd(): void;
+  /** The stream is over before its answer was: reset, or its connection gone. */
+  onAborted(): void;
+}
+
+/** What a stream asks of its connection. */
+interface Owner {
+  readonly sender: FrameSender;
+  /** The stream sent its last frame. */
+  answered(stream: Http2Stream): void;
+  /** Ends it with an error that the peer hears. */
+  reset(stream: Http2Stream, reason: H2ErrorName): void;
+}
+
+const ALL_FRAMES = Number.MAX_SAFE_INTEGER;
+
+/** One request and its answer, seen from the server. */
+export class Http2Stream {
+  readonly id: number;
+  readonly #owner: Owner;
+  listener: StreamListener | undefined;
+  /** What the peer takes on this stream before we hear from it again. */
+  sendWindow: number;
+  /** What the peer may still send on this stream. */
+  receiveWindow = STREAM_WINDOW_BYTES;
+  /** Bytes of the body so far, and what the request said that they will be. */
+  receivedBytes = 0;
+  contentLength: number | undefined;
+  /** The peer has sent its last frame. */
+  remoteClosed = false;
+  /** The stream is over, and whatever is sent on it goes nowhere. */
+  closed = false;
+  #unacknowledged = 0;
+  #queue: Outgoing[] = [];
+  #backlog = 0;
+  #onRoom: (() => void) | undefined;
+
+  constructor(id: number, owner: Owner, sendWindow: number) {
+    this.id = id;
+    this.#owner = owner;
+    this.sendWindow = sendWindow;
+  }
+
+  /** Bytes that wait for the client to read. */
+  get backlog(): number {
+    return this.#backlog;
+  }
+
+  /** Sends header fields or trailers; `constant` for a list that is sent again and again. */
+  fields(fields: readonly HeaderField[], { constant = false, end = false } = {}): void {
+    this.#send({ kind: "fields", fields, constant, end }, 0);
+  }
+
+  data(bytes: Buffer, end = false): void {
+    this.#send({ kind: "data", bytes, end }, bytes.length);
+  }
+
+  /** Ends the stream with an error, whatever its state. */
+  reset(reason: H2ErrorName): void {
+    this.#owner.reset(this, reason);
+  }
+
+  /** The receiver is done with so many bytes: the peer may send that much more. */
+  consumed(bytes: number): void {
+    this.#unacknowledged += bytes;
+    if (this.remoteClosed || this.closed) return;
+    if (this.#unacknowledged < STREAM_WINDOW_BYTES / 2) return;
+    this.#owner.sender.openWindow(this.id, this.#unacknowledged);
+    this.receiveWindow += this.#unacknowledged;
+    this.#unacknowledged = 0;
+  }
+
+  /** A body that is not as long as it said is malformed (RFC 9113, section 8.1.1). */
+  checkLength(complete: boolean): void {
+    const { receivedBytes: received, contentLength: said } = this;
+    if (said === undefined || (complete ? received === said : received <= said)) return;
+    throw new Http2Error("PROTOCOL_ERROR", `a body of ${received} bytes, not ${said}`, this.id);
+  }
+
+  /** Calls back once nothing waits, or the stream is over. One caller at a time. */
+  onRoom(callback: () => void): void {
+    this.#onRoom = callback;
+  }
+
+  #send(item: Outgoing, bytes: number): void {
+    if (this.closed) return;
+    const { sender } = this.#owner;
+    if (this.#queue.length === 0 && sender.send(this, item)) return this.#sent(item);
+    const rest = item.kind === "data" ? item.bytes.length : bytes;
+    this.#queue.push(item);
+    this.#backlog += rest;
+    sender.waitingBytes += rest;
+    sender.wait(this);
+  }
+
+  /** Goes on with what waits. */
+  pump(frames_max = ALL_FRAMES): void {
+    const { sender } = this.#owner;
+    for (let frames = 0; ; frames++) {
+      const item = this.#queue[0];
+      if (!item) break;
+      if (frames >= frames_max) return sender.wait(this);
+      const before = sizeOf(item);
+      const sent = sender.send(this, item);
+      const moved = sent ? before : before - sizeOf(item);
+      this.#backlog -= moved;
+      sender.waitingBytes -= moved;
+      if (!sent) return sender.wait(this);
+      this.#queue.shift();
+      this.#sent(item);
+    }
+    sender.stopWaiting(this);
+    this.#callRoom();
+  }
+
+  /** The connection has ended the stream. */
+  abandon(): void {
+    this.closed = true;
+    const { sender } = this.#owner;
+    sender.stopWaiting(this);
+    sender.waitingBytes -= this.#backlog;
+    this.#backlog = 0;
+    this.#queue = [];
+    this.#callRoom();
+  }
+
+  #callRoom(): void {
+    const callback = this.#onRoom;
+    this.#onRoom = undefined;
+    callback?.();
+  }
+
+  #sent(item: Outgoing): void {
+    if (item.end) this.#owner.answered(this);
+  }
+}
+
+function sizeOf(item: Outgoing): number {
+  return item.kind === "data" ? item.bytes.length : 0;
+}

@@ -1,0 +1,279 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { duplexPair } from "node:stream";
+import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { Health } from "@raft2kube/proto/gen/health.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { afterAll, afterEach, expect, test } from "vitest";
+import { Connections } from "./connections.ts";
+import { holdBytes } from "./grpc-call.ts";
+import { frameMessage } from "./grpc-message.ts";
+import { FLAG, FRAME, H2_ERROR } from "./h2/frame.ts";
+import {
+  FIRST_BYTES_TIMEOUT_MS,
+  FRAME_BYTES_MAX,
+  HEADER_LIST_BYTES_MAX,
+  IDLE_FRAMES_MAX,
+  REQUEST_TIMEOUT_MS,
+  RESETS_MAX,
+  STREAM_WINDOW_BYTES,
+  UNFINISHED_REQUESTS_BYTES_MAX,
+  WAITING_ANSWERS_BYTES_MAX,
+} from "./limits.ts";
+import { routesOf } from "./routes.ts";
+import { type Call, type ServedService, serve, serveGrpc } from "./server.ts";
+import { RawClient, rawFrame } from "./testing/raw-client.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const CHECK = "/grpc.health.v1.Health/Check";
+const RANGE = "/etcdserverpb.KV/Range";
+const EMPTY = frameMessage(Buffer.alloc(0));
+const MIB = 1024 * 1024;
+
+const OK = { check: () => ({ status: 1 }) };
+
+/** Serves health, answered at once unless said otherwise, and what else a test needs. */
+async function start(...services: ServedService[]) {
+  const path = join(dir, "rpc.sock");
+  const server = await serveGrpc({
+    listen: { path },
+    services: [serve(Health, OK), ...services],
+    messageBytes_max: 2 * MIB,
+  });
+  const client = await RawClient.connect(path);
+  closers.push(server.close, () => client.socket.destroy());
+  return client;
+}
+
+const goneWith = async (client: RawClient, reason: keyof typeof H2_ERROR) => {
+  await expect.poll(() => client.closed, { timeout: 10_000 }).toBe(true);
+  expect(client.errorOf(FRAME.GOAWAY)).toBe(H2_ERROR[reason]);
+};
+
+/** The next call of a well-behaved client is answered. */
+const stillServes = async () => {
+  const client = await RawClient.connect(join(dir, "rpc.sock"));
+  closers.push(() => client.socket.destroy());
+  client.call(1, CHECK, EMPTY);
+  await expect.poll(() => client.fields(1)["grpc-status"]).toBe("0");
+};
+
+test("rapid reset: a client that opens and resets streams loses its connection", async () => {
+  let running = 0;
+  const client = await start(serve(Health, { check: () => new Promise(() => running++) }));
+  for (let i = 0; i < 3 * RESETS_MAX; i++) {
+    client.call(2 * i + 1, CHECK, EMPTY);
+    client.send(FRAME.RST_STREAM, 0, 2 * i + 1, Buffer.from([0, 0, 0, 8]));
+  }
+  await goneWith(client, "ENHANCE_YOUR_CALM");
+  expect(running).toBeLessThan(2 * RESETS_MAX);
+});
+
+test("errors that a client provokes on its streams count as resets", async () => {
+  const client = await start();
+  for (let i = 0; i < 3 * RESETS_MAX; i++) {
+    client.open(2 * i + 1, CHECK);
+    client.send(FRAME.WINDOW_UPDATE, 0, 2 * i + 1, Buffer.alloc(4));
+  }
+  await goneWith(client, "ENHANCE_YOUR_CALM");
+});
+
+test("CONTINUATION flood: a header block without end", async () => {
+  const client = await start();
+  client.send(FRAME.HEADERS, 0, 1, Buffer.from([0x82]));
+  for (let i = 0; i < 100; i++) client.send(FRAME.CONTINUATION, 0, 1, Buffer.from([0x86]));
+  await goneWith(client, "ENHANCE_YOUR_CALM");
+});
+
+test("header flood: a list past the limit is refused, the connection goes on", async () => {
+  const client = await start();
+  const long = "x".repeat(4_000);
+  client.open(1, CHECK, [["a", long]]);
+  // One byte each for a field that the table has.
+  const add = Buffer.concat([Buffer.from("4001617fa11e", "hex"), Buffer.from(long)]);
+  const bomb = Buffer.alloc(HEADER_LIST_BYTES_MAX / 8, 0xbe);
+  const block = Buffer.concat([add, bomb]);
+  client.send(FRAME.HEADERS, FLAG.END_HEADERS, 3, block);
+  client.call(5, CHECK, EMPTY);
+  await expect.poll(() => client.fields(5)["grpc-status"]).toBe("0");
+  expect(client.fields(3)).toEqual({ ":status": "431" });
+});
+
+test.each([
+  ["PING", FRAME.PING, Buffer.alloc(8)],
+  ["SETTINGS", FRAME.SETTINGS, Buffer.alloc(0)],
+  ["PRIORITY", FRAME.PRIORITY, Buffer.alloc(5)],
+  ["WINDOW_UPDATE", FRAME.WINDOW_UPDATE, Buffer.from([0, 0, 0, 1])],
+  ["frames of unknown types", 0xbe, Buffer.alloc(3)],
+])("a flood of %s", async (_name, type, payload) => {
+  const client = await start();
+  const flood = rawFrame(type, 0, type === FRAME.PRIORITY ? 1 : 0, payload);
+  client.socket.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(flood)));
+  await goneWith(client, "ENHANCE_YOUR_CALM");
+});
+
+test("a flood of empty data", async () => {
+  const client = await start();
+  client.open(1, CHECK);
+  const flood = rawFrame(FRAME.DATA, 0, 1, Buffer.alloc(0));
+  client.socket.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(flood)));
+  await goneWith(client, "ENHANCE_YOUR_CALM");
+});
+
+test("a frame larger than was agreed", async () => {
+  const client = await start();
+  client.open(1, CHECK);
+  client.send(FRAME.DATA, 0, 1, Buffer.alloc(16_385));
+  await goneWith(client, "FRAME_SIZE_ERROR");
+});
+
+test("data for a call that has failed is passed over", async () => {
+  const client = await start();
+  client.open(1, "/grpc.health.v1.Health/Nothing");
+  for (let sent = 0; sent <= STREAM_WINDOW_BYTES; sent += FRAME_BYTES_MAX) {
+    client.send(FRAME.DATA, 0, 1, Buffer.alloc(FRAME_BYTES_MAX));
+  }
+  client.call(3, CHECK, EMPTY);
+  await expect.poll(() => client.fields(3)["grpc-status"]).toBe("0");
+  expect(client.fields(1)["grpc-status"]).toBe("12");
+});
+
+test("more requests than the stream's window allows, and a handler that takes none", async () => {
+  async function* watch() {
+    yield await new Promise<never>(() => undefined);
+  }
+  const client = await start(serve(Watch, { watch }));
+  client.open(1, "/etcdserverpb.Watch/Watch");
+  const unknownField = Buffer.concat([Buffer.from("fa3ff87f", "hex"), Buffer.alloc(16_376)]);
+  const message = frameMessage(unknownField);
+  const bytes = Buffer.concat(Array<Buffer>(70).fill(message));
+  for (let at = 0; at < bytes.length; at += FRAME_BYTES_MAX) {
+    client.send(FRAME.DATA, 0, 1, bytes.subarray(at, at + FRAME_BYTES_MAX));
+  }
+  await expect
+    .poll(() => client.errorOf(FRAME.RST_STREAM))
+    .toBe(H2_ERROR.FLOW_CONTROL_ERROR);
+  await stillServes();
+});
+
+test("a client that never reads: its answers are bounded, then its calls refused", async () => {
+  let calls = 0;
+  const kvs = [{ key: Buffer.from("k"), value: Buffer.alloc(MIB) }];
+  const client = await start(serve(KV, { range: () => (calls++, { kvs }) }));
+  client.socket.pause();
+  const most = WAITING_ANSWERS_BYTES_MAX / MIB;
+  for (let i = 0; i < 3 * most; i++) client.call(2 * i + 1, RANGE, EMPTY);
+  await expect.poll(() => calls).toBeGreaterThan(most - 1);
+  await stillServes();
+  expect(calls).toBeLessThan(most + 16);
+});
+
+test("a message is refused by its announced length", async () => {
+  const client = await start();
+  const huge = Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3]);
+  client.open(1, CHECK);
+  client.send(FRAME.DATA, 0, 1, huge);
+  await expect.poll(() => client.fields(1)).toMatchObject({
+    "grpc-status": "8",
+    "grpc-message": `grpc: received message larger than max (2147483647 vs. ${2 * MIB})`,
+  });
+});
+
+test.each<[string, Buffer, [string, string][], string, string]>([
+  ["compressed, with a name", Buffer.from([1, 0, 0, 0, 0]), [["grpc-encoding", "gzip"]], "12",
+    'grpc: Decompressor is not installed for grpc-encoding "gzip"'],
+  ["compressed, without", Buffer.from([1, 0, 0, 0, 0]), [], "13",
+    "grpc: compressed flag set with identity or empty encoding"],
+  ["no protobuf", frameMessage(Buffer.from([0x0a, 5, 1])), [], "13",
+    "grpc: error unmarshalling request: grpc.health.v1.HealthCheckRequest"],
+  ["cut short", Buffer.from([0, 0, 0, 0, 9, 1]), [], "13",
+    "the call ended without a whole request"],
+  ["two messages", Buffer.concat([EMPTY, EMPTY]), [], "13", "a unary call with two requests"],
+  ["no such deadline", EMPTY, [["grpc-timeout", "5 parsecs"]], "13",
+    "malformed grpc-timeout: 5 parsecs"],
+])("a request that is %s", async (_name, body, more, status, message) => {
+  const client = await start();
+  client.call(1, CHECK, body, more);
+  await expect.poll(() => client.fields(1)["grpc-status"]).toBe(status);
+  expect(decodeURIComponent(client.fields(1)["grpc-message"]!)).toContain(message);
+  client.call(3, CHECK, EMPTY);
+  await expect.poll(() => client.fields(3)["grpc-status"]).toBe("0");
+});
+
+test.each([
+  ["/no.Service/Check", "unknown service no.Service"],
+  ["/grpc.health.v1.Health/Chekc", "unknown method Chekc for service grpc.health.v1.Health"],
+  ["/grpc.health.v1.Health/Watch", "grpc.health.v1.Health/Watch is not implemented"],
+  ["Check", 'malformed method name: "Check"'],
+])("a call of %s", async (path, message) => {
+  const client = await start();
+  client.call(1, path, EMPTY);
+  await expect.poll(() => client.fields(1)["grpc-status"]).toBe("12");
+  expect(decodeURIComponent(client.fields(1)["grpc-message"]!)).toBe(message);
+});
+
+test("a deadline ends the call, on the server too", async () => {
+  const signals: AbortSignal[] = [];
+  const check = (_request: unknown, call: Call) => {
+    return new Promise<never>(() => signals.push(call.signal));
+  };
+  const client = await start(serve(Health, { check }));
+  client.call(1, CHECK, EMPTY, [["grpc-timeout", "50m"]]);
+  await expect.poll(() => client.fields(1)["grpc-status"]).toBe("4");
+  expect(signals[0]?.aborted).toBe(true);
+});
+
+test("slow bodies and silent connections are given up", async () => {
+  const clock = new ManualClock();
+  const connections = new Connections({
+    clock,
+    routes: routesOf([serve(Health, OK)]),
+    messageBytes_max: MIB,
+    streams_max: 100,
+    http: undefined,
+  });
+  const [near, far] = duplexPair();
+  const [, silent] = duplexPair();
+  connections.add(far);
+  connections.add(silent);
+  const slow = new RawClient(near);
+  slow.open(1, CHECK);
+  slow.send(FRAME.DATA, 0, 1, Buffer.from([0, 0, 0, 0, 9]));
+  await expect.poll(() => slow.frames.length).toBeGreaterThan(1);
+  clock.advance(FIRST_BYTES_TIMEOUT_MS);
+  expect([silent.destroyed, far.destroyed]).toEqual([true, false]);
+  clock.advance(2 * REQUEST_TIMEOUT_MS);
+  await expect.poll(() => slow.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.CANCEL);
+});
+
+test("unfinished requests of all connections together are bounded", () => {
+  const context = { unfinishedBytes: 0 } as Parameters<typeof holdBytes>[0];
+  holdBytes(context, UNFINISHED_REQUESTS_BYTES_MAX);
+  expect(() => holdBytes(context, 1)).toThrow(expect.objectContaining({ status: 8 }));
+  holdBytes(context, -1);
+});
+
+const SEED = Number(process.env["R2K_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+test(`any bytes at all end at most their own connection (seed ${SEED})`, async () => {
+  const random = seededRandom(SEED);
+  const below = (high: number) => randomInteger(random, 0, high);
+  await start();
+  for (let round = 0; round < 100; round++) {
+    const client = await RawClient.connect(join(dir, "rpc.sock"));
+    for (let i = 0; i < 20; i++) {
+      const payload = Buffer.from(Array.from({ length: below(30) }, () => below(256)));
+      client.send(below(11), below(256), below(8), payload);
+    }
+    client.socket.destroy();
+  }
+  await stillServes();
+});

@@ -1,0 +1,76 @@
+import type { RpcError } from "./error.ts";
+
+interface Waiting {
+  resolve(result: IteratorResult<unknown, undefined>): void;
+  reject(reason: RpcError): void;
+}
+
+const DONE: IteratorResult<unknown, undefined> = { done: true, value: undefined };
+
+interface QueuedMessage {
+  readonly request: unknown;
+  readonly bytes: number;
+}
+
+/** The requests of a stream, for its handler to take one by one. */
+export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
+  readonly #onTaken: (bytes: number) => void;
+  #messages: QueuedMessage[] = [];
+  #waiting: Waiting[] = [];
+  #ended = false;
+  #failure: RpcError | undefined;
+
+  /** `onTaken` hears how many bytes the handler has taken, or will never take. */
+  constructor(onTaken: (bytes: number) => void) {
+    this.#onTaken = onTaken;
+  }
+
+  push(request: unknown, bytes: number): void {
+    const waiting = this.#waiting.shift();
+    if (!waiting && !this.#ended) {
+      this.#messages.push({ request, bytes });
+      return;
+    }
+    this.#onTaken(bytes);
+    waiting?.resolve({ done: false, value: request });
+  }
+
+  /** No more will come; with a reason, the handler hears it at once. */
+  end(failure?: RpcError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = failure;
+    if (failure) this.#drop();
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (failure) reject(failure);
+      else resolve(DONE);
+    }
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    const message = this.#messages.shift();
+    if (message) {
+      this.#onTaken(message.bytes);
+      return Promise.resolve({ done: false, value: message.request });
+    }
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#ended) return Promise.resolve(DONE);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** The handler wants no more: what comes is thrown away. */
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#ended = true;
+    this.#drop();
+    for (const { resolve } of this.#waiting.splice(0)) resolve(DONE);
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #drop(): void {
+    for (const { bytes } of this.#messages.splice(0)) this.#onTaken(bytes);
+  }
+}

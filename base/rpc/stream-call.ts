@@ -1,0 +1,130 @@
+import { RpcError, Status } from "./error.ts";
+import { OK_TRAILERS } from "./grpc-answer.ts";
+import {
+  type CallContext,
+  type CallOrigin,
+  GrpcCall,
+  decodeRequest,
+  holdBytes,
+} from "./grpc-call.ts";
+import { MESSAGE_HEADER_BYTES, MessageReader } from "./grpc-message.ts";
+import type { GrpcRequest } from "./grpc-request.ts";
+import type { Http2Stream, StreamListener } from "./h2/stream.ts";
+import { STREAM_ANSWERS_BYTES_MAX, STREAM_REQUESTS_BYTES_MAX } from "./limits.ts";
+import { RequestQueue } from "./request-queue.ts";
+import type { Route } from "./routes.ts";
+
+/** A call that streams its requests, its answers, or both. */
+export class StreamCall extends GrpcCall implements StreamListener {
+  readonly #route: Route;
+  readonly #reader: MessageReader;
+  readonly #requests: RequestQueue;
+  /** Bytes of messages that the handler has not taken, and of the one that is not complete. */
+  #queued = 0;
+  #held = 0;
+  /** Taken in, and not yet given back to the client's window. */
+  #owed = 0;
+
+  constructor(
+    stream: Http2Stream,
+    request: GrpcRequest & { readonly route: Route },
+    context: CallContext,
+    from: CallOrigin,
+  ) {
+    super(stream, request, context, from);
+    this.#route = request.route;
+    this.#reader = new MessageReader(context.messageBytes_max, request.encoding);
+    this.#requests = new RequestQueue((bytes) => this.#taken(bytes));
+    const { clientStream, serverStream } = request.route.method;
+    if (clientStream) void (serverStream ? this.#answerAll() : this.#answerOnce());
+  }
+
+  onData(bytes: Buffer): void {
+    this.#owed += bytes.length;
+    if (this.over) return this.#payBack();
+    try {
+      for (const message of this.#reader.push(bytes)) {
+        const size = message.length + MESSAGE_HEADER_BYTES;
+        this.#queued += size;
+        this.#requests.push(decodeRequest(this.#route.method, message), size);
+      }
+      this.#hold(this.#reader.heldBytes);
+    } catch (thrown) {
+      this.#requests.end(new RpcError(Status.CANCELLED, "the call has failed"));
+      this.fail(thrown);
+    }
+    this.#payBack();
+  }
+
+  onEnd(): void {
+    if (this.over) return;
+    this.#requests.end();
+    if (!this.#route.method.clientStream) void this.#answerAll();
+  }
+
+  protected override release(): void {
+    this.#hold(0);
+    this.#requests.end(new RpcError(Status.CANCELLED, "context canceled"));
+  }
+
+  #taken(bytes: number): void {
+    this.#queued -= bytes;
+    this.#payBack();
+  }
+
+  /** The client may send more, as long as the handler keeps up. */
+  #payBack(): void {
+    if (this.#queued > STREAM_REQUESTS_BYTES_MAX) return;
+    this.stream.consumed(this.#owed);
+    this.#owed = 0;
+  }
+
+  #hold(bytes: number): void {
+    const change = bytes - this.#held;
+    this.#held = bytes;
+    if (change !== 0) holdBytes(this.context, change);
+  }
+
+  async #answerOnce(): Promise<void> {
+    try {
+      const { handler, method } = this.#route;
+      const response = await handler!(this.#requests, this);
+      if (this.over) return;
+      this.send(method, response);
+      this.#succeed();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  async #answerAll(): Promise<void> {
+    try {
+      const { handler, method } = this.#route;
+      const input = method.clientStream ? this.#requests : await this.#soleRequest();
+      for await (const response of handler!(input, this) as AsyncIterable<unknown>) {
+        if (this.over) return;
+        this.send(method, response);
+        if (this.stream.backlog > STREAM_ANSWERS_BYTES_MAX) await this.#room();
+      }
+      if (!this.over) this.#succeed();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  async #soleRequest(): Promise<unknown> {
+    const { done, value } = await this.#requests.next();
+    if (!done) return value;
+    throw new RpcError(Status.INTERNAL, "the call ended without a whole request");
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => this.stream.onRoom(resolve));
+  }
+
+  #succeed(): void {
+    this.settle();
+    this.sendHead();
+    this.stream.fields(OK_TRAILERS, { constant: true, end: true });
+  }
+}

@@ -1,0 +1,86 @@
+import { RpcError, Status } from "./error.ts";
+import { OK_TRAILERS } from "./grpc-answer.ts";
+import { GrpcCall, decodeRequest, holdBytes } from "./grpc-call.ts";
+import { MessageReader, soleMessage } from "./grpc-message.ts";
+import type { StreamListener } from "./h2/stream.ts";
+import type { Route } from "./routes.ts";
+
+/** A call with one request and one answer. */
+export class UnaryCall extends GrpcCall implements StreamListener {
+  #message: Buffer | undefined;
+  /** Only for a request that does not come in one piece. */
+  #reader: MessageReader | undefined;
+  #held = 0;
+  #late = false;
+
+  onData(bytes: Buffer): void {
+    this.stream.consumed(bytes.length);
+    if (this.over) return;
+    if (!this.#reader && !this.#message) {
+      this.#message = soleMessage(bytes, this.context.messageBytes_max);
+      if (this.#message) return;
+    }
+    this.#reader ??= new MessageReader(this.context.messageBytes_max, this.request.encoding);
+    try {
+      for (const message of this.#reader.push(bytes)) {
+        if (this.#message) throw new RpcError(Status.INTERNAL, "a unary call with two requests");
+        this.#message = message;
+      }
+      this.#hold(this.#reader.heldBytes);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  onEnd(): void {
+    if (this.over) return;
+    this.#hold(0);
+    const { route } = this.request;
+    if (this.#message && route) this.#run(route, this.#message);
+    else this.fail(new RpcError(Status.INTERNAL, "the call ended without a whole request"));
+  }
+
+  /** Called now and then: a request that is not complete the second time is given up. */
+  sweep(): void {
+    if (this.stream.remoteClosed || this.over) return;
+    if (this.#late) this.stream.reset("CANCEL");
+    this.#late = true;
+  }
+
+  protected override release(): void {
+    this.#hold(0);
+    this.#message = undefined;
+    this.#reader = undefined;
+  }
+
+  #hold(bytes: number): void {
+    const change = bytes - this.#held;
+    this.#held = bytes;
+    if (change !== 0) holdBytes(this.context, change);
+  }
+
+  #run(route: Route, message: Buffer): void {
+    try {
+      const answer = route.handler!(decodeRequest(route.method, message), this);
+      if (!(answer instanceof Promise)) return this.#answer(route, answer);
+      answer.then(
+        (response) => this.#answer(route, response),
+        (thrown) => this.fail(thrown),
+      );
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  #answer({ method }: Route, response: unknown): void {
+    if (this.over) return;
+    try {
+      this.send(method, response);
+    } catch (thrown) {
+      // An answer that cannot be encoded.
+      return this.fail(thrown);
+    }
+    this.settle();
+    this.stream.fields(OK_TRAILERS, { constant: true, end: true });
+  }
+}
