@@ -61,7 +61,9 @@ function programOf(command) {
 function run(args) {
   const program = programOf(args[0]);
   const bundle = join(root, ".cache/bundle/main.js");
-  const fromSource = program !== undefined || process.env.R2K_SOURCE === "1";
+  // The labs' runner must work when a reader's own part cannot be bundled.
+  const lab = args[0] === "lab" && existsSync(join(root, "cli/main.ts"));
+  const fromSource = program !== undefined || lab || process.env.R2K_SOURCE === "1";
   const target = fromSource
     ? [join(root, program ?? "cli/main.ts"), ...(program ? args.slice(1) : args)]
     : [bundle, ...args];

@@ -5,6 +5,9 @@ export interface Check {
   readonly body: () => void | Promise<void>;
 }
 
+/** What a part that is still to be written throws, and nothing else. */
+export const NOT_WRITTEN = /^lab \d\d: [\w-]+ is not written yet$/;
+
 const registered: Check[] = [];
 
 /** Registers a check; a lab's `*.check.ts` consists of these. They run in this order. */
@@ -19,6 +22,8 @@ export function registeredChecks(): readonly Check[] {
 
 /** How the checks are to be run: what `npm run lab check` was given. */
 export interface CheckOptions {
+  /** The lab's number, for what a failure tells to try. */
+  readonly lab?: string | undefined;
   /** Part of the titles of those to run. */
   readonly only?: string | undefined;
   /** How often to run what depends on chance, each time from another seed. */

@@ -1,19 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT_DIR } from "../cli/cluster/assets.ts";
 import { runLabChecks } from "../cli/labs/check.ts";
 import { notWritten } from "../cli/labs/cut.ts";
 import { readLabs } from "../cli/labs/manifest.ts";
 import { typeCheck } from "../cli/labs/type-check.ts";
-import { writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
+import { cacheFolder, writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
 
 const MUTANTS_MIN = 3;
 const TIMEOUT_MS = 240_000;
-// Below the product's folder, as a reader's own folder is, so that packages are found from there.
-const cache = join(ROOT_DIR, ".cache");
-mkdirSync(cache, { recursive: true });
-const scratch = mkdtempSync(join(cache, "labs-test-"));
+const scratch = mkdtempSync(join(cacheFolder(), "labs-test-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 for (const lab of readLabs().filter((item) => item.files.length > 0)) {

@@ -2,7 +2,7 @@
 // on descriptor 3, a line each, which check begins and how it ended; output is left to the reader.
 import { writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { checkOptions, registeredChecks } from "./check.ts";
+import { NOT_WRITTEN, checkOptions, registeredChecks } from "./check.ts";
 
 const REPORT_FD = 3;
 
@@ -30,8 +30,12 @@ async function attempt(title: string, body: () => unknown): Promise<void> {
 /** The message; for what is not ours to have foreseen, with the place in the reader's file. */
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  const foreseen = thrown.name === "Error" || thrown.name === "JudgementError";
-  return foreseen ? thrown.message : (thrown.stack ?? String(thrown));
+  const stack = thrown.stack ?? "";
+  if (NOT_WRITTEN.test(thrown.message)) {
+    const place = /\(?(?:file:\/\/)?([^\s()]+:\d+):\d+\)?$/m.exec(stack)?.[1];
+    return `${thrown.message}: ${place ?? "place unknown"}`;
+  }
+  return thrown.name === "Error" ? thrown.message : stack;
 }
 
 for (const path of process.argv.slice(2)) {

@@ -1,13 +1,23 @@
-import { mkdtempSync, rmSync, watch, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
-import { checkLab, describeOutcomes } from "../labs/report.ts";
-import { type Lab, findLab, readLabs } from "../labs/manifest.ts";
+import { type Lab, findLab, readLabs, readmeOf } from "../labs/manifest.ts";
 import { ownTree } from "../labs/own-tree.ts";
+import { labsOfPart, passedOf } from "../labs/parts.ts";
+import {
+  type CheckRequest,
+  checkLab,
+  describeEnd,
+  describeOutcome,
+  judgesOwn,
+  partsUnderCheck,
+  plantedMistake,
+} from "../labs/report.ts";
 import { readState, updateProgress } from "../labs/state.ts";
+import { onEveryChange } from "../labs/watch.ts";
 import { backUp, referenceText, writeSkeletons } from "../labs/workspace.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -15,18 +25,36 @@ export function command(): Command {
   const lab = new Command("lab").description("The numbered labs that assemble the cluster.");
   lab.command("list").description("all labs and how far you are").action(list);
   lab.command("start <number>").description("cut the exercise into your folder").action(start);
-  lab.command("check [number]").description("judge what you wrote").action(check);
-  lab.command("watch <number>").description("judge at every save").action(watchLab);
-  lab.command("hint <number>").description("the next hint").action(hint);
-  lab.command("diff <number>").description("yours against the reference, once passed").action(diff);
+  checkFlags(lab.command("check [number]").description("judge what you wrote")).action(check);
+  checkFlags(lab.command("watch [number]").description("judge at every save")).action(watchLab);
+  lab.command("hint [number]").description("the next hint").action(hint);
+  lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
   lab
     .command("reset <number>")
     .description("begin anew; a backup is kept")
     .option("--yes", "do not ask")
     .action(reset);
-  lab.command("use <whose> <number>").description("own|reference: whose part runs").action(use);
-  lab.command("status").description("what you started, passed and use").action(list);
+  lab
+    .command("use <whose> <part>")
+    .description("own|reference: whose part runs; by number, by part (store/core), or all")
+    .action(use);
+  lab.command("status").description("what you started, passed and use").action(status);
   return lab;
+}
+
+function checkFlags(lab: Command): Command {
+  return lab
+    .option("--only <text>", "checks with this in their title")
+    .option("--runs <count>", "how often to run what depends on chance", positive)
+    .option("--seed <number>", "the first seed", positive)
+    .option("--reference", "judge the product's own part instead of yours")
+    .option("--planted <number>", "judge it with one of the lab's planted mistakes", positive);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("a whole number above 0 is needed");
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -38,15 +66,34 @@ function list(): void {
     const progress = labs[item.number];
     const done = progress?.passedAt ? "passed" : progress ? "started" : "";
     const own = progress?.use === "own" ? ", yours runs" : "";
-    say(`  ${item.number}  ${item.title.padEnd(40)} ${done}${own}`);
+    const about = `${item.title.padEnd(28)} ${(item.part ?? "").padEnd(12)}`;
+    say(`  ${item.number}  ${about} ${done}${own}`.trimEnd());
+  }
+}
+
+function status(): void {
+  const { labs } = readState();
+  const numbers = Object.keys(labs).sort();
+  if (numbers.length === 0) say("Nothing is started yet: npm run lab start 2");
+  for (const number of numbers) {
+    const { startedAt, passedAt, lastCheck, hints = 0, use: whose } = labs[number]!;
+    const item = findLab(number);
+    say(`lab ${number}: ${item.title}`);
+    say(`  files     ${ownTree(number)}`);
+    say(`  started   ${startedAt}, ${hints} of ${item.hints.length} hints shown`);
+    if (lastCheck) say(`  checked   ${lastCheck.at}: ${lastCheck.passed} of ${lastCheck.of} pass`);
+    if (passedAt) say(`  passed    ${passedAt}`);
+    say(`  in use    ${whose === "own" ? "yours" : "the reference"}`);
   }
 }
 
 async function start(number: string): Promise<void> {
   const item = exercise(number);
-  for (const path of writeSkeletons(item, ownTree(item.number))) say(`  wrote ${path}`);
+  for (const path of writeSkeletons(item, ownTree(item.number))) {
+    say(`  wrote ${relative(process.cwd(), path)}`);
+  }
   await updateProgress(item.number, { startedAt: now() }, now());
-  say(`Read labs/${item.folder}/README.md, then: npm run lab check ${item.number}`);
+  say(`Read labs/${item.folder}/${readmeOf(item)}, then: npm run lab check ${item.number}`);
 }
 
 function exercise(number: string): Lab {
@@ -57,44 +104,66 @@ function exercise(number: string): Lab {
   });
 }
 
-async function check(number: string | undefined): Promise<void> {
+/** The lab that was started last: what a command without a number is about. */
+function current(number: string | undefined): Lab {
+  if (number !== undefined) return exercise(number);
+  const started = Object.entries(readState().labs);
+  const [last] = started.sort(([, a], [, b]) => b.startedAt.localeCompare(a.startedAt));
+  if (last) return exercise(last[0]);
+  throw new CommandError("NOT_STARTED", "no lab is started", { remedy: "npm run lab start 2" });
+}
+
+async function check(number: string | undefined, request: CheckRequest): Promise<void> {
   const started = Object.keys(readState().labs).sort();
   const wanted = number === undefined ? started : [number];
   if (wanted.length === 0) say("No lab is started; `npm run lab list` shows them.");
   for (const name of wanted) {
-    const item = exercise(name);
-    const outcomes = await checkLab(item);
-    say(describeOutcomes(item, outcomes));
-    if (outcomes.every((outcome) => outcome.passed)) {
-      await updateProgress(item.number, { passedAt: now() }, now());
-    } else process.exitCode = 1;
+    if (!(await judgeOne(exercise(name), request))) process.exitCode = 1;
   }
 }
 
-async function watchLab(number: string): Promise<void> {
-  const item = exercise(number);
-  for (;;) {
-    await check(item.number);
+async function judgeOne(item: Lab, request: CheckRequest): Promise<boolean> {
+  say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
+  const outcomes = await checkLab(item, request, (outcome) => say(describeOutcome(outcome)));
+  say(describeEnd(item, request, outcomes));
+  const passed = outcomes.filter((outcome) => outcome.passed).length;
+  const all = passed === outcomes.length;
+  if (!judgesOwn(request) || request.only !== undefined) return all;
+  const lastCheck = { at: now(), passed, of: outcomes.length };
+  const change = all ? { lastCheck, passedAt: now() } : { lastCheck };
+  await updateProgress(item.number, change, now());
+  return all;
+}
+
+function whatIsJudged(item: Lab, request: CheckRequest): string {
+  const { reference, planted } = request;
+  if (reference) return ", the reference";
+  if (planted !== undefined) return `, planted: ${plantedMistake(item, planted).name}`;
+  const others = partsUnderCheck(item, request).slice(1);
+  return others.length > 0 ? `, with your part of ${others.join(", ")}` : "";
+}
+
+async function watchLab(number: string | undefined, request: CheckRequest): Promise<void> {
+  const item = current(number);
+  const end = new AbortController();
+  process.once("SIGINT", () => end.abort());
+  const judgeAndWait = async () => {
+    await judgeOne(item, request);
     say("Waiting for you to save ... (Ctrl-C ends)");
-    await new Promise<void>((resolve) => {
-      const watcher = watch(ownTree(item.number), { recursive: true }, () => {
-        watcher.close();
-        resolve();
-      });
-    });
-  }
+  };
+  await onEveryChange(ownTree(item.number), judgeAndWait, end.signal);
 }
 
-async function hint(number: string): Promise<void> {
-  const item = findLab(number);
+async function hint(number: string | undefined): Promise<void> {
+  const item = current(number);
   const shown = readState().labs[item.number]?.hints ?? 0;
-  const next = item.hints[Math.min(shown, item.hints.length - 1)];
-  say(next ?? "This lab has no hints.");
+  const at = Math.min(shown, item.hints.length - 1);
+  say(`${at + 1} of ${item.hints.length}: ${item.hints[at]}`);
   if (shown < item.hints.length) await updateProgress(item.number, { hints: shown + 1 }, now());
 }
 
-async function diff(number: string): Promise<void> {
-  const item = exercise(number);
+async function diff(number: string | undefined): Promise<void> {
+  const item = current(number);
   if (!readState().labs[item.number]?.passedAt) {
     throw new CommandError("NOT_PASSED", `lab ${item.number} has not passed yet`, {
       remedy: `npm run lab hint ${item.number}; the reference is shown afterwards`,
@@ -137,16 +206,16 @@ async function confirmed(question: string): Promise<boolean> {
   }
 }
 
-async function use(whose: string, number: string): Promise<void> {
+async function use(whose: string, part: string): Promise<void> {
   if (whose !== "own" && whose !== "reference") {
     throw new CommandError("BAD_ARGUMENT", `"${whose}" is neither own nor reference`);
   }
-  const item = exercise(number);
-  if (whose === "own" && !readState().labs[item.number]?.passedAt) {
-    throw new CommandError("NOT_PASSED", `lab ${item.number} has not passed; it would not run`, {
-      remedy: `npm run lab check ${item.number}`,
-    });
+  const meant = labsOfPart(part);
+  const labs = whose === "own" ? passedOf(meant, readState()) : meant;
+  for (const { number, files } of labs) {
+    if (whose === "reference" && !readState().labs[number]) continue;
+    await updateProgress(number, { use: whose }, now());
+    say(`  lab ${number}: ${whose === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
   }
-  await updateProgress(item.number, { use: whose }, now());
-  say(`The next start of a cluster runs ${whose === "own" ? "your" : "the reference"} part.`);
+  say("From the next start on: ./r2k store, or npm start.");
 }

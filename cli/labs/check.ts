@@ -41,7 +41,7 @@ export async function runLabChecks(
     env: {
       ...process.env,
       R2K_LAB_TREES: trees.join(":"),
-      R2K_LAB_OPTIONS: JSON.stringify(options),
+      R2K_LAB_OPTIONS: JSON.stringify({ ...options, lab: lab.number }),
     },
   });
   let said = "";

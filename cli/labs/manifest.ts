@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { ROOT_DIR } from "../cluster/assets.ts";
@@ -49,6 +49,13 @@ function readLab(folder: string): Lab {
   const { title, part, files = [], checks = [], hints = [], mutants = [] } = manifest;
   const number = folder.slice(0, 2);
   return { number, folder, title, ...(part ? { part } : {}), files, checks, hints, mutants };
+}
+
+/** The lab's text: a translation that stands beside it (`README.de.md`) where LANG asks for it. */
+export function readmeOf({ folder }: Lab, environment: NodeJS.ProcessEnv = process.env): string {
+  const language = /^[a-z]+/.exec(environment["LANG"] ?? "")?.[0] ?? "";
+  const translation = `README.${language}.md`;
+  return existsSync(join(LABS_DIR, folder, translation)) ? translation : "README.md";
 }
 
 /** The lab that a reader names by number: `2` or `02`. */

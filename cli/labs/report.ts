@@ -1,25 +1,119 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { CommandError } from "../terminal.ts";
-import { type CheckOutcome, runLabChecks } from "./check.ts";
-import type { Lab } from "./manifest.ts";
+import type { CheckOptions } from "../../labs/check.ts";
+import { type CheckOutcome, type OnOutcome, runLabChecks } from "./check.ts";
+import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
+import { labsInUse } from "./state.ts";
+import { typeCheck } from "./type-check.ts";
+import { cacheFolder, writeReference } from "./workspace.ts";
 
-/** Judges the reader's own part. Throws when the lab was not started. */
-export async function checkLab(lab: Lab): Promise<CheckOutcome[]> {
-  const tree = ownTree(lab.number);
-  if (existsSync(tree)) return runLabChecks(lab, [tree]);
-  throw new CommandError("NOT_STARTED", `lab ${lab.number} is not started`, {
-    remedy: `npm run lab start ${lab.number}`,
+const TYPES_TITLE = "the types fit";
+const COMPLAINTS_MAX = 8;
+
+export interface CheckRequest extends CheckOptions {
+  /** Judges the product's own part, which the reader has not written. */
+  readonly reference?: boolean | undefined;
+  /** Judges the product's own part with one of the lab's planted mistakes, by its number. */
+  readonly planted?: number | undefined;
+}
+
+/** Whether a check is about what the reader wrote. */
+export function judgesOwn({ reference, planted }: CheckRequest): boolean {
+  return !reference && planted === undefined;
+}
+
+/** The mistake of a lab with this number, from 1 on. */
+export function plantedMistake(lab: Lab, number: number): Mutant {
+  const mutant = lab.mutants[number - 1];
+  if (mutant) return mutant;
+  throw new CommandError("NO_MISTAKE", `lab ${lab.number} has no planted mistake ${number}`, {
+    remedy: `1 to ${lab.mutants.length}`,
   });
 }
 
-/** The outcomes for a terminal: passed ones a line each, then the first failure whole. */
-export function describeOutcomes(lab: Lab, outcomes: readonly CheckOutcome[]): string {
+/** The reader's parts that a check runs on, this lab's own first. */
+export function partsUnderCheck(lab: Lab, request: CheckRequest): string[] {
+  if (!judgesOwn(request)) return [];
+  return [lab.number, ...labsInUse().filter((number) => number !== lab.number)];
+}
+
+/**
+ * Judges the reader's own part, together with the other parts that they use. Outcomes are told as
+ * they come. Throws when the lab was not started.
+ */
+export async function checkLab(
+  lab: Lab,
+  request: CheckRequest,
+  onOutcome?: OnOutcome,
+): Promise<CheckOutcome[]> {
+  const { only, runs, seed, planted } = request;
+  if (planted !== undefined) {
+    return checkPlanted(lab, plantedMistake(lab, planted), { only, runs, seed }, onOutcome);
+  }
+  const tree = ownTree(lab.number);
+  if (!request.reference && !existsSync(tree)) {
+    throw new CommandError("NOT_STARTED", `lab ${lab.number} is not started`, {
+      remedy: `npm run lab start ${lab.number}`,
+    });
+  }
+  const trees = partsUnderCheck(lab, request).map((number) => ownTree(number));
+  const [outcomes, types] = await Promise.all([
+    runLabChecks(lab, trees, { only, runs, seed }, onOutcome),
+    request.reference ? "" : typeCheck(lab, tree),
+  ]);
+  if (types === "") return outcomes;
+  // First what runs and is wrong: a type is often what is still being written.
+  return [...outcomes, { title: TYPES_TITLE, passed: false, message: shortened(types) }];
+}
+
+async function checkPlanted(
+  lab: Lab,
+  mutant: Mutant,
+  options: CheckOptions,
+  onOutcome?: OnOutcome,
+): Promise<CheckOutcome[]> {
+  const tree = mkdtempSync(join(cacheFolder(), "labs-planted-"));
+  try {
+    writeReference(lab, tree, mutant);
+    return await runLabChecks(lab, [tree], options, onOutcome);
+  } finally {
+    rmSync(tree, { recursive: true });
+  }
+}
+
+function shortened(complaints: string): string {
+  const lines = complaints.trimEnd().split("\n");
+  const more = lines.length - COMPLAINTS_MAX;
+  return [...lines.slice(0, COMPLAINTS_MAX), ...(more > 0 ? [`... and ${more} more`] : [])].join(
+    "\n",
+  );
+}
+
+/** One outcome in a line. */
+export function describeOutcome({ passed, title }: CheckOutcome): string {
+  return `  ${passed ? "✓" : "✗"} ${title}`;
+}
+
+/** What the outcomes come to: the first failure whole, or what to do next. */
+export function describeEnd(
+  lab: Lab,
+  request: CheckRequest,
+  outcomes: readonly CheckOutcome[],
+): string {
   const failures = outcomes.filter((outcome) => !outcome.passed);
-  const lines = outcomes.map((outcome) => `  ${outcome.passed ? "✓" : "✗"} ${outcome.title}`);
-  const first = failures[0];
-  const end = first
-    ? `\n${first.message}\n\nStuck? npm run lab hint ${lab.number}`
-    : `\nAll checks of lab ${lab.number} pass. In the cluster: npm run lab use own ${lab.number}`;
-  return [`lab ${lab.number}: ${lab.title}`, ...lines, end].join("\n");
+  const count = `${outcomes.length - failures.length} of ${outcomes.length} checks pass`;
+  const [first] = failures;
+  if (first) {
+    const stuck = !judgesOwn(request) ? "" : `\n\nStuck? npm run lab hint ${lab.number}`;
+    return `\n✗ ${first.title}\n${first.message}\n\n${count}.${stuck}`;
+  }
+  if (request.reference) return `\n${count}: that is the reference.`;
+  if (request.planted !== undefined) return `\n${count}: these do not notice the mistake.`;
+  if (request.only !== undefined) return `\n${count}; now all: npm run lab check ${lab.number}`;
+  return (
+    `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
+    `run it: npm run lab use own ${lab.number}`
+  );
 }

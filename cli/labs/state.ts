@@ -14,6 +14,8 @@ export interface LabState {
 export interface LabProgress {
   readonly startedAt: string;
   readonly passedAt?: string | undefined;
+  /** How the last check of all went. */
+  readonly lastCheck?: { readonly at: string; readonly passed: number; readonly of: number };
   /** How many hints were shown. */
   readonly hints?: number;
   /** Whose part the cluster runs. */
@@ -53,8 +55,13 @@ export async function updateProgress(
   await replaceFile(statePath(), `${JSON.stringify({ ...state, labs }, undefined, 2)}\n`);
 }
 
-/** Trees of the labs whose part the reader wants to run in place of the reference. */
-export function treesInUse(): string[] {
+/** Numbers of the labs whose part the reader wants to run in place of the reference. */
+export function labsInUse(): string[] {
   const entries = Object.entries(readState().labs);
-  return entries.filter(([, progress]) => progress.use === "own").map(([lab]) => ownTree(lab));
+  return entries.filter(([, progress]) => progress.use === "own").map(([lab]) => lab);
+}
+
+/** The trees of those labs, to be laid over the product. */
+export function treesInUse(): string[] {
+  return labsInUse().map((lab) => ownTree(lab));
 }

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT_DIR } from "../cluster/assets.ts";
 import type { Lab } from "./manifest.ts";
+import { cacheFolder } from "./workspace.ts";
 
 /**
  * Type-checks a tree's files as they stand in the product: with a copy of their package around
@@ -10,10 +11,7 @@ import type { Lab } from "./manifest.ts";
  * is well.
  */
 export async function typeCheck(lab: Lab, tree: string): Promise<string> {
-  const cache = join(ROOT_DIR, ".cache");
-  mkdirSync(cache, { recursive: true });
-  // Below the product's folder: other packages are found from there.
-  const copy = mkdtempSync(join(cache, "labs-types-"));
+  const copy = mkdtempSync(join(cacheFolder(), "labs-types-"));
   try {
     for (const folder of packagesOf(lab)) copySources(join(ROOT_DIR, folder), join(copy, folder));
     copySources(tree, copy);

@@ -6,6 +6,13 @@ import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 
+/** Where trees may stand that are thrown away: below the product's folder, as a reader's own is. */
+export function cacheFolder(): string {
+  const folder = join(ROOT_DIR, ".cache");
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
 /** Writes a lab's skeletons into a tree. Throws when one of the files is there already. */
 export function writeSkeletons(lab: Lab, tree: string): string[] {
   return lab.files.map((file) => {

@@ -1,4 +1,4 @@
-import { check, checkOptions } from "../check.ts";
+import { NOT_WRITTEN, check, checkOptions } from "../check.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
 import { drawDiagram } from "./diagram.ts";
 import { DIAGRAM_LINES } from "./limits.ts";
@@ -7,8 +7,6 @@ export interface ScenarioOptions extends Omit<ClusterOptions, "seed"> {
   /** How often it runs when nothing else is asked for, each time from another seed. */
   readonly runs: number;
 }
-
-const NOT_WRITTEN = /^lab \d\d: [\w-]+ is not written yet$/;
 
 /**
  * Registers a check that plays `body` on clusters of the reader's core. A failure carries the
@@ -41,13 +39,14 @@ function explain(title: string, seed: number, cluster: LabCluster, reason: Error
   const members = cluster.servers.map(({ id }) => id);
   const diagram = drawDiagram(cluster.chronicle.happenings, members, DIAGRAM_LINES);
   const broken = reason.name === "Error" ? reason.message : whereThrown(reason);
+  const { lab = "" } = checkOptions();
   return [
     broken,
     "",
     `what led to it, in seconds (t: term, c: commit index), with seed ${seed}:`,
     ...diagram,
     "",
-    `again: ./r2k lab check NUMBER --only "${title}" --seed ${seed} --runs 1`,
+    `again: ./r2k lab check ${lab} --only "${title}" --seed ${seed} --runs 1`,
   ].join("\n");
 }
 

@@ -1,6 +1,6 @@
 // Bundles the command line and the CNI plugins anew when a source is newer than they are, or when a
 // reader's own parts were switched on or off. Called before every command.
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { treesInUse } from "../../cli/labs/state.ts";
@@ -14,7 +14,7 @@ async function refresh(): Promise<void> {
   const trees = treesInUse();
   const newest_ms = Math.max(
     ...productSources().map((path) => modified(join(root, path))),
-    ...trees.map(modified),
+    ...trees.flatMap(treeFiles).map(modified),
     modified(join(root, "package-lock.json")),
   );
   const how = JSON.stringify({ trees, node: process.version });
@@ -28,6 +28,11 @@ async function refresh(): Promise<void> {
   await buildPlugins(join(root, ".cache/cni"));
   mkdirSync(join(root, outDir), { recursive: true });
   writeFileSync(stamp, how);
+}
+
+/** A reader's tree: its folders too, for a file that was added or taken away. */
+function treeFiles(tree: string): string[] {
+  return [tree, ...globSync("**", { cwd: tree }).map((path) => join(tree, path))];
 }
 
 function modified(path: string): number {

@@ -1,54 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compared, squeezed, walksOf } from "../../labs/walk.ts";
 import { TestCluster } from "./cluster.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const README = join(ROOT, "labs/00-tour/README.md");
 const START_TIMEOUT_MS = 180_000;
 const COMMAND_TIMEOUT_MS = 60_000;
-
-interface Walk {
-  readonly command: string;
-  readonly expected: readonly string[];
-}
-
-/** The commands of the README's `console` blocks, each with the lines that stand below it. */
-function walksOf(markdown: string): Walk[] {
-  const blocks = [...markdown.matchAll(/^```console\n(.*?)^```$/gms)].map((match) => match[1]!);
-  return blocks.flatMap((block) =>
-    block
-      .split(/^\$ /m)
-      .slice(1)
-      .map((part) => {
-        const [command = "", ...expected] = part.trimEnd().split("\n");
-        return { command, expected };
-      }),
-  );
-}
-
-/** A printed line as it is compared: the columns' widths do not matter. */
-function squeezed(line: string): string {
-  return line.trim().replace(/\s+/g, " ");
-}
-
-/** Whether a line is as expected; `...` stands for anything. */
-function fits(line: string, expected: string): boolean {
-  const parts = expected.split("...").map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`).test(line);
-}
-
-/** The printed lines, with the expected ones in the place of those that fit them. */
-function compared(printed: string, expected: readonly string[]): string[] {
-  return printed
-    .trimEnd()
-    .split("\n")
-    .map(squeezed)
-    .map((line, i) => {
-      const wanted = squeezed(expected[i] ?? "");
-      return fits(line, wanted) ? wanted : line;
-    });
-}
 
 const walks = walksOf(readFileSync(README, "utf8"));
 let cluster: TestCluster;

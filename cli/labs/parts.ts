@@ -1,0 +1,30 @@
+import { CommandError } from "../terminal.ts";
+import { type Lab, readLabs } from "./manifest.ts";
+import type { LabState } from "./state.ts";
+
+/**
+ * The labs that a reader means by a number (`4`), a part (`store/core`, `core`), or `all`: those
+ * that have something to write. Throws when there is none.
+ */
+export function labsOfPart(wanted: string): Lab[] {
+  const labs = readLabs().filter((lab) => lab.files.length > 0);
+  const found = labs.filter(({ number, part }) => {
+    const byPart = part === wanted || part?.split("/").at(-1) === wanted;
+    return wanted === "all" || number === wanted.padStart(2, "0") || byPart;
+  });
+  if (found.length > 0) return found;
+  const parts = [...new Set(labs.map(({ part }) => part))];
+  throw new CommandError("NO_PART", `"${wanted}" is no lab and no part`, {
+    remedy: `a number, all, or one of ${parts.join(", ")}`,
+  });
+}
+
+/** Those of the labs that have passed. Throws when none has. */
+export function passedOf(labs: readonly Lab[], state: LabState): Lab[] {
+  const passed = labs.filter(({ number }) => state.labs[number]?.passedAt !== undefined);
+  if (passed.length > 0) return passed;
+  const numbers = labs.map(({ number }) => number).join(", ");
+  throw new CommandError("NOT_PASSED", `of lab ${numbers} none has passed; it would not run`, {
+    remedy: `npm run lab check ${labs[0]!.number}`,
+  });
+}

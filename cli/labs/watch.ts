@@ -1,0 +1,35 @@
+import { watch } from "node:fs";
+
+/** Saving is often several writes; they are one change. */
+const SETTLE_MS = 50;
+
+/**
+ * Runs `work` now and after every change beneath `folder`, until the signal. A change during the
+ * work runs it again afterwards, once.
+ */
+export async function onEveryChange(
+  folder: string,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let changed = true;
+  let wake: () => void = () => undefined;
+  const tell = () => {
+    changed = true;
+    wake();
+  };
+  const watcher = watch(folder, { recursive: true }, tell);
+  signal.addEventListener("abort", tell);
+  try {
+    while (!signal.aborted) {
+      if (!changed) await new Promise<void>((resolve) => (wake = resolve));
+      if (signal.aborted) return;
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      changed = false;
+      await work();
+    }
+  } finally {
+    signal.removeEventListener("abort", tell);
+    watcher.close();
+  }
+}

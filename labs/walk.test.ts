@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import { compared, walksOf } from "./walk.ts";
+
+const DOCUMENT = `
+\`\`\`console
+$ r2k status
+cluster ...: well
+$ r2k long
+first
+...
+last
+\`\`\`
+`;
+
+it("reads a document's commands with what they print", () => {
+  expect(walksOf(DOCUMENT)).toEqual([
+    { command: "r2k status", expected: ["cluster ...: well"] },
+    { command: "r2k long", expected: ["first", "...", "last"] },
+  ]);
+});
+
+it("takes what fits for what was expected, and shows what does not", () => {
+  const [status, long] = walksOf(DOCUMENT).map(({ expected }) => expected);
+  expect(compared("cluster   tour:  well\n", status!)).toEqual(status);
+  expect(compared("cluster tour: ill\n", status!)).toEqual(["cluster tour: ill"]);
+  expect(compared("first\na\nb\nlast\n", long!)).toEqual(long);
+  expect(compared("first\nlast\n", long!)).toEqual(long);
+  expect(compared("first\na\nlast\nmore\n", long!)).toEqual([...long!, "more"]);
+  expect(compared("first\na\n", long!)).toEqual(["first", "..."]);
+});

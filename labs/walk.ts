@@ -1,0 +1,54 @@
+/** A command of a document's `console` block, and the lines that stand below it. */
+export interface Walk {
+  readonly command: string;
+  readonly expected: readonly string[];
+}
+
+/** The commands of all `console` blocks, in their order. */
+export function walksOf(markdown: string): Walk[] {
+  const blocks = [...markdown.matchAll(/^```console\n(.*?)^```$/gms)].map((match) => match[1]!);
+  return blocks.flatMap((block) =>
+    block
+      .split(/^\$ /m)
+      .slice(1)
+      .map((part) => {
+        const [command = "", ...expected] = part.trimEnd().split("\n");
+        return { command, expected };
+      }),
+  );
+}
+
+/** A printed line as it is compared: the columns' widths do not matter. */
+export function squeezed(line: string): string {
+  return line.trim().replace(/\s+/g, " ");
+}
+
+/** Whether a line is as expected; `...` stands for anything. */
+function fits(line: string, expected: string): boolean {
+  const parts = expected.split("...").map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(line);
+}
+
+/**
+ * The printed lines, with the expected ones in the place of those that fit them. A line of `...`
+ * alone stands for all up to the first line that fits the next one.
+ */
+export function compared(printed: string, expected: readonly string[]): string[] {
+  const lines = printed.trimEnd().split("\n").map(squeezed);
+  const wanted = expected.map(squeezed);
+  const result: string[] = [];
+  let at = 0;
+  while (lines.length > 0) {
+    const want = wanted[at++] ?? "";
+    if (want !== "...") {
+      const line = lines.shift()!;
+      result.push(fits(line, want) ? want : line);
+      continue;
+    }
+    result.push(want);
+    const next = wanted[at];
+    const end = next === undefined ? -1 : lines.findIndex((line) => fits(line, next));
+    lines.splice(0, end < 0 ? lines.length : end);
+  }
+  return result;
+}
