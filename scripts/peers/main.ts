@@ -12,6 +12,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "csi-sanity": () => buildCsiSanity(bin),
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
+  "api-load": () => buildModule("api-load"),
   "kube-apiserver": () => buildModule("kube-apiserver"),
 };
 

@@ -1,0 +1,205 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, openSync, readFileSync } from "node:fs";
+import { request } from "node:https";
+import { join } from "node:path";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { Credentials } from "./credentials.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const READY_TIMEOUT_MS = 60_000;
+
+/** An apiserver and its store, of one make. */
+export interface Side {
+  readonly name: string;
+  start(dir: string, credentials: Credentials): Promise<Running>;
+}
+
+export interface Running {
+  readonly server: string;
+  /** From starting the apiserver on a running store until `/readyz` says ok. */
+  readonly ready_ms: number;
+  /** Share of memory of both processes, in MiB. */
+  pss_mib(): number;
+  /** What `path` answers; with a body, what posting that answers. */
+  ask(path: string, body?: object): Promise<string>;
+  close(): Promise<void>;
+}
+
+interface Make {
+  readonly name: string;
+  readonly ports: { readonly store: number; readonly peer: number; readonly api: number };
+  readonly store: readonly [program: string, ...args: string[]];
+  readonly apiserver: readonly [program: string, ...args: string[]];
+  /** Flags that this make alone has or needs. */
+  flags(credentials: Credentials): Readonly<Record<string, string>>;
+}
+
+/** A program that `npm run peers` builds. */
+export function peer(name: string): string {
+  const path = join(ROOT, ".peers/bin", name);
+  if (existsSync(path)) return path;
+  throw new Error(`${path} is not built: npm run peers -- ${name} (needs Go)`);
+}
+
+/** Ours on our store, and upstream's on etcd. */
+export function sides(): readonly [ours: Side, theirs: Side] {
+  return [sideOf(ours()), sideOf(theirs())];
+}
+
+function ours(): Make {
+  // The launcher brings the bundle up to date, and would be a process of its own.
+  const fresh = spawnSync(join(ROOT, "r2k"), ["version"], { stdio: ["ignore", "ignore", 2] });
+  if (fresh.status !== 0) throw new Error("r2k version failed");
+  const node = join(ROOT, "node_modules/node/bin/node");
+  const bundle = join(ROOT, ".cache/bundle/main.js");
+  return {
+    name: "r2k apiserver on r2k store",
+    ports: { store: 23_890, peer: 23_891, api: 26_443 },
+    store: [node, bundle, "store"],
+    apiserver: [node, bundle, "apiserver"],
+    flags: ({ ca, admin }) => ({
+      "kubelet-client-certificate": admin.cert,
+      "kubelet-client-key": admin.key,
+      "kubelet-certificate-authority": ca,
+    }),
+  };
+}
+
+function theirs(): Make {
+  const etcd = peer("etcd");
+  const apiserver = peer("kube-apiserver");
+  return {
+    name: `kube-apiserver ${versionOf(apiserver)} on etcd ${versionOf(etcd)}`,
+    ports: { store: 23_892, peer: 23_893, api: 26_444 },
+    store: [etcd, "--log-level", "fatal"],
+    apiserver: [apiserver, "--authorization-mode", "Node,RBAC"],
+    flags: () => ({}),
+  };
+}
+
+function versionOf(program: string): string {
+  const said = spawnSync(program, ["--version"], { encoding: "utf8" }).stdout;
+  return /v?(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? "1.36";
+}
+
+function sideOf(make: Make): Side {
+  return { name: make.name, start: (dir, credentials) => start(make, dir, credentials) };
+}
+
+async function start(make: Make, dir: string, credentials: Credentials): Promise<Running> {
+  const { ports } = make;
+  const url = `http://127.0.0.1:${ports.store}`;
+  const log = openSync(join(dir, "log"), "a");
+  const store = run(make.store, storeFlags(join(dir, "data"), url, ports.peer), log);
+  const clock = systemClock();
+  await answers(url);
+  const start_ms = performance.now();
+  const flags = { ...apiFlags(ports.api, url, credentials), ...make.flags(credentials) };
+  const apiserver = run(make.apiserver, flags, log);
+  const server = `https://127.0.0.1:${ports.api}`;
+  const children = [apiserver, store];
+  const close = async () => {
+    for (const child of children) await ended(child);
+  };
+  const ready = () => ask(`${server}/readyz`, credentials);
+  const patience = { clock, timeout_ms: READY_TIMEOUT_MS, interval_ms: 10 };
+  try {
+    await waitFor(`${make.name} to be ready`, ready, patience);
+  } catch (thrown) {
+    process.stderr.write(readFileSync(join(dir, "log"), "utf8").slice(-2_000));
+    await close();
+    throw thrown;
+  }
+  return {
+    server,
+    ready_ms: performance.now() - start_ms,
+    pss_mib: () => children.reduce((sum, child) => sum + pss_mib(child.pid!), 0),
+    ask: (path, body) => ask(`${server}${path}`, credentials, body),
+    close,
+  };
+}
+
+function storeFlags(dataDir: string, url: string, peerPort: number) {
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  return {
+    "data-dir": dataDir,
+    "listen-client-urls": url,
+    "advertise-client-urls": url,
+    "listen-peer-urls": peerUrl,
+    "initial-advertise-peer-urls": peerUrl,
+    "initial-cluster": `default=${peerUrl}`,
+  };
+}
+
+/** kube-apiserver's spelling; ours takes the same. */
+function apiFlags(port: number, etcd: string, credentials: Credentials) {
+  const { ca, server, serviceAccount } = credentials;
+  return {
+    "etcd-servers": etcd,
+    "bind-address": "127.0.0.1",
+    "advertise-address": "127.0.0.1",
+    "secure-port": String(port),
+    "tls-cert-file": server.cert,
+    "tls-private-key-file": server.key,
+    "client-ca-file": ca,
+    "service-account-issuer": "https://kubernetes.default.svc",
+    "service-account-signing-key-file": serviceAccount.key,
+    "service-account-key-file": serviceAccount.pub,
+    "service-cluster-ip-range": "10.96.0.0/16",
+  };
+}
+
+function run(
+  [program, ...args]: readonly [string, ...string[]],
+  flags: Readonly<Record<string, string>>,
+  log: number,
+): ChildProcess {
+  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const env = { ...process.env, R2K_LOG: "warn", R2K_ROOT: ROOT };
+  return spawn(program, [...args, ...words], { stdio: ["ignore", log, log], env });
+}
+
+async function answers(url: string): Promise<void> {
+  const client = connectEtcd({ endpoints: [url] });
+  const ask = () => client.status({ timeout_ms: 500 });
+  await waitFor(`the store at ${url}`, ask, { clock: systemClock() });
+  await client.close();
+}
+
+function ask(url: string, { ca, admin }: Credentials, body?: object): Promise<string> {
+  const identity = { ca: readFileSync(ca), cert: readFileSync(admin.cert) };
+  const options = {
+    ...identity,
+    key: readFileSync(admin.key),
+    agent: false as const,
+    method: body === undefined ? "GET" : "POST",
+    headers: { "content-type": "application/json" },
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => (text += part));
+      response.on("end", () => {
+        if (response.statusCode! < 300) resolve(text);
+        else reject(new Error(`${url}: ${response.statusCode}: ${text}`));
+      });
+    });
+    sent.on("error", reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+/** The share of memory of a process, in MiB. */
+function pss_mib(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exit = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await exit;
+}
