@@ -24,7 +24,7 @@ type Figures = Readonly<Record<string, number>>;
  * Pods created, listed, patched and watched over HTTPS: ours on our store, then kube-apiserver on
  * etcd, the same load generator on both.
  */
-export async function apiserver(args: readonly string[]): Promise<Row[]> {
+export async function apiserver(): Promise<Row[]> {
   const [ours, theirs] = sides();
   const mine = await measure(ours);
   const others = await measure(theirs);

@@ -8,19 +8,17 @@ export function entryOfRow(kind: Kind, row: Row): Entry {
   return entryOf(kind, decodeRow(kind, row), row.key, row.revision);
 }
 
-/** The cache's form of an object that carries its resourceVersion already. */
-export function entryOf(kind: Kind, object: KubeObject, key: string, revision: number): Entry {
+/** The cache's form of an object at `revision`, which `body`, if given, is the JSON of. */
+export function entryOf(
+  kind: Kind,
+  object: KubeObject,
+  key: string,
+  revision: number,
+  body?: Buffer,
+): Entry {
   const fields: Record<string, string> = {};
   for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
   const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
-  return new Entry({
-    key,
-    revision,
-    name,
-    namespace,
-    uid,
-    labels,
-    fields,
-    body: Buffer.from(JSON.stringify(object)),
-  });
+  const json = body ?? Buffer.from(JSON.stringify(object));
+  return new Entry({ key, revision, name, namespace, uid, labels, fields, body: json });
 }

@@ -1,7 +1,12 @@
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { Event_EventType, type Event, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  Event_EventType,
+  type Event,
+  type KeyValue,
+  type WatchResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -9,7 +14,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
-import { prefixEnd, type Row, Rows } from "../storage/rows.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { prefixEnd } from "../storage/rows.ts";
 import type { Entry } from "./entry.ts";
 import { entryOfRow } from "./entry-of-row.ts";
 import type { WatchCache } from "./watch-cache.ts";
@@ -22,6 +28,9 @@ class CompactedError extends Error {
   readonly code = "COMPACTED";
 }
 
+/** The objects that a feed follows. */
+type Source = Pick<ObjectStore, "kind" | "rows" | "recent">;
+
 export interface FeedOptions {
   clock: Clock;
   /** The first listing shows this revision, if the store still has it; else the newest. */
@@ -32,7 +41,7 @@ export interface FeedOptions {
 export class Feed {
   readonly #kind: Kind;
   readonly #etcd: EtcdClient;
-  readonly #rows: Rows;
+  readonly #store: Source;
   readonly #cache: WatchCache;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
@@ -46,10 +55,10 @@ export class Feed {
   /** Resolves once the cache holds the first listing. */
   readonly ready: Promise<void>;
 
-  constructor(kind: Kind, etcd: EtcdClient, cache: WatchCache, options: FeedOptions) {
-    this.#kind = kind;
+  constructor(store: Source, etcd: EtcdClient, cache: WatchCache, options: FeedOptions) {
+    this.#kind = store.kind;
+    this.#store = store;
     this.#etcd = etcd;
-    this.#rows = new Rows(etcd);
     this.#cache = cache;
     this.#clock = options.clock;
     this.#since = options.since;
@@ -117,7 +126,7 @@ export class Feed {
     this.#since = undefined;
     if (since === undefined || since <= 0) return 0;
     try {
-      await this.#rows.page(prefixOf(this.#kind), { limit: 1, revision: since });
+      await this.#store.rows.range(prefixOf(this.#kind), { limit: 1, revision: since });
       return since;
     } catch (thrown) {
       if (isEtcdError(thrown, "compacted") || isEtcdError(thrown, "futureRevision")) return 0;
@@ -131,11 +140,15 @@ export class Feed {
     let start = prefix;
     let revision = from;
     for (;;) {
-      const page = await this.#rows.page(prefix, { start, limit: STORE_PAGE_KEYS, revision });
+      const page = await this.#store.rows.range(prefix, {
+        start,
+        limit: STORE_PAGE_KEYS,
+        revision,
+      });
       revision = page.revision;
-      for (const row of page.rows) this.#decode(row, (entry) => entries.push(entry));
+      for (const kv of page.kvs) this.#decode(kv, (entry) => entries.push(entry));
       if (!page.more) break;
-      start = `${page.rows.at(-1)!.key}\0`;
+      start = `${page.kvs.at(-1)!.key.toString("utf8")}\0`;
     }
     this.#cache.reset(entries, revision);
     return revision;
@@ -144,13 +157,14 @@ export class Feed {
   /**
    * A row that does not decode is left out and named: one broken object must not hide the others.
    */
-  #decode(row: Row, then: (entry: Entry) => void): void {
+  #decode(kv: KeyValue, then: (entry: Entry) => void): void {
     let entry: Entry;
     try {
-      entry = entryOfRow(this.#kind, row);
+      const row = this.#store.rows.rowOf(kv);
+      entry = this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row);
     } catch (thrown) {
       log.error("an object in the store does not decode", {
-        key: row.key,
+        key: kv.key.toString("utf8"),
         reason: messageOf(thrown),
       });
       return;
@@ -200,8 +214,6 @@ export class Feed {
       this.#cache.apply({ type: "delete", revision, key });
       return;
     }
-    this.#decode({ key, value: kv.value, revision }, (entry) => {
-      this.#cache.apply({ type: "put", revision, entry });
-    });
+    this.#decode(kv, (entry) => this.#cache.apply({ type: "put", revision, entry }));
   }
 }

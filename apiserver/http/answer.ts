@@ -25,15 +25,21 @@ export interface BytesAnswer {
 
 /** What a verb has to say; `http/respond.ts` alone turns it into bytes of the type asked for. */
 export type Answer =
-  | { type: "object"; code: number; object: KubeObject; kind?: Kind }
+  | { type: "object"; code: number; object: KubeObject; kind?: Kind; body?: Buffer | undefined }
   | { type: "list"; list: ObjectList }
   | { type: "watch"; watcher: Watcher; timeout_ms: number }
   | BytesAnswer
   /** The handler has answered by itself: a tunnel, a stream. */
   | { type: "taken" };
 
-export function objectAnswer(object: KubeObject, kind?: Kind, code = 200): Answer {
-  return { type: "object", code, object, ...(kind ? { kind } : {}) };
+/** `body` is the object's JSON, where that is known already. */
+export function objectAnswer(
+  object: KubeObject,
+  kind?: Kind,
+  code = 200,
+  body?: Buffer,
+): Extract<Answer, { type: "object" }> {
+  return { type: "object", code, object, body, ...(kind ? { kind } : {}) };
 }
 
 export function textAnswer(

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants } from "node:http2";
+import { constants, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -14,7 +14,7 @@ import { badRequest, internal, serviceUnavailable } from "../errors/catalog.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { Answer } from "./answer.ts";
 import type { Incoming, Outgoing, RequestContext } from "./context.ts";
-import { BadPathError, parseRequestInfo } from "./request-info.ts";
+import { BadPathError, parseRequestInfo, type RequestInfo } from "./request-info.ts";
 import { respond, respondStatus } from "./respond.ts";
 import type { RequestListener } from "./server.ts";
 
@@ -43,7 +43,8 @@ export class Handler implements RequestListener {
 
   async #serve(request: Incoming, response: Outgoing, upgrade: RequestContext["upgrade"]) {
     const gone = new AbortController();
-    const leave = () => gone.abort();
+    // Who has the whole answer needs nobody to stop.
+    const leave = () => void (isFinished(response) || gone.abort());
     response.on("close", leave);
     upgrade?.socket.on("close", leave);
     try {
@@ -91,6 +92,11 @@ export class Handler implements RequestListener {
   }
 }
 
+/** Whether all of an answer was sent; HTTP/2's class says so only of its stream. */
+function isFinished(response: Outgoing | Http2ServerResponse): boolean {
+  return "stream" in response ? response.stream.writableFinished : response.writableFinished;
+}
+
 /**
  * Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1.
  */
@@ -99,21 +105,24 @@ function cut(request: Incoming): void {
   else request.socket.destroy();
 }
 
+interface Parts {
+  request: Incoming;
+  response: Outgoing;
+  upgrade: RequestContext["upgrade"];
+  signal: AbortSignal;
+}
+
+function contextOf(parts: Parts, info: RequestInfo, query: URLSearchParams): RequestContext {
+  const { request } = parts;
+  const cutOff = () => cut(request);
+  return { ...parts, id: randomUUID(), info, query, user: ANONYMOUS, warnings: [], cut: cutOff };
+}
+
+/** The context of a request whose path nobody can read. */
 function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal): RequestContext {
-  const url = new URL("https://server/");
-  const info = parseRequestInfo(request.method ?? "GET", "/", url.searchParams);
-  return {
-    id: randomUUID(),
-    request,
-    response,
-    info,
-    query: url.searchParams,
-    user: ANONYMOUS,
-    signal,
-    warnings: [],
-    upgrade: undefined,
-    cut: () => cut(request),
-  };
+  const query = new URLSearchParams();
+  const info = parseRequestInfo(request.method ?? "GET", "/", query);
+  return contextOf({ request, response, signal, upgrade: undefined }, info, query);
 }
 
 function newContext(
@@ -128,7 +137,7 @@ function newContext(
   const query = new URLSearchParams(at < 0 ? "" : target.slice(at + 1));
   try {
     const info = parseRequestInfo(request.method ?? "GET", path, query);
-    return { ...bareContext(request, response, signal), info, query, upgrade };
+    return contextOf({ request, response, upgrade, signal }, info, query);
   } catch (thrown) {
     if (thrown instanceof BadPathError) return badRequest(thrown.message);
     throw thrown;

@@ -34,14 +34,24 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     }
     case "object": {
       const negotiated = negotiateFor(context, answer.kind);
-      const object = answer.kind
-        ? transformer(context, answer.kind, negotiated, now).one(answer.object)
-        : answer.object;
-      const body = await encodeObject(object as KubeObject, negotiated);
+      const body = await encodeAnswer(context, answer, negotiated, now);
       const { code } = answer;
       return await sendBytes(context, { code, contentType: negotiated.type, body });
     }
   }
+}
+
+async function encodeAnswer(
+  context: RequestContext,
+  { object, kind, body }: Extract<Answer, { type: "object" }>,
+  negotiated: Negotiated,
+  now: () => number,
+): Promise<Buffer | string> {
+  const asIs = negotiated.transform.as === "object";
+  if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) return body;
+  if (kind === undefined || asIs) return await encodeObject(object, negotiated);
+  const other = transformer(context, kind, negotiated, now).one(object);
+  return await encodeObject(other as KubeObject, negotiated);
 }
 
 function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiated {

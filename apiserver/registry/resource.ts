@@ -48,7 +48,7 @@ export class Resource {
   async cache(since?: number): Promise<WatchCache> {
     if (this.#fed === undefined) {
       const cache = new WatchCache(this.#clock);
-      const feed = new Feed(this.kind, this.#etcd, cache, { clock: this.#clock, since });
+      const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
       this.#fed = { cache, feed };
     }
     await this.#fed.feed.ready;

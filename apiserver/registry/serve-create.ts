@@ -44,5 +44,5 @@ export async function serveCreate(
     namespaceOf(resource, context),
     options,
   );
-  return objectAnswer(created, kind, 201);
+  return objectAnswer(created, kind, 201, resource.store.recent.bodyOf(created));
 }

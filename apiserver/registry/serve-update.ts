@@ -115,5 +115,7 @@ async function change(
     },
     options,
   );
-  return objectAnswer(changed.object, resource.kind, changed.created ? 201 : 200);
+  const { object, created } = changed;
+  const body = resource.store.recent.bodyOf(object);
+  return objectAnswer(object, resource.kind, created ? 201 : 200, body);
 }

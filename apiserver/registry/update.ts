@@ -4,6 +4,7 @@ import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
+import { keyOf } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
@@ -42,8 +43,8 @@ export async function updateObject(
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
   const { namespace, name } = update;
-  const found = await store.find<KubeObject>(namespace, name);
-  if (found === undefined) {
+  const guess = resource.startedCache?.get(keyOf(resource.kind, namespace, name));
+  if (guess === undefined && (await store.find<KubeObject>(namespace, name)) === undefined) {
     if (!update.mayCreate) throw notFound(subject, name);
     const object = await update.transform(undefined);
     const created = await createThroughUpdate(core, resource, object, update, options);
@@ -52,17 +53,18 @@ export async function updateObject(
   // An attempt that loses the race gives back what it reserved before the next one begins.
   let reserved: Reservation | undefined;
   try {
-    const changed = await store.change<KubeObject>(namespace, name, async (current) => {
+    const tryChange = async (current: KubeObject | undefined) => {
       await reserved?.giveBack();
       reserved = undefined;
       if (current === undefined) throw notFound(subject, name);
       const old = cloneObject(current);
-      const next = await attempt(core, resource, update, options, current);
+      const next = await attempt(core, resource, update, options, current, old);
       if (next.do === "write") {
         reserved = await resource.allocation?.reserve(next.object, old, options.dryRun);
       }
       return next;
-    });
+    };
+    const changed = await store.change<KubeObject>(namespace, name, tryChange, { guess });
     await reserved?.settle();
     if (changed.deleted) await resource.allocation?.release(changed.object);
     return changed;
@@ -95,8 +97,8 @@ async function attempt(
   update: Update,
   options: WriteOptions,
   current: KubeObject,
+  old: KubeObject,
 ): Promise<Attempt<KubeObject>> {
-  const old = cloneObject(current);
   const object = await update.transform(current);
   const context = strategyContext(core, options);
   settleNamespace(resource.kind, object, update.namespace);

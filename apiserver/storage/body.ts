@@ -35,3 +35,30 @@ export function encodeRow(kind: Kind, object: KubeObject): Buffer {
   const whole = { kind: place.kind, apiVersion: apiVersionOf(place), metadata, ...rest };
   return Buffer.from(JSON.stringify(whole));
 }
+
+/** Whether stored JSON is what clients get but for the resourceVersion. */
+export function isServedAsStored({ storage, kind, group, version, toStorage }: Kind): boolean {
+  const as = storage?.as;
+  const same = as?.kind === kind && as.group === group && as.version === version;
+  return same && toStorage === undefined;
+}
+
+const METADATA = Buffer.from('"metadata":{');
+
+/** What `encodeRow` made, as clients get it: with its resourceVersion. */
+export function servedBody(stored: Buffer, revision: number): Buffer {
+  const at = stored.indexOf(METADATA) + METADATA.length;
+  assert(at >= METADATA.length, "a stored object without metadata");
+  const version = Buffer.from(versionMember(revision));
+  return Buffer.concat([stored.subarray(0, at), version, stored.subarray(at)]);
+}
+
+/** How long that is. */
+export function servedLength(stored: Buffer, revision: number): number {
+  return stored.length + versionMember(revision).length;
+}
+
+/** Names come behind it: no object is stored without one. */
+function versionMember(revision: number): string {
+  return `"resourceVersion":"${revision}",`;
+}

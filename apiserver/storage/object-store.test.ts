@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
+import { entryOf } from "../cache/entry-of-row.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
 import { Resource } from "../registry/resource.ts";
@@ -80,6 +81,55 @@ describe.each(stores)("objects in %s", (_name, start) => {
       object: current!,
     }));
     expect(object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+  });
+
+  it("a change made on a guess that is behind is made again on what is there", async () => {
+    const made = await resource.store.create(map("guessed", { n: "1" }));
+    const key = "/registry/configmaps/test/guessed";
+    const guess = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
+    await resource.store.change<ConfigMap>("test", "guessed", (current) => ({
+      do: "write",
+      object: { ...current!, data: { n: "2" } },
+    }));
+    const seen: unknown[] = [];
+    const plusOne = (current: ConfigMap | undefined) => {
+      seen.push(current?.data?.["n"]);
+      const n = Number(current!.data!["n"]) + 1;
+      return { do: "write", object: { ...current!, data: { n: String(n) } } } as const;
+    };
+    const { object } = await resource.store.change("test", "guessed", plusOne, { guess });
+    expect(object.data).toEqual({ n: "3" });
+    expect(seen).toEqual(["1", "2"]);
+  });
+
+  it("what a guess makes look done, or refused, is asked of the store", async () => {
+    const made = await resource.store.create(map("done", { n: "1" }));
+    const key = "/registry/configmaps/test/done";
+    const guess = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
+    const set = (n: string) => (current: ConfigMap | undefined) => {
+      if (current?.data?.["n"] === "refused") throw new Error("refused");
+      return { do: "write", object: { ...current!, data: { n } } } as const;
+    };
+    const same = await resource.store.change("test", "done", set("1"), { guess });
+    expect(same.object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
+    await resource.store.change("test", "done", set("2"));
+    const again = await resource.store.change("test", "done", set("1"), { guess });
+    expect(Number(again.object.metadata.resourceVersion)).toBeGreaterThan(guess.revision);
+    const wrong = entryOf(kind, map("done", { n: "refused" }), key, guess.revision);
+    const change = resource.store.change("test", "done", set("3"), { guess: wrong });
+    await expect(change).resolves.toMatchObject({ object: { data: { n: "3" } } });
+  });
+
+  it("what was just written comes back from the cache as the store has it", async () => {
+    const cache = await resource.cache();
+    const made = await resource.store.create(map("recent", { a: "1" }));
+    const key = "/registry/configmaps/test/recent";
+    const body = resource.store.recent.bodyOf(made);
+    await waitFor("the cache", () => cache.get(key), { clock });
+    const fetched = await resource.store.get<ConfigMap>("test", "recent");
+    expect(JSON.parse(body!.toString("utf8"))).toEqual(fetched);
+    expect(cache.get(key)!.object()).toEqual(fetched);
+    expect(resource.store.recent.bodyOf({ ...made })).toBeUndefined();
   });
 
   it("a deleted object is gone, and its deletion has a revision", async () => {

@@ -1,10 +1,13 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Entry } from "../cache/entry.ts";
 import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
-import { decodeRow, encodeRow } from "./body.ts";
+import { decodeRow, encodeRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
-import { type Row, Rows } from "./rows.ts";
+import { RecentWrites } from "./recent-writes.ts";
+import { Rows } from "./rows.ts";
+import type { Sealing } from "./sealing.ts";
 
 /** What an attempt to change an object wants done with it. */
 export type Attempt<T> =
@@ -22,18 +25,43 @@ export interface Changed<T> {
   deleted: boolean;
 }
 
+export interface ChangeOptions {
+  lease?: bigint | undefined;
+  /** What the cache holds: the first attempt is made on it, and saves a read when it is current. */
+  guess?: Entry | undefined;
+}
+
+/** What an attempt was made on. */
+interface Base {
+  /** 0 when there is nothing. */
+  revision: number;
+  /** Decoded anew at each call. */
+  object(): KubeObject | undefined;
+  /** The stored bytes before sealing, when it was read from the store. */
+  value: Buffer | undefined;
+  /** The length of the JSON that clients get, when it was not. */
+  bytes: number;
+  stale: boolean;
+  guessed: boolean;
+}
+
 /**
  * The objects of one kind in the store: decoded on the way out, compared and swapped on the way in.
  */
 export class ObjectStore {
   readonly kind: Kind;
   readonly rows: Rows;
+  readonly recent: RecentWrites;
   readonly #subject: GroupName;
+  /** Stored bytes are what clients get but for the resourceVersion. */
+  readonly #alike: boolean;
 
-  constructor(kind: Kind, etcd: EtcdClient, subject: GroupName) {
+  constructor(kind: Kind, etcd: EtcdClient, subject: GroupName, sealing?: Sealing) {
     this.kind = kind;
-    this.rows = new Rows(etcd);
+    this.rows = new Rows(etcd, sealing);
+    this.recent = new RecentWrites(kind);
     this.#subject = subject;
+    this.#alike = isServedAsStored(kind);
   }
 
   /** The object, as of now. Throws 404. */
@@ -52,7 +80,9 @@ export class ObjectStore {
   async create<T extends KubeObject>(object: T, lease?: bigint): Promise<T> {
     const { namespace = "", name = "" } = object.metadata;
     const key = keyOf(this.kind, namespace, name);
-    const written = await this.rows.create(key, encodeRow(this.kind, object), lease);
+    const value = encodeRow(this.kind, object);
+    this.recent.note(key, value, object);
+    const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, name);
     object.metadata.resourceVersion = String(written.revision);
     return object;
@@ -60,52 +90,104 @@ export class ObjectStore {
 
   /**
    * Changes one object by comparing and swapping until an attempt holds (upstream's
-   * GuaranteedUpdate).
-   * A write that leaves the stored bytes as they are is not made: the resourceVersion stays.
+   * GuaranteedUpdate). A write that leaves the stored bytes as they are is not made: the
+   * resourceVersion stays. What an attempt on a guess refuses is asked again of the store itself.
    */
   async change<T extends KubeObject>(
     namespace: string,
     name: string,
     tryChange: TryChange<T>,
-    lease?: bigint,
+    { lease, guess }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
-    let { row } = await this.rows.get(key);
+    let base = guess ? guessOf(guess) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
-      const wanted = await tryChange(row && decodeRow<T>(this.kind, row));
-      const done = await this.#try(key, row, wanted, lease);
+      let wanted: Attempt<T>;
+      try {
+        wanted = await tryChange(base.object() as T | undefined);
+      } catch (thrown) {
+        if (!base.guessed) throw thrown;
+        const newest = await this.#newest(key);
+        if (newest.revision === base.revision) throw thrown;
+        base = newest;
+        continue;
+      }
+      const done = await this.#try(key, base, wanted, lease);
       if (done.changed) return done.changed;
-      row = done.current;
+      base = done.current;
     }
     throw conflict(this.#subject, name, MODIFIED);
   }
 
+  async #newest(key: string): Promise<Base> {
+    return this.#baseOf((await this.rows.get(key)).row);
+  }
+
+  #baseOf(row: Awaited<ReturnType<Rows["get"]>>["row"]): Base {
+    return {
+      revision: row?.revision ?? 0,
+      object: () => row && decodeRow(this.kind, row),
+      value: row?.value,
+      bytes: 0,
+      stale: row?.stale ?? false,
+      guessed: false,
+    };
+  }
+
   async #try<T extends KubeObject>(
     key: string,
-    row: Row | undefined,
+    base: Base,
     wanted: Attempt<T>,
     lease: bigint | undefined,
-  ): Promise<{ changed?: Changed<T>; current?: Row | undefined }> {
+  ): Promise<{ changed: Changed<T>; current?: never } | { changed?: never; current: Base }> {
     const { object } = wanted;
-    if (wanted.do === "keep") return { changed: { object, created: false, deleted: false } };
-    if (wanted.do === "delete") {
-      if (row === undefined) throw notFound(this.#subject, object.metadata.name ?? "");
-      const removed = await this.rows.remove(key, row.revision);
-      if (!removed.done) return { current: removed.current };
-      object.metadata.resourceVersion = String(removed.revision);
-      return { changed: { object, created: false, deleted: true } };
+    const value = wanted.do === "write" ? encodeRow(this.kind, object) : undefined;
+    const asIs = value === undefined ? wanted.do === "keep" : this.#holds(base, value);
+    if (asIs) {
+      // That nothing is to be done is true only of what is there now.
+      const newest = base.guessed ? await this.#newest(key) : base;
+      if (newest.revision !== base.revision) return { current: newest };
+      if (!newest.stale || wanted.do === "keep") {
+        if (value) object.metadata.resourceVersion = String(base.revision);
+        return { changed: { object, created: false, deleted: false } };
+      }
     }
-    const value = encodeRow(this.kind, object);
-    if (row?.value.equals(value)) {
-      object.metadata.resourceVersion = String(row.revision);
-      return { changed: { object, created: false, deleted: false } };
-    }
+    if (value === undefined) return await this.#remove(key, base, object);
+    this.recent.note(key, value, object);
     const written =
-      row === undefined
+      base.revision === 0
         ? await this.rows.create(key, value, lease)
-        : await this.rows.replace(key, row.revision, value, lease);
-    if (!written.done) return { current: written.current };
+        : await this.rows.replace(key, base.revision, value, lease);
+    if (!written.done) return { current: this.#baseOf(written.current) };
     object.metadata.resourceVersion = String(written.revision);
-    return { changed: { object, created: row === undefined, deleted: false } };
+    return { changed: { object, created: base.revision === 0, deleted: false } };
   }
+
+  /** Whether the object that `value` is of is stored already. */
+  #holds(base: Base, value: Buffer): boolean {
+    if (base.value) return base.value.equals(value);
+    // The same members in any order are as long: most changes are told apart by that alone.
+    if (this.#alike && base.bytes !== servedLength(value, base.revision)) return false;
+    const object = base.object();
+    return object !== undefined && encodeRow(this.kind, object).equals(value);
+  }
+
+  async #remove<T extends KubeObject>(key: string, base: Base, object: T) {
+    if (base.revision === 0) throw notFound(this.#subject, object.metadata.name ?? "");
+    const removed = await this.rows.remove(key, base.revision);
+    if (!removed.done) return { current: this.#baseOf(removed.current) };
+    object.metadata.resourceVersion = String(removed.revision);
+    return { changed: { object, created: false, deleted: true } };
+  }
+}
+
+function guessOf(entry: Entry): Base {
+  return {
+    revision: entry.revision,
+    object: () => entry.object(),
+    value: undefined,
+    bytes: entry.body.length,
+    stale: false,
+    guessed: true,
+  };
 }

@@ -2,6 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { PLAIN, type Sealing } from "./sealing.ts";
 
 /** One key of the store with its value. */
 export interface Row {
@@ -9,10 +10,22 @@ export interface Row {
   value: Buffer;
   /** The store's revision when the row was last written. */
   revision: number;
+  /** The store holds it in another form than it would be written in now. */
+  stale?: boolean;
 }
 
-export interface RowPage {
+interface PageOptions {
+  start?: string;
+  limit: number;
+  revision?: number;
+}
+
+export interface RowPage extends Omit<RawPage, "kvs"> {
   rows: Row[];
+}
+
+interface RawPage {
+  kvs: KeyValue[];
   /** The revision that the page shows. */
   revision: number;
   /** Whether rows follow behind the last one. */
@@ -25,30 +38,40 @@ export interface RowPage {
 export type Written = { done: true; revision: number } | { done: false; current: Row | undefined };
 
 /**
- * The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text.
+ * The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text,
+ * values are sealed on the way in and opened on the way out.
  */
 export class Rows {
   readonly #etcd: EtcdClient;
+  readonly #sealing: Sealing;
 
-  constructor(etcd: EtcdClient) {
+  constructor(etcd: EtcdClient, sealing: Sealing = PLAIN) {
     this.#etcd = etcd;
+    this.#sealing = sealing;
   }
 
   async get(key: string): Promise<{ row: Row | undefined; revision: number }> {
     const answer = await this.#etcd.range({ key: Buffer.from(key) });
     const found = answer.kvs[0];
-    return { row: found && rowOf(found), revision: revisionOf(answer.header) };
+    return { row: found && this.rowOf(found), revision: revisionOf(answer.header) };
   }
 
   /** Writes `key` if it does not exist. `lease` ends the row's life when it runs out. */
   async create(key: string, value: Buffer, lease?: bigint): Promise<Written> {
-    return this.#swap(key, 0, { requestPut: { key: Buffer.from(key), value, lease: lease ?? 0n } });
+    return this.#swap(key, 0, { requestPut: this.#put(key, value, lease) });
   }
 
   /** Replaces `key` if it was last written at `revision`. */
   async replace(key: string, revision: number, value: Buffer, lease?: bigint): Promise<Written> {
-    const put = { key: Buffer.from(key), value, lease: lease ?? 0n };
-    return this.#swap(key, revision, { requestPut: put });
+    return this.#swap(key, revision, { requestPut: this.#put(key, value, lease) });
+  }
+
+  #put(key: string, value: Buffer, lease: bigint | undefined) {
+    return {
+      key: Buffer.from(key),
+      value: this.#sealing.seal(key, value),
+      lease: lease ?? 0n,
+    };
   }
 
   /** Removes `key` if it was last written at `revision`. */
@@ -69,14 +92,30 @@ export class Rows {
       success: [write],
       failure: [{ requestRange: { key: Buffer.from(key) } }],
     });
-    return writtenOf(answer);
+    return this.#writtenOf(answer);
+  }
+
+  #writtenOf(answer: TxnResponse): Written {
+    if (answer.succeeded) return { done: true, revision: revisionOf(answer.header) };
+    const found = answer.responses[0]?.responseRange?.kvs[0];
+    return { done: false, current: found && this.rowOf(found) };
+  }
+
+  /** A key as the store's answers and watches have it. Throws SealingError. */
+  rowOf(kv: KeyValue): Row {
+    const key = kv.key.toString("utf8");
+    const { value, stale } = this.#sealing.open(key, kv.value);
+    return { key, value, revision: kv.modRevision, ...(stale ? { stale } : {}) };
   }
 
   /** Up to `limit` rows from `start` to the end of `prefix`, as of `revision` (0: now). */
-  async page(
-    prefix: string,
-    options: { start?: string; limit: number; revision?: number },
-  ): Promise<RowPage> {
+  async page(prefix: string, options: PageOptions): Promise<RowPage> {
+    const { kvs, ...page } = await this.range(prefix, options);
+    return { ...page, rows: kvs.map((kv) => this.rowOf(kv)) };
+  }
+
+  /** The same before values are opened. */
+  async range(prefix: string, options: PageOptions): Promise<RawPage> {
     const answer = await this.#etcd.range({
       key: Buffer.from(options.start ?? prefix),
       rangeEnd: prefixEnd(prefix),
@@ -84,7 +123,7 @@ export class Rows {
       revision: options.revision ?? 0,
     });
     return {
-      rows: answer.kvs.map(rowOf),
+      kvs: answer.kvs,
       revision: options.revision || revisionOf(answer.header),
       more: answer.more,
       count: answer.count,
@@ -99,19 +138,9 @@ export class Rows {
   }
 }
 
-function rowOf(kv: KeyValue): Row {
-  return { key: kv.key.toString("utf8"), value: kv.value, revision: kv.modRevision };
-}
-
 function revisionOf(header: ResponseHeader | undefined): number {
   assert(header !== undefined && header.revision > 0, "the store answered without a revision");
   return header.revision;
-}
-
-function writtenOf(answer: TxnResponse): Written {
-  if (answer.succeeded) return { done: true, revision: revisionOf(answer.header) };
-  const found = answer.responses[0]?.responseRange?.kvs[0];
-  return { done: false, current: found && rowOf(found) };
 }
 
 /** The first key behind every key that begins with `prefix`. */

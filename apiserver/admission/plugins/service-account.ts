@@ -1,5 +1,6 @@
 import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { isMirrorPod, type Pod, type PodSpec, startedContainers } from "./pod.ts";
@@ -32,7 +33,11 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       const name = spec.serviceAccountName || DEFAULT_ACCOUNT;
       spec.serviceAccountName = name;
       spec.serviceAccount = name;
-      const account = await accounts.store.find<Account>(request.namespace, name);
+      const key = keyOf(accounts.kind, request.namespace, name);
+      // The cache may lag behind an account just made: the store has the last word.
+      const account =
+        (await accounts.cache()).get(key)?.object<Account>() ??
+        (await accounts.store.find<Account>(request.namespace, name));
       if (account === undefined) {
         throw refusal(
           request,
