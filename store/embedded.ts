@@ -4,7 +4,10 @@ import type {
   WatchOptions,
   WatchStream,
 } from "@raft2kube/client-etcd/client.ts";
+import { authCalls } from "@raft2kube/client-etcd/auth.ts";
 import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   CompactionRequest,
   DeleteRangeRequest,
@@ -19,6 +22,8 @@ import {
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { AUTH_VERBS, authRequestType } from "./etcd/auth.ts";
+import { actingFor } from "./etcd/caller.ts";
 import { compact } from "./etcd/compact.ts";
 import { complete } from "./etcd/complete.ts";
 import type { EtcdContext } from "./etcd/context.ts";
@@ -41,32 +46,41 @@ import { WatchSession } from "./etcd/watch.ts";
  */
 export function embeddedClient(context: EtcdContext): EtcdClient {
   const sessions = new Set<WatchStream>();
-  const call = <R>(result: Promise<R>, options?: CallOptions) =>
-    withDeadline(context.clock, result, options);
-  return {
-    range: (init, o) => call(range(context, complete(RangeRequest, init)), o),
-    put: (init, o) => call(put(context, complete(PutRequest, init)), o),
-    deleteRange: (init, o) => call(deleteRange(context, complete(DeleteRangeRequest, init)), o),
-    txn: (init, o) => call(txn(context, complete(TxnRequest, init)), o),
-    compact: (init, o) => call(compact(context, complete(CompactionRequest, init)), o),
+  const call = <R>(verb: (context: EtcdContext) => Promise<R>, options?: CallOptions) => {
+    const acting = actingFor(context, () => ({ token: options?.token }));
+    return withDeadline(context.clock, verb(acting), options);
+  };
+  const self: EtcdClient = {
+    range: (init, o) => call((c) => range(c, complete(RangeRequest, init)), o),
+    put: (init, o) => call((c) => put(c, complete(PutRequest, init)), o),
+    deleteRange: (init, o) => call((c) => deleteRange(c, complete(DeleteRangeRequest, init)), o),
+    txn: (init, o) => call((c) => txn(c, complete(TxnRequest, init)), o),
+    compact: (init, o) => call((c) => compact(c, complete(CompactionRequest, init)), o),
     watch(options = {}) {
       const stream = embeddedWatch(context, options, () => sessions.delete(stream));
       sessions.add(stream);
       return stream;
     },
-    leaseGrant: (init, o) => call(leaseGrant(context, complete(LeaseGrantRequest, init)), o),
-    leaseRevoke: (init, o) => call(leaseRevoke(context, complete(LeaseRevokeRequest, init)), o),
+    leaseGrant: (init, o) => call((c) => leaseGrant(c, complete(LeaseGrantRequest, init)), o),
+    leaseRevoke: (init, o) => call((c) => leaseRevoke(c, complete(LeaseRevokeRequest, init)), o),
     leaseKeepAlive: (init, o) =>
-      call(leaseKeepAlive(context, complete(LeaseKeepAliveRequest, init)), o),
+      call((c) => leaseKeepAlive(c, complete(LeaseKeepAliveRequest, init)), o),
     leaseTimeToLive: (init, o) =>
-      call(leaseTimeToLive(context, complete(LeaseTimeToLiveRequest, init)), o),
-    leaseLeases: (o) => call(leaseLeases(context), o),
-    status: (o) => call(status(context), o),
+      call((c) => leaseTimeToLive(c, complete(LeaseTimeToLiveRequest, init)), o),
+    leaseLeases: (o) => call(leaseLeases, o),
+    status: (o) => call(status, o),
+    auth: authCalls((name, request, o) => {
+      const verb = AUTH_VERBS[name] as (context: EtcdContext, request: unknown) => Promise<unknown>;
+      const type = authRequestType(name);
+      return call((c) => verb(c, complete(type, request as Init<unknown>)), o);
+    }),
+    as: (user) => signedIn(self, user),
     close() {
       for (const session of [...sessions]) session.close();
       return Promise.resolve();
     },
   };
+  return self;
 }
 
 /**
@@ -102,7 +116,12 @@ function embeddedWatch(
   options: WatchOptions,
   onEnd: () => void,
 ): WatchStream {
-  const session = new WatchSession(context);
+  const { token } = options;
+  const asked = typeof token === "function" ? token : () => Promise.resolve(token);
+  const session = new WatchSession(context, async () => {
+    const given = await asked();
+    return actingFor(context, () => ({ token: given })).identify();
+  });
   const close = () => {
     session.close();
     onEnd();
@@ -123,10 +142,10 @@ function embeddedWatch(
   return {
     create: (init) => {
       const createRequest = complete(WatchCreateRequest, init);
-      session.handle({ createRequest });
+      void session.handle({ createRequest });
     },
-    cancel: (watchId) => session.handle({ cancelRequest: { watchId } }),
-    requestProgress: () => session.handle({ progressRequest: {} }),
+    cancel: (watchId) => void session.handle({ cancelRequest: { watchId } }),
+    requestProgress: () => void session.handle({ progressRequest: {} }),
     close,
     [Symbol.asyncIterator]: iterate,
   };

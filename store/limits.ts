@@ -137,3 +137,17 @@ export const LEASE_CHECK_INTERVAL_MS = 500;
 export const LEASE_CHECKPOINT_INTERVAL_MS = 300_000;
 export const LEASE_CHECKPOINT_SHARE = 0.5;
 export const LEASE_CHECKPOINTS_MAX = 1_000;
+
+/** Auth: how long a token holds that nobody uses (etcd's). */
+export const TOKEN_TTL_MS = 300_000;
+/** Auth: simple tokens at a time; the one used longest ago goes first. */
+export const SIMPLE_TOKENS_MAX = 100_000;
+/** Auth: bcrypt's cost and its bounds (etcd's), and the longest password that it takes. */
+export const BCRYPT_COST_DEFAULT = 10;
+export const BCRYPT_COST_MIN = 4;
+export const BCRYPT_COST_MAX = 31;
+export const BCRYPT_PASSWORD_BYTES_MAX = 72;
+/** Auth: passwords that wait to be hashed or compared. */
+export const PASSWORDS_MAX = 1_000;
+/** Auth: sign-ins that are begun again since users or roles changed meanwhile. */
+export const SIGN_IN_ATTEMPTS_MAX = 5;

@@ -3,7 +3,8 @@ import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
-import type { EtcdContext } from "./etcd/context.ts";
+import { authSetup } from "./auth/setup.ts";
+import { type EtcdContext, nobody } from "./etcd/context.ts";
 import { TXN_OPERATIONS_MAX, REMOVED_GRACE_MS, WATCH_PROGRESS_INTERVAL_MS } from "./limits.ts";
 import type { StoreOptions } from "./main.ts";
 import { Compactor } from "./mvcc/compactor.ts";
@@ -99,6 +100,8 @@ export function assemble(
     listensForPeers: peers !== undefined,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
     newLeaseId: () => randomLeaseId(random),
+    auth: authSetup(options.auth ?? {}, state, replica),
+    identify: nobody,
   };
   const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
   const machine: Machine = {
@@ -208,6 +211,7 @@ async function shutDown(
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
+  await machine.context.auth.passwords.close();
   await Promise.all(servers.map((server) => server?.close()));
   await machine.transport.close();
   await machine.sender.close();

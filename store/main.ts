@@ -7,6 +7,7 @@ import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/se
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
+import type { AuthOptions } from "./auth/setup.ts";
 import { embeddedClient } from "./embedded.ts";
 import { httpPages } from "./etcd/http.ts";
 import { LEADER_VERBS } from "./etcd/leader-verbs.ts";
@@ -51,6 +52,7 @@ export interface StoreOptions {
   /** What members are told to reach this one's clients by. Default the address listened on. */
   advertiseClientUrls?: string[];
   transactionOperations_max?: number;
+  auth?: AuthOptions;
   /** Between progress notices of quiet watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
   clock?: Clock;

@@ -1,6 +1,7 @@
 import type { RequestListener } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { Deadlines } from "./deadlines.ts";
 import { errorHead } from "./grpc-answer.ts";
@@ -106,6 +107,16 @@ function refuse(stream: Http2Stream, { refusal }: GrpcRequest): StreamListener {
 
 /** The socket's words are kept: after its end it has none. */
 function originOf(socket: Duplex): CallOrigin {
-  if (!(socket instanceof Socket) || socket.remoteAddress === undefined) return { peer: "" };
-  return { peer: `${socket.remoteAddress}:${socket.remotePort}` };
+  const commonName = commonNameOf(socket);
+  if (!(socket instanceof Socket) || socket.remoteAddress === undefined) {
+    return { peer: "", commonName };
+  }
+  return { peer: `${socket.remoteAddress}:${socket.remotePort}`, commonName };
+}
+
+/** TLS has verified what certificate there is: without that the connection would not be. */
+function commonNameOf(socket: Duplex): string | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const { CN } = socket.getPeerCertificate().subject ?? {};
+  return typeof CN === "string" ? CN : undefined;
 }

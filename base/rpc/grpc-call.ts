@@ -20,6 +20,8 @@ export interface CallContext {
 export interface CallOrigin {
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;
+  /** Of the client's certificate, which the connection has verified; without one undefined. */
+  readonly commonName: string | undefined;
 }
 
 /** One call being served: what its handler may ask of it, and how it ends. */
@@ -51,6 +53,10 @@ export abstract class GrpcCall {
 
   get peer(): string {
     return this.#origin.peer;
+  }
+
+  get commonName(): string | undefined {
+    return this.#origin.commonName;
   }
 
   /** Made when it is asked for: a signal for each call would cost more than most calls. */

@@ -26,6 +26,8 @@ export interface Call {
   readonly deadline: Date | undefined;
   /** The client's address; empty for Unix sockets. */
   readonly peer: string;
+  /** Of the client's certificate, which the connection has verified; without one undefined. */
+  readonly commonName: string | undefined;
 }
 
 type Handler<M> =

@@ -23,6 +23,7 @@ import type {
   WatchCreateRequest,
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import type { EtcdAuth, EtcdUser } from "./auth.ts";
 
 /** What a caller may set on each call. */
 export interface CallOptions {
@@ -32,6 +33,8 @@ export interface CallOptions {
   timeout_ms?: number;
   /** Aborting it ends the call with CANCELLED. */
   signal?: AbortSignal;
+  /** Says who calls, as `auth.authenticate` gave it. A client made by `as` sees to it itself. */
+  token?: string | undefined;
 }
 
 /**
@@ -70,6 +73,14 @@ export interface EtcdClient {
 
   status(options?: CallOptions): Promise<StatusResponse>;
 
+  /** Users, roles and permissions, and whether the store asks for them. */
+  readonly auth: EtcdAuth;
+  /**
+   * A client over the same connections that acts for a user: it signs in by itself, and again when
+   * its token is no longer good. Its `close` leaves the connections to this one.
+   */
+  as(user: EtcdUser): EtcdClient;
+
   /** Ends every stream and call of this client, and frees its connections. */
   close(): Promise<void>;
 }
@@ -82,6 +93,8 @@ export interface WatchOptions {
    * Default true.
    */
   requireLeader?: boolean;
+  /** Says who watches, for as long as the stream lasts. */
+  token?: string | (() => Promise<string | undefined>) | undefined;
 }
 
 /**

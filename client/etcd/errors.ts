@@ -15,6 +15,40 @@ export const STATUS = {
   INTERNAL: 13,
   UNAVAILABLE: 14,
   DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** What etcd's auth answers. Those with UNKNOWN it has no status for. */
+const AUTH_ERRORS = {
+  rootUserMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not exist"],
+  rootRoleMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not have root role"],
+  userExists: [STATUS.FAILED_PRECONDITION, "etcdserver: user name already exists"],
+  userEmpty: [STATUS.INVALID_ARGUMENT, "etcdserver: user name is empty"],
+  userNotFound: [STATUS.FAILED_PRECONDITION, "etcdserver: user name not found"],
+  roleExists: [STATUS.FAILED_PRECONDITION, "etcdserver: role name already exists"],
+  roleNotFound: [STATUS.FAILED_PRECONDITION, "etcdserver: role name not found"],
+  roleEmpty: [STATUS.INVALID_ARGUMENT, "etcdserver: role name is empty"],
+  authFailed: [
+    STATUS.INVALID_ARGUMENT,
+    "etcdserver: authentication failed, invalid user ID or password",
+  ],
+  noPasswordUser: [
+    STATUS.UNKNOWN,
+    "auth: authentication failed, password was given for no password user",
+  ],
+  passwordTooLong: [STATUS.UNKNOWN, "bcrypt: password length exceeds 72 bytes"],
+  verifyOnly: [STATUS.UNKNOWN, "auth: token signing attempted with verify-only key"],
+  permissionNotGiven: [STATUS.INVALID_ARGUMENT, "etcdserver: permission not given"],
+  permissionDenied: [STATUS.PERMISSION_DENIED, "etcdserver: permission denied"],
+  roleNotGranted: [STATUS.FAILED_PRECONDITION, "etcdserver: role is not granted to the user"],
+  permissionNotGranted: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: permission is not granted to the role",
+  ],
+  authNotEnabled: [STATUS.FAILED_PRECONDITION, "etcdserver: authentication is not enabled"],
+  invalidAuthToken: [STATUS.UNAUTHENTICATED, "etcdserver: invalid auth token"],
+  invalidAuthManagement: [STATUS.INVALID_ARGUMENT, "etcdserver: invalid auth management"],
+  authOldRevision: [STATUS.INVALID_ARGUMENT, "etcdserver: revision of auth store is old"],
 } as const;
 
 /**
@@ -78,6 +112,7 @@ export const ETCD_ERRORS = {
     STATUS.UNAVAILABLE,
     "etcdserver: request timed out, leader transfer took too long",
   ],
+  ...AUTH_ERRORS,
 } as const;
 
 export type EtcdErrorName = keyof typeof ETCD_ERRORS;
@@ -108,6 +143,12 @@ export function etcdError(name: EtcdErrorName): EtcdError {
 /** Whether `thrown` is the named error of etcd. */
 export function isEtcdError(thrown: unknown, name: EtcdErrorName): boolean {
   return thrown instanceof EtcdError && thrown.is(name);
+}
+
+/** A status as Go's gRPC spells it, which etcd's watch puts into reasons: `PermissionDenied`. */
+export function goCodeName(status: number): string {
+  const words = statusName(status).toLowerCase().split("_");
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }
 
 function statusName(status: number): string {

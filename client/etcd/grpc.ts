@@ -1,5 +1,5 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { Auth, type AuthMethods, KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import type {
   LeaseKeepAliveResponse,
   WatchRequest,
@@ -14,10 +14,12 @@ import {
 } from "@raft2kube/rpc/client.ts";
 import type { ServiceTable } from "@raft2kube/proto/service.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import { authCalls } from "./auth.ts";
 import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
 import { EtcdError, STATUS, etcdError } from "./errors.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
+import { signedIn } from "./signed-in.ts";
 
 export interface ConnectOptions {
   /** `http://host:port`, `https://host:port` or `unix:///path`; tried in this order. */
@@ -34,6 +36,7 @@ interface Endpoint {
   kv: RpcClient<ServiceOf<typeof KV>>;
   lease: RpcClient<ServiceOf<typeof Lease>>;
   maintenance: RpcClient<ServiceOf<typeof Maintenance>>;
+  auth: RpcClient<AuthMethods>;
   watch: RpcClient<ServiceOf<typeof Watch>>;
 }
 
@@ -54,7 +57,9 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
     given: CallOptions | undefined,
     repeatable: boolean,
   ): Promise<R> => {
-    const callOptions = { timeout_ms, ...given };
+    const { token, ...rest } = given ?? {};
+    const metadata = token === undefined ? {} : { metadata: { token } };
+    const callOptions = { timeout_ms, ...rest, ...metadata };
     for (let tried = 1; ; tried++) {
       const at = current;
       try {
@@ -68,7 +73,7 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
     }
   };
 
-  return {
+  const self: EtcdClient = {
     range: (request, given) => attempt(({ kv }, o) => kv.range(request, o), given, true),
     put: (request, given) => attempt(({ kv }, o) => kv.put(request, o), given, false),
     deleteRange: (request, given) =>
@@ -90,13 +95,22 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
       attempt(({ lease }, o) => lease.leaseTimeToLive(request, o), given, true),
     leaseLeases: (given) => attempt(({ lease }, o) => lease.leaseLeases({}, o), given, true),
     status: (given) => attempt(({ maintenance }, o) => maintenance.status({}, o), given, true),
+    auth: authCalls((name, request, given) => {
+      const call = ({ auth }: Endpoint, o: CallOptions) => auth[name](request as never, o);
+      return attempt<unknown>(call, given, READING.test(name));
+    }),
+    as: (user) => signedIn(self, user),
     close() {
       for (const stream of [...streams]) stream.close();
       for (const { channel } of endpoints) channel.close();
       return Promise.resolve();
     },
   };
+  return self;
 }
+
+/** Calls of the Auth service that change nothing, or nothing that lasts. */
+const READING = /^(authStatus|authenticate|(user|role)(Get|List))$/;
 
 function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
   const channel = connectGrpc(address, {
@@ -108,6 +122,7 @@ function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
     kv: client(channel, KV),
     lease: client(channel, Lease),
     maintenance: client(channel, Maintenance),
+    auth: client(channel, Auth),
     watch: client(channel, Watch),
   };
 }
@@ -141,10 +156,18 @@ function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void)
   options.signal?.addEventListener("abort", close, { once: true });
   const metadata: Record<string, string> = {};
   if (options.requireLeader !== false) metadata["hasleader"] = "true";
-  const responses = endpoint.watch.watch(requests, { signal: abort.signal, metadata });
+  const open = (token: string | undefined) => {
+    if (token !== undefined) metadata["token"] = token;
+    return endpoint.watch.watch(requests, { signal: abort.signal, metadata });
+  };
+  const { token } = options;
+  // Opened now, not when it is first read: what is asked for meanwhile must not wait.
+  const opened = typeof token === "function" ? token().then(open) : open(token);
+  // Its reader hears of a sign-in that failed; nobody else does.
+  if (opened instanceof Promise) opened.catch(() => undefined);
   async function* iterate(): AsyncGenerator<WatchResponse> {
     try {
-      yield* responses;
+      yield* await opened;
     } catch (thrown) {
       if (!abort.signal.aborted) throw asEtcdError(thrown);
     } finally {

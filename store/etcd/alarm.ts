@@ -5,6 +5,7 @@ import {
   type AlarmResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { header } from "../mvcc/state.ts";
+import { requireAdmin, requireUser } from "./caller.ts";
 import type { EtcdContext } from "./context.ts";
 
 /**
@@ -12,6 +13,8 @@ import type { EtcdContext } from "./context.ts";
  * or cleared.
  */
 export async function alarm(context: EtcdContext, request: AlarmRequest): Promise<AlarmResponse> {
+  if (request.action === Action.GET) await requireUser(context);
+  else await requireAdmin(context);
   if (request.action !== Action.GET) {
     const message = "etcdserverpb.Maintenance/Alarm is not implemented for actions but GET";
     throw new EtcdError(STATUS.UNIMPLEMENTED, message);

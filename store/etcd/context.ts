@@ -1,3 +1,5 @@
+import type { Caller } from "../auth/caller.ts";
+import type { AuthSetup } from "../auth/setup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Responses } from "../mvcc/apply.ts";
 import type { Command, CommandKind } from "../mvcc/command.ts";
@@ -22,7 +24,13 @@ export interface EtcdContext {
   readonly listensForPeers: boolean;
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
+  readonly auth: AuthSetup;
+  /** Who makes the request at hand; rejects a token that is not good. Asked while auth is on. */
+  readonly identify: () => Promise<Caller | undefined>;
 }
+
+/** Identifies the caller of a request that shows nothing for itself. */
+export const nobody = (): Promise<undefined> => Promise.resolve(undefined);
 
 type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
 
@@ -30,6 +38,17 @@ type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
 export function proposeCommand<K extends CommandKind>(
   context: EtcdContext,
   command: CommandOf<K>,
+): Promise<Responses[K]> {
+  if (!context.state.auth.enabled) return propose(context, command);
+  return context.identify().then((caller) => {
+    const known: Command = { ...command, caller };
+    return propose(context, known) as Promise<Responses[K]>;
+  });
+}
+
+function propose<K extends CommandKind>(
+  context: EtcdContext,
+  command: Command,
 ): Promise<Responses[K]> {
   return new Promise((resolve, reject) => {
     context.replica.propose(command, (outcome) => {

@@ -1,4 +1,5 @@
 import type { LeaseGrantRequest, LeaseGrantResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { requireUser } from "./caller.ts";
 import { type EtcdContext, proposeCommand } from "./context.ts";
 
 /**
@@ -9,6 +10,7 @@ export async function leaseGrant(
   context: EtcdContext,
   request: LeaseGrantRequest,
 ): Promise<LeaseGrantResponse> {
+  if (context.state.auth.enabled) await requireUser(context);
   const ID = request.ID === 0n ? context.newLeaseId() : request.ID;
   const filled = { ...request, ID };
   return proposeCommand<"lease-grant">(context, { kind: "lease-grant", request: filled });

@@ -1,6 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { checkLeaseWrites } from "../auth/authorize.ts";
 import { header } from "../mvcc/state.ts";
+import { requireUser } from "./caller.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
 import { type LeaderVerb, onLeader } from "./on-leader.ts";
 
@@ -12,6 +14,9 @@ export async function leaseKeepAlive(
   context: EtcdContext,
   request: LeaseKeepAliveRequest,
 ): Promise<LeaseKeepAliveResponse> {
+  const { state } = context;
+  await requireUser(context);
+  if (state.auth.enabled) checkLeaseWrites(state, await context.identify(), request.ID);
   const response = await onLeader(context, leaseKeepAliveVerb, request);
   return { ...response, header: header(context.state) };
 }

@@ -1,6 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { checkRead, isAdmin } from "../auth/authorize.ts";
 import { header } from "../mvcc/state.ts";
+import { requireUser } from "./caller.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 import { type LeaderVerb, onLeader } from "./on-leader.ts";
 
@@ -9,8 +11,19 @@ export async function leaseTimeToLive(
   context: EtcdContext,
   request: LeaseTimeToLiveRequest,
 ): Promise<LeaseTimeToLiveResponse> {
+  await requireUser(context);
   const response = await onLeader(context, leaseTimeToLiveVerb, request);
+  await checkKeys(context, response);
   return { ...response, header: header(context.state) };
+}
+
+/** The keys of a lease are told to those alone who may read them all. */
+async function checkKeys(context: EtcdContext, { keys }: LeaseTimeToLiveResponse): Promise<void> {
+  const { auth } = context.state;
+  if (!auth.enabled || keys.length === 0) return;
+  const caller = await context.identify();
+  if (isAdmin(auth, caller)) return;
+  for (const key of keys) checkRead(auth, caller, key);
 }
 
 /** The leader's clock decides: renewals are known to it alone. */

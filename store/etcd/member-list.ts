@@ -5,6 +5,7 @@ import type {
   ResponseHeader,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { type State, header } from "../mvcc/state.ts";
+import { requireUser } from "./caller.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 
 /** Cluster.MemberList. */
@@ -13,6 +14,7 @@ export async function memberList(
   request: MemberListRequest,
 ): Promise<MemberListResponse> {
   if (request.linearizable) await readBarrier(context);
+  await requireUser(context);
   return { header: clusterHeader(context), members: membersOf(context.state) };
 }
 

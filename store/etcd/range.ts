@@ -1,9 +1,12 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { checkRead } from "../auth/authorize.ts";
+import type { Caller } from "../auth/caller.ts";
 import { RANGE_CHUNK_RECORDS } from "../limits.ts";
 import type { KeyPoint } from "../mvcc/key-history.ts";
 import { finishRange, planRange } from "../mvcc/range.ts";
 import { header } from "../mvcc/state.ts";
+import { readAllowed } from "./caller.ts";
 import { checkRange } from "./check.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 
@@ -15,6 +18,12 @@ export async function range(context: EtcdContext, request: RangeRequest): Promis
   checkRange(request);
   if (context.replica.stopped) throw etcdError("stopped");
   if (!request.serializable) await readBarrier(context);
+  const { key, rangeEnd } = request;
+  const allowed = (caller?: Caller) => checkRead(context.state.auth, caller, key, rangeEnd);
+  return readAllowed(context, allowed, () => read(context, request));
+}
+
+async function read(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
   const { state } = context;
   const plan = planRange(state, request, state.revision);
   const answerHeader = header(state);

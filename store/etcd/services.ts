@@ -1,6 +1,7 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   Auth,
+  type AuthMethods,
   Cluster,
   KV,
   Lease,
@@ -14,8 +15,10 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from "@raft2kube/proto/gen/health.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
-import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
+import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { alarm } from "./alarm.ts";
+import { AUTH_VERBS } from "./auth.ts";
+import { actingFor, credentialsOf, requireAdmin } from "./caller.ts";
 import { compact } from "./compact.ts";
 import type { EtcdContext } from "./context.ts";
 import { defragment } from "./defragment.ts";
@@ -41,6 +44,14 @@ import { status } from "./status.ts";
 import { txn } from "./txn.ts";
 import { WatchSession } from "./watch.ts";
 
+/** Verbs that decide themselves who may call them; all others are for users with the role root. */
+const DECIDING = new Set<unknown>([
+  ...[range, put, deleteRange, txn, compact],
+  ...[leaseGrant, leaseRevoke, leaseTimeToLive, leaseLeases],
+  ...[memberList, status, alarm],
+  ...Object.values(AUTH_VERBS),
+]);
+
 /** etcd's services over the verbs. An RPC that is not here answers UNIMPLEMENTED, naming itself. */
 export function etcdServices(context: EtcdContext): ServedService[] {
   type Verb<Q, R> = (context: EtcdContext, request: Q) => Promise<R>;
@@ -52,7 +63,9 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     return async (request: Q, call: Call): Promise<R> => {
       try {
         admit(call, onLearner(request));
-        return await verb(context, request);
+        const acting = contextFor(context, call);
+        if (!DECIDING.has(verb)) await requireAdmin(acting);
+        return await verb(acting, request);
       } catch (thrown) {
         return rethrow(thrown);
       }
@@ -104,9 +117,25 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       snapshot: stream((request) => snapshot(context, request), true),
       moveLeader: unary(moveLeader),
     }),
-    serve(Auth, {}),
+    serve(Auth, authHandlers(unary)),
     serve(Health, { check: () => ({ status: Serving.SERVING }) }),
   ];
+}
+
+type Unary = <Q, R>(
+  verb: (context: EtcdContext, request: Q) => Promise<R>,
+) => (request: Q, call: Call) => Promise<R>;
+
+function authHandlers(unary: Unary): Handlers<AuthMethods> {
+  const handlers = Object.entries(AUTH_VERBS).map(([name, verb]) => {
+    return [name, unary(verb as (context: EtcdContext, request: unknown) => Promise<unknown>)];
+  });
+  return Object.fromEntries(handlers) as Handlers<AuthMethods>;
+}
+
+/** What a request shows for its caller is looked at when a verb asks who it is. */
+function contextFor(context: EtcdContext, call: Call): EtcdContext {
+  return actingFor(context, () => credentialsOf(call));
 }
 
 function isLearner({ state }: EtcdContext): boolean {
@@ -125,7 +154,7 @@ async function* keepAlives(
 ) {
   for await (const request of requests) {
     checkLeader(context.replica, call);
-    yield await leaseKeepAlive(context, request);
+    yield await leaseKeepAlive(contextFor(context, call), request);
   }
 }
 
@@ -135,7 +164,7 @@ async function* watchResponses(
   requests: AsyncIterable<WatchRequest>,
   call: Call,
 ) {
-  const session = new WatchSession(context);
+  const session = new WatchSession(context, () => contextFor(context, call).identify());
   const close = () => session.close();
   call.signal.addEventListener("abort", close, { once: true });
   const lost = () => session.close(etcdError("noLeader"));
@@ -155,5 +184,5 @@ async function* watchResponses(
 }
 
 async function readRequests(session: WatchSession, requests: AsyncIterable<WatchRequest>) {
-  for await (const request of requests) session.handle(request);
+  for await (const request of requests) await session.handle(request);
 }

@@ -2,10 +2,12 @@ import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { NONE } from "../core/types.ts";
 import { header } from "../mvcc/state.ts";
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import { requireUser } from "./caller.ts";
 import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.Status: this member's own view, without asking others. */
 export async function status(context: EtcdContext): Promise<StatusResponse> {
+  await requireUser(context);
   const { state, replica } = context;
   const raft = replica.raft.state;
   const { total, inUse } = await state.backend.size();

@@ -1,5 +1,8 @@
 import type { RequestOp, TxnRequest, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { checkTxnAllowed } from "../auth/authorize.ts";
+import type { Caller } from "../auth/caller.ts";
 import { isReadOnly, txn as runTxn } from "../mvcc/txn.ts";
+import { readAllowed } from "./caller.ts";
 import { checkTxn } from "./check.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
 
@@ -8,7 +11,9 @@ export async function txn(context: EtcdContext, request: TxnRequest): Promise<Tx
   checkTxn(request, context.transactionOperations_max);
   if (!isReadOnly(request)) return proposeCommand<"txn">(context, { kind: "txn", request });
   if (!isSerializable(request)) await readBarrier(context);
-  return runTxn(context.state, request);
+  const { state } = context;
+  const allowed = (caller?: Caller) => checkTxnAllowed(state, caller, request);
+  return readAllowed(context, allowed, () => runTxn(state, request));
 }
 
 /** Whether every read of it is content with this member's own state. */

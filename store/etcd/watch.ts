@@ -1,9 +1,10 @@
-import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, goCodeName } from "@raft2kube/client-etcd/errors.ts";
 import type {
   WatchCreateRequest,
   WatchRequest,
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { checkRead } from "../auth/authorize.ts";
 import { isEmptyRange, keyRange } from "../mvcc/key-range.ts";
 import { WatchStreamQueue } from "../mvcc/watch/stream-queue.ts";
 import { filtersOf } from "../mvcc/watch/watcher.ts";
@@ -14,14 +15,22 @@ const ANSWER_BYTES = 64;
 const NO_WATCH = -1n;
 const FIRST_KEY = Buffer.from([0]);
 
+/** A watch without a key begins with the first there is. */
+const firstKey = (key: Buffer) => (key.length === 0 ? FIRST_KEY : key);
+
 /** Watch.Watch, one stream: requests go in as they come, responses are taken one by one. */
 export class WatchSession {
   readonly #context: EtcdContext;
+  readonly #identify: EtcdContext["identify"];
   readonly #queue = new WatchStreamQueue();
+  /** The request before the next one, when it is still to be done. */
+  #turn: Promise<void> | undefined;
   #nextId = 0n;
 
-  constructor(context: EtcdContext) {
+  /** `identify` says who made the stream, as of now: a token may have ended since it began. */
+  constructor(context: EtcdContext, identify: EtcdContext["identify"] = context.identify) {
     this.#context = context;
+    this.#identify = identify;
     context.watches.openStream(this.#queue);
   }
 
@@ -30,8 +39,30 @@ export class WatchSession {
     return this.#queue.next();
   }
 
-  handle(request: WatchRequest): void {
-    const { createRequest, cancelRequest, progressRequest } = request;
+  /**
+   * Done at once, or when what is returned resolves: while auth is on, a create has to learn who
+   * asks. Requests keep their order either way.
+   */
+  handle(request: WatchRequest): Promise<void> | undefined {
+    const asks = this.#context.state.auth.enabled && request.createRequest !== undefined;
+    if (!this.#turn && !asks) {
+      this.#act(request);
+      return undefined;
+    }
+    const turn = this.#afterTurn(this.#turn, request);
+    this.#turn = turn;
+    return turn;
+  }
+
+  async #afterTurn(before: Promise<void> | undefined, request: WatchRequest): Promise<void> {
+    await before;
+    const { createRequest } = request;
+    const refusal = createRequest && (await this.#refusal(createRequest));
+    if (refusal === undefined) this.#act(request);
+    else this.#refuse(refusal);
+  }
+
+  #act({ createRequest, cancelRequest, progressRequest }: WatchRequest): void {
     if (createRequest) this.#create(createRequest);
     else if (cancelRequest) this.#cancel(cancelRequest.watchId);
     else if (progressRequest) this.#progress();
@@ -42,10 +73,22 @@ export class WatchSession {
     this.#context.watches.closeStream(this.#queue, reason);
   }
 
+  /** Why the stream's caller may not watch these keys; undefined when it may. */
+  async #refusal({ key, rangeEnd }: WatchCreateRequest): Promise<string | undefined> {
+    const { auth } = this.#context.state;
+    if (!auth.enabled) return undefined;
+    try {
+      checkRead(auth, await this.#identify(), firstKey(key), rangeEnd);
+      return undefined;
+    } catch (thrown) {
+      if (!(thrown instanceof EtcdError)) throw thrown;
+      return `rpc error: code = ${goCodeName(thrown.status)} desc = ${thrown.message}`;
+    }
+  }
+
   #create(request: WatchCreateRequest): void {
     const { watches, state } = this.#context;
-    const key = request.key.length === 0 ? FIRST_KEY : request.key;
-    const range = keyRange(key, request.rangeEnd);
+    const range = keyRange(firstKey(request.key), request.rangeEnd);
     if (isEmptyRange(range)) return this.#refuse("mvcc: watcher range is empty");
     const id = this.#chooseId(request.watchId);
     if (id === undefined) {

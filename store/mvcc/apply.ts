@@ -1,6 +1,17 @@
-import { assert, unreachable } from "@raft2kube/std/assert.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type {
+  AuthDisableResponse,
+  AuthEnableResponse,
+  AuthRoleAddResponse,
+  AuthRoleDeleteResponse,
+  AuthRoleGrantPermissionResponse,
+  AuthRoleRevokePermissionResponse,
+  AuthUserAddResponse,
+  AuthUserChangePasswordResponse,
+  AuthUserDeleteResponse,
+  AuthUserGrantRoleResponse,
+  AuthUserRevokeRoleResponse,
   CompactionResponse,
   DeleteRangeResponse,
   LeaseCheckpointResponse,
@@ -9,6 +20,9 @@ import type {
   PutResponse,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { applyAuth } from "../auth/apply-auth.ts";
+import { checkCommandAllowed } from "../auth/check-command.ts";
+import type { SignedIn } from "../auth/enable-commands.ts";
 import { type Command, type CommandKind, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
 import { deleteRange } from "./delete-range.ts";
@@ -40,6 +54,18 @@ export interface Responses {
   "member-remove": MemberChanged;
   "member-update": MemberChanged;
   "member-publish": MemberChanged;
+  "auth-enable": AuthEnableResponse;
+  "auth-disable": AuthDisableResponse;
+  "sign-in": SignedIn;
+  "user-add": AuthUserAddResponse;
+  "user-delete": AuthUserDeleteResponse;
+  "user-change-password": AuthUserChangePasswordResponse;
+  "user-grant-role": AuthUserGrantRoleResponse;
+  "user-revoke-role": AuthUserRevokeRoleResponse;
+  "role-add": AuthRoleAddResponse;
+  "role-delete": AuthRoleDeleteResponse;
+  "role-grant-permission": AuthRoleGrantPermissionResponse;
+  "role-revoke-permission": AuthRoleRevokePermissionResponse;
 }
 
 /** What came of a command: an answer, or one of etcd's errors, the same on every member. */
@@ -69,7 +95,10 @@ export function apply(
   state.appliedTerm = slot.term;
   if (data.length === 0) return undefined;
   try {
-    return { response: run(state, known ?? decodeCommand(data)) };
+    const command = known ?? decodeCommand(data);
+    // By the users and roles of this place in the log: the same on every member.
+    checkCommandAllowed(state, command);
+    return { response: run(state, command) };
   } catch (thrown) {
     if (thrown instanceof EtcdError) return { error: thrown };
     throw thrown;
@@ -113,6 +142,6 @@ function run(state: State, command: Command): Responses[CommandKind] {
     case "member-publish":
       return memberPublish(state, command.request);
     default:
-      return unreachable(command, "command");
+      return applyAuth(state, command);
   }
 }

@@ -1,6 +1,17 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { MessageType } from "@raft2kube/proto/codec.ts";
 import {
+  AuthDisableRequest,
+  AuthEnableRequest,
+  AuthRoleAddRequest,
+  AuthRoleDeleteRequest,
+  AuthRoleGrantPermissionRequest,
+  AuthRoleRevokePermissionRequest,
+  AuthUserAddRequest,
+  AuthUserChangePasswordRequest,
+  AuthUserDeleteRequest,
+  AuthUserGrantRoleRequest,
+  AuthUserRevokeRoleRequest,
   CompactionRequest,
   DeleteRangeRequest,
   LeaseCheckpointRequest,
@@ -13,9 +24,13 @@ import {
   PutRequest,
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
+import type { Caller } from "../auth/caller.ts";
+import { SignIn } from "../auth/enable-commands.ts";
 
-/** What a log entry asks the state machine to do. */
-export type Command =
+/** What a log entry asks the state machine to do, and for whom while auth is on. */
+export type Command = Request & { caller?: Caller | undefined };
+
+type Request =
   | { kind: "put"; request: PutRequest }
   | { kind: "delete-range"; request: DeleteRangeRequest }
   | { kind: "txn"; request: TxnRequest }
@@ -27,7 +42,19 @@ export type Command =
   | { kind: "member-promote"; request: MemberPromoteRequest }
   | { kind: "member-remove"; request: MemberRemoveRequest }
   | { kind: "member-update"; request: MemberUpdateRequest }
-  | { kind: "member-publish"; request: Member };
+  | { kind: "member-publish"; request: Member }
+  | { kind: "auth-enable"; request: AuthEnableRequest }
+  | { kind: "auth-disable"; request: AuthDisableRequest }
+  | { kind: "sign-in"; request: SignIn }
+  | { kind: "user-add"; request: AuthUserAddRequest }
+  | { kind: "user-delete"; request: AuthUserDeleteRequest }
+  | { kind: "user-change-password"; request: AuthUserChangePasswordRequest }
+  | { kind: "user-grant-role"; request: AuthUserGrantRoleRequest }
+  | { kind: "user-revoke-role"; request: AuthUserRevokeRoleRequest }
+  | { kind: "role-add"; request: AuthRoleAddRequest }
+  | { kind: "role-delete"; request: AuthRoleDeleteRequest }
+  | { kind: "role-grant-permission"; request: AuthRoleGrantPermissionRequest }
+  | { kind: "role-revoke-permission"; request: AuthRoleRevokePermissionRequest };
 
 export type CommandKind = Command["kind"];
 
@@ -45,6 +72,18 @@ const KINDS: { [K in CommandKind]: { number: number; type: MessageType<never> } 
   "member-remove": { number: 10, type: MemberRemoveRequest as never },
   "member-update": { number: 11, type: MemberUpdateRequest as never },
   "member-publish": { number: 12, type: Member as never },
+  "auth-enable": { number: 32, type: AuthEnableRequest as never },
+  "auth-disable": { number: 33, type: AuthDisableRequest as never },
+  "sign-in": { number: 34, type: SignIn as never },
+  "user-add": { number: 35, type: AuthUserAddRequest as never },
+  "user-delete": { number: 36, type: AuthUserDeleteRequest as never },
+  "user-change-password": { number: 37, type: AuthUserChangePasswordRequest as never },
+  "user-grant-role": { number: 38, type: AuthUserGrantRoleRequest as never },
+  "user-revoke-role": { number: 39, type: AuthUserRevokeRoleRequest as never },
+  "role-add": { number: 40, type: AuthRoleAddRequest as never },
+  "role-delete": { number: 41, type: AuthRoleDeleteRequest as never },
+  "role-grant-permission": { number: 42, type: AuthRoleGrantPermissionRequest as never },
+  "role-revoke-permission": { number: 43, type: AuthRoleRevokePermissionRequest as never },
 };
 
 const BY_NUMBER = new Map(
@@ -59,16 +98,35 @@ export interface Ticket {
 }
 
 const HEAD_BYTES = 11;
+/** Set in the kind when the caller follows the head. */
+const CALLER_FLAG = 0x80;
+const CALLER_HEAD_BYTES = 10;
 
-/** kind u8, session u32, sequence u48, then the request in protobuf. */
+/**
+ * kind u8, session u32, sequence u48; with a caller its auth revision u48, its name's length u32
+ * and its name; then the request in protobuf.
+ */
 export function encodeCommand(command: Command, ticket: Ticket): Buffer {
   const { number, type } = KINDS[command.kind];
   const body = type.encode(command.request as never);
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + body.length);
-  bytes[0] = number;
+  const caller = command.caller ? encodeCaller(command.caller) : NO_CALLER;
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + caller.length + body.length);
+  bytes[0] = caller.length > 0 ? number | CALLER_FLAG : number;
   bytes.writeUInt32LE(ticket.session, 1);
   bytes.writeUIntLE(ticket.sequence, 5, 6);
-  body.copy(bytes, HEAD_BYTES);
+  caller.copy(bytes, HEAD_BYTES);
+  body.copy(bytes, HEAD_BYTES + caller.length);
+  return bytes;
+}
+
+const NO_CALLER = Buffer.alloc(0);
+
+function encodeCaller({ user, revision }: Caller): Buffer {
+  const name = Buffer.from(user);
+  const bytes = Buffer.allocUnsafe(CALLER_HEAD_BYTES + name.length);
+  bytes.writeUIntLE(revision, 0, 6);
+  bytes.writeUInt32LE(name.length, 6);
+  name.copy(bytes, CALLER_HEAD_BYTES);
   return bytes;
 }
 
@@ -78,16 +136,23 @@ export function ticketOf(data: Buffer): Ticket {
 
 /** Whether an encoded command is about members. */
 export function isMemberCommand(data: Buffer): boolean {
-  return BY_NUMBER.get(data[0]!)?.startsWith("member-") === true;
+  return BY_NUMBER.get(data[0]! & ~CALLER_FLAG)?.startsWith("member-") === true;
 }
 
 export function decodeCommand(data: Buffer): Command {
-  const kind = BY_NUMBER.get(data[0]!);
+  const kind = BY_NUMBER.get(data[0]! & ~CALLER_FLAG);
   if (kind === undefined) {
     throw new CodedError("UNKNOWN_COMMAND", `the log has a command of unknown kind ${data[0]}`, {
       remedy: "a newer release wrote this log: start that release",
     });
   }
-  const request = KINDS[kind].type.decode(data.subarray(HEAD_BYTES)) as never;
-  return { kind, request } as Command;
+  const { type } = KINDS[kind];
+  if ((data[0]! & CALLER_FLAG) === 0) {
+    return { kind, request: type.decode(data.subarray(HEAD_BYTES)) as never } as Command;
+  }
+  const nameAt = HEAD_BYTES + CALLER_HEAD_BYTES;
+  const nameEnd = nameAt + data.readUInt32LE(HEAD_BYTES + 6);
+  const revision = data.readUIntLE(HEAD_BYTES, 6);
+  const caller = { user: data.toString("utf8", nameAt, nameEnd), revision };
+  return { kind, request: type.decode(data.subarray(nameEnd)) as never, caller } as Command;
 }

@@ -3,6 +3,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import type { Backend, BackendWrite, ScanRange } from "../backend/backend.ts";
 import type { LogBase, Membership } from "../core/types.ts";
+import { AUTH_BUCKETS } from "../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
 import { StoredLease } from "./lease.ts";
 import { type MemberRecord, encodeMember, memberKey } from "./members.ts";
@@ -56,6 +57,7 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   state.flushedCompactRevision = compactRevision;
   await restoreMembers(state);
   await restoreLeases(state);
+  await restoreAuth(state);
   await restoreIndex(state);
   return state;
 }
@@ -103,6 +105,14 @@ async function restoreLeases(state: State): Promise<void> {
     for (const [, value] of chunk) {
       const { ID, TTL, RemainingTTL } = StoredLease.decode(value);
       state.leaseTimers.started(state.leases.add(ID, TTL, RemainingTTL));
+    }
+  }
+}
+
+async function restoreAuth(state: State): Promise<void> {
+  for (const name of AUTH_BUCKETS) {
+    for await (const chunk of state.backend.scan(bucket(name))) {
+      for (const [key, value] of chunk) state.auth.restore(key, value);
     }
   }
 }

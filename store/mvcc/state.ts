@@ -1,5 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
+import { AuthTable } from "../auth/auth-table.ts";
+import { SimpleTokens } from "../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
 import { KeyIndex } from "./key-index.ts";
@@ -30,6 +32,9 @@ export interface State {
   readonly records: Records;
   readonly leases: LeaseTable;
   readonly leaseTimers: LeaseTimers;
+  readonly auth: AuthTable;
+  /** Beside the replicated state: it outlives a state that a snapshot brought. */
+  readonly tokens: SimpleTokens;
   /** The latest revision. An empty store is at 1, as etcd's. */
   revision: number;
   /** Reads below it are refused; 0 or less before the first compaction. */
@@ -65,6 +70,7 @@ export function newState(options: StateOptions): State {
   const { identity, backend, membership, revision } = options;
   const recent = new RecentRevisions(revision, options.recentBytes_max);
   const cache = new RecordCache(options.cacheBytes_max);
+  const pending = new Map<string, BackendWrite>();
   return {
     identity,
     backend,
@@ -73,6 +79,8 @@ export function newState(options: StateOptions): State {
     records: new Records(recent, cache, backend),
     leases: new LeaseTable(),
     leaseTimers: new LeaseTimers(options.clock),
+    auth: new AuthTable((write) => pending.set(write.key.toString("latin1"), write)),
+    tokens: new SimpleTokens(options.clock),
     revision,
     compactRevision: -1,
     compactedRevision: -1,
@@ -81,7 +89,7 @@ export function newState(options: StateOptions): State {
     appliedTerm: 0,
     membership,
     members: new MemberTable(),
-    pending: new Map(),
+    pending,
     onFlushed: [],
     onRevision: () => undefined,
     onCompact: () => undefined,

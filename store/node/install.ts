@@ -36,9 +36,10 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const backend = await backends.load(snapshots.received(mark), mark.index, identity);
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
-  const { pending, onFlushed, onRevision, onCompact } = state;
-  pending.clear();
-  Object.assign(state, fresh, { pending, onFlushed, onRevision, onCompact });
+  // What waited for a flush was about the old state; who has signed in stays so.
+  const { tokens, onFlushed, onRevision, onCompact } = state;
+  if (!fresh.auth.enabled) tokens.clear();
+  Object.assign(state, fresh, { tokens, onFlushed, onRevision, onCompact });
   flusher.resume();
   watches.replaced(before);
   onMembers();

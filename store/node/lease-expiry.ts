@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { ROOT } from "../auth/caller.ts";
 import {
   ELECTION_TICKS,
   LEASE_CHECKPOINTS_MAX,
@@ -49,9 +50,11 @@ export class LeaseExpiry {
   }
 
   #revokeExpired(): void {
-    for (const ID of this.#state.leaseTimers.takeExpired(LEASE_REVOKES_MAX)) {
+    const { auth, leaseTimers } = this.#state;
+    const caller = auth.enabled ? { user: ROOT, revision: auth.revision } : undefined;
+    for (const ID of leaseTimers.takeExpired(LEASE_REVOKES_MAX)) {
       // An outcome changes nothing here: a lease not revoked comes up again.
-      const command = { kind: "lease-revoke" as const, request: { ID } };
+      const command = { kind: "lease-revoke" as const, request: { ID }, caller };
       this.#replica.proposeInOffice(command, () => undefined);
     }
   }

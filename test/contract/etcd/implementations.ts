@@ -94,6 +94,9 @@ export const threeMembers: Implementation = {
 };
 
 export const ETCD_PROGRAM = "/usr/bin/etcd";
+/** Built by `npm run peers`, where there is Go: the release whose API ours is. */
+export const ETCD_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcd");
+export const ETCDCTL_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcdctl");
 
 /** Debian's etcd-server, the judge of all others. */
 export const upstream: Implementation = {
@@ -102,9 +105,12 @@ export const upstream: Implementation = {
   start: () => startEtcd(ETCD_PROGRAM),
 };
 
-/** Built by `npm run peers`, where there is Go: the release whose API ours is. */
-export const ETCD_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcd");
-export const ETCDCTL_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcdctl");
+/** The etcd whose version our store says it is. */
+export const upstream36: Implementation = {
+  progressIsSafe: true,
+  refusesSortOptions: true,
+  start: () => startEtcd(ETCD_36_PROGRAM),
+};
 
 /** One real etcd alone, with `more` flags. */
 export async function startEtcd(program: string, more: string[] = []): Promise<Running> {

@@ -1,4 +1,4 @@
-import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import type { EtcdClient, WatchOptions, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { type Event, Event_EventType, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 
 /** Takes a stream's responses one after the other. */
@@ -6,8 +6,8 @@ export class Watching {
   readonly stream: WatchStream;
   readonly #responses: AsyncIterator<WatchResponse>;
 
-  constructor(client: EtcdClient) {
-    this.stream = client.watch();
+  constructor(client: EtcdClient, options: WatchOptions = {}) {
+    this.stream = client.watch(options);
     this.#responses = this.stream[Symbol.asyncIterator]();
   }
 

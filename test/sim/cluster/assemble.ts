@@ -4,7 +4,8 @@ import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
-import type { EtcdContext } from "@raft2kube/store/etcd/context.ts";
+import { authSetup } from "@raft2kube/store/auth/setup.ts";
+import { type EtcdContext, nobody } from "@raft2kube/store/etcd/context.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
 import { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
@@ -42,15 +43,12 @@ export function assemble(parts: Parts): Life {
   const watches = new WatchHub(state, fail);
   const compactor = new Compactor(state, fail);
   state.onCompact = () => compactor.start();
-  const flusher = new Flusher(
-    state,
-    clock,
-    ({ appliedIndex, appliedTerm, membership }) => {
-      raft.compact({ index: appliedIndex, term: appliedTerm, membership }, parts.keep);
-      wal.cut(Math.max(0, appliedIndex - parts.keep));
-    },
-    fail,
-  );
+  const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
+    const { appliedIndex: index, appliedTerm: term, membership } = flushed;
+    raft.compact({ index, term, membership }, parts.keep);
+    wal.cut(Math.max(0, index - parts.keep));
+  };
+  const flusher = new Flusher(state, clock, onFlushed, fail);
   const transport = { ...soleMemberTransport(), send: parts.send };
   const session = randomInteger(random, 1, 2 ** 32);
   const installing = {
@@ -84,6 +82,7 @@ export function assemble(parts: Parts): Life {
     transactionOperations_max: TXN_OPERATIONS_MAX,
     listensForPeers: true,
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
+    ...{ auth: authSetup({}, state, replica), identify: nobody },
   };
   const client = embeddedClient(context);
   return {

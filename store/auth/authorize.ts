@@ -1,0 +1,132 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import {
+  type DeleteRangeRequest,
+  Permission_Type as Type,
+  type PutRequest,
+  type RequestOp,
+  type TxnRequest,
+} from "@raft2kube/proto/gen/etcd.ts";
+import type { LeaseTable } from "../mvcc/lease.ts";
+import type { AuthTable } from "./auth-table.ts";
+import { type Caller, ROOT } from "./caller.ts";
+import { covers } from "./permissions.ts";
+
+/** What permissions are looked up in. */
+export interface AuthView {
+  readonly auth: AuthTable;
+  readonly leases: LeaseTable;
+}
+
+const ONE_KEY: Buffer = Buffer.alloc(0);
+
+/** Only a user with the role root may go on, while auth is on. */
+export function checkAdmin(auth: AuthTable, caller: Caller | undefined): void {
+  if (!auth.enabled) return;
+  if (!caller || caller.user === "") throw etcdError("userEmpty");
+  const user = auth.user(caller.user);
+  if (!user) throw etcdError("userNotFound");
+  if (!user.roles.includes(ROOT)) throw etcdError("permissionDenied");
+}
+
+/** Any user may go on, while auth is on: the caller's token or certificate was good. */
+export function checkUser(auth: AuthTable, caller: Caller | undefined): void {
+  if (auth.enabled && !caller) throw etcdError("userEmpty");
+}
+
+export function isAdmin(auth: AuthTable, caller: Caller | undefined): boolean {
+  if (!auth.enabled) return true;
+  return caller !== undefined && auth.user(caller.user)?.roles.includes(ROOT) === true;
+}
+
+export function checkRead(
+  auth: AuthTable,
+  caller: Caller | undefined,
+  key: Buffer,
+  rangeEnd: Buffer = ONE_KEY,
+): void {
+  check(auth, caller, Type.READ, key, rangeEnd);
+}
+
+function checkWrite(
+  auth: AuthTable,
+  caller: Caller | undefined,
+  key: Buffer,
+  rangeEnd: Buffer = ONE_KEY,
+): void {
+  check(auth, caller, Type.WRITE, key, rangeEnd);
+}
+
+function check(
+  auth: AuthTable,
+  caller: Caller | undefined,
+  type: typeof Type.READ | typeof Type.WRITE,
+  key: Buffer,
+  rangeEnd: Buffer,
+): void {
+  if (!auth.enabled) return;
+  if (!caller || caller.revision === 0) throw etcdError("userEmpty");
+  if (caller.revision < auth.revision) throw etcdError("authOldRevision");
+  const user = auth.user(caller.user);
+  if (!user) throw etcdError("permissionDenied");
+  if (user.roles.includes(ROOT)) return;
+  const { read, write } = auth.permissions(caller.user);
+  if (covers(type === Type.READ ? read : write, key, rangeEnd)) return;
+  throw etcdError("permissionDenied");
+}
+
+/**
+ * Who may not write a key of a lease may not hang another on it either: it could not be revoked
+ * without that right.
+ */
+export function checkPutAllowed(view: AuthView, caller: Caller | undefined, put: PutRequest): void {
+  checkWrite(view.auth, caller, put.key);
+  checkLeaseWrites(view, caller, put.lease);
+  if (put.prevKv) checkRead(view.auth, caller, put.key);
+}
+
+export function checkDeleteAllowed(
+  { auth }: AuthView,
+  caller: Caller | undefined,
+  { key, rangeEnd, prevKv }: DeleteRangeRequest,
+): void {
+  checkWrite(auth, caller, key, rangeEnd);
+  if (prevKv) checkRead(auth, caller, key, rangeEnd);
+}
+
+/** The caller must be allowed to write every key that hangs on the lease. */
+export function checkLeaseWrites(view: AuthView, caller: Caller | undefined, id: bigint): void {
+  checkLeaseKeys(view, caller, id, checkWrite);
+}
+
+/** The caller must be allowed to read every key that hangs on the lease. */
+export function checkLeaseReads(view: AuthView, caller: Caller | undefined, id: bigint): void {
+  checkLeaseKeys(view, caller, id, checkRead);
+}
+
+function checkLeaseKeys(
+  { auth, leases }: AuthView,
+  caller: Caller | undefined,
+  id: bigint,
+  allowed: typeof checkRead,
+): void {
+  if (isAdmin(auth, caller)) return;
+  for (const key of leases.get(id)?.keys ?? []) {
+    allowed(auth, caller, Buffer.from(key, "latin1"));
+  }
+}
+
+/** Every compare and every operation of both branches, nested transactions included. */
+export function checkTxnAllowed(view: AuthView, caller: Caller | undefined, txn: TxnRequest): void {
+  if (!view.auth.enabled) return;
+  for (const { key, rangeEnd } of txn.compare) checkRead(view.auth, caller, key, rangeEnd);
+  for (const operation of txn.success) checkOperation(view, caller, operation);
+  for (const operation of txn.failure) checkOperation(view, caller, operation);
+}
+
+function checkOperation(view: AuthView, caller: Caller | undefined, operation: RequestOp): void {
+  const { requestRange, requestPut, requestDeleteRange, requestTxn } = operation;
+  if (requestRange) checkRead(view.auth, caller, requestRange.key, requestRange.rangeEnd);
+  if (requestPut) checkPutAllowed(view, caller, requestPut);
+  if (requestDeleteRange) checkDeleteAllowed(view, caller, requestDeleteRange);
+  if (requestTxn) checkTxnAllowed(view, caller, requestTxn);
+}

@@ -1,0 +1,26 @@
+import { parentPort } from "node:worker_threads";
+import { assert } from "@raft2kube/std/assert.ts";
+import { compareSync, genSaltSync, hashSync } from "bcryptjs";
+import type { PasswordAnswer, PasswordQuestion } from "./passwords.ts";
+
+assert(parentPort, "passwords are hashed in a thread");
+const asker = parentPort;
+
+asker.on("message", (question: PasswordQuestion) => {
+  const answer: PasswordAnswer = { id: question.id, answer: answerTo(question) };
+  asker.postMessage(answer);
+});
+
+function answerTo(question: PasswordQuestion): string | boolean {
+  if ("cost" in question) return hashSync(question.password, saltOf(question.cost));
+  // A user whose password was changed to none has no hash, and no password is that.
+  return question.hash.length === BCRYPT_HASH_LENGTH &&
+    compareSync(question.password, question.hash);
+}
+
+const BCRYPT_HASH_LENGTH = 60;
+
+/** The library's mark for the same algorithm is a later one than etcd's. */
+function saltOf(cost: number): string {
+  return genSaltSync(cost).replace(/^\$2b\$/, "$2a$");
+}

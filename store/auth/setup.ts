@@ -1,0 +1,37 @@
+import { REQUEST_TIMEOUT_MS, TOKEN_TTL_MS } from "../limits.ts";
+import type { State } from "../mvcc/state.ts";
+import type { Replica } from "../node/replica.ts";
+import type { JwtOptions } from "./jwt-options.ts";
+import { jwtTokenProvider } from "./jwt-tokens.ts";
+import { Passwords } from "./passwords.ts";
+import { type TokenProvider, simpleTokenProvider } from "./tokens.ts";
+
+/** How users sign in, once auth is turned on by AuthEnable. */
+export interface AuthOptions {
+  /** Signed tokens; without it simple ones, which the members remember. */
+  jwt?: JwtOptions | undefined;
+  /** How long a simple token holds that nobody uses. */
+  tokenTtl_ms?: number | undefined;
+  /** The strength of password hashes. Default BCRYPT_COST_DEFAULT. */
+  bcryptCost?: number | undefined;
+  /** A client certificate's common name is a user, when the request has no token. */
+  clientCertAuth?: boolean | undefined;
+}
+
+/** What this member brings along for auth; users and roles are the state's. */
+export interface AuthSetup {
+  readonly tokens: TokenProvider;
+  readonly passwords: Passwords;
+  readonly clientCertAuth: boolean;
+}
+
+export function authSetup(options: AuthOptions, state: State, replica: Replica): AuthSetup {
+  state.tokens.ttl_ms = options.tokenTtl_ms ?? TOKEN_TTL_MS;
+  const applied = (index: number) =>
+    replica.until(() => state.appliedIndex >= index, REQUEST_TIMEOUT_MS);
+  return {
+    tokens: options.jwt ? jwtTokenProvider(options.jwt) : simpleTokenProvider(state, applied),
+    passwords: new Passwords(options.bcryptCost),
+    clientCertAuth: options.clientCertAuth ?? false,
+  };
+}

@@ -1,0 +1,68 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { SIMPLE_TOKENS_MAX, TOKEN_TTL_MS } from "../limits.ts";
+
+interface IssuedToken {
+  user: string;
+  expires_ms: number;
+}
+
+/**
+ * The tokens in use and whose they are. Each member learns of them from the log and keeps them in
+ * memory, so a member that has restarted knows none; when they end is by this member's clock
+ * and no part of the replicated state. Every use gives a token its whole time anew.
+ */
+export class SimpleTokens {
+  readonly #clock: Clock;
+  /** Those used longest ago first, which are those that end first. */
+  readonly #tokens = new Map<string, IssuedToken>();
+  /** How long an unused token holds. */
+  ttl_ms = TOKEN_TTL_MS;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  issue(token: string, user: string): void {
+    this.#forgetExpired();
+    if (this.#tokens.size >= SIMPLE_TOKENS_MAX) {
+      this.#tokens.delete(this.#tokens.keys().next().value!);
+    }
+    this.#renew(token, user);
+  }
+
+  /** Whose a token is, which renews it. */
+  use(token: string): string | undefined {
+    const issued = this.#tokens.get(token);
+    if (!issued) return undefined;
+    if (issued.expires_ms <= this.#clock.monotonic()) {
+      this.#tokens.delete(token);
+      return undefined;
+    }
+    this.#renew(token, issued.user);
+    return issued.user;
+  }
+
+  /** A user is gone or has another password: its tokens hold no longer. */
+  forgetUser(user: string): void {
+    for (const [token, issued] of this.#tokens) {
+      if (issued.user === user) this.#tokens.delete(token);
+    }
+  }
+
+  clear(): void {
+    this.#tokens.clear();
+  }
+
+  #renew(token: string, user: string): void {
+    this.#tokens.delete(token);
+    this.#tokens.set(token, { user, expires_ms: this.#clock.monotonic() + this.ttl_ms });
+  }
+
+  #forgetExpired(): void {
+    const now_ms = this.#clock.monotonic();
+    for (const [token, { expires_ms }] of this.#tokens) {
+      if (expires_ms > now_ms) return;
+      this.#tokens.delete(token);
+    }
+  }
+}

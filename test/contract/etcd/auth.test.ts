@@ -1,0 +1,35 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AuthStory } from "./auth-story.ts";
+import {
+  ETCD_36_PROGRAM,
+  type Implementation,
+  type Running,
+  embedded,
+  served,
+  threeMembers,
+  upstream36,
+} from "./implementations.ts";
+
+const story = (name: string) => readFileSync(join(import.meta.dirname, `auth-${name}.txt`), "utf8");
+
+function contract(implementation: Implementation, name: "story" | "closed"): void {
+  let running: Running | undefined;
+  beforeAll(async () => {
+    running = await implementation.start();
+  });
+  afterAll(() => running?.stop());
+
+  test(`the outcomes of auth-${name}.txt`, async () => {
+    expect(await new AuthStory(running!.client).play(story(name))).toBe(story(name));
+  });
+}
+
+describe.each(["story", "closed"] as const)("%s", (name) => {
+  describe("embedded", () => contract(embedded, name));
+  describe("over gRPC", () => contract(served, name));
+  describe("a follower of three", () => contract(threeMembers, name));
+});
+// The other story tells of what 3.6.5 does not refuse.
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => contract(upstream36, "story"));
