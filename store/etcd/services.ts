@@ -114,7 +114,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       defragment: unary(defragment),
       hash: unary(hash),
       hashKV: unary(hashKv),
-      snapshot: stream((request) => snapshot(context, request), true),
+      snapshot: stream((request, call) => snapshot(contextFor(context, call), request), true),
       moveLeader: unary(moveLeader),
     }),
     serve(Auth, authHandlers(unary)),

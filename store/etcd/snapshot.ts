@@ -3,6 +3,7 @@ import type { SnapshotRequest, SnapshotResponse } from "@raft2kube/proto/gen/etc
 import { STORAGE_VERSION, etcdBuckets } from "../bbolt/etcd-buckets.ts";
 import { bboltFile, bytesOf, layOut } from "../bbolt/write.ts";
 import { SNAPSHOT_BLOB_BYTES } from "../limits.ts";
+import { requireAdmin } from "./caller.ts";
 import type { EtcdContext } from "./context.ts";
 
 /**
@@ -10,9 +11,11 @@ import type { EtcdContext } from "./context.ts";
  * read from a frozen view while writes go on, and made no faster than the client takes it.
  */
 export async function* snapshot(
-  { state, flusher }: EtcdContext,
+  context: EtcdContext,
   _request: SnapshotRequest,
 ): AsyncGenerator<SnapshotResponse> {
+  await requireAdmin(context);
+  const { state, flusher } = context;
   await flusher.settled();
   const view = state.backend.snapshot();
   try {

@@ -91,5 +91,7 @@ describe.runIf(existsSync(ETCDCTL) && existsSync(ETCD_PROGRAM))("etcdctl 3.4, au
 
 const SESSION_36 = ["auth status", ...SESSION, "role get root -w json", "auth status -w json"];
 
-describe.runIf(existsSync(ETCDCTL_36_PROGRAM) && existsSync(ETCD_36_PROGRAM))("etcdctl 3.6, auth", () =>
+const has36 = existsSync(ETCDCTL_36_PROGRAM) && existsSync(ETCD_36_PROGRAM);
+
+describe.runIf(has36)("etcdctl 3.6, auth", () =>
   sameAnswers(upstream36, ETCDCTL_36_PROGRAM, SESSION_36));
