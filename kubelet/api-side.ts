@@ -71,6 +71,7 @@ export class ApiSide {
       updated: (pod, old) => {
         if (!isMirror(pod) || pod.metadata.deletionTimestamp) put(pod);
         else if (uidOf(pod) !== uidOf(old)) put(pod);
+        else this.statuses.review(this.#staticUid(pod) ?? "");
       },
       deleted: (pod) => {
         if (isMirror(pod)) this.mirrors.trigger();

@@ -1,9 +1,8 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
-import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { returnFreedMemory } from "@raft2kube/linux/memory.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
@@ -21,6 +20,7 @@ import { type KubeconfigUser, clusterFiles } from "../cluster/pki.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { startNodeControl } from "./node-control.ts";
+import { writeNodeNetwork } from "./node-network.ts";
 import { type Parts, processCommand } from "./running.ts";
 
 const KUBELET_PORT = 10_250;
@@ -98,10 +98,7 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
       key: await read(pair.key),
       clientCa: await read(files.pair("ca").cert),
     },
-    onPodCidrs: async ([podCidr = config.podCidr]) => {
-      const conflist = bridgeConflist({ name: "r2k", podCidr, dataDir: paths.cniAddresses });
-      await writeFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
-    },
+    onPodCidrs: ([podCidr = config.podCidr]) => writeNodeNetwork(paths, podCidr),
     clock,
   });
 }

@@ -45,13 +45,10 @@ export function startNodeLifecycle(context: ControllerContext): Running {
         if (isReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
         await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
       }
+      await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
     }
-    const now = clock.now();
     const evict = nodes.store.list().some(isReady);
-    await setTaints(nodeWriter, node, planTaints(node, evict, now));
-    if (!isReady(node)) {
-      await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), now);
-    }
+    await setTaints(nodeWriter, node, planTaints(node, evict, clock.now()));
     return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 
@@ -82,7 +79,10 @@ async function setTaints(
   await writer.patch(nameOf(node), "merge", patch);
 }
 
-/** Endpoints must not lead to a node that nobody hears of. A kubelet that lives sets it back. */
+/**
+ * Endpoints must not lead to a node that nobody hears of. A kubelet that says itself that its node
+ * is not ready still answers for its pods: theirs is its word (as upstream, tryUpdateNodeHealth).
+ */
 async function markPodsNotReady(
   writer: ResourceClient<Pod>,
   recorder: EventRecorder,

@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
-import { statusPatch } from "./status-patch.ts";
+import { describe, expect, it } from "vitest";
+import { showsStatus, statusPatch } from "./status-patch.ts";
 
 it("drops what a condition said before: a reason that is past, a message that is past", () => {
   const conditions = [{ type: "Ready", status: "True" }];
@@ -19,4 +19,36 @@ it("replaces lists of addresses instead of joining them", () => {
     status: { podIPs: object[] };
   };
   expect(patch.status.podIPs).toEqual([{ ip: "10.244.0.9" }, { $patch: "replace" }]);
+});
+
+it("leaves conditions of others alone, whose newest word it may not have read", () => {
+  const gate = { type: "example.com/gate", status: "False" };
+  const conditions = [{ type: "Ready", status: "True" }, gate];
+  const { status } = statusPatch("uid-1", { conditions }) as {
+    status: { conditions: { type: string }[] };
+  };
+  expect(status.conditions.map(({ type }) => type)).toEqual(["Ready"]);
+});
+
+describe("whether an object shows what the kubelet said", () => {
+  const told = {
+    phase: "Running" as const,
+    conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+    podIPs: [{ ip: "10.244.0.9" }],
+  };
+  const others = { type: "example.com/gate", status: "False" };
+  it.each<[string, object, boolean]>([
+    ["just so", {}, true],
+    ["another time", { conditions: [{ type: "Ready", status: "True" }] }, true],
+    ["more conditions, of others", { conditions: [...told.conditions, others] }, true],
+    ["fields of others", { nominatedNodeName: "n" }, true],
+    ["a condition turned", { conditions: [{ type: "Ready", status: "False" }] }, false],
+    ["a reason added", { conditions: [{ ...told.conditions[0], reason: "Why" }] }, false],
+    ["a condition gone", { conditions: [] }, false],
+    ["another phase", { phase: "Failed" }, false],
+    ["a field added", { message: "words" }, false],
+    ["a field gone", { podIPs: undefined }, false],
+  ])("%s", (_what, difference, shows) => {
+    expect(showsStatus({ ...told, ...difference }, told)).toBe(shows);
+  });
 });

@@ -1,4 +1,6 @@
-import type { PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { PodCondition, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { KUBELET_CONDITIONS } from "./conditions.ts";
 
 /** Fields of a pod's status that the kubelet owns; those it does not set are to vanish. */
 const OWNED = [
@@ -19,13 +21,19 @@ const OWNED = [
 /** Lists that a strategic merge would join by key; the kubelet's replaces the old one. */
 const REPLACED = ["podIPs", "hostIPs"] as const;
 
+/** The kubelet's conditions, and PodScheduled, which it tells of the pods that no scheduler saw. */
+function isOwn({ type = "" }: PodCondition): boolean {
+  return KUBELET_CONDITIONS.includes(type) || type === "PodScheduled";
+}
+
 /**
  * A strategic merge patch of a pod's status. Conditions are joined by type, so those of others
- * stay; the UID makes the API refuse it for another pod of the same name.
+ * stay: they are not sent, since they may have changed since we read them. The UID makes the API
+ * refuse it for another pod of the same name.
  */
 export function statusPatch(uid: string, status: PodStatus): object {
   // An element that is joined keeps what it is not told to drop: a reason that is past.
-  const conditions = (status.conditions ?? []).map((condition) => {
+  const conditions = (status.conditions ?? []).filter(isOwn).map((condition) => {
     return { ...condition, reason: condition.reason ?? null, message: condition.message ?? null };
   });
   const fields: Record<string, unknown> = { conditions };
@@ -35,4 +43,17 @@ export function statusPatch(uid: string, status: PodStatus): object {
     if (list) fields[name] = [...list, { $patch: "replace" }];
   }
   return { metadata: { uid }, status: fields };
+}
+
+/**
+ * Whether an object in the API says what the kubelet has said of the pod: each field that is the
+ * kubelet's, and each of its conditions but for the time. `told` is plain JSON.
+ */
+export function showsStatus(shown: PodStatus | undefined, told: PodStatus): boolean {
+  const conditions = (told.conditions ?? []).filter(isOwn).every((condition) => {
+    const there = shown?.conditions?.find(({ type }) => type === condition.type);
+    const { status, reason, message } = condition;
+    return there?.status === status && there?.reason === reason && there?.message === message;
+  });
+  return conditions && OWNED.every((name) => isDeepStrictEqual(shown?.[name], told[name]));
 }

@@ -6,7 +6,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STATUS_RETRY_MAX_MS, STATUS_RETRY_MS } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
-import { statusPatch } from "./status-patch.ts";
+import { showsStatus, statusPatch } from "./status-patch.ts";
 
 const log = logger("kubelet-status");
 
@@ -15,6 +15,8 @@ interface Entry {
   status: PodStatus;
   /** The status as JSON that the API has; undefined: not written yet. */
   written: string | undefined;
+  /** The object's revision at which it is known to show that. */
+  revision: number;
   /** The pod is stopped and given back: delete the object once its last status is written. */
   removes: boolean;
   writing: boolean;
@@ -34,7 +36,9 @@ export interface StatusWriterOptions {
 
 /**
  * Shows statuses in the API: the newest of each pod, one write at a time per pod, tried again until
- * the API has it. A pod whose object is gone or is another by now is left.
+ * the API has it, and again when somebody else has written over it: the control plane marks the
+ * pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object is
+ * gone or is another by now is left.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -68,6 +72,12 @@ export class StatusWriter {
     void this.#write(entry);
   }
 
+  /** The object that shows a pod has changed: it is put right if it no longer says what we said. */
+  review(podUid: string): void {
+    const entry = this.#entries.get(podUid);
+    if (entry) void this.#write(entry);
+  }
+
   forget(podUid: string): void {
     const entry = this.#entries.get(podUid);
     entry?.timer?.cancel();
@@ -83,8 +93,8 @@ export class StatusWriter {
     const uid = uidOf(pod);
     let entry = this.#entries.get(uid);
     if (!entry) {
-      const state = { written: undefined, removes: false, writing: false, failures: 0 };
-      entry = { pod, status, ...state, timer: undefined };
+      const state = { written: undefined, revision: 0, removes: false, writing: false };
+      entry = { pod, status, ...state, failures: 0, timer: undefined };
       this.#entries.set(uid, entry);
     }
     return entry;
@@ -114,6 +124,7 @@ export class StatusWriter {
     const { pods } = this.#options;
     const object = this.#options.objectOf(entry.pod);
     if (!object) return false;
+    this.#lookForOverwriting(entry, object);
     const { status } = entry;
     const text = JSON.stringify(status);
     const where = { namespace: namespaceOf(object), name: nameOf(object) };
@@ -121,8 +132,9 @@ export class StatusWriter {
     try {
       if (entry.written !== text) {
         const patch = statusPatch(uid, status);
-        await pods.patch({ ...where, subresource: "status" }, "strategic", patch);
+        const shown = await pods.patch({ ...where, subresource: "status" }, "strategic", patch);
         entry.written = text;
+        entry.revision = revisionOf(shown);
         return true;
       }
       if (entry.removes) {
@@ -138,4 +150,23 @@ export class StatusWriter {
       return false;
     }
   }
+
+  /** Versions that are older than our last write do not show it yet, and say nothing. */
+  #lookForOverwriting(entry: Entry, object: Pod): void {
+    const revision = revisionOf(object);
+    if (entry.written === undefined || revision <= entry.revision) return;
+    if (showsStatus(object.status, JSON.parse(entry.written) as PodStatus)) {
+      entry.revision = revision;
+    } else {
+      log.info("somebody wrote over the pod's status: writing it again", {
+        pod: fullNameOf(object),
+      });
+      entry.written = undefined;
+    }
+  }
+}
+
+/** Revisions of one resource can be compared as numbers (upstream's rule since 1.35). */
+function revisionOf({ metadata }: Pod): number {
+  return Number(metadata.resourceVersion);
 }

@@ -8,6 +8,7 @@ import {
   PODS,
   SERVICES,
 } from "@raft2kube/client-kube/resources.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
@@ -32,6 +33,40 @@ afterAll(async () => {
 function eventually<T>(what: string, probe: () => Promise<T>) {
   return waitFor(what, probe, { clock: world.clock, timeout_ms: 20_000, interval_ms: 30 });
 }
+
+test("a node whose kubelet says that it is not ready keeps its endpoints", async () => {
+  const pods = world.admin.resource<Pod>(PODS);
+  const nodes = world.admin.resource<Node>(NODES);
+  const tolerations = [{ operator: "Exists" as const }];
+  const where = { namespace, name: "stays" };
+  await pods.create({
+    metadata: where,
+    spec: { nodeName: "n1", tolerations, containers: [{ name: "c", image: "web:1" }] },
+  });
+  const isReady = ({ status }: Pod | Node) =>
+    status?.conditions?.some((one) => one.type === "Ready" && one.status === "True");
+  const before = await eventually("a ready pod", async () => {
+    const pod = await pods.get(where);
+    return isReady(pod) ? pod : undefined;
+  });
+  const say = (status: string) => {
+    const condition = { type: "Ready", status, lastHeartbeatTime: timeText(world.clock.now()) };
+    const patch = { status: { conditions: [condition] } };
+    return nodes.patch({ name: "n1", subresource: "status" }, "strategic", patch);
+  };
+  const tainted = async () => {
+    const { spec: { taints = [] } } = await nodes.get({ name: "n1" });
+    return taints.some((taint) => taint.key === "node.kubernetes.io/not-ready");
+  };
+  await say("False");
+  await eventually("the taint", tainted);
+  await say("True");
+  // The controller takes the taint away only after all it did for the node that was not ready.
+  await eventually("the taint to go", async () => !(await tainted()));
+  const after = await pods.get(where);
+  expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  await pods.delete(where);
+});
 
 test("a node that falls silent loses its endpoints, then its pods, to the others", async () => {
   const pods = world.admin.resource<Pod>(PODS);

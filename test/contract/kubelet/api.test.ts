@@ -24,6 +24,8 @@ import { sh, SLEEP, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 120_000;
+/** Shorter than the kubelet's own resync: what it is told by the watch it does at once. */
+const timeout_ms = 20_000;
 
 let world: World;
 let node: Node;
@@ -119,6 +121,24 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };
     await waitFor("the events", told, { clock });
+  });
+
+  it("says its word again when somebody writes over a pod's status", async () => {
+    const spoil = (name: string) =>
+      pods().patch({ ...where(name), subresource: "status" }, "strategic", {
+        status: { conditions: [{ type: "Ready", status: "False", reason: "Wrong" }] },
+      });
+    const repaired = async (name: string) => {
+      expect(isReady(await spoil(name))).toBe(false);
+      await waitFor(`${name} to be ready again`, () => shown(name, isReady), { clock, timeout_ms });
+    };
+    await repaired("whole");
+    node.put("mirrored", spec([sh("main", SLEEP)]));
+    const mirror = "mirrored-node";
+    const there = async () => !(await gone(mirror)) && shown(mirror, isReady);
+    await waitFor("the mirror", there, { clock });
+    await repaired(mirror);
+    await node.take("mirrored");
   });
 
   it("lets nobody in without a name, nor anybody without the right", async () => {

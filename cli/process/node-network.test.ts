@@ -1,0 +1,23 @@
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
+import { expect, it } from "vitest";
+import { writeNodeNetwork } from "./node-network.ts";
+
+it("replaces the network configuration as a whole: who is reading it reads all of it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-network-"));
+  const paths = { cniConfDir: join(dir, "net.d"), cniAddresses: join(dir, "addresses") };
+  try {
+    await writeNodeNetwork(paths, "10.244.0.0/24");
+    const [file = ""] = readdirSync(paths.cniConfDir);
+    const reader = openSync(join(paths.cniConfDir, file), "r");
+    await writeNodeNetwork(paths, "10.244.1.0/24");
+    expect(readFileSync(reader, "utf8")).toContain("10.244.0.0/24");
+    closeSync(reader);
+    expect(JSON.stringify(loadNetwork(paths.cniConfDir))).toContain("10.244.1.0/24");
+    expect(readdirSync(paths.cniConfDir)).toEqual([file]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
