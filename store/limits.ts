@@ -97,6 +97,11 @@ export const RANGE_CHUNK_RECORDS = 1_000;
 /** State: keys that one turn of the loop compacts. */
 export const COMPACT_CHUNK_KEYS = 2_000;
 
+/** State: etcd's default for --quota-backend-bytes. */
+export const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+/** State: the size on disk is measured no more often. */
+export const QUOTA_MEASURE_INTERVAL_MS = 1_000;
+
 /**
  * Watch: responses waiting in one stream for their reader; beyond it its watches fall behind and
  * catch up later.

@@ -12,10 +12,12 @@ import { Flusher } from "./mvcc/flusher.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import type { Backends } from "./node/backends.ts";
 import { handOver } from "./node/hand-over.ts";
+import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { logTail } from "./node/log-tail.ts";
 import type { OpenedMember } from "./node/open.ts";
+import { Quota, unlimitedSpace } from "./node/quota.ts";
 import { Replica } from "./node/replica.ts";
 import type { SnapshotFolder } from "./snapshot/folder.ts";
 import { makeSnapshot } from "./snapshot/make.ts";
@@ -45,7 +47,7 @@ export interface Machine {
   expiry: LeaseExpiry;
   context: EtcdContext;
   /** Sets it going. */
-  start(): void;
+  start(): Promise<void>;
   /** From the outside in; see `shutDown`. */
   close(servers: (RpcServer | undefined)[]): Promise<void>;
 }
@@ -65,11 +67,14 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail);
   const compactor = new Compactor(state, fail);
+  const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   state.onCompact = () => compactor.start();
+  state.onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
-    const { appliedIndex: index, appliedTerm: term, membership } = flushed;
+    const { appliedIndex: index, appliedTerm: term, membership, bytes } = flushed;
     raft.compact({ index, term, membership }, logTail(raft, index));
     wal.cut(raft.state.log.base.index);
+    quota?.flushed(bytes);
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
@@ -97,6 +102,7 @@ export function assemble(
     watches,
     clock,
     transport,
+    quota: quota ?? unlimitedSpace,
     listensForPeers: peers !== undefined,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
     newLeaseId: () => randomLeaseId(random),
@@ -106,7 +112,8 @@ export function assemble(
   const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
   const machine: Machine = {
     ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry, context },
-    start() {
+    async start() {
+      await quota?.measure();
       progress.start();
       compactor.start();
       membersChanged(machine, clock);
@@ -165,6 +172,12 @@ function membersChanged({ context, transport, self, replica }: Machine, clock: C
   transport.update(members.map(({ ID, peerURLs }) => ({ id: ID, urls: peerURLs })));
   if (!self.isRemoved(self.memberId)) return;
   endRemoved(replica, clock, `member ${self.memberId.toString(16)} was removed from the cluster`);
+}
+
+/** Not within the apply that found it; the others have the alarm in their logs already. */
+function haltIfCorrupt(state: OpenedMember["state"], replica: Replica, clock: Clock): void {
+  const corrupt = corruptMember(state);
+  if (corrupt) clock.after(0, () => replica.fail(corrupt));
 }
 
 /** Not at once: if it leads, it has to hand over; a replica fails but once. */

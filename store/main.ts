@@ -53,6 +53,11 @@ export interface StoreOptions {
   advertiseClientUrls?: string[];
   transactionOperations_max?: number;
   auth?: AuthOptions;
+  /**
+   * The backend may grow to this many bytes; beyond it the NOSPACE alarm goes on. 0 is etcd's
+   * default of 2 GiB, less than 0 no bound.
+   */
+  quotaBackendBytes?: number;
   /** Between progress notices of quiet watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
   clock?: Clock;
@@ -96,7 +101,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   try {
     refuseAlone(opened, options);
     servers.push(...(await listenForPeers(options, machine, clock)));
-    machine.start();
+    await machine.start();
     // Nobody is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
     const [server] = await listenForClients(options, machine);

@@ -1,3 +1,5 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { AuthSetup } from "../auth/setup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -7,6 +9,7 @@ import type { Compactor } from "../mvcc/compactor.ts";
 import type { Flusher } from "../mvcc/flusher.ts";
 import type { State } from "../mvcc/state.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
+import type { SpaceLimit } from "../node/quota.ts";
 import type { Replica } from "../node/replica.ts";
 import type { Transport } from "../transport/transport.ts";
 
@@ -18,6 +21,7 @@ export interface EtcdContext {
   readonly flusher: Pick<Flusher, "settled">;
   readonly watches: WatchHub;
   readonly clock: Clock;
+  readonly quota: SpaceLimit;
   readonly transactionOperations_max: number;
   readonly transport: Transport;
   /** Whether other members can reach this one. */
@@ -34,11 +38,15 @@ export const nobody = (): Promise<undefined> => Promise.resolve(undefined);
 
 type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
 
-/** Takes a command through the log; resolves with its answer, rejects with etcd's error. */
+/**
+ * Takes a command through the log; resolves with its answer, rejects with etcd's error. One for
+ * which there is no space raises the alarm instead.
+ */
 export function proposeCommand<K extends CommandKind>(
   context: EtcdContext,
   command: CommandOf<K>,
 ): Promise<Responses[K]> {
+  if (!context.quota.admits(command)) return refuseForSpace(context);
   if (!context.state.auth.enabled) return propose(context, command);
   return context.identify().then((caller) => {
     const known: Command = { ...command, caller };
@@ -56,6 +64,16 @@ function propose<K extends CommandKind>(
       else resolve(outcome.response as Responses[K]);
     });
   });
+}
+
+async function refuseForSpace(context: EtcdContext): Promise<never> {
+  const { state } = context;
+  const own = { memberID: state.identity.memberId, alarm: AlarmType.NOSPACE };
+  if (!state.alarms.isOn(own)) {
+    const request = { ...own, action: Action.ACTIVATE };
+    await propose<"alarm">(context, { kind: "alarm", request });
+  }
+  throw etcdError("noSpace");
 }
 
 /** Waits until a read here is linearizable. */

@@ -5,9 +5,10 @@ import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
 export async function defragment(
-  { state }: EtcdContext,
+  { state, quota }: EtcdContext,
   _request: DefragmentRequest,
 ): Promise<DefragmentResponse> {
   await state.backend.compactRange(EVERYTHING);
+  await quota.measure();
   return { header: header(state) };
 }

@@ -5,10 +5,11 @@ import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.HashKV: this member's own records, to be compared with those of others. */
 export async function hashKv(
-  { state, compactor }: EtcdContext,
+  context: EtcdContext,
   request: HashKVRequest,
 ): Promise<HashKVResponse> {
-  const hashed = await hashRecords(state, request.revision, (read) => compactor.hold(read));
+  const { state } = context;
+  const hashed = await hashRecords(state, request.revision, context);
   const { hash, revision: hashRevision, compactRevision } = hashed;
   return { header: header(state), hash, compactRevision, hashRevision };
 }

@@ -5,9 +5,9 @@ import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.Hash: this member's whole backend; unlike HashKV's its value is our own. */
 export async function hash(
-  { state, compactor }: EtcdContext,
+  context: EtcdContext,
   _request: HashRequest,
 ): Promise<HashResponse> {
-  const answerHeader = header(state);
-  return { header: answerHeader, hash: await hashBackend(state, (read) => compactor.hold(read)) };
+  const answerHeader = header(context.state);
+  return { header: answerHeader, hash: await hashBackend(context.state, context) };
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { exposition } from "@raft2kube/observe/metrics.ts";
 import { NONE } from "../core/types.ts";
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import { alarmName } from "./alarm-text.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
 import { storeMetrics } from "./metrics.ts";
 
@@ -58,7 +60,14 @@ async function answer(
 
 /** Healthy with a leader and, unless `serializable=true`, when a linearizable read goes through. */
 async function health(context: EtcdContext, query: URLSearchParams): Promise<Answer> {
-  const unhealthy = (reason: string) => json({ health: "false", reason }, 503);
+  // As Go's http.Error sends it.
+  const unhealthy = (reason: string) =>
+    text(`${JSON.stringify({ health: "false", reason })}\n`, 503);
+  const excluded = query.getAll("exclude");
+  for (const { alarm } of context.state.alarms.list()) {
+    const name = alarmName(alarm);
+    if (!excluded.includes(name)) return unhealthy(`ALARM ${name}`);
+  }
   const local = query.get("serializable") === "true";
   if (!local && context.replica.raft.state.leader === NONE) return unhealthy("RAFT NO LEADER");
   if (!local) {
@@ -72,6 +81,9 @@ async function health(context: EtcdContext, query: URLSearchParams): Promise<Ans
 }
 
 async function ready(context: EtcdContext): Promise<Answer> {
+  if (context.state.alarms.has(AlarmType.CORRUPT)) {
+    return text("[-]data_corruption failed: alarm activated: CORRUPT\n", 503);
+  }
   try {
     await readBarrier(context);
     return text("ok\n");

@@ -1,4 +1,6 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { describeAlarm } from "./alarm-text.ts";
 import { NONE } from "../core/types.ts";
 import { header } from "../mvcc/state.ts";
 import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
@@ -10,6 +12,7 @@ export async function status(context: EtcdContext): Promise<StatusResponse> {
   await requireUser(context);
   const { state, replica } = context;
   const raft = replica.raft.state;
+  const alarms = state.alarms.list().map(describeAlarm);
   const { total, inUse } = await state.backend.size();
   return {
     header: { ...header(state), raftTerm: raft.term },
@@ -19,11 +22,11 @@ export async function status(context: EtcdContext): Promise<StatusResponse> {
     raftIndex: raft.log.lastIndex,
     raftTerm: raft.term,
     raftAppliedIndex: state.appliedIndex,
-    errors: raft.leader === NONE ? ["etcdserver: no leader"] : [],
+    errors: [...(raft.leader === NONE ? [etcdError("noLeader").message] : []), ...alarms],
     dbSizeInUse: inUse,
     isLearner: raft.progress.get(raft.id)?.learner ?? false,
     storageVersion: CLUSTER_VERSION,
-    dbSizeQuota: 0,
+    dbSizeQuota: context.quota.bytes_max,
     downgradeInfo: { enabled: false, targetVersion: "" },
   };
 }

@@ -12,6 +12,7 @@ import type {
   AuthUserDeleteResponse,
   AuthUserGrantRoleResponse,
   AuthUserRevokeRoleResponse,
+  AlarmResponse,
   CompactionResponse,
   DeleteRangeResponse,
   LeaseCheckpointResponse,
@@ -23,6 +24,7 @@ import type {
 import { applyAuth } from "../auth/apply-auth.ts";
 import { checkCommandAllowed } from "../auth/check-command.ts";
 import type { SignedIn } from "../auth/enable-commands.ts";
+import { alarm, refuseAlarmed } from "./alarm-command.ts";
 import { type Command, type CommandKind, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
 import { deleteRange } from "./delete-range.ts";
@@ -66,6 +68,7 @@ export interface Responses {
   "role-delete": AuthRoleDeleteResponse;
   "role-grant-permission": AuthRoleGrantPermissionResponse;
   "role-revoke-permission": AuthRoleRevokePermissionResponse;
+  alarm: AlarmResponse;
 }
 
 /** What came of a command: an answer, or one of etcd's errors, the same on every member. */
@@ -106,6 +109,7 @@ export function apply(
 }
 
 function run(state: State, command: Command): Responses[CommandKind] {
+  refuseAlarmed(state, command);
   switch (command.kind) {
     case "put": {
       const transaction = new WriteTransaction(state);
@@ -141,6 +145,8 @@ function run(state: State, command: Command): Responses[CommandKind] {
       return memberUpdate(state, command.request);
     case "member-publish":
       return memberPublish(state, command.request);
+    case "alarm":
+      return alarm(state, command.request);
     default:
       return applyAuth(state, command);
   }

@@ -12,6 +12,7 @@ import {
   AuthUserDeleteRequest,
   AuthUserGrantRoleRequest,
   AuthUserRevokeRoleRequest,
+  AlarmRequest,
   CompactionRequest,
   DeleteRangeRequest,
   LeaseCheckpointRequest,
@@ -54,7 +55,8 @@ type Request =
   | { kind: "role-add"; request: AuthRoleAddRequest }
   | { kind: "role-delete"; request: AuthRoleDeleteRequest }
   | { kind: "role-grant-permission"; request: AuthRoleGrantPermissionRequest }
-  | { kind: "role-revoke-permission"; request: AuthRoleRevokePermissionRequest };
+  | { kind: "role-revoke-permission"; request: AuthRoleRevokePermissionRequest }
+  | { kind: "alarm"; request: AlarmRequest };
 
 export type CommandKind = Command["kind"];
 
@@ -84,6 +86,7 @@ const KINDS: { [K in CommandKind]: { number: number; type: MessageType<never> } 
   "role-delete": { number: 41, type: AuthRoleDeleteRequest as never },
   "role-grant-permission": { number: 42, type: AuthRoleGrantPermissionRequest as never },
   "role-revoke-permission": { number: 43, type: AuthRoleRevokePermissionRequest as never },
+  alarm: { number: 48, type: AlarmRequest as never },
 };
 
 const BY_NUMBER = new Map(

@@ -12,6 +12,8 @@ export interface Flushed {
   appliedIndex: number;
   appliedTerm: number;
   membership: Membership;
+  /** Of records, as they were in memory. */
+  bytes: number;
 }
 
 /**
@@ -63,7 +65,7 @@ export class Flusher {
     const { appliedIndex, appliedTerm, membership } = this.#state;
     this.#flushedIndex = appliedIndex;
     for (const done of this.#state.onFlushed.splice(0)) done();
-    this.#onFlushed({ appliedIndex, appliedTerm, membership });
+    this.#onFlushed({ appliedIndex, appliedTerm, membership, bytes: 0 });
   }
 
   /** Resolves once all that is applied by now is in the backend. */
@@ -102,10 +104,12 @@ export class Flusher {
     const writes = takeWrites(state, revision);
     await state.backend.writeBatch(writes, { sync: true });
     this.#flushedIndex = appliedIndex;
+    const waiting = state.recent.unflushedBytes;
     state.recent.flushedTo(revision);
+    const bytes = waiting - state.recent.unflushedBytes;
     state.flushedCompactRevision = compactRevision;
     for (const done of state.onFlushed.splice(0)) done();
-    this.#onFlushed({ appliedIndex, appliedTerm, membership });
+    this.#onFlushed({ appliedIndex, appliedTerm, membership, bytes });
   }
 }
 

@@ -1,6 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
+import type { Compactor } from "./compactor.ts";
+import type { Flusher } from "./flusher.ts";
 import { META_KEY } from "./meta.ts";
 import { bucket } from "./restore.ts";
 import { RECORD_PREFIX_BYTES, parseRecordKey } from "./revision.ts";
@@ -14,8 +16,11 @@ export interface KvHash {
   compactRevision: number;
 }
 
-/** Keeps what is read from being replaced or removed: see `Compactor.hold`. */
-export type Hold = <T>(read: () => Promise<T>) => Promise<T>;
+/** What a hash waits for, and holds on to while it reads the backend. */
+export interface HashRooms {
+  flusher: Pick<Flusher, "settled">;
+  compactor: Pick<Compactor, "hold">;
+}
 
 const RECORDS = bucket("key");
 const SEED = crc32c(Buffer.from("key", "latin1"));
@@ -27,11 +32,15 @@ const ALL_KEYS = { from: "", to: undefined, single: false };
  * is compacted only the records that `revision` still shows count, whether or not the others are
  * gone from the backend yet. Rejects with etcd's errors for a compacted or a future revision.
  */
-export async function hashKv(state: State, revision: number, hold: Hold): Promise<KvHash> {
+export async function hashKv(
+  state: State,
+  revision: number,
+  { flusher, compactor }: HashRooms,
+): Promise<KvHash> {
   const at = revision === 0 ? state.revision : revision;
   checkRevision(state, at);
-  await flushedTo(state, at);
-  return hold(async () => {
+  await flusher.settled();
+  return compactor.hold(async () => {
     checkRevision(state, at);
     // These, even when the state is replaced while they are read.
     const { index, backend, compactRevision } = state;
@@ -64,9 +73,12 @@ export async function hashKv(state: State, revision: number, hold: Hold): Promis
 /**
  * A checksum over everything in the backend but the state's own figures, at the present revision.
  */
-export async function hashBackend(state: State, hold: Hold): Promise<number> {
-  await flushedTo(state, state.revision);
-  return hold(async () => {
+export async function hashBackend(
+  state: State,
+  { flusher, compactor }: HashRooms,
+): Promise<number> {
+  await flusher.settled();
+  return compactor.hold(async () => {
     let hash = 0;
     for await (const chunk of state.backend.scan(EVERYTHING)) {
       for (const [key, value] of chunk) {
@@ -82,11 +94,4 @@ const EVERYTHING = { from: Buffer.alloc(0), to: Buffer.alloc(64, 0xff) };
 function checkRevision(state: State, at: number): void {
   if (at < state.compactRevision) throw etcdError("compacted");
   if (at > state.revision) throw etcdError("futureRevision");
-}
-
-/** Waits until the backend has all records up to a revision. */
-async function flushedTo(state: State, revision: number): Promise<void> {
-  while (state.recent.flushed < revision) {
-    await new Promise<void>((resolve) => state.onFlushed.push(resolve));
-  }
 }

@@ -58,6 +58,9 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   await restoreMembers(state);
   await restoreLeases(state);
   await restoreAuth(state);
+  for await (const chunk of backend.scan(bucket("alarm"))) {
+    for (const [key] of chunk) state.alarms.restore(key);
+  }
   await restoreIndex(state);
   return state;
 }

@@ -4,6 +4,7 @@ import { AuthTable } from "../auth/auth-table.ts";
 import { SimpleTokens } from "../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
+import { AlarmTable } from "./alarms.ts";
 import { KeyIndex } from "./key-index.ts";
 import { LeaseTable } from "./lease.ts";
 import { LeaseTimers } from "./lease-timers.ts";
@@ -47,12 +48,15 @@ export interface State {
   appliedTerm: number;
   membership: Membership;
   readonly members: MemberTable;
+  readonly alarms: AlarmTable;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;
   /** Called once, after the next flush. */
   onFlushed: (() => void)[];
   onRevision: RevisionListener;
   onCompact: (revision: number) => void;
+  /** After an alarm went on or off. */
+  onAlarms: () => void;
 }
 
 export interface StateOptions {
@@ -89,10 +93,12 @@ export function newState(options: StateOptions): State {
     appliedTerm: 0,
     membership,
     members: new MemberTable(),
+    alarms: new AlarmTable(),
     pending,
     onFlushed: [],
     onRevision: () => undefined,
     onCompact: () => undefined,
+    onAlarms: () => undefined,
   };
 }
 

@@ -26,6 +26,7 @@ import { Wal } from "../wal/wal.ts";
 import type { SnapshotFolder } from "../snapshot/folder.ts";
 import type { Backends } from "./backends.ts";
 import type { Bootstrap } from "./bootstrap.ts";
+import { corruptMember } from "./corruption.ts";
 import { becomeSole } from "./force-new-cluster.ts";
 
 export interface OpenOptions {
@@ -81,6 +82,8 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
     bootstrap: { membership, members, base },
   });
   const fitting = fit(state, recovered);
+  const corrupt = options.forceNewCluster ? undefined : corruptMember(state);
+  if (corrupt) throw corrupt;
   const restored = options.forceNewCluster && known ? becomeSole(state, fitting) : fitting;
   return { state, wal, raft: newRaft(memberId, random, restored) };
 }

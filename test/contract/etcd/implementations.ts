@@ -7,7 +7,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { startStore } from "@raft2kube/store/main.ts";
+import { type StoreOptions, startStore } from "@raft2kube/store/main.ts";
 import { TestMembers } from "@raft2kube/store/testing/members.ts";
 
 /** A running store to hold to the contract. */
@@ -53,45 +53,50 @@ export const embedded: Implementation = {
 export const served: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
-  async start() {
-    const dataDir = temporaryFolder();
-    const store = await startStore({ dataDir, listenClient: { host: "127.0.0.1", port: 0 } });
-    const endpoint = `http://${store.address}`;
-    const client = connectEtcd({ endpoints: [endpoint] });
-    return {
-      client,
-      endpoint,
-      async stop() {
-        await client.close();
-        await store.close();
-        rmSync(dataDir, { recursive: true });
-      },
-    };
-  },
+  start: () => servedWith({}),
 };
+
+export async function servedWith(more: Partial<StoreOptions>): Promise<Running> {
+  const dataDir = temporaryFolder();
+  const listenClient = { host: "127.0.0.1", port: 0 };
+  const store = await startStore({ dataDir, listenClient, ...more });
+  const endpoint = `http://${store.address}`;
+  const client = connectEtcd({ endpoints: [endpoint] });
+  return {
+    client,
+    endpoint,
+    async stop() {
+      await client.close();
+      await store.close();
+      rmSync(dataDir, { recursive: true });
+    },
+  };
+}
 
 /** Three members of ours over gRPC; the client speaks to one that does not lead. */
 export const threeMembers: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
-  async start() {
-    const members = new TestMembers();
-    const all = await members.startThree();
-    const statuses = await Promise.all(all.map(({ store }) => store!.client.status()));
-    const follower = all.findIndex((_, i) => statuses[i]!.leader !== statuses[i]!.header!.memberId);
-    const rotated = [...all.slice(follower), ...all.slice(0, follower)];
-    const endpoints = rotated.map(({ store }) => `http://${store!.address}`);
-    const client = connectEtcd({ endpoints });
-    return {
-      client,
-      endpoint: endpoints[0],
-      async stop() {
-        await client.close();
-        await members.stopAll();
-      },
-    };
-  },
+  start: () => threeMembersWith({}),
 };
+
+export async function threeMembersWith(more: Partial<StoreOptions>): Promise<Running> {
+  const members = new TestMembers();
+  const all = await members.startThree(more);
+  const statuses = await Promise.all(all.map(({ store }) => store!.client.status()));
+  const follower = all.findIndex((_, i) => statuses[i]!.leader !== statuses[i]!.header!.memberId);
+  const rotated = [...all.slice(follower), ...all.slice(0, follower)];
+  const endpoints = rotated.map(({ store }) => `http://${store!.address}`);
+  const client = connectEtcd({ endpoints });
+  return {
+    client,
+    endpoint: endpoints[0],
+    async stop() {
+      await client.close();
+      await members.stopAll();
+    },
+  };
+}
 
 export const ETCD_PROGRAM = "/usr/bin/etcd";
 /** Built by `npm run peers`, where there is Go: the release whose API ours is. */

@@ -13,6 +13,7 @@ import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import { install } from "@raft2kube/store/node/install.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
+import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
 import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
@@ -80,6 +81,7 @@ export function assemble(parts: Parts): Life {
   const context: EtcdContext = {
     ...{ state, replica, compactor, flusher, watches, clock, transport },
     transactionOperations_max: TXN_OPERATIONS_MAX,
+    quota: unlimitedSpace,
     listensForPeers: true,
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     ...{ auth: authSetup({}, state, replica), identify: nobody },

@@ -1,0 +1,20 @@
+import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { State } from "../mvcc/state.ts";
+
+/**
+ * This member's data is not the others': it must not be served (S8). Alone, a member has nobody to
+ * be rebuilt from, and goes on for reading, as etcd does.
+ */
+export function corruptMember({ alarms, identity, members }: State): CodedError | undefined {
+  const { memberId: memberID } = identity;
+  if (!alarms.isOn({ memberID, alarm: AlarmType.CORRUPT })) return undefined;
+  if (members.values().length < 2) return undefined;
+  const id = memberID.toString(16);
+  return new CodedError("MEMBER_CORRUPT", `member ${id}: its data differs from the others'`, {
+    remedy:
+      `rebuild it from them: etcdctl member remove ${id}; etcdctl alarm disarm; ` +
+      "etcdctl member add; then start it with an empty data directory and " +
+      "--initial-cluster-state existing",
+  });
+}
