@@ -3,9 +3,13 @@ import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { EXTERNAL, ROOT, bundle } from "./bundle.ts";
 import { entryPoints } from "./entries.ts";
+import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
 
 /** Files of the product that the bundle reads when it runs. */
 const ASSETS = ["api/facts", "cli/addons", "examples", "README.md", "LICENSE"];
+
+/** Where bundles lie in the package. */
+const BUNDLES = ".cache/bundle";
 
 interface PackageFile {
   readonly version: string;
@@ -20,7 +24,9 @@ export async function buildPackage(): Promise<string> {
   const dir = join(ROOT, "dist/package");
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
-  await bundle({ outDir: "dist/package/.cache/bundle", entries: entryPoints() });
+  const entries = { ...entryPoints(), ...LIBRARIES };
+  await bundle({ outDir: `dist/package/${BUNDLES}`, entries });
+  writeTypes(join(dir, "types"));
   await buildPlugins(join(dir, ".cache/cni"));
   for (const asset of ASSETS) cpSync(join(ROOT, asset), join(dir, asset), { recursive: true });
   cpSync(join(ROOT, "scripts/build/launcher.mjs"), join(dir, "r2k.mjs"));
@@ -35,7 +41,8 @@ export async function buildPackage(): Promise<string> {
     license: "Apache-2.0",
     type: "module",
     bin: { r2k: "r2k.mjs" },
-    files: [".cache", ...ASSETS, "r2k.mjs"],
+    exports: packageExports(BUNDLES),
+    files: [".cache", "types", ...ASSETS, "r2k.mjs"],
     dependencies,
   };
   writeFileSync(join(dir, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);

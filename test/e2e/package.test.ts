@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -41,6 +41,11 @@ function installed(args: readonly string[]): Promise<Outcome> {
   return host.run(join(elsewhere, "node_modules/.bin/r2k"), args);
 }
 
+/** A program in the folder that the product was installed into. */
+function inElsewhere(program: string, args: readonly string[]): Promise<Outcome> {
+  return host.run("env", ["-C", elsewhere, "R2K_LOG=warn", program, ...args]);
+}
+
 describe("the packed product, installed elsewhere", { timeout: TIMEOUT_MS }, () => {
   it("says what to do where npm did not run the script that brings the pinned Node", () => {
     expect(unapproved.code).toBe(2);
@@ -54,6 +59,20 @@ describe("the packed product, installed elsewhere", { timeout: TIMEOUT_MS }, () 
     const said = await installed(["version"]);
     expect(said.stderr).toBe("");
     expect(said.stdout).toContain(version);
+  });
+
+  it("is a library too: the example with an own store passes, and its types hold", async () => {
+    const example = "embedded-store.test.mjs";
+    cpSync(join(elsewhere, "node_modules/raft2kube/examples", example), join(elsewhere, example));
+    const node = join(elsewhere, "node_modules/node/bin/node");
+    const tested = await inElsewhere(node, ["--test", "--test-reporter=tap", example]);
+    expect(tested.stdout).toMatch(/# pass 2\n# fail 0\n/);
+    const types = ["--types", "node", "--typeRoots", join(ROOT, "node_modules/@types")];
+    const strict = ["--noEmit", "--strict", "--checkJs", "--skipLibCheck"];
+    const target = ["--module", "nodenext", "--target", "es2024"];
+    const tsc = join(ROOT, "node_modules/.bin/tsc");
+    const checked = await inElsewhere(tsc, [...strict, ...target, ...types, example]);
+    expect(checked.stdout).toBe("");
   });
 
   it("asks the machine what it lacks", async () => {

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Store, type StoreOptions, startStore as startMember } from "./main.ts";
+
+// What the npm package offers as `raft2kube/store`.
+
+export { type Imported, type ImportOptions, importSnapshot } from "./import.ts";
+export type { StoreOptions } from "./main.ts";
+
+/** A store in this process, which other programs can reach as well. */
+export interface EmbeddedStore extends Store {
+  /** What etcd's clients are told: `http://127.0.0.1:PORT`, or `unix:///path`. */
+  endpoint: string;
+}
+
+/**
+ * Starts a store of one member in this process, served on a free port of the loopback. Without
+ * `dataDir` its data lives in a directory of its own that `close` removes: what a test wants.
+ * Messages go to standard error; `R2K_LOG=warn` or `silent` in the environment says which.
+ */
+export async function startStore(options: Partial<StoreOptions> = {}): Promise<EmbeddedStore> {
+  const temporary = options.dataDir === undefined;
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "r2k-store-")));
+  const remove = () => (temporary ? rm(dataDir, { recursive: true, force: true }) : undefined);
+  const listenClient = options.listenClient ?? { host: "127.0.0.1", port: 0 };
+  try {
+    const store = await startMember({ ...options, dataDir, listenClient });
+    return {
+      ...store,
+      endpoint: endpointOf(store.address ?? "", listenClient),
+      async close() {
+        await store.close();
+        await remove();
+      },
+    };
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  }
+}
+
+function endpointOf(address: string, listen: NonNullable<StoreOptions["listenClient"]>): string {
+  if ("path" in listen) return address;
+  return `${listen.tls ? "https" : "http"}://${address}`;
+}
