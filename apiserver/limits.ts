@@ -80,6 +80,13 @@ export const COMPACTION_INTERVAL_MS = 300_000;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;
+/** How often what is reserved is compared with the Services that hold it. */
+export const REPAIR_INTERVAL_MS = 60_000;
+/**
+ * Rounds in which nobody holds a reservation before it is given up: a write in flight has time to
+ * end (upstream's 3).
+ */
+export const REPAIR_ROUNDS = 3;
 /** How often an apiserver says that it is alive, and how long that is believed. */
 export const PEER_INTERVAL_MS = 10_000;
 export const PEER_LEASE_S = 30;

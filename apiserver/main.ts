@@ -114,7 +114,8 @@ async function assemble(
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,
     };
-    await allocateServices(core);
+    const repair = await allocateServices(core);
+    stops.unshift(() => repair.close());
     return { core, stops };
   } catch (thrown) {
     for (const stop of stops) await stop();

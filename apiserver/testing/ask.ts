@@ -1,4 +1,4 @@
-import { request } from "node:https";
+import { type Agent, request } from "node:https";
 import type { TestApiserver } from "./test-apiserver.ts";
 
 export interface AskOptions {
@@ -8,6 +8,8 @@ export interface AskOptions {
   body?: string | Buffer | object;
   cert?: string;
   key?: string;
+  /** Keeps connections between requests; by default each has its own. */
+  agent?: Agent;
 }
 
 export interface Answer {
@@ -16,7 +18,7 @@ export interface Answer {
   body: string;
 }
 
-/** One plain request on a connection of its own; `cert` and `key` say who asks. */
+/** One plain request; `cert` and `key` say who asks. */
 export function ask(api: TestApiserver, path: string, options: AskOptions = {}): Promise<Answer> {
   const { method = "GET", body, cert, key } = options;
   const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
@@ -25,7 +27,7 @@ export function ask(api: TestApiserver, path: string, options: AskOptions = {}):
   return new Promise((resolve, reject) => {
     const identity = cert && key ? { cert, key } : {};
     const target = `${api.server}${path}`;
-    const init = { method, headers, ca: api.ca.cert, agent: false as const, ...identity };
+    const init = { method, headers, ca: api.ca.cert, agent: options.agent ?? false, ...identity };
     const sent = request(target, init, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -3,6 +3,7 @@ import type { Core } from "../../core.ts";
 import type { Allocation, Reservation } from "../allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
+import { ServiceRepair } from "./repair.ts";
 import {
   heldAddress,
   heldPorts,
@@ -12,13 +13,19 @@ import {
   wantsNodePorts,
 } from "./service.ts";
 
-/** Lets writes of Services reserve their addresses and ports, after making what is there agree. */
-export async function allocateServices(core: Core): Promise<void> {
+/**
+ * Lets writes of Services reserve their addresses and ports, after making what is there agree;
+ * returns how to stop mending it from time to time.
+ */
+export async function allocateServices(core: Core): Promise<{ close(): Promise<void> }> {
   const resource = core.registry.of("v1", "services");
-  const allocation = new ServiceAllocation(new ClusterIps(core), new NodePorts(core));
-  const cache = await resource.cache();
-  await allocation.repair(cache.list().map((entry) => entry.object<Service>()));
-  resource.allocation = allocation;
+  const addresses = new ClusterIps(core);
+  const ports = new NodePorts(core);
+  const repair = new ServiceRepair(core, resource, addresses, ports);
+  await repair.round();
+  repair.start();
+  resource.allocation = new ServiceAllocation(addresses, ports);
+  return repair;
 }
 
 class ServiceAllocation implements Allocation {
@@ -28,11 +35,6 @@ class ServiceAllocation implements Allocation {
   constructor(addresses: ClusterIps, ports: NodePorts) {
     this.#addresses = addresses;
     this.#ports = ports;
-  }
-
-  async repair(services: readonly Service[]): Promise<void> {
-    await this.#addresses.repair(services);
-    await this.#ports.repair(services);
   }
 
   async reserve(

@@ -5,6 +5,7 @@ import { isReason } from "../../errors/api-error.ts";
 import { internal, invalid } from "../../errors/catalog.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import { decoded, ensure } from "../../bootstrap/own-write.ts";
+import { keyOf } from "../../storage/keys.ts";
 import { fillSystemFields } from "../metadata.ts";
 import type { Resource } from "../resource.ts";
 import {
@@ -59,18 +60,20 @@ export class ClusterIps {
   /** Takes any free address. Throws 500 when the range is used up. */
   async takeAny(service: Service): Promise<string> {
     const cache = await this.#addresses.cache();
-    const used = new Set(cache.list().map((entry) => entry.name));
+    const tried = new Set<string>();
+    const isFree = (address: string) =>
+      !tried.has(address) && cache.get(keyOf(this.#addresses.kind, "", address)) === undefined;
     for (let attempt = 0; attempt < ADDRESS_ATTEMPTS_MAX; attempt++) {
-      const address = this.#pick(used);
+      const address = this.#pick(isFree);
       if (address === undefined) break;
       if (await this.#create(service, address)) return address;
-      used.add(address);
+      tried.add(address);
     }
     throw internal(`failed to allocate a serviceIP: range is full`);
   }
 
   /** A free address from a random place on: above the static band first, then inside it. */
-  #pick(used: ReadonlySet<string>): string | undefined {
+  #pick(isFree: (address: string) => boolean): string | undefined {
     const band = staticBand(this.#cidr);
     for (const [from, to] of [
       [band + 1, this.#cidr.size],
@@ -80,7 +83,7 @@ export class ClusterIps {
       const start = Math.floor(this.#core.random.next() * length);
       for (let i = 0; i < length; i++) {
         const address = addressAt(this.#cidr, from + ((start + i) % length));
-        if (!used.has(address)) return address;
+        if (isFree(address)) return address;
       }
     }
     return undefined;
@@ -113,10 +116,12 @@ export class ClusterIps {
     return decoded<IpAddress>(this.#addresses, given);
   }
 
-  async release(address: string): Promise<void> {
+  /** Frees an address; with `uid`, only if it is still given out as it was then. */
+  async release(address: string, uid?: string): Promise<void> {
     try {
       await this.#addresses.store.change("", address, (object) => {
-        return object === undefined
+        const other = uid !== undefined && object?.metadata.uid !== uid;
+        return object === undefined || other
           ? { do: "keep", object: { metadata: {} } }
           : { do: "delete", object };
       });
@@ -125,22 +130,16 @@ export class ClusterIps {
     }
   }
 
-  /** Makes addresses and Services agree again after a crash between two writes. */
-  async repair(services: readonly Service[]): Promise<void> {
-    const wanted = new Map(
-      services.flatMap((service) => {
-        const address = service.spec.clusterIP ?? "";
-        return offsetOf(this.#cidr, address) === undefined ? [] : [[address, service] as const];
-      }),
-    );
-    const cache = await this.#addresses.cache();
-    const known = new Set(cache.list().map((entry) => entry.name));
-    for (const [address, service] of wanted) {
-      if (!known.has(address)) {
-        await ensure(this.#core, this.#addresses, this.#object(service, address));
-      }
-    }
-    for (const address of known) if (!wanted.has(address)) await this.release(address);
+  /** The addresses given out, each with the uid of its object. */
+  async taken(): Promise<Map<string, string>> {
+    const cache = (await this.#addresses.freshCache()) ?? (await this.#addresses.cache());
+    return new Map(cache.list().map(({ name, uid }) => [name, uid]));
+  }
+
+  /** Takes an address that a Service holds without saying so; one outside the range is its own. */
+  async mark(service: Service, address: string): Promise<void> {
+    if (offsetOf(this.#cidr, address) === undefined) return;
+    await ensure(this.#core, this.#addresses, this.#object(service, address));
   }
 
   #refusal(service: Service, detail: string) {

@@ -5,7 +5,7 @@ import { conflict, internal, invalid, MODIFIED } from "../../errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";
-import { heldPorts, type Service } from "./service.ts";
+import type { Service } from "./service.ts";
 
 export const NODE_PORTS = { from: 30_000, to: 32_767 };
 
@@ -17,18 +17,35 @@ interface RangeAllocation {
   data: string;
 }
 
+/** What a change of the bitmap does, worked out on what is there. */
+interface Edit<T> {
+  readonly result: T;
+  readonly add: readonly number[];
+  readonly remove: readonly number[];
+}
+
+type Plan<T> = (used: ReadonlySet<number>) => Edit<T>;
+
+interface Waiting {
+  /** Puts the change into `used`, or keeps the reason why it cannot be. */
+  apply(used: Set<number>): void;
+  /** Tells the caller what the last `apply` found. */
+  settle(): void;
+  fail(reason: unknown): void;
+}
+
 /**
  * Node ports of Services: one bitmap in the store, under upstream's key and in its form, changed by
- * comparing and
- * swapping, so that several apiservers never give out one port twice.
+ * comparing and swapping, so that several apiservers never give out one port twice. Changes that
+ * come while one is under way go together in the next.
  */
 export class NodePorts {
   readonly #core: Core;
   readonly #rows: Rows;
   readonly #from: number;
   readonly #to: number;
-  /** Settles when the change before has ended, however it did. */
-  #last: Promise<unknown> = Promise.resolve();
+  #waiting: Waiting[] = [];
+  #swapping = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -55,21 +72,19 @@ export class NodePorts {
           );
         }
         if (used.has(port)) throw refusal(service, port, "provided port is already allocated");
-        used.add(port);
       }
-      return this.#pickFree(used, count);
+      const free = this.#pickFree(new Set(wanted), used, count);
+      return { result: free, add: [...wanted, ...free], remove: [] };
     });
   }
 
-  #pickFree(used: Set<number>, count: number): number[] {
+  #pickFree(wanted: ReadonlySet<number>, used: ReadonlySet<number>, count: number): number[] {
     const length = this.#to - this.#from + 1;
     const taken: number[] = [];
     let at = Math.floor(this.#core.random.next() * length);
     for (let tried = 0; tried < length && taken.length < count; tried++, at++) {
       const port = this.#from + (at % length);
-      if (used.has(port)) continue;
-      used.add(port);
-      taken.push(port);
+      if (!used.has(port) && !wanted.has(port)) taken.push(port);
     }
     if (taken.length < count) throw internal("failed to allocate a nodePort: range is full");
     return taken;
@@ -77,38 +92,67 @@ export class NodePorts {
 
   async release(ports: readonly number[]): Promise<void> {
     if (ports.length === 0) return;
-    await this.#change((used) => {
-      for (const port of ports) used.delete(port);
+    await this.#change(() => ({ result: undefined, add: [], remove: ports }));
+  }
+
+  /** The ports that the bitmap says are taken. */
+  async taken(): Promise<Set<number>> {
+    return this.#decode((await this.#rows.get(KEY)).row?.value);
+  }
+
+  /** Takes ports that Services hold without saying so. */
+  async mark(ports: readonly number[]): Promise<void> {
+    if (ports.length === 0) return;
+    await this.#change(() => ({ result: undefined, add: ports, remove: [] }));
+  }
+
+  #change<T>(plan: Plan<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let settle = () => {};
+      this.#waiting.push({
+        apply: (used) => {
+          try {
+            const { result, add, remove } = plan(used);
+            for (const port of remove) used.delete(port);
+            for (const port of add) used.add(port);
+            settle = () => resolve(result);
+          } catch (thrown) {
+            settle = () => reject(thrown);
+          }
+        },
+        settle: () => settle(),
+        fail: reject,
+      });
+      if (!this.#swapping) void this.#swapAll();
     });
   }
 
-  /** Makes the bitmap say what the Services hold, after a crash between two writes. */
-  async repair(services: readonly Service[]): Promise<void> {
-    const held = new Set(services.flatMap((service) => [...heldPorts(service)]));
-    await this.#change((used) => {
-      for (const port of used) if (!held.has(port)) used.delete(port);
-      for (const port of held) used.add(port);
-    });
+  async #swapAll(): Promise<void> {
+    this.#swapping = true;
+    while (this.#waiting.length > 0) {
+      const changes = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#swap(changes);
+        for (const change of changes) change.settle();
+      } catch (thrown) {
+        for (const change of changes) change.fail(thrown);
+      }
+    }
+    this.#swapping = false;
   }
 
-  /** One change at a time here, so that only other servers can come in between. */
-  async #change<T>(edit: (used: Set<number>) => T): Promise<T> {
-    const changed = this.#last.then(() => this.#swap(edit));
-    this.#last = changed.catch(() => undefined);
-    return await changed;
-  }
-
-  async #swap<T>(edit: (used: Set<number>) => T): Promise<T> {
+  async #swap(changes: readonly Waiting[]): Promise<void> {
     let { row } = await this.#rows.get(KEY);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
       const used = this.#decode(row?.value);
-      const result = edit(used);
+      for (const change of changes) change.apply(used);
       const value = this.#encode(used);
-      if (row?.value.equals(value)) return result;
+      if (row?.value.equals(value)) return;
       const written = row
         ? await this.#rows.replace(KEY, row.revision, value)
         : await this.#rows.create(KEY, value);
-      if (written.done) return result;
+      if (written.done) return;
       row = written.current;
     }
     throw conflict({ group: "", name: "rangeallocations" }, "servicenodeports", MODIFIED);

@@ -3,7 +3,6 @@ import { ask } from "../../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
 import { addressAt, offsetOf, parseServiceCidr, staticBand } from "./service-cidr.ts";
-import type { Service } from "./service.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";
 
@@ -34,17 +33,6 @@ async function remove(name: string) {
   return await ask(server!, path, { method: "DELETE", ...admins.get(server!)! });
 }
 
-it("two servers never give out one address or port twice", async () => {
-  const answers = await Promise.all(
-    Array.from({ length: 40 }, (_, i) => create(servers[i % 2]!, `s${i}`)),
-  );
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
-  const made = answers.map(({ body }) => JSON.parse(body) as Service);
-  const addresses = new Set(made.map(({ spec }) => spec.clusterIP));
-  const ports = new Set(made.map(({ spec }) => spec.ports?.[0]?.nodePort));
-  expect([addresses.size, ports.size]).toEqual([40, 40]);
-});
-
 it("an address asked for is given once, and again when it is free", async () => {
   const clusterIP = "10.96.0.77";
   expect((await create(servers[0]!, "want", { clusterIP })).status).toBe(201);
@@ -68,20 +56,6 @@ it("a refused Service leaves nothing reserved", async () => {
   const ports = [{ port: 80, nodePort: 80 }];
   expect((await create(servers[0]!, "no", { clusterIP, ports })).status).toBe(422);
   expect((await create(servers[0]!, "yes", { clusterIP })).status).toBe(201);
-});
-
-it("what a crash left behind is mended at the next start", async () => {
-  const leaked = "/registry/ipaddresses/10.96.0.99";
-  const spec = { parentRef: { resource: "services", namespace: "default", name: "never" } };
-  const value = JSON.stringify({
-    kind: "IPAddress",
-    apiVersion: "networking.k8s.io/v1",
-    metadata: { name: "10.96.0.99" },
-    spec,
-  });
-  await etcd.client.put({ key: Buffer.from(leaked), value: Buffer.from(value) });
-  await servers[0]!.restart();
-  expect((await create(servers[0]!, "mended", { clusterIP: "10.96.0.99" })).status).toBe(201);
 });
 
 it("offsets and addresses agree, and the low band is left to those who ask", () => {

@@ -1,0 +1,96 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Core } from "../../core.ts";
+import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
+import type { Resource } from "../resource.ts";
+import type { ClusterIps } from "./cluster-ips.ts";
+import type { NodePorts } from "./node-ports.ts";
+import { heldAddress, heldPorts, type Service } from "./service.ts";
+
+const log = logger("apiserver");
+
+/**
+ * Makes reservations and Services agree again after a crash between two writes. What a Service
+ * holds and nobody has reserved is reserved at once; what nobody holds may belong to a write that
+ * is under way at another server, so it is given up only after REPAIR_ROUNDS.
+ */
+export class ServiceRepair {
+  readonly #core: Core;
+  readonly #services: Resource;
+  readonly #addresses: ClusterIps;
+  readonly #ports: NodePorts;
+  /** For how many rounds nobody has held a reservation. */
+  #unheldAddresses = new Map<string, number>();
+  #unheldPorts = new Map<number, number>();
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(core: Core, services: Resource, addresses: ClusterIps, ports: NodePorts) {
+    this.#core = core;
+    this.#services = services;
+    this.#addresses = addresses;
+    this.#ports = ports;
+  }
+
+  start(): void {
+    this.#timer = this.#core.clock.after(REPAIR_INTERVAL_MS, () => {
+      this.#running = this.round().catch((thrown: unknown) => {
+        log.warn("reservations of Services were not mended", { reason: messageOf(thrown) });
+      });
+      this.start();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Compares once. Reservations are read before Services, so that none of these seems unheld. */
+  async round(): Promise<void> {
+    const addresses = await this.#addresses.taken();
+    const ports = await this.#ports.taken();
+    const cache = (await this.#services.freshCache()) ?? (await this.#services.cache());
+    const services = cache.list().map((entry) => entry.object<Service>());
+    await this.#mendAddresses(addresses, services);
+    await this.#mendPorts(ports, services);
+  }
+
+  async #mendAddresses(taken: Map<string, string>, services: readonly Service[]): Promise<void> {
+    for (const service of services) {
+      const address = heldAddress(service);
+      if (address === undefined) continue;
+      if (taken.has(address)) taken.delete(address);
+      else await this.#addresses.mark(service, address);
+    }
+    const leaks = [...taken].map(([address, uid]) => `${address} ${uid}`);
+    const { again, over } = counted(leaks, this.#unheldAddresses);
+    this.#unheldAddresses = again;
+    for (const leak of over) {
+      const [address = "", uid = ""] = leak.split(" ");
+      await this.#addresses.release(address, uid);
+    }
+  }
+
+  async #mendPorts(taken: Set<number>, services: readonly Service[]): Promise<void> {
+    const held = new Set(services.flatMap((service) => [...heldPorts(service)]));
+    await this.#ports.mark([...held].filter((port) => !taken.has(port)));
+    const unheld = [...taken].filter((port) => !held.has(port));
+    const { again, over } = counted(unheld, this.#unheldPorts);
+    this.#unheldPorts = again;
+    await this.#ports.release(over);
+  }
+}
+
+/** Counts one round more for what is unheld still; `over` is what has been so for long enough. */
+function counted<T>(unheld: Iterable<T>, before: ReadonlyMap<T, number>) {
+  const again = new Map<T, number>();
+  const over: T[] = [];
+  for (const each of unheld) {
+    const rounds = (before.get(each) ?? 0) + 1;
+    if (rounds >= REPAIR_ROUNDS) over.push(each);
+    else again.set(each, rounds);
+  }
+  return { again, over };
+}
