@@ -138,7 +138,7 @@ it("what a server reserved before it died is free again after a while", async ()
   expect(again.status).toBe(201);
 });
 
-it("a reservation that a write under way has made is left alone by a server that starts", async () => {
+it("a server that starts leaves alone what a write under way has reserved", async () => {
   const slow = heldBack("/registry/services/specs/", etcd.client);
   const server = await startTestApiserver(slow.client);
   const client = await clientOf(server);
