@@ -1,4 +1,4 @@
-import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { AlarmMember, AlarmType, KeyValue, Role, User } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
 import { IMPORT_BATCH_BYTES } from "../limits.ts";
@@ -142,7 +142,7 @@ async function copyBucket(
 ): Promise<number> {
   let count = 0;
   for await (const chunk of file.pairs(bucket)) {
-    if (bucket === "lease") for (const pair of chunk) checkLease(pair, damaged);
+    for (const pair of chunk) checkPair(bucket, pair, damaged);
     const writes = chunk.map(([key, value]) => ({ key: prefixed(bucket, key), value }));
     await backend.writeBatch(writes, { sync: true });
     count += chunk.length;
@@ -150,15 +150,33 @@ async function copyBucket(
   return count;
 }
 
-function checkLease([key, value]: BackendPair, damaged: Damaged): void {
-  const at = `lease ${key.toString("hex")}`;
+/** What a start would read must be readable, and be where it says it is. */
+function checkPair(bucket: string, [key, value]: BackendPair, damaged: Damaged): void {
+  const at = `bucket ${bucket}: ${key.toString("hex")}`;
+  let fits: boolean;
   try {
-    const { ID, TTL } = StoredLease.decode(value);
-    if (key.length === 8 && key.readBigInt64BE() === ID && TTL > 0) return;
+    fits = pairFits(bucket, key, value);
   } catch (thrown) {
     throw damaged(`${at}: ${messageOf(thrown)}`);
   }
-  throw damaged(`${at} is of another id, or has no time to live`);
+  if (!fits) throw damaged(`${at} does not belong there`);
+}
+
+function pairFits(bucket: string, key: Buffer, value: Buffer): boolean {
+  switch (bucket) {
+    case "lease": {
+      const { ID, TTL } = StoredLease.decode(value);
+      return key.length === 8 && key.readBigInt64BE() === ID && TTL > 0;
+    }
+    case "alarm":
+      return AlarmMember.decode(key).alarm !== AlarmType.NONE;
+    case "authUsers":
+      return User.decode(value).name.equals(key);
+    case "authRoles":
+      return Role.decode(value).name.equals(key);
+    default:
+      return value.length === (key.toString() === "authRevision" ? 8 : 1);
+  }
 }
 
 const prefixed = (bucket: string, key: Buffer) => Buffer.concat([Buffer.from(`${bucket}/`), key]);

@@ -68,6 +68,12 @@ async function fill(run: Ctl, grantLease: () => Promise<void>): Promise<void> {
   await run(["del", "key-3"]);
   await run(["txn"], "\nput in-txn x\nput also y\ndel key-5\n\n\n");
   await run(["put", "big", "--"], "b".repeat(400_000));
+  await run(["role", "add", "reader"]);
+  await run(["role", "grant-permission", "reader", "--prefix=true", "read", "key-"]);
+  await run(["user", "add", "ann:secret"]);
+  await run(["user", "grant-role", "ann", "reader"]);
+  await run(["user", "add", "root:deeper"]);
+  await run(["user", "grant-role", "root", "root"]);
   await run(["compaction", "7", "--physical"]);
   await run(["compaction", "12"]);
 }
@@ -90,6 +96,8 @@ async function seen(run: Ctl): Promise<unknown> {
     compacted: await run(["get", "x", "--rev=11"]).catch((error: Error) => {
       return /required revision has been compacted/.test(error.message);
     }),
+    user: await run(["user", "get", "ann"]),
+    role: await run(["role", "get", "reader"]),
     hash: (await run(["endpoint", "hashkv"])).split(", ")[1]!.trim(),
     lease: { ttl: lease["granted-ttl"], keys: lease.keys.sort() },
   };
@@ -107,6 +115,16 @@ async function hashOf(path: string): Promise<number> {
   }
   await file.close();
   return hash;
+}
+
+/** The users that came along get in with their passwords, and no further than their roles. */
+async function expectUsers(run: Ctl): Promise<void> {
+  await run(["auth", "enable"]);
+  const ann = ["--user", "ann:secret"];
+  expect(await run([...ann, "get", "key-1", "--print-value-only"])).toMatch(/^value [0-9]+\n$/);
+  await expect(run([...ann, "put", "key-1", "x"])).rejects.toThrow("permission denied");
+  await expect(run(["--user", "ann:wrong", "get", "key-1"])).rejects.toThrow("invalid user");
+  await expect(run(["get", "key-1"])).rejects.toThrow("user name is empty");
 }
 
 function judgedBy(release: EtcdRelease): void {
@@ -144,6 +162,7 @@ function judgedBy(release: EtcdRelease): void {
     expect(JSON.parse(await there(["get", "key-0", "-w", "json"]))).toMatchObject({
       header: { revision: 29 },
     });
+    await expectUsers(there);
   });
 
   test("its snapshot and its db are imported and served with equal revisions", async () => {
@@ -163,7 +182,9 @@ function judgedBy(release: EtcdRelease): void {
       const imported = await importSnapshot({ file, dataDir, ...names });
       expect(imported.hasDigest).toBe(name === "from-snapshot");
       const endpoint = await startOurs(name);
-      expect(await seen(ctl(release, endpoint)), name).toEqual(before);
+      const there = ctl(release, endpoint);
+      expect(await seen(there), name).toEqual(before);
+      await expectUsers(there);
     }
   });
 
