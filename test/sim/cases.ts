@@ -1,8 +1,34 @@
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Script } from "./script.ts";
+
+export const CASES_FOLDER = join(import.meta.dirname, "cases");
+
 /**
- * Seeds that once failed, and why: they run in every test, though a change of the simulator makes
- * another run of a seed. What they found has a test beside the code where that can be said simply.
+ * A run that once failed, as small as the shrinker made it. It runs in every test, though a change
+ * of the simulator makes another run of it; what it found has a test beside the code as well.
  */
-export const CASES: readonly { seed: number; found: string }[] = [
-  { seed: 4, found: "records removed from the backend before it knew of the compaction (S6)" },
-  { seed: 23, found: "a snapshot received while another was installed was removed (S4)" },
-];
+export interface Case {
+  /** What it showed. */
+  readonly found: string;
+  readonly script: Script;
+  /** The bug that it needs, when it is one that was put in; without it the run must be clean. */
+  readonly mutant?: string;
+  /** Who must notice that bug. */
+  readonly checker?: string;
+}
+
+/** All cases under their names. */
+export function readCases(): [name: string, found: Case][] {
+  return readdirSync(CASES_FOLDER)
+    .filter((file) => file.endsWith(".json"))
+    .sort()
+    .map((file) => {
+      const found = JSON.parse(readFileSync(join(CASES_FOLDER, file), "utf8")) as Case;
+      return [file.slice(0, -".json".length), found];
+    });
+}
+
+export function writeCase(path: string, found: Case): void {
+  writeFileSync(path, `${JSON.stringify(found, undefined, 2)}\n`);
+}

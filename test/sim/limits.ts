@@ -17,27 +17,40 @@ export const CORE_OPTIONS = {
 
 /** A run's first part, in which everything goes wrong. */
 export const FAULTY_MS = 20_000;
-/** Mean time between two faults. */
-export const FAULT_INTERVAL_MS = 300;
+/** It goes on until the run has its volume, but not beyond this. */
+export const FAULTY_MS_MAX = 60_000;
+/** What every seed has at least (RELIABILITY: the simulator's volume). */
+export const OPERATIONS_MIN = 2_000;
+export const FAULTS_MIN = 20;
+export const LEADER_CHANGES_MIN = 3;
+/** Mean times between two faults, one of them for each run. */
+export const FAULT_INTERVALS_MS = [350, 600, 900] as const;
+/** After FAULTY_MS they are this much rarer, so that clients get on. */
+export const LATE_FAULTS = 3;
 /** After the last fault: how soon the cluster must be whole, and how long it then works. */
 export const RECOVERY_MS = 30_000;
 export const HEALED_MS = 3_000;
 /** After the last request: how soon all members must have the same state. */
 export const SETTLE_MS = 5_000;
-export const CLIENTS = 10;
+export const CLIENTS = 14;
+/** Readers that list and watch, as controllers do. */
+export const INFORMERS = 2;
 /** How many of them mostly keep leases. */
 export const LEASE_KEEPERS = 2;
-export const THINK_MS = 40;
+/** The mean pause between two requests of a client: while faults go on, and when all is well. */
+export const THINK_MS = 30;
+export const THINK_WELL_MS = 100;
 /** A lease may outlive its time by this much once the cluster is well. */
 export const LEASE_SLACK_MS = 4_000;
 /** Chances are drawn for each run up to these. */
 export const LOSS_MAX = 0.3;
 export const REPLAY_MAX = 0.5;
 
-/** What `npm test` runs: about a minute on an idle machine. */
+/** What `npm test` runs, and in how many processes. */
 export const TEST_FROM = 1_000;
-export const TEST_SEEDS = 120;
+export const TEST_SEEDS = 200;
+export const TEST_JOBS = 2;
 /** Seeds within which a test's mutant must be caught. */
 export const MUTANT_SEEDS = 40;
-/** Real time for one seed on a busy machine. */
-export const CASE_TEST_TIMEOUT_MS = 60_000;
+/** Real time for one seed on a busy machine: longer, and it hangs. */
+export const SEED_REAL_TIME_MS_MAX = 120_000;

@@ -1,77 +1,149 @@
 // `npm run sim -- --seeds N --from S`: runs seeds, prints what was done and found.
 //   --seeds N --from S   runs N seeds and prints what happened in all of them together
+//       --jobs J         in J processes, by default one for each processor
+//       --minutes M      begins no seed after M minutes
+//       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
 //   --story SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
+//   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
 //   --mutants            puts each known bug back in and says which seed and checker found it
+//   --mutant NAME        puts this bug in, with --story or --shrink
 import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { CASES_FOLDER, writeCase } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
 import { CLASSES } from "./faults/faults.ts";
-import { MUTANTS } from "./mutants.ts";
-import { catchMutant } from "./mutation.ts";
-import { runSeed } from "./run.ts";
-import { Tally } from "./world/tally.ts";
+import { MUTANTS } from "./mutants/all.ts";
+import { hunt } from "./mutants/hunt.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { runScript } from "./run.ts";
+import { commitOf, runSeeds } from "./seeds/seeds.ts";
+import { Totals } from "./seeds/totals.ts";
+import { shrink } from "./shrink.ts";
 
 const STORY_LINES = 120;
 const DIAGRAM_MESSAGES = 60;
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const text = { type: "string" } as const;
+
+function parse() {
+  return parseArgs({
     options: {
-      seeds: { type: "string", default: "20" },
-      from: { type: "string", default: "1" },
-      story: { type: "string" },
-      svg: { type: "string" },
+      seeds: { ...text, default: "20" },
+      from: { ...text, default: "1" },
+      jobs: { ...text, default: String(availableParallelism()) },
+      minutes: { ...text, default: "Infinity" },
+      totals: text,
+      story: text,
+      svg: text,
+      shrink: text,
+      write: text,
       mutants: { type: "boolean", default: false },
+      mutant: text,
     },
-  });
-  if (values.story !== undefined) return tell(Number(values.story), values.svg);
-  const from = Number(values.from);
-  const count = Number(values.seeds);
-  if (values.mutants) return hunt(from, count);
-  const totals = new Tally();
-  const failed: number[] = [];
-  const began_ms = performance.now();
-  for (let seed = from; seed < from + count; seed++) {
-    const { tally, violation } = await runSeed({ seed });
-    totals.add(tally);
-    if (!violation) continue;
-    failed.push(seed);
-    process.stdout.write(`seed ${seed}: ${violation.message}\n`);
+  }).values;
+}
+
+type Arguments = ReturnType<typeof parse>;
+
+/** A number that is at least `least`; a RangeError names what was given instead. */
+function number(name: string, value: string, least: number): number {
+  const parsed = Number(value);
+  if (value === "" || !(parsed >= least)) {
+    throw new RangeError(`--${name} is a number from ${least} on, not "${value}"`);
   }
+  return parsed;
+}
+
+async function main(): Promise<number> {
+  const args = parse();
+  const mutant = args.mutant === undefined ? undefined : mutantOf(args.mutant);
+  if (args.story !== undefined) return tell(number("story", args.story, 0), args.svg, mutant);
+  if (args.shrink !== undefined) {
+    return minimise(number("shrink", args.shrink, 0), args.write, mutant);
+  }
+  const from = number("from", args.from, 0);
+  const count = number("seeds", args.seeds, 1);
+  const jobs = number("jobs", args.jobs, 1);
+  if (args.mutants) return hunt({ from, count, jobs, say });
+  return many(args, { from, count, jobs });
+}
+
+function mutantOf(name: string): Mutant {
+  const mutant = MUTANTS.find((each) => each.name === name);
+  if (mutant) return mutant;
+  const names = MUTANTS.map((each) => `  ${each.name}`).join("\n");
+  throw new RangeError(`no mutant "${name}"; there are\n${names}`);
+}
+
+async function many(
+  { totals: path, minutes }: Arguments,
+  range: { from: number; count: number; jobs: number },
+): Promise<number> {
+  const totals = path === undefined ? new Totals() : Totals.read(path);
+  const began_ms = performance.now();
+  const before = totals.size;
+  await runSeeds({
+    ...range,
+    minutes: number("minutes", minutes, 0),
+    totals,
+    commit: commitOf(import.meta.dirname),
+    save: () => (path === undefined ? undefined : totals.write(path)),
+    onFailure: say,
+  });
   const took_s = (performance.now() - began_ms) / 1000;
-  for (const line of totals.lines()) process.stdout.write(`${line}\n`);
+  for (const line of totals.tally.lines()) say(line);
+  const failed = totals.failures.map(({ seed }) => seed);
   const list = failed.length > 0 ? ` (${failed.join(", ")})` : "";
-  const missing = totals.missing(CLASSES);
-  if (missing.length > 0) process.stdout.write(`never happened: ${missing.join(", ")}\n`);
-  process.stdout.write(
-    `${count} seeds from ${from}, ${failed.length} failed${list}, ` +
-      `${took_s.toFixed(1)} s\n`,
+  const missing = totals.tally.missing(CLASSES);
+  if (missing.length > 0) say(`never happened: ${missing.join(", ")}`);
+  const ranges = totals.ranges.map(([from, to]) => `${from} to ${to}`).join(", ");
+  say(
+    `${totals.size - before} seeds now in ${took_s.toFixed(1)} s; ${totals.size} in all ` +
+      `(${ranges}), ${totals.cpu_s.toFixed(0)} s of processors; ${failed.length} failed${list}`,
   );
   return failed.length + missing.length === 0 ? 0 : 1;
 }
 
-/** Every mutant must be caught within `count` seeds. */
-async function hunt(from: number, count: number): Promise<number> {
-  let escaped = 0;
-  for (const mutant of MUTANTS) {
-    const caught = await catchMutant(mutant, from, count);
-    if (!caught) escaped++;
-    const how = caught ? `seed ${caught.seed} | ${caught.checker}` : "escaped";
-    process.stdout.write(`| ${mutant.name} | ${mutant.breaks} | ${how} |\n`);
-    if (caught) process.stderr.write(`    ${caught.message}\n`);
-  }
-  return escaped;
+/** One seed, told. */
+async function tell(
+  seed: number,
+  svg: string | undefined,
+  mutant: Mutant | undefined,
+): Promise<number> {
+  const seams = mutant?.seams ?? {};
+  const { story, violation, tally } = await runScript({ script: { seed }, story: true, seams });
+  for (const line of story.print(STORY_LINES)) say(line);
+  for (const line of textDiagram(story, DIAGRAM_MESSAGES)) say(line);
+  if (svg !== undefined) writeFileSync(svg, svgDiagram(story, DIAGRAM_MESSAGES));
+  for (const line of tally.lines()) say(line);
+  say(`seed ${seed}: ${violation?.message ?? "all properties held"}`);
+  return violation ? 1 : 0;
 }
 
-/** One seed, told. */
-async function tell(seed: number, svg: string | undefined): Promise<number> {
-  const { story, violation, tally } = await runSeed({ seed, story: true });
-  for (const line of story.print(STORY_LINES)) process.stdout.write(`${line}\n`);
-  for (const line of textDiagram(story, DIAGRAM_MESSAGES)) process.stdout.write(`${line}\n`);
-  if (svg !== undefined) writeFileSync(svg, svgDiagram(story, DIAGRAM_MESSAGES));
-  for (const line of tally.lines()) process.stdout.write(`${line}\n`);
-  process.stdout.write(`seed ${seed}: ${violation?.message ?? "all properties held"}\n`);
-  return violation ? 1 : 0;
+/** The least of a failing seed that fails alike, printed, and kept under a name if there is one. */
+async function minimise(
+  seed: number,
+  name: string | undefined,
+  mutant: Mutant | undefined,
+): Promise<number> {
+  const least = await shrink({ script: { seed }, seams: mutant?.seams ?? {}, say });
+  if (!least) {
+    say(`seed ${seed} does not fail`);
+    return 1;
+  }
+  const { script, violation } = least;
+  const found = violation.message.split("\n")[0]!;
+  say(`${JSON.stringify(script)}\n${violation.message}`);
+  if (name === undefined) return 0;
+  const { checker } = violation;
+  const path = join(CASES_FOLDER, `${name}.json`);
+  writeCase(path, { found, script, ...(mutant ? { mutant: mutant.name, checker } : {}) });
+  say(`kept in ${path}`);
+  return 0;
 }
 
 process.exitCode = await main();

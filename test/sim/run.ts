@@ -1,41 +1,63 @@
-import { pick, seededRandom } from "@raft2kube/std/random.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
+import type { Random } from "@raft2kube/std/random.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { kvLinearizable } from "./check/history.ts";
+import { describeKeys } from "./check/kv-state.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
 import { Violation, require } from "./check/violation.ts";
 import { watchKept } from "./check/watches.ts";
 import { BIRTH, Cluster, DRIFT_MAX } from "./cluster/cluster.ts";
+import type { Life } from "./cluster/life.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
+import { type Setting, drawSetting } from "./cluster/setting.ts";
 import { Witness } from "./cluster/witness.ts";
+import type { Fault } from "./faults/faults.ts";
 import { Injector } from "./faults/inject.ts";
 import { drawFault } from "./faults/plan.ts";
 import * as limits from "./limits.ts";
+import { type Script, isWhole } from "./script.ts";
 import { Story } from "./story.ts";
-import { SimClient } from "./workload/client.ts";
+import { type ClientRole, SimClient } from "./workload/client.ts";
+import { Informer } from "./workload/informer.ts";
 import { LeaseBook } from "./workload/lease-book.ts";
 import { Recorder } from "./workload/recorder.ts";
 import { Watchers } from "./workload/watching.ts";
+import { Loop } from "./world/loop.ts";
+import { type Streams, streamsOf } from "./world/streams.ts";
 import { Tally } from "./world/tally.ts";
 import { Timeline } from "./world/timeline.ts";
 
 export interface RunOptions {
-  seed: number;
+  script: Script;
   /** Keeps a story to print. */
   story?: boolean;
   seams?: Seams;
 }
 
 export interface RunResult {
-  seed: number;
+  script: Script;
   tally: Tally;
   story: Story;
   violation: Violation | undefined;
+  /** Numbers of the faults that came up, and when. */
+  faults: number[];
+  faultTimes: number[];
+  /** When the faults ended, or would have, and when the run did. */
+  faulty_ms: number;
+  ended_ms: number;
 }
 
-/** One whole run: a function of its seed. */
-export async function runSeed(options: RunOptions): Promise<RunResult> {
-  const run = new Run(options);
+/** One whole run: a function of its script, which is but a seed unless parts are left out. */
+export async function runScript(options: RunOptions): Promise<RunResult> {
+  // What each member would log of its life is in the story.
+  configureLog({ level: "silent" });
+  // Most errors are a client's bad luck; a long trace of each would cost more than the run.
+  Error.stackTraceLimit = TRACE_LINES;
+  const loop = new Loop();
+  loop.begin();
+  const run = new Run(options, loop);
   let violation: Violation | undefined;
   try {
     await run.play();
@@ -46,16 +68,31 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     } else {
       violation = thrown;
     }
+  } finally {
+    loop.end();
   }
-  const { tally, story } = run;
-  return { seed: options.seed, tally, story, violation };
+  const { tally, story, faultTimes, healed_ms } = run;
+  return {
+    script: options.script,
+    tally,
+    story,
+    violation,
+    faults: faultTimes.map((_, number) => number),
+    faultTimes,
+    faulty_ms: healed_ms,
+    ended_ms: run.timeline.now_ms,
+  };
 }
+
+const TRACE_LINES = 6;
 
 class Run {
   readonly tally = new Tally();
   readonly timeline = new Timeline();
   readonly story: Story;
-  readonly #random;
+  readonly #loop: Loop;
+  readonly #script: Script;
+  readonly #streams: Streams;
   readonly #witness: Witness;
   readonly #cluster: Cluster;
   readonly #operator: Operator;
@@ -64,84 +101,142 @@ class Run {
   readonly #leases: LeaseBook;
   readonly #watchers: Watchers;
   readonly #clients: SimClient[];
+  readonly #informers: Informer[];
+  readonly #setting: Setting;
+  readonly #faultTimes: Random;
+  readonly #watchTimes: Random;
+  /** When each fault came up, whether it was to happen or not. */
+  readonly faultTimes: number[] = [];
+  healed_ms = Infinity;
   #faulty = true;
   /** Nobody asks for anything any more. */
   #quiet = false;
   /** What clients' loops could not handle. */
   #failed: unknown;
 
-  constructor({ seed, story = false, seams = {} }: RunOptions) {
+  constructor({ script, story = false, seams = {} }: RunOptions, loop: Loop) {
+    this.#loop = loop;
     const { timeline, tally } = this;
-    const random = seededRandom(seed);
-    this.#random = random;
+    const streams = streamsOf(script.seed);
+    this.#script = script;
+    this.#streams = streams;
+    this.#faultTimes = streams("times of faults");
+    this.#watchTimes = streams("times of watches");
     this.story = new Story(story, () => timeline.now_ms);
-    this.#witness = new Witness(this.story, tally, BIRTH.index + 1);
+    const setting = drawSetting(streams("setting"));
+    this.#setting = setting;
+    const { size, cutting, release } = setting;
+    const ids = Array.from({ length: size }, (_, i) => BigInt(i + 1));
+    this.#witness = new Witness(this.story, tally, BIRTH.index + 1, initialMembership(ids));
     this.#leases = new LeaseBook(timeline);
     this.#witness.onApplied = (applied) => this.#leases.applied(applied);
-    const size = pick(random, [3, 3, 3, 4, 5, 5, 6, 7]);
-    const keep = pick(random, [0, 20, 200, 1_000]);
-    const { life } = seams;
-    this.#cluster = new Cluster({
-      size,
-      keep,
-      timeline,
-      random,
-      tally,
-      story: this.story,
-      witness: this.#witness,
-      seams: {
-        ...seams,
-        life: (born) => {
-          this.#recorder.listen(born);
-          life?.(born);
-        },
-      },
-    });
+    const witness = this.#witness;
+    const shared = { timeline, tally, story: this.story };
+    const heard = this.#heard(seams);
+    const world = { ...shared, streams, witness, seams: heard };
+    const cluster = new Cluster({ ...world, size, cutting, release });
+    this.#cluster = cluster;
     tally.note("clock drifts", size);
-    this.#operator = new Operator(this.#cluster, timeline, random, tally);
-    const cluster = this.#cluster;
-    this.#injector = new Injector({ cluster, timeline, random, tally, story: this.story });
+    const operator = new Operator(cluster, timeline, streams("operator"), tally);
+    this.#operator = operator;
+    this.#injector = new Injector({ ...shared, cluster, operator });
+    const lives = () => cluster.lives;
+    this.#watchers = new Watchers({ ...shared, random: streams("watches"), lives });
+    this.#clients = this.#makeClients();
+    this.#informers = Array.from({ length: limits.INFORMERS }, (_, i) => {
+      return new Informer({ timeline, random: streams(`informer ${i}`), tally, lives });
+    });
+    cluster.network.loss = setting.loss;
+    cluster.network.replay = setting.replay;
+  }
+
+  /** The recorder hears every life's proposals, whatever else reaches in. */
+  #heard(seams: Seams): Seams {
+    const life = (born: Life) => {
+      this.#recorder.listen(born);
+      seams.life?.(born);
+    };
+    return { ...seams, life };
+  }
+
+  #makeClients(): SimClient[] {
+    const { timeline, tally } = this;
     const lives = () => this.#cluster.lives;
-    this.#watchers = new Watchers({ timeline, random, tally, story: this.story, lives });
     const leases = this.#leases;
-    const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
-    this.#clients = Array.from(
-      { length: limits.CLIENTS },
-      (_, i) => new SimClient(`c${i}`, i < limits.LEASE_KEEPERS, world),
-    );
-    cluster.network.loss = random.next() < 0.3 ? 0 : random.next() * limits.LOSS_MAX;
-    cluster.network.replay = random.next() * limits.REPLAY_MAX;
+    const all = Array.from({ length: limits.CLIENTS }, (_, i) => {
+      const name = `c${i}`;
+      const random = this.#streams(`client ${name}`);
+      const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
+      return new SimClient(name, roleOf(i), world);
+    });
+    const { clients } = this.#script;
+    return all.filter(({ name }) => clients?.includes(name) ?? true);
   }
 
   async play(): Promise<void> {
-    for (const client of this.#clients) {
-      client.work(limits.THINK_MS).catch((thrown: unknown) => {
+    const think_ms = () => (this.#faulty ? limits.THINK_MS : limits.THINK_WELL_MS);
+    const working = [
+      ...this.#clients.map((client) => client.work(think_ms)),
+      ...this.#informers.map((informer) => informer.work()),
+    ];
+    for (const work of working) {
+      work.catch((thrown: unknown) => {
         this.#failed ??= thrown;
       });
     }
     this.#faultLater();
     this.#watchLater();
     this.#noticeProgressLater();
-    await this.#until(limits.FAULTY_MS);
+    await this.#everythingGoesWrong();
     await this.#heal();
     await this.#progress();
     await this.#settle();
     this.#checkHistories();
   }
 
+  async #everythingGoesWrong(): Promise<void> {
+    const { faulty_ms } = this.#script;
+    if (faulty_ms !== undefined) return this.#until(faulty_ms);
+    await this.#until(limits.FAULTY_MS);
+    await this.#until(limits.FAULTY_MS_MAX, () => this.#lacking().length === 0);
+  }
+
+  /** What a run is to have at least, and has not yet. */
+  #lacking(): string[] {
+    const { tally } = this;
+    const lacking: string[] = [];
+    if (tally.get("operations") < limits.OPERATIONS_MIN) lacking.push("operations");
+    if (tally.get("faults") < limits.FAULTS_MIN) lacking.push("faults");
+    const changes = this.#witness.elections.terms - 1;
+    if (changes < limits.LEADER_CHANGES_MIN) lacking.push("leader changes");
+    return lacking;
+  }
+
   #faultLater(): void {
-    this.timeline.after(this.#random.next() * 2 * limits.FAULT_INTERVAL_MS, () => {
+    const rarer = this.timeline.now_ms > limits.FAULTY_MS ? limits.LATE_FAULTS : 1;
+    const delay_ms = this.#faultTimes.next() * 2 * this.#setting.faultInterval_ms * rarer;
+    this.timeline.after(delay_ms, () => {
       if (!this.#faulty) return;
-      this.tally.note("faults");
-      this.#injector.inject(drawFault(this.#random));
+      const number = this.faultTimes.push(this.timeline.now_ms) - 1;
+      const random = this.#streams(`fault ${number}`);
+      if (this.#script.faults?.includes(number) ?? true) this.#fault(number, random);
       this.#faultLater();
     });
   }
 
+  #fault(number: number, random: Random): void {
+    const late = this.timeline.now_ms > limits.FAULTY_MS;
+    const seekChange = late && this.#lacking().includes("leader changes");
+    const fault: Fault = seekChange ? { kind: "leader crash" } : drawFault(random);
+    this.story.tell(undefined, () => `FAULT ${number} ${JSON.stringify(fault)}`);
+    if (this.#injector.inject(fault, random)) this.tally.note("faults");
+  }
+
   #watchLater(): void {
-    this.timeline.after(this.#random.next() * 400, () => {
+    const random = this.#watchTimes;
+    this.timeline.after(random.next() * 600, () => {
       if (this.#quiet) return;
-      this.#watchers.open(this.#random.next() < 0.7 ? this.#random.next() * 5_000 : undefined);
+      this.#watchers.open(random.next() < 0.7 ? random.next() * 5_000 : undefined);
       this.#watchLater();
     });
   }
@@ -154,26 +249,29 @@ class Run {
   }
 
   /** Lets everything happen up to a time, or until `done`. */
-  async #until(end_ms: number, done: () => boolean = () => false): Promise<void> {
-    while (this.timeline.now_ms < end_ms && !done()) {
-      this.timeline.step();
-      // All that this has set going runs before time goes on.
-      await new Promise<void>((resolve) => void setImmediate(resolve));
+  #until(end_ms: number, done: () => boolean = () => false): Promise<void> {
+    return this.#loop.run(() => {
       if (this.#witness.broken) throw this.#witness.broken;
       if (this.#failed) throw this.#failed;
-    }
+      if (this.timeline.now_ms >= end_ms || done()) return true;
+      this.timeline.step();
+      return false;
+    });
   }
 
   /** The faults end: the cluster must be whole again, with a leader, in bounded time. */
   async #heal(): Promise<void> {
     this.#faulty = false;
+    this.healed_ms = this.timeline.now_ms;
     this.story.tell(undefined, () => "HEAL");
     this.#cluster.network.heal();
     this.#operator.hurries = true;
-    for (const { host, disk } of this.#cluster.all) {
+    for (const { host, disk, backend, power } of this.#cluster.all) {
       if (host.paused) host.resume();
       disk.armed = undefined;
-      disk.interrupt = undefined;
+      disk.badness = 0;
+      backend.armed = undefined;
+      power.appointed = undefined;
     }
     const whole = () => this.#operator.content && this.#cluster.leader !== undefined;
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
@@ -185,12 +283,14 @@ class Run {
 
   /** Healed, the cluster answers: never nothing for a whole second. */
   async #progress(): Promise<void> {
-    await this.#until(this.timeline.now_ms + 3_000);
-    const end_ms = this.timeline.now_ms + limits.HEALED_MS;
+    await this.#until(this.timeline.now_ms + 2_000);
+    let end_ms = this.timeline.now_ms + limits.HEALED_MS;
     while (this.timeline.now_ms < end_ms) {
       const before = this.#answered();
       await this.#until(this.timeline.now_ms + 1_000);
       require(this.#answered() > before, "progress", "no request answered for a second");
+      // What faults have kept clients from doing, they do now.
+      if (isWhole(this.#script) && this.#lacking().includes("operations")) end_ms += 1_000;
     }
   }
 
@@ -201,18 +301,24 @@ class Run {
   /** Everyone stops asking: all members must come to the same state. */
   async #settle(): Promise<void> {
     this.#quiet = true;
+    this.#watchers.hurries = true;
     for (const client of this.#clients) client.stop();
+    for (const informer of this.#informers) informer.settle();
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);
-    const { reference } = this.#witness;
+    const due = this.#witness.reference.digest();
     for (const { id, life } of this.#cluster.all) {
       const has = life ? digestOf(life.state) : "nothing: it does not run";
-      const message = `${id} has\n  ${has}\nnot\n  ${reference.digest}`;
-      require(has === reference.digest, "convergence", message);
+      const message = `${id} has\n  ${has}\nnot\n  ${due}`;
+      require(has === due, "convergence", message);
+    }
+    const keys = describeKeys(this.#witness.reference.state.keys);
+    for (const { knowledge } of this.#informers) {
+      require(knowledge === keys, "informer", `one knows\n  ${knowledge}\nnot\n  ${keys}`);
     }
   }
 
   #checkHistories(): void {
-    const { reference, elections, agreement } = this.#witness;
+    const { reference, elections, agreement, configurations } = this.#witness;
     const history = this.#recorder.history(reference);
     kvLinearizable(history);
     this.tally.note("requests checked", history.length);
@@ -222,9 +328,18 @@ class Run {
     this.tally.note("watch events checked", events);
     this.tally.note("states compared", agreement.compared);
     this.tally.note("terms with a leader", elections.terms);
+    this.tally.note("configurations compared", configurations.compared);
     const leases = [...this.#leases.all.values()];
     this.tally.note("lease expired", leasesKept(leases, 1 + DRIFT_MAX));
     leasesEnd(leases, limits.LEASE_SLACK_MS, this.timeline.now_ms);
     this.tally.note("virtual seconds", Math.round(this.timeline.now_ms / 1000));
+    const lacking = isWhole(this.#script) ? this.#lacking() : [];
+    require(lacking.length === 0, "volume", `too few ${lacking.join(" and ")}`);
   }
+}
+
+/** Each kind of client a seed has. */
+function roleOf(number: number): ClientRole {
+  if (number === 0) return "compaction";
+  return number <= limits.LEASE_KEEPERS ? "leases" : "everything";
 }

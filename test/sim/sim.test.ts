@@ -1,41 +1,80 @@
 import { expect, test } from "vitest";
-import { CASES } from "./cases.ts";
-import { CASE_TEST_TIMEOUT_MS, TEST_FROM, TEST_SEEDS } from "./limits.ts";
-import { runSeed } from "./run.ts";
-import { Tally } from "./world/tally.ts";
+import { readCases } from "./cases.ts";
+import { svgDiagram, textDiagram } from "./diagram.ts";
+import { CLASSES } from "./faults/faults.ts";
+import { SEED_REAL_TIME_MS_MAX, TEST_FROM, TEST_JOBS, TEST_SEEDS } from "./limits.ts";
+import { MUTANTS } from "./mutants/all.ts";
+import { runScript } from "./run.ts";
+import { runSeeds } from "./seeds/seeds.ts";
+import { Totals } from "./seeds/totals.ts";
 
 test(
-  "a seed gives the same run every time",
+  "a seed gives the same run every time, and can be told and drawn",
   async () => {
-    const first = await runSeed({ seed: 11, story: true });
-    const second = await runSeed({ seed: 11, story: true });
+    const first = await runScript({ script: { seed: 11 }, story: true });
+    const second = await runScript({ script: { seed: 11 }, story: true });
     expect(first.violation).toBeUndefined();
     expect(second.tally.counts).toEqual(first.tally.counts);
     expect(second.story.print(2_000)).toEqual(first.story.print(2_000));
+    expect(textDiagram(first.story, 20)).toHaveLength(21);
+    expect(svgDiagram(first.story, 20).match(/marker-end/g)).toHaveLength(20);
   },
-  CASE_TEST_TIMEOUT_MS,
-);
-
-test.each(CASES)(
-  "seed $seed, which once found: $found",
-  async ({ seed }) => {
-    const { violation } = await runSeed({ seed });
-    expect(violation?.message).toBeUndefined();
-  },
-  CASE_TEST_TIMEOUT_MS,
+  SEED_REAL_TIME_MS_MAX,
 );
 
 test(
-  `S1 to S10 hold in ${TEST_SEEDS} seeds from ${TEST_FROM}`,
+  "leaving out faults and clients leaves the others as they were",
   async () => {
-    const totals = new Tally();
-    for (let seed = TEST_FROM; seed < TEST_FROM + TEST_SEEDS; seed++) {
-      const { violation, tally } = await runSeed({ seed });
-      expect(violation?.message, `npm run sim -- --story ${seed}`).toBeUndefined();
-      totals.add(tally);
-    }
-    const everyRun = ["faults", "leader elected", "requests checked", "watch events checked"];
-    expect(totals.missing(everyRun)).toEqual([]);
+    const whole = await runScript({ script: { seed: 12 }, story: true });
+    const script = { seed: 12, faults: [], clients: ["c3"], faulty_ms: 4_000 };
+    const part = await runScript({ script });
+    expect(part.violation).toBeUndefined();
+    expect(part.tally.get("faults")).toBe(0);
+    const early = (times: number[]) => times.filter((at_ms) => at_ms <= 4_000);
+    expect(part.faultTimes).toEqual(early(whole.faultTimes));
   },
-  TEST_SEEDS * CASE_TEST_TIMEOUT_MS,
+  SEED_REAL_TIME_MS_MAX,
+);
+
+const cases = readCases();
+
+test.each(cases)(
+  "case %s is clean now",
+  async (_, { found, script }) => {
+    const { violation } = await runScript({ script });
+    expect(violation?.message, `it once showed: ${found}`).toBeUndefined();
+  },
+  SEED_REAL_TIME_MS_MAX,
+);
+
+test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
+  "case %s still shows its bug to the checker that found it",
+  async (_, { script, mutant, checker }) => {
+    const { seams } = MUTANTS.find(({ name }) => name === mutant)!;
+    const { violation } = await runScript({ script, seams });
+    expect(violation?.checker).toBe(checker);
+  },
+  SEED_REAL_TIME_MS_MAX,
+);
+
+test(
+  `S1 to S10 hold in ${TEST_SEEDS} seeds from ${TEST_FROM}, in which every class of fault happens`,
+  async () => {
+    const totals = new Totals();
+    const failures: string[] = [];
+    await runSeeds({
+      from: TEST_FROM,
+      count: TEST_SEEDS,
+      jobs: TEST_JOBS,
+      minutes: Infinity,
+      totals,
+      commit: "",
+      save: () => undefined,
+      onFailure: (message) => failures.push(message),
+    });
+    expect(failures, "npm run sim -- --story SEED").toEqual([]);
+    expect(totals.size).toBe(TEST_SEEDS);
+    expect(totals.tally.missing(CLASSES)).toEqual([]);
+  },
+  TEST_SEEDS * SEED_REAL_TIME_MS_MAX,
 );

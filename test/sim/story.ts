@@ -45,7 +45,8 @@ export class Story {
   print(count: number): string[] {
     return this.lines.slice(-count).map(({ at_ms, member, text }) => {
       const who = member === undefined ? "      " : `   ${String(member).padStart(2)} `;
-      return `${at_ms.toFixed(2).padStart(10)}${who} ${text}`;
+      const shown = text.replace(/[^\x20-\x7e\n]+/g, "·");
+      return `${at_ms.toFixed(2).padStart(10)}${who} ${shown}`;
     });
   }
 }

@@ -27,6 +27,8 @@ export class WatchHub {
   readonly #singles = new Map<string, Set<Watcher>>();
   readonly #groups = new Map<string, Group>();
   readonly #byStream = new Map<WatchStreamQueue, Map<bigint, Watcher>>();
+  /** Streams that want to know of progress and have a watch of a revision that is yet to come. */
+  readonly #early = new Set<WatchStreamQueue>();
 
   constructor(state: State, onFailure: (error: unknown) => void) {
     this.#state = state;
@@ -51,6 +53,7 @@ export class WatchHub {
   closeStream(stream: WatchStreamQueue, reason?: EtcdError): void {
     for (const watcher of this.#byStream.get(stream)?.values() ?? []) this.#forget(watcher);
     this.#byStream.delete(stream);
+    this.#early.delete(stream);
     stream.end(reason);
   }
 
@@ -81,6 +84,7 @@ export class WatchHub {
         this.#catchUp.start(watcher);
       }
     }
+    this.#answerEarly();
   }
 
   remove(watcher: Watcher): void {
@@ -127,6 +131,7 @@ export class WatchHub {
       if (matching.length === 0) continue;
       for (const watcher of watchers) this.#offer(watcher, main, matching);
     }
+    this.#answerEarly();
   }
 
   /** Sends the events of one revision, or notes that the watcher now lags behind. */
@@ -184,21 +189,34 @@ export class WatchHub {
   }
 
   /**
-   * Answers a wish for progress once every watch of the stream is up to date: never ahead of
-   * events (S5).
+   * Answers a wish for progress once every watch of the stream is up to date, and none is of a
+   * revision yet to come: never ahead of events, and never back behind where a watch began (S5).
    */
   answerProgress(stream: WatchStreamQueue): void {
     if (!stream.progressWanted) return;
-    for (const watcher of this.watchers(stream).values()) if (watcher.behind) return;
+    const watchers = [...this.watchers(stream).values()];
+    if (watchers.some(({ behind }) => behind)) return;
+    if (watchers.some((watcher) => this.#isEarly(watcher))) return void this.#early.add(stream);
+    this.#early.delete(stream);
     stream.progressWanted = false;
     stream.push(this.response(-1n, {}), RESPONSE_OVERHEAD_BYTES);
+  }
+
+  #answerEarly(): void {
+    for (const stream of [...this.#early]) this.answerProgress(stream);
+  }
+
+  /** It starts behind a revision that this member has not reached. */
+  #isEarly({ nextRevision }: Watcher): boolean {
+    return nextRevision > this.#state.revision + 1;
   }
 
   /** Tells quiet, up to date watchers that asked for it how far they are. */
   notifyProgress(): void {
     for (const watchers of this.#byStream.values()) {
       for (const watcher of watchers.values()) {
-        const due = watcher.progressNotify && watcher.quiet && !watcher.behind;
+        const current = !watcher.behind && !this.#isEarly(watcher);
+        const due = watcher.progressNotify && watcher.quiet && current;
         watcher.quiet = true;
         if (!due || watcher.stream.full) continue;
         watcher.stream.push(this.response(watcher.id, {}), RESPONSE_OVERHEAD_BYTES);

@@ -86,3 +86,21 @@ test("known bad: a compacted revision is answered, with less than there was", ()
   ];
   expect(() => kvLinearizable(partial)).toThrow("linearizability");
 });
+
+const grant = (id: number, index: number): KvOperation => ({
+  ...unheard({ kind: "lease-grant", request: { ID: BigInt(id), TTL: 5 } }, `@1 lease ${id} for 5`),
+  index,
+});
+
+test("places in the log decide among many calls that nobody heard of, without a search", () => {
+  const grants = Array.from({ length: 200 }, (_, i) => grant(i + 1, 1_000 - i));
+  const { input } = grants[0]!;
+  const again = { ...one(input, "!leaseExists"), index: 2_000 };
+  kvLinearizable([...grants, again]);
+});
+
+test("known bad: a call stands in the log before one that had ended when it began", () => {
+  const first = { ...one(put("a", "x"), "@2 put"), index: 9 };
+  const second = { ...one(put("b", "y"), "@3 put"), index: 8 };
+  expect(() => kvLinearizable([first, second])).toThrow("began after one behind it");
+});

@@ -52,6 +52,11 @@ export function kvStep(state: KvState, input: KvInput): KvStep {
   }
 }
 
+/** A read that any member may answer from what it has applied by itself. */
+export function isSerializable(input: KvInput): boolean {
+  return input.kind === "range" && input.request.serializable;
+}
+
 /** Latin1, as keys are in the store's index. */
 export const text = (bytes: Buffer): string => bytes.toString("latin1");
 

@@ -58,7 +58,13 @@ export function keysIn(state: KvState, from: string, to: string): [string, Rec][
 
 /** Everything a state says, equal for equal states. */
 export function describeKvState(state: KvState): string {
-  const keys = keysIn(state, "", "\u00ff").map(([key, rec]) => describeRec(key, rec));
   const leases = [...state.leases].map(([id, ttl_s]) => `${id}:${ttl_s}`).sort();
-  return `@${state.revision} c${state.compacted} [${keys.join(", ")}] {${leases.join(" ")}}`;
+  const { revision, compacted, keys } = state;
+  return `@${revision} c${compacted} [${describeKeys(keys)}] {${leases.join(" ")}}`;
+}
+
+/** All keys, in their order. */
+export function describeKeys(keys: ReadonlyMap<string, Rec>): string {
+  const sorted = [...keys].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([key, rec]) => describeRec(key, rec)).join(", ");
 }

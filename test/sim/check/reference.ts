@@ -26,9 +26,10 @@ export class ReferenceLog {
     const input = decodeCommand(entry.data);
     const { answer, state, events } = kvStep(this.state, input);
     if (events.length > 0) {
-      const told = events.map(({ key, rec }) => ({
+      const told = events.map(({ key, rec, previous }) => ({
         key,
         what: rec ? `PUT ${describeRec(key, rec)}` : `DELETE ${key}`,
+        over: previous ? ` over ${describeRec(key, previous)}` : "",
       }));
       this.revisions.push({ revision: state.revision, events: told });
     }
@@ -40,8 +41,10 @@ export class ReferenceLog {
     return applied;
   }
 
-  get digest(): string {
-    return describeKvState(this.state);
+  /** Describes the state as it is now, whenever it is called. */
+  get digest(): () => string {
+    const { state } = this;
+    return () => describeKvState(state);
   }
 
   /** What the log did for a proposal: nothing, once, or, if the store is wrong, twice. */

@@ -2,16 +2,16 @@ import { expect, test } from "vitest";
 import { type RevisionEvents, type WatchHistory, watchKept } from "./watches.ts";
 
 const REVISIONS: RevisionEvents[] = [
-  { revision: 2, events: [{ key: "a", what: "PUT a=1" }] },
+  { revision: 2, events: [{ key: "a", what: "PUT a=1", over: "" }] },
   {
     revision: 3,
     events: [
-      { key: "b", what: "PUT b=1" },
-      { key: "a", what: "PUT a=2" },
+      { key: "b", what: "PUT b=1", over: "" },
+      { key: "a", what: "PUT a=2", over: " over a=1" },
     ],
   },
-  { revision: 4, events: [{ key: "c", what: "PUT c=1" }] },
-  { revision: 5, events: [{ key: "a", what: "DELETE a" }] },
+  { revision: 4, events: [{ key: "c", what: "PUT c=1", over: "" }] },
+  { revision: 5, events: [{ key: "a", what: "DELETE a", over: " over a=2" }] },
 ];
 
 function watch(sent: [number, ...string[]][], change: Partial<WatchHistory> = {}): WatchHistory {
@@ -19,8 +19,8 @@ function watch(sent: [number, ...string[]][], change: Partial<WatchHistory> = {}
     revision,
     events: what.map((each) => ({ revision, what: each })),
   }));
-  const whole = { name: "w", start: 2, from: "a", to: "b", compactRevision: undefined };
-  return { ...whole, open: true, responses, ...change };
+  const whole = { name: "w", start: 2, from: "a", to: "b", prevKv: false };
+  return { ...whole, compactRevision: undefined, open: true, responses, ...change };
 }
 
 const ALL: [number, ...string[]][] = [
@@ -61,10 +61,25 @@ test("watch: progress is never ahead of events", () => {
   watchKept(watch([[2, "PUT a=1"], [2], [3, "PUT a=2"], [4], [5, "DELETE a"], [9]]), REVISIONS);
   const ahead: [number, ...string[]][] = [[2, "PUT a=1"], [3]];
   expect(() => watchKept(watch(ahead), REVISIONS)).toThrow("progress at 3, 3 not sent");
+  const early = watch([[4]], { start: 9 });
+  expect(() => watchKept(early, REVISIONS)).toThrow("from 9: progress at 4");
 });
 
 test("watch: it may end as compacted only while it is behind", () => {
   watchKept(watch([[2, "PUT a=1"]], { compactRevision: 5, open: false }), REVISIONS);
   const early = watch(ALL, { compactRevision: 5, open: false });
   expect(() => watchKept(early, REVISIONS)).toThrow("was ended as compacted before 5");
+});
+
+test("watch: what was there before comes only if asked for, and is right", () => {
+  const before: [number, ...string[]][] = [
+    [2, "PUT a=1"],
+    [3, "PUT a=2 over a=1"],
+    [5, "DELETE a"],
+  ];
+  watchKept(watch(before, { prevKv: true }), REVISIONS);
+  expect(() => watchKept(watch(before), REVISIONS)).toThrow("revision 3 came as");
+  const wrong: [number, ...string[]][] = [[2, "PUT a=1"], [3, "PUT a=2 over a=7"]];
+  const asked = { prevKv: true, open: false };
+  expect(() => watchKept(watch(wrong, asked), REVISIONS)).toThrow("over a=7");
 });

@@ -17,7 +17,9 @@ import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
 import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
+import type { Power } from "../world/power.ts";
 import type { Life } from "./life.ts";
+import type { LogCutting } from "./member.ts";
 
 export interface Parts {
   number: number;
@@ -26,8 +28,8 @@ export interface Parts {
   state: State;
   clock: Clock;
   random: Random;
-  /** Slots kept in the log behind what the backend has. */
-  keep: number;
+  cutting: LogCutting;
+  power: Power;
   send: (messages: Message[]) => void;
   /** Makes a database from the state received at an index. */
   load: (index: number) => Promise<Backend>;
@@ -39,17 +41,17 @@ export interface Parts {
 
 /** Puts a member's rooms together as the store's `main.ts` does, without a server. */
 export function assemble(parts: Parts): Life {
-  const { raft, wal, state, clock, random, number } = parts;
+  const { raft, wal, state, clock, random, number, power } = parts;
+  addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);
   const watches = new WatchHub(state, fail);
   const compactor = new Compactor(state, fail);
-  state.onCompact = () => compactor.start();
-  const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
-    const { appliedIndex: index, appliedTerm: term, membership } = flushed;
-    raft.compact({ index, term, membership }, parts.keep);
-    wal.cut(Math.max(0, index - parts.keep));
+  state.onCompact = () => {
+    power.pass("before", "compaction");
+    compactor.start();
+    power.pass("after", "compaction");
   };
-  const flusher = new Flusher(state, clock, onFlushed, fail);
+  const flusher = new Flusher(state, clock, logCutter(parts), fail);
   const transport = { ...soleMemberTransport(), send: parts.send };
   const session = randomInteger(random, 1, 2 ** 32);
   const installing = {
@@ -100,5 +102,42 @@ export function assemble(parts: Parts): Life {
     expiry,
     context,
     client,
+  };
+}
+
+type OnFlushed = ConstructorParameters<typeof Flusher>[2];
+
+/** Cuts the log behind a flush, not more often than is wished. */
+function logCutter({ raft, wal, power, cutting }: Parts): OnFlushed {
+  let cutAt = raft.state.snapshotIndex;
+  return ({ appliedIndex: index, appliedTerm: term, membership }) => {
+    if (index - cutAt < cutting.every) return;
+    cutAt = index;
+    power.pass("before", "log compaction");
+    raft.compact({ index, term, membership }, cutting.keep);
+    wal.cut(raft.state.log.base.index);
+    power.pass("after", "log compaction");
+  };
+}
+
+/** Lets power fail around what the core does as it applies. */
+function addMoments({ raft, power }: Parts): void {
+  const ready = raft.ready.bind(raft);
+  const appliedTo = raft.appliedTo.bind(raft);
+  const applyChange = raft.applyChange.bind(raft);
+  raft.ready = () => {
+    const result = ready();
+    if (result && result.committed.length > 0) power.pass("before", "commit");
+    return result;
+  };
+  raft.appliedTo = (index, bytes) => {
+    appliedTo(index, bytes);
+    power.pass("after", "commit");
+  };
+  raft.applyChange = (change) => {
+    power.pass("before", "membership change");
+    const membership = applyChange(change);
+    power.pass("after", "membership change");
+    return membership;
   };
 }

@@ -1,21 +1,25 @@
 import { type Random, pick } from "@raft2kube/std/random.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { Story } from "../story.ts";
 import { Network, type Parcel } from "../world/network.ts";
 import type { Tally } from "../world/tally.ts";
+import type { Streams } from "../world/streams.ts";
 import type { Timeline } from "../world/timeline.ts";
 import type { Life } from "./life.ts";
-import { Member } from "./member.ts";
+import { type LogCutting, Member } from "./member.ts";
+import { type Release, translate, unheardOf } from "./release.ts";
 import type { Seams } from "./seams.ts";
 import type { Witness } from "./witness.ts";
 
 export interface ClusterOptions {
   size: number;
-  /** Slots that members keep in their log for slow followers. */
-  keep: number;
+  cutting: LogCutting;
+  /** What all members run at first. */
+  release: Release;
   timeline: Timeline;
-  random: Random;
+  streams: Streams;
   tally: Tally;
   story: Story;
   witness: Witness;
@@ -42,11 +46,17 @@ export class Cluster {
   readonly network: Network;
   readonly #options: ClusterOptions;
   readonly #sent = new WeakMap<Parcel, number>();
+  readonly #random: Random;
+  /** What new members run. */
+  release: Release;
   #nextId = 1n;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { timeline, random, tally } = options;
+    const { timeline, streams, tally, release } = options;
+    this.#random = streams("clocks");
+    this.release = release;
+    const random = streams("network");
     this.network = new Network({
       timeline,
       random,
@@ -79,14 +89,16 @@ export class Cluster {
   }
 
   #add(id: MemberId, membership: Membership, base: { index: number; term: number }): Member {
-    const { timeline, random, tally, witness, seams, keep } = this.#options;
+    const { timeline, streams, tally, story, witness, seams, cutting } = this.#options;
+    const { release } = this;
     this.#nextId = id + 1n;
-    const rate = 1 + (random.next() * 2 - 1) * DRIFT_MAX;
+    const rate = 1 + (this.#random.next() * 2 - 1) * DRIFT_MAX;
+    const random = streams(`member ${id}`);
     const send = (parcel: Parcel) => {
-      this.#sent.set(parcel, timeline.now_ms);
+      if (story.wanted) this.#sent.set(parcel, timeline.now_ms);
       this.network.send(parcel);
     };
-    const shared = { timeline, random, tally, witness, seams, keep, send };
+    const shared = { timeline, random, tally, witness, seams, cutting, release, send };
     const member = new Member({ id, membership, base, rate, ...shared });
     this.members.set(id, member);
     member.start();
@@ -100,12 +112,22 @@ export class Cluster {
   }
 
   #deliver(parcel: Parcel): void {
-    const { message } = parcel;
-    const member = this.members.get(message.to);
+    const member = this.members.get(parcel.message.to);
     if (!member?.life) return this.#lost(parcel);
+    const message = this.#read(parcel.message, member.release);
+    if (!message) return this.#options.tally.note("message of another release passed over");
     this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
-    member.receive(parcel);
+    member.receive({ ...parcel, message });
     if (message.kind === "snapshot") this.#reportSnapshot(parcel, true);
+  }
+
+  /** The message as the receiver's release understands it. */
+  #read(message: Message, to: Release): Message | undefined {
+    const from = this.members.get(message.from)?.release ?? to;
+    if (from === to) return message;
+    this.#options.tally.note("message between releases");
+    if (from === "next" && message.kind === "heartbeat") unheardOf(message.from, message.to);
+    return translate(message, from, to);
   }
 
   #lost(parcel: Parcel): void {

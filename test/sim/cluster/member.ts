@@ -9,14 +9,16 @@ import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { beginLog, fit } from "@raft2kube/store/node/open.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
 import { CORE_OPTIONS, SEGMENT_BYTES } from "../limits.ts";
-import { BackendImage, simulatedBackend } from "../world/backend.ts";
+import { BackendImage, isDamage, simulatedBackend } from "../world/backend.ts";
 import { DiskImage, simulatedDisk } from "../world/disk.ts";
 import { Host } from "../world/host.ts";
 import type { Parcel } from "../world/network.ts";
+import { Power } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
 import { assemble } from "./assemble.ts";
 import type { Life } from "./life.ts";
+import type { Release } from "./release.ts";
 import type { Seams } from "./seams.ts";
 import { markOf, stateForMember } from "./snapshot.ts";
 import type { Witness } from "./witness.ts";
@@ -30,13 +32,21 @@ export interface MemberOptions {
   readonly seams: Seams;
   /** How fast its clock runs. */
   readonly rate: number;
-  /** Slots kept in the log behind what the backend has. */
-  readonly keep: number;
+  readonly release: Release;
+  readonly cutting: LogCutting;
   /** Nobody for one that joins: it is told by its first snapshot. */
   readonly membership: Membership;
   /** Slots before the cluster's first: those who join must not be given the log from its start. */
   readonly base: { index: number; term: number };
   readonly send: (parcel: Parcel) => void;
+}
+
+/** When the log in memory and on disk is cut. */
+export interface LogCutting {
+  /** Slots kept behind what the backend has. */
+  readonly keep: number;
+  /** Slots between two cuts at least: the distance of two snapshots that can be sent. */
+  readonly every: number;
 }
 
 /** What became of a start. */
@@ -49,6 +59,9 @@ export class Member {
   readonly id: MemberId;
   readonly host: Host;
   readonly disk: DiskImage;
+  readonly power = new Power();
+  /** The software that its next life runs. */
+  release: Release;
   /** The database in use, and the states received from leaders, by their index. */
   backend = new BackendImage();
   readonly #received = new Map<number, Map<string, Buffer>>();
@@ -61,6 +74,7 @@ export class Member {
   constructor(options: MemberOptions) {
     this.id = options.id;
     this.#options = options;
+    this.release = options.release;
     this.host = new Host(options.timeline, options.rate);
     this.disk = new DiskImage(options.random, options.tally);
   }
@@ -76,6 +90,7 @@ export class Member {
     this.#life = undefined;
     this.standing = "down";
     this.host.end();
+    this.power.appointed = undefined;
     this.disk.crash();
     this.backend.crash(this.#options.random);
     life?.replica.stop();
@@ -104,15 +119,18 @@ export class Member {
   }
 
   #failedStart(thrown: unknown): void {
+    const { witness } = this.#options;
     const code = codeOf(thrown);
-    const expected = code === "LOG_DAMAGED" || code === "LOG_FORMAT";
-    this.standing = expected ? "damaged" : "down";
-    this.#options.witness.refused(this.id, messageOf(thrown), expected);
+    const damaged = code === "LOG_DAMAGED" || code === "LOG_FORMAT" || isDamage(thrown);
+    this.standing = damaged ? "damaged" : "down";
+    if (damaged) witness.foundDamage(this.id, messageOf(thrown));
+    else if (DISK_REASONS.has(code ?? "")) witness.stopped(this.id, messageOf(thrown));
+    else witness.broke(this.id, thrown);
   }
 
   async #open(): Promise<Life> {
     const { random, seams, membership, base } = this.#options;
-    const disk = simulatedDisk(this.disk, this.host, random);
+    const disk = simulatedDisk(this.disk, this.host, this.power, random);
     const identity = { clusterId: CLUSTER_ID, memberId: this.id };
     const { wal, recovered } = Wal.open({
       disk: seams.disk?.(disk) ?? disk,
@@ -130,11 +148,17 @@ export class Member {
 
   /** The database to start with: a received state's, if a crash came before it was installed. */
   #database(logBegins: number): Promise<Backend> {
-    const { random } = this.#options;
     const received = this.#received.has(logBegins);
     const behind = (markOf(this.backend.copy())?.index ?? 0) < logBegins;
     if (received && behind) return this.#load(logBegins);
-    return simulatedBackend(this.backend, this.host, random);
+    return this.#backendOf(this.backend);
+  }
+
+  async #backendOf(image: BackendImage): Promise<Backend> {
+    const { random, tally, seams } = this.#options;
+    const { host, power } = this;
+    const backend = await simulatedBackend(image, { host, power, random, tally });
+    return seams.backend?.(backend) ?? backend;
   }
 
   /** Makes a database from a received state; from its end on it is the one in use. */
@@ -143,60 +167,91 @@ export class Member {
     const pairs = this.#received.get(index);
     if (!pairs) throw new Error(`no state received at ${index}`);
     await new Promise<void>((resolve) => void this.host.after(random.next() * 100, resolve));
+    this.power.pass("before", "snapshot filled");
     const image = new BackendImage();
     image.replace(stateForMember(pairs, this.id));
     this.backend = image;
     tally.note("snapshot installed");
-    return simulatedBackend(image, this.host, random);
+    this.power.pass("after", "snapshot filled");
+    return this.#backendOf(image);
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {
-    const { random, seams, witness, keep } = this.#options;
+    const { random, seams, witness, cutting } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
     const raft = new Raft({ id: this.id, random, ...CORE_OPTIONS }, restored);
     seams.raft?.(raft);
-    return assemble({
+    const number = this.host.life;
+    const life = assemble({
       ...parts,
       raft,
-      keep,
+      cutting,
       random,
-      number: this.host.life,
+      number,
       load: (index) => this.#load(index),
-      installed: ({ index }) => {
-        for (const each of this.#received.keys()) if (each <= index) this.#received.delete(each);
-      },
+      installed: ({ index }) => this.#installed(index),
       clock: this.host.clock,
-      send: (messages) => this.#send(messages),
+      power: this.power,
+      send: (messages) => {
+        if (this.host.life === number) this.#send(messages);
+      },
       onApplied: () => witness.applied(this.id, state),
       onFatal: (reason) => this.#fatal(reason),
     });
+    return life;
+  }
+
+  #installed(index: number): void {
+    this.power.pass("before", "snapshot in use");
+    for (const each of this.#received.keys()) if (each <= index) this.#received.delete(each);
+    this.power.pass("after", "snapshot in use");
   }
 
   #send(messages: Message[]): void {
     for (const message of messages) {
       this.#options.witness.sent(message);
-      this.#options.send(message.kind === "snapshot" ? this.#snapshot(message) : { message });
+      if (message.kind === "snapshot") this.#sendSnapshot(message);
+      else this.#options.send({ message });
     }
   }
 
   /** As the product's sender does: whatever the core asked for, what goes is the state of now. */
-  #snapshot(message: SnapshotMessage): Parcel {
-    const state = this.backend.copy();
-    return { message: { ...message, mark: markOf(state) ?? message.mark }, state };
+  #sendSnapshot(message: SnapshotMessage): void {
+    if (this.power.cut("before", "snapshot sent")) return;
+    let state: Map<string, Buffer>;
+    try {
+      state = this.backend.copy();
+    } catch (thrown) {
+      // What cannot be read cannot be sent: the core hears that it did not arrive.
+      if (!isDamage(thrown)) throw thrown;
+      this.host.after(5, () => this.#life?.replica.snapshotSent(message.to, false));
+      return;
+    }
+    this.#options.send({ message: { ...message, mark: markOf(state) ?? message.mark }, state });
+    this.power.cut("after", "snapshot sent");
   }
 
   #fatal(reason: unknown): void {
-    if (codeOf(reason) !== "LOG_WRITE") this.#options.witness.broke(this.id, reason);
+    const { witness } = this.#options;
+    const expected = DISK_REASONS.has(codeOf(reason) ?? "") || isDamage(reason);
+    if (!expected) witness.broke(this.id, reason);
     // The process ends; what the disk had cached is gone with the disk's own failure.
     if (this.standing !== "down") this.crash();
-    this.#options.witness.stopped(this.id, messageOf(reason));
+    witness.stopped(this.id, messageOf(reason));
   }
 
   /** A parcel arrives: a snapshot's state goes to disk before the core hears of it. */
   receive({ message, state }: Parcel): void {
     if (!this.#life) return;
-    if (message.kind === "snapshot" && state) this.#received.set(message.mark.index, state);
+    if (message.kind === "snapshot" && state) {
+      if (this.power.cut("before", "snapshot received")) return;
+      this.#received.set(message.mark.index, state);
+      if (this.power.cut("after", "snapshot received")) return;
+    }
     this.#life.replica.receive(message);
   }
 }
+
+/** Errors with which a member ends itself because its disk failed: S10, not a broken promise. */
+const DISK_REASONS = new Set(["LOG_WRITE", "BACKEND_WRITE", "EIO"]);

@@ -5,14 +5,16 @@ import type { Timeline } from "../world/timeline.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Life } from "./life.ts";
 import type { Member } from "./member.ts";
+import type { Release } from "./release.ts";
 
 const ROUND_MS = 200;
 /** A member behind by more than this is not made a voter yet. */
 const BEHIND_MAX = 50;
 
 /**
- * Looks after the cluster as a good administrator would: starts what has ended, and replaces a
- * member whose disk is lost by a new one under a new id, first listening, then voting.
+ * Looks after the cluster as a good administrator would: starts what has ended, replaces a member
+ * whose disk is lost by a new one under a new id, first listening, then voting, and brings the
+ * members to a new release one after the other.
  */
 export class Operator {
   readonly #cluster: Cluster;
@@ -21,6 +23,7 @@ export class Operator {
   readonly #tally: Tally;
   readonly #tries = new Map<MemberId, number>();
   #replacement: { old: MemberId; young: Member; jointly: boolean } | undefined;
+  #upgrade: Release | undefined;
   /** Starts members at once; while faults go on it takes its time. */
   hurries = false;
 
@@ -32,19 +35,29 @@ export class Operator {
     this.#round();
   }
 
-  /** Nobody is missing and no replacement is under way. */
+  /** Nobody is missing, no replacement is under way, no member is of an old release. */
   get content(): boolean {
     const well = this.#cluster.all.every(({ standing, lost }) => standing === "up" && !lost);
-    return well && !this.#replacement;
+    return well && !this.#replacement && !this.#upgrade;
+  }
+
+  /** Begins to bring all members to a release. False when they have it, or another is under way. */
+  upgrade(to: Release): boolean {
+    if (this.#upgrade || this.#cluster.release === to) return false;
+    this.#upgrade = to;
+    this.#cluster.release = to;
+    return true;
   }
 
   #round(): void {
     for (const member of this.#cluster.all) this.#lookAfter(member);
     this.#replace();
+    this.#restartOld();
     this.#timeline.after(ROUND_MS, () => this.#round());
   }
 
   #lookAfter(member: Member): void {
+    if (this.hurries && member.standing === "up" && !member.backend.isWhole) member.crash();
     if (member.lost || member.standing === "up" || member.standing === "starting") return;
     if (!this.hurries && this.#random.next() > 0.2) return;
     if (member.standing === "damaged") {
@@ -60,6 +73,28 @@ export class Operator {
     member.start();
   }
 
+  /** One at a time, and only while all others are up, as one is told to. */
+  #restartOld(): void {
+    if (!this.#upgrade || this.#random.next() > 0.5) return;
+    const { all, leader } = this.#cluster;
+    const old = all.find(({ release }) => release !== this.#upgrade);
+    if (!old) {
+      this.#upgrade = undefined;
+      this.#tally.note("rolling upgrade done");
+      return;
+    }
+    if (!leader || all.some((member) => member !== old && !member.life)) return;
+    const successor = all.find((member) => member !== old && member.life);
+    if (old.life === leader && successor && this.#random.next() < 0.5) {
+      leader.replica.transferLeadership(successor.id);
+      return;
+    }
+    old.release = this.#upgrade;
+    this.#tally.note("member upgraded");
+    if (old.life) old.crash();
+    if (old.standing === "down" && !old.lost) old.start();
+  }
+
   #replace(): void {
     const leader = this.#cluster.leader;
     if (!leader) return;
@@ -67,18 +102,30 @@ export class Operator {
     if (!this.#replacement) {
       const lost = this.#cluster.all.find((member) => member.lost);
       if (!lost) return;
-      const jointly = this.#random.next() < 0.5;
-      this.#replacement = { old: lost.id, young: this.#cluster.join(), jointly };
+      this.#replaceBy(lost.id, this.#random.next() < 0.5);
     }
-    const { old, young } = this.#replacement;
+    this.#forgetLostNewcomer(membership);
+    const { old, young } = this.#replacement!;
     const steps = this.#nextSteps(leader, membership);
     if (steps === undefined) return;
     if (steps.length > 0) return this.#propose(leader, steps);
     this.#tally.note("member replaced");
     this.#cluster.remove(old);
-    this.#replacement = young.lost
-      ? { old: young.id, young: this.#cluster.join(), jointly: false }
-      : undefined;
+    this.#replacement = undefined;
+    if (young.lost) this.#replaceBy(young.id, false);
+  }
+
+  /** A newcomer that lost its disk before it was anything is replaced by another newcomer. */
+  #forgetLostNewcomer({ voters, outgoing, learners }: Membership): void {
+    const { old, young, jointly } = this.#replacement!;
+    if (!young.lost || outgoing.length > 0) return;
+    if (voters.includes(young.id) || learners.includes(young.id)) return;
+    this.#cluster.remove(young.id);
+    this.#replaceBy(old, jointly);
+  }
+
+  #replaceBy(old: MemberId, jointly: boolean): void {
+    this.#replacement = { old, young: this.#cluster.join(), jointly };
   }
 
   /** What is to be proposed next: nothing when all is done, undefined to wait. */
@@ -86,9 +133,9 @@ export class Operator {
     const { old, young, jointly } = this.#replacement!;
     const { voters, outgoing, learners } = membership;
     if (outgoing.length > 0) return undefined;
-    if (young.lost) return [{ action: "remove", member: young.id }];
     const listens = learners.includes(young.id);
     const votes = voters.includes(young.id);
+    if (young.lost && listens) return [{ action: "remove", member: young.id }];
     if (!listens && !votes) return [{ action: "add-learner", member: young.id }];
     const progress = leader.raft.state.progress.get(young.id);
     const behind = leader.raft.state.log.lastIndex - (progress?.match ?? 0);

@@ -1,3 +1,4 @@
+import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
@@ -9,6 +10,8 @@ import type { Life } from "./life.ts";
 export interface Seams {
   /** The disk that the log writes to. */
   disk?: (disk: Disk) => Disk;
+  /** The database that the state is written to. */
+  backend?: (backend: Backend) => Backend;
   /** What was found on disk, before the core is made from it. */
   restored?: (restored: Restored, state: State) => void;
   /** The core, before anything is stepped into it. */

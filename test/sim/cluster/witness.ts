@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { Ready } from "@raft2kube/store/core/ready.ts";
 import { describeEntry, describeState } from "@raft2kube/store/core/testing/describe.ts";
-import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
+import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { StateAgreement } from "../check/agreement.ts";
+import { Configurations } from "../check/configurations.ts";
 import { ElectionSafety, HardStateKept, OneVotePerTerm } from "../check/elections.ts";
 import {
   CommitMonotonic,
@@ -20,6 +20,7 @@ import { type Applied, ReferenceLog } from "../check/reference.ts";
 import { digestOf } from "../check/state-digest.ts";
 import { Violation } from "../check/violation.ts";
 import type { Story } from "../story.ts";
+import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Life } from "./life.ts";
 
@@ -34,6 +35,9 @@ export class Witness {
   readonly reference = new ReferenceLog();
   readonly elections = new ElectionSafety();
   readonly agreement = new StateAgreement();
+  readonly configurations: Configurations;
+  /** Where in the log a change stands that a core hands out to be applied. */
+  readonly #changes = new WeakMap<object, number>();
   readonly #votes = new OneVotePerTerm();
   readonly #hard = new HardStateKept();
   readonly #matching = new LogMatching();
@@ -51,7 +55,8 @@ export class Witness {
   broken: Violation | undefined;
   onApplied: (applied: Applied) => void = () => undefined;
 
-  constructor(story: Story, tally: Tally, firstIndex: number) {
+  constructor(story: Story, tally: Tally, firstIndex: number, initial: Membership) {
+    this.configurations = new Configurations(initial);
     this.#story = story;
     this.#tally = tally;
     this.#first = firstIndex;
@@ -64,6 +69,9 @@ export class Witness {
       const { term, vote } = raft.state;
       this.#hard.recovered(member, { term, vote });
       this.agreement.seen(member, state.appliedIndex, digestOf(state));
+      if (state.appliedIndex > 0) {
+        this.configurations.has(member, state.appliedIndex, state.membership);
+      }
     });
     this.#story.tell(member, () => `begins life ${life.number}: ${describeState(raft)}`);
     this.#listen(member, life);
@@ -86,6 +94,14 @@ export class Witness {
       if (hard) this.#guard(() => this.#hard.persisted(member, hard));
       writes.delete(id);
       persisted(id);
+    };
+    const applyChange = raft.applyChange.bind(raft);
+    raft.applyChange = (change) => {
+      const membership = applyChange(change);
+      const index = this.#changes.get(change);
+      if (!membership || index === undefined) return membership;
+      this.#guard(() => this.configurations.applied(member, index, membership));
+      return membership;
     };
   }
 
@@ -117,6 +133,7 @@ export class Witness {
       this.#matching.written(member, slotOf(entry), before);
     }
     for (const entry of committed) {
+      if (entry.change) this.#changes.set(entry.change, entry.index);
       if (!this.#machine.applied(member, slotOf(entry), this.#first)) continue;
       const applied = this.reference.append(entry);
       this.agreement.expect(entry.index, this.reference.digest);
@@ -147,10 +164,10 @@ export class Witness {
     this.#story.tell(member, () => `ended itself: ${reason}`);
   }
 
-  refused(member: MemberId, reason: string, expected: boolean): void {
-    this.#tally.note("damage found at start", expected ? 1 : 0);
+  /** A member does not start: its disk says things that it never wrote. */
+  foundDamage(member: MemberId, reason: string): void {
+    this.#tally.note("damage found");
     this.#story.tell(member, () => `does not start: ${reason}`);
-    if (!expected) this.broke(member, new Error(reason));
   }
 
   /** An assertion of the store itself did not hold. */
@@ -166,6 +183,8 @@ export class Witness {
     try {
       check();
     } catch (thrown) {
+      // A look that meets a damaged block says nothing about what the member would serve.
+      if (isDamage(thrown)) return;
       if (!(thrown instanceof Violation)) throw thrown;
       this.broken ??= thrown;
     }
@@ -173,7 +192,6 @@ export class Witness {
 }
 
 function slotOf({ index, term, data, change }: Entry) {
-  const hash = createHash("md5").update(data);
   const steps = change?.steps.map(({ action, member }) => `${action} ${member}`).join();
-  return { index, term, digest: `${hash.digest("base64")}${change ? `change ${steps}` : ""}` };
+  return { index, term, digest: `${data.toString("latin1")}${change ? `change ${steps}` : ""}` };
 }

@@ -1,11 +1,14 @@
-import type { DiskFault, DiskOperation } from "../world/disk.ts";
-import type { PartitionShape } from "../world/partition.ts";
+import { BACKEND_FAULTS, type BackendFault } from "../world/backend.ts";
+import { DISK_FAULTS, type DiskFault } from "../world/disk.ts";
+import { PARTITIONS, type PartitionShape } from "../world/partition.ts";
+import { MOMENTS, type Moment, SIDES, type Side } from "../world/power.ts";
 
 /** Something that goes wrong, drawn by chance and done once. */
 export type Fault =
   | { kind: "crash" }
+  | { kind: "leader crash" }
   | { kind: "power cut everywhere" }
-  | { kind: "power cut at the disk"; at: DiskOperation }
+  | { kind: "power cut"; side: Side; moment: Moment }
   | { kind: "pause"; for_ms: number }
   | { kind: "event loop stalled"; for_ms: number }
   | { kind: "wall clock stepped"; by_ms: number }
@@ -13,37 +16,34 @@ export type Fault =
   | { kind: "link clogged"; for_ms: number }
   | { kind: "leadership handed over" }
   | { kind: "disk"; fault: DiskFault }
+  | { kind: "backend"; fault: BackendFault }
+  | { kind: "disk goes bad"; chance: number }
   | { kind: "byte flipped at rest" }
   | { kind: "byte misread" }
-  | { kind: "disk blank" };
+  | { kind: "backend damaged" }
+  | { kind: "disk blank" }
+  | { kind: "rolling upgrade" };
+
+const POWER_CUTS = SIDES.flatMap((side) => MOMENTS.map((moment) => `power cut ${side} ${moment}`));
 
 /** Every class of fault and of what follows from one; a long run in which one is 0 has failed. */
 export const CLASSES: readonly string[] = [
   "crash",
   "power cut everywhere",
-  "power cut at write",
-  "power cut at sync",
-  "power cut at create",
-  "power cut at rename",
-  "power cut at sync folder",
+  ...POWER_CUTS,
   "pause",
   "event loop stalled",
   "wall clock stepped",
   "clock drifts",
-  "partition symmetric",
-  "partition one-way",
-  "partition isolate one",
-  "partition ring",
-  "partition bridge",
+  ...PARTITIONS.map((shape) => `partition ${shape}`),
   "link clogged",
   "leadership handed over",
-  "EIO on write",
-  "ENOSPC on write",
-  "fsync error",
-  "write corrupted",
-  "write misdirected",
+  ...DISK_FAULTS,
+  ...BACKEND_FAULTS,
+  "disk goes bad",
   "byte flipped at rest",
   "byte misread",
+  "backend damaged",
   "disk blank",
   "message lost",
   "message replayed",
@@ -51,16 +51,24 @@ export const CLASSES: readonly string[] = [
   "unsynced write lost",
   "unsynced write torn",
   "directory entry lost",
-  "damage found at start",
+  "damage found",
   "member ended itself",
   "member replaced",
+  "member upgraded",
+  "rolling upgrade done",
+  "message between releases",
+  "message of another release passed over",
   "snapshot installed",
   "leader elected",
+  "configurations compared",
   "watch from the past",
   "watch from ahead",
   "watch event",
+  "informer listed",
   "lease renewed",
   "lease expired",
   "update made",
   "update met a newer one",
+  "answered compact",
+  "answered serializable",
 ];

@@ -2,21 +2,27 @@ import { unreachable } from "@raft2kube/std/assert.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
+import type { Operator } from "../cluster/operator.ts";
 import type { Story } from "../story.ts";
-import type { DiskFault, DiskOperation } from "../world/disk.ts";
+import type { BackendFault } from "../world/backend.ts";
+import type { DiskFault } from "../world/disk.ts";
+import { RARE_MOMENTS } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
 import type { Fault } from "./faults.ts";
 
 export interface FaultWorld {
   cluster: Cluster;
+  operator: Operator;
   timeline: Timeline;
-  random: Random;
   tally: Tally;
   story: Story;
 }
 
-/** Does faults to a cluster, never to more disks than it can lose. */
+/**
+ * Does faults to a cluster, never to more disks than it can lose. Each comes with a source of
+ * chance of its own, and says whether there was anyone to do it to.
+ */
 export class Injector {
   readonly #world: FaultWorld;
   /** Members whose log may be wrong. They are as good as lost until they are replaced. */
@@ -27,73 +33,94 @@ export class Injector {
     this.#world = world;
   }
 
-  inject(fault: Fault): void {
-    this.#world.story.tell(undefined, () => `FAULT ${JSON.stringify(fault)}`);
+  inject(fault: Fault, random: Random): boolean {
     switch (fault.kind) {
       case "crash":
-        return this.#onOne(fault.kind, (member) => member.crash());
+        return this.#onOne(random, fault.kind, (member) => member.crash());
+      case "leader crash":
+        return this.#crashLeader();
       case "power cut everywhere":
-        this.#note(fault.kind);
-        return this.#world.cluster.all.forEach((member) => member.life && member.crash());
-      case "power cut at the disk":
-        return this.#interrupt(fault.at);
+        this.#world.cluster.all.forEach((member) => member.life && member.crash());
+        return this.#done(fault.kind);
+      case "power cut":
+        return this.#appoint(random, fault);
       case "pause":
       case "event loop stalled":
-        return this.#pause(fault.kind, fault.for_ms);
+        return this.#pause(random, fault.kind, fault.for_ms);
       case "wall clock stepped":
-        return this.#onOne(fault.kind, ({ host }) => host.stepWallClock(fault.by_ms));
+        return this.#onOne(random, fault.kind, ({ host }) => host.stepWallClock(fault.by_ms));
       case "partition":
-        return this.#partition(fault);
+        return this.#partition(random, fault);
       case "link clogged":
-        return this.#clog(fault.for_ms);
+        return this.#clog(random, fault.for_ms);
       case "leadership handed over":
-        return this.#handOver();
+        return this.#handOver(random);
       case "disk":
-        return this.#onDisk(fault.fault);
+        return this.#onDisk(random, fault.fault);
+      case "backend":
+        return this.#onBackend(random, fault.fault);
+      case "disk goes bad":
+        return this.#goBad(random, fault.chance);
       case "byte flipped at rest":
-        return this.#flip();
       case "byte misread":
-        return this.#misread();
+      case "backend damaged":
       case "disk blank":
-        return this.#blank();
+        return this.#damage(random, fault.kind);
+      case "rolling upgrade":
+        return this.#upgrade();
       default:
         return unreachable(fault, "fault");
     }
   }
 
-  #note(name: string): void {
+  #done(name: string): true {
     this.#world.tally.note(name);
+    return true;
   }
 
-  #onOne(name: string, act: (member: Member) => void): void {
-    const { cluster, random } = this.#world;
+  #onOne(random: Random, name: string, act: (member: Member) => void): boolean {
+    const { cluster } = this.#world;
     const suspects = cluster.all.filter(({ id, life }) => life && this.#suspects.has(id));
     const seeksDamage = name === "crash" && suspects.length > 0 && random.next() < 0.3;
-    const member = seeksDamage ? pick(random, suspects) : this.#victim();
-    if (!member) return;
-    this.#note(name);
+    const member = seeksDamage ? pick(random, suspects) : this.#victim(random);
+    if (!member) return false;
     act(member);
+    return this.#done(name);
   }
 
-  #interrupt(at: DiskOperation): void {
-    const member = this.#victim();
-    if (!member) return;
-    const act = () => {
-      this.#note(`power cut at ${at}`);
-      member.crash();
-    };
-    member.disk.interrupt = { at, act };
+  #crashLeader(): boolean {
+    const { cluster } = this.#world;
+    const leader = cluster.all.find(({ life }) => life && life === cluster.leader);
+    leader?.crash();
+    return leader !== undefined && this.#done("crash");
   }
 
   /** Any member that is up, the leader more often. */
-  #victim(): Member | undefined {
-    const { cluster, random } = this.#world;
+  #victim(random: Random): Member | undefined {
+    const { cluster } = this.#world;
     const leader = cluster.all.find(({ life }) => life && life === cluster.leader);
     return leader && random.next() < 0.4 ? leader : cluster.anyUp(random);
   }
 
-  #pause(name: string, for_ms: number): void {
-    this.#onOne(name, ({ host }) => {
+  /** Whoever comes to that moment first: few members send or take snapshots, say. */
+  #appoint(random: Random, { side, moment }: Extract<Fault, { kind: "power cut" }>): boolean {
+    const one = this.#victim(random);
+    const rare = RARE_MOMENTS.includes(moment);
+    const waiting = this.#world.cluster.all.filter(({ life, power }) => life && !power.appointed);
+    const victims = rare ? waiting : one ? [one] : [];
+    const cut = (member: Member) => {
+      for (const { power } of victims) power.appointed = undefined;
+      this.#done(`power cut ${side} ${moment}`);
+      member.crash();
+    };
+    for (const member of victims) {
+      member.power.appointed = { side, moment, act: () => cut(member) };
+    }
+    return victims.length > 0;
+  }
+
+  #pause(random: Random, name: string, for_ms: number): boolean {
+    return this.#onOne(random, name, ({ host }) => {
       if (host.paused) return;
       host.pause();
       const life = host.life;
@@ -103,68 +130,73 @@ export class Injector {
     });
   }
 
-  #partition({ shape, for_ms }: Extract<Fault, { kind: "partition" }>): void {
+  #partition(random: Random, { shape, for_ms }: Extract<Fault, { kind: "partition" }>): boolean {
     const { cluster, timeline } = this.#world;
-    this.#note(`partition ${shape}`);
-    cluster.network.partition(
-      shape,
-      cluster.all.map(({ id }) => id),
-    );
+    const ids = cluster.all.map(({ id }) => id);
+    cluster.network.partition(shape, ids, random);
     const number = ++this.#partitions;
     timeline.after(for_ms, () => {
       if (this.#partitions === number) cluster.network.join();
     });
+    return this.#done(`partition ${shape}`);
   }
 
-  #clog(for_ms: number): void {
-    const { cluster, random } = this.#world;
+  #clog(random: Random, for_ms: number): boolean {
+    const { cluster } = this.#world;
     const ids = cluster.all.map(({ id }) => id);
-    this.#note("link clogged");
     cluster.network.clog(pick(random, ids), pick(random, ids), for_ms);
+    return this.#done("link clogged");
   }
 
-  #handOver(): void {
-    const { cluster, random } = this.#world;
-    const leader = cluster.leader;
-    if (!leader) return;
-    this.#note("leadership handed over");
-    leader.replica.transferLeadership(pick(random, leader.raft.state.membership.voters));
+  #handOver(random: Random): boolean {
+    const { leader, lives } = this.#world.cluster;
+    if (!leader) return false;
+    // Whoever else is asked passes it on to the leader.
+    const asked = random.next() < 0.5 ? leader : pick(random, lives);
+    asked.replica.transferLeadership(pick(random, leader.raft.state.membership.voters));
+    return this.#done("leadership handed over");
   }
 
-  #onDisk(fault: DiskFault): void {
+  #onDisk(random: Random, fault: DiskFault): boolean {
     const damages = fault === "write corrupted" || fault === "write misdirected";
-    const member = damages ? this.#mayLose() : this.#world.cluster.anyUp(this.#world.random);
-    if (!member) return;
+    const member = damages ? this.#mayLose(random) : this.#world.cluster.anyUp(random);
+    if (!member) return false;
     if (damages) this.#suspects.add(member.id);
     member.disk.armed = fault;
+    // Reading happens at a start.
+    if (fault === "EIO on read") member.crash();
+    return true;
   }
 
-  #flip(): void {
-    const member = this.#mayLose();
-    if (!member?.disk.flipBit()) return;
+  #onBackend(random: Random, fault: BackendFault): boolean {
+    const member = this.#victim(random);
+    if (member) member.backend.armed = fault;
+    return member !== undefined;
+  }
+
+  #goBad(random: Random, chance: number): boolean {
+    const member = this.#mayLose(random);
+    if (!member) return false;
     this.#suspects.add(member.id);
-    this.#note("byte flipped at rest");
+    member.disk.badness = chance;
+    return this.#done("disk goes bad");
   }
 
-  /** A misreading shows at a start. */
-  #misread(): void {
-    const member = this.#mayLose();
-    if (!member?.disk.misread()) return;
-    this.#note("byte misread");
-    member.crash();
+  #damage(random: Random, kind: DamageKind): boolean {
+    const member = this.#mayLose(random);
+    if (!member || !damageOne(member, kind, random)) return false;
+    if (kind !== "byte misread") this.#suspects.add(member.id);
+    return this.#done(kind);
   }
 
-  #blank(): void {
-    const member = this.#mayLose();
-    if (!member) return;
-    this.#note("disk blank");
-    member.lost = true;
-    member.crash();
+  #upgrade(): boolean {
+    const { operator, cluster } = this.#world;
+    return operator.upgrade(cluster.release === "previous" ? "this" : "next");
   }
 
   /** A member whose disk the cluster can do without: a majority of sound ones stays. */
-  #mayLose(): Member | undefined {
-    const { cluster, random } = this.#world;
+  #mayLose(random: Random): Member | undefined {
+    const { cluster } = this.#world;
     const leader = cluster.leader;
     if (!leader) return undefined;
     const { voters, outgoing } = leader.raft.state.membership;
@@ -176,5 +208,27 @@ export class Injector {
     const sound = cluster.all.filter((each) => each.life && !unsound.includes(each));
     const voting = sound.filter(({ id }) => voters.includes(id));
     return voting.length > 0 ? pick(random, voting) : undefined;
+  }
+}
+
+type DamageKind = "byte flipped at rest" | "byte misread" | "backend damaged" | "disk blank";
+
+/** False when there is nothing to damage. */
+function damageOne(member: Member, kind: DamageKind, random: Random): boolean {
+  switch (kind) {
+    case "byte flipped at rest":
+      return member.disk.flipBit();
+    case "byte misread": {
+      // A misreading shows at a start.
+      const armed = member.disk.misread();
+      if (armed) member.crash();
+      return armed;
+    }
+    case "backend damaged":
+      return member.backend.damage(random);
+    case "disk blank":
+      member.lost = true;
+      member.crash();
+      return true;
   }
 }

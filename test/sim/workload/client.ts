@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { describeAnswer, describeRefusal } from "../check/answers.ts";
-import type { KvInput } from "../check/kv-model.ts";
+import { type KvInput, isSerializable } from "../check/kv-model.ts";
 import type { Life } from "../cluster/life.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
@@ -11,7 +11,7 @@ import type { Recorder } from "./recorder.ts";
 import { KEYS, type Knowledge, randomRequest, readOne, updateIfUnchanged } from "./requests.ts";
 
 /** How long a client waits before it gives a request up. */
-const CALL_TIMEOUT_MS = 3_000;
+const CALL_TIMEOUT_MS = 2_000;
 
 export interface ClientWorld {
   timeline: Timeline;
@@ -23,19 +23,21 @@ export interface ClientWorld {
   lives: () => Life[];
 }
 
+/** What a client mostly does. */
+export type ClientRole = "everything" | "leases" | "compaction";
+
 /** A client: one request at a time, each to any member. */
 export class SimClient {
   readonly name: string;
   readonly #world: ClientWorld;
-  readonly #keepsLeases: boolean;
+  readonly #role: ClientRole;
   #values = 0;
   #revision = 1;
   #stopped = false;
 
-  /** One that keeps leases does little else. */
-  constructor(name: string, keepsLeases: boolean, world: ClientWorld) {
+  constructor(name: string, role: ClientRole, world: ClientWorld) {
     this.name = name;
-    this.#keepsLeases = keepsLeases;
+    this.#role = role;
     this.#world = world;
   }
 
@@ -43,20 +45,26 @@ export class SimClient {
     this.#stopped = true;
   }
 
-  /** Works until it is stopped; `think_ms` is the mean pause between two requests. */
-  async work(think_ms: number): Promise<void> {
+  /** Works until it is stopped; `think_ms()` is the mean pause between two requests. */
+  async work(think_ms: () => number): Promise<void> {
     const { random } = this.#world;
     while (!this.#stopped) {
-      await this.#sleep(random.next() * 2 * think_ms);
+      const pause_ms = this.#role === "compaction" ? 100 + random.next() * 100 : undefined;
+      await this.#sleep(pause_ms ?? random.next() * 2 * think_ms());
       const life = this.#anyone();
       if (!life) continue;
-      const die = this.#keepsLeases ? 0.7 + random.next() * 0.3 : random.next();
-      if (this.#keepsLeases && die < 0.95) await this.#lease(life);
-      else if (die < 0.7) await this.request(life, randomRequest(this.#knowledge));
-      else if (die < 0.9) await this.#update(life);
-      else if (die < 0.98) await this.#lease(life);
-      else await this.#compact(life);
+      this.#world.tally.note("operations");
+      if (this.#role === "compaction") await this.#compact(life);
+      else await this.#one(life, this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined);
     }
+  }
+
+  async #one(life: Life, wish: number | undefined): Promise<void> {
+    const die = wish ?? this.#world.random.next();
+    if (die < 0.75 && wish === undefined) {
+      await this.request(life, randomRequest(this.#knowledge));
+    } else if (die < 0.92 && wish === undefined) await this.#update(life);
+    else await this.#lease(life);
   }
 
   get #knowledge(): Knowledge {
@@ -86,6 +94,7 @@ export class SimClient {
     if (!read) return;
     let modRevision = read.kvs[0]?.modRevision ?? 0;
     for (let attempt = 0; attempt < 3; attempt++) {
+      this.#world.tally.note("operations");
       const input = updateIfUnchanged(name, modRevision, this.#value());
       const response = (await this.request(life, input)) as TxnResponse | undefined;
       if (!response) return;
@@ -97,7 +106,7 @@ export class SimClient {
 
   async #compact(life: Life): Promise<void> {
     const { random } = this.#world;
-    const revision = Math.max(1, this.#revision - randomInteger(random, -1, 60));
+    const revision = Math.max(1, life.state.revision - randomInteger(random, -1, 150));
     await this.request(life, { kind: "compact", request: { revision, physical: false } });
   }
 
@@ -137,7 +146,7 @@ export class SimClient {
     const outcome = await this.#inTime(call);
     if (outcome && "value" in outcome) {
       recorder.end(recorded, describeAnswer(input.kind as never, outcome.value as never));
-      tally.note(`answered ${input.kind}`);
+      tally.note(`answered ${isSerializable(input) ? "serializable" : input.kind}`);
       const { header } = outcome.value as { header?: { revision: number } };
       this.#revision = Math.max(this.#revision, header?.revision ?? 0);
       return outcome.value;
@@ -151,11 +160,13 @@ export class SimClient {
   /** The call's outcome, or undefined when it takes too long. */
   #inTime<T>(call: Promise<T>): Promise<{ value: T } | { thrown: unknown } | undefined> {
     return new Promise((resolve) => {
-      this.#world.timeline.after(CALL_TIMEOUT_MS, () => resolve(undefined));
-      call.then(
-        (value) => resolve({ value }),
-        (thrown: unknown) => resolve({ thrown }),
-      );
+      const timer = this.#world.timeline.after(CALL_TIMEOUT_MS, () => resolve(undefined));
+      call
+        .then(
+          (value) => resolve({ value }),
+          (thrown: unknown) => resolve({ thrown }),
+        )
+        .finally(() => timer.cancel());
     });
   }
 

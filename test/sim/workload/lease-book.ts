@@ -9,14 +9,17 @@ export class LeaseBook {
   /** Leases that a client asked to end: their end proves nothing about their time. */
   readonly #unwanted = new Set<bigint>();
 
+  /** When leases ended in the log: one may be over before its grant was answered. */
+  readonly #ended = new Map<bigint, number>();
+
   constructor(timeline: Timeline) {
     this.#timeline = timeline;
   }
 
   granted(id: bigint, ttl_s: number, asked_ms: number): void {
     const renewals = [{ asked_ms, answered_ms: this.#timeline.now_ms }];
-    const ends = { expired_ms: undefined, ended_ms: undefined };
-    this.all.set(id, { id, ttl_s, renewals, ...ends });
+    const ended_ms = this.#ended.get(id);
+    this.all.set(id, { id, ttl_s, renewals, expired_ms: undefined, ended_ms });
   }
 
   renewed(id: bigint, asked_ms: number): void {
@@ -36,7 +39,9 @@ export class LeaseBook {
   /** The log has applied something for the first time. */
   applied({ input, answer }: Applied): void {
     if (input.kind !== "lease-revoke" || !answer.startsWith("@")) return;
-    const lease = this.all.get(input.request.ID);
+    const { ID } = input.request;
+    const lease = this.all.get(ID);
+    this.#ended.set(ID, this.#timeline.now_ms);
     if (!lease || lease.ended_ms !== undefined) return;
     lease.ended_ms = this.#timeline.now_ms;
     if (!this.#unwanted.has(lease.id)) lease.expired_ms = lease.ended_ms;

@@ -1,5 +1,6 @@
 import type { Life } from "../cluster/life.ts";
-import type { KvInput } from "../check/kv-model.ts";
+import { type KvInput, isSerializable } from "../check/kv-model.ts";
+import { serializableKept } from "../check/serializable.ts";
 import type { KvOperation } from "../check/history.ts";
 import { type ReferenceLog, ticketName } from "../check/reference.ts";
 import { require } from "../check/violation.ts";
@@ -81,10 +82,12 @@ export class Recorder {
       const acknowledged = answer !== undefined && ticket !== undefined;
       require(!acknowledged || applied.length === 1, "acknowledged is in the log", message);
       const output = answer ?? applied[0]?.answer;
-      if (output !== undefined) operations.push({ input, began, ended, output });
+      const index = applied[0]?.index;
+      if (isSerializable(input)) serializableKept(input, answer, reference.state);
+      else if (output !== undefined) operations.push({ input, began, ended, output, index });
     }
-    for (const { input, answer: output } of reference.others(known)) {
-      operations.push({ input, began: 0, ended: Infinity, output });
+    for (const { input, answer: output, index } of reference.others(known)) {
+      operations.push({ input, began: 0, ended: Infinity, output, index });
     }
     // Nobody heard of a refusal, and it changed nothing: there is nothing to check.
     return operations.filter(({ ended, output }) => ended < Infinity || output.startsWith("@"));

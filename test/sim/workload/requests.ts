@@ -32,7 +32,10 @@ export function randomRequest(known: Knowledge): KvInput {
   if (die < 0.3) return { kind: "put", request: putRequest(known) };
   if (die < 0.36) return { kind: "delete-range", request: deleteRequest(random) };
   if (die < 0.62) return { kind: "txn", request: txnRequest(known) };
-  if (die < 0.8) return { kind: "range", request: rangeRequest(known, 0) };
+  if (die < 0.78) return { kind: "range", request: rangeRequest(known, 0) };
+  if (die < 0.84) {
+    return { kind: "range", request: { ...rangeRequest(known, 0), serializable: true } };
+  }
   return { kind: "range", request: rangeRequest(known, oldRevision(known)) };
 }
 
@@ -88,7 +91,10 @@ function txnRequest(known: Knowledge): TxnRequest {
 function operation(known: Knowledge, name: string): RequestOp {
   const die = known.random.next();
   if (die < 0.5) return { requestPut: putRequest(known, name) };
-  if (die < 0.8) return { requestRange: { ...RangeRequest.create(), key: key(name) } };
+  if (die < 0.8) {
+    const revision = known.random.next() < 0.2 ? oldRevision(known) : 0;
+    return { requestRange: { ...RangeRequest.create(), key: key(name), revision } };
+  }
   return { requestDeleteRange: { ...DeleteRangeRequest.create(), key: key(name) } };
 }
 

@@ -1,4 +1,9 @@
-import { type Event, Event_EventType, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  type Event,
+  Event_EventType,
+  type KeyValue,
+  type WatchResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
 import type { WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
@@ -23,6 +28,8 @@ export interface WatchWorld {
 export class Watchers {
   readonly #world: WatchWorld;
   readonly all: WatchHistory[] = [];
+  /** Readers take their time, until all is to come to rest. */
+  hurries = false;
 
   constructor(world: WatchWorld) {
     this.#world = world;
@@ -38,12 +45,13 @@ export class Watchers {
     const whole = random.next() < 0.5;
     const [from, to] = whole ? ["k", "l"] : [pick(random, KEYS), ""];
     const offset = randomInteger(random, -100, 101);
-    const startRevision = random.next() < 0.2 ? 0 : Math.max(1, life.state.revision + offset);
+    const startRevision = startOf(life, random, offset);
     const watch: WatchHistory = {
       name: `watch ${this.all.length} of ${from}`,
       start: startRevision,
       from,
       to,
+      prevKv: random.next() < 0.3,
       responses: [],
       compactRevision: undefined,
       open: true,
@@ -59,10 +67,11 @@ export class Watchers {
       rangeEnd: Buffer.from(to),
       startRevision,
       progressNotify,
+      prevKv: watch.prevKv,
     });
     if (random.next() < 0.3) timeline.after(random.next() * 500, () => stream.requestProgress());
     if (for_ms !== undefined) timeline.after(for_ms, () => stream.close());
-    const pause_ms = random.next() < 0.3 ? 8 : 0;
+    const pause_ms = random.next() < 0.2 ? pick(random, [8, 60]) : 0;
     void this.#read(stream, watch, pause_ms).finally(() => {
       watch.open = false;
     });
@@ -75,7 +84,7 @@ export class Watchers {
         take(watch, response);
         this.#world.tally.note("watch event", response.events.length);
         if (response.canceled) return;
-        if (pause_ms > 0) {
+        if (pause_ms > 0 && !this.hurries) {
           await new Promise<void>((resolve) => void timeline.after(pause_ms, resolve));
         }
       }
@@ -84,6 +93,13 @@ export class Watchers {
       if (!isEtcdError(thrown, "stopped")) throw thrown;
     }
   }
+}
+
+/** Now, some way off, or the very revision before which all is compacted. */
+function startOf({ state }: Life, random: Random, offset: number): number {
+  const die = random.next();
+  if (die < 0.2) return 0;
+  return Math.max(1, die < 0.4 ? state.compactRevision : state.revision + offset);
 }
 
 function take(watch: WatchHistory, response: WatchResponse): void {
@@ -99,11 +115,16 @@ function take(watch: WatchHistory, response: WatchResponse): void {
   watch.responses.push({ revision, events: response.events.map(described) });
 }
 
-function described({ type, kv }: Event): { revision: number; what: string } {
+function described({ type, kv, prevKv }: Event): { revision: number; what: string } {
   if (!kv) throw new RangeError("an event without its key");
-  const { key, value, createRevision: create, modRevision: mod, version, lease } = kv;
-  const name = text(key);
-  if (type === Event_EventType.DELETE) return { revision: mod, what: `DELETE ${name}` };
-  const rec = { value: text(value), create, mod, version, lease };
-  return { revision: mod, what: `PUT ${describeRec(name, rec)}` };
+  const name = text(kv.key);
+  const over = prevKv ? ` over ${describeRec(name, recOf(prevKv))}` : "";
+  if (type === Event_EventType.DELETE) {
+    return { revision: kv.modRevision, what: `DELETE ${name}${over}` };
+  }
+  return { revision: kv.modRevision, what: `PUT ${describeRec(name, recOf(kv))}${over}` };
+}
+
+function recOf({ value, createRevision, modRevision, version, lease }: KeyValue) {
+  return { value: text(value), create: createRevision, mod: modRevision, version, lease };
 }

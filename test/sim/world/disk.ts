@@ -4,18 +4,22 @@ import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
 import { Folder } from "./folder.ts";
 import type { Host } from "./host.ts";
 import { type Inode, SECTOR_BYTES } from "./inode.ts";
+import type { Moment, Power } from "./power.ts";
 import type { Tally } from "./tally.ts";
 
 /** A fault that the next fitting operation meets. */
-export type DiskFault =
-  | "EIO on write"
-  | "ENOSPC on write"
-  | "fsync error"
-  | "write corrupted"
-  | "write misdirected";
+export const DISK_FAULTS = [
+  "EIO on write",
+  "ENOSPC on write",
+  "ENOSPC on create",
+  "EIO on read",
+  "fsync error",
+  "write corrupted",
+  "write misdirected",
+] as const;
+export type DiskFault = (typeof DISK_FAULTS)[number];
 
-/** What a disk is asked to do, where power may be lost in the middle. */
-export type DiskOperation = "write" | "sync" | "create" | "rename" | "sync folder";
+type DamagingFault = "write corrupted" | "write misdirected";
 
 /** A write that reached the disk wrongly, and how to take that back. */
 interface Mangled {
@@ -43,8 +47,8 @@ export class DiskImage {
   readonly #random: Random;
   readonly #tally: Tally;
   armed: DiskFault | undefined;
-  /** Loses power when the next operation of a kind is about to be done. */
-  interrupt: { at: DiskOperation; act: () => void } | undefined;
+  /** A disk that goes bad: the chance that a write is changed on its way, or goes elsewhere. */
+  badness = 0;
   #mangled: Mangled | undefined;
   #lastBatch: LastBatch | undefined;
   #misread: { inode: Inode; offset: number } | undefined;
@@ -54,18 +58,8 @@ export class DiskImage {
     this.#tally = tally;
   }
 
-  /** Whether power is lost right before an operation, which then is not done. */
-  interrupted(operation: DiskOperation): boolean {
-    if (this.interrupt?.at !== operation) return false;
-    const { act } = this.interrupt;
-    this.interrupt = undefined;
-    act();
-    return true;
-  }
-
   crash(): void {
-    this.armed = undefined;
-    this.interrupt = undefined;
+    if (this.armed !== "EIO on read") this.armed = undefined;
     const mangled = this.#mangled;
     for (const inode of new Set(this.folder.names.values())) {
       const { lost, torn } = inode.crash(this.#random);
@@ -96,6 +90,7 @@ export class DiskImage {
   }
 
   read(name: string): Buffer {
+    if (this.armed === "EIO on read") throw this.#fail("EIO on read", "EIO");
     const inode = this.folder.get(name);
     const bytes = Buffer.from(inode.content);
     const misread = this.#misread;
@@ -119,11 +114,24 @@ export class DiskImage {
     if (armed === "EIO on write" || armed === "ENOSPC on write") {
       return this.#fail(armed, armed.slice(0, armed.indexOf(" ")));
     }
-    const damages = armed === "write corrupted" || armed === "write misdirected";
+    const fault = this.#damages();
     // The start of a segment is no part of what a later record vouches for.
-    if (damages && offset > 0 && !this.#mangled) this.#mangle(inode, bytes, offset, armed);
+    if (fault && offset > 0 && !this.#mangled) this.#mangle(inode, bytes, offset, fault);
     else inode.write(bytes, offset);
     return null;
+  }
+
+  #damages(): DamagingFault | undefined {
+    const { armed } = this;
+    if (armed === "write corrupted" || armed === "write misdirected") return armed;
+    if (this.badness === 0 || this.#random.next() >= this.badness) return undefined;
+    return this.#random.next() < 0.5 ? "write corrupted" : "write misdirected";
+  }
+
+  /** Takes a new file in; returns the error that it meets. */
+  create(name: string): { inode: Inode } | { error: Error } {
+    if (this.armed === "ENOSPC on create") return { error: this.#fail(this.armed, "ENOSPC") };
+    return { inode: this.folder.create(name) };
   }
 
   sync(inode: Inode): Error | null {
@@ -133,8 +141,15 @@ export class DiskImage {
     }
     const from = inode.sync();
     if (from !== undefined) this.#lastBatch = { inode, from };
-    if (this.#mangled?.inode === inode) this.#mangled.syncs++;
+    this.#noteSync(inode);
     return null;
+  }
+
+  /** What a second sync vouches for stays wrong, and other writes may follow it. */
+  #noteSync(inode: Inode): void {
+    if (this.#mangled?.inode !== inode) return;
+    this.#mangled.syncs++;
+    if (this.badness > 0 && this.#mangled.syncs >= 2) this.#mangled = undefined;
   }
 
   #fail(fault: DiskFault, code: string): Error {
@@ -143,8 +158,8 @@ export class DiskImage {
     return Object.assign(new Error(`${code}: simulated`), { code });
   }
 
-  #mangle(inode: Inode, bytes: Buffer, offset: number, fault: DiskFault): void {
-    this.armed = undefined;
+  #mangle(inode: Inode, bytes: Buffer, offset: number, fault: DamagingFault): void {
+    if (this.armed === fault) this.armed = undefined;
     this.#tally.note(fault);
     const right = Buffer.from(bytes);
     if (fault === "write corrupted") {
@@ -168,34 +183,39 @@ export class DiskImage {
 }
 
 /** The disk as one life of a member sees it: each operation takes its time, and ends in order. */
-export function simulatedDisk(image: DiskImage, host: Host, random: Random): Disk {
+export function simulatedDisk(
+  image: DiskImage,
+  host: Host,
+  power: Power,
+  random: Random,
+): Disk {
   const { folder } = image;
+  const { life } = host;
   let busyUntil_ms = 0;
-  const later = (act: () => void, mean_ms: number, operation?: DiskOperation) => {
+  /** Does `act` in its time; power may be lost right before it, or before anyone hears of it. */
+  const later = <T>(mean_ms: number, moment: Moment | undefined, act: () => T, tell: Tell<T>) => {
     const now_ms = host.clock.monotonic() / host.rate;
     const done_ms = Math.max(now_ms, busyUntil_ms) + random.next() * 2 * mean_ms;
     busyUntil_ms = done_ms;
-    host.after(done_ms - now_ms, () => {
-      if (!operation || !image.interrupted(operation)) act();
-    });
+    const run = () => {
+      if (moment && power.cut("before", moment)) return;
+      const result = act();
+      if (moment && power.cut("after", moment)) return;
+      tell(result);
+    };
+    host.after(done_ms - now_ms, run, life);
   };
   const file = (name: string, inode: Inode): DiskFile => ({
     name,
     write: (bytes, offset, done) =>
-      later(() => done(image.write(inode, bytes, offset)), 0.1, "write"),
-    sync: (done) => later(() => done(image.sync(inode)), 2, "sync"),
-    close: (done) => later(() => done(null), 0.1),
+      later(0.1, "save", () => image.write(inode, bytes, offset), done),
+    sync: (done) => later(2, "sync", () => image.sync(inode), done),
+    close: (done) => later(0.1, undefined, () => null, done),
   });
-  const syncFolder = (done: Done) => {
-    later(
-      () => {
-        folder.sync();
-        done(null);
-      },
-      2,
-      "sync folder",
-    );
-  };
+  const change = (moment: Moment, act: () => void, done: Done) =>
+    later(0.2, moment, act, () => done(null));
+  const syncFolder = (done: Done) =>
+    later(2, "sync folder", () => folder.sync(), () => done(null));
   return {
     list: () => [...folder.names.keys()].sort(),
     read: (name) => image.read(name),
@@ -205,32 +225,19 @@ export function simulatedDisk(image: DiskImage, host: Host, random: Random): Dis
       folder.sync();
     },
     open: (name, create, done) => {
-      later(
-        () => {
-          const inode = create ? folder.create(name) : folder.get(name);
-          if (create) syncFolder((error) => done(error, file(name, inode)));
-          else done(null, file(name, inode));
-        },
-        0.2,
-        create ? "create" : undefined,
-      );
+      if (!create) {
+        const opened = () => file(name, folder.get(name));
+        return later(0.2, undefined, opened, (found) => done(null, found));
+      }
+      later(0.2, "create", () => image.create(name), (made) => {
+        if ("error" in made) return done(made.error);
+        syncFolder((error) => done(error, file(name, made.inode)));
+      });
     },
-    rename: (from, to, done) => {
-      later(
-        () => {
-          folder.rename(from, to);
-          done(null);
-        },
-        0.2,
-        "rename",
-      );
-    },
-    remove: (name, done) => {
-      later(() => {
-        folder.remove(name);
-        done(null);
-      }, 0.2);
-    },
+    rename: (from, to, done) => change("rename", () => folder.rename(from, to), done),
+    remove: (name, done) => change("remove", () => folder.remove(name), done),
     syncFolder,
   };
 }
+
+type Tell<T> = (result: T) => void;

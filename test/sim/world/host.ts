@@ -4,6 +4,8 @@ import type { Timeline } from "./timeline.ts";
 /** Midnight of the first day of 2026, where every host's wall clock begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 
+const NEVER: Timer = { cancel: () => undefined };
+
 /**
  * A machine on which one member runs, life after life. Its clock drifts and steps; paused, it does
  * nothing until it is resumed; a crash forgets all that was still to happen in this life.
@@ -31,9 +33,12 @@ export class Host {
     return this.#paused;
   }
 
-  /** Lets `act` happen `delay_ms` of true time from now, if this life lasts until then. */
-  after(delay_ms: number, act: () => void): Timer {
-    const life = this.#life;
+  /**
+   * Lets `act` happen `delay_ms` of true time from now, if life number `life` lasts until then.
+   * What a life that has ended still asks for never happens.
+   */
+  after(delay_ms: number, act: () => void, life = this.#life): Timer {
+    if (life !== this.#life) return NEVER;
     let cancelled = false;
     this.#timeline.after(delay_ms, () => {
       const run = () => {
@@ -70,12 +75,13 @@ export class Host {
     this.#wallStep_ms += by_ms;
   }
 
-  /** The clock that a process on this machine sees. */
+  /** The clock that a process on this machine sees, for as long as its life lasts. */
   get clock(): Clock {
+    const life = this.#life;
     return {
       now: () => EPOCH_MS + this.#timeline.now_ms * this.rate + this.#wallStep_ms,
       monotonic: () => this.#timeline.now_ms * this.rate,
-      after: (delay_ms, act) => this.after(delay_ms / this.rate, act),
+      after: (delay_ms, act) => this.after(delay_ms / this.rate, act, life),
     };
   }
 }

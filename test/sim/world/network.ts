@@ -76,8 +76,8 @@ export class Network {
     this.#cloggedUntil_ms.set(link(from, to), this.#options.timeline.now_ms + for_ms);
   }
 
-  partition(shape: PartitionShape, ids: readonly bigint[]): void {
-    this.#cut = new Set(cutLinks(shape, ids, this.#options.random));
+  partition(shape: PartitionShape, ids: readonly bigint[], random: Random): void {
+    this.#cut = new Set(cutLinks(shape, ids, random));
   }
 
   /** All messages pass, at once and once. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { CASE_TEST_TIMEOUT_MS, MUTANT_SEEDS } from "./limits.ts";
-import { MUTANTS } from "./mutants.ts";
-import { catchMutant } from "./mutation.ts";
+import { MUTANT_SEEDS, SEED_REAL_TIME_MS_MAX } from "../limits.ts";
+import { MUTANTS } from "./all.ts";
+import { catchMutant } from "./hunt.ts";
 
 /** Each kind of seam once, and the checker that must be the one to notice. */
 const SAMPLE: readonly (readonly [name: string, checker: RegExp])[] = [
@@ -20,5 +20,5 @@ test.each(SAMPLE)(
     const caught = await catchMutant(mutant!, 1, MUTANT_SEEDS);
     expect(caught?.checker).toMatch(checker);
   },
-  MUTANT_SEEDS * CASE_TEST_TIMEOUT_MS,
+  MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,
 );

@@ -1,0 +1,109 @@
+import { NONE } from "@raft2kube/store/core/types.ts";
+import { META_KEY } from "@raft2kube/store/mvcc/meta.ts";
+import type { Restored } from "@raft2kube/store/core/raft.ts";
+import type { Backend } from "@raft2kube/store/backend/backend.ts";
+import { decodeRecord } from "@raft2kube/store/wal/record.ts";
+import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
+import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
+import type { Life } from "../cluster/life.ts";
+import { type Mutant, disk } from "./mutant.ts";
+
+/** Files whose sync says that all is well, whatever the disk says. */
+const syncLies = (sync: "skips" | "ignores failure") =>
+  disk((real) => ({
+    open: (name, create, done) =>
+      real.open(name, create, (error, file) => {
+        if (!file) return done(error);
+        done(error, {
+          ...file,
+          sync: (synced) => {
+            if (sync === "skips") synced(null);
+            else file.sync(() => synced(null));
+          },
+        });
+      }),
+  }));
+
+/** A segment up to its first record that does not check, as if no more had ever been written. */
+function cutAtDamage(name: string, bytes: Buffer): Buffer {
+  const start = decodeSegmentHeader(name, bytes);
+  if (start === undefined) return bytes;
+  let offset = SEGMENT_HEADER_BYTES;
+  for (;;) {
+    const record = decodeRecord(bytes, offset, start + offset - SEGMENT_HEADER_BYTES);
+    if (!record) return Buffer.concat([bytes.subarray(0, offset)], bytes.length);
+    offset += record.size;
+  }
+}
+
+/** Every so often a batch goes without the record of what it belongs to. */
+function withoutMeta(backend: Backend): Backend {
+  let batches = 0;
+  return {
+    ...backend,
+    writeBatch: (writes, options) => {
+      const all = ++batches % 5 !== 0;
+      const kept = writes.filter(({ key }) => all || !key.equals(META_KEY));
+      return backend.writeBatch(kept, options);
+    },
+  };
+}
+
+export const DISK_MUTANTS: readonly Mutant[] = [
+  {
+    name: "acknowledges before the sync",
+    breaks: "S1",
+    seen: "etcd #14370",
+    seams: { disk: syncLies("skips") },
+  },
+  {
+    name: "goes on after a failed sync",
+    breaks: "S10",
+    seams: { disk: syncLies("ignores failure") },
+  },
+  {
+    name: "loses its vote at a restart",
+    breaks: "Raft 5.1",
+    seams: { restored: ({ hardState }: Restored) => Object.assign(hardState, { vote: NONE }) },
+  },
+  {
+    name: "loses its term at a restart",
+    breaks: "Raft 5.1",
+    seams: {
+      restored: (restored) => {
+        const { term, commit } = restored.hardState;
+        restored.hardState = { term: Math.max(1, term - 1), vote: NONE, commit };
+      },
+    },
+  },
+  {
+    name: "takes damage to its log for a torn tail",
+    breaks: "S8",
+    seams: {
+      disk: disk((real) => ({
+        list: () => real.list().filter((name) => name !== SYNCED_NAME),
+        read: (name) => cutAtDamage(name, real.read(name)),
+      })),
+    },
+  },
+  {
+    name: "writes records without the index that they were applied at",
+    breaks: "S3, S4",
+    seen: "etcd #14685",
+    seams: { backend: withoutMeta },
+  },
+  {
+    name: "writes only a part of some transactions to the backend",
+    breaks: "S4",
+    seams: {
+      life: ({ state }: Life) => {
+        const { recent } = state;
+        const changes = recent.changes.bind(recent);
+        recent.changes = (main) => {
+          const found = changes(main);
+          return main % 97 === 0 && found && found.length > 1 ? found.slice(0, 1) : found;
+        };
+      },
+    },
+  },
+];

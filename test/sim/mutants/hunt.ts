@@ -1,0 +1,75 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { runScript } from "../run.ts";
+import { type Task, runPool } from "../seeds/pool.ts";
+import { ELSEWHERE, MUTANTS } from "./all.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** Who noticed a mutant, and with which seed. */
+export interface Caught {
+  seed: number;
+  checker: string;
+  /** The first line of what the checker said. */
+  message: string;
+}
+
+/** Runs seeds against a mutant until one catches it; undefined when none does. */
+export async function catchMutant(
+  mutant: Mutant,
+  from: number,
+  seeds: number,
+): Promise<Caught | undefined> {
+  for (let seed = from; seed < from + seeds; seed++) {
+    const { violation } = await runScript({ script: { seed }, seams: mutant.seams });
+    if (!violation) continue;
+    const message = violation.message.split("\n")[0] ?? "";
+    return { seed, checker: violation.checker, message };
+  }
+  return undefined;
+}
+
+export interface HuntOptions {
+  readonly from: number;
+  readonly count: number;
+  readonly jobs: number;
+  readonly say: (line: string) => void;
+}
+
+/** Every mutant must be caught within `count` seeds; returns how many escaped. */
+export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<number> {
+  const caught = new Map<string, Caught>();
+  const tasks = huntingTasks(from, count, (name) => caught.has(name));
+  await runPool({
+    jobs,
+    clock: systemClock(),
+    next: () => tasks.next().value,
+    onVerdict: ({ script, checker, message }, { mutant = "" }) => {
+      if (checker === undefined || message === undefined) return;
+      const known = caught.get(mutant);
+      if (known && known.seed < script.seed) return;
+      caught.set(mutant, { seed: script.seed, checker, message: message.split("\n")[0]! });
+    },
+  });
+  for (const { name, breaks, seen = "" } of MUTANTS) {
+    const found = caught.get(name);
+    const how = found ? `${found.seed} | ${found.checker}` : "escaped | ";
+    say(`| ${name} | ${breaks} | ${seen} | ${how} |`);
+  }
+  for (const { seen, breaks, why } of ELSEWHERE) {
+    say(`| ${why} | ${breaks} | ${seen} | not here | |`);
+  }
+  return MUTANTS.length - caught.size;
+}
+
+/** Each mutant's seeds, until it is caught. */
+function* huntingTasks(
+  from: number,
+  count: number,
+  isCaught: (name: string) => boolean,
+): Generator<Task, undefined> {
+  for (const { name } of MUTANTS) {
+    for (let seed = from; seed < from + count && !isCaught(name); seed++) {
+      yield { script: { seed }, mutant: name };
+    }
+  }
+  return undefined;
+}

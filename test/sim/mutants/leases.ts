@@ -1,0 +1,33 @@
+import type { Life } from "../cluster/life.ts";
+import type { Mutant } from "./mutant.ts";
+
+const LONG_MS = 600_000;
+
+export const LEASE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a deposed leader goes on ending leases",
+    breaks: "S7",
+    seen: "etcd #15247",
+    seams: {
+      life: ({ expiry, replica }: Life) => {
+        replica.proposeInOffice = (command, done) => replica.propose(command, done);
+        const leads = expiry.leads.bind(expiry);
+        expiry.leads = (inOffice) => {
+          if (inOffice) leads(true);
+        };
+      },
+    },
+  },
+  {
+    name: "each new leader lets leases live for long",
+    breaks: "S7",
+    seen: "etcd #17132",
+    seams: {
+      life: ({ state }: Life) => {
+        const { leaseTimers } = state;
+        const restart = leaseTimers.restart.bind(leaseTimers);
+        leaseTimers.restart = (leases, grace_ms) => restart(leases, grace_ms + LONG_MS);
+      },
+    },
+  },
+];

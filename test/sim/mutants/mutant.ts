@@ -1,0 +1,22 @@
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { RaftState } from "@raft2kube/store/core/state.ts";
+import type { Disk } from "@raft2kube/store/wal/disk.ts";
+import type { Seams } from "../cluster/seams.ts";
+
+/** A bug put back in, and the promise that it breaks. */
+export interface Mutant {
+  readonly name: string;
+  /** The promise by its number, and what of the literature says so. */
+  readonly breaks: string;
+  /** Where a bug of this kind was found in the field. */
+  readonly seen?: string;
+  readonly seams: Seams;
+}
+
+/** The core's state, which the product only lets others read. */
+export const inside = (raft: Raft): RaftState => raft.state as RaftState;
+
+/** A disk of which some operations are others. */
+export function disk(wrap: (disk: Disk) => Partial<Disk>): (disk: Disk) => Disk {
+  return (real) => ({ ...real, ...wrap(real) });
+}

@@ -1,0 +1,118 @@
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import { jointIndex } from "@raft2kube/store/core/joint.ts";
+import { sendAfterPersist, type RaftState } from "@raft2kube/store/core/state.ts";
+import { NONE } from "@raft2kube/store/core/types.ts";
+import { type Mutant, inside } from "./mutant.ts";
+
+/** Steps into the core what `change` makes of each message. */
+function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) => boolean) {
+  return (raft: Raft) => {
+    const step = raft.step.bind(raft);
+    raft.step = (message) => {
+      if (before(inside(raft), message)) step(message);
+    };
+  };
+}
+
+/** Runs after every answer that a leader gets. */
+function onProgress(after: (raft: RaftState) => void) {
+  return (raft: Raft) => {
+    const step = raft.step.bind(raft);
+    const persisted = raft.persisted.bind(raft);
+    raft.step = (message) => {
+      step(message);
+      if (raft.isLeader) after(inside(raft));
+    };
+    raft.persisted = (id) => {
+      persisted(id);
+      if (raft.isLeader) after(inside(raft));
+    };
+  };
+}
+
+const matchOf = (raft: RaftState) => (member: bigint) =>
+  member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0);
+
+/** The largest index that a majority less one has. */
+function commitWithOneLess(raft: RaftState): void {
+  const have = [...raft.voterSets.voters].map(matchOf(raft)).sort((a, b) => b - a);
+  const needed = Math.max(1, Math.floor(have.length / 2));
+  const index = have[needed - 1] ?? 0;
+  if (index > raft.log.committed && raft.log.term(index) === raft.term) raft.log.commitTo(index);
+}
+
+function keepConflicts(raft: RaftState, message: Parameters<Raft["step"]>[0]): boolean {
+  if (message.kind !== "append" || message.term < raft.term) return true;
+  const { log } = raft;
+  const conflict = message.entries.find(
+    ({ index, term }) => index <= log.lastIndex && log.term(index) !== term,
+  );
+  if (!conflict || log.term(message.prevIndex) !== message.prevTerm) return true;
+  raft.electionElapsed = 0;
+  const index = message.entries.at(-1)!.index;
+  const rest = { index, reject: false, hintIndex: 0, hintTerm: 0 };
+  sendAfterPersist(raft, { kind: "append-reply", to: message.from, ...rest });
+  return false;
+}
+
+export const RAFT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "commits slots of an older term by counting",
+    breaks: "S1, Raft 5.4.2",
+    seams: {
+      raft: onProgress((raft) => {
+        const index = jointIndex(raft.voterSets, matchOf(raft));
+        if (index > raft.log.committed) raft.log.commitTo(index);
+      }),
+    },
+  },
+  {
+    name: "commits with one voter less than a majority",
+    breaks: "S1",
+    seams: { raft: onProgress(commitWithOneLess) },
+  },
+  {
+    name: "votes twice in a term",
+    breaks: "Raft 5.2",
+    seams: {
+      raft: onStep((raft, message) => {
+        if (message.kind === "vote" && !message.pre && message.term === raft.term) {
+          if (raft.role === "follower") Object.assign(raft, { vote: NONE, leader: NONE });
+        }
+        return true;
+      }),
+    },
+  },
+  {
+    name: "votes for a log that lacks what it has",
+    breaks: "Raft 5.4.1",
+    seams: {
+      raft: onStep((raft, message) => {
+        if (message.kind !== "vote") return true;
+        const { lastIndex, lastTerm } = raft.log;
+        Object.assign(message, { lastIndex: Math.max(lastIndex, message.lastIndex) });
+        Object.assign(message, { lastTerm: Math.max(lastTerm, message.lastTerm) });
+        return true;
+      }),
+    },
+  },
+  {
+    name: "keeps its own slots where they conflict",
+    breaks: "Raft 5.3",
+    seams: { raft: onStep(keepConflicts) },
+  },
+  {
+    name: "exchanges two voters at once",
+    breaks: "S9, dissertation 4.1",
+    seams: {
+      raft: (raft) => {
+        const applyChange = raft.applyChange.bind(raft);
+        raft.applyChange = (change) => {
+          const { steps } = change;
+          if (steps.length < 2) return applyChange(change);
+          return steps.map((step) => applyChange({ ...change, steps: [step] })).at(-1);
+        };
+      },
+    },
+  },
+];

@@ -1,0 +1,54 @@
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { Life } from "../cluster/life.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The one id under which all attempts of a member go. */
+const SAME = 7;
+
+/** Every attempt to confirm a read has the same id: an answer to one is taken for another's. */
+function reuseReadId(raft: Raft): void {
+  const requestRead = raft.requestRead.bind(raft);
+  const ready = raft.ready.bind(raft);
+  let latest = 0;
+  raft.requestRead = (readId) => {
+    latest = readId;
+    return requestRead(SAME);
+  };
+  raft.ready = () => {
+    const result = ready();
+    if (!result) return result;
+    return { ...result, reads: result.reads.map(({ index }) => ({ readId: latest, index })) };
+  };
+}
+
+export const READ_MUTANTS: readonly Mutant[] = [
+  {
+    name: "answers reads without asking the others",
+    breaks: "S2",
+    seams: {
+      life: ({ replica }: Life) => {
+        replica.readBarrier = (done) => done();
+      },
+    },
+  },
+  {
+    name: "makes a read's second attempt under the id of the first",
+    breaks: "S2",
+    seen: "etcd #20418",
+    seams: { raft: reuseReadId },
+  },
+  {
+    name: "answers lists from what this member happens to know",
+    breaks: "K1",
+    seen: "kubernetes #59848",
+    seams: {
+      life: ({ client }: Life) => {
+        const range = client.range.bind(client);
+        client.range = (request, options) => {
+          const list = (request.rangeEnd?.length ?? 0) > 0;
+          return range(list ? { ...request, serializable: true } : request, options);
+        };
+      },
+    },
+  },
+];

@@ -1,0 +1,71 @@
+import type { RequestOp } from "@raft2kube/proto/gen/etcd.ts";
+import type { Restored } from "@raft2kube/store/core/raft.ts";
+import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { Life } from "../cluster/life.ts";
+import type { Mutant } from "./mutant.ts";
+
+function applyAgain(restored: Restored, state: State): void {
+  const last = state.appliedIndex - 1;
+  const before = restored.entries[last - restored.base.index - 1];
+  if (!before || last <= restored.base.index) return;
+  Object.assign(state, { appliedIndex: last, appliedTerm: before.term });
+  restored.applied = last;
+}
+
+/** The revision is that of the newest record left: after a compacted deletion, an old one. */
+function revisionOfRecords(_: Restored, state: State): void {
+  const all = { from: "", to: undefined, single: false };
+  let newest = Math.max(1, state.compactRevision);
+  state.index.visit(all, state.revision, (_key, { main }) => {
+    newest = Math.max(newest, main);
+    return undefined;
+  });
+  state.revision = newest;
+}
+
+const isOldRead = ({ requestRange }: RequestOp) => (requestRange?.revision ?? 0) > 0;
+
+/** Reads of old revisions travel to no other member: only here can they fail a transaction. */
+function keepOldReadsHere({ replica }: Life): void {
+  const propose = replica.propose.bind(replica);
+  replica.propose = (command, done, timeout_ms) => {
+    if (command.kind !== "txn") return propose(command, done, timeout_ms);
+    const { success, failure } = command.request;
+    const sent = { ...command.request };
+    sent.success = success.filter((operation) => !isOldRead(operation));
+    sent.failure = failure.filter((operation) => !isOldRead(operation));
+    propose({ kind: "txn", request: sent }, done, timeout_ms);
+    Object.assign(sent, { success, failure });
+  };
+}
+
+export const STATE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "applies the last command again after a restart",
+    breaks: "S4",
+    seen: "etcd #13766",
+    seams: { restored: applyAgain },
+  },
+  {
+    name: "takes the newest record for the revision after a restart",
+    breaks: "S3",
+    seen: "etcd #17780",
+    seams: { restored: revisionOfRecords },
+  },
+  {
+    name: "fails a transaction's old read on the member that was asked, not on the others",
+    breaks: "S3, S6",
+    seen: "etcd #18667",
+    seams: { life: keepOldReadsHere },
+  },
+  {
+    name: "compacts one revision too many",
+    breaks: "S6",
+    seams: {
+      life: ({ state }: Life) => {
+        const compact = state.index.compact.bind(state.index);
+        state.index.compact = (at, after, max, removed) => compact(at + 1, after, max, removed);
+      },
+    },
+  },
+];

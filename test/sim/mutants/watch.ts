@@ -1,0 +1,129 @@
+import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
+import type { Life } from "../cluster/life.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** Sees each watch as it is taken in. */
+function onAdd(see: (watcher: Watcher, life: Life) => void) {
+  return (life: Life) => {
+    const { watches } = life;
+    const add = watches.add.bind(watches);
+    watches.add = (watcher) => {
+      see(watcher, life);
+      add(watcher);
+    };
+  };
+}
+
+function skipSomeEvents({ state }: Life): void {
+  const notify = state.onRevision;
+  state.onRevision = (main, changes) => {
+    if (main % 31 !== 0) notify(main, changes);
+  };
+}
+
+/** What does not fit into a stream that is full is gone, and the watch goes on behind it. */
+function dropWhatDoesNotFit(watcher: Watcher): void {
+  let { behind, nextRevision } = watcher;
+  let filled = false;
+  Object.defineProperties(watcher, {
+    behind: {
+      get: () => behind,
+      set: (now: boolean) => {
+        filled = now && !behind && watcher.stream.full;
+        behind = now;
+      },
+    },
+    nextRevision: {
+      get: () => nextRevision,
+      set: (next: number) => {
+        nextRevision = filled ? next + 1 : next;
+        filled = false;
+      },
+    },
+  });
+}
+
+/** After a snapshot took the place of the state, watches begin a little before where they were. */
+function rewindOnReplacement(life: Life): void {
+  const { watches } = life;
+  const all: Watcher[] = [];
+  onAdd((watcher) => all.push(watcher))(life);
+  const replaced = watches.replaced.bind(watches);
+  watches.replaced = (before) => {
+    for (const watcher of all) {
+      if (!watcher.behind) watcher.nextRevision = Math.max(1, before - 5);
+    }
+    replaced(Math.max(0, before - 6));
+  };
+}
+
+/** A deletion in the very revision of a compaction goes with it. */
+function compactDeletions({ state }: Life): void {
+  const compact = state.index.compact.bind(state.index);
+  state.index.compact = (at, after, max, removed) => {
+    state.recent.changes(at)?.forEach((change, sub) => {
+      if (change.deleted) removed(at, sub, true);
+    });
+    return compact(at, after, max, removed);
+  };
+}
+
+export const WATCH_MUTANTS: readonly Mutant[] = [
+  {
+    name: "leaves a watch without some event",
+    breaks: "S5",
+    seams: { life: skipSomeEvents },
+  },
+  {
+    name: "tells of progress while events are on their way",
+    breaks: "S5",
+    seen: "etcd #15220",
+    seams: {
+      life: ({ watches }: Life) => {
+        watches.answerProgress = (stream) => {
+          if (!stream.progressWanted) return;
+          stream.progressWanted = false;
+          stream.push(watches.response(-1n, {}), 0);
+        };
+      },
+    },
+  },
+  {
+    name: "goes back in time after a snapshot from the leader",
+    breaks: "S5",
+    seen: "etcd #15271",
+    seams: { life: rewindOnReplacement },
+  },
+  {
+    name: "drops what does not fit into a stream",
+    breaks: "S5",
+    seen: "etcd #17529",
+    seams: { life: onAdd(dropWhatDoesNotFit) },
+  },
+  {
+    name: "compacts a deletion that a watch may begin with",
+    breaks: "S5",
+    seen: "etcd #18089",
+    seams: { life: compactDeletions },
+  },
+  {
+    name: "begins a watch at the revision of a compaction one too late",
+    breaks: "S5, S6",
+    seen: "etcd #19179",
+    seams: {
+      life: onAdd((watcher, { state }) => {
+        if (watcher.nextRevision === state.compactRevision) watcher.nextRevision++;
+      }),
+    },
+  },
+  {
+    name: "sends a watch of a revision to come what comes before it",
+    breaks: "S5",
+    seen: "etcd #20221",
+    seams: {
+      life: onAdd((watcher, { state }) => {
+        watcher.nextRevision = Math.min(watcher.nextRevision, state.revision + 1);
+      }),
+    },
+  },
+];

@@ -1,0 +1,19 @@
+/**
+ * What of a seed's run is to happen. The seed alone is the whole run; the shrinker leaves out what
+ * a failure does not need. Each fault and each client draws from its own stream of chance, so what
+ * stays is what it was.
+ */
+export interface Script {
+  readonly seed: number;
+  /** Numbers of the faults that happen, in their order; all without it. */
+  readonly faults?: readonly number[];
+  /** Names of the clients that work; all without it. */
+  readonly clients?: readonly string[];
+  /** How long faults go on; until the run has its volume without it. */
+  readonly faulty_ms?: number;
+}
+
+/** Whether nothing is left out: only then is a run held to its volume. */
+export function isWhole({ faults, clients, faulty_ms }: Script): boolean {
+  return faults === undefined && clients === undefined && faulty_ms === undefined;
+}

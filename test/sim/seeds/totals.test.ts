@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Verdict } from "./pool.ts";
+import { Totals } from "./totals.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "r2k-totals-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function verdict(seed: number, message?: string): Verdict {
+  const checker = message && "watch";
+  return { script: { seed }, counts: [["crash", 2]], cpu_ms: 500, checker, message };
+}
+
+test("totals go on where an earlier run left them", () => {
+  const path = join(folder, "totals.json");
+  const first = Totals.read(path);
+  for (const seed of [1, 2, 5]) first.take(verdict(seed), "abc");
+  first.write(path);
+  const second = Totals.read(path);
+  expect(second.has(2)).toBe(true);
+  expect(second.has(3)).toBe(false);
+  second.take(verdict(3, "watch: an event is missing"), "def");
+  second.write(path);
+  const third = Totals.read(path);
+  expect(third.ranges).toEqual([
+    [1, 3],
+    [5, 5],
+  ]);
+  expect(third.size).toBe(4);
+  expect(third.tally.get("crash")).toBe(8);
+  expect(third.cpu_s).toBe(2);
+  expect(third.failures).toEqual([
+    { seed: 3, commit: "def", message: "watch: an event is missing" },
+  ]);
+});
+
+test("totals of another format are refused", () => {
+  const path = join(folder, "totals.json");
+  writeFileSync(path, '{"format": 9}');
+  expect(() => Totals.read(path)).toThrow("has format 9");
+});

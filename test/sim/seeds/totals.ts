@@ -1,0 +1,94 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { Tally } from "../world/tally.ts";
+import type { Verdict } from "./pool.ts";
+
+interface Failure {
+  readonly seed: number;
+  readonly commit: string;
+  readonly message: string;
+}
+
+interface Stored {
+  readonly format: 1;
+  /** Seeds run, as first and last of each stretch. */
+  readonly ranges: [from: number, to: number][];
+  /** Seeds run at each commit of the sources. */
+  readonly commits: Record<string, number>;
+  readonly failures: Failure[];
+  readonly cpu_s: number;
+  readonly counts: Record<string, number>;
+}
+
+/** What many runs have shown together, kept in a file that later runs add to. */
+export class Totals {
+  readonly tally = new Tally();
+  readonly failures: Failure[] = [];
+  readonly #seeds = new Set<number>();
+  readonly #commits = new Map<string, number>();
+  #cpu_s = 0;
+
+  /** What a file holds; nothing when there is none yet. */
+  static read(path: string): Totals {
+    const totals = new Totals();
+    if (!existsSync(path)) return totals;
+    const stored = JSON.parse(readFileSync(path, "utf8")) as Stored;
+    if (stored.format !== 1) {
+      throw new RangeError(`${path} has format ${String(stored.format)}; move it away`);
+    }
+    for (const [from, to] of stored.ranges) {
+      for (let seed = from; seed <= to; seed++) totals.#seeds.add(seed);
+    }
+    for (const [commit, seeds] of Object.entries(stored.commits)) {
+      totals.#commits.set(commit, seeds);
+    }
+    for (const [name, times] of Object.entries(stored.counts)) totals.tally.note(name, times);
+    totals.failures.push(...stored.failures);
+    totals.#cpu_s = stored.cpu_s;
+    return totals;
+  }
+
+  get size(): number {
+    return this.#seeds.size;
+  }
+
+  get cpu_s(): number {
+    return this.#cpu_s;
+  }
+
+  has(seed: number): boolean {
+    return this.#seeds.has(seed);
+  }
+
+  take({ script, counts, cpu_ms, message }: Verdict, commit: string): void {
+    const { seed } = script;
+    this.#seeds.add(seed);
+    this.#commits.set(commit, (this.#commits.get(commit) ?? 0) + 1);
+    this.#cpu_s += cpu_ms / 1000;
+    for (const [name, times] of counts) this.tally.note(name, times);
+    if (message !== undefined) this.failures.push({ seed, commit, message });
+  }
+
+  /** Puts the file in place at once: whoever stops the run loses little. */
+  write(path: string): void {
+    const stored: Stored = {
+      format: 1,
+      ranges: this.ranges,
+      commits: Object.fromEntries(this.#commits),
+      failures: this.failures,
+      cpu_s: Math.round(this.#cpu_s * 10) / 10,
+      counts: Object.fromEntries([...this.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+    };
+    writeFileSync(`${path}.part`, `${JSON.stringify(stored, undefined, 2)}\n`);
+    renameSync(`${path}.part`, path);
+  }
+
+  get ranges(): [from: number, to: number][] {
+    const ranges: [from: number, to: number][] = [];
+    for (const seed of [...this.#seeds].sort((a, b) => a - b)) {
+      const last = ranges.at(-1);
+      if (last?.[1] === seed - 1) last[1] = seed;
+      else ranges.push([seed, seed]);
+    }
+    return ranges;
+  }
+}

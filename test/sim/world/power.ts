@@ -1,0 +1,59 @@
+/** What a member does in steps, between any two of which power may be lost. */
+export const MOMENTS = [
+  "save",
+  "sync",
+  "create",
+  "rename",
+  "remove",
+  "sync folder",
+  "backend batch",
+  "backend sync",
+  "snapshot sent",
+  "snapshot received",
+  "snapshot filled",
+  "snapshot in use",
+  "commit",
+  "log compaction",
+  "compaction",
+  "membership change",
+] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+/** Those that a member may not come to for a long time. */
+export const RARE_MOMENTS: readonly Moment[] = [
+  "rename",
+  "remove",
+  "snapshot sent",
+  "snapshot received",
+  "snapshot filled",
+  "snapshot in use",
+  "membership change",
+];
+
+export const SIDES = ["before", "after"] as const;
+export type Side = (typeof SIDES)[number];
+
+/** Thrown where power is lost in the middle of a synchronous step, so that nothing follows it. */
+export class PowerCut extends Error {
+  override readonly name = "PowerCut";
+}
+
+/** A member's power supply: it fails when a member comes to an appointed moment. */
+export class Power {
+  /** One appointment at a time; the next fault may replace it. */
+  appointed: { side: Side; moment: Moment; act: () => void } | undefined;
+
+  /** True when power is lost here: the caller does nothing more. */
+  cut(side: Side, moment: Moment): boolean {
+    if (this.appointed?.moment !== moment || this.appointed.side !== side) return false;
+    const { act } = this.appointed;
+    this.appointed = undefined;
+    act();
+    return true;
+  }
+
+  /** For synchronous steps: throws PowerCut, past whatever would have followed. */
+  pass(side: Side, moment: Moment): void {
+    if (this.cut(side, moment)) throw new PowerCut(`power cut ${side} ${moment}`);
+  }
+}
