@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { ROOT_DIR } from "../cli/cluster/assets.ts";
 import { runLabChecks } from "../cli/labs/check.ts";
-import { notWritten } from "../cli/labs/cut.ts";
+import { notWritten, regionsOf } from "../cli/labs/cut.ts";
 import { readLabs } from "../cli/labs/manifest.ts";
 import { typeCheck } from "../cli/labs/type-check.ts";
 import { cacheFolder, writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
@@ -12,7 +13,28 @@ const TIMEOUT_MS = 240_000;
 const scratch = mkdtempSync(join(cacheFolder(), "labs-test-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-for (const lab of readLabs().filter((item) => item.files.length > 0)) {
+const labs = readLabs().filter((item) => item.files.length > 0);
+
+it("no file belongs to two labs: a reader's trees lie over the product all at once", () => {
+  const files = labs.flatMap((lab) => lab.files);
+  expect(files.filter((file, i) => files.indexOf(file) !== i)).toEqual([]);
+});
+
+it("every tagged region is in a file of its lab, and every file of a lab has one", () => {
+  const tags = labs.flatMap((lab) => {
+    return lab.files.map((file) => {
+      const text = readFileSync(join(ROOT_DIR, file), "utf8");
+      const foreign = regionsOf(text, file).filter((region) => region.lab !== lab.number);
+      return { file, own: regionsOf(text, file).length > 0, foreign: foreign.length };
+    });
+  });
+  expect(tags.filter(({ own, foreign }) => !own || foreign > 0)).toEqual([]);
+});
+
+/** Titles of all checks that the reference passes. */
+const passedByReference: string[] = [];
+
+for (const lab of labs) {
   describe(`lab ${lab.number}`, () => {
     it(
       "its skeleton type-checks, and its checks fail because nothing is written yet",
@@ -35,8 +57,10 @@ for (const lab of readLabs().filter((item) => item.files.length > 0)) {
       async () => {
         const tree = join(scratch, `${lab.number}-reference`);
         writeReference(lab, tree);
-        const failures = (await runLabChecks(lab, [tree])).filter((outcome) => !outcome.passed);
-        expect(failures).toEqual([]);
+        const outcomes = await runLabChecks(lab, [tree]);
+        expect(outcomes.filter((outcome) => !outcome.passed)).toEqual([]);
+        passedByReference.push(...outcomes.map(({ title }) => title));
+        expect(lab.hints.length).toBeGreaterThan(0);
       },
       TIMEOUT_MS,
     );
@@ -60,3 +84,10 @@ for (const lab of readLabs().filter((item) => item.files.length > 0)) {
     );
   });
 }
+
+it("the course's 28 tests are all there", () => {
+  const counts = ["3A", "3B", "3C", "3D"].map((part) => {
+    return passedByReference.filter((title) => title.startsWith(`${part} `)).length;
+  });
+  expect(counts).toEqual([3, 10, 8, 7]);
+});

@@ -14,6 +14,8 @@ export interface ClusterOptions {
   readonly quality?: Quality;
   /** A snapshot each so many applied entries; none without. */
   readonly snapshotEvery?: number;
+  /** How much of the log travels in one append; 1 makes each slot travel alone. */
+  readonly appendBytes_max?: number;
 }
 
 /** Where the first of some commands went. */
@@ -61,7 +63,7 @@ export class LabCluster {
         random: this.random,
         electionTicks: ELECTION_TICKS,
         heartbeatTicks: HEARTBEAT_TICKS,
-        appendBytes_max: APPEND_BYTES_MAX,
+        appendBytes_max: this.#options.appendBytes_max ?? APPEND_BYTES_MAX,
         inflightAppends_max: 64,
       },
       send: (message) => this.network.send(message),

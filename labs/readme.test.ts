@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, it } from "vitest";
+import { ROOT_DIR } from "../cli/cluster/assets.ts";
+import { LABS_DIR, readLabs } from "../cli/labs/manifest.ts";
+import { cacheFolder } from "../cli/labs/workspace.ts";
+import { compared, squeezed, walksOf } from "./walk.ts";
+
+const COMMAND_TIMEOUT_MS = 120_000;
+const run = promisify(execFile);
+const scratch = mkdtempSync(join(cacheFolder(), "labs-readme-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** The tour of lab 00 needs a cluster: `test/e2e/tour.test.ts` walks it. */
+const labs = readLabs().filter((lab) => lab.files.length > 0);
+const readme = (folder: string, name = "README.md") => {
+  return readFileSync(join(LABS_DIR, folder, name), "utf8");
+};
+
+/** What a command printed; those that show a failing check end with a code other than 0. */
+async function output(command: string): Promise<string> {
+  const env = { ...process.env, R2K_LABS: join(scratch, "my") };
+  const ended = run("sh", ["-c", command], { cwd: ROOT_DIR, env });
+  return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
+}
+
+for (const lab of labs) {
+  describe(`the README of lab ${lab.number}`, { timeout: COMMAND_TIMEOUT_MS }, () => {
+    const walks = walksOf(readme(lab.folder));
+
+    it.each(walks)("$command", async ({ command, expected }) => {
+      expect(compared(await output(command), expected)).toEqual(expected.map(squeezed));
+    });
+
+    it("has a picture, the concept, a tour, the exercise, what to break, questions", () => {
+      const text = readme(lab.folder);
+      const parts = [
+        "concept",
+        "A tour of the code",
+        "Try it",
+        "exercise",
+        "break next",
+        "Questions",
+      ];
+      const missing = parts.filter((part) => !new RegExp(`^## .*${part}`, "m").test(text));
+      expect(missing).toEqual([]);
+      expect(text).toMatch(/<details><summary>.+\?<\/summary>/);
+    });
+
+    it("names each body that is to be written, or its file", () => {
+      const text = readme(lab.folder);
+      const unnamed = lab.files.filter((file) => !text.includes(file.split("/").at(-1)!));
+      expect(unnamed).toEqual([]);
+    });
+
+    it("has translations that show the same commands, code and symbols", () => {
+      const shown = (text: string) => [
+        ...text.matchAll(/^```(?:console|sh)\n.*?^```$/gms),
+        ...text.matchAll(/`[\w./-]+\.ts#\w+`/g),
+      ];
+      const own = shown(readme(lab.folder)).map(String);
+      for (const name of globSync("README.*.md", { cwd: join(LABS_DIR, lab.folder) })) {
+        expect(shown(readme(lab.folder, name)).map(String), name).toEqual(own);
+      }
+    });
+  });
+}
