@@ -56,7 +56,7 @@ async function clientOf(servers: readonly TestApiserver[], random: Random): Prom
 const revisionOf = ({ metadata }: { metadata: { resourceVersion?: string } }) =>
   Number(metadata.resourceVersion);
 
-/** Lists, watches from there, and lists again only when told to: what informers do, written down. */
+/** Lists, watches from there, lists again only when told to: as informers do, written down. */
 async function inform(maps: ResourceClient<KubeObject>, into: Observation[], signal: AbortSignal) {
   let revision: number | undefined;
   while (!signal.aborted) {

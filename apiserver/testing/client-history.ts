@@ -8,7 +8,11 @@ export interface Change {
 /** What one client saw and did, in its own order. */
 export type Observation =
   /** A list without a resourceVersion, begun after everything before it had ended. */
-  | { readonly saw: "list"; readonly revision: number; readonly objects: ReadonlyMap<string, number> }
+  | {
+      readonly saw: "list";
+      readonly revision: number;
+      readonly objects: ReadonlyMap<string, number>;
+    }
   | {
       readonly saw: "event";
       readonly type: "ADDED" | "MODIFIED" | "DELETED";
@@ -20,9 +24,9 @@ export type Observation =
   | { readonly saw: "wrote"; readonly revision: number };
 
 /**
- * Whether what a client saw can be: every list shows the store as it was at its revision, no list is
- * older than anything the client knew, and a watch tells every change behind what the client knew,
- * once, in order, as what it was. Returns the first contradiction in words, undefined for none.
+ * Whether what a client saw can be: every list shows the store as it was at its revision, no list
+ * is older than anything the client knew, and a watch tells every change behind what the client
+ * knew, once, in order, as what it was. Returns the first contradiction in words, else undefined.
  */
 export function contradictionIn(
   truth: readonly Change[],
