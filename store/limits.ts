@@ -99,6 +99,9 @@ export const COMPACT_CHUNK_KEYS = 2_000;
 
 /** State: etcd's default for --quota-backend-bytes. */
 export const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+/** Scrub: members compare what they have this often, and wait this long for each other's hash. */
+export const SCRUB_INTERVAL_MS = 3_600_000;
+export const SCRUB_TIMEOUT_MS = 600_000;
 /** State: the size on disk is measured no more often. */
 export const QUOTA_MEASURE_INTERVAL_MS = 1_000;
 

@@ -5,7 +5,12 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import { type EtcdContext, nobody } from "./etcd/context.ts";
-import { TXN_OPERATIONS_MAX, REMOVED_GRACE_MS, WATCH_PROGRESS_INTERVAL_MS } from "./limits.ts";
+import {
+  REMOVED_GRACE_MS,
+  SCRUB_INTERVAL_MS,
+  TXN_OPERATIONS_MAX,
+  WATCH_PROGRESS_INTERVAL_MS,
+} from "./limits.ts";
 import type { StoreOptions } from "./main.ts";
 import { Compactor } from "./mvcc/compactor.ts";
 import { Flusher } from "./mvcc/flusher.ts";
@@ -23,6 +28,7 @@ import type { SnapshotFolder } from "./snapshot/folder.ts";
 import { makeSnapshot } from "./snapshot/make.ts";
 import { SnapshotReceiver } from "./snapshot/receive.ts";
 import { SnapshotSender } from "./snapshot/send.ts";
+import { Scrub } from "./scrub/scrub.ts";
 import type { Self } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { type Transport, soleMemberTransport } from "./transport/transport.ts";
@@ -45,6 +51,7 @@ export interface Machine {
   compactor: Compactor;
   watches: WatchHub;
   expiry: LeaseExpiry;
+  scrub: Scrub;
   context: EtcdContext;
   /** Sets it going. */
   start(): Promise<void>;
@@ -95,13 +102,7 @@ export function assemble(
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
-    state,
-    replica,
-    compactor,
-    flusher,
-    watches,
-    clock,
-    transport,
+    ...{ state, replica, compactor, flusher, watches, clock, transport },
     quota: quota ?? unlimitedSpace,
     listensForPeers: peers !== undefined,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
@@ -109,15 +110,18 @@ export function assemble(
     auth: authSetup(options.auth ?? {}, state, replica),
     identify: nobody,
   };
+  const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
   const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
   const machine: Machine = {
-    ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry, context },
+    ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry },
+    ...{ scrub, context },
     async start() {
       await quota?.measure();
       progress.start();
       compactor.start();
       membersChanged(machine, clock);
       replica.start();
+      scrub.start();
     },
     close: (servers) => shutDown(machine, opened, servers, progress.stop),
   };
@@ -221,6 +225,7 @@ async function shutDown(
 ): Promise<void> {
   stopNotices();
   machine.expiry.stop();
+  const scrubbed = machine.scrub.stop();
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
@@ -228,6 +233,7 @@ async function shutDown(
   await Promise.all(servers.map((server) => server?.close()));
   await machine.transport.close();
   await machine.sender.close();
+  await scrubbed;
   await machine.replica.installed();
   await machine.compactor.stop();
   await machine.flusher.stop();

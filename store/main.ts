@@ -21,6 +21,7 @@ import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
 import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
 import { SnapshotFolder } from "./snapshot/folder.ts";
+import { checkAtStart } from "./scrub/scrub.ts";
 import { fetchMembers } from "./transport/fetch-members.ts";
 import { PEER_PROTOCOL } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
@@ -58,6 +59,16 @@ export interface StoreOptions {
    * default of 2 GiB, less than 0 no bound.
    */
   quotaBackendBytes?: number;
+  /**
+   * Compares this member's data with the others' before it serves (etcd's InitialCorruptCheck).
+   * Default false.
+   */
+  initialCorruptCheck?: boolean;
+  /**
+   * Between two comparisons of the members' data, made by the leader (etcd's --corrupt-check-time);
+   * 0 for none. Default one hour.
+   */
+  corruptCheckInterval_ms?: number;
   /** Between progress notices of quiet watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
   clock?: Clock;
@@ -104,6 +115,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     await machine.start();
     // Nobody is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
+    if (options.initialCorruptCheck) await checkAtStart(machine.context);
     const [server] = await listenForClients(options, machine);
     if (server) servers.push(server);
     await publish(machine.context, presence(options, server?.address));

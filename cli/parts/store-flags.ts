@@ -25,6 +25,10 @@ export interface StoreFlags {
   peerTrustedCaFile?: string;
   peerClientCertAuth?: boolean;
   maxTxnOps: string;
+  quotaBackendBytes: string;
+  experimentalInitialCorruptCheck?: boolean;
+  experimentalCorruptCheckTime?: string;
+  corruptCheckTime?: string;
   watchProgressNotifyInterval?: string;
 }
 
@@ -50,11 +54,16 @@ export function addStoreFlags(command: Command): Command {
     .option("--peer-trusted-ca-file <file>", "the CA of other members' certificates, PEM")
     .option("--peer-client-cert-auth", "demand a certificate of other members")
     .option("--max-txn-ops <number>", "operations in one transaction", "128")
+    .option("--quota-backend-bytes <bytes>", "raises NOSPACE beyond (0: 2 GiB, below 0: none)", "0")
+    .option("--experimental-initial-corrupt-check", "compare with other members before serving")
+    .option("--corrupt-check-time <duration>", "between comparisons of the members' data, or 0")
+    .option("--experimental-corrupt-check-time <duration>", "the same, by its name before 3.6")
     .option("--watch-progress-notify-interval <duration>", "between notices, as 10m or 5s");
 }
 
 export function storeOptions(flags: StoreFlags): StoreOptions {
   const interval = flags.watchProgressNotifyInterval;
+  const checkTime = flags.corruptCheckTime ?? flags.experimentalCorruptCheckTime;
   const peers = peersOptions(flags);
   return {
     name: flags.name,
@@ -65,6 +74,9 @@ export function storeOptions(flags: StoreFlags): StoreOptions {
       serverTls(flags, ""),
     ),
     transactionOperations_max: wholeNumber("--max-txn-ops", flags.maxTxnOps),
+    quotaBackendBytes: quotaBytes(flags.quotaBackendBytes),
+    initialCorruptCheck: flags.experimentalInitialCorruptCheck === true,
+    ...(checkTime === undefined ? {} : { corruptCheckInterval_ms: duration(checkTime) }),
     ...(peers ? { peers } : {}),
     ...(flags.advertiseClientUrls
       ? { advertiseClientUrls: flags.advertiseClientUrls.split(",") }
@@ -162,10 +174,16 @@ function wholeNumber(flag: string, text: string): number {
   throw new CommandError("FLAG", `${flag}: a whole number is needed, got ${text}`);
 }
 
+function quotaBytes(text: string): number {
+  if (/^-?[0-9]{1,15}$/.test(text)) return Number(text);
+  throw new CommandError("FLAG", `--quota-backend-bytes: a number of bytes is needed, got ${text}`);
+}
+
 const UNITS_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A duration of one unit in Go's notation, in milliseconds. */
 function duration(text: string): number {
+  if (text === "0") return 0;
   const match = /^([0-9]+)(ms|s|m|h)$/.exec(text);
   if (!match) throw new CommandError("FLAG", `not a duration such as 5s or 10m: ${text}`);
   return Number(match[1]) * UNITS_MS[match[2]!]!;

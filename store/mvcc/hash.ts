@@ -20,6 +20,8 @@ export interface KvHash {
 export interface HashRooms {
   flusher: Pick<Flusher, "settled">;
   compactor: Pick<Compactor, "hold">;
+  /** Reading ends when the member does. */
+  replica: { readonly stopped: boolean };
 }
 
 const RECORDS = bucket("key");
@@ -35,7 +37,7 @@ const ALL_KEYS = { from: "", to: undefined, single: false };
 export async function hashKv(
   state: State,
   revision: number,
-  { flusher, compactor }: HashRooms,
+  { flusher, compactor, replica }: HashRooms,
 ): Promise<KvHash> {
   const at = revision === 0 ? state.revision : revision;
   checkRevision(state, at);
@@ -59,6 +61,7 @@ export async function hashKv(
     };
     let hash = SEED;
     for await (const chunk of backend.scan(RECORDS)) {
+      if (replica.stopped) throw etcdError("stopped");
       // A later compaction takes points out of the index that this needs.
       if (state.index === index && state.compactRevision > at) throw etcdError("compacted");
       for (const [key, value] of chunk) {
@@ -75,12 +78,13 @@ export async function hashKv(
  */
 export async function hashBackend(
   state: State,
-  { flusher, compactor }: HashRooms,
+  { flusher, compactor, replica }: HashRooms,
 ): Promise<number> {
   await flusher.settled();
   return compactor.hold(async () => {
     let hash = 0;
     for await (const chunk of state.backend.scan(EVERYTHING)) {
+      if (replica.stopped) throw etcdError("stopped");
       for (const [key, value] of chunk) {
         if (!key.equals(META_KEY)) hash = crc32c(value, crc32c(key, hash));
       }

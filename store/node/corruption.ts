@@ -1,5 +1,6 @@
 import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import type { MemberId } from "../core/types.ts";
 import type { State } from "../mvcc/state.ts";
 
 /**
@@ -9,8 +10,11 @@ import type { State } from "../mvcc/state.ts";
 export function corruptMember({ alarms, identity, members }: State): CodedError | undefined {
   const { memberId: memberID } = identity;
   if (!alarms.isOn({ memberID, alarm: AlarmType.CORRUPT })) return undefined;
-  if (members.values().length < 2) return undefined;
-  const id = memberID.toString(16);
+  return members.values().length < 2 ? undefined : memberCorrupt(memberID);
+}
+
+export function memberCorrupt(memberId: MemberId): CodedError {
+  const id = memberId.toString(16);
   return new CodedError("MEMBER_CORRUPT", `member ${id}: its data differs from the others'`, {
     remedy:
       `rebuild it from them: etcdctl member remove ${id}; etcdctl alarm disarm; ` +

@@ -1,0 +1,39 @@
+import type { MemberId } from "../core/types.ts";
+import type { KvHash } from "../mvcc/hash.ts";
+
+/** What one member says of its records at a revision that all were asked about. */
+export interface Testimony extends KvHash {
+  member: MemberId;
+}
+
+/**
+ * `agree`: nothing differs among those that answered. `corrupt`: these differ from what a majority
+ * of all members has. `divided`: there is a difference, and no majority to say who is wrong.
+ */
+export type Verdict =
+  | { kind: "agree" }
+  | { kind: "corrupt"; members: MemberId[] }
+  | { kind: "divided" };
+
+/**
+ * Compares members' hashes of one revision. Only those that are compacted to the same revision can
+ * be compared; the largest such group is.
+ */
+export function judge(testimonies: Testimony[], memberCount: number): Verdict {
+  const groups = Map.groupBy(testimonies, ({ compactRevision }) => compactRevision);
+  const [comparable = []] = [...groups.values()].sort((a, b) => b.length - a.length);
+  const byHash = Map.groupBy(comparable, ({ hash }) => hash);
+  if (byHash.size < 2) return { kind: "agree" };
+  const right = [...byHash].find(([, those]) => those.length > memberCount / 2)?.[0];
+  if (right === undefined) return { kind: "divided" };
+  const wrong = comparable.filter(({ hash }) => hash !== right);
+  return { kind: "corrupt", members: wrong.map(({ member }) => member) };
+}
+
+/** What two rounds found alike. A difference that does not show again is none. */
+export function both(first: Verdict, second: Verdict): Verdict {
+  if (first.kind === "agree" || second.kind === "agree") return { kind: "agree" };
+  if (first.kind === "divided" || second.kind === "divided") return { kind: "divided" };
+  const members = first.members.filter((member) => second.members.includes(member));
+  return members.length > 0 ? { kind: "corrupt", members } : { kind: "agree" };
+}

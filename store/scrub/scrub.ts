@@ -1,0 +1,115 @@
+import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { type EtcdContext, readBarrier } from "../etcd/context.ts";
+import { hashKv } from "../mvcc/hash.ts";
+import { memberCorrupt } from "../node/corruption.ts";
+import { type Testimony, type Verdict, both, judge } from "./judge.ts";
+import { askForHash } from "./peer-hash.ts";
+
+const log = logger("scrub");
+
+/** In an alarm: some member is wrong, and it is not known which (as etcd's). */
+const UNKNOWN_MEMBER = 0n;
+
+/**
+ * Compares the members' records now and then, and raises the CORRUPT alarm for the one that
+ * differs (S8; etcd's --corrupt-check-time). The leader does, reading all of the backend.
+ */
+export class Scrub {
+  readonly #context: EtcdContext;
+  readonly #interval_ms: number;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  readonly #stopping = Promise.withResolvers<undefined>();
+  #stopped = false;
+
+  /** With an interval of 0 it only checks when it is told to. */
+  constructor(context: EtcdContext, interval_ms: number) {
+    this.#context = context;
+    this.#interval_ms = interval_ms;
+  }
+
+  start(): void {
+    if (this.#interval_ms <= 0 || this.#stopped) return;
+    this.#timer = this.#context.clock.after(this.#interval_ms, () => {
+      this.#running = this.#round().finally(() => this.start());
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopping.resolve(undefined);
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #round(): Promise<void> {
+    if (!this.#context.replica.raft.isLeader) return;
+    try {
+      await raise(this.#context, await compareTwice(this.#context, this.#stopping.promise));
+    } catch (thrown) {
+      if (!this.#stopped) log.warn("members were not compared", { reason: messageOf(thrown) });
+    }
+  }
+}
+
+/**
+ * Before this member serves: throws when its records are not what the others have (etcd's
+ * InitialCorruptCheck). Without a majority that says who is right it does not start either.
+ */
+export async function checkAtStart(context: EtcdContext): Promise<void> {
+  const { memberId } = context.state.identity;
+  const verdict = await compareTwice(context);
+  if (verdict.kind === "agree") return;
+  if (verdict.kind === "corrupt" && !verdict.members.includes(memberId)) return;
+  throw memberCorrupt(memberId);
+}
+
+/** `ended` resolves when nobody wants to know any more. */
+async function compareTwice(context: EtcdContext, ended = NEVER): Promise<Verdict> {
+  const first = await compare(context, ended);
+  return first.kind === "agree" ? first : both(first, await compare(context, ended));
+}
+
+const NEVER = new Promise<undefined>(() => undefined);
+
+/** Asks all members about this moment's revision. */
+async function compare(context: EtcdContext, ended: Promise<undefined>): Promise<Verdict> {
+  const { state } = context;
+  await readBarrier(context);
+  const { memberId } = state.identity;
+  const others = state.members.values().filter(({ ID }) => ID !== memberId);
+  if (others.length === 0) return { kind: "agree" };
+  const own = await hashKv(state, 0, context);
+  const answers = await Promise.all(
+    others.map(async ({ ID: member }): Promise<Testimony | undefined> => {
+      const answer = await Promise.race([askForHash(context, member, own.revision), ended]);
+      if (!answer) return undefined;
+      const { hash, hashRevision: revision, compactRevision } = answer;
+      return { member, hash, revision, compactRevision };
+    }),
+  );
+  const testimonies = answers.filter((answer) => answer !== undefined);
+  return judge([{ member: memberId, ...own }, ...testimonies], others.length + 1);
+}
+
+async function raise(context: EtcdContext, verdict: Verdict): Promise<void> {
+  if (verdict.kind === "agree") return;
+  const members = verdict.kind === "corrupt" ? verdict.members : [UNKNOWN_MEMBER];
+  for (const memberID of members) {
+    const named = { memberID, alarm: AlarmType.CORRUPT };
+    if (context.state.alarms.isOn(named)) continue;
+    log.error("a member's data differs", { member: memberID.toString(16) });
+    const request = { ...named, action: Action.ACTIVATE };
+    // The store's own: no caller stands behind it.
+    await propose(context, { kind: "alarm", request });
+  }
+}
+
+function propose(context: EtcdContext, command: Parameters<EtcdContext["replica"]["propose"]>[0]) {
+  return new Promise<void>((resolve, reject) => {
+    context.replica.propose(command, ({ error }) => (error ? reject(error) : resolve()));
+  });
+}
