@@ -6,12 +6,6 @@ import type { GroupResult } from "./groups.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/**
- * Groups that drive others' programs on a shared machine try a failed test once more. What passed
- * only then is told by name, with why it failed first.
- */
-const RETRIES = 1;
-
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
@@ -22,8 +16,6 @@ interface Report {
       readonly ancestorTitles: readonly string[];
       readonly title: string;
       readonly status: string;
-      /** Of earlier tries too, when a later one passed. */
-      readonly failureMessages: readonly string[] | null;
     }[];
   }[];
 }
@@ -45,7 +37,7 @@ export async function runVitest(
       "--reporter=dot",
       "--reporter=json",
       `--outputFile.json=${report}`,
-      ...(options.sequential ? ["--no-file-parallelism", `--retry=${RETRIES}`] : []),
+      ...(options.sequential ? ["--no-file-parallelism"] : []),
     ]);
     const result = read(report);
     return code !== 0 && result.failed === 0 ? { ...result, failed: 1 } : result;
@@ -81,11 +73,6 @@ function read(path: string): GroupResult {
   const skipped = tests
     .filter((test) => !["passed", "failed"].includes(test.status))
     .map((test) => test.ancestorTitles.find((title) => title !== "") ?? test.title);
-  for (const test of tests.filter((each) => each.status === "passed")) {
-    const [first] = test.failureMessages ?? [];
-    if (first === undefined) continue;
-    process.stdout.write(`SECOND TRY ${test.title}: ${first.split("\n")[0]}\n`);
-  }
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloadable.length,

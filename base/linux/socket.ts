@@ -29,13 +29,14 @@ export function unixAddress(path: string): Buffer {
  * A Node socket over a descriptor of any kind that can be polled: a sequenced packet socket, the
  * master of a pseudo-terminal. Node refuses such descriptors, so a stream socket's is put in its
  * place before the loop first looks at it. The descriptor, which must not block, is consumed. Each
- * `data` event is one read: one packet, where the kernel keeps packets.
+ * `data` event is one read: one packet, where the kernel keeps packets. Without `readable` nothing
+ * is read.
  */
-export function adoptDescriptor(fd: number): Socket {
+export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
   const pair = [0, 0];
   check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
   const [place, other] = pair as [number, number];
-  const socket = new Socket({ fd: place, readable: true, writable: true, allowHalfOpen: true });
+  const socket = new Socket({ fd: place, readable, writable: true, allowHalfOpen: true });
   try {
     check("dup3", libc.dup3(fd, place, O_CLOEXEC), String(fd));
   } finally {
@@ -59,8 +60,11 @@ function withShortPath<T>(path: string, use: (path: string) => T): T {
   }
 }
 
-/** Connects to a Unix socket that keeps packets apart (SOCK_SEQPACKET), which Node cannot. */
-export function connectSeqpacket(path: string): Socket {
+/**
+ * Connects to a Unix socket that keeps packets apart (SOCK_SEQPACKET), which Node cannot. Returns
+ * the descriptor, which does not block.
+ */
+export function connectSeqpacket(path: string): number {
   const fd = check("socket", libc.socket(AF.UNIX, SOCK.SEQPACKET | OPEN, 0), path);
   try {
     withShortPath(path, (short) => {
@@ -71,7 +75,7 @@ export function connectSeqpacket(path: string): Socket {
     closeSync(fd);
     throw error;
   }
-  return adoptDescriptor(fd);
+  return fd;
 }
 
 function loopbackAddress(family: 4 | 6, port: number): Buffer {

@@ -37,7 +37,12 @@ async function awaitTerminal(
   }
 }
 
-/** crun makes the terminal inside the container and hands us its master: sizes are set on it. */
+/**
+ * crun makes the terminal inside the container and hands us its master: sizes are set on it. It
+ * sets the first one itself, but in the process that stays, and lets the command go before
+ * (libcrun_container_exec_with_options): a command that asks for the size in its first moment may
+ * find none, and has it as a change (SIGWINCH), as under containerd, which sets it after the start.
+ */
 async function startWithConsoleSocket(
   runtime: Runtime,
   id: string,

@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { packetConnection } from "@raft2kube/linux/packets.ts";
 import { connectSeqpacket } from "@raft2kube/linux/socket.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { acceptRemoteCommand, type CommandStreams, type RemoteCommand } from
@@ -30,15 +31,17 @@ function inPackets(to: Writable): Writable {
 
 /** Joins a client with the process that conmon holds, until one of them goes. */
 async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promise<void> {
-  const socket = connectSeqpacket(runtime.paths.container(id).attachSocket);
-  const over = new Promise<void>((resolve) => socket.once("close", resolve));
-  socket.on("error", () => socket.destroy());
-  socket.on("end", () => socket.destroy());
-  socket.on("data", (packet: Buffer) => {
+  const { attachSocket } = runtime.paths.container(id);
+  const { incoming, outgoing } = packetConnection(connectSeqpacket(attachSocket));
+  const over = new Promise<void>((resolve) => incoming.once("close", resolve));
+  incoming.on("error", (err) => {
+    runtime.log.debug("an attached process cannot be read", { container: id, err });
+  });
+  incoming.on("data", (packet: Buffer) => {
     const to = packet[0] === PIPE.stderr ? remote.stderr : remote.stdout;
     if (!to || to.destroyed || to.write(packet.subarray(1))) return;
-    socket.pause();
-    to.once("drain", () => socket.resume());
+    incoming.pause();
+    to.once("drain", () => incoming.resume());
   });
   remote.onResize((size) => {
     resizeTerminal(runtime, id, size).catch((err: unknown) => {
@@ -46,12 +49,12 @@ async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promis
     });
   });
   if (remote.stdin) {
-    const input = inPackets(socket);
+    const input = inPackets(outgoing);
     input.on("error", () => remote.stdin?.unpipe(input));
     remote.stdin.pipe(input);
   }
-  remote.gone.addEventListener("abort", () => socket.destroy(), { once: true });
-  if (remote.gone.aborted) socket.destroy();
+  remote.gone.addEventListener("abort", () => incoming.destroy(), { once: true });
+  if (remote.gone.aborted) incoming.destroy();
   await over;
 }
 

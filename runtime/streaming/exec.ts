@@ -43,7 +43,8 @@ async function runPlain(runtime: Runtime, id: string, cmd: string[], remote: Rem
 }
 
 /**
- * The size that clients send right away: the command should find its terminal so from the start.
+ * The size that clients send right away: the OCI runtime gives it to the terminal while it starts
+ * the command.
  */
 function firstSize(runtime: Runtime, remote: RemoteCommand): Promise<TerminalSize | undefined> {
   return new Promise((resolve) => {

@@ -58,7 +58,11 @@ describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, e
   });
 
   it("exec -it has the terminal's size", async () => {
-    const command = "stty cols 101 rows 41; kubectl exec -it web -c web -- stty size";
+    // It may come as a change: the OCI runtime sets it while the command already runs, and a
+    // command that is quick finds none yet (as under containerd, which sets it after the start).
+    const askSize = "until stty size 2>/dev/null | grep '41 101'; do usleep 50000; done";
+    const exec = `kubectl exec -it web -c web -- sh -c "${askSize}"`;
+    const command = `stty cols 101 rows 41; ${exec}`;
     const options = { env: { ...cluster.env, ...env } };
     // Its input stays open: at its end, script would end the terminal's.
     const terminal = cluster.host.start("script", ["-qec", command, "/dev/null"], options);

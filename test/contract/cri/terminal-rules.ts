@@ -22,20 +22,36 @@ export function terminalRules(bench: Bench): void {
       expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
     });
 
-    test("attach joins the container's first process", async () => {
+    const attached = async () => {
       const script = "while read line; do echo got $line; [ $line = quit ] && exit 0; done";
       const containerId = await running({ stdin: true }, ["sh", "-c", script]);
       const streams = { stdin: true, stdout: true, stderr: true, tty: false };
       const { url } = await bench.served.runtime.attach({ containerId, ...streams });
-      const session = await open(kind, url, streams);
+      return { containerId, session: await open(kind, url, streams) };
+    };
+
+    test("attach joins the container's first process", async () => {
+      const { containerId, session } = await attached();
       for (const word of ["one", "two"]) {
         session.write(`${word}\n`);
         const answered = () => session.output().includes(`got ${word}`);
         await waitFor("an answer", answered, { clock });
       }
       session.write("quit\n");
-      expect((await session.ended).stdout).toContain("got quit");
+      expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
       expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
+    });
+
+    describe.runIf(bench.implementation.knows.lastWords)("a process that ends", () => {
+      test.each([
+        ["that has read all", ""],
+        ["with input that nobody reads any more", "more\n".repeat(100_000)],
+      ])("is heard to its last words: one %s", async (_, unread) => {
+        const { containerId, session } = await attached();
+        session.write(`quit\n${unread}`);
+        expect((await session.ended).stdout).toContain("got quit");
+        expect(await bench.pods.exited(containerId)).toMatchObject({ exitCode: 0 });
+      });
     });
 
     test("attach to a terminal follows the client's size", async () => {

@@ -1,0 +1,85 @@
+import { closeSync, readSync } from "node:fs";
+import type { Socket } from "node:net";
+import { Readable, type Writable } from "node:stream";
+import { asError, isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc } from "./libc.ts";
+import { adoptDescriptor } from "./socket.ts";
+
+const F_DUPFD_CLOEXEC = 1030;
+/** Duplicates stay off the standard streams. */
+const FIRST_FREE_FD = 3;
+/** The largest packet that is read whole; Node's own reads are as large. */
+const PACKET_BYTES = 65_536;
+/** Packets read ahead of a slow reader. */
+const PACKETS_AHEAD = 16;
+
+/** A connection that keeps packets apart. */
+export interface PacketConnection {
+  /** Each chunk is one packet. Ends when the other side has, whatever becomes of writing. */
+  readonly incoming: Readable;
+  /** One write is one packet. Fails when the other side has gone. */
+  readonly outgoing: Writable;
+}
+
+function duplicate(fd: number, { readable }: { readable: boolean }): Socket {
+  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+  return adoptDescriptor(check("fcntl", copy, "a packet socket"), { readable });
+}
+
+/**
+ * A connection over a connected SOCK_SEQPACKET descriptor, which must not block and is consumed.
+ *
+ * A peer that closes with packets of ours unread resets the connection, and a stream of Node's that
+ * fails to read or write drops what it has not read; but the peer's last packets are still there
+ * (unix(7)). So reading and writing have a descriptor each, and what a reset left is read by hand.
+ */
+export function packetConnection(fd: number): PacketConnection {
+  const reader = duplicate(fd, { readable: true });
+  const outgoing = duplicate(fd, { readable: false });
+  const incoming = new Readable({
+    objectMode: true,
+    highWaterMark: PACKETS_AHEAD,
+    read: () => void reader.resume(),
+    destroy(error, done) {
+      reader.destroy();
+      outgoing.destroy();
+      done(error);
+    },
+  });
+  outgoing.on("error", () => outgoing.destroy());
+  reader.on("data", (packet: Buffer) => {
+    if (!incoming.push(packet)) reader.pause();
+  });
+  reader.on("error", () => reader.destroy());
+  reader.once("end", () => reader.destroy());
+  reader.once("close", () => {
+    try {
+      if (incoming.destroyed) return;
+      for (const packet of leftIn(fd)) incoming.push(packet);
+      incoming.push(null);
+    } catch (thrown) {
+      incoming.destroy(asError(thrown));
+    } finally {
+      closeSync(fd);
+    }
+  });
+  return { incoming, outgoing };
+}
+
+/** The packets that lie in a socket's buffer, which bounds them. */
+function* leftIn(fd: number): Iterable<Buffer> {
+  const room = Buffer.alloc(PACKET_BYTES);
+  for (;;) {
+    let bytes: number;
+    try {
+      bytes = readSync(fd, room);
+    } catch (thrown) {
+      if (isErrno(thrown, "EAGAIN")) return;
+      // The reset is told once; the packets come after it.
+      if (!isErrno(thrown, "ECONNRESET")) throw thrown;
+      continue;
+    }
+    if (bytes === 0) return;
+    yield Buffer.from(room.subarray(0, bytes));
+  }
+}
