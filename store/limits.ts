@@ -159,3 +159,11 @@ export const BCRYPT_PASSWORD_BYTES_MAX = 72;
 export const PASSWORDS_MAX = 1_000;
 /** Auth: sign-ins that are begun again since users or roles changed meanwhile. */
 export const SIGN_IN_ATTEMPTS_MAX = 5;
+
+/**
+ * Compaction by itself: by time at least this often, with so many looks in between; by revision
+ * each five minutes (etcd's).
+ */
+export const COMPACTION_INTERVAL_MAX_MS = 3_600_000;
+export const COMPACTION_LOOKS = 10;
+export const COMPACTION_REVISION_INTERVAL_MS = 300_000;

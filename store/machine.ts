@@ -4,7 +4,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
-import { type EtcdContext, nobody } from "./etcd/context.ts";
+import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
 import {
   REMOVED_GRACE_MS,
   SCRUB_INTERVAL_MS,
@@ -16,6 +16,7 @@ import { Compactor } from "./mvcc/compactor.ts";
 import { Flusher } from "./mvcc/flusher.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import type { Backends } from "./node/backends.ts";
+import { AutoCompaction } from "./node/auto-compaction.ts";
 import { handOver } from "./node/hand-over.ts";
 import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
@@ -79,7 +80,7 @@ export function assemble(
   state.onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
     const { appliedIndex: index, appliedTerm: term, membership, bytes } = flushed;
-    raft.compact({ index, term, membership }, logTail(raft, index));
+    raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
     wal.cut(raft.state.log.base.index);
     quota?.flushed(bytes);
   };
@@ -88,23 +89,20 @@ export function assemble(
   const rooms = { state, flusher, compactor, watches };
   const installing = { ...rooms, backends, snapshots, clock, onMembers };
   const replica = new Replica({
-    raft,
-    wal,
-    state,
-    clock,
-    transport,
+    ...{ raft, wal, state, clock, transport },
     session: randomInteger(random, 1, 2 ** 32),
     onApplied: () => flusher.changed(),
     onLeadership: (leads) => expiry.leads(leads),
-    onMembers,
     install: (mark) => install(installing, mark),
-    onFatal,
+    ...{ onMembers, onFatal },
+    ...{ timing: options.timing, requestBytes_max: options.requestBytes_max },
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
     ...{ state, replica, compactor, flusher, watches, clock, transport },
     quota: quota ?? unlimitedSpace,
     listensForPeers: peers !== undefined,
+    strictReconfiguration: options.looseReconfiguration !== true,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
     newLeaseId: () => randomLeaseId(random),
     auth: authSetup(options.auth ?? {}, state, replica),
@@ -112,6 +110,7 @@ export function assemble(
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
   const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
+  const autoCompaction = newAutoCompaction(options, context);
   const machine: Machine = {
     ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry },
     ...{ scrub, context },
@@ -120,12 +119,34 @@ export function assemble(
       progress.start();
       compactor.start();
       membersChanged(machine, clock);
+      autoCompaction?.start();
       replica.start();
       scrub.start();
     },
-    close: (servers) => shutDown(machine, opened, servers, progress.stop),
+    close(servers) {
+      progress.stop();
+      autoCompaction?.stop();
+      return shutDown(machine, opened, servers);
+    },
   };
   return machine;
+}
+
+function newAutoCompaction(
+  { autoCompaction, clock }: MachineOptions,
+  context: EtcdContext,
+): AutoCompaction | undefined {
+  if (!autoCompaction) return undefined;
+  const { state, replica } = context;
+  const store = {
+    revision: () => state.revision,
+    leads: () => replica.raft.isLeader,
+    compact: (revision: number) => {
+      const request = { revision, physical: false };
+      return proposeCommand<"compact">(context, { kind: "compact", request });
+    },
+  };
+  return new AutoCompaction(autoCompaction, store, clock);
 }
 
 function selfOf({ state }: OpenedMember, advertised: string[]): Self {
@@ -221,9 +242,7 @@ async function shutDown(
   machine: Machine,
   { wal, state }: OpenedMember,
   servers: (RpcServer | undefined)[],
-  stopNotices: () => void,
 ): Promise<void> {
-  stopNotices();
   machine.expiry.stop();
   const scrubbed = machine.scrub.stop();
   await handOver(machine.replica);

@@ -3,33 +3,27 @@ import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
-import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
+import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import type { AuthOptions } from "./auth/setup.ts";
 import { embeddedClient } from "./embedded.ts";
-import { httpPages } from "./etcd/http.ts";
-import { LEADER_VERBS } from "./etcd/leader-verbs.ts";
-import { membersOf } from "./etcd/member-list.ts";
-import { answerAsLeader } from "./etcd/on-leader.ts";
 import { caughtUp, publish } from "./etcd/presence.ts";
-import { etcdServices } from "./etcd/services.ts";
-import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
-import { type Machine, assemble } from "./machine.ts";
+import { type Listen, listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
+import { assemble } from "./machine.ts";
+import type { AutoCompactionOptions } from "./node/auto-compaction.ts";
+import { DEFAULT_TIMING, type Timing } from "./node/timing.ts";
 import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
 import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
 import { SnapshotFolder } from "./snapshot/folder.ts";
 import { checkAtStart } from "./scrub/scrub.ts";
 import { fetchMembers } from "./transport/fetch-members.ts";
-import { PEER_PROTOCOL } from "./transport/hello.ts";
-import { Peers } from "./transport/peers.ts";
-import { peerService, refuseForeign } from "./transport/serve.ts";
 
 /** The other members: where they reach this one, and how it finds them at its first start. */
 export interface PeersOptions extends ClusterOptions {
-  listen: ServerOptions["listen"];
+  listen: Listen | readonly Listen[];
   /** What this member presents to others, and whom it believes. */
   tls?: ClientTls;
 }
@@ -49,11 +43,26 @@ export interface StoreOptions {
    */
   forceNewCluster?: boolean;
   /** Serves etcd's gRPC there; without it only the embedded client reaches the store. */
-  listenClient?: ServerOptions["listen"];
+  listenClient?: Listen | readonly Listen[];
+  /** Serves /health, /metrics and the like there, without gRPC. */
+  listenHttp?: readonly Listen[];
+  /** Those pages are served there only, and not beside gRPC. */
+  httpApart?: boolean;
   /** What members are told to reach this one's clients by. Default the address listened on. */
   advertiseClientUrls?: string[];
   transactionOperations_max?: number;
+  requestBytes_max?: number;
+  /** Calls that one connection may have under way. */
+  streams_max?: number;
   auth?: AuthOptions;
+  /** The log's folder, when it is not to be below `dataDir`. */
+  walDir?: string;
+  timing?: Timing;
+  /** Slots kept in the log for members that are a little behind. */
+  catchUpEntries_max?: number;
+  /** Members may be added and removed though it could cost the quorum. Default false. */
+  looseReconfiguration?: boolean;
+  autoCompaction?: AutoCompactionOptions;
   /**
    * The backend may grow to this many bytes; beyond it the NOSPACE alarm goes on. 0 is etcd's
    * default of 2 GiB, less than 0 no bound.
@@ -86,6 +95,10 @@ export interface Store {
   client: EtcdClient;
   /** Where gRPC is served: `host:port` or `unix:///path`. */
   address: string | undefined;
+  /** The same for each address, as clients are told: `http://host:port`, `unix:///path`. */
+  endpoints: string[];
+  /** Where HTTP alone is served, in the order of `listenHttp`. */
+  httpAddresses: string[];
   /** Ends calls, writes what is in memory to the backend, closes all files. */
   close(): Promise<void>;
 }
@@ -103,6 +116,8 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   const opened = await openMember({
     ...{ dataDir, clock, random, ...folders },
     forceNewCluster: options.forceNewCluster ?? false,
+    walDir: options.walDir,
+    timing: options.timing ?? DEFAULT_TIMING,
     bootstrap: () => bootstrap(bootstrapOptions(options)),
     onFatal: (reason) => machine?.replica.fail(reason),
   });
@@ -116,14 +131,17 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     // Nobody is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
     if (options.initialCorruptCheck) await checkAtStart(machine.context);
-    const [server] = await listenForClients(options, machine);
-    if (server) servers.push(server);
-    await publish(machine.context, presence(options, server?.address));
+    const { grpc, http } = await listenForClients(options, machine);
+    servers.push(...grpc, ...http);
+    await publish(machine.context, presence(options, grpc));
     const { revision } = opened.state;
-    log.info("store is up", { address: server?.address, dataDir, revision });
+    const addresses = grpc.map(({ address }) => address);
+    log.info("store is up", { addresses, dataDir, revision });
     return {
       client: embeddedClient(machine.context),
-      address: server?.address,
+      address: addresses[0],
+      endpoints: endpointsOf(options, grpc),
+      httpAddresses: http.map(({ address }) => address),
       close: () => machine.close(servers),
     };
   } catch (thrown) {
@@ -146,10 +164,14 @@ function refuseAlone({ state }: OpenedMember, { peers }: StoreOptions): void {
   });
 }
 
-function presence(options: StoreOptions, address: string | undefined) {
+function presence(options: StoreOptions, servers: RpcServer[]) {
   const { name = "default", advertiseClientUrls, peers } = options;
-  const clientURLs = advertiseClientUrls ?? urls(address, options.listenClient);
+  const clientURLs = advertiseClientUrls ?? endpointsOf(options, servers);
   return { name, clientURLs, peerURLs: peers?.advertiseUrls ?? [] };
+}
+
+function endpointsOf({ listenClient }: StoreOptions, servers: RpcServer[]): string[] {
+  return listed(listenClient).map((listen, i) => urlOf(listen, servers[i]!));
 }
 
 function fatalHandler({ onFatal }: StoreOptions): (reason: unknown) => void {
@@ -160,47 +182,4 @@ function fatalHandler({ onFatal }: StoreOptions): (reason: unknown) => void {
       throw reason;
     });
   };
-}
-
-function urls(address: string | undefined, listen: StoreOptions["listenClient"]): string[] {
-  if (address === undefined || !listen) return [];
-  if ("path" in listen) return [address];
-  return [`${listen.tls ? "https" : "http"}://${address}`];
-}
-
-async function listenForClients(
-  options: StoreOptions,
-  { context }: Machine,
-): Promise<RpcServer[]> {
-  if (!options.listenClient) return [];
-  const server = await serveGrpc({
-    services: etcdServices(context),
-    listen: options.listenClient,
-    http: httpPages(context),
-    messageBytes_max: REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES,
-  });
-  return [server];
-}
-
-async function listenForPeers(
-  { peers }: StoreOptions,
-  { self, replica, transport, context, receiver }: Machine,
-  clock: Clock,
-): Promise<RpcServer[]> {
-  if (!peers || !(transport instanceof Peers)) return [];
-  const handlers = {
-    receive: replica.receive.bind(replica),
-    met: transport.met.bind(transport),
-    snapshot: receiver.receive.bind(receiver),
-    answer: (kind: string, body: Buffer) => answerAsLeader(context, LEADER_VERBS, kind, body),
-    members: () => ({
-      protocol: PEER_PROTOCOL,
-      clusterId: self.clusterId,
-      members: membersOf(context.state).map(({ peerURLs, clientURLs, ...member }) => {
-        return { ...member, peerUrls: peerURLs, clientUrls: clientURLs };
-      }),
-    }),
-  };
-  const services = [peerService(self, handlers, clock)];
-  return [await serveGrpc({ services, listen: peers.listen, http: refuseForeign(self) })];
 }

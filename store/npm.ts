@@ -28,7 +28,7 @@ export async function startStore(options: Partial<StoreOptions> = {}): Promise<E
     const store = await startMember({ ...options, dataDir, listenClient });
     return {
       ...store,
-      endpoint: endpointOf(store.address ?? "", listenClient),
+      endpoint: store.endpoints[0] ?? "",
       async close() {
         await store.close();
         await remove();
@@ -38,9 +38,4 @@ export async function startStore(options: Partial<StoreOptions> = {}): Promise<E
     await remove();
     throw thrown;
   }
-}
-
-function endpointOf(address: string, listen: NonNullable<StoreOptions["listenClient"]>): string {
-  if ("path" in listen) return address;
-  return `${listen.tls ? "https" : "http"}://${address}`;
 }

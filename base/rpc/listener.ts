@@ -1,6 +1,10 @@
 import { type RequestListener, createServer as createHttpServer } from "node:http";
 import { type Server as NetServer, type Socket, createServer as createNetServer } from "node:net";
-import { type TLSSocket, createServer as createTlsServer } from "node:tls";
+import {
+  type SecureContextOptions,
+  type TLSSocket,
+  createServer as createTlsServer,
+} from "node:tls";
 import { PREFACE } from "./h2/frame.ts";
 import { CONNECTIONS_MAX, FIRST_BYTES_TIMEOUT_MS, KEEP_ALIVE_MS } from "./limits.ts";
 import type { ServerTls } from "./server.ts";
@@ -55,15 +59,28 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 function tlsListener(tls: ServerTls, accept: (socket: TLSSocket) => void): NetServer {
-  return createTlsServer(
-    {
-      cert: tls.cert,
-      key: tls.key,
-      ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true }),
-      ALPNProtocols: ["h2", "http/1.1"],
-    },
-    accept,
-  );
+  let used = contextOf(tls);
+  const requestCert = tls.clientCa !== undefined;
+  const options = { ...used, requestCert, ALPNProtocols: ["h2", "http/1.1"] };
+  const listener = createTlsServer(options, (socket) => {
+    if (requestCert && tls.refuses?.(socket.getPeerCertificate()) !== undefined) socket.destroy();
+    else accept(socket);
+  });
+  // Before the handshake of each connection: the files behind the texts may be others by now.
+  listener.prependListener("connection", () => {
+    const now = contextOf(tls);
+    const same = now.cert === used.cert && now.key === used.key;
+    if (same && now.ca === used.ca && now.crl === used.crl) return;
+    listener.setSecureContext(now);
+    used = now;
+  });
+  return listener;
+}
+
+function contextOf(tls: ServerTls): SecureContextOptions {
+  const { cert, key, clientCa: ca, crl, minVersion, maxVersion, ciphers } = tls;
+  const given = Object.entries({ cert, key, ca, crl, minVersion, maxVersion, ciphers });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 /** Looks at the first bytes of a connection, and leaves them for whom it belongs to. */

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import type { Duplex } from "node:stream";
+import type { PeerCertificate, SecureVersion } from "node:tls";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   Bidi,
@@ -54,11 +55,23 @@ export function serve<S>(service: ServiceTable<S>, handlers: Handlers<S>): Serve
   return { service: service as ServiceTable<unknown>, handlers };
 }
 
-/** PEM texts. With `clientCa`, clients must present a certificate that it signed. */
+/**
+ * PEM texts, which may be getters: they are read again for each new connection, so that other
+ * certificates take the place of old ones without a restart.
+ */
 export interface ServerTls {
   readonly cert: string;
   readonly key: string;
-  readonly clientCa?: string;
+  /** Clients must present a certificate that it signed. */
+  readonly clientCa?: string | undefined;
+  /** Certificates of clients that are revoked. */
+  readonly crl?: string | undefined;
+  readonly minVersion?: SecureVersion | undefined;
+  readonly maxVersion?: SecureVersion | undefined;
+  /** OpenSSL's names, with colons between them. */
+  readonly ciphers?: string | undefined;
+  /** What speaks against a verified client certificate: the connection is then closed. */
+  readonly refuses?: ((certificate: PeerCertificate) => string | undefined) | undefined;
 }
 
 export interface ServerOptions {

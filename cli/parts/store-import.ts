@@ -1,6 +1,6 @@
 import type { ImportOptions, Imported } from "@raft2kube/store/import.ts";
 import { Command } from "commander";
-import { clusterOf } from "./store-flags.ts";
+import { clusterOf } from "../store/initial-cluster.ts";
 
 interface ImportFlags {
   name: string;

@@ -1,4 +1,4 @@
-import { REQUEST_TIMEOUT_MS, TOKEN_TTL_MS } from "../limits.ts";
+import { TOKEN_TTL_MS } from "../limits.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Replica } from "../node/replica.ts";
 import type { JwtOptions } from "./jwt-options.ts";
@@ -28,7 +28,7 @@ export interface AuthSetup {
 export function authSetup(options: AuthOptions, state: State, replica: Replica): AuthSetup {
   state.tokens.ttl_ms = options.tokenTtl_ms ?? TOKEN_TTL_MS;
   const applied = (index: number) =>
-    replica.until(() => state.appliedIndex >= index, REQUEST_TIMEOUT_MS);
+    replica.until(() => state.appliedIndex >= index, replica.request_ms);
   return {
     tokens: options.jwt ? jwtTokenProvider(options.jwt) : simpleTokenProvider(state, applied),
     passwords: new Passwords(options.bcryptCost),

@@ -26,6 +26,8 @@ export interface EtcdContext {
   readonly transport: Transport;
   /** Whether other members can reach this one. */
   readonly listensForPeers: boolean;
+  /** etcd's --strict-reconfig-check: no change of members that could cost the quorum. */
+  readonly strictReconfiguration: boolean;
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
   readonly auth: AuthSetup;

@@ -43,6 +43,10 @@ export function httpPages(context: EtcdContext): RequestListener {
   return (request, response) => void answer(pages, request, response);
 }
 
+/** For an address whose pages are served elsewhere. */
+export const notFoundPages: RequestListener = (request, response) =>
+  void answer({}, request, response);
+
 async function answer(
   pages: Record<string, Page>,
   request: IncomingMessage,

@@ -1,4 +1,5 @@
 import type { LeaseGrantRequest, LeaseGrantResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { leaseTtlMin_s } from "../node/timing.ts";
 import { requireUser } from "./caller.ts";
 import { type EtcdContext, proposeCommand } from "./context.ts";
 
@@ -12,6 +13,8 @@ export async function leaseGrant(
 ): Promise<LeaseGrantResponse> {
   if (context.state.auth.enabled) await requireUser(context);
   const ID = request.ID === 0n ? context.newLeaseId() : request.ID;
-  const filled = { ...request, ID };
+  // Too short for this member's elections: it would end before a new leader could renew it.
+  const TTL = Math.max(request.TTL, leaseTtlMin_s(context.replica.timing));
+  const filled = { ...request, ID, TTL };
   return proposeCommand<"lease-grant">(context, { kind: "lease-grant", request: filled });
 }

@@ -17,8 +17,10 @@ export async function memberAdd(
     const message = "raft2kube: this member listens for no peers: give it --listen-peer-urls";
     throw new EtcdError(STATUS.FAILED_PRECONDITION, message);
   }
-  if (!isLearner && !readyToAddVoter(context)) throw etcdError("notEnoughStarted");
-  if (!allVotersAnswer(context)) throw etcdError("unhealthy");
+  if (context.strictReconfiguration) {
+    if (!isLearner && !readyToAddVoter(context)) throw etcdError("notEnoughStarted");
+    if (!allVotersAnswer(context)) throw etcdError("unhealthy");
+  }
   // The time goes in, as with etcd: a member removed may come back under the same address.
   const ID = memberIdOf(peerURLs, "", Math.floor(context.clock.now() / 1000));
   const member = { ID, name: "", peerURLs, clientURLs: [], isLearner };

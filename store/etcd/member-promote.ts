@@ -33,7 +33,9 @@ async function promoteHere(
   if (progress.match < raft.state.log.lastIndex * LEARNER_READY_SHARE) {
     throw etcdError("learnerNotReady");
   }
-  if (!readyToPromote(context)) throw etcdError("notEnoughStarted");
+  if (context.strictReconfiguration && !readyToPromote(context)) {
+    throw etcdError("notEnoughStarted");
+  }
   await proposeCommand<"member-promote">(context, { kind: "member-promote", request });
   return { header: clusterHeader(context), members: membersOf(context.state) };
 }

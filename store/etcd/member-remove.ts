@@ -11,7 +11,8 @@ export async function memberRemove(
 ): Promise<MemberRemoveResponse> {
   const { ID } = request;
   const { state } = context;
-  if (state.members.get(ID) && !state.membership.learners.includes(ID)) {
+  const isVoter = state.members.get(ID) && !state.membership.learners.includes(ID);
+  if (isVoter && context.strictReconfiguration) {
     if (!readyToRemoveVoter(context, ID)) throw etcdError("notEnoughStarted");
     if (!safeToRemove(context, ID)) throw etcdError("unhealthy");
   }

@@ -1,6 +1,5 @@
 import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { MoveLeaderRequest, MoveLeaderResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { header } from "../mvcc/state.ts";
 import type { EtcdContext } from "./context.ts";
 
@@ -14,7 +13,7 @@ export async function moveLeader(
   if (!state.membership.voters.includes(targetID)) throw etcdError("badTransferee");
   replica.transferLeadership(targetID);
   const { raft } = replica;
-  const moved = await replica.until(() => raft.state.leader === targetID, REQUEST_TIMEOUT_MS);
+  const moved = await replica.until(() => raft.state.leader === targetID, replica.request_ms);
   // etcd has no status for this one.
   if (!moved) throw new EtcdError(STATUS.UNKNOWN, etcdError("transferTimeout").message);
   return { header: header(state) };

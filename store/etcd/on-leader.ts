@@ -3,7 +3,6 @@ import type { MessageType } from "@raft2kube/proto/codec.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { NONE } from "../core/types.ts";
-import { REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 import type { EtcdContext } from "./context.ts";
 
 /** A request that only the leader can answer, and how it travels there. */
@@ -22,7 +21,7 @@ export async function onLeader<Q, R>(
   request: Q,
 ): Promise<R> {
   const { clock, replica } = context;
-  const end_ms = clock.monotonic() + REQUEST_TIMEOUT_MS;
+  const end_ms = clock.monotonic() + replica.request_ms;
   for (;;) {
     if (replica.stopped) throw etcdError("stopped");
     const left_ms = end_ms - clock.monotonic();
@@ -33,7 +32,7 @@ export async function onLeader<Q, R>(
     } catch (thrown) {
       if (!mayMove(thrown)) throw thrown;
     }
-    await delay(clock, TICK_MS);
+    await delay(clock, replica.timing.tick_ms);
   }
 }
 

@@ -2,8 +2,9 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { NONE } from "../core/types.ts";
-import { ELECTION_TICKS, NO_LEADER_ELECTIONS_MAX, TICK_MS } from "../limits.ts";
+import { NO_LEADER_ELECTIONS_MAX } from "../limits.ts";
 import type { Replica } from "../node/replica.ts";
+import { election_ms } from "../node/timing.ts";
 
 /** Whether a client wants an error rather than a wait when the member has no leader. */
 export function wantsLeader(call: Call): boolean {
@@ -43,7 +44,7 @@ export class LeaderLoss {
   }
 
   #later(): Timer {
-    return this.#clock.after(ELECTION_TICKS * TICK_MS, () => {
+    return this.#clock.after(election_ms(this.#replica.timing), () => {
       this.#timer = this.#later();
       this.#look();
     });

@@ -1,14 +1,9 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { ROOT } from "../auth/caller.ts";
-import {
-  ELECTION_TICKS,
-  LEASE_CHECKPOINTS_MAX,
-  LEASE_CHECK_INTERVAL_MS,
-  LEASE_REVOKES_MAX,
-  TICK_MS,
-} from "../limits.ts";
+import { LEASE_CHECKPOINTS_MAX, LEASE_CHECK_INTERVAL_MS, LEASE_REVOKES_MAX } from "../limits.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Replica } from "./replica.ts";
+import { election_ms } from "./timing.ts";
 
 /**
  * The leader's clock over leases. It revokes expired ones through the log, in its own term only: a
@@ -33,7 +28,7 @@ export class LeaseExpiry {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (!leads) return this.#state.leaseTimers.stop();
-    this.#state.leaseTimers.restart(this.#state.leases.values(), ELECTION_TICKS * TICK_MS);
+    this.#state.leaseTimers.restart(this.#state.leases.values(), election_ms(this.#replica.timing));
     this.#later();
   }
 

@@ -5,12 +5,16 @@ import { LOG_TAIL_BYTES_MAX, LOG_TAIL_ENTRIES_MAX } from "../limits.ts";
  * How many slots up to `applied` stay in the log for followers that are a little behind: none
  * where there is nobody to follow. Slot 1 never stays (see `open.ts`).
  */
-export function logTail(raft: Raft, applied: number): number {
+export function logTail(
+  raft: Raft,
+  applied: number,
+  entries_max = LOG_TAIL_ENTRIES_MAX,
+): number {
   const { log, progress, id } = raft.state;
   if (progress.size === 0 || (progress.size === 1 && progress.has(id))) return 0;
   let bytes = 0;
   let kept = 0;
-  while (kept < Math.min(LOG_TAIL_ENTRIES_MAX, applied - 1)) {
+  while (kept < Math.min(entries_max, applied - 1)) {
     const entry = log.entry(applied - kept);
     if (!entry) break;
     bytes += entry.data.length;

@@ -9,7 +9,6 @@ import { type LogBase, NONE } from "../core/types.ts";
 import {
   APPEND_BYTES_MAX,
   APPLY_BATCH_BYTES_MAX,
-  ELECTION_TICKS,
   HEARTBEAT_TICKS,
   INFLIGHT_APPENDS_MAX,
   INFLIGHT_BYTES_MAX,
@@ -28,6 +27,7 @@ import type { Backends } from "./backends.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { corruptMember } from "./corruption.ts";
 import { becomeSole } from "./force-new-cluster.ts";
+import type { Timing } from "./timing.ts";
 
 export interface OpenOptions {
   dataDir: string;
@@ -36,6 +36,9 @@ export interface OpenOptions {
   /** Who a member without state is. */
   bootstrap: () => Promise<Bootstrap>;
   forceNewCluster: boolean;
+  /** Where the log lives. Default below `dataDir`. */
+  walDir: string | undefined;
+  timing: Timing;
   clock: Clock;
   random: Random;
   onFatal: (reason: LogWriteError) => void;
@@ -60,14 +63,14 @@ export async function openMember(options: OpenOptions): Promise<OpenedMember> {
 
 /** `opening` names the backend in use, which a snapshot may have to replace. */
 async function openWith(options: OpenOptions, opening: { backend: Backend }) {
-  const { clock, random, onFatal } = options;
+  const { clock, onFatal } = options;
   const { backend } = opening;
   const stored = backend.getSync(META_KEY);
   const known = stored ? decodeMeta(stored) : undefined;
   const born = known ? undefined : await options.bootstrap();
   const { memberId, clusterId } = known ?? born!.identity;
   const identity = { memberId, clusterId };
-  const disk = machineDisk(join(options.dataDir, "member", "wal"));
+  const disk = machineDisk(options.walDir ?? join(options.dataDir, "member", "wal"));
   const { wal, recovered } = Wal.open({ disk, identity, onFatal });
   // The log first: a backend that says where the log begins must find it there.
   if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);
@@ -85,15 +88,15 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
   const corrupt = options.forceNewCluster ? undefined : corruptMember(state);
   if (corrupt) throw corrupt;
   const restored = options.forceNewCluster && known ? becomeSole(state, fitting) : fitting;
-  return { state, wal, raft: newRaft(memberId, random, restored) };
+  return { state, wal, raft: newRaft(memberId, options, restored) };
 }
 
-function newRaft(id: bigint, random: Random, restored: Restored): Raft {
+function newRaft(id: bigint, { random, timing }: OpenOptions, restored: Restored): Raft {
   return new Raft(
     {
       id,
       random,
-      electionTicks: ELECTION_TICKS,
+      electionTicks: timing.electionTicks,
       heartbeatTicks: HEARTBEAT_TICKS,
       appendBytes_max: APPEND_BYTES_MAX,
       inflightAppends_max: INFLIGHT_APPENDS_MAX,

@@ -56,6 +56,7 @@ const UNKNOWABLE = Number.POSITIVE_INFINITY;
  */
 export class Proposals {
   readonly #session: number;
+  readonly #requestBytes_max: number;
   #sequence = 0;
   #bytes = 0;
   #waiting: number[] = [];
@@ -65,8 +66,9 @@ export class Proposals {
    * `session` tells this start of the member from earlier ones, whose entries may still be in the
    * log.
    */
-  constructor(session: number) {
+  constructor(session: number, requestBytes_max = REQUEST_BYTES_MAX) {
     this.#session = session;
+    this.#requestBytes_max = requestBytes_max;
   }
 
   get hasWaiting(): boolean {
@@ -84,7 +86,7 @@ export class Proposals {
     }
     const sequence = ++this.#sequence;
     const data = encodeCommand(command, { session: this.#session, sequence });
-    if (data.length > REQUEST_BYTES_MAX) return done({ error: etcdError("requestTooLarge") });
+    if (data.length > this.#requestBytes_max) return done({ error: etcdError("requestTooLarge") });
     if (this.#bytes > 0 && this.#bytes + data.length > PENDING_PROPOSALS_BYTES_MAX) {
       return done({ error: etcdError("tooManyRequests") });
     }

@@ -5,12 +5,7 @@ import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready } from "../core/ready.ts";
 import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
-import {
-  APPEND_BYTES_MAX,
-  REQUEST_TIMEOUT_MS,
-  TICK_MS,
-  UNFLUSHED_BYTES_MAX,
-} from "../limits.ts";
+import { APPEND_BYTES_MAX, UNFLUSHED_BYTES_MAX } from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
 import { type Command, isMemberCommand, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
@@ -19,6 +14,7 @@ import type { Wal } from "../wal/wal.ts";
 import { type OutcomeCallback, Proposals } from "./proposals.ts";
 import { type ReadCallback, Reads } from "./reads.ts";
 import { TimeoutReason } from "./timeout-reason.ts";
+import { DEFAULT_TIMING, type Timing, election_ms, request_ms } from "./timing.ts";
 
 export interface ReplicaOptions {
   raft: Raft;
@@ -38,6 +34,9 @@ export interface ReplicaOptions {
   install: (mark: SnapshotMark) => Promise<void>;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
+  timing?: Timing | undefined;
+  /** The largest command. Default REQUEST_BYTES_MAX. */
+  requestBytes_max?: number | undefined;
 }
 
 /** One turn of the loop may apply for this long before it lets others run. */
@@ -51,7 +50,10 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
-  readonly #timeoutReason = new TimeoutReason();
+  readonly #timeoutReason: TimeoutReason;
+  readonly timing: Timing;
+  /** How long a proposal or a linearizable read may take. */
+  readonly request_ms: number;
   #scheduled = false;
   #ticker: Timer | undefined;
   #leads = false;
@@ -65,7 +67,10 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    this.#proposals = new Proposals(options.session);
+    this.timing = options.timing ?? DEFAULT_TIMING;
+    this.request_ms = request_ms(this.timing);
+    this.#timeoutReason = new TimeoutReason(election_ms(this.timing));
+    this.#proposals = new Proposals(options.session, options.requestBytes_max);
     this.#reads = new Reads(options.session * 2 ** 20);
   }
 
@@ -90,7 +95,7 @@ export class Replica {
   }
 
   /** Proposes a command; `done` hears its outcome once it is applied here, or a timeout. */
-  propose(command: Command, done: OutcomeCallback, timeout_ms = REQUEST_TIMEOUT_MS): void {
+  propose(command: Command, done: OutcomeCallback, timeout_ms = this.request_ms): void {
     if (this.#stopped) return done({ error: etcdError("stopped") });
     const asked_ms = this.#options.clock.monotonic();
     this.#proposals.add(command, { asked_ms, deadline_ms: asked_ms + timeout_ms, done });
@@ -106,7 +111,7 @@ export class Replica {
     if (!raft.isLeader) return done({ error: etcdError("notLeader") });
     const asked_ms = clock.monotonic();
     const onlyInTerm = raft.state.term;
-    const deadline_ms = asked_ms + REQUEST_TIMEOUT_MS;
+    const deadline_ms = asked_ms + this.request_ms;
     this.#proposals.add(command, { asked_ms, deadline_ms, onlyInTerm, done });
     this.schedule();
   }
@@ -114,7 +119,7 @@ export class Replica {
   /**
    * Calls back when the state is at least as new as at this moment, anywhere in the cluster (S2).
    */
-  readBarrier(done: ReadCallback, timeout_ms = REQUEST_TIMEOUT_MS): void {
+  readBarrier(done: ReadCallback, timeout_ms = this.request_ms): void {
     if (this.#stopped) return done(etcdError("stopped"));
     this.#reads.add(this.#options.clock.monotonic() + timeout_ms, done);
     this.schedule();
@@ -192,7 +197,7 @@ export class Replica {
   }
 
   #tickLater(): void {
-    this.#ticker = this.#options.clock.after(TICK_MS, () => {
+    this.#ticker = this.#options.clock.after(this.timing.tick_ms, () => {
       if (this.#stopped) return;
       this.#tickLater();
       const now_ms = this.#options.clock.monotonic();

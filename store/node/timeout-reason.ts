@@ -1,6 +1,5 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type MemberId, NONE } from "../core/types.ts";
-import { ELECTION_TICKS, TICK_MS } from "../limits.ts";
 
 /** What this member knows of its connections and its leader at a deadline. */
 export interface Surroundings {
@@ -16,8 +15,13 @@ export interface Surroundings {
  * `parseProposeCtxErr`): a leader that failed shortly before, a connection that broke, or neither.
  */
 export class TimeoutReason {
+  readonly #election_ms: number;
   #leader: MemberId = NONE;
   #electedAt_ms = Number.NEGATIVE_INFINITY;
+
+  constructor(election_ms: number) {
+    this.#election_ms = election_ms;
+  }
 
   /** Looks whether another member leads now. */
   seen(leader: MemberId, now_ms: number): void {
@@ -26,7 +30,7 @@ export class TimeoutReason {
   }
 
   of(asked_ms: number, around: Surroundings): EtcdError {
-    const lostAt_ms = this.#electedAt_ms - 2 * ELECTION_TICKS * TICK_MS;
+    const lostAt_ms = this.#electedAt_ms - 2 * this.#election_ms;
     if (asked_ms > lostAt_ms && asked_ms < this.#electedAt_ms) return etcdError("timeoutLeader");
     const { self, leader, voters, connectedSince_ms } = around;
     if (leader === NONE) return etcdError("timeout");

@@ -84,7 +84,7 @@ export function assemble(parts: Parts): Life {
     ...{ state, replica, compactor, flusher, watches, clock, transport },
     transactionOperations_max: TXN_OPERATIONS_MAX,
     quota: unlimitedSpace,
-    listensForPeers: true,
+    ...{ listensForPeers: true, strictReconfiguration: true },
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     ...{ auth: authSetup({}, state, replica), identify: nobody },
   };

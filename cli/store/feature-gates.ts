@@ -1,0 +1,34 @@
+import { FlagError } from "./flag-error.ts";
+import { goSwitch } from "./go-values.ts";
+
+/** What a gate's value can be here, and why not the other. */
+type Gate = { fixed: boolean; why: string } | "free";
+
+const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([
+  ["AllAlpha", { fixed: false, why: "name the features" }],
+  ["AllBeta", { fixed: false, why: "name the features" }],
+  ["InitialCorruptCheck", "free"],
+  ["CompactHashCheck", { fixed: false, why: "compaction hashes are not compared" }],
+  ["LeaseCheckpoint", { fixed: true, why: "leases are always checkpointed" }],
+  ["LeaseCheckpointPersist", { fixed: true, why: "checkpoints are always kept" }],
+  ["SetMemberLocalAddr", { fixed: false, why: "the kernel chooses the address" }],
+  ["StopGRPCServiceOnDefrag", { fixed: false, why: "the store serves while it defragments" }],
+  ["TxnModeWriteWithSharedBuffer", { fixed: true, why: "transactions copy nothing" }],
+]);
+
+/** Gates that do not do all that etcd's do: their fate, for the documentation. */
+export function describeGates(): [name: string, fate: string][] {
+  return [...GATES].flatMap(([name, gate]) =>
+    gate === "free" ? [] : [[name, `only \`${gate.fixed}\`: ${gate.why}`]],
+  );
+}
+
+/** A gate's value; throws FlagError when it cannot be so here. */
+export function checkGate(flag: string, name: string, value: string): boolean {
+  const on = goSwitch(value);
+  const gate = GATES.get(name);
+  if (!gate) throw new FlagError(`${flag}: unrecognized feature gate: ${name}`);
+  if (on === undefined) throw new FlagError(`${flag}: invalid value of ${name}: ${value}`);
+  if (gate === "free" || gate.fixed === on) return on;
+  throw new FlagError(`${flag}: ${name}=${value}: ${gate.why}`);
+}

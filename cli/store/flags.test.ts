@@ -1,0 +1,188 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { variableOf } from "./environment.ts";
+import { flagDivergence } from "./flag-docs.ts";
+import { FLAGS } from "./flag-table.ts";
+import { parseGoFlags } from "./go-flags.ts";
+import { goDuration_ms } from "./go-values.ts";
+import { storeOptions } from "./options.ts";
+import { settingsOf } from "./server.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "r2k-flags-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const OF_THE_PROGRAM = ["config-file", "version"];
+const upstream = readFileSync(join(import.meta.dirname, "testdata/etcd-3.6.5-flags.txt"), "utf8")
+  .trim()
+  .split("\n")
+  .filter((name) => !OF_THE_PROGRAM.includes(name));
+
+type Environment = Record<string, string | undefined>;
+
+function read(words: string[], environment: Environment = {}) {
+  const { settings, notes } = settingsOf(parseGoFlags(words), environment);
+  return { settings, notes: [...notes, ...settings.warnings] };
+}
+
+const options = (...words: string[]) => storeOptions(read(words).settings);
+
+function configFile(text: string): string {
+  const path = join(folder, "etcd.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+test("every flag of etcd 3.6.5 is known", () => {
+  expect(upstream.filter((name) => !FLAGS.has(name))).toEqual([]);
+  expect(upstream.length).toBeGreaterThan(130);
+});
+
+test("docs/DIVERGENCE.md says of every flag that does less what becomes of it", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/DIVERGENCE.md"), "utf8");
+  expect(page).toContain(flagDivergence());
+});
+
+test("a flag that cannot be had is refused by name, with the reason and exit code 2", () => {
+  for (const [name, { use, kind }] of FLAGS) {
+    if (use.does !== "only" || use.values.length > 1) continue;
+    const other = kind === "switch" ? String(use.values[0] === "false") : "7s";
+    expect(() => read([`--${name}=${kind === "number" ? "7" : other}`]), name).toThrow(use.why);
+  }
+  expect(() => read(["--nonsense"])).toThrow("flag provided but not defined: -nonsense");
+  try {
+    read(["--nonsense"]);
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ exitCode: 2 });
+  }
+});
+
+test("a command line is read by Go's rules", () => {
+  const { settings } = read([
+    "-name", "one", "--name=two", "--force-new-cluster", "--strict-reconfig-check=F",
+    "--initial-cluster=two=http://a:1,b=http://c:2",
+  ]);
+  expect(settings.text("name")).toBe("two");
+  expect(settings.on("force-new-cluster")).toBe(true);
+  expect(settings.on("strict-reconfig-check")).toBe(false);
+  expect(settings.text("initial-cluster")).toBe("two=http://a:1,b=http://c:2");
+  expect(() => read(["--force-new-cluster", "true"])).toThrow('"true" is not a valid flag');
+  expect(() => read(["--name"])).toThrow("flag needs an argument: -name");
+  expect(() => read(["--force-new-cluster=yes"])).toThrow("true or false is needed");
+  expect(() => read(["--max-txn-ops=many"])).toThrow("a whole number is needed");
+  expect(() => read(["--warning-apply-duration=5"])).toThrow("a duration such as");
+});
+
+test.each<[string, number | undefined]>([
+  ["5s", 5_000], ["1h30m", 5_400_000], ["1.5s", 1_500], ["100ms", 100], ["0", 0], ["250us", 0.25],
+  ["5", undefined], ["", undefined], ["5 s", undefined], ["h", undefined],
+])("the duration %j", (text, expected) => {
+  expect(goDuration_ms(text)).toBe(expected);
+});
+
+test("the environment stands behind the command line, and unknown variables are named", () => {
+  const environment = {
+    ETCD_NAME: "by-variable", ETCD_MAX_TXN_OPS: "7", ETCD_NONSENSE: "x", OTHER: "y",
+  };
+  const { settings, notes } = read(["--name", "by-flag"], environment);
+  expect(settings.text("name")).toBe("by-flag");
+  expect(settings.number("max-txn-ops")).toBe(7);
+  expect(notes).toContain("ETCD_NAME is not used: --name is given");
+  expect(notes).toContain("unrecognized environment variable ETCD_NONSENSE");
+  expect(() => read([], { ETCD_MAX_TXN_OPS: "x" })).toThrow("invalid value");
+  expect(variableOf("listen-client-urls")).toBe("ETCD_LISTEN_CLIENT_URLS");
+});
+
+test("a configuration file excludes flags and environment", () => {
+  const path = configFile([
+    "name: filed",
+    "heartbeat-interval: 50",
+    "election-timeout: 500",
+    "listen-client-urls: http://127.0.0.1:1,http://127.0.0.1:2",
+    "watch-progress-notify-interval: 5000000000",
+    "client-transport-security:",
+    "  client-cert-auth: true",
+    "peer-transport-security:",
+    "  allowed-cn: member",
+    "log-outputs: [stderr]",
+    "wal-dir:",
+  ].join("\n"));
+  const { settings, notes } = read(["--config-file", path, "--name", "x"], { ETCD_NAME: "y" });
+  expect(settings.text("name")).toBe("filed");
+  expect(settings.list("listen-client-urls")).toHaveLength(2);
+  expect(settings.duration_ms("watch-progress-notify-interval")).toBe(5_000);
+  expect(settings.on("client-cert-auth")).toBe(true);
+  expect(settings.list("peer-cert-allowed-cn")).toEqual(["member"]);
+  expect(settings.has("wal-dir")).toBe(false);
+  expect(notes).toContain("not used beside --config-file: --name");
+  expect(read([], { ETCD_CONFIG_FILE: path }).settings.text("name")).toBe("filed");
+  expect(() => read(["--config-file", configFile("nonsense: 1")])).toThrow("unknown key nonsense");
+  expect(() => read(["--config-file", configFile("- a")])).toThrow("a mapping is needed");
+  expect(() => read(["--config-file", `${folder}/none`])).toThrow("ENOENT");
+});
+
+test("older spellings do the same, and say what to write instead", () => {
+  const { settings, notes } = read([
+    "--experimental-watch-progress-notify-interval=5s", "--experimental-initial-corrupt-check=true",
+  ]);
+  expect(settings.duration_ms("watch-progress-notify-interval")).toBe(5_000);
+  expect(notes.join("\n")).toContain("use --watch-progress-notify-interval");
+  expect(notes.join("\n")).toContain("use --feature-gates=InitialCorruptCheck=true");
+  expect(settings.gate("InitialCorruptCheck")).toBe(true);
+  const hashes = "--experimental-compact-hash-check-enabled=true";
+  expect(() => read([hashes])).toThrow("CompactHashCheck");
+  expect(() => read(["--feature-gates=Nonsense=true"])).toThrow("unrecognized feature gate");
+});
+
+test("flags become what the store is told", () => {
+  expect(options()).toMatchObject({
+    name: "default", dataDir: "default.etcd", clusterToken: "etcd-cluster", httpApart: false,
+    timing: { tick_ms: 100, electionTicks: 10 }, looseReconfiguration: false,
+    transactionOperations_max: 128, requestBytes_max: 1_572_864,
+    listenClient: [{ host: "localhost", port: 2379 }],
+  });
+  expect(options().peers).toBeUndefined();
+  expect(options(
+    "--name=m", "--listen-peer-urls=http://127.0.0.1:80", "--listen-metrics-urls=http://[::1]:9",
+    "--heartbeat-interval=200", "--election-timeout=2000", "--strict-reconfig-check=false",
+    "--max-concurrent-streams=9", "--wal-dir=/w", "--quota-backend-bytes=-5",
+    "--corrupt-check-time=1m",
+  )).toMatchObject({
+    peers: { listen: [{ port: 80 }], initialCluster: { m: ["http://127.0.0.1:80"] } },
+    listenHttp: [{ host: "::1", port: 9 }],
+    timing: { tick_ms: 200, electionTicks: 10 }, looseReconfiguration: true,
+    streams_max: 9, initialCorruptCheck: false, walDir: "/w",
+    quotaBackendBytes: -5, corruptCheckInterval_ms: 60_000,
+  });
+});
+
+test.each<[string[], unknown]>([
+  [["--auto-compaction-retention=0"], undefined],
+  [["--auto-compaction-retention=1"], { mode: "periodic", keep_ms: 3_600_000 }],
+  [["--auto-compaction-retention=5m"], { mode: "periodic", keep_ms: 300_000 }],
+  [
+    ["--auto-compaction-mode=revision", "--auto-compaction-retention=100"],
+    { mode: "revision", keepRevisions: 100 },
+  ],
+])("compaction by itself: %j", (words, expected) => {
+  expect(options(...words).autoCompaction).toEqual(expected);
+});
+
+test.each<[string[], string]>([
+  [["--heartbeat-interval=300"], "should be at least as 5 times as --heartbeat-interval"],
+  [["--election-timeout=60000"], "between 1 and 50000"],
+  [["--listen-client-urls=127.0.0.1:2379"], "--listen-client-urls"],
+  [["--listen-client-urls=ftp://127.0.0.1:2379"], "unknown scheme"],
+  [["--listen-client-urls=http://127.0.0.1:2379/x"], "must not contain a path"],
+  [["--listen-client-urls=https://127.0.0.1:2379"], "needs --cert-file and --key-file"],
+  [["--initial-cluster=nonsense"], "NAME=URL is needed"],
+  [["--listen-peer-urls=http://a:1", "--initial-cluster-state=old"], "new or existing"],
+  [["--auto-compaction-mode=never"], "periodic or revision"],
+  [["--auto-compaction-retention=soon"], "a duration is needed"],
+  [["--bcrypt-cost=3"], "between 4 and 31"],
+  [["--auth-token=oauth"], "simple or jwt"],
+  [["--max-txn-ops=0"], "between 1 and"],
+])("refuses %j", (words, complaint) => {
+  expect(() => options(...words)).toThrow(complaint);
+});

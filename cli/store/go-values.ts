@@ -1,0 +1,31 @@
+const TRUE: readonly string[] = ["1", "t", "T", "true", "TRUE", "True"];
+const FALSE: readonly string[] = ["0", "f", "F", "false", "FALSE", "False"];
+
+/** A switch as Go's `strconv.ParseBool` reads it; undefined when it is none. */
+export function goSwitch(text: string): boolean | undefined {
+  if (TRUE.includes(text)) return true;
+  return FALSE.includes(text) ? false : undefined;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const PARTS = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)/g;
+
+/** A duration as Go's `time.ParseDuration` reads it, in ms; undefined when it is none. */
+export function goDuration_ms(text: string): number | undefined {
+  if (text === "0") return 0;
+  let total_ms = 0;
+  let read = 0;
+  for (const [whole, number, unit] of text.matchAll(PARTS)) {
+    total_ms += Number(number) * UNITS_MS[unit!]!;
+    read += whole.length;
+  }
+  return read === text.length && read > 0 ? total_ms : undefined;
+}

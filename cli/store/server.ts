@@ -1,0 +1,62 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Store, startStore } from "@raft2kube/store/main.ts";
+import { ETCD_VERSION } from "@raft2kube/store/version.ts";
+import { reportFailure } from "../terminal.ts";
+import { VERSION } from "../version.ts";
+import { readConfigFile } from "./config-file.ts";
+import { withEnvironment } from "./environment.ts";
+import { parseGoFlags } from "./go-flags.ts";
+import { helpText } from "./help.ts";
+import { configureLogging } from "./logging.ts";
+import { storeOptions } from "./options.ts";
+import { Settings } from "./settings.ts";
+
+/** Runs a member as etcd's own command line would, until a signal comes. */
+export async function runServer(words: readonly string[]): Promise<void> {
+  const given = parseGoFlags(words);
+  if (given.has("help") || given.has("h")) return void process.stdout.write(helpText());
+  if (given.get("version") === "true") {
+    return void process.stdout.write(`etcd Version: ${ETCD_VERSION}\nraft2kube: ${VERSION}\n`);
+  }
+  const { settings, notes } = settingsOf(given, process.env);
+  const options = storeOptions(settings);
+  configureLogging(settings);
+  const log = logger("store");
+  for (const note of [...notes, ...settings.warnings]) log.warn(note);
+  const store = await startStore({ ...options, onFatal: end });
+  process.stdout.write(`serving etcd v3 on ${store.address}\n`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(store));
+}
+
+/**
+ * A configuration file is all there is: beside it neither flags nor environment count, as with
+ * etcd. Without one the command line comes before the environment.
+ */
+export function settingsOf(
+  given: ReadonlyMap<string, string>,
+  environment: Readonly<Record<string, string | undefined>>,
+): { settings: Settings; notes: string[] } {
+  const notes: string[] = [];
+  const file = given.get("config-file") ?? environment["ETCD_CONFIG_FILE"];
+  if (file !== undefined && file !== "") {
+    const others = [...given.keys()].filter((name) => name !== "config-file");
+    if (others.length > 0) {
+      notes.push(`not used beside --config-file: ${others.map((name) => `--${name}`).join(", ")}`);
+    }
+    return { settings: new Settings(readConfigFile(file)), notes };
+  }
+  const own = new Map([...given].filter(([name]) => name !== "config-file"));
+  const all = withEnvironment(own, environment, (line) => notes.push(line));
+  return { settings: new Settings(all), notes };
+}
+
+function stop(store: Store): void {
+  store.close().then(
+    () => process.exit(0),
+    (thrown: unknown) => process.exit(reportFailure(thrown)),
+  );
+}
+
+function end(reason: unknown): void {
+  process.exit(reportFailure(reason));
+}

@@ -1,0 +1,81 @@
+import { readFileSync, statSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { FlagError } from "./flag-error.ts";
+
+const log = logger("tls");
+
+/** How long what was found is taken for what is there. */
+const LOOK_AGAIN_MS = 100;
+
+type Texts<K extends string> = Record<K, string | undefined>;
+
+/**
+ * PEM files that may be replaced while the member runs: whoever asks gets what is in them now. A
+ * certificate without its key, as in the middle of a change, leaves the ones before in use.
+ */
+export class TlsFiles<K extends string> {
+  readonly #paths: Record<K, string | undefined>;
+  #texts: Texts<K>;
+  #stamps: string;
+  #looked_ms = performance.now();
+
+  /** Reads all files; throws FlagError, naming the file, when one cannot be used. */
+  constructor(paths: Record<K, string | undefined>) {
+    this.#paths = paths;
+    try {
+      this.#stamps = this.#stampsNow();
+      this.#texts = this.#read();
+    } catch (thrown) {
+      throw new FlagError(`certificates cannot be used: ${messageOf(thrown)}`);
+    }
+  }
+
+  /** A file's text as of now; undefined for one that was not named. */
+  text(name: K): string | undefined {
+    this.#look();
+    return this.#texts[name];
+  }
+
+  #look(): void {
+    const now_ms = performance.now();
+    if (now_ms - this.#looked_ms < LOOK_AGAIN_MS) return;
+    this.#looked_ms = now_ms;
+    try {
+      const stamps = this.#stampsNow();
+      if (stamps === this.#stamps) return;
+      this.#texts = this.#read();
+      this.#stamps = stamps;
+      log.info("certificates were replaced", { files: this.#named().map(([, path]) => path) });
+    } catch (thrown) {
+      log.warn("certificates on disk cannot be used: the ones before stay", {
+        reason: messageOf(thrown),
+      });
+    }
+  }
+
+  #named(): [K, string][] {
+    const all = Object.entries(this.#paths) as [K, string | undefined][];
+    return all.filter((entry): entry is [K, string] => entry[1] !== undefined);
+  }
+
+  #stampsNow(): string {
+    return this.#named()
+      .map(([, path]) => {
+        const { mtimeMs, size, ino } = statSync(path);
+        return `${mtimeMs}/${size}/${ino}`;
+      })
+      .join(" ");
+  }
+
+  #read(): Texts<K> {
+    const texts = Object.fromEntries(
+      this.#named().map(([name, path]) => [name, readFileSync(path, "utf8")]),
+    ) as Texts<K>;
+    const { cert, key, ca } = texts as Texts<string>;
+    const given = Object.entries({ cert, key, ca }).filter(([, text]) => text !== undefined);
+    createSecureContext(Object.fromEntries(given));
+    return texts;
+  }
+}

@@ -1,0 +1,101 @@
+import type { PeerCertificate, SecureVersion } from "node:tls";
+import { checkServerIdentity } from "node:tls";
+import type { ClientTls } from "@raft2kube/rpc/client.ts";
+import type { ServerTls } from "@raft2kube/rpc/server.ts";
+import { openSslCiphers } from "./cipher-suites.ts";
+import { FlagError } from "./flag-error.ts";
+import type { Settings } from "./settings.ts";
+import { TlsFiles } from "./tls-files.ts";
+
+/** What an https address of clients, or with `peer-` of members, presents and demands. */
+export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
+  const [cert, key] = [settings.path(`${prefix}cert-file`), settings.path(`${prefix}key-file`)];
+  if (cert === undefined || key === undefined) {
+    throw new FlagError(`an https address needs --${prefix}cert-file and --${prefix}key-file`);
+  }
+  const ca = settings.path(`${prefix}trusted-ca-file`);
+  if (settings.on(`${prefix}client-cert-auth`) && ca === undefined) {
+    throw new FlagError(`--${prefix}client-cert-auth needs --${prefix}trusted-ca-file`);
+  }
+  const crl = settings.path(prefix === "" ? "client-crl-file" : "peer-crl-file");
+  const files = new TlsFiles({ cert, key, ca, crl });
+  return {
+    get cert() {
+      return files.text("cert")!;
+    },
+    get key() {
+      return files.text("key")!;
+    },
+    get clientCa() {
+      return files.text("ca");
+    },
+    get crl() {
+      return files.text("crl");
+    },
+    ...versions(settings),
+    ciphers: openSslCiphers(settings.list("cipher-suites")),
+    refuses: refusalOf(settings, prefix),
+  };
+}
+
+/** What this member presents to others, and whom it believes. */
+export function peerClientTls(settings: Settings): ClientTls | undefined {
+  const own = ["cert", "key"].map((what) => {
+    return settings.path(`peer-client-${what}-file`) ?? settings.path(`peer-${what}-file`);
+  });
+  const paths = { cert: own[0], key: own[1], ca: settings.path("peer-trusted-ca-file") };
+  if (Object.values(paths).every((path) => path === undefined)) return undefined;
+  const files = new TlsFiles(paths);
+  return {
+    get ca() {
+      return files.text("ca");
+    },
+    get cert() {
+      return files.text("cert");
+    },
+    get key() {
+      return files.text("key");
+    },
+  };
+}
+
+const VERSIONS: Readonly<Record<string, SecureVersion>> = {
+  "TLS1.2": "TLSv1.2",
+  "TLS1.3": "TLSv1.3",
+};
+
+function versions(settings: Settings) {
+  const version = (flag: string) => {
+    const text = settings.text(flag);
+    const found = VERSIONS[text];
+    if (text !== "" && !found) throw new FlagError(`--${flag}: TLS1.2 or TLS1.3, got ${text}`);
+    return found;
+  };
+  const [minVersion, maxVersion] = [version("tls-min-version"), version("tls-max-version")];
+  if (minVersion === "TLSv1.3" && maxVersion === "TLSv1.2") {
+    throw new FlagError("--tls-min-version is above --tls-max-version");
+  }
+  if (minVersion === "TLSv1.3" && settings.list("cipher-suites").length > 0) {
+    throw new FlagError("--cipher-suites cannot be chosen with --tls-min-version=TLS1.3");
+  }
+  return { minVersion, maxVersion };
+}
+
+/** etcd's allow lists: a certificate's common name, or a name that it is good for. */
+function refusalOf(settings: Settings, prefix: "" | "peer-"): ServerTls["refuses"] {
+  const hostnames = prefix === "" ? "client-cert-allowed-hostname" : "peer-cert-allowed-hostname";
+  const names = settings.list(hostnames);
+  const commonNames = prefix === "" ? [] : settings.list("peer-cert-allowed-cn");
+  if (names.length > 0 && commonNames.length > 0) {
+    throw new FlagError("--peer-cert-allowed-cn excludes --peer-cert-allowed-hostname");
+  }
+  if (names.length === 0 && commonNames.length === 0) return undefined;
+  return (certificate: PeerCertificate) => {
+    const { CN } = certificate.subject;
+    if (commonNames.length > 0) {
+      return commonNames.includes(String(CN)) ? undefined : `common name ${String(CN)}`;
+    }
+    const good = names.some((name) => checkServerIdentity(name, certificate) === undefined);
+    return good ? undefined : "none of the allowed names";
+  };
+}

@@ -1,0 +1,98 @@
+import type { RequestListener } from "node:http";
+import { listen as listenHttp } from "@raft2kube/rpc/listener.ts";
+import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { httpPages, notFoundPages } from "./etcd/http.ts";
+import { LEADER_VERBS } from "./etcd/leader-verbs.ts";
+import { membersOf } from "./etcd/member-list.ts";
+import { answerAsLeader } from "./etcd/on-leader.ts";
+import { etcdServices } from "./etcd/services.ts";
+import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
+import type { Machine } from "./machine.ts";
+import type { StoreOptions } from "./main.ts";
+import { PEER_PROTOCOL } from "./transport/hello.ts";
+import { Peers } from "./transport/peers.ts";
+import { peerService, refuseForeign } from "./transport/serve.ts";
+
+/** One address to listen on. */
+export type Listen = ServerOptions["listen"];
+
+/** Serves clients on all their addresses, and HTTP alone on those that are for it. */
+export async function listenForClients(
+  options: StoreOptions,
+  { context }: Machine,
+): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
+  const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
+  const services = etcdServices(context);
+  const pages = httpPages(context);
+  const shared = options.httpApart === true ? notFoundPages : pages;
+  const grpc: RpcServer[] = [];
+  const http: RpcServer[] = [];
+  try {
+    for (const listen of listed(options.listenClient)) {
+      const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
+      const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
+      grpc.push(await serveGrpc({ services, listen, http: shared, ...bounds }));
+    }
+    for (const listen of options.listenHttp ?? []) http.push(await serveHttp(listen, pages));
+    return { grpc, http };
+  } catch (thrown) {
+    for (const server of [...grpc, ...http]) await server.close();
+    throw thrown;
+  }
+}
+
+/** What an option of one address or several means. */
+export function listed(listen: Listen | readonly Listen[] | undefined): readonly Listen[] {
+  if (listen === undefined) return [];
+  return "length" in listen ? listen : [listen];
+}
+
+/** `http://host:port` of a server that listens there. */
+export function urlOf(listen: Listen, { address }: RpcServer): string {
+  if ("path" in listen) return address;
+  return `${listen.tls ? "https" : "http"}://${address}`;
+}
+
+async function serveHttp(where: Listen, pages: RequestListener): Promise<RpcServer> {
+  const tls = "tls" in where ? where.tls : undefined;
+  const onHttp2 = (socket: { destroy(): unknown }) => void socket.destroy();
+  const { port, close } = await listenHttp({ listen: where, tls, onHttp2, http: pages });
+  const address = "path" in where ? `unix://${where.path}` : `${where.host}:${port}`;
+  return {
+    address,
+    port,
+    close() {
+      close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Serves other members on all addresses that they are told. */
+export async function listenForPeers(
+  { peers }: StoreOptions,
+  { self, replica, transport, context, receiver }: Machine,
+  clock: Clock,
+): Promise<RpcServer[]> {
+  if (!peers || !(transport instanceof Peers)) return [];
+  const handlers = {
+    receive: replica.receive.bind(replica),
+    met: transport.met.bind(transport),
+    snapshot: receiver.receive.bind(receiver),
+    answer: (kind: string, body: Buffer) => answerAsLeader(context, LEADER_VERBS, kind, body),
+    members: () => ({
+      protocol: PEER_PROTOCOL,
+      clusterId: self.clusterId,
+      members: membersOf(context.state).map(({ peerURLs, clientURLs, ...member }) => {
+        return { ...member, peerUrls: peerURLs, clientUrls: clientURLs };
+      }),
+    }),
+  };
+  const services = [peerService(self, handlers, clock)];
+  const servers: RpcServer[] = [];
+  for (const listen of listed(peers.listen)) {
+    servers.push(await serveGrpc({ services, listen, http: refuseForeign(self) }));
+  }
+  return servers;
+}
