@@ -155,6 +155,7 @@ class Run {
     const life = (born: Life) => {
       this.#recorder.listen(born);
       seams.life?.(born);
+      this.#watchers.openAfterStart(born);
     };
     return { ...seams, life };
   }
@@ -301,7 +302,7 @@ class Run {
   /** Everyone stops asking: all members must come to the same state. */
   async #settle(): Promise<void> {
     this.#quiet = true;
-    this.#watchers.hurries = true;
+    this.#watchers.hurry();
     for (const client of this.#clients) client.stop();
     for (const informer of this.#informers) informer.settle();
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);

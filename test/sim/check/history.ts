@@ -97,9 +97,16 @@ function inLogOrder(operations: readonly KvOperation[]): KvOperation[] {
   return operations.map((operation) => ({ ...operation, ...bounds.get(operation) }));
 }
 
-/** The requests and answers of all clients are those of one store in one order (S2). */
-export function kvLinearizable(operations: readonly KvOperation[]): void {
-  const verdict = checkLinearizability(KV_MODEL, inLogOrder(tightened(operations)));
+/**
+ * The requests and answers of all clients are those of one store in one order (S2). `initial` is
+ * what it had before the first of them.
+ */
+export function kvLinearizable(
+  operations: readonly KvOperation[],
+  initial: KvState = EMPTY_STATE,
+): void {
+  const model = { ...KV_MODEL, initial };
+  const verdict = checkLinearizability(model, inLogOrder(tightened(operations)));
   if (verdict.linearizable === true) return;
   const lines = verdict.stuck.slice(0, 12).map((i) => `  ${describeOperation(operations[i]!)}`);
   const given = verdict.linearizable === "unknown" ? "the search was given up: " : "";

@@ -1,4 +1,3 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { describeAnswer, describeRefusal } from "../check/answers.ts";
@@ -8,6 +7,7 @@ import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { Recorder } from "./recorder.ts";
+import { perform } from "./perform.ts";
 import { KEYS, type Knowledge, randomRequest, readOne, updateIfUnchanged } from "./requests.ts";
 
 /** How long a client waits before it gives a request up. */
@@ -172,26 +172,5 @@ export class SimClient {
 
   #sleep(for_ms: number): Promise<void> {
     return new Promise((resolve) => void this.#world.timeline.after(for_ms, resolve));
-  }
-}
-
-function perform(client: EtcdClient, input: KvInput): Promise<unknown> {
-  switch (input.kind) {
-    case "range":
-      return client.range(input.request);
-    case "put":
-      return client.put(input.request);
-    case "delete-range":
-      return client.deleteRange(input.request);
-    case "txn":
-      return client.txn(input.request);
-    case "compact":
-      return client.compact(input.request);
-    case "lease-grant":
-      return client.leaseGrant(input.request);
-    case "lease-revoke":
-      return client.leaseRevoke(input.request);
-    default:
-      throw new RangeError(`no client asks for ${input.kind}`);
   }
 }

@@ -28,8 +28,9 @@ export interface WatchWorld {
 export class Watchers {
   readonly #world: WatchWorld;
   readonly all: WatchHistory[] = [];
-  /** Readers take their time, until all is to come to rest. */
-  hurries = false;
+  #hurries = false;
+  /** Readers that are taking their time. */
+  #resting: (() => void)[] = [];
 
   constructor(world: WatchWorld) {
     this.#world = world;
@@ -37,15 +38,26 @@ export class Watchers {
 
   /** Opens a watch on any member, for a while or, without `for_ms`, to the end. */
   open(for_ms: number | undefined): void {
-    const { random, timeline, tally, story, lives } = this.#world;
+    const { random, lives } = this.#world;
     const up = lives();
     if (up.length === 0) return;
     const life = pick(random, up);
+    this.#openOn(life, startOf(life, random), for_ms);
+  }
+
+  /**
+   * Opens a watch at the end of what is compacted, on a member that has just begun: all that it
+   * sends comes from the disk.
+   */
+  openAfterStart(life: Life): void {
+    this.#openOn(life, Math.max(1, life.state.compactRevision), 2_000);
+  }
+
+  #openOn(life: Life, startRevision: number, for_ms: number | undefined): void {
+    const { random, timeline, tally, story } = this.#world;
     const stream = life.client.watch();
     const whole = random.next() < 0.5;
     const [from, to] = whole ? ["k", "l"] : [pick(random, KEYS), ""];
-    const offset = randomInteger(random, -100, 101);
-    const startRevision = startOf(life, random, offset);
     const watch: WatchHistory = {
       name: `watch ${this.all.length} of ${from}`,
       start: startRevision,
@@ -71,22 +83,32 @@ export class Watchers {
     });
     if (random.next() < 0.3) timeline.after(random.next() * 500, () => stream.requestProgress());
     if (for_ms !== undefined) timeline.after(for_ms, () => stream.close());
-    const pause_ms = random.next() < 0.2 ? pick(random, [8, 60]) : 0;
+    const pause_ms = random.next() < 0.2 ? pick(random, PAUSES_MS) : 0;
     void this.#read(stream, watch, pause_ms).finally(() => {
       watch.open = false;
     });
   }
 
+  /** All is to come to rest: readers take no more time. */
+  hurry(): void {
+    this.#hurries = true;
+    for (const wake of this.#resting.splice(0)) wake();
+  }
+
+  #pause(for_ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resting.push(resolve);
+      this.#world.timeline.after(for_ms, resolve);
+    });
+  }
+
   async #read(stream: WatchStream, watch: WatchHistory, pause_ms: number): Promise<void> {
-    const { timeline } = this.#world;
     try {
       for await (const response of stream) {
         take(watch, response);
         this.#world.tally.note("watch event", response.events.length);
         if (response.canceled) return;
-        if (pause_ms > 0 && !this.hurries) {
-          await new Promise<void>((resolve) => void timeline.after(pause_ms, resolve));
-        }
+        if (pause_ms > 0 && !this.#hurries) await this.#pause(pause_ms);
       }
     } catch (thrown) {
       // The member went away; its clients watch elsewhere.
@@ -95,14 +117,19 @@ export class Watchers {
   }
 }
 
+/** How long slow readers take for a response: the last reads none before all comes to rest. */
+const PAUSES_MS = [8, 60, 1e6] as const;
+
 /** Now, some way off, or the very revision before which all is compacted. */
-function startOf({ state }: Life, random: Random, offset: number): number {
+function startOf({ state }: Life, random: Random): number {
   const die = random.next();
+  const offset = randomInteger(random, -100, 101);
   if (die < 0.2) return 0;
   return Math.max(1, die < 0.4 ? state.compactRevision : state.revision + offset);
 }
 
-function take(watch: WatchHistory, response: WatchResponse): void {
+/** Notes what a watch was sent. */
+export function take(watch: WatchHistory, response: WatchResponse): void {
   const revision = response.header?.revision ?? 0;
   if (response.created) {
     if (watch.start === 0) watch.start = revision + 1;

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import type { Machine } from "./surroundings.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const PROGRAM = join(ROOT, "cli/main.ts");
+const CLIENT_PORT = 2379;
+const PEER_PORT = 2380;
+/** How much of a member's last words is kept to judge them. */
+const LAST_WORDS = 4_000;
+
+/** What became of a member's process by itself. */
+export interface Ended {
+  readonly code: number | null;
+  readonly words: string;
+}
+
+/** A member: `r2k store` as a process of its own, on a machine of its own. */
+export class ChaosMember {
+  readonly machine: Machine;
+  /** Anew for each replacement. */
+  dataDir: string;
+  readonly client: EtcdClient;
+  /** For watches, whose readers may be slow. */
+  readonly watcher: EtcdClient;
+  readonly #log: string;
+  #process: ChildProcess | undefined;
+  #lives = 0;
+  /** Set when the process ended and nobody had asked it to. */
+  ended: Ended | undefined;
+  /** It was damaged: it may end itself for that reason, and is then replaced. */
+  suspect = false;
+
+  constructor(machine: Machine, folder: string) {
+    this.machine = machine;
+    this.dataDir = join(machine.disk, "data-1");
+    this.#log = join(folder, `${machine.name}.log`);
+    this.client = connectEtcd({ endpoints: [this.clientUrl] });
+    this.watcher = connectEtcd({ endpoints: [this.clientUrl] });
+  }
+
+  get name(): string {
+    return this.machine.name;
+  }
+
+  get clientUrl(): string {
+    return `http://${this.machine.address}:${CLIENT_PORT}`;
+  }
+
+  get peerUrl(): string {
+    return `http://${this.machine.address}:${PEER_PORT}`;
+  }
+
+  get runs(): boolean {
+    return this.#process !== undefined;
+  }
+
+  start(all: readonly ChaosMember[], state: "new" | "existing"): void {
+    if (this.#process) return;
+    const flags = [
+      ...["--name", this.name, "--data-dir", this.dataDir],
+      ...["--listen-client-urls", this.clientUrl, "--advertise-client-urls", this.clientUrl],
+      ...["--listen-peer-urls", this.peerUrl, "--initial-advertise-peer-urls", this.peerUrl],
+      ...["--initial-cluster", all.map((each) => `${each.name}=${each.peerUrl}`).join(",")],
+      ...["--initial-cluster-state", state],
+    ];
+    const [program, args] = this.machine.within(process.execPath, PROGRAM, "store", ...flags);
+    const output = openSync(this.#log, "w");
+    const env = { ...process.env, ...this.machine.clockVariables, R2K_ROOT: ROOT };
+    const child = spawn(program, args, { stdio: ["ignore", output, output], env });
+    this.#process = child;
+    this.ended = undefined;
+    this.#lives++;
+    child.once("exit", (code) => {
+      if (this.#process !== child) return;
+      this.#process = undefined;
+      this.ended = { code, words: readFileSync(this.#log, "utf8").slice(-LAST_WORDS) };
+    });
+  }
+
+  get lives(): number {
+    return this.#lives;
+  }
+
+  /** SIGKILL, and the process is gone when it resolves. */
+  kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill("SIGKILL");
+    });
+  }
+
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Its data is gone; what comes next begins with an empty folder. */
+  blank(): void {
+    rmSync(this.dataDir, { recursive: true, force: true });
+    this.dataDir = join(this.machine.disk, `data-${this.#lives + 1}`);
+    this.suspect = false;
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    await this.client.close();
+    await this.watcher.close();
+  }
+}
