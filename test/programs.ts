@@ -25,6 +25,7 @@ const TEST_PROGRAMS = [
   test("script", "bsdutils", "is a terminal"),
   test("ss", "iproute2", "shows sockets"),
   test("sysctl", "procps", "shows the kernel's settings"),
+  test("faketime", "faketime", "steps a process's wall clock"),
   test("linux.uml", "user-mode-linux", "boots guests"),
 ];
 

@@ -306,6 +306,10 @@ class Run {
     for (const client of this.#clients) client.stop();
     for (const informer of this.#informers) informer.settle();
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);
+    // A lease may end at this very moment: then all hear of that first.
+    const applied = () => this.#cluster.all.map(({ life }) => life?.state.appliedIndex);
+    const level = () => new Set([...applied(), this.#witness.lastApplied]).size === 1;
+    await this.#until(this.timeline.now_ms + limits.SETTLE_MS, level);
     const due = this.#witness.reference.digest();
     for (const { id, life } of this.#cluster.all) {
       const has = life ? digestOf(life.state) : "nothing: it does not run";

@@ -62,6 +62,11 @@ export class Witness {
     this.#first = firstIndex;
   }
 
+  /** The last slot that anyone has applied. */
+  get lastApplied(): number | undefined {
+    return this.#machine.last?.index;
+  }
+
   /** A member begins a life. Its core is listened to from now on. */
   began(member: MemberId, life: Life): void {
     const { raft, state } = life;

@@ -142,7 +142,8 @@ export function take(watch: WatchHistory, response: WatchResponse): void {
   watch.responses.push({ revision, events: response.events.map(described) });
 }
 
-function described({ type, kv, prevKv }: Event): { revision: number; what: string } {
+/** An event as the checkers know it. */
+export function described({ type, kv, prevKv }: Event): { revision: number; what: string } {
   if (!kv) throw new RangeError("an event without its key");
   const name = text(kv.key);
   const over = prevKv ? ` over ${describeRec(name, recOf(prevKv))}` : "";

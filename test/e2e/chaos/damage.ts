@@ -1,0 +1,41 @@
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+
+/** What of a member's files may be damaged. */
+export const DAMAGED = ["log", "backend", "snapshot"] as const;
+export type DamagedFile = (typeof DAMAGED)[number];
+
+/** Flips one bit in what a stopped member has written. False when there is no such file. */
+export function flipBit(dataDir: string, kind: DamagedFile, random: Random): boolean {
+  const file = pickFile(join(dataDir, "member"), kind, random);
+  if (file === undefined) return false;
+  const bytes = readFileSync(file);
+  const used = bytes.length - trailingZeros(bytes);
+  if (used === 0) return false;
+  const at = randomInteger(random, 0, used);
+  const fd = openSync(file, "r+");
+  writeSync(fd, Buffer.from([bytes[at]! ^ (1 << randomInteger(random, 0, 8))]), 0, 1, at);
+  closeSync(fd);
+  return true;
+}
+
+function pickFile(member: string, kind: DamagedFile, random: Random): string | undefined {
+  const folder = kind === "log" ? "wal" : kind === "snapshot" ? "snap" : backendFolder(member);
+  const path = join(member, folder);
+  if (!existsSync(path)) return undefined;
+  const wanted = kind === "backend" ? /\.ldb$|\.log$/ : kind === "log" ? /\.wal$/ : /./;
+  const files = readdirSync(path).filter((name) => wanted.test(name));
+  return files.length > 0 ? join(path, pick(random, files)) : undefined;
+}
+
+function backendFolder(member: string): string {
+  const folders = existsSync(member) ? readdirSync(member) : [];
+  return folders.filter((name) => /^db/.test(name)).sort().at(-1) ?? "db";
+}
+
+function trailingZeros(bytes: Buffer): number {
+  let zeros = 0;
+  while (zeros < bytes.length && bytes[bytes.length - 1 - zeros] === 0) zeros++;
+  return zeros;
+}

@@ -1,0 +1,88 @@
+// `npm run chaos -- --minutes 60`: three `r2k store` processes, each on a machine of its own (a
+// network namespace, a small disk, a wall clock), and whatever can go wrong, round after round.
+//   --minutes M     begins no round after M minutes; at least one is made
+//   --seed N        the chances' seed, printed when none is given; processes keep their own time
+//   --result FILE   writes totals, and what did not hold, as JSON
+// It needs root, here or in a user namespace. All it makes ends with it.
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { systemRandom, randomInteger } from "@raft2kube/std/random.ts";
+import { Violation } from "../../sim/check/violation.ts";
+import { Chaos } from "./rounds.ts";
+
+const NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+function parse() {
+  const text = { type: "string" } as const;
+  return parseArgs({
+    options: {
+      minutes: { ...text, default: "1" },
+      seed: text,
+      result: text,
+      inside: text,
+    },
+  }).values;
+}
+
+type Arguments = ReturnType<typeof parse>;
+
+/** Runs this program again in namespaces that end with it, and everything in them too. */
+function enter(args: Arguments): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "r2k-chaos-"));
+  const seed = args.seed ?? String(randomInteger(systemRandom, 1, 2 ** 31));
+  const own = ["--minutes", args.minutes, "--seed", seed, "--inside", folder];
+  if (args.result !== undefined) own.push("--result", args.result);
+  const program = [process.execPath, import.meta.filename, ...own];
+  const child = spawn("unshare", [...NAMESPACES, ...program], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => child.kill("SIGKILL"));
+  }
+  return new Promise((resolve) => {
+    child.once("exit", (code) => {
+      rmSync(folder, { recursive: true, force: true });
+      resolve(code ?? 1);
+    });
+  });
+}
+
+/** Round after round until the time is over or a property does not hold. */
+async function play(folder: string, { minutes, seed, result }: Arguments): Promise<number> {
+  const end_ms = performance.now() + Number(minutes) * 60_000;
+  say(`seed ${seed}`);
+  const chaos = await Chaos.open(folder, Number(seed));
+  let broken: string | undefined;
+  try {
+    do {
+      await chaos.round();
+    } while (performance.now() < end_ms);
+  } catch (thrown) {
+    broken = thrown instanceof Violation ? thrown.message : ((thrown as Error).stack ?? "?");
+    keepLogs(folder);
+  }
+  await chaos.close();
+  chaos.tally.note("seconds", Math.round(performance.now() / 1000));
+  for (const line of chaos.tally.lines()) say(line);
+  say(broken ?? "all properties held");
+  if (result !== undefined) {
+    const counts = Object.fromEntries([...chaos.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    writeFileSync(result, `${JSON.stringify({ seed, minutes, broken, counts }, undefined, 2)}\n`);
+  }
+  return broken === undefined ? 0 : 1;
+}
+
+/** What members said last, for whoever looks for the cause. */
+function keepLogs(folder: string): void {
+  const kept = mkdtempSync(join(tmpdir(), "r2k-chaos-failed-"));
+  cpSync(folder, kept, { recursive: true });
+  say(`members' logs and data are kept in ${kept}`);
+}
+
+const args = parse();
+if (args.inside === undefined) process.exitCode = await enter(args);
+// Streams to members that are gone may linger: the end of this process ends them.
+else process.exit(await play(args.inside, args));
