@@ -77,7 +77,7 @@ async function assemble(
   closing: AbortSignal,
 ): Promise<{ core: Core; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
-  const registry = new Registry(KINDS, etcd, clock);
+  const registry = new Registry(KINDS, etcd, clock, options);
   const stops: Stop[] = [() => registry.close()];
   // The server waits for its last answer, so watches end first.
   closing.addEventListener("abort", () => registry.endWatches(), { once: true });

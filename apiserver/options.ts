@@ -1,6 +1,8 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionSwitches } from "./admission/plugins.ts";
+import type { Serves } from "./registry/runtime-config.ts";
+import type { Encryption } from "./storage/encryption/config.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** A PEM certificate and its key. */
@@ -38,6 +40,10 @@ export interface ApiserverOptions {
   kubeletClient: KeyPair & { ca: string };
   /** Admission plugins switched on or off, by upstream's names. */
   admission?: AdmissionSwitches;
+  /** Kinds that clients are shown, by `readRuntimeConfig`. Default all. */
+  serves?: Serves;
+  /** How values are encrypted in the store, by `readEncryption`. Default not at all. */
+  encryption?: Encryption;
   clock?: Clock;
   random?: Random;
 }

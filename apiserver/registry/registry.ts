@@ -2,27 +2,47 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import { apiVersionOf } from "./group-version.ts";
 import { Resource } from "./resource.ts";
+import { ALL_SERVED, type Serves } from "./runtime-config.ts";
+
+export interface RegistryOptions {
+  /** What clients are shown (`--runtime-config`). Default everything. */
+  serves?: Serves | undefined;
+  /** How values lie in the store. Default as they are. */
+  encryption?: Encryption | undefined;
+}
 
 /** Every resource this server has, by the words of a URL. */
 export class Registry {
   readonly #byPath = new Map<string, Resource>();
+  readonly #serves: Serves;
+  /** The kinds that clients are shown. */
   readonly kinds: readonly Kind[];
 
-  constructor(kinds: readonly Kind[], etcd: EtcdClient, clock: Clock) {
-    this.kinds = kinds;
+  constructor(
+    kinds: readonly Kind[],
+    etcd: EtcdClient,
+    clock: Clock,
+    { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: RegistryOptions = {},
+  ) {
+    this.#serves = serves;
+    this.kinds = kinds.filter(serves);
     const proof = new ProgressProof(etcd);
     for (const kind of kinds) {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
-      this.#byPath.set(path, new Resource(kind, etcd, clock, proof));
+      const sealing = encryption(storedAs(kind));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing }));
     }
   }
 
+  /** The resource that a client asks for; undefined when there is none, or it is switched off. */
   find(group: string, version: string, plural: string): Resource | undefined {
-    return this.#byPath.get(`${apiVersionOf({ group, version })}/${plural}`);
+    const found = this.#byPath.get(`${apiVersionOf({ group, version })}/${plural}`);
+    return found && this.#serves(found.kind) ? found : undefined;
   }
 
   /** A resource this server always has, such as `of("v1", "pods")`. */
@@ -56,4 +76,9 @@ export class Registry {
   async close(): Promise<void> {
     await Promise.all([...this.all()].map((resource) => resource.close()));
   }
+}
+
+/** The resource under whose name a kind is encrypted: that of the stored group. */
+function storedAs(kind: Kind): { group: string; plural: string } {
+  return { group: kind.storage?.as.group ?? kind.group, plural: kind.plural };
 }

@@ -7,6 +7,7 @@ import type { GroupName } from "../errors/catalog.ts";
 import { EVENT_TTL_S } from "../limits.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
+import type { Sealing } from "../storage/sealing.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
 
@@ -29,7 +30,12 @@ export class Resource {
   readonly #proof: ProgressProof;
   #fed: { cache: WatchCache; feed: Feed } | undefined;
 
-  constructor(kind: Kind, etcd: EtcdClient, clock: Clock, proof = new ProgressProof(etcd)) {
+  constructor(
+    kind: Kind,
+    etcd: EtcdClient,
+    clock: Clock,
+    { proof = new ProgressProof(etcd), sealing }: { proof?: ProgressProof; sealing?: Sealing } = {},
+  ) {
     this.kind = kind;
     this.#proof = proof;
     this.#etcd = etcd;
@@ -37,7 +43,7 @@ export class Resource {
     this.subject = { group: kind.group, name: kind.plural };
     this.kindSubject = { group: kind.group, name: kind.kind };
     this.#leases = new LeasePool(etcd, clock);
-    this.store = new ObjectStore(kind, etcd, this.subject);
+    this.store = new ObjectStore(kind, etcd, this.subject, sealing);
   }
 
   /**

@@ -56,7 +56,7 @@ export class ObjectStore {
   /** Stored bytes are what clients get but for the resourceVersion. */
   readonly #alike: boolean;
 
-  constructor(kind: Kind, etcd: EtcdClient, subject: GroupName, sealing?: Sealing) {
+  constructor(kind: Kind, etcd: EtcdClient, subject: GroupName, sealing?: Sealing | undefined) {
     this.kind = kind;
     this.rows = new Rows(etcd, sealing);
     this.recent = new RecentWrites(kind);

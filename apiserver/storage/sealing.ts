@@ -1,3 +1,14 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** A stored value that cannot be read. */
+export class SealingError extends CodedError {
+  override readonly name = "SealingError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("SEALED", message, options);
+  }
+}
+
 /** How the values of one kind lie in the store: as they are, or encrypted. */
 export interface Sealing {
   /** The bytes to store under `key`. */

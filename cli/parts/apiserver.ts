@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { type AdmissionSwitches, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
+import { readRuntimeConfig } from "@raft2kube/apiserver/registry/runtime-config.ts";
+import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
+import { KINDS } from "@raft2kube/api/kinds.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
@@ -29,6 +32,8 @@ interface Flags {
   kubeletCertificateAuthority: string;
   enableAdmissionPlugins?: string;
   disableAdmissionPlugins?: string;
+  encryptionProviderConfig?: string;
+  runtimeConfig: string;
 }
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
@@ -56,13 +61,16 @@ export function command(): Command {
     .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
     .option("--enable-admission-plugins <names>", "run these too, comma-separated")
     .option("--disable-admission-plugins <names>", "do not run these, comma-separated")
+    .option("--encryption-provider-config <file>", "how values are encrypted in the store, YAML")
+    .option("--runtime-config <switches>", "versions and resources served: apps/v1=false,...", "")
     .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const etcd = connectEtcd({ endpoints: flags.etcdServers.split(","), ...etcdTls(flags) });
   try {
-    await runPart("apiserver", () => startApiserver({ etcd, ...optionsOf(flags) }));
+    const encryption = await encryptionOf(flags);
+    await runPart("apiserver", () => startApiserver({ etcd, ...optionsOf(flags), ...encryption }));
   } finally {
     await etcd.close();
   }
@@ -101,6 +109,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     advertiseAddress: flags.advertiseAddress,
     advertisePort: port,
     admission: admissionOf(flags),
+    serves: flagged(() => readRuntimeConfig(flags.runtimeConfig, KINDS)),
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
       key: read(flags.kubeletClientKey),
@@ -115,13 +124,22 @@ function admissionOf(flags: Flags): AdmissionSwitches {
     enable: words(flags.enableAdmissionPlugins),
     disable: words(flags.disableAdmissionPlugins),
   };
+  flagged(() => checkSwitches(switches));
+  return switches;
+}
+
+/** What reads a flag says with a RangeError what is wrong with it. */
+function flagged<T>(read: () => T): T {
   try {
-    checkSwitches(switches);
+    return read();
   } catch (thrown) {
     if (thrown instanceof RangeError) throw new CommandError("FLAG", thrown.message);
     throw thrown;
   }
-  return switches;
+}
+
+async function encryptionOf({ encryptionProviderConfig: file }: Flags) {
+  return file === undefined ? {} : { encryption: await readEncryption(read(file)) };
 }
 
 function wholeNumber(flag: string, text: string): number {

@@ -1,0 +1,109 @@
+import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
+import { SealingError } from "../sealing.ts";
+import { poly1305 } from "./poly1305.ts";
+import { xsalsa20 } from "./salsa20.ts";
+
+/** One way to encrypt, in upstream's layout of bytes. `context` is the storage key. */
+export interface Cipher {
+  /** Lengths in bytes that a key may have. */
+  readonly keyBytes: readonly number[];
+  encrypt(key: Buffer, plain: Buffer, context: string): Buffer;
+  /** Throws SealingError when the bytes are not what `encrypt` made with this key. */
+  decrypt(key: Buffer, sealed: Buffer, context: string): Buffer;
+}
+
+const GCM_NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const CBC_IV_BYTES = 16;
+const BOX_NONCE_BYTES = 24;
+const BOX_KEY_BYTES = 32;
+
+/** AES-GCM: nonce, ciphertext, tag. The context is authenticated, so values cannot be swapped. */
+const aesgcm: Cipher = {
+  keyBytes: [16, 24, 32],
+  encrypt(key, plain, context) {
+    const nonce = randomBytes(GCM_NONCE_BYTES);
+    const cipher = createCipheriv(gcmName(key), key, nonce).setAAD(Buffer.from(context));
+    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  },
+  decrypt(key, sealed, context) {
+    const end = sealed.length - TAG_BYTES;
+    if (end < GCM_NONCE_BYTES) throw tooShort();
+    const nonce = sealed.subarray(0, GCM_NONCE_BYTES);
+    const opened = createDecipheriv(gcmName(key), key, nonce).setAAD(Buffer.from(context));
+    opened.setAuthTag(sealed.subarray(end));
+    return finish(() => [opened.update(sealed.subarray(GCM_NONCE_BYTES, end)), opened.final()]);
+  },
+};
+
+function gcmName(key: Buffer) {
+  return `aes-${(key.length * 8) as 128 | 192 | 256}-gcm` as const;
+}
+
+/** AES-CBC with PKCS#7: initial vector, ciphertext. Nothing is authenticated (upstream's too). */
+const aescbc: Cipher = {
+  keyBytes: [16, 24, 32],
+  encrypt(key, plain) {
+    const iv = randomBytes(CBC_IV_BYTES);
+    const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, iv);
+    return Buffer.concat([iv, cipher.update(plain), cipher.final()]);
+  },
+  decrypt(key, sealed) {
+    if (sealed.length < 2 * CBC_IV_BYTES) throw tooShort();
+    const iv = sealed.subarray(0, CBC_IV_BYTES);
+    const opened = createDecipheriv(`aes-${key.length * 8}-cbc`, key, iv);
+    return finish(() => [opened.update(sealed.subarray(CBC_IV_BYTES)), opened.final()]);
+  },
+};
+
+/** NaCl's secretbox (XSalsa20, Poly1305): nonce, tag, ciphertext. Node's OpenSSL has neither. */
+const secretbox: Cipher = {
+  keyBytes: [32],
+  encrypt(key, plain) {
+    const nonce = randomBytes(BOX_NONCE_BYTES);
+    return Buffer.concat([nonce, sealBox(key, nonce, plain)]);
+  },
+  decrypt(key, sealed) {
+    if (sealed.length < BOX_NONCE_BYTES + TAG_BYTES) throw tooShort();
+    const nonce = sealed.subarray(0, BOX_NONCE_BYTES);
+    const tag = sealed.subarray(BOX_NONCE_BYTES, BOX_NONCE_BYTES + TAG_BYTES);
+    const body = sealed.subarray(BOX_NONCE_BYTES + TAG_BYTES);
+    const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + body.length);
+    const expected = poly1305(stream.subarray(0, BOX_KEY_BYTES), body);
+    if (!timingSafeEqual(tag, expected)) throw damaged();
+    return xor(body, stream.subarray(BOX_KEY_BYTES));
+  },
+};
+
+/** A box without its nonce: the tag, then the ciphertext. */
+export function sealBox(key: Buffer, nonce: Buffer, plain: Buffer): Buffer {
+  const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + plain.length);
+  const body = xor(plain, stream.subarray(BOX_KEY_BYTES));
+  return Buffer.concat([poly1305(stream.subarray(0, BOX_KEY_BYTES), body), body]);
+}
+
+function xor(bytes: Buffer, stream: Buffer): Buffer {
+  const out = Buffer.from(bytes);
+  for (let i = 0; i < out.length; i++) out[i]! ^= stream[i]!;
+  return out;
+}
+
+function finish(open: () => Buffer[]): Buffer {
+  try {
+    return Buffer.concat(open());
+  } catch (thrown) {
+    // OpenSSL says in many ways that the key or the bytes are wrong.
+    throw damaged(thrown);
+  }
+}
+
+function damaged(cause?: unknown): SealingError {
+  return new SealingError("the stored value does not decrypt with this key", { cause });
+}
+
+function tooShort(): SealingError {
+  return new SealingError("the stored value is too short to be encrypted");
+}
+
+/** By the names of an EncryptionConfiguration. */
+export const CIPHERS: Readonly<Record<string, Cipher>> = { aescbc, aesgcm, secretbox };

@@ -1,0 +1,200 @@
+import { randomBytes } from "node:crypto";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Resource } from "../../registry/resource.ts";
+import { CIPHERS, sealBox } from "./ciphers.ts";
+import { readEncryption } from "./config.ts";
+import { poly1305 } from "./poly1305.ts";
+import { type Provider, sealingOf } from "./provider.ts";
+
+const clock = systemClock();
+const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ""), "hex");
+const key32 = (fill: number) => Buffer.alloc(32, fill);
+const KEY = "/registry/secrets/default/s";
+
+it("poly1305 gives the tag of RFC 8439, 2.5.2", () => {
+  const key = hex("85d6be7857556d337f4452fe42d506a80103808afb0db2fd4abff6af4149f51b");
+  const tag = poly1305(key, Buffer.from("Cryptographic Forum Research Group"));
+  expect(tag.toString("hex")).toBe("a8061dc1305136c6c22b8baf0c0127a9");
+});
+
+it("secretbox gives the box of NaCl's own test", () => {
+  const key = hex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389");
+  const nonce = hex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37");
+  const plain = hex(`be075fc53c81f2d5cf141316ebeb0c7b5228c52a4c62cbd44b66849b64244ffce5ecbaaf33bd751a
+    1ac728d45e6c61296cdc3c01233561f41db66cce314adb310e3be8250c46f06dceea3a7fa1348057e2f6556ad6b1318a
+    024a838f21af1fde048977eb48f59ffd4924ca1c60902e52f0a089bc76897040e082f937763848645e0705`);
+  const box = `f3ffc7703f9400e52a7dfb4b3d3305d98e993b9f48681273c29650ba32fc76ce48332ea7164d96a4476fb8c5
+    31a1186ac0dfc17c98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab9321645
+    48e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6599b1f65
+    4cb45a74e355a5`;
+  expect(sealBox(key, nonce, plain).toString("hex")).toBe(hex(box).toString("hex"));
+});
+
+describe.each(Object.entries(CIPHERS))("%s", (type, cipher) => {
+  it.each([0, 1, 15, 16, 17, 63, 64, 65, 4_000])("opens %i bytes that it sealed", (length) => {
+    const plain = randomBytes(length);
+    const sealed = cipher.encrypt(key32(1), plain, KEY);
+    expect(cipher.decrypt(key32(1), sealed, KEY)).toEqual(plain);
+    expect(cipher.encrypt(key32(1), plain, KEY)).not.toEqual(sealed);
+  });
+
+  it("refuses what is cut short, and another key unless nothing tells", () => {
+    const sealed = cipher.encrypt(key32(1), Buffer.from("secret"), KEY);
+    expect(() => cipher.decrypt(key32(1), sealed.subarray(0, 10), KEY)).toThrow(/too short/);
+    // CBC has no tag: one wrong key in 256 leaves padding that looks right.
+    if (type !== "aescbc") expect(() => cipher.decrypt(key32(2), sealed, KEY)).toThrow(/decrypt/);
+  });
+});
+
+it("aesgcm and secretbox refuse a flipped bit, aesgcm a value moved to another key", () => {
+  for (const type of ["aesgcm", "secretbox"]) {
+    const { encrypt, decrypt } = CIPHERS[type]!;
+    const sealed = encrypt(key32(1), Buffer.from("secret"), KEY);
+    sealed[sealed.length - 1]! ^= 1;
+    expect(() => decrypt(key32(1), sealed, KEY)).toThrow(/does not decrypt/);
+  }
+  const { encrypt, decrypt } = CIPHERS["aesgcm"]!;
+  const sealed = encrypt(key32(1), Buffer.from("secret"), KEY);
+  expect(() => decrypt(key32(1), sealed, "/registry/secrets/default/other")).toThrow();
+});
+
+const box = (...names: string[]): Provider => ({
+  type: "secretbox",
+  keys: names.map((name) => ({ name, secret: key32(name.charCodeAt(0)) })),
+});
+const PLAIN_TEXT: Provider = { type: "identity" };
+
+describe("providers", () => {
+  it("write by the first key of the first, under upstream's prefix, and read by all", () => {
+    const old = sealingOf([box("a")]);
+    const stored = old.seal(KEY, Buffer.from("v"));
+    expect(stored.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
+    expect(old.open(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: false });
+    const rotated = sealingOf([box("b", "a"), PLAIN_TEXT]);
+    expect(rotated.open(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: true });
+    expect(rotated.open(KEY, Buffer.from("v"))).toEqual({ value: Buffer.from("v"), stale: true });
+    const fresh = rotated.seal(KEY, Buffer.from("v"));
+    expect(rotated.open(KEY, fresh).stale).toBe(false);
+  });
+
+  it("name what they cannot read, and nothing of what it is", () => {
+    const stored = sealingOf([box("a")]).seal(KEY, Buffer.from("hush"));
+    const other = sealingOf([box("b")]);
+    expect(() => other.open(KEY, stored)).toThrow(`${KEY} is encrypted by k8s:enc:secretbox:v1:a,`);
+    expect(() => other.open(KEY, Buffer.from("hush"))).toThrow(/stored as it is/);
+    expect(() => sealingOf([PLAIN_TEXT]).open(KEY, stored)).toThrow(/does not have/);
+  });
+});
+
+const config = (resources: string, providers: string) => `
+kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+  - resources: ${resources}
+    providers: ${providers}
+`;
+const keyOf = (name: string, bytes: number) =>
+  `{name: ${name}, secret: ${Buffer.alloc(bytes, 7).toString("base64")}}`;
+
+it("an EncryptionConfiguration says which resources are encrypted, the first entry first", async () => {
+  const text = `${config("[secrets, '*.apps']", `[{secretbox: {keys: [${keyOf("a", 32)}]}}]`)}
+  - {resources: ['*.*'], providers: [{aesgcm: {keys: [${keyOf("b", 16)}]}}, {identity: {}}]}`;
+  const encryption = await readEncryption(text);
+  const prefixOf = (group: string, plural: string) =>
+    encryption({ group, plural }).seal(KEY, Buffer.from("v")).toString("latin1").slice(0, 20);
+  expect(prefixOf("", "secrets")).toMatch(/^k8s:enc:secretbox:/);
+  expect(prefixOf("apps", "deployments")).toMatch(/^k8s:enc:secretbox:/);
+  expect(prefixOf("", "configmaps")).toMatch(/^k8s:enc:aesgcm:/);
+  const core = await readEncryption(config("['*.']", "[{identity: {}}]"));
+  expect(core({ group: "", plural: "pods" }).open(KEY, Buffer.from("v")).stale).toBe(false);
+});
+
+it.each([
+  [config("[secrets]", "[]"), /resources\[0\].providers: must be a list that is not empty/],
+  [config("[]", "[{identity: {}}]"), /resources\[0\].resources: must be a list/],
+  [config("[secrets]", "[{rot13: {}}]"), /providers\[0\]: "rot13" is not one of identity, aescbc/],
+  [config("[secrets]", "[{kms: {name: k}}]"), /"kms" is not one of/],
+  [config("[secrets]", `[{aesgcm: {keys: [${keyOf("a", 5)}]}}]`), /of 16, 24, 32 bytes, not of 5/],
+  [config("[secrets]", `[{secretbox: {keys: [${keyOf("a", 16)}]}}]`), /of 32 bytes, not of 16/],
+  [config("[secrets]", `[{aescbc: {keys: [${keyOf("a", 16)}, ${keyOf("a", 16)}]}}]`), /one name/],
+  [config("[secrets]", "[{identity: {}, aescbc: {}}]"), /one provider only/],
+  [config("[secrets]", "[{identity: {}}]") + "color: red\n", /color: is not a field/],
+  ["kind: Pod\napiVersion: v1\n", /must be EncryptionConfiguration/],
+  ["[]", /must be an object/],
+])("a wrong configuration is refused by its field (%#)", async (text, why) => {
+  await expect(readEncryption(text)).rejects.toThrow(why);
+});
+
+describe("objects in an encrypted store", () => {
+  const kind = kindOf("", "v1", "Secret")!;
+  const dir = mkdtempSync(join(tmpdir(), "r2k-sealed-"));
+  let store: Store;
+  const resources: Resource[] = [];
+
+  beforeAll(async () => {
+    store = await startStore({ dataDir: join(dir, "data") });
+  });
+  afterAll(async () => {
+    for (const resource of resources) await resource.close();
+    await store.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  const secrets = (...providers: Provider[]) => {
+    const resource = new Resource(kind, store.client, clock, { sealing: sealingOf(providers) });
+    resources.push(resource);
+    return resource;
+  };
+  const secret = (name: string): KubeObject & { data: object } => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name, namespace: "test" },
+    data: { password: "aHVzaA==" },
+  });
+  const stored = async (name: string) => {
+    const key = Buffer.from(`/registry/secrets/test/${name}`);
+    return (await store.client.range({ key })).kvs[0]!.value.toString("latin1");
+  };
+
+  it("nothing of them is readable there; a cache and a list show them", async () => {
+    const resource = secrets(box("a"));
+    const cache = await resource.cache();
+    const made = await resource.store.create(secret("one"));
+    expect(await stored("one")).toMatch(/^k8s:enc:secretbox:v1:a:/);
+    expect(await stored("one")).not.toContain("aHVzaA");
+    await waitFor("the cache", () => cache.get("/registry/secrets/test/one"), { clock });
+    expect(cache.get("/registry/secrets/test/one")!.object()).toMatchObject(made);
+    const other = await secrets(box("a")).cache();
+    expect(other.get("/registry/secrets/test/one")!.object()).toMatchObject(secret("one"));
+  });
+
+  it("a rewrite that changes nothing is made when the key is not the newest, else not", async () => {
+    await secrets(box("a")).store.create(secret("two"));
+    const rotated = secrets(box("b", "a"));
+    const cache = await rotated.cache();
+    const guess = cache.get("/registry/secrets/test/two");
+    const same = (current: KubeObject | undefined) => ({ do: "write", object: current! }) as const;
+    const first = await rotated.store.change("test", "two", same, { guess });
+    expect(await stored("two")).toMatch(/^k8s:enc:secretbox:v1:b:/);
+    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(guess!.revision);
+    const second = await rotated.store.change("test", "two", same);
+    expect(second.object.metadata.resourceVersion).toBe(first.object.metadata.resourceVersion);
+  });
+
+  it("one that no key opens is left out of the cache, and named when asked for", async () => {
+    await secrets(box("z")).store.create(secret("lost"));
+    const resource = secrets(box("a", "b"));
+    const cache = await resource.cache();
+    expect(cache.get("/registry/secrets/test/lost")).toBeUndefined();
+    expect(cache.get("/registry/secrets/test/one")).toBeDefined();
+    await expect(resource.store.get("test", "lost")).rejects.toThrow(/secretbox:v1:z/);
+  });
+});
