@@ -1,4 +1,4 @@
-/** The Salsa20 core and the stream cipher XSalsa20 (D. J. Bernstein, "Extending the Salsa20 nonce"). */
+/** The core of Salsa20, and XSalsa20 (D. J. Bernstein, "Extending the Salsa20 nonce"). */
 
 const BLOCK_BYTES = 64;
 /** "expand 32-byte k", as four little-endian words. */
