@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
@@ -10,7 +11,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort, startEtcd } from "./etcd-server.ts";
 import { type SendJson, warningsIn } from "./send-json.ts";
 
-/** Upstream's kube-apiserver on an etcd of its own, to record golden answers. */
+/** Upstream's kube-apiserver, to record golden answers and to share data with. */
 export interface UpstreamApiserver {
   send: SendJson;
   close(): Promise<void>;
@@ -18,19 +19,27 @@ export interface UpstreamApiserver {
 
 const TOKEN = "recorder";
 
-/** Starts the program at `binary`, with the namespace and account that pods need. */
+/**
+ * Starts the program at `binary`, with the namespace and account that pods need, on an etcd of its
+ * own unless `flags` have `etcd-servers`.
+ */
 export async function startUpstream(
   binary: string,
   flags: Readonly<Record<string, string>> = {},
 ): Promise<UpstreamApiserver> {
-  const etcd = await startEtcd();
+  const etcd = flags["etcd-servers"] === undefined ? await startEtcd() : undefined;
   const dir = await mkdtemp(join(tmpdir(), "r2k-upstream-"));
   const port = await freePort();
-  const child = await run(binary, dir, port, { "etcd-servers": etcd.url, ...flags });
+  const child = await run(binary, dir, port, {
+    ...(etcd ? { "etcd-servers": etcd.url } : {}),
+    ...flags,
+  });
   const send: SendJson = (...words) => sendJson(port, ...words);
   const close = async () => {
+    const gone = once(child, "exit");
     child.kill("SIGKILL");
-    await etcd.close();
+    await gone;
+    await etcd?.close();
     await rm(dir, { recursive: true, force: true });
   };
   try {

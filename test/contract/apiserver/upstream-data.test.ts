@@ -1,0 +1,185 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
+import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { type SendJson, senderTo } from "@raft2kube/apiserver/testing/send-json.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
+const JSON_TYPE = "application/json";
+
+const key = (name: string, bytes: number) =>
+  `{name: ${name}, secret: ${Buffer.alloc(bytes, name).toString("base64")}}`;
+
+/** Each provider has a resource; `first` is the key that secrets are written with. */
+const encryptionConfig = (...first: string[]) => `
+kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+  - resources: [secrets]
+    providers: [{secretbox: {keys: [${first.map((name) => key(name, 32)).join(", ")}]}}, {identity: {}}]
+  - resources: [configmaps]
+    providers: [{aesgcm: {keys: [${key("gcm", 32)}]}}, {identity: {}}]
+  - resources: [deployments.apps]
+    providers: [{aescbc: {keys: [${key("cbc", 32)}]}}, {identity: {}}]
+`;
+
+const NS = "/api/v1/namespaces/default";
+const template = {
+  metadata: { labels: { app: "web" } },
+  spec: { containers: [{ name: "web", image: "web:1" }] },
+};
+
+/** One object of each of many forms: several groups, several stored versions, each cipher. */
+const OBJECTS: Readonly<Record<string, object>> = {
+  [`${NS}/secrets`]: { metadata: { name: "s" }, stringData: { password: "hush" } },
+  [`${NS}/configmaps`]: { metadata: { name: "c" }, data: { a: "1" }, binaryData: { b: "AAEC" } },
+  [`${NS}/services`]: { metadata: { name: "w" }, spec: { ports: [{ port: 80 }] } },
+  [`${NS}/pods`]: { metadata: { name: "p" }, spec: template.spec },
+  "/apis/apps/v1/namespaces/default/deployments": {
+    metadata: { name: "d" },
+    spec: { selector: { matchLabels: { app: "web" } }, template },
+  },
+  "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers": {
+    metadata: { name: "h" },
+    spec: {
+      scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "d" },
+      maxReplicas: 3,
+      metrics: [
+        {
+          type: "Resource",
+          resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 50 } },
+        },
+      ],
+    },
+  },
+  "/apis/batch/v1/namespaces/default/cronjobs": {
+    metadata: { name: "j" },
+    spec: {
+      schedule: "0 * * * *",
+      jobTemplate: { spec: { template: { spec: { ...template.spec, restartPolicy: "Never" } } } },
+    },
+  },
+  "/apis/coordination.k8s.io/v1/namespaces/default/leases": {
+    metadata: { name: "l" },
+    spec: { holderIdentity: "me", renewTime: "2026-01-02T03:04:05.678901Z" },
+  },
+  "/apis/rbac.authorization.k8s.io/v1/clusterroles": {
+    metadata: { name: "r" },
+    rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }],
+  },
+  "/apis/storage.k8s.io/v1/storageclasses": {
+    metadata: { name: "fast" },
+    provisioner: "example.com/fast",
+  },
+};
+
+const pathOf = (collection: string, object: object) =>
+  `${collection}/${(object as { metadata: { name: string } }).metadata.name}`;
+
+/** What a server says of every object. */
+async function readAll(send: SendJson): Promise<Record<string, object>> {
+  const found: Record<string, object> = {};
+  for (const [collection, object] of Object.entries(OBJECTS)) {
+    const path = pathOf(collection, object);
+    const { status, body } = await send("GET", path, "", undefined);
+    expect(status, path).toBe(200);
+    found[path] = body;
+  }
+  return found;
+}
+
+describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-shared-"));
+  const config = join(dir, "encryption.yaml");
+  let etcd: EtcdServer;
+  let theirs: Record<string, object>;
+
+  const upstream = async <T>(work: (send: SendJson) => Promise<T>): Promise<T> => {
+    const flags = { "etcd-servers": etcd.url, "encryption-provider-config": config };
+    const { send, close } = await startUpstream(BINARY, flags);
+    try {
+      return await work(send);
+    } finally {
+      await close();
+    }
+  };
+
+  const ours = async <T>(
+    on: EtcdServer["client"],
+    keys: string[],
+    work: (send: SendJson, api: TestApiserver) => Promise<T>,
+  ): Promise<T> => {
+    const encryption = await readEncryption(encryptionConfig(...keys));
+    const api = await startTestApiserver(on, { encryption });
+    try {
+      return await work(await senderTo(api), api);
+    } finally {
+      await api.close();
+    }
+  };
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    writeFileSync(config, encryptionConfig("one"));
+    theirs = await upstream(async (send) => {
+      for (const [collection, object] of Object.entries(OBJECTS)) {
+        expect(await send("POST", collection, JSON_TYPE, object)).toMatchObject({ status: 201 });
+      }
+      return await readAll(send);
+    });
+  });
+  afterAll(async () => {
+    await etcd.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  it("what it wrote, protobuf and encrypted, ours serves on the same etcd", async () => {
+    expect(alike(await ours(etcd.client, ["one"], readAll))).toEqual(alike(theirs));
+  });
+
+  it("and on our own store, where its keys were copied", async () => {
+    const store = await startStore({ dataDir: join(dir, "store") });
+    const all = { key: Buffer.from("/registry/"), rangeEnd: Buffer.from("/registry0") };
+    for (const { key, value } of (await etcd.client.range(all)).kvs) {
+      await store.client.put({ key, value });
+    }
+    const copied = await ours(store.client, ["one"], readAll);
+    expect(alike(copied, "resourceVersion")).toEqual(alike(theirs, "resourceVersion"));
+    await store.close();
+  });
+
+  it("what ours wrote, JSON and encrypted with a newer key, it serves", async () => {
+    const patch = { metadata: { labels: { by: "ours" } } };
+    const made = await ours(etcd.client, ["two", "one"], async (send) => {
+      for (const path of Object.keys(theirs)) {
+        const said = await send("PATCH", path, "application/merge-patch+json", patch);
+        expect(said.status, path).toBe(200);
+      }
+      return await readAll(send);
+    });
+    const stored = await etcd.client.range({ key: Buffer.from("/registry/secrets/default/s") });
+    expect(stored.kvs[0]!.value.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:two:/);
+    writeFileSync(config, encryptionConfig("one", "two"));
+    expect(alike(await upstream(readAll))).toEqual(alike(made));
+  });
+});
+
+/**
+ * Objects without what may differ: some members by name, and whether a list that has nothing in it
+ * is `null`, as Go writes those that were never set, or `[]`, as ours does (docs/DIVERGENCE.md).
+ */
+function alike(objects: object, ...left: string[]): unknown {
+  const keep = (name: string, value: unknown) => {
+    const nothing = value === null || (Array.isArray(value) && value.length === 0);
+    return nothing || left.includes(name) ? undefined : value;
+  };
+  return JSON.parse(JSON.stringify(objects, keep));
+}
