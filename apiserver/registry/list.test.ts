@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
+import * as members from "@raft2kube/store/testing/members.ts";
 import { EVERYTHING } from "../cache/selection.ts";
 import { inWords } from "../testing/watch-words.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
@@ -22,7 +23,7 @@ const NEWEST: ListOptions = {
   fieldSelector: "",
 };
 
-describe.each(Object.entries(storesUnderTest(store, connectEtcd)))("on %s", (name, start) => {
+describe.each(Object.entries(storesUnderTest({ ...store, ...members, connectEtcd })))("on %s", (name, start) => {
   let under: StoreUnderTest;
   let writer: Resource;
   let reader: Resource;

@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
+import * as members from "@raft2kube/store/testing/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
@@ -31,7 +32,7 @@ function map(name: string, data: Record<string, string> = {}): ConfigMap {
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" }, data };
 }
 
-const stores = Object.entries(storesUnderTest(store, connectEtcd));
+const stores = Object.entries(storesUnderTest({ ...store, ...members, connectEtcd }));
 
 describe.each(stores)("objects in %s", (_name, start) => {
   let under: StoreUnderTest;

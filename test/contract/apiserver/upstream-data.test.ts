@@ -17,6 +17,7 @@ const JSON_TYPE = "application/json";
 
 const key = (name: string, bytes: number) =>
   `{name: ${name}, secret: ${Buffer.alloc(bytes, name).toString("base64")}}`;
+const boxKey = (name: string) => key(name, 32);
 
 /** Each provider has a resource; `first` is the key that secrets are written with. */
 const encryptionConfig = (...first: string[]) => `
@@ -24,7 +25,7 @@ kind: EncryptionConfiguration
 apiVersion: apiserver.config.k8s.io/v1
 resources:
   - resources: [secrets]
-    providers: [{secretbox: {keys: [${first.map((name) => key(name, 32)).join(", ")}]}}, {identity: {}}]
+    providers: [{secretbox: {keys: [${first.map(boxKey).join(", ")}]}}, {identity: {}}]
   - resources: [configmaps]
     providers: [{aesgcm: {keys: [${key("gcm", 32)}]}}, {identity: {}}]
   - resources: [deployments.apps]
