@@ -23,7 +23,9 @@ const NEWEST: ListOptions = {
   fieldSelector: "",
 };
 
-describe.each(Object.entries(storesUnderTest({ ...store, ...members, connectEtcd })))("on %s", (name, start) => {
+const stores = Object.entries(storesUnderTest({ ...store, ...members, connectEtcd }));
+
+describe.each(stores)("on %s", (name, start) => {
   let under: StoreUnderTest;
   let writer: Resource;
   let reader: Resource;
