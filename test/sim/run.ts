@@ -284,6 +284,7 @@ class Run {
 
   /** Healed, the cluster answers: never nothing for a whole second. */
   async #progress(): Promise<void> {
+    if (this.#clients.length === 0) return;
     await this.#until(this.timeline.now_ms + 2_000);
     let end_ms = this.timeline.now_ms + limits.HEALED_MS;
     while (this.timeline.now_ms < end_ms) {

@@ -54,7 +54,7 @@ function enter(args: Arguments): Promise<number> {
 async function play(folder: string, { minutes, seed, result }: Arguments): Promise<number> {
   const end_ms = performance.now() + Number(minutes) * 60_000;
   say(`seed ${seed}`);
-  const chaos = await Chaos.open(folder, Number(seed));
+  const chaos = await Chaos.open(folder, Number(seed), say);
   let broken: string | undefined;
   try {
     do {

@@ -32,19 +32,22 @@ export class Chaos {
   readonly #replay = new Replay();
   readonly #recorder = new Recorder();
   readonly #workload: Workload;
+  readonly #say: (line: string) => void;
   #due: ChaosFault[] = [];
   #taken = 0;
 
-  private constructor(cluster: ChaosCluster, seed: number) {
+  private constructor(cluster: ChaosCluster, seed: number, say: (line: string) => void) {
     this.#cluster = cluster;
+    this.#say = say;
     this.#random = seededRandom(seed);
     const { members } = cluster;
     this.#workload = new Workload({ members, random: this.#random, recorder: this.#recorder });
     for (const member of members) this.#log.follow(member);
   }
 
-  static async open(folder: string, seed: number): Promise<Chaos> {
-    return new Chaos(await ChaosCluster.open(folder), seed);
+  /** `say` is told of each fault, which of its members it is done to, and when. */
+  static async open(folder: string, seed: number, say: (line: string) => void): Promise<Chaos> {
+    return new Chaos(await ChaosCluster.open(folder), seed, say);
   }
 
   /** One round. Throws a Violation when a property does not hold. */
@@ -67,7 +70,10 @@ export class Chaos {
     const fault = this.#nextFault();
     const { members } = this.#cluster;
     if (fault.alone) await this.#cluster.heal();
-    const done = await fault.begin(this.#cluster, pick(this.#random, members), this.#random);
+    const victim = pick(this.#random, members);
+    const done = await fault.begin(this.#cluster, victim, this.#random);
+    const at_s = (performance.now() / 1000).toFixed(1).padStart(7);
+    this.#say(`${at_s} s  ${victim.name}  ${fault.name}${done ? "" : ": not possible"}`);
     this.tally.note(done ? `fault: ${fault.name}` : `not possible here: ${fault.name}`);
     await delay(systemClock(), randomInteger(this.#random, ...HOLD_MS));
     this.#log.throwIfBroken();

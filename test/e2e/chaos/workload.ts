@@ -14,6 +14,8 @@ import type { Recorder } from "./recorder.ts";
 
 const CLIENTS = 6;
 const THINK_MS = 40;
+/** Whoever is away refuses at once: asking again and again would only fill the record. */
+const AFTER_FAILURE_MS = 150;
 const CALL_TIMEOUT_MS = 1_500;
 const QUIET_TIMEOUT_MS = 10_000;
 const LEASE_TTL_S = 4;
@@ -106,6 +108,7 @@ export class Workload {
     const ask = async (input: KvInput) => {
       const response = await recorder.request(pick(random, members), input, CALL_TIMEOUT_MS);
       this.#revision = Math.max(this.#revision, response?.header?.revision ?? 0);
+      if (!response) await delay(systemClock(), AFTER_FAILURE_MS);
       return response;
     };
     while (!this.#stopped) {
