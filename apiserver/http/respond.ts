@@ -90,8 +90,9 @@ async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise
 }
 
 async function encodeYaml(object: object): Promise<string> {
-  const { stringify } = await import("yaml");
-  return stringify(object, { aliasDuplicateObjects: false });
+  // Loaded when somebody asks for it: hardly anybody does.
+  const { yamlText } = await import("./yaml-text.ts");
+  return yamlText(object);
 }
 
 async function encodeList(

@@ -14,6 +14,8 @@ export interface NodePaths {
   readonly runtimeRoot: string;
   readonly kubeletRoot: string;
   readonly podLogs: string;
+  /** Files of static pods, for people to put there. */
+  readonly staticPods: string;
   readonly csiData: string;
   readonly cniConfDir: string;
   readonly cniBinDir: string;
@@ -33,6 +35,7 @@ export function nodePaths(config: ClusterConfig): NodePaths {
     runtimeRoot: join(dataDir, "runtime"),
     kubeletRoot: join(dataDir, "kubelet"),
     podLogs: join(dataDir, "logs", "pods"),
+    staticPods: join(dataDir, "manifests"),
     csiData: join(dataDir, "csi"),
     cniConfDir: join(runDir, "cni", "net.d"),
     cniBinDir: config.cniBinDir ?? ownPluginsDir(config),

@@ -6,6 +6,7 @@ import { asError } from "@raft2kube/std/errors.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { CommandError } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
+import { storeCommand } from "./image-store.ts";
 
 export function command(): Command {
   const image = new Command("image").description("Images of a cluster's node.");
@@ -16,6 +17,7 @@ export function command(): Command {
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(load);
+  image.addCommand(storeCommand());
   return image;
 }
 

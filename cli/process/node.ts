@@ -80,6 +80,7 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
   const files = clusterFiles(config);
   const pair = files.pair("kubelet");
   const read = (path: string) => readFile(path, "utf8");
+  await mkdir(paths.staticPods, { recursive: true, mode: 0o700 });
   return startKubelet({
     nodeName: config.nodeName,
     nodeAddresses: [config.nodeAddress],
@@ -87,6 +88,7 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     runtimeEndpoint: `unix://${paths.criSocket}`,
     rootDir: paths.kubeletRoot,
     podLogsDir: paths.podLogs,
+    staticPodDir: paths.staticPods,
     cgroupRoot: clusterCgroup(config),
     cgroups: config.cgroups ?? "machine",
     nodeLabels: { "r2k.io/cgroups": config.cgroups ?? "machine" },

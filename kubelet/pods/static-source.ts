@@ -112,7 +112,9 @@ export class StaticSource {
       if ((await stat(file)).size > STATIC_POD_FILE_BYTES_MAX) {
         throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
       }
-      const parsed = await parsePod(await readFile(file, "utf8"), file);
+      // Loaded when there is a file to read: most kubelets never have one.
+      const { parsePodFile } = await import("./static-pod-file.ts");
+      const parsed = parsePodFile(await readFile(file, "utf8"), file);
       const pod = staticPod(parsed, { file, nodeName, now_ms: clock.now() });
       // It does not pass through the API server, which would have filled these in.
       defaultPod(pod);
@@ -132,16 +134,4 @@ export class StaticSource {
     });
     return watcher;
   }
-}
-
-async function parsePod(text: string, file: string): Promise<unknown> {
-  // Loaded when there is a file to read: most kubelets never have one.
-  const { parseAllDocuments } = await import("yaml");
-  const [first, ...more] = [...parseAllDocuments(text)];
-  if (!first || more.length > 0) {
-    throw new StaticPodError("ONE_DOCUMENT", `${file} must hold one document`);
-  }
-  const [error] = first.errors;
-  if (error) throw new StaticPodError("BAD_YAML", `${file}: ${error.message}`);
-  return first.toJS({ maxAliasCount: 100 });
 }

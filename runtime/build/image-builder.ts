@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { writeLayout } from "../image/archive.ts";
 import {
   hostPlatform,
   MediaType,
@@ -26,35 +28,55 @@ async function layerOf(entries: TarInput[]): Promise<Buffer> {
   return buffer(writeTar(fixed));
 }
 
+/** An image that is nowhere yet: its manifest, and all content it names, by digest. */
+interface MadeImage {
+  manifestDigest: string;
+  blobs: Map<string, Buffer>;
+}
+
+async function makeImage(recipe: ImageRecipe): Promise<MadeImage> {
+  const blobs = new Map<string, Buffer>();
+  const keep = (content: Buffer) => {
+    const digest = digestOf(content);
+    blobs.set(digest, content);
+    return { digest, size: content.length };
+  };
+  const layer = keep(await layerOf(recipe.entries));
+  const config: ImageConfig = {
+    ...hostPlatform(),
+    created: EPOCH.toISOString(),
+    config: recipe.config,
+    rootfs: { type: "layers", diff_ids: [layer.digest] },
+    history: [{ created_by: "raft2kube" }],
+  };
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: { mediaType: MediaType.ociConfig, ...keep(Buffer.from(JSON.stringify(config))) },
+    layers: [{ mediaType: MediaType.ociLayer, ...layer }],
+  };
+  const { digest: manifestDigest } = keep(Buffer.from(JSON.stringify(manifest)));
+  return { manifestDigest, blobs };
+}
+
 /**
  * Builds an image straight into the store: no archive in between. Returns its manifest's digest.
  */
 export function buildImage(store: ImageStore, recipe: ImageRecipe): Promise<string> {
   return store.receive(async () => {
-    const layer = await layerOf(recipe.entries);
-    const layerDigest = await store.blobs.put(layer);
-    const config: ImageConfig = {
-      ...hostPlatform(),
-      created: EPOCH.toISOString(),
-      config: recipe.config,
-      rootfs: { type: "layers", diff_ids: [layerDigest] },
-      history: [{ created_by: "raft2kube" }],
-    };
-    const configBytes = Buffer.from(JSON.stringify(config));
-    const manifest: ImageManifest = {
-      schemaVersion: 2,
-      mediaType: MediaType.ociManifest,
-      config: {
-        mediaType: MediaType.ociConfig,
-        digest: await store.blobs.put(configBytes),
-        size: configBytes.length,
-      },
-      layers: [{ mediaType: MediaType.ociLayer, digest: layerDigest, size: layer.length }],
-    };
-    const manifestDigest = await store.blobs.put(Buffer.from(JSON.stringify(manifest)));
+    const { manifestDigest, blobs } = await makeImage(recipe);
+    for (const content of blobs.values()) await store.blobs.put(content);
     await store.add(recipe.name, manifestDigest);
     return manifestDigest;
   });
+}
+
+/** Builds an image as the tar of an OCI image layout, which every runtime can load. */
+export async function buildArchive(recipe: ImageRecipe): Promise<Readable> {
+  const { manifestDigest, blobs } = await makeImage(recipe);
+  const size = blobs.get(manifestDigest)!.length;
+  const manifest = { mediaType: MediaType.ociManifest, digest: manifestDigest, size };
+  return writeLayout(recipe.name, manifest, blobs);
 }
 
 /** The hash of a recipe's content: whether an image must be built again. */

@@ -94,22 +94,27 @@ export async function saveArchive(store: ImageStore, name: string): Promise<Read
   const image = store.get(name);
   const { manifest, manifestDigest } = image;
   const manifestBytes = await store.blobs.read(manifestDigest, MANIFEST_BYTES);
-  const descriptor: Descriptor = {
-    mediaType: manifest.mediaType ?? MediaType.ociManifest,
-    digest: manifestDigest,
-    size: manifestBytes.length,
-    annotations: Object.fromEntries(NAME_ANNOTATIONS.map((annotation) => [annotation, name])),
-  };
+  const digests = [manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)];
+  const blobs = new Map([[manifestDigest, manifestBytes]]);
+  for (const digest of digests) blobs.set(digest, await store.blobs.read(digest, LAYER_BYTES));
+  const mediaType = manifest.mediaType ?? MediaType.ociManifest;
+  const size = manifestBytes.length;
+  return writeLayout(name, { mediaType, digest: manifestDigest, size }, blobs);
+}
+
+/** The tar of an OCI image layout that holds one image, all of it in memory. */
+export function writeLayout(
+  name: string,
+  manifest: Descriptor,
+  blobs: ReadonlyMap<string, Buffer>,
+): Readable {
+  const annotations = Object.fromEntries(NAME_ANNOTATIONS.map((key) => [key, name]));
+  const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations }] };
   const entries: TarInput[] = [
     { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
-    {
-      name: "index.json",
-      content: JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }),
-    },
+    { name: "index.json", content: JSON.stringify(index) },
   ];
-  const digests = [manifestDigest, manifest.config.digest, ...manifest.layers.map((l) => l.digest)];
-  for (const digest of digests) {
-    const content = await store.blobs.read(digest, LAYER_BYTES);
+  for (const [digest, content] of blobs) {
     entries.push({ name: `blobs/${digest.replace(":", "/")}`, content });
   }
   return writeTar(entries);

@@ -28,6 +28,14 @@ it("no any, no swallowed error, no ignored type error", () => {
   expect(found(product, /@ts-(ignore|expect-error|nocheck)/)).toEqual([]);
 });
 
+it("packages are loaded lazily only through a source of ours", () => {
+  // In a bundle, a CommonJS package that is imported by a call has no names but `default`.
+  const shipped = product.filter((file) => {
+    return !/^(test|bench|labs|scripts|examples)\/|\.test\.ts$|\/build\.ts$/.test(file.path);
+  });
+  expect(found(shipped, /\bimport\("(?!\.|@raft2kube\/|node:)/)).toEqual([]);
+});
+
 it("nothing is left undone, skipped or alone", () => {
   expect(found(product, /\b(TODO|FIXME|XXX)\b/)).toEqual([]);
   expect(found(product, /\b(it|test|describe)\.(skip|only|todo)\b/)).toEqual([]);

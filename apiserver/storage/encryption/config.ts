@@ -25,8 +25,8 @@ type Fields = Readonly<Record<string, unknown>>;
  * that name a resource the first holds. Throws EncryptionConfigError.
  */
 export async function readEncryption(text: string): Promise<Encryption> {
-  const { parse } = await import("yaml");
-  const config = fieldsOf("", parse(text));
+  const { yamlValue } = await import("../../http/yaml-text.ts");
+  const config = fieldsOf("", yamlValue(text));
   const { kind, apiVersion } = config;
   if (kind !== "EncryptionConfiguration" || apiVersion !== "apiserver.config.k8s.io/v1") {
     throw new EncryptionConfigError(

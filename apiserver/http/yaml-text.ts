@@ -1,0 +1,11 @@
+import { parse, stringify } from "yaml";
+
+/** An object as YAML, without anchors for what occurs twice in it. */
+export function yamlText(object: object): string {
+  return stringify(object, { aliasDuplicateObjects: false });
+}
+
+/** What a document of YAML or JSON that we were configured with holds. Throws yaml's own error. */
+export function yamlValue(text: string): unknown {
+  return parse(text);
+}

@@ -1,0 +1,13 @@
+import { parseAllDocuments } from "yaml";
+import { StaticPodError } from "./static-pod.ts";
+
+/** What the one document of a file, YAML or JSON, holds. Throws StaticPodError. */
+export function parsePodFile(text: string, file: string): unknown {
+  const [first, ...more] = [...parseAllDocuments(text)];
+  if (!first || more.length > 0) {
+    throw new StaticPodError("ONE_DOCUMENT", `${file} must hold one document`);
+  }
+  const [error] = first.errors;
+  if (error) throw new StaticPodError("BAD_YAML", `${file}: ${error.message}`);
+  return first.toJS({ maxAliasCount: 100 });
+}

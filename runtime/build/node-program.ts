@@ -1,0 +1,79 @@
+import { execFile } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
+import { posix } from "node:path";
+import { promisify } from "node:util";
+import type { TarInput } from "../image/tar.ts";
+import { IMAGE_PATH } from "./busybox.ts";
+import type { ImageRecipe } from "./image-builder.ts";
+
+const run = promisify(execFile);
+
+/** A Node program to put into an image together with all that it needs, Node itself first. */
+export interface NodeProgram {
+  /** The image's name. */
+  image: string;
+  /** The Node of this machine. */
+  node: string;
+  /** What the image calls the program, in /usr/local/bin. */
+  command: string;
+  /** The module to load, as a place in the image. */
+  module: string;
+  /** Files of this machine by their places in the image. */
+  files: ReadonlyMap<string, string>;
+  /** Variables that the program finds set. */
+  env: Readonly<Record<string, string>>;
+}
+
+const NODE = "/usr/local/bin/node";
+const PASSWD = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n";
+const GROUP = "root:x:0:\nnobody:x:65534:\n";
+
+/** The image of a program: no shell and no other program is in it. */
+export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageRecipe> {
+  const { image, node, command, module, files, env } = program;
+  const libraries = await librariesOf(node);
+  const own = libraries.map((path) => [path, path] as const);
+  const places = new Map([...own, ...files, [NODE, node]]);
+  // No shell to start it by: the kernel reads the first line, Node the rest.
+  const launcher = `#!${NODE} --disable-warning=ExperimentalWarning\nimport(${quote(module)});\n`;
+  const entries: TarInput[] = [
+    ...directoriesOf([...places.keys(), "/etc/passwd", "/root/", "/tmp/"]),
+    { name: "etc/passwd", mode: 0o644, content: PASSWD },
+    { name: "etc/group", mode: 0o644, content: GROUP },
+    { name: `usr/local/bin/${command}`, mode: 0o755, content: launcher },
+  ];
+  for (const [place, path] of [...places].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const executable = ((await stat(path)).mode & 0o111) !== 0;
+    const mode = executable ? 0o755 : 0o644;
+    entries.push({ name: place.slice(1), mode, content: await readFile(path) });
+  }
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return {
+    name: image,
+    entries,
+    config: { Env: [IMAGE_PATH, ...variables], Cmd: [command], WorkingDir: "/" },
+  };
+}
+
+const quote = (text: string) => JSON.stringify(text);
+
+/** The libraries that a Node has loaded, its loader among them, as it tells itself. */
+async function librariesOf(node: string): Promise<string[]> {
+  const print = "JSON.stringify(process.report.getReport().sharedObjects)";
+  const { stdout } = await run(node, ["-p", print], { env: {} });
+  const shared = JSON.parse(stdout) as string[];
+  // The kernel's own page has a name and no file.
+  return shared.filter((path) => path.startsWith("/"));
+}
+
+/** Every directory above some places, the outer ones first; /tmp is for all. */
+function directoriesOf(places: readonly string[]): TarInput[] {
+  const found = new Set<string>();
+  for (const place of places) {
+    const directory = place.endsWith("/") ? place.slice(0, -1) : posix.dirname(place);
+    for (let at = directory; at !== "/"; at = posix.dirname(at)) found.add(at);
+  }
+  return [...found].sort().map((path): TarInput => {
+    return { name: `${path.slice(1)}/`, type: "directory", mode: path === "/tmp" ? 0o1777 : 0o755 };
+  });
+}

@@ -1,0 +1,129 @@
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+import { OwnHost } from "./own-host.ts";
+
+const TIMEOUT_MS = 240_000;
+const ADDRESS = "10.200.0.2";
+const manifest = (release: string) => join(import.meta.dirname, `testdata/etcd-${release}.yaml`);
+
+let host: OwnHost;
+let cluster: TestCluster;
+let pki: string;
+
+beforeAll(async () => {
+  host = await OwnHost.create();
+  await ownFolder("/etc");
+  await ownFolder("/var/lib");
+  pki = join(host.dir, "pki");
+  await writePki(pki);
+  const placed = await host.run("sh", [
+    "-ec",
+    'mkdir -p /etc/kubernetes/pki && cp -r "$1" /etc/kubernetes/pki/etcd && rm -rf /var/lib/etcd',
+    "sh",
+    pki,
+  ]);
+  expect(placed.code, placed.stderr).toBe(0);
+  cluster = await TestCluster.startIn(host, "etcd", ["--no-demo"]);
+  for (const release of ["1.27", "1.36"]) await loadImage(imageOf(manifest(release)));
+}, TIMEOUT_MS);
+
+afterAll(() => cluster.close(), TIMEOUT_MS);
+
+/** Lays a layer of its own over a folder of this machine, for this host alone. */
+async function ownFolder(path: string): Promise<void> {
+  const layer = join(host.dir, path.replaceAll("/", "-"));
+  for (const name of ["upper", "work"]) mkdirSync(join(layer, name), { recursive: true });
+  const options = `lowerdir=${path},upperdir=${layer}/upper,workdir=${layer}/work`;
+  const mounted = await host.run("mount", ["-t", "overlay", "overlay", "-o", options, path]);
+  expect(mounted.code, mounted.stderr).toBe(0);
+}
+
+/** What kubeadm puts into /etc/kubernetes/pki/etcd. */
+async function writePki(dir: string): Promise<void> {
+  mkdirSync(dir);
+  const now_ms = Date.now();
+  const days = 2;
+  const ca = await createCa({ commonName: "etcd-ca", days, now_ms });
+  writeFileSync(join(dir, "ca.crt"), ca.cert);
+  const names = { dnsNames: ["cp-1", "localhost"], ipAddresses: [ADDRESS, "127.0.0.1", "::1"] };
+  const usages = ["server", "client"] as const;
+  for (const name of ["server", "peer", "healthcheck-client"]) {
+    const request = { commonName: "cp-1", ...names, usages, days };
+    const { cert, key } = await issueCertificate(ca, request, now_ms);
+    writeFileSync(join(dir, `${name}.crt`), cert);
+    writeFileSync(join(dir, `${name}.key`), key, { mode: 0o600 });
+  }
+}
+
+const imageOf = (path: string) => /^ +image: (.*)$/m.exec(readFileSync(path, "utf8"))![1]!;
+
+/** Builds our image under the name that a manifest asks for, and puts it on the node. */
+async function loadImage(name: string): Promise<void> {
+  const archive = join(host.dir, "etcd.tar");
+  const built = await host.r2k(["image", "store", archive, "--name", name]);
+  expect(built.code, built.stderr).toBe(0);
+  const loaded = await host.r2k(["image", "load", archive, "--name", cluster.name]);
+  expect(loaded.stdout, loaded.stderr).toBe(`loaded ${name}\n`);
+}
+
+/** Puts a manifest in place, whole at once, as kubeadm does. */
+function place(release: string): void {
+  const file = join(host.dir, "data", cluster.name, "manifests", "etcd.yaml");
+  copyFileSync(manifest(release), `${file}.new`);
+  renameSync(`${file}.new`, file);
+}
+
+/** The pod of a release's manifest has passed its startup probe, and is ready. */
+async function untilStarted(release: string): Promise<string> {
+  const image = imageOf(manifest(release));
+  const container = "{.items[0].status.containerStatuses[0]";
+  const asked = "{.items[0].spec.containers[0].image}";
+  const status = `${asked} ${container}.started} ${container}.ready} {.items[0].metadata.uid}`;
+  const pods = ["get", "pods", "-n", "kube-system", "-l", "component=etcd"];
+  const args = [...pods, "-o", `jsonpath=${status}`];
+  const started = (answer: string) => answer.startsWith(`${image} true true `);
+  const answer = await cluster.until(`the member of ${release}`, args, started, 90_000);
+  return answer.split(" ").at(-1)!;
+}
+
+async function etcdctl(...args: string[]): Promise<string> {
+  const client = `${pki}/healthcheck-client`;
+  const pair = ["--cert", `${client}.crt`, "--key", `${client}.key`];
+  const flags = ["--endpoints", `https://${ADDRESS}:2379`, "--cacert", `${pki}/ca.crt`, ...pair];
+  const { code, stdout, stderr } = await host.run("etcdctl", [...flags, ...args], {
+    env: { ETCDCTL_API: "3" },
+  });
+  if (code !== 0) throw new Error(`etcdctl ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+describe("the image of the store, in kubeadm's manifests", { timeout: TIMEOUT_MS }, () => {
+  let first: string;
+
+  it("boots from that of 1.27, its probes green, and serves over TLS", async () => {
+    place("1.27");
+    first = await untilStarted("1.27");
+    expect(await etcdctl("put", "kept", "through the upgrade")).toBe("OK\n");
+    expect(await etcdctl("member", "list")).toContain("started, cp-1, https://10.200.0.2:2380");
+  });
+
+  it("edited into that of 1.36, the member restarts, with what it had", async () => {
+    place("1.36");
+    const second = await untilStarted("1.36");
+    expect(second).not.toBe(first);
+    expect(await etcdctl("get", "kept", "--print-value-only")).toBe("through the upgrade\n");
+    const fields = ["-o", "jsonpath={.items[*].message}"];
+    const failed = ["get", "events", "-n", "kube-system", "--field-selector", "reason=Unhealthy"];
+    expect(await cluster.ask(...failed, ...fields)).toBe("");
+  });
+
+  it("is an image to others too: skopeo reads it", async () => {
+    const archive = join(host.dir, "etcd.tar");
+    const inspected = await host.run("skopeo", ["inspect", `oci-archive:${archive}`]);
+    expect(inspected.code, inspected.stderr).toBe(0);
+    expect(JSON.parse(inspected.stdout)).toMatchObject({ Os: "linux" });
+  });
+});
