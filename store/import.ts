@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { BackendWrite } from "./backend/backend.ts";
-import { levelBackend } from "./backend/level.ts";
+import { openBackend } from "./backend/checked.ts";
 import { type ImportedFigures, fillBackend } from "./bbolt/fill-backend.ts";
 import { openBbolt } from "./bbolt/read.ts";
 import { encodeMember, memberKey } from "./mvcc/members.ts";
@@ -44,7 +44,7 @@ export async function importSnapshot(options: ImportOptions): Promise<Imported> 
     const born = await bootstrap({ name, token, cluster, tls: undefined, fetchMembers });
     rmSync(aside, { recursive: true, force: true });
     mkdirSync(join(aside, "member"), { recursive: true, mode: 0o700 });
-    const backend = await levelBackend(join(aside, "member", "db"));
+    const backend = await openBackend(join(aside, "member", "db"));
     let figures: ImportedFigures;
     try {
       figures = await fillBackend(path, file, backend);

@@ -11,7 +11,7 @@ import type { AuthOptions } from "./auth/setup.ts";
 import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/presence.ts";
 import { type Listen, listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
-import { assemble } from "./machine.ts";
+import { type Machine, assemble } from "./machine.ts";
 import type { AutoCompactionOptions } from "./node/auto-compaction.ts";
 import { DEFAULT_TIMING, type Timing } from "./node/timing.ts";
 import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
@@ -112,17 +112,28 @@ const log = logger("store");
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
-  const folders = { backends: new Backends(dataDir), snapshots: new SnapshotFolder(dataDir) };
-  const opened = await openMember({
+  let assembled: Machine | undefined;
+  // What fails before there is a machine fails the start.
+  const early = Promise.withResolvers<never>();
+  early.promise.catch(() => undefined);
+  const fail = (reason: unknown) => {
+    if (assembled) assembled.replica.fail(reason);
+    else early.reject(reason);
+  };
+  const backends = new Backends(dataDir, fail);
+  const folders = { backends, snapshots: new SnapshotFolder(dataDir) };
+  const opening = openMember({
     ...{ dataDir, clock, random, ...folders },
     forceNewCluster: options.forceNewCluster ?? false,
     walDir: options.walDir,
     timing: options.timing ?? DEFAULT_TIMING,
     bootstrap: () => bootstrap(bootstrapOptions(options)),
-    onFatal: (reason) => machine?.replica.fail(reason),
+    onFatal: fail,
   });
+  const opened = await Promise.race([opening, early.promise]);
   const machineOptions = { ...options, ...folders, clock, random };
   const machine = assemble(opened, machineOptions, fatalHandler(options));
+  assembled = machine;
   const servers: RpcServer[] = [];
   try {
     refuseAlone(opened, options);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Backend, BackendPair, ScanRange } from "./backend.ts";
+import { openBackend } from "./checked.ts";
 import { levelBackend } from "./level.ts";
 import { memoryBackend } from "./memory.ts";
 
@@ -24,14 +25,15 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function temporaryLevel(): Promise<Backend> {
+function temporary(open: (folder: string) => Promise<Backend>): Promise<Backend> {
   const folder = mkdtempSync(join(tmpdir(), "r2k-level-"));
   folders.push(folder);
-  return levelBackend(folder);
+  return open(folder);
 }
 
 describe.each([
-  ["level", temporaryLevel],
+  ["level", () => temporary(levelBackend)],
+  ["level with checksums", () => temporary(openBackend)],
   ["memory", () => Promise.resolve(memoryBackend())],
 ])("%s", (_name, open) => {
   test("a batch is read again, removals included", async () => {

@@ -57,8 +57,19 @@ export function encodeMeta(meta: Meta): Buffer {
   return Buffer.from(JSON.stringify(stored));
 }
 
+function parse(bytes: Buffer): StoredMeta {
+  try {
+    return JSON.parse(bytes.toString()) as StoredMeta;
+  } catch (cause) {
+    throw new CodedError("STATE_DAMAGED", "the state's own record cannot be read", {
+      cause,
+      remedy: "remove this member, empty its data directory and add it again",
+    });
+  }
+}
+
 export function decodeMeta(bytes: Buffer): Meta {
-  const stored = JSON.parse(bytes.toString()) as StoredMeta;
+  const stored = parse(bytes);
   if (stored.format > STATE_FORMAT_VERSION) {
     const message = `state format ${stored.format}; this release reads ${STATE_FORMAT_VERSION}`;
     throw new CodedError("STATE_FORMAT", message, {

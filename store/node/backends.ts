@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
-import { levelBackend } from "../backend/level.ts";
+import { type OnDamage, openBackend } from "../backend/checked.ts";
 import { META_KEY } from "../mvcc/meta.ts";
 import type { Identity } from "../mvcc/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
@@ -15,9 +15,12 @@ const NAME = /^db(-[0-9a-f]{16})?$/;
  */
 export class Backends {
   readonly #folder: string;
+  readonly #onDamage: OnDamage | undefined;
 
-  constructor(dataDir: string) {
+  /** `onDamage` hears of what a database gives back damaged, whoever reads it. */
+  constructor(dataDir: string, onDamage?: OnDamage) {
     this.#folder = join(dataDir, "member");
+    this.#onDamage = onDamage;
   }
 
   /** Opens the newest whole database, or an empty one; removes all others. */
@@ -30,18 +33,19 @@ export class Backends {
   /** The same, and leaves the others where they are. */
   async openNewest(): Promise<{ name: string; backend: Backend }> {
     for (const name of this.#names().filter((each) => each !== FIRST)) {
-      const backend = await levelBackend(join(this.#folder, name));
+      const backend = await openBackend(join(this.#folder, name), this.#onDamage);
       if (backend.getSync(META_KEY)) return { name, backend };
       await backend.close();
     }
-    return { name: FIRST, backend: await levelBackend(join(this.#folder, FIRST)) };
+    const first = join(this.#folder, FIRST);
+    return { name: FIRST, backend: await openBackend(first, this.#onDamage) };
   }
 
   /** A new database with the state of a snapshot at `index`. */
   async load(snapshot: string, index: number, identity: Identity): Promise<Backend> {
     const name = `${FIRST}-${index.toString(16).padStart(16, "0")}`;
     rmSync(join(this.#folder, name), { recursive: true, force: true });
-    const backend = await levelBackend(join(this.#folder, name));
+    const backend = await openBackend(join(this.#folder, name), this.#onDamage);
     await loadSnapshot(snapshot, backend, identity);
     return backend;
   }

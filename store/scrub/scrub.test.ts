@@ -2,11 +2,10 @@ import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { levelBackend } from "../backend/level.ts";
 import { bucket } from "../mvcc/restore.ts";
+import { Backends } from "../node/backends.ts";
 import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/members.ts";
 
 const clock = systemClock();
@@ -34,9 +33,7 @@ const idOf = async ({ store }: TestMember) => (await store!.client.status()).hea
 
 /** Changes a value in a stopped member's database, as no member would. */
 async function falsify({ dataDir }: TestMember): Promise<void> {
-  const folder = join(dataDir, "member");
-  const name = readdirSync(folder).find((each) => each.startsWith("db"))!;
-  const backend = await levelBackend(join(folder, name));
+  const { backend } = await new Backends(dataDir).openNewest();
   for await (const chunk of backend.scan(bucket("key"))) {
     const [recordKey, value] = chunk[0]!;
     const wrong = Buffer.from(value);
