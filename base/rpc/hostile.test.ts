@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
@@ -10,7 +11,7 @@ import { afterAll, afterEach, expect, test } from "vitest";
 import { Connections } from "./connections.ts";
 import { holdBytes } from "./grpc-call.ts";
 import { frameMessage } from "./grpc-message.ts";
-import { FLAG, FRAME, H2_ERROR } from "./h2/frame.ts";
+import { FLAG, FRAME, H2_ERROR, PREFACE } from "./h2/frame.ts";
 import {
   FIRST_BYTES_TIMEOUT_MS,
   FRAME_BYTES_MAX,
@@ -252,6 +253,19 @@ test("slow bodies and silent connections are given up", async () => {
   expect([silent.destroyed, far.destroyed]).toEqual([true, false]);
   clock.advance(2 * REQUEST_TIMEOUT_MS);
   await expect.poll(() => slow.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.CANCEL);
+});
+
+test("a preface byte by byte is a preface; its begin alone costs nothing", async () => {
+  await start();
+  const socket = connect(join(dir, "rpc.sock"));
+  closers.push(() => socket.destroy());
+  socket.write("P");
+  await stillServes();
+  let seen = 0;
+  socket.on("data", ({ length }: Buffer) => (seen += length));
+  for (const byte of PREFACE.subarray(1)) socket.write(Buffer.from([byte]));
+  // The server's own settings.
+  await expect.poll(() => seen).toBeGreaterThan(0);
 });
 
 test("unfinished requests of all connections together are bounded", () => {

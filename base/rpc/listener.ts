@@ -92,15 +92,18 @@ function route(
   const giveUp = () => socket.destroy();
   socket.on("error", giveUp);
   socket.setTimeout(FIRST_BYTES_TIMEOUT_MS, giveUp);
+  let first = Buffer.alloc(0);
   socket.on("readable", function look() {
-    const first: Buffer | null = socket.read();
-    if (first === null) return;
-    socket.unshift(first);
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    first = Buffer.concat([first, chunk]);
+    // Not given back before it is enough: that would wake this up again at once, without end.
     if (first.length < PREFACE_BEGIN.length) return;
     socket.removeListener("readable", look);
     socket.removeListener("error", giveUp);
     socket.removeListener("timeout", giveUp);
     socket.setTimeout(0);
+    socket.unshift(first);
     const http2 = first.toString("latin1", 0, PREFACE_BEGIN.length) === PREFACE_BEGIN;
     if (http2) onHttp2(socket);
     else onHttp1(socket);
