@@ -45,9 +45,31 @@ describe("codec", () => {
       const path = join(import.meta.dirname, `schema/etcd/${name}.proto`);
       protobuf.parse(readFileSync(path, "utf8"), root, { keepCase: false });
     }
-    const type = root.lookupType("etcdserverpb.PutRequest");
-    const value = { key: Buffer.from("k"), value: Buffer.alloc(300, 7), prevKv: true };
-    expect(PutRequest.encode(value)).toEqual(Buffer.from(type.encode(value).finish()));
+    const put = { key: Buffer.from("k"), value: Buffer.alloc(300, 7), prevKv: true };
+    const numbers = [1, 127, 128, 16_383, 16_384, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, -1];
+    const kvs = numbers.map((modRevision, i) => {
+      return { key: Buffer.alloc(i * 40, i), createRevision: i, modRevision, version: 0 };
+    });
+    const ops = Array.from({ length: 20 }, () => ({ requestPut: put }));
+    const txn = { success: [{ requestTxn: { success: ops, failure: ops } }], compare: [{}] };
+    const cases: [string, { encode(value: never): Buffer }, object][] = [
+      ["PutRequest", PutRequest, put],
+      ["RangeResponse", RangeResponse, { header: { raftTerm: 9, revision: 300 }, kvs, count: 7 }],
+      ["TxnRequest", TxnRequest, txn],
+    ];
+    for (const [name, ours, value] of cases) {
+      const theirs = root.lookupType(`etcdserverpb.${name}`).encode(value).finish();
+      expect(ours.encode(value as never), name).toEqual(Buffer.from(theirs));
+    }
+  });
+
+  it("writes every scalar so that it reads back, and leaves room where it is asked to", () => {
+    const scalars = { cpuQuota: -5, cpuShares: 2 ** 40, oomScoreAdj: -1_000, unified: { a: "ä" } };
+    const bytes = LinuxContainerResources.encode(scalars, 11);
+    expect(LinuxContainerResources.decode(bytes.subarray(11))).toMatchObject(scalars);
+    expect(PutRequest.encode({}, 5)).toHaveLength(5);
+    expect(() => PutRequest.encode({ key: 5 } as never)).toThrow();
+    expect(PutRequest.encode({})).toHaveLength(0);
   });
 
   it("refuses what is cut short, nested too deep, or of a wrong wire type", () => {

@@ -1,4 +1,6 @@
 import protobuf from "protobufjs/minimal.js";
+import { unreachable } from "@raft2kube/std/assert.ts";
+import { BackwardWriter } from "./writer.ts";
 
 /** Scalar types of the Protocol Buffers encoding that our schemas use. */
 export type ScalarType =
@@ -47,7 +49,11 @@ export class DecodeError extends Error {
 
 type Fields = Record<string, unknown>;
 type Long = { low: number; high: number; toNumber(): number };
-type LongConstructor = { fromBits(low: number, high: number): Long };
+
+/** Encoding never waits, so one writer serves all. */
+const WRITER = new BackwardWriter();
+/** The default of every `bytes` field: nobody can write into it. */
+const NO_BYTES = Buffer.alloc(0);
 
 /** Depth of nested messages past which input is refused. */
 const DECODE_DEPTH_MAX = 100;
@@ -58,6 +64,9 @@ export class MessageType<T> {
   readonly #load: () => readonly FieldTable[];
   #fields: readonly FieldTable[] | undefined;
   #byId: (FieldTable | undefined)[] = [];
+  /** Every field at its default, and those whose default must be a new object each time. */
+  #defaults: Fields | undefined;
+  #fresh: readonly FieldTable[] = [];
 
   constructor(name: string, load: () => readonly FieldTable[]) {
     this.name = name;
@@ -74,20 +83,35 @@ export class MessageType<T> {
 
   /** A message with every field at its default. */
   create(): T {
-    const message: Fields = {};
-    for (const field of this.fields) message[field.name] = defaultOf(field);
+    if (!this.#defaults) {
+      this.#fresh = this.fields.filter((field) => field.repeated ?? field.mapKey);
+      const defaults = this.fields.map((field) => [field.name, defaultOf(field)]);
+      this.#defaults = Object.fromEntries(defaults) as Fields;
+    }
+    const message: Fields = { ...this.#defaults };
+    for (const field of this.#fresh) message[field.name] = field.mapKey ? {} : [];
     return message as T;
   }
 
-  /** The bytes of `value`; fields at their default take no space (proto3). */
-  encode(value: Init<T>): Buffer {
-    const writer = protobuf.Writer.create();
-    this.encodeTo(value, writer);
-    return writer.finish() as Buffer;
+  /**
+   * The bytes of `value`, behind room for `before` others; fields at their default take no space
+   * (proto3).
+   */
+  encode(value: Init<T>, before = 0): Buffer {
+    try {
+      this.encodeTo(value, WRITER);
+      return WRITER.finish(before);
+    } catch (thrown) {
+      WRITER.reset();
+      throw thrown;
+    }
   }
 
-  encodeTo(value: Init<T>, writer: protobuf.Writer): void {
-    for (const field of this.fields) {
+  /** The last field goes first: the writer works backwards. */
+  encodeTo(value: Init<T>, writer: BackwardWriter): void {
+    const { fields } = this;
+    for (let i = fields.length - 1; i >= 0; i--) {
+      const field = fields[i]!;
       const item = (value as Fields)[field.name];
       if (item === undefined || item === null) continue;
       if (field.mapKey) encodeMap(field, item as Fields, writer);
@@ -137,7 +161,7 @@ function defaultOf(field: FieldTable): unknown {
   if (field.optional || typeof field.type === "function") return undefined;
   if (field.bigint) return 0n;
   if (field.type === "string") return "";
-  if (field.type === "bytes") return Buffer.alloc(0);
+  if (field.type === "bytes") return NO_BYTES;
   return field.type === "bool" ? false : 0;
 }
 
@@ -164,50 +188,80 @@ function expectWire(field: FieldTable, wire: number): void {
   }
 }
 
-function encodeField(field: FieldTable, item: unknown, writer: protobuf.Writer): void {
-  writer.uint32(((field.id << 3) | wireOf(field.type)) >>> 0);
+function writeTag(field: FieldTable, wire: number, writer: BackwardWriter): void {
+  writer.varint(((field.id << 3) | wire) >>> 0);
+}
+
+function encodeField(field: FieldTable, item: unknown, writer: BackwardWriter): void {
   encodeValue(field, item, writer);
+  writeTag(field, wireOf(field.type), writer);
 }
 
-function encodeValue(field: FieldTable, item: unknown, writer: protobuf.Writer): void {
-  const { type } = field;
+function encodeValue({ type }: FieldTable, item: unknown, writer: BackwardWriter): void {
   if (typeof type === "function") {
-    writer.fork();
+    const before = writer.length;
     type().encodeTo(item as never, writer);
-    writer.ldelim();
-  } else if (type === "bytes") writer.bytes(item as Uint8Array);
-  else if (type === "string") writer.string(item as string);
-  else if (type === "bool") writer.bool(item as boolean);
-  else if (type === "int64" || type === "uint64" || type === "sint64" || type === "fixed64") {
-    writer[type](longOf(item as number | bigint) as never);
-  } else writer[type](item as number);
+    return writer.varint(writer.length - before);
+  }
+  switch (type) {
+    case "bytes":
+      return writer.bytes(item as Uint8Array);
+    case "string":
+      return writer.string(item as string);
+    case "bool":
+      return writer.varint(item ? 1 : 0);
+    case "int32":
+      return writer.signed((item as number) | 0);
+    case "uint32":
+      return writer.varint((item as number) >>> 0);
+    case "sint32":
+      return writer.varint((((item as number) << 1) ^ ((item as number) >> 31)) >>> 0);
+    case "int64":
+    case "uint64":
+      return typeof item === "number" ? writer.signed(item) : writer.varintBig(item as bigint);
+    case "sint64": {
+      const whole = BigInt(item as number | bigint);
+      return writer.varintBig((whole << 1n) ^ (whole >> 63n));
+    }
+    case "fixed32":
+      return writer.fixed32(item as number);
+    case "fixed64":
+      return writer.fixed64(BigInt(item as number | bigint));
+    case "float":
+      return writer.float(item as number);
+    case "double":
+      return writer.double(item as number);
+    default:
+      return unreachable(type, "field type");
+  }
 }
 
-function longOf(value: number | bigint): number | Long {
-  if (typeof value === "number") return value;
-  const low = Number(BigInt.asIntN(32, value));
-  const high = Number(BigInt.asIntN(32, value >> 32n));
-  return (protobuf.util.Long as unknown as LongConstructor).fromBits(low, high);
-}
-
-function encodeRepeated(field: FieldTable, items: readonly unknown[], writer: protobuf.Writer) {
+function encodeRepeated(field: FieldTable, items: readonly unknown[], writer: BackwardWriter) {
   if (items.length === 0) return;
   if (wireOf(field.type) === LENGTH) {
-    for (const item of items) encodeField(field, item, writer);
+    for (let i = items.length - 1; i >= 0; i--) encodeField(field, items[i], writer);
     return;
   }
-  writer.uint32(((field.id << 3) | LENGTH) >>> 0).fork();
-  for (const item of items) encodeValue(field, item, writer);
-  writer.ldelim();
+  const before = writer.length;
+  for (let i = items.length - 1; i >= 0; i--) encodeValue(field, items[i], writer);
+  writer.varint(writer.length - before);
+  writeTag(field, LENGTH, writer);
 }
 
-function encodeMap(field: FieldTable, map: Fields, writer: protobuf.Writer): void {
-  for (const [key, item] of Object.entries(map)) {
-    writer.uint32(((field.id << 3) | LENGTH) >>> 0).fork();
-    if (field.mapKey === "int32") writer.uint32(8).int32(Number(key));
-    else writer.uint32(10).string(key);
-    encodeField({ ...field, id: 2 }, item, writer);
-    writer.ldelim();
+function encodeMap(field: FieldTable, map: Fields, writer: BackwardWriter): void {
+  const value = { ...field, id: 2 };
+  for (const [key, item] of Object.entries(map).reverse()) {
+    const before = writer.length;
+    encodeField(value, item, writer);
+    if (field.mapKey === "int32") {
+      writer.signed(Number(key));
+      writer.varint(8);
+    } else {
+      writer.string(key);
+      writer.varint(10);
+    }
+    writer.varint(writer.length - before);
+    writeTag(field, LENGTH, writer);
   }
 }
 

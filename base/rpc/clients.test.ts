@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { client, connectGrpc } from "./client.ts";
-import { frameMessage } from "./grpc-message.ts";
+import { frameMessage } from "./testing/raw-client.ts";
 import { type ServedService, serve, serveGrpc } from "./server.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));

@@ -3,7 +3,7 @@ import type { CallMetadata } from "./call-metadata.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
 import { ANSWER_HEAD, errorHead, errorTrailers } from "./grpc-answer.ts";
-import { frameMessage } from "./grpc-message.ts";
+import { MESSAGE_HEADER_BYTES, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import type { Http2Stream } from "./h2/stream.ts";
 import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
@@ -88,9 +88,9 @@ export abstract class GrpcCall {
   }
 
   protected send(method: MethodTable, response: unknown): void {
-    const message = frameMessage(method.response.encode(response as never));
+    const message = method.response.encode(response as never, MESSAGE_HEADER_BYTES);
     this.sendHead();
-    this.stream.data(message);
+    this.stream.data(framed(message));
   }
 
   protected sendHead(): void {

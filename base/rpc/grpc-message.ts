@@ -3,13 +3,11 @@ import { RpcError, Status } from "./error.ts";
 /** Compressed u8, length u32 before each message (grpc/doc/PROTOCOL-HTTP2.md). */
 export const MESSAGE_HEADER_BYTES = 5;
 
-/** A message as it stands in DATA frames. */
-export function frameMessage(message: Buffer): Buffer {
-  const framed = Buffer.allocUnsafe(MESSAGE_HEADER_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  message.copy(framed, MESSAGE_HEADER_BYTES);
-  return framed;
+/** A message as it stands in DATA frames, from one with room before it. */
+export function framed(message: Buffer): Buffer {
+  message[0] = 0;
+  message.writeUInt32BE(message.length - MESSAGE_HEADER_BYTES, 1);
+  return message;
 }
 
 /** The message, if `bytes` are exactly one that is not compressed: the usual case. */

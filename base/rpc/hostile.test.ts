@@ -10,7 +10,6 @@ import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { Connections } from "./connections.ts";
 import { holdBytes } from "./grpc-call.ts";
-import { frameMessage } from "./grpc-message.ts";
 import { FLAG, FRAME, H2_ERROR, PREFACE } from "./h2/frame.ts";
 import {
   FIRST_BYTES_TIMEOUT_MS,
@@ -25,7 +24,7 @@ import {
 } from "./limits.ts";
 import { routesOf } from "./routes.ts";
 import { type Call, type ServedService, serve, serveGrpc } from "./server.ts";
-import { RawClient, rawFrame } from "./testing/raw-client.ts";
+import { RawClient, frameMessage, rawFrame } from "./testing/raw-client.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
 const closers: (() => unknown)[] = [];

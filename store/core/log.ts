@@ -24,7 +24,7 @@ export class RaftLog {
   constructor(base: LogBase, entries: Entry[], committed: number, applied: number) {
     this.#slots = new Slots(base, entries);
     const last = base.index + entries.length;
-    assert(committed <= last, `committed ${committed} is beyond the log's end ${last}`);
+    assert(committed <= last, () => `committed ${committed} is beyond the log's end ${last}`);
     assert(applied >= base.index, `applied ${applied} is before the log's base ${base.index}`);
     assert(applied <= committed, `applied ${applied} is beyond committed ${committed}`);
     this.committed = committed;
@@ -119,7 +119,10 @@ export class RaftLog {
 
   commitTo(index: number): boolean {
     if (index <= this.committed) return false;
-    assert(index <= this.lastIndex, `commit ${index} is beyond the log's end ${this.lastIndex}`);
+    assert(
+      index <= this.lastIndex,
+      () => `commit ${index} is beyond the log's end ${this.lastIndex}`,
+    );
     this.committed = index;
     return true;
   }
@@ -140,7 +143,7 @@ export class RaftLog {
   /** The writer has made write `id` durable; writes end in the order they were taken. */
   writeDone(id: number): void {
     const write = this.#writes.shift();
-    assert(write?.id === id, `write ${id} ended, expected ${write?.id}`);
+    assert(write?.id === id, () => `write ${id} ended, expected ${write?.id}`);
     this.persisted = Math.max(this.persisted, write.lastIndex);
   }
 
@@ -160,7 +163,10 @@ export class RaftLog {
 
   /** Forgets slots up to `index`, whose effects are durable in the state machine. */
   compactTo(index: number): void {
-    assert(index <= this.#handedToApply, `compact ${index} beyond applied ${this.#handedToApply}`);
+    assert(
+      index <= this.#handedToApply,
+      () => `compact ${index} beyond applied ${this.#handedToApply}`,
+    );
     this.#slots.compactTo(index);
   }
 

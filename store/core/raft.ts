@@ -109,7 +109,10 @@ export class Raft {
 
   /** Takes a message from a member, or one to itself after its write was durable. */
   step(message: Message): void {
-    assert(message.to === this.#state.id, `a message for ${message.to} came to ${this.#state.id}`);
+    assert(
+      message.to === this.#state.id,
+      () => `a message for ${message.to} came to ${this.#state.id}`,
+    );
     step(this.#state, message);
   }
 
@@ -148,7 +151,7 @@ export class Raft {
   /** The state machine has applied everything up to `index`, `bytes` of commands. */
   appliedTo(index: number, bytes: number): void {
     const raft = this.#state;
-    assert(index >= raft.applied, `applied went back from ${raft.applied} to ${index}`);
+    assert(index >= raft.applied, () => `applied went back from ${raft.applied} to ${index}`);
     raft.applied = index;
     raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
     leaveJointIfDue(raft);

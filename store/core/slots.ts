@@ -58,7 +58,7 @@ export class Slots {
   }
 
   push(entry: Entry): void {
-    assert(entry.index === this.lastIndex + 1, `slot ${entry.index} after ${this.lastIndex}`);
+    assert(entry.index === this.lastIndex + 1, () => `slot ${entry.index} after ${this.lastIndex}`);
     this.#entries.push(entry);
   }
 

@@ -93,7 +93,10 @@ export function apply(
   data: Buffer,
   known?: Command,
 ): Outcome | undefined {
-  assert(slot.index === state.appliedIndex + 1, `entry ${slot.index} after ${state.appliedIndex}`);
+  assert(
+    slot.index === state.appliedIndex + 1,
+    () => `entry ${slot.index} after ${state.appliedIndex}`,
+  );
   state.appliedIndex = slot.index;
   state.appliedTerm = slot.term;
   if (data.length === 0) return undefined;

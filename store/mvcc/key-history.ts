@@ -52,7 +52,7 @@ export class KeyHistory {
   /** Deleted at (main, sub). */
   tombstone(main: number, sub: number): void {
     this.#assertLater(main, sub);
-    assert(!this.#current.ended, `deleted twice, at ${main}`);
+    assert(!this.#current.ended, () => `deleted twice, at ${main}`);
     this.#current.revisions.push(main, sub);
     this.#current.ended = true;
   }
@@ -60,7 +60,7 @@ export class KeyHistory {
   #assertLater(main: number, sub: number): void {
     const last = lastMain(this.#current);
     const lastSub = this.#current.revisions.at(-1)!;
-    assert(main > last || (main === last && sub > lastSub), `revision ${main} after ${last}`);
+    assert(main > last || (main === last && sub > lastSub), () => `revision ${main} after ${last}`);
   }
 
   /** Whether the key exists now. */

@@ -59,7 +59,7 @@ export class RecentRevisions {
   }
 
   add(main: number, changes: Change[]): void {
-    assert(main === this.last + 1, `revision ${main} after ${this.last}`);
+    assert(main === this.last + 1, () => `revision ${main} after ${this.last}`);
     let bytes = 0;
     for (const { key, kv } of changes) {
       bytes += key.length + kv.value.length + CHANGE_OVERHEAD_BYTES;

@@ -22,7 +22,7 @@ export class Records {
     const found = this.#recent.get(main, sub)?.kv ?? this.#cache.get(main, sub);
     if (found) return found;
     const bytes = this.#backend.getSync(recordKey(main, sub, false));
-    assert(bytes, `the backend has no record of revision ${main}/${sub}`);
+    assert(bytes, () => `the backend has no record of revision ${main}/${sub}`);
     const record = KeyValue.decode(bytes);
     this.#cache.set(main, sub, record);
     return record;

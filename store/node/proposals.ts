@@ -123,7 +123,7 @@ export class Proposals {
       else batch.data.push(proposal.data);
     }
     this.#waiting = this.#waiting.slice(taken);
-    this.refuse(outdated, { error: etcdError("leaderChanged") });
+    if (outdated.length > 0) this.refuse(outdated, { error: etcdError("leaderChanged") });
     return batch;
   }
 

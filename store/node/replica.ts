@@ -342,7 +342,7 @@ export class Replica {
     const ticket = ticketOf(command);
     const known = this.#proposals.command(ticket);
     const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
-    assert(outcome, `entry ${index} has a command and no outcome`);
+    assert(outcome, () => `entry ${index} has a command and no outcome`);
     if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);
     if (isMemberCommand(command)) this.#options.onMembers();

@@ -4,7 +4,9 @@ import { decodeChange, encodeChange } from "./change.ts";
 
 /** The numbers inside record payloads: 64 bits, little-endian. */
 function putU64(target: Buffer, offset: number, value: number): void {
-  target.writeBigUInt64LE(BigInt(assertSafeInteger(value, "log number")), offset);
+  assertSafeInteger(value, "log number");
+  target.writeUInt32LE(value % 0x1_0000_0000, offset);
+  target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4);
 }
 
 function getU64(source: Buffer, offset: number): number {

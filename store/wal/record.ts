@@ -45,8 +45,8 @@ export function encodeRecord(
 ): number {
   const { kind, payload } = record;
   const { position, durable } = place;
-  assert(payload.length <= RECORD_BYTES_MAX, `a log record of ${payload.length} bytes`);
-  assert(position >= durable, `position ${position} is before the durable end ${durable}`);
+  assert(payload.length <= RECORD_BYTES_MAX, () => `a log record of ${payload.length} bytes`);
+  assert(position >= durable, () => `position ${position} is before the durable end ${durable}`);
   // lab:02 begin encodeRecord
   target.writeUInt32LE(payload.length, offset + 4);
   target.writeUInt32LE(kind, offset + 8);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { MESSAGE_HEADER_BYTES, framed } from "../grpc-message.ts";
 import { FLAG, FRAME, PREFACE, writeFrameHeader } from "../h2/frame.ts";
 import { HpackDecoder } from "../h2/hpack/decoder.ts";
 import { HpackEncoder } from "../h2/hpack/encoder.ts";
@@ -19,6 +20,11 @@ export function rawFrame(type: number, flags: number, streamId: number, payload:
   const body = writeFrameHeader(bytes, 0, { length: payload.length, type, flags, streamId });
   payload.copy(bytes, body);
   return bytes;
+}
+
+/** A gRPC message as it stands in a body. */
+export function frameMessage(message: Buffer): Buffer {
+  return framed(Buffer.concat([Buffer.alloc(MESSAGE_HEADER_BYTES), message]));
 }
 
 /** Speaks HTTP/2 frame by frame, right or wrong as a test wants. */
