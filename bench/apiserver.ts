@@ -111,6 +111,7 @@ async function work(side: Side, running: Running, credentials: Credentials): Pro
   await idle;
   const watched = await run("watch", { ...watches, rate: WRITES_PER_S, duration: "10s" });
   const listing = await run("listing", { rate: 50, duration: "20s", count: PODS });
+  await sayHeld(side, running);
   return {
     create: created["rate"]!,
     list: whole["p50_ms"]!,
@@ -125,6 +126,19 @@ async function work(side: Side, running: Running, credentials: Credentials): Pro
     memory,
     write_p99: listing["write_p99_ms"]!,
   };
+}
+
+/** Who held the loop longest, where the server tells (ours): the five worst by name. */
+async function sayHeld(side: Side, running: Running): Promise<void> {
+  const metrics = await running.ask("/metrics");
+  const held = [...metrics.matchAll(/^r2k_loop_held_max_ms\{by="([^"]*)"\} (\S+)/gm)]
+    .map(([, by = "", ms]) => ({ by, ms: Number(ms) }))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, 5);
+  const delay = /^r2k_loop_delay_p999_ms (\S+)/m.exec(metrics)?.[1];
+  if (delay === undefined) return;
+  const names = held.map(({ by, ms }) => `${by} ${ms.toFixed(0)} ms`).join(", ");
+  say(side, `loop delay p99.9 ${Number(delay).toFixed(0)} ms; held longest by ${names}`);
 }
 
 function say(side: Side, text: string): void {

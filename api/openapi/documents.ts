@@ -1,6 +1,8 @@
 /** The OpenAPI documents, put together when first asked for and kept compressed. */
 import { createHash } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gunzipSync, gzip } from "node:zlib";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import type { Kind } from "../kind.ts";
 import { KINDS } from "../kinds.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
@@ -28,17 +30,24 @@ const PATCH_TYPES = [
 const DESCRIPTION = "Kubernetes";
 const INFO: Json = { title: DESCRIPTION, version: "v1.36.0" };
 
-const kept = new Map<string, Document>();
+const kept = new Map<string, Promise<Document>>();
 
-function document(key: string, build: () => Buffer): Document {
+/** Work in steps, between which others may run, and what comes of it. */
+type Steps<T> = Generator<void, T>;
+
+function document(key: string, build: () => Steps<Buffer>): Promise<Document> {
   let known = kept.get(key);
   if (known === undefined) {
-    const plain = build();
-    const hash = createHash("sha512").update(plain).digest("hex").toUpperCase();
-    known = { gzip: gzipSync(plain), hash };
+    known = make(build());
     kept.set(key, known);
   }
   return known;
+}
+
+async function make(steps: Steps<Buffer>): Promise<Document> {
+  const plain = await inSlices(steps);
+  const hash = createHash("sha512").update(plain).digest("hex").toUpperCase();
+  return { gzip: await promisify(gzip)(plain), hash };
 }
 
 /** A document's bytes, uncompressed. */
@@ -119,22 +128,28 @@ function tagOf({ group, version }: Kind): string {
   return `${short}_${version}`.replaceAll(".", "_");
 }
 
-function paths(kinds: readonly Kind[], definitions: Definitions): Json {
+function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
   const write = definitions.dialect === "v2" ? operationV2 : operationV3;
-  const entries = kinds.flatMap((kind) => pathsOf(kind).map((each): [string, Json] => [each.path, {
-    ...Object.fromEntries(each.operations.map((operation) =>
-      [operation.method, write(operation, definitions, tagOf(kind))])),
-    parameters: each.parameters.map((one) => parameter(one, definitions.dialect)),
-  }]));
+  const entries: [string, Json][] = [];
+  for (const kind of kinds) {
+    for (const { path, operations, parameters } of pathsOf(kind)) {
+      entries.push([path, {
+        ...Object.fromEntries(operations.map((operation) =>
+          [operation.method, write(operation, definitions, tagOf(kind))])),
+        parameters: parameters.map((one) => parameter(one, definitions.dialect)),
+      }]);
+      yield;
+    }
+  }
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function documentV2(): Json {
+function* documentV2(): Steps<Json> {
   const definitions = new Definitions("v2");
   return {
     swagger: "2.0",
     info: INFO,
-    paths: paths(KINDS, definitions),
+    paths: yield* paths(KINDS, definitions),
     definitions: definitions.all(),
     securityDefinitions: {
       BearerToken: { type: "apiKey", name: "authorization", in: "header" },
@@ -143,12 +158,12 @@ function documentV2(): Json {
   };
 }
 
-function documentV3(kinds: readonly Kind[]): Json {
+function* documentV3(kinds: readonly Kind[]): Steps<Json> {
   const definitions = new Definitions("v3");
   return {
     openapi: "3.0.0",
     info: INFO,
-    paths: paths(kinds, definitions),
+    paths: yield* paths(kinds, definitions),
     components: {
       schemas: definitions.all(),
       securitySchemes: {
@@ -158,14 +173,22 @@ function documentV3(kinds: readonly Kind[]): Json {
   };
 }
 
+function* asJson(steps: Steps<Json>): Steps<Buffer> {
+  const made = yield* steps;
+  yield;
+  return Buffer.from(JSON.stringify(made));
+}
+
 /** The one document of version 2, as JSON. */
-export function openapiV2(): Document {
-  return document("v2", () => Buffer.from(JSON.stringify(documentV2())));
+export function openapiV2(): Promise<Document> {
+  return document("v2", () => asJson(documentV2()));
 }
 
 /** The same as protobuf, `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`. */
-export function openapiV2Protobuf(): Document {
-  return document("v2+protobuf", () => encodeDocument(documentV2()));
+export function openapiV2Protobuf(): Promise<Document> {
+  return document("v2+protobuf", function* () {
+    return yield* encodeDocument(yield* documentV2());
+  });
 }
 
 /** The groups and versions with a document of version 3, as paths: `api/v1`, `apis/apps/v1`. */
@@ -174,8 +197,8 @@ export function openapiV3Paths(): string[] {
 }
 
 /** The document of one group and version (`apis/apps/v1`); undefined when there is none. */
-export function openapiV3(path: string): Document | undefined {
+export function openapiV3(path: string): Promise<Document> | undefined {
   const kinds = KINDS.filter((each) => rootOf(each).slice(1) === path);
   if (kinds.length === 0) return undefined;
-  return document(path, () => Buffer.from(JSON.stringify(documentV3(kinds))));
+  return document(path, () => asJson(documentV3(kinds)));
 }

@@ -132,8 +132,6 @@ const STRING_ARRAY: Put = (writer, id, value) =>
 const DOCUMENT: Readonly<Record<string, readonly [number, Put]>> = {
   swagger: [1, text],
   info: [2, message({ title: [1, text], version: [2, text] })],
-  paths: [8, named(2, PATH_ITEM)],
-  definitions: [9, named(1, schema)],
   security: [12, (writer, id, value) => {
     for (const each of value as Json[]) named(1, STRING_ARRAY)(writer, id, each);
   }],
@@ -141,13 +139,43 @@ const DOCUMENT: Readonly<Record<string, readonly [number, Put]>> = {
     inside(writer, id, () => API_KEY(writer, 2, value)))],
 };
 
-/** The bytes of `openapi.v2.Document`. */
-export function encodeDocument(document: Json): Buffer {
-  const writer = protobuf.Writer.create();
+/** The large maps, by field, their entries' field, and what each entry is. */
+const MAPS: Readonly<Record<string, readonly [number, number, Put]>> = {
+  paths: [8, 2, PATH_ITEM],
+  definitions: [9, 1, schema],
+};
+
+/** The bytes of `openapi.v2.Document`, made in steps: one for each path and each definition. */
+export function* encodeDocument(document: Json): Generator<void, Buffer> {
+  const parts: Uint8Array[] = [];
   for (const [key, value] of Object.entries(document)) {
-    const field = DOCUMENT[key];
-    assert(field !== undefined, `no protobuf field for ${key}`);
-    field[1](writer, field[0], value);
+    const map = MAPS[key];
+    if (map !== undefined) parts.push(yield* encodeMap(...map, value as Json));
+    else {
+      const field = DOCUMENT[key];
+      assert(field !== undefined, `no protobuf field for ${key}`);
+      parts.push(bytesOf((writer) => field[1](writer, field[0], value)));
+    }
   }
-  return Buffer.from(writer.finish());
+  return Buffer.concat(parts);
+}
+
+function* encodeMap(id: number, entryId: number, put: Put, map: Json): Generator<void, Buffer> {
+  const entries: Uint8Array[] = [];
+  for (const [name, each] of Object.entries(map)) {
+    entries.push(bytesOf((writer) => inside(writer, entryId, () => {
+      text(writer, 1, name);
+      put(writer, 2, each);
+    })));
+    yield;
+  }
+  const length = entries.reduce((sum, bytes) => sum + bytes.length, 0);
+  const head = bytesOf((writer) => writer.uint32((id << 3) | DELIMITED).uint32(length));
+  return Buffer.concat([head, ...entries]);
+}
+
+function bytesOf(write: (writer: Writer) => void): Uint8Array {
+  const writer = protobuf.Writer.create();
+  write(writer);
+  return writer.finish();
 }

@@ -7,10 +7,12 @@ import {
   type KeyValue,
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { held } from "@raft2kube/observe/held.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
@@ -137,6 +139,7 @@ export class Feed {
   async #relist(from: number): Promise<number> {
     const prefix = prefixOf(this.#kind);
     const entries: Entry[] = [];
+    const slices = new Slices();
     let start = prefix;
     let revision = from;
     for (;;) {
@@ -146,11 +149,14 @@ export class Feed {
         revision,
       });
       revision = page.revision;
-      for (const kv of page.kvs) this.#decode(kv, (entry) => entries.push(entry));
+      for (const kv of page.kvs) {
+        this.#decode(kv, (entry) => entries.push(entry));
+        if (slices.due) await slices.pause();
+      }
       if (!page.more) break;
       start = `${page.kvs.at(-1)!.key.toString("utf8")}\0`;
     }
-    this.#cache.reset(entries, revision);
+    held(`cache ${this.#kind.plural}: reset`, () => this.#cache.reset(entries, revision));
     return revision;
   }
 
@@ -183,13 +189,13 @@ export class Feed {
       progressNotify: true,
     });
     try {
-      for await (const response of stream) this.#take(response);
+      for await (const response of stream) await this.#take(response);
     } finally {
       stream.close();
     }
   }
 
-  #take(response: WatchResponse): void {
+  async #take(response: WatchResponse): Promise<void> {
     if (response.canceled) {
       if (response.compactRevision > 0) throw new CompactedError(response.cancelReason);
       throw new Error(`the store ended the watch: ${response.cancelReason}`);
@@ -199,10 +205,22 @@ export class Feed {
       this.#away = false;
       return;
     }
-    for (const event of response.events) this.#applyEvent(event);
+    await this.#applyAll(response.events);
     const revision = response.header?.revision ?? 0;
     // Without events a response is the store's word that nothing before its revision is missing.
     if (response.events.length === 0) this.#cache.progress(revision);
+  }
+
+  /** Others come in between only where a revision is whole: what came together is seen together. */
+  async #applyAll(events: readonly Event[]): Promise<void> {
+    const slices = new Slices();
+    let last = 0;
+    for (const event of events) {
+      const revision = event.kv?.modRevision ?? 0;
+      if (revision !== last && slices.due) await slices.pause();
+      last = revision;
+      held(`cache ${this.#kind.plural}: event`, () => this.#applyEvent(event));
+    }
   }
 
   #applyEvent(event: Event): void {

@@ -1,3 +1,4 @@
+import { held } from "@raft2kube/observe/held.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { FLUSH_INTERVAL_MS, FLUSH_SLICE_MS } from "../limits.ts";
 
@@ -39,13 +40,9 @@ export class Flusher {
   }
 
   #continue(steps: Iterator<void>): void {
-    const until_ms = performance.now() + FLUSH_SLICE_MS;
-    while (performance.now() < until_ms) {
-      if (!steps.next().done) continue;
-      this.#end();
-      return;
-    }
-    setImmediate(() => this.#continue(steps));
+    const done = held("watch: send", () => runSlice(steps));
+    if (done) this.#end();
+    else setImmediate(() => this.#continue(steps));
   }
 
   #end(): void {
@@ -54,6 +51,15 @@ export class Flusher {
     const [next] = this.#waiting;
     if (next) this.mark(next);
   }
+}
+
+/** Goes on for FLUSH_SLICE_MS; true when nothing is left. */
+function runSlice(steps: Iterator<void>): boolean {
+  const until_ms = performance.now() + FLUSH_SLICE_MS;
+  do {
+    if (steps.next().done) return true;
+  } while (performance.now() < until_ms);
+  return false;
 }
 
 function* stepsOf(waiting: Iterable<Flushable>): Generator<void> {

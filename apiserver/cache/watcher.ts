@@ -1,3 +1,4 @@
+import { held } from "@raft2kube/observe/held.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { expired } from "../errors/catalog.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
@@ -70,7 +71,7 @@ export class Watcher {
     const reader = this.#reader!;
     this.#flowing = true;
     while (this.#flowing) {
-      const bytes = this.#next();
+      const bytes = held("watch: first objects", () => this.#next());
       if (bytes === undefined) {
         if (this.#ended) reader.end(true);
         return;

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { exposeHeld } from "@raft2kube/observe/held.ts";
 import { monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import type { RequestInfo } from "./request-info.ts";
 
@@ -26,6 +27,10 @@ export class Metrics {
     labelNames: ["request_kind"],
     registers: [this.registry],
   });
+
+  constructor() {
+    exposeHeld(this.registry);
+  }
 
   close(): void {
     this.#loop.close();

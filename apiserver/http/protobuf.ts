@@ -4,13 +4,19 @@ import {
   encodeObject,
   type Envelope,
   readEnvelope,
+  writeEnvelope,
 } from "@raft2kube/api/codec/envelope.ts";
+import { encodeProtobuf as encodeMessage } from "@raft2kube/api/codec/protobuf.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import protobuf from "protobufjs/minimal.js";
 import { badRequest, notAcceptable } from "../errors/catalog.ts";
-import { parseApiVersion } from "../registry/group-version.ts";
+import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
+import type { ObjectList } from "./answer.ts";
 import { checkType, type DecodeOptions } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "./negotiate.ts";
+import { listMetadata } from "./transform.ts";
 
 /**
  * The schema of a body by its own type: packages are named by the first word of their group. Status
@@ -33,6 +39,28 @@ export function encodeProtobuf(object: KubeObject): Buffer {
   const schema = schemaOf(object.apiVersion ?? "", object.kind ?? "");
   if (schema === undefined) throw notAcceptable([JSON_TYPE, YAML_TYPE]);
   return encodeObject(schema, object);
+}
+
+/**
+ * A list of bodies in the envelope, each item encoded by itself, others running in between. Lists
+ * of all kinds have their metadata in field 1 and their items in field 2.
+ */
+export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
+  const { kind } = list;
+  const slices = new Slices();
+  const parts = [delimited(1, encodeMessage("meta/v1.ListMeta", listMetadata(list)))];
+  for (const item of list.items) {
+    const object = JSON.parse(item.toString("utf8")) as KubeObject;
+    parts.push(delimited(2, encodeMessage(kind.schema, object)));
+    if (slices.due) await slices.pause();
+  }
+  const raw = Buffer.concat(parts);
+  return writeEnvelope({ apiVersion: apiVersionOf(kind), kind: kind.listKind, raw });
+}
+
+function delimited(id: number, bytes: Uint8Array): Buffer {
+  const head = protobuf.Writer.create().uint32((id << 3) | 2).uint32(bytes.length).finish();
+  return Buffer.concat([head, bytes]);
 }
 
 /** The object in a protobuf body. Throws 400 on a malformed one or one of another type. */

@@ -1,13 +1,15 @@
 import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { held } from "@raft2kube/observe/held.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { Status } from "../errors/api-error.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
-import { encodeProtobuf } from "./protobuf.ts";
+import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
 import { streamWatch } from "./stream-watch.ts";
 import { listMetadata, Transformer } from "./transform.ts";
 
@@ -83,7 +85,10 @@ export async function respondStatus(context: RequestContext, status: Status) {
 }
 
 async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
-  if (negotiated.type === PROTOBUF_TYPE) return encodeProtobuf(object);
+  const { kind = "" } = object;
+  if (negotiated.type === PROTOBUF_TYPE) {
+    return held(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
+  }
   if (negotiated.type === YAML_TYPE) return await encodeYaml(object);
   if (negotiated.pretty) return `${JSON.stringify(object, null, 2)}\n`;
   return `${JSON.stringify(object)}\n`;
@@ -101,10 +106,33 @@ async function encodeList(
   transformed: Transformer,
 ): Promise<Buffer | string> {
   if (negotiated.transform.as !== "object") {
-    return await encodeObject(transformed.list(list) as KubeObject, negotiated);
+    const made = await transformed.list(list);
+    if (negotiated.type === JSON_TYPE && !negotiated.pretty) return await encodeSliced(made);
+    return await encodeObject(made as KubeObject, negotiated);
   }
-  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return joinList(list);
-  return await encodeObject(JSON.parse(joinList(list).toString("utf8")) as KubeObject, negotiated);
+  if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
+  const joined = held(`list ${list.kind.plural}: join`, () => joinList(list));
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return joined;
+  return await encodeObject(JSON.parse(joined.toString("utf8")) as KubeObject, negotiated);
+}
+
+/** The JSON of an object with long lists, others running in between. */
+async function encodeSliced(object: object): Promise<Buffer> {
+  const slices = new Slices();
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(object)) {
+    parts.push(`${parts.length === 0 ? "{" : ","}${JSON.stringify(name)}:`);
+    if (!Array.isArray(value)) parts.push(JSON.stringify(value));
+    else {
+      parts.push("[");
+      for (const [index, item] of value.entries()) {
+        parts.push(index === 0 ? "" : ",", JSON.stringify(item));
+        if (slices.due) await slices.pause();
+      }
+      parts.push("]");
+    }
+  }
+  return Buffer.from(`${parts.join("")}}\n`);
 }
 
 const COMMA = Buffer.from(",");
@@ -151,7 +179,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
   await new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (request.method === "HEAD") response.end(() => resolve());
-    else response.end(bytes, () => resolve());
+    else held(`send: ${context.info.verb}`, () => response.end(bytes, () => resolve()));
   });
 }
 

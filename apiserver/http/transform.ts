@@ -1,4 +1,5 @@
 import type { Column, Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { badRequest } from "../errors/catalog.ts";
 import type { ObjectList } from "./answer.ts";
 import type { Transform } from "./negotiate.ts";
@@ -41,16 +42,19 @@ export class Transformer {
     return { ...table, rows };
   }
 
-  /** A list put together from `list`, parsed because each row shows parts of its object. */
-  list(list: ObjectList): object {
-    const objects = list.items.map((item) => JSON.parse(item.toString("utf8")) as KubeObject);
+  /** A list put together from `list`, parsed because each item shows parts of its object. */
+  async list(list: ObjectList): Promise<object> {
     const metadata = listMetadata(list);
-    if (this.transform.as === "Table") return this.#table(objects, metadata);
+    if (this.transform.as === "Table") {
+      const now_ms = this.#now();
+      const rows = await eachOf(list, (object) => this.#row(object, now_ms));
+      return { ...this.#table([], metadata), rows };
+    }
     return {
       kind: "PartialObjectMetadataList",
       apiVersion: this.#apiVersion(),
       metadata,
-      items: objects.map((object) => this.#partial(object)),
+      items: await eachOf(list, (object) => this.#partial(object)),
     };
   }
 
@@ -74,17 +78,30 @@ export class Transformer {
       apiVersion: this.#apiVersion(),
       metadata,
       columnDefinitions: columns.map(definitionOf),
-      rows: objects.map((object) => ({
-        cells: columns.map((column) => column.value(object, now_ms)),
-        ...this.#rowObject(object),
-      })),
+      rows: objects.map((object) => this.#row(object, now_ms)),
     };
+  }
+
+  #row(object: KubeObject, now_ms: number): object {
+    const cells = this.#kind.columns.map((column) => column.value(object, now_ms));
+    return { cells, ...this.#rowObject(object) };
   }
 
   #rowObject(object: KubeObject): object {
     if (this.#include === "None") return { object: null };
     return { object: this.#include === "Object" ? object : this.#partial(object) };
   }
+}
+
+/** What `make` makes of each item of a list, others running in between. */
+async function eachOf(list: ObjectList, make: (object: KubeObject) => object): Promise<object[]> {
+  const slices = new Slices();
+  const made: object[] = [];
+  for (const item of list.items) {
+    made.push(make(JSON.parse(item.toString("utf8")) as KubeObject));
+    if (slices.due) await slices.pause();
+  }
+  return made;
 }
 
 function includeOf(query: URLSearchParams): IncludeObject {

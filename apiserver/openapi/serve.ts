@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import type { Document } from "@raft2kube/api/openapi/documents.ts";
 import { notAcceptable } from "../errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../http/answer.ts";
@@ -33,35 +32,32 @@ export class OpenApi {
     }
     this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
     const documents = await this.#loaded;
-    if (path === "/openapi/v2") return version2(documents, context);
+    if (path === "/openapi/v2") return await version2(documents, context);
     if (path === "/openapi/v3") return await index(documents);
-    const document = documents.openapiV3(path.slice("/openapi/v3/".length));
+    const document = await documents.openapiV3(path.slice("/openapi/v3/".length));
     return document && answerOf(documents, context, document, JSON_TYPE);
   }
 }
 
-function version2(documents: Documents, context: RequestContext): Answer {
+async function version2(documents: Documents, context: RequestContext): Promise<Answer> {
   for (const { type } of parseAccept(headerOf(context.request, "accept"))) {
     if (V2_PROTOBUF.some((each) => each === type)) {
-      return answerOf(documents, context, documents.openapiV2Protobuf(), V2_PROTOBUF[1]);
+      const document = await documents.openapiV2Protobuf();
+      return answerOf(documents, context, document, V2_PROTOBUF[1]);
     }
     if (accepts(type, JSON_TYPE)) {
-      return answerOf(documents, context, documents.openapiV2(), JSON_TYPE);
+      return answerOf(documents, context, await documents.openapiV2(), JSON_TYPE);
     }
   }
   throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
 }
 
-/**
- * Where each group's document is; the hash lets clients keep a document for ever. The documents are
- * made one at a time, so that other requests come in between.
- */
+/** Where each group's document is; the hash lets clients keep a document for ever. */
 async function index(documents: Documents): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of documents.openapiV3Paths()) {
-    const hash = documents.openapiV3(path)?.hash ?? "";
-    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
-    await setImmediate();
+    const document = await documents.openapiV3(path);
+    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document?.hash ?? ""}` };
   }
   return jsonAnswer({ paths });
 }

@@ -1,5 +1,7 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { held } from "@raft2kube/observe/held.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { Entry } from "../cache/entry.ts";
 import type { WatchCache } from "../cache/watch-cache.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
@@ -49,7 +51,11 @@ async function listingOf(
 ): Promise<Listing> {
   const place = placeOf(resource.kind, namespace, options);
   const known = await heldState(resource, options, place);
-  if (known) return listFromState(resource.kind, namespace, selection, options, known, place.start);
+  if (known) {
+    return held(`list ${resource.kind.plural}: select`, () =>
+      listFromState(resource.kind, namespace, selection, options, known, place.start),
+    );
+  }
   return await listFromStore(resource, namespace, selection, options);
 }
 
@@ -146,7 +152,7 @@ export async function listFromStore(
     if (match.type === "not-older-than" && revision < match.revision) {
       throw revisionTooLarge(match.revision, revision);
     }
-    collect(kind, page, selection, entries);
+    await collect(kind, page, selection, entries);
     if (!page.more) return { entries, revision };
     const last = page.rows.at(-1)!.key;
     if (limit > 0 && entries.length >= limit) {
@@ -160,10 +166,17 @@ export async function listFromStore(
   }
 }
 
-function collect(kind: Kind, page: RowPage, selection: Selection, entries: Entry[]): void {
+async function collect(
+  kind: Kind,
+  page: RowPage,
+  selection: Selection,
+  entries: Entry[],
+): Promise<void> {
+  const slices = new Slices();
   for (const row of page.rows) {
     const entry = entryOfRow(kind, row);
     if (selects(selection, entry)) entries.push(entry);
+    if (slices.due) await slices.pause();
   }
 }
 
