@@ -1,29 +1,35 @@
+import { type Clock, systemClock } from "./clock.ts";
+
 /** How long work that can wait holds the loop before others come in between. */
 const SLICE_MS = 10;
 
 /**
- * Lets others run while long work goes on: `await slices.pause()` between its steps costs next to
- * nothing, and gives way when SLICE_MS are over.
+ * Lets others run while long work goes on: `if (slices.due) await slices.pause()` between its steps
+ * gives way when SLICE_MS are over.
  */
 export class Slices {
-  #until_ms = performance.now() + SLICE_MS;
+  readonly #clock: Clock;
+  #until_ms: number;
+
+  constructor(clock: Clock = systemClock()) {
+    this.#clock = clock;
+    this.#until_ms = clock.monotonic() + SLICE_MS;
+  }
 
   /** Whether it is time to give way. */
   get due(): boolean {
-    return performance.now() >= this.#until_ms;
+    return this.#clock.monotonic() >= this.#until_ms;
   }
 
-  /** Resolves at once, or, when a slice is over, after others have run. */
+  /** Resolves after others have run; the next slice begins. */
   async pause(): Promise<void> {
-    if (!this.due) return;
     await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#until_ms = performance.now() + SLICE_MS;
+    this.#until_ms = this.#clock.monotonic() + SLICE_MS;
   }
 }
 
 /** Runs the steps of a generator in slices, and resolves with what it returns. */
-export async function inSlices<T>(steps: Iterator<void, T>): Promise<T> {
-  const slices = new Slices();
+export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices()): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;

@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { ManualClock } from "./clock.ts";
+import { inSlices, Slices } from "./slices.ts";
+
+it("others run between the slices of long work, and not within one", async () => {
+  const clock = new ManualClock();
+  const order: string[] = [];
+  function* work(): Generator<void, string> {
+    for (const step of ["a", "b", "c", "d", "e"]) {
+      order.push(step);
+      clock.advance(4);
+      yield;
+    }
+    return "done";
+  }
+  const result = inSlices(work(), new Slices(clock));
+  setImmediate(() => order.push("other"));
+  expect(await result).toBe("done");
+  expect(order).toEqual(["a", "b", "c", "other", "d", "e"]);
+});
