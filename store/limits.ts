@@ -167,3 +167,8 @@ export const SIGN_IN_ATTEMPTS_MAX = 5;
 export const COMPACTION_INTERVAL_MAX_MS = 3_600_000;
 export const COMPACTION_LOOKS = 10;
 export const COMPACTION_REVISION_INTERVAL_MS = 300_000;
+
+/** Log: applies, unary calls and syncs that take longer are warned of (etcd's). */
+export const SLOW_APPLY_MS = 100;
+export const SLOW_UNARY_MS = 300;
+export const SLOW_SYNC_MS = 1_000;

@@ -4,6 +4,7 @@ import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/se
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { httpPages, notFoundPages } from "./etcd/http.ts";
 import { LEADER_VERBS } from "./etcd/leader-verbs.ts";
+import { measured } from "./etcd/measured.ts";
 import { membersOf } from "./etcd/member-list.ts";
 import { answerAsLeader } from "./etcd/on-leader.ts";
 import { etcdServices } from "./etcd/services.ts";
@@ -23,7 +24,7 @@ export async function listenForClients(
   { context }: Machine,
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
-  const services = etcdServices(context);
+  const services = measured(etcdServices(context), context.measures);
   const pages = httpPages(context);
   const shared = options.httpApart === true ? notFoundPages : pages;
   const grpc: RpcServer[] = [];

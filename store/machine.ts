@@ -12,6 +12,7 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
 } from "./limits.ts";
 import type { StoreOptions } from "./main.ts";
+import type { Measures } from "./measures.ts";
 import { Compactor } from "./mvcc/compactor.ts";
 import { Flusher } from "./mvcc/flusher.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
@@ -39,6 +40,7 @@ export type MachineOptions = StoreOptions & {
   random: Random;
   backends: Backends;
   snapshots: SnapshotFolder;
+  measures: Measures;
 };
 
 /** A store's rooms, put together. */
@@ -67,7 +69,7 @@ export function assemble(
   onFatal: (reason: unknown) => void,
 ): Machine {
   const { state, wal, raft } = opened;
-  const { clock, random, peers, backends, snapshots } = options;
+  const { clock, random, peers, backends, snapshots, measures } = options;
   const fail = (reason: unknown) => replica.fail(reason);
   const self = selfOf(opened, peers?.advertiseUrls ?? []);
   const sender = newSender(self, opened, options, () => replica);
@@ -86,8 +88,8 @@ export function assemble(
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
-  const rooms = { state, flusher, compactor, watches };
-  const installing = { ...rooms, backends, snapshots, clock, onMembers };
+  const rooms = { state, flusher, compactor, watches, clock };
+  const installing = { ...rooms, backends, snapshots, onMembers };
   const replica = new Replica({
     ...{ raft, wal, state, clock, transport },
     session: randomInteger(random, 1, 2 ** 32),
@@ -95,12 +97,12 @@ export function assemble(
     onLeadership: (leads) => expiry.leads(leads),
     install: (mark) => install(installing, mark),
     ...{ onMembers, onFatal },
+    ...measures.ofReplica(),
     ...{ timing: options.timing, requestBytes_max: options.requestBytes_max },
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
-    ...{ state, replica, compactor, flusher, watches, clock, transport },
-    quota: quota ?? unlimitedSpace,
+    ...{ ...rooms, replica, transport, measures, quota: quota ?? unlimitedSpace },
     listensForPeers: peers !== undefined,
     strictReconfiguration: options.looseReconfiguration !== true,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,

@@ -12,6 +12,7 @@ import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/presence.ts";
 import { type Listen, listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
 import { type Machine, assemble } from "./machine.ts";
+import { Measures, type SlowLimits } from "./measures.ts";
 import type { AutoCompactionOptions } from "./node/auto-compaction.ts";
 import { DEFAULT_TIMING, type Timing } from "./node/timing.ts";
 import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
@@ -63,6 +64,8 @@ export interface StoreOptions {
   /** Members may be added and removed though it could cost the quorum. Default false. */
   looseReconfiguration?: boolean;
   autoCompaction?: AutoCompactionOptions;
+  /** From when on the log calls something slow. */
+  slow?: SlowLimits;
   /**
    * The backend may grow to this many bytes; beyond it the NOSPACE alarm goes on. 0 is etcd's
    * default of 2 GiB, less than 0 no bound.
@@ -112,6 +115,7 @@ const log = logger("store");
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
+  const measures = new Measures(options.slow);
   let assembled: Machine | undefined;
   // What fails before there is a machine fails the start.
   const early = Promise.withResolvers<never>();
@@ -120,10 +124,10 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     if (assembled) assembled.replica.fail(reason);
     else early.reject(reason);
   };
-  const backends = new Backends(dataDir, fail);
+  const backends = new Backends(dataDir, { onDamage: fail, measures });
   const folders = { backends, snapshots: new SnapshotFolder(dataDir) };
   const opening = openMember({
-    ...{ dataDir, clock, random, ...folders },
+    ...{ dataDir, clock, random, measures, ...folders },
     forceNewCluster: options.forceNewCluster ?? false,
     walDir: options.walDir,
     timing: options.timing ?? DEFAULT_TIMING,
@@ -131,7 +135,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     onFatal: fail,
   });
   const opened = await Promise.race([opening, early.promise]);
-  const machineOptions = { ...options, ...folders, clock, random };
+  const machineOptions = { ...options, ...folders, clock, random, measures };
   const machine = assemble(opened, machineOptions, fatalHandler(options));
   assembled = machine;
   const servers: RpcServer[] = [];

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -37,6 +37,17 @@ function configFile(text: string): string {
 test("every flag of etcd 3.6.5 is known", () => {
   expect(upstream.filter((name) => !FLAGS.has(name))).toEqual([]);
   expect(upstream.length).toBeGreaterThan(130);
+});
+
+test("what a flag says that acts is looked at somewhere", () => {
+  const sources = readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith(".ts") && !/flag-table|test/.test(name))
+    .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
+    .join("\n");
+  const acting = [...FLAGS.values()].filter(({ use }) => use.does === "acts");
+  const spelled = (name: string) => [`"${name}"`, `\`\${prefix}${name.replace(/^peer-/, "")}\``];
+  const names = acting.map(({ name }) => name);
+  expect(names.filter((name) => !spelled(name).some((text) => sources.includes(text)))).toEqual([]);
 });
 
 test("docs/DIVERGENCE.md says of every flag that does less what becomes of it", () => {

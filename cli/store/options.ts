@@ -52,6 +52,10 @@ export function storeOptions(settings: Settings): StoreOptions {
     looseReconfiguration: !settings.on("strict-reconfig-check"),
     timing: timingOf(settings),
     auth: authOptions(settings),
+    slow: {
+      apply_ms: settings.duration_ms("warning-apply-duration"),
+      unary_ms: settings.duration_ms("warning-unary-request-duration"),
+    },
     initialCorruptCheck: settings.gate("InitialCorruptCheck"),
     ...(settings.has("corrupt-check-time")
       ? { corruptCheckInterval_ms: settings.duration_ms("corrupt-check-time") }

@@ -40,10 +40,11 @@ export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
 
 /** What this member presents to others, and whom it believes. */
 export function peerClientTls(settings: Settings): ClientTls | undefined {
-  const own = ["cert", "key"].map((what) => {
-    return settings.path(`peer-client-${what}-file`) ?? settings.path(`peer-${what}-file`);
-  });
-  const paths = { cert: own[0], key: own[1], ca: settings.path("peer-trusted-ca-file") };
+  const paths = {
+    cert: settings.path("peer-client-cert-file") ?? settings.path("peer-cert-file"),
+    key: settings.path("peer-client-key-file") ?? settings.path("peer-key-file"),
+    ca: settings.path("peer-trusted-ca-file"),
+  };
   if (Object.values(paths).every((path) => path === undefined)) return undefined;
   const files = new TlsFiles(paths);
   return {

@@ -1,9 +1,10 @@
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { AuthSetup } from "../auth/setup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Responses } from "../mvcc/apply.ts";
+import type { Measures } from "../measures.ts";
 import type { Command, CommandKind } from "../mvcc/command.ts";
 import type { Compactor } from "../mvcc/compactor.ts";
 import type { Flusher } from "../mvcc/flusher.ts";
@@ -22,6 +23,7 @@ export interface EtcdContext {
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly quota: SpaceLimit;
+  readonly measures: Measures;
   readonly transactionOperations_max: number;
   readonly transport: Transport;
   /** Whether other members can reach this one. */
@@ -62,8 +64,10 @@ function propose<K extends CommandKind>(
 ): Promise<Responses[K]> {
   return new Promise((resolve, reject) => {
     context.replica.propose(command, (outcome) => {
-      if (outcome.error) reject(outcome.error);
-      else resolve(outcome.response as Responses[K]);
+      if (outcome.error) {
+        if (outcome.error.status === STATUS.UNAVAILABLE) context.measures.proposalFailed();
+        reject(outcome.error);
+      } else resolve(outcome.response as Responses[K]);
     });
   });
 }

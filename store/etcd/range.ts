@@ -20,7 +20,12 @@ export async function range(context: EtcdContext, request: RangeRequest): Promis
   if (!request.serializable) await readBarrier(context);
   const { key, rangeEnd } = request;
   const allowed = (caller?: Caller) => checkRead(context.state.auth, caller, key, rangeEnd);
-  return readAllowed(context, allowed, () => read(context, request));
+  return readAllowed(context, allowed, async () => {
+    const from_ms = performance.now();
+    const response = await read(context, request);
+    context.measures.applied("range", performance.now() - from_ms);
+    return response;
+  });
 }
 
 async function read(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {

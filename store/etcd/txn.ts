@@ -13,7 +13,12 @@ export async function txn(context: EtcdContext, request: TxnRequest): Promise<Tx
   if (!isSerializable(request)) await readBarrier(context);
   const { state } = context;
   const allowed = (caller?: Caller) => checkTxnAllowed(state, caller, request);
-  return readAllowed(context, allowed, () => runTxn(state, request));
+  return readAllowed(context, allowed, () => {
+    const from_ms = performance.now();
+    const response = runTxn(state, request);
+    context.measures.applied("read-only txn", performance.now() - from_ms);
+    return response;
+  });
 }
 
 /** Whether every read of it is content with this member's own state. */

@@ -137,13 +137,18 @@ export function ticketOf(data: Buffer): Ticket {
   return { session: data.readUInt32LE(1), sequence: data.readUIntLE(5, 6) };
 }
 
+/** What an encoded command asks for; undefined when this release does not know it. */
+export function kindOf(data: Buffer): CommandKind | undefined {
+  return BY_NUMBER.get(data[0]! & ~CALLER_FLAG);
+}
+
 /** Whether an encoded command is about members. */
 export function isMemberCommand(data: Buffer): boolean {
-  return BY_NUMBER.get(data[0]! & ~CALLER_FLAG)?.startsWith("member-") === true;
+  return kindOf(data)?.startsWith("member-") === true;
 }
 
 export function decodeCommand(data: Buffer): Command {
-  const kind = BY_NUMBER.get(data[0]! & ~CALLER_FLAG);
+  const kind = kindOf(data);
   if (kind === undefined) {
     throw new CodedError("UNKNOWN_COMMAND", `the log has a command of unknown kind ${data[0]}`, {
       remedy: "a newer release wrote this log: start that release",

@@ -2,9 +2,16 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { type OnDamage, openBackend } from "../backend/checked.ts";
+import type { Measures } from "../measures.ts";
 import { META_KEY } from "../mvcc/meta.ts";
 import type { Identity } from "../mvcc/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
+
+export interface BackendsOptions {
+  /** Hears of what a database gives back damaged, whoever reads it. */
+  onDamage?: OnDamage;
+  measures?: Measures;
+}
 
 const FIRST = "db";
 const NAME = /^db(-[0-9a-f]{16})?$/;
@@ -15,12 +22,11 @@ const NAME = /^db(-[0-9a-f]{16})?$/;
  */
 export class Backends {
   readonly #folder: string;
-  readonly #onDamage: OnDamage | undefined;
+  readonly #options: BackendsOptions;
 
-  /** `onDamage` hears of what a database gives back damaged, whoever reads it. */
-  constructor(dataDir: string, onDamage?: OnDamage) {
+  constructor(dataDir: string, options: BackendsOptions = {}) {
     this.#folder = join(dataDir, "member");
-    this.#onDamage = onDamage;
+    this.#options = options;
   }
 
   /** Opens the newest whole database, or an empty one; removes all others. */
@@ -33,19 +39,18 @@ export class Backends {
   /** The same, and leaves the others where they are. */
   async openNewest(): Promise<{ name: string; backend: Backend }> {
     for (const name of this.#names().filter((each) => each !== FIRST)) {
-      const backend = await openBackend(join(this.#folder, name), this.#onDamage);
+      const backend = await this.#open(name);
       if (backend.getSync(META_KEY)) return { name, backend };
       await backend.close();
     }
-    const first = join(this.#folder, FIRST);
-    return { name: FIRST, backend: await openBackend(first, this.#onDamage) };
+    return { name: FIRST, backend: await this.#open(FIRST) };
   }
 
   /** A new database with the state of a snapshot at `index`. */
   async load(snapshot: string, index: number, identity: Identity): Promise<Backend> {
     const name = `${FIRST}-${index.toString(16).padStart(16, "0")}`;
     rmSync(join(this.#folder, name), { recursive: true, force: true });
-    const backend = await openBackend(join(this.#folder, name), this.#onDamage);
+    const backend = await this.#open(name);
     await loadSnapshot(snapshot, backend, identity);
     return backend;
   }
@@ -54,6 +59,12 @@ export class Backends {
   async retire(old: Backend): Promise<void> {
     await old.close();
     this.#removeAllBut(this.#names()[0]!);
+  }
+
+  async #open(name: string): Promise<Backend> {
+    const { onDamage, measures } = this.#options;
+    const backend = await openBackend(join(this.#folder, name), onDamage);
+    return measures?.backend(backend) ?? backend;
   }
 
   /** The newest first: later indexes sort behind earlier ones, and all behind the first's name. */

@@ -15,6 +15,7 @@ import {
   PENDING_READS_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
+import type { Measures } from "../measures.ts";
 import { META_KEY, type Meta, decodeMeta } from "../mvcc/meta.ts";
 import { restoreState } from "../mvcc/restore.ts";
 import type { State } from "../mvcc/state.ts";
@@ -38,6 +39,7 @@ export interface OpenOptions {
   forceNewCluster: boolean;
   /** Where the log lives. Default below `dataDir`. */
   walDir: string | undefined;
+  measures: Measures;
   timing: Timing;
   clock: Clock;
   random: Random;
@@ -70,7 +72,8 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
   const born = known ? undefined : await options.bootstrap();
   const { memberId, clusterId } = known ?? born!.identity;
   const identity = { memberId, clusterId };
-  const disk = machineDisk(options.walDir ?? join(options.dataDir, "member", "wal"));
+  const folder = options.walDir ?? join(options.dataDir, "member", "wal");
+  const disk = options.measures.disk(machineDisk(folder));
   const { wal, recovered } = Wal.open({ disk, identity, onFatal });
   // The log first: a backend that says where the log begins must find it there.
   if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);

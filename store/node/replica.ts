@@ -7,7 +7,7 @@ import type { Ready } from "../core/ready.ts";
 import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
 import { APPEND_BYTES_MAX, UNFLUSHED_BYTES_MAX } from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
-import { type Command, isMemberCommand, ticketOf } from "../mvcc/command.ts";
+import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -34,6 +34,10 @@ export interface ReplicaOptions {
   install: (mark: SnapshotMark) => Promise<void>;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
+  /** Hears of each command that was applied, and how long that took. */
+  onCommand?: ((kind: Command["kind"] | undefined, took_ms: number) => void) | undefined;
+  /** Another member leads than before, as far as this one knows. */
+  onLeader?: (() => void) | undefined;
   timing?: Timing | undefined;
   /** The largest command. Default REQUEST_BYTES_MAX. */
   requestBytes_max?: number | undefined;
@@ -222,7 +226,7 @@ export class Replica {
       }
     }
     const { isLeader, state } = this.#options.raft;
-    this.#timeoutReason.seen(state.leader, start_ms);
+    if (this.#timeoutReason.seen(state.leader, start_ms)) this.#options.onLeader?.();
     if (isLeader !== this.#leads) {
       this.#leads = isLeader;
       this.#options.onLeadership(isLeader);
@@ -341,7 +345,10 @@ export class Replica {
     }
     const ticket = ticketOf(command);
     const known = this.#proposals.command(ticket);
+    const { clock, onCommand } = this.#options;
+    const from_ms = clock.monotonic();
     const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
+    onCommand?.(kindOf(command), clock.monotonic() - from_ms);
     assert(outcome, () => `entry ${index} has a command and no outcome`);
     if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);

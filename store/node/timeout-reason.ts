@@ -23,10 +23,12 @@ export class TimeoutReason {
     this.#election_ms = election_ms;
   }
 
-  /** Looks whether another member leads now. */
-  seen(leader: MemberId, now_ms: number): void {
-    if (leader !== NONE && leader !== this.#leader) this.#electedAt_ms = now_ms;
-    if (leader !== NONE) this.#leader = leader;
+  /** Looks whether another member leads now than before. */
+  seen(leader: MemberId, now_ms: number): boolean {
+    if (leader === NONE || leader === this.#leader) return false;
+    this.#electedAt_ms = now_ms;
+    this.#leader = leader;
+    return true;
   }
 
   of(asked_ms: number, around: Surroundings): EtcdError {

@@ -5,6 +5,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { authSetup } from "@raft2kube/store/auth/setup.ts";
+import { Measures } from "@raft2kube/store/measures.ts";
 import { type EtcdContext, nobody } from "@raft2kube/store/etcd/context.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
@@ -86,7 +87,7 @@ export function assemble(parts: Parts): Life {
     quota: unlimitedSpace,
     ...{ listensForPeers: true, strictReconfiguration: true },
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
-    ...{ auth: authSetup({}, state, replica), identify: nobody },
+    ...{ auth: authSetup({}, state, replica), identify: nobody, measures: new Measures() },
   };
   const client = embeddedClient(context);
   return {

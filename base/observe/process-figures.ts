@@ -1,0 +1,43 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { Gauge, type Registry } from "./metrics.ts";
+
+const MICROSECONDS = 1e6;
+
+/** Adds what Prometheus' libraries tell of every process: memory, processor time, descriptors. */
+export function addProcessFigures(registry: Registry): void {
+  const start_s = Date.now() / 1000 - process.uptime();
+  const figures: [name: string, help: string, value: () => number | undefined][] = [
+    ["process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss()],
+    ["process_cpu_seconds_total", "Processor time.", cpu_s],
+    ["process_start_time_seconds", "When the process began, since 1970.", () => start_s],
+    ["process_open_fds", "Open files.", openFiles],
+    ["process_max_fds", "The bound on open files.", openFiles_max],
+  ];
+  for (const [name, help, value] of figures) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        const now = value();
+        if (now !== undefined) this.set(now);
+      },
+    });
+  }
+}
+
+function cpu_s(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / MICROSECONDS;
+}
+
+/** Undefined where there is no /proc. */
+function openFiles(): number | undefined {
+  return process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
+}
+
+function openFiles_max(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const limit = /^Max open files +([0-9]+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+  return limit ? Number(limit[1]) : undefined;
+}
