@@ -13,8 +13,8 @@ it("others run between the slices of long work, and not within one", async () =>
     }
     return "done";
   }
-  const result = inSlices(work(), new Slices(clock));
   setImmediate(() => order.push("other"));
+  const result = inSlices(work(), new Slices(clock));
   expect(await result).toBe("done");
   expect(order).toEqual(["a", "b", "c", "other", "d", "e"]);
 });
