@@ -15,6 +15,18 @@ export function check(title: string, body: Check["body"]): void {
   registered.push({ title, body });
 }
 
+let signOfLife: () => void = () => undefined;
+
+/** Who wants to hear that a long check is still at work. */
+export function onSignOfLife(hear: () => void): void {
+  signOfLife = hear;
+}
+
+/** Said by a check between its steps, so that it is not taken for a loop without end. */
+export function stillAtWork(): void {
+  signOfLife();
+}
+
 /** The checks of all files loaded so far. */
 export function registeredChecks(): readonly Check[] {
   return registered;

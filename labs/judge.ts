@@ -12,14 +12,15 @@ export interface Judgement {
 export function judge(fine: false, judgement: Judgement): never;
 export function judge(fine: boolean, judgement: Judgement): void;
 export function judge(fine: boolean, judgement: Judgement): void {
-  if (fine) return;
-  const { when, expected, happened, why } = judgement;
-  throw new Error(
-    [
-      when,
-      `  what happened:  ${happened}`,
-      `  expected:       ${expected}`,
-      `  why it matters: ${why}`,
-    ].join("\n"),
-  );
+  if (!fine) throw new Error(describeJudgement(judgement));
+}
+
+/** The four lines of it. */
+export function describeJudgement({ when, expected, happened, why }: Judgement): string {
+  return [
+    when,
+    `  what happened:  ${happened}`,
+    `  expected:       ${expected}`,
+    `  why it matters: ${why}`,
+  ].join("\n");
 }

@@ -1,14 +1,20 @@
 // Runs check files, given as arguments, over the trees that overlay.ts laid over the product. Tells
 // on descriptor 3, a line each, which check begins and how it ended; output is left to the reader.
 import { writeSync } from "node:fs";
+import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NOT_WRITTEN, checkOptions, registeredChecks } from "./check.ts";
+import { NOT_WRITTEN, checkOptions, onSignOfLife, registeredChecks, stillAtWork } from "./check.ts";
 
 const REPORT_FD = 3;
+const STACK_LINES = 5;
+const SIGN_OF_LIFE_MS = 1_000;
+/** No check may wait longer than this for something to happen. */
+const CHECK_MS_MAX = 60_000;
 
 /** What the runner hears, one line of JSON each. */
 export type CheckEvent =
   | { readonly kind: "begins"; readonly title: string }
+  | { readonly kind: "alive" }
   | { readonly kind: "passed"; readonly title: string; readonly took_ms: number }
   | { readonly kind: "failed"; readonly title: string; readonly message: string };
 
@@ -20,11 +26,18 @@ async function attempt(title: string, body: () => unknown): Promise<void> {
   tell({ kind: "begins", title });
   const begun_ms = performance.now();
   try {
-    await body();
+    await Promise.race([body(), tooLong()]);
     tell({ kind: "passed", title, took_ms: Math.round(performance.now() - begun_ms) });
   } catch (thrown) {
     tell({ kind: "failed", title, message: describe(thrown) });
   }
+}
+
+function tooLong(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const message = `it waits for something that has not happened in ${CHECK_MS_MAX / 1_000} s`;
+  setTimeout(() => reject(new Error(message)), CHECK_MS_MAX).unref();
+  return promise;
 }
 
 /** The message; for what is not ours to have foreseen, with the place in the reader's file. */
@@ -35,17 +48,30 @@ function describe(thrown: unknown): string {
     const place = /\(?(?:file:\/\/)?([^\s()]+:\d+):\d+\)?$/m.exec(stack)?.[1];
     return `${thrown.message}: ${place ?? "place unknown"}`;
   }
-  return thrown.name === "Error" ? thrown.message : stack;
+  if (thrown.name === "Error") return thrown.message;
+  // What is thrown as a file is loaded shows the place itself; the loader's own places say nothing.
+  if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
+  return stack.split("\n").slice(0, STACK_LINES).join("\n");
 }
+
+let told_ms = performance.now();
+onSignOfLife(() => {
+  if (performance.now() - told_ms < SIGN_OF_LIFE_MS) return;
+  told_ms = performance.now();
+  tell({ kind: "alive" });
+});
+// While a check waits for something the loop turns, and this is heard; in a loop without end not.
+const turning = setInterval(stillAtWork, SIGN_OF_LIFE_MS);
 
 for (const path of process.argv.slice(2)) {
   try {
     await import(pathToFileURL(path).href);
   } catch (thrown) {
-    const title = `${path} can be loaded`;
+    const title = `${relative(process.cwd(), path)} can be loaded`;
     tell({ kind: "failed", title, message: describe(thrown) });
   }
 }
 const { only = "" } = checkOptions();
 const wanted = registeredChecks().filter(({ title }) => title.includes(only));
 for (const { title, body } of wanted) await attempt(title, body);
+clearInterval(turning);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { CheckOptions } from "../../labs/check.ts";
+import { describeJudgement } from "../../labs/judge.ts";
 import type { CheckEvent } from "../../labs/run-checks.ts";
 import { ROOT_DIR } from "../cluster/assets.ts";
 import { type Lab, LABS_DIR } from "./manifest.ts";
@@ -14,8 +15,10 @@ export interface CheckOutcome {
   readonly message: string;
 }
 
-/** No check may take longer than this on its own: a loop without end is ended here. */
-const CHECK_MS_MAX = 120_000;
+/** Who says nothing for this long is in a loop without end, and is ended. */
+const SILENCE_MS_MAX = 20_000;
+/** Such a loop may also fill the memory: that ends it too. */
+const HEAP_MIB_MAX = 1_024;
 const SAID_CHARS_MAX = 20_000;
 
 /** What is said of one outcome as soon as it is known. */
@@ -30,6 +33,7 @@ export async function runLabChecks(
 ): Promise<CheckOutcome[]> {
   const files = lab.checks.map((check) => join(LABS_DIR, lab.folder, check));
   const args = [
+    `--max-old-space-size=${HEAP_MIB_MAX}`,
     "--import",
     join(LABS_DIR, "overlay.ts"),
     join(LABS_DIR, "run-checks.ts"),
@@ -69,11 +73,12 @@ interface Report {
 async function collect(events: Readable, kill: () => void, onOutcome: OnOutcome): Promise<Report> {
   const outcomes: CheckOutcome[] = [];
   let hanging: string | undefined;
-  let deadline = setTimeout(kill, CHECK_MS_MAX);
+  let deadline = setTimeout(kill, SILENCE_MS_MAX);
   for await (const line of createInterface({ input: events })) {
     clearTimeout(deadline);
-    deadline = setTimeout(kill, CHECK_MS_MAX);
+    deadline = setTimeout(kill, SILENCE_MS_MAX);
     const event = JSON.parse(line) as CheckEvent;
+    if (event.kind === "alive") continue;
     hanging = event.kind === "begins" ? event.title : undefined;
     if (event.kind === "begins") continue;
     const message = event.kind === "failed" ? event.message : "";
@@ -88,10 +93,16 @@ async function collect(events: Readable, kill: () => void, onOutcome: OnOutcome)
 /** A check that ended the process, and checks that never began, are failures as well. */
 function withUnreported({ outcomes, hanging }: Report, said: string): CheckOutcome[] {
   if (hanging !== undefined) {
-    const message =
-      `the process ended, or was ended after ${CHECK_MS_MAX / 1_000} s without a sign of life, ` +
-      `in the middle of this check\n${said}`;
-    return [...outcomes, { title: hanging, passed: false, message }];
+    const message = describeJudgement({
+      when: "in the middle of this check",
+      happened: `no sign of life for ${SILENCE_MS_MAX / 1_000} s, or the process ended`,
+      expected: "that every step comes to an end",
+      why: "a member has one thread: a loop that does not end stops all of it, clients included",
+    });
+    return [
+      ...outcomes,
+      { title: hanging, passed: false, message: `${message}\n${said}`.trimEnd() },
+    ];
   }
   if (outcomes.length > 0) return outcomes;
   return [{ title: "there are checks to run", passed: false, message: said || "none was found" }];

@@ -79,6 +79,18 @@ check("an append is acknowledged once it is on disk, and as far as it is equal",
   });
 });
 
+check("an append from before the commit index is answered with that index", () => {
+  const raft = coreWith({ term: 2, log: [1, 1, 1, 1], commit: 3 });
+  raft.step(append(2n, 2, { index: 1, term: 1 }, [1]));
+  const [reply] = replies(work(raft).afterDisk);
+  judge(reply?.index === 3 && !reply.reject, {
+    when: "slots 1 to 3 are committed, and an append of slot 2 comes",
+    expected: "accepted up to 3: what is committed is equal everywhere",
+    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
+    why: "the slots may be compacted by now, and cannot be compared; the leader need not try",
+  });
+});
+
 check("a follower commits what the leader has, as far as it knows itself equal", () => {
   const raft = coreWith({ term: 2, log: [1, 1, 1, 1] });
   raft.step(append(2n, 2, { index: 1, term: 1 }, [1], 4));

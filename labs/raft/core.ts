@@ -3,7 +3,7 @@ import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
 import type { Write } from "@raft2kube/store/core/ready.ts";
-import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
+import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
 
 export interface CoreState {
@@ -13,6 +13,8 @@ export interface CoreState {
   /** The terms of slots 1, 2, ...: `[1, 1, 2]` is a log of three slots. */
   readonly log?: readonly number[];
   readonly voters?: readonly MemberId[];
+  /** In place of `voters`, for a configuration that is more than voters. */
+  readonly membership?: Membership;
   readonly random?: Random;
 }
 
@@ -37,13 +39,19 @@ export function coreWith(state: CoreState = {}): Raft {
       base: { index: 0, term: 0 },
       entries: log.map((slotTerm, i) => entry(i + 1, slotTerm)),
       applied: 0,
-      membership: initialMembership([...voters]),
+      membership: state.membership ?? initialMembership([...voters]),
     },
   );
 }
 
 export function entry(index: number, term: number, command = `${index}/${term}`): Entry {
   return { index, term, data: Buffer.from(command), change: undefined };
+}
+
+/** A yes to member 1, to a ballot or a pre-vote of a term. */
+export function yes(from: MemberId, term: number, pre: boolean) {
+  const news = { commit: 0, commitTerm: 0 };
+  return { kind: "vote-reply", from, to: 1n, term, pre, granted: true, ...news } as const;
 }
 
 /** What a member asked for in one go. */
@@ -106,10 +114,6 @@ export function electMember1(raft: Raft, voters: readonly MemberId[] = [2n, 3n])
   for (const pre of [true, false]) {
     work(raft);
     const { term } = raft.state;
-    for (const from of voters) {
-      const asked = pre ? term + 1 : term;
-      const granted = { pre, granted: true, commit: 0, commitTerm: 0 };
-      raft.step({ kind: "vote-reply", from, to: 1n, term: asked, ...granted });
-    }
+    for (const from of voters) raft.step(yes(from, pre ? term + 1 : term, pre));
   }
 }

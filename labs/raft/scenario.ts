@@ -1,4 +1,4 @@
-import { NOT_WRITTEN, check, checkOptions } from "../check.ts";
+import { NOT_WRITTEN, check, checkOptions, stillAtWork } from "../check.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
 import { drawDiagram } from "./diagram.ts";
 import { DIAGRAM_LINES } from "./limits.ts";
@@ -19,7 +19,10 @@ export function scenario(
 ): void {
   check(title, () => {
     const { runs = usualRuns, seed: first = 1 } = checkOptions();
-    for (let seed = first; seed < first + runs; seed++) play(title, { ...cluster, seed }, body);
+    for (let seed = first; seed < first + runs; seed++) {
+      stillAtWork();
+      play(title, { ...cluster, seed }, body);
+    }
   });
 }
 

@@ -3,7 +3,7 @@
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { treesInUse } from "../../cli/labs/state.ts";
+import { labsInUse, treesInUse } from "../../cli/labs/state.ts";
 import { entryPoints, productSources } from "./entries.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -19,15 +19,31 @@ async function refresh(): Promise<void> {
   );
   const how = JSON.stringify({ trees, node: process.version });
   if (modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how) return;
-  process.stderr.write("r2k: bundling the sources ...\n");
+  const own = labsInUse();
+  const parts = own.length > 0 ? `, with your part of lab ${own.join(", ")}` : "";
+  process.stderr.write(`r2k: bundling the sources${parts} ...\n`);
   const [{ bundle }, { buildPlugins }] = await Promise.all([
     import("./bundle.ts"),
     import("@raft2kube/cni/build.ts"),
   ]);
-  await bundle({ outDir, entries: entryPoints(), trees });
+  try {
+    await bundle({ outDir, entries: entryPoints(), trees });
+  } catch (thrown) {
+    // esbuild has told what is wrong, and where.
+    if (own.length === 0 || !isBuildFailure(thrown)) throw thrown;
+    process.stderr.write(
+      "r2k: your part cannot be built. Without it: npm run lab use reference all\n",
+    );
+    process.exit(1);
+  }
   await buildPlugins(join(root, ".cache/cni"));
   mkdirSync(join(root, outDir), { recursive: true });
   writeFileSync(stamp, how);
+}
+
+/** esbuild's error carries the list of what it could not build. */
+function isBuildFailure(thrown: unknown): boolean {
+  return thrown instanceof Error && "errors" in thrown;
 }
 
 /** A reader's tree: its folders too, for a file that was added or taken away. */
