@@ -45,6 +45,7 @@ export const GROUPS: readonly Group[] = [
   { name: "tidy", run: () => runVitest(["test/tidy"]) },
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir)))) },
   { name: "contract", run: () => runVitest(["test/contract"], { sequential: true }) },
+  { name: "fuzz", run: () => runVitest(["test/fuzz"]) },
   { name: "sim", run: () => runVitest(["test/sim"]) },
   { name: "guest", run: () => runVitest(["test/guest"], { sequential: true }) },
   { name: "labs", run: () => runVitest(["labs"]) },

@@ -57,10 +57,15 @@ export function encodeMeta(meta: Meta): Buffer {
   return Buffer.from(JSON.stringify(stored));
 }
 
-function parse(bytes: Buffer): StoredMeta {
+/**
+ * The figures in a record. Throws a CodedError for one of a later release (STATE_FORMAT), and for
+ * one that cannot be read (STATE_DAMAGED).
+ */
+export function decodeMeta(bytes: Buffer): Meta {
   try {
-    return JSON.parse(bytes.toString()) as StoredMeta;
+    return interpret(JSON.parse(bytes.toString()) as StoredMeta);
   } catch (cause) {
+    if (cause instanceof CodedError) throw cause;
     throw new CodedError("STATE_DAMAGED", "the state's own record cannot be read", {
       cause,
       remedy: "remove this member, empty its data directory and add it again",
@@ -68,8 +73,7 @@ function parse(bytes: Buffer): StoredMeta {
   }
 }
 
-export function decodeMeta(bytes: Buffer): Meta {
-  const stored = parse(bytes);
+function interpret(stored: StoredMeta): Meta {
   if (stored.format > STATE_FORMAT_VERSION) {
     const message = `state format ${stored.format}; this release reads ${STATE_FORMAT_VERSION}`;
     throw new CodedError("STATE_FORMAT", message, {

@@ -43,6 +43,7 @@ async function* readBlocks(
   handle: FileHandle,
   onEnd: (crc: number) => void,
 ): AsyncGenerator<BackendPair[]> {
+  const { size: bytes } = await handle.stat();
   let at = SNAPSHOT_HEADER_BYTES;
   let crc = 0;
   for (;;) {
@@ -51,11 +52,13 @@ async function* readBlocks(
     if (head.length < BLOCK_HEAD_BYTES) throw damaged(`ends at byte ${at}, within a block's head`);
     const length = head.readUInt32LE(0);
     if (length > SNAPSHOT_BLOCK_BYTES_MAX) throw damaged(`a block of ${length} bytes at ${at}`);
+    // What a damaged head promises is not made room for.
+    const end = at + BLOCK_HEAD_BYTES + length;
+    if (end > bytes) throw damaged(`ends within the block at byte ${at}`);
     const block = await readAt(handle, at + BLOCK_HEAD_BYTES, length);
     crc = crc32c(block, crc32c(head.subarray(0, 4), crc));
-    if (block.length < length) throw damaged(`ends within the block at byte ${at}`);
     if (crc !== head.readUInt32LE(4)) throw damaged(`damaged block at byte ${at}`);
-    at += BLOCK_HEAD_BYTES + length;
+    at = end;
     if (length === 0) break;
     yield decodePairs(path, block);
   }

@@ -1,5 +1,6 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/gen/peer.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { Entry, MemberId } from "../core/types.ts";
 import { decodeChange, encodeChange } from "../wal/change.ts";
@@ -25,6 +26,17 @@ export type StreamedMessage = Exclude<Message, { kind: "snapshot" }>;
 
 const KINDS = Object.keys(FIELDS) as StreamedMessage["kind"][];
 
+/** A message of another member that no member sends: the stream it came by ends. */
+export class PeerMessageError extends CodedError {
+  override readonly name = "PeerMessageError";
+
+  constructor(kind: string, what: string) {
+    super("PEER_MESSAGE", `${kind}: ${what}`, {
+      remedy: "look whether the member runs another release, and what lies between the two",
+    });
+  }
+}
+
 /** A message of the core as it travels. Fields have the same names on both sides. */
 export function encodeMessage(message: StreamedMessage): Init<WireMessage> {
   const { term } = message;
@@ -33,7 +45,10 @@ export function encodeMessage(message: StreamedMessage): Init<WireMessage> {
   return { term, [FIELDS[message.kind]]: message };
 }
 
-/** The core's message; undefined for a kind that a later release has added. */
+/**
+ * The core's message; undefined for a kind that a later release has added. Throws PeerMessageError
+ * for one that contradicts itself.
+ */
 export function decodeMessage(
   wire: WireMessage,
   from: MemberId,
@@ -77,8 +92,16 @@ function decodeAppend(append: Append) {
     index,
     term,
     data,
-    change: change.length > 0 ? decodeChange(change) : undefined,
+    change: changeOf("append", change),
   }));
+  entries.forEach(({ index, term }, i) => {
+    const expected = append.prevIndex + i + 1;
+    if (index !== expected) {
+      throw new PeerMessageError("append", `slot ${index} in the place of ${expected}`);
+    }
+    const before = i === 0 ? append.prevTerm : entries[i - 1]!.term;
+    if (term < before) throw new PeerMessageError("append", `term ${term} behind ${before}`);
+  });
   return { ...append, entries };
 }
 
@@ -88,5 +111,15 @@ function encodePropose(message: Extract<Message, { kind: "propose" }>): Init<Pro
 }
 
 function decodePropose({ data, change }: Propose) {
-  return { data, change: change.length > 0 ? decodeChange(change) : undefined };
+  return { data, change: changeOf("propose", change) };
+}
+
+function changeOf(kind: string, bytes: Buffer) {
+  if (bytes.length === 0) return undefined;
+  try {
+    return decodeChange(bytes);
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new PeerMessageError(kind, `no change of membership: ${thrown.message}`);
+  }
 }

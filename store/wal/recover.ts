@@ -1,3 +1,4 @@
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Entry, HardState, LogBase } from "../core/types.ts";
 import { NONE } from "../core/types.ts";
 import type { Disk } from "./disk.ts";
@@ -10,7 +11,7 @@ import {
   decodeHardState,
   decodeHead,
 } from "./payload.ts";
-import { RECORD } from "./record.ts";
+import { type FoundRecord, RECORD } from "./record.ts";
 import {
   SEGMENT_HEADER_BYTES,
   type SegmentContent,
@@ -83,7 +84,7 @@ export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
     }
     checkJoint(log, file, content);
     log.segments.push({ sequence, start: content.start, lastIndex: 0 });
-    for (const { kind, payload } of content.records) take(log, file, kind, payload, identity);
+    for (const record of content.records) takeRecord(log, file, record, identity);
     log.end = content.end;
     log.size = bytes.length;
     if (last) mend = () => cutTail(disk, file, content, bytes.length);
@@ -122,6 +123,22 @@ function checkMark({ mark, end, segments }: RecoveredLog): void {
 function cutTail(disk: Disk, file: string, content: SegmentContent, size: number): void {
   const offset = content.end - content.start + SEGMENT_HEADER_BYTES;
   if (offset < size) disk.cutSync(file, offset, size);
+}
+
+/** A record that passes its checksum and makes no sense was not written by us as it is. */
+function takeRecord(
+  log: RecoveredLog,
+  file: string,
+  { kind, payload, position }: FoundRecord,
+  identity: LogIdentity,
+): void {
+  try {
+    take(log, file, kind, payload, identity);
+  } catch (thrown) {
+    if (thrown instanceof CodedError) throw thrown;
+    const offset = position - log.segments.at(-1)!.start + SEGMENT_HEADER_BYTES;
+    throw new LogDamagedError(file, offset, `a record that means nothing (${messageOf(thrown)})`);
+  }
 }
 
 function take(
@@ -165,6 +182,8 @@ function takeEntry(log: RecoveredLog, entry: Entry): void {
     log.base = { index: entry.index - 1, term: undefined };
     log.entries = [];
   }
+  const next = log.base.index + log.entries.length + 1;
+  if (entry.index > next) throw new RangeError(`slot ${entry.index} after ${next - 1}`);
   log.entries.length = Math.min(log.entries.length, entry.index - log.base.index - 1);
   log.entries.push(entry);
 }

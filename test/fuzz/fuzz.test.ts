@@ -1,0 +1,55 @@
+import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
+import { expect, test } from "vitest";
+import { fuzz } from "./fuzz.ts";
+import type { Target } from "./target.ts";
+import { TARGETS } from "./targets.ts";
+
+/** Short here; `npm run fuzz -- all --runs N` is for long ones. */
+const RUNS: Readonly<Record<string, number>> = {
+  log: 6_000,
+  "snapshot-file": 600,
+  "peer-message": 6_000,
+};
+/** A reader that makes room for what a length promises would need far more. */
+const MEMORY_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Seeds that failed once, and what they found. */
+const CASES: readonly [target: string, seed: number, found: string][] = [];
+
+const named = (name: string) => TARGETS.find((target) => target.name === name)!;
+
+test.each(TARGETS.map(({ name }) => name))(
+  "S8: %s refuses what it cannot take, and nothing else happens",
+  async (name) => {
+    const seed = randomInteger(systemRandom, 1, 2 ** 30);
+    const runs = RUNS[name]!;
+    process.stdout.write(`${name}: ${runs} runs from seed ${seed}\n`);
+    const before = process.memoryUsage().rss;
+    const { failure, taken, refused } = await fuzz(named(name), { seed, runs });
+    const again = `npm run fuzz -- ${name} --runs 1 --seed ${failure?.seed}`;
+    expect(failure?.thrown, again).toBeUndefined();
+    // Neither is every input refused at the door, nor is nothing looked at.
+    expect(Math.min(taken, refused)).toBeGreaterThan(0);
+    expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_GROWTH_BYTES_MAX);
+  },
+);
+
+test.each(CASES)("%s, seed %i: %s", async (name, seed) => {
+  const { failure } = await fuzz(named(name), { seed, runs: 1 });
+  expect(failure?.thrown).toBeUndefined();
+});
+
+test("the fuzzer finds a mistake, and its seed makes it again", async () => {
+  const careless: Target = {
+    name: "careless",
+    corpus: () => Promise.resolve([Buffer.from("length 4: abcd")]),
+    read: (bytes) => {
+      if (bytes.includes(0xff)) throw new TypeError("did not expect that");
+      return Promise.resolve("taken");
+    },
+  };
+  const { failure } = await fuzz(careless, { seed: 1, runs: 10_000 });
+  expect(failure?.thrown).toBeInstanceOf(TypeError);
+  const again = await fuzz(careless, { seed: failure!.seed, runs: 1 });
+  expect(again.failure?.input).toEqual(failure!.input);
+});

@@ -1,0 +1,50 @@
+import { pick, seededRandom } from "@raft2kube/std/random.ts";
+import { mutate } from "./mutate.ts";
+import type { Target } from "./target.ts";
+
+/** An input that a target must not have treated so; `seed` alone makes it again. */
+export interface Failure {
+  seed: number;
+  input: Buffer;
+  thrown: unknown;
+}
+
+export interface FuzzResult {
+  taken: number;
+  refused: number;
+  failure: Failure | undefined;
+}
+
+export interface FuzzOptions {
+  /** Run i has the seed `seed` + i. */
+  seed: number;
+  runs: number;
+  /** Hears, now and then, how many are done. */
+  onProgress?: (done: number) => void;
+}
+
+const PROGRESS_RUNS = 10_000;
+
+/** Gives a target changed inputs until one fails. */
+export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
+  const corpus = await target.corpus();
+  const result: FuzzResult = { taken: 0, refused: 0, failure: undefined };
+  for (let run = 0; run < options.runs; run++) {
+    const seed = options.seed + run;
+    const input = inputOf(target, corpus, seed);
+    try {
+      result[await target.read(input)]++;
+    } catch (thrown) {
+      result.failure = { seed, input, thrown };
+      return result;
+    }
+    if ((run + 1) % PROGRESS_RUNS === 0) options.onProgress?.(run + 1);
+  }
+  return result;
+}
+
+function inputOf(target: Target, corpus: Buffer[], seed: number): Buffer {
+  const random = seededRandom(seed);
+  const mutated = mutate(pick(random, corpus), pick(random, corpus), random);
+  return target.seal && random.next() < 0.7 ? target.seal(mutated, random) : mutated;
+}
