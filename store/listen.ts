@@ -1,5 +1,6 @@
 import type { RequestListener } from "node:http";
 import { listen as listenHttp } from "@raft2kube/rpc/listener.ts";
+import { reflectionServices } from "@raft2kube/rpc/reflection.ts";
 import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { httpPages, notFoundPages } from "./etcd/http.ts";
@@ -24,7 +25,8 @@ export async function listenForClients(
   { context }: Machine,
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
-  const services = measured(etcdServices(context), context.measures);
+  const etcd = etcdServices(context);
+  const services = measured([...etcd, ...reflectionServices(etcd)], context.measures);
   const pages = httpPages(context);
   const shared = options.httpApart === true ? notFoundPages : pages;
   const grpc: RpcServer[] = [];

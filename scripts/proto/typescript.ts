@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import protobuf from "protobufjs";
+import { generateDescriptors } from "./descriptors.ts";
 import { SCHEMA_SOURCES } from "./sources.ts";
 
 const schemaDir = join(import.meta.dirname, "../../base/proto/schema");
@@ -14,6 +15,8 @@ export function generateAll(): [name: string, text: string][] {
     return [source.name, generate(paths, packages, source.bigints)];
   });
   files.push(["health", generate(["health"], ["grpc.health.v1"], /^$/)]);
+  files.push(["reflection", generate(["reflection"], ["grpc.reflection.v1"], /^$/)]);
+  files.push(["descriptors", generateDescriptors()]);
   const ids = /^(ID|clusterId|memberId|from|to|transferee)$/;
   files.push(["peer", generate(["peer"], ["r2k.peer.v1"], ids)]);
   return files;

@@ -10,10 +10,7 @@ import {
   Watch,
   type WatchRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import {
-  Health,
-  HealthCheckResponse_ServingStatus as Serving,
-} from "@raft2kube/proto/gen/health.ts";
+import { Health } from "@raft2kube/proto/gen/health.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { alarm } from "./alarm.ts";
@@ -23,6 +20,7 @@ import { compact } from "./compact.ts";
 import type { EtcdContext } from "./context.ts";
 import { defragment } from "./defragment.ts";
 import { deleteRange } from "./delete-range.ts";
+import { healthHandlers } from "./health.ts";
 import { hash } from "./hash.ts";
 import { hashKv } from "./hash-kv.ts";
 import { leaseGrant } from "./lease-grant.ts";
@@ -118,7 +116,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       moveLeader: unary(moveLeader),
     }),
     serve(Auth, authHandlers(unary)),
-    serve(Health, { check: () => ({ status: Serving.SERVING }) }),
+    serve(Health, healthHandlers),
   ];
 }
 
