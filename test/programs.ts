@@ -1,3 +1,5 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { PROGRAMS, installMissing } from "../cli/preflight/programs.ts";
 
 const test = (name: string, debianPackage: string, purpose: string) => {
@@ -29,7 +31,41 @@ const TEST_PROGRAMS = [
   test("linux.uml", "user-mode-linux", "boots guests"),
 ];
 
-/** Installs what is missing, as root on Debian; elsewhere the groups that need it say so. */
+/** What Debian asks before it starts a package's service (invoke-rc.d(8)). */
+const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
+/** invoke-rc.d's word for "not allowed". */
+const FORBIDDEN = 101;
+const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
+
+/**
+ * Installs what is missing, as root on Debian; elsewhere the groups that need it say so. Some of
+ * the packages are servers: they are wanted as programs, and are not started as services.
+ */
 export function installTestPrograms(notice: (line: string) => void): Promise<void> {
-  return installMissing(notice, TEST_PROGRAMS);
+  return installMissing(notice, TEST_PROGRAMS, withoutServices);
+}
+
+/** Runs `install` under a policy that forbids services; one that is there already stays. */
+async function withoutServices<T>(install: () => Promise<T>): Promise<T> {
+  const own = writePolicy();
+  // Ctrl-C reaches apt-get too, and ends it: this process stays for what is to be done after.
+  const stay = () => undefined;
+  for (const signal of INTERRUPTS) process.on(signal, stay);
+  try {
+    return await install();
+  } finally {
+    for (const signal of INTERRUPTS) process.off(signal, stay);
+    if (own) rmSync(SERVICE_POLICY);
+  }
+}
+
+/** Whether the policy is ours to take away again. */
+function writePolicy(): boolean {
+  try {
+    writeFileSync(SERVICE_POLICY, `#!/bin/sh\nexit ${FORBIDDEN}\n`, { flag: "wx", mode: 0o755 });
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "EEXIST")) return false;
+    throw thrown;
+  }
 }

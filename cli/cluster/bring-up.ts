@@ -16,7 +16,7 @@ import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
-import { ownPluginsDir } from "./paths.ts";
+import { logsDir, ownPluginsDir, processLog } from "./paths.ts";
 import { type ClusterFiles, ensurePki } from "./pki.ts";
 import { installPlugins } from "./plugins.ts";
 
@@ -69,10 +69,6 @@ async function keepLogs(config: ClusterConfig, progress: Progress): Promise<void
   progress.note(`  the logs of this start are kept in ${kept}`);
 }
 
-function logsDir(config: ClusterConfig): string {
-  return join(config.dataDir, "logs");
-}
-
 async function steps(what: BringUp): Promise<void> {
   const { config, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
@@ -123,7 +119,7 @@ async function ensureProcess(
       name,
       configPath: configPath(config.dataDir),
       runDir: config.runDir,
-      logPath: join(logsDir(config), `${name}.log`),
+      logPath: processLog(config, name),
       ...(name === "node" ? { netns: nodeNetns(config), nodeFlags: NODE_PROCESS_FLAGS } : {}),
     },
     signal,

@@ -12,7 +12,7 @@ import {
   readCluster,
   writeCluster,
 } from "./config.ts";
-import { mergeConfigs } from "./merge-kubeconfig.ts";
+import { mergeConfigs, unmergeConfigs } from "./merge-kubeconfig.ts";
 import { ensurePki } from "./pki.ts";
 import { relocate } from "./plugins.ts";
 
@@ -102,6 +102,20 @@ describe("a kubeconfig that is merged", () => {
     const merged = mergeConfigs(base, added as never) as unknown as typeof added;
     expect(merged.clusters).toEqual([entry("work", "theirs"), entry("default", "new")]);
     expect(merged["current-context"]).toBe("default");
+  });
+
+  it("is taken out of another again: its own entries, and no other's of its name", () => {
+    const entry = (name: string, server: string) => ({ name, value: { server } });
+    const lists = (...of: { name: string }[]) => ({ clusters: of, users: of, contexts: of });
+    const [theirs, own] = [entry("work", "theirs"), entry("default", "own")];
+    const merged = { ...lists(theirs, own), "current-context": "default", preferences: {} };
+    const left = unmergeConfigs(merged as never, lists(own));
+    expect(left).toEqual({ ...lists(theirs), preferences: {} });
+    const elsewhere = { ...merged, "current-context": "work" };
+    expect(unmergeConfigs(elsewhere as never, lists(own))).toMatchObject({
+      "current-context": "work",
+    });
+    expect(unmergeConfigs(lists(theirs, entry("default", "newer")), lists(own))).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { parse, stringify } from "yaml";
@@ -14,10 +15,44 @@ const LISTS = ["clusters", "users", "contexts"] as const;
  * Adds a kubeconfig's cluster, user and context to ~/.kube/config and makes its context current.
  */
 export async function mergeKubeconfig(from: string): Promise<void> {
-  const target = join(homedir(), ".kube/config");
+  const target = userConfig();
   const added = parse(await readFile(from, "utf8")) as Lists & { "current-context": string };
   const merged = mergeConfigs((await readConfig(target)) as Lists, added);
   await replaceFile(target, stringify(merged), { mode: 0o600 });
+}
+
+/**
+ * Takes a kubeconfig's cluster, user and context out of ~/.kube/config again; returns whether they
+ * were there. Entries of the same names that lead elsewhere are another cluster's, and stay.
+ */
+export async function unmergeKubeconfig(from: string): Promise<boolean> {
+  const own = parse(await readFile(from, "utf8")) as Lists;
+  const left = unmergeConfigs((await readConfig(userConfig())) as Lists, own);
+  if (left === undefined) return false;
+  await replaceFile(userConfig(), stringify(left), { mode: 0o600 });
+  return true;
+}
+
+/** `base` without the entries of `own`; undefined when it has none of them. */
+export function unmergeConfigs(base: Lists, own: Lists): Lists | undefined {
+  const left: Record<string, unknown> = { ...base };
+  let removed = false;
+  for (const list of LISTS) {
+    const isOwn = (entry: Entry) => own[list]?.some((other) => isDeepStrictEqual(entry, other));
+    const entries = base[list] ?? [];
+    const kept = entries.filter((entry) => !isOwn(entry));
+    if (kept.length === entries.length) continue;
+    removed = true;
+    left[list] = kept;
+  }
+  const current = left["current-context"];
+  const contexts = (left["contexts"] ?? []) as readonly Entry[];
+  if (!contexts.some(({ name }) => name === current)) delete left["current-context"];
+  return removed ? (left as Lists) : undefined;
+}
+
+function userConfig(): string {
+  return join(homedir(), ".kube/config");
 }
 
 /** Entries of `added` replace those of `base` with the same name; everything else stays. */

@@ -34,7 +34,7 @@ export function nodePaths(config: ClusterConfig): NodePaths {
     runtimeState: join(runDir, "runtime"),
     runtimeRoot: join(dataDir, "runtime"),
     kubeletRoot: join(dataDir, "kubelet"),
-    podLogs: join(dataDir, "logs", "pods"),
+    podLogs: join(logsDir(config), "pods"),
     staticPods: join(dataDir, "manifests"),
     csiData: join(dataDir, "csi"),
     cniConfDir: join(runDir, "cni", "net.d"),
@@ -46,4 +46,14 @@ export function nodePaths(config: ClusterConfig): NodePaths {
 /** Where our own CNI plugins are put for this cluster. */
 export function ownPluginsDir(config: ClusterConfig): string {
   return join(config.runDir, "cni", "bin");
+}
+
+/** Logs of the processes, and below it those of pods. */
+export function logsDir({ dataDir }: ClusterConfig): string {
+  return join(dataDir, "logs");
+}
+
+/** The log of one of the cluster's processes, `control` or `node`. */
+export function processLog(config: ClusterConfig, name: string): string {
+  return join(logsDir(config), `${name}.log`);
 }

@@ -1,8 +1,17 @@
+import { existsSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
-import { checkClusterName, clusterRoots, readCluster } from "../cluster/config.ts";
+import {
+  checkClusterName,
+  type ClusterConfig,
+  clusterRoots,
+  readCluster,
+} from "../cluster/config.ts";
+import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
+import { clusterFiles } from "../cluster/pki.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
-import { terminalProgress } from "../terminal.ts";
+import { type Progress, terminalProgress } from "../terminal.ts";
 
 export function command(): Command {
   return new Command("down")
@@ -24,6 +33,20 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   await progress.step(`removing "${config.name}" from this host`, () => {
     return removeFromHost(config, systemClock());
   });
-  if (flags.purge) await progress.step("removing its data", () => purgeData(config));
-  else progress.note(`Its data stays in ${config.dataDir}; \`r2k start\` goes on from there.`);
+  if (flags.purge) {
+    await forgetKubeconfig(config, progress);
+    await progress.step("removing its data", () => purgeData(config));
+  } else progress.note(`Its data stays in ${config.dataDir}; \`r2k start\` goes on from there.`);
+}
+
+/** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */
+async function forgetKubeconfig(config: ClusterConfig, progress: Progress): Promise<void> {
+  const own = clusterFiles(config).kubeconfig("admin");
+  if (!existsSync(own)) return;
+  try {
+    if (await unmergeKubeconfig(own)) progress.note("Its entry in ~/.kube/config is removed.");
+  } catch (thrown) {
+    // The file is the user's: what cannot be read or written there keeps no cluster from going.
+    progress.note(`Its entry in ~/.kube/config, if any, stays: ${messageOf(thrown)}`);
+  }
 }

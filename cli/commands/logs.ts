@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createReadStream } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
+import { processLog } from "../cluster/paths.ts";
+import { asidePath } from "../process/log-file.ts";
 import { CommandError } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
@@ -40,11 +41,14 @@ async function logs(component: string, flags: { name: string; follow?: boolean }
     });
   }
   const config = await clusterOf(flags.name);
-  const path = join(config.dataDir, "logs", `${processName}.log`);
+  const path = processLog(config, processName);
   if (!existsSync(path)) throw new CommandError("NO_LOG", `${path} is not there yet`);
-  const stream = flags.follow ? follow(path) : createReadStream(path);
-  for await (const line of createInterface({ input: stream })) {
-    if (component === processName || belongs(line, component)) process.stdout.write(`${line}\n`);
+  const parts = [asidePath(path), path].filter((part) => existsSync(part));
+  for (const part of parts) {
+    const stream = flags.follow && part === path ? follow(path) : createReadStream(part);
+    for await (const line of createInterface({ input: stream })) {
+      if (component === processName || belongs(line, component)) process.stdout.write(`${line}\n`);
+    }
   }
 }
 

@@ -7,14 +7,41 @@ export interface ProcessEntry {
   readonly command: string;
 }
 
+const PARENT_FIELD = 1;
 const START_TIME_FIELD = 19;
+const SIGTERM_BIT = 1n << 14n;
 
 /** When the process started, in clock ticks since boot (proc(5), field 22); undefined when gone. */
 export function startTimeOf(pid: number): number | undefined {
+  const fields = statOf(pid);
+  return fields === undefined || fields[0] === "Z" ? undefined : Number(fields[START_TIME_FIELD]);
+}
+
+/** The process's parent; undefined when it is gone. */
+export function parentOf(pid: number): number | undefined {
+  const fields = statOf(pid);
+  return fields === undefined ? undefined : Number(fields[PARENT_FIELD]);
+}
+
+/** The fields of /proc/PID/stat from the third on, which is the state. */
+function statOf(pid: number): string[] | undefined {
   const stat = readProc(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? undefined : Number(fields[START_TIME_FIELD]);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/**
+ * Whether SIGTERM does anything to a process. The first of a pid namespace never gets a signal that
+ * it has neither a handler for nor blocked, to fetch it by itself (pid_namespaces(7)).
+ */
+export function heedsTerm(pid: number): boolean {
+  const status = readProc(`/proc/${pid}/status`) ?? "";
+  const has = (mask: string) => {
+    const digits = new RegExp(`^${mask}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0";
+    return (BigInt(`0x${digits}`) & SIGTERM_BIT) !== 0n;
+  };
+  if (has("SigCgt") || has("SigBlk")) return true;
+  const isFirst = /^NSpid:(?:\s+\d+)+\s+1$/m.test(status);
+  return status !== "" && !has("SigIgn") && !isFirst;
 }
 
 /** Whether the process that started then still runs. */

@@ -9,12 +9,14 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, clusterRoots } from "../cluster/config.ts";
 import { runningPid } from "../process/supervise.ts";
-import { killContainers } from "./containers.ts";
+import { endingByThemselves, killContainers } from "./containers.ts";
 import { removeNodeLink } from "./node-link.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
 
 /** How long a process has to end by itself before it is killed. */
 const TERMINATE_TIMEOUT_MS = 5_000;
+/** How long containers have, all together, to end by themselves before they are killed. */
+const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 /** Passes over the mount table; a mount beneath another shows when the upper one has gone. */
 const UNMOUNT_PASSES_MAX = 8;
 /** Digits that tell clusters of one name apart. */
@@ -22,17 +24,20 @@ const MARK_DIGITS = 8;
 
 /**
  * Removes from the host everything of a cluster but its data, whatever state it is in: its two
- * processes, its containers and their monitors, cgroups, mounts, namespaces, links, routes, rules,
- * sockets. What is not there is passed over, so it can be repeated.
+ * processes, its containers, which may end by themselves, and their monitors, cgroups, mounts,
+ * namespaces, links, routes, rules, sockets. What is not there is passed over, so it can be
+ * repeated.
  */
 export async function removeFromHost(config: ClusterConfig, clock: Clock): Promise<void> {
   for (const name of ["node", "control"]) {
     const pid = runningPid(config.runDir, name);
-    if (pid !== undefined) await terminate([pid], clock);
+    if (pid !== undefined) await terminate([pid], TERMINATE_TIMEOUT_MS, clock);
   }
+  const containers = await endingByThemselves(config, belongingPids(config));
+  await terminate(containers, CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
   if (config.cgroups === "none") await killContainers(config);
   await cgroupsOf(modeOf(config)).remove(clusterCgroup(config), { clock });
-  await terminate(belongingPids(config), clock);
+  await terminate(belongingPids(config), TERMINATE_TIMEOUT_MS, clock);
   unmountBelow([config.runDir, config.dataDir]);
   await removeNodeLink(config);
   await rm(config.runDir, { recursive: true, force: true });
@@ -67,7 +72,12 @@ function belongingPids(config: ClusterConfig): number[] {
     .map((entry) => entry.pid);
 }
 
-async function terminate(pids: readonly number[], clock: Clock): Promise<void> {
+/** Asks processes to end, all at once, and kills those that have not within `timeout_ms`. */
+async function terminate(
+  pids: readonly number[],
+  timeout_ms: number,
+  clock: Clock,
+): Promise<void> {
   const targets = pids.flatMap((pid) => {
     const started = startTimeOf(pid);
     return started === undefined ? [] : [{ pid, started }];
@@ -85,7 +95,7 @@ async function terminate(pids: readonly number[], clock: Clock): Promise<void> {
   const gone = () => remaining().length === 0;
   send("SIGTERM");
   try {
-    await waitFor("processes to end", gone, { clock, timeout_ms: TERMINATE_TIMEOUT_MS });
+    await waitFor("processes to end", gone, { clock, timeout_ms });
   } catch (thrown) {
     if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
     send("SIGKILL");

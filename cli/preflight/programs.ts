@@ -71,17 +71,26 @@ function ownsSystemFiles(): boolean {
 }
 
 /**
- * Installs what is missing where that is possible: as root with apt-get, after a notice. Elsewhere
- * it does nothing, and the checks name what to install.
+ * Installs what is missing where that is possible: as root with apt-get, after a notice, all within
+ * one call of `around`. Elsewhere it does nothing, and the checks name what to install.
  */
 export async function installMissing(
   notice: (line: string) => void,
   programs: readonly Program[] = PROGRAMS,
+  around: (install: () => Promise<void>) => Promise<void> = (install) => install(),
 ): Promise<void> {
   const packages = [...new Set((await missing(programs)).map((item) => item.debianPackage))];
   if (packages.length === 0) return;
   const apt = await findProgram("apt-get");
   if (apt === undefined || process.getuid?.() !== 0 || !ownsSystemFiles()) return;
+  await around(() => installPackages(apt, packages, notice));
+}
+
+async function installPackages(
+  apt: string,
+  packages: readonly string[],
+  notice: (line: string) => void,
+): Promise<void> {
   notice(`Installing Debian packages: ${packages.join(" ")}`);
   const install = ["install", "-y", "-q", "--no-install-recommends", ...packages];
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };

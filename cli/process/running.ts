@@ -1,8 +1,11 @@
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { readFile } from "node:fs/promises";
 import type { ClusterConfig } from "../cluster/config.ts";
+import { processLog } from "../cluster/paths.ts";
+import { boundLog } from "./log-file.ts";
 import { announce } from "./supervise.ts";
 
 /** Something started that can be ended. */
@@ -52,6 +55,7 @@ export function processCommand(
     .action(async (flags: { config: string }) => {
       configureLog({});
       const config = JSON.parse(await readFile(flags.config, "utf8")) as ClusterConfig;
+      boundLog(processLog(config, name), systemClock({ unref: true }));
       await run(name, config, start);
     });
 }

@@ -5,6 +5,7 @@ import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
+import { putAside } from "./log-file.ts";
 
 /** One of a cluster's long-lived processes. */
 export interface ProcessSpec {
@@ -50,6 +51,7 @@ export function runningPid(runDir: string, name: string): number | undefined {
  */
 export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<number> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
+  putAside(spec.logPath);
   const log = openSync(spec.logPath, "a", 0o600);
   noteStart(log, spec.name);
   const entry = process.argv[1]!;

@@ -21,14 +21,12 @@ describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
 
   const kubeconfig = () => join(cluster.host.dir, "home/.kube/config");
 
-  it("start finds the running cluster; ~/.kube/config changes only when asked", async () => {
+  it("start finds the running cluster, and leaves ~/.kube/config alone", async () => {
     const again = await cluster.host.r2k(["start", "--name", "cmds"]);
     expect(again.code).toBe(0);
     expect(again.stderr).toContain('The cluster "cmds" is running.');
     expect(again.stdout).toContain("export KUBECONFIG=");
     expect(existsSync(kubeconfig())).toBe(false);
-    await cluster.host.r2k(["start", "--name", "cmds", "--merge-kubeconfig"]);
-    expect(readFileSync(kubeconfig(), "utf8")).toMatch(/current-context: cmds/);
   });
 
   it("image load brings an archive's images in, and refuses what is none", async () => {
@@ -97,6 +95,18 @@ spec:
     await cluster.until("a restart", ["get", "pod", "probed", "-o", restarts], (n) => n === "1");
     expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(2);
     expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
+  });
+});
+
+describe("~/.kube/config", { timeout: TIMEOUT_MS }, () => {
+  it("has the cluster when that was asked for, and not after down --purge", async () => {
+    const cluster = await TestCluster.start("merged", ["--no-demo", "--merge-kubeconfig"]);
+    const config = () => readFileSync(join(cluster.host.dir, "home/.kube/config"), "utf8");
+    expect(config()).toMatch(/current-context: merged/);
+    const down = await cluster.down();
+    expect(down.stderr).toContain("~/.kube/config");
+    expect(config()).not.toContain("merged");
+    await cluster.close();
   });
 });
 
