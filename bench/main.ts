@@ -7,7 +7,7 @@ import type { Benchmark } from "./benchmark.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   start: async () => (await import("./start.ts")).start,
-  "store-put": async () => (await import("./store-put.ts")).storePut,
+  store: async () => (await import("./store.ts")).store,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   pod: async () => (await import("./pod.ts")).pod,
 };

@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Row, median } from "./benchmark.ts";
+import { type Side, sides } from "./store/cluster.ts";
+import { type Figure, ROWS, type StoreRow } from "./store/rows.ts";
+
+const RESULTS = join(import.meta.dirname, "results/store.json");
+const TEN = 10;
+
+/** A row with how it came about. */
+interface MeasuredRow extends Row {
+  readonly name: string;
+  readonly size: number;
+  /** Growth of the cost from the size to ten times it, as a power of the size. */
+  readonly exponent?: { readonly ours: number; readonly peer: number };
+  readonly at10x?: { readonly ours: number; readonly peer: number };
+  /** The load generator's share of the processors' time beside the store's. */
+  readonly generator?: { readonly ours: number; readonly peer: number };
+  /** The machine's load average before: other work makes figures smaller, ratios less sure. */
+  readonly load: number;
+}
+
+/**
+ * `bench -- store [--rounds N] [--no-10x] [ROW...]`: ours and etcd in turn, a few short rounds of
+ * each, medians. Rows that are not named keep their former results.
+ */
+export async function store(args: readonly string[]): Promise<Row[]> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { rounds: { type: "string", default: "3" }, "no-10x": { type: "boolean" } },
+  });
+  const unknown = positionals.filter((name) => !ROWS.some((row) => row.name === name));
+  if (unknown.length > 0) {
+    throw new Error(`no row ${unknown}; there are ${ROWS.map(({ name }) => name).join(", ")}`);
+  }
+  const before = earlier();
+  const rows: Row[] = [];
+  for (const row of ROWS) {
+    const known = before.find(({ name }) => name === row.name);
+    if (positionals.length > 0 && !positionals.includes(row.name)) {
+      if (known) rows.push(known);
+      continue;
+    }
+    process.stderr.write(`${row.what}\n`);
+    rows.push(await measure(row, Number(values.rounds), values["no-10x"] !== true));
+  }
+  return rows;
+}
+
+function earlier(): readonly MeasuredRow[] {
+  try {
+    return (JSON.parse(readFileSync(RESULTS, "utf8")) as { rows: MeasuredRow[] }).rows;
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return [];
+    throw thrown;
+  }
+}
+
+async function measure(row: StoreRow, rounds: number, tenfold: boolean): Promise<MeasuredRow> {
+  const both = sides();
+  const load = loadavg()[0]!;
+  const [ours, theirs] = await inTurn(row, both, row.size, rounds);
+  const { name, what, unit, goal, size } = row;
+  const common = { name, what, unit, goal, size, load: Math.round(load * TEN) / TEN };
+  const generator = { ours: ours!.generator, peer: theirs!.generator };
+  const shares = ours!.generator === undefined ? {} : { generator: generator as never };
+  const peer = { name: both[1].name, value: theirs!.value };
+  const measured = { ...common, ours: ours!.value, peer, ...shares };
+  if (!tenfold) return measured;
+  const [ours10, theirs10] = await inTurn(row, both, row.size * TEN, 1);
+  const exponent = {
+    ours: growth(row, ours!.value, ours10!.value),
+    peer: growth(row, theirs!.value, theirs10!.value),
+  };
+  return { ...measured, at10x: { ours: ours10!.value, peer: theirs10!.value }, exponent };
+}
+
+/** Log to base 10 of how much more ten times the size cost. */
+function growth({ costIsFigure }: StoreRow, at1: number, at10: number): number {
+  const factor = costIsFigure ? at10 / at1 : (at1 / at10) * TEN;
+  return Math.round(Math.log10(factor) * 100) / 100;
+}
+
+interface Median {
+  readonly value: number;
+  readonly generator: number | undefined;
+}
+
+/** Short runs of each side after the other, so that a change of the machine's load hits both. */
+async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds: number) {
+  const figures: (Figure & { share: number | undefined })[][] = both.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, side] of both.entries()) {
+      const figure = await once(row, side, size);
+      process.stderr.write(`  ${side.name}, size ${size}: ${figure.value.toFixed(1)} ${row.unit}\n`);
+      figures[i]!.push(figure);
+    }
+  }
+  return figures.map((runs): Median => {
+    const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
+    const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
+    return { value: median(runs.map(({ value }) => value)), generator };
+  });
+}
+
+async function once(row: StoreRow, side: Side, size: number) {
+  const cluster = await side.start(row.members);
+  try {
+    const before_s = cluster.cpu_s();
+    const figure = await row.measure(cluster, size);
+    const store_s = cluster.cpu_s() - before_s;
+    const generator_s = figure.generator_s;
+    const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
+    return { ...figure, share };
+  } finally {
+    await cluster.close();
+  }
+}

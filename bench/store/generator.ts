@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { peer } from "../apiserver/sides.ts";
+import { cpu_s } from "./cluster.ts";
+
+const CPU_LOOK_MS = 50;
+
+/** What a program printed, and what it took of the processors while it ran. */
+export interface Run {
+  readonly output: string;
+  readonly cpu_s: number;
+}
+
+/** Runs one of the peers' programs to its end. */
+export function run(program: string, args: readonly string[]): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(peer(program), args, { stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let complaint = "";
+    let cpu = 0;
+    // Node does not tell what a child has used, so it is looked at until it ends.
+    const look = setInterval(() => (cpu = Math.max(cpu, cpu_s(child.pid!))), CPU_LOOK_MS);
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));
+    child.once("error", reject);
+    child.once("close", (code) => {
+      clearInterval(look);
+      if (code === 0) resolve({ output, cpu_s: cpu });
+      else reject(new Error(`${program} ${args.join(" ")}: ${complaint.slice(-2_000)}`));
+    });
+  });
+}
+
+/** Runs etcd's `benchmark` against a store. */
+export function benchmark(endpoints: string, clients: number, args: string[]): Promise<Run> {
+  const conns = Math.min(10, clients);
+  const where = [`--endpoints=${endpoints}`, `--clients=${clients}`, `--conns=${conns}`];
+  return run("benchmark", [args[0]!, ...where, ...args.slice(1)]);
+}
+
+export const PUT_BYTES = ["--val-size=256", "--key-size=32", "--key-space-size=10000"];
+
+/** A number that a program has said behind a word. */
+export function said({ output }: Run, pattern: RegExp): number {
+  const value = Number(pattern.exec(output)?.[1]);
+  if (Number.isFinite(value)) return value;
+  throw new Error(`no ${pattern} in:\n${output}`);
+}
+
+export const RATE = /Requests\/sec:\s*([\d.]+)/;
+/** Seconds. */
+export const P99 = /99% in ([\d.]+) secs/;

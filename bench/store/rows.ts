@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Cluster } from "./cluster.ts";
+import { P99, PUT_BYTES, RATE, type Run, benchmark, run, said } from "./generator.ts";
+
+/** One figure of a store. */
+export interface Figure {
+  readonly value: number;
+  /** What the load generator took of the processors, in seconds; where there is one. */
+  readonly generator_s?: number;
+}
+
+/** What is measured, at a size and at ten times that. */
+export interface StoreRow {
+  readonly name: string;
+  readonly what: string;
+  readonly unit: "/s" | "ms" | "MiB";
+  readonly goal: string;
+  readonly members: 1 | 3;
+  /** The size: requests, watchers or keys. Cost is compared between it and ten times it. */
+  readonly size: number;
+  /** The size is not the number of requests: the figure itself is the cost. */
+  readonly costIsFigure?: true;
+  measure(cluster: Cluster, size: number): Promise<Figure>;
+}
+
+const rate = (done: Run): Figure => ({ value: said(done, RATE), generator_s: done.cpu_s });
+
+const put = (clients: number) => async ({ endpoints }: Cluster, size: number) => {
+  return rate(await benchmark(endpoints, clients, ["put", `--total=${size}`, ...PUT_BYTES]));
+};
+
+async function range({ endpoints }: Cluster, size: number): Promise<Figure> {
+  await run("etcdctl", [`--endpoints=${endpoints}`, "put", "foo", "x".repeat(256)]);
+  return rate(await benchmark(endpoints, 100, ["range", "foo", `--total=${size}`]));
+}
+
+const KIB = ["--val-size=1024", "--key-size=32", "--sequential-keys"];
+
+function fill({ endpoints }: Cluster, keys: number): Promise<Run> {
+  const sizes = [...KIB, `--key-space-size=${keys}`, `--total=${keys}`];
+  return benchmark(endpoints, 100, ["put", ...sizes]);
+}
+
+/** Puts go on while the store is compacted, copied, and read as a whole. */
+async function maintenance(cluster: Cluster, keys: number): Promise<Figure> {
+  const { endpoints } = cluster;
+  await fill(cluster, keys);
+  const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
+  let over = false;
+  const disturb = async () => {
+    const ctl = (...args: string[]) => run("etcdctl", [`--endpoints=${endpoints}`, ...args]);
+    for (let i = 0; !over; i++) {
+      const { output } = await ctl("get", "none", "-w", "json");
+      const revision = Number(/"revision":(\d+)/.exec(output)?.[1]);
+      await ctl("compact", String(revision));
+      await ctl("snapshot", "save", join(dir, `${i}.db`));
+      await benchmark(endpoints, 1, ["range", "\u0001", "\u007f", "--total=1"]);
+    }
+  };
+  const disturbing = disturb();
+  const PUTS = 20_000;
+  const done = await benchmark(endpoints, 50, ["put", `--total=${PUTS}`, ...PUT_BYTES]);
+  over = true;
+  await disturbing;
+  rmSync(dir, { recursive: true });
+  return { value: said(done, P99) * 1_000, generator_s: done.cpu_s };
+}
+
+const WATCHES_A_STREAM = 100;
+
+async function watch({ endpoints }: Cluster, watchers: number): Promise<Figure> {
+  const EVENTS = 300_000;
+  const done = await benchmark(endpoints, 10, [
+    "watch",
+    `--streams=${watchers / WATCHES_A_STREAM}`,
+    `--watch-per-stream=${WATCHES_A_STREAM}`,
+    "--watched-key-total=1",
+    `--put-total=${EVENTS / watchers}`,
+  ]);
+  // The last summary is that of the events.
+  const rates = [...done.output.matchAll(new RegExp(RATE, "g"))];
+  return { value: Number(rates.at(-1)?.[1]), generator_s: done.cpu_s };
+}
+
+async function kubernetes({ endpoints }: Cluster, updates: number): Promise<Figure> {
+  const args = [`--endpoints=${endpoints}`, "--objects=1000", `--total=${updates}`];
+  const done = await run("k8s-load", args);
+  return { value: said(done, /updates\/s: ([\d.]+)/), generator_s: done.cpu_s };
+}
+
+const SETTLED_MS = 5_000;
+
+async function memory(cluster: Cluster, keys: number): Promise<Figure> {
+  await fill(cluster, keys);
+  await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+  return { value: cluster.pss_mib() };
+}
+
+async function restart(cluster: Cluster, keys: number): Promise<Figure> {
+  await fill(cluster, keys);
+  return { value: await cluster.restart_ms() };
+}
+
+const one = { unit: "/s", members: 1 } as const;
+const three = { unit: "/s", members: 3 } as const;
+
+/** PERFORMANCE's rows of the store. */
+export const ROWS: readonly StoreRow[] = [
+  {
+    ...{ ...one, name: "put", what: "Put, 1 member, 100 in flight, 256 B", goal: ">= 1.5x" },
+    ...{ size: 20_000, measure: put(100) },
+  },
+  {
+    ...{ ...one, name: "put-seq", what: "Put, 1 member, sequential, 256 B", goal: ">= 1.0x" },
+    ...{ size: 1_000, measure: put(1) },
+  },
+  {
+    ...{ ...three, name: "put3", what: "Put, 3 members, 100 in flight, 256 B", goal: ">= 1.5x" },
+    ...{ size: 10_000, measure: put(100) },
+  },
+  {
+    ...{ ...three, name: "put3-seq", what: "Put, 3 members, sequential", goal: ">= 1.0x" },
+    ...{ size: 500, measure: put(1) },
+  },
+  {
+    ...{ ...one, name: "range", what: "linearizable Range of one key, 1 member", goal: ">= 2x" },
+    ...{ size: 20_000, measure: range },
+  },
+  {
+    ...{ ...three, name: "range3", what: "linearizable Range, 3 members", goal: ">= 2x" },
+    ...{ size: 20_000, measure: range },
+  },
+  {
+    ...{ name: "p99", what: "p99 of Put while it is compacted, copied, read whole", unit: "ms" },
+    ...{ goal: "<= 1.0x", members: 1, size: 10_000, costIsFigure: true, measure: maintenance },
+  },
+  {
+    ...{ ...one, name: "watch", what: "events to 1,000 watchers of one writer", goal: ">= 2x" },
+    ...{ size: 1_000, measure: watch },
+  },
+  {
+    ...{ ...one, name: "kubernetes", what: "updates by transaction, watched", goal: ">= 1.5x" },
+    ...{ size: 5_000, measure: kubernetes },
+  },
+  {
+    ...{ name: "memory", what: "memory (PSS) with 100,000 keys of 1 KiB", unit: "MiB" },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, measure: memory },
+  },
+  {
+    ...{ name: "restart", what: "restart with 100,000 keys of 1 KiB", unit: "ms" },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, measure: restart },
+  },
+];
