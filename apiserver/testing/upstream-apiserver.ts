@@ -14,6 +14,9 @@ import { type SendJson, warningsIn } from "./send-json.ts";
 /** Upstream's kube-apiserver, to record golden answers and to share data with. */
 export interface UpstreamApiserver {
   send: SendJson;
+  /** Where it serves, with a certificate of its own, and a token that may do everything. */
+  readonly port: number;
+  readonly token: string;
   close(): Promise<void>;
 }
 
@@ -52,7 +55,7 @@ export async function startUpstream(
     await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
       metadata: { name: "default" },
     });
-    return { send, close };
+    return { send, port, token: TOKEN, close };
   } catch (thrown) {
     await close();
     throw thrown;
