@@ -146,4 +146,11 @@ async function minimise(
   return 0;
 }
 
-process.exitCode = await main();
+/** A wrong argument is told in a line; anything else is a bug of the simulator. */
+function tellWrongArgument(thrown: unknown): number {
+  if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
+  process.stderr.write(`${thrown.message}\n`);
+  return 2;
+}
+
+process.exitCode = await main().catch(tellWrongArgument);

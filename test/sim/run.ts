@@ -1,5 +1,5 @@
 import { configureLog } from "@raft2kube/observe/log.ts";
-import type { Random } from "@raft2kube/std/random.ts";
+import { type Random, pick } from "@raft2kube/std/random.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { kvLinearizable } from "./check/history.ts";
 import { describeKeys } from "./check/kv-state.ts";
@@ -189,6 +189,7 @@ class Run {
     this.#watchLater();
     this.#noticeProgressLater();
     await this.#everythingGoesWrong();
+    await this.#healPartly();
     await this.#heal();
     await this.#progress();
     await this.#settle();
@@ -260,11 +261,31 @@ class Run {
     });
   }
 
-  /** The faults end: the cluster must be whole again, with a leader, in bounded time. */
-  async #heal(): Promise<void> {
+  /** The faults end, but for links between some: who reaches a majority must go on (S9). */
+  async #healPartly(): Promise<void> {
     this.#faulty = false;
     this.healed_ms = this.timeline.now_ms;
-    this.story.tell(undefined, () => "HEAL");
+    const { network, all } = this.#cluster;
+    const random = this.#streams("partial partition");
+    const shape = pick(random, ["isolate one", "bridge"] as const);
+    if (this.#clients.length === 0 || all.some(({ lost, backend }) => lost || !backend.isWhole)) {
+      return;
+    }
+    this.story.tell(undefined, () => `HEAL but for ${shape}`);
+    this.#endFaults();
+    const ids = all.map(({ id }) => id);
+    network.partition(shape, ids, random);
+    const before = this.#answered();
+    const goesOn = () => this.#answered() > before + limits.PARTIAL_ANSWERS;
+    // Damage may show only now, and take a member: then there may be no majority to ask for.
+    const hurt = () => all.some(({ lost, standing }) => lost || standing === "damaged");
+    await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, () => goesOn() || hurt());
+    require(goesOn() || hurt(), "partial partition", `no request was answered under ${shape}`);
+    if (goesOn()) this.tally.note("went on under a partial partition");
+  }
+
+  /** Nothing new goes wrong. */
+  #endFaults(): void {
     this.#cluster.network.heal();
     this.#operator.hurries = true;
     for (const { host, disk, backend, power } of this.#cluster.all) {
@@ -274,6 +295,12 @@ class Run {
       backend.armed = undefined;
       power.appointed = undefined;
     }
+  }
+
+  /** The cluster must be whole again, with a leader, in bounded time. */
+  async #heal(): Promise<void> {
+    this.story.tell(undefined, () => "HEAL");
+    this.#endFaults();
     const whole = () => this.#operator.content && this.#cluster.leader !== undefined;
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
     const standings = this.#cluster.all.map(({ id, standing, lost }) => {

@@ -61,6 +61,7 @@ export const CLASSES: readonly string[] = [
   "snapshot installed",
   "leader elected",
   "configurations compared",
+  "went on under a partial partition",
   "watch from the past",
   "watch from ahead",
   "watch event",

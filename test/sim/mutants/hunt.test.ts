@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MUTANT_SEEDS, SEED_REAL_TIME_MS_MAX } from "../limits.ts";
-import { MUTANTS } from "./all.ts";
+import { ELSEWHERE, MUTANTS } from "./all.ts";
 import { catchMutant } from "./hunt.ts";
 
 /** Each kind of seam once, and the checker that must be the one to notice. */
@@ -22,3 +24,21 @@ test.each(SAMPLE)(
   },
   MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,
 );
+
+test("docs/sim.md says who caught each bug, and why some have no place here", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/sim.md"), "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| "));
+  const caught = /\| seed \d+ \| [a-z]/;
+  const untold = MUTANTS.filter(({ name, seen = "" }) => {
+    return !rows.some((row) => row.includes(`| ${name} |`) && row.includes(seen) && caught.test(row));
+  });
+  expect(untold.map(({ name }) => name)).toEqual([]);
+  for (const { seen, why } of ELSEWHERE) {
+    expect(rows.some((row) => row.includes(seen) && row.includes(why)), seen).toBe(true);
+  }
+});
+
+test("at most a quarter of the bugs found elsewhere have no place here", () => {
+  const here = new Set(MUTANTS.flatMap(({ seen }) => seen ?? []));
+  expect(ELSEWHERE.length * 4).toBeLessThanOrEqual(here.size + ELSEWHERE.length);
+});

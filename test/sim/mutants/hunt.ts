@@ -51,7 +51,7 @@ export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<num
   });
   for (const { name, breaks, seen = "" } of MUTANTS) {
     const found = caught.get(name);
-    const how = found ? `${found.seed} | ${found.checker}` : "escaped | ";
+    const how = found ? `seed ${found.seed} | ${found.checker}` : "escaped | ";
     say(`| ${name} | ${breaks} | ${seen} | ${how} |`);
   }
   for (const { seen, breaks, why } of ELSEWHERE) {

@@ -47,7 +47,7 @@ export class DiskImage {
   readonly #random: Random;
   readonly #tally: Tally;
   armed: DiskFault | undefined;
-  /** A disk that goes bad: the chance that a write is changed on its way, or goes elsewhere. */
+  /** A disk that goes bad: the chance that a read or a write is changed, or goes elsewhere. */
   badness = 0;
   #mangled: Mangled | undefined;
   #lastBatch: LastBatch | undefined;
@@ -93,6 +93,7 @@ export class DiskImage {
     if (this.armed === "EIO on read") throw this.#fail("EIO on read", "EIO");
     const inode = this.folder.get(name);
     const bytes = Buffer.from(inode.content);
+    if (this.badness > 0 && this.#random.next() < this.badness) this.misread();
     const misread = this.#misread;
     if (misread?.inode === inode) {
       this.#misread = undefined;
