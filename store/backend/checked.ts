@@ -4,7 +4,7 @@ import { BackendDamagedError, damageOf } from "./damage.ts";
 import { formatOf } from "./format-mark.ts";
 import { levelBackend } from "./level.ts";
 
-const CRC_BYTES = 4;
+export const CRC_BYTES = 4;
 
 /** Hears, once, that the database gave back other bytes than were written. */
 export type OnDamage = (reason: BackendDamagedError) => void;
@@ -22,7 +22,8 @@ export async function openBackend(
   return format === 1 ? raw : new CheckedBackend(raw, folder, onDamage);
 }
 
-class CheckedBackend implements Backend {
+/** Puts a checksum behind each value on its way down, and checks it on its way up. */
+export class CheckedBackend implements Backend {
   readonly #raw: Backend;
   readonly #folder: string;
   readonly #onDamage: OnDamage;
@@ -104,7 +105,8 @@ class CheckedBackend implements Backend {
   }
 }
 
-function seal(key: Buffer, value: Buffer): Buffer {
+/** A value with its checksum behind it. */
+export function seal(key: Buffer, value: Buffer): Buffer {
   const sealed = Buffer.allocUnsafe(value.length + CRC_BYTES);
   value.copy(sealed);
   sealed.writeUInt32LE(crc32c(value, crc32c(key)), value.length);

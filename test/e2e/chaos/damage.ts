@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 
 /** What of a member's files may be damaged. */
-export const DAMAGED = ["log", "snapshot"] as const;
+export const DAMAGED = ["log", "backend", "snapshot"] as const;
 export type DamagedFile = (typeof DAMAGED)[number];
 
 /** Flips one bit in what a stopped member has written. False when there is no such file. */
@@ -21,12 +21,17 @@ export function flipBit(dataDir: string, kind: DamagedFile, random: Random): boo
 }
 
 function pickFile(member: string, kind: DamagedFile, random: Random): string | undefined {
-  const folder = kind === "log" ? "wal" : "snap";
+  const folder = kind === "log" ? "wal" : kind === "snapshot" ? "snap" : backendFolder(member);
   const path = join(member, folder);
   if (!existsSync(path)) return undefined;
-  const wanted = kind === "log" ? /\.wal$/ : /./;
+  const wanted = kind === "backend" ? /\.ldb$|\.log$/ : kind === "log" ? /\.wal$/ : /./;
   const files = readdirSync(path).filter((name) => wanted.test(name));
   return files.length > 0 ? join(path, pick(random, files)) : undefined;
+}
+
+function backendFolder(member: string): string {
+  const folders = existsSync(member) ? readdirSync(member) : [];
+  return folders.filter((name) => /^db/.test(name)).sort().at(-1) ?? "db";
 }
 
 function trailingZeros(bytes: Buffer): number {

@@ -1,6 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
+import { CheckedBackend } from "@raft2kube/store/backend/checked.ts";
 import type { Message, SnapshotMessage } from "@raft2kube/store/core/message.ts";
 import { Raft, type Restored } from "@raft2kube/store/core/raft.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
@@ -8,6 +9,7 @@ import { restoreState } from "@raft2kube/store/mvcc/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { beginLog, fit } from "@raft2kube/store/node/open.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
+import { Violation } from "../check/violation.ts";
 import { CORE_OPTIONS, SEGMENT_BYTES } from "../limits.ts";
 import { BackendImage, isDamage, simulatedBackend } from "../world/backend.ts";
 import { DiskImage, simulatedDisk } from "../world/disk.ts";
@@ -68,6 +70,10 @@ export class Member {
   readonly #options: MemberOptions;
   #life: Life | undefined;
   standing: Standing = "down";
+  /** Damage was done to its disk: it is as good as lost until it is replaced. */
+  suspect = false;
+  /** Its disk reads something wrongly, once: the next start is told so. */
+  misreads = false;
   /** Its disk lost or damaged something: it will not come back under this id. */
   lost = false;
 
@@ -106,6 +112,7 @@ export class Member {
       (life) => {
         if (this.host.life !== number) return;
         this.standing = "up";
+        this.misreads = false;
         this.#life = life;
         this.#options.seams.life?.(life);
         this.#options.witness.began(this.id, life);
@@ -123,7 +130,9 @@ export class Member {
     const code = codeOf(thrown);
     const damaged = code === "LOG_DAMAGED" || code === "LOG_FORMAT" || isDamage(thrown);
     this.standing = damaged ? "damaged" : "down";
-    if (damaged) witness.foundDamage(this.id, messageOf(thrown));
+    if (damaged && !this.suspect && !this.misreads) {
+      witness.broke(this.id, new Violation("no damage without a cause", messageOf(thrown)));
+    } else if (damaged) witness.foundDamage(this.id, messageOf(thrown));
     else if (DISK_REASONS.has(code ?? "")) witness.stopped(this.id, messageOf(thrown));
     else witness.broke(this.id, thrown);
   }
@@ -149,7 +158,7 @@ export class Member {
   /** The database to start with: a received state's, if a crash came before it was installed. */
   #database(logBegins: number): Promise<Backend> {
     const received = this.#received.has(logBegins);
-    const behind = (markOf(this.backend.copy())?.index ?? 0) < logBegins;
+    const behind = (markOf(this.backend.pairs)?.index ?? 0) < logBegins;
     if (received && behind) return this.#load(logBegins);
     return this.#backendOf(this.backend);
   }
@@ -157,7 +166,10 @@ export class Member {
   async #backendOf(image: BackendImage): Promise<Backend> {
     const { random, tally, seams } = this.#options;
     const { host, power } = this;
-    const backend = await simulatedBackend(image, { host, power, random, tally });
+    const onDamage = (reason: unknown) => this.#life?.replica.fail(reason);
+    const checked = (raw: Backend) => new CheckedBackend(raw, "db", onDamage);
+    const checksums = seams.checksums ?? checked;
+    const backend = await simulatedBackend(image, { host, power, random, tally, checksums });
     return seams.backend?.(backend) ?? backend;
   }
 

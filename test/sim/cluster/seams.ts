@@ -10,6 +10,8 @@ import type { Life } from "./life.ts";
 export interface Seams {
   /** The disk that the log writes to. */
   disk?: (disk: Disk) => Disk;
+  /** What checks the values that a database gives back. */
+  checksums?: (raw: Backend) => Backend;
   /** The database that the state is written to. */
   backend?: (backend: Backend) => Backend;
   /** What was found on disk, before the core is made from it. */

@@ -2,7 +2,7 @@ import type { MemberId, SnapshotMark } from "@raft2kube/store/core/types.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "@raft2kube/store/mvcc/meta.ts";
 
 /** The point of the log that a backend's state is at; undefined while it has none. */
-export function markOf(pairs: Map<string, Buffer>): SnapshotMark | undefined {
+export function markOf(pairs: ReadonlyMap<string, Buffer>): SnapshotMark | undefined {
   const bytes = pairs.get(META_KEY.toString("latin1"));
   if (!bytes) return undefined;
   const { appliedIndex: index, appliedTerm: term, membership } = decodeMeta(bytes);

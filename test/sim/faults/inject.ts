@@ -25,8 +25,6 @@ export interface FaultWorld {
  */
 export class Injector {
   readonly #world: FaultWorld;
-  /** Members whose log may be wrong. They are as good as lost until they are replaced. */
-  readonly #suspects = new Set<bigint>();
   #partitions = 0;
 
   constructor(world: FaultWorld) {
@@ -80,7 +78,7 @@ export class Injector {
 
   #onOne(random: Random, name: string, act: (member: Member) => void): boolean {
     const { cluster } = this.#world;
-    const suspects = cluster.all.filter(({ id, life }) => life && this.#suspects.has(id));
+    const suspects = cluster.all.filter(({ life, suspect }) => life && suspect);
     const seeksDamage = name === "crash" && suspects.length > 0 && random.next() < 0.3;
     const member = seeksDamage ? pick(random, suspects) : this.#victim(random);
     if (!member) return false;
@@ -161,7 +159,7 @@ export class Injector {
     const damages = fault === "write corrupted" || fault === "write misdirected";
     const member = damages ? this.#mayLose(random) : this.#world.cluster.anyUp(random);
     if (!member) return false;
-    if (damages) this.#suspects.add(member.id);
+    if (damages) member.suspect = true;
     member.disk.armed = fault;
     // Reading happens at a start.
     if (fault === "EIO on read") member.crash();
@@ -177,7 +175,7 @@ export class Injector {
   #goBad(random: Random, chance: number): boolean {
     const member = this.#mayLose(random);
     if (!member) return false;
-    this.#suspects.add(member.id);
+    member.suspect = true;
     member.disk.badness = chance;
     return this.#done("disk goes bad");
   }
@@ -185,7 +183,8 @@ export class Injector {
   #damage(random: Random, kind: DamageKind): boolean {
     const member = this.#mayLose(random);
     if (!member || !damageOne(member, kind, random)) return false;
-    if (kind !== "byte misread") this.#suspects.add(member.id);
+    if (kind === "byte misread") member.misreads = true;
+    else member.suspect = true;
     return this.#done(kind);
   }
 
@@ -202,7 +201,7 @@ export class Injector {
     const { voters, outgoing } = leader.raft.state.membership;
     if (outgoing.length > 0) return undefined;
     const unsound = cluster.all.filter(
-      ({ id, lost, standing }) => lost || standing === "damaged" || this.#suspects.has(id),
+      ({ lost, standing, suspect }) => lost || standing === "damaged" || suspect,
     );
     if (unsound.length >= Math.floor((voters.length - 1) / 2)) return undefined;
     const sound = cluster.all.filter((each) => each.life && !unsound.includes(each));

@@ -1,7 +1,8 @@
 import { NONE } from "@raft2kube/store/core/types.ts";
 import { META_KEY } from "@raft2kube/store/mvcc/meta.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
-import type { Backend } from "@raft2kube/store/backend/backend.ts";
+import type { Backend, BackendPair } from "@raft2kube/store/backend/backend.ts";
+import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
 import { decodeRecord } from "@raft2kube/store/wal/record.ts";
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
@@ -34,6 +35,28 @@ function cutAtDamage(name: string, bytes: Buffer): Buffer {
     if (!record) return Buffer.concat([bytes.subarray(0, offset)], bytes.length);
     offset += record.size;
   }
+}
+
+/** Takes whatever the disk gives back for what was written: checksums are but cut off. */
+function unchecked(raw: Backend): Backend {
+  const cut = (stored: Buffer) => stored.subarray(0, stored.length - CRC_BYTES);
+  const cutAll = async function* (chunks: AsyncIterable<BackendPair[]>) {
+    for await (const chunk of chunks) {
+      yield chunk.map(([key, stored]): BackendPair => [key, cut(stored)]);
+    }
+  };
+  return {
+    ...raw,
+    getSync: (key) => {
+      const stored = raw.getSync(key);
+      return stored && cut(stored);
+    },
+    scan: (range) => cutAll(raw.scan(range)),
+    writeBatch: (writes, options) => {
+      const sealed = writes.map(({ key, value }) => ({ key, value: value && seal(key, value) }));
+      return raw.writeBatch(sealed, options);
+    },
+  };
 }
 
 /** Every so often a batch goes without the record of what it belongs to. */
@@ -85,6 +108,11 @@ export const DISK_MUTANTS: readonly Mutant[] = [
         read: (name) => cutAtDamage(name, real.read(name)),
       })),
     },
+  },
+  {
+    name: "serves what its database gives back, unchecked",
+    breaks: "S8",
+    seams: { checksums: unchecked },
   },
   {
     name: "writes records without the index that they were applied at",

@@ -1,7 +1,13 @@
-import type { Backend, BackendPair, BackendWrite } from "@raft2kube/store/backend/backend.ts";
+import type {
+  Backend,
+  BackendPair,
+  BackendSnapshot,
+  BackendWrite,
+} from "@raft2kube/store/backend/backend.ts";
+import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
+import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { Host } from "./host.ts";
 import type { Power } from "./power.ts";
 import type { Tally } from "./tally.ts";
@@ -10,15 +16,23 @@ import type { Tally } from "./tally.ts";
 export const BACKEND_FAULTS = ["EIO in the backend", "ENOSPC in the backend"] as const;
 export type BackendFault = (typeof BACKEND_FAULTS)[number];
 
-/** What the engine says of a block whose checksum does not fit. */
-const DAMAGED = "LEVEL_CORRUPTION";
+/** What the engine says of a block that it cannot make sense of. */
+const UNREADABLE = "LEVEL_CORRUPTION";
+/** What the store makes of a failed write of its database. */
+const FAILED = "BACKEND_WRITE";
 
-/** Whether a read met a damaged block, at whatever depth. */
+/** Whether a read met damage, at whatever depth. */
 export function isDamage(thrown: unknown): boolean {
   for (let at = thrown; at instanceof Error; at = at.cause) {
-    if (codeOf(at) === DAMAGED) return true;
+    if (codeOf(at) === UNREADABLE || codeOf(at) === "BACKEND_DAMAGED") return true;
   }
   return false;
+}
+
+/** A pair whose stored bytes have changed at rest: one bit, or so much that nothing reads it. */
+interface Damage {
+  right: Buffer;
+  bit: number | undefined;
 }
 
 /** What a member's backend has on disk: it outlives the member. */
@@ -26,27 +40,22 @@ export class BackendImage {
   #pairs = new Map<string, Buffer>();
   /** Batches written since the last synced one, and those under way. */
   #unsynced: BackendWrite[][] = [];
-  /** Pairs in blocks whose bytes have changed: the engine refuses to read them. */
-  readonly #damaged = new Set<string>();
+  readonly #damaged = new Map<string, Damage>();
   armed: BackendFault | undefined;
 
   get isWhole(): boolean {
     return this.#damaged.size === 0;
   }
 
-  /** The pairs that a power cut now would leave for certain. Throws when some are damaged. */
-  copy(): Map<string, Buffer> {
-    this.checkWhole(this.#pairs.keys());
-    return new Map(this.#pairs);
+  /** The pairs that a power cut now would leave for certain, whatever reads of them. */
+  get pairs(): ReadonlyMap<string, Buffer> {
+    return this.#pairs;
   }
 
-  /** Throws as the engine does when a key lies in a damaged block. */
-  checkWhole(keys: Iterable<string>): void {
-    if (this.#damaged.size === 0) return;
-    for (const key of keys) {
-      if (!this.#damaged.has(key)) continue;
-      throw Object.assign(new Error("Corruption: block checksum mismatch"), { code: DAMAGED });
-    }
+  /** The same as they read. Throws when some are damaged. */
+  copy(): Map<string, Buffer> {
+    if (!this.isWhole) throw unreadable();
+    return new Map(this.#pairs);
   }
 
   replace(pairs: Map<string, Buffer>): void {
@@ -55,13 +64,30 @@ export class BackendImage {
     this.#damaged.clear();
   }
 
-  /** Some bytes of a block change at rest. False when there is nothing to damage. */
+  /** Some pairs change at rest. False when there is nothing to damage. */
   damage(random: Random): boolean {
-    const names = [...this.#pairs.keys()];
-    if (names.length === 0) return false;
-    const at = randomInteger(random, 0, names.length);
-    for (const name of names.slice(at, at + pick(random, [1, 2, 8, 64]))) this.#damaged.add(name);
+    const all = [...this.#pairs];
+    if (all.length === 0) return false;
+    const first = randomInteger(random, 0, all.length);
+    const count = pick(random, [1, 2, 8, 64]);
+    const flips = random.next() < 0.7;
+    for (const [name, right] of all.slice(first, first + count)) {
+      const bits = 8 * (right.length + CRC_BYTES);
+      this.#damaged.set(name, { right, bit: flips ? randomInteger(random, 0, bits) : undefined });
+    }
     return true;
+  }
+
+  /** A stored pair, sealed, as the disk gives it back. */
+  read(key: Buffer, value: Buffer): Buffer {
+    const sealed = seal(key, value);
+    const damage = this.#damaged.get(key.toString("latin1"));
+    // What was written since stands elsewhere.
+    if (!damage?.right.equals(value)) return sealed;
+    if (damage.bit === undefined) throw unreadable();
+    const at = damage.bit >> 3;
+    sealed[at] = sealed[at]! ^ (1 << (damage.bit & 7));
+    return sealed;
   }
 
   written(batch: BackendWrite[], sync: boolean): void {
@@ -80,7 +106,6 @@ export class BackendImage {
     for (const batch of this.#unsynced.splice(0, batches)) {
       for (const { key, value } of batch) {
         const name = key.toString("latin1");
-        // What is written again stands in a new block.
         this.#damaged.delete(name);
         if (value) this.#pairs.set(name, Buffer.from(value));
         else this.#pairs.delete(name);
@@ -89,55 +114,80 @@ export class BackendImage {
   }
 }
 
+function unreadable(): Error {
+  return Object.assign(new Error("Corruption: a block that cannot be read"), { code: UNREADABLE });
+}
+
 export interface BackendWorld {
   host: Host;
   power: Power;
   random: Random;
   tally: Tally;
+  /** What stands between the state and the values as they are stored. */
+  checksums: (raw: Backend) => Backend;
 }
 
-/** The backend of one life: batches take their time, and are whole or absent after a crash. */
+/** The backend of one life. */
 export async function simulatedBackend(image: BackendImage, world: BackendWorld): Promise<Backend> {
-  const { host, power, random, tally } = world;
-  const { life } = host;
   const live = memoryBackend();
-  const pairs = [...image.copy()];
-  const loaded = pairs.map(([name, value]) => ({ key: Buffer.from(name, "latin1"), value }));
+  const loaded = [...image.pairs].map(([name, value]) => {
+    return { key: Buffer.from(name, "latin1"), value };
+  });
   await live.writeBatch(loaded, { sync: false });
-  const write = (writes: BackendWrite[], sync: boolean): Promise<void> | undefined => {
-    const moment = sync ? "backend sync" : "backend batch";
-    if (power.cut("before", moment)) return undefined;
-    const { armed } = image;
-    image.armed = undefined;
-    if (armed) {
-      tally.note(armed);
-      const code = armed.slice(0, armed.indexOf(" "));
-      return Promise.reject(Object.assign(new Error(`${code}: simulated`), { code: FAILED }));
-    }
-    image.written(writes, sync);
-    if (power.cut("after", moment)) return undefined;
-    return live.writeBatch(writes, { sync });
-  };
-  const checked = async function* (chunks: AsyncIterable<BackendPair[]>) {
+  return world.checksums(rawBackend(image, live, world));
+}
+
+/** What the engine under the checksums does: batches take their time, and are whole or absent. */
+function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Backend {
+  const { host, random } = world;
+  const { life } = host;
+  const stored = async function* (chunks: AsyncIterable<BackendPair[]>) {
     for await (const chunk of chunks) {
-      image.checkWhole(chunk.map(([key]) => key.toString("latin1")));
-      yield chunk;
+      yield chunk.map(([key, value]): BackendPair => [key, image.read(key, value)]);
     }
   };
   return {
     ...live,
     getSync: (key) => {
-      image.checkWhole([key.toString("latin1")]);
-      return live.getSync(key);
+      const value = live.getSync(key);
+      return value && image.read(key, value);
     },
-    scan: (range) => checked(live.scan(range)),
-    writeBatch: (writes, { sync }) =>
-      new Promise((resolve, reject) => {
+    scan: (range) => stored(live.scan(range)),
+    snapshot: (): BackendSnapshot => {
+      const frozen = live.snapshot();
+      return { scan: (range) => stored(frozen.scan(range)), close: () => frozen.close() };
+    },
+    writeBatch: (writes, { sync }) => {
+      const plain = writes.map(({ key, value }) => {
+        return { key, value: value?.subarray(0, value.length - CRC_BYTES) };
+      });
+      return new Promise((resolve, reject) => {
         const delay_ms = random.next() * (sync ? 8 : 1);
-        host.after(delay_ms, () => void write(writes, sync)?.then(resolve, reject), life);
-      }),
+        const write = () => void writeOut(image, live, world, plain, sync)?.then(resolve, reject);
+        host.after(delay_ms, write, life);
+      });
+    },
   };
 }
 
-/** What the store makes of a failed write of its database. */
-const FAILED = "BACKEND_WRITE";
+/** A batch reaches the disk, or fails; undefined when power is lost first. */
+function writeOut(
+  image: BackendImage,
+  live: Backend,
+  { power, tally }: BackendWorld,
+  writes: BackendWrite[],
+  sync: boolean,
+): Promise<void> | undefined {
+  const moment = sync ? "backend sync" : "backend batch";
+  if (power.cut("before", moment)) return undefined;
+  const { armed } = image;
+  image.armed = undefined;
+  if (armed) {
+    tally.note(armed);
+    const code = armed.slice(0, armed.indexOf(" "));
+    return Promise.reject(Object.assign(new Error(`${code}: simulated`), { code: FAILED }));
+  }
+  image.written(writes, sync);
+  if (power.cut("after", moment)) return undefined;
+  return live.writeBatch(writes, { sync });
+}
