@@ -20,9 +20,7 @@ async function startEtcd(): Promise<void> {
   const urls = ["--listen-client-urls", ENDPOINT, "--advertise-client-urls", ENDPOINT];
   const peers = ["--listen-peer-urls", PEER, "--initial-advertise-peer-urls", PEER];
   const member = ["--initial-cluster", `default=${PEER}`, "--data-dir", join(host.dir, "etcd")];
-  etcd = host.start("etcd", [...urls, ...peers, ...member, "--log-level", "error"], {
-    timeout_ms: 4 * TIMEOUT_MS,
-  });
+  etcd = host.start("etcd", [...urls, ...peers, ...member, "--log-level", "error"]);
   const healthy = async () => (await etcdctl("endpoint", "health")).code === 0;
   await waitFor("etcd to be healthy", healthy, { clock: systemClock() });
 }

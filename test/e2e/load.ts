@@ -34,12 +34,15 @@ export function startLoad(host: OwnHost, url: string, clients: number): RunningL
       else answers.set(answer ?? "", (answers.get(answer ?? "") ?? 0) + 1);
     }
   });
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return {
     count: () => requests,
-    stop: () =>
-      new Promise((resolve) => {
-        child.once("close", () => resolve({ requests, failures, answers }));
-        child.stdin!.write("stop\n");
-      }),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        failures.push(`the clients ended by themselves: ${child.exitCode ?? child.signalCode}`);
+      } else child.stdin!.write("stop\n");
+      await closed;
+      return { requests, failures, answers };
+    },
   };
 }

@@ -30,6 +30,7 @@ export interface RunOptions {
 export class OwnHost {
   readonly dir: string;
   readonly #holder: ChildProcess;
+  readonly #started = new Set<ChildProcess>();
 
   private constructor(dir: string, holder: ChildProcess) {
     this.dir = dir;
@@ -60,7 +61,7 @@ export class OwnHost {
 
   /** Runs a program in the host; resolves with its outcome whatever its exit code is. */
   async run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    const child = this.start(program, args, options);
+    const child = this.start(program, args, { timeout_ms: COMMAND_TIMEOUT_MS, ...options });
     // A program that ends without reading its input says so by its exit code.
     child.stdin?.on("error", (error) => isErrno(error, "EPIPE") || child.emit("error", error));
     child.stdin?.end(options.input ?? "");
@@ -78,14 +79,20 @@ export class OwnHost {
     return ["nsenter", ...target, program, ...args];
   }
 
-  /** Starts a program in the host, its three streams piped. It is killed after the time limit. */
+  /**
+   * Starts a program in the host, its three streams piped. It runs until its time limit, if it has
+   * one, or until the host ends.
+   */
   start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
     const [entry, ...rest] = this.enter(program, args);
-    return spawn(entry, rest, {
+    const child = spawn(entry, rest, {
       cwd: ROOT,
       env: { ...process.env, ...this.env, ...options.env },
-      timeout: options.timeout_ms ?? COMMAND_TIMEOUT_MS,
+      timeout: options.timeout_ms,
     });
+    this.#started.add(child);
+    child.once("exit", () => this.#started.delete(child));
+    return child;
   }
 
   /** The product's command line in this host. */
@@ -103,6 +110,7 @@ export class OwnHost {
 
   /** Ends the namespaces and removes the folders. The clusters in it must be down. */
   async close(): Promise<void> {
+    for (const child of this.#started) child.kill("SIGKILL");
     const ended = once(this.#holder, "exit");
     this.#holder.stdin?.end();
     await ended;

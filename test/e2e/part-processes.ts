@@ -13,7 +13,6 @@ import type { OwnHost } from "./own-host.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const NODE = join(ROOT, "node_modules/node/bin/node");
 const BUNDLE = join(ROOT, ".cache/bundle/main.js");
-const LIFETIME_MS = 600_000;
 
 /** Every part of a cluster that can be a process of its own, in the order of their need. */
 export const PARTS = [
@@ -46,10 +45,7 @@ export class PartProcesses {
     const netns = `--net=${nodeNetns(this.#config)}`;
     const inNode = ON_NODE.includes(part) ? ["nsenter", netns] : [];
     const [program, ...rest] = [...inNode, NODE, ...args];
-    const child = this.#host.start(program!, rest, {
-      timeout_ms: LIFETIME_MS,
-      env: { R2K_ROOT: ROOT },
-    });
+    const child = this.#host.start(program!, rest, { env: { R2K_ROOT: ROOT } });
     const log = createWriteStream(this.logPath(part), { flags: "a" });
     child.stdout!.pipe(log, { end: false });
     child.stderr!.pipe(log, { end: false });

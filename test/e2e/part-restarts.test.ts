@@ -66,7 +66,7 @@ async function newWorkIsDone(name: string): Promise<void> {
   await cluster.until("the apiserver", ["get", "--raw", "/readyz"], (text) => text === "ok");
   await cluster.apply(work(name));
   const get = ["exec", "deployment/web", "--", "wget", "-qO-", `http://${name}/`];
-  await cluster.until("new work", get, (text) => text.includes(`made after ${name}`), 20_000);
+  await cluster.until("new work", get, (text) => text.includes(`made after ${name}`));
   await cluster.ask("delete", "deployment,service,pvc", name, "--wait=false");
 }
 

@@ -5,8 +5,6 @@ import { join } from "node:path";
 import type { OwnHost, Outcome } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** The longest that such a namespace is held. */
-const HOLD_TIMEOUT_MS = 600_000;
 
 /** The checkout where a user finds it, whoever may read the folders above the real one. */
 export interface UserCheckout {
@@ -68,7 +66,7 @@ export class UserNamespace {
   ): Promise<UserNamespace> {
     const script = "echo $$; exec cat > /dev/null";
     const make = [...asUser(user), "unshare", "-Urnm", "sh", "-ec", script];
-    const holder = host.start("setpriv", make, { timeout_ms: HOLD_TIMEOUT_MS });
+    const holder = host.start("setpriv", make);
     const [said] = (await once(holder.stdout!, "data")) as [Buffer];
     return new UserNamespace(host, { user, holder, pid: Number(said.toString()), env });
   }
