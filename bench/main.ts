@@ -9,6 +9,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   start: async () => (await import("./start.ts")).start,
   store: async () => (await import("./store.ts")).store,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
+  backend: async () => (await import("./backend.ts")).backend,
   pod: async () => (await import("./pod.ts")).pod,
 };
 

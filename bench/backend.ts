@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Figures, WHAT } from "./backend/figures.ts";
+import { installLmdb } from "./backend/lmdb.ts";
+import { type Row, median } from "./benchmark.ts";
+
+const RUNS = 3;
+const WORKLOAD = join(import.meta.dirname, "backend/workload.ts");
+
+/** What the store uses, what it is without checksums, the other engine, and no disk at all. */
+const OURS = "checked";
+const OTHERS = ["level", "lmdb", "memory"] as const;
+const NAMES: Readonly<Record<string, string>> = {
+  level: "LevelDB without checksums",
+  lmdb: "LMDB",
+  memory: "memory",
+};
+
+/** Engines behind the store's `Backend`, in turn, each in a process of its own. */
+export async function backend(): Promise<Row[]> {
+  const missing = installLmdb();
+  const notice = `  LEFT OUT: lmdb, which cannot be installed: ${missing}\n`;
+  if (missing !== undefined) process.stderr.write(notice);
+  const engines = [OURS, ...OTHERS].filter((name) => name !== "lmdb" || missing === undefined);
+  const figures = new Map<string, Figures[]>(engines.map((name) => [name, []]));
+  for (let run = 0; run < RUNS; run++) {
+    for (const name of engines) {
+      const measured = measure(name);
+      process.stderr.write(`  ${name}: ${JSON.stringify(measured)}\n`);
+      figures.get(name)!.push(measured);
+    }
+  }
+  const of = (name: string, figure: keyof Figures) =>
+    median(figures.get(name)!.map((each) => each[figure]));
+  return (Object.keys(WHAT) as (keyof Figures)[]).flatMap((figure) =>
+    engines.slice(1).map((name): Row => {
+      const [what, unit] = WHAT[figure];
+      const peer = { name: NAMES[name]!, value: of(name, figure) };
+      return { what, unit, ours: of(OURS, figure), peer };
+    }),
+  );
+}
+
+function measure(engine: string): Figures {
+  const folder = mkdtempSync(join(tmpdir(), "r2k-bench-backend-"));
+  try {
+    const args = ["--disable-warning=ExperimentalWarning", WORKLOAD, engine, folder];
+    const child = spawnSync(process.execPath, args, { encoding: "utf8" });
+    if (child.status !== 0) throw new Error(`${engine} failed: ${child.stderr}`);
+    return JSON.parse(child.stdout) as Figures;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
