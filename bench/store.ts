@@ -95,8 +95,8 @@ async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds
   for (let round = 0; round < rounds; round++) {
     for (const [i, side] of both.entries()) {
       const figure = await once(row, side, size);
-      const value = `${figure.value.toFixed(1)} ${row.unit}`;
-      process.stderr.write(`  ${side.name}, size ${size}: ${value}\n`);
+      const said = `${figure.value.toFixed(1)} ${row.unit}`;
+      process.stderr.write(`  ${side.name}, size ${size}: ${said}\n`);
       figures[i]!.push(figure);
     }
   }

@@ -111,6 +111,8 @@ export const QUOTA_MEASURE_INTERVAL_MS = 1_000;
  */
 export const STREAM_QUEUE_BYTES_MAX = 1024 * 1024;
 export const STREAM_QUEUE_RESPONSES_MAX = 1_000;
+/** Watch: events of one watch that wait for their reader go into one response up to this. */
+export const MERGED_EVENTS_BYTES = 256 * 1024;
 /** Watch: events put into one response while catching up. */
 export const CATCH_UP_EVENTS_MAX = 1_000;
 /**

@@ -1,5 +1,6 @@
 import protobuf from "protobufjs/minimal.js";
 import { unreachable } from "@raft2kube/std/assert.ts";
+import { Encoded } from "./encoded.ts";
 import { BackwardWriter } from "./writer.ts";
 
 /** Scalar types of the Protocol Buffers encoding that our schemas use. */
@@ -199,6 +200,7 @@ function encodeField(field: FieldTable, item: unknown, writer: BackwardWriter): 
 
 function encodeValue({ type }: FieldTable, item: unknown, writer: BackwardWriter): void {
   if (typeof type === "function") {
+    if (item instanceof Encoded) return writer.bytes(item.bytes);
     const before = writer.length;
     type().encodeTo(item as never, writer);
     return writer.varint(writer.length - before);

@@ -88,9 +88,9 @@ export abstract class GrpcCall {
   }
 
   protected send(method: MethodTable, response: unknown): void {
-    const message = method.response.encode(response as never, MESSAGE_HEADER_BYTES);
+    const message = encodeAnswer(method, response);
     this.sendHead();
-    this.stream.data(framed(message));
+    this.stream.data(message);
   }
 
   protected sendHead(): void {
@@ -122,6 +122,11 @@ export function holdBytes(context: CallContext, bytes: number): void {
   context.unfinishedBytes += bytes;
   if (bytes <= 0 || context.unfinishedBytes <= UNFINISHED_REQUESTS_BYTES_MAX) return;
   throw new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
+}
+
+/** An answer as it stands in DATA frames. */
+export function encodeAnswer(method: MethodTable, response: unknown): Buffer {
+  return framed(method.response.encode(response as never, MESSAGE_HEADER_BYTES));
 }
 
 /** A request's message; what does not parse is told in gRPC-Go's words. */

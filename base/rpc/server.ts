@@ -12,6 +12,7 @@ import type {
 } from "@raft2kube/proto/service.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Batch } from "./batch.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import { Connections } from "./connections.ts";
 import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SOCKET_PATH_BYTES_MAX } from "./limits.ts";
@@ -31,15 +32,18 @@ export interface Call {
   readonly commonName: string | undefined;
 }
 
+/** What a handler of a stream gives, one after the other. */
+type Answers<R> = AsyncIterable<Init<R> | Batch<Init<R>>>;
+
 type Handler<M> =
   M extends Unary<infer Q, infer R>
     ? (request: Q, call: Call) => Promise<Init<R>> | Init<R>
     : M extends ServerStream<infer Q, infer R>
-      ? (request: Q, call: Call) => AsyncIterable<Init<R>>
+      ? (request: Q, call: Call) => Answers<R>
       : M extends ClientStream<infer Q, infer R>
         ? (requests: AsyncIterable<Q>, call: Call) => Promise<Init<R>>
         : M extends Bidi<infer Q, infer R>
-          ? (requests: AsyncIterable<Q>, call: Call) => AsyncIterable<Init<R>>
+          ? (requests: AsyncIterable<Q>, call: Call) => Answers<R>
           : never;
 
 /** An implementation of service `S`; a method left out answers UNIMPLEMENTED, naming itself. */

@@ -1,3 +1,4 @@
+import { Batch } from "./batch.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
 import {
@@ -5,6 +6,7 @@ import {
   type CallOrigin,
   GrpcCall,
   decodeRequest,
+  encodeAnswer,
   holdBytes,
 } from "./grpc-call.ts";
 import { MESSAGE_HEADER_BYTES, MessageReader } from "./grpc-message.ts";
@@ -103,13 +105,21 @@ export class StreamCall extends GrpcCall implements StreamListener {
       const input = method.clientStream ? this.#requests : await this.#soleRequest();
       for await (const response of handler!(input, this) as AsyncIterable<unknown>) {
         if (this.over) return;
-        this.send(method, response);
+        if (response instanceof Batch) this.#sendAll(response.responses);
+        else this.send(method, response);
         if (this.stream.backlog > STREAM_ANSWERS_BYTES_MAX) await this.#room();
       }
       if (!this.over) this.#succeed();
     } catch (thrown) {
       this.fail(thrown);
     }
+  }
+
+  /** Several messages leave in as few frames as hold them. */
+  #sendAll(responses: readonly unknown[]): void {
+    const { method } = this.#route;
+    this.sendHead();
+    this.stream.data(Buffer.concat(responses.map((response) => encodeAnswer(method, response))));
   }
 
   async #soleRequest(): Promise<unknown> {

@@ -1,16 +1,22 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { encodedOnce } from "@raft2kube/proto/encoded.ts";
 import {
   Auth,
   type AuthMethods,
   Cluster,
+  Event,
   KV,
   Lease,
   type LeaseKeepAliveRequest,
   Maintenance,
+  ResponseHeader,
   Watch,
   type WatchRequest,
+  type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
+import { Batch } from "@raft2kube/rpc/batch.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { alarm } from "./alarm.ts";
@@ -171,14 +177,24 @@ async function* watchResponses(
   void readRequests(session, requests).then(close, close);
   try {
     for (;;) {
-      const response = await session.next();
-      if (!response) break;
-      yield response;
+      const responses = await session.take();
+      if (!responses) break;
+      yield new Batch(responses.map(withSharedParts));
     }
   } finally {
     unlisten();
     close();
   }
+}
+
+/** Header and events are the same for many watches: they are encoded once. */
+function withSharedParts(response: WatchResponse): Init<WatchResponse> {
+  const { header, events } = response;
+  return {
+    ...response,
+    header: header && encodedOnce(ResponseHeader, header),
+    events: events.map((event) => encodedOnce(Event, event)),
+  };
 }
 
 async function readRequests(session: WatchSession, requests: AsyncIterable<WatchRequest>) {

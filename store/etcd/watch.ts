@@ -39,6 +39,11 @@ export class WatchSession {
     return this.#queue.next();
   }
 
+  /** All responses that wait, at least one; undefined once the session is closed. */
+  take(): Promise<WatchResponse[] | undefined> {
+    return this.#queue.take();
+  }
+
   /**
    * Done at once, or when what is returned resolves: while auth is on, a create has to learn who
    * asks. Requests keep their order either way.

@@ -1,5 +1,5 @@
 import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Event, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type { Event, ResponseHeader, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { inRange } from "../key-range.ts";
 import type { Change } from "../recent.ts";
 import { type State, header } from "../state.ts";
@@ -27,6 +27,7 @@ export class WatchHub {
   readonly #singles = new Map<string, Set<Watcher>>();
   readonly #groups = new Map<string, Group>();
   readonly #byStream = new Map<WatchStreamQueue, Map<bigint, Watcher>>();
+  #lastHeader: ResponseHeader | undefined;
   /** Streams that want to know of progress and have a watch of a revision that is yet to come. */
   readonly #early = new Set<WatchStreamQueue>();
 
@@ -119,19 +120,28 @@ export class WatchHub {
   #notify(main: number, changes: Change[]): void {
     if (this.#byStream.size === 0) return;
     const events = changes.map((change) => changeEvent(this.#state, change));
-    const singles = new Map<Watcher, ChangeEvent[]>();
-    for (const event of events) {
-      for (const watcher of this.#singles.get(event.key) ?? []) {
-        singles.set(watcher, [...(singles.get(watcher) ?? []), event]);
-      }
-    }
-    for (const [watcher, matching] of singles) this.#offer(watcher, main, matching);
+    this.#notifySingles(main, events);
     for (const { range, watchers } of this.#groups.values()) {
       const matching = events.filter(({ key }) => inRange(range, key));
       if (matching.length === 0) continue;
       for (const watcher of watchers) this.#offer(watcher, main, matching);
     }
     this.#answerEarly();
+  }
+
+  /** A transaction may change a key several times: its watchers get all of that together. */
+  #notifySingles(main: number, events: ChangeEvent[]): void {
+    if (this.#singles.size === 0) return;
+    const byKey = new Map<string, ChangeEvent[]>();
+    for (const event of events) {
+      if (!this.#singles.has(event.key)) continue;
+      const matching = byKey.get(event.key);
+      if (matching) matching.push(event);
+      else byKey.set(event.key, [event]);
+    }
+    for (const [key, matching] of byKey) {
+      for (const watcher of this.#singles.get(key)!) this.#offer(watcher, main, matching);
+    }
   }
 
   /** Sends the events of one revision, or notes that the watcher now lags behind. */
@@ -155,17 +165,31 @@ export class WatchHub {
     watcher.quiet = false;
     let bytes = RESPONSE_OVERHEAD_BYTES;
     for (const each of events) bytes += each.bytes;
-    const whole = [{ events: filtered, more: false }];
-    for (const part of watcher.fragment ? fragments(filtered) : whole) {
+    if (watcher.fragment) return this.#sendParts(watcher, filtered, bytes);
+    const { latest, stream } = watcher;
+    if (latest && stream.extend(latest, filtered, this.#header(), bytes)) return;
+    watcher.latest = stream.pushEvents(this.response(watcher.id, { events: filtered }), bytes);
+  }
+
+  #sendParts(watcher: Watcher, events: Event[], bytes: number): void {
+    for (const part of fragments(events)) {
       const response = this.response(watcher.id, { events: part.events, fragment: part.more });
       watcher.stream.push(response, bytes);
     }
   }
 
+  /** One object for all responses at a revision. */
+  #header(): ResponseHeader {
+    const { revision, appliedTerm } = this.#state;
+    const last = this.#lastHeader;
+    if (last?.revision === revision && last.raftTerm === appliedTerm) return last;
+    return (this.#lastHeader = header(this.#state));
+  }
+
   /** A response of one watch at the present revision. */
   response(watchId: bigint, init: Partial<WatchResponse> & { events?: Event[] }): WatchResponse {
     return {
-      header: header(this.#state),
+      header: this.#header(),
       watchId,
       created: false,
       canceled: false,

@@ -1,10 +1,17 @@
 import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { STREAM_QUEUE_BYTES_MAX, STREAM_QUEUE_RESPONSES_MAX } from "../../limits.ts";
+import type { Event, ResponseHeader, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  MERGED_EVENTS_BYTES,
+  STREAM_QUEUE_BYTES_MAX,
+  STREAM_QUEUE_RESPONSES_MAX,
+} from "../../limits.ts";
 
-interface Reader {
-  resolve: (response: WatchResponse | undefined) => void;
-  reject: (reason: EtcdError) => void;
+/** A response that its reader has not taken. */
+export interface QueuedResponse {
+  readonly response: WatchResponse;
+  bytes: number;
+  /** Nothing is added to it any more: it was taken, or something stands behind it. */
+  sealed: boolean;
 }
 
 /**
@@ -13,11 +20,12 @@ interface Reader {
  * requests always fit: it can have only so many.
  */
 export class WatchStreamQueue {
-  #responses: WatchResponse[] = [];
+  #queued: QueuedResponse[] = [];
   #head = 0;
   #bytes = 0;
-  #sizes: number[] = [];
-  #reader: Reader | undefined;
+  /** Responses with events before this place take no more. */
+  #sealed = 0;
+  #wakeReader: (() => void) | undefined;
   #ended = false;
   #reason: EtcdError | undefined;
   #waiters: (() => void)[] = [];
@@ -29,40 +37,67 @@ export class WatchStreamQueue {
   }
 
   get full(): boolean {
-    return (
-      this.#bytes >= STREAM_QUEUE_BYTES_MAX ||
-      this.#responses.length - this.#head >= STREAM_QUEUE_RESPONSES_MAX
-    );
+    return this.#bytes >= STREAM_QUEUE_BYTES_MAX || this.#length >= STREAM_QUEUE_RESPONSES_MAX;
   }
 
-  push(response: WatchResponse, bytes: number): void {
-    if (this.#ended) return;
-    const reader = this.#reader;
-    if (reader) {
-      this.#reader = undefined;
-      reader.resolve(response);
-      return;
-    }
-    this.#responses.push(response);
-    this.#sizes.push(bytes);
+  get #length(): number {
+    return this.#queued.length - this.#head;
+  }
+
+  /** Queues a response with events; more may be added to it with `extend`. */
+  pushEvents(response: WatchResponse, bytes: number): QueuedResponse | undefined {
+    if (this.#ended) return undefined;
+    const queued = { response, bytes, sealed: false };
+    this.#queued.push(queued);
     this.#bytes += bytes;
+    this.#wake();
+    return queued;
+  }
+
+  /**
+   * Adds later events of the same watch to a response that still waits; false when it cannot be.
+   * What a turn of the loop applies goes out as one response a watch.
+   */
+  extend(queued: QueuedResponse, events: Event[], header: ResponseHeader, bytes: number): boolean {
+    if (queued.sealed || queued.bytes + bytes > MERGED_EVENTS_BYTES) return false;
+    const { response } = queued;
+    for (const event of events) response.events.push(event);
+    response.header = header;
+    queued.bytes += bytes;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Queues anything else. It says how far the stream is, so later events must come behind it. */
+  push(response: WatchResponse, bytes: number): void {
+    if (!this.pushEvents(response, bytes)) return;
+    for (; this.#sealed < this.#queued.length; this.#sealed++) {
+      this.#queued[this.#sealed]!.sealed = true;
+    }
   }
 
   /**
    * The next response; undefined once the stream has ended. Rejects when it ended with a reason.
    */
-  next(): Promise<WatchResponse | undefined> {
-    const response = this.#responses[this.#head];
-    if (response) {
-      this.#bytes -= this.#sizes[this.#head]!;
-      this.#head++;
-      this.#trim();
-      if (this.#waiters.length > 0 && this.#halfEmpty) this.#wake();
-      return Promise.resolve(response);
-    }
-    if (this.#reason) return Promise.reject(this.#reason);
-    if (this.#ended) return Promise.resolve(undefined);
-    return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
+  async next(): Promise<WatchResponse | undefined> {
+    if (!(await this.#some())) return undefined;
+    const first = this.#queued[this.#head]!;
+    this.#bytes -= first.bytes;
+    first.sealed = true;
+    this.#head++;
+    this.#trim();
+    if (this.#waiters.length > 0 && this.#halfEmpty) this.#callWaiters();
+    return first.response;
+  }
+
+  /** All that waits, at least one; undefined once the stream has ended. Rejects as `next`. */
+  async take(): Promise<WatchResponse[] | undefined> {
+    if (!(await this.#some())) return undefined;
+    const taken = this.#head > 0 ? this.#queued.slice(this.#head) : this.#queued;
+    for (const queued of taken) queued.sealed = true;
+    this.#clear();
+    this.#callWaiters();
+    return taken.map(({ response }) => response);
   }
 
   /** Resolves when there is room for a good deal more, or the stream has ended. */
@@ -71,36 +106,52 @@ export class WatchStreamQueue {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  get #halfEmpty(): boolean {
-    const responses = this.#responses.length - this.#head;
-    return (
-      this.#bytes <= STREAM_QUEUE_BYTES_MAX / 2 && responses <= STREAM_QUEUE_RESPONSES_MAX / 2
-    );
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiters.splice(0)) resolve();
-  }
-
-  #trim(): void {
-    if (this.#head < 64 || this.#head * 2 < this.#responses.length) return;
-    this.#responses = this.#responses.slice(this.#head);
-    this.#sizes = this.#sizes.slice(this.#head);
-    this.#head = 0;
-  }
-
   /** Nothing more comes; what is queued is dropped. */
   end(reason?: EtcdError): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#reason = reason;
-    this.#responses = [];
-    this.#sizes = [];
-    this.#head = 0;
-    this.#bytes = 0;
-    if (reason) this.#reader?.reject(reason);
-    else this.#reader?.resolve(undefined);
-    this.#reader = undefined;
+    this.#clear();
     this.#wake();
+    this.#callWaiters();
+  }
+
+  /** Waits until there is something; false once the stream has ended. */
+  async #some(): Promise<boolean> {
+    if (this.#length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+    }
+    if (this.#reason) throw this.#reason;
+    return this.#length > 0;
+  }
+
+  get #halfEmpty(): boolean {
+    return (
+      this.#bytes <= STREAM_QUEUE_BYTES_MAX / 2 && this.#length <= STREAM_QUEUE_RESPONSES_MAX / 2
+    );
+  }
+
+  #wake(): void {
+    const wake = this.#wakeReader;
+    this.#wakeReader = undefined;
+    wake?.();
+  }
+
+  #callWaiters(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  #clear(): void {
+    this.#queued = [];
+    this.#head = 0;
+    this.#sealed = 0;
+    this.#bytes = 0;
+  }
+
+  #trim(): void {
+    if (this.#head < 64 || this.#head * 2 < this.#queued.length) return;
+    this.#queued = this.#queued.slice(this.#head);
+    this.#sealed = Math.max(0, this.#sealed - this.#head);
+    this.#head = 0;
   }
 }

@@ -4,7 +4,7 @@ import {
   WatchCreateRequest_FilterType as Filter,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyRange } from "../key-range.ts";
-import type { WatchStreamQueue } from "./stream-queue.ts";
+import type { QueuedResponse, WatchStreamQueue } from "./stream-queue.ts";
 
 /** One watch of one stream. */
 export interface Watcher {
@@ -20,6 +20,8 @@ export interface Watcher {
   nextRevision: number;
   /** Behind the present: events reach it by catching up, in order, and not as they happen. */
   behind: boolean;
+  /** The response with its latest events, to which more may be added. */
+  latest?: QueuedResponse | undefined;
   /** Nothing was sent since the last round of progress notices. */
   quiet: boolean;
 }

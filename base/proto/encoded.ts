@@ -1,0 +1,19 @@
+import type { Init, MessageType } from "./codec.ts";
+
+/** A message that is encoded already. It may stand where one of its type does, to be written. */
+export class Encoded {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
+
+const KNOWN = new WeakMap<object, Encoded>();
+
+/** A message, never changed again, that many others contain: it is encoded once for all of them. */
+export function encodedOnce<T extends object>(type: MessageType<T>, message: T): Init<T> {
+  let encoded = KNOWN.get(message);
+  if (!encoded) KNOWN.set(message, (encoded = new Encoded(type.encode(message as Init<T>))));
+  return encoded as Init<T>;
+}
