@@ -3,11 +3,13 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Row, median } from "./benchmark.ts";
-import { type Side, sides } from "./store/cluster.ts";
+import { type Cluster, type Side, sides } from "./store/cluster.ts";
+import { PUT_BYTES, benchmark } from "./store/generator.ts";
 import { type Figure, ROWS, type StoreRow } from "./store/rows.ts";
 
 const RESULTS = join(import.meta.dirname, "results/store.json");
 const TEN = 10;
+const WARM_UP_PUTS = 20_000;
 
 /** A row with how it came about. */
 interface MeasuredRow extends Row {
@@ -107,9 +109,15 @@ async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds
   });
 }
 
+/** Rates are those of a store that has been at work for a second, not of its first moments. */
+async function warmUp({ endpoints }: Cluster): Promise<void> {
+  await benchmark(endpoints, 100, ["put", `--total=${WARM_UP_PUTS}`, ...PUT_BYTES]);
+}
+
 async function once(row: StoreRow, side: Side, size: number) {
   const cluster = await side.start(row.members);
   try {
+    if (row.unit === "/s") await warmUp(cluster);
     const before_s = cluster.cpu_s();
     const figure = await row.measure(cluster, size);
     const store_s = cluster.cpu_s() - before_s;
