@@ -2,7 +2,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { append, appended, coreWith, electMember1, work } from "../raft/core.ts";
+import { append, appended, askVote, coreWith, electMember1, work } from "../raft/core.ts";
 
 /** The terms of member 1's slots, as `1 1 2`. */
 function termsOf(raft: Raft): string {
@@ -191,5 +191,71 @@ check("term, vote and slots are written before anything that depends on them", (
     expected: "nothing more is asked for",
     happened: "the core asks for another write",
     why: "a member that writes without need is busy with itself",
+  });
+});
+
+check("a vote is written in whatever term it is given", () => {
+  const raft = coreWith({ term: 2, log: [1] });
+  raft.step(askVote(2n, 2, { index: 1, term: 1 }));
+  const { writes } = work(raft);
+  const noted = writes.find(({ hardState }) => hardState !== undefined)?.hardState;
+  judge(noted?.vote === 2n && noted.term === 2, {
+    when: "a member that is in term 2 already gives its vote in term 2",
+    expected: "term 2 and the vote for member 2 in what is to be written",
+    happened: noted ? `term ${noted.term}, vote for ${noted.vote}` : "neither is written",
+    why: "after a crash it would vote again in the same term: two leaders (Raft figure 2)",
+  });
+});
+
+check("a snapshot's mark is written once", () => {
+  const raft = coreWith({ term: 2, log: [1] });
+  const { membership } = raft.state;
+  const mark = { index: 5, term: 2, membership };
+  raft.step({ kind: "snapshot", from: 2n, to: 1n, term: 2, mark });
+  const first = work(raft).writes;
+  raft.step(append(2n, 2, { index: 5, term: 2 }, [2]));
+  const second = work(raft).writes;
+  const count = (writes: typeof first) => writes.filter(({ snapshot }) => snapshot).length;
+  judge(count(first) === 1 && count(second) === 0, {
+    when: "a snapshot at 5/2 was received and written, then an append brings slot 6",
+    expected: "the mark in the first write, and not again",
+    happened: `written ${count(first)} times at first, then ${count(second)} times`,
+    why: "the mark begins the log anew: written again, it drops the slots behind it",
+  });
+});
+
+check("a heartbeat is answered, and with the read that it asks for", () => {
+  const raft = coreWith({ term: 2, log: [1, 2] });
+  raft.step({ kind: "heartbeat", from: 2n, to: 1n, term: 2, commit: 1, readId: 9 });
+  const reply = work(raft).now.find(({ kind }) => kind === "heartbeat-reply");
+  judge(reply?.kind === "heartbeat-reply" && reply.readId === 9, {
+    when: "a heartbeat of read round 9, commit index 1",
+    expected: "an answer at once, for round 9",
+    happened: reply ? "an answer for another round" : "no answer",
+    why: "a leader that nobody answers steps down, and its reads wait for this round (D 6.4)",
+  });
+  judge(raft.state.log.committed === 1, {
+    when: "a heartbeat with commit index 1",
+    expected: "commit index 1",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "when nothing is written, this is how followers learn what is committed",
+  });
+});
+
+check("a read that came too early goes on with the term's first commit", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  electMember1(raft);
+  work(raft);
+  raft.requestRead(7);
+  const early = work(raft).now.filter(({ kind }) => kind === "heartbeat").length;
+  raft.step(appended(2n, raft.state.term, 2));
+  const later = work(raft).now.filter((message) => {
+    return message.kind === "heartbeat" && message.readId !== 0;
+  });
+  judge(early === 0 && later.length === 2, {
+    when: "a read is asked for before the leader has committed in its term, then it commits",
+    expected: "no heartbeats at first, then a round of them for the read",
+    happened: `${early} heartbeats at first, ${later.length} then`,
+    why: "before that the leader does not know what is committed (dissertation section 6.4)",
   });
 });
