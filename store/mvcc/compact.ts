@@ -7,10 +7,12 @@ import { type State, header } from "./state.ts";
  * records themselves leave later, in the background, see `Compactor`.
  */
 export function compact(state: State, request: CompactionRequest): CompactionResponse {
+  // lab:06 begin compact
   const { revision } = request;
   if (revision <= state.compactRevision) throw etcdError("compacted");
   if (revision > state.revision) throw etcdError("futureRevision");
   state.compactRevision = revision;
   state.onCompact(revision);
   return { header: header(state) };
+  // lab:06 end
 }

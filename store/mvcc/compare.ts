@@ -25,6 +25,7 @@ const ABSENT: KeyValue = {
  * but has no value.
  */
 export function compareHolds(state: State, source: RangeSource, compare: Compare): boolean {
+  // lab:06 begin compare-holds
   let found = false;
   let holds = true;
   const range = keyRange(compare.key, compare.rangeEnd);
@@ -36,6 +37,7 @@ export function compareHolds(state: State, source: RangeSource, compare: Compare
   if (found) return holds;
   // etcd: no value to compare with means that the comparison fails, whatever it is.
   return compare.target !== Target.VALUE && holdsFor(compare, ABSENT);
+  // lab:06 end
 }
 
 function holdsFor(compare: Compare, kv: KeyValue): boolean {

@@ -38,6 +38,7 @@ export class KeyHistory {
 
   /** Written at (main, sub). Returns the point, whose version counts from 1 in each life. */
   put(main: number, sub: number): KeyPoint {
+    // lab:06 begin key-put
     this.#assertLater(main, sub);
     if (this.#current.ended) {
       (this.#older ??= []).push(this.#current);
@@ -47,6 +48,7 @@ export class KeyHistory {
     revisions.push(main, sub);
     const version = ++this.#current.version;
     return { main, sub, createRevision: created, version };
+    // lab:06 end
   }
 
   /** Deleted at (main, sub). */
@@ -70,6 +72,7 @@ export class KeyHistory {
 
   /** The key's record as of revision `at`; undefined when it did not exist then. */
   get(at: number): KeyPoint | undefined {
+    // lab:06 begin key-get
     const current = pointIn(this.#current, at);
     if (current !== "before") return current;
     for (let i = (this.#older?.length ?? 0) - 1; i >= 0; i--) {
@@ -77,6 +80,7 @@ export class KeyHistory {
       if (point !== "before") return point;
     }
     return undefined;
+    // lab:06 end
   }
 
   /**
@@ -103,6 +107,7 @@ function lastMain(generation: Generation): number {
  * Where `at` falls in one life: at a record, after its end (undefined), or before its beginning.
  */
 function pointIn(generation: Generation, at: number): KeyPoint | undefined | "before" {
+  // lab:06 begin point-in
   const { revisions, ended, created, version } = generation;
   const count = revisions.length / 2;
   const position = lastAtOrBefore(revisions, at);
@@ -115,6 +120,7 @@ function pointIn(generation: Generation, at: number): KeyPoint | undefined | "be
     createRevision: created,
     version: version - (writes - 1 - position),
   };
+  // lab:06 end
 }
 
 /** The last position whose main revision is at most `at`, or -1. */
@@ -137,6 +143,7 @@ function compactOne(
   at: number,
   removed: (main: number, sub: number, tombstone: boolean) => void,
 ): boolean {
+  // lab:06 begin compact-one
   const { revisions, ended } = generation;
   const count = revisions.length / 2;
   const position = lastAtOrBefore(revisions, at);
@@ -147,4 +154,5 @@ function compactOne(
   }
   if (drop > 0) generation.revisions = revisions.slice(drop * 2);
   return gone;
+  // lab:06 end
 }

@@ -29,10 +29,12 @@ export interface RangePlan {
 
 /** Refuses revisions that are gone or yet to come (S6). */
 function checkRevision(state: State, wanted: number, current: number): number {
+  // lab:06 begin check-revision
   if (wanted > current) throw etcdError("futureRevision");
   const at = wanted <= 0 ? current : wanted;
   if (at < state.compactRevision) throw etcdError("compacted");
   return at;
+  // lab:06 end
 }
 
 /** Looks up the points of a range. Records that the limit leaves out are counted, not kept. */

@@ -47,12 +47,14 @@ export function txn(state: State, request: TxnRequest): TxnResponse {
 
 
 function choosePath(state: State, source: RangeSource, request: TxnRequest): Path {
+  // lab:06 begin choose-path
   const succeeded = request.compare.every((compare) => compareHolds(state, source, compare));
   const operations = succeeded ? request.success : request.failure;
   const nested = operations.flatMap((operation) =>
     operation.requestTxn ? [choosePath(state, source, operation.requestTxn)] : [],
   );
   return { succeeded, operations, nested };
+  // lab:06 end
 }
 
 /** All puts first, then all ranges: where several would fail, the answer is etcd's. */
@@ -85,6 +87,7 @@ function checkRangeInTxn(state: State, source: RangeSource, revision: number): v
 }
 
 function act(state: State, transaction: WriteTransaction, path: Path): TxnResponse {
+  // lab:06 begin act
   const nested = [...path.nested];
   const responses = path.operations.map((operation) =>
     operation.requestTxn
@@ -93,6 +96,7 @@ function act(state: State, transaction: WriteTransaction, path: Path): TxnRespon
   );
   // A nested answer's header stays empty, as etcd's; the outermost gets a real one.
   return { header: innerHeader(0), succeeded: path.succeeded, responses };
+  // lab:06 end
 }
 
 function actOne(state: State, transaction: WriteTransaction, operation: RequestOp): ResponseOp {

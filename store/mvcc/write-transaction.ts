@@ -22,7 +22,9 @@ export class WriteTransaction {
 
   /** The revision that a read inside the transaction sees. */
   get revision(): number {
+    // lab:06 begin transaction-revision
     return this.#changes.length > 0 ? this.#main : this.#state.revision;
+    // lab:06 end
   }
 
   /** A record as of this transaction, its own changes included. */
@@ -33,6 +35,7 @@ export class WriteTransaction {
 
   /** Writes one key. Key and value are copied: requests hold views of whole network frames. */
   put(key: string, value: Buffer, lease: bigint): void {
+    // lab:06 begin transaction-put
     const sub = this.#changes.length;
     const { createRevision, version } = this.#state.index.put(key, this.#main, sub);
     const kv: KeyValue = {
@@ -45,6 +48,7 @@ export class WriteTransaction {
     };
     this.#changes.push({ key, kv, deleted: false });
     this.#state.leases.attach(key, lease);
+    // lab:06 end
   }
 
   /** Deletes the keys of a range; returns how many there were. */
@@ -74,9 +78,11 @@ export class WriteTransaction {
 
   /** Ends the transaction. */
   commit(): void {
+    // lab:06 begin transaction-commit
     if (this.#changes.length === 0) return;
     this.#state.recent.add(this.#main, this.#changes);
     this.#state.revision = this.#main;
     this.#state.onRevision(this.#main, this.#changes);
+    // lab:06 end
   }
 }

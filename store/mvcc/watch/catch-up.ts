@@ -44,6 +44,7 @@ export class CatchUp {
   }
 
   async #run(watcher: Watcher): Promise<void> {
+    // lab:06 begin catch-up-run
     while (!this.#isGone(watcher)) {
       if (watcher.nextRevision < this.#state.compactRevision) {
         return this.#hub.cancelCompacted(watcher);
@@ -60,13 +61,16 @@ export class CatchUp {
         return this.#hub.answerProgress(watcher.stream);
       }
     }
+    // lab:06 end
   }
 
   #fromRecent(watcher: Watcher): void {
+    // lab:06 begin catch-up-from-recent
     const { recent, revision } = this.#state;
     for (let main = watcher.nextRevision; main <= revision && !watcher.stream.full; main++) {
       this.#send(watcher, main, recent.changes(main)!);
     }
+    // lab:06 end
   }
 
   #send(watcher: Watcher, main: number, changes: Change[]): void {

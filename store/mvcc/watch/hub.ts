@@ -146,6 +146,7 @@ export class WatchHub {
 
   /** Sends the events of one revision, or notes that the watcher now lags behind. */
   #offer(watcher: Watcher, main: number, events: ChangeEvent[]): void {
+    // lab:06 begin hub-offer
     if (watcher.behind || main < watcher.nextRevision) return;
     if (watcher.stream.full) {
       watcher.behind = true;
@@ -154,6 +155,7 @@ export class WatchHub {
       return;
     }
     this.send(watcher, main, events);
+    // lab:06 end
   }
 
   /** Sends events up to revision `main`: all of a revision together (S5). */
@@ -206,10 +208,12 @@ export class WatchHub {
    * for (S6).
    */
   cancelCompacted(watcher: Watcher): void {
+    // lab:06 begin cancel-compacted
     const { compactRevision } = this.#state;
     const response = this.response(watcher.id, { canceled: true, compactRevision });
     watcher.stream.push(response, RESPONSE_OVERHEAD_BYTES);
     this.remove(watcher);
+    // lab:06 end
   }
 
   /**

@@ -18,8 +18,7 @@ type KvResponses = Pick<
 const CONTENT: { [K in keyof KvResponses]: (response: KvResponses[K]) => string } = {
   put: putContent,
   "delete-range": ({ deleted }) => `deleted ${deleted}`,
-  txn: ({ succeeded, responses }: TxnResponse) =>
-    `${succeeded ? "then" : "else"} (${responses.map(operationContent).join("; ")})`,
+  txn: txnContent,
   compact: () => "compacted",
   "lease-grant": ({ ID, TTL }) => `lease ${ID} for ${TTL}`,
   "lease-revoke": () => "revoked",
@@ -65,10 +64,15 @@ function rangeContent({ count, kvs }: RangeResponse): string {
   return `${count}: ${kvs.map(describeKv).join(", ")}`;
 }
 
+function txnContent({ succeeded, responses }: TxnResponse): string {
+  return `${succeeded ? "then" : "else"} (${responses.map(operationContent).join("; ")})`;
+}
+
 function operationContent(operation: ResponseOp): string {
-  const { responsePut, responseRange, responseDeleteRange } = operation;
+  const { responsePut, responseRange, responseDeleteRange, responseTxn } = operation;
   if (responsePut) return putContent(responsePut);
   if (responseRange) return rangeContent(responseRange);
   if (responseDeleteRange) return `deleted ${responseDeleteRange.deleted}`;
+  if (responseTxn) return txnContent(responseTxn);
   throw new RangeError("an answer that the model does not know");
 }

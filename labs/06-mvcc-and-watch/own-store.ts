@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { type Store, startStore } from "@raft2kube/store/main.ts";
+import { judge } from "../judge.ts";
+
+/** Longer than any watch needs, under load too. */
+const SILENCE_MS_MAX = 15_000;
+
+/** A store on a disk of its own, with the reader's parts; it can be stopped and started again. */
+export class OwnStore {
+  readonly #dataDir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
+  #store: Store | undefined;
+  readonly #broken = Promise.withResolvers<never>();
+
+  static async start(): Promise<OwnStore> {
+    const own = new OwnStore();
+    // Who waits for it hears of it; when nobody does, the check has failed already.
+    own.#broken.promise.catch(() => undefined);
+    await own.#open();
+    return own;
+  }
+
+  async #open(): Promise<void> {
+    this.#store = await startStore({
+      dataDir: this.#dataDir,
+      listenClient: { host: "127.0.0.1", port: 0 },
+      onFatal: (reason) => this.#broken.reject(reason),
+    });
+  }
+
+  get client(): EtcdClient {
+    return this.#store!.client;
+  }
+
+  /** Where other programs reach it: `127.0.0.1:PORT`. */
+  get address(): string {
+    return this.#store!.address!;
+  }
+
+  async restart(): Promise<void> {
+    await this.#store!.close();
+    await this.#open();
+  }
+
+  /** Waits for work, or for the store to break under it. */
+  or<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#broken.promise]);
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close();
+    rmSync(this.#dataDir, { recursive: true });
+  }
+}
+
+/** Runs a check on a store of its own. */
+export async function withStore(body: (store: OwnStore) => Promise<void>): Promise<void> {
+  const store = await OwnStore.start();
+  try {
+    await store.or(body(store));
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Reads a watch's responses until they are enough. Fails when nothing more comes before that.
+ */
+export async function follow(
+  stream: WatchStream,
+  enough: (responses: readonly WatchResponse[]) => boolean,
+): Promise<WatchResponse[]> {
+  const responses: WatchResponse[] = [];
+  const read = async () => {
+    for await (const response of stream) {
+      responses.push(response);
+      if (enough(responses)) return true;
+    }
+    return false;
+  };
+  const silence = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => silence.resolve(false), SILENCE_MS_MAX);
+  const whole = await Promise.race([read(), silence.promise]);
+  clearTimeout(timer);
+  if (whole) return responses;
+  stream.close();
+  const last = responses.findLast(({ events }) => events.length > 0)?.events.at(-1);
+  return judge(false, {
+    when: "a watch is read",
+    expected: "everything that was written from its revision on",
+    happened: last
+      ? `nothing more after revision ${last.kv?.modRevision}, for ${SILENCE_MS_MAX / 1_000} s`
+      : `not an event in ${SILENCE_MS_MAX / 1_000} s`,
+    why: "who follows a watch acts on what it says: a silent watch is a cluster that stands still",
+  });
+}

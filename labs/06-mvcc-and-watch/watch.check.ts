@@ -1,0 +1,138 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { type Event, Event_EventType, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { type OwnStore, follow, withStore } from "./own-store.ts";
+
+const FIRST = 2;
+const WRITES = 60;
+const SLOW_WRITES = 6_000;
+const BATCH = 500;
+const KEYS = { key: Buffer.from("k"), rangeEnd: Buffer.from("l") };
+
+const keyOf = (i: number) => Buffer.from(`k${i % 5}`);
+
+/** Writes numbered values; revision `FIRST + i` has value i. */
+async function write(client: EtcdClient, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i += BATCH) {
+    const batch = Array.from({ length: Math.min(BATCH, to - i) }, (_, k) => i + k);
+    await Promise.all(batch.map((n) => client.put({ key: keyOf(n), value: Buffer.from(`${n}`) })));
+  }
+}
+
+/** The newest revision that a watch has told of. */
+function toldUpTo(responses: readonly WatchResponse[]): number {
+  const last = responses.findLast(({ events }) => events.length > 0);
+  return last?.events.at(-1)?.kv?.modRevision ?? 0;
+}
+
+/** The events of a watch of revisions `from` to `last`. */
+async function eventsFrom(store: OwnStore, from: number, last: number): Promise<Event[]> {
+  const stream = store.client.watch();
+  stream.create({ ...KEYS, startRevision: from });
+  const responses = await follow(stream, (all) => toldUpTo(all) >= last);
+  stream.close();
+  return responses.flatMap(({ events }) => events);
+}
+
+function judgeEvents(events: readonly Event[], from: number, situation: string): void {
+  events.forEach(({ kv }, i) => {
+    judge(kv?.modRevision === from + i, {
+      when: `${situation}: event ${i + 1} of a watch from revision ${from}`,
+      expected: `that of revision ${from + i}`,
+      happened: `that of revision ${kv?.modRevision}`,
+      why: "who follows a watch has the same state as the store: no gap, nothing twice (S5)",
+    });
+  });
+}
+
+check("a watch goes on from any revision, without a gap", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, WRITES);
+    const last = FIRST + WRITES - 1;
+    for (const from of [FIRST, FIRST + 7, last - 1, last]) {
+      judgeEvents(await eventsFrom(store, from, last), from, `${WRITES} writes before`);
+    }
+  }),
+);
+
+check("a watch from the past joins the present while writes go on", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, WRITES);
+    const following = eventsFrom(store, FIRST, FIRST + 3 * WRITES - 1);
+    await write(store.client, WRITES, 3 * WRITES);
+    judgeEvents(await following, FIRST, "writes before and after the watch began");
+  }),
+);
+
+check("a reader that is slow falls behind, and catches up without a gap", () =>
+  withStore(async (store) => {
+    const stream = store.client.watch();
+    stream.create({ ...KEYS, startRevision: FIRST });
+    // Nobody reads meanwhile: more than the stream may hold.
+    await write(store.client, 0, SLOW_WRITES);
+    const responses = await follow(stream, (all) => toldUpTo(all) > SLOW_WRITES);
+    stream.close();
+    const events = responses.flatMap((response) => response.events);
+    judgeEvents(events, FIRST, `${SLOW_WRITES} writes while nobody read`);
+  }),
+);
+
+check("after a restart a watch goes on where it was", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, WRITES);
+    await store.restart();
+    const from = FIRST + 20;
+    const events = await eventsFrom(store, from, FIRST + WRITES - 1);
+    judgeEvents(events, from, "a restart in between");
+  }),
+);
+
+check("all changes of a transaction come in one response, in their order", () =>
+  withStore(async (store) => {
+    const { client } = store;
+    await client.put({ key: Buffer.from("k1"), value: Buffer.from("old") });
+    const stream = client.watch();
+    stream.create({ ...KEYS, startRevision: FIRST + 1 });
+    await client.txn({
+      success: [
+        { requestPut: { key: Buffer.from("k2"), value: Buffer.from("new") } },
+        { requestDeleteRange: { key: Buffer.from("k1") } },
+      ],
+    });
+    const responses = await follow(stream, (all) => all.some(({ events }) => events.length > 0));
+    stream.close();
+    const told = responses.at(-1)!.events.map(({ type, kv }) => {
+      const sign = type === Event_EventType.DELETE ? "-" : "+";
+      return `${kv?.modRevision} ${sign}${kv?.key.toString()}`;
+    });
+    judge(told.join(", ") === "3 +k2, 3 -k1", {
+      when: "a transaction puts k2 and deletes k1, as revision 3",
+      expected: "one response with 3 +k2, 3 -k1",
+      happened: told.join(", "),
+      why: "half a transaction is a state that never was (S5)",
+    });
+  }),
+);
+
+check("a watch of compacted revisions ends, and says where to begin anew", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, 10);
+    await store.client.compact({ revision: 8 });
+    const stream = store.client.watch();
+    stream.create({ ...KEYS, startRevision: 3 });
+    const responses = await follow(stream, (all) => {
+      return all.some(({ canceled, events }) => canceled || events.length > 0);
+    });
+    stream.close();
+    const last = responses.at(-1)!;
+    judge(last.canceled && last.compactRevision === 8, {
+      when: "a watch from revision 3, everything below 8 being compacted",
+      expected: "canceled, with compact revision 8",
+      happened: last.canceled
+        ? `canceled, with compact revision ${last.compactRevision}`
+        : `an event of revision ${last.events[0]?.kv?.modRevision}`,
+      why: "Kubernetes lists anew when it is told; with a silent gap it acts on what is gone (S6)",
+    });
+  }),
+);
