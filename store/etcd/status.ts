@@ -26,7 +26,7 @@ export async function status(context: EtcdContext): Promise<StatusResponse> {
     dbSizeInUse: inUse,
     isLearner: raft.progress.get(raft.id)?.learner ?? false,
     storageVersion: CLUSTER_VERSION,
-    dbSizeQuota: context.quota.bytes_max,
+    dbSizeQuota: context.quota.configured_bytes,
     downgradeInfo: { enabled: false, targetVersion: "" },
   };
 }

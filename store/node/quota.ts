@@ -6,7 +6,9 @@ import type { State } from "../mvcc/state.ts";
 
 /** Whether there is room for what a command adds. */
 export interface SpaceLimit {
-  /** In bytes; 0 for none. */
+  /** As it was configured, in bytes: 0 for the default or for none. */
+  readonly configured_bytes: number;
+  /** What is in force, in bytes; 0 for none. */
   readonly bytes_max: number;
   admits(command: Command): boolean;
   /** The backend may have become smaller. */
@@ -14,6 +16,7 @@ export interface SpaceLimit {
 }
 
 export const unlimitedSpace: SpaceLimit = {
+  configured_bytes: 0,
   bytes_max: 0,
   admits: () => true,
   measure: () => Promise.resolve(),
@@ -24,6 +27,7 @@ export const unlimitedSpace: SpaceLimit = {
  * now and then; what was written since counts as it is, before the engine has packed it.
  */
 export class Quota implements SpaceLimit {
+  readonly configured_bytes: number;
   readonly bytes_max: number;
   readonly #state: State;
   readonly #clock: Clock;
@@ -35,11 +39,12 @@ export class Quota implements SpaceLimit {
   /** etcd's meaning: 0 is the default, less is no bound. */
   static of(wanted: number, state: State, clock: Clock): Quota | undefined {
     if (wanted < 0) return undefined;
-    return new Quota(wanted === 0 ? QUOTA_BYTES_DEFAULT : wanted, state, clock);
+    return new Quota(wanted, state, clock);
   }
 
-  private constructor(bytes_max: number, state: State, clock: Clock) {
-    this.bytes_max = bytes_max;
+  private constructor(wanted: number, state: State, clock: Clock) {
+    this.configured_bytes = wanted;
+    this.bytes_max = wanted === 0 ? QUOTA_BYTES_DEFAULT : wanted;
     this.#state = state;
     this.#clock = clock;
   }

@@ -210,7 +210,10 @@ export class WatchHub {
   cancelCompacted(watcher: Watcher): void {
     // lab:06 begin cancel-compacted
     const { compactRevision } = this.#state;
-    const response = this.response(watcher.id, { canceled: true, compactRevision });
+    // It says nothing of the present revision, as etcd's does not.
+    const at = { ...header(this.#state), revision: 0 };
+    const init = { header: at, canceled: true, compactRevision };
+    const response = this.response(watcher.id, init);
     watcher.stream.push(response, RESPONSE_OVERHEAD_BYTES);
     this.remove(watcher);
     // lab:06 end
