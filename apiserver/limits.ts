@@ -45,7 +45,7 @@ export const STORE_PAGE_KEYS = 500;
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 /** Objects of one kind that were just written and are remembered in full. */
-export const RECENT_WRITES_MAX = 128;
+export const RECENT_WRITES_MAX = 512;
 /** Past states of one resource kept for lists at a revision, at about 1 KB each. */
 export const STATES_MAX = 2_000;
 /** Events waiting in front of one watcher before it is closed as too slow, and their bytes. */

@@ -13,6 +13,7 @@ export class Entry {
   readonly fields: Readonly<Record<string, string>>;
   /** JSON, resourceVersion within. Frozen. */
   readonly body: Buffer;
+  #shared: KubeObject | undefined;
 
   constructor(init: EntryInit) {
     this.key = init.key;
@@ -23,6 +24,12 @@ export class Entry {
     this.name = init.name;
     this.namespace = init.namespace;
     this.uid = init.uid;
+  }
+
+  /** Parsed once and shared: nobody changes it. For what is looked at with each request. */
+  shared<T extends KubeObject = KubeObject>(): Readonly<T> {
+    this.#shared ??= this.object<T>();
+    return this.#shared as T;
   }
 
   /** Parsed anew at each call: the caller owns the result. */

@@ -219,7 +219,7 @@ export class Feed {
       const revision = event.kv?.modRevision ?? 0;
       if (revision !== last && slices.due) await slices.pause();
       last = revision;
-      held(`cache ${this.#kind.plural}: event`, () => this.#applyEvent(event));
+      this.#applyEvent(event);
     }
   }
 

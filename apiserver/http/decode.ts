@@ -1,7 +1,6 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
-import { held } from "@raft2kube/observe/held.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import type { FieldValidation } from "../registry/write-options.ts";
@@ -47,10 +46,8 @@ export async function decodeBody<T extends KubeObject>(
   options: DecodeOptions,
 ): Promise<T> {
   const { type } = parseMediaType(headerOf(request, "content-type"));
-  const by = `decode ${options.kind.kind}`;
-  if (type === PROTOBUF_TYPE) return held(by, () => decodeProtobufBody<T>(body, options));
-  const document = await parseBody(type, body);
-  return held(by, () => decodeDocument<T>(document, options));
+  if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
+  return decodeDocument<T>(await parseBody(type, body), options);
 }
 
 /** The same for a document that was parsed, or made by a patch. */

@@ -1,17 +1,12 @@
+import { isUtf8 } from "node:buffer";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Bytes as text; throws 400 when they are not UTF-8. */
 export function textOf(body: Buffer): string {
-  try {
-    return utf8.decode(body);
-  } catch (thrown) {
-    if (thrown instanceof TypeError) throw badRequest("the body of the request is not valid UTF-8");
-    throw thrown;
-  }
+  if (!isUtf8(body)) throw badRequest("the body of the request is not valid UTF-8");
+  return body.toString("utf8");
 }
 
 /**

@@ -47,7 +47,9 @@ export async function createAdmitted(
     if (generated) completeName(object, core.random);
     request.name = object.metadata.name ?? "";
     try {
-      return await createNamed(core, resource, request, options);
+      // A name that turns out to be taken is tried again on the object as it was.
+      const attempt = generated ? { ...request, object: cloneObject(object) } : request;
+      return await createNamed(core, resource, attempt, options);
     } catch (thrown) {
       const taken = generated && isReason(thrown, "AlreadyExists");
       if (!taken || attempt >= GENERATE_NAME_ATTEMPTS_MAX) throw thrown;
@@ -62,7 +64,7 @@ async function createNamed(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const { kind } = resource;
-  const object = cloneObject(request.object!);
+  const object = request.object!;
   const context = strategyContext(core, options);
   fillSystemFields(object, core.clock.now());
   kind.strategy.prepareCreate(object, context);
@@ -71,7 +73,7 @@ async function createNamed(
     throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
   }
   options.warnings.push(...kind.strategy.warnings(object));
-  await core.admission.validate({ ...request, object });
+  await core.admission.validate(request);
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
   try {
     if (options.dryRun) return await rehearse(resource, object);

@@ -3,9 +3,16 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
 import { badRequest } from "../errors/catalog.ts";
 
+/** The second that was asked for last, and its text: writes come many a second. */
+let last = { second: Number.NaN, text: "" };
+
 /** Time as metadata carries it: RFC 3339, whole seconds, UTC. */
 export function timeText(now_ms: number): string {
-  return new Date(now_ms).toISOString().replace(/\.\d+Z$/, "Z");
+  const second = Math.floor(now_ms / 1000);
+  if (last.second !== second) {
+    last = { second, text: new Date(second * 1000).toISOString().replace(".000Z", "Z") };
+  }
+  return last.text;
 }
 
 /** Puts the request's namespace into the object; throws 400 when the object names another. */

@@ -19,7 +19,7 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
     (await ranges.cache())
       .list()
       .filter((entry) => entry.namespace === namespace)
-      .map((entry) => entry.object<LimitRange & KubeObject>().spec?.limits ?? []);
+      .map((entry) => entry.shared<LimitRange & KubeObject>().spec?.limits ?? []);
   return {
     name: "LimitRanger",
     async admit(request) {

@@ -25,7 +25,7 @@ export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
       const cached = cache.get(keyOf(namespaces.kind, "", request.namespace));
       // A cache may lag behind a namespace just made: the store has the last word.
       const namespace =
-        cached?.object<Namespace>() ??
+        cached?.shared<Namespace>() ??
         (await namespaces.store.find<Namespace>("", request.namespace));
       if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
       if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(request, namespace);

@@ -5,8 +5,8 @@ import type { AdmissionContext } from "../context.ts";
 /** Finds a namespace: in the cache, and since that may lag behind one just made, in the store. */
 export function namespaceLookup({ registry }: AdmissionContext) {
   const namespaces = registry.of("v1", "namespaces");
-  return async (name: string): Promise<KubeObject | undefined> => {
+  return async (name: string): Promise<Readonly<KubeObject> | undefined> => {
     const cached = (await namespaces.cache()).get(keyOf(namespaces.kind, "", name));
-    return cached?.object() ?? (await namespaces.store.find("", name));
+    return cached?.shared() ?? (await namespaces.store.find("", name));
   };
 }

@@ -18,7 +18,7 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
   const defaultClass = async () =>
     (await classes.cache())
       .list()
-      .map((entry) => entry.object<PriorityClass>())
+      .map((entry) => entry.shared<PriorityClass>())
       .filter((each) => each.globalDefault === true)
       .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
   return {

@@ -36,7 +36,7 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       const key = keyOf(accounts.kind, request.namespace, name);
       // The cache may lag behind an account just made: the store has the last word.
       const account =
-        (await accounts.cache()).get(key)?.object<Account>() ??
+        (await accounts.cache()).get(key)?.shared<Account>() ??
         (await accounts.store.find<Account>(request.namespace, name));
       if (account === undefined) {
         throw refusal(

@@ -30,13 +30,17 @@ export class FieldSet {
   }
 
   #json(): object | undefined {
-    const json: Record<string, unknown> = {};
+    if (this.children.size === 0) return this.member ? {} : undefined;
+    const json: Record<string, unknown> = this.member ? { ".": {} } : {};
+    let empty = true;
     for (const element of [...this.children.keys()].sort()) {
       const below = this.children.get(element)!.#json();
-      if (below !== undefined) json[element] = below;
+      if (below === undefined) continue;
+      json[element] = below;
+      empty = false;
     }
-    if (!this.member) return Object.keys(json).length === 0 ? undefined : json;
-    return Object.keys(json).length === 0 ? json : { ".": {}, ...json };
+    if (!empty) return json;
+    return this.member ? {} : undefined;
   }
 
   get empty(): boolean {
