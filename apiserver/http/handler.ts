@@ -46,7 +46,7 @@ export class Handler implements RequestListener {
     // Who has the whole answer needs nobody to stop.
     const leave = () => void (isFinished(response) || gone.abort());
     response.on("close", leave);
-    upgrade?.socket.on("close", leave);
+    upgrade?.socket.on("close", () => gone.abort());
     try {
       await this.#guarded(request, response, upgrade, gone.signal);
     } catch (thrown) {
@@ -92,9 +92,12 @@ export class Handler implements RequestListener {
   }
 }
 
-/** Whether all of an answer was sent; HTTP/2's class says so only of its stream. */
+/**
+ * Whether nobody works on an answer any more. HTTP/2's class tells of its end in any case; what its
+ * stream says of it is true of a client that went away, too.
+ */
 function isFinished(response: Outgoing | Http2ServerResponse): boolean {
-  return "stream" in response ? response.stream.writableFinished : response.writableFinished;
+  return "stream" in response ? response.writableEnded : response.writableFinished;
 }
 
 /**
