@@ -9,7 +9,7 @@ import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { Backend } from "./backend/backend.ts";
 import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "./limits.ts";
 import type { Command } from "./mvcc/command.ts";
-import type { Disk, DiskFile } from "./wal/disk.ts";
+import type { Disk, DiskFile, Done } from "./wal/disk.ts";
 
 /** From when on something is called slow in the log: etcd's --warning-apply-duration and so on. */
 export interface SlowLimits {
@@ -99,19 +99,25 @@ export class Measures {
   }
 
   #file(file: DiskFile): DiskFile {
+    const timed = (done: Done): Done => {
+      const from_ms = performance.now();
+      return (error) => {
+        this.#synced(performance.now() - from_ms);
+        done(error);
+      };
+    };
+    const writeSynced: DiskFile["writeSynced"] = (bytes, offset, done) => {
+      this.#walBytes.add(bytes.length);
+      file.writeSynced!(bytes, offset, timed(done));
+    };
     return {
       ...file,
       write: (bytes, offset, done) => {
         this.#walBytes.add(bytes.length);
         file.write(bytes, offset, done);
       },
-      sync: (done) => {
-        const from_ms = performance.now();
-        file.sync((error) => {
-          this.#synced(performance.now() - from_ms);
-          done(error);
-        });
-      },
+      sync: (done) => file.sync(timed(done)),
+      ...(file.writeSynced ? { writeSynced } : {}),
     };
   }
 

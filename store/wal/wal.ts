@@ -175,22 +175,29 @@ export class Wal {
       }
       this.#note(pending);
     }
-    file.write(block, this.#offset(), (error) => {
-      if (error) return this.#fail(file.name, error);
-      this.#sync(file, start + bytes, done);
-    });
-    this.#position = start + bytes;
+    const durable = start + bytes;
+    if (file.writeSynced) {
+      file.writeSynced(block, this.#offset(), (error) => this.#synced(file, error, durable, done));
+    } else {
+      file.write(block, this.#offset(), (error) => {
+        if (error) return this.#fail(file.name, error);
+        this.#sync(file, durable, done);
+      });
+    }
+    this.#position = durable;
   }
 
   #sync(file: DiskFile, durable: number, done: () => void): void {
-    file.sync((error) => {
-      if (error) return this.#fail(file.name, error);
-      this.syncs++;
-      this.#durable = durable;
-      // Behind another batch there is no need: its records say the same.
-      if (this.#queue.length === 0) this.#mark.note(durable);
-      if (!this.#dead) done();
-    });
+    file.sync((error) => this.#synced(file, error, durable, done));
+  }
+
+  #synced(file: DiskFile, error: Error | null, durable: number, done: () => void): void {
+    if (error) return this.#fail(file.name, error);
+    this.syncs++;
+    this.#durable = durable;
+    // Behind another batch there is no need: its records say the same.
+    if (this.#queue.length === 0) this.#mark.note(durable);
+    if (!this.#dead) done();
   }
 
   #note(pending: Pending): void {
