@@ -11,6 +11,8 @@ import {
 
 const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
+/** About what one chunk of a scan holds: LevelDB fetches at least one pair. */
+const SCAN_CHUNK_BYTES = 256 * 1024;
 
 /** LevelDB in `folder`, which it locks. Rejects when another process has it. */
 export async function levelBackend(folder: string): Promise<Backend> {
@@ -23,7 +25,8 @@ export async function levelBackend(folder: string): Promise<Backend> {
   await db.open().catch((thrown: unknown) => refuse(folder, thrown));
   type Iterating = Parameters<typeof db.iterator>[0];
   async function* scan(range: ScanRange, options: Iterating = {}) {
-    const iterator = db.iterator({ ...options, gte: range.from, lt: range.to });
+    const bounds = { gte: range.from, lt: range.to, highWaterMarkBytes: SCAN_CHUNK_BYTES };
+    const iterator = db.iterator({ ...options, ...bounds });
     try {
       for (;;) {
         const chunk = (await iterator.nextv(SCAN_CHUNK_PAIRS)) as BackendPair[];
