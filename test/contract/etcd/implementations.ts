@@ -9,6 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type StoreOptions, startStore } from "@raft2kube/store/main.ts";
 import { TestMembers } from "@raft2kube/store/testing/members.ts";
+import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
 
 /** A running store to hold to the contract. */
 export interface Running {
@@ -98,10 +99,10 @@ export async function threeMembersWith(more: Partial<StoreOptions>): Promise<Run
   };
 }
 
-export const ETCD_PROGRAM = "/usr/bin/etcd";
+export const ETCD_PROGRAM = ETCD_34.etcd;
 /** Built by `npm run peers`, where there is Go: the release whose API ours is. */
-export const ETCD_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcd");
-export const ETCDCTL_36_PROGRAM = join(import.meta.dirname, "../../../.peers/bin/etcdctl");
+export const ETCD_36_PROGRAM = ETCD_36.etcd;
+export const ETCDCTL_36_PROGRAM = ETCD_36.etcdctl;
 
 /** Debian's etcd-server, the judge of all others. */
 export const upstream: Implementation = {
