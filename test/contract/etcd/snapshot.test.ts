@@ -7,7 +7,6 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { openBbolt } from "@raft2kube/store/bbolt/read.ts";
-import { importSnapshot } from "@raft2kube/store/import.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -20,6 +19,7 @@ import {
   startEtcd,
 } from "./etcd-programs.ts";
 
+const R2K = join(import.meta.dirname, "../../../cli/main.ts");
 const LEASE = "4d2";
 const clock = systemClock();
 let folder: string;
@@ -178,9 +178,12 @@ function judgedBy(release: EtcdRelease): void {
     const files = { "from-snapshot": saved(), "from-db": db };
     for (const [name, file] of Object.entries(files)) {
       const dataDir = join(folder, name);
-      const names = { name: "default", clusterToken: "etcd-cluster" };
-      const imported = await importSnapshot({ file, dataDir, ...names });
-      expect(imported.hasDigest).toBe(name === "from-snapshot");
+      const args = [R2K, "store", "import", file, "--data-dir", dataDir];
+      const imported = await runProgram(process.execPath, args);
+      expect(imported.code, imported.stderr).toBe(0);
+      const digest = name === "from-snapshot" ? "its SHA-256 is right" : "it has no SHA-256";
+      expect(imported.stdout).toContain("revision 28, compacted at 12\n");
+      expect(imported.stdout).toContain(digest);
       const endpoint = await startOurs(name);
       const there = ctl(release, endpoint);
       expect(await seen(there), name).toEqual(before);
