@@ -1,5 +1,6 @@
 import * as http2 from "node:http2";
 import type { IncomingHttpHeaders } from "node:http";
+import { PassThrough, pipeline, type Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
@@ -135,7 +136,7 @@ function exchange(
     stream.once("response", (answer) => {
       timer.cancel();
       const status = Number(answer[":status"] ?? 0);
-      resolve({ status, headers: answer as IncomingHttpHeaders, body: stream });
+      resolve({ status, headers: answer as IncomingHttpHeaders, body: readFromNow(stream) });
     });
     stream.once("error", (error: Error) => reject(transportError(error, connection, what, reused)));
     stream.once("close", () => {
@@ -146,6 +147,15 @@ function exchange(
     });
     if (body !== undefined) stream.end(body);
   });
+}
+
+/**
+ * What a stream receives, for a reader who may come later. Node destroys a stream that has received
+ * all and that nobody has begun to read, and the answer with it: so reading begins at once.
+ */
+function readFromNow(stream: http2.ClientHttp2Stream): Readable {
+  // An error reaches the reader by the body.
+  return pipeline(stream, new PassThrough(), () => undefined);
 }
 
 function canceled(what: string): TransportError {

@@ -1,0 +1,45 @@
+import { once } from "node:events";
+import { createSecureServer, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { KubeClient } from "./rest.ts";
+
+const clock = systemClock();
+const cleanups: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A client of a server that answers every request so, over HTTP/2. */
+async function serve(answer: (response: Http2ServerResponse) => void): Promise<KubeClient> {
+  const now_ms = clock.now();
+  const ca = await createCa({ commonName: "ca", days: 1, now_ms });
+  const about = { commonName: "server", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
+  const { cert, key } = await issueCertificate(ca, { ...about, days: 1 }, now_ms);
+  const server = createSecureServer({ cert, key });
+  server.on("request", (request, response) => request.resume().on("end", () => answer(response)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = new KubeClient({ server: `https://127.0.0.1:${port}`, ca: ca.cert, clock });
+  cleanups.push(() => {
+    client.close();
+    return new Promise<void>((resolve) => void server.close(() => resolve()));
+  });
+  return client;
+}
+
+describe("an answer over HTTP/2", () => {
+  test.each(["GET", "POST"])("to a %s is whole however late it is read", async (method) => {
+    const words = "all of it ".repeat(20);
+    const client = await serve((response) => response.end(words));
+    const body = method === "POST" ? { some: "object" } : undefined;
+    const answer = await client.open({ method, path: "/", body });
+    // It has come as a whole when the next one, on the same connection, has.
+    for (let i = 0; i < 3; i++) await client.requestText({ method: "GET", path: "/" });
+    expect(await text(answer.body)).toBe(words);
+  });
+});
