@@ -54,5 +54,5 @@ export const TEST_SEEDS = 200;
 export const TEST_JOBS = 2;
 /** Seeds within which a test's mutant must be caught. */
 export const MUTANT_SEEDS = 40;
-/** Real time for one seed on a busy machine: longer, and it hangs. */
-export const SEED_REAL_TIME_MS_MAX = 120_000;
+/** Real time for one seed, at the end of the queue of a very busy machine: longer, and it hangs. */
+export const SEED_REAL_TIME_MS_MAX = 1_200_000;

@@ -62,12 +62,13 @@ async function play(folder: string, { minutes, seed, result }: Arguments): Promi
     } while (performance.now() < end_ms);
   } catch (thrown) {
     broken = thrown instanceof Violation ? thrown.message : ((thrown as Error).stack ?? "?");
+    say(broken);
     keepLogs(folder);
   }
   await chaos.close();
   chaos.tally.note("seconds", Math.round(performance.now() / 1000));
   for (const line of chaos.tally.lines()) say(line);
-  say(broken ?? "all properties held");
+  say(broken === undefined ? "all properties held" : "a property did not hold");
   if (result !== undefined) {
     const counts = Object.fromEntries([...chaos.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
     writeFileSync(result, `${JSON.stringify({ seed, minutes, broken, counts }, undefined, 2)}\n`);

@@ -16,7 +16,7 @@ const FAULTS_PER_ROUND = 4;
 const FIRST_FAULT_MS = 500;
 /** How long faults that may overlap go on before the next one begins. */
 const HOLD_MS = [300, 2_500] as const;
-const CATCH_UP_MS = 30_000;
+const CATCH_UP_MS = 120_000;
 /** What a lease that ended may be told of before its own time: clocks of one machine, no drift. */
 const CLOCK_RATE_MAX = 1.01;
 
@@ -144,6 +144,7 @@ export class Chaos {
 
   async close(): Promise<void> {
     this.#log.stop();
+    await this.#workload.stop();
     const { replaced, endedByDamage, endedByFullDisk } = this.#cluster;
     this.tally.note("members replaced", replaced);
     this.tally.note("members that ended themselves: damage found", endedByDamage);
