@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
@@ -110,4 +110,66 @@ test("a database of format 1 opens as it is; a later format is refused, naming b
   await expect(openBackend(folder)).rejects.toThrow(told);
   writeFileSync(mark, "something else");
   await expect(openBackend(folder)).rejects.toThrow(BackendDamagedError);
+});
+
+const BUCKET = { from: key("key/"), to: key("key0") };
+const record = (i: number) => key(`key/${String(i).padStart(4, "0")}`);
+const BATCHES = 60;
+
+/** One batch after the other, in LevelDB's own log: nothing is in a table yet. */
+async function fillLog(): Promise<string> {
+  const backend = await openBackend(folder);
+  for (let i = 0; i < BATCHES; i++) {
+    const lease = { key: key("lease/1"), value: Buffer.from(`renewed ${i}`) };
+    const writes = [{ key: record(i), value: Buffer.alloc(1_000, i) }, lease];
+    await backend.writeBatch(writes, { sync: true });
+  }
+  await backend.close();
+  return readdirSync(folder).find((name) => name.endsWith(".log"))!;
+}
+
+test("S8: a batch lost within LevelDB's log is noticed, unless all behind it is lost too", async () => {
+  const log = await fillLog();
+  const right = readFileSync(join(folder, log));
+  const random = seededRandom(6);
+  let noticed = 0;
+  for (let round = 0; round < 40; round++) {
+    const copy = mkdtempSync(join(tmpdir(), "r2k-checked-copy-"));
+    cpSync(folder, copy, { recursive: true });
+    const wrong = Buffer.from(right);
+    wrong[randomInteger(random, 0, wrong.length)]! ^= 1 << randomInteger(random, 0, 8);
+    writeFileSync(join(copy, log), wrong);
+    const damage: BackendDamagedError[] = [];
+    const backend = await openBackend(copy, (reason) => damage.push(reason));
+    const found = await all(backend.scan(BUCKET)).catch((thrown: unknown) => thrown);
+    await backend.close();
+    rmSync(copy, { recursive: true });
+    if (found instanceof BackendDamagedError) {
+      expect(damage).toEqual([found]);
+      noticed++;
+      continue;
+    }
+    const keys = (found as BackendPair[]).map(([each]) => each.toString("latin1"));
+    expect(keys).toEqual(keys.map((_, i) => record(i).toString("latin1")));
+  }
+  expect(noticed).toBeGreaterThan(0);
+});
+
+test("the inventory follows what is written over and removed, and is nobody's to see", async () => {
+  await fillLog();
+  const backend = await openBackend(folder);
+  const removals = [1, 5, 7].map((i) => ({ key: record(i), value: undefined }));
+  const lease = key("lease/1");
+  const twice = [{ key: lease, value: key("x") }, { key: lease, value: undefined }];
+  await Promise.all([
+    backend.writeBatch(removals, { sync: false }),
+    backend.writeBatch([...twice, { key: key("lease/2"), value: key("y") }], { sync: true }),
+  ]);
+  await backend.close();
+  const again = await openBackend(folder);
+  expect(await all(again.scan(BUCKET))).toHaveLength(BATCHES - removals.length);
+  expect(await all(again.scan({ from: key("lease/"), to: key("lease0") }))).toHaveLength(1);
+  const names = (await all(again.scan(everything))).map(([each]) => each.toString("latin1"));
+  expect(names).toHaveLength(BATCHES - removals.length + 1);
+  await again.close();
 });

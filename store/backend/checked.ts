@@ -1,7 +1,14 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
-import type { Backend, BackendPair, BackendSnapshot, ScanRange } from "./backend.ts";
+import type {
+  Backend,
+  BackendPair,
+  BackendSnapshot,
+  BackendWrite,
+  ScanRange,
+} from "./backend.ts";
 import { BackendDamagedError, damageOf } from "./damage.ts";
 import { formatOf } from "./format-mark.ts";
+import { type Checksums, INVENTORY_KEY, Inventory } from "./inventory.ts";
 import { levelBackend } from "./level.ts";
 
 export const CRC_BYTES = 4;
@@ -11,7 +18,8 @@ export type OnDamage = (reason: BackendDamagedError) => void;
 
 /**
  * The database in `folder`, each value with a checksum over key and value behind it, which
- * LevelDB itself does not check when it reads. One of format 1 is left without.
+ * LevelDB itself does not check when it reads, and since format 3 with an inventory of all that
+ * must be there. One of format 1 is left without both, one of format 2 without the inventory.
  */
 export async function openBackend(
   folder: string,
@@ -19,19 +27,44 @@ export async function openBackend(
 ): Promise<Backend> {
   const format = formatOf(folder);
   const raw = await levelBackend(folder);
-  return format === 1 ? raw : new CheckedBackend(raw, folder, onDamage);
+  if (format === 1) return raw;
+  const backend = new CheckedBackend(raw, folder, onDamage);
+  try {
+    if (format >= INVENTORY_FORMAT) backend.keepInventory();
+    return backend;
+  } catch (thrown) {
+    await raw.close();
+    throw thrown;
+  }
 }
+
+const INVENTORY_FORMAT = 3;
+
+const checksums: Checksums = {
+  ofKey: (key) => crc32c(key),
+  ofStored: (stored) => stored.readUInt32LE(stored.length - CRC_BYTES),
+};
 
 /** Puts a checksum behind each value on its way down, and checks it on its way up. */
 export class CheckedBackend implements Backend {
   readonly #raw: Backend;
   readonly #folder: string;
   readonly #onDamage: OnDamage;
+  #inventory: Inventory | undefined;
+  /** Batches go down one after the other: each carries the inventory with it. */
+  #last: Promise<void> = Promise.resolve();
+  #pending = 0;
 
   constructor(raw: Backend, folder: string, onDamage: OnDamage) {
     this.#raw = raw;
     this.#folder = folder;
     this.#onDamage = onDamage;
+  }
+
+  /** Holds the database to its inventory, from before its first batch on. */
+  keepInventory(): void {
+    const stored = this.getSync(INVENTORY_KEY);
+    this.#inventory = new Inventory(checksums, stored);
   }
 
   getSync(key: Buffer): Buffer | undefined {
@@ -44,13 +77,28 @@ export class CheckedBackend implements Backend {
     return stored && this.#open(key, stored);
   }
 
+  /** A scan of a whole bucket also finds what is missing there. */
   scan(range: ScanRange): AsyncIterable<BackendPair[]> {
-    return this.#check(this.#raw.scan(range));
+    return this.#check(this.#raw.scan(range), range);
   }
 
-  async writeBatch(...[writes, options]: Parameters<Backend["writeBatch"]>): Promise<void> {
+  writeBatch(...[writes, options]: Parameters<Backend["writeBatch"]>): Promise<void> {
     const sealed = writes.map(({ key, value }) => ({ key, value: value && seal(key, value) }));
-    await this.#raw.writeBatch(sealed, options);
+    if (!this.#inventory) return this.#raw.writeBatch(sealed, options);
+    this.#pending++;
+    // After a batch that failed there is no other: its pairs are in the inventory and not there.
+    const written = this.#last.then(() => this.#write(sealed, options));
+    this.#last = written;
+    const done = () => void this.#pending--;
+    written.then(done, done);
+    return written;
+  }
+
+  #write(sealed: BackendWrite[], options: { sync: boolean }): Promise<void> {
+    const inventory = this.#inventory!;
+    inventory.take(this.#raw, sealed);
+    const value = seal(INVENTORY_KEY, inventory.encode());
+    return this.#raw.writeBatch([...sealed, { key: INVENTORY_KEY, value }], options);
   }
 
   snapshot(): BackendSnapshot {
@@ -66,18 +114,28 @@ export class CheckedBackend implements Backend {
     return this.#raw.size();
   }
 
-  close(): Promise<void> {
-    return this.#raw.close();
+  async close(): Promise<void> {
+    await this.#last.catch(() => undefined);
+    await this.#raw.close();
   }
 
-  async *#check(chunks: AsyncIterable<BackendPair[]>): AsyncGenerator<BackendPair[]> {
+  async *#check(
+    chunks: AsyncIterable<BackendPair[]>,
+    range?: ScanRange,
+  ): AsyncGenerator<BackendPair[]> {
     const iterator = chunks[Symbol.asyncIterator]();
+    // The scan sees the moment of its first step: the inventory must be of the same.
+    const count = range && this.#pending === 0 ? this.#inventory?.counting(range) : undefined;
     try {
       for (;;) {
         const next = await iterator.next().catch((thrown: unknown) => this.#refuse(thrown));
-        if (next.done) return;
-        yield next.value.map(([key, stored]): BackendPair => [key, this.#open(key, stored)]);
+        if (next.done) break;
+        for (const [key, stored] of next.value) count?.add(key, stored);
+        const visible = next.value.filter(([key]) => !key.equals(INVENTORY_KEY));
+        yield visible.map(([key, stored]): BackendPair => [key, this.#open(key, stored)]);
       }
+      const wrong = count?.wrong;
+      if (wrong !== undefined) this.#damaged(new BackendDamagedError(this.#folder, wrong));
     } finally {
       await iterator.return?.();
     }

@@ -12,8 +12,11 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { BackendDamagedError } from "./damage.ts";
 
-/** A database without a mark is of format 1: its values have no checksums. */
-export const BACKEND_FORMAT_VERSION = 2;
+/**
+ * A database without a mark is of format 1: its values have no checksums. Since 3 it has an
+ * inventory, which an earlier release would leave behind.
+ */
+export const BACKEND_FORMAT_VERSION = 3;
 /** Beside LevelDB's own files: damage to one of these must not make it seem to be of format 1. */
 export const MARK_NAME = "r2k-format";
 const MAGIC = Buffer.from("r2k-db\n\0", "latin1");

@@ -31,6 +31,8 @@ export interface Bootstrapped {
 /** Reads the state from the backend, making a new one in an empty backend. */
 export async function restoreState(options: RestoreOptions): Promise<State> {
   const { backend, identity, clock, bootstrap } = options;
+  // A whole scan tells of a record that is lost, where a look at it would find a new database.
+  await drain(backend.scan(bucket("meta")));
   const stored = backend.getSync(META_KEY);
   const meta = stored ? decodeMeta(stored) : undefined;
   if (meta && (meta.clusterId !== identity.clusterId || meta.memberId !== identity.memberId)) {
@@ -63,6 +65,11 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   }
   await restoreIndex(state);
   return state;
+}
+
+async function drain(chunks: AsyncIterable<unknown>): Promise<void> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  while (!(await iterator.next()).done);
 }
 
 /** The first batch of a new backend: who the members are, and behind which slot the log begins. */

@@ -38,7 +38,9 @@ async function falsify({ dataDir }: TestMember): Promise<void> {
     const [recordKey, value] = chunk[0]!;
     const wrong = Buffer.from(value);
     wrong[wrong.length - 1]! ^= 1;
-    await backend.writeBatch([{ key: recordKey, value: wrong }], { sync: true });
+    // A record is written once: this one goes before another takes its place.
+    const removal = { key: recordKey, value: undefined };
+    await backend.writeBatch([removal, { key: recordKey, value: wrong }], { sync: true });
     break;
   }
   await backend.close();

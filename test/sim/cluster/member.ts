@@ -167,7 +167,11 @@ export class Member {
     const { random, tally, seams } = this.#options;
     const { host, power } = this;
     const onDamage = (reason: unknown) => this.#life?.replica.fail(reason);
-    const checked = (raw: Backend) => new CheckedBackend(raw, "db", onDamage);
+    const checked = (raw: Backend) => {
+      const above = new CheckedBackend(raw, "db", onDamage);
+      above.keepInventory();
+      return above;
+    };
     const checksums = seams.checksums ?? checked;
     const backend = await simulatedBackend(image, { host, power, random, tally, checksums });
     return seams.backend?.(backend) ?? backend;
@@ -181,11 +185,13 @@ export class Member {
     await new Promise<void>((resolve) => void this.host.after(random.next() * 100, resolve));
     this.power.pass("before", "snapshot filled");
     const image = new BackendImage();
-    image.replace(stateForMember(pairs, this.id));
+    const backend = await this.#backendOf(image);
+    await backend.writeBatch(stateForMember(pairs, this.id), { sync: true });
+    // Only one that is whole is taken for the newest.
     this.backend = image;
     tally.note("snapshot installed");
     this.power.pass("after", "snapshot filled");
-    return this.#backendOf(image);
+    return backend;
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {

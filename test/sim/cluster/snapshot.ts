@@ -1,3 +1,5 @@
+import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
+import { INVENTORY_KEY } from "@raft2kube/store/backend/inventory.ts";
 import type { MemberId, SnapshotMark } from "@raft2kube/store/core/types.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "@raft2kube/store/mvcc/meta.ts";
 
@@ -9,13 +11,16 @@ export function markOf(pairs: ReadonlyMap<string, Buffer>): SnapshotMark | undef
   return { index, term, membership };
 }
 
-/** Another member's state as this member stores it: the same, under its own name. */
+/** Another member's state as this member writes it: the same, under its own name. */
 export function stateForMember(
-  pairs: Map<string, Buffer>,
+  pairs: ReadonlyMap<string, Buffer>,
   memberId: MemberId,
-): Map<string, Buffer> {
+): BackendWrite[] {
   const name = META_KEY.toString("latin1");
   const meta = pairs.get(name);
   if (!meta) throw new Error("a snapshot without the state's own figures");
-  return new Map(pairs).set(name, encodeMeta({ ...decodeMeta(meta), memberId }));
+  const own = new Map(pairs).set(name, encodeMeta({ ...decodeMeta(meta), memberId }));
+  // The other database's inventory is its own.
+  own.delete(INVENTORY_KEY.toString("latin1"));
+  return [...own].map(([key, value]) => ({ key: Buffer.from(key, "latin1"), value }));
 }

@@ -29,7 +29,10 @@ export function isDamage(thrown: unknown): boolean {
   return false;
 }
 
-/** A pair whose stored bytes have changed at rest: one bit, or so much that nothing reads it. */
+/**
+ * A pair whose stored bytes have changed at rest: one bit, or so much that nothing reads it, or
+ * that the engine does not find it any more.
+ */
 interface Damage {
   right: Buffer;
   bit: number | undefined;
@@ -58,22 +61,19 @@ export class BackendImage {
     return new Map(this.#pairs);
   }
 
-  replace(pairs: Map<string, Buffer>): void {
-    this.#pairs = new Map(pairs);
-    this.#unsynced = [];
-    this.#damaged.clear();
-  }
-
   /** Some pairs change at rest. False when there is nothing to damage. */
   damage(random: Random): boolean {
     const all = [...this.#pairs];
     if (all.length === 0) return false;
     const first = randomInteger(random, 0, all.length);
     const count = pick(random, [1, 2, 8, 64]);
-    const flips = random.next() < 0.7;
+    const kind = pick(random, ["bit", "bit", "block", "missing"] as const);
     for (const [name, right] of all.slice(first, first + count)) {
       const bits = 8 * (right.length + CRC_BYTES);
-      this.#damaged.set(name, { right, bit: flips ? randomInteger(random, 0, bits) : undefined });
+      const bit = kind === "bit" ? randomInteger(random, 0, bits) : undefined;
+      this.#damaged.set(name, { right, bit });
+      // The engine passes over it in silence; whoever has read it already still has it.
+      if (kind === "missing") this.#pairs.delete(name);
     }
     return true;
   }
