@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
 import { type Store, startStore } from "./main.ts";
+import { freePort } from "./testing/members.ts";
 
 const KEPT = join(import.meta.dirname, "bbolt/testdata");
 const EVERYTHING = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
@@ -61,6 +62,28 @@ describe.each(["etcd-3.4.db", "etcd-3.6.db"])("S3: %s", (name) => {
     for await (const line of verify(options.dataDir)) lines.push(line);
     expect(lines[0]).toMatch(/revision 24$/);
   });
+});
+
+test("three members that import the same file are one cluster with it", async () => {
+  const file = join(KEPT, "etcd-3.6.db");
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const urls = ports.map((port) => [`http://127.0.0.1:${port}`]);
+  const initialCluster = Object.fromEntries(["a", "b", "c"].map((name, i) => [name, urls[i]!]));
+  const starting = ["a", "b", "c"].map(async (name, i) => {
+    const cluster = { initialCluster, advertiseUrls: urls[i]! };
+    const { dataDir, clusterToken } = optionsFor(file, name);
+    await importSnapshot({ file, dataDir, name, clusterToken, cluster });
+    const peers = { ...cluster, listen: { host: "127.0.0.1", port: ports[i]! } };
+    return startStore({ dataDir, name, peers });
+  });
+  const members = await Promise.all(starting);
+  const put = await members[1]!.client.put({ key: bytes("key-0"), value: bytes("new") });
+  expect(put.header!.revision).toBe(24);
+  for (const member of members) {
+    expect(await seen(member)).toContain("key-0=new 2 24 4 0");
+    expect(await seen(member, 12)).toContain("key-2=value 9 4 11 2 0");
+  }
+  await Promise.all(members.map((member) => member.close()));
 });
 
 test("a snapshot of ours is taken in again, big values and three members too", async () => {
