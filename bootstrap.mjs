@@ -60,6 +60,12 @@ function programOf(command) {
   return programs[command];
 }
 
+/**
+ * A store keeps what it is given and drops the rest at once: V8's large young generation and
+ * glibc's arena for each thread hold 120 MiB more after 100,000 writes, and gain nothing.
+ */
+const STORE = { flags: ["--max-semi-space-size=4"], env: { MALLOC_ARENA_MAX: "1" } };
+
 function run(args) {
   const program = programOf(args[0]);
   const bundle = join(root, ".cache/bundle/main.js");
@@ -70,9 +76,11 @@ function run(args) {
     ? [join(root, program ?? "cli/main.ts"), ...(program ? args.slice(1) : args)]
     : [bundle, ...args];
   if (!fromSource) refreshBundle();
-  const child = spawn(pinnedNode(), ["--disable-warning=ExperimentalWarning", ...target], {
+  const { flags, env } = args[0] === "store" ? STORE : { flags: [], env: {} };
+  const nodeFlags = ["--disable-warning=ExperimentalWarning", ...flags];
+  const child = spawn(pinnedNode(), [...nodeFlags, ...target], {
     stdio: "inherit",
-    env: { ...process.env, R2K_ROOT: root },
+    env: { ...env, ...process.env, R2K_ROOT: root },
   });
   // The child decides what a signal means; from a terminal it gets Ctrl-C twice, which is the same.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

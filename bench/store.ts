@@ -15,11 +15,14 @@ const WARM_UP_PUTS = 20_000;
 interface MeasuredRow extends Row {
   readonly name: string;
   readonly size: number;
-  /** Growth of the cost from the size to ten times it, as a power of the size. */
+  /** Growth of the cost between sizes ten times apart, as a power of the size. */
   readonly exponent?: { readonly ours: number; readonly peer: number };
-  readonly at10x?: { readonly ours: number; readonly peer: number };
+  /** The figures at the other size. */
+  readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
   /** The load generator's share of the processors' time beside the store's. */
   readonly generator?: { readonly ours: number; readonly peer: number };
+  /** The store's own time on a processor, in microseconds for each of the row's size. */
+  readonly cpu_us?: { readonly ours: number; readonly peer: number };
   /** The machine's load average before: other work makes figures smaller, ratios less sure. */
   readonly load: number;
 }
@@ -68,32 +71,37 @@ async function measure(row: StoreRow, rounds: number, tenfold: boolean): Promise
   const { name, what, unit, goal, size } = row;
   const common = { name, what, unit, goal, size, load: Math.round(load * TEN) / TEN };
   const generator = { ours: ours!.generator, peer: theirs!.generator };
-  const shares = ours!.generator === undefined ? {} : { generator: generator as never };
+  const cpu_us = { ours: ours!.cpu_us, peer: theirs!.cpu_us };
+  const shares = ours!.generator === undefined ? {} : { generator: generator as never, cpu_us };
   const peer = { name: both[1].name, value: theirs!.value };
   const measured = { ...common, ours: ours!.value, peer, ...shares };
   if (!tenfold) return measured;
-  const [ours10, theirs10] = await inTurn(row, both, row.size * TEN, 1);
+  const otherSize = row.large ? size / TEN : size * TEN;
+  const [ours2, theirs2] = await inTurn(row, both, otherSize, 1);
+  const at = { size: otherSize, ours: ours2!.value, peer: theirs2!.value };
   const exponent = {
-    ours: growth(row, ours!.value, ours10!.value),
-    peer: growth(row, theirs!.value, theirs10!.value),
+    ours: growth(row, ours!.value, ours2!.value),
+    peer: growth(row, theirs!.value, theirs2!.value),
   };
-  return { ...measured, at10x: { ours: ours10!.value, peer: theirs10!.value }, exponent };
+  return { ...measured, at, exponent };
 }
 
 /** Log to base 10 of how much more ten times the size cost. */
-function growth({ costIsFigure }: StoreRow, at1: number, at10: number): number {
-  const factor = costIsFigure ? at10 / at1 : (at1 / at10) * TEN;
+function growth({ costIsFigure, large }: StoreRow, here: number, there: number): number {
+  const [small, big] = large ? [there, here] : [here, there];
+  const factor = costIsFigure ? big / small : (small / big) * TEN;
   return Math.round(Math.log10(factor) * 100) / 100;
 }
 
 interface Median {
   readonly value: number;
   readonly generator: number | undefined;
+  readonly cpu_us: number;
 }
 
 /** Short runs of each side after the other, so that a change of the machine's load hits both. */
 async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds: number) {
-  const figures: (Figure & { share: number | undefined })[][] = both.map(() => []);
+  const figures: Measured[][] = both.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, side] of both.entries()) {
       const figure = await once(row, side, size);
@@ -105,7 +113,8 @@ async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds
   return figures.map((runs): Median => {
     const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
     const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
-    return { value: median(runs.map(({ value }) => value)), generator };
+    const cpu_us = Math.round(median(runs.map((run) => run.cpu_us)) * TEN) / TEN;
+    return { value: median(runs.map(({ value }) => value)), generator, cpu_us };
   });
 }
 
@@ -114,7 +123,12 @@ async function warmUp({ endpoints }: Cluster): Promise<void> {
   await benchmark(endpoints, 100, ["put", `--total=${WARM_UP_PUTS}`, ...PUT_BYTES]);
 }
 
-async function once(row: StoreRow, side: Side, size: number) {
+interface Measured extends Figure {
+  readonly share: number | undefined;
+  readonly cpu_us: number;
+}
+
+async function once(row: StoreRow, side: Side, size: number): Promise<Measured> {
   const cluster = await side.start(row.members);
   try {
     if (row.unit === "/s") await warmUp(cluster);
@@ -123,7 +137,7 @@ async function once(row: StoreRow, side: Side, size: number) {
     const store_s = cluster.cpu_s() - before_s;
     const generator_s = figure.generator_s;
     const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
-    return { ...figure, share };
+    return { ...figure, share, cpu_us: (store_s * 1e6) / size };
   } finally {
     await cluster.close();
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
@@ -36,7 +37,8 @@ export function sides(): readonly [ours: Side, theirs: Side] {
   const fresh = spawnSync(join(ROOT, "r2k"), ["version"], { stdio: ["ignore", "ignore", 2] });
   if (fresh.status !== 0) throw new Error("r2k version failed");
   const node = join(ROOT, "node_modules/node/bin/node");
-  const ours = [node, join(ROOT, ".cache/bundle/main.js"), "store"];
+  // As bootstrap.mjs starts it.
+  const ours = [node, "--max-semi-space-size=4", join(ROOT, ".cache/bundle/main.js"), "store"];
   const etcd = peer("etcd");
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
@@ -92,17 +94,30 @@ async function startAll(command: string[], members: number, port: number): Promi
 
 function start([program, ...args]: string[], flags: Record<string, string>): ChildProcess {
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const env = { ...process.env, R2K_LOG: "warn", R2K_ROOT: ROOT };
+  const settings = { R2K_LOG: "error", R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
+  const env = { ...process.env, ...settings };
   return spawn(program!, [...args, ...words], { stdio: ["ignore", "ignore", "inherit"], env });
 }
 
 /** Resolves once a linearizable read goes through. */
 async function answers(url: string): Promise<void> {
+  const { port } = new URL(url);
+  // A gRPC client that found nobody waits before it tries again, longer each time.
+  const patient = { clock: systemClock(), timeout_ms: READY_TIMEOUT_MS, interval_ms: 5 };
+  await waitFor(`${url} to be open`, () => open(Number(port)), patient);
   const client = connectEtcd({ endpoints: [url] });
   const read = () => client.range({ key: Buffer.from("key") }, { timeout_ms: 5_000 });
   const patience = { clock: systemClock(), timeout_ms: READY_TIMEOUT_MS, interval_ms: 10 };
   await waitFor(`the store at ${url}`, read, patience);
   await client.close();
+}
+
+function open(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, "127.0.0.1");
+    socket.once("connect", () => (socket.destroy(), resolve(true)));
+    socket.once("error", () => resolve(false));
+  });
 }
 
 function pss_mib(pid: number): number {

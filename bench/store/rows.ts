@@ -22,6 +22,8 @@ export interface StoreRow {
   readonly size: number;
   /** The size is not the number of requests: the figure itself is the cost. */
   readonly costIsFigure?: true;
+  /** The cost is compared with that of a tenth of the size: ten times it would take too long. */
+  readonly large?: true;
   measure(cluster: Cluster, size: number): Promise<Figure>;
 }
 
@@ -146,10 +148,12 @@ export const ROWS: readonly StoreRow[] = [
   },
   {
     ...{ name: "memory", what: "memory (PSS) with 100,000 keys of 1 KiB", unit: "MiB" },
-    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, measure: memory },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, large: true },
+    measure: memory,
   },
   {
     ...{ name: "restart", what: "restart with 100,000 keys of 1 KiB", unit: "ms" },
-    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, measure: restart },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true, large: true },
+    measure: restart,
   },
 ];
