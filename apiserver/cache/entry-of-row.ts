@@ -8,17 +8,16 @@ export function entryOfRow(kind: Kind, row: Row): Entry {
   return entryOf(kind, decodeRow(kind, row), row.key, row.revision);
 }
 
-/** The cache's form of an object at `revision`, which `body`, if given, is the JSON of. */
-export function entryOf(
-  kind: Kind,
-  object: KubeObject,
-  key: string,
-  revision: number,
-  body?: Buffer,
-): Entry {
+/** The cache's form of an object that carries its resourceVersion already. */
+export function entryOf(kind: Kind, object: KubeObject, key: string, revision: number): Entry {
+  const body = Buffer.from(JSON.stringify(object));
+  return new Entry({ ...selectedFields(kind, object), key, revision, body });
+}
+
+/** What selectors look at. */
+export function selectedFields(kind: Kind, object: KubeObject) {
   const fields: Record<string, string> = {};
   for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
   const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
-  const json = body ?? Buffer.from(JSON.stringify(object));
-  return new Entry({ key, revision, name, namespace, uid, labels, fields, body: json });
+  return { name, namespace, uid, labels, fields };
 }

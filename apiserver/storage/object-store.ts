@@ -84,6 +84,7 @@ export class ObjectStore {
     this.recent.note(key, value, object);
     const written = await this.rows.create(key, value, lease);
     if (!written.done) throw alreadyExists(this.#subject, name);
+    this.recent.stored(key, value, written.revision);
     object.metadata.resourceVersion = String(written.revision);
     return object;
   }
@@ -159,6 +160,7 @@ export class ObjectStore {
         ? await this.rows.create(key, value, lease)
         : await this.rows.replace(key, base.revision, value, lease);
     if (!written.done) return { current: this.#baseOf(written.current) };
+    this.recent.stored(key, value, written.revision);
     object.metadata.resourceVersion = String(written.revision);
     return { changed: { object, created: base.revision === 0, deleted: false } };
   }

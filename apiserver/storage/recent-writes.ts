@@ -1,6 +1,6 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { entryOf } from "../cache/entry-of-row.ts";
-import type { Entry } from "../cache/entry.ts";
+import { Entry } from "../cache/entry.ts";
+import { selectedFields } from "../cache/entry-of-row.ts";
 import { RECENT_WRITES_MAX } from "../limits.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
@@ -8,7 +8,7 @@ import type { Row } from "./rows.ts";
 
 interface Write {
   readonly value: Buffer;
-  readonly object: KubeObject;
+  readonly selected: ReturnType<typeof selectedFields>;
   /** As clients get it, once its revision is known. */
   served: { revision: number; body: Buffer } | undefined;
 }
@@ -28,29 +28,36 @@ export class RecentWrites {
     this.#served = isServedAsStored(kind);
   }
 
-  /** `object` is being stored as `value`; but for its resourceVersion nobody changes it again. */
+  /** `object` is being stored as `value`. */
   note(key: string, value: Buffer, object: KubeObject): void {
     if (!this.#served) return;
     this.#writes.delete(key);
-    this.#writes.set(key, { value, object, served: undefined });
+    const selected = selectedFields(this.#kind, object);
+    this.#writes.set(key, { value, selected, served: undefined });
     if (this.#writes.size <= RECENT_WRITES_MAX) return;
     const [oldest] = this.#writes.keys();
     this.#writes.delete(oldest!);
+  }
+
+  /** It is stored, at `revision`. */
+  stored(key: string, value: Buffer, revision: number): void {
+    const write = this.#writes.get(key);
+    if (write?.value === value) servedAt(write, revision);
   }
 
   /** The cache's entry of a row that is just what was written last; undefined for any other. */
   entryOf({ key, value, revision }: Row): Entry | undefined {
     const write = this.#writes.get(key);
     if (write === undefined || !write.value.equals(value)) return undefined;
-    return entryOf(this.#kind, write.object, key, revision, servedAt(write, revision));
+    return new Entry({ ...write.selected, key, revision, body: servedAt(write, revision) });
   }
 
   /** The JSON of an object that has just been written; undefined when that is not known. */
   bodyOf(object: KubeObject): Buffer | undefined {
     const { namespace = "", name = "", resourceVersion } = object.metadata;
-    if (name === "" || resourceVersion === undefined) return undefined;
-    const write = this.#writes.get(keyOf(this.#kind, namespace, name));
-    return write?.object === object ? servedAt(write, Number(resourceVersion)) : undefined;
+    if (name === "") return undefined;
+    const served = this.#writes.get(keyOf(this.#kind, namespace, name))?.served;
+    return served?.revision === Number(resourceVersion) ? served.body : undefined;
   }
 }
 
