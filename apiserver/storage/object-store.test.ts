@@ -1,4 +1,5 @@
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -119,6 +120,22 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const wrong = entryOf(kind, map("done", { n: "refused" }), key, guess.revision);
     const change = resource.store.change("test", "done", set("3"), { guess: wrong });
     await expect(change).resolves.toMatchObject({ object: { data: { n: "3" } } });
+  });
+
+  it("a rewrite that changes nothing turns upstream's protobuf into JSON, once", async () => {
+    const own = new Resource(kind, under.client, clock);
+    const key = Buffer.from("/registry/configmaps/test/migrated");
+    await under.client.put({ key, value: encodeObject(kind.schema, map("migrated", { a: "1" })) });
+    const cache = await own.cache();
+    const guess = cache.get(key.toString());
+    const same = (current: ConfigMap | undefined) => ({ do: "write", object: current! }) as const;
+    const first = await own.store.change<ConfigMap>("test", "migrated", same, { guess });
+    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(guess!.revision);
+    const { kvs } = await under.client.range({ key });
+    expect(JSON.parse(kvs[0]!.value.toString("utf8"))).toMatchObject({ data: { a: "1" } });
+    const second = await own.store.change<ConfigMap>("test", "migrated", same);
+    expect(second.object.metadata).toEqual(first.object.metadata);
+    await own.close();
   });
 
   it("what was just written comes back from the cache as the store has it", async () => {

@@ -148,8 +148,10 @@ export class ObjectStore {
       // That nothing is to be done is true only of what is there now.
       const newest = base.guessed ? await this.#newest(key) : base;
       if (newest.revision !== base.revision) return { current: newest };
-      if (!newest.stale || wanted.do === "keep") {
-        if (value) object.metadata.resourceVersion = String(base.revision);
+      if (value === undefined) return { changed: { object, created: false, deleted: false } };
+      // What is stored in another form, sealed by an old key or as protobuf, is written anew.
+      if (newest.value!.equals(value) && !newest.stale) {
+        object.metadata.resourceVersion = String(base.revision);
         return { changed: { object, created: false, deleted: false } };
       }
     }
