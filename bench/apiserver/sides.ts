@@ -22,6 +22,8 @@ export interface Running {
   readonly ready_ms: number;
   /** Share of memory of both processes, in MiB. */
   pss_mib(): number;
+  /** CPU time of both processes so far, in ms. */
+  cpu_ms(): number;
   /** What `path` answers; with a body, what posting that answers. */
   ask(path: string, body?: object): Promise<string>;
   close(): Promise<void>;
@@ -116,6 +118,7 @@ async function start(make: Make, dir: string, credentials: Credentials): Promise
     server,
     ready_ms: performance.now() - start_ms,
     pss_mib: () => children.reduce((sum, child) => sum + pss_mib(child.pid!), 0),
+    cpu_ms: () => children.reduce((sum, child) => sum + cpu_ms(child.pid!), 0),
     ask: (path, body) => ask(`${server}${path}`, credentials, body),
     close,
   };
@@ -195,6 +198,15 @@ function ask(url: string, { ca, admin }: Credentials, body?: object): Promise<st
 function pss_mib(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
+}
+
+/** The kernel counts in hundredths of a second. */
+const TICK_MS = 10;
+
+/** User and system time of a process (proc(5), fields 14 and 15 of stat). */
+function cpu_ms(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 async function ended(child: ChildProcess): Promise<void> {

@@ -20,7 +20,7 @@ import (
 type options struct {
 	server, ca, cert, key, namespace string
 	accept, resourceVersion          string
-	count, clients, conns            int
+	count, first, clients, conns     int
 	limit, rate                      int
 	duration                         time.Duration
 	gzip                             bool
@@ -36,6 +36,7 @@ func main() {
 	flag.StringVar(&o.accept, "accept", "application/json", "what lists and watches are asked for as")
 	flag.StringVar(&o.resourceVersion, "resource-version", "", "of lists; 0 means any state")
 	flag.IntVar(&o.count, "count", 1000, "pods, or lists")
+	flag.IntVar(&o.first, "first", 0, "the number of the first pod to create")
 	flag.IntVar(&o.clients, "clients", 50, "requests in flight, or watches")
 	flag.IntVar(&o.conns, "conns", 4, "connections")
 	flag.IntVar(&o.limit, "limit", 0, "objects of a page; 0 for all at once")

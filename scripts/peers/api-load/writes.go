@@ -60,7 +60,7 @@ func (s *session) inFlight(count int, work func(i int) error) ([]time.Duration, 
 
 func create(s *session) (map[string]any, error) {
 	return s.writes(func(i int) error {
-		_, err := s.send(i, "POST", s.pods(), "application/json", pod(i))
+		_, err := s.send(i, "POST", s.pods(), "application/json", pod(s.first+i))
 		return err
 	})
 }
