@@ -19,6 +19,10 @@ export class AlarmTable {
     return wanted.sort((a, b) => a.alarm - b.alarm || (a.memberID < b.memberID ? -1 : 1));
   }
 
+  get isEmpty(): boolean {
+    return this.#alarms.size === 0;
+  }
+
   has(kind: AlarmType): boolean {
     for (const { alarm } of this.#alarms.values()) if (alarm === kind) return true;
     return false;

@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
@@ -11,6 +12,7 @@ import { type Channel, client as rpcClient, connectGrpc } from "@raft2kube/rpc/c
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytes, expectError, shorthand } from "./fixture.ts";
 import {
+  ETCDCTL_36_PROGRAM,
   ETCD_36_PROGRAM,
   type Running,
   servedWith,
@@ -136,6 +138,49 @@ describe("alarms of one member", () => alarmRules(() => servedWith(quota)));
 describe("alarms of three members", () => alarmRules(() => threeMembersWith(quota)));
 describe.runIf(existsSync(ETCD_36_PROGRAM))("alarms of etcd 3.6", () => {
   alarmRules(() => startEtcd(ETCD_36_PROGRAM, ["--quota-backend-bytes", `${QUOTA_BYTES}`]));
+});
+
+/** What differs from one store to the next and says nothing. */
+const withoutIdentity = (printed: string) =>
+  printed
+    .split("\n")
+    .filter((line) => !line.startsWith("{"))
+    .join("\n")
+    .replace(/"(cluster_id|member_id|memberID)":[0-9]+/g, "$1")
+    .replace(/"(ClusterID|MemberID)" : [0-9]+/g, "$1")
+    .replace(/memberID:[0-9]+/g, "memberID")
+    .replace(/127\.0\.0\.1:[0-9]+/g, "ENDPOINT")
+    .replace(/took [0-9.]+[mµ]?s/g, "took");
+
+/** Prints everything that etcdctl has about alarms, while one is on and after. */
+async function printed(start: () => Promise<Running>): Promise<string> {
+  const { client, endpoint, stop } = await start();
+  const { header } = await client.status();
+  const channel = connectGrpc(endpoint!);
+  const alarm = { memberID: header!.memberId, alarm: AlarmType.NOSPACE };
+  await rpcClient(channel, Maintenance).alarm({ action: Action.ACTIVATE, ...alarm });
+  const commands = ["alarm list", "alarm list -w json", "alarm list -w fields", "endpoint health"];
+  const all: string[] = [];
+  for (const command of [...commands, "put a b", "alarm disarm", "alarm list", "put a b"]) {
+    const args = ["--endpoints", new URL(endpoint!).host, ...command.split(" ")];
+    const said = await new Promise<string>((resolve) => {
+      // A command that fails says so in what it prints.
+      execFile(ETCDCTL_36_PROGRAM, args, (_failed, stdout, stderr) => resolve(stdout + stderr));
+    });
+    all.push(`$ ${command}`, said);
+  }
+  channel.close();
+  await stop();
+  return withoutIdentity(all.join("\n"));
+}
+
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcdctl 3.6 on alarms", () => {
+  test("prints the same of ours and of etcd", async () => {
+    const ours = await printed(() => servedWith({}));
+    expect(ours).toContain("memberID alarm:NOSPACE");
+    expect(ours).toContain("database space exceeded");
+    expect(ours).toBe(await printed(() => startEtcd(ETCD_36_PROGRAM)));
+  });
 });
 
 test("a quota below zero is none", async () => {

@@ -1,0 +1,62 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { expect, test } from "vitest";
+import { PENDING_PROPOSALS_BYTES_MAX, PENDING_PROPOSALS_MAX } from "../limits.ts";
+import type { Outcome } from "../mvcc/apply.ts";
+import type { Command } from "../mvcc/command.ts";
+import { Proposals } from "./proposals.ts";
+
+const put = (bytes: number): Command => ({
+  kind: "put",
+  request: {
+    key: Buffer.from("key"),
+    value: Buffer.alloc(bytes),
+    lease: 0n,
+    prevKv: false,
+    ignoreValue: false,
+    ignoreLease: false,
+  },
+});
+
+function collect() {
+  const proposals = new Proposals(1);
+  const errors: (string | undefined)[] = [];
+  const done = ({ error }: Outcome) => errors.push(error?.message);
+  const add = (bytes: number) => proposals.add(put(bytes), { asked_ms: 0, deadline_ms: 9, done });
+  return { proposals, errors, add };
+}
+
+const FOLLOWER = { term: 1, isLeader: false };
+
+test("what waits is bounded in number, and the bound gives way as answers come", () => {
+  const { proposals, errors, add } = collect();
+  for (let i = 0; i < PENDING_PROPOSALS_MAX; i++) add(0);
+  expect(errors).toEqual([]);
+  add(0);
+  expect(errors).toEqual([etcdError("tooManyRequests").message]);
+  const { sequences } = proposals.takeWaiting(1, FOLLOWER);
+  proposals.applied({ session: 1, sequence: sequences[0]! }, { response: {} as never });
+  add(0);
+  expect(errors).toEqual([etcdError("tooManyRequests").message, undefined]);
+});
+
+test("what waits is bounded in bytes", () => {
+  const { proposals, errors, add } = collect();
+  const bytes = 1024 * 1024;
+  const fitting = Math.floor(PENDING_PROPOSALS_BYTES_MAX / (bytes + 100));
+  for (let i = 0; i < fitting; i++) add(bytes);
+  expect(errors).toEqual([]);
+  for (let i = 0; i < 3; i++) add(bytes);
+  expect(errors).toContain(etcdError("tooManyRequests").message);
+  proposals.failAll({ error: etcdError("stopped") });
+  const before = errors.length;
+  add(bytes);
+  expect(errors.length).toBe(before);
+});
+
+test("a batch goes up to its bytes, and one at least", () => {
+  const { proposals, add } = collect();
+  for (const bytes of [500, 500, 500, 5_000]) add(bytes);
+  const counts: number[] = [];
+  while (proposals.hasWaiting) counts.push(proposals.takeWaiting(1_200, FOLLOWER).data.length);
+  expect(counts).toEqual([2, 1, 1]);
+});
