@@ -92,7 +92,7 @@ check("a ballot ends when it is lost, and when a leader is heard", () => {
 });
 
 check("who gives its vote waits anew before it stands itself", () => {
-  const raft = coreWith({ term: 1, log: [1] });
+  const raft = coreWith({ term: 2, log: [1] });
   for (let i = 1; i < raft.state.electionTimeout; i++) raft.tick();
   raft.step(askVote(2n, 2, { index: 1, term: 1 }));
   raft.tick();

@@ -148,3 +148,42 @@ check("a successor is told to campaign once it has everything", () => {
     why: "a leader that stops meets its clients' next write with an election (D 3.10)",
   });
 });
+
+/** Member 1 leads, with a log of 50 slots, and member 2's answers move it. */
+function longLog() {
+  const raft = coreWith({ term: 1, log: Array.from({ length: 50 }, () => 1), commit: 50 });
+  electMember1(raft);
+  work(raft);
+  return raft;
+}
+
+check("after a refusal the next try follows at once, where the hint says", () => {
+  const cases = [
+    [30, 1, 30, "its log ends with slot 30 of term 1"],
+    [0, 0, 0, "its log is empty: a newcomer"],
+  ] as const;
+  for (const [hintIndex, hintTerm, after, what] of cases) {
+    const raft = longLog();
+    const refusal = { index: 50, reject: true, hintIndex, hintTerm };
+    raft.step({ kind: "append-reply", from: 2n, to: 1n, term: raft.state.term, ...refusal });
+    const next = work(raft).now.find(({ kind, to }) => kind === "append" && to === 2n);
+    const found = next?.kind === "append" ? next.prevIndex : undefined;
+    judge(found === after, {
+      when: `member 2 refuses an append after slot 50, hint ${hintIndex}/${hintTerm} (${what})`,
+      expected: `an append after slot ${after}, at once`,
+      happened: found === undefined ? "no append" : `an append after slot ${found}`,
+      why: "slot by slot, or heartbeat by heartbeat, a follower far behind never catches up",
+    });
+  }
+});
+
+check("an acknowledgement is a sign of life", () => {
+  const raft = longLog();
+  raft.step(appended(2n, raft.state.term, 51));
+  judge(raft.state.progress.get(2n)?.recentActive === true, {
+    when: "member 2 acknowledges an append",
+    expected: "it counts as heard from (recentActive)",
+    happened: "it does not",
+    why: "a leader that writes much and hears only appends answered would step down (D 6.2)",
+  });
+});

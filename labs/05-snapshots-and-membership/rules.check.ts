@@ -1,11 +1,11 @@
 import { Slots } from "@raft2kube/store/core/slots.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { append, appended, coreWith, electMember1, entry, work } from "../raft/core.ts";
+import { appended, coreWith, electMember1, entry, work } from "../raft/core.ts";
 import { changeOf } from "./change.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 
-const MARK = { index: 5, term: 2, membership: initialMembership([1n, 2n, 3n]) };
+const MARK = { index: 5, term: 2, membership: initialMembership([1n, 2n, 4n]) };
 const snapshot = (mark: typeof MARK, term: number) =>
   ({ kind: "snapshot", from: 2n, to: 1n, term, mark }) as const;
 
@@ -50,6 +50,13 @@ check("a snapshot begins the log anew, and is written before it is acknowledged"
     expected: "committed 5, applied 5",
     happened: `committed ${log.committed}, applied ${raft.state.applied}`,
     why: "what the snapshot holds must not be applied a second time",
+  });
+  const { voters } = raft.state.membership;
+  judge(raft.state.snapshotIndex === 5 && voters.join() === "1,2,4", {
+    when: "after the snapshot at 5/2, whose voters are 1 2 4; here they were 1 2 3",
+    expected: "voters 1,2,4, and a snapshot at 5 to give to others",
+    happened: `voters ${voters}, and a snapshot at ${raft.state.snapshotIndex}`,
+    why: "changes of membership are among the slots that are gone; and this member may lead next",
   });
   judge(
     writes.some((write) => write.snapshot?.index === 5),
@@ -133,6 +140,26 @@ check("a follower that the log no longer reaches is sent a snapshot", () => {
   });
 });
 
+check("no snapshot travels to a follower that was not heard from", () => {
+  const raft = coreWith({ term: 1, log: [1, 1, 1, 1], commit: 4 });
+  electMember1(raft);
+  work(raft);
+  raft.step(appended(2n, raft.state.term, 5));
+  work(raft);
+  raft.compact({ index: 5, term: raft.state.term, membership: raft.state.membership }, 0);
+  const silent = raft.state.progress.get(3n)!;
+  silent.next = 2;
+  silent.paused = false;
+  raft.propose([Buffer.from("x")]);
+  const sent = work(raft).now.filter(({ kind }) => kind === "snapshot");
+  judge(sent.length === 0 && !silent.recentActive, {
+    when: "member 3 needs a snapshot, and has said nothing since the election",
+    expected: "no snapshot until it is heard from",
+    happened: `${sent.length} snapshots were sent`,
+    why: "the state may be gigabytes, and the machine be gone",
+  });
+});
+
 check("no change of membership before the term's first slot is committed", () => {
   const raft = coreWith({ term: 1, log: [1], commit: 1 });
   electMember1(raft);
@@ -163,6 +190,15 @@ check("no change of membership before the term's first slot is committed", () =>
       why: "the second would be judged by a membership that is about to change",
     },
   );
+  raft.step(appended(2n, raft.state.term, 3));
+  work(raft);
+  const nobody = raft.proposeChange(changeOf("change -1 -2 -3 -4"));
+  judge(typeof nobody === "object" && "refused" in nobody, {
+    when: "all voters are to be removed",
+    expected: "refused: membership-invalid",
+    happened: JSON.stringify(nobody),
+    why: "it would be void when applied, on every member; who asks should hear so now",
+  });
 });
 
 check("a change takes effect when it is applied", () => {
@@ -197,11 +233,68 @@ check("a change takes effect when it is applied", () => {
     happened: `the log ends with slot ${log.lastIndex}`,
     why: "nobody else does; joint, the cluster fails when either majority does",
   });
-  raft.step(append(2n, raft.state.term + 1, { index: 3, term: raft.state.term }, []));
-  judge(raft.state.role === "follower", {
-    when: "a leader of a later term is heard",
-    expected: "follower",
-    happened: raft.state.role,
-    why: "a change of membership changes nothing about terms",
+  raft.appliedTo(raft.state.applied, 0);
+  judge(log.lastIndex === 4, {
+    when: "the change to leave is under way, and something else is applied meanwhile",
+    expected: "no second one: pendingChangeIndex says that one is under way",
+    happened: `the log ends with slot ${log.lastIndex}`,
+    why: "each applied slot would bring another change, and each of them another slot",
+  });
+});
+
+/** Member 1 leads 1, 2 and 3, and its first slot is committed. */
+function leading(voters: readonly bigint[] = [1n, 2n, 3n]) {
+  const raft = coreWith({ voters });
+  electMember1(raft, voters.slice(1));
+  work(raft);
+  raft.step(appended(2n, raft.state.term, 1));
+  work(raft);
+  return raft;
+}
+
+check("a newcomer is listened to from the moment it is one", () => {
+  const raft = leading();
+  raft.proposeChange(changeOf("change ~4"));
+  work(raft);
+  raft.step(appended(2n, raft.state.term, 2));
+  work(raft);
+  const { term } = raft.state;
+  raft.step({ kind: "heartbeat-reply", from: 4n, to: 1n, term, readId: 0 });
+  const sent = work(raft).now.filter(({ kind, to }) => kind === "append" && to === 4n);
+  judge(sent.length > 0 && raft.state.progress.get(4n)?.learner === true, {
+    when: "the change ~4 is applied, and member 4 answers its first heartbeat",
+    expected: "an append to member 4, who is known as a learner",
+    happened: `${sent.length} appends`,
+    why: "a learner is there to catch up: who is not in the leader's books gets nothing",
+  });
+});
+
+check("fewer voters may have committed more already", () => {
+  const raft = leading([1n, 2n]);
+  raft.proposeChange(changeOf("change -2"));
+  raft.propose([Buffer.from("x")]);
+  work(raft);
+  raft.step(appended(2n, raft.state.term, 2));
+  work(raft);
+  judge(raft.state.log.committed === 3, {
+    when: "voters 1 2; member 2 has acknowledged slot 2, its own removal, and not slot 3",
+    expected: "commit index 3, as soon as the removal is applied: member 1 alone decides",
+    happened: `commit index ${raft.state.log.committed}`,
+    why: "nobody is left whose answer could bring it about later",
+  });
+});
+
+check("a successor that is removed is none any more", () => {
+  const raft = leading();
+  raft.proposeChange(changeOf("change -3"));
+  raft.transferLeadership(3n);
+  work(raft);
+  raft.step(appended(2n, raft.state.term, 2));
+  work(raft);
+  judge(raft.state.transferee === 0n, {
+    when: "the leader is to hand over to member 3, and the removal of member 3 is applied",
+    expected: "it leads on: no transferee",
+    happened: `it waits for member ${raft.state.transferee}`,
+    why: "a leader that waits for its successor refuses all writes",
   });
 });

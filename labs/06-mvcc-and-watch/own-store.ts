@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { judge } from "../judge.ts";
@@ -70,13 +70,13 @@ export async function withStore(body: (store: OwnStore) => Promise<void>): Promi
  * Reads a watch's responses until they are enough. Fails when nothing more comes before that.
  */
 export async function follow(
-  stream: WatchStream,
+  stream: AsyncIterator<WatchResponse>,
   enough: (responses: readonly WatchResponse[]) => boolean,
 ): Promise<WatchResponse[]> {
   const responses: WatchResponse[] = [];
   const read = async () => {
-    for await (const response of stream) {
-      responses.push(response);
+    for (let next = await stream.next(); !next.done; next = await stream.next()) {
+      responses.push(next.value);
       if (enough(responses)) return true;
     }
     return false;
@@ -86,7 +86,6 @@ export async function follow(
   const whole = await Promise.race([read(), silence.promise]);
   clearTimeout(timer);
   if (whole) return responses;
-  stream.close();
   const last = responses.findLast(({ events }) => events.length > 0)?.events.at(-1);
   return judge(false, {
     when: "a watch is read",

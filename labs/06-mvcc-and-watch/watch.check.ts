@@ -6,17 +6,21 @@ import { type OwnStore, follow, withStore } from "./own-store.ts";
 
 const FIRST = 2;
 const WRITES = 60;
-const SLOW_WRITES = 6_000;
-const BATCH = 500;
+/** Together more than the store keeps for a reader, some 1 MiB. */
+const SLOW_WRITES = 1_000;
+const SLOW_VALUE_BYTES = 2_000;
+const BATCH = 100;
 const KEYS = { key: Buffer.from("k"), rangeEnd: Buffer.from("l") };
 
 const keyOf = (i: number) => Buffer.from(`k${i % 5}`);
 
-/** Writes numbered values; revision `FIRST + i` has value i. */
-async function write(client: EtcdClient, from: number, to: number): Promise<void> {
+/** Writes numbered values; revision `FIRST + i` has value i, padded to a size. */
+async function write(client: EtcdClient, from: number, to: number, bytes = 0): Promise<void> {
   for (let i = from; i < to; i += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, to - i) }, (_, k) => i + k);
-    await Promise.all(batch.map((n) => client.put({ key: keyOf(n), value: Buffer.from(`${n}`) })));
+    await Promise.all(
+      batch.map((n) => client.put({ key: keyOf(n), value: Buffer.from(`${n}`.padEnd(bytes)) })),
+    );
   }
 }
 
@@ -30,7 +34,7 @@ function toldUpTo(responses: readonly WatchResponse[]): number {
 async function eventsFrom(store: OwnStore, from: number, last: number): Promise<Event[]> {
   const stream = store.client.watch();
   stream.create({ ...KEYS, startRevision: from });
-  const responses = await follow(stream, (all) => toldUpTo(all) >= last);
+  const responses = await follow(stream[Symbol.asyncIterator](), (all) => toldUpTo(all) >= last);
   stream.close();
   return responses.flatMap(({ events }) => events);
 }
@@ -69,9 +73,11 @@ check("a reader that is slow falls behind, and catches up without a gap", () =>
   withStore(async (store) => {
     const stream = store.client.watch();
     stream.create({ ...KEYS, startRevision: FIRST });
+    const reader = stream[Symbol.asyncIterator]();
+    await follow(reader, (all) => all.some(({ created }) => created));
     // Nobody reads meanwhile: more than the stream may hold.
-    await write(store.client, 0, SLOW_WRITES);
-    const responses = await follow(stream, (all) => toldUpTo(all) > SLOW_WRITES);
+    await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
+    const responses = await follow(reader, (all) => toldUpTo(all) > SLOW_WRITES);
     stream.close();
     const events = responses.flatMap((response) => response.events);
     judgeEvents(events, FIRST, `${SLOW_WRITES} writes while nobody read`);
@@ -100,7 +106,8 @@ check("all changes of a transaction come in one response, in their order", () =>
         { requestDeleteRange: { key: Buffer.from("k1") } },
       ],
     });
-    const responses = await follow(stream, (all) => all.some(({ events }) => events.length > 0));
+    const reader = stream[Symbol.asyncIterator]();
+    const responses = await follow(reader, (all) => all.some(({ events }) => events.length > 0));
     stream.close();
     const told = responses.at(-1)!.events.map(({ type, kv }) => {
       const sign = type === Event_EventType.DELETE ? "-" : "+";
@@ -121,7 +128,7 @@ check("a watch of compacted revisions ends, and says where to begin anew", () =>
     await store.client.compact({ revision: 8 });
     const stream = store.client.watch();
     stream.create({ ...KEYS, startRevision: 3 });
-    const responses = await follow(stream, (all) => {
+    const responses = await follow(stream[Symbol.asyncIterator](), (all) => {
       return all.some(({ canceled, events }) => canceled || events.length > 0);
     });
     stream.close();
