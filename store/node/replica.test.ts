@@ -1,9 +1,12 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { Message } from "../core/message.ts";
 import { ELECTION_TICKS, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
+import { LeaseTable } from "../mvcc/lease.ts";
+import { LeaseTimers } from "../mvcc/lease-timers.ts";
 import { entryOf, loneReplica } from "../testing/lone-replica.ts";
 
 const put = (key: string): Command => ({
@@ -134,4 +137,31 @@ test("a proposal without an answer ends in time, with etcd's reason", async () =
   expect(await reasonOf(0, false)).toEqual([etcdError("timeout").message]);
   expect(await reasonOf(undefined, false)).toEqual([etcdError("timeoutConnection").message]);
   expect(await reasonOf(0, true)).toEqual([etcdError("timeoutLeader").message]);
+});
+
+test("S7: leases of a snapshot that was installed while the office was taken do end", async () => {
+  const gate = Promise.withResolvers<void>();
+  const install = async (clock: Clock) => {
+    await gate.promise;
+    const leases = new LeaseTable();
+    const leaseTimers = new LeaseTimers(clock);
+    leaseTimers.started(leases.add(9n, 2, 0));
+    return { leases, leaseTimers };
+  };
+  const { clock, raft, replica, state, settle, receive, lead, acknowledge } = await loneReplica({
+    install,
+  });
+  const mark = { index: 10, term: 2, membership: state.membership };
+  await receive({ kind: "snapshot", from: 2n, to: 1n, term: 2, mark });
+  await lead();
+  expect(raft.isLeader).toBe(true);
+  gate.resolve();
+  await replica.installed();
+  expect(state.leases.get(9n)).toBeDefined();
+  for (let i = 0; i < 10; i++) {
+    clock.advance(500);
+    await settle();
+    await acknowledge();
+  }
+  expect(state.leases.get(9n)).toBeUndefined();
 });

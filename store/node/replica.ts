@@ -306,6 +306,8 @@ export class Replica {
       await this.#options.install(mark);
       this.#proposals.forget();
       this.#installs--;
+      // An office taken meanwhile began on the state that is gone: leases would never end (S7).
+      if (this.#leads) this.#options.onLeadership(true);
       if (this.#installs > 0) return;
       const held = this.#held.splice(0);
       const { appliedIndex } = this.#options.state;

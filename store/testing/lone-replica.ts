@@ -1,4 +1,4 @@
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { memoryBackend } from "../backend/memory.ts";
 import type { Message } from "../core/message.ts";
@@ -6,6 +6,7 @@ import { Raft } from "../core/raft.ts";
 import type { Entry } from "../core/types.ts";
 import { initialMembership } from "../core/membership.ts";
 import { restoreState } from "../mvcc/restore.ts";
+import type { State } from "../mvcc/state.ts";
 import { LeaseExpiry } from "../node/lease-expiry.ts";
 import { Replica } from "../node/replica.ts";
 import { soleMemberTransport } from "../transport/transport.ts";
@@ -16,11 +17,17 @@ const SELF = 1n;
 const OTHERS = [2n, 3n];
 const NOTHING = { index: 1, term: 1 };
 
+export interface LoneReplicaOptions {
+  connectedSince_ms?: number;
+  /** What a received snapshot puts in the place of the state, when it resolves. */
+  install?: (clock: Clock) => Promise<Partial<State>>;
+}
+
 /**
  * Member 1 of three, whole but for its surroundings: the test is the other two, the clock and the
  * disk.
  */
-export async function loneReplica(options: { connectedSince_ms?: number } = {}) {
+export async function loneReplica(options: LoneReplicaOptions = {}) {
   const clock = new ManualClock();
   const sent: Message[] = [];
   const disk = new MemoryDisk();
@@ -60,7 +67,8 @@ export async function loneReplica(options: { connectedSince_ms?: number } = {}) 
     onLeadership: (leads) => expiry.leads(leads),
     onMembers: () => undefined,
     install: async (mark) => {
-      Object.assign(state, { appliedIndex: mark.index, appliedTerm: mark.term });
+      const received = await options.install?.(clock);
+      Object.assign(state, { appliedIndex: mark.index, appliedTerm: mark.term }, received);
     },
     onFatal,
   });
