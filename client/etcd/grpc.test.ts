@@ -47,10 +47,69 @@ test("a read goes on at the next endpoint when one is gone", async () => {
   await client.close();
 });
 
-test("a write is not made twice: it fails, and the next one goes elsewhere", async () => {
+test("a write that was never sent goes to the next endpoint", async () => {
   const client = connectEtcd({ endpoints: [UNUSED, await answering(7)] });
+  expect((await client.put({ key })).header!.revision).toBe(7);
+  await client.close();
+});
+
+/** A server that takes a write, and says that it is going instead of how it went. */
+async function dying(taken: string[]): Promise<string> {
+  const server = await serveGrpc({
+    listen: { host: "127.0.0.1", port: 0 },
+    services: [
+      serve(KV, {
+        put() {
+          taken.push("put");
+          throw new RpcError(Status.UNAVAILABLE, "etcdserver: server stopped");
+        },
+        range() {
+          throw new RpcError(Status.UNAVAILABLE, "etcdserver: server stopped");
+        },
+      }),
+    ],
+  });
+  servers.push(server);
+  return `http://${server.address}`;
+}
+
+test("a write that was sent is not made twice: it fails, and the next goes elsewhere", async () => {
+  const taken: string[] = [];
+  const client = connectEtcd({ endpoints: [await dying(taken), await answering(7)] });
   await expect(client.put({ key })).rejects.toMatchObject({ code: "UNAVAILABLE" });
   expect((await client.put({ key })).header!.revision).toBe(7);
+  expect(taken).toEqual(["put"]);
+  await client.close();
+});
+
+test("calls take turns over all endpoints when they are to be spread", async () => {
+  const endpoints = [await answering(1), await answering(2), await dying([]), await answering(3)];
+  const client = connectEtcd({ endpoints, spread: true });
+  const answered: number[] = [];
+  for (let i = 0; i < 6; i++) answered.push((await client.range({ key })).header!.revision);
+  expect(answered).toEqual([1, 2, 3, 1, 2, 3]);
+  await client.close();
+});
+
+test("all attempts together end at the call's deadline", async () => {
+  const silent = await serveGrpc({
+    listen: { host: "127.0.0.1", port: 0 },
+    services: [serve(KV, { range: () => new Promise(() => undefined) })],
+  });
+  servers.push(silent);
+  const client = connectEtcd({ endpoints: [`http://${silent.address}`, await answering(7)] });
+  const asked = client.range({ key }, { timeout_ms: 50 });
+  await expect(asked).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  await client.close();
+});
+
+test("an endpoint on which a watch broke is left for another", async () => {
+  const client = connectEtcd({ endpoints: [UNUSED, await answering(7)] });
+  const broken = client.watch()[Symbol.asyncIterator]();
+  await expect(broken.next()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  const stream = client.watch();
+  stream.create({ key });
+  expect((await stream[Symbol.asyncIterator]().next()).value).toMatchObject({ created: true });
   await client.close();
 });
 

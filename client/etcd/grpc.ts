@@ -14,7 +14,9 @@ import {
 } from "@raft2kube/rpc/client.ts";
 import type { ServiceTable } from "@raft2kube/proto/service.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { authCalls } from "./auth.ts";
+import { Balancer } from "./balancer.ts";
 import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
 import { EtcdError, STATUS, etcdError } from "./errors.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
@@ -24,6 +26,8 @@ import { signedIn } from "./signed-in.ts";
 export interface ConnectOptions {
   /** `http://host:port`, `https://host:port` or `unix:///path`; tried in this order. */
   endpoints: string[];
+  /** Calls and watches take turns over all endpoints that answer. Default: the first that does. */
+  spread?: boolean;
   tls?: ClientTls;
   /** For calls that set none. Default CALL_TIMEOUT_MS. */
   timeout_ms?: number;
@@ -41,37 +45,19 @@ interface Endpoint {
 }
 
 /**
- * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE moves the client on to the
- * next one; calls that change nothing are then made again there, the others fail, since they may
- * have been done.
+ * An etcd client over gRPC. A call that finds its endpoint UNAVAILABLE is made again at the next
+ * one when that is safe: it changes nothing, or it was never sent. Others fail, since they may have
+ * been done. All attempts together take no longer than the call's deadline.
  */
 export function connectEtcd(options: ConnectOptions): EtcdClient {
   if (options.endpoints.length === 0) throw new RangeError("an etcd client needs an endpoint");
   const endpoints = options.endpoints.map((address) => openEndpoint(address, options.tls));
   const timeout_ms = options.timeout_ms ?? CALL_TIMEOUT_MS;
   const streams = new Set<WatchStream>();
-  let current = 0;
+  const clock = systemClock({ unref: true });
+  const balancer = new Balancer(endpoints.length, clock, options.spread === true);
 
-  const attempt = async <R>(
-    call: (endpoint: Endpoint, options: CallOptions) => Promise<R>,
-    given: CallOptions | undefined,
-    repeatable: boolean,
-  ): Promise<R> => {
-    const { token, ...rest } = given ?? {};
-    const metadata = token === undefined ? {} : { metadata: { token } };
-    const callOptions = { timeout_ms, ...rest, ...metadata };
-    for (let tried = 1; ; tried++) {
-      const at = current;
-      try {
-        return await call(endpoints[at]!, callOptions);
-      } catch (thrown) {
-        const error = asEtcdError(thrown);
-        if (error.status !== STATUS.UNAVAILABLE) throw error;
-        if (at === current) current = (current + 1) % endpoints.length;
-        if (!repeatable || tried >= endpoints.length) throw error;
-      }
-    }
-  };
+  const attempt = attemptsAt(endpoints, balancer, clock, timeout_ms);
 
   const self: EtcdClient = {
     range: (request, given) => attempt(({ kv }, o) => kv.range(request, o), given, true),
@@ -81,7 +67,12 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
     txn: (request, given) => attempt(({ kv }, o) => kv.txn(request, o), given, false),
     compact: (request, given) => attempt(({ kv }, o) => kv.compact(request, o), given, false),
     watch(given = {}) {
-      const stream = openWatch(endpoints[current]!, given, () => streams.delete(stream));
+      const at = balancer.pick(new Set())!;
+      const onEnd = (error?: EtcdError) => {
+        streams.delete(stream);
+        if (error?.status === STATUS.UNAVAILABLE) balancer.failed(at);
+      };
+      const stream = openWatch(endpoints[at]!, given, onEnd);
       streams.add(stream);
       return stream;
     },
@@ -107,6 +98,42 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
     },
   };
   return self;
+}
+
+/** Makes a call at one endpoint after the other, for as long as that is safe and in time. */
+function attemptsAt(
+  endpoints: Endpoint[],
+  balancer: Balancer,
+  clock: Clock,
+  timeout_ms: number,
+) {
+  return async <R>(
+    call: (endpoint: Endpoint, options: CallOptions) => Promise<R>,
+    given: CallOptions | undefined,
+    repeatable: boolean,
+  ): Promise<R> => {
+    const { token, ...rest } = given ?? {};
+    const metadata = token === undefined ? {} : { metadata: { token } };
+    const end_ms = clock.monotonic() + (rest.timeout_ms ?? timeout_ms);
+    const tried = new Set<number>();
+    let failure: EtcdError | undefined;
+    for (;;) {
+      const at = balancer.pick(tried);
+      const left_ms = end_ms - clock.monotonic();
+      if (at === undefined || (failure && left_ms <= 0)) throw failure!;
+      tried.add(at);
+      try {
+        const answer = await call(endpoints[at]!, { ...rest, ...metadata, timeout_ms: left_ms });
+        balancer.succeeded(at);
+        return answer;
+      } catch (thrown) {
+        failure = asEtcdError(thrown);
+        if (failure.status !== STATUS.UNAVAILABLE) throw failure;
+        balancer.failed(at);
+        if (!repeatable && !wasNeverSent(failure)) throw failure;
+      }
+    }
+  };
 }
 
 /** Calls of the Auth service that change nothing, or nothing that lasts. */
@@ -145,7 +172,18 @@ async function keepAliveOnce(
   return first;
 }
 
-function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void): WatchStream {
+/** gRPC's words for a call that found no connection to go out on. */
+const NEVER_SENT = /^(No connection established|Name resolution failed)/;
+
+function wasNeverSent({ message }: EtcdError): boolean {
+  return NEVER_SENT.test(message);
+}
+
+function openWatch(
+  endpoint: Endpoint,
+  options: WatchOptions,
+  onEnd: (error?: EtcdError) => void,
+): WatchStream {
   const requests = new RequestQueue<Init<WatchRequest>>();
   const abort = new AbortController();
   const close = () => {
@@ -169,7 +207,10 @@ function openWatch(endpoint: Endpoint, options: WatchOptions, onEnd: () => void)
     try {
       yield* await opened;
     } catch (thrown) {
-      if (!abort.signal.aborted) throw asEtcdError(thrown);
+      if (abort.signal.aborted) return;
+      const error = asEtcdError(thrown);
+      onEnd(error);
+      throw error;
     } finally {
       options.signal?.removeEventListener("abort", close);
       close();

@@ -6,3 +6,7 @@ export const CALL_TIMEOUT_MS = 15_000;
 
 /** The largest answer taken, as etcd's own client: 2 GiB less one. */
 export const MESSAGE_BYTES_MAX = 0x7fff_ffff;
+
+/** An endpoint that failed is not asked for this long, doubled with each failure up to a bound. */
+export const ENDPOINT_REST_MS = 500;
+export const ENDPOINT_REST_MAX_MS = 8_000;
