@@ -105,9 +105,11 @@ export class StreamCall extends GrpcCall implements StreamListener {
       const input = method.clientStream ? this.#requests : await this.#soleRequest();
       for await (const response of handler!(input, this) as AsyncIterable<unknown>) {
         if (this.over) return;
-        if (response instanceof Batch) this.#sendAll(response.responses);
+        const batch = response instanceof Batch;
+        if (batch) this.#sendAll(response.responses);
         else this.send(method, response);
-        if (this.stream.backlog > STREAM_ANSWERS_BYTES_MAX) await this.#room();
+        // While the client takes its time over a batch, the next one may grow.
+        if (this.stream.backlog > (batch ? 0 : STREAM_ANSWERS_BYTES_MAX)) await this.#room();
       }
       if (!this.over) this.#succeed();
     } catch (thrown) {

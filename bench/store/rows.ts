@@ -73,7 +73,7 @@ async function maintenance(cluster: Cluster, keys: number): Promise<Figure> {
 const WATCHES_A_STREAM = 100;
 
 async function watch({ endpoints }: Cluster, watchers: number): Promise<Figure> {
-  const EVENTS = 300_000;
+  const EVENTS = 1_000_000;
   const done = await benchmark(endpoints, 10, [
     "watch",
     `--streams=${watchers / WATCHES_A_STREAM}`,

@@ -18,7 +18,10 @@ import {
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
+import { STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX, STREAM_REST_MS_MIN } from "../limits.ts";
 import { alarm } from "./alarm.ts";
 import { AUTH_VERBS } from "./auth.ts";
 import { actingFor, credentialsOf, requireAdmin } from "./caller.ts";
@@ -180,11 +183,21 @@ async function* watchResponses(
       const responses = await session.take();
       if (!responses) break;
       yield new Batch(responses.map(withSharedParts));
+      await restAfter(responses.length, context.clock);
     }
   } finally {
     unlisten();
     close();
   }
+}
+
+/**
+ * A stream of many watches gets so many responses a second and no more: while it rests, later
+ * events join those that wait. One of few watches never rests.
+ */
+async function restAfter(responses: number, clock: Clock): Promise<void> {
+  const rest_ms = Math.min((responses * 1_000) / STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX);
+  if (rest_ms >= STREAM_REST_MS_MIN) await delay(clock, rest_ms);
 }
 
 /** Header and events are the same for many watches: they are encoded once. */
