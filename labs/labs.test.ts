@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
 import { runLabChecks } from "../cli/labs/check.ts";
+import { runContract } from "../cli/labs/contract.ts";
 import { notWritten, regionsOf } from "../cli/labs/cut.ts";
 import { readLabs } from "../cli/labs/manifest.ts";
 import { typeCheck } from "../cli/labs/type-check.ts";
@@ -64,6 +65,21 @@ for (const lab of labs) {
       },
       TIMEOUT_MS,
     );
+
+    const { contract } = lab;
+    if (contract) {
+      it(
+        "the contract suite runs on a reader's part, and sees what is wrong with it",
+        async () => {
+          const tree = join(scratch, `${lab.number}-contract`);
+          writeReference(lab, tree, lab.mutants[0]!);
+          const { passed, said } = await runContract(lab, [tree]);
+          expect(passed, said).toBe(false);
+          expect(said).toMatch(/Tests .*[1-9]\d* passed/);
+        },
+        TIMEOUT_MS,
+      );
+    }
 
     it(
       `catches at least ${MUTANTS_MIN} plausible wrong answers`,

@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
+import { runContract } from "../labs/contract.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../labs/manifest.ts";
 import { ownTree } from "../labs/own-tree.ts";
 import { labsOfPart, passedOf } from "../labs/parts.ts";
@@ -25,7 +26,9 @@ export function command(): Command {
   const lab = new Command("lab").description("The numbered labs that assemble the cluster.");
   lab.command("list").description("all labs and how far you are").action(list);
   lab.command("start <number>").description("cut the exercise into your folder").action(start);
-  checkFlags(lab.command("check [number]").description("judge what you wrote")).action(check);
+  checkFlags(lab.command("check [number]").description("judge what you wrote"))
+    .option("--contract", "run the product's contract suite for that part as well")
+    .action(check);
   checkFlags(lab.command("watch [number]").description("judge at every save")).action(watchLab);
   lab.command("hint [number]").description("the next hint").action(hint);
   lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
@@ -127,12 +130,22 @@ async function judgeOne(item: Lab, request: CheckRequest): Promise<boolean> {
   const outcomes = await checkLab(item, request, (outcome) => say(describeOutcome(outcome)));
   say(describeEnd(item, request, outcomes));
   const passed = outcomes.filter((outcome) => outcome.passed).length;
-  const all = passed === outcomes.length;
+  const all = passed === outcomes.length && (await contractHolds(item, request));
   if (!judgesOwn(request) || request.only !== undefined) return all;
   const lastCheck = { at: now(), passed, of: outcomes.length };
   const change = all ? { lastCheck, passedAt: now() } : { lastCheck };
   await updateProgress(item.number, change, now());
   return all;
+}
+
+/** The contract suite where it was asked for; it says itself what does not hold. */
+async function contractHolds(item: Lab, request: CheckRequest): Promise<boolean> {
+  if (!request.contract) return true;
+  say("The contract suite, as the product and its peers are held to it ...");
+  const trees = partsUnderCheck(item, request).map((number) => ownTree(number));
+  const { passed, said } = await runContract(item, trees);
+  say(said.trim());
+  return passed;
 }
 
 function whatIsJudged(item: Lab, request: CheckRequest): string {

@@ -28,6 +28,8 @@ export interface Lab {
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */
   readonly checks: readonly string[];
+  /** The product's contract suite for this part, and which of its implementations is ours. */
+  readonly contract?: { readonly file: string; readonly only: string };
   readonly hints: readonly string[];
   readonly mutants: readonly Mutant[];
 }
@@ -46,9 +48,10 @@ function readLab(folder: string): Lab {
   const path = join(LABS_DIR, folder, "lab.yaml");
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
   if (!manifest.title) throw new CommandError("BAD_LAB", `${path} has no title`);
-  const { title, part, files = [], checks = [], hints = [], mutants = [] } = manifest;
+  const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
   const number = folder.slice(0, 2);
-  return { number, folder, title, ...(part ? { part } : {}), files, checks, hints, mutants };
+  const given = { ...(part ? { part } : {}), ...(contract ? { contract } : {}) };
+  return { number, folder, title, ...given, files, checks, hints, mutants };
 }
 
 /** The lab's text: a translation that stands beside it (`README.de.md`) where LANG asks for it. */

@@ -15,6 +15,8 @@ const COMPLAINTS_MAX = 8;
 export interface CheckRequest extends CheckOptions {
   /** Judges the product's own part, which the reader has not written. */
   readonly reference?: boolean | undefined;
+  /** Runs the product's contract suite as well. */
+  readonly contract?: boolean | undefined;
   /** Judges the product's own part with one of the lab's planted mistakes, by its number. */
   readonly planted?: number | undefined;
 }

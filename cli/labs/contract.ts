@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { ROOT_DIR } from "../cluster/assets.ts";
+import { CommandError } from "../terminal.ts";
+import { type Lab, LABS_DIR } from "./manifest.ts";
+
+/** How the suite ended, and what it said. */
+export interface ContractResult {
+  readonly passed: boolean;
+  readonly said: string;
+}
+
+const SAID_CHARS_MAX = 20_000;
+
+/**
+ * Runs the contract suite that holds for a lab's part, with trees laid over the product: the one
+ * that the product's part and its peers are held to. Throws when there is none.
+ */
+export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
+  const { contract } = lab;
+  if (!contract) {
+    throw new CommandError("NO_CONTRACT", `lab ${lab.number} has no contract suite`, {
+      remedy: "its checks are all there is: leave --contract out",
+    });
+  }
+  const args = [
+    join(ROOT_DIR, "node_modules/vitest/vitest.mjs"),
+    "run",
+    contract.file,
+    `--testNamePattern=^${contract.only}`,
+    `--config=${join(LABS_DIR, "contract.config.ts")}`,
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT_DIR,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1" },
+    });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        said = (said + text).slice(-SAID_CHARS_MAX);
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ passed: code === 0, said }));
+  });
+}

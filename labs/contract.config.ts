@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+import { resolveOverlaid } from "../cli/labs/own-tree.ts";
+
+const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
+
+/** The product's own contract suites, with a reader's trees laid over the product. */
+export default defineConfig({
+  plugins: [
+    {
+      name: "r2k-lab-trees",
+      enforce: "pre",
+      resolveId: (source, importer) => resolveOverlaid(source, importer, trees) ?? null,
+    },
+  ],
+  test: { include: ["test/contract/**/*.test.ts"], pool: "forks", testTimeout: 60_000 },
+});
