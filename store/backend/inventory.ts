@@ -100,8 +100,8 @@ class BucketCount {
   get wrong(): string | undefined {
     const { count, sum } = this.#found;
     if (count === this.#due.count && sum === this.#due.sum) return undefined;
-    const other = count === this.#due.count ? "others than were written" : `${this.#due.count} due`;
-    return `bucket ${this.#name} has ${count} pairs, ${other}`;
+    const due = count === this.#due.count ? "others" : `${this.#due.count}`;
+    return `bucket ${this.#name} is damaged: it has ${count} pairs, ${due} were written`;
   }
 }
 

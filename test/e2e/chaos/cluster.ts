@@ -74,18 +74,29 @@ export class ChaosCluster {
 
   /** Resolves when each member reads what the others have. */
   async well(): Promise<void> {
-    const clock = systemClock();
-    for (const member of this.members) {
-      const answers = async () => {
-        if (!member.runs) await this.#revive(member);
-        await member.client.range({ key: Buffer.from("k") }, { timeout_ms: ASK_TIMEOUT_MS });
-        return true;
-      };
-      const title = `${member.name} to answer`;
-      await waitFor(title, answers, { clock, timeout_ms: RECOVERY_MS }).catch((thrown: unknown) => {
-        throw thrown instanceof Violation ? thrown : new Violation("recovery", String(thrown));
+    for (const member of this.members) await this.#answers(member);
+  }
+
+  async #answers(member: ChaosMember): Promise<void> {
+    // A broken property does not get better by waiting.
+    let broken: Violation | undefined;
+    const revived = async () => {
+      if (!member.runs) await this.#revive(member);
+    };
+    const answers = async () => {
+      await revived().catch((thrown: unknown) => {
+        if (!(thrown instanceof Violation)) throw thrown;
+        broken = thrown;
       });
-    }
+      if (broken) return true;
+      await member.client.range({ key: Buffer.from("k") }, { timeout_ms: ASK_TIMEOUT_MS });
+      return true;
+    };
+    const options = { clock: systemClock(), timeout_ms: RECOVERY_MS };
+    await waitFor(`${member.name} to answer`, answers, options).catch((thrown: unknown) => {
+      throw new Violation("recovery", String(thrown));
+    });
+    if (broken) throw broken;
   }
 
   /** A member goes for good, and one with an empty disk takes its place, first listening. */
