@@ -43,10 +43,10 @@ export function sides(): readonly [ours: Side, theirs: Side] {
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
   return [
-    { name: "r2k store", start: (members) => startAll(ours, members, 23_790) },
+    { name: "r2k store", start: (members) => startAll(ours, members, 24_790) },
     {
       name: `etcd ${version}`,
-      start: (members) => startAll([etcd, "--log-level", "fatal"], members, 23_690),
+      start: (members) => startAll([etcd, "--log-level", "fatal"], members, 24_690),
     },
   ];
 }
