@@ -114,9 +114,14 @@ export class FieldSet {
 
   /** Makes the field at a path a member. */
   insert(path: readonly string[]): void {
+    this.at(path).member = true;
+  }
+
+  /** The set of the field at a path, made where there is none. */
+  at(path: readonly string[]): FieldSet {
     let set: FieldSet = this;
     for (const element of path) set = set.child(element);
-    set.member = true;
+    return set;
   }
 
   /** Takes a field and all below it out of this set. */

@@ -48,17 +48,20 @@ class Comparison implements Difference {
   readonly #path: string[] = [];
 
   walk(place: Place, before: Json, next: Json): void {
+    if (before === undefined && next !== undefined) {
+      return added(place, next, this.changed.at(this.#path));
+    }
     const old = comparedPartsOf(place, before);
     const now = comparedPartsOf(place, next);
     // What is empty on both sides is a leaf, so that its coming and going is seen.
     if (!old?.length && !now?.length) return this.#leaf(before, next);
     if (place.shape.is === "list") this.#items(old ?? [], now ?? []);
     else this.#fields(old ?? [], now ?? []);
-    if (before === undefined) this.changed.insert(this.#path);
-    else if (next === undefined) this.removed.insert(this.#path);
+    if (next === undefined) this.removed.insert(this.#path);
   }
 
   #leaf(before: Json, next: Json): void {
+    if (before === next) return;
     if (next === undefined) this.removed.insert(this.#path);
     else if (!isDeepStrictEqual(before, next)) this.changed.insert(this.#path);
   }
@@ -102,6 +105,23 @@ class Comparison implements Difference {
     this.#path.push(part.element);
     this.walk(part.place, before, next);
     this.#path.pop();
+  }
+}
+
+/** Makes all of a value that was not there before members of `into`. */
+function added(place: Place, value: Json, into: FieldSet): void {
+  into.member = true;
+  const parts = comparedPartsOf(place, value);
+  if (parts === undefined || parts.length === 0) return;
+  if (place.shape.is !== "list") {
+    for (const part of parts) added(part.place, part.value, into.child(part.element));
+    return;
+  }
+  // Several items of one key are nobody's in part.
+  for (const [element, [part, ...more]] of byElement(parts)) {
+    const item = into.child(element);
+    if (more.length > 0) item.member = true;
+    else added(part!.place, part!.value, item);
   }
 }
 
