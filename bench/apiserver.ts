@@ -22,6 +22,8 @@ const ROWS: readonly { key: string; what: string; unit: string; goal: string }[]
   row("events_cpu", "the same: CPU time of server and store for each", "us", ""),
   row("delay_p50", "the same: delay from write to event, p50", "ms", ""),
   row("delay_p99", "the same: delay from write to event, p99", "ms", "<= 1x"),
+  row("calm_p50", "1,000 watchers under 10 writes/s: delay, p50", "ms", ""),
+  row("calm_p99", "1,000 watchers under 10 writes/s: delay, p99", "ms", "<= 1x"),
   row("memory", "memory, 10,000 pods and 1,000 watchers (PSS, with the store)", "MiB", "<= 0.5x"),
   row("write_p99", "a write while 10,000 pods are listed each second, p99", "ms", "< 1,000 ms"),
 ];

@@ -9,6 +9,8 @@ const CREATE_ROUNDS = 5;
 const PATCHES = 1_500;
 const WATCHERS = 1_000;
 const WRITES_PER_S = 200;
+/** What both sides keep up with, so that delays are theirs and not a queue's. */
+const CALM_WRITES_PER_S = 10;
 /** Watches are opened and have settled after this. */
 const SETTLE_MS = 8_000;
 
@@ -67,6 +69,17 @@ export const PHASES: readonly Phase[] = [
       const memory = subject.running.pss_mib();
       await idle;
       return { memory };
+    },
+  },
+  {
+    rounds: 2,
+    run: async (subject) => {
+      const said = await work(subject, "watch", {
+        ...watches,
+        rate: CALM_WRITES_PER_S,
+        duration: "8s",
+      });
+      return { calm_p50: said["p50_ms"]!, calm_p99: said["p99_ms"]! };
     },
   },
   {

@@ -83,7 +83,9 @@ function theirs(): Make {
 
 function versionOf(program: string): string {
   const said = spawnSync(program, ["--version"], { encoding: "utf8" }).stdout;
-  return /v?(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? "1.36";
+  const version = /v?(\d+\.\d+\.\d+)/.exec(said)?.[1];
+  // Built from its module, kube-apiserver does not know its version; go.mod does.
+  return version === undefined || version === "0.0.0" ? "1.36.0" : version;
 }
 
 function sideOf(make: Make): Side {
