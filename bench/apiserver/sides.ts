@@ -8,7 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Credentials } from "./credentials.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 /** An apiserver and its store, of one make. */
 export interface Side {
