@@ -207,7 +207,11 @@ async function reset(number: string, flags: { yes?: boolean }): Promise<void> {
   const backup = backUp(item, Date.now());
   if (backup !== undefined) say(`  yours is kept in ${backup}`);
   writeSkeletons(item, ownTree(item.number));
-  await updateProgress(item.number, { passedAt: undefined, use: "reference" }, now());
+  await updateProgress(
+    item.number,
+    { passedAt: undefined, lastCheck: undefined, use: "reference" },
+    now(),
+  );
 }
 
 async function confirmed(question: string): Promise<boolean> {

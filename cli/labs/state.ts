@@ -15,7 +15,9 @@ export interface LabProgress {
   readonly startedAt: string;
   readonly passedAt?: string | undefined;
   /** How the last check of all went. */
-  readonly lastCheck?: { readonly at: string; readonly passed: number; readonly of: number };
+  readonly lastCheck?:
+    | { readonly at: string; readonly passed: number; readonly of: number }
+    | undefined;
   /** How many hints were shown. */
   readonly hints?: number;
   /** Whose part the cluster runs. */
