@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "@raft2kube/std/bytes.ts";
@@ -14,7 +14,15 @@ import type { Fate, Target } from "../target.ts";
 const CODES = ["SNAPSHOT_DAMAGED", "SNAPSHOT_FORMAT", "STATE_FORMAT", "STATE_DAMAGED"];
 const identity = { clusterId: 1n, memberId: 2n };
 
-const folder = () => mkdtempSync(join(tmpdir(), "r2k-fuzz-"));
+let made: string | undefined;
+
+/** One for the process, gone with it. */
+function folder(): string {
+  if (made !== undefined) return made;
+  const path = mkdtempSync(join(tmpdir(), "r2k-fuzz-"));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  return (made = path);
+}
 
 async function snapshotOf(values: number): Promise<Buffer> {
   const backend = memoryBackend();
@@ -26,12 +34,10 @@ async function snapshotOf(values: number): Promise<Buffer> {
     return { key: Buffer.from(`key/${i}`), value: Buffer.alloc(i % 50, i) };
   });
   await backend.writeBatch([...writes, { key: META_KEY, value: meta }], { sync: true });
-  const path = join(folder(), "right");
+  const path = join(folder(), `right-${values}`);
   await writeSnapshot(path, { index: 9, term: 2, clusterId: 1n }, backend.snapshot());
   return readFileSync(path);
 }
-
-let scratch: string | undefined;
 
 /** Snapshot files as they lie on disk, or come from another member. */
 export const snapshotFile: Target = {
@@ -39,9 +45,8 @@ export const snapshotFile: Target = {
   corpus: () => Promise.all([0, 3, 40].map(snapshotOf)),
   seal,
   async read(bytes) {
-    scratch ??= join(folder(), "input");
-    writeFileSync(scratch, bytes);
-    const path = scratch;
+    const path = join(folder(), "input");
+    writeFileSync(path, bytes);
     const checked = await fateOf(() => checkSnapshot(path));
     const loaded = await fateOf(() => loadSnapshot(path, memoryBackend(), identity));
     if (checked !== loaded) throw new Error(`checked: ${checked}, loaded: ${loaded}`);
