@@ -112,7 +112,7 @@ const three = { unit: "/s", members: 3 } as const;
 export const ROWS: readonly StoreRow[] = [
   {
     ...{ ...one, name: "put", what: "Put, 1 member, 100 in flight, 256 B", goal: ">= 1.5x" },
-    ...{ size: 20_000, measure: put(100) },
+    ...{ size: 50_000, measure: put(100) },
   },
   {
     ...{ ...one, name: "put-seq", what: "Put, 1 member, sequential, 256 B", goal: ">= 1.0x" },
@@ -128,7 +128,7 @@ export const ROWS: readonly StoreRow[] = [
   },
   {
     ...{ ...one, name: "range", what: "linearizable Range of one key, 1 member", goal: ">= 2x" },
-    ...{ size: 20_000, measure: range },
+    ...{ size: 50_000, measure: range },
   },
   {
     ...{ ...three, name: "range3", what: "linearizable Range, 3 members", goal: ">= 2x" },
