@@ -8,6 +8,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type StoreOptions, startStore } from "@raft2kube/store/main.ts";
+import { BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
 import { TestMembers } from "@raft2kube/store/testing/members.ts";
 import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
 
@@ -32,13 +33,16 @@ function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "r2k-etcd-"));
 }
 
+/** Passwords hashed as quickly as may be: how strong the hash is makes no other difference. */
+const QUICK = { auth: { bcryptCost: BCRYPT_COST_MIN } };
+
 /** Our store in this process, called directly. */
 export const embedded: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
   async start() {
     const dataDir = temporaryFolder();
-    const store = await startStore({ dataDir });
+    const store = await startStore({ dataDir, ...QUICK });
     return {
       client: store.client,
       endpoint: undefined,
@@ -60,7 +64,7 @@ export const served: Implementation = {
 export async function servedWith(more: Partial<StoreOptions>): Promise<Running> {
   const dataDir = temporaryFolder();
   const listenClient = { host: "127.0.0.1", port: 0 };
-  const store = await startStore({ dataDir, listenClient, ...more });
+  const store = await startStore({ dataDir, listenClient, ...QUICK, ...more });
   const endpoint = `http://${store.address}`;
   const client = connectEtcd({ endpoints: [endpoint] });
   return {
@@ -83,7 +87,7 @@ export const threeMembers: Implementation = {
 
 export async function threeMembersWith(more: Partial<StoreOptions>): Promise<Running> {
   const members = new TestMembers();
-  const all = await members.startThree(more);
+  const all = await members.startThree({ ...QUICK, ...more });
   const statuses = await Promise.all(all.map(({ store }) => store!.client.status()));
   const follower = all.findIndex((_, i) => statuses[i]!.leader !== statuses[i]!.header!.memberId);
   const rotated = [...all.slice(follower), ...all.slice(0, follower)];
@@ -115,7 +119,7 @@ export const upstream: Implementation = {
 export const upstream36: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
-  start: () => startEtcd(ETCD_36_PROGRAM),
+  start: () => startEtcd(ETCD_36_PROGRAM, [`--bcrypt-cost=${BCRYPT_COST_MIN}`]),
 };
 
 /** One real etcd alone, with `more` flags. */
