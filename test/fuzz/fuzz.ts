@@ -27,6 +27,14 @@ const PROGRESS_RUNS = 10_000;
 
 /** Gives a target changed inputs until one fails. */
 export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
+  try {
+    return await run(target, options);
+  } finally {
+    target.close?.();
+  }
+}
+
+async function run(target: Target, options: FuzzOptions): Promise<FuzzResult> {
   const corpus = await target.corpus();
   const result: FuzzResult = { taken: 0, refused: 0, failure: undefined };
   for (let run = 0; run < options.runs; run++) {

@@ -15,4 +15,6 @@ export interface Target {
    * refused with; rejects with anything else, and with what does not hold of an input it took.
    */
   read(bytes: Buffer): Promise<Fate>;
+  /** Removes what it made; it may be asked for more afterwards. */
+  close?(): void;
 }

@@ -16,13 +16,8 @@ const identity = { clusterId: 1n, memberId: 2n };
 
 let made: string | undefined;
 
-/** One for the process, gone with it. */
-function folder(): string {
-  if (made !== undefined) return made;
-  const path = mkdtempSync(join(tmpdir(), "r2k-fuzz-"));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
-  return (made = path);
-}
+/** One for all inputs, until `close`. */
+const folder = () => (made ??= mkdtempSync(join(tmpdir(), "r2k-fuzz-")));
 
 async function snapshotOf(values: number): Promise<Buffer> {
   const backend = memoryBackend();
@@ -44,6 +39,10 @@ export const snapshotFile: Target = {
   name: "snapshot-file",
   corpus: () => Promise.all([0, 3, 40].map(snapshotOf)),
   seal,
+  close() {
+    if (made !== undefined) rmSync(made, { recursive: true });
+    made = undefined;
+  },
   async read(bytes) {
     const path = join(folder(), "input");
     writeFileSync(path, bytes);
