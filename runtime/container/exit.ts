@@ -23,19 +23,18 @@ async function readExitFile(file: string): Promise<{ code: number; at_ms: number
   }
 }
 
-/** Waits for conmon's word as long as there is a conmon to write it. */
+/** Waits for conmon's word as long as there is a conmon to write it, and not for ever. */
 async function awaitExitFile(runtime: Runtime, id: string) {
   const paths = runtime.paths.container(id);
   const options = { clock: runtime.clock, timeout_ms: EXIT_FILE_TIMEOUT_MS, interval_ms: 5 };
   const written = async () => {
     const monitored = await isMonitored(paths, id);
-    return (await readExitFile(paths.exitFile)) ?? (monitored ? undefined : ("never" as const));
+    return (await readExitFile(paths.exitFile)) ?? (monitored ? undefined : ("gone" as const));
   };
   try {
-    const found = await waitFor("the exit file", written, options);
-    return found === "never" ? undefined : found;
+    return await waitFor("the exit file", written, options);
   } catch (error) {
-    if (error instanceof WaitTimeoutError) return undefined;
+    if (error instanceof WaitTimeoutError) return "silent" as const;
     throw error;
   }
 }
@@ -46,12 +45,12 @@ async function awaitExitFile(runtime: Runtime, id: string) {
  */
 async function findOutExit(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
   const found = await awaitExitFile(runtime, record.id);
-  if (!found) {
+  if (typeof found === "string") {
     return {
       exitCode: UNKNOWN_CODE,
       finishedAt_ms: runtime.clock.now(),
       reason: "Unknown",
-      message: "nobody saw how it ended: its conmon was gone",
+      message: `nobody saw how it ended: its conmon was ${found}`,
     };
   }
   const outOfMemory = found.code !== 0 && (runtime.cgroups.oomKills(record.cgroup) ?? 0) > 0;
