@@ -28,7 +28,7 @@ export function snapshotHost(cluster: string): HostSnapshot {
       .map(withoutCounters),
     sysctls: sysctls(),
     mounts: mounts(),
-    cgroups: cgroups().filter((path) => !/\/r2k/.test(path) || path.includes(`/r2k/${cluster}`)),
+    cgroups: cgroups(cluster),
     run: folder("/run"),
     varLib: folder("/var/lib"),
     etcCni: folder("/etc/cni"),
@@ -95,9 +95,14 @@ function mounts(): string[] {
     .filter((line) => !line.includes(` ${tmpdir()}/`) || line.includes(` ${own}/`));
 }
 
-function cgroups(): string[] {
+/** All of the cluster's, and the first ones of others: below, they come and go as others work. */
+function cgroups(cluster: string): string[] {
   const roots = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name));
-  return roots.flatMap((root) => tree(root, CGROUP_DEPTH_MAX)).sort();
+  const own = roots
+    .flatMap((root) => tree(root, CGROUP_DEPTH_MAX))
+    .filter((path) => path.includes(`/r2k/${cluster}`));
+  const beside = roots.flatMap((root) => tree(root, 1)).filter((path) => !/\/r2k/.test(path));
+  return [...own, ...beside].sort();
 }
 
 function tree(path: string, depth: number): string[] {
