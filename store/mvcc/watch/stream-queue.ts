@@ -81,7 +81,9 @@ export class WatchStreamQueue {
    */
   async next(): Promise<WatchResponse | undefined> {
     if (!(await this.#some())) return undefined;
-    const first = this.#queued[this.#head]!;
+    const first = this.#queued[this.#head];
+    // The stream has ended since there was something.
+    if (!first) return this.next();
     this.#bytes -= first.bytes;
     first.sealed = true;
     this.#head++;
@@ -94,6 +96,7 @@ export class WatchStreamQueue {
   async take(): Promise<WatchResponse[] | undefined> {
     if (!(await this.#some())) return undefined;
     const taken = this.#head > 0 ? this.#queued.slice(this.#head) : this.#queued;
+    if (taken.length === 0) return this.take();
     for (const queued of taken) queued.sealed = true;
     this.#clear();
     this.#callWaiters();

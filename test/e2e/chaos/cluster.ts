@@ -14,7 +14,7 @@ const RECOVERY_MS = 240_000;
 const ASK_TIMEOUT_MS = 2_000;
 
 /** What a member may end itself for after its files were changed under it. */
-const DAMAGE = /LOG_DAMAGED|LOG_FORMAT|LOG_LOST|STATE_LOST|BACKEND_|CORRUPT|corrupt|damaged/;
+const DAMAGE = /LOG_|STATE_LOST|BACKEND_|CORRUPT|corrupt|damaged|not what was written/;
 const DISK_FULL = /ENOSPC|no space/i;
 
 /** Three members, each on a machine of its own. */
