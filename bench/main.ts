@@ -8,6 +8,7 @@ import type { Benchmark } from "./benchmark.ts";
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   start: async () => (await import("./start.ts")).start,
   store: async () => (await import("./store.ts")).store,
+  "store-put": async () => (await import("./store.ts")).storePut,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   backend: async () => (await import("./backend.ts")).backend,
   pod: async () => (await import("./pod.ts")).pod,

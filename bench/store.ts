@@ -10,11 +10,14 @@ import { type Figure, ROWS, type StoreRow } from "./store/rows.ts";
 const RESULTS = join(import.meta.dirname, "results/store.json");
 const TEN = 10;
 const WARM_UP_PUTS = 20_000;
+const PUT_ROUNDS = 3;
 
 /** A row with how it came about. */
 interface MeasuredRow extends Row {
   readonly name: string;
   readonly size: number;
+  /** Runs of each side, of which the median is taken; the other size has one run. */
+  readonly rounds: number;
   /** Growth of the cost between sizes ten times apart, as a power of the size. */
   readonly exponent?: { readonly ours: number; readonly peer: number };
   /** The figures at the other size. */
@@ -55,6 +58,15 @@ export async function store(args: readonly string[]): Promise<Row[]> {
   return rows;
 }
 
+/** `bench -- store-put`: the two Puts of one member alone, for a first look in half a minute. */
+export async function storePut(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const row of ROWS.filter(({ name }) => name === "put" || name === "put-seq")) {
+    rows.push(await measure(row, PUT_ROUNDS, false));
+  }
+  return rows;
+}
+
 function earlier(): readonly MeasuredRow[] {
   try {
     return (JSON.parse(readFileSync(RESULTS, "utf8")) as { rows: MeasuredRow[] }).rows;
@@ -69,7 +81,7 @@ async function measure(row: StoreRow, rounds: number, tenfold: boolean): Promise
   const load = loadavg()[0]!;
   const [ours, theirs] = await inTurn(row, both, row.size, rounds);
   const { name, what, unit, goal, size } = row;
-  const common = { name, what, unit, goal, size, load: Math.round(load * TEN) / TEN };
+  const common = { name, what, unit, goal, size, rounds, load: Math.round(load * TEN) / TEN };
   const generator = { ours: ours!.generator, peer: theirs!.generator };
   const cpu_us = { ours: ours!.cpu_us, peer: theirs!.cpu_us };
   const shares = ours!.generator === undefined ? {} : { generator: generator as never, cpu_us };
