@@ -29,6 +29,9 @@ export interface AddressStore extends Disposable {
   setLast(set: number, address: string): void;
 }
 
+/** The ending of a reservation's file until it is whole. */
+const UNFINISHED = ".new";
+
 /**
  * Opens a network's store and locks it against other processes. Error 11 (try again) after 10 s.
  */
@@ -36,6 +39,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
   const dir = join(dataDir, network);
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   const lock = await takeLock(join(dir, "lock"));
+  removeUnfinished(dir);
   const lastFile = (set: number) => join(dir, `last_reserved_ip.${set}`);
   return {
     owners() {
@@ -45,8 +49,8 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
     reserve(address, { containerId, ifName }) {
       // Whole or not at all: a file without an owner would keep its address for ever.
       const file = join(dir, address);
-      writeFileSync(`${file}.new`, `${containerId}\r\n${ifName}`, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      writeFileSync(`${file}${UNFINISHED}`, `${containerId}\r\n${ifName}`, { mode: 0o600 });
+      renameSync(`${file}${UNFINISHED}`, file);
     },
     release: (address) => rmSync(join(dir, address), { force: true }),
     last(set) {
@@ -60,6 +64,13 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
     setLast: (set, address) => writeFileSync(lastFile(set), address, { mode: 0o600 }),
     [Symbol.dispose]: () => lock[Symbol.dispose](),
   };
+}
+
+/** Who holds the lock is alone: an unfinished reservation is that of a plugin that was killed. */
+function removeUnfinished(dir: string): void {
+  for (const name of readdirSync(dir)) {
+    if (name.endsWith(UNFINISHED)) rmSync(join(dir, name), { force: true });
+  }
 }
 
 function readOwner(file: string): Owner {

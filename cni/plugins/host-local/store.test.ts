@@ -1,0 +1,17 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { openStore } from "./store.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "r2k-host-local-"));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test("what a killed plugin left of a reservation is gone once the store is open", async () => {
+  mkdirSync(join(dir, "net"), { recursive: true });
+  writeFileSync(join(dir, "net/10.0.0.7.new"), "");
+  writeFileSync(join(dir, "net/10.0.0.8"), "pod\r\neth0");
+  using store = await openStore(dir, "net");
+  expect([...store.owners()]).toEqual([["10.0.0.8", { containerId: "pod", ifName: "eth0" }]]);
+  expect(readdirSync(join(dir, "net")).sort()).toEqual(["10.0.0.8", "lock"]);
+});
