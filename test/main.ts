@@ -10,6 +10,9 @@ const accepted = JSON.parse(
   readFileSync(join(import.meta.dirname, "left-out.json"), "utf8"),
 ) as Readonly<Record<string, string>>;
 
+/** So many tests of a run may pass at their second try; one more, and they count as failed. */
+const SECOND_TRIES_MAX = 2;
+
 async function main(wanted: readonly string[]): Promise<number> {
   const groups = wanted.length === 0 ? GROUPS : GROUPS.filter((g) => wanted.includes(g.name));
   const unknown = wanted.filter((name) => !GROUPS.some((group) => group.name === name));
@@ -27,14 +30,20 @@ async function main(wanted: readonly string[]): Promise<number> {
     const reason = accepted[title] ?? "no reason stands in test/left-out.json: counted as failed";
     process.stdout.write(`LEFT OUT ${i + 1}: ${title}: ${reason}\n`);
   });
-  const passed = results.reduce((sum, result) => sum + result.passed, 0);
-  const failed = results.reduce((sum, result) => sum + result.failed, unnamed.length);
+  const tries = results.flatMap((result) => result.secondTries);
+  for (const told of tries) process.stdout.write(`SECOND TRY ${told}\n`);
+  const untrusted = tries.length > SECOND_TRIES_MAX ? tries.length : 0;
+  const all = results.reduce((sum, result) => sum + result.passed, 0);
+  const passed = all - untrusted;
+  const failed = results.reduce((sum, result) => sum + result.failed, unnamed.length + untrusted);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
 
 async function runGroup(group: Group): Promise<GroupResult> {
-  if (!((await group.possible?.()) ?? true)) return { passed: 0, failed: 0, leftOut: [group.name] };
+  if (!((await group.possible?.()) ?? true)) {
+    return { passed: 0, failed: 0, leftOut: [group.name], secondTries: [] };
+  }
   process.stdout.write(`== ${group.name}\n`);
   const start_ms = performance.now();
   const result = await group.run();

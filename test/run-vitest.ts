@@ -16,17 +16,20 @@ interface Report {
       readonly ancestorTitles: readonly string[];
       readonly title: string;
       readonly status: string;
+      /** Of an earlier try too, when a later one passed. */
+      readonly failureMessages: readonly string[] | null;
     }[];
   }[];
 }
 
 /**
  * Runs the test files below some folders. A file that cannot be loaded and an unhandled error count
- * as failures; what tests skipped is returned by name, so that nothing is hidden.
+ * as failures; what tests skipped, and what passed only when tried again, is returned by name, so
+ * that nothing is hidden.
  */
 export async function runVitest(
   folders: readonly string[],
-  options: { sequential?: boolean } = {},
+  options: { sequential?: boolean; secondTry?: boolean } = {},
 ): Promise<GroupResult> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-test-"));
   const report = join(dir, "report.json");
@@ -38,6 +41,7 @@ export async function runVitest(
       "--reporter=json",
       `--outputFile.json=${report}`,
       ...(options.sequential ? ["--no-file-parallelism"] : []),
+      ...(options.secondTry ? ["--retry=1"] : []),
     ]);
     const result = read(report);
     return code !== 0 && result.failed === 0 ? { ...result, failed: 1 } : result;
@@ -73,9 +77,14 @@ function read(path: string): GroupResult {
   const skipped = tests
     .filter((test) => !["passed", "failed"].includes(test.status))
     .map((test) => test.ancestorTitles.find((title) => title !== "") ?? test.title);
+  const secondTries = tests.flatMap(({ status, title, failureMessages }) => {
+    const [first] = failureMessages ?? [];
+    return status !== "passed" || first === undefined ? [] : [`${title}: ${first.split("\n")[0]}`];
+  });
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + unloadable.length,
     leftOut: [...new Set(skipped)],
+    secondTries,
   };
 }
