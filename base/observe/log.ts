@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger as Pino, destination, pino } from "pino";
+import { Sampler } from "./sampling.ts";
 
 /** Fields of one log line: what a reader would filter by. Never secrets. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -34,12 +35,20 @@ function levelFromEnvironment(): LogLevel {
   return level !== undefined && levels.includes(level) ? (level as LogLevel) : "info";
 }
 
-/** The log of one component, under its name. An `err` field is written with its stack. */
+/**
+ * The log of one component, under its name. An `err` field is written with its stack. Of the same
+ * message more than a hundred times in a second one in a hundred is written, with `left_out`.
+ */
 export function logger(component: string): Logger {
+  const sampler = new Sampler();
   const write = (level: "debug" | "info" | "warn" | "error") => {
     return (message: string, fields: LogFields = {}) => {
       if (!root) configureLog({});
-      root?.[level]({ component, ...fields }, message);
+      if (!root?.isLevelEnabled(level)) return;
+      const admitted = sampler.admit(`${level} ${message}`, Date.now());
+      if (!admitted) return;
+      const leftOut = admitted.leftOut > 0 ? { left_out: admitted.leftOut } : {};
+      root[level]({ component, ...fields, ...leftOut }, message);
     };
   };
   return {
