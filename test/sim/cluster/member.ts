@@ -128,7 +128,7 @@ export class Member {
   #failedStart(thrown: unknown): void {
     const { witness } = this.#options;
     const code = codeOf(thrown);
-    const damaged = code === "LOG_DAMAGED" || code === "LOG_FORMAT" || isDamage(thrown);
+    const damaged = DAMAGE_REASONS.has(code ?? "") || isDamage(thrown);
     this.standing = damaged ? "damaged" : "down";
     if (damaged && !this.suspect && !this.misreads) {
       witness.broke(this.id, new Violation("no damage without a cause", messageOf(thrown)));
@@ -270,6 +270,9 @@ export class Member {
     this.#life.replica.receive(message);
   }
 }
+
+/** Errors with which a member does not start because its disk has changed or lost something. */
+const DAMAGE_REASONS = new Set(["LOG_DAMAGED", "LOG_FORMAT", "STATE_LOST"]);
 
 /** Errors with which a member ends itself because its disk failed: S10, not a broken promise. */
 const DISK_REASONS = new Set(["LOG_WRITE", "BACKEND_WRITE", "EIO"]);

@@ -39,6 +39,16 @@ test("totals go on where an earlier run left them", () => {
   ]);
 });
 
+test("a seed that failed is run again, and is no failure any more when it passes", () => {
+  const totals = new Totals();
+  totals.take(verdict(7, "watch: an event is missing"), "abc");
+  expect(totals.has(7)).toBe(false);
+  totals.take(verdict(7), "def");
+  expect(totals.has(7)).toBe(true);
+  expect(totals.failures).toEqual([]);
+  expect(totals.size).toBe(1);
+});
+
 test("totals of another format are refused", () => {
   const path = join(folder, "totals.json");
   writeFileSync(path, '{"format": 9}');

@@ -55,12 +55,15 @@ export class Totals {
     return this.#cpu_s;
   }
 
+  /** Whether a seed has run; one that failed is to be run again, until it does not. */
   has(seed: number): boolean {
-    return this.#seeds.has(seed);
+    return this.#seeds.has(seed) && !this.failures.some((failure) => failure.seed === seed);
   }
 
   take({ script, counts, cpu_ms, message }: Verdict, commit: string): void {
     const { seed } = script;
+    const failed = this.failures.findIndex((failure) => failure.seed === seed);
+    if (failed >= 0) this.failures.splice(failed, 1);
     this.#seeds.add(seed);
     this.#commits.set(commit, (this.#commits.get(commit) ?? 0) + 1);
     this.#cpu_s += cpu_ms / 1000;
