@@ -21,6 +21,7 @@ export class Operator {
   readonly #random: Random;
   readonly #timeline: Timeline;
   readonly #tally: Tally;
+  /** Starts in a row that found damage. */
   readonly #tries = new Map<MemberId, number>();
   #replacement: { old: MemberId; young: Member; jointly: boolean } | undefined;
   #upgrade: Release | undefined;
@@ -58,6 +59,7 @@ export class Operator {
 
   #lookAfter(member: Member): void {
     if (this.hurries && member.standing === "up" && !member.backend.isWhole) member.crash();
+    if (member.standing === "up") this.#tries.delete(member.id);
     if (member.lost || member.standing === "up" || member.standing === "starting") return;
     if (!this.hurries && this.#random.next() > 0.2) return;
     if (member.standing === "damaged") {
