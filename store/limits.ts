@@ -153,6 +153,10 @@ export const LEASE_CHECKPOINT_INTERVAL_MS = 300_000;
 export const LEASE_CHECKPOINT_SHARE = 0.5;
 export const LEASE_CHECKPOINTS_MAX = 1_000;
 
+/** Figures: versions that clients say they have, told apart; and how much of one is kept. */
+export const CLIENT_VERSIONS_MAX = 64;
+export const CLIENT_VERSION_CHARS_MAX = 32;
+
 /** Auth: how long a token holds that nobody uses (etcd's). */
 export const TOKEN_TTL_MS = 300_000;
 /** Auth: simple tokens at a time; the one used longest ago goes first. */

@@ -35,7 +35,9 @@ export async function listenForClients(
     for (const listen of listed(options.listenClient)) {
       const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
       const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
-      grpc.push(await serveGrpc({ services, listen, http: shared, ...bounds }));
+      const server = await serveGrpc({ services, listen, http: shared, ...bounds });
+      grpc.push(server);
+      context.measures.clientServers.push(server);
     }
     for (const listen of options.listenHttp ?? []) http.push(await serveHttp(listen, pages));
     return { grpc, http };
@@ -65,6 +67,7 @@ async function serveHttp(where: Listen, pages: RequestListener): Promise<RpcServ
   return {
     address,
     port,
+    traffic: () => ({ receivedBytes: 0, sentBytes: 0 }),
     close() {
       close();
       return Promise.resolve();
@@ -80,6 +83,7 @@ export async function listenForPeers(
 ): Promise<RpcServer[]> {
   if (!peers || !(transport instanceof Peers)) return [];
   const handlers = {
+    figures: context.measures.peers,
     receive: replica.receive.bind(replica),
     met: transport.met.bind(transport),
     snapshot: receiver.receive.bind(receiver),

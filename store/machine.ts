@@ -4,6 +4,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
+import type { SnapshotMessage } from "./core/message.ts";
 import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
 import {
   REMOVED_GRACE_MS,
@@ -73,7 +74,8 @@ export function assemble(
   const fail = (reason: unknown) => replica.fail(reason);
   const self = selfOf(opened, peers?.advertiseUrls ?? []);
   const sender = newSender(self, opened, options, () => replica);
-  const receiver = new SnapshotReceiver(self, snapshots, (message) => replica.receive(message));
+  const onReceived = (message: SnapshotMessage) => replica.receive(message);
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail);
   const compactor = new Compactor(state, fail);
@@ -103,10 +105,7 @@ export function assemble(
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
     ...{ ...rooms, replica, transport, measures, quota: quota ?? unlimitedSpace },
-    listensForPeers: peers !== undefined,
-    strictReconfiguration: options.looseReconfiguration !== true,
-    transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
-    newLeaseId: () => randomLeaseId(random),
+    ...settingsOf(options),
     auth: authSetup(options.auth ?? {}, state, replica),
     identify: nobody,
   };
@@ -132,6 +131,17 @@ export function assemble(
     },
   };
   return machine;
+}
+
+/** What the options say of how verbs behave. */
+function settingsOf(options: MachineOptions) {
+  return {
+    listensForPeers: options.peers !== undefined,
+    strictReconfiguration: options.looseReconfiguration !== true,
+    transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
+    initialCorruptCheck: options.initialCorruptCheck === true,
+    newLeaseId: () => randomLeaseId(options.random),
+  };
 }
 
 function newAutoCompaction(
@@ -164,13 +174,14 @@ function selfOf({ state }: OpenedMember, advertised: string[]): Self {
 function newSender(
   self: Self,
   { state, raft }: OpenedMember,
-  { peers, clock, snapshots }: MachineOptions,
+  { peers, clock, snapshots, measures }: MachineOptions,
   replica: () => Replica,
 ): SnapshotSender {
   return new SnapshotSender({
     self,
     clock,
     tls: peers?.tls,
+    figures: measures.peers,
     make: () => makeSnapshot(state, snapshots),
     isFresh: (index) => index >= raft.state.log.base.index,
     onEnd: (member, delivered) => replica().snapshotSent(member, delivered),
@@ -187,6 +198,7 @@ function newPeers(
     self,
     tls: options.peers?.tls,
     clock: options.clock,
+    figures: options.measures.peers,
     onUnreachable: (member) => replica().unreachable(member),
     onRemoved: (reason) => endRemoved(replica(), options.clock, reason),
     sendSnapshot: (message, to) => sender.send(message, to),

@@ -72,8 +72,9 @@ test("what dashboards ask for is there, and counts", async () => {
   expect(found.get(`grpc_server_handled_total{${put},grpc_code="OK"}`)).toBe(3);
   expect(found.get(`grpc_server_handled_total{${put},grpc_code="InvalidArgument"}`)).toBe(1);
   expect(found.get(`grpc_server_handling_seconds_count{${put}}`)).toBe(4);
-  expect(found.get("etcd_server_apply_duration_seconds_count{op=\"put\"}")).toBe(3);
-  expect(found.get("etcd_server_apply_duration_seconds_count{op=\"range\"}")).toBe(1);
+  const applied = "version=\"v3\",op=\"Put\",success=\"true\"";
+  expect(found.get(`etcd_server_apply_duration_seconds_count{${applied}}`)).toBe(3);
+  expect(found.get("etcd_server_range_duration_seconds_count{success=\"true\"}")).toBe(1);
   expect(found.get("etcd_server_leader_changes_seen_total")).toBe(1);
   expect(found.get("etcd_disk_wal_fsync_duration_seconds_count")).toBeGreaterThan(0);
   expect(found.get("etcd_disk_wal_write_bytes_total")).toBeGreaterThan(0);

@@ -2,7 +2,7 @@ import type { Registry } from "prom-client";
 
 type Labels = Readonly<Record<string, string>>;
 
-interface Sample {
+export interface Sample {
   metricName?: string;
   labels: Record<string, string | number>;
   value: number;
@@ -18,16 +18,24 @@ interface Scraped {
   reset(): void;
 }
 
-function register(
+/** What Prometheus' text says of a metric before its samples. */
+export interface MetricHead {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+}
+
+/** A metric whose samples are made when it is scraped. */
+export function addMetric(
   registry: Registry,
-  scraped: Omit<Scraped, "aggregator" | "get">,
+  head: MetricHead,
   samples: () => Sample[],
+  reset: () => void = () => undefined,
 ): void {
-  const { name, help, type, reset } = scraped;
   const aggregator = "sum";
   const metric: Scraped = {
-    ...{ name, help, type, aggregator, reset },
-    get: () => Promise.resolve({ name, help, type, aggregator, values: samples() }),
+    ...{ ...head, aggregator, reset },
+    get: () => Promise.resolve({ ...head, aggregator, values: samples() }),
   };
   registry.registerMetric(metric as never);
 }
@@ -47,9 +55,9 @@ export class CounterFamily {
 
   constructor(registry: Registry, name: string, help: string) {
     const reset = () => this.#counts.clear();
-    register(registry, { name, help, type: "counter", reset }, () =>
-      [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value })),
-    );
+    const samples = () =>
+      [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value }));
+    addMetric(registry, { name, help, type: "counter" }, samples, reset);
   }
 
   /** The count with these labels, to be kept by who adds to it. */
@@ -104,9 +112,9 @@ export class HistogramFamily {
   constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
     this.#bounds = bounds;
     const reset = () => this.#spreads.clear();
-    register(registry, { name, help, type: "histogram", reset }, () =>
-      [...this.#spreads.values()].flatMap(({ labels, spread }) => spread.samples(name, labels)),
-    );
+    const samples = () =>
+      [...this.#spreads.values()].flatMap(({ labels, spread }) => spread.samples(name, labels));
+    addMetric(registry, { name, help, type: "histogram" }, samples, reset);
   }
 
   of(labels: Labels = {}): Spread {

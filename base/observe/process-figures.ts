@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { Gauge, type Registry } from "./metrics.ts";
+import { addMetric } from "./families.ts";
+import type { Registry } from "./metrics.ts";
 
 const MICROSECONDS = 1e6;
 
@@ -12,16 +13,15 @@ export function addProcessFigures(registry: Registry): void {
     ["process_start_time_seconds", "When the process began, since 1970.", () => start_s],
     ["process_open_fds", "Open files.", openFiles],
     ["process_max_fds", "The bound on open files.", openFiles_max],
+    ["os_fd_used", "Open files.", openFiles],
+    ["os_fd_limit", "The bound on open files.", openFiles_max],
+    ["process_virtual_memory_bytes", "Address space.", addressSpace_bytes],
   ];
   for (const [name, help, value] of figures) {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        const now = value();
-        if (now !== undefined) this.set(now);
-      },
+    const type = name === "process_cpu_seconds_total" ? "counter" : "gauge";
+    addMetric(registry, { name, help, type }, () => {
+      const now = value();
+      return now === undefined ? [] : [{ labels: {}, value: now }];
     });
   }
 }
@@ -29,6 +29,13 @@ export function addProcessFigures(registry: Registry): void {
 function cpu_s(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / MICROSECONDS;
+}
+
+/** Undefined where there is no /proc. */
+function addressSpace_bytes(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const kilobytes = /^VmSize:\s+([0-9]+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
+  return kilobytes ? Number(kilobytes[1]) * 1024 : undefined;
 }
 
 /** Undefined where there is no /proc. */

@@ -23,6 +23,12 @@ interface ConnectionsOptions {
   readonly http: RequestListener | undefined;
 }
 
+/** Bytes that connections carried, frames and TLS included. */
+export interface Traffic {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 type Request = GrpcRequest | HttpRequest;
 
 /** The HTTP/2 connections of one server, and the calls on them. */
@@ -31,6 +37,8 @@ export class Connections {
   readonly #all = new Set<Http2Connection<Request>>();
   readonly #context: CallContext;
   readonly #onHttp: typeof refuseHttp;
+  /** Of connections that are closed. */
+  readonly #past: { receivedBytes: number; sentBytes: number } = { receivedBytes: 0, sentBytes: 0 };
   #sweeper: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -51,11 +59,19 @@ export class Connections {
       onRequest: (stream, request) => this.#open(stream, request, origin),
       onClose: () => {
         this.#all.delete(connection);
+        addTraffic(this.#past, socket);
         if (this.#all.size === 0) this.#onEmpty?.();
       },
     });
     this.#all.add(connection);
     this.#sweeper ??= this.#sweepLater();
+  }
+
+  /** Bytes on all connections since the start. */
+  traffic(): Traffic {
+    const sum = { ...this.#past };
+    for (const { socket } of this.#all) addTraffic(sum, socket);
+    return sum;
   }
 
   /** Ends once the calls under way are answered, or cut after SHUTDOWN_GRACE_MS. */
@@ -96,6 +112,12 @@ export class Connections {
       }
     });
   }
+}
+
+function addTraffic(sum: { receivedBytes: number; sentBytes: number }, socket: Duplex): void {
+  if (!(socket instanceof Socket)) return;
+  sum.receivedBytes += socket.bytesRead;
+  sum.sentBytes += socket.bytesWritten;
 }
 
 const NOBODY: StreamListener = { onData() {}, onEnd() {}, onAborted() {} };

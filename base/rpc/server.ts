@@ -14,7 +14,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Batch } from "./batch.ts";
 import type { CallMetadata } from "./call-metadata.ts";
-import { Connections } from "./connections.ts";
+import { Connections, type Traffic } from "./connections.ts";
 import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SOCKET_PATH_BYTES_MAX } from "./limits.ts";
 import { listen } from "./listener.ts";
 import { routesOf } from "./routes.ts";
@@ -100,6 +100,8 @@ export interface RpcServer {
   readonly address: string;
   /** The TCP port, 0 for a Unix socket. */
   readonly port: number;
+  /** Bytes on all connections that spoke HTTP/2, since the start. */
+  traffic(): Traffic;
   /** Waits for calls under way up to SHUTDOWN_GRACE_MS, then cuts them. */
   close(): Promise<void>;
 }
@@ -127,6 +129,7 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
   return {
     address: "path" in where ? `unix://${where.path}` : `${where.host}:${port}`,
     port,
+    traffic: () => connections.traffic(),
     async close() {
       listener.close();
       await connections.close();

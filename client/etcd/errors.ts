@@ -107,6 +107,18 @@ export const ETCD_ERRORS = {
     "etcdserver: too many learner members in cluster",
   ],
   unhealthy: [STATUS.UNAVAILABLE, "etcdserver: unhealthy cluster"],
+  wrongDowngradeFormat: [
+    STATUS.INVALID_ARGUMENT,
+    "etcdserver: wrong downgrade target version format",
+  ],
+  invalidDowngradeTarget: [
+    STATUS.INVALID_ARGUMENT,
+    "etcdserver: invalid downgrade target version",
+  ],
+  downgradeInProgress: [
+    STATUS.FAILED_PRECONDITION,
+    "etcdserver: cluster has a downgrade job in progress",
+  ],
   badTransferee: [STATUS.FAILED_PRECONDITION, "etcdserver: bad leader transferee"],
   transferTimeout: [
     STATUS.UNAVAILABLE,

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createSecureServer, type Http2ServerResponse } from "node:http2";
+import { type Http2ServerResponse, constants, createSecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
@@ -7,6 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { KubeClient } from "./rest.ts";
 
+const CANCEL = constants.NGHTTP2_CANCEL;
 const clock = systemClock();
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -41,5 +42,19 @@ describe("an answer over HTTP/2", () => {
     // It has come as a whole when the next one, on the same connection, has.
     for (let i = 0; i < 3; i++) await client.requestText({ method: "GET", path: "/" });
     expect(await text(answer.body)).toBe(words);
+  });
+
+  test.each([
+    ["the connection breaks", ({ stream }: Http2ServerResponse) => stream.session!.destroy()],
+    ["the server resets it", ({ stream }: Http2ServerResponse) => stream.close(CANCEL)],
+  ])("that is cut short because %s is an error", async (_why, cut) => {
+    const client = await serve((response) => {
+      response.write("the first half", () => setImmediate(() => cut(response)));
+    });
+    const answer = await client.open({ method: "GET", path: "/" });
+    await expect(text(answer.body)).rejects.toMatchObject({
+      name: "TransportError",
+      code: "ECONNRESET",
+    });
   });
 });

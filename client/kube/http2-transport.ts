@@ -1,6 +1,6 @@
 import * as http2 from "node:http2";
 import type { IncomingHttpHeaders } from "node:http";
-import { PassThrough, pipeline, type Readable } from "node:stream";
+import { PassThrough, type Readable, pipeline } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
@@ -136,7 +136,8 @@ function exchange(
     stream.once("response", (answer) => {
       timer.cancel();
       const status = Number(answer[":status"] ?? 0);
-      resolve({ status, headers: answer as IncomingHttpHeaders, body: readFromNow(stream) });
+      const body = readFromNow(stream, () => brokenOff(connection, what));
+      resolve({ status, headers: answer as IncomingHttpHeaders, body });
     });
     stream.once("error", (error: Error) => reject(transportError(error, connection, what, reused)));
     stream.once("close", () => {
@@ -151,15 +152,26 @@ function exchange(
 
 /**
  * What a stream receives, for a reader who may come later. Node destroys a stream that has received
- * all and that nobody has begun to read, and the answer with it: so reading begins at once.
+ * all and that nobody has begun to read, and the answer with it: so reading begins at once. It also
+ * ends a stream whose connection broke, or that the server reset with CANCEL, as if the answer were
+ * whole: only the code under which it was closed tells the two apart.
  */
-function readFromNow(stream: http2.ClientHttp2Stream): Readable {
+function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError): Readable {
+  const body = new PassThrough({
+    flush: (done) => done(stream.rstCode === http2.constants.NGHTTP2_NO_ERROR ? null : cut()),
+  });
   // An error reaches the reader by the body.
-  return pipeline(stream, new PassThrough(), () => undefined);
+  return pipeline(stream, body, () => undefined);
 }
 
 function canceled(what: string): TransportError {
   return new TransportError("ECANCELED", `${what}: canceled`);
+}
+
+/** An answer whose end never came. */
+function brokenOff({ failure: cause }: Connection, what: string): TransportError {
+  const why = cause ? `: ${messageOf(cause)}` : "";
+  return new TransportError("ECONNRESET", `${what}: the answer broke off${why}`, { cause });
 }
 
 /** The connection's own failure says more than what it did to its streams. */

@@ -1,15 +1,16 @@
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
+import { clusterVersion, decodeDowngrade } from "../mvcc/downgrade.ts";
 import { MemberTable } from "../mvcc/members.ts";
 import { readMeta } from "../mvcc/meta.ts";
 import { bucket } from "../mvcc/restore.ts";
 import { recordKey } from "../mvcc/revision.ts";
-import { CLUSTER_VERSION } from "../version.ts";
 import type { BboltBucket } from "./write.ts";
 
 /**
- * etcd's buckets in the order of their names, as its schema of STORAGE_VERSION has them. Records,
- * leases, alarms and auth are in our backend as they are in etcd's; members and figures are not.
+ * etcd's buckets in the order of their names, as its schema of the cluster's version has them.
+ * Records, leases, alarms, auth and a downgrade are in our backend as they are in etcd's; members
+ * and figures are not.
  */
 export function etcdBuckets(view: BackendSnapshot): BboltBucket[] {
   const same = (name: string) => ({ name, pairs: () => bare(view, name) });
@@ -18,7 +19,7 @@ export function etcdBuckets(view: BackendSnapshot): BboltBucket[] {
     same("auth"),
     same("authRoles"),
     same("authUsers"),
-    { name: "cluster", pairs: () => once([pair("clusterVersion", CLUSTER_VERSION)]) },
+    { name: "cluster", pairs: () => cluster(view) },
     same("key"),
     same("lease"),
     { name: "members", pairs: () => members(view) },
@@ -27,8 +28,17 @@ export function etcdBuckets(view: BackendSnapshot): BboltBucket[] {
   ];
 }
 
-/** The version of etcd's schema that a snapshot claims to have. */
-export const STORAGE_VERSION = "3.6.0";
+/** The version of etcd's schema that a snapshot of this view has. */
+export async function storageVersion(view: BackendSnapshot): Promise<string> {
+  let downgradeTarget: string | undefined;
+  for await (const chunk of view.scan(bucket("cluster"))) {
+    for (const [, value] of chunk) downgradeTarget = decodeDowngrade(value);
+  }
+  return clusterVersion({ downgradeTarget });
+}
+
+/** Since this version etcd writes down which schema it is: older ones know of no such field. */
+const FIRST_TO_SAY = "3.6.0";
 
 const pair = (key: string, value: string | Buffer): BackendPair => [
   Buffer.from(key),
@@ -37,6 +47,12 @@ const pair = (key: string, value: string | Buffer): BackendPair => [
 
 async function* once(pairs: BackendPair[]): AsyncGenerator<BackendPair[]> {
   yield pairs.sort(([a], [b]) => a.compare(b));
+}
+
+async function* cluster(view: BackendSnapshot): AsyncGenerator<BackendPair[]> {
+  const pairs = [pair("clusterVersion", await storageVersion(view))];
+  for await (const chunk of bare(view, "cluster")) pairs.push(...chunk);
+  yield* once(pairs);
 }
 
 /** The pairs under a prefix, without it. */
@@ -83,8 +99,9 @@ async function* figures(view: BackendSnapshot): AsyncGenerator<BackendPair[]> {
     pair("confState", confState(meta.membership)),
     pair("consistent_index", u64(meta.appliedIndex)),
     pair("term", u64(meta.appliedTerm)),
-    pair("storageVersion", STORAGE_VERSION),
   ];
+  const version = await storageVersion(view);
+  if (version === FIRST_TO_SAY) pairs.push(pair("storageVersion", version));
   const { compactRevision: scheduled, compactedRevision: finished } = meta;
   if (scheduled > 0) pairs.push(pair("scheduledCompactRev", revisionKey(scheduled)));
   if (finished > 0) pairs.push(pair("finishedCompactRev", revisionKey(finished)));

@@ -30,6 +30,8 @@ export interface EtcdContext {
   readonly listensForPeers: boolean;
   /** etcd's --strict-reconfig-check: no change of members that could cost the quorum. */
   readonly strictReconfiguration: boolean;
+  /** Whether this member compared its data with the others' before it served. */
+  readonly initialCorruptCheck: boolean;
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
   readonly auth: AuthSetup;

@@ -5,10 +5,11 @@ import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
 export async function defragment(
-  { state, quota }: EtcdContext,
+  { state, quota, measures }: EtcdContext,
   _request: DefragmentRequest,
 ): Promise<DefragmentResponse> {
-  await state.backend.compactRange(EVERYTHING);
+  const { backend } = state;
+  await measures.maintenance.timed("defragment", () => backend.compactRange(EVERYTHING));
   await quota.measure();
   return { header: header(state) };
 }

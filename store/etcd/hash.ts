@@ -8,6 +8,8 @@ export async function hash(
   context: EtcdContext,
   _request: HashRequest,
 ): Promise<HashResponse> {
-  const answerHeader = header(context.state);
-  return { header: answerHeader, hash: await hashBackend(context.state, context) };
+  const { state, measures } = context;
+  const answerHeader = header(state);
+  const hashed = await measures.maintenance.timed("hash", () => hashBackend(state, context));
+  return { header: answerHeader, hash: hashed };
 }

@@ -10,6 +10,14 @@ import { type Store, startStore } from "../main.ts";
 
 const dataDir = mkdtempSync(join(tmpdir(), "r2k-http-"));
 
+const VERSIONS = '{"etcdserver":"3.6.5","etcdcluster":"3.6.0","storage":"3.6.0"}';
+
+/** As etcd 3.6.5 puts them, but in one order: etcd's changes from one answer to the next. */
+const MOST_READY = ["serializable_read", "linearizable_read", "non_learner"]
+  .map((name) => `[+]${name} ok\n`)
+  .join("");
+const ALL_READY = `[+]data_corruption ok\n${MOST_READY}`;
+
 interface Answer {
   status: number | undefined;
   body: string;
@@ -46,8 +54,13 @@ describe("plain", () => {
     ["/health", 200, "{\"health\":\"true\",\"reason\":\"\"}"],
     ["/health?serializable=true", 200, "{\"health\":\"true\",\"reason\":\"\"}"],
     ["/livez", 200, "ok\n"],
+    ["/livez?verbose&exclude=serializable_read", 200, "ok\n"],
     ["/readyz", 200, "ok\n"],
-    ["/version", 200, "{\"etcdserver\":\"3.6.5\",\"etcdcluster\":\"3.6.0\"}"],
+    ["/readyz?verbose=false", 200, `${ALL_READY}ok\n`],
+    ["/readyz?verbose&exclude=data_corruption&exclude=x", 200, `${MOST_READY}ok\n`],
+    ["/readyz/non_learner?verbose&exclude=non_learner", 200, "[+]non_learner ok\nok\n"],
+    ["/readyz/nothing", 404, "404 page not found\n"],
+    ["/version", 200, VERSIONS],
     ["/nothing", 404, "404 page not found\n"],
   ])("%s", async (path, status, body) => {
     expect(await get(path)).toEqual({ status, body });

@@ -1,40 +1,27 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { exposition } from "@raft2kube/observe/metrics.ts";
 import { NONE } from "../core/types.ts";
-import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import { clusterVersion } from "../mvcc/downgrade.ts";
+import { ETCD_VERSION } from "../version.ts";
 import { alarmName } from "./alarm-text.ts";
 import { type EtcdContext, readBarrier } from "./context.ts";
+import { LIVE, READY, checkPages } from "./health-checks.ts";
 import { storeMetrics } from "./metrics.ts";
+import { type Answer, type Page, json, text } from "./page.ts";
 
-interface Answer {
-  status: number;
-  type: string;
-  body: string;
-}
-
-type Page = (query: URLSearchParams) => Promise<Answer>;
-
-const json = (value: unknown, status = 200): Answer => ({
-  status,
-  type: "application/json",
-  body: JSON.stringify(value),
-});
-const text = (body: string, status = 200): Answer => ({
-  status,
-  type: "text/plain; charset=utf-8",
-  body,
-});
-
-/** etcd's plain HTTP endpoints: /health, /livez, /readyz, /version, /metrics. */
+/** etcd's plain HTTP endpoints: /health, /livez and /readyz with their parts, and so on. */
 export function httpPages(context: EtcdContext): RequestListener {
   const registry = storeMetrics(context);
   const pages: Record<string, Page> = {
-    "/health": (query) => health(context, query),
-    "/livez": async () => text("ok\n"),
-    "/readyz": async () => ready(context),
-    "/version": async () => json({ etcdserver: ETCD_VERSION, etcdcluster: CLUSTER_VERSION }),
+    "/health": async (query) => {
+      const answer = await health(context, query);
+      context.measures.health.answered(answer.status === 200);
+      return answer;
+    },
+    ...checkPages("livez", LIVE, context),
+    ...checkPages("readyz", READY, context),
+    "/version": async () => version(context),
     "/metrics": async () => {
       const { type, body } = await exposition(registry);
       return { status: 200, type, body };
@@ -62,6 +49,11 @@ async function answer(
   response.end(result.body);
 }
 
+async function version({ state }: EtcdContext): Promise<Answer> {
+  const cluster = clusterVersion(state);
+  return json({ etcdserver: ETCD_VERSION, etcdcluster: cluster, storage: cluster });
+}
+
 /** Healthy with a leader and, unless `serializable=true`, when a linearizable read goes through. */
 async function health(context: EtcdContext, query: URLSearchParams): Promise<Answer> {
   // As Go's http.Error sends it.
@@ -81,17 +73,5 @@ async function health(context: EtcdContext, query: URLSearchParams): Promise<Ans
       return unhealthy(`RANGE ERROR:${messageOf(thrown)}`);
     }
   }
-  return json({ health: "true", reason: "" });
-}
-
-async function ready(context: EtcdContext): Promise<Answer> {
-  if (context.state.alarms.has(AlarmType.CORRUPT)) {
-    return text("[-]data_corruption failed: alarm activated: CORRUPT\n", 503);
-  }
-  try {
-    await readBarrier(context);
-    return text("ok\n");
-  } catch (thrown) {
-    return text(`[-]linearizable_read failed: ${messageOf(thrown)}\n`, 503);
-  }
+  return text(JSON.stringify({ health: "true", reason: "" }));
 }

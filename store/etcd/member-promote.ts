@@ -1,5 +1,6 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { MemberPromoteRequest, MemberPromoteResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { LEARNER_READY_SHARE } from "../limits.ts";
 import { type EtcdContext, proposeCommand } from "./context.ts";
 import { readyToPromote } from "./member-health.ts";
@@ -26,8 +27,22 @@ async function promoteHere(
   context: EtcdContext,
   request: MemberPromoteRequest,
 ): Promise<MemberPromoteResponse> {
+  if (!context.replica.raft.isLeader) throw etcdError("notLeader");
+  try {
+    const response = await promote(context, request);
+    context.measures.promoted();
+    return response;
+  } catch (thrown) {
+    context.measures.promoted(messageOf(thrown));
+    throw thrown;
+  }
+}
+
+async function promote(
+  context: EtcdContext,
+  request: MemberPromoteRequest,
+): Promise<MemberPromoteResponse> {
   const { raft } = context.replica;
-  if (!raft.isLeader) throw etcdError("notLeader");
   const progress = raft.state.progress.get(request.ID);
   if (!progress) throw etcdError("memberNotFound");
   if (progress.match < raft.state.log.lastIndex * LEARNER_READY_SHARE) {

@@ -29,6 +29,7 @@ import { compact } from "./compact.ts";
 import type { EtcdContext } from "./context.ts";
 import { defragment } from "./defragment.ts";
 import { deleteRange } from "./delete-range.ts";
+import { downgrade } from "./downgrade.ts";
 import { healthHandlers } from "./health.ts";
 import { hash } from "./hash.ts";
 import { hashKv } from "./hash-kv.ts";
@@ -123,6 +124,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       hashKV: unary(hashKv),
       snapshot: stream((request, call) => snapshot(contextFor(context, call), request), true),
       moveLeader: unary(moveLeader),
+      downgrade: unary(downgrade),
     }),
     serve(Auth, authHandlers(unary)),
     serve(Health, healthHandlers),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { SnapshotRequest, SnapshotResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { STORAGE_VERSION, etcdBuckets } from "../bbolt/etcd-buckets.ts";
+import { etcdBuckets, storageVersion } from "../bbolt/etcd-buckets.ts";
 import { bboltFile, bytesOf, layOut } from "../bbolt/write.ts";
 import { SNAPSHOT_BLOB_BYTES } from "../limits.ts";
 import { requireAdmin } from "./caller.ts";
@@ -15,10 +15,12 @@ export async function* snapshot(
   _request: SnapshotRequest,
 ): AsyncGenerator<SnapshotResponse> {
   await requireAdmin(context);
-  const { state, flusher } = context;
+  const { state, flusher, measures } = context;
+  const end = measures.maintenance.begin("snapshot");
   await flusher.settled();
   const view = state.backend.snapshot();
   try {
+    const version = await storageVersion(view);
     const buckets = etcdBuckets(view);
     const layout = await layOut(buckets);
     const hash = createHash("sha256");
@@ -26,7 +28,7 @@ export async function* snapshot(
     const answer = (blob: Buffer): SnapshotResponse => ({
       remainingBytes: remaining,
       blob,
-      version: STORAGE_VERSION,
+      version,
     });
     for await (const blob of blobs(bboltFile(buckets, layout))) {
       hash.update(blob);
@@ -34,6 +36,7 @@ export async function* snapshot(
       yield answer(blob);
     }
     yield answer(hash.digest());
+    end();
   } finally {
     await view.close();
   }

@@ -2,8 +2,9 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { describeAlarm } from "./alarm-text.ts";
 import { NONE } from "../core/types.ts";
+import { clusterVersion } from "../mvcc/downgrade.ts";
 import { header } from "../mvcc/state.ts";
-import { CLUSTER_VERSION, ETCD_VERSION } from "../version.ts";
+import { ETCD_VERSION } from "../version.ts";
 import { requireUser } from "./caller.ts";
 import type { EtcdContext } from "./context.ts";
 
@@ -25,8 +26,11 @@ export async function status(context: EtcdContext): Promise<StatusResponse> {
     errors: [...(raft.leader === NONE ? [etcdError("noLeader").message] : []), ...alarms],
     dbSizeInUse: inUse,
     isLearner: raft.progress.get(raft.id)?.learner ?? false,
-    storageVersion: CLUSTER_VERSION,
+    storageVersion: clusterVersion(state),
     dbSizeQuota: context.quota.configured_bytes,
-    downgradeInfo: { enabled: false, targetVersion: "" },
+    downgradeInfo: {
+      enabled: state.downgradeTarget !== undefined,
+      targetVersion: state.downgradeTarget ?? "",
+    },
   };
 }

@@ -19,6 +19,7 @@ import type {
   LeaseGrantResponse,
   LeaseRevokeResponse,
   PutResponse,
+  ResponseHeader,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { applyAuth } from "../auth/apply-auth.ts";
@@ -28,6 +29,7 @@ import { alarm, refuseAlarmed } from "./alarm-command.ts";
 import { type Command, type CommandKind, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
 import { deleteRange } from "./delete-range.ts";
+import { downgradeSet } from "./downgrade.ts";
 import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
 import {
   type MemberChanged,
@@ -69,6 +71,7 @@ export interface Responses {
   "role-grant-permission": AuthRoleGrantPermissionResponse;
   "role-revoke-permission": AuthRoleRevokePermissionResponse;
   alarm: AlarmResponse;
+  "downgrade-set": { header: ResponseHeader };
 }
 
 /** What came of a command: an answer, or one of etcd's errors, the same on every member. */
@@ -150,6 +153,8 @@ function run(state: State, command: Command): Responses[CommandKind] {
       return memberPublish(state, command.request);
     case "alarm":
       return alarm(state, command.request);
+    case "downgrade-set":
+      return downgradeSet(state, command.request);
     default:
       return applyAuth(state, command);
   }

@@ -27,6 +27,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../auth/caller.ts";
 import { SignIn } from "../auth/enable-commands.ts";
+import { DowngradeSet } from "./downgrade.ts";
 
 /** What a log entry asks the state machine to do, and for whom while auth is on. */
 export type Command = Request & { caller?: Caller | undefined };
@@ -56,7 +57,8 @@ type Request =
   | { kind: "role-delete"; request: AuthRoleDeleteRequest }
   | { kind: "role-grant-permission"; request: AuthRoleGrantPermissionRequest }
   | { kind: "role-revoke-permission"; request: AuthRoleRevokePermissionRequest }
-  | { kind: "alarm"; request: AlarmRequest };
+  | { kind: "alarm"; request: AlarmRequest }
+  | { kind: "downgrade-set"; request: DowngradeSet };
 
 export type CommandKind = Command["kind"];
 
@@ -87,6 +89,7 @@ const KINDS: { [K in CommandKind]: { number: number; type: MessageType<never> } 
   "role-grant-permission": { number: 42, type: AuthRoleGrantPermissionRequest as never },
   "role-revoke-permission": { number: 43, type: AuthRoleRevokePermissionRequest as never },
   alarm: { number: 48, type: AlarmRequest as never },
+  "downgrade-set": { number: 49, type: DowngradeSet as never },
 };
 
 const BY_NUMBER = new Map(

@@ -1,4 +1,5 @@
 import type { BackendWrite } from "../backend/backend.ts";
+import { CompactionFigures } from "../figures/compaction.ts";
 import { COMPACT_CHUNK_KEYS } from "../limits.ts";
 import { recordKey } from "./revision.ts";
 import type { State } from "./state.ts";
@@ -9,6 +10,7 @@ import type { State } from "./state.ts";
  * done again, since the meta record says how far it came.
  */
 export class Compactor {
+  readonly figures = new CompactionFigures();
   readonly #state: State;
   readonly #onFailure: (error: unknown) => void;
   #running: Promise<void> | undefined;
@@ -74,18 +76,31 @@ export class Compactor {
 
   async #run(): Promise<void> {
     const at = this.#state.compactRevision;
+    const start_ms = performance.now();
     let after: string | undefined = "";
     while (after !== undefined && !this.#halted) {
       const removals: BackendWrite[] = [];
+      const from_ms = performance.now();
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
         removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
       });
+      this.figures.indexPause_ms.observe(performance.now() - from_ms);
       await this.noReaders();
       await this.#flushed(at);
       if (this.#halted) return;
-      if (removals.length > 0) await this.#state.backend.writeBatch(removals, { sync: false });
+      if (removals.length > 0) await this.#remove(removals);
     }
-    if (!this.#halted) this.#state.compactedRevision = at;
+    if (this.#halted) return;
+    this.#state.compactedRevision = at;
+    this.figures.total_ms.observe(performance.now() - start_ms);
+    this.figures.lastEnd_s = Math.floor(Date.now() / 1_000);
+  }
+
+  async #remove(removals: BackendWrite[]): Promise<void> {
+    const from_ms = performance.now();
+    await this.#state.backend.writeBatch(removals, { sync: false });
+    this.figures.backendPause_ms.observe(performance.now() - from_ms);
+    this.figures.records += removals.length;
   }
 
   /** Resolves when no read of old records is under way. */

@@ -2,9 +2,16 @@ import { KeyHistory, type KeyPoint } from "./key-history.ts";
 import type { KeyRange } from "./key-range.ts";
 import { OrderedMap } from "./ordered-map.ts";
 
+/**
+ * What is known of a key. One that was written once, as the first change of a transaction, and
+ * never since is that revision alone: most keys of a large store are, and a history takes 160
+ * bytes more.
+ */
+type Entry = number | KeyHistory;
+
 /** Every key with its revisions, in memory: what exists at a revision, and where its record is. */
 export class KeyIndex {
-  readonly #keys = new OrderedMap<KeyHistory>();
+  readonly #keys = new OrderedMap<Entry>();
 
   /** Keys with any revision left, deleted ones included. */
   get size(): number {
@@ -12,31 +19,46 @@ export class KeyIndex {
   }
 
   get(key: string, at: number): KeyPoint | undefined {
-    return this.#keys.get(key)?.get(at);
+    return pointOf(this.#keys.get(key), at);
   }
 
   put(key: string, main: number, sub: number): KeyPoint {
-    const history = this.#keys.get(key);
+    const history = this.#history(key);
     if (history) return history.put(main, sub);
-    this.#keys.set(key, new KeyHistory(main, sub));
+    this.#create(key, main, sub);
     return { main, sub, createRevision: main, version: 1 };
   }
 
   tombstone(key: string, main: number, sub: number): void {
-    this.#keys.get(key)!.tombstone(main, sub);
+    this.#history(key)!.tombstone(main, sub);
+  }
+
+  #create(key: string, main: number, sub: number): void {
+    this.#keys.set(key, sub === 0 ? main : new KeyHistory(main, sub));
+  }
+
+  /** The key's history, to add to it. */
+  #history(key: string): KeyHistory | undefined {
+    const entry = this.#keys.get(key);
+    if (typeof entry !== "number") return entry;
+    const history = new KeyHistory(entry, 0);
+    this.#keys.set(key, history);
+    return history;
   }
 
   /** Takes in a record found in the backend; records come in order of revision. */
   restore(key: string, main: number, sub: number, record: RestoredRecord | "tombstone"): void {
-    const history = this.#keys.get(key);
+    const history = this.#history(key);
     if (record === "tombstone") {
       // Its life may be compacted away up to here: nothing before it can be read any more.
       if (history?.alive) history.tombstone(main, sub);
       else if (!history) this.#keys.set(key, KeyHistory.deletedAt(main, sub));
       return;
     }
+    const { createRevision, version } = record;
     if (history) history.put(main, sub);
-    else this.#keys.set(key, new KeyHistory(main, sub, record.createRevision, record.version));
+    else if (version === 1 && createRevision === main) this.#create(key, main, sub);
+    else this.#keys.set(key, new KeyHistory(main, sub, createRevision, version));
   }
 
   /** Calls `visit` for the keys of a range that exist at `at`, in order, until it returns false. */
@@ -46,8 +68,8 @@ export class KeyIndex {
       if (point) visit(range.from, point);
       return;
     }
-    this.#keys.visit(range.from, range.to, (key, history) => {
-      const point = history.get(at);
+    this.#keys.visit(range.from, range.to, (key, entry) => {
+      const point = pointOf(entry, at);
       return point ? visit(key, point) : undefined;
     });
   }
@@ -65,15 +87,22 @@ export class KeyIndex {
     const emptied: string[] = [];
     let visited = 0;
     let last: string | undefined;
-    this.#keys.visit(after, undefined, (key, history) => {
+    this.#keys.visit(after, undefined, (key, entry) => {
       if (key === after && after !== "") return undefined;
-      if (history.compact(at, removed)) emptied.push(key);
+      // What has only its present revision loses nothing.
+      if (typeof entry !== "number" && entry.compact(at, removed)) emptied.push(key);
       last = key;
       return ++visited < keys_max;
     });
     for (const key of emptied) this.#keys.delete(key);
     return visited < keys_max ? undefined : last;
   }
+}
+
+function pointOf(entry: Entry | undefined, at: number): KeyPoint | undefined {
+  if (typeof entry !== "number") return entry?.get(at);
+  if (entry > at) return undefined;
+  return { main: entry, sub: 0, createRevision: entry, version: 1 };
 }
 
 interface RestoredRecord {

@@ -21,6 +21,8 @@ export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrant
   const lease = state.leases.add(ID, Math.max(TTL, LEASE_TTL_MIN_S));
   noteLease(state, lease);
   state.leaseTimers.started(lease);
+  state.counts.leasesGranted++;
+  state.counts.leaseTtls_s.observe(lease.ttl_s);
   return { header: header(state), ID, TTL: lease.ttl_s, error: "" };
 }
 
@@ -34,6 +36,7 @@ export function leaseRevoke(state: State, request: LeaseRevokeRequest): LeaseRev
   }
   state.leases.remove(lease.id);
   state.leaseTimers.ended(lease.id);
+  state.counts.leasesRevoked++;
   notePending(state, leaseKey(lease.id), undefined);
   transaction.commit();
   return { header: header(state) };

@@ -5,6 +5,7 @@ import type { Backend, BackendWrite, ScanRange } from "../backend/backend.ts";
 import type { LogBase, Membership } from "../core/types.ts";
 import { AUTH_BUCKETS } from "../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
+import { decodeDowngrade } from "./downgrade.ts";
 import { StoredLease } from "./lease.ts";
 import { type MemberRecord, encodeMember, memberKey } from "./members.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "./meta.ts";
@@ -62,6 +63,9 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   await restoreAuth(state);
   for await (const chunk of backend.scan(bucket("alarm"))) {
     for (const [key] of chunk) state.alarms.restore(key);
+  }
+  for await (const chunk of backend.scan(bucket("cluster"))) {
+    for (const [, value] of chunk) state.downgradeTarget = decodeDowngrade(value);
   }
   await restoreIndex(state);
   return state;

@@ -5,6 +5,7 @@ import { SimpleTokens } from "../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
 import { AlarmTable } from "./alarms.ts";
+import { type Counts, newCounts } from "./counts.ts";
 import { KeyIndex } from "./key-index.ts";
 import { LeaseTable } from "./lease.ts";
 import { LeaseTimers } from "./lease-timers.ts";
@@ -49,6 +50,10 @@ export interface State {
   membership: Membership;
   readonly members: MemberTable;
   readonly alarms: AlarmTable;
+  /** The version that the cluster was told to go back to, `major.minor.0`. */
+  downgradeTarget: string | undefined;
+  /** Beside the replicated state, as `tokens`. */
+  readonly counts: Counts;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;
   /** Called once, after the next flush. */
@@ -94,6 +99,8 @@ export function newState(options: StateOptions): State {
     membership,
     members: new MemberTable(),
     alarms: new AlarmTable(),
+    downgradeTarget: undefined,
+    counts: newCounts(),
     pending,
     onFlushed: [],
     onRevision: () => undefined,

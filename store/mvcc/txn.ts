@@ -41,6 +41,7 @@ export function txn(state: State, request: TxnRequest): TxnResponse {
   const path = choosePath(state, transaction, request);
   checkPath(state, transaction, path);
   const response = act(state, transaction, path);
+  if (path.operations.length > 1) state.counts.txns++;
   transaction.commit();
   return { ...response, header: header(state) };
 }

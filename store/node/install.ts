@@ -37,9 +37,9 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
   // What waited for a flush was about the old state; who has signed in stays so.
-  const { tokens, onFlushed, onRevision, onCompact, onAlarms } = state;
+  const { tokens, counts, onFlushed, onRevision, onCompact, onAlarms } = state;
   if (!fresh.auth.enabled) tokens.clear();
-  Object.assign(state, fresh, { tokens, onFlushed, onRevision, onCompact, onAlarms });
+  Object.assign(state, fresh, { tokens, counts, onFlushed, onRevision, onCompact, onAlarms });
   flusher.resume();
   watches.replaced(before);
   onMembers();

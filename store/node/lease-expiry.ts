@@ -50,7 +50,9 @@ export class LeaseExpiry {
     for (const ID of leaseTimers.takeExpired(LEASE_REVOKES_MAX)) {
       // An outcome changes nothing here: a lease not revoked comes up again.
       const command = { kind: "lease-revoke" as const, request: { ID }, caller };
-      this.#replica.proposeInOffice(command, () => undefined);
+      this.#replica.proposeInOffice(command, ({ error }) => {
+        if (!error) this.#state.counts.leasesExpired++;
+      });
     }
   }
 

@@ -20,6 +20,9 @@ const RETRY_MS = 500;
  * answer says nothing about a newer read.
  */
 export class Reads {
+  /** Attempts that went unanswered, and reads that failed, since the start. */
+  slow = 0;
+  failed = 0;
   #nextId: number;
   #waiting: WaitingRead[] = [];
   readonly #attempts = new Map<number, { reads: WaitingRead[]; since_ms: number }>();
@@ -75,11 +78,14 @@ export class Reads {
   /** Fails what is past its deadline, and takes back attempts that went unanswered. */
   expire(now_ms: number): void {
     for (const [id, { since_ms }] of this.#attempts) {
-      if (now_ms - since_ms >= RETRY_MS) this.abandon(id);
+      if (now_ms - since_ms < RETRY_MS) continue;
+      this.slow++;
+      this.abandon(id);
     }
     const late = this.#waiting.filter(({ deadline_ms }) => deadline_ms <= now_ms);
     if (late.length === 0) return;
     this.#waiting = this.#waiting.filter(({ deadline_ms }) => deadline_ms > now_ms);
+    this.failed += late.length;
     for (const { done } of late) done(etcdError("timeout"));
   }
 

@@ -5,7 +5,7 @@ import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready } from "../core/ready.ts";
 import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
-import { APPEND_BYTES_MAX, UNFLUSHED_BYTES_MAX } from "../limits.ts";
+import { APPEND_BYTES_MAX, HEARTBEAT_TICKS, UNFLUSHED_BYTES_MAX } from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
 import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
@@ -15,6 +15,12 @@ import { type OutcomeCallback, Proposals } from "./proposals.ts";
 import { type ReadCallback, Reads } from "./reads.ts";
 import { TimeoutReason } from "./timeout-reason.ts";
 import { DEFAULT_TIMING, type Timing, election_ms, request_ms } from "./timing.ts";
+
+type CommandListener = (
+  kind: Command["kind"] | undefined,
+  took_ms: number,
+  success: boolean,
+) => void;
 
 export interface ReplicaOptions {
   raft: Raft;
@@ -34,8 +40,10 @@ export interface ReplicaOptions {
   install: (mark: SnapshotMark) => Promise<void>;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
-  /** Hears of each command that was applied, and how long that took. */
-  onCommand?: ((kind: Command["kind"] | undefined, took_ms: number) => void) | undefined;
+  /** Hears of each command that was applied, how long that took, and whether it did something. */
+  onCommand?: CommandListener | undefined;
+  /** A leader's heartbeat went out so much later than it was due. */
+  onLateHeartbeat?: ((late_ms: number) => void) | undefined;
   /** Another member leads than before, as far as this one knows. */
   onLeader?: (() => void) | undefined;
   timing?: Timing | undefined;
@@ -84,6 +92,15 @@ export class Replica {
 
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /** Snapshots received and not yet in the place of the state. */
+  get installs(): number {
+    return this.#installs;
+  }
+
+  get readFigures(): { readonly slow: number; readonly failed: number } {
+    return this.#reads;
   }
 
   get pendingProposals(): number {
@@ -201,15 +218,25 @@ export class Replica {
   }
 
   #tickLater(): void {
-    this.#ticker = this.#options.clock.after(this.timing.tick_ms, () => {
+    const { clock } = this.#options;
+    const due_ms = clock.monotonic() + this.timing.tick_ms;
+    this.#ticker = clock.after(this.timing.tick_ms, () => {
       if (this.#stopped) return;
       this.#tickLater();
-      const now_ms = this.#options.clock.monotonic();
+      const now_ms = clock.monotonic();
+      this.#tellLate(now_ms - due_ms);
       this.#proposals.expire(now_ms, (asked_ms) => this.#whyLate(asked_ms));
       this.#reads.expire(now_ms);
       this.#options.raft.tick();
       this.schedule();
     });
+  }
+
+  /** Late by a whole heartbeat, where somebody waits for it (etcd's measure). */
+  #tellLate(late_ms: number): void {
+    const { raft, onLateHeartbeat } = this.#options;
+    const awaited = raft.isLeader && raft.state.progress.size > 1;
+    if (awaited && late_ms > this.timing.tick_ms * HEARTBEAT_TICKS) onLateHeartbeat?.(late_ms);
   }
 
   #turn(): void {
@@ -350,8 +377,8 @@ export class Replica {
     const { clock, onCommand } = this.#options;
     const from_ms = clock.monotonic();
     const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
-    onCommand?.(kindOf(command), clock.monotonic() - from_ms);
     assert(outcome, () => `entry ${index} has a command and no outcome`);
+    onCommand?.(kindOf(command), clock.monotonic() - from_ms, !outcome.error);
     if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);
     if (isMemberCommand(command)) this.#options.onMembers();

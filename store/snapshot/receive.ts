@@ -4,11 +4,20 @@ import type { SnapshotOffer, SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { SnapshotMessage } from "../core/message.ts";
+import { timedSnapshot } from "../figures/peers.ts";
 import { SNAPSHOT_REPORT_BYTES } from "../limits.ts";
+import type { Measures } from "../measures.ts";
 import { type Self, checkHello } from "../transport/hello.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot } from "./load.ts";
 import { renameDurably } from "./write.ts";
+
+export interface SnapshotReceiverOptions {
+  self: Self;
+  folder: SnapshotFolder;
+  measures: Pick<Measures, "peers" | "maintenance">;
+  onReceived: (message: SnapshotMessage) => void;
+}
 
 const log = logger("snapshot");
 
@@ -17,15 +26,11 @@ const log = logger("snapshot");
  * and checked it is renamed, and the core hears of it. The latest stream wins.
  */
 export class SnapshotReceiver {
-  readonly #self: Self;
-  readonly #folder: SnapshotFolder;
-  readonly #onReceived: (message: SnapshotMessage) => void;
+  readonly #options: SnapshotReceiverOptions;
   #stream = 0;
 
-  constructor(self: Self, folder: SnapshotFolder, onReceived: (message: SnapshotMessage) => void) {
-    this.#self = self;
-    this.#folder = folder;
-    this.#onReceived = onReceived;
+  constructor(options: SnapshotReceiverOptions) {
+    this.#options = options;
   }
 
   async *receive(parts: AsyncIterable<SnapshotPart>) {
@@ -33,18 +38,28 @@ export class SnapshotReceiver {
     const incoming = parts[Symbol.asyncIterator]();
     const first = await incoming.next();
     const part = first.done ? undefined : first.value;
-    const { from } = checkHello(this.#self, part?.hello);
+    const { self, folder, measures } = this.#options;
+    const { from } = checkHello(self, part?.hello);
     const offer = part?.offer;
     if (!offer) throw new RpcError(Status.INVALID_ARGUMENT, "a snapshot begins with an offer");
-    const path = this.#folder.incoming(offer, offer.crc);
+    const path = folder.incoming(offer, offer.crc);
+    const arrived = Promise.withResolvers<undefined>();
+    // What comes of it is told to whoever sends; here it is only counted.
+    const counted = timedSnapshot(measures.peers.of(from).snapshotsReceived, arrived.promise);
+    counted.catch(() => undefined);
+    const saved = measures.maintenance.begin("snapshotSave");
     const handle = await open(path, "a", 0o600);
     try {
       yield* this.#fill(handle, path, offer, incoming, () => stream === this.#stream);
-      await handle.sync();
+      await measures.maintenance.timed("snapshotSync", () => handle.sync());
+      saved();
+      await this.#take(path, offer, from);
+      arrived.resolve(undefined);
     } finally {
       await handle.close();
+      // Where it has not come so far: a promise is settled once.
+      arrived.reject(new Error("the snapshot did not arrive"));
     }
-    await this.#take(path, offer, from);
     yield { offset: offer.bytes, done: true };
   }
 
@@ -82,15 +97,16 @@ export class SnapshotReceiver {
       throw new RpcError(Status.DATA_LOSS, messageOf(thrown));
     });
     const same = found.index === index && found.term === term && found.crc === crc;
-    if (!same || found.clusterId !== this.#self.clusterId) {
+    const { self, folder, onReceived } = this.#options;
+    if (!same || found.clusterId !== self.clusterId) {
       await rm(path, { force: true });
       throw new RpcError(Status.DATA_LOSS, "the snapshot is not the one that was offered");
     }
-    await renameDurably(path, this.#folder.received(offer));
+    await renameDurably(path, folder.received(offer));
     log.info("received a snapshot", { index, bytes: offer.bytes, from: from.toString(16) });
     const mark = { index, term, membership: found.membership };
-    const to = this.#self.memberId;
-    this.#onReceived({ kind: "snapshot", from, to, term: offer.leaderTerm, mark });
+    const to = self.memberId;
+    onReceived({ kind: "snapshot", from, to, term: offer.leaderTerm, mark });
   }
 }
 

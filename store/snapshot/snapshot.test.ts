@@ -7,6 +7,7 @@ import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/meta.ts";
+import { Measures } from "../measures.ts";
 import { PEER_PROTOCOL, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot, loadSnapshot } from "./load.ts";
@@ -109,7 +110,9 @@ test("a broken stream goes on where the file ends; the core hears once it is who
   const file = await written();
   const received: Message[] = [];
   const snapshots = new SnapshotFolder(folder);
-  const receiver = new SnapshotReceiver(self, snapshots, (message) => received.push(message));
+  const measures = new Measures();
+  const onReceived = (message: Message) => received.push(message);
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
   const run = async (parts: SnapshotPart[]) => {
     const progress: { offset: number; done?: boolean }[] = [];
     for await (const each of receiver.receive(stream(parts))) progress.push(each);
@@ -128,7 +131,10 @@ test("a broken stream goes on where the file ends; the core hears once it is who
 
 test("what is not what was offered is thrown away", async () => {
   const file = await written();
-  const receiver = new SnapshotReceiver(self, new SnapshotFolder(folder), () => undefined);
+  const snapshots = new SnapshotFolder(folder);
+  const onReceived = () => undefined;
+  const measures = new Measures();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
   const parts = partsOf(file, 0, file.bytes);
   parts[3]!.data = Buffer.alloc(parts[3]!.data.length);
   const all = async () => {

@@ -7,7 +7,8 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
-import { type StreamedMessage, encodeMessage } from "./codec.ts";
+import type { PeerFigure, PeerFigures } from "../figures/peers.ts";
+import { type StreamedMessage, encodeMessage, messageBytes } from "./codec.ts";
 import { REMOVED_STATUS, type Self, helloTo, wrongWelcome } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerAddress } from "./transport.ts";
@@ -16,6 +17,7 @@ export interface PeerOptions {
   self: Self;
   tls: ClientTls | undefined;
   clock: Clock;
+  figures: PeerFigures;
   /** The stream broke, or its queue is full: messages may be lost. */
   onUnreachable: (member: bigint) => void;
   /** The peer says that this member was removed from the cluster. */
@@ -28,6 +30,7 @@ const log = logger("peer");
 export class Peer {
   readonly id: bigint;
   readonly #options: PeerOptions;
+  readonly #figure: PeerFigure;
   readonly #outbox = new Outbox();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
@@ -39,6 +42,7 @@ export class Peer {
     this.id = id;
     this.#urls = urls;
     this.#options = options;
+    this.#figure = options.figures.of(id);
     this.#running = this.#run();
   }
 
@@ -56,7 +60,10 @@ export class Peer {
   }
 
   send(message: StreamedMessage): void {
-    if (!this.#outbox.push(message)) this.#options.onUnreachable(this.id);
+    if (message.kind === "heartbeat") this.#figure.asked();
+    if (this.#outbox.push(message)) return;
+    this.#figure.sendFailures.add();
+    this.#options.onUnreachable(this.id);
   }
 
   async close(): Promise<void> {
@@ -68,12 +75,19 @@ export class Peer {
     for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
       const url = this.#urls[attempt % this.#urls.length];
       if (url !== undefined) await this.#stream(url).catch((thrown) => this.#broken(url, thrown));
-      this.#connectedSince_ms = undefined;
+      this.#disconnected();
       this.#outbox.clear();
       if (this.#closing.signal.aborted) return;
       this.#options.onUnreachable(this.id);
       await delay(this.#options.clock, PEER_RECONNECT_MS, this.#closing.signal);
     }
+  }
+
+  #disconnected(): void {
+    const { figures, self } = this.#options;
+    if (this.#connectedSince_ms !== undefined) figures.disconnected(self.memberId, this.id);
+    this.#connectedSince_ms = undefined;
+    this.#figure.broken();
   }
 
   /** Says once what is wrong, not with each attempt. */
@@ -126,6 +140,7 @@ export class Peer {
     while (!signal.aborted) {
       const batch = await this.#outbox.take(signal);
       if (batch.length === 0) continue;
+      for (const message of batch) this.#figure.sentBytes.add(messageBytes(message));
       const messages: Init<WireMessage>[] = batch.map(encodeMessage);
       yield { messages };
     }

@@ -1,3 +1,4 @@
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { Peer as PeerService, Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -5,6 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import type { Message } from "../core/message.ts";
+import { PeerFigures } from "../figures/peers.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
 import { PEER_PROTOCOL, type Self } from "./hello.ts";
@@ -84,6 +86,7 @@ function selfOf(memberId: bigint, removed: bigint[] = []): Self {
 async function serveMember(self: Self, received: Message[]): Promise<RpcServer> {
   const refuse = () => Promise.reject(new Error("not asked here"));
   const handlers = {
+    figures: new PeerFigures(metricsRegistry()),
     receive: (message: Message) => void received.push(message),
     met: () => undefined,
     answer: (kind: string, body: Buffer) => Promise.resolve(Buffer.from(`${kind}:${body}`)),
@@ -104,6 +107,7 @@ function peersOf(self: Self, events: string[]): Peers {
     self,
     tls: undefined,
     clock,
+    figures: new PeerFigures(metricsRegistry()),
     onUnreachable: (member) => events.push(`unreachable ${member}`),
     onRemoved: (reason) => events.push(reason),
     sendSnapshot: () => undefined,

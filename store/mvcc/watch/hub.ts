@@ -30,6 +30,7 @@ export class WatchHub {
   #lastHeader: ResponseHeader | undefined;
   /** Streams that want to know of progress and have a watch of a revision that is yet to come. */
   readonly #early = new Set<WatchStreamQueue>();
+  #eventCount = 0;
 
   constructor(state: State, onFailure: (error: unknown) => void) {
     this.#state = state;
@@ -41,6 +42,27 @@ export class WatchHub {
     let count = 0;
     for (const watchers of this.#byStream.values()) count += watchers.size;
     return count;
+  }
+
+  /** Watches that lag behind. */
+  get slowCount(): number {
+    let count = 0;
+    for (const watchers of this.#byStream.values()) {
+      for (const { behind } of watchers.values()) if (behind) count++;
+    }
+    return count;
+  }
+
+  /** Events that wait for the readers of their streams. */
+  get pendingEvents(): number {
+    let count = 0;
+    for (const stream of this.#byStream.keys()) count += stream.waitingEvents;
+    return count;
+  }
+
+  /** Events given to watches since the start. */
+  get eventCount(): number {
+    return this.#eventCount;
   }
 
   get streamCount(): number {
@@ -165,6 +187,7 @@ export class WatchHub {
     const filtered = filterEvents(watcher, chosen);
     if (filtered.length === 0) return;
     watcher.quiet = false;
+    this.#eventCount += filtered.length;
     let bytes = RESPONSE_OVERHEAD_BYTES;
     for (const each of events) bytes += each.bytes;
     if (watcher.fragment) return this.#sendParts(watcher, filtered, bytes);

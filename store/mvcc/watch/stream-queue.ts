@@ -40,6 +40,15 @@ export class WatchStreamQueue {
     return this.#bytes >= STREAM_QUEUE_BYTES_MAX || this.#length >= STREAM_QUEUE_RESPONSES_MAX;
   }
 
+  /** Events in what is queued. */
+  get waitingEvents(): number {
+    let count = 0;
+    for (let i = this.#head; i < this.#queued.length; i++) {
+      count += this.#queued[i]!.response.events.length;
+    }
+    return count;
+  }
+
   get #length(): number {
     return this.#queued.length - this.#head;
   }

@@ -102,7 +102,7 @@ function sameOutput(release: EtcdRelease): void {
   });
 
   const steps = SESSION.filter(({ since }) => release === ETCD_36 || since === undefined);
-  test.each(steps)("$line", async ({ line, input, differs }) => {
+  test.each(steps)("$line", async ({ line, input }) => {
     const words = line.split(" ").map((word) => (word === "''" ? "" : word));
     for (const format of FORMATS) {
       const args = [...words, "-w", format];
@@ -110,8 +110,7 @@ function sameOutput(release: EtcdRelease): void {
         stores.map(({ endpoint }) => run(release, endpoint, args, input)),
       );
       const [own, peers] = answers.map((printed) => comparable(line, format, printed));
-      if (differs) expect(own, format).toContain(differs);
-      else expect(own, `-w ${format}`).toBe(peers);
+      expect(own, `-w ${format}`).toBe(peers);
       // An error is told by the client itself, in the same words whatever the format.
       if (format === "json" && answers.every(({ code }) => code !== 0)) break;
     }

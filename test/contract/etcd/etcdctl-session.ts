@@ -5,8 +5,6 @@ export interface Step {
   input?: string;
   /** Only etcdctl 3.6 has it. */
   since?: 3.6;
-  /** Part of our answer where it is not etcd's: each stands in docs/DIVERGENCE.md. */
-  differs?: string;
 }
 
 const step = (line: string, input = ""): Step => ({ line, input });
@@ -99,5 +97,9 @@ export const SESSION: readonly Step[] = [
   step("auth enable"),
   step("auth disable"),
   step("version"),
-  { line: "downgrade validate 3.5", since: 3.6, differs: "Downgrade is not implemented" },
+  since36("downgrade validate 3.5"),
+  since36("downgrade validate 3.4"),
+  since36("downgrade validate nonsense"),
+  since36("downgrade enable 3.6"),
+  since36("downgrade cancel"),
 ];

@@ -86,6 +86,7 @@ export function assemble(parts: Parts): Life {
     transactionOperations_max: TXN_OPERATIONS_MAX,
     quota: unlimitedSpace,
     ...{ listensForPeers: true, strictReconfiguration: true },
+    initialCorruptCheck: false,
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     ...{ auth: authSetup({}, state, replica), identify: nobody, measures: new Measures() },
   };

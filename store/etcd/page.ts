@@ -1,0 +1,20 @@
+/** What an HTTP page answers. */
+export interface Answer {
+  status: number;
+  type: string;
+  body: string;
+}
+
+/** Answers a GET with these parameters. */
+export type Page = (query: URLSearchParams) => Promise<Answer>;
+
+export const json = (value: unknown, status = 200): Answer => ({
+  status,
+  type: "application/json",
+  body: JSON.stringify(value),
+});
+export const text = (body: string, status = 200): Answer => ({
+  status,
+  type: "text/plain; charset=utf-8",
+  body,
+});

@@ -1,0 +1,14 @@
+import { Spread, exponentialBounds } from "@raft2kube/observe/families.ts";
+
+/** What compaction has done; etcd's buckets (upstream: storage/mvcc/metrics.go). */
+export class CompactionFigures {
+  /** Each turn that the index is held up. */
+  readonly indexPause_ms = new Spread(exponentialBounds(0.5, 2, 14));
+  /** Each batch of removals from the backend. */
+  readonly backendPause_ms = new Spread(exponentialBounds(1, 2, 13));
+  readonly total_ms = new Spread(exponentialBounds(100, 2, 14));
+  /** When the last one ended, in seconds since 1970; 0 before. */
+  lastEnd_s = 0;
+  /** Records removed. */
+  records = 0;
+}

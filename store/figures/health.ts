@@ -1,0 +1,34 @@
+import { CounterFamily, addMetric } from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+
+/** What health checks found, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */
+export class HealthFigures {
+  readonly #success: CounterFamily;
+  readonly #failures: CounterFamily;
+  readonly #checks: CounterFamily;
+  /** The last result of each, 1 for good. */
+  readonly #last = new Map<string, { labels: Record<string, string>; value: number }>();
+
+  constructor(registry: Registry) {
+    const counter = (name: string, help: string) =>
+      new CounterFamily(registry, `etcd_server_${name}`, help);
+    this.#success = counter("health_success", "Answers of /health that were good.");
+    this.#failures = counter("health_failures", "Answers of /health that were not.");
+    this.#success.of();
+    this.#failures.of();
+    this.#checks = counter("healthchecks_total", "Checks of /livez and /readyz by result.");
+    const head = { name: "etcd_server_healthcheck", help: "1 for a good check.", type: "gauge" };
+    addMetric(registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
+  }
+
+  /** What /health answered. */
+  answered(healthy: boolean): void {
+    (healthy ? this.#success : this.#failures).of().add();
+  }
+
+  /** One check behind a page. */
+  checked(type: string, name: string, good: boolean): void {
+    this.#last.set(`${type}/${name}`, { labels: { type, name }, value: good ? 1 : 0 });
+    this.#checks.of({ type, name, status: good ? "success" : "error" }).add();
+  }
+}

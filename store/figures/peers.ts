@@ -1,0 +1,169 @@
+import {
+  type Count,
+  CounterFamily,
+  HistogramFamily,
+  type Spread,
+  addMetric,
+  exponentialBounds,
+} from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+
+/** etcd's buckets (upstream: etcdserver/api/rafthttp/metrics.go). */
+const ROUND_TRIP_BOUNDS_S = exponentialBounds(0.0001, 2, 16);
+const SNAPSHOT_BOUNDS_S = exponentialBounds(0.1, 2, 10);
+
+/** A snapshot on its way, to a member or from one. */
+export interface SnapshotFigure {
+  readonly success: Count;
+  readonly failures: Count;
+  readonly took_s: Spread;
+  inflight: number;
+}
+
+/** What passes between this member and one other. */
+export class PeerFigure {
+  readonly sentBytes: Count;
+  readonly receivedBytes: Count;
+  readonly sendFailures: Count;
+  readonly receiveFailures: Count;
+  readonly snapshotsSent: SnapshotFigure;
+  readonly snapshotsReceived: SnapshotFigure;
+  readonly #roundTrip_s: Spread;
+  #asked_ms: number | undefined;
+
+  constructor(families: Families, member: string) {
+    const [to, from] = [{ To: member }, { From: member }];
+    this.sentBytes = families.sentBytes.of(to);
+    this.receivedBytes = families.receivedBytes.of(from);
+    this.sendFailures = families.sendFailures.of(to);
+    this.receiveFailures = families.receiveFailures.of(from);
+    this.#roundTrip_s = families.roundTrip.of(to);
+    this.snapshotsSent = families.sent.of(to);
+    this.snapshotsReceived = families.received.of(from);
+  }
+
+  /** A heartbeat leaves: the first that is not answered yet is timed, for streams keep order. */
+  asked(): void {
+    this.#asked_ms ??= performance.now();
+  }
+
+  /** A heartbeat is answered. */
+  answered(): void {
+    if (this.#asked_ms === undefined) return;
+    this.#roundTrip_s.observe((performance.now() - this.#asked_ms) / 1_000);
+    this.#asked_ms = undefined;
+  }
+
+  /** The stream to the member broke: what was asked on it stays unanswered. */
+  broken(): void {
+    this.sendFailures.add();
+    this.#asked_ms = undefined;
+  }
+}
+
+class SnapshotFamilies {
+  readonly #label: "To" | "From";
+  readonly #success: CounterFamily;
+  readonly #failures: CounterFamily;
+  readonly #took: HistogramFamily;
+  readonly #all = new Map<string, SnapshotFigure>();
+
+  constructor(registry: Registry, way: "send" | "receive", label: "To" | "From") {
+    this.#label = label;
+    const name = (what: string) => `etcd_network_snapshot_${way}_${what}`;
+    const how = `Snapshots to ${way}`;
+    this.#success = new CounterFamily(registry, name("success"), `${how}: those that arrived.`);
+    this.#failures = new CounterFamily(registry, name("failures"), `${how}: those that did not.`);
+    const inflight = { name: name("inflights_total"), help: `${how}: now.` };
+    addMetric(registry, { ...inflight, type: "gauge" }, () =>
+      [...this.#all].map(([member, figure]) => ({
+        labels: { [label]: member },
+        value: figure.inflight,
+      })),
+    );
+    const took = name("total_duration_seconds");
+    this.#took = new HistogramFamily(registry, took, `${how}: how long.`, SNAPSHOT_BOUNDS_S);
+  }
+
+  of(labels: Record<string, string>): SnapshotFigure {
+    const figure: SnapshotFigure = {
+      success: this.#success.of(labels),
+      failures: this.#failures.of(labels),
+      took_s: this.#took.of(labels),
+      inflight: 0,
+    };
+    this.#all.set(labels[this.#label]!, figure);
+    return figure;
+  }
+}
+
+class Families {
+  readonly sentBytes: CounterFamily;
+  readonly receivedBytes: CounterFamily;
+  readonly sendFailures: CounterFamily;
+  readonly receiveFailures: CounterFamily;
+  readonly disconnected: CounterFamily;
+  readonly roundTrip: HistogramFamily;
+  readonly sent: SnapshotFamilies;
+  readonly received: SnapshotFamilies;
+
+  constructor(registry: Registry) {
+    const counter = (name: string, help: string) =>
+      new CounterFamily(registry, `etcd_network_${name}`, help);
+    this.sentBytes = counter("peer_sent_bytes_total", "Bytes of messages to other members.");
+    this.receivedBytes = counter("peer_received_bytes_total", "Bytes of messages from them.");
+    this.sendFailures = counter("peer_sent_failures_total", "Streams that broke, messages lost.");
+    this.receiveFailures = counter("peer_received_failures_total", "Streams from them that broke.");
+    this.disconnected = counter("disconnected_peers_total", "Streams to members that ended.");
+    this.roundTrip = new HistogramFamily(
+      registry,
+      "etcd_network_peer_round_trip_time_seconds",
+      "From a heartbeat to its answer.",
+      ROUND_TRIP_BOUNDS_S,
+    );
+    this.sent = new SnapshotFamilies(registry, "send", "To");
+    this.received = new SnapshotFamilies(registry, "receive", "From");
+  }
+}
+
+/** What passes between this member and all others, under etcd's names. */
+export class PeerFigures {
+  readonly #families: Families;
+  readonly #members = new Map<bigint, PeerFigure>();
+
+  constructor(registry: Registry) {
+    this.#families = new Families(registry);
+  }
+
+  of(member: bigint): PeerFigure {
+    let figure = this.#members.get(member);
+    if (!figure) {
+      figure = new PeerFigure(this.#families, member.toString(16));
+      this.#members.set(member, figure);
+    }
+    return figure;
+  }
+
+  /** A member that answered answers no more. */
+  disconnected(self: bigint, member: bigint): void {
+    const labels = { Local: self.toString(16), Remote: member.toString(16) };
+    this.#families.disconnected.of(labels).add();
+  }
+}
+
+/** Follows a snapshot to its end, which the promise is. */
+export async function timedSnapshot<R>(figure: SnapshotFigure, passing: Promise<R>): Promise<R> {
+  const from_ms = performance.now();
+  figure.inflight++;
+  try {
+    const result = await passing;
+    figure.success.add();
+    figure.took_s.observe((performance.now() - from_ms) / 1_000);
+    return result;
+  } catch (thrown) {
+    figure.failures.add();
+    throw thrown;
+  } finally {
+    figure.inflight--;
+  }
+}

@@ -1,0 +1,35 @@
+import { Spread, exponentialBounds } from "@raft2kube/observe/families.ts";
+
+/** etcd's buckets of leases' TTLs, in seconds (upstream: lease/metrics.go). */
+const TTL_BOUNDS_S = exponentialBounds(1, 2, 24);
+
+/** What this member has done since it started; no part of the replicated state. */
+export interface Counts {
+  ranges: number;
+  puts: number;
+  /** Of keys and values of all puts. */
+  putBytes: number;
+  deletes: number;
+  /** Transactions with more than one operation. */
+  txns: number;
+  leasesGranted: number;
+  leasesRevoked: number;
+  leasesRenewed: number;
+  leasesExpired: number;
+  readonly leaseTtls_s: Spread;
+}
+
+export function newCounts(): Counts {
+  return {
+    ranges: 0,
+    puts: 0,
+    putBytes: 0,
+    deletes: 0,
+    txns: 0,
+    leasesGranted: 0,
+    leasesRevoked: 0,
+    leasesRenewed: 0,
+    leasesExpired: 0,
+    leaseTtls_s: new Spread(TTL_BOUNDS_S),
+  };
+}
