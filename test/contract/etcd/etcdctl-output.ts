@@ -8,6 +8,7 @@ import {
   AuthUserGetResponse,
   AuthUserListResponse,
   DeleteRangeResponse,
+  DowngradeResponse,
   MemberAddResponse,
   MemberListResponse,
   PutResponse,
@@ -44,6 +45,7 @@ const MESSAGES: readonly (readonly [string, { decode(bytes: Uint8Array): unknown
   ["role get", AuthRoleGetResponse],
   ["role", AuthRoleAddResponse],
   ["auth status", AuthStatusResponse],
+  ["downgrade", DowngradeResponse],
   // These answers are no messages but structs around a header, of which only that is printed.
   ["lease", ResponseHeader],
 ];
