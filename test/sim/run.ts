@@ -228,7 +228,8 @@ class Run {
 
   #fault(number: number, random: Random): void {
     const late = this.timeline.now_ms > limits.FAULTY_MS;
-    const seekChange = late && this.#lacking().includes("leader changes");
+    const leads = this.#cluster.leader !== undefined;
+    const seekChange = late && leads && this.#lacking().includes("leader changes");
     const fault: Fault = seekChange ? { kind: "leader crash" } : drawFault(random);
     this.story.tell(undefined, () => `FAULT ${number} ${JSON.stringify(fault)}`);
     if (this.#injector.inject(fault, random)) this.tally.note("faults");
