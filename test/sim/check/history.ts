@@ -70,6 +70,41 @@ function tightened(operations: readonly KvOperation[]): KvOperation[] {
   });
 }
 
+/** The store's state, and how many of the calls with a place in the log it has taken. */
+interface Placed {
+  readonly state: KvState;
+  readonly logged: number;
+}
+
+/** An input, and which of those with a place in the log it is. */
+interface Ranked {
+  readonly input: KvInput;
+  readonly rank: number | undefined;
+}
+
+/**
+ * The same model, with those calls taken in the log's order only: members apply them in no other.
+ * Else calls that nobody waits for, as when leases end, would be tried in every order.
+ */
+const LOGGED_MODEL: Model<Placed, Ranked, string> = {
+  initial: { state: KV_MODEL.initial, logged: 0 },
+  name: ({ state, logged }) => `${nameOf(state)} ${logged}`,
+  step({ state, logged }, { input, rank }, output) {
+    if (rank !== undefined && rank !== logged) return undefined;
+    const next = KV_MODEL.step(state, input, output);
+    return next && { state: next, logged: rank === undefined ? logged : logged + 1 };
+  },
+};
+
+function ranked(operations: readonly KvOperation[]): Operation<Ranked, string>[] {
+  const logged = operations.filter(({ index }) => index !== undefined);
+  logged.sort((a, b) => a.index! - b.index!);
+  const ranks = new Map(logged.map((operation, rank) => [operation, rank]));
+  return operations.map((operation) => {
+    return { ...operation, input: { input: operation.input, rank: ranks.get(operation) } };
+  });
+}
+
 /** Less than what lies between any two calls or answers. */
 const INSTANT = 1e-6;
 
@@ -105,8 +140,8 @@ export function kvLinearizable(
   operations: readonly KvOperation[],
   initial: KvState = EMPTY_STATE,
 ): void {
-  const model = { ...KV_MODEL, initial };
-  const verdict = checkLinearizability(model, inLogOrder(tightened(operations)));
+  const model = { ...LOGGED_MODEL, initial: { state: initial, logged: 0 } };
+  const verdict = checkLinearizability(model, ranked(inLogOrder(tightened(operations))));
   if (verdict.linearizable === true) return;
   const lines = verdict.stuck.slice(0, 12).map((i) => `  ${describeOperation(operations[i]!)}`);
   const given = verdict.linearizable === "unknown" ? "the search was given up: " : "";
