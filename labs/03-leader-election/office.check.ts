@@ -65,6 +65,22 @@ check("our own vote counts once it is on disk", () => {
   });
 });
 
+check("a candidate asks for votes once its own is on disk", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  raft.campaign();
+  work(raft);
+  raft.step(yes(2n, 2, true));
+  const ready = raft.ready();
+  const early = ready?.messages.filter(({ kind }) => kind === "vote") ?? [];
+  const asked = ready?.messagesAfterPersist.filter(({ kind }) => kind === "vote") ?? [];
+  judge(early.length === 0 && asked.length === 2, {
+    when: "a majority would vote for member 1, and it becomes candidate in term 2",
+    expected: "its requests to 2 and 3 wait for the disk: sendAfterPersist",
+    happened: `at once: ${kindsTo(early)}; after the disk: ${kindsTo(asked)}`,
+    why: "elected and crashed, it would forget its term, and be elected in it a second time",
+  });
+});
+
 check("a ballot ends when it is lost, and when a leader is heard", () => {
   const lost = coreWith({ term: 1 });
   lost.campaign();

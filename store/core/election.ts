@@ -61,7 +61,11 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
     }
     const { lastIndex, lastTerm } = raft.log;
     const transfer = kind === "transfer";
-    send(raft, { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer, ...news });
+    const vote = { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer, ...news } as const;
+    // Whoever votes for us votes for this log, and once in this term: after a crash we must not
+    // stand in it again with a shorter one. So the request waits for the disk, as a vote does.
+    if (pre) send(raft, vote);
+    else sendAfterPersist(raft, vote);
   }
   // lab:03 end
 }
@@ -98,6 +102,7 @@ function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean 
 /** Answers a request for a vote; the caller has dealt with terms. */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 begin handle-vote
+  takeCommitNews(raft, message);
   const free = raft.vote === NONE && raft.leader === NONE;
   const mayVote = raft.vote === message.from || free || (message.pre && message.term > raft.term);
   const granted = mayVote && isUpToDate(raft.log, message.lastIndex, message.lastTerm);
@@ -105,10 +110,7 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   // A granted pre-vote answers in the term asked for, so that the candidate counts it.
   const term = granted ? message.term : raft.term;
   const reply = { kind: "vote-reply", to, term, pre, granted, ...commitNews(raft) } as const;
-  if (pre || !granted) {
-    send(raft, reply);
-    return takeCommitNews(raft, message);
-  }
+  if (pre || !granted) return send(raft, reply);
   raft.electionElapsed = 0;
   raft.vote = message.from;
   sendAfterPersist(raft, reply);

@@ -23,20 +23,24 @@ function entry(index: number, term: number): Entry {
   return { index, term, data: Buffer.from(`${index}`), change: undefined };
 }
 
-/** Member 1 of 3 with a log from earlier terms, elected leader of term 3. */
-function electedWithOldLog(): Raft {
+function grant(from: bigint, term: number, pre: boolean): Message {
+  const news = { commit: 0, commitTerm: 0 };
+  return { kind: "vote-reply", from, to: 1n, term, pre, granted: true, ...news };
+}
+
+/** Member 1 with a log from earlier terms, elected leader of term 3. */
+function electedWithOldLog(voters = [1n, 2n, 3n]): Raft {
   const raft = new Raft(options, {
     hardState: { term: 2, vote: 1n, commit: 1 },
     base: { index: 0, term: 0 },
     entries: [entry(1, 1), entry(2, 2)],
     applied: 0,
-    membership: initialMembership([1n, 2n, 3n]),
+    membership: initialMembership(voters),
   });
   raft.campaign();
-  const news = { commit: 0, commitTerm: 0 };
   for (const pre of [true, false]) {
     drain(raft);
-    raft.step({ kind: "vote-reply", from: 2n, to: 1n, term: 3, pre, granted: true, ...news });
+    for (const from of [2n, 3n]) raft.step(grant(from, 3, pre));
   }
   drain(raft);
   return raft;
@@ -83,6 +87,38 @@ describe("Raft section 5.2: elections", () => {
     expect(member.raft.state.role).toBe("candidate");
     member.sync();
     expect(member.raft.isLeader).toBe(true);
+  });
+
+  test("a candidate asks for votes once its own is durable: a crash must not let it stand twice", () => {
+    const cluster = new TestCluster({ random: seededRandom(1) });
+    cluster.addVoters(3);
+    const candidate = cluster.get(1n);
+    candidate.raft.campaign();
+    candidate.process();
+    candidate.sync();
+    candidate.raft.step(grant(2n, 1, true));
+    expect(candidate.raft.state).toMatchObject({ role: "candidate", term: 1 });
+    expect(candidate.process()!.messages).toEqual([]);
+    const asked = candidate.sync().map(({ kind, to, term }) => [kind, to, term]);
+    expect(asked).toEqual([["vote", 2n, 1], ["vote", 3n, 1]]);
+    candidate.crash();
+    expect(candidate.raft.state).toMatchObject({ term: 1, vote: 1n });
+  });
+
+  test.each([true, false])("what a ballot says is committed is taken over (granted: %s)", (granted) => {
+    const raft = new Raft(options, {
+      hardState: { term: 2, vote: granted ? 2n : 3n, commit: 0 },
+      base: { index: 0, term: 0 },
+      entries: [entry(1, 1), entry(2, 2)],
+      applied: 0,
+      membership: initialMembership([1n, 2n, 3n]),
+    });
+    const log = { lastIndex: 2, lastTerm: 2, commit: 1, commitTerm: 1 };
+    raft.step({ kind: "vote", from: 2n, to: 1n, term: 2, pre: false, transfer: false, ...log });
+    const ready = raft.ready()!;
+    const answers = [...ready.messages, ...ready.messagesAfterPersist];
+    expect(answers).toMatchObject([{ granted, commit: 1 }]);
+    expect(raft.state.log.committed).toBe(1);
   });
 
   test("a vote is given once in a term", () => {

@@ -8,7 +8,7 @@ import type { AppliedEntry, TestMember } from "./member.ts";
  * the property when one does not hold. Called after every step.
  */
 export class SafetyChecker {
-  readonly #leaderOfTerm = new Map<number, MemberId>();
+  readonly #leaderOfTerm = new Map<number, { id: MemberId; raft: TestMember["raft"] }>();
   readonly #appliedAt = new Map<number, AppliedEntry>();
   readonly #committed = new Map<MemberId, { start: TestMember["raft"]; index: number }>();
   readonly #hardTerm = new Map<MemberId, number>();
@@ -23,12 +23,16 @@ export class SafetyChecker {
     }
   }
 
-  #electionSafety({ id, raft }: TestMember): void {
+  /** One that crashed is another: it may have forgotten what it said in office. */
+  #electionSafety({ id, raft, disk }: TestMember): void {
     if (!raft.isLeader) return;
     const { term } = raft.state;
-    const known = this.#leaderOfTerm.get(term) ?? id;
-    assert(known === id, `election safety: term ${term} has leaders ${known} and ${id}`);
-    this.#leaderOfTerm.set(term, id);
+    const { term: durable, vote } = disk.hardState;
+    assert(durable === term && vote === id, () => `member ${id} leads term ${term} and may forget`);
+    const known = this.#leaderOfTerm.get(term) ?? { id, raft };
+    const once = known.id === id ? `${id} twice` : `${known.id} and ${id}`;
+    assert(known.raft === raft, () => `election safety: term ${term} is led by ${once}`);
+    this.#leaderOfTerm.set(term, known);
   }
 
   /** All apply the same command at the same index: log matching and leader completeness follow. */
