@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { BackendWrite } from "./backend/backend.ts";
 import { openBackend } from "./backend/checked.ts";
@@ -100,7 +101,8 @@ async function makeLog(dataDir: string, born: Bootstrap): Promise<void> {
   let failure: Error | undefined;
   const onFatal = (reason: Error) => (failure = reason);
   const disk = machineDisk(join(dataDir, "member", "wal"));
-  const { wal, recovered } = Wal.open({ disk, identity: born.identity, onFatal });
+  const { identity } = born;
+  const { wal, recovered } = Wal.open({ disk, identity, clock: systemClock(), onFatal });
   await beginLog(wal, recovered, born);
   await wal.close();
   if (failure) throw failure;

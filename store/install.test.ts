@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NONE } from "./core/types.ts";
 import { startStore } from "./main.ts";
@@ -44,8 +45,9 @@ async function crashed(): Promise<{ dataDir: string; file: string; index: number
   await backend.close();
 
   const disk = machineDisk(join(dataDir, "member", "wal"));
+  const identity = { clusterId, memberId };
   const onFatal = (reason: unknown) => expect.fail(String(reason));
-  const { wal } = Wal.open({ disk, identity: { clusterId, memberId }, onFatal });
+  const { wal } = Wal.open({ disk, identity, clock: systemClock(), onFatal });
   const hardState = { term, vote: NONE, commit: index };
   const write = { id: 1, hardState, entries: [], snapshot: { index, term, membership } };
   await new Promise<void>((resolve) => wal.append(write, resolve));

@@ -21,7 +21,8 @@ function write(id: number) {
 }
 
 function openLog(disk: CrashDisk, failures: LogWriteError[] = []) {
-  return Wal.open({ disk, identity, onFatal: (reason) => failures.push(reason) });
+  const onFatal = (reason: LogWriteError) => failures.push(reason);
+  return Wal.open({ disk, identity, clock: soon.clock, onFatal });
 }
 
 /** Appends 1..count; resolves with the acknowledged indexes once all are, or the disk is dead. */

@@ -74,7 +74,7 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
   const identity = { memberId, clusterId };
   const folder = options.walDir ?? join(options.dataDir, "member", "wal");
   const disk = options.measures.disk(machineDisk(folder));
-  const { wal, recovered } = Wal.open({ disk, identity, onFatal });
+  const { wal, recovered } = Wal.open({ disk, identity, clock, onFatal });
   // The log first: a backend that says where the log begins must find it there.
   if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);
   const members = born?.members ?? [];

@@ -21,6 +21,8 @@ export interface LoneReplicaOptions {
   connectedSince_ms?: number;
   /** What a received snapshot puts in the place of the state, when it resolves. */
   install?: (clock: Clock) => Promise<Partial<State>>;
+  /** Why the member has to end. Default: it must not have to. */
+  onFatal?: (reason: unknown) => void;
 }
 
 /**
@@ -31,11 +33,12 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
   const clock = new ManualClock();
   const sent: Message[] = [];
   const disk = new MemoryDisk();
-  const onFatal = (reason: unknown) => {
+  const unexpected = (reason: unknown) => {
     throw reason;
   };
+  const { onFatal = unexpected } = options;
   const identity = { clusterId: 7n, memberId: SELF };
-  const { wal } = Wal.open({ disk, identity, onFatal });
+  const { wal } = Wal.open({ disk, identity, clock, onFatal });
   const membership = initialMembership([SELF, ...OTHERS]);
   const bootstrap = { membership, members: [], base: NOTHING };
   const state = await restoreState({ backend: memoryBackend(), identity, clock, bootstrap });

@@ -1,4 +1,6 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { SYNCED_MARK_DELAY_MS } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFormatError } from "./errors.ts";
 
@@ -63,25 +65,35 @@ export function readMark(disk: Pick<Disk, "list" | "read">): FoundMark {
 }
 
 /**
- * Notes how far the log is durable, after each sync that nothing else waits behind. It is not
- * synced itself: it never says too much, whatever is lost of it, and what it may lack after a
- * power cut is the very last batch. It stands for the records that are not there yet, each of
- * which would say so of all before it.
+ * Notes how far the log is durable, after each sync that nothing else waits behind. It stands for
+ * the records that are not there yet, each of which would say so of all before it. It never says
+ * too much, whatever is lost of it: it is written behind the sync. The kernel writes it to the disk
+ * in its own time, and SYNCED_MARK_DELAY_MS later it is synced: for so long a power cut may take it
+ * away, and with it the word for the very last batch.
  */
 export class SyncedMark {
   readonly #disk: Disk;
+  readonly #clock: Clock;
   readonly #onFailure: (error: Error | null) => void;
   #exists: boolean;
   #slot: number;
   #file: DiskFile | undefined;
   #wanted: number;
   #written: number;
+  #timer: Timer | undefined;
+  #syncDue = false;
   #busy = false;
   #dead = false;
   #idle: (() => void) | undefined;
 
-  constructor(disk: Disk, found: FoundMark, onFailure: (error: Error | null) => void) {
+  constructor(
+    disk: Disk,
+    found: FoundMark,
+    clock: Clock,
+    onFailure: (error: Error | null) => void,
+  ) {
     this.#disk = disk;
+    this.#clock = clock;
     this.#onFailure = onFailure;
     this.#exists = found.exists;
     this.#slot = found.nextSlot;
@@ -95,9 +107,17 @@ export class SyncedMark {
     this.#pump();
   }
 
+  /** Nothing more is noted: the log itself has failed. */
+  abandon(): void {
+    this.#dead = true;
+    this.#timer?.cancel();
+    this.#idle?.();
+  }
+
   /** Waits for what is being written, makes it durable and closes the file. */
   async close(): Promise<void> {
-    if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#timer?.cancel();
+    if (this.#busy && !this.#dead) await new Promise<void>((resolve) => (this.#idle = resolve));
     const file = this.#file;
     if (!file || this.#dead) return;
     await new Promise<void>((resolve) => file.sync(() => file.close(() => resolve())));
@@ -105,31 +125,48 @@ export class SyncedMark {
 
   #pump(): void {
     if (this.#busy || this.#dead) return;
-    if (this.#wanted <= this.#written) return this.#idle?.();
+    if (this.#wanted <= this.#written && !this.#syncDue) return this.#idle?.();
     this.#busy = true;
-    if (this.#file) return this.#write(this.#file);
+    if (this.#file) return this.#act(this.#file);
     this.#disk.open(SYNCED_NAME, !this.#exists, (error, file) => {
       if (error || !file) return this.#fail(error ?? new Error("no file"));
       this.#exists = true;
       this.#file = file;
-      this.#write(file);
+      this.#act(file);
     });
+  }
+
+  #act(file: DiskFile): void {
+    if (this.#wanted > this.#written) return this.#write(file);
+    this.#syncDue = false;
+    file.sync((error) => this.#done(error));
   }
 
   #write(file: DiskFile): void {
     const position = this.#wanted;
     file.write(encodeSlot(position), this.#slot * SLOT_STRIDE_BYTES, (error) => {
-      if (error) return this.#fail(error);
       this.#slot = (this.#slot + 1) % SLOTS;
       this.#written = position;
-      this.#busy = false;
-      this.#pump();
+      this.#done(error);
+      if (this.#dead || this.#syncDue) return;
+      this.#timer ??= this.#clock.after(SYNCED_MARK_DELAY_MS, () => this.#due());
     });
   }
 
+  #due(): void {
+    this.#timer = undefined;
+    this.#syncDue = true;
+    this.#pump();
+  }
+
+  #done(error: Error | null): void {
+    if (error) return this.#fail(error);
+    this.#busy = false;
+    this.#pump();
+  }
+
   #fail(error: Error): void {
-    this.#dead = true;
+    this.abandon();
     this.#onFailure(error);
-    this.#idle?.();
   }
 }

@@ -1,12 +1,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import type { Entry } from "../core/types.ts";
+import { SYNCED_MARK_DELAY_MS } from "../limits.ts";
 import { machineDisk } from "./disk.ts";
 import { LogDamagedError, LogFormatError, type LogWriteError } from "./errors.ts";
-import { LOG_FORMAT_VERSION, SEGMENT_HEADER_BYTES, encodeSegmentHeader } from "./segment.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
+import {
+  LOG_FORMAT_VERSION,
+  SEGMENT_HEADER_BYTES,
+  encodeSegmentHeader,
+  segmentSequence,
+} from "./segment.ts";
 import { MemoryDisk } from "./testing/memory-disk.ts";
 import { SYNCED_FORMAT_VERSION, SYNCED_NAME } from "./synced-mark.ts";
 import { Wal } from "./wal.ts";
@@ -14,8 +22,12 @@ import { Wal } from "./wal.ts";
 const identity = { clusterId: 7n, memberId: 1n };
 const SEGMENT_BYTES = 4_096;
 
-function open(disk: MemoryDisk, onFatal: (reason: LogWriteError) => void = unexpected) {
-  return Wal.open({ disk, identity, onFatal, segmentBytes: SEGMENT_BYTES });
+function open(
+  disk: MemoryDisk,
+  onFatal: (reason: LogWriteError) => void = unexpected,
+  clock = new ManualClock(),
+) {
+  return Wal.open({ disk, identity, onFatal, clock, segmentBytes: SEGMENT_BYTES });
 }
 
 function unexpected(reason: unknown): never {
@@ -184,6 +196,87 @@ test("S8: a bit flipped in the last batch is refused as well: the mark vouches f
   }
 });
 
+test("S8: the mark vouches for the last batch too when only a barrier waited behind it", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  append(wal, [entry(1, 1, 100)]);
+  disk.run(2);
+  append(wal, []);
+  disk.run();
+  const { end } = open(disk).recovered;
+  disk.flipBit(disk.list()[0]!, end - 1, seededRandom(13));
+  expect(() => open(disk)).toThrow(LogDamagedError);
+});
+
+/** Three slots, the last two in one batch, of which a bit flips before a power cut. */
+function flippedBeforePowerCut(random: Random, idle_ms: number): MemoryDisk {
+  const disk = new MemoryDisk();
+  const clock = new ManualClock();
+  const { wal } = open(disk, unexpected, clock);
+  append(wal, [entry(1, 1, 100)]);
+  disk.run();
+  const from = open(disk).recovered.end + SEGMENT_HEADER_BYTES;
+  append(wal, [entry(2, 1, 100), entry(3, 1, 100)]);
+  disk.run();
+  const end = open(disk).recovered.end + SEGMENT_HEADER_BYTES;
+  clock.advance(idle_ms);
+  disk.run();
+  disk.flipBit(disk.list()[0]!, randomInteger(random, from, end), random);
+  disk.powerCut(random);
+  return disk;
+}
+
+test("S8: the mark is durable SYNCED_MARK_DELAY_MS later: a power cut takes its word away no more", () => {
+  const random = seededRandom(14);
+  for (let round = 0; round < 200; round++) {
+    const disk = flippedBeforePowerCut(random, SYNCED_MARK_DELAY_MS);
+    expect(caught(() => open(disk))).toBeInstanceOf(LogDamagedError);
+  }
+});
+
+test("S8: until then a power cut may: the last batch is all that is lost, and the only one", () => {
+  const random = seededRandom(15);
+  const left = new Set<number>();
+  for (let round = 0; round < 200; round++) {
+    const disk = flippedBeforePowerCut(random, SYNCED_MARK_DELAY_MS - 1);
+    const thrown = caught(() => left.add(open(disk).recovered.entries.length));
+    expect(thrown === undefined || thrown instanceof LogDamagedError).toBe(true);
+  }
+  expect([...left].sort()).toEqual([1, 2]);
+});
+
+test("S1: what a start finds counts from then on, so it is made durable, in a full segment too", () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk);
+  append(wal, [entry(1, 1)]);
+  disk.run();
+  const { end, size } = open(disk).recovered;
+  const room = size - SEGMENT_HEADER_BYTES - end;
+  append(wal, [entry(2, 1, room - RECORD_HEADER_BYTES - 17)]);
+  // Written, and killed before the sync.
+  disk.run(1);
+  const found = open(disk).recovered;
+  expect([found.entries.length, found.end + SEGMENT_HEADER_BYTES]).toEqual([2, size]);
+  disk.powerCut({ next: () => 0.9 });
+  expect(open(disk).recovered.entries).toHaveLength(2);
+});
+
+test("S8: a crash while segments are given up never leaves a gap between those that stay", () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = seededRandom(seed);
+    const disk = new MemoryDisk();
+    const { wal } = open(disk);
+    for (let index = 1; index <= 80; index++) append(wal, [entry(index, 1, 200)]);
+    disk.run();
+    wal.cut(70);
+    while (disk.runAny(random)) {
+      const sequences = disk.list().flatMap((name) => segmentSequence(name) ?? []);
+      const [first = 0] = sequences;
+      expect(sequences, `seed ${seed}`).toEqual(sequences.map((_, i) => first + i));
+    }
+  }
+});
+
 test("S8: a lost last segment is refused, and a damaged mark is no damage to the log", () => {
   const disk = new MemoryDisk();
   const { wal } = open(disk);
@@ -250,13 +343,31 @@ test("S10: a failed sync ends the member and acknowledges nothing", () => {
   ]);
 });
 
+test("S10: a log that has failed can be closed", async () => {
+  const disk = new MemoryDisk();
+  const { wal } = open(disk, () => undefined);
+  append(wal, [entry(1, 1)]);
+  disk.run();
+  disk.failSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  append(wal, [entry(2, 1)]);
+  disk.run();
+  let closed = false;
+  void wal.close().then(() => (closed = true));
+  for (let turn = 0; turn < 20; turn++) {
+    disk.run();
+    await Promise.resolve();
+  }
+  expect(closed).toBe(true);
+});
+
 test("a newer format, a foreign file and another member's log are refused by name", () => {
   const disk = new MemoryDisk();
   append(open(disk).wal, [entry(1, 1)]);
   disk.run();
   const file = disk.files.get(disk.list()[0]!)!;
+  const stranger = { ...identity, memberId: 2n };
   const other = () =>
-    Wal.open({ disk, identity: { ...identity, memberId: 2n }, onFatal: unexpected });
+    Wal.open({ ...{ disk, clock: new ManualClock(), onFatal: unexpected }, identity: stranger });
   expect(other).toThrow(/member 1 of cluster 7, not of member 2/);
   file.content.writeUInt32LE(LOG_FORMAT_VERSION + 1, 8);
   expect(() => open(disk)).toThrow(`log format ${LOG_FORMAT_VERSION + 1}`);
@@ -282,7 +393,8 @@ test("any bytes in a segment give an error of ours or a shorter log, never a cra
 test("on the machine's own disk", async () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-wal-"));
   try {
-    const options = { disk: machineDisk(folder), identity, onFatal: unexpected };
+    const clock = systemClock();
+    const options = { disk: machineDisk(folder), identity, clock, onFatal: unexpected };
     const { wal } = Wal.open(options);
     await new Promise<void>((resolve) => append(wal, [entry(1, 1), entry(2, 1)], resolve));
     await wal.close();

@@ -1,4 +1,5 @@
 import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Write } from "../core/ready.ts";
 import type { HardState, LogBase } from "../core/types.ts";
 import { SEGMENT_BYTES, SPARE_SEGMENTS_MAX } from "../limits.ts";
@@ -15,7 +16,7 @@ import { type RecoveredLog, type SegmentInfo, recoverLog } from "./recover.ts";
 import { type LogRecord, RECORD, encodeRecord, recordSize } from "./record.ts";
 import { SEGMENT_HEADER_BYTES, encodeSegmentHeader, segmentName } from "./segment.ts";
 import { SparePool } from "./spare.ts";
-import { SyncedMark } from "./synced-mark.ts";
+import { SYNCED_NAME, SyncedMark } from "./synced-mark.ts";
 
 export interface WalOptions {
   disk: Disk;
@@ -24,6 +25,7 @@ export interface WalOptions {
    * The log cannot be trusted any more: the process must end. Nothing is acknowledged after this.
    */
   onFatal: (reason: LogWriteError) => void;
+  clock: Clock;
   segmentBytes?: number;
 }
 
@@ -66,7 +68,8 @@ export class Wal {
     this.#onFatal = options.onFatal;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
     this.#spares = new SparePool(options.disk, this.#segmentBytes, SPARE_SEGMENTS_MAX);
-    this.#mark = new SyncedMark(options.disk, log.mark, (error) => this.#fail("synced", error));
+    const failed = (error: Error | null) => this.#fail(SYNCED_NAME, error);
+    this.#mark = new SyncedMark(options.disk, log.mark, options.clock, failed);
     this.#segments = log.segments;
     this.#fileSize = log.size;
     this.#position = log.end;
@@ -114,9 +117,9 @@ export class Wal {
     }
   }
 
-  /** Waits for what is queued, then closes the file. */
+  /** Waits for what is queued, then closes the file. After a failure nothing is waited for. */
   async close(): Promise<void> {
-    if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#busy && !this.#dead) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#dead = true;
     await this.#mark.close();
     await this.#spares.close();
@@ -158,9 +161,10 @@ export class Wal {
       if (rest.length === 0) done();
       else this.#rotate(sizeOf(rest[0]!), () => this.#writeBatch(rest, done));
     };
+    if (bytes > 0) return this.#writeOut(batch.slice(0, count), bytes, next);
     // A write without records is a barrier: what came before it is durable already.
-    if (bytes === 0) next();
-    else this.#writeOut(batch.slice(0, count), bytes, next);
+    this.#vouch();
+    next();
   }
 
   #writeOut(batch: Pending[], bytes: number, done: () => void): void {
@@ -195,9 +199,13 @@ export class Wal {
     if (error) return this.#fail(file.name, error);
     this.syncs++;
     this.#durable = durable;
-    // Behind another batch there is no need: its records say the same.
-    if (this.#queue.length === 0) this.#mark.note(durable);
+    this.#vouch();
     if (!this.#dead) done();
+  }
+
+  /** Behind a batch with another one waiting there is no need: its records say the same. */
+  #vouch(): void {
+    if (this.#queue.length === 0) this.#mark.note(this.#durable);
   }
 
   #note(pending: Pending): void {
@@ -258,7 +266,9 @@ export class Wal {
     if (!error || this.#dead) return;
     assert(error instanceof Error, "a disk failure without an error");
     this.#dead = true;
+    this.#mark.abandon();
     this.#onFatal(new LogWriteError(file, error));
+    this.#idle?.();
   }
 }
 

@@ -29,6 +29,14 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  /** Does one of the operations that wait, as threads would, in no order. False when none does. */
+  runAny(random: Random): boolean {
+    const at = randomInteger(random, 0, this.#queue.length);
+    const [operation] = this.#queue.splice(at, 1);
+    operation?.();
+    return operation !== undefined;
+  }
+
   powerCut(random: Random): void {
     this.#queue = [];
     for (const file of this.files.values()) {

@@ -1,4 +1,5 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { LogDamagedError, LogFormatError } from "@raft2kube/store/wal/errors.ts";
 import { RECORD_HEADER_BYTES, recordSize } from "@raft2kube/store/wal/record.ts";
 import { recoverLog } from "@raft2kube/store/wal/recover.ts";
@@ -16,10 +17,11 @@ const NAMES = ["0000000000000001.wal", "0000000000000002.wal", SYNCED_NAME];
 
 function logOf(entries: number): Buffer {
   const disk = new MemoryDisk();
+  const clock = new ManualClock();
   const onFatal = (reason: unknown) => {
     throw reason;
   };
-  const { wal } = Wal.open({ disk, identity, onFatal, segmentBytes: SEGMENT_BYTES });
+  const { wal } = Wal.open({ disk, identity, clock, onFatal, segmentBytes: SEGMENT_BYTES });
   const change = {
     steps: [{ action: "remove" as const, member: 3n }],
     transition: "explicit" as const,

@@ -144,6 +144,7 @@ export class Member {
     const { wal, recovered } = Wal.open({
       disk: seams.disk?.(disk) ?? disk,
       identity,
+      clock: this.host.clock,
       segmentBytes: SEGMENT_BYTES,
       onFatal: (reason) => this.#fatal(reason),
     });
