@@ -42,7 +42,10 @@ export interface DiskFile {
 export interface Disk {
   list(): string[];
   read(name: string): Buffer;
-  /** Cuts a file at `offset` and fills it with zeros up to `size`, durably. At start only. */
+  /**
+   * Cuts a file at `offset` and fills it with zeros up to `size`; makes it durable, with all that
+   * stays. At start only.
+   */
   cutSync(name: string, offset: number, size: number): void;
   removeSync(name: string): void;
   /** Opens for writing; with `create` a new file, its name durable before `done`. */

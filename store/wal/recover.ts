@@ -118,11 +118,12 @@ function checkMark({ mark, end, segments }: RecoveredLog): void {
 
 /**
  * Records of the lost write may be whole further on: they must never be read as part of a later
- * one.
+ * one. What is read may be in the machine's memory only, if the process was killed before its sync:
+ * it counts from now on, so it is made durable, even where the segment is full and nothing to cut.
  */
 function cutTail(disk: Disk, file: string, content: SegmentContent, size: number): void {
   const offset = content.end - content.start + SEGMENT_HEADER_BYTES;
-  if (offset < size) disk.cutSync(file, offset, size);
+  disk.cutSync(file, offset, size);
 }
 
 /** A record that passes its checksum and makes no sense was not written by us as it is. */

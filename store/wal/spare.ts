@@ -13,7 +13,9 @@ export class SparePool {
   readonly #files_max: number;
   #ready: string[] = [];
   #next = 0;
-  #pending = new Set<Promise<void>>();
+  /** Emptied segments, the oldest first; the first is being dealt with. */
+  #given: { name: string; onFailure: Done }[] = [];
+  #idle: (() => void) | undefined;
 
   constructor(disk: Disk, bytes: number, files_max: number) {
     this.#disk = disk;
@@ -63,25 +65,43 @@ export class SparePool {
     });
   }
 
-  /** Takes an emptied segment in, or removes it when there are enough. */
+  /**
+   * Takes an emptied segment in, or removes it when there are enough. One after the other, each
+   * durably: a crash between two must not leave the later one gone and the earlier one there, for
+   * that is what a lost segment looks like.
+   */
   give(name: string, onFailure: Done): void {
-    const task = new Promise<void>((resolve) => {
-      const done: Done = (error) => {
-        onFailure(error);
-        resolve();
-      };
-      if (this.#ready.length >= this.#files_max) return this.#disk.remove(name, done);
-      const spare = `spare-${this.#next++}`;
-      this.#rename(name, spare, (failed) => {
-        if (failed) return done(failed);
-        this.#blank(spare, (error) => {
-          if (!error) this.#ready.push(spare);
-          done(error);
-        });
+    this.#given.push({ name, onFailure });
+    if (this.#given.length === 1) this.#takeNext();
+  }
+
+  #takeNext(): void {
+    const next = this.#given[0];
+    if (!next) return this.#idle?.();
+    this.#take(next.name, (error) => {
+      next.onFailure(error);
+      this.#given.shift();
+      this.#takeNext();
+    });
+  }
+
+  #take(name: string, done: Done): void {
+    if (this.#ready.length >= this.#files_max) return this.#remove(name, done);
+    const spare = `spare-${this.#next++}`;
+    this.#rename(name, spare, (failed) => {
+      if (failed) return done(failed);
+      this.#blank(spare, (error) => {
+        if (!error) this.#ready.push(spare);
+        done(error);
       });
     });
-    this.#pending.add(task);
-    void task.then(() => this.#pending.delete(task));
+  }
+
+  #remove(name: string, done: Done): void {
+    this.#disk.remove(name, (error) => {
+      if (error) return done(error);
+      this.#disk.syncFolder(done);
+    });
   }
 
   /**
@@ -99,6 +119,6 @@ export class SparePool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#pending);
+    if (this.#given.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 }
