@@ -1,3 +1,4 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
 import type { HeartbeatMessage, HeartbeatReplyMessage } from "./message.ts";
 import { confirmRead } from "./read-index.ts";
 import { sendAppend } from "./replication.ts";
@@ -5,10 +6,23 @@ import { type RaftState, send } from "./state.ts";
 
 /** The follower's part: commit as told, and answer, which confirms the leader's term. */
 export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): void {
+  checkNothingLost(raft, message);
   // lab:04 begin handle-heartbeat
-  raft.log.commitTo(Math.min(message.commit, raft.log.lastIndex));
+  raft.log.commitTo(message.commit);
   send(raft, { kind: "heartbeat-reply", to: message.from, readId: message.readId });
   // lab:04 end
+}
+
+/**
+ * A heartbeat's commit index is never beyond what this member has acknowledged to this leader. Where
+ * the log ends before it, the disk has lost what was durable and nobody noticed at the start (S8).
+ */
+function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage): void {
+  if (commit <= log.lastIndex) return;
+  const told = `member ${from.toString(16)} was told that it reaches ${commit} at least`;
+  throw new CodedError("LOG_LOST", `the log ends at ${log.lastIndex}, and ${told}`, {
+    remedy: "its disk loses what it synced: add this member anew, with an empty data directory",
+  });
 }
 
 /**

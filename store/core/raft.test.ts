@@ -139,6 +139,40 @@ describe("Raft section 5.2: elections", () => {
   });
 });
 
+describe("Raft figure 3: what is broken ends the member", () => {
+  test("election safety: a leader does not follow another of its own term", () => {
+    const raft = electedWithOldLog();
+    const append = { kind: "append", from: 2n, to: 1n, term: 3, prevIndex: 0, prevTerm: 0 } as const;
+    expect(() => raft.step({ ...append, entries: [], commit: 0 })).toThrow("leads term 3 too");
+  });
+
+  test("S8: a log that ends before what its leader was told has lost what was durable", () => {
+    const raft = new Raft(options, {
+      hardState: { term: 2, vote: 2n, commit: 1 },
+      base: { index: 0, term: 0 },
+      entries: [entry(1, 1), entry(2, 2)],
+      applied: 0,
+      membership: initialMembership([1n, 2n, 3n]),
+    });
+    const heartbeat = { kind: "heartbeat", from: 2n, to: 1n, term: 2, readId: 0 } as const;
+    raft.step({ ...heartbeat, commit: 2 });
+    expect(raft.state.log.committed).toBe(2);
+    const lost = expect.objectContaining({ code: "LOG_LOST" });
+    expect(() => raft.step({ ...heartbeat, commit: 3 })).toThrow(lost);
+  });
+
+  test("S8: a log that ends before its own commit index does not start", () => {
+    const restored = {
+      hardState: { term: 1, vote: 1n, commit: 2 },
+      base: { index: 0, term: 0 },
+      entries: [entry(1, 1)],
+      applied: 0,
+      membership: initialMembership([1n, 2n, 3n]),
+    };
+    expect(() => new Raft(options, restored)).toThrow("committed 2 is beyond the log's end 1");
+  });
+});
+
 describe("Dissertation section 10.2.1: writing to the disk in parallel", () => {
   test("the leader's own entry counts once it is durable, the followers' may come first", () => {
     const cluster = new TestCluster({ random: seededRandom(1) });

@@ -51,8 +51,7 @@ export class Raft {
     const { hardState, membership, applied, base, entries } = restored;
     // What is applied was committed, whatever the hint on disk says.
     const committed = Math.max(hardState.commit, applied, base.index);
-    const last = base.index + entries.length;
-    const log = new RaftLog(base, entries, Math.min(committed, last), applied);
+    const log = new RaftLog(base, entries, committed, applied);
     this.#hardStates = { last: hardState, writing: [] };
     this.#state = {
       options,

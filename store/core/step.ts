@@ -1,4 +1,4 @@
-import { unreachable } from "@raft2kube/std/assert.ts";
+import { assert, unreachable } from "@raft2kube/std/assert.ts";
 import { commitNews, handleVote, handleVoteReply } from "./election.ts";
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
@@ -90,6 +90,10 @@ function handle(raft: RaftState, message: Message): void {
 
 /** A message of the current term from its leader: whatever we were, we follow. */
 function followSender(raft: RaftState, message: Message): void {
+  assert(
+    raft.role !== "leader",
+    () => `election safety: ${message.from} leads term ${raft.term} too`,
+  );
   // lab:03 begin follow-sender
   if (raft.role !== "follower") becomeFollower(raft, raft.term, message.from);
   raft.electionElapsed = 0;

@@ -165,3 +165,15 @@ test("S7: leases of a snapshot that was installed while the office was taken do 
   }
   expect(state.leases.get(9n)).toBeUndefined();
 });
+
+test("S8: what the core finds broken in a message ends the member, not the stream it came by", async () => {
+  const reasons: unknown[] = [];
+  const { append, receive, raft, replica } = await loneReplica({
+    onFatal: (reason) => reasons.push(reason),
+  });
+  await append(3n, 2, [entryOf(2, 2)]);
+  const { term, id: to } = raft.state;
+  await receive({ kind: "heartbeat", from: 3n, to, term, commit: 9, readId: 0 });
+  expect(reasons).toEqual([expect.objectContaining({ code: "LOG_LOST" })]);
+  expect(replica.stopped).toBe(true);
+});

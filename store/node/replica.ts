@@ -3,7 +3,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
-import type { Ready } from "../core/ready.ts";
+import type { Ready, Write } from "../core/ready.ts";
 import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
 import { APPEND_BYTES_MAX, HEARTBEAT_TICKS, UNFLUSHED_BYTES_MAX } from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
@@ -183,8 +183,17 @@ export class Replica {
   /** Takes a message from another member. */
   receive(message: Message): void {
     if (this.#stopped) return;
-    this.#options.raft.step(message);
+    this.#orFail(() => this.#options.raft.step(message));
     this.schedule();
+  }
+
+  /** Who calls is a stream or the disk: what the core finds broken is this member's to end with. */
+  #orFail(act: () => void): void {
+    try {
+      act();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
   }
 
   /** Runs the loop once everything of this turn has arrived, so that it all goes in one batch. */
@@ -193,12 +202,7 @@ export class Replica {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#stopped) return;
-      try {
-        this.#turn();
-      } catch (thrown) {
-        this.fail(thrown);
-      }
+      if (!this.#stopped) this.#orFail(() => this.#turn());
     });
   }
 
@@ -302,21 +306,12 @@ export class Replica {
   }
 
   #handle(ready: Ready): void {
-    const { raft, wal, transport } = this.#options;
+    const { wal, transport } = this.#options;
     const { write, messages, messagesAfterPersist, committed, reads } = ready;
     if (write) {
       if (write.snapshot) this.#installs++;
       wal.append(write, () => {
-        if (this.#stopped) return;
-        raft.persisted(write.id);
-        const others: Message[] = [];
-        for (const message of messagesAfterPersist) {
-          if (message.to === raft.state.id) raft.step(message);
-          else others.push(message);
-        }
-        if (others.length > 0) transport.send(others);
-        if (write.snapshot) this.#install(write.snapshot);
-        this.schedule();
+        if (!this.#stopped) this.#orFail(() => this.#persisted(write, messagesAfterPersist));
       });
     }
     if (messages.length > 0) transport.send(messages);
@@ -324,6 +319,19 @@ export class Replica {
     else if (committed.length > 0) this.#apply(committed);
     for (const { readId, index } of reads) this.#reads.confirmed(readId, index);
     this.#reads.applied(this.#options.state.appliedIndex);
+  }
+
+  #persisted({ id, snapshot }: Write, messagesAfterPersist: Message[]): void {
+    const { raft, transport } = this.#options;
+    raft.persisted(id);
+    const others: Message[] = [];
+    for (const message of messagesAfterPersist) {
+      if (message.to === raft.state.id) raft.step(message);
+      else others.push(message);
+    }
+    if (others.length > 0) transport.send(others);
+    if (snapshot) this.#install(snapshot);
+    this.schedule();
   }
 
   /** What is committed meanwhile waits; the snapshot may hold some of it already. */
