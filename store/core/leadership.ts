@@ -49,6 +49,7 @@ export function tickLeader(raft: RaftState): void {
     if (!heardFromQuorum(raft)) return becomeFollower(raft, raft.term, NONE);
     raft.transferee = NONE;
     handOver(raft);
+    countAnew(raft);
   }
   if (raft.heartbeatElapsed >= raft.options.heartbeatTicks) {
     raft.heartbeatElapsed = 0;
@@ -57,15 +58,18 @@ export function tickLeader(raft: RaftState): void {
   // lab:03 end
 }
 
-/** Whether a quorum has answered since this was asked last; from now on it is counted anew. */
+/** Whether a quorum has answered since it was last counted anew. */
 function heardFromQuorum(raft: RaftState): boolean {
   // lab:03 begin heard-from-quorum
   const heard = new Map([[raft.id, true]]);
-  for (const [member, progress] of raft.progress) {
-    if (member === raft.id) continue;
-    heard.set(member, progress.recentActive);
-    progress.recentActive = false;
+  for (const [member, { recentActive }] of raft.progress) {
+    if (member !== raft.id) heard.set(member, recentActive);
   }
   return jointVote(raft.voterSets, heard) === "won";
   // lab:03 end
+}
+
+/** Whoever answers from now on is heard. */
+function countAnew(raft: RaftState): void {
+  for (const progress of raft.progress.values()) progress.recentActive = false;
 }

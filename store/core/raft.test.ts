@@ -229,6 +229,54 @@ describe("bounds", () => {
   });
 });
 
+/** Applies what is committed, changes of membership included. */
+function drainChanges(raft: Raft): Message[] {
+  const messages: Message[] = [];
+  for (let ready = raft.ready(); ready; ready = raft.ready()) {
+    messages.push(...ready.messages);
+    if (ready.write) raft.persisted(ready.write.id);
+    for (const { change, index } of ready.committed) {
+      if (change) raft.applyChange(change);
+      raft.appliedTo(index, 0);
+    }
+  }
+  return messages;
+}
+
+const simply = { transition: "auto" as const, context: Buffer.alloc(0) };
+
+describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
+  test("a newcomer is asked where it stands as soon as the change is applied", () => {
+    const raft = electedWithOldLog();
+    raft.step(appended(2n, 3, 3));
+    drainChanges(raft);
+    raft.proposeChange({ ...simply, steps: [{ action: "add-learner", member: 4n }] });
+    raft.step(appended(2n, 4, 3));
+    const probes = drainChanges(raft).filter(({ kind, to }) => kind === "append" && to === 4n);
+    expect(probes).toMatchObject([{ prevIndex: 4, entries: [] }]);
+  });
+
+  test("4.2.2: a leader that votes no more hands over to one that answers", () => {
+    const raft = electedWithOldLog([1n, 2n, 3n, 4n]);
+    for (const from of [2n, 3n, 4n]) raft.step(appended(from, 3, 3));
+    drainChanges(raft);
+    raft.proposeChange({ ...simply, steps: [{ action: "remove", member: 1n }] });
+    for (const from of [2n, 3n, 4n]) raft.step(appended(from, 4, 3));
+    drainChanges(raft);
+    const successors: bigint[] = [];
+    // From now on member 2 is silent, with all of the log.
+    for (let tick = 0; tick < 2 * options.electionTicks; tick++) {
+      for (const from of [3n, 4n]) {
+        raft.step({ kind: "heartbeat-reply", from, to: 1n, term: 3, readId: 0 });
+      }
+      raft.tick();
+      const told = drainChanges(raft).filter(({ kind }) => kind === "timeout-now");
+      successors.push(...told.map(({ to }) => to));
+    }
+    expect(successors.at(-1)).toBe(3n);
+  });
+});
+
 describe("S9: dissertation section 4.1 and its correction", () => {
   test("no change of membership before an entry of the leader's own term is committed", () => {
     const raft = electedWithOldLog();

@@ -74,9 +74,14 @@ function updateProgress(raft: RaftState): void {
   }
 }
 
+/**
+ * Asks those whose position is unknown where they stand: there is no reason to let them wait for a
+ * heartbeat or a proposal. The append is empty: they are taken to have all until they say otherwise.
+ */
 function probeNewcomers(raft: RaftState): void {
   for (const [member, progress] of raft.progress) {
-    if (member !== raft.id) sendAppend(raft, member, progress, false);
+    const unknown = member !== raft.id && progress.state === "probe";
+    if (unknown) sendAppend(raft, member, progress, true);
   }
 }
 

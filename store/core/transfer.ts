@@ -37,15 +37,22 @@ function startTransfer(raft: RaftState, transferee: MemberId): Refusal | undefin
 /**
  * A leader that the membership no longer counts as a voter (dissertation section 4.2.2) stays
  * until a voter with all of its log takes over: stepping down at once could leave the new voters
- * without the entry that made them so. Tried again each election timeout.
+ * without the entry that made them so. Tried again each election timeout, with one that answers:
+ * a voter that is down may have as much of the log, and would be waited for in vain.
  */
 export function handOver(raft: RaftState): void {
   if (isVoter(raft, raft.id)) return;
-  let best: { member: MemberId; match: number } | undefined;
-  for (const [member, { match }] of raft.progress) {
-    if (isVoter(raft, member) && (!best || match > best.match)) best = { member, match };
+  let best: { member: MemberId; progress: Progress } | undefined;
+  for (const [member, progress] of raft.progress) {
+    if (!isVoter(raft, member)) continue;
+    if (!best || isBetterSuccessor(progress, best.progress)) best = { member, progress };
   }
   if (best) startTransfer(raft, best.member);
+}
+
+function isBetterSuccessor(a: Progress, b: Progress): boolean {
+  if (a.recentActive !== b.recentActive) return a.recentActive;
+  return a.match > b.match;
 }
 
 /** The successor has answered: if it has everything, it may campaign. */
