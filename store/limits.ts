@@ -65,8 +65,8 @@ export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 export const LOG_TAIL_ENTRIES_MAX = 5_000;
 export const LOG_TAIL_BYTES_MAX = 8 * 1024 * 1024;
 /**
- * Log: so long after a sync the mark that vouches for it is made durable itself, at the latest; more
- * often would cost a quiet member a second sync for each write.
+ * Log: so long after a sync the mark that vouches for it is made durable itself, at the latest.
+ * More often would cost a quiet member a second sync for each write.
  */
 export const SYNCED_MARK_DELAY_MS = 500;
 /** Log: emptied segments kept for reuse. */

@@ -14,8 +14,8 @@ export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): voi
 }
 
 /**
- * A heartbeat's commit index is never beyond what this member has acknowledged to this leader. Where
- * the log ends before it, the disk has lost what was durable and nobody noticed at the start (S8).
+ * A heartbeat's commit index is never beyond what this member has acknowledged to this leader.
+ * Where the log ends before it, the disk has lost what was durable, unnoticed at the start (S8).
  */
 function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage): void {
   if (commit <= log.lastIndex) return;

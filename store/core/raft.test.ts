@@ -89,7 +89,7 @@ describe("Raft section 5.2: elections", () => {
     expect(member.raft.isLeader).toBe(true);
   });
 
-  test("a candidate asks for votes once its own is durable: a crash must not let it stand twice", () => {
+  test("a candidate asks for votes once its own is durable, and stands once in a term", () => {
     const cluster = new TestCluster({ random: seededRandom(1) });
     cluster.addVoters(3);
     const candidate = cluster.get(1n);
@@ -105,7 +105,7 @@ describe("Raft section 5.2: elections", () => {
     expect(candidate.raft.state).toMatchObject({ term: 1, vote: 1n });
   });
 
-  test.each([true, false])("what a ballot says is committed is taken over (granted: %s)", (granted) => {
+  test.each([true, false])("what a ballot says is committed counts (granted: %s)", (granted) => {
     const raft = new Raft(options, {
       hardState: { term: 2, vote: granted ? 2n : 3n, commit: 0 },
       base: { index: 0, term: 0 },
@@ -142,8 +142,8 @@ describe("Raft section 5.2: elections", () => {
 describe("Raft figure 3: what is broken ends the member", () => {
   test("election safety: a leader does not follow another of its own term", () => {
     const raft = electedWithOldLog();
-    const append = { kind: "append", from: 2n, to: 1n, term: 3, prevIndex: 0, prevTerm: 0 } as const;
-    expect(() => raft.step({ ...append, entries: [], commit: 0 })).toThrow("leads term 3 too");
+    const heartbeat = { kind: "heartbeat", from: 2n, to: 1n, commit: 0, readId: 0 } as const;
+    expect(() => raft.step({ ...heartbeat, term: 3 })).toThrow("leads term 3 too");
   });
 
   test("S8: a log that ends before what its leader was told has lost what was durable", () => {

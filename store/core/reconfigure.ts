@@ -76,7 +76,7 @@ function updateProgress(raft: RaftState): void {
 
 /**
  * Asks those whose position is unknown where they stand: there is no reason to let them wait for a
- * heartbeat or a proposal. The append is empty: they are taken to have all until they say otherwise.
+ * heartbeat or a proposal. The append is empty: they are taken to have all until they refuse it.
  */
 function probeNewcomers(raft: RaftState): void {
   for (const [member, progress] of raft.progress) {

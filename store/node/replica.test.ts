@@ -166,7 +166,7 @@ test("S7: leases of a snapshot that was installed while the office was taken do 
   expect(state.leases.get(9n)).toBeUndefined();
 });
 
-test("S8: what the core finds broken in a message ends the member, not the stream it came by", async () => {
+test("S8: a message that breaks the core ends the member, not its stream alone", async () => {
   const reasons: unknown[] = [];
   const { append, receive, raft, replica } = await loneReplica({
     onFatal: (reason) => reasons.push(reason),

@@ -226,7 +226,7 @@ function flippedBeforePowerCut(random: Random, idle_ms: number): MemoryDisk {
   return disk;
 }
 
-test("S8: the mark is durable SYNCED_MARK_DELAY_MS later: a power cut takes its word away no more", () => {
+test("S8: the mark is durable SYNCED_MARK_DELAY_MS later, and a power cut leaves it", () => {
   const random = seededRandom(14);
   for (let round = 0; round < 200; round++) {
     const disk = flippedBeforePowerCut(random, SYNCED_MARK_DELAY_MS);
@@ -245,7 +245,7 @@ test("S8: until then a power cut may: the last batch is all that is lost, and th
   expect([...left].sort()).toEqual([1, 2]);
 });
 
-test("S1: what a start finds counts from then on, so it is made durable, in a full segment too", () => {
+test("S1: what a start finds counts, so it is made durable, in a full segment too", () => {
   const disk = new MemoryDisk();
   const { wal } = open(disk);
   append(wal, [entry(1, 1)]);
