@@ -1,4 +1,7 @@
 /** Every kind of the API, by group. Adding one: facts, its own file, one line in the list. */
+import { mutatingBinding, validatingBinding } from "./admissionregistration/v1/bindings.ts";
+import { mutatingPolicy, validatingPolicy } from "./admissionregistration/v1/policies.ts";
+import { mutatingWebhooks, validatingWebhooks } from "./admissionregistration/v1/webhooks.ts";
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
 import { horizontalPodAutoscaler as autoscalerV1 } from "./autoscaling/v1/horizontal-pod-autoscaler.ts";
 import { horizontalPodAutoscaler as autoscalerV2 } from "./autoscaling/v2/horizontal-pod-autoscaler.ts";
@@ -10,6 +13,8 @@ import { CORE_KINDS } from "./core/v1/kinds.ts";
 import { defineKind, knownSchemas } from "./define.ts";
 import { endpointSlice } from "./discovery/v1/endpoint-slice.ts";
 import { event } from "./events/v1/event.ts";
+import { flowSchema } from "./flowcontrol/v1/flow-schema.ts";
+import { priorityLevel } from "./flowcontrol/v1/priority-level.ts";
 import type { Kind } from "./kind.ts";
 import { ipAddress, serviceCIDR } from "./networking/v1/addresses.ts";
 import { ingress, ingressClass } from "./networking/v1/ingress.ts";
@@ -27,6 +32,8 @@ import { UNUSED_KINDS } from "./unused-kinds.ts";
 /** Kinds with a file of their own, by group. */
 const WRITTEN: readonly (readonly Kind[])[] = [
   CORE_KINDS,
+  [mutatingBinding, validatingBinding, mutatingPolicy, validatingPolicy],
+  [mutatingWebhooks, validatingWebhooks],
   APPS_KINDS,
   [autoscalerV1, autoscalerV2],
   [job, cronJob],
@@ -34,6 +41,7 @@ const WRITTEN: readonly (readonly Kind[])[] = [
   [lease],
   [endpointSlice],
   [event],
+  [flowSchema, priorityLevel],
   [ingress, ingressClass, ipAddress, networkPolicy, serviceCIDR],
   [runtimeClass],
   [podDisruptionBudget],

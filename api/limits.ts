@@ -11,3 +11,6 @@ export const MAX_QUANTITY_LENGTH = 256;
 
 /** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
 export const MAX_QUANTITY_EXPONENT = 60;
+
+/** Nested parts of a CEL expression. */
+export const CEL_DEPTH_MAX = 100;

@@ -116,6 +116,7 @@ async function change(
     options,
   );
   const { object, created } = changed;
-  const body = resource.store.recent.bodyOf(object);
+  // A dry run's object has the version of the stored one, and is another.
+  const body = options.dryRun ? undefined : resource.store.recent.bodyOf(object);
   return objectAnswer(object, resource.kind, created ? 201 : 200, body);
 }

@@ -1,3 +1,4 @@
+import type { Agent } from "node:https";
 import { ask } from "./ask.ts";
 import type { TestApiserver } from "./test-apiserver.ts";
 
@@ -9,13 +10,14 @@ export type SendJson = (
   body: unknown,
 ) => Promise<{ status: number; body: { [key: string]: unknown }; warnings: string[] }>;
 
-/** Sends to our apiserver. */
-export async function senderTo(api: TestApiserver): Promise<SendJson> {
+/** Sends to our apiserver; `agent` keeps connections for many requests. */
+export async function senderTo(api: TestApiserver, agent?: Agent): Promise<SendJson> {
   const admin = await api.credentials("admin", ["system:masters"]);
   return async (method, path, type, body) => {
     const headers = { "content-type": type, "user-agent": "recorder/1" };
     const text = body === undefined ? {} : { body: JSON.stringify(body) };
-    const answer = await ask(api, path, { ...admin, method, headers, ...text });
+    const kept = agent === undefined ? {} : { agent };
+    const answer = await ask(api, path, { ...admin, method, headers, ...text, ...kept });
     const json = JSON.parse(answer.body) as Record<string, unknown>;
     return { status: answer.status, body: json, warnings: warningsIn(answer.headers["warning"]) };
   };

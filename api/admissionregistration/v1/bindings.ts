@@ -1,0 +1,110 @@
+/** What puts admission policies to use: their bindings, with parameters and actions. */
+import type {
+  MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding,
+} from "../../gen/admissionregistration/v1.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import {
+  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+} from "../../errors.ts";
+import type { Column, Kind } from "../../kind.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
+import { defaultMatch, validateMatch, validateMutatingMatch } from "./rules.ts";
+
+type Binding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding;
+
+const ACTIONS = ["Audit", "Deny", "Warn"];
+const NOT_FOUND_ACTIONS = ["Deny", "Allow"];
+const ADMISSION = "is stored, but admission does not call it yet";
+
+function validateParamRef(ref: ParamRef | undefined, path: string): FieldError[] {
+  if (ref === undefined) return [];
+  const { name = "", selector, parameterNotFoundAction: action = "" } = ref;
+  const errors = name === "" ? []
+    : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
+  if (name !== "" && selector !== undefined) {
+    const why = "name and selector are mutually exclusive";
+    errors.push(forbidden(`${path}.name`, why), forbidden(`${path}.selector`, why));
+  }
+  errors.push(...validateLabelSelector(selector, `${path}.selector`));
+  if (name === "" && selector === undefined) {
+    errors.push(required(path, "one of name or selector must be specified"));
+  }
+  const at = `${path}.parameterNotFoundAction`;
+  if (action === "") errors.push(required(at));
+  else if (!NOT_FOUND_ACTIONS.includes(action)) {
+    errors.push(notSupported(at, action, NOT_FOUND_ACTIONS));
+  }
+  return errors;
+}
+
+function validateActions(actions: readonly string[] = [], path: string): FieldError[] {
+  const seen = new Set<string>();
+  const errors: FieldError[] = actions.flatMap((each, index) => {
+    const at = `${path}[${index}]`;
+    const found = ACTIONS.includes(each) ? [] : [notSupported(at, each, ACTIONS)];
+    if (seen.has(each)) found.push(duplicate(at, each));
+    seen.add(each);
+    return found;
+  });
+  if (seen.has("Deny") && seen.has("Warn")) {
+    errors.push(invalid(path, actions, "must not contain both Deny and Warn (repeating the same " +
+      "validation failure information in the API response and headers serves no purpose)"));
+  }
+  return seen.size > 0 ? errors
+    : [...errors, required(path, "at least one validation action is required")];
+}
+
+function validate({ spec }: Binding): FieldError[] {
+  const { policyName = "" } = spec;
+  return [
+    ...(policyName === "" ? [required("spec.policyName")]
+      : dnsSubdomain(policyName).map((each) => invalid("spec.policyName", policyName, each))),
+    ...validateParamRef(spec.paramRef, "spec.paramRef"),
+  ];
+}
+
+function paramRefCell({ spec }: Binding): string {
+  const ref = spec.paramRef;
+  if (ref === undefined) return "<unset>";
+  if ((ref.name ?? "") === "") return "*/*";
+  return (ref.namespace ?? "") === "" ? `*/${ref.name}` : `${ref.namespace}/${ref.name}`;
+}
+
+const columns: Column<Binding>[] = [
+  nameColumn,
+  column("PolicyName", (object) => object.spec.policyName ?? ""),
+  column("ParamRef", paramRefCell),
+  ageColumn,
+];
+
+const VALIDATING = "admissionregistration/v1.ValidatingAdmissionPolicyBinding";
+const MUTATING = "admissionregistration/v1.MutatingAdmissionPolicyBinding";
+
+export const validatingBinding: Kind<ValidatingAdmissionPolicyBinding> =
+  defineKind<ValidatingAdmissionPolicyBinding>(VALIDATING, {
+    generation: "spec",
+    unconditionalUpdate: false,
+    notActedOn: `ValidatingAdmissionPolicyBinding ${ADMISSION}`,
+    defaults: ({ spec }) => defaultMatch(spec.matchResources),
+    validate: (object) => [
+      ...validate(object),
+      ...validateMatch(object.spec.matchResources, "spec.matchResources"),
+      ...validateActions(object.spec.validationActions, "spec.validationActions"),
+    ],
+    columns,
+  });
+
+export const mutatingBinding: Kind<MutatingAdmissionPolicyBinding> =
+  defineKind<MutatingAdmissionPolicyBinding>(MUTATING, {
+    generation: "spec",
+    unconditionalUpdate: false,
+    notActedOn: `MutatingAdmissionPolicyBinding ${ADMISSION}`,
+    defaults: ({ spec }) => defaultMatch(spec.matchResources),
+    validate: (object) => [
+      ...validate(object),
+      ...validateMutatingMatch(object.spec.matchResources, "spec.matchResources"),
+    ],
+    columns,
+  });

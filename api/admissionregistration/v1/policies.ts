@@ -1,0 +1,242 @@
+/** ValidatingAdmissionPolicy and MutatingAdmissionPolicy: rules that need no webhook. */
+import { isDeepStrictEqual } from "node:util";
+import type {
+  AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy,
+  Validation, Variable,
+} from "../../gen/admissionregistration/v1.ts";
+import type { CelScope, CelType } from "../../cel/check.ts";
+import { isCelName } from "../../cel/parse.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { dns1035Label, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
+import {
+  compile, validateExpression, validateMatchConditions, type AdmissionScope,
+} from "./expressions.ts";
+import { defaultMatch, validateMatch, validateMutatingMatch } from "./rules.ts";
+import { FAILURE_POLICIES, REINVOCATION_POLICIES } from "./webhooks.ts";
+
+type Policy = MutatingAdmissionPolicy | ValidatingAdmissionPolicy;
+
+const REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
+const PATCH_TYPES = ["ApplyConfiguration", "JSONPatch"];
+const ANNOTATIONS_MAX = 20;
+const ADMISSION = "is stored, but admission does not call it yet";
+
+function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const at = `${path}.apiVersion`;
+  const parts = apiVersion.split("/");
+  if (apiVersion === "") errors.push(required(at));
+  else if (parts.length > 2) {
+    errors.push(invalid(at, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
+  } else {
+    const version = parts.at(-1)!;
+    const group = parts.length === 2 ? parts[0]! : "";
+    const wrong = group === "" ? [] : dnsSubdomain(group);
+    if (wrong.length > 0) errors.push(invalid(at, group, wrong.join(",")));
+    const odd = version === "" ? ["version must be specified"] : dns1035Label(version);
+    if (odd.length > 0) errors.push(invalid(at, version || apiVersion, odd.join(",")));
+  }
+  if (kind === "") return [...errors, required(`${path}.kind`)];
+  const wrong = dns1035Label(kind.toLowerCase());
+  return wrong.length === 0 ? errors : [...errors, invalid(`${path}.kind`, kind,
+    `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
+}
+
+/** Checks variables in their order: each may use those before it. Gives the scope of the rest. */
+function validateVariables(
+  variables: readonly Variable[] = [], path: string, params: boolean,
+): { errors: FieldError[]; scope: AdmissionScope } {
+  const errors: FieldError[] = [];
+  const known: Record<string, CelType> = {};
+  const scope = { params, authorizer: true, variables: known as CelScope };
+  variables.forEach(({ name, expression }, index) => {
+    const at = `${path}[${index}]`;
+    if (name.trim() === "") errors.push(required(`${at}.name`, "name is not specified"));
+    else if (!isCelName(name)) {
+      errors.push(invalid(`${at}.name`, name, "must be a valid CEL identifier"));
+    }
+    if (expression.trim() === "") {
+      errors.push(required(`${at}.expression`, "expression is not specified"));
+      return;
+    }
+    const outcome = compile(expression, scope);
+    if ("complaint" in outcome) {
+      errors.push(invalid(`${at}.expression`, expression, outcome.complaint));
+    } else known[name] = outcome.type;
+  });
+  return { errors, scope };
+}
+
+function validateValidation(each: Validation, path: string, scope: AdmissionScope): FieldError[] {
+  const { expression = "", message = "", messageExpression = "", reason } = each;
+  const errors = expression.trim() === ""
+    ? [required(`${path}.expression`, "expression is not specified")]
+    : validateExpression(expression, `${path}.expression`, scope, ["bool"]);
+  if (messageExpression !== "") {
+    const at = `${path}.messageExpression`;
+    errors.push(...messageExpression.trim() === ""
+      ? [invalid(at, messageExpression, "must be non-empty if specified")]
+      : validateExpression(messageExpression, at, { ...scope, authorizer: false }, ["string"]));
+  }
+  if (message !== "" && message.trim() === "") {
+    errors.push(invalid(`${path}.message`, message, "must be non-empty if specified"));
+  } else if (/[\n\r]/.test(message.trim())) {
+    errors.push(invalid(`${path}.message`, message, "must not contain line breaks"));
+  }
+  if (reason !== undefined && !REASONS.includes(reason)) {
+    errors.push(notSupported(`${path}.reason`, reason, REASONS));
+  }
+  return errors;
+}
+
+function validateAnnotations(
+  policy: string, list: readonly AuditAnnotation[], path: string, scope: AdmissionScope,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (list.length > ANNOTATIONS_MAX) {
+    errors.push(invalid(path, list,
+      `must not have more than ${ANNOTATIONS_MAX} auditAnnotations`));
+  }
+  const keys = new Set<string>();
+  list.forEach(({ key, valueExpression }, index) => {
+    const at = `${path}[${index}]`;
+    const named = `${policy}/${key}`;
+    errors.push(...policy === ""
+      ? [invalid(`${at}.key`, key, "requires metadata.name be non-empty")]
+      : qualifiedName(named).map((each) => invalid(`${at}.key`, named, each)));
+    errors.push(...valueExpression.trim() === ""
+      ? [required(`${at}.valueExpression`, "valueExpression is not specified")]
+      : validateExpression(valueExpression, `${at}.valueExpression`, scope, ["string", "null"]));
+    if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
+    keys.add(key);
+  });
+  return errors;
+}
+
+function validateCommon({ spec }: Policy, old: Policy | undefined): FieldError[] {
+  const { failurePolicy = "", paramKind, matchConstraints, matchConditions } = spec;
+  const errors = FAILURE_POLICIES.includes(failurePolicy) ? []
+    : [notSupported("spec.failurePolicy", failurePolicy, FAILURE_POLICIES)];
+  if (paramKind !== undefined) errors.push(...validateParamKind(paramKind, "spec.paramKind"));
+  if (matchConstraints === undefined) errors.push(required("spec.matchConstraints"));
+  else if ((matchConstraints.resourceRules ?? []).length === 0) {
+    errors.push(required("spec.matchConstraints.resourceRules"));
+  }
+  const known = old !== undefined && isDeepStrictEqual(paramKind, old.spec.paramKind) &&
+    isDeepStrictEqual(matchConditions, old.spec.matchConditions);
+  return known ? errors : [...errors, ...validateMatchConditions(matchConditions,
+    "spec.matchConditions", paramKind !== undefined)];
+}
+
+function validate(
+  object: ValidatingAdmissionPolicy, old?: ValidatingAdmissionPolicy,
+): FieldError[] {
+  const { metadata, spec } = object;
+  const { validations = [], auditAnnotations = [] } = spec;
+  const { errors, scope } =
+    validateVariables(spec.variables, "spec.variables", spec.paramKind !== undefined);
+  const all = [
+    ...validateCommon(object, old),
+    ...validateMatch(spec.matchConstraints, "spec.matchConstraints"), ...errors,
+  ];
+  if (validations.length === 0 && auditAnnotations.length === 0) {
+    const why = "validations or auditAnnotations must contain at least one item";
+    return [...all, required("spec.validations", why), required("spec.auditAnnotations", why)];
+  }
+  return [
+    ...all,
+    ...validations.flatMap((each, index) =>
+      validateValidation(each, `spec.validations[${index}]`, scope)),
+    ...validateAnnotations(metadata.name ?? "", auditAnnotations, "spec.auditAnnotations", scope),
+  ];
+}
+
+function validateMutation(mutation: Mutation, path: string, scope: AdmissionScope): FieldError[] {
+  const { patchType = "", applyConfiguration, jsonPatch } = mutation as Partial<Mutation>;
+  if (patchType === "") return [required(`${path}.patchType`)];
+  if (!PATCH_TYPES.includes(patchType)) {
+    return [notSupported(`${path}.patchType`, patchType, PATCH_TYPES)];
+  }
+  const apply = patchType === "ApplyConfiguration";
+  const [own, other] = apply ? [applyConfiguration, jsonPatch] : [jsonPatch, applyConfiguration];
+  const [name, otherName] =
+    apply ? ["applyConfiguration", "jsonPatch"] : ["jsonPatch", "applyConfiguration"];
+  const errors = other === undefined ? [] : [invalid(`${path}.${otherName}`, `{${otherName}}`,
+    `must not be specified when patchType is ${patchType}`)];
+  if (own === undefined) {
+    return [...errors, required(`${path}.${name}`,
+      `must be specified when patchType is ${patchType}`)];
+  }
+  const text = (own.expression ?? "").trim();
+  const at = `${path}.${name}.expression`;
+  if (text === "") return [...errors, required(at)];
+  return [...errors,
+    ...validateExpression(text, at, { ...scope, patches: true }, apply ? [] : ["list"])];
+}
+
+function validateMutating(
+  object: MutatingAdmissionPolicy, old?: MutatingAdmissionPolicy,
+): FieldError[] {
+  const { spec } = object;
+  const { mutations = [], reinvocationPolicy = "" } = spec;
+  const { errors, scope } =
+    validateVariables(spec.variables, "spec.variables", spec.paramKind !== undefined);
+  return [
+    ...validateCommon(object, old),
+    ...validateMutatingMatch(spec.matchConstraints, "spec.matchConstraints"), ...errors,
+    ...(mutations.length === 0
+      ? [required("spec.mutations", "mutations must contain at least one item")]
+      : mutations.flatMap((each, index) =>
+        validateMutation(each, `spec.mutations[${index}]`, scope))),
+    ...(reinvocationPolicy === "" ? [required("spec.reinvocationPolicy")]
+      : REINVOCATION_POLICIES.includes(reinvocationPolicy) ? []
+      : [notSupported("spec.reinvocationPolicy", reinvocationPolicy, REINVOCATION_POLICIES)]),
+  ];
+}
+
+function defaults({ spec }: Policy): void {
+  spec.failurePolicy ??= "Fail";
+  defaultMatch(spec.matchConstraints);
+}
+
+function paramKindCell({ spec }: Policy): string {
+  const kind = spec.paramKind;
+  return kind === undefined ? "<unset>" : `${kind.apiVersion}/${kind.kind}`;
+}
+
+const VALIDATING = "admissionregistration/v1.ValidatingAdmissionPolicy";
+const MUTATING = "admissionregistration/v1.MutatingAdmissionPolicy";
+
+export const validatingPolicy: Kind<ValidatingAdmissionPolicy> =
+  defineKind<ValidatingAdmissionPolicy>(VALIDATING, {
+    generation: "spec",
+    unconditionalUpdate: false,
+    notActedOn: `ValidatingAdmissionPolicy ${ADMISSION}`,
+    defaults,
+    validateCreate: (object) => validate(object),
+    validateUpdate: (object, old) => validate(object, old),
+    columns: [
+      nameColumn,
+      column("Validations", (object) => (object.spec.validations ?? []).length,
+        { type: "integer" }),
+      column("ParamKind", paramKindCell), ageColumn,
+    ],
+  });
+
+export const mutatingPolicy: Kind<MutatingAdmissionPolicy> =
+  defineKind<MutatingAdmissionPolicy>(MUTATING, {
+    generation: "spec",
+    unconditionalUpdate: false,
+    notActedOn: `MutatingAdmissionPolicy ${ADMISSION}`,
+    defaults,
+    validateCreate: (object) => validateMutating(object),
+    validateUpdate: (object, old) => validateMutating(object, old),
+    columns: [
+      nameColumn,
+      column("Mutations", (object) => (object.spec.mutations ?? []).length, { type: "integer" }),
+      column("ParamKind", paramKindCell), ageColumn,
+    ],
+  });

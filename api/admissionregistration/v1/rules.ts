@@ -1,0 +1,132 @@
+/** Which requests a webhook or a policy is asked about. */
+import type {
+  MatchResources, NamedRuleWithOperations, OperationType, RuleWithOperations,
+} from "../../gen/admissionregistration/v1.ts";
+import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+import { pathSegment } from "../../validation/names.ts";
+
+const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+/** What an object can be changed by: there is nothing to change in a deletion. */
+const MUTATING_OPERATIONS = ["*", "CONNECT", "CREATE", "UPDATE"];
+const SCOPES = ["*", "Cluster", "Namespaced"];
+export const MATCH_POLICIES: readonly string[] = ["Equivalent", "Exact"];
+
+/** A list that has a member at least, and `*` only alone. */
+function validateStarred(
+  list: readonly string[] = [], path: string, what: string,
+): FieldError[] {
+  if (list.length === 0) return [required(path)];
+  return list.length > 1 && list.includes("*")
+    ? [invalid(path, list, `if '*' is present, must not specify other ${what}`)] : [];
+}
+
+/** Resources such as `pods`, `pods/status`, `*`, `pods/*`: none says what another says already. */
+function validateResources(resources: readonly string[] = [], path: string): FieldError[] {
+  const errors: FieldError[] = resources.length === 0 ? [required(path)] : [];
+  const wholly = new Set<string>();
+  const everywhere = new Set<string>();
+  let plain = false;
+  resources.forEach((each, index) => {
+    const at = `${path}[${index}]`;
+    if (each === "") {
+      errors.push(required(at));
+      return;
+    }
+    const slash = each.indexOf("/");
+    if (slash === -1) {
+      plain = each !== "*";
+      return;
+    }
+    const [name, sub] = [each.slice(0, slash), each.slice(slash + 1)];
+    if (wholly.has(name)) {
+      errors.push(invalid(at, each, `if '${name}/*' is present, must not specify ${each}`));
+    }
+    if (everywhere.has(sub)) {
+      errors.push(invalid(at, each, `if '*/${sub}' is present, must not specify ${each}`));
+    }
+    if (sub === "*") wholly.add(name);
+    if (name === "*") everywhere.add(sub);
+  });
+  if (resources.length > 1 && resources.includes("*/*")) {
+    errors.push(invalid(path, resources, "if '*/*' is present, must not specify other resources"));
+  }
+  if (resources.includes("*") && plain) {
+    errors.push(invalid(path, resources,
+      "if '*' is present, must not specify other resources without subresources"));
+  }
+  return errors;
+}
+
+/** One rule of a webhook or a policy. */
+export function validateRule(rule: RuleWithOperations, path: string): FieldError[] {
+  const { operations = [], apiVersions = [], scope } = rule;
+  return [
+    ...validateStarred(operations, `${path}.operations`, "operations"),
+    ...operations.flatMap((each, index) => OPERATIONS.includes(each) ? []
+      : [notSupported(`${path}.operations[${index}]`, each, OPERATIONS)]),
+    ...validateStarred(rule.apiGroups, `${path}.apiGroups`, "API groups"),
+    ...validateStarred(apiVersions, `${path}.apiVersions`, "API versions"),
+    ...apiVersions.flatMap((each, index) =>
+      each === "" ? [required(`${path}.apiVersions[${index}]`)] : []),
+    ...validateResources(rule.resources, `${path}.resources`),
+    ...(scope === undefined || SCOPES.includes(scope) ? []
+      : [notSupported(`${path}.scope`, scope, SCOPES)]),
+  ];
+}
+
+function validateNamedRule(rule: NamedRuleWithOperations, path: string): FieldError[] {
+  const seen = new Set<string>();
+  const names = (rule.resourceNames ?? []).flatMap((name, index) => {
+    const at = `${path}.resourceNames[${index}]`;
+    const errors = pathSegment(name).map((each) => invalid(at, name, each));
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    return errors;
+  });
+  return [...names, ...validateRule(rule, path)];
+}
+
+/** What a policy or its binding is about. */
+export function validateMatch(match: MatchResources | undefined, path: string): FieldError[] {
+  if (match === undefined) return [];
+  const { matchPolicy = "", namespaceSelector, objectSelector } = match;
+  return [
+    ...(MATCH_POLICIES.includes(matchPolicy) ? []
+      : [notSupported(`${path}.matchPolicy`, matchPolicy, MATCH_POLICIES)]),
+    ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`),
+    ...validateLabelSelector(objectSelector, `${path}.objectSelector`),
+    ...(["resourceRules", "excludeResourceRules"] as const).flatMap((name) =>
+      (match[name] ?? []).flatMap((each, index) =>
+        validateNamedRule(each, `${path}.${name}[${index}]`))),
+  ];
+}
+
+/** The same for what changes objects. */
+export function validateMutatingMatch(
+  match: MatchResources | undefined, path: string,
+): FieldError[] {
+  const operations: OperationType[] =
+    (match?.resourceRules ?? []).flatMap((each) => each.operations ?? []);
+  return [
+    ...validateMatch(match, path),
+    ...operations.filter((each) => !MUTATING_OPERATIONS.includes(each)).map((each) =>
+      notSupported(`${path}.resourceRules.operations`, each, MUTATING_OPERATIONS)),
+  ];
+}
+
+/** What a rule that names no scope means. */
+export function defaultRule(rule: RuleWithOperations): void {
+  rule.scope ??= "*";
+}
+
+/** What is matched when only a part is said. */
+export function defaultMatch(match: MatchResources | undefined): void {
+  if (match === undefined) return;
+  match.matchPolicy ??= "Equivalent";
+  match.namespaceSelector ??= {};
+  match.objectSelector ??= {};
+  for (const rule of [...match.resourceRules ?? [], ...match.excludeResourceRules ?? []]) {
+    defaultRule(rule);
+  }
+}

@@ -1,0 +1,186 @@
+/** FlowSchema: which requests go to which priority level. */
+import type {
+  FlowSchema, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, Subject,
+} from "../../gen/flowcontrol/v1.ts";
+import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
+import { validateConditionTypes } from "./conditions.ts";
+
+const PRECEDENCE_MAX = 10_000;
+const PRECEDENCE_BY_DEFAULT = 1000;
+const EXEMPT = "exempt";
+const DISTINGUISHERS = ["ByNamespace", "ByUser"];
+const VERBS = [
+  "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch",
+];
+
+/** The parts of a subject, and the kind that each belongs to. */
+const PARTS = [["user", "User"], ["group", "Group"], ["serviceAccount", "ServiceAccount"]] as const;
+
+function validateSubject(subject: Subject, path: string): FieldError[] {
+  const own = PARTS.find(([, kind]) => kind === subject.kind);
+  if (own === undefined) {
+    const kinds = PARTS.map(([, kind]) => kind as string).sort();
+    return [notSupported(`${path}.kind`, subject.kind, kinds)];
+  }
+  const others = PARTS.filter((each) => each !== own && subject[each[0]] !== undefined)
+    .map(([part, kind]) => forbidden(`${path}.${part}`,
+      `${part} is forbidden when subject kind is not '${kind}'`));
+  return [...validatePart(subject, own, `${path}.${own[0]}`), ...others];
+}
+
+function validatePart(
+  subject: Subject, [part, kind]: (typeof PARTS)[number], path: string,
+): FieldError[] {
+  const value = subject[part];
+  if (value === undefined) {
+    return [required(path, `${part} is required when subject kind is '${kind}'`)];
+  }
+  const { name } = value;
+  const errors: FieldError[] = name === "" ? [required(`${path}.name`)] : [];
+  if (!("namespace" in value)) return errors;
+  if (name !== "" && name !== "*") {
+    errors.push(...dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each)));
+  }
+  const { namespace } = value;
+  if (namespace === "") {
+    return [...errors, required(`${path}.namespace`,
+      "must specify namespace for service account")];
+  }
+  return [...errors, ...dnsLabel(namespace).map((each) =>
+    invalid(`${path}.namespace`, namespace, each))];
+}
+
+/** A list of values among which `*` stands alone. */
+function validateStarred(
+  list: readonly string[], path: string, empty: string, others: string,
+): FieldError[] {
+  if (list.length === 0) return [required(path, empty)];
+  return list.length > 1 && list.includes("*")
+    ? [invalid(path, list, `if '*' is present, must not specify other ${others}`)] : [];
+}
+
+function validateVerbs(verbs: readonly string[], path: string): FieldError[] {
+  const errors = validateStarred(verbs, path, "verbs must contain at least one value", "verbs");
+  if (verbs.includes("*") || verbs.every((each) => VERBS.includes(each))) return errors;
+  return [...errors, notSupported(path, verbs, VERBS)];
+}
+
+function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldError[] {
+  const { verbs = [], apiGroups = [], resources = [], namespaces = [] } = rule;
+  const errors = [
+    ...validateVerbs(verbs, `${path}.verbs`),
+    ...validateStarred(apiGroups, `${path}.apiGroups`,
+      "resource rules must supply at least one api group", "api groups"),
+    ...validateStarred(resources, `${path}.resources`,
+      "resource rules must supply at least one resource", "resources"),
+  ];
+  if (namespaces.length === 0 && rule.clusterScope !== true) {
+    errors.push(required(`${path}.namespaces`, "resource rules that are not cluster scoped must " +
+      "supply at least one namespace"));
+  } else if (namespaces.includes("*")) {
+    errors.push(...validateStarred(namespaces, `${path}.namespaces`, "", "namespaces"));
+  } else {
+    namespaces.forEach((name, index) => errors.push(...dnsLabel(name).map((each) =>
+      invalid(`${path}.namespaces[${index}]`, name,
+        `each member of this list must be '*' or a DNS-1123 label; ${each}`))));
+  }
+  return errors;
+}
+
+/** What is wrong with a path that ends in `/*` or has no star; at most one thing is said. */
+function pathComplaint(path: string): string | undefined {
+  if (path === "") return "must not be empty";
+  if (path === "/") return undefined;
+  if (!path.startsWith("/")) return "must start with slash";
+  if (path.includes(" ")) return "must not contain white-space";
+  if (path.includes("//")) return "must not contain double slash";
+  const stars = path.split("*").length - 1;
+  return stars > 1 || (stars === 1 && !path.endsWith("/*"))
+    ? "wildcard can only do suffix matching" : undefined;
+}
+
+function validatePathRule(rule: NonResourcePolicyRule, path: string): FieldError[] {
+  const { verbs = [], nonResourceURLs: paths = [] } = rule;
+  const errors = [
+    ...validateVerbs(verbs, `${path}.verbs`),
+    ...validateStarred(paths, `${path}.nonResourceURLs`,
+      "nonResourceURLs must contain at least one value", "non-resource URLs"),
+  ];
+  if (paths.includes("*")) return errors;
+  return [...errors, ...paths.flatMap((each, index) => {
+    const complaint = pathComplaint(each);
+    return complaint === undefined ? []
+      : [invalid(`${path}.nonResourceURLs[${index}]`, each, complaint)];
+  })];
+}
+
+function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[] {
+  const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
+  const errors = subjects.length === 0
+    ? [required(`${path}.subjects`, "subjects must contain at least one value")]
+    : subjects.flatMap((each, index) => validateSubject(each, `${path}.subjects[${index}]`));
+  if (resourceRules.length === 0 && nonResourceRules.length === 0) {
+    errors.push(required(path,
+      "at least one of resourceRules and nonResourceRules has to be non-empty"));
+  }
+  return [
+    ...errors,
+    ...resourceRules.flatMap((each, index) =>
+      validateResourceRule(each, `${path}.resourceRules[${index}]`)),
+    ...nonResourceRules.flatMap((each, index) =>
+      validatePathRule(each, `${path}.nonResourceRules[${index}]`)),
+  ];
+}
+
+function validate({ metadata, spec, status }: FlowSchema): FieldError[] {
+  const errors: FieldError[] = [];
+  const { matchingPrecedence: precedence, distinguisherMethod: method } = spec;
+  const at = "spec.matchingPrecedence";
+  if (precedence <= 0) errors.push(invalid(at, precedence, "must be a positive value"));
+  if (precedence > PRECEDENCE_MAX) {
+    errors.push(invalid(at, precedence, `must not be greater than ${PRECEDENCE_MAX}`));
+  }
+  if (precedence === 1 && metadata.name !== EXEMPT) {
+    errors.push(invalid(at, precedence,
+      "only the schema named 'exempt' may have matchingPrecedence 1"));
+  }
+  if (method !== undefined && !DISTINGUISHERS.includes(method.type)) {
+    errors.push(notSupported("spec.distinguisherMethod.type", method, DISTINGUISHERS));
+  }
+  const level = spec.priorityLevelConfiguration.name;
+  if (level === "") {
+    errors.push(required("spec.priorityLevelConfiguration.name",
+      "must reference a priority level"));
+  } else {
+    errors.push(...dnsSubdomain(level).map((each) =>
+      invalid("spec.priorityLevelConfiguration.name", level, each)));
+  }
+  return [
+    ...errors,
+    ...(spec.rules ?? []).flatMap((each, index) => validateRule(each, `spec.rules[${index}]`)),
+    ...validateConditionTypes(status?.conditions),
+  ];
+}
+
+export const flowSchema: Kind<FlowSchema> = defineKind<FlowSchema>("flowcontrol/v1.FlowSchema", {
+  generation: "spec",
+  notActedOn: "FlowSchema is stored, but requests are not queued by it yet",
+  defaults({ spec }) {
+    spec.matchingPrecedence ||= PRECEDENCE_BY_DEFAULT;
+  },
+  validate,
+  status: { validateUpdate: ({ status }) => validateConditionTypes(status?.conditions) },
+  columns: [
+    nameColumn,
+    column("PriorityLevel", ({ spec }) => spec.priorityLevelConfiguration.name),
+    column("MatchingPrecedence", ({ spec }) => spec.matchingPrecedence ?? 0),
+    column("DistinguisherMethod", ({ spec }) => spec.distinguisherMethod?.type ?? NONE),
+    ageColumn,
+    column("MissingPL", ({ status }) =>
+      status?.conditions?.find((each) => each.type === "Dangling")?.status ?? "?"),
+  ],
+});

@@ -1,0 +1,43 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { subjects } from "./cases.ts";
+import { differences, type Difference, type Share, shares } from "./compare.ts";
+import { readGolden } from "./golden.ts";
+import { askOurs } from "./ours.ts";
+import { readTable } from "./table.ts";
+
+// Recorded on kube-apiserver 1.36 by scripts/answers.ts.
+const golden = readGolden();
+const all = subjects();
+const SHOWN = 5;
+
+let differing: Difference[];
+let found: Map<string, Share>;
+
+beforeAll(async () => {
+  differing = differences(all, await askOurs(all), golden);
+  found = new Map(shares(all, differing, golden).map((each) => [each.schema, each]));
+});
+
+describe("answers agree with upstream's", () => {
+  it("in cases that were all recorded", () => {
+    const ids = all.flatMap(({ creates, updates }) => [...creates, ...updates])
+      .map(({ id }) => id);
+    expect(ids.filter((id) => !golden.has(id))).toEqual([]);
+    expect(golden.size).toBe(ids.length);
+  });
+
+  const told = readTable();
+  it("for the kinds that docs/FEATURES.md has", () => {
+    expect([...found.values()].map(({ schema, asked }) => [schema, asked]))
+      .toEqual(told.map(({ schema, asked }) => [schema, asked]));
+  });
+
+  it.each(told)("$schema, at least as often as docs/FEATURES.md says", (row) => {
+    const shown = differing.filter(({ schema }) => schema === row.schema).slice(0, SHOWN)
+      .map(({ id, ours, upstream }) =>
+        `${id}\n  ours: ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(upstream)}`);
+    const { answers_percent, objects_percent } = found.get(row.schema)!;
+    expect(answers_percent, shown.join("\n")).toBeGreaterThanOrEqual(row.answers_percent);
+    expect(objects_percent, shown.join("\n")).toBeGreaterThanOrEqual(row.objects_percent);
+  });
+});

@@ -1,0 +1,148 @@
+/**
+ * What servers are asked to compare their rules: each valid object of `bases/`, and the object
+ * with one leaf changed, as a creation, as an update and through the status. Pure: the same list
+ * each time, so that answers recorded once can be compared for ever.
+ */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf, splitApiVersion } from "@raft2kube/api/kinds.ts";
+import { parseAllDocuments } from "yaml";
+import { changed, changes, type Change } from "./mutations.ts";
+
+/** One request, made of the object as it is stored (as the base has it, for a creation). */
+export interface Case {
+  /** Unique; says what is changed and how. */
+  readonly id: string;
+  readonly method: "POST" | "PUT";
+  /** After the collection's path: a name, a subresource, a query. */
+  readonly path: string;
+  body(object: KubeObject): KubeObject;
+}
+
+/** A valid object and what is asked about it. */
+export interface Subject {
+  /** `apps/v1.Deployment` */
+  readonly schema: string;
+  readonly collection: string;
+  readonly object: KubeObject;
+  /** Whether it can be stored, so that updates can be asked about. */
+  readonly stored: boolean;
+  readonly creates: readonly Case[];
+  readonly updates: readonly Case[];
+}
+
+/** Kinds whose texts are compared too, and which are asked about more. */
+export const WITH_TEXTS: ReadonlySet<string> = new Set([
+  "core/v1.Pod", "core/v1.Service", "apps/v1.Deployment", "core/v1.PersistentVolumeClaim",
+]);
+
+type Door = "create" | "update" | "status";
+
+/** The most cases of one object through one door. */
+const CASES_MAX: Readonly<Record<Door, number>> = { create: 80, update: 40, status: 25 };
+const CASES_MAX_WITH_TEXTS: typeof CASES_MAX = { create: 300, update: 150, status: 50 };
+
+const BASES = join(import.meta.dirname, "bases");
+const DRY_RUN = "?dryRun=All";
+
+function readBases(): KubeObject[] {
+  return readdirSync(BASES).sort().flatMap((file) =>
+    parseAllDocuments(readFileSync(join(BASES, file), "utf8")).map(
+      (document) => document.toJS() as KubeObject));
+}
+
+/** All that is asked, in a fixed order. */
+export function subjects(): Subject[] {
+  return readBases().map((object, index) => {
+    const { group, version } = splitApiVersion(object.apiVersion ?? "");
+    const kind = kindOf(group, version, object.kind ?? "");
+    if (kind === undefined) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
+    return subjectOf(kind, object, object.metadata.name ?? `number ${index}`);
+  });
+}
+
+function subjectOf(kind: Kind, object: KubeObject, name: string): Subject {
+  const { schema } = kind;
+  const namespace = object.metadata.namespace ?? "default";
+  const root = kind.group === "" ? "/api" : `/apis/${kind.group}`;
+  const scope = kind.namespaced ? `/namespaces/${namespace}` : "";
+  const about = `${schema} ${name}`;
+  const stored = kind.storage !== undefined;
+  const statusDoor = kind.subresources["status"] !== undefined && "status" in object;
+  return {
+    schema, object, stored,
+    collection: `${root}/${kind.version}${scope}/${kind.plural}`,
+    creates: creates(about, schema, object),
+    updates: stored
+      ? [...updates(about, schema, object), ...(statusDoor ? statuses(about, schema, object) : [])]
+      : [],
+  };
+}
+
+function creates(about: string, schema: string, object: KubeObject): Case[] {
+  const post = (id: string, query: string, body: Case["body"]): Case =>
+    ({ id: `${about} created ${id}`, method: "POST", path: query, body });
+  return [
+    post("as it is", DRY_RUN, (base) => base),
+    post("strictly with an unknown field", `${DRY_RUN}&fieldValidation=Strict`,
+      (base) => ({ ...base, unknown: 1 })),
+    ...some("create", schema, changes(object, schema, "create")).map((change) =>
+      post(nameOf(change), DRY_RUN, (base) => changed(base, change))),
+  ];
+}
+
+function updates(about: string, schema: string, object: KubeObject): Case[] {
+  const put = (id: string, name: string, body: Case["body"]): Case =>
+    ({ id: `${about} updated ${id}`, method: "PUT", path: `/${name}${DRY_RUN}`, body });
+  const name = object.metadata.name!;
+  const withMetadata = (more: Partial<KubeObject["metadata"]>): Case["body"] => (stored) =>
+    ({ ...stored, metadata: { ...stored.metadata, ...more } });
+  return [
+    put("as it is", name, (stored) => stored),
+    put("without a version", name, changedBy(["metadata", "resourceVersion"], undefined)),
+    put("with an old version", name, withMetadata({ resourceVersion: "1" })),
+    put("with another uid", name, withMetadata({ uid: "other" })),
+    put("where there is none", "none-there", ({ metadata: _metadata, ...rest }) =>
+      ({ ...rest, metadata: { name: "none-there" } })),
+    ...some("update", schema, changes(object, schema, "update")
+      .filter(({ path }) => path[0] !== "status")).map((change) =>
+      put(nameOf(change), name, (stored) => changed(stored, change))),
+  ];
+}
+
+function statuses(about: string, schema: string, object: KubeObject): Case[] {
+  const withStatus = (stored: KubeObject): KubeObject =>
+    ({ ...stored, status: (object as KubeObject & { status: unknown }).status }) as KubeObject;
+  const put = (id: string, body: Case["body"]): Case => ({
+    id: `${about} status ${id}`, method: "PUT",
+    path: `/${object.metadata.name}/status${DRY_RUN}`, body,
+  });
+  return [
+    put("as it is", withStatus),
+    ...some("status", schema, changes(object, schema, "update", "status")).map((change) =>
+      put(nameOf(change), (stored) => changed(withStatus(stored), change))),
+  ];
+}
+
+function changedBy(path: Change["path"], value: unknown): Case["body"] {
+  return (object) => changed(object, { path, value });
+}
+
+function nameOf({ path, name }: Change): string {
+  return `${path.join(".")} ${name}`;
+}
+
+/** As many as are asked about: those whose names' digests are lowest, in the order given. */
+function some(door: Door, schema: string, all: readonly Change[]): Change[] {
+  const limit = (WITH_TEXTS.has(schema) ? CASES_MAX_WITH_TEXTS : CASES_MAX)[door];
+  const digests = new Map(all.map((each) => [each, digestOf(nameOf(each))]));
+  const chosen = new Set([...all]
+    .sort((a, b) => (digests.get(a)! < digests.get(b)! ? -1 : 1)).slice(0, limit));
+  return all.filter((each) => chosen.has(each));
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
