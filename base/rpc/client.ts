@@ -1,11 +1,3 @@
-import {
-  Client,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  type ClientWritableStream,
-  Metadata,
-  credentials,
-} from "@grpc/grpc-js";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   Bidi,
@@ -15,16 +7,17 @@ import type {
   ServiceTable,
   Unary,
 } from "@raft2kube/proto/service.ts";
-import { asRpcError } from "./error.ts";
+import { CallHeads } from "./call-head.ts";
+import { Channel } from "./channel.ts";
+import type { CallOptions, CallRoute } from "./client-call.ts";
+import { StreamClientCall } from "./client-stream-call.ts";
+import { UnaryClientCall } from "./client-unary-call.ts";
+import { type ClientTls, targetOf } from "./dial.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
-import { serviceDefinition } from "./service-definition.ts";
 
-export interface CallOptions {
-  /** Gives up after this. Unary calls default to CALL_TIMEOUT_MS, streams have no limit. */
-  readonly timeout_ms?: number;
-  readonly signal?: AbortSignal;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
+export type { Channel } from "./channel.ts";
+export type { CallOptions } from "./client-call.ts";
+export type { ClientTls } from "./dial.ts";
 
 type Caller<M> =
   M extends Unary<infer Q, infer R>
@@ -40,179 +33,44 @@ type Caller<M> =
 /** One function per RPC of service `S`. Every failure is an RpcError. */
 export type RpcClient<S> = { readonly [M in keyof S]: Caller<S[M]> };
 
-/** A connection, shared by the clients made from it. It connects when first used. */
-export interface Channel {
-  readonly client: Client;
-  close(): void;
-}
-
-/** PEM texts. `cert` and `key` are presented to the server. */
-export interface ClientTls {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  /** The name the server's certificate must carry, where it is not the address's. */
-  readonly serverName?: string;
-}
-
 export interface ChannelOptions {
   readonly tls?: ClientTls;
   readonly messageBytes_max?: number;
 }
 
 /**
- * Opens a channel to `unix:///path`, `http://host:port` or `https://host:port` (with `tls`).
- * Unix channels name themselves `localhost`: a path is not a legal `:authority`.
+ * A channel to `unix:///path`, `http://host:port` or `https://host:port` (with `tls`). It connects
+ * when first used.
  */
 export function connectGrpc(address: string, options: ChannelOptions = {}): Channel {
-  const secure = address.startsWith("https://");
-  const tls = options.tls ?? {};
-  const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
-  const security = secure
-    ? credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert))
-    : credentials.createInsecure();
-  const target = address.replace(/^https?:\/\//, "");
-  const unix = address.startsWith("unix:");
-  const client = new Client(target, security, {
-    "grpc.max_receive_message_length": options.messageBytes_max ?? MESSAGE_BYTES_MAX,
-    "grpc.max_send_message_length": -1,
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 3_000,
-    ...(unix ? { "grpc.default_authority": "localhost" } : {}),
-    ...(tls.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
-  });
-  return { client, close: () => client.close() };
+  return new Channel(targetOf(address, options.tls), options.messageBytes_max ?? MESSAGE_BYTES_MAX);
 }
 
 /** The typed client of one service over a channel. */
 export function client<S>(channel: Channel, service: ServiceTable<S>): RpcClient<S> {
-  const definition = serviceDefinition(service);
+  const { scheme, authority } = channel.target;
   const callers: Record<string, unknown> = {};
   for (const [key, method] of Object.entries(service.methods) as [string, MethodTable][]) {
-    const { path, requestSerialize, responseDeserialize } = definition[key]!;
-    const wire = { path, requestSerialize, responseDeserialize };
-    callers[key] = method.serverStream
-      ? streaming(channel, method, wire)
-      : unary(channel, method, wire);
+    const heads = new CallHeads(scheme, authority, `/${service.fullName}/${method.name}`);
+    const route: CallRoute = { channel, method, heads };
+    callers[key] = method.serverStream ? streaming(route) : unary(route);
   }
   return callers as RpcClient<S>;
 }
 
-interface Wire {
-  path: string;
-  requestSerialize: (value: never) => Buffer;
-  responseDeserialize: (bytes: Buffer) => unknown;
-}
-
-type Cancellable = { cancel(): void };
-
-function metadataOf(options: CallOptions): Metadata {
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
-  return metadata;
-}
-
-function cancelOn(signal: AbortSignal | undefined, call: Cancellable): () => void {
-  const cancel = () => call.cancel();
-  if (signal?.aborted) cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
-  return () => signal?.removeEventListener("abort", cancel);
-}
-
-function unary(channel: Channel, method: MethodTable, wire: Wire) {
+function unary(route: CallRoute) {
   return (input: unknown, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = wire;
-      const metadata = metadataOf(options);
-      const callOptions = { deadline: Date.now() + (options.timeout_ms ?? CALL_TIMEOUT_MS) };
-      const done = (error: unknown, response: unknown) => {
-        release();
-        if (error) reject(asRpcError(error));
-        else resolve(response);
-      };
-      const call = method.clientStream
-        ? channel.client.makeClientStreamRequest(
-            path,
-            requestSerialize,
-            responseDeserialize,
-            metadata,
-            callOptions,
-            done,
-          )
-        : channel.client.makeUnaryRequest(
-            path,
-            requestSerialize,
-            responseDeserialize,
-            input as never,
-            metadata,
-            callOptions,
-            done,
-          );
-      const release = cancelOn(options.signal, call);
-      if (method.clientStream) {
-        void pump(input as AsyncIterable<unknown>, call as ClientWritableStream<unknown>);
-      }
+      const { timeout_ms = CALL_TIMEOUT_MS } = options;
+      const limited = { ...options, timeout_ms };
+      new UnaryClientCall(route, input, limited, resolve, reject).start();
     });
 }
 
-function streaming(channel: Channel, method: MethodTable, wire: Wire) {
+function streaming(route: CallRoute) {
   return (input: unknown, options: CallOptions = {}): AsyncIterable<unknown> => {
-    const { path, requestSerialize, responseDeserialize } = wire;
-    const metadata = metadataOf(options);
-    const { timeout_ms } = options;
-    const callOptions = timeout_ms === undefined ? {} : { deadline: Date.now() + timeout_ms };
-    const call = method.clientStream
-      ? channel.client.makeBidiStreamRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          metadata,
-          callOptions,
-        )
-      : channel.client.makeServerStreamRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          input as never,
-          metadata,
-          callOptions,
-        );
-    const release = cancelOn(options.signal, call);
-    if (method.clientStream) {
-      const requests = input as AsyncIterable<unknown>;
-      void pump(requests, call as ClientDuplexStream<unknown, unknown>);
-    }
-    return responses(call as ClientReadableStream<unknown>, release);
+    const call = new StreamClientCall(route, input, options);
+    call.start();
+    return call;
   };
-}
-
-async function* responses(call: ClientReadableStream<unknown>, release: () => void) {
-  try {
-    yield* call;
-  } catch (thrown) {
-    throw asRpcError(thrown);
-  } finally {
-    release();
-    // An iteration given up by its reader must not raise the cancellation as an unheard error.
-    call.on("error", () => undefined);
-    call.cancel();
-  }
-}
-
-async function pump(requests: AsyncIterable<unknown>, call: ClientWritableStream<unknown>) {
-  try {
-    for await (const request of requests) {
-      if (call.destroyed) return;
-      if (!call.write(request)) {
-        await new Promise<void>((resolve) => {
-          call.once("drain", resolve);
-          call.once("close", resolve);
-        });
-      }
-    }
-    call.end();
-  } catch (thrown) {
-    call.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)));
-  }
 }

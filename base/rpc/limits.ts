@@ -66,3 +66,14 @@ export const STREAM_REQUESTS_BYTES_MAX = 256 * 1024;
 export const STREAM_ANSWERS_BYTES_MAX = 64 * 1024;
 /** A unary request must be complete after this (slow bodies). */
 export const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Client: a connection that is not ready for calls by then is given up. */
+export const CONNECT_TIMEOUT_MS = 20_000;
+/** Client: after a failed connection, calls fail at once for so long; longer each time. */
+export const RECONNECT_MS_MIN = 100;
+export const RECONNECT_MS_MAX = 3_000;
+export const RECONNECT_GROWTH = 1.6;
+/** Client: calls of one channel that wait for a connection, or for room on it. */
+export const WAITING_CALLS_MAX = 20_000;
+/** Client: heads of requests that a method keeps ready: one for each timeout. */
+export const KNOWN_HEADS_MAX = 32;

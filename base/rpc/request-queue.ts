@@ -12,7 +12,7 @@ interface QueuedMessage {
   readonly bytes: number;
 }
 
-/** The requests of a stream, for its handler to take one by one. */
+/** The messages of a stream, for its handler or caller to take one by one. */
 export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
   readonly #onTaken: (bytes: number) => void;
   #messages: QueuedMessage[] = [];
@@ -35,12 +35,12 @@ export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
     waiting?.resolve({ done: false, value: request });
   }
 
-  /** No more will come; with a reason, the handler hears it at once. */
-  end(failure?: RpcError): void {
+  /** No more will come; a reason is heard at once, or after what waits. */
+  end(failure?: RpcError, { afterQueued = false } = {}): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#failure = failure;
-    if (failure) this.#drop();
+    if (failure && !afterQueued) this.#drop();
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (failure) reject(failure);
       else resolve(DONE);

@@ -6,16 +6,18 @@ export type OnFrame = (type: number, flags: number, streamId: number, payload: B
 /**
  * Cuts what a socket delivers into frames. Payloads are views of the delivered bytes; only a frame
  * that came in pieces is put together in a buffer of its own, which is never larger than a frame
- * may be. Throws Http2Error for what no client of HTTP/2 sends.
+ * may be. Throws Http2Error for what nobody who speaks HTTP/2 sends.
  */
 export class FrameReader {
   readonly #onFrame: OnFrame;
   #partial: Buffer | undefined;
   #filled = 0;
-  #prefaced = false;
+  #prefaced: boolean;
 
-  constructor(onFrame: OnFrame) {
+  /** `prefaced` is false where the peer sends the preface first. */
+  constructor(onFrame: OnFrame, prefaced = false) {
     this.#onFrame = onFrame;
+    this.#prefaced = prefaced;
   }
 
   push(chunk: Buffer): void {

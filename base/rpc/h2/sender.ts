@@ -85,6 +85,15 @@ export class FrameSender {
     return true;
   }
 
+  /**
+   * The head of a request goes out at once, even while the socket is full: streams must begin in
+   * the order of their ids.
+   */
+  head(streamId: number, fields: readonly HeaderField[], constant: boolean): void {
+    const block = constant ? this.#encoder.constant(fields) : this.#encoder.encode(fields);
+    this.#headers(streamId, block, false);
+  }
+
   wait(stream: SendingStream): void {
     this.#waiting.add(stream);
   }
@@ -181,9 +190,10 @@ export class FrameSender {
       this.dataFrames++;
       this.window -= length;
       stream.sendWindow -= length;
+      // However many streams send in one turn: what the socket does not take waits in them.
+      if (this.#used >= FLUSH_BYTES) this.flush();
       if (last) return true;
       item.bytes = bytes.subarray(length);
-      if (this.#used >= FLUSH_BYTES) this.flush();
     }
   }
 

@@ -25,6 +25,8 @@ export interface PeerSettings {
   headerTableBytes: number;
   initialWindowBytes: number;
   frameBytes_max: number;
+  /** Streams that we may have open at once. */
+  streams_max: number;
 }
 
 export function defaultPeerSettings(): PeerSettings {
@@ -32,6 +34,7 @@ export function defaultPeerSettings(): PeerSettings {
     headerTableBytes: DEFAULT_HEADER_TABLE_BYTES,
     initialWindowBytes: DEFAULT_WINDOW_BYTES,
     frameBytes_max: FRAME_BYTES_MAX,
+    streams_max: Number.POSITIVE_INFINITY,
   };
 }
 
@@ -52,6 +55,9 @@ export function readSettings(payload: Buffer, settings: PeerSettings): void {
       case SETTING.ENABLE_PUSH:
         if (value > 1) refuse("PROTOCOL_ERROR", "ENABLE_PUSH");
         break;
+      case SETTING.MAX_CONCURRENT_STREAMS:
+        settings.streams_max = value;
+        break;
       case SETTING.INITIAL_WINDOW_SIZE:
         if (value > WINDOW_BYTES_MAX) refuse("FLOW_CONTROL_ERROR", "INITIAL_WINDOW_SIZE");
         settings.initialWindowBytes = value;
@@ -67,12 +73,16 @@ export function readSettings(payload: Buffer, settings: PeerSettings): void {
 
 /** The payload of the settings that we send. */
 export function encodeSettings(ours: {
-  streams_max: number;
+  /** A client takes no streams from its server: it says that it wants no pushes. */
+  streams_max: number | undefined;
   windowBytes: number;
   headerListBytes_max: number;
 }): Buffer {
+  const { streams_max } = ours;
   const pairs: [number, number][] = [
-    [SETTING.MAX_CONCURRENT_STREAMS, ours.streams_max],
+    streams_max === undefined
+      ? [SETTING.ENABLE_PUSH, 0]
+      : [SETTING.MAX_CONCURRENT_STREAMS, streams_max],
     [SETTING.INITIAL_WINDOW_SIZE, ours.windowBytes],
     [SETTING.MAX_HEADER_LIST_SIZE, ours.headerListBytes_max],
   ];

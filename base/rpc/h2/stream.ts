@@ -5,18 +5,23 @@ import type { FrameSender, Outgoing } from "./sender.ts";
 
 /** Who takes what arrives on a stream. */
 export interface StreamListener {
-  /** A part of the request. It counts against the stream's window until `stream.consumed`. */
+  /** Header fields behind the request's head: a client hears the answer's head and trailers. */
+  onFields?(fields: readonly HeaderField[]): void;
+  /** A part of the body. It counts against the stream's window until `stream.consumed`. */
   onData(bytes: Buffer): void;
-  /** The request is complete. */
+  /** The peer has sent all: the request is complete, or the answer is. */
   onEnd(): void;
-  /** The stream is over before its answer was: reset, or its connection gone. */
-  onAborted(): void;
+  /**
+   * The stream is over before its time: reset, by the peer with its error code, or its connection
+   * gone.
+   */
+  onAborted(code?: number): void;
 }
 
 /** What a stream asks of its connection. */
 interface Owner {
   readonly sender: FrameSender;
-  /** The stream sent its last frame. */
+  /** The stream sent our last frame. */
   answered(stream: Http2Stream): void;
   /** Ends it with an error that the peer hears. */
   reset(stream: Http2Stream, reason: H2ErrorName): void;
@@ -24,7 +29,7 @@ interface Owner {
 
 const ALL_FRAMES = Number.MAX_SAFE_INTEGER;
 
-/** One request and its answer, seen from the server. */
+/** One request and its answer, seen from either end. */
 export class Http2Stream {
   readonly id: number;
   readonly #owner: Owner;
@@ -36,8 +41,9 @@ export class Http2Stream {
   /** Bytes of the body so far, and what the request said that they will be. */
   receivedBytes = 0;
   contentLength: number | undefined;
-  /** The peer has sent its last frame. */
+  /** The peer has sent its last frame, and we have sent ours. */
   remoteClosed = false;
+  localClosed = false;
   /** The stream is over, and whatever is sent on it goes nowhere. */
   closed = false;
   #unacknowledged = 0;
@@ -51,7 +57,7 @@ export class Http2Stream {
     this.sendWindow = sendWindow;
   }
 
-  /** Bytes that wait for the client to read. */
+  /** Bytes that wait for the peer to read. */
   get backlog(): number {
     return this.#backlog;
   }
@@ -141,7 +147,9 @@ export class Http2Stream {
   }
 
   #sent(item: Outgoing): void {
-    if (item.end) this.#owner.answered(this);
+    if (!item.end) return;
+    this.localClosed = true;
+    this.#owner.answered(this);
   }
 }
 

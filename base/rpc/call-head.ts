@@ -1,0 +1,62 @@
+import type { HeaderField } from "./h2/hpack/static-table.ts";
+import { KNOWN_HEADS_MAX } from "./limits.ts";
+
+/** The head of a request, as it is sent. */
+export interface CallHead {
+  readonly fields: readonly HeaderField[];
+  /** The same list is sent again and again: the connection's table keeps it. */
+  readonly constant: boolean;
+}
+
+/** The heads of one method's requests (grpc/doc/PROTOCOL-HTTP2.md). */
+export class CallHeads {
+  readonly #begin: readonly HeaderField[];
+  readonly #known = new Map<string, CallHead>();
+
+  constructor(scheme: string, authority: string, path: string) {
+    this.#begin = [
+      [":method", "POST"],
+      [":scheme", scheme],
+      [":path", path],
+      [":authority", authority],
+      ["te", "trailers"],
+      ["content-type", "application/grpc"],
+      ["user-agent", "grpc-node-r2k/1"],
+    ];
+  }
+
+  head(
+    timeout_ms: number | undefined,
+    metadata: Readonly<Record<string, string>> | undefined,
+  ): CallHead {
+    const timeout = timeout_ms === undefined ? "" : timeoutText(timeout_ms);
+    if (metadata) return { fields: this.#fields(timeout, metadata), constant: false };
+    const known = this.#known.get(timeout);
+    if (known) return known;
+    const fields = this.#fields(timeout, {});
+    if (this.#known.size >= KNOWN_HEADS_MAX) return { fields, constant: false };
+    const head = { fields, constant: true };
+    this.#known.set(timeout, head);
+    return head;
+  }
+
+  #fields(timeout: string, metadata: Readonly<Record<string, string>>): HeaderField[] {
+    const own = Object.entries(metadata).map(([name, value]): HeaderField => {
+      return [name.toLowerCase(), value];
+    });
+    const limit: HeaderField[] = timeout === "" ? [] : [["grpc-timeout", timeout]];
+    return [...this.#begin, ...limit, ...own];
+  }
+}
+
+/** Two digits are enough for the server, which is told no less than what is left. */
+const DIGITS = 2;
+/** A timeout has eight digits at most. */
+const MILLISECONDS_MAX = 99_999_999;
+
+function timeoutText(timeout_ms: number): string {
+  const left_ms = Math.max(1, Math.ceil(timeout_ms));
+  const grain = 10 ** Math.max(0, String(left_ms).length - DIGITS);
+  const rounded_ms = Math.ceil(left_ms / grain) * grain;
+  return rounded_ms <= MILLISECONDS_MAX ? `${rounded_ms}m` : `${Math.ceil(rounded_ms / 1_000)}S`;
+}

@@ -1,0 +1,166 @@
+import type { Socket } from "node:net";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Target } from "./dial.ts";
+import { RpcError, Status } from "./error.ts";
+import { Http2ClientConnection } from "./h2/client-connection.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  RECONNECT_GROWTH,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  WAITING_CALLS_MAX,
+} from "./limits.ts";
+
+/** A call as its channel sees it. */
+export interface ChannelCall {
+  /** Goes out over this connection. */
+  begin(connection: Http2ClientConnection): void;
+  /** Was never sent. */
+  fail(reason: RpcError): void;
+}
+
+/**
+ * Calls that were never sent are told by these words, which are grpc-js's: they are safe to make
+ * again elsewhere.
+ */
+export function neverSent(reason: string): RpcError {
+  const text = `No connection established. Last error: ${reason}`;
+  return new RpcError(Status.UNAVAILABLE, text);
+}
+
+/**
+ * A connection to one address, shared by the clients made from it: opened when a call needs it,
+ * and again after it was lost. Calls wait while it is being opened; for a while after an attempt
+ * has failed they fail at once.
+ */
+export class Channel {
+  readonly target: Target;
+  readonly messageBytes_max: number;
+  readonly #clock: Clock = systemClock({ unref: true });
+  readonly #waiting = new Set<ChannelCall>();
+  #dialling: Socket | undefined;
+  #ready: Http2ClientConnection | undefined;
+  #failure: RpcError | undefined;
+  #failures = 0;
+  #retry_ms = 0;
+  #closed = false;
+
+  constructor(target: Target, messageBytes_max: number) {
+    this.target = target;
+    this.messageBytes_max = messageBytes_max;
+  }
+
+  /** Takes no more calls. Those under way go on; those that wait fail. */
+  readonly close = (): void => {
+    this.#closed = true;
+    this.#failWaiting(neverSent("the channel is closed"));
+    this.#dialling?.destroy();
+    this.#ready?.drain();
+  };
+
+  /** Lets a call go out, now or when it can. */
+  start(call: ChannelCall): void {
+    const connection = this.#ready;
+    if (connection?.hasRoom && this.#waiting.size === 0) return call.begin(connection);
+    if (this.#closed) return call.fail(neverSent("the channel is closed"));
+    if (this.#waiting.size >= WAITING_CALLS_MAX) {
+      const text = `${WAITING_CALLS_MAX} calls wait for ${this.target.authority}`;
+      return call.fail(new RpcError(Status.RESOURCE_EXHAUSTED, text));
+    }
+    const failing = this.#failure && this.#clock.monotonic() < this.#retry_ms;
+    if (failing && !this.#dialling) return call.fail(this.#failure!);
+    this.#waiting.add(call);
+    this.#connect();
+  }
+
+  /** The call has ended before it went out. */
+  forget(call: ChannelCall): void {
+    this.#waiting.delete(call);
+  }
+
+  #connect(): void {
+    if (this.#ready || this.#dialling) return;
+    let connection: Http2ClientConnection | undefined;
+    let reason = "the connection was closed before it was open";
+    try {
+      const socket = this.target.dial(() => {
+        reason = "the connection was closed before the server spoke HTTP/2";
+        connection = this.#speak(socket);
+      });
+      this.#dialling = socket;
+      const patience = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
+        if (this.#dialling === socket) socket.destroy(new Error("no answer in time"));
+      });
+      socket.on("error", (error) => {
+        reason = messageOf(error);
+        socket.destroy();
+      });
+      socket.once("close", () => {
+        patience.cancel();
+        if (this.#dialling === socket) this.#failed(reason);
+        else if (connection) this.#left(connection);
+      });
+    } catch (thrown) {
+      this.#failed(messageOf(thrown));
+    }
+  }
+
+  #speak(socket: Socket): Http2ClientConnection {
+    const connection: Http2ClientConnection = new Http2ClientConnection(socket, {
+      clock: this.#clock,
+      onReady: () => {
+        if (this.#dialling === socket) this.#opened(connection);
+        this.#sendWaiting();
+      },
+      onRoom: () => this.#sendWaiting(),
+      onLeaving: () => this.#left(connection),
+      onClose: () => {
+        // Nothing is left to say to one that has not become ready.
+        if (this.#dialling === socket) socket.destroy();
+        else this.#left(connection);
+      },
+    });
+    return connection;
+  }
+
+  #opened(connection: Http2ClientConnection): void {
+    this.#dialling = undefined;
+    this.#ready = connection;
+    this.#failure = undefined;
+    this.#failures = 0;
+    // Only calls keep a process alive.
+    connection.rest();
+  }
+
+  #left(connection: Http2ClientConnection): void {
+    if (this.#ready !== connection) return;
+    this.#ready = undefined;
+    if (this.#waiting.size > 0) this.#connect();
+  }
+
+  #failed(reason: string): void {
+    this.#dialling = undefined;
+    if (this.#closed) return;
+    const growth = RECONNECT_GROWTH ** this.#failures++;
+    const rest_ms = Math.min(RECONNECT_MS_MIN * growth, RECONNECT_MS_MAX);
+    this.#retry_ms = this.#clock.monotonic() + rest_ms;
+    this.#failure = neverSent(reason);
+    this.#failWaiting(this.#failure);
+  }
+
+  #failWaiting(reason: RpcError): void {
+    const calls = [...this.#waiting];
+    this.#waiting.clear();
+    for (const call of calls) call.fail(reason);
+  }
+
+  #sendWaiting(): void {
+    for (const call of this.#waiting) {
+      const connection = this.#ready;
+      if (!connection?.hasRoom) return;
+      this.#waiting.delete(call);
+      call.begin(connection);
+    }
+  }
+}

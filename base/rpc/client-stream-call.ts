@@ -1,0 +1,61 @@
+import { type CallOptions, type CallRoute, ClientCall, decodeResponse } from "./client-call.ts";
+import type { RpcError } from "./error.ts";
+import { MESSAGE_HEADER_BYTES } from "./grpc-message.ts";
+import { STREAM_REQUESTS_BYTES_MAX } from "./limits.ts";
+import { RequestQueue } from "./request-queue.ts";
+
+type Result = Promise<IteratorResult<unknown, undefined>>;
+
+/**
+ * A call with many answers, taken one by one; who takes no more ends the call. The server is held
+ * back while too many wait.
+ */
+export class StreamClientCall extends ClientCall implements AsyncIterableIterator<unknown> {
+  readonly #responses = new RequestQueue((bytes) => this.#taken(bytes));
+  /** Bytes of messages that wait, and what the server's window has not been given back. */
+  #queued = 0;
+  #owed = 0;
+
+  constructor(route: CallRoute, input: unknown, options: CallOptions) {
+    super(route, input, options);
+  }
+
+  next(): Result {
+    return this.#responses.next();
+  }
+
+  return(): Result {
+    this.cancel();
+    return this.#responses.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  protected override take(messages: readonly Buffer[], bytes: number): void {
+    this.#owed += bytes;
+    for (const message of messages) {
+      const size = message.length + MESSAGE_HEADER_BYTES;
+      this.#queued += size;
+      this.#responses.push(decodeResponse(this.route.method, message), size);
+    }
+    this.#payBack();
+  }
+
+  /** What came before a failure is still delivered. */
+  protected override ended(reason: RpcError | undefined): void {
+    this.#responses.end(reason, { afterQueued: true });
+  }
+
+  #taken(bytes: number): void {
+    this.#queued -= bytes;
+    this.#payBack();
+  }
+
+  #payBack(): void {
+    if (this.#queued > STREAM_REQUESTS_BYTES_MAX) return;
+    this.stream?.consumed(this.#owed);
+    this.#owed = 0;
+  }
+}

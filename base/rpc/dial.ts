@@ -1,0 +1,63 @@
+import { type Socket, connect, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { KEEP_ALIVE_MS } from "./limits.ts";
+
+/** PEM texts. `cert` and `key` are presented to the server. */
+export interface ClientTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name the server's certificate must carry, where it is not the address's. */
+  readonly serverName?: string;
+}
+
+/** Where a channel leads to. */
+export interface Target {
+  readonly scheme: "http" | "https";
+  /** What requests name as their `:authority`. */
+  readonly authority: string;
+  /** Opens a socket; `onOpen` once HTTP/2 may be spoken over it. Throws for unusable TLS files. */
+  dial(onOpen: () => void): Socket;
+}
+
+/**
+ * Reads `unix:///path`, `http://host:port`, `https://host:port` (with `tls`) or `host:port`. The
+ * files behind `tls` may be getters: they are read for each connection.
+ */
+export function targetOf(address: string, tls: ClientTls = {}): Target {
+  // A path is not a legal `:authority`.
+  if (address.startsWith("unix:")) {
+    const path = address.replace(/^unix:(\/\/)?/, "");
+    const dial = (onOpen: () => void) => kept(connect({ path }, onOpen));
+    return { scheme: "http", authority: "localhost", dial };
+  }
+  const secure = address.startsWith("https://");
+  const authority = address.replace(/^https?:\/\//, "").replace(/\/$/, "");
+  const url = new URL(`http://${authority}`);
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = Number(url.port || (secure ? 443 : 80));
+  if (!secure) {
+    const dial = (onOpen: () => void) => kept(connect({ host, port }, onOpen));
+    return { scheme: "http", authority, dial };
+  }
+  const dial = (onOpen: () => void) => kept(dialTls(host, port, tls, onOpen));
+  return { scheme: "https", authority, dial };
+}
+
+function dialTls(host: string, port: number, tls: ClientTls, onOpen: () => void): Socket {
+  const { ca, cert, key, serverName } = tls;
+  const given = Object.entries({ ca, cert, key }).filter(([, text]) => text !== undefined);
+  const servername = serverName ?? (isIP(host) ? "" : host);
+  const where = { host, port, servername, ALPNProtocols: ["h2"] };
+  const socket = connectTls({ ...where, ...Object.fromEntries(given) }, () => {
+    if (socket.alpnProtocol === "h2") onOpen();
+    else socket.destroy(new Error("the server does not speak HTTP/2 over TLS (ALPN)"));
+  });
+  return socket;
+}
+
+function kept(socket: Socket): Socket {
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+}

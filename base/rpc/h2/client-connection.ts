@@ -1,0 +1,144 @@
+import type { Socket } from "node:net";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, STREAM_WINDOW_BYTES } from "../limits.ts";
+import { Http2Endpoint } from "./endpoint.ts";
+import { FRAME, H2_ERROR, Http2Error, PREFACE } from "./frame.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import { HpackDecoder } from "./hpack/decoder.ts";
+import type { HeaderField } from "./hpack/static-table.ts";
+import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
+import { Http2Stream, type StreamListener } from "./stream.ts";
+
+export interface ClientConnectionOptions {
+  readonly clock: Clock;
+  /** The server's settings have come: calls may begin, or more of them than before. */
+  readonly onReady: () => void;
+  /** A stream has ended: another may begin. */
+  readonly onRoom: () => void;
+  /** No more streams begin here; those under way may go on. */
+  readonly onLeaving: () => void;
+  readonly onClose: () => void;
+}
+
+/** Stream ids are 31 bits; behind the last a new connection is needed. */
+const STREAM_ID_MAX = 0x7fffffff;
+
+/**
+ * The client's end of one HTTP/2 connection, over a socket that is open. While no stream is under
+ * way it does not keep the process alive.
+ */
+export class Http2ClientConnection extends Http2Endpoint {
+  readonly #socket: Socket;
+  readonly #options: ClientConnectionOptions;
+  readonly #decoder = new HpackDecoder((list) => list);
+  #nextId = 1;
+
+  constructor(socket: Socket, options: ClientConnectionOptions) {
+    super(socket, options.clock, true);
+    this.#socket = socket;
+    this.#options = options;
+    socket.write(PREFACE);
+    const settings = encodeSettings({
+      streams_max: undefined,
+      windowBytes: STREAM_WINDOW_BYTES,
+      headerListBytes_max: HEADER_LIST_BYTES_MAX,
+    });
+    this.sender.control(FRAME.SETTINGS, 0, settings);
+    this.sender.openWindow(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+  }
+
+  /** Whether another stream may begin now. */
+  get hasRoom(): boolean {
+    const open = this.settled && !this.closing && !this.over;
+    return open && this.streams.size < this.sender.settings.streams_max;
+  }
+
+  /** Begins a stream; `constant` for a head that is sent again and again. */
+  open(head: readonly HeaderField[], constant: boolean, listener: StreamListener): Http2Stream {
+    assert(this.hasRoom, "a stream where none may begin");
+    const stream = new Http2Stream(this.#nextId, this, this.sender.settings.initialWindowBytes);
+    this.#nextId += 2;
+    stream.listener = listener;
+    this.streams.set(stream.id, stream);
+    if (this.streams.size === 1) this.#socket.ref();
+    this.sender.head(stream.id, head, constant);
+    if (this.#nextId > STREAM_ID_MAX) this.#leave();
+    return stream;
+  }
+
+  /** From here on only streams under way keep the process alive. */
+  rest(): void {
+    if (this.streams.size === 0) this.#socket.unref();
+  }
+
+  /** Begins no more streams; closes once those under way are over. */
+  drain(): void {
+    if (this.closing || this.over) return;
+    this.#leave();
+    this.endWhenIdle();
+  }
+
+  /** All of our side is sent: the answer is what is left. */
+  override answered(stream: Http2Stream): void {
+    if (stream.remoteClosed && !stream.closed) this.forget(stream, "ended");
+  }
+
+  protected override get lastStreamId(): number {
+    return 0;
+  }
+
+  protected override isIdle(streamId: number): boolean {
+    return streamId === 0 || streamId % 2 === 0 || streamId >= this.#nextId;
+  }
+
+  protected override onBlock({ streamId, endStream, bytes }: HeaderBlock): void {
+    const fields = this.#decoder.decode(bytes);
+    if (this.isIdle(streamId)) throw new Http2Error("PROTOCOL_ERROR", "headers on an idle stream");
+    const stream = this.streams.get(streamId);
+    // What the server sent before it heard that we gave the stream up.
+    if (!stream || stream.remoteClosed) return;
+    if (!fields) throw new Http2Error("ENHANCE_YOUR_CALM", "too many header fields", streamId);
+    stream.listener?.onFields?.(fields);
+    if (endStream) this.remoteEnds(stream);
+  }
+
+  /** The answer is whole: what is left of the request is of no use to anybody. */
+  protected override onRemoteEnd(stream: Http2Stream): void {
+    if (stream.closed) return;
+    if (!stream.localClosed) this.sender.resetStream(stream.id, "CANCEL");
+    this.forget(stream, stream.localClosed ? "ended" : "reset");
+  }
+
+  /** Streams behind the last that the server has looked at were never processed (6.8). */
+  protected override onGoAway(payload: Buffer): void {
+    if (payload.length < 8) throw new Http2Error("FRAME_SIZE_ERROR", "GOAWAY");
+    const last = payload.readUInt32BE(0) & STREAM_ID_MAX;
+    if (!this.closing) this.#leave();
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id <= last) continue;
+      this.forget(stream, "reset");
+      stream.listener?.onAborted(H2_ERROR.REFUSED_STREAM);
+    }
+    this.endWhenIdle();
+  }
+
+  protected override onSettled(): void {
+    this.#options.onReady();
+  }
+
+  protected override onOver(): void {
+    this.#options.onClose();
+  }
+
+  protected override forget(stream: Http2Stream, how: "ended" | "reset"): void {
+    super.forget(stream, how);
+    this.rest();
+    if (!this.closing) this.#options.onRoom();
+  }
+
+  #leave(): void {
+    this.closing = true;
+    this.#options.onLeaving();
+  }
+}
