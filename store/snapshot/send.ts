@@ -88,11 +88,16 @@ export class SnapshotSender {
     }
   }
 
-  async #current(): Promise<SnapshotFile> {
-    const old = await this.#file?.catch(() => undefined);
+  /** Who asks while a file is being made waits for that one: two would write to one place. */
+  #current(): Promise<SnapshotFile> {
+    this.#file = this.#renew(this.#file);
+    return this.#file;
+  }
+
+  async #renew(before: Promise<SnapshotFile> | undefined): Promise<SnapshotFile> {
+    const old = await before?.catch(() => undefined);
     if (old && this.#options.isFresh(old.index)) return old;
-    this.#file = this.#options.make();
-    const made = await this.#file;
+    const made = await this.#options.make();
     // Streams that still read the old file keep it open.
     if (old && old.path !== made.path) await rm(old.path, { force: true });
     return made;

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
@@ -12,6 +13,7 @@ import { PEER_PROTOCOL, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot, loadSnapshot } from "./load.ts";
 import { SnapshotReceiver } from "./receive.ts";
+import { SnapshotSender } from "./send.ts";
 import { EVERYTHING, type SnapshotFile, writeSnapshot } from "./write.ts";
 
 let folder: string;
@@ -142,4 +144,29 @@ test("what is not what was offered is thrown away", async () => {
   };
   await expect(all()).rejects.toThrow("damaged block");
   expect(readdirSync(join(folder, "member", "snap"))).toEqual([]);
+});
+
+test("one file is made for all who need it at the same time", async () => {
+  let made = 0;
+  const delivered: [bigint, boolean][] = [];
+  const sender = new SnapshotSender({
+    self,
+    tls: undefined,
+    clock: new ManualClock(),
+    figures: new Measures().peers,
+    make: () => {
+      made++;
+      return written();
+    },
+    isFresh: () => true,
+    onEnd: (member, ok) => delivered.push([member, ok]),
+  });
+  const mark = { ...HEADER, membership };
+  for (const to of [3n, 4n]) {
+    const message = { kind: "snapshot", from: 2n, to, term: 6, mark } as const;
+    sender.send(message, { id: to, urls: ["http://127.0.0.1:1"] });
+  }
+  await sender.close();
+  expect(delivered).toEqual([[3n, false], [4n, false]]);
+  expect(made).toBe(1);
 });
