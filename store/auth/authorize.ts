@@ -38,22 +38,19 @@ export function isAdmin(auth: AuthTable, caller: Caller | undefined): boolean {
   return caller !== undefined && auth.user(caller.user)?.roles.includes(ROOT) === true;
 }
 
-export function checkRead(
+/** May the caller read, or write, these keys? Throws etcd's error if not, while auth is on. */
+type KeyCheck = (
   auth: AuthTable,
   caller: Caller | undefined,
   key: Buffer,
-  rangeEnd: Buffer = ONE_KEY,
-): void {
-  check(auth, caller, Type.READ, key, rangeEnd);
-}
+  rangeEnd?: Buffer,
+) => void;
 
-function checkWrite(
-  auth: AuthTable,
-  caller: Caller | undefined,
-  key: Buffer,
-  rangeEnd: Buffer = ONE_KEY,
-): void {
-  check(auth, caller, Type.WRITE, key, rangeEnd);
+export const checkRead = keyCheck(Type.READ);
+const checkWrite = keyCheck(Type.WRITE);
+
+function keyCheck(type: typeof Type.READ | typeof Type.WRITE): KeyCheck {
+  return (auth, caller, key, rangeEnd = ONE_KEY) => check(auth, caller, type, key, rangeEnd);
 }
 
 function check(
@@ -107,7 +104,7 @@ function checkLeaseKeys(
   { auth, leases }: AuthView,
   caller: Caller | undefined,
   id: bigint,
-  allowed: typeof checkRead,
+  allowed: KeyCheck,
 ): void {
   if (isAdmin(auth, caller)) return;
   for (const key of leases.get(id)?.keys ?? []) {

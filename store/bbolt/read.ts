@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import type { BackendPair } from "../backend/backend.ts";
 import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "../limits.ts";
+import { readAt } from "../read-at.ts";
 import { BboltError } from "./errors.ts";
 import { META_PAGE_BYTES, type MetaPage, decodeMetaPage } from "./meta-page.ts";
 import { BUCKET_FLAG, BUCKET_HEAD_BYTES, type LeafElement } from "./page.ts";
@@ -185,14 +186,3 @@ class PageFile {
 }
 
 type LeafOf = { id: number; elements: LeafElement[] };
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let read = 0;
-  while (read < length) {
-    const { bytesRead } = await handle.read(bytes, read, length - read, position + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
-  }
-  return bytes.subarray(0, read);
-}

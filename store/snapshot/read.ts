@@ -2,6 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import type { BackendPair } from "../backend/backend.ts";
 import { SNAPSHOT_BLOCK_BYTES_MAX } from "../limits.ts";
+import { readAt } from "../read-at.ts";
 import {
   BLOCK_HEAD_BYTES,
   SNAPSHOT_HEADER_BYTES,
@@ -67,15 +68,4 @@ async function* readBlocks(
     throw new SnapshotError("SNAPSHOT_DAMAGED", path, `goes on behind its last block, at ${at}`);
   }
   onEnd(crc);
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let read = 0;
-  while (read < length) {
-    const { bytesRead } = await handle.read(bytes, read, length - read, position + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
-  }
-  return bytes.subarray(0, read);
 }
