@@ -29,6 +29,7 @@ export class Flusher {
   #timer: Timer | undefined;
   #flushedIndex: number;
   #stopped = false;
+  #failed = false;
   #paused = false;
 
   constructor(
@@ -46,7 +47,7 @@ export class Flusher {
 
   /** The state has changed: flushes at once when much waits, else soon. */
   changed(): void {
-    if (this.#running || this.#stopped || this.#paused) return;
+    if (this.#running || this.#stopped || this.#failed || this.#paused) return;
     if (this.#state.recent.unflushedBytes >= FLUSH_BYTES) this.#start();
     else this.#timer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => this.#start());
   }
@@ -68,10 +69,10 @@ export class Flusher {
     this.#onFlushed({ appliedIndex, appliedTerm, membership, bytes: 0 });
   }
 
-  /** Resolves once all that is applied by now is in the backend. */
+  /** Resolves once all that is applied by now is in the backend, or never will be. */
   async settled(): Promise<void> {
     const { appliedIndex } = this.#state;
-    while (this.#flushedIndex < appliedIndex && !this.#stopped) {
+    while (this.#flushedIndex < appliedIndex && !this.#stopped && !this.#failed) {
       const flushed = new Promise<void>((resume) => this.#state.onFlushed.push(resume));
       if (!this.#running && !this.#paused) this.#start();
       await flushed;
@@ -83,18 +84,25 @@ export class Flusher {
     this.#stopped = true;
     this.#timer?.cancel();
     while (this.#running) await this.#running;
-    await this.#flush();
+    if (!this.#failed) await this.#flush();
   }
 
   #start(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#running = this.#flush()
-      .catch((thrown: unknown) => this.#onFailure(thrown))
+      .catch((thrown: unknown) => this.#fail(thrown))
       .finally(() => {
         this.#running = undefined;
         if (this.#flushedIndex < this.#state.appliedIndex) this.changed();
       });
+  }
+
+  /** What the batch took out of `pending` is nowhere now: a later one would be without it (S4). */
+  #fail(reason: unknown): void {
+    this.#failed = true;
+    for (const done of this.#state.onFlushed.splice(0)) done();
+    this.#onFailure(reason);
   }
 
   async #flush(): Promise<void> {
