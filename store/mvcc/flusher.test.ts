@@ -8,7 +8,7 @@ import { Flusher } from "./flusher.ts";
 import { restoreState } from "./restore.ts";
 import { notePending } from "./state.ts";
 
-test("S4: after a batch that failed there is no other: what it had taken would be missing", async () => {
+test("S4: after a batch that failed there is no other: what it took would be missing", async () => {
   const clock = new ManualClock();
   const batches: BackendWrite[][] = [];
   const memory = memoryBackend();

@@ -24,6 +24,8 @@ export class Reads {
   slow = 0;
   failed = 0;
   #nextId: number;
+  /** All that have not been answered, in whatever stage. */
+  #pending = 0;
   #waiting: WaitingRead[] = [];
   readonly #attempts = new Map<number, { reads: WaitingRead[]; since_ms: number }>();
   /** Confirmed, but the state machine is not yet that far. */
@@ -39,7 +41,8 @@ export class Reads {
   }
 
   add(deadline_ms: number, done: ReadCallback): void {
-    if (this.#waiting.length >= PENDING_READS_MAX) return done(etcdError("tooManyRequests"));
+    if (this.#pending >= PENDING_READS_MAX) return done(etcdError("tooManyRequests"));
+    this.#pending++;
     this.#waiting.push({ deadline_ms, done });
   }
 
@@ -72,21 +75,28 @@ export class Reads {
     const ready = this.#confirmed.filter((batch) => batch.index <= index);
     if (ready.length === 0) return;
     this.#confirmed = this.#confirmed.filter((batch) => batch.index > index);
-    for (const { reads } of ready) for (const { done } of reads) done();
+    for (const { reads } of ready) this.#answer(reads);
   }
 
-  /** Fails what is past its deadline, and takes back attempts that went unanswered. */
+  /**
+   * Fails what is past its deadline, confirmed or not; takes back attempts that went unanswered.
+   */
   expire(now_ms: number): void {
     for (const [id, { since_ms }] of this.#attempts) {
       if (now_ms - since_ms < RETRY_MS) continue;
       this.slow++;
       this.abandon(id);
     }
-    const late = this.#waiting.filter(({ deadline_ms }) => deadline_ms <= now_ms);
+    const isLate = ({ deadline_ms }: WaitingRead) => deadline_ms <= now_ms;
+    const confirmed = this.#confirmed.flatMap(({ reads }) => reads);
+    const late = [...this.#waiting, ...confirmed].filter(isLate);
     if (late.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ deadline_ms }) => deadline_ms > now_ms);
+    const inTime = (reads: WaitingRead[]) => reads.filter((read) => !isLate(read));
+    this.#waiting = inTime(this.#waiting);
+    for (const batch of this.#confirmed) batch.reads = inTime(batch.reads);
+    this.#confirmed = this.#confirmed.filter(({ reads }) => reads.length > 0);
     this.failed += late.length;
-    for (const { done } of late) done(etcdError("timeout"));
+    this.#answer(late, etcdError("timeout"));
   }
 
   failAll(error: EtcdError): void {
@@ -95,6 +105,11 @@ export class Reads {
     this.#waiting = [];
     this.#attempts.clear();
     this.#confirmed = [];
-    for (const { done } of all) done(error);
+    this.#answer(all, error);
+  }
+
+  #answer(reads: WaitingRead[], error?: EtcdError): void {
+    this.#pending -= reads.length;
+    for (const { done } of reads) done(error);
   }
 }
