@@ -12,7 +12,7 @@ import { etcdServices } from "./etcd/services.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import type { StoreOptions } from "./main.ts";
-import { PEER_PROTOCOL } from "./transport/hello.ts";
+import { PEER_PROTOCOLS } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { peerService, refuseForeign } from "./transport/serve.ts";
 
@@ -89,7 +89,7 @@ export async function listenForPeers(
     snapshot: receiver.receive.bind(receiver),
     answer: (kind: string, body: Buffer) => answerAsLeader(context, LEADER_VERBS, kind, body),
     members: () => ({
-      protocol: PEER_PROTOCOL,
+      protocol: PEER_PROTOCOLS.newest,
       clusterId: self.clusterId,
       members: membersOf(context.state).map(({ peerURLs, clientURLs, ...member }) => {
         return { ...member, peerUrls: peerURLs, clientUrls: clientURLs };

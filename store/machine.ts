@@ -32,7 +32,7 @@ import { makeSnapshot } from "./snapshot/make.ts";
 import { SnapshotReceiver } from "./snapshot/receive.ts";
 import { SnapshotSender } from "./snapshot/send.ts";
 import { Scrub } from "./scrub/scrub.ts";
-import type { Self } from "./transport/hello.ts";
+import { PEER_PROTOCOLS, type Self } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { type Transport, soleMemberTransport } from "./transport/transport.ts";
 
@@ -164,6 +164,7 @@ function newAutoCompaction(
 function selfOf({ state }: OpenedMember, advertised: string[]): Self {
   const { clusterId, memberId } = state.identity;
   return {
+    protocols: PEER_PROTOCOLS,
     clusterId,
     memberId,
     peerURLs: () => state.members.get(memberId)?.peerURLs ?? advertised,

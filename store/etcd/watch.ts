@@ -6,7 +6,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead } from "../auth/authorize.ts";
 import { isEmptyRange, keyRange } from "../mvcc/key-range.ts";
-import { WatchStreamQueue } from "../mvcc/watch/stream-queue.ts";
+import type { WatchStreamQueue } from "../mvcc/watch/stream-queue.ts";
 import { filtersOf } from "../mvcc/watch/watcher.ts";
 import type { EtcdContext } from "./context.ts";
 
@@ -22,7 +22,7 @@ const firstKey = (key: Buffer) => (key.length === 0 ? FIRST_KEY : key);
 export class WatchSession {
   readonly #context: EtcdContext;
   readonly #identify: EtcdContext["identify"];
-  readonly #queue = new WatchStreamQueue();
+  readonly #queue: WatchStreamQueue;
   /** The request before the next one, when it is still to be done. */
   #turn: Promise<void> | undefined;
   #nextId = 0n;
@@ -31,7 +31,7 @@ export class WatchSession {
   constructor(context: EtcdContext, identify: EtcdContext["identify"] = context.identify) {
     this.#context = context;
     this.#identify = identify;
-    context.watches.openStream(this.#queue);
+    this.#queue = context.watches.openStream();
   }
 
   /** The next response; undefined once the session is closed. */

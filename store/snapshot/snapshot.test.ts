@@ -9,7 +9,7 @@ import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/meta.ts";
 import { Measures } from "../measures.ts";
-import { PEER_PROTOCOL, type Self } from "../transport/hello.ts";
+import { PEER_PROTOCOLS, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot, loadSnapshot } from "./load.ts";
 import { SnapshotReceiver } from "./receive.ts";
@@ -90,8 +90,12 @@ test("a later format is refused, naming both", async () => {
   await expect(checkSnapshot(path)).rejects.toMatchObject(refusal);
 });
 
-const self: Self = { clusterId: 9n, memberId: 2n, peerURLs: () => [], isRemoved: () => false };
-const hello = { protocol: PEER_PROTOCOL, clusterId: 9n, from: 1n, to: 2n, peerUrls: [] };
+const self: Self = {
+  ...{ protocols: PEER_PROTOCOLS, clusterId: 9n, memberId: 2n },
+  ...{ peerURLs: () => [], isRemoved: () => false },
+};
+const { oldest: protocol, newest: newestProtocol } = PEER_PROTOCOLS;
+const hello = { protocol, newestProtocol, clusterId: 9n, from: 1n, to: 2n, peerUrls: [] };
 
 function partsOf(file: SnapshotFile, from: number, to: number): SnapshotPart[] {
   const { index, term, bytes, crc } = file;

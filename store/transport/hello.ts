@@ -3,11 +3,21 @@ import type { Hello, Welcome } from "@raft2kube/proto/gen/peer.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { MemberId } from "../core/types.ts";
 
-/** The version of the peer protocol. A change that old members would misread raises it. */
-export const PEER_PROTOCOL = 1;
+/** The peer protocols that a release speaks, from the oldest to the newest. */
+export interface Protocols {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/**
+ * What this release speaks. A change that others would misread makes a new one; the one before
+ * stays, so that members can be upgraded one after the other.
+ */
+export const PEER_PROTOCOLS: Protocols = { oldest: 1, newest: 1 };
 
 /** Who this member is, to others. */
 export interface Self {
+  protocols: Protocols;
   clusterId: bigint;
   memberId: MemberId;
   peerURLs: () => string[];
@@ -17,11 +27,30 @@ export interface Self {
 
 export function helloTo(self: Self, to: MemberId): Init<Hello> {
   const { clusterId, memberId: from } = self;
-  return { protocol: PEER_PROTOCOL, clusterId, from, to, peerUrls: self.peerURLs() };
+  const { oldest: protocol, newest: newestProtocol } = self.protocols;
+  return { protocol, newestProtocol, clusterId, from, to, peerUrls: self.peerURLs() };
 }
 
-export function welcomeOf({ clusterId, memberId }: Self): Welcome {
-  return { protocol: PEER_PROTOCOL, clusterId, memberId };
+/** The answer to a hello that was checked. */
+export function welcomeOf({ clusterId, memberId }: Self, { protocol }: Greeting): Welcome {
+  return { protocol, clusterId, memberId };
+}
+
+/** The newest peer protocol that both speak; undefined when there is none. */
+function agreed(ours: Protocols, theirs: Protocols): number | undefined {
+  const newest = Math.min(ours.newest, theirs.newest);
+  return newest >= Math.max(ours.oldest, theirs.oldest) ? newest : undefined;
+}
+
+function describe({ oldest, newest }: Protocols): string {
+  return oldest === newest ? `peer protocol ${oldest}` : `peer protocols ${oldest} to ${newest}`;
+}
+
+/** A hello that fits: who speaks, from where, and in which protocol from now on. */
+export interface Greeting {
+  readonly from: MemberId;
+  readonly peerUrls: string[];
+  readonly protocol: number;
 }
 
 const name = (id: bigint) => id.toString(16);
@@ -30,13 +59,15 @@ const name = (id: bigint) => id.toString(16);
 export const REMOVED_STATUS = Status.PERMISSION_DENIED;
 
 /** Throws an RpcError that names what does not fit, for a stream that is not meant for us. */
-export function checkHello(self: Self, hello: Hello | undefined): Hello {
+export function checkHello(self: Self, hello: Hello | undefined): Greeting {
   if (!hello) throw new RpcError(Status.INVALID_ARGUMENT, "a stream begins with a hello");
-  const { protocol, clusterId, from, to } = hello;
+  const { clusterId, from, to, peerUrls } = hello;
   const refuse = (message: string) => new RpcError(Status.FAILED_PRECONDITION, message);
-  if (protocol !== PEER_PROTOCOL) {
-    const ours = `this member speaks ${PEER_PROTOCOL}`;
-    throw refuse(`member ${name(from)} speaks peer protocol ${protocol}, ${ours}`);
+  const spoken = { oldest: hello.protocol, newest: hello.newestProtocol || hello.protocol };
+  const protocol = agreed(self.protocols, spoken);
+  if (protocol === undefined) {
+    const ours = `this member speaks ${describe(self.protocols)}`;
+    throw refuse(`member ${name(from)} speaks ${describe(spoken)}, ${ours}`);
   }
   if (clusterId !== self.clusterId) {
     const ours = `this is member ${name(self.memberId)} of cluster ${name(self.clusterId)}`;
@@ -46,7 +77,7 @@ export function checkHello(self: Self, hello: Hello | undefined): Hello {
     throw refuse(`member ${name(from)} looks for ${name(to)}; this is ${name(self.memberId)}`);
   }
   checkNotRemoved(self, from);
-  return hello;
+  return { from, peerUrls, protocol };
 }
 
 export function checkNotRemoved(self: Self, from: MemberId): void {
@@ -57,7 +88,8 @@ export function checkNotRemoved(self: Self, from: MemberId): void {
 /** What is wrong with who answered at a member's address; undefined when it is that member. */
 export function wrongWelcome(self: Self, to: MemberId, welcome: Welcome): string | undefined {
   const { protocol, clusterId, memberId } = welcome;
-  if (protocol !== PEER_PROTOCOL) return `it speaks peer protocol ${protocol}`;
+  const { oldest, newest } = self.protocols;
+  if (protocol < oldest || protocol > newest) return `it speaks peer protocol ${protocol}`;
   if (clusterId !== self.clusterId) return `it belongs to cluster ${name(clusterId)}`;
   return memberId === to ? undefined : `it is member ${name(memberId)}`;
 }

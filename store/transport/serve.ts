@@ -52,7 +52,8 @@ async function* exchange(
 ) {
   const stream = frames[Symbol.asyncIterator]();
   const first = await stream.next();
-  const { from, peerUrls } = checkHello(self, first.done ? undefined : first.value.hello);
+  const greeting = checkHello(self, first.done ? undefined : first.value.hello);
+  const { from, peerUrls } = greeting;
   handlers.met({ id: from, urls: peerUrls });
   const ended = new AbortController();
   const end = () => ended.abort();
@@ -65,7 +66,7 @@ async function* exchange(
   });
   void reading.then(end);
   while (!ended.signal.aborted) {
-    yield welcomeOf(self);
+    yield welcomeOf(self, greeting);
     await delay(clock, PEER_ALIVE_INTERVAL_MS, ended.signal);
   }
   if (refusal !== undefined) throw refusal;

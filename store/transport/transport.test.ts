@@ -9,7 +9,7 @@ import type { Message } from "../core/message.ts";
 import { PeerFigures } from "../figures/peers.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
-import { PEER_PROTOCOL, type Self } from "./hello.ts";
+import { PEER_PROTOCOLS, type Protocols, type Self } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
 import { Peers } from "./peers.ts";
 import { peerService, refuseForeign } from "./serve.ts";
@@ -78,9 +78,14 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-function selfOf(memberId: bigint, removed: bigint[] = []): Self {
+function selfOf(
+  memberId: bigint,
+  removed: bigint[] = [],
+  protocols: Protocols = PEER_PROTOCOLS,
+): Self {
   const peerURLs = () => [`http://127.0.0.1:${memberId}`];
-  return { clusterId: 99n, memberId, peerURLs, isRemoved: (id) => removed.includes(id) };
+  const isRemoved = (id: bigint) => removed.includes(id);
+  return { protocols, clusterId: 99n, memberId, peerURLs, isRemoved };
 }
 
 async function serveMember(self: Self, received: Message[]): Promise<RpcServer> {
@@ -90,7 +95,7 @@ async function serveMember(self: Self, received: Message[]): Promise<RpcServer> 
     receive: (message: Message) => void received.push(message),
     met: () => undefined,
     answer: (kind: string, body: Buffer) => Promise.resolve(Buffer.from(`${kind}:${body}`)),
-    members: () => ({ protocol: PEER_PROTOCOL, clusterId: self.clusterId, members: [] }),
+    members: () => ({ protocol: 1, clusterId: self.clusterId, members: [] }),
     snapshot: async function* () {
       yield await refuse();
     },
@@ -146,12 +151,12 @@ function channelTo(server: RpcServer): Channel {
   return channel;
 }
 
-const hello = { protocol: PEER_PROTOCOL, clusterId: 99n, from: 1n, to: 2n, peerUrls: [] };
+const hello = { protocol: 1, clusterId: 99n, from: 1n, to: 2n, peerUrls: [] };
 
 test.each([
   ["a foreign cluster", { ...hello, clusterId: 5n }, /1 belongs to cluster 5; .* 2 of cluster 63/],
   ["another member", { ...hello, to: 3n }, /1 looks for 3; this is 2/],
-  ["a later protocol", { ...hello, protocol: 2 }, /1 speaks peer protocol 2, this member speaks 1/],
+  ["a later protocol", { ...hello, protocol: 2 }, /1 speaks peer protocol 2, .* protocol 1/],
   ["nobody", undefined, /begins with a hello/],
 ])("%s is refused by name", async (_, first, reason) => {
   const received: Message[] = [];
@@ -162,6 +167,57 @@ test.each([
   }
   await expect(exchange(frames())[Symbol.asyncIterator]().next()).rejects.toThrow(reason);
   await expect(ask({ ...(first ? { hello: first } : {}), kind: "x" })).rejects.toThrow(reason);
+  expect(received).toEqual([]);
+});
+
+const SPOKEN: [name: string, theirs: Protocols, ours: Protocols, agreed: number][] = [
+  ["a release that spoke but one", { oldest: 1, newest: 0 }, { oldest: 1, newest: 2 }, 1],
+  ["the release before", { oldest: 1, newest: 1 }, { oldest: 1, newest: 2 }, 1],
+  ["the next release", { oldest: 1, newest: 2 }, { oldest: 1, newest: 1 }, 1],
+  ["the same release", { oldest: 1, newest: 2 }, { oldest: 1, newest: 2 }, 2],
+  ["one that gave up the oldest", { oldest: 2, newest: 3 }, { oldest: 1, newest: 2 }, 2],
+];
+
+test.each(SPOKEN)("to %s the newest that both know is spoken", async (_, theirs, ours, agreed) => {
+  const received: Message[] = [];
+  const heard = Promise.withResolvers<void>();
+  const server = await serveMember(selfOf(2n, [], ours), received);
+  const { exchange } = client(channelTo(server), PeerService);
+  async function* frames() {
+    const first = { ...hello, protocol: theirs.oldest, newestProtocol: theirs.newest };
+    yield { hello: first };
+    yield { messages: [{ term: 1, timeoutNow: {} }] };
+    await heard.promise;
+  }
+  const welcome = await exchange(frames())[Symbol.asyncIterator]().next();
+  expect(welcome.value).toMatchObject({ protocol: agreed, memberId: 2n });
+  await waitFor("the message", () => received.length === 1, { clock });
+  heard.resolve();
+});
+
+test("a member upgraded and one that is not yet speak both ways", async () => {
+  const next = { oldest: 1, newest: 2 };
+  for (const [from, to] of [[next, PEER_PROTOCOLS], [PEER_PROTOCOLS, next]] as const) {
+    const received: Message[] = [];
+    const server = await serveMember(selfOf(2n, [], to), received);
+    const peers = peersOf(selfOf(1n, [], from), []);
+    peers.update([{ id: 2n, urls: [`http://${server.address}`] }]);
+    await waitFor("its welcome", () => peers.connectedSince_ms(2n), { clock });
+    peers.send(EVERY_KIND);
+    await waitFor("all messages", () => received.length === EVERY_KIND.length, { clock });
+    expect(await peers.ask(2n, "kind", Buffer.from("b"), 5_000)).toEqual(Buffer.from("kind:b"));
+  }
+});
+
+test("releases too far apart refuse each other by name, and no message passes", async () => {
+  const received: Message[] = [];
+  const server = await serveMember(selfOf(2n), received);
+  const peers = peersOf(selfOf(1n, [], { oldest: 2, newest: 3 }), []);
+  peers.update([{ id: 2n, urls: [`http://${server.address}`] }]);
+  peers.send(EVERY_KIND);
+  const asked = peers.ask(2n, "kind", Buffer.alloc(0), 5_000);
+  const reason = "member 1 speaks peer protocols 2 to 3, this member speaks peer protocol 1";
+  await expect(asked).rejects.toThrow(reason);
   expect(received).toEqual([]);
 });
 

@@ -15,6 +15,16 @@ export const CORE_OPTIONS = {
   pendingReads_max: 1_000,
 } as const;
 
+/** What one watch stream holds: a slow reader's is full after some revisions, and catches up. */
+export const STREAM_LIMITS = {
+  bytes_max: 2_000,
+  responses_max: 8,
+  mergedBytes_max: 500,
+} as const;
+
+/** Members compare what they have so often. */
+export const SCRUB_INTERVAL_MS = 1_500;
+
 /** A run's first part, in which everything goes wrong. */
 export const FAULTY_MS = 20_000;
 /** It goes on until the run has its volume, but not beyond this. */

@@ -276,8 +276,8 @@ class Run {
     this.#endFaults();
     const ids = all.map(({ id }) => id);
     network.partition(shape, ids, random);
-    const before = this.#answered();
-    const goesOn = () => this.#answered() > before + limits.PARTIAL_ANSWERS;
+    const before = this.#recorder.answered;
+    const goesOn = () => this.#recorder.answered > before + limits.PARTIAL_ANSWERS;
     // Damage may show only now, and take a member: then there may be no majority to ask for.
     const hurt = () => all.some(({ lost, standing }) => lost || standing === "damaged");
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, () => goesOn() || hurt());
@@ -316,16 +316,12 @@ class Run {
     await this.#until(this.timeline.now_ms + 2_000);
     let end_ms = this.timeline.now_ms + limits.HEALED_MS;
     while (this.timeline.now_ms < end_ms) {
-      const before = this.#answered();
+      const before = this.#recorder.answered;
       await this.#until(this.timeline.now_ms + 1_000);
-      require(this.#answered() > before, "progress", "no request answered for a second");
+      require(this.#recorder.answered > before, "progress", "no request answered for a second");
       // What faults have kept clients from doing, they do now.
       if (isWhole(this.#script) && this.#lacking().includes("operations")) end_ms += 1_000;
     }
-  }
-
-  #answered(): number {
-    return this.#recorder.all.reduce((sum, { ended }) => sum + (ended < Infinity ? 1 : 0), 0);
   }
 
   /** Everyone stops asking: all members must come to the same state. */

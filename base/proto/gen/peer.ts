@@ -8,6 +8,7 @@ export interface Hello {
   from: bigint;
   to: bigint;
   peerUrls: string[];
+  newestProtocol: number;
 }
 export const Hello: MessageType<Hello> = new MessageType("r2k.peer.v1.Hello", () => [
   { id: 1, name: "protocol", type: "uint32" },
@@ -15,6 +16,7 @@ export const Hello: MessageType<Hello> = new MessageType("r2k.peer.v1.Hello", ()
   { id: 3, name: "from", type: "uint64", bigint: true },
   { id: 4, name: "to", type: "uint64", bigint: true },
   { id: 5, name: "peerUrls", type: "string", repeated: true },
+  { id: 6, name: "newestProtocol", type: "uint32" },
 ]);
 
 export interface Frame {

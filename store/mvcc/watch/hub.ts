@@ -6,7 +6,7 @@ import { type State, header } from "../state.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
 import { fragments } from "./fragment.ts";
-import type { WatchStreamQueue } from "./stream-queue.ts";
+import { STREAM_LIMITS, type StreamLimits, WatchStreamQueue } from "./stream-queue.ts";
 import { type Watcher, filterEvents } from "./watcher.ts";
 
 const RESPONSE_OVERHEAD_BYTES = 64;
@@ -31,9 +31,15 @@ export class WatchHub {
   /** Streams that want to know of progress and have a watch of a revision that is yet to come. */
   readonly #early = new Set<WatchStreamQueue>();
   #eventCount = 0;
+  readonly #limits: StreamLimits;
 
-  constructor(state: State, onFailure: (error: unknown) => void) {
+  constructor(
+    state: State,
+    onFailure: (error: unknown) => void,
+    limits: StreamLimits = STREAM_LIMITS,
+  ) {
     this.#state = state;
+    this.#limits = limits;
     this.#catchUp = new CatchUp(state, this, onFailure);
     state.onRevision = (main, changes) => this.#notify(main, changes);
   }
@@ -69,8 +75,10 @@ export class WatchHub {
     return this.#byStream.size;
   }
 
-  openStream(stream: WatchStreamQueue): void {
+  openStream(): WatchStreamQueue {
+    const stream = new WatchStreamQueue(this.#limits);
     this.#byStream.set(stream, new Map());
+    return stream;
   }
 
   closeStream(stream: WatchStreamQueue, reason?: EtcdError): void {

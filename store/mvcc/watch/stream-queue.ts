@@ -14,12 +14,27 @@ export interface QueuedResponse {
   sealed: boolean;
 }
 
+/** How much of a stream waits for its reader; beyond it the stream is full. */
+export interface StreamLimits {
+  readonly bytes_max: number;
+  readonly responses_max: number;
+  /** One response with events grows up to this. */
+  readonly mergedBytes_max: number;
+}
+
+export const STREAM_LIMITS: StreamLimits = {
+  bytes_max: STREAM_QUEUE_BYTES_MAX,
+  responses_max: STREAM_QUEUE_RESPONSES_MAX,
+  mergedBytes_max: MERGED_EVENTS_BYTES,
+};
+
 /**
  * What one watch stream has to send and its reader has not taken. Events are refused when it is
  * full: their watchers fall behind and catch up when there is room. Answers to the reader's own
  * requests always fit: it can have only so many.
  */
 export class WatchStreamQueue {
+  readonly #limits: StreamLimits;
   #queued: QueuedResponse[] = [];
   #head = 0;
   #bytes = 0;
@@ -32,12 +47,17 @@ export class WatchStreamQueue {
   /** Progress was asked for and not yet answered, as some watch is behind. */
   progressWanted = false;
 
+  constructor(limits: StreamLimits = STREAM_LIMITS) {
+    this.#limits = limits;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }
 
   get full(): boolean {
-    return this.#bytes >= STREAM_QUEUE_BYTES_MAX || this.#length >= STREAM_QUEUE_RESPONSES_MAX;
+    const { bytes_max, responses_max } = this.#limits;
+    return this.#bytes >= bytes_max || this.#length >= responses_max;
   }
 
   /** Events in what is queued. */
@@ -68,7 +88,7 @@ export class WatchStreamQueue {
    * What a turn of the loop applies goes out as one response a watch.
    */
   extend(queued: QueuedResponse, events: Event[], header: ResponseHeader, bytes: number): boolean {
-    if (queued.sealed || queued.bytes + bytes > MERGED_EVENTS_BYTES) return false;
+    if (queued.sealed || queued.bytes + bytes > this.#limits.mergedBytes_max) return false;
     const { response } = queued;
     for (const event of events) response.events.push(event);
     response.header = header;
@@ -138,9 +158,8 @@ export class WatchStreamQueue {
   }
 
   get #halfEmpty(): boolean {
-    return (
-      this.#bytes <= STREAM_QUEUE_BYTES_MAX / 2 && this.#length <= STREAM_QUEUE_RESPONSES_MAX / 2
-    );
+    const { bytes_max, responses_max } = this.#limits;
+    return this.#bytes <= bytes_max / 2 && this.#length <= responses_max / 2;
   }
 
   #wake(): void {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { previousRelease } from "./releases.ts";
 
 /** A round or two on a quiet machine: it ends with the round that it is in. */
 const MINUTES = "0.5";
@@ -21,26 +22,46 @@ interface Result {
   counts: Record<string, number>;
 }
 
+/** Runs the program to its end, which must be a good one; returns its totals. */
+async function run(...args: string[]): Promise<Result["counts"]> {
+  const result = join(folder, "result.json");
+  const program = [join(import.meta.dirname, "main.ts"), ...args, "--result", result];
+  const chaos = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [chaos.stdout, chaos.stderr]) {
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  }
+  const [code] = (await once(chaos, "exit")) as [number | null];
+  expect(code, output).toBe(0);
+  const { seed, broken, counts } = JSON.parse(readFileSync(result, "utf8")) as Result;
+  expect(broken, `npm run chaos -- --seed ${seed}`).toBeUndefined();
+  for (const name of ["requests answered", "revisions replayed", "watch events checked"]) {
+    expect(counts[name], name).toBeGreaterThan(0);
+  }
+  return counts;
+}
+
 test(
   "S1 to S10: three processes under chaos lose nothing and answer as one",
   async () => {
-    const result = join(folder, "result.json");
-    const program = join(import.meta.dirname, "main.ts");
-    const args = [program, "--minutes", MINUTES, "--result", result];
-    const chaos = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [chaos.stdout, chaos.stderr]) {
-      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    }
-    const [code] = (await once(chaos, "exit")) as [number | null];
-    expect(code, output).toBe(0);
-    const { seed, broken, counts } = JSON.parse(readFileSync(result, "utf8")) as Result;
-    expect(broken, `npm run chaos -- --seed ${seed}`).toBeUndefined();
+    const counts = await run("--minutes", MINUTES);
     const faults = Object.keys(counts).filter((name) => name.startsWith("fault: "));
     expect(faults.length).toBeGreaterThan(2);
-    for (const name of ["requests answered", "revisions replayed", "watch events checked"]) {
-      expect(counts[name], name).toBeGreaterThan(0);
-    }
   },
   TIMEOUT_MS,
 );
+
+const previous = previousRelease();
+
+describe.runIf(previous)("a rolling upgrade from an earlier release", () => {
+  test(
+    "S1 to S7: members of both serve together, and nothing is lost on the way, there and back",
+    async () => {
+      const counts = await run("--upgrade-from", previous!);
+      expect(counts["member upgraded"]).toBe(4);
+      expect(counts["member downgraded"]).toBe(1);
+      expect(counts["newer data refused by the earlier release"]).toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+});

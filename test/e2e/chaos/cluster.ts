@@ -13,8 +13,11 @@ const NAMES = ["a", "b", "c"];
 const RECOVERY_MS = 240_000;
 const ASK_TIMEOUT_MS = 2_000;
 
-/** What a member may end itself for after its files were changed under it. */
-const DAMAGE = /LOG_|STATE_LOST|BACKEND_|CORRUPT|corrupt|damaged|not what was written/;
+/**
+ * How a member ends itself after its files were changed under it: it says what to do. A bug, an
+ * assertion that does not hold, has no remedy.
+ */
+const REFUSAL = /^ {2}remedy: /m;
 const DISK_FULL = /ENOSPC|no space/i;
 
 /** Three members, each on a machine of its own. */
@@ -25,12 +28,13 @@ export class ChaosCluster {
   endedByDamage = 0;
   endedByFullDisk = 0;
 
-  static async open(folder: string): Promise<ChaosCluster> {
+  /** All members are of one release at first, which is named by its root. */
+  static async open(folder: string, release: string): Promise<ChaosCluster> {
     openHub();
     const cluster = new ChaosCluster();
     for (const [i, name] of NAMES.entries()) {
       const machine = await Machine.open(folder, name, i + 1);
-      cluster.members.push(new ChaosMember(machine, folder));
+      cluster.members.push(new ChaosMember(machine, folder, release));
     }
     for (const member of cluster.members) member.start(cluster.members, "new");
     await cluster.well();
@@ -39,6 +43,18 @@ export class ChaosCluster {
 
   others(member: ChaosMember): ChaosMember[] {
     return this.members.filter((each) => each !== member);
+  }
+
+  /** The member that leads, by its own word. */
+  leader(): Promise<ChaosMember> {
+    const leads = async () => {
+      for (const member of this.members) {
+        const { leader, header } = await member.client.status({ timeout_ms: ASK_TIMEOUT_MS });
+        if (leader === header!.memberId) return member;
+      }
+      return undefined;
+    };
+    return waitFor("a leader", leads, { clock: systemClock(), timeout_ms: RECOVERY_MS });
   }
 
   /** Ends whatever is wrong, and waits until every member answers. */
@@ -67,7 +83,7 @@ export class ChaosCluster {
       this.endedByFullDisk++;
       return false;
     }
-    require(suspect && DAMAGE.test(words), "ended itself", `${name} with ${code}: ${words}`);
+    require(suspect && REFUSAL.test(words), "ended itself", `${name} with ${code}: ${words}`);
     this.endedByDamage++;
     return true;
   }
@@ -97,6 +113,15 @@ export class ChaosCluster {
       throw new Violation("recovery", String(thrown));
     });
     if (broken) throw broken;
+  }
+
+  /** A member is asked to end, and goes on with the software of another release. */
+  async change(member: ChaosMember, release: string): Promise<void> {
+    const code = await member.stop();
+    require(code === 0, "graceful stop", `${member.name} ended with ${code}`);
+    member.release = release;
+    member.start(this.members, "existing");
+    await this.well();
   }
 
   /** A member goes for good, and one with an empty disk takes its place, first listening. */

@@ -2,6 +2,7 @@
 // network namespace, a small disk, a wall clock), and whatever can go wrong, round after round.
 //   --minutes M     begins no round after M minutes; at least one is made
 //   --seed N        the chances' seed, printed when none is given; processes keep their own time
+//   --upgrade-from COMMIT   no faults, but a rolling upgrade from the release of this commit
 //   --result FILE   writes totals, and what did not hold, as JSON
 // It needs root, here or in a user namespace. All it makes ends with it.
 import { spawn } from "node:child_process";
@@ -11,7 +12,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemRandom, randomInteger } from "@raft2kube/std/random.ts";
 import { Violation } from "../../sim/check/violation.ts";
+import { THIS_RELEASE, checkOut } from "./releases.ts";
 import { Chaos } from "./rounds.ts";
+import { rollingUpgrade } from "./upgrade.ts";
 
 const NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
@@ -23,6 +26,7 @@ function parse() {
     options: {
       minutes: { ...text, default: "1" },
       seed: text,
+      "upgrade-from": text,
       result: text,
       inside: text,
     },
@@ -36,7 +40,10 @@ function enter(args: Arguments): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "r2k-chaos-"));
   const seed = args.seed ?? String(randomInteger(systemRandom, 1, 2 ** 31));
   const own = ["--minutes", args.minutes, "--seed", seed, "--inside", folder];
-  if (args.result !== undefined) own.push("--result", args.result);
+  for (const name of ["result", "upgrade-from"] as const) {
+    const value = args[name];
+    if (value !== undefined) own.push(`--${name}`, value);
+  }
   const program = [process.execPath, import.meta.filename, ...own];
   const child = spawn("unshare", [...NAMESPACES, ...program], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -50,16 +57,25 @@ function enter(args: Arguments): Promise<number> {
   });
 }
 
-/** Round after round until the time is over or a property does not hold. */
-async function play(folder: string, { minutes, seed, result }: Arguments): Promise<number> {
-  const end_ms = performance.now() + Number(minutes) * 60_000;
+/** Round after round until the time is over. */
+async function rounds(chaos: Chaos, minutes: number): Promise<void> {
+  const end_ms = performance.now() + minutes * 60_000;
+  do {
+    await chaos.round();
+  } while (performance.now() < end_ms);
+}
+
+/** Everything that is asked for, or up to where a property does not hold. */
+async function play(folder: string, args: Arguments): Promise<number> {
+  const { minutes, seed, result, "upgrade-from": commit } = args;
   say(`seed ${seed}`);
-  const chaos = await Chaos.open(folder, Number(seed), say);
+  const old = commit === undefined ? undefined : checkOut(commit, folder);
+  const release = old ?? THIS_RELEASE;
+  const chaos = await Chaos.open({ folder, seed: Number(seed), release, say });
   let broken: string | undefined;
   try {
-    do {
-      await chaos.round();
-    } while (performance.now() < end_ms);
+    if (old === undefined) await rounds(chaos, Number(minutes));
+    else await rollingUpgrade(chaos, old);
   } catch (thrown) {
     broken = thrown instanceof Violation ? thrown.message : ((thrown as Error).stack ?? "?");
     say(broken);

@@ -5,8 +5,6 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { Machine } from "./surroundings.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
-const PROGRAM = join(ROOT, "cli/main.ts");
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
 /** How much of a member's last words is kept to judge them. */
@@ -23,6 +21,8 @@ export class ChaosMember {
   readonly machine: Machine;
   /** Anew for each replacement. */
   dataDir: string;
+  /** The root of the release that its next process is of. */
+  release: string;
   readonly client: EtcdClient;
   /** For watches, whose readers may be slow. */
   readonly watcher: EtcdClient;
@@ -34,8 +34,9 @@ export class ChaosMember {
   /** It was damaged: it may end itself for that reason, and is then replaced. */
   suspect = false;
 
-  constructor(machine: Machine, folder: string) {
+  constructor(machine: Machine, folder: string, release: string) {
     this.machine = machine;
+    this.release = release;
     this.dataDir = join(machine.disk, "data-1");
     this.#log = join(folder, `${machine.name}.log`);
     this.client = connectEtcd({ endpoints: [this.clientUrl] });
@@ -67,9 +68,10 @@ export class ChaosMember {
       ...["--initial-cluster", all.map((each) => `${each.name}=${each.peerUrl}`).join(",")],
       ...["--initial-cluster-state", state],
     ];
-    const [program, args] = this.machine.within(process.execPath, PROGRAM, "store", ...flags);
+    const main = join(this.release, "cli/main.ts");
+    const [program, args] = this.machine.within(process.execPath, main, "store", ...flags);
     const output = openSync(this.#log, "w");
-    const env = { ...process.env, ...this.machine.clockVariables, R2K_ROOT: ROOT };
+    const env = { ...process.env, ...this.machine.clockVariables, R2K_ROOT: this.release };
     const child = spawn(program, args, { stdio: ["ignore", output, output], env });
     this.#process = child;
     this.ended = undefined;
@@ -86,13 +88,22 @@ export class ChaosMember {
   }
 
   /** SIGKILL, and the process is gone when it resolves. */
-  kill(): Promise<void> {
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** It is asked to end, and hands over what it has; resolves with its exit code. */
+  stop(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  #end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#process;
     this.#process = undefined;
-    if (!child) return Promise.resolve();
+    if (!child) return Promise.resolve(null);
     return new Promise((resolve) => {
-      child.once("exit", () => resolve());
-      child.kill("SIGKILL");
+      child.once("exit", (code) => resolve(code));
+      child.kill(signal);
     });
   }
 

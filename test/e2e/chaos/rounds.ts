@@ -20,6 +20,14 @@ const CATCH_UP_MS = 120_000;
 /** What a lease that ended may be told of before its own time: clocks of one machine, no drift. */
 const CLOCK_RATE_MAX = 1.01;
 
+export interface ChaosOptions {
+  readonly folder: string;
+  readonly seed: number;
+  /** The root of the release that members are of at first. */
+  readonly release: string;
+  readonly say: (line: string) => void;
+}
+
 /**
  * Chaos in rounds: faults upon faults while clients work; then all is mended, everyone comes to
  * rest, and what was recorded is judged. The next round goes on from there.
@@ -46,21 +54,40 @@ export class Chaos {
   }
 
   /** `say` is told of each fault, which of its members it is done to, and when. */
-  static async open(folder: string, seed: number, say: (line: string) => void): Promise<Chaos> {
-    return new Chaos(await ChaosCluster.open(folder), seed, say);
+  static async open({ folder, seed, release, say }: ChaosOptions): Promise<Chaos> {
+    return new Chaos(await ChaosCluster.open(folder, release), seed, say);
   }
 
-  /** One round. Throws a Violation when a property does not hold. */
-  async round(): Promise<void> {
+  /** A round of faults. Throws a Violation when a property does not hold. */
+  round(): Promise<void> {
+    return this.#underLoad(async () => {
+      for (let i = 0; i < FAULTS_PER_ROUND; i++) await this.#fault();
+    });
+  }
+
+  /**
+   * A round in which something is done to the cluster while clients work. Throws a Violation when
+   * a property does not hold.
+   */
+  act(what: (cluster: ChaosCluster) => Promise<void>): Promise<void> {
+    return this.#underLoad(() => what(this.#cluster));
+  }
+
+  /** Clients are answered again and again, by whoever there is. */
+  async answers(): Promise<void> {
+    const before = this.#recorder.answered;
+    const enough = () => this.#recorder.answered > before + CLIENT_ANSWERS;
+    await this.#within("clients to be answered", enough, "progress");
+  }
+
+  async #underLoad(work: () => Promise<void>): Promise<void> {
     await this.#workload.prepare();
     this.#workload.start();
     await delay(systemClock(), FIRST_FAULT_MS);
-    for (let i = 0; i < FAULTS_PER_ROUND; i++) await this.#fault();
+    await work();
     await this.#cluster.heal();
     // Well again, it must answer: a round without an answer would judge nothing.
-    const before = this.#recorder.answered;
-    const answers = () => this.#recorder.answered > before + CLIENT_ANSWERS;
-    await this.#within("clients to be answered", answers, "progress");
+    await this.answers();
     await this.#workload.stop();
     await this.#judge();
     this.tally.note("rounds");

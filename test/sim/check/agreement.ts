@@ -22,7 +22,7 @@ export class StateAgreement {
 
   #compare(index: number, { member, digest }: { member: bigint; digest: string }, want: string) {
     this.compared++;
-    const message = `${member} at ${index} has\n  ${digest}\nand should have\n  ${want}`;
+    const message = () => `${member} at ${index} has\n  ${digest}\nand should have\n  ${want}`;
     require(digest === want, "state agreement", message);
   }
 }

@@ -6,7 +6,8 @@ export class ElectionSafety {
 
   leads(member: bigint, term: number): void {
     const known = this.#leaders.get(term) ?? member;
-    require(known === member, "election safety", `term ${term}: ${known} and ${member} lead`);
+    const message = () => `term ${term}: ${known} and ${member} lead`;
+    require(known === member, "election safety", message);
     this.#leaders.set(term, member);
   }
 
@@ -23,7 +24,7 @@ export class OneVotePerTerm {
   granted(voter: bigint, term: number, candidate: bigint): void {
     const name = `${voter} in ${term}`;
     const known = this.#votes.get(name) ?? candidate;
-    const message = `${voter} voted for ${known} and ${candidate} in term ${term}`;
+    const message = () => `${voter} voted for ${known} and ${candidate} in term ${term}`;
     require(known === candidate, "one vote per term", message);
     this.#votes.set(name, candidate);
   }
@@ -53,7 +54,8 @@ export class HardStateKept {
     const known = this.#durable.get(member);
     if (!known) return;
     const kept = term > known.term || (term === known.term && sameVote(known.vote, vote));
-    const message = `${member} ${how} term ${term} vote ${vote} after ${known.term} ${known.vote}`;
+    const message = () =>
+      `${member} ${how} term ${term} vote ${vote} after ${known.term} ${known.vote}`;
     require(kept, "term and vote kept", message);
   }
 }

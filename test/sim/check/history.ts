@@ -125,7 +125,7 @@ function inLogOrder(operations: readonly KvOperation[]): KvOperation[] {
   for (const operation of logged.reverse()) {
     const bound = bounds.get(operation)!;
     ended = Math.min(ended, bound.ended);
-    const message = `${describeOperation(operation)}\n  began after one behind it in the log ended`;
+    const message = () => `${describeOperation(operation)}\n  began after one behind it ended`;
     require(bound.began < ended, "linearizability", message);
     bound.ended = ended;
   }

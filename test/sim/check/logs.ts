@@ -27,7 +27,8 @@ export class LogMatching {
     const known = this.#slots.get(name);
     if (!known) return void this.#slots.set(name, { digest: slot.digest, before });
     const same = known.digest === slot.digest && known.before === before;
-    const message = `${member} has another slot ${name}, behind ${before}, not ${known.before}`;
+    const message = () =>
+      `${member} has another slot ${name}, behind ${before}, not ${known.before}`;
     require(same, "log matching", message);
   }
 }
@@ -53,7 +54,7 @@ export class StateMachineSafety {
     }
     const same = known.term === slot.term && known.digest === slot.digest;
     const { index, term } = slot;
-    const message = `${member} applied ${index}/${term}, others ${index}/${known.term}`;
+    const message = () => `${member} applied ${index}/${term}, others ${index}/${known.term}`;
     require(same, "state machine safety", message);
     return false;
   }
@@ -67,7 +68,7 @@ export class StateMachineSafety {
 export function leaderCompleteness(member: bigint, log: LogView, committed: Slot): void {
   if (committed.index < log.firstIndex - 1) return;
   const term = log.term(committed.index);
-  const message =
+  const message = () =>
     `${member} leads without the committed slot ${committed.index}/${committed.term}, ` +
     `it has term ${term} there and ends at ${log.lastIndex}`;
   require(term === committed.term, "leader completeness", message);
@@ -84,7 +85,7 @@ export class LeaderAppendOnly {
       const { last, lastTerm } = before;
       const gone = log.lastIndex < last;
       const changed = last >= log.firstIndex && log.term(last) !== lastTerm;
-      const message = `${member} changed its log at or before ${last} in ${office}`;
+      const message = () => `${member} changed its log at or before ${last} in ${office}`;
       require(!gone && !changed, "leader append-only", message);
     }
     const last = log.lastIndex;
@@ -100,7 +101,8 @@ export class CommitsOwnTerm {
     const start = this.#atStart.get(member);
     if (start?.office !== office) return void this.#atStart.set(member, { office, commit });
     const own = commit === start.commit || log.term(commit) === term;
-    const message = `${member} counted ${commit}/${log.term(commit)} as leader of term ${term}`;
+    const message = () =>
+      `${member} counted ${commit}/${log.term(commit)} as leader of term ${term}`;
     require(own, "commits in own term", message);
   }
 }
@@ -112,7 +114,7 @@ export class CommitMonotonic {
   seen(member: bigint, life: number, commit: number): void {
     const before = this.#commits.get(member);
     if (before?.life === life) {
-      const message = `${member} went from ${before.commit} to ${commit}`;
+      const message = () => `${member} went from ${before.commit} to ${commit}`;
       require(commit >= before.commit, "commit never decreases", message);
     }
     this.#commits.set(member, { life, commit });

@@ -41,10 +41,11 @@ export class ReferenceLog {
     return applied;
   }
 
-  /** Describes the state as it is now, whenever it is called. */
+  /** Describes the state as it is now, whenever it is called; each member asks. */
   get digest(): () => string {
     const { state } = this;
-    return () => describeKvState(state);
+    let told: string | undefined;
+    return () => (told ??= describeKvState(state));
   }
 
   /** What the log did for a proposal: nothing, once, or, if the store is wrong, twice. */

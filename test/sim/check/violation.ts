@@ -9,7 +9,14 @@ export class Violation extends Error {
   }
 }
 
-/** Throws a Violation of `checker` unless `holds`. */
-export function require(holds: boolean, checker: string, message: string): asserts holds {
-  if (!holds) throw new Violation(checker, message);
+/**
+ * Throws a Violation of `checker` unless `holds`. A message that takes long to put together is
+ * asked for only then.
+ */
+export function require(
+  holds: boolean,
+  checker: string,
+  message: string | (() => string),
+): asserts holds {
+  if (!holds) throw new Violation(checker, typeof message === "string" ? message : message());
 }

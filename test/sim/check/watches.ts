@@ -43,7 +43,7 @@ export function watchKept(watch: WatchHistory, revisions: readonly RevisionEvent
   for (const { revision, events } of watch.responses) {
     for (let at = 0; at < events.length; ) {
       const got = events[at]!;
-      require(due?.revision === got.revision, "watch", gap(watch, due?.revision, got));
+      require(due?.revision === got.revision, "watch", () => gap(watch, due, got));
       const seen = events.slice(at, at + due.events.length).map(({ what }) => what);
       requireSame(watch, due, seen);
       at += seen.length;
@@ -68,8 +68,8 @@ function nextDue(
 ): RevisionEvents | undefined {
   for (let at = Math.max(0, from - FIRST_REVISION); at < revisions.length; at++) {
     const { revision, events } = revisions[at]!;
-    const own = events.filter((event) => covers(watch, event));
-    if (own.length > 0) return { revision, events: own };
+    if (!events.some((event) => covers(watch, event))) continue;
+    return { revision, events: events.filter((event) => covers(watch, event)) };
   }
   return undefined;
 }
@@ -92,8 +92,12 @@ function covers({ from, to }: WatchHistory, { key }: { key: string }): boolean {
   return to === "" ? key === from : key >= from && key < to;
 }
 
-function gap(watch: WatchHistory, want: number | undefined, got: { revision: number }): string {
-  return `${watch.name} from ${watch.start}: event of ${got.revision}, expected ${want}`;
+function gap(
+  { name, start }: WatchHistory,
+  due: RevisionEvents | undefined,
+  got: { revision: number },
+): string {
+  return `${name} from ${start}: event of ${got.revision}, expected ${due?.revision}`;
 }
 
 function checkEnd(watch: WatchHistory, position: number, missing: RevisionEvents | undefined) {

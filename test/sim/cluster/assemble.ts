@@ -3,6 +3,7 @@ import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { authSetup } from "@raft2kube/store/auth/setup.ts";
 import { Measures } from "@raft2kube/store/measures.ts";
@@ -16,8 +17,10 @@ import { install } from "@raft2kube/store/node/install.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
 import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
+import { Scrub } from "@raft2kube/store/scrub/scrub.ts";
 import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
+import { SCRUB_INTERVAL_MS, STREAM_LIMITS } from "../limits.ts";
 import type { Power } from "../world/power.ts";
 import type { Life } from "./life.ts";
 import type { LogCutting } from "./member.ts";
@@ -32,11 +35,13 @@ export interface Parts {
   cutting: LogCutting;
   power: Power;
   send: (messages: Message[]) => void;
+  ask: (to: MemberId, kind: string, body: Buffer) => Promise<Buffer>;
   /** Makes a database from the state received at an index. */
   load: (index: number) => Promise<Backend>;
   /** A received state is in use. */
   installed: (mark: { index: number }) => void;
   onApplied: () => void;
+  onAlarms: () => void;
   onFatal: (reason: unknown) => void;
 }
 
@@ -45,15 +50,16 @@ export function assemble(parts: Parts): Life {
   const { raft, wal, state, clock, random, number, power } = parts;
   addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);
-  const watches = new WatchHub(state, fail);
+  const watches = new WatchHub(state, fail, STREAM_LIMITS);
   const compactor = new Compactor(state, fail);
   state.onCompact = () => {
     power.pass("before", "compaction");
     compactor.start();
     power.pass("after", "compaction");
   };
+  state.onAlarms = parts.onAlarms;
   const flusher = new Flusher(state, clock, logCutter(parts), fail);
-  const transport = { ...soleMemberTransport(), send: parts.send };
+  const transport = { ...soleMemberTransport(), send: parts.send, ask: parts.ask };
   const session = randomInteger(random, 1, 2 ** 32);
   const installing = {
     ...{ state, flusher, compactor, watches, clock },
@@ -91,6 +97,7 @@ export function assemble(parts: Parts): Life {
     ...{ auth: authSetup({}, state, replica), identify: nobody, measures: new Measures() },
   };
   const client = embeddedClient(context);
+  const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);
   return {
     number,
     session,
@@ -102,9 +109,19 @@ export function assemble(parts: Parts): Life {
     watches,
     replica,
     expiry,
+    scrub,
     context,
     client,
   };
+}
+
+/** The operator changes members by Raft alone: the state as if it had been told of them, too. */
+function knowingMembers(state: State): State {
+  const values = () => {
+    const { voters, learners } = state.membership;
+    return [...voters, ...learners].map((ID) => ({ ID }));
+  };
+  return Object.create(state, { members: { value: { values } } }) as State;
 }
 
 type OnFlushed = ConstructorParameters<typeof Flusher>[2];

@@ -1,7 +1,11 @@
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { asError } from "@raft2kube/std/errors.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
+import { LEADER_VERBS } from "@raft2kube/store/etcd/leader-verbs.ts";
+import { answerAsLeader } from "@raft2kube/store/etcd/on-leader.ts";
 import type { Story } from "../story.ts";
 import { Network, type Parcel } from "../world/network.ts";
 import type { Tally } from "../world/tally.ts";
@@ -28,6 +32,9 @@ export interface ClusterOptions {
 
 /** Clocks run at most this much faster or slower than true time. */
 export const DRIFT_MAX = 0.05;
+
+/** Longer than any answer takes of a member that lives. */
+const CALL_MS_MAX = 2_000;
 
 /** A cluster is born behind this slot, so that nobody can join by the log alone. */
 export const BIRTH = { index: 1, term: 1 };
@@ -98,8 +105,9 @@ export class Cluster {
       if (story.wanted) this.#sent.set(parcel, timeline.now_ms);
       this.network.send(parcel);
     };
-    const shared = { timeline, random, tally, witness, seams, cutting, release, send };
-    const member = new Member({ id, membership, base, rate, ...shared });
+    const ask = (to: MemberId, kind: string, body: Buffer) => this.#ask(member, to, kind, body);
+    const shared = { timeline, random, tally, witness, seams, cutting, release, send, ask };
+    const member: Member = new Member({ id, membership, base, rate, ...shared });
     this.members.set(id, member);
     member.start();
     return member;
@@ -116,9 +124,46 @@ export class Cluster {
     if (!member?.life) return this.#lost(parcel);
     const message = this.#read(parcel.message, member.release);
     if (!message) return this.#options.tally.note("message of another release passed over");
-    this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
-    member.receive({ ...parcel, message });
-    if (message.kind === "snapshot") this.#reportSnapshot(parcel, true);
+    member.host.awake(() => {
+      this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
+      member.receive({ ...parcel, message });
+      if (message.kind === "snapshot") this.#reportSnapshot(parcel, true);
+    });
+  }
+
+  /** A member asks another, as by the peers' unary call; without an answer it is UNAVAILABLE. */
+  #ask(from: Member, to: MemberId, kind: string, body: Buffer): Promise<Buffer> {
+    const { host } = from;
+    const { life } = host;
+    return new Promise((resolve, reject) => {
+      const own = (act: () => void) => host.awake(() => host.life === life && act());
+      const broken = () => {
+        own(() => reject(new RpcError(Status.UNAVAILABLE, `no way to member ${to}`)));
+      };
+      const back = (told: () => void) => this.network.call(to, from.id, () => own(told), broken);
+      const arrived = () => {
+        const asked = this.members.get(to);
+        if (!asked?.life) return broken();
+        asked.host.awake(() => {
+          if (!asked.life) return broken();
+          this.#options.tally.note(`asked for ${kind}`);
+          this.#breakWithLife(asked, broken);
+          answerAsLeader(asked.life.context, LEADER_VERBS, kind, body).then(
+            (answer) => back(() => resolve(answer)),
+            (thrown: unknown) => back(() => reject(asError(thrown))),
+          );
+        });
+      };
+      this.network.call(from.id, to, arrived, broken);
+    });
+  }
+
+  /** Whoever waits for a member hears some time after its life has ended. */
+  #breakWithLife(asked: Member, broken: () => void): void {
+    const { life } = asked;
+    this.#options.timeline.after(CALL_MS_MAX, () => {
+      if (asked.life !== life) broken();
+    });
   }
 
   /** The message as the receiver's release understands it. */

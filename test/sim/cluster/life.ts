@@ -6,6 +6,7 @@ import type { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import type { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import type { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
+import type { Scrub } from "@raft2kube/store/scrub/scrub.ts";
 import type { Replica } from "@raft2kube/store/node/replica.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
 
@@ -23,6 +24,7 @@ export interface Life {
   readonly watches: WatchHub;
   readonly replica: Replica;
   readonly expiry: LeaseExpiry;
+  readonly scrub: Scrub;
   readonly context: EtcdContext;
   readonly client: EtcdClient;
 }

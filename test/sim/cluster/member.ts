@@ -41,6 +41,8 @@ export interface MemberOptions {
   /** Slots before the cluster's first: those who join must not be given the log from its start. */
   readonly base: { index: number; term: number };
   readonly send: (parcel: Parcel) => void;
+  /** Passes a request on to another member. */
+  readonly ask: (to: MemberId, kind: string, body: Buffer) => Promise<Buffer>;
 }
 
 /** When the log in memory and on disk is cut. */
@@ -118,6 +120,7 @@ export class Member {
         this.#options.witness.began(this.id, life);
         life.compactor.start();
         life.replica.start();
+        life.scrub.start();
       },
       (thrown: unknown) => {
         if (this.host.life === number) this.#failedStart(thrown);
@@ -196,7 +199,7 @@ export class Member {
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {
-    const { random, seams, witness, cutting } = this.#options;
+    const { random, seams, witness, cutting, ask } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
     const raft = new Raft({ id: this.id, random, ...CORE_OPTIONS }, restored);
@@ -215,7 +218,9 @@ export class Member {
       send: (messages) => {
         if (this.host.life === number) this.#send(messages);
       },
+      ask,
       onApplied: () => witness.applied(this.id, state),
+      onAlarms: () => witness.alarmed(this.id, state),
       onFatal: (reason) => this.#fatal(reason),
     });
     return life;

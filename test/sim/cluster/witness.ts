@@ -1,3 +1,4 @@
+import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
@@ -156,6 +157,13 @@ export class Witness {
     this.#looks.set(member, looks);
     if (looks % DIGEST_EVERY !== 0) return;
     this.#guard(() => this.agreement.seen(member, state.appliedIndex, digestOf(state)));
+  }
+
+  /** Nobody's data differs here, so nobody may say so. */
+  alarmed(member: MemberId, { alarms }: State): void {
+    const named = alarms.list(AlarmType.CORRUPT).map(({ memberID }) => memberID);
+    const message = `${member} applied a CORRUPT alarm for ${named.join(" and ")}`;
+    if (named.length > 0) this.broken ??= new Violation("scrub", message);
   }
 
   ended(member: MemberId): void {

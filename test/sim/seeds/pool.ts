@@ -40,7 +40,7 @@ async function runLane({ clock, next, onVerdict }: PoolOptions): Promise<void> {
   let runs = 0;
   try {
     for (let task = next(); task; task = next()) {
-      worker ??= fork(join(import.meta.dirname, "worker.ts"), { execArgv: [] });
+      worker ??= fork(join(import.meta.dirname, "worker.ts"), { execArgv: WORKER_FLAGS });
       const verdict = await runOne(worker, task, clock);
       // A process that has ended, or hangs, is of no more use; an old one holds much memory.
       if (verdict.checker === PROCESS || ++runs % RUNS_OF_A_PROCESS === 0) {
@@ -54,6 +54,8 @@ async function runLane({ clock, next, onVerdict }: PoolOptions): Promise<void> {
   }
 }
 
+/** A run makes much that soon is garbage: with room for it a tenth of the time is saved. */
+const WORKER_FLAGS = ["--max-semi-space-size=32"];
 const PROCESS = "process";
 const RUNS_OF_A_PROCESS = 100;
 

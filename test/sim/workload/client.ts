@@ -121,8 +121,9 @@ export class SimClient {
       const answer = await this.request(life, { kind: "lease-grant", request: { ID, TTL } });
       if (answer) leases.granted(ID, TTL, asked_ms);
     } else if (die < 0.85) {
+      // Whoever does not lead passes it on.
       const leader = lives().find(({ raft }) => raft.isLeader) ?? life;
-      await this.#keepAlive(leader, pick(random, alive));
+      await this.#keepAlive(random.next() < 0.5 ? leader : life, pick(random, alive));
     } else {
       const ID = pick(random, alive);
       leases.unwanted(ID);

@@ -6,6 +6,8 @@ import type { Timeline } from "../world/timeline.ts";
 export class LeaseBook {
   readonly #timeline: Timeline;
   readonly all = new Map<bigint, LeaseHistory>();
+  /** Those that nobody has heard the end of, by their ids. */
+  #alive: bigint[] = [];
   /** Leases that a client asked to end: their end proves nothing about their time. */
   readonly #unwanted = new Set<bigint>();
 
@@ -20,15 +22,15 @@ export class LeaseBook {
     const renewals = [{ asked_ms, answered_ms: this.#timeline.now_ms }];
     const ended_ms = this.#ended.get(id);
     this.all.set(id, { id, ttl_s, renewals, expired_ms: undefined, ended_ms });
+    if (ended_ms === undefined) this.#alive = [...this.#alive, id];
   }
 
   renewed(id: bigint, asked_ms: number): void {
     this.all.get(id)?.renewals.push({ asked_ms, answered_ms: this.#timeline.now_ms });
   }
 
-  alive(): bigint[] {
-    const living = [...this.all.values()].filter(({ ended_ms }) => ended_ms === undefined);
-    return living.map(({ id }) => id);
+  alive(): readonly bigint[] {
+    return this.#alive;
   }
 
   /** A client wants a lease to end. */
@@ -44,6 +46,7 @@ export class LeaseBook {
     this.#ended.set(ID, this.#timeline.now_ms);
     if (!lease || lease.ended_ms !== undefined) return;
     lease.ended_ms = this.#timeline.now_ms;
+    this.#alive = this.#alive.filter((id) => id !== ID);
     if (!this.#unwanted.has(lease.id)) lease.expired_ms = lease.ended_ms;
   }
 }

@@ -20,6 +20,8 @@ export interface Recorded {
 /** All requests of all clients, in one order of calls and answers. */
 export class Recorder {
   readonly all: Recorded[] = [];
+  /** How many of them were answered. */
+  answered = 0;
   #counter = 0;
   #current: Recorded | undefined;
 
@@ -63,6 +65,7 @@ export class Recorder {
   end(recorded: Recorded, answer: string): void {
     recorded.ended = ++this.#counter;
     recorded.answer = answer;
+    this.answered++;
   }
 
   /**

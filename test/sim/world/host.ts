@@ -41,17 +41,21 @@ export class Host {
     if (life !== this.#life) return NEVER;
     let cancelled = false;
     this.#timeline.after(delay_ms, () => {
-      const run = () => {
+      this.awake(() => {
         if (this.#life === life && !cancelled) act();
-      };
-      if (this.#paused) this.#held.push(run);
-      else run();
+      });
     });
     return {
       cancel: () => {
         cancelled = true;
       },
     };
+  }
+
+  /** Does `act` now, or, paused, once it is resumed; what came before it comes first. */
+  awake(act: () => void): void {
+    if (this.#paused) this.#held.push(act);
+    else act();
   }
 
   /** SIGSTOP, or a loop that does not turn: nothing happens here until `resume`. */

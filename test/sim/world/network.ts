@@ -21,6 +21,8 @@ export interface NetworkOptions {
 }
 
 const LATENCY_MS = 1;
+/** How long a caller takes to notice that its connection is broken. */
+const BREAK_MS = 100;
 
 /**
  * Messages between members: each takes its own time, so they overtake each other; they get lost,
@@ -57,6 +59,21 @@ export class Network {
     if (random.next() >= this.replay) return;
     tally.note("message replayed");
     this.#deliverAfter(clogged_ms + this.#latency_ms() * 20, parcel);
+  }
+
+  /**
+   * Carries a call, or its answer, which travels on a connection of its own: it arrives once, or
+   * the connection breaks.
+   */
+  call(from: bigint, to: bigint, arrived: () => void, broken: () => void): void {
+    const { random, tally, timeline } = this.#options;
+    const name = link(from, to);
+    const breaks = this.#cut.has(name) || random.next() < this.loss;
+    if (breaks) tally.note("call broken");
+    timeline.after(breaks ? BREAK_MS : this.#latency_ms(), () => {
+      if (breaks || this.#cut.has(name)) broken();
+      else arrived();
+    });
   }
 
   #latency_ms(): number {

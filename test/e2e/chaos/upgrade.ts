@@ -1,0 +1,49 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { require } from "../../sim/check/violation.ts";
+import type { ChaosCluster } from "./cluster.ts";
+import type { ChaosMember } from "./member.ts";
+import { THIS_RELEASE } from "./releases.ts";
+import type { Chaos } from "./rounds.ts";
+
+const REFUSAL_MS = 60_000;
+
+/**
+ * Three members of an earlier release go over to this one, one after the other, and one of them
+ * back and forth again, while clients work; the leader is the last to go, and hands over. Throws a
+ * Violation when a property does not hold.
+ */
+export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
+  const change = async (cluster: ChaosCluster, member: ChaosMember, release: string) => {
+    await cluster.change(member, release);
+    await chaos.answers();
+    chaos.tally.note(release === old ? "member downgraded" : "member upgraded");
+  };
+  await chaos.act(async (cluster) => {
+    const leader = await cluster.leader();
+    for (const member of cluster.others(leader)) await change(cluster, member, THIS_RELEASE);
+    await change(cluster, leader, THIS_RELEASE);
+  });
+  await chaos.act(async (cluster) => {
+    const one = await cluster.leader();
+    await change(cluster, one, old);
+    await change(cluster, one, THIS_RELEASE);
+  });
+  await chaos.act((cluster) => refusesNewerData(chaos, cluster, old));
+}
+
+/** What this release has made from nothing is of a format that the earlier one does not know. */
+async function refusesNewerData(chaos: Chaos, cluster: ChaosCluster, old: string): Promise<void> {
+  const [member] = cluster.members as [ChaosMember];
+  await cluster.replace(member);
+  await member.stop();
+  member.release = old;
+  member.start(cluster.members, "existing");
+  const options = { clock: systemClock(), timeout_ms: REFUSAL_MS };
+  const { words } = await waitFor("the earlier release to refuse", () => member.ended, options);
+  const named = /format \d+; this release reads up to \d+/.test(words);
+  require(named, "downgrade", `${member.name} ended otherwise: ${words}`);
+  chaos.tally.note("newer data refused by the earlier release");
+  member.release = THIS_RELEASE;
+  member.start(cluster.members, "existing");
+}
