@@ -28,12 +28,12 @@ test("log matching: equal slots stand behind equal slots", () => {
 
 test("state machine safety: the same at each index, in order, on every member", () => {
   const machine = new StateMachineSafety();
-  expect(machine.applied(1n, slot(2, 1), 2)).toBe(true);
-  expect(machine.applied(1n, slot(3, 1), 2)).toBe(true);
-  expect(machine.applied(2n, slot(2, 1), 2)).toBe(false);
-  expect(() => machine.applied(2n, slot(3, 2), 2)).toThrow("2 applied 3/2, others 3/1");
-  expect(() => machine.applied(2n, slot(3, 1, "b"), 2)).toThrow("state machine safety");
-  expect(() => machine.applied(2n, slot(9, 1), 2)).toThrow("none before");
+  expect(machine.applied(1n, slot(2, 1), 2, 1)).toBe(true);
+  expect(machine.applied(1n, slot(3, 1), 2, 3)).toBe(true);
+  expect(machine.applied(2n, slot(2, 1), 2, 1)).toBe(false);
+  expect(() => machine.applied(2n, slot(3, 2), 2, 3)).toThrow("2 applied 3/2, others 3/1");
+  expect(() => machine.applied(2n, slot(3, 1, "b"), 2, 3)).toThrow("state machine safety");
+  expect(() => machine.applied(2n, slot(9, 1), 2, 3)).toThrow("none before");
 });
 
 test("leader completeness: a leader has what was committed, or has compacted it", () => {
@@ -41,6 +41,17 @@ test("leader completeness: a leader has what was committed, or has compacted it"
   leaderCompleteness(1n, { ...logOf(), firstIndex: 9, lastIndex: 9 }, slot(3, 2));
   expect(() => leaderCompleteness(1n, logOf(1, 1), slot(3, 2))).toThrow("it has term undefined");
   expect(() => leaderCompleteness(1n, logOf(1, 1, 1), slot(3, 2))).toThrow("leader completeness");
+});
+
+test("leader completeness: a term's leader owes what was committed before its term began", () => {
+  const machine = new StateMachineSafety();
+  machine.applied(1n, slot(1, 1), 1, 1);
+  machine.applied(1n, slot(2, 1), 1, 4);
+  machine.applied(2n, slot(3, 6), 1, 6);
+  expect(machine.committedBefore(1)).toBeUndefined();
+  expect(machine.committedBefore(4)).toEqual(slot(1, 1));
+  expect(machine.committedBefore(5)).toEqual(slot(2, 1));
+  expect(machine.committedBefore(7)).toEqual(slot(3, 6));
 });
 
 test("leader append-only: it may grow, and be another's after its office", () => {

@@ -36,20 +36,28 @@ export class LogMatching {
 /** All members apply the same command at an index (Raft section 5.4.3). */
 export class StateMachineSafety {
   readonly #applied: Slot[] = [];
+  /** Beside each slot, the term of whoever applied it first: it was committed in no later one. */
+  readonly #terms: number[] = [];
 
   /** The last index that anyone has applied; what is applied is committed. */
   get last(): Slot | undefined {
     return this.#applied.at(-1);
   }
 
-  /** True when it is the first to apply this index. */
-  applied(member: bigint, slot: Slot, first: number): boolean {
+  /** The last slot that was committed before a term began, for certain. */
+  committedBefore(term: number): Slot | undefined {
+    return this.#applied[this.#terms.findLastIndex((seen) => seen < term)];
+  }
+
+  /** True when it is the first to apply this index; `inTerm` is the member's own at that time. */
+  applied(member: bigint, slot: Slot, first: number, inTerm: number): boolean {
     const at = slot.index - first;
     const known = this.#applied[at];
     if (!known) {
       const end = this.#applied.length;
       require(at === end, "state machine safety", `${member} applied ${slot.index}, none before`);
       this.#applied.push(slot);
+      this.#terms.push(inTerm);
       return true;
     }
     const same = known.term === slot.term && known.digest === slot.digest;
@@ -64,7 +72,10 @@ export class StateMachineSafety {
   }
 }
 
-/** A leader has every slot committed before its term (Raft section 5.4). */
+/**
+ * A leader has every slot committed in an earlier term (Raft section 5.4). Of a later one it may
+ * know nothing: whoever slept may find the votes of a term that is past, and lead nobody.
+ */
 export function leaderCompleteness(member: bigint, log: LogView, committed: Slot): void {
   if (committed.index < log.firstIndex - 1) return;
   const term = log.term(committed.index);

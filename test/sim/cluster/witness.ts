@@ -127,12 +127,13 @@ export class Witness {
   #takesOffice(member: MemberId, raft: Raft): void {
     this.#tally.note("leader elected");
     this.#story.tell(member, () => `leads term ${raft.state.term}`);
-    const committed = this.#machine.last;
+    const committed = this.#machine.committedBefore(raft.state.term);
     if (committed) leaderCompleteness(member, raft.state.log, committed);
   }
 
   #ready(member: MemberId, raft: Raft, ready: Ready): void {
     const { write, committed } = ready;
+    const { term } = raft.state;
     for (const entry of write?.entries ?? []) {
       const before = raft.state.log.term(entry.index - 1) ?? 0;
       this.#story.tell(member, () => `writes ${describeEntry(entry).slice(0, 100)}`);
@@ -140,7 +141,7 @@ export class Witness {
     }
     for (const entry of committed) {
       if (entry.change) this.#changes.set(entry.change, entry.index);
-      if (!this.#machine.applied(member, slotOf(entry), this.#first)) continue;
+      if (!this.#machine.applied(member, slotOf(entry), this.#first, term)) continue;
       const applied = this.reference.append(entry);
       this.agreement.expect(entry.index, this.reference.digest);
       if (applied) this.onApplied(applied);
