@@ -1,7 +1,11 @@
 import type { FileHandle } from "node:fs/promises";
 
 /** The `length` bytes at `position`, or as many of them as the file has. */
-export async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+export async function readAt(
+  handle: FileHandle,
+  position: number,
+  length: number,
+): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   let read = 0;
   while (read < length) {
