@@ -28,7 +28,7 @@ export const SCRUB_INTERVAL_MS = 1_500;
 /** A run's first part, in which everything goes wrong. */
 export const FAULTY_MS = 20_000;
 /** It goes on until the run has its volume, but not beyond this. */
-export const FAULTY_MS_MAX = 60_000;
+export const FAULTY_MS_MAX = 120_000;
 /** What every seed has at least (RELIABILITY: the simulator's volume). */
 export const OPERATIONS_MIN = 2_000;
 export const FAULTS_MIN = 20;
