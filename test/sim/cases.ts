@@ -14,7 +14,7 @@ export interface Case {
   readonly script: Script;
   /** The bug that it needs, when it is one that was put in; without it the run must be clean. */
   readonly mutant?: string;
-  /** Who must notice that bug. */
+  /** Who noticed that bug. */
   readonly checker?: string;
 }
 

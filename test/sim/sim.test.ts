@@ -2,8 +2,15 @@ import { expect, test } from "vitest";
 import { readCases } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
 import { CLASSES } from "./faults/faults.ts";
-import { SEED_REAL_TIME_MS_MAX, TEST_FROM, TEST_JOBS, TEST_SEEDS } from "./limits.ts";
+import {
+  MUTANT_SEEDS,
+  SEED_REAL_TIME_MS_MAX,
+  TEST_FROM,
+  TEST_JOBS,
+  TEST_SEEDS,
+} from "./limits.ts";
 import { MUTANTS } from "./mutants/all.ts";
+import { catchMutant } from "./mutants/hunt.ts";
 import { runScript } from "./run.ts";
 import { runSeeds } from "./seeds/seeds.ts";
 import { Totals } from "./seeds/totals.ts";
@@ -47,14 +54,17 @@ test.each(cases)(
   SEED_REAL_TIME_MS_MAX,
 );
 
+// A change of the simulator or of the store's timing makes another run of a case: then a whole seed
+// must show the bug, until the case is shrunk anew.
 test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
-  "case %s still shows its bug to the checker that found it",
+  "the bug of case %s is still shown, to one of those who may notice it first",
   async (_, { script, mutant, checker }) => {
-    const { seams } = MUTANTS.find(({ name }) => name === mutant)!;
+    const { seams, noticedBy } = MUTANTS.find(({ name }) => name === mutant)!;
     const { violation } = await runScript({ script, seams });
-    expect(violation?.checker).toBe(checker);
+    const found = violation ?? (await catchMutant({ seams }, 1, MUTANT_SEEDS));
+    expect(noticedBy, `${checker} did: ${found?.message}`).toContain(found?.checker);
   },
-  SEED_REAL_TIME_MS_MAX,
+  MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,
 );
 
 test(

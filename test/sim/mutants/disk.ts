@@ -2,7 +2,7 @@ import { NONE } from "@raft2kube/store/core/types.ts";
 import { META_KEY } from "@raft2kube/store/mvcc/meta.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
 import type { Backend, BackendPair } from "@raft2kube/store/backend/backend.ts";
-import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
+import { CRC_BYTES, CheckedBackend, seal } from "@raft2kube/store/backend/checked.ts";
 import { decodeRecord } from "@raft2kube/store/wal/record.ts";
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
@@ -76,22 +76,37 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledges before the sync",
     breaks: "S1",
+    noticedBy: [
+      "no damage without a cause",
+      "term and vote kept",
+      "state machine safety",
+      "leader completeness",
+    ],
     seen: "etcd #14370",
     seams: { disk: syncLies("skips") },
   },
   {
     name: "goes on after a failed sync",
     breaks: "S10",
+    noticedBy: [
+      "no damage without a cause",
+      "term and vote kept",
+      "store's own",
+      "state machine safety",
+      "leader completeness",
+    ],
     seams: { disk: syncLies("ignores failure") },
   },
   {
     name: "loses its vote at a restart",
     breaks: "Raft 5.1",
+    noticedBy: ["term and vote kept"],
     seams: { restored: ({ hardState }: Restored) => Object.assign(hardState, { vote: NONE }) },
   },
   {
     name: "loses its term at a restart",
     breaks: "Raft 5.1",
+    noticedBy: ["term and vote kept"],
     seams: {
       restored: (restored) => {
         const { term, commit } = restored.hardState;
@@ -102,6 +117,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "takes damage to its log for a torn tail",
     breaks: "S8",
+    noticedBy: ["store's own", "leader completeness", "state machine safety"],
     seams: {
       disk: disk((real) => ({
         list: () => real.list().filter((name) => name !== SYNCED_NAME),
@@ -112,17 +128,27 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "serves what its database gives back, unchecked",
     breaks: "S8",
+    noticedBy: ["state agreement", "linearizability", "watch", "scrub", "store's own"],
     seams: { checksums: unchecked },
+  },
+  {
+    name: "does not notice what its database has lost",
+    breaks: "S8",
+    noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
+    // Checksums, but no inventory of all that must be there.
+    seams: { checksums: (raw) => new CheckedBackend(raw, "db", () => undefined) },
   },
   {
     name: "writes records without the index that they were applied at",
     breaks: "S3, S4",
+    noticedBy: ["store's own"],
     seen: "etcd #14685",
     seams: { backend: withoutMeta },
   },
   {
     name: "writes only a part of some transactions to the backend",
     breaks: "S4",
+    noticedBy: ["store's own", "state agreement", "scrub"],
     seams: {
       life: ({ state }: Life) => {
         const { recent } = state;

@@ -14,12 +14,12 @@ export interface Caught {
 
 /** Runs seeds against a mutant until one catches it; undefined when none does. */
 export async function catchMutant(
-  mutant: Mutant,
+  { seams }: Pick<Mutant, "seams">,
   from: number,
   seeds: number,
 ): Promise<Caught | undefined> {
   for (let seed = from; seed < from + seeds; seed++) {
-    const { violation } = await runScript({ script: { seed }, seams: mutant.seams });
+    const { violation } = await runScript({ script: { seed }, seams });
     if (!violation) continue;
     const message = violation.message.split("\n")[0] ?? "";
     return { seed, checker: violation.checker, message };
@@ -34,7 +34,10 @@ export interface HuntOptions {
   readonly say: (line: string) => void;
 }
 
-/** Every mutant must be caught within `count` seeds; returns how many escaped. */
+/**
+ * Every mutant must be caught within `count` seeds, by one of those who may notice it; returns how
+ * many were not.
+ */
 export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<number> {
   const caught = new Map<string, Caught>();
   const tasks = huntingTasks(from, count, (name) => caught.has(name));
@@ -49,15 +52,19 @@ export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<num
       caught.set(mutant, { seed: script.seed, checker, message: message.split("\n")[0]! });
     },
   });
-  for (const { name, breaks, seen = "" } of MUTANTS) {
+  let strange = 0;
+  for (const { name, breaks, seen = "", noticedBy } of MUTANTS) {
     const found = caught.get(name);
     const how = found ? `seed ${found.seed} | ${found.checker}` : "escaped | ";
     say(`| ${name} | ${breaks} | ${seen} | ${how} |`);
+    if (!found || noticedBy.includes(found.checker)) continue;
+    strange++;
+    say(`  not by ${noticedBy.join(", nor by ")}: ${found.message}`);
   }
   for (const { seen, breaks, why } of ELSEWHERE) {
     say(`| ${why} | ${breaks} | ${seen} | not here | |`);
   }
-  return MUTANTS.length - caught.size;
+  return MUTANTS.length - caught.size + strange;
 }
 
 /** Each mutant's seeds, until it is caught. */

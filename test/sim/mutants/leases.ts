@@ -7,6 +7,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "a deposed leader goes on ending leases",
     breaks: "S7",
+    noticedBy: ["lease kept"],
     seen: "etcd #15247",
     seams: {
       life: ({ expiry, replica }: Life) => {
@@ -21,6 +22,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "each new leader lets leases live for long",
     breaks: "S7",
+    noticedBy: ["lease ends"],
     seen: "etcd #17132",
     seams: {
       life: ({ state }: Life) => {

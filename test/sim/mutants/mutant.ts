@@ -8,6 +8,8 @@ export interface Mutant {
   readonly name: string;
   /** The promise by its number, and what of the literature says so. */
   readonly breaks: string;
+  /** The checkers any of which may be the first to notice it: which one is the seed's doing. */
+  readonly noticedBy: readonly string[];
   /** Where a bug of this kind was found in the field. */
   readonly seen?: string;
   readonly seams: Seams;

@@ -59,6 +59,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "commits slots of an older term by counting",
     breaks: "S1, Raft 5.4.2",
+    noticedBy: ["commits in own term", "state machine safety", "leader completeness"],
     seams: {
       raft: onProgress((raft) => {
         const index = jointIndex(raft.voterSets, matchOf(raft));
@@ -69,11 +70,13 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "commits with one voter less than a majority",
     breaks: "S1",
+    noticedBy: ["leader completeness", "state machine safety"],
     seams: { raft: onProgress(commitWithOneLess) },
   },
   {
     name: "votes twice in a term",
     breaks: "Raft 5.2",
+    noticedBy: ["term and vote kept", "one vote per term", "election safety"],
     seams: {
       raft: onStep((raft, message) => {
         if (message.kind === "vote" && !message.pre && message.term === raft.term) {
@@ -86,6 +89,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "votes for a log that lacks what it has",
     breaks: "Raft 5.4.1",
+    noticedBy: ["leader completeness", "state machine safety"],
     seams: {
       raft: onStep((raft, message) => {
         if (message.kind !== "vote") return true;
@@ -99,11 +103,13 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "keeps its own slots where they conflict",
     breaks: "Raft 5.3",
+    noticedBy: ["leader completeness", "store's own", "state machine safety"],
     seams: { raft: onStep(keepConflicts) },
   },
   {
     name: "exchanges two voters at once",
     breaks: "S9, dissertation 4.1",
+    noticedBy: ["quorums intersect"],
     seams: {
       raft: (raft) => {
         const applyChange = raft.applyChange.bind(raft);

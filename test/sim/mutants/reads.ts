@@ -25,6 +25,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: "answers reads without asking the others",
     breaks: "S2",
+    noticedBy: ["linearizability", "time travel"],
     seams: {
       life: ({ replica }: Life) => {
         replica.readBarrier = (done) => done();
@@ -34,12 +35,14 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: "makes a read's second attempt under the id of the first",
     breaks: "S2",
+    noticedBy: ["linearizability", "time travel"],
     seen: "etcd #20418",
     seams: { raft: reuseReadId },
   },
   {
     name: "answers lists from what this member happens to know",
     breaks: "K1",
+    noticedBy: ["linearizability", "time travel"],
     seen: "kubernetes #59848",
     seams: {
       life: ({ client }: Life) => {

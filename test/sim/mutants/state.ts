@@ -43,28 +43,43 @@ export const STATE_MUTANTS: readonly Mutant[] = [
   {
     name: "applies the last command again after a restart",
     breaks: "S4",
+    noticedBy: ["state agreement"],
     seen: "etcd #13766",
     seams: { restored: applyAgain },
   },
   {
     name: "takes the newest record for the revision after a restart",
     breaks: "S3",
+    noticedBy: ["state agreement"],
     seen: "etcd #17780",
     seams: { restored: revisionOfRecords },
   },
   {
     name: "fails a transaction's old read on the member that was asked, not on the others",
     breaks: "S3, S6",
+    noticedBy: ["state agreement"],
     seen: "etcd #18667",
     seams: { life: keepOldReadsHere },
   },
   {
     name: "compacts one revision too many",
     breaks: "S6",
+    noticedBy: ["linearizability", "watch"],
     seams: {
       life: ({ state }: Life) => {
         const compact = state.index.compact.bind(state.index);
         state.index.compact = (at, after, max, removed) => compact(at + 1, after, max, removed);
+      },
+    },
+  },
+  {
+    name: "removes compacted records before its database knows of the compaction",
+    breaks: "S6",
+    noticedBy: ["watch", "linearizability"],
+    seams: {
+      life: ({ state }: Life) => {
+        const said = { get: () => state.compactRevision, set: () => undefined };
+        Object.defineProperty(state, "flushedCompactRevision", said);
       },
     },
   },

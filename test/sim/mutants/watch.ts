@@ -1,3 +1,4 @@
+import type { WatchStreamQueue } from "@raft2kube/store/mvcc/watch/stream-queue.ts";
 import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
 import type { Life } from "../cluster/life.ts";
 import type { Mutant } from "./mutant.ts";
@@ -68,15 +69,37 @@ function compactDeletions({ state }: Life): void {
   };
 }
 
+/** Quiet watches hear of progress, wherever they begin. */
+function noticeEarlyWatches({ watches }: Life): void {
+  const streams: WatchStreamQueue[] = [];
+  const openStream = watches.openStream.bind(watches);
+  watches.openStream = () => {
+    const stream = openStream();
+    streams.push(stream);
+    return stream;
+  };
+  watches.notifyProgress = () => {
+    for (const stream of streams) {
+      for (const watcher of watches.watchers(stream).values()) {
+        const due = watcher.progressNotify && watcher.quiet && !watcher.behind;
+        watcher.quiet = true;
+        if (due && !stream.full) stream.push(watches.response(watcher.id, {}), 64);
+      }
+    }
+  };
+}
+
 export const WATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "leaves a watch without some event",
     breaks: "S5",
+    noticedBy: ["watch", "informer"],
     seams: { life: skipSomeEvents },
   },
   {
     name: "tells of progress while events are on their way",
     breaks: "S5",
+    noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15220",
     seams: {
       life: ({ watches }: Life) => {
@@ -91,24 +114,28 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "goes back in time after a snapshot from the leader",
     breaks: "S5",
+    noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15271",
     seams: { life: rewindOnReplacement },
   },
   {
     name: "drops what does not fit into a stream",
     breaks: "S5",
+    noticedBy: ["watch", "informer"],
     seen: "etcd #17529",
     seams: { life: onAdd(dropWhatDoesNotFit) },
   },
   {
     name: "compacts a deletion that a watch may begin with",
     breaks: "S5",
+    noticedBy: ["watch", "no damage without a cause"],
     seen: "etcd #18089",
     seams: { life: compactDeletions },
   },
   {
     name: "begins a watch at the revision of a compaction one too late",
     breaks: "S5, S6",
+    noticedBy: ["watch", "informer"],
     seen: "etcd #19179",
     seams: {
       life: onAdd((watcher, { state }) => {
@@ -119,11 +146,18 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "sends a watch of a revision to come what comes before it",
     breaks: "S5",
+    noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #20221",
     seams: {
       life: onAdd((watcher, { state }) => {
         watcher.nextRevision = Math.min(watcher.nextRevision, state.revision + 1);
       }),
     },
+  },
+  {
+    name: "tells a watch of a revision to come of progress before it",
+    breaks: "S5, K1",
+    noticedBy: ["time travel", "watch"],
+    seams: { life: noticeEarlyWatches },
   },
 ];
