@@ -25,6 +25,7 @@ import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { logTail } from "./node/log-tail.ts";
 import type { OpenedMember } from "./node/open.ts";
+import { Quiet } from "./node/quiet.ts";
 import { Quota, unlimitedSpace } from "./node/quota.ts";
 import { Replica } from "./node/replica.ts";
 import type { SnapshotFolder } from "./snapshot/folder.ts";
@@ -79,6 +80,7 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail);
   const compactor = new Compactor(state, fail);
+  const quiet = new Quiet(clock, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   state.onCompact = () => compactor.start();
   state.onAlarms = () => haltIfCorrupt(state, replica, clock);
@@ -87,6 +89,7 @@ export function assemble(
     raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
     wal.cut(raft.state.log.base.index);
     quota?.flushed(bytes);
+    quiet.flushed(bytes);
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
@@ -125,8 +128,7 @@ export function assemble(
       scrub.start();
     },
     close(servers) {
-      progress.stop();
-      autoCompaction?.stop();
+      for (const part of [progress, quiet, autoCompaction]) part?.stop();
       return shutDown(machine, opened, servers);
     },
   };

@@ -83,6 +83,8 @@ export interface StoreOptions {
   corruptCheckInterval_ms?: number;
   /** Between progress notices of quiet watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
+  /** Much was written, and then nothing for a second: a moment to give memory back. */
+  onQuiet?: () => void;
   clock?: Clock;
   random?: Random;
   /**

@@ -5,6 +5,7 @@ import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
 import { withEnvironment } from "./environment.ts";
+import { giveMemoryBack } from "./give-back.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
@@ -23,7 +24,8 @@ export async function runServer(words: readonly string[]): Promise<void> {
   configureLogging(settings);
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
-  const store = await startStore({ ...options, onFatal: end });
+  const onQuiet = () => void giveMemoryBack();
+  const store = await startStore({ ...options, onFatal: end, onQuiet });
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(store));
 }

@@ -1,6 +1,6 @@
 // Bundles the command line and the CNI plugins anew when a source is newer than they are, or when a
 // reader's own parts were switched on or off. Called before every command.
-import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { labsInUse, treesInUse } from "../../cli/labs/state.ts";
@@ -26,6 +26,8 @@ async function refresh(): Promise<void> {
     import("./bundle.ts"),
     import("@raft2kube/cni/build.ts"),
   ]);
+  // What V8 made of the former bundle, whose files have other names.
+  rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
   try {
     await bundle({ outDir, entries: entryPoints(), trees });
   } catch (thrown) {

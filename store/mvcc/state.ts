@@ -13,6 +13,7 @@ import { MemberTable } from "./members.ts";
 import { type Change, RecentRevisions } from "./recent.ts";
 import { RecordCache } from "./record-cache.ts";
 import { Records } from "./records.ts";
+import { Slabs } from "./slabs.ts";
 
 export interface Identity {
   clusterId: bigint;
@@ -52,6 +53,8 @@ export interface State {
   readonly alarms: AlarmTable;
   /** The version that the cluster was told to go back to, `major.minor.0`. */
   downgradeTarget: string | undefined;
+  /** Where the keys and values of new records lie. */
+  readonly slabs: Slabs;
   /** Beside the replicated state, as `tokens`. */
   readonly counts: Counts;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
@@ -101,6 +104,7 @@ export function newState(options: StateOptions): State {
     alarms: new AlarmTable(),
     downgradeTarget: undefined,
     counts: newCounts(),
+    slabs: new Slabs(),
     pending,
     onFlushed: [],
     onRevision: () => undefined,

@@ -37,13 +37,14 @@ export class WriteTransaction {
   put(key: string, value: Buffer, lease: bigint): void {
     // lab:06 begin transaction-put
     const sub = this.#changes.length;
-    const { createRevision, version } = this.#state.index.put(key, this.#main, sub);
+    const { index, slabs } = this.#state;
+    const { createRevision, version } = index.put(key, this.#main, sub);
     const kv: KeyValue = {
-      key: Buffer.from(key, "latin1"),
+      key: slabs.write(key),
       createRevision,
       modRevision: this.#main,
       version,
-      value: Buffer.from(value),
+      value: slabs.copy(value),
       lease,
     };
     this.#changes.push({ key, kv, deleted: false });
@@ -65,7 +66,7 @@ export class WriteTransaction {
   #deleteKey(key: string): void {
     this.#state.index.tombstone(key, this.#main, this.#changes.length);
     const kv: KeyValue = {
-      key: Buffer.from(key, "latin1"),
+      key: this.#state.slabs.write(key),
       createRevision: 0,
       modRevision: this.#main,
       version: 0,

@@ -1,0 +1,26 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { ROOT, bundle } from "./bundle.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "r2k-bundle-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Says what it has of the module, and whether that brought undici along. */
+const PROGRAM = `
+  import http, { createServer, STATUS_CODES } from "node:http";
+  import * as all from "node:http";
+  const loaded = process.moduleLoadList.some((name) => name.includes("undici/undici"));
+  const same = http.createServer === createServer && all.request === http.request;
+  console.log(JSON.stringify({ same, ok: STATUS_CODES[200], loaded }));
+`;
+
+test("a bundle that imports node:http has all that it asks for, and not undici", async () => {
+  writeFileSync(join(folder, "program.ts"), PROGRAM);
+  const entries = { program: join(relative(ROOT, folder), "program") };
+  await bundle({ outDir: relative(ROOT, folder), entries });
+  const said = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
+  expect(JSON.parse(said)).toEqual({ same: true, ok: "OK", loaded: false });
+});
