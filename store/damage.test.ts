@@ -1,8 +1,19 @@
-import { mkdtempSync, openSync, closeSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Store, startStore } from "./main.ts";
 
 let dataDir: string;
@@ -61,4 +72,25 @@ test("S8: with a damaged database a member does not start", async () => {
   await store.close();
   damageTables();
   await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "BACKEND_DAMAGED" });
+});
+
+// LevelDB may end the process by an assertion where a table is damaged, without a word of use.
+test("S10: a start says what it means that the one before ended over the database", async () => {
+  const warnings: string[] = [];
+  const write = (line: string) => void (line.includes('"warn"') && warnings.push(line));
+  configureLog({ level: "warn", stream: { write } });
+  const mark = join(dataDir, "member", "opening");
+  try {
+    await (await startStore({ dataDir })).close();
+    expect(existsSync(mark)).toBe(false);
+    expect(warnings).toEqual([]);
+    writeFileSync(mark, "");
+    await (await startStore({ dataDir })).close();
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("the last process ended while it read its database");
+    expect(warnings[0]).toContain("the database is damaged: with other members healthy, remove");
+    expect(existsSync(mark)).toBe(false);
+  } finally {
+    configureLog({});
+  }
 });

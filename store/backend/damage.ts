@@ -1,5 +1,10 @@
 import { CodedError, asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 
+/** What to do about a damaged database. */
+export const REBUILD =
+  "with other members healthy, remove this member, empty its data directory and add it again; " +
+  "alone, restore a snapshot";
+
 /** What a database gives back is not what was written: the member must not go on with it (S8). */
 export class BackendDamagedError extends CodedError {
   override readonly name = "BackendDamagedError";
@@ -7,9 +12,7 @@ export class BackendDamagedError extends CodedError {
   constructor(folder: string, what: string, cause?: unknown) {
     super("BACKEND_DAMAGED", `${folder}: ${what}`, {
       cause,
-      remedy:
-        "with other members healthy, remove this member, empty its data directory and add it " +
-        "again; alone, restore a snapshot",
+      remedy: REBUILD,
     });
   }
 }

@@ -28,6 +28,7 @@ import type { Backends } from "./backends.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { corruptMember } from "./corruption.ts";
 import { becomeSole } from "./force-new-cluster.ts";
+import { OpeningMark } from "./opening-mark.ts";
 import type { Timing } from "./timing.ts";
 
 export interface OpenOptions {
@@ -54,8 +55,20 @@ export interface OpenedMember {
 
 /** Reads a member's backend and log, checks that they fit, and makes its core from them. */
 export async function openMember(options: OpenOptions): Promise<OpenedMember> {
+  const mark = new OpeningMark(options.dataDir);
+  mark.begin();
+  try {
+    return await openMarked(options, mark);
+  } finally {
+    mark.end();
+  }
+}
+
+async function openMarked(options: OpenOptions, mark: OpeningMark): Promise<OpenedMember> {
   const opening = { backend: await options.backends.open() };
   try {
+    // Without state it has to ask the others who it is: that may take long, and reads nothing.
+    if (!opening.backend.getSync(META_KEY)) mark.end();
     return await openWith(options, opening);
   } catch (thrown) {
     await opening.backend.close();

@@ -18,6 +18,8 @@ const ASK_TIMEOUT_MS = 2_000;
  * assertion that does not hold, has no remedy.
  */
 const REFUSAL = /^ {2}remedy: /m;
+/** LevelDB's own assertions, which end the process where it cannot read a table. */
+const ENGINE = /leveldb.*: Assertion .* failed/;
 const DISK_FULL = /ENOSPC|no space/i;
 
 /** Three members, each on a machine of its own. */
@@ -83,7 +85,8 @@ export class ChaosCluster {
       this.endedByFullDisk++;
       return false;
     }
-    require(suspect && REFUSAL.test(words), "ended itself", `${name} with ${code}: ${words}`);
+    const refused = REFUSAL.test(words) || ENGINE.test(words);
+    require(suspect && refused, "ended itself", `${name} with ${code}: ${words}`);
     this.endedByDamage++;
     return true;
   }

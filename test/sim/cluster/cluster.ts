@@ -54,6 +54,8 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #sent = new WeakMap<Parcel, number>();
   readonly #random: Random;
+  /** Whoever next installs a snapshot is to be the leader meanwhile. */
+  successorInstalls = false;
   /** What new members run. */
   release: Release;
   #nextId = 1n;
@@ -106,11 +108,23 @@ export class Cluster {
       this.network.send(parcel);
     };
     const ask = (to: MemberId, kind: string, body: Buffer) => this.#ask(member, to, kind, body);
-    const shared = { timeline, random, tally, witness, seams, cutting, release, send, ask };
-    const member: Member = new Member({ id, membership, base, rate, ...shared });
+    const installs = () => timeline.after(0, () => this.#installs(id));
+    const shared = { timeline, random, tally, witness, seams, cutting, release };
+    const member: Member = new Member({
+      ...{ id, membership, base, rate, ...shared },
+      ...{ send, ask, installs },
+    });
     this.members.set(id, member);
     member.start();
     return member;
+  }
+
+  #installs(id: MemberId): void {
+    const { leader } = this;
+    if (!this.successorInstalls || !leader?.raft.state.membership.voters.includes(id)) return;
+    this.successorInstalls = false;
+    this.#options.tally.note("leadership handed over to one that installs");
+    leader.replica.transferLeadership(id);
   }
 
   /** A member leaves for good. */

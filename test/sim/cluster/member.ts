@@ -41,6 +41,8 @@ export interface MemberOptions {
   /** Slots before the cluster's first: those who join must not be given the log from its start. */
   readonly base: { index: number; term: number };
   readonly send: (parcel: Parcel) => void;
+  /** It begins to install a snapshot while it runs. */
+  readonly installs: () => void;
   /** Passes a request on to another member. */
   readonly ask: (to: MemberId, kind: string, body: Buffer) => Promise<Buffer>;
 }
@@ -199,7 +201,7 @@ export class Member {
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {
-    const { random, seams, witness, cutting, ask } = this.#options;
+    const { random, seams, witness, cutting, ask, installs } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
     const raft = new Raft({ id: this.id, random, ...CORE_OPTIONS }, restored);
@@ -211,7 +213,10 @@ export class Member {
       cutting,
       random,
       number,
-      load: (index) => this.#load(index),
+      load: (index) => {
+        installs();
+        return this.#load(index);
+      },
       installed: ({ index }) => this.#installed(index),
       clock: this.host.clock,
       power: this.power,

@@ -14,7 +14,7 @@ export type Fault =
   | { kind: "wall clock stepped"; by_ms: number }
   | { kind: "partition"; shape: PartitionShape; for_ms: number }
   | { kind: "link clogged"; for_ms: number }
-  | { kind: "leadership handed over" }
+  | { kind: "leadership handed over"; to: "anyone" | "one that installs" }
   | { kind: "disk"; fault: DiskFault }
   | { kind: "backend"; fault: BackendFault }
   | { kind: "disk goes bad"; chance: number }
@@ -38,6 +38,7 @@ export const CLASSES: readonly string[] = [
   ...PARTITIONS.map((shape) => `partition ${shape}`),
   "link clogged",
   "leadership handed over",
+  "leadership handed over to one that installs",
   ...DISK_FAULTS,
   ...BACKEND_FAULTS,
   "disk goes bad",

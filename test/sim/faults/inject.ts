@@ -52,7 +52,7 @@ export class Injector {
       case "link clogged":
         return this.#clog(random, fault.for_ms);
       case "leadership handed over":
-        return this.#handOver(random);
+        return fault.to === "anyone" ? this.#handOver(random) : this.#handOverLater();
       case "disk":
         return this.#onDisk(random, fault.fault);
       case "backend":
@@ -153,6 +153,12 @@ export class Injector {
     const asked = random.next() < 0.5 ? leader : pick(random, lives);
     asked.replica.transferLeadership(pick(random, leader.raft.state.membership.voters));
     return this.#done("leadership handed over");
+  }
+
+  /** The next that is sent a snapshot gets the office while it installs that. */
+  #handOverLater(): boolean {
+    this.#world.cluster.successorInstalls = true;
+    return true;
   }
 
   #onDisk(random: Random, fault: DiskFault): boolean {

@@ -18,7 +18,7 @@ const WEIGHTS: readonly (readonly [number, (random: Random) => Fault])[] = [
   [5, (random) => ({ kind: "wall clock stepped", by_ms: randomInteger(random, -60_000, 60_000) })],
   [20, partition],
   [8, (random) => ({ kind: "link clogged", for_ms: random.next() * 5_000 })],
-  [8, () => ({ kind: "leadership handed over" })],
+  [10, handOver],
   [12, (random) => ({ kind: "disk", fault: pick(random, DISK_FAULTS) })],
   [4, (random) => ({ kind: "backend", fault: pick(random, BACKEND_FAULTS) })],
   [2, (random) => ({ kind: "disk goes bad", chance: random.next() * BADNESS_MAX })],
@@ -43,6 +43,12 @@ export function drawFault(random: Random): Fault {
 function partition(random: Random): Fault {
   const shape = pick(random, PARTITIONS);
   return { kind: "partition", shape, for_ms: 500 + random.next() * 5_000 };
+}
+
+/** Whoever takes office with a snapshot still to be installed begins on a state that goes. */
+function handOver(random: Random): Fault {
+  const to = random.next() < 0.5 ? "anyone" : "one that installs";
+  return { kind: "leadership handed over", to };
 }
 
 /** Moments that come seldom are waited for more often. */
