@@ -5,7 +5,7 @@ import { kvLinearizable } from "./check/history.ts";
 import { describeKeys } from "./check/kv-state.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
-import { Violation, require } from "./check/violation.ts";
+import { Violation, require, thrownBy } from "./check/violation.ts";
 import { watchKept } from "./check/watches.ts";
 import { BIRTH, Cluster, DRIFT_MAX } from "./cluster/cluster.ts";
 import type { Life } from "./cluster/life.ts";
@@ -62,12 +62,8 @@ export async function runScript(options: RunOptions): Promise<RunResult> {
   try {
     await run.play();
   } catch (thrown) {
-    if (!(thrown instanceof Violation)) {
-      const { stack } = thrown as { stack?: string };
-      violation = new Violation("store's own", stack ?? String(thrown));
-    } else {
-      violation = thrown;
-    }
+    const { stack = String(thrown) } = thrown as { stack?: string };
+    violation = thrown instanceof Violation ? thrown : thrownBy(thrown, stack);
   } finally {
     loop.end();
   }

@@ -20,3 +20,12 @@ export function require(
 ): asserts holds {
   if (!holds) throw new Violation(checker, typeof message === "string" ? message : message());
 }
+
+/**
+ * What a member or the run itself threw: the store's own assertion or refusal, or, when the language
+ * refused, a mistake in a program, which must not pass for a bug that was noticed.
+ */
+export function thrownBy(thrown: unknown, message: string): Violation {
+  const mistake = thrown instanceof TypeError || thrown instanceof ReferenceError;
+  return new Violation(mistake ? "mistake in a program" : "store's own", message);
+}

@@ -19,7 +19,7 @@ import {
 } from "../check/logs.ts";
 import { type Applied, ReferenceLog } from "../check/reference.ts";
 import { digestOf } from "../check/state-digest.ts";
-import { Violation } from "../check/violation.ts";
+import { Violation, thrownBy } from "../check/violation.ts";
 import type { Story } from "../story.ts";
 import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
@@ -189,7 +189,7 @@ export class Witness {
     const { stack = "" } = reason as { stack?: string };
     const where = stack.split("\n").slice(1, 6).join("\n");
     const message = `member ${member}: ${messageOf(reason)}\n${where}`;
-    this.broken ??= reason instanceof Violation ? reason : new Violation("store's own", message);
+    this.broken ??= reason instanceof Violation ? reason : thrownBy(reason, message);
   }
 
   /** A checker's finding must not be taken for a failure of the member it was found in. */

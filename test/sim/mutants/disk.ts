@@ -1,13 +1,15 @@
 import { NONE } from "@raft2kube/store/core/types.ts";
+import { bucket } from "@raft2kube/store/mvcc/restore.ts";
 import { META_KEY } from "@raft2kube/store/mvcc/meta.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
-import type { Backend, BackendPair } from "@raft2kube/store/backend/backend.ts";
+import type { Backend, BackendPair, BackendWrite } from "@raft2kube/store/backend/backend.ts";
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { CRC_BYTES, CheckedBackend, seal } from "@raft2kube/store/backend/checked.ts";
 import { decodeRecord } from "@raft2kube/store/wal/record.ts";
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import type { Life } from "../cluster/life.ts";
-import { type Mutant, disk } from "./mutant.ts";
+import { type Mutant, database, disk } from "./mutant.ts";
 
 /** Files whose sync says that all is well, whatever the disk says. */
 const syncLies = (sync: "skips" | "ignores failure") =>
@@ -37,6 +39,8 @@ function cutAtDamage(name: string, bytes: Buffer): Buffer {
   }
 }
 
+const RECORDS = bucket("key").from;
+
 /** Takes whatever the disk gives back for what was written: checksums are but cut off. */
 function unchecked(raw: Backend): Backend {
   const cut = (stored: Buffer) => stored.subarray(0, stored.length - CRC_BYTES);
@@ -60,17 +64,27 @@ function unchecked(raw: Backend): Backend {
 }
 
 /** Every so often a batch goes without the record of what it belongs to. */
-function withoutMeta(backend: Backend): Backend {
+const withoutMeta = database((real) => {
   let batches = 0;
   return {
-    ...backend,
     writeBatch: (writes, options) => {
       const all = ++batches % 5 !== 0;
       const kept = writes.filter(({ key }) => all || !key.equals(META_KEY));
-      return backend.writeBatch(kept, options);
+      return real.writeBatch(kept, options);
     },
   };
-}
+});
+
+/** Now and then a record gets another value, with the checksum of that. */
+const otherValues = database((real) => {
+  let records = 0;
+  const changed = ({ key, value }: BackendWrite): BackendWrite => {
+    const kv = value && key.subarray(0, RECORDS.length).equals(RECORDS) && KeyValue.decode(value);
+    if (!kv || kv.value.length === 0 || ++records % 200 !== 0) return { key, value };
+    return { key, value: KeyValue.encode({ ...kv, value: Buffer.from("another") }) };
+  };
+  return { writeBatch: (writes, options) => real.writeBatch(writes.map(changed), options) };
+});
 
 export const DISK_MUTANTS: readonly Mutant[] = [
   {
@@ -141,9 +155,15 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "writes records without the index that they were applied at",
     breaks: "S3, S4",
-    noticedBy: ["store's own"],
+    noticedBy: ["store's own", "state agreement"],
     seen: "etcd #14685",
     seams: { backend: withoutMeta },
+  },
+  {
+    name: "writes another value to its database than it applied",
+    breaks: "S3, S8",
+    noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
+    seams: { backend: otherValues },
   },
   {
     name: "writes only a part of some transactions to the backend",

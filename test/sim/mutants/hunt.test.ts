@@ -7,7 +7,7 @@ import { catchMutant } from "./hunt.ts";
 
 /** Each kind of seam once. */
 const SAMPLE = [
-  "goes on after a failed sync",
+  "acknowledges before the sync",
   "commits with one voter less than a majority",
   "loses its vote at a restart",
   "answers reads without asking the others",

@@ -1,3 +1,4 @@
+import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
@@ -17,6 +18,20 @@ export interface Mutant {
 
 /** The core's state, which the product only lets others read. */
 export const inside = (raft: Raft): RaftState => raft.state as RaftState;
+
+/** A database of which some operations are others. */
+export function database(wrap: (real: Backend) => Partial<Backend>): (real: Backend) => Backend {
+  return (real) => ({
+    getSync: (key) => real.getSync(key),
+    scan: (range) => real.scan(range),
+    writeBatch: (writes, options) => real.writeBatch(writes, options),
+    snapshot: () => real.snapshot(),
+    compactRange: (range) => real.compactRange(range),
+    size: () => real.size(),
+    close: () => real.close(),
+    ...wrap(real),
+  });
+}
 
 /** A disk of which some operations are others. */
 export function disk(wrap: (disk: Disk) => Partial<Disk>): (disk: Disk) => Disk {

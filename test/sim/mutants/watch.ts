@@ -58,14 +58,20 @@ function rewindOnReplacement(life: Life): void {
   };
 }
 
-/** A deletion in the very revision of a compaction goes with it. */
+/** A deletion in the very revision of a compaction goes with it, and not with the next one. */
 function compactDeletions({ state }: Life): void {
   const compact = state.index.compact.bind(state.index);
+  const gone = new Set<string>();
   state.index.compact = (at, after, max, removed) => {
+    const once: typeof removed = (main, sub, tombstone) => {
+      const name = `${main}/${sub}`;
+      if (!gone.has(name)) removed(main, sub, tombstone);
+      gone.add(name);
+    };
     state.recent.changes(at)?.forEach((change, sub) => {
-      if (change.deleted) removed(at, sub, true);
+      if (change.deleted) once(at, sub, true);
     });
-    return compact(at, after, max, removed);
+    return compact(at, after, max, once);
   };
 }
 
@@ -128,7 +134,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "compacts a deletion that a watch may begin with",
     breaks: "S5",
-    noticedBy: ["watch", "no damage without a cause"],
+    noticedBy: ["watch", "state agreement", "linearizability"],
     seen: "etcd #18089",
     seams: { life: compactDeletions },
   },
