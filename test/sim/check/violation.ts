@@ -22,8 +22,8 @@ export function require(
 }
 
 /**
- * What a member or the run itself threw: the store's own assertion or refusal, or, when the language
- * refused, a mistake in a program, which must not pass for a bug that was noticed.
+ * What a member or the run itself threw: the store's own assertion or refusal, or, when the
+ * language refused, a mistake in a program, which must not pass for a bug that was noticed.
  */
 export function thrownBy(thrown: unknown, message: string): Violation {
   const mistake = thrown instanceof TypeError || thrown instanceof ReferenceError;
