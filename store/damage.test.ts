@@ -70,6 +70,8 @@ test("S8: a member ends when its database gives back other bytes than were writt
 test("S8: with a damaged database a member does not start", async () => {
   const store = await filled(() => undefined);
   await store.close();
+  // As after a crash: only a clean stop leaves the index.
+  rmSync(join(dataDir, "member", "index"));
   damageTables();
   await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "BACKEND_DAMAGED" });
 });
@@ -93,4 +95,15 @@ test("S10: a start says what it means that the one before ended over the databas
   } finally {
     configureLog({});
   }
+});
+
+test("S8: after a clean stop a damaged database is found without being asked for", async () => {
+  const store = await filled(() => undefined);
+  await store.close();
+  damageTables();
+  const found = Promise.withResolvers<unknown>();
+  const second = await startStore({ dataDir, onFatal: found.resolve });
+  expect(await found.promise).toMatchObject({ code: "BACKEND_DAMAGED" });
+  await second.close().catch(() => undefined);
+  expect(existsSync(join(dataDir, "member", "index"))).toBe(false);
 });

@@ -16,6 +16,7 @@ import type { StoreOptions } from "./main.ts";
 import type { Measures } from "./measures.ts";
 import { Compactor } from "./mvcc/compactor.ts";
 import { Flusher } from "./mvcc/flusher.ts";
+import { writeIndex } from "./mvcc/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import type { Backends } from "./node/backends.ts";
 import { AutoCompaction } from "./node/auto-compaction.ts";
@@ -24,8 +25,9 @@ import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { logTail } from "./node/log-tail.ts";
-import type { OpenedMember } from "./node/open.ts";
+import { type OpenedMember, indexPath } from "./node/open.ts";
 import { Quiet } from "./node/quiet.ts";
+import { RecordCheck } from "./node/record-check.ts";
 import { Quota, unlimitedSpace } from "./node/quota.ts";
 import { Replica } from "./node/replica.ts";
 import type { SnapshotFolder } from "./snapshot/folder.ts";
@@ -57,6 +59,7 @@ export interface Machine {
   watches: WatchHub;
   expiry: LeaseExpiry;
   scrub: Scrub;
+  recordCheck: RecordCheck;
   context: EtcdContext;
   /** Sets it going. */
   start(): Promise<void>;
@@ -117,7 +120,7 @@ export function assemble(
   const autoCompaction = newAutoCompaction(options, context);
   const machine: Machine = {
     ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry },
-    ...{ scrub, context },
+    ...{ scrub, context, recordCheck: new RecordCheck(state, compactor, fail) },
     async start() {
       await quota?.measure();
       progress.start();
@@ -129,7 +132,7 @@ export function assemble(
     },
     close(servers) {
       for (const part of [progress, quiet, autoCompaction]) part?.stop();
-      return shutDown(machine, opened, servers);
+      return shutDown(machine, opened, options, servers);
     },
   };
   return machine;
@@ -258,10 +261,11 @@ function progressNotices(
 async function shutDown(
   machine: Machine,
   { wal, state }: OpenedMember,
+  { dataDir }: MachineOptions,
   servers: (RpcServer | undefined)[],
 ): Promise<void> {
   machine.expiry.stop();
-  const scrubbed = machine.scrub.stop();
+  const scrubbed = Promise.all([machine.scrub.stop(), machine.recordCheck.stop()]);
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
@@ -273,6 +277,8 @@ async function shutDown(
   await machine.replica.installed();
   await machine.compactor.stop();
   await machine.flusher.stop();
+  // A state that a failure left half changed is no state.
+  if (!machine.replica.failed) writeIndex(indexPath(dataDir), state);
   await wal.close();
   await state.backend.close();
 }

@@ -151,6 +151,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     const { grpc, http } = await listenForClients(options, machine);
     servers.push(...grpc, ...http);
     await publish(machine.context, presence(options, grpc));
+    machine.recordCheck.start();
     const { revision } = opened.state;
     const addresses = grpc.map(({ address }) => address);
     log.info("store is up", { addresses, dataDir, revision });

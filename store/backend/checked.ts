@@ -39,6 +39,8 @@ export async function openBackend(
 }
 
 const INVENTORY_FORMAT = 3;
+/** A scan waits for so many batches at most until it finds a moment between two. */
+const SETTLE_TURNS_MAX = 100;
 
 const checksums: Checksums = {
   ofKey: (key) => crc32c(key),
@@ -124,6 +126,10 @@ export class CheckedBackend implements Backend {
     range?: ScanRange,
   ): AsyncGenerator<BackendPair[]> {
     const iterator = chunks[Symbol.asyncIterator]();
+    const whole = range !== undefined && this.#inventory?.counting(range) !== undefined;
+    for (let turn = 0; whole && this.#pending > 0 && turn < SETTLE_TURNS_MAX; turn++) {
+      await this.#last.catch(() => undefined);
+    }
     // The scan sees the moment of its first step: the inventory must be of the same.
     const count = range && this.#pending === 0 ? this.#inventory?.counting(range) : undefined;
     try {

@@ -11,7 +11,7 @@ export interface KeyPoint extends Revision {
  * One life of a key, from its creation to its deletion: the revisions as main, sub, main, sub,
  * ...
  */
-interface Generation {
+export interface Life {
   created: number;
   /** The version of the last revision, a tombstone not counted. */
   version: number;
@@ -22,8 +22,8 @@ interface Generation {
 
 /** All revisions of one key that are not compacted away. */
 export class KeyHistory {
-  #current: Generation;
-  #older: Generation[] | undefined;
+  #current: Life;
+  #older: Life[] | undefined;
 
   constructor(main: number, sub: number, created = main, version = 1) {
     this.#current = { created, version, revisions: [main, sub], ended: false };
@@ -34,6 +34,21 @@ export class KeyHistory {
     const history = new KeyHistory(main, sub, main, 0);
     history.#current.ended = true;
     return history;
+  }
+
+  /** A history as `lives` told it: one at least, the oldest first. */
+  static of(lives: Life[]): KeyHistory {
+    const history = new KeyHistory(0, 0);
+    const current = lives.pop();
+    assert(current && lives.every(({ ended }) => ended), "a history of lives that did not end");
+    history.#current = current;
+    history.#older = lives.length > 0 ? lives : undefined;
+    return history;
+  }
+
+  /** All that is known, the oldest life first. */
+  lives(): readonly Life[] {
+    return [...(this.#older ?? []), this.#current];
   }
 
   /** Written at (main, sub). Returns the point, whose version counts from 1 in each life. */
@@ -99,14 +114,14 @@ export class KeyHistory {
   }
 }
 
-function lastMain(generation: Generation): number {
+function lastMain(generation: Life): number {
   return generation.revisions[generation.revisions.length - 2]!;
 }
 
 /**
  * Where `at` falls in one life: at a record, after its end (undefined), or before its beginning.
  */
-function pointIn(generation: Generation, at: number): KeyPoint | undefined | "before" {
+function pointIn(generation: Life, at: number): KeyPoint | undefined | "before" {
   // lab:06 begin point-in
   const { revisions, ended, created, version } = generation;
   const count = revisions.length / 2;
@@ -139,7 +154,7 @@ function lastAtOrBefore(revisions: number[], at: number): number {
 
 /** Returns whether the whole life is forgotten. */
 function compactOne(
-  generation: Generation,
+  generation: Life,
   at: number,
   removed: (main: number, sub: number, tombstone: boolean) => void,
 ): boolean {

@@ -7,11 +7,11 @@ import { OrderedMap } from "./ordered-map.ts";
  * never since is that revision alone: most keys of a large store are, and a history takes 160
  * bytes more.
  */
-type Entry = number | KeyHistory;
+export type IndexEntry = number | KeyHistory;
 
 /** Every key with its revisions, in memory: what exists at a revision, and where its record is. */
 export class KeyIndex {
-  readonly #keys = new OrderedMap<Entry>();
+  readonly #keys = new OrderedMap<IndexEntry>();
 
   /** Keys with any revision left, deleted ones included. */
   get size(): number {
@@ -44,6 +44,19 @@ export class KeyIndex {
     const history = new KeyHistory(entry, 0);
     this.#keys.set(key, history);
     return history;
+  }
+
+  /** Calls `visit` for all keys in order, those that are deleted too. */
+  each(visit: (key: string, entry: IndexEntry) => void): void {
+    this.#keys.visit("", undefined, (key, entry) => {
+      visit(key, entry);
+      return undefined;
+    });
+  }
+
+  /** Takes in a key behind all that are there. */
+  append(key: string, entry: IndexEntry): void {
+    this.#keys.append(key, entry);
   }
 
   /** Takes in a record found in the backend; records come in order of revision. */
@@ -99,7 +112,7 @@ export class KeyIndex {
   }
 }
 
-function pointOf(entry: Entry | undefined, at: number): KeyPoint | undefined {
+function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefined {
   if (typeof entry !== "number") return entry?.get(at);
   if (entry > at) return undefined;
   return { main: entry, sub: 0, createRevision: entry, version: 1 };

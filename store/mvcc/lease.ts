@@ -65,6 +65,11 @@ export class LeaseTable {
     return this.#leaseOfKey.get(key) ?? 0n;
   }
 
+  /** Every key that hangs on a lease. */
+  attached(): Iterable<[key: string, lease: bigint]> {
+    return this.#leaseOfKey;
+  }
+
   /** Hangs a key on a lease, or with 0 on none. */
   attach(key: string, id: bigint): void {
     const old = this.#leaseOfKey.get(key);

@@ -1,4 +1,8 @@
+import { assert } from "@raft2kube/std/assert.ts";
+
 const CHUNK_MAX = 512;
+/** What comes in order fills chunks so far: room is left for what comes between. */
+const CHUNK_APPENDED_MAX = CHUNK_MAX - (CHUNK_MAX >> 3);
 
 /**
  * Strings in order with a value each: sorted runs of bounded length, found by binary search. A
@@ -37,6 +41,17 @@ export class OrderedMap<V> {
     chunk.values.splice(at, 0, value);
     this.#size++;
     if (chunk.keys.length > CHUNK_MAX) this.#split(position);
+  }
+
+  /** Takes in a key behind all others, without looking for its place. */
+  append(key: string, value: V): void {
+    const last = this.#chunks.at(-1);
+    assert(!last || last.keys.at(-1)! < key, () => `key ${key} is not behind all others`);
+    this.#size++;
+    if (last && last.keys.length < CHUNK_APPENDED_MAX) {
+      last.keys.push(key);
+      last.values.push(value);
+    } else this.#chunks.push({ keys: [key], values: [value] });
   }
 
   delete(key: string): boolean {
@@ -89,7 +104,7 @@ export class OrderedMap<V> {
     const chunk = this.#chunks[position]!;
     // Keys mostly arrive in order: at the end, leave the left part nearly full.
     const atEnd = position === this.#chunks.length - 1;
-    const cut = atEnd ? CHUNK_MAX - (CHUNK_MAX >> 3) : CHUNK_MAX >> 1;
+    const cut = atEnd ? CHUNK_APPENDED_MAX : CHUNK_MAX >> 1;
     const right = { keys: chunk.keys.slice(cut), values: chunk.values.slice(cut) };
     this.#chunks[position] = {
       keys: chunk.keys.slice(0, cut),

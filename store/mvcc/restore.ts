@@ -6,6 +6,7 @@ import type { LogBase, Membership } from "../core/types.ts";
 import { AUTH_BUCKETS } from "../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../limits.ts";
 import { decodeDowngrade } from "./downgrade.ts";
+import { readIndex } from "./index-file.ts";
 import { StoredLease } from "./lease.ts";
 import { type MemberRecord, encodeMember, memberKey } from "./members.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "./meta.ts";
@@ -21,6 +22,8 @@ export interface RestoreOptions {
   clock: Clock;
   /** What a new member begins with; an existing one's is in its backend. */
   bootstrap: Bootstrapped;
+  /** Where a clean stop may have left the index. */
+  indexPath?: string;
 }
 
 export interface Bootstrapped {
@@ -31,7 +34,7 @@ export interface Bootstrapped {
 
 /** Reads the state from the backend, making a new one in an empty backend. */
 export async function restoreState(options: RestoreOptions): Promise<State> {
-  const { backend, identity, clock, bootstrap } = options;
+  const { backend, identity, clock, bootstrap, indexPath } = options;
   // A whole scan tells of a record that is lost, where a look at it would find a new database.
   await drain(backend.scan(bucket("meta")));
   const stored = backend.getSync(META_KEY);
@@ -67,7 +70,8 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   for await (const chunk of backend.scan(bucket("cluster"))) {
     for (const [, value] of chunk) state.downgradeTarget = decodeDowngrade(value);
   }
-  await restoreIndex(state);
+  state.recordsUnread = indexPath !== undefined && readIndex(indexPath, state);
+  if (!state.recordsUnread) await restoreIndex(state);
   return state;
 }
 

@@ -53,6 +53,8 @@ export interface State {
   readonly alarms: AlarmTable;
   /** The version that the cluster was told to go back to, `major.minor.0`. */
   downgradeTarget: string | undefined;
+  /** The index is from a file: whether the records are all there is still to be looked at. */
+  recordsUnread: boolean;
   /** Where the keys and values of new records lie. */
   readonly slabs: Slabs;
   /** Beside the replicated state, as `tokens`. */
@@ -105,6 +107,7 @@ export function newState(options: StateOptions): State {
     downgradeTarget: undefined,
     counts: newCounts(),
     slabs: new Slabs(),
+    recordsUnread: false,
     pending,
     onFlushed: [],
     onRevision: () => undefined,

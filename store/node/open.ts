@@ -53,6 +53,11 @@ export interface OpenedMember {
   raft: Raft;
 }
 
+/** Where a clean stop leaves the index for the next start. */
+export function indexPath(dataDir: string): string {
+  return join(dataDir, "member", "index");
+}
+
 /** Reads a member's backend and log, checks that they fit, and makes its core from them. */
 export async function openMember(options: OpenOptions): Promise<OpenedMember> {
   const mark = new OpeningMark(options.dataDir);
@@ -99,6 +104,7 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
     identity,
     clock,
     bootstrap: { membership, members, base },
+    indexPath: indexPath(options.dataDir),
   });
   const fitting = fit(state, recovered);
   const corrupt = options.forceNewCluster ? undefined : corruptMember(state);

@@ -70,6 +70,7 @@ export class Replica {
   #ticker: Timer | undefined;
   #leads = false;
   #stopped = false;
+  #failed = false;
   /** Asked at the end of each turn; gone once they say true. */
   #waits: (() => boolean)[] = [];
   /** Snapshots being installed one after the other, and what is committed behind them. */
@@ -92,6 +93,11 @@ export class Replica {
 
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /** It ended for a reason that was no wish of anybody's. */
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /** Snapshots received and not yet in the place of the state. */
@@ -209,6 +215,7 @@ export class Replica {
   /** Ends with a reason: nothing more is acknowledged. */
   fail(reason: unknown): void {
     if (this.#stopped) return;
+    this.#failed = true;
     this.stop();
     this.#options.onFatal(reason);
   }

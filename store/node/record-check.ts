@@ -1,0 +1,47 @@
+import type { Compactor } from "../mvcc/compactor.ts";
+import { bucket } from "../mvcc/restore.ts";
+import type { State } from "../mvcc/state.ts";
+
+/**
+ * Reads all records once, behind a start that had the index from a file: what the database has
+ * lost or changed meanwhile is noticed soon after, not with the first read that misses it (S8). The
+ * database itself tells of damage.
+ */
+export class RecordCheck {
+  readonly #state: State;
+  readonly #compactor: Pick<Compactor, "hold">;
+  readonly #onFailure: (error: unknown) => void;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(
+    state: State,
+    compactor: Pick<Compactor, "hold">,
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#state = state;
+    this.#compactor = compactor;
+    this.#onFailure = onFailure;
+  }
+
+  start(): void {
+    if (!this.#state.recordsUnread) return;
+    const reading = this.#compactor.hold(() => this.#read());
+    this.#running = reading.catch((thrown: unknown) => this.#onFailure(thrown));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #read(): Promise<void> {
+    const records = this.#state.backend.scan(bucket("key"))[Symbol.asyncIterator]();
+    try {
+      while (!(await records.next()).done) if (this.#stopped) return;
+      this.#state.recordsUnread = false;
+    } finally {
+      await records.return?.();
+    }
+  }
+}
