@@ -10,8 +10,9 @@ const REFUSAL_MS = 60_000;
 
 /**
  * Three members of an earlier release go over to this one, one after the other, and one of them
- * back and forth again, while clients work; the leader is the last to go, and hands over. Throws a
- * Violation when a property does not hold.
+ * back and forth again, while clients work; the leader is the last to go, and hands over. In both
+ * mixed clusters a member of the lesser release is made anew, so that it comes by a snapshot of the
+ * other's. Throws a Violation when a property does not hold.
  */
 export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
   const change = async (cluster: ChaosCluster, member: ChaosMember, release: string) => {
@@ -19,14 +20,24 @@ export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
     await chaos.answers();
     chaos.tally.note(release === old ? "member downgraded" : "member upgraded");
   };
+  const anew = async (cluster: ChaosCluster, member: ChaosMember) => {
+    await cluster.replace(member);
+    await cluster.well();
+    await chaos.answers();
+    chaos.tally.note("member made anew among members of another release");
+  };
   await chaos.act(async (cluster) => {
     const leader = await cluster.leader();
-    for (const member of cluster.others(leader)) await change(cluster, member, THIS_RELEASE);
+    const [first, second] = cluster.others(leader) as [ChaosMember, ChaosMember];
+    await change(cluster, first, THIS_RELEASE);
+    await anew(cluster, first);
+    await change(cluster, second, THIS_RELEASE);
     await change(cluster, leader, THIS_RELEASE);
   });
   await chaos.act(async (cluster) => {
     const one = await cluster.leader();
     await change(cluster, one, old);
+    await anew(cluster, one);
     await change(cluster, one, THIS_RELEASE);
   });
   await chaos.act((cluster) => refusesNewerData(chaos, cluster, old));
