@@ -30,7 +30,10 @@ export class Compactor {
     if (this.#running || this.#halted) return;
     if (this.#state.compactedRevision >= this.#state.compactRevision) return;
     this.#running = this.#run()
-      .catch((thrown: unknown) => this.#onFailure(thrown))
+      .catch((thrown: unknown) => {
+        this.#stopped = true;
+        this.#onFailure(thrown);
+      })
       .finally(() => {
         this.#running = undefined;
         this.start();
@@ -53,16 +56,22 @@ export class Compactor {
     }
   }
 
+  /** Breaks off, even where a flush that it waits for will never come. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#wake();
     await this.done();
   }
 
   /** Breaks off: the state is about to be replaced, and with it what there is to compact. */
   async pause(): Promise<void> {
     this.#paused = true;
-    for (const flushed of this.#state.onFlushed.splice(0)) flushed();
+    this.#wake();
     await this.done();
+  }
+
+  #wake(): void {
+    for (const flushed of this.#state.onFlushed.splice(0)) flushed();
   }
 
   resume(): void {

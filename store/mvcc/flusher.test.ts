@@ -4,6 +4,7 @@ import type { BackendWrite } from "../backend/backend.ts";
 import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import { FLUSH_INTERVAL_MS } from "../limits.ts";
+import { Compactor } from "./compactor.ts";
 import { Flusher } from "./flusher.ts";
 import { restoreState } from "./restore.ts";
 import { notePending } from "./state.ts";
@@ -32,6 +33,13 @@ test("S4: after a batch that failed there is no other: what it took would be mis
   await flusher.settled();
   applied("lease/2");
   await flusher.stop();
+  // Who waits for a flush is let go.
+  const compactor = new Compactor(state, (reason) => failures.push(reason));
+  state.compactRevision = 1;
+  compactor.start();
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(state.onFlushed).toHaveLength(1);
+  await compactor.stop();
   expect(failures).toMatchObject([{ message: "ENOSPC: no space left on device" }]);
   expect(batches).toHaveLength(1);
 });

@@ -1,0 +1,33 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { memoryBackend } from "../backend/memory.ts";
+import { initialMembership } from "../core/membership.ts";
+import { apply } from "./apply.ts";
+import { encodeCommand } from "./command.ts";
+import { Compactor } from "./compactor.ts";
+import { restoreState } from "./restore.ts";
+
+test("S10: a compaction whose removals fail is not taken for done: the member ends", async () => {
+  const backend = memoryBackend();
+  const membership = initialMembership([1n]);
+  const bootstrap = { membership, members: [], base: { index: 1, term: 1 } };
+  const identity = { clusterId: 7n, memberId: 1n };
+  const clock = new ManualClock();
+  const state = await restoreState({ backend, identity, clock, bootstrap });
+  const rest = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+  const request = { key: Buffer.from("k"), value: Buffer.from("v"), ...rest };
+  for (let index = 2; index <= 5; index++) {
+    const put = encodeCommand({ kind: "put", request }, { session: 1, sequence: index });
+    apply(state, { index, term: 1 }, put);
+  }
+  state.recent.flushedTo(state.revision);
+  Object.assign(state, { compactRevision: 4, flushedCompactRevision: 4 });
+  backend.writeBatch = () => Promise.reject(new Error("EIO: i/o error, write"));
+  const failures: unknown[] = [];
+  const compactor = new Compactor(state, (reason) => failures.push(reason));
+  compactor.start();
+  await compactor.done();
+  expect(failures).toMatchObject([{ message: "EIO: i/o error, write" }]);
+  // The next start does it again: what is in the backend still has to go.
+  expect(state.compactedRevision).toBe(-1);
+});
