@@ -31,3 +31,12 @@ test("term and vote kept: they go forward, never back, nor is a vote taken back"
   expect(() => kept().recovered(1n, { term: 4, vote: 0n })).toThrow("term and vote kept");
   expect(() => kept().persisted(1n, { term: 4, vote: 3n })).toThrow("wrote term 4 vote 3");
 });
+
+test("leads by a durable vote: one that a crash would not make forget, and no other", () => {
+  const checker = new HardStateKept();
+  checker.persisted(1n, { term: 4, vote: 1n });
+  checker.leads(1n, 4);
+  expect(() => checker.leads(1n, 5)).toThrow("1 leads term 5 and may forget it");
+  checker.persisted(1n, { term: 5, vote: 2n });
+  expect(() => checker.leads(1n, 5)).toThrow("leads by a durable vote");
+});

@@ -50,6 +50,13 @@ export class HardStateKept {
     this.#compare(member, found, "came back with");
   }
 
+  /** In office on a vote that is not durable, it could be elected in the same term once more. */
+  leads(member: bigint, term: number): void {
+    const known = this.#durable.get(member);
+    const kept = known?.term === term && known.vote === member;
+    require(kept, "leads by a durable vote", `${member} leads term ${term} and may forget it`);
+  }
+
   #compare(member: bigint, { term, vote }: Hard, how: string): void {
     const known = this.#durable.get(member);
     if (!known) return;

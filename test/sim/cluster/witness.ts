@@ -117,6 +117,7 @@ export class Witness {
     const office = raft.isLeader ? `term ${term} of life ${life}` : "";
     if (office !== "") {
       this.elections.leads(member, term);
+      this.#hard.leads(member, term);
       this.#appendOnly.leads(member, office, log);
       this.#ownTerm.leads(member, office, term, log, log.committed);
       if (this.#inOffice.get(member) !== office) this.#takesOffice(member, raft);
