@@ -1,6 +1,10 @@
 import { closeSync, existsSync, openSync, readFileSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
+import { bucket } from "@raft2kube/store/mvcc/restore.ts";
+import { Backends } from "@raft2kube/store/node/backends.ts";
 
 /** What of a member's files may be damaged. */
 export const DAMAGED = ["log", "backend", "snapshot"] as const;
@@ -38,4 +42,29 @@ function trailingZeros(bytes: Buffer): number {
   let zeros = 0;
   while (zeros < bytes.length && bytes[bytes.length - 1 - zeros] === 0) zeros++;
   return zeros;
+}
+
+/**
+ * Changes the newest value in a stopped member's database, and its checksum with it: only the other
+ * members know better. False when there is none.
+ */
+export async function falsify(dataDir: string): Promise<boolean> {
+  const { backend } = await new Backends(dataDir).openNewest();
+  try {
+    let newest: BackendWrite | undefined;
+    for await (const chunk of backend.scan(bucket("key"))) {
+      for (const [key, bytes] of chunk) {
+        const kv = KeyValue.decode(bytes);
+        const value = KeyValue.encode({ ...kv, value: Buffer.from("another") });
+        if (kv.value.length > 0) newest = { key, value };
+      }
+    }
+    if (!newest) return false;
+    // A record is written once: this one goes before another takes its place.
+    const removal = { key: newest.key, value: undefined };
+    await backend.writeBatch([removal, newest], { sync: true });
+    return true;
+  } finally {
+    await backend.close();
+  }
 }

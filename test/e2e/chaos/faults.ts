@@ -1,6 +1,6 @@
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { ChaosCluster } from "./cluster.ts";
-import { DAMAGED, flipBit } from "./damage.ts";
+import { DAMAGED, falsify, flipBit } from "./damage.ts";
 import type { ChaosMember } from "./member.ts";
 import { Machine } from "./surroundings.ts";
 
@@ -110,6 +110,19 @@ const DISK: readonly ChaosFault[] = [
       return done;
     },
   })),
+  {
+    name: "value changed behind its checksum",
+    alone: true,
+    async begin(cluster, victim) {
+      await victim.kill();
+      const done = await falsify(victim.dataDir);
+      victim.suspect ||= done;
+      // It asks the others before it serves.
+      const check = "--feature-gates=InitialCorruptCheck=true";
+      victim.start(cluster.members, "existing", check);
+      return done;
+    },
+  },
   {
     name: "member replaced",
     alone: true,

@@ -59,7 +59,8 @@ export class ChaosMember {
     return this.#process !== undefined;
   }
 
-  start(all: readonly ChaosMember[], state: "new" | "existing"): void {
+  /** `more` are flags for this start alone. */
+  start(all: readonly ChaosMember[], state: "new" | "existing", ...more: string[]): void {
     if (this.#process) return;
     const flags = [
       ...["--name", this.name, "--data-dir", this.dataDir],
@@ -67,6 +68,7 @@ export class ChaosMember {
       ...["--listen-peer-urls", this.peerUrl, "--initial-advertise-peer-urls", this.peerUrl],
       ...["--initial-cluster", all.map((each) => `${each.name}=${each.peerUrl}`).join(",")],
       ...["--initial-cluster-state", state],
+      ...more,
     ];
     const main = join(this.release, "cli/main.ts");
     const [program, args] = this.machine.within(process.execPath, main, "store", ...flags);
