@@ -39,6 +39,8 @@ export async function hashKv(
   revision: number,
   { flusher, compactor, replica }: HashRooms,
 ): Promise<KvHash> {
+  // To etcd it is no mistake: no record is of a revision below zero.
+  if (revision < 0) return { hash: SEED, revision, compactRevision: state.compactRevision };
   const at = revision === 0 ? state.revision : revision;
   checkRevision(state, at);
   await flusher.settled();
