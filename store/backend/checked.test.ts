@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BackendPair } from "./backend.ts";
-import { openBackend } from "./checked.ts";
+import { CheckedBackend, openBackend } from "./checked.ts";
 import { BackendDamagedError } from "./damage.ts";
 import { BACKEND_FORMAT_VERSION, MARK_NAME, encodeMark } from "./format-mark.ts";
 import { levelBackend } from "./level.ts";
+import { memoryBackend } from "./memory.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -172,4 +173,20 @@ test("the inventory follows what is written over and removed, and is nobody's to
   const names = (await all(again.scan(everything))).map(([each]) => each.toString("latin1"));
   expect(names).toHaveLength(BATCHES - removals.length + 1);
   await again.close();
+});
+
+test.each([
+  ["level", () => levelBackend(folder)],
+  ["memory", () => Promise.resolve(memoryBackend())],
+])("a scan of all that begins while a batch is on its way is right: %s", async (_, raw) => {
+  const damage: unknown[] = [];
+  const backend = new CheckedBackend(await raw(), folder, (reason) => damage.push(reason));
+  backend.keepInventory();
+  for (let i = 0; i < 10; i++) {
+    const written = backend.writeBatch([{ key: record(i), value: key("x") }], { sync: false });
+    expect((await all(backend.scan(BUCKET))).length).toBeGreaterThanOrEqual(i);
+    await written;
+  }
+  expect(damage).toEqual([]);
+  await backend.close();
 });

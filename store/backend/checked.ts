@@ -81,7 +81,7 @@ export class CheckedBackend implements Backend {
 
   /** A scan of a whole bucket also finds what is missing there. */
   scan(range: ScanRange): AsyncIterable<BackendPair[]> {
-    return this.#check(this.#raw.scan(range), range);
+    return this.#check(() => this.#raw.scan(range), range);
   }
 
   writeBatch(...[writes, options]: Parameters<Backend["writeBatch"]>): Promise<void> {
@@ -105,7 +105,7 @@ export class CheckedBackend implements Backend {
 
   snapshot(): BackendSnapshot {
     const raw = this.#raw.snapshot();
-    return { scan: (range) => this.#check(raw.scan(range)), close: () => raw.close() };
+    return { scan: (range) => this.#check(() => raw.scan(range)), close: () => raw.close() };
   }
 
   compactRange(range: ScanRange): Promise<void> {
@@ -122,15 +122,16 @@ export class CheckedBackend implements Backend {
   }
 
   async *#check(
-    chunks: AsyncIterable<BackendPair[]>,
+    scan: () => AsyncIterable<BackendPair[]>,
     range?: ScanRange,
   ): AsyncGenerator<BackendPair[]> {
-    const iterator = chunks[Symbol.asyncIterator]();
     const whole = range !== undefined && this.#inventory?.counting(range) !== undefined;
     for (let turn = 0; whole && this.#pending > 0 && turn < SETTLE_TURNS_MAX; turn++) {
       await this.#last.catch(() => undefined);
     }
-    // The scan sees the moment of its first step: the inventory must be of the same.
+    // The scan sees the moment of its beginning, or of its first step: the inventory must be of
+    // the same.
+    const iterator = scan()[Symbol.asyncIterator]();
     const count = range && this.#pending === 0 ? this.#inventory?.counting(range) : undefined;
     try {
       for (;;) {
