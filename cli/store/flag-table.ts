@@ -142,7 +142,7 @@ const TUNING: Flag[] = [
     "client-key-file": "text",
   }),
   ...nothing("etcd does not look at it either", { "v2-deprecation": "text" }),
-  ...nothing("there is no downgrade to watch for", { "downgrade-check-time": "duration" }),
+  ...nothing("a downgrade ends by its cancel alone", { "downgrade-check-time": "duration" }),
   ...nothing("addresses of other members are not looked for in their certificates", {
     "peer-skip-client-san-verification": "switch",
   }),
