@@ -5,7 +5,7 @@ import { type StreamedMessage, messageBytes } from "./codec.ts";
 export class Outbox {
   #messages: StreamedMessage[] = [];
   #bytes = 0;
-  #wake: (() => void) | undefined;
+  #waiting: (() => void) | undefined;
 
   /** Whether there was room; without it the message is lost, as on any network. */
   push(message: StreamedMessage): boolean {
@@ -16,7 +16,7 @@ export class Outbox {
     if (full) return false;
     this.#messages.push(message);
     this.#bytes += bytes;
-    this.#wake?.();
+    this.wake();
     return true;
   }
 
@@ -25,30 +25,27 @@ export class Outbox {
     this.#bytes = 0;
   }
 
-  /** The oldest messages, at least one, up to a batch's size; waits for one until `signal`. */
-  async take(signal: AbortSignal): Promise<StreamedMessage[]> {
-    if (this.#messages.length === 0 && !signal.aborted) await this.#arrival(signal);
+  /** The oldest messages, up to a batch's size; waits for one, or for `wake`: then none. */
+  async take(): Promise<StreamedMessage[]> {
+    if (this.#messages.length === 0) {
+      await new Promise<void>((resolve) => (this.#waiting = resolve));
+    }
     let bytes = 0;
     let count = 0;
     for (const message of this.#messages) {
-      bytes += messageBytes(message);
-      if (count > 0 && bytes > PEER_BATCH_BYTES) break;
+      const size = messageBytes(message);
+      if (count > 0 && bytes + size > PEER_BATCH_BYTES) break;
+      bytes += size;
       count++;
     }
-    const batch = this.#messages.splice(0, count);
-    for (const message of batch) this.#bytes -= messageBytes(message);
-    return batch;
+    this.#bytes -= bytes;
+    return this.#messages.splice(0, count);
   }
 
-  #arrival(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#wake = undefined;
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#wake = done;
-      signal.addEventListener("abort", done, { once: true });
-    });
+  /** Whoever waits for a message goes on. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
   }
 }

@@ -106,7 +106,10 @@ export class Peer {
   async #stream(url: string): Promise<void> {
     const { self, tls, clock } = this.#options;
     const abort = new AbortController();
-    const stop = () => abort.abort();
+    const stop = () => {
+      abort.abort();
+      this.#outbox.wake();
+    };
     this.#closing.signal.addEventListener("abort", stop, { once: true });
     const channel = connectGrpc(url, tls ? { tls } : {});
     let silence: Timer = clock.after(PEER_SILENCE_MS, stop);
@@ -138,7 +141,7 @@ export class Peer {
   async *#frames(signal: AbortSignal) {
     yield { hello: helloTo(this.#options.self, this.id) };
     while (!signal.aborted) {
-      const batch = await this.#outbox.take(signal);
+      const batch = await this.#outbox.take();
       if (batch.length === 0) continue;
       for (const message of batch) this.#figure.sentBytes.add(messageBytes(message));
       const messages: Init<WireMessage>[] = batch.map(encodeMessage);
