@@ -122,7 +122,7 @@ export const STREAM_QUEUE_RESPONSES_MAX = 1_000;
 /** Watch: events of one watch that wait for their reader go into one response up to this. */
 export const MERGED_EVENTS_BYTES = 256 * 1024;
 /** Watch: responses that one stream sends a second; beyond it events wait to go together. */
-export const STREAM_RESPONSES_PER_S = 10_000;
+export const STREAM_RESPONSES_PER_S = 5_000;
 /** Watch: for so long at most, and not for less than a timer can tell. */
 export const STREAM_REST_MS_MAX = 20;
 export const STREAM_REST_MS_MIN = 2;

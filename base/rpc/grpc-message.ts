@@ -3,10 +3,13 @@ import { RpcError, Status } from "./error.ts";
 /** Compressed u8, length u32 before each message (grpc/doc/PROTOCOL-HTTP2.md). */
 export const MESSAGE_HEADER_BYTES = 5;
 
-/** A message as it stands in DATA frames, from one with room before it. */
-export function framed(message: Buffer): Buffer {
+/**
+ * A message as it stands in DATA frames, from one with room before it; `behind` more bytes of it
+ * follow.
+ */
+export function framed(message: Buffer, behind = 0): Buffer {
   message[0] = 0;
-  message.writeUInt32BE(message.length - MESSAGE_HEADER_BYTES, 1);
+  message.writeUInt32BE(message.length - MESSAGE_HEADER_BYTES + behind, 1);
   return message;
 }
 

@@ -1,4 +1,4 @@
-import { Batch } from "./batch.ts";
+import { Batch, Prepared } from "./batch.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
 import {
@@ -9,7 +9,7 @@ import {
   encodeAnswer,
   holdBytes,
 } from "./grpc-call.ts";
-import { MESSAGE_HEADER_BYTES, MessageReader } from "./grpc-message.ts";
+import { MESSAGE_HEADER_BYTES, MessageReader, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import type { Http2Stream, StreamListener } from "./h2/stream.ts";
 import { STREAM_ANSWERS_BYTES_MAX, STREAM_REQUESTS_BYTES_MAX } from "./limits.ts";
@@ -120,8 +120,14 @@ export class StreamCall extends GrpcCall implements StreamListener {
   /** Several messages leave in as few frames as hold them. */
   #sendAll(responses: readonly unknown[]): void {
     const { method } = this.#route;
+    const parts: Buffer[] = [];
+    for (const response of responses) {
+      if (response instanceof Prepared) {
+        parts.push(framed(response.head, response.rest.length), response.rest);
+      } else parts.push(encodeAnswer(method, response));
+    }
     this.sendHead();
-    this.stream.data(Buffer.concat(responses.map((response) => encodeAnswer(method, response))));
+    this.stream.data(Buffer.concat(parts));
   }
 
   async #soleRequest(): Promise<unknown> {

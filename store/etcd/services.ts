@@ -1,19 +1,14 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
-import { encodedOnce } from "@raft2kube/proto/encoded.ts";
 import {
   Auth,
   type AuthMethods,
   Cluster,
-  Event,
   KV,
   Lease,
   type LeaseKeepAliveRequest,
   Maintenance,
-  ResponseHeader,
   Watch,
   type WatchRequest,
-  type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
@@ -50,6 +45,7 @@ import { LeaderLoss, checkLeader, wantsLeader } from "./require-leader.ts";
 import { snapshot } from "./snapshot.ts";
 import { status } from "./status.ts";
 import { txn } from "./txn.ts";
+import { WatchEncoding } from "./watch-encoding.ts";
 import { WatchSession } from "./watch.ts";
 
 /** Verbs that decide themselves who may call them; all others are for users with the role root. */
@@ -91,6 +87,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     };
   };
   const loss = new LeaderLoss(context.replica, context.clock);
+  const encoding = new WatchEncoding();
   return [
     serve(KV, {
       range: unary(range, ({ serializable }) => serializable),
@@ -100,7 +97,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       compact: unary(compact),
     }),
     serve(Watch, {
-      watch: stream((requests, call) => watchResponses(context, loss, requests, call)),
+      watch: stream((requests, call) => watchResponses(context, loss, encoding, requests, call)),
     }),
     serve(Lease, {
       leaseGrant: unary(leaseGrant),
@@ -170,6 +167,7 @@ async function* keepAlives(
 async function* watchResponses(
   context: EtcdContext,
   loss: LeaderLoss,
+  encoding: WatchEncoding,
   requests: AsyncIterable<WatchRequest>,
   call: Call,
 ) {
@@ -184,7 +182,7 @@ async function* watchResponses(
     for (;;) {
       const responses = await session.take();
       if (!responses) break;
-      yield new Batch(responses.map(withSharedParts));
+      yield new Batch(responses.map((response) => encoding.encode(response)));
       await restAfter(responses.length, context.clock);
     }
   } finally {
@@ -200,16 +198,6 @@ async function* watchResponses(
 async function restAfter(responses: number, clock: Clock): Promise<void> {
   const rest_ms = Math.min((responses * 1_000) / STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX);
   if (rest_ms >= STREAM_REST_MS_MIN) await delay(clock, rest_ms);
-}
-
-/** Header and events are the same for many watches: they are encoded once. */
-function withSharedParts(response: WatchResponse): Init<WatchResponse> {
-  const { header, events } = response;
-  return {
-    ...response,
-    header: header && encodedOnce(ResponseHeader, header),
-    events: events.map((event) => encodedOnce(Event, event)),
-  };
 }
 
 async function readRequests(session: WatchSession, requests: AsyncIterable<WatchRequest>) {

@@ -4,12 +4,37 @@ import { inRange } from "../key-range.ts";
 import type { Change } from "../recent.ts";
 import { type State, header } from "../state.ts";
 import { CatchUp } from "./catch-up.ts";
+import { EventRun } from "./event-run.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
 import { fragments } from "./fragment.ts";
 import { STREAM_LIMITS, type StreamLimits, WatchStreamQueue } from "./stream-queue.ts";
 import { type Watcher, filterEvents } from "./watcher.ts";
 
 const RESPONSE_OVERHEAD_BYTES = 64;
+
+/** The events of one revision, or of several, as watchers want them. */
+interface Offer {
+  readonly of: readonly ChangeEvent[];
+  readonly plain: Event[];
+  readonly withPrevious: () => Event[];
+  /** What responses that begin with the plain ones share. */
+  readonly run: () => EventRun;
+  /** What a response with them counts for. */
+  readonly bytes: number;
+}
+
+function offerOf(of: readonly ChangeEvent[]): Offer {
+  let full: Event[] | undefined;
+  let run: EventRun | undefined;
+  const plain = of.map(({ event }) => event);
+  return {
+    of,
+    plain,
+    run: () => (run ??= new EventRun(plain)),
+    withPrevious: () => (full ??= of.map((each) => each.withPrevious())),
+    bytes: of.reduce((sum, { bytes }) => sum + bytes, RESPONSE_OVERHEAD_BYTES),
+  };
+}
 
 /** Watchers of the same keys: a change is matched once for all of them. */
 interface Group {
@@ -28,6 +53,7 @@ export class WatchHub {
   readonly #groups = new Map<string, Group>();
   readonly #byStream = new Map<WatchStreamQueue, Map<bigint, Watcher>>();
   #lastHeader: ResponseHeader | undefined;
+  #offered: Offer | undefined;
   /** Streams that want to know of progress and have a watch of a revision that is yet to come. */
   readonly #early = new Set<WatchStreamQueue>();
   #eventCount = 0;
@@ -191,17 +217,25 @@ export class WatchHub {
   /** Sends events up to revision `main`: all of a revision together (S5). */
   send(watcher: Watcher, main: number, events: ChangeEvent[]): void {
     watcher.nextRevision = main + 1;
-    const chosen = events.map((each) => (watcher.prevKv ? each.withPrevious() : each.event));
-    const filtered = filterEvents(watcher, chosen);
+    const offer = this.#offerOf(events);
+    const filtered = filterEvents(watcher, watcher.prevKv ? offer.withPrevious() : offer.plain);
     if (filtered.length === 0) return;
     watcher.quiet = false;
     this.#eventCount += filtered.length;
-    let bytes = RESPONSE_OVERHEAD_BYTES;
-    for (const each of events) bytes += each.bytes;
+    const { bytes } = offer;
     if (watcher.fragment) return this.#sendParts(watcher, filtered, bytes);
     const { latest, stream } = watcher;
     if (latest && stream.extend(latest, filtered, this.#header(), bytes)) return;
-    watcher.latest = stream.pushEvents(this.response(watcher.id, { events: filtered }), bytes);
+    // Others are sent the same list, and more may be added to this one.
+    const run = filtered === offer.plain ? offer.run() : undefined;
+    const own = this.response(watcher.id, { events: run ? filtered : [...filtered] });
+    watcher.latest = stream.pushEvents(own, bytes, run);
+  }
+
+  /** The watchers of a group are offered the same list, one after the other. */
+  #offerOf(events: ChangeEvent[]): Offer {
+    if (this.#offered?.of !== events) this.#offered = offerOf(events);
+    return this.#offered;
   }
 
   #sendParts(watcher: Watcher, events: Event[], bytes: number): void {

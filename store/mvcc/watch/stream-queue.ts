@@ -5,6 +5,7 @@ import {
   STREAM_QUEUE_BYTES_MAX,
   STREAM_QUEUE_RESPONSES_MAX,
 } from "../../limits.ts";
+import type { EventRun } from "./event-run.ts";
 
 /** A response that its reader has not taken. */
 export interface QueuedResponse {
@@ -12,6 +13,9 @@ export interface QueuedResponse {
   bytes: number;
   /** Nothing is added to it any more: it was taken, or something stands behind it. */
   sealed: boolean;
+  /** Its events are the first `count` of these, while it shares them with other watches. */
+  run: EventRun | undefined;
+  count: number;
 }
 
 /** How much of a stream waits for its reader; beyond it the stream is full. */
@@ -64,7 +68,8 @@ export class WatchStreamQueue {
   get waitingEvents(): number {
     let count = 0;
     for (let i = this.#head; i < this.#queued.length; i++) {
-      count += this.#queued[i]!.response.events.length;
+      const { run, count: shared, response } = this.#queued[i]!;
+      count += run ? shared : response.events.length;
     }
     return count;
   }
@@ -73,10 +78,13 @@ export class WatchStreamQueue {
     return this.#queued.length - this.#head;
   }
 
-  /** Queues a response with events; more may be added to it with `extend`. */
-  pushEvents(response: WatchResponse, bytes: number): QueuedResponse | undefined {
+  /**
+   * Queues a response with events; more may be added to it with `extend`. With a run it begins
+   * with all of that.
+   */
+  pushEvents(response: WatchResponse, bytes: number, run?: EventRun): QueuedResponse | undefined {
     if (this.#ended) return undefined;
-    const queued = { response, bytes, sealed: false };
+    const queued = { response, bytes, sealed: false, run, count: response.events.length };
     this.#queued.push(queued);
     this.#bytes += bytes;
     this.#wake();
@@ -89,9 +97,8 @@ export class WatchStreamQueue {
    */
   extend(queued: QueuedResponse, events: Event[], header: ResponseHeader, bytes: number): boolean {
     if (queued.sealed || queued.bytes + bytes > this.#limits.mergedBytes_max) return false;
-    const { response } = queued;
-    for (const event of events) response.events.push(event);
-    response.header = header;
+    addEvents(queued, events);
+    queued.response.header = header;
     queued.bytes += bytes;
     this.#bytes += bytes;
     return true;
@@ -114,7 +121,7 @@ export class WatchStreamQueue {
     // The stream has ended since there was something.
     if (!first) return this.next();
     this.#bytes -= first.bytes;
-    first.sealed = true;
+    seal(first);
     this.#head++;
     this.#trim();
     if (this.#waiters.length > 0 && this.#halfEmpty) this.#callWaiters();
@@ -126,7 +133,7 @@ export class WatchStreamQueue {
     if (!(await this.#some())) return undefined;
     const taken = this.#head > 0 ? this.#queued.slice(this.#head) : this.#queued;
     if (taken.length === 0) return this.take();
-    for (const queued of taken) queued.sealed = true;
+    taken.forEach(seal);
     this.#clear();
     this.#callWaiters();
     return taken.map(({ response }) => response);
@@ -185,4 +192,21 @@ export class WatchStreamQueue {
     this.#sealed = Math.max(0, this.#sealed - this.#head);
     this.#head = 0;
   }
+}
+
+function addEvents(queued: QueuedResponse, events: readonly Event[]): void {
+  const { response, run, count } = queued;
+  if (run?.continues(count, events)) {
+    queued.count += events.length;
+    return;
+  }
+  if (run) response.events = [...run.first(count)];
+  queued.run = undefined;
+  for (const event of events) response.events.push(event);
+}
+
+/** It is its reader's now. */
+function seal(queued: QueuedResponse): void {
+  queued.sealed = true;
+  if (queued.run) queued.response.events = queued.run.first(queued.count);
 }

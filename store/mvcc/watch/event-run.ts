@@ -1,0 +1,32 @@
+import type { Event } from "@raft2kube/proto/gen/etcd.ts";
+
+/**
+ * Events that many watches are sent in the same order: each has so many of them, from the first.
+ * A list for each watch would be most of what a thousand watches leave to collect.
+ */
+export class EventRun {
+  readonly #events: Event[];
+  #part: Event[];
+
+  constructor(events: readonly Event[]) {
+    this.#events = [...events];
+    this.#part = this.#events.slice();
+  }
+
+  /** Puts `events` behind the first `count`, or finds them there; false when others are. */
+  continues(count: number, events: readonly Event[]): boolean {
+    const all = this.#events;
+    if (all.length === count) {
+      for (const event of events) all.push(event);
+      return true;
+    }
+    for (let i = 0; i < events.length; i++) if (all[count + i] !== events[i]) return false;
+    return true;
+  }
+
+  /** The first so many, as a list that does not grow: the same one when asked again. */
+  first(count: number): Event[] {
+    if (this.#part.length !== count) this.#part = this.#events.slice(0, count);
+    return this.#part;
+  }
+}
