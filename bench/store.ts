@@ -144,6 +144,7 @@ async function once(row: StoreRow, side: Side, size: number): Promise<Measured> 
   const cluster = await side.start(row.members);
   try {
     if (row.unit === "/s") await warmUp(cluster);
+    await row.warmUp?.(cluster);
     const before_s = cluster.cpu_s();
     const figure = await row.measure(cluster, size);
     const store_s = cluster.cpu_s() - before_s;
