@@ -33,8 +33,8 @@ export interface ClusterOptions {
 /** Clocks run at most this much faster or slower than true time. */
 export const DRIFT_MAX = 0.05;
 
-/** Longer than any answer takes of a member that lives. */
-const CALL_MS_MAX = 2_000;
+/** Longer than a member is paused, or takes for an answer. */
+const CALL_MS_MAX = 5_000;
 
 /** A cluster is born behind this slot, so that nobody can join by the log alone. */
 export const BIRTH = { index: 1, term: 1 };
@@ -138,6 +138,7 @@ export class Cluster {
     if (!member?.life) return this.#lost(parcel);
     const message = this.#read(parcel.message, member.release);
     if (!message) return this.#options.tally.note("message of another release passed over");
+    if (member.host.paused) this.#breakWithLife(member, () => this.#lost(parcel));
     member.host.awake(() => {
       this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
       member.receive({ ...parcel, message });
