@@ -190,3 +190,20 @@ test.each([
   expect(damage).toEqual([]);
   await backend.close();
 });
+
+test("S10: a write that fails over a damaged table names the damage", async () => {
+  await fill();
+  for (const table of readdirSync(folder).filter((each) => each.endsWith(".ldb"))) {
+    const path = join(folder, table);
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xff, 0, bytes.length >> 1));
+  }
+  const backend = await levelBackend(folder);
+  const writes = [{ key: key("key-0"), value: key("x") }, { key: key("key-99"), value: key("y") }];
+  await backend.writeBatch(writes, { sync: true });
+  // Tables are merged behind it; what fails there is told to the next write.
+  await backend.compactRange(everything);
+  const refusal = { code: "BACKEND_DAMAGED", remedy: expect.stringContaining("add it again") };
+  await expect(backend.writeBatch(writes, { sync: true })).rejects.toMatchObject(refusal);
+  await backend.close();
+});

@@ -17,12 +17,26 @@ export class BackendDamagedError extends CodedError {
   }
 }
 
-/** LevelDB cannot make sense of its files, or cannot read them. */
-const ENGINE_CODES = ["LEVEL_CORRUPTION", "LEVEL_IO_ERROR"];
+/** LevelDB cannot make sense of its files. */
+const SENSELESS = ["LEVEL_CORRUPTION"];
+/** The same, or it cannot read them. */
+const UNREADABLE = [...SENSELESS, "LEVEL_IO_ERROR"];
 
-/** An error in our words, where LevelDB itself found damage. */
+/** An error in our words, where a read of LevelDB's found damage. */
 export function damageOf(folder: string, thrown: unknown): BackendDamagedError | undefined {
-  const codes = [codeOf(thrown), codeOf(asError(thrown).cause)];
-  if (!codes.some((code) => code !== undefined && ENGINE_CODES.includes(code))) return undefined;
+  return named(UNREADABLE, folder, thrown);
+}
+
+/**
+ * The same where a write did, since it had to wait for tables to be merged: what the disk alone
+ * refuses is no damage.
+ */
+export function damageInWrite(folder: string, thrown: unknown): BackendDamagedError | undefined {
+  return named(SENSELESS, folder, thrown);
+}
+
+function named(codes: readonly string[], folder: string, thrown: unknown) {
+  const given = [codeOf(thrown), codeOf(asError(thrown).cause)];
+  if (!given.some((code) => code !== undefined && codes.includes(code))) return undefined;
   return new BackendDamagedError(folder, messageOf(thrown), thrown);
 }

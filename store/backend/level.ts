@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CodedError, asError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ClassicLevel } from "classic-level";
+import { damageInWrite } from "./damage.ts";
 import {
   type Backend,
   type BackendPair,
@@ -46,7 +47,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
           ? { type: "del" as const, key }
           : { type: "put" as const, key, value },
       );
-      await db.batch(operations, { sync }).catch((thrown: unknown) => failedWrite(thrown));
+      await db.batch(operations, { sync }).catch((thrown: unknown) => failedWrite(folder, thrown));
     },
     snapshot() {
       const snapshot = db.snapshot();
@@ -78,7 +79,9 @@ function refuse(folder: string, thrown: unknown): never {
 }
 
 /** The message names the file; what was acknowledged is in the log. */
-function failedWrite(thrown: unknown): never {
+function failedWrite(folder: string, thrown: unknown): never {
+  const damage = damageInWrite(folder, thrown);
+  if (damage) throw damage;
   throw new CodedError("BACKEND_WRITE", messageOf(thrown), {
     cause: thrown,
     remedy: "free or replace the disk, then start the member again: what it acknowledged is safe",
