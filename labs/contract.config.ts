@@ -12,5 +12,9 @@ export default defineConfig({
       resolveId: (source, importer) => resolveOverlaid(source, importer, trees) ?? null,
     },
   ],
-  test: { include: ["test/contract/**/*.test.ts"], pool: "forks", testTimeout: 60_000 },
+  test: {
+    include: ["test/contract/**/*.test.ts", "apiserver/{registry,storage}/*.test.ts"],
+    pool: "forks",
+    testTimeout: 60_000,
+  },
 });

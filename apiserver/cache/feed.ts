@@ -28,10 +28,20 @@ const log = logger("apiserver");
 class CompactedError extends Error {
   override readonly name = "CompactedError";
   readonly code = "COMPACTED";
+
+  constructor(revision: number) {
+    super(`the store is compacted up to revision ${revision}`);
+  }
 }
 
 /** The objects that a feed follows. */
 type Source = Pick<ObjectStore, "kind" | "rows" | "recent">;
+
+/** What is kept equal to them. */
+export type FeedTarget = Pick<
+  WatchCache,
+  "revision" | "moved" | "reset" | "apply" | "progress"
+>;
 
 export interface FeedOptions {
   clock: Clock;
@@ -44,7 +54,7 @@ export class Feed {
   readonly #kind: Kind;
   readonly #etcd: EtcdClient;
   readonly #store: Source;
-  readonly #cache: WatchCache;
+  readonly #cache: FeedTarget;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -57,7 +67,7 @@ export class Feed {
   /** Resolves once the cache holds the first listing. */
   readonly ready: Promise<void>;
 
-  constructor(store: Source, etcd: EtcdClient, cache: WatchCache, options: FeedOptions) {
+  constructor(store: Source, etcd: EtcdClient, cache: FeedTarget, options: FeedOptions) {
     this.#kind = store.kind;
     this.#store = store;
     this.#etcd = etcd;
@@ -137,6 +147,7 @@ export class Feed {
   }
 
   async #relist(from: number): Promise<number> {
+    // lab:07 begin relist
     const prefix = prefixOf(this.#kind);
     const entries: Entry[] = [];
     const slices = new Slices();
@@ -158,6 +169,7 @@ export class Feed {
     }
     held(`cache ${this.#kind.plural}: reset`, () => this.#cache.reset(entries, revision));
     return revision;
+    // lab:07 end
   }
 
   /**
@@ -196,8 +208,9 @@ export class Feed {
   }
 
   async #take(response: WatchResponse): Promise<void> {
+    // lab:07 begin take
     if (response.canceled) {
-      if (response.compactRevision > 0) throw new CompactedError(response.cancelReason);
+      if (response.compactRevision > 0) throw new CompactedError(response.compactRevision);
       throw new Error(`the store ended the watch: ${response.cancelReason}`);
     }
     if (response.created) {
@@ -209,6 +222,7 @@ export class Feed {
     const revision = response.header?.revision ?? 0;
     // Without events a response is the store's word that nothing before its revision is missing.
     if (response.events.length === 0) this.#cache.progress(revision);
+    // lab:07 end
   }
 
   /** Others come in between only where a revision is whole: what came together is seen together. */

@@ -23,9 +23,11 @@ export class History {
   push(event: CacheEvent): void {
     const last = this.#events.at(-1);
     assert(!last || event.revision >= last.revision, `event ${event.revision} out of order`);
+    // lab:07 begin history-push
     this.#events.push(event);
     this.#bytes += event.entry.body.length;
     while (this.#events.length - this.#first > 1 && this.#full()) this.#drop();
+    // lab:07 end
   }
 
   #full(): boolean {
@@ -48,6 +50,7 @@ export class History {
   /** The events behind `revision`, which must not lie below the floor. */
   after(revision: number): CacheEvent[] {
     assert(revision >= this.#floor, `history starts at ${this.#floor}, asked for ${revision}`);
+    // lab:07 begin history-after
     let low = this.#first;
     let high = this.#events.length;
     while (low < high) {
@@ -56,5 +59,6 @@ export class History {
       else high = middle;
     }
     return this.#events.slice(low);
+    // lab:07 end
   }
 }

@@ -120,6 +120,7 @@ export class WatchCache {
 
   /** Takes one change, later than all before it. */
   apply(change: Change): void {
+    // lab:07 begin cache-apply
     const event = this.#apply(change);
     if (event !== undefined) {
       this.#states.push(event.revision, this.#state);
@@ -128,6 +129,7 @@ export class WatchCache {
       this.#groups.push(event);
     }
     this.progress(change.revision);
+    // lab:07 end
   }
 
   #apply(change: Change): CacheEvent | undefined {
@@ -161,11 +163,13 @@ export class WatchCache {
 
   /** Watches the changes behind `revision`; throws 410 when they are no longer all held. */
   watchFrom(request: WatchRequest, revision: number): Watcher {
+    // lab:07 begin watch-from
     if (revision < this.#history.floor) {
       throw expired(`too old resource version: ${revision} (${this.#history.floor})`);
     }
     const later = seenBy(request.selection, this.#history.after(revision));
     return this.#open(request, revision, later);
+    // lab:07 end
   }
 
   /**
@@ -173,9 +177,11 @@ export class WatchCache {
    * ends them.
    */
   watchAll(request: WatchRequest, markEnd: boolean): Watcher {
+    // lab:07 begin watch-all
     const revision = this.#revision;
     const entries = selected(this.#state, request.selection);
     return this.#open(request, revision, asAdded(entries, markEnd ? revision : undefined));
+    // lab:07 end
   }
 
   /** Watches behind a listing made elsewhere, at `revision`, of `entries`. */

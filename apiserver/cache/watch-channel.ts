@@ -44,6 +44,7 @@ export class WatchChannel implements Flushable {
 
   /** Sends with the next flush. Encodings made for other channels are in `shared`. */
   push(item: Exclude<WatchItem, { type: "ERROR" }>, shared: Map<string, Buffer>): void {
+    // lab:07 begin channel-push
     const form = `${item.type} ${this.encoder.id}`;
     let bytes = shared.get(form);
     if (bytes === undefined) {
@@ -52,9 +53,11 @@ export class WatchChannel implements Flushable {
     }
     this.#pending.push({ revision: item.revision, bytes });
     this.#flusher.mark(this);
+    // lab:07 end
   }
 
   *flush(): Generator<void> {
+    // lab:07 begin channel-flush
     const pending = this.#pending;
     this.#pending = [];
     const [first] = pending;
@@ -68,6 +71,7 @@ export class WatchChannel implements Flushable {
       else watcher.deliver(chunkOf(pending.filter(({ revision }) => revision > start)));
       if (++sent % STEP_WATCHERS === 0) yield;
     }
+    // lab:07 end
   }
 }
 

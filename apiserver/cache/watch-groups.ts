@@ -77,6 +77,7 @@ export class WatchGroups {
 
   /** Hands an event to all whose selection it concerns. */
   push(event: CacheEvent): void {
+    // lab:07 begin groups-push
     if (this.#watchers === 0) return;
     const projection = new Projection(event);
     const shared = new Map<string, Buffer>();
@@ -87,6 +88,7 @@ export class WatchGroups {
         for (const channel of channels.values()) channel.push(item, shared);
       }
     }
+    // lab:07 end
   }
 
   /** Tells all who asked for it that they have missed nothing up to `revision`. */
@@ -112,6 +114,7 @@ function placeOf({ namespace, name, nodeName }: Selection): string {
 
 /** The places that an event passes. */
 function placesOf({ entry, previous }: CacheEvent): Set<string> {
+  // lab:07 begin places-of
   const { namespace, name } = entry;
   const places = new Set([EVERYWHERE, objectPlace(namespace, name), objectPlace("", name)]);
   if (namespace !== "") places.add(namespacePlace(namespace));
@@ -119,6 +122,7 @@ function placesOf({ entry, previous }: CacheEvent): Set<string> {
     if (node !== undefined) places.add(nodePlace(node));
   }
   return places;
+  // lab:07 end
 }
 
 function nodeNameOf(entry: Entry | undefined): string | undefined {

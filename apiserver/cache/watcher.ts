@@ -110,6 +110,7 @@ export class Watcher {
 
   /** Called by the channel, in order of revision. */
   deliver(chunk: Chunk): void {
+    // lab:07 begin deliver
     if (this.#ended || chunk.events === 0) return;
     if (this.#flowing) {
       this.#flowing = this.#reader!.write(chunk.bytes);
@@ -123,6 +124,7 @@ export class Watcher {
       this.#queuedEvents > WATCHER_QUEUE_EVENTS_MAX ||
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.close();
+    // lab:07 end
   }
 
   /** Ends the watch with an error that tells the client to list again. */

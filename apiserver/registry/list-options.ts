@@ -106,11 +106,13 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
   if (token !== "" && revision !== undefined && revision !== 0) {
     throw badRequest("specifying resource version is not allowed when using continue");
   }
+  // lab:07 begin revision-match
   if (revision === undefined || token !== "") return { type: "newest" };
   if (revision === 0) return { type: "any" };
   // Before match rules there were, a limit meant this very revision (upstream keeps it so).
   if (query.get("limit")) return { type: "exact", revision };
   return { type: "not-older-than", revision };
+  // lab:07 end
 }
 
 export function readWatchOptions(query: URLSearchParams): WatchOptions {

@@ -87,6 +87,7 @@ async function heldState(
   { match, limit, continue: token }: ListOptions,
   { revision }: Place,
 ): Promise<Held | undefined> {
+  // lab:07 begin held-state
   const cache = await resource.cache();
   if (revision !== 0) {
     const state = cache.stateAt(revision);
@@ -98,6 +99,7 @@ async function heldState(
     if (limit > 0 || cache.revision < match.revision) return undefined;
   }
   return heldBy(cache);
+  // lab:07 end
 }
 
 function heldBy(cache: WatchCache | undefined): Held | undefined {
@@ -112,6 +114,7 @@ function listFromState(
   { state, revision }: Held,
   start: string,
 ): Listing {
+  // lab:07 begin list-from-state
   const entries: Entry[] = [];
   // Whatever state will do is answered whole (upstream).
   const limit = options.match.type === "any" && options.continue === "" ? 0 : options.limit;
@@ -131,6 +134,7 @@ function listFromState(
   const counted = options.labelSelector === "" && options.fieldSelector === "";
   const remaining = countBehind(state, prefix, last);
   return { entries, revision, continue: token, ...(counted ? { remaining } : {}) };
+  // lab:07 end
 }
 
 /** Lists from the store, page after page until `limit` objects match. */
@@ -140,6 +144,7 @@ export async function listFromStore(
   selection: Selection,
   options: ListOptions,
 ): Promise<Listing> {
+  // lab:07 begin list-from-store
   const { kind } = resource;
   const prefix = prefixOf(kind, namespace);
   const { limit, match } = options;
@@ -164,6 +169,7 @@ export async function listFromStore(
     }
     start = `${last}\0`;
   }
+  // lab:07 end
 }
 
 async function collect(
@@ -200,6 +206,7 @@ async function pageOf(
   try {
     return await rows.page(prefix, { start, limit, revision });
   } catch (thrown) {
+    // lab:07 begin page-of
     if (isEtcdError(thrown, "futureRevision")) {
       throw revisionTooLarge(revision, await rows.revision());
     }
@@ -210,5 +217,6 @@ async function pageOf(
       EXPIRED_CONTINUE,
       encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }),
     );
+    // lab:07 end
   }
 }

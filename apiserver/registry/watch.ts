@@ -11,7 +11,7 @@ import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
 export async function watchObjects(
-  core: Core,
+  core: Pick<Core, "closing" | "random">,
   resource: Resource,
   namespace: string,
   options: WatchOptions,
@@ -34,6 +34,7 @@ async function openWatch(
 ): Promise<Watcher> {
   const selection = selectionOf(resource.kind, namespace, options);
   const request = { selection, bookmarks: options.bookmarks, encoder };
+  // lab:07 begin open-watch
   const { revision } = options;
   const cache = await resource.cache(revision);
   if (!options.sendInitialEvents) {
@@ -58,4 +59,5 @@ async function openWatch(
     fieldSelector,
   });
   return cache.watchListed(request, listing.entries, listing.revision);
+  // lab:07 end
 }

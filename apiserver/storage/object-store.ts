@@ -101,6 +101,7 @@ export class ObjectStore {
     { lease, guess }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
+    // lab:07 begin change
     let base = guess ? guessOf(guess) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
       let wanted: Attempt<T>;
@@ -118,6 +119,7 @@ export class ObjectStore {
       base = done.current;
     }
     throw conflict(this.#subject, name, MODIFIED);
+    // lab:07 end
   }
 
   async #newest(key: string): Promise<Base> {

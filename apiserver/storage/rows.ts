@@ -80,6 +80,7 @@ export class Rows {
   }
 
   async #swap(key: string, revision: number, write: object): Promise<Written> {
+    // lab:07 begin swap
     const answer = await this.#etcd.txn({
       compare: [
         {
@@ -93,6 +94,7 @@ export class Rows {
       failure: [{ requestRange: { key: Buffer.from(key) } }],
     });
     return this.#writtenOf(answer);
+    // lab:07 end
   }
 
   #writtenOf(answer: TxnResponse): Written {

@@ -26,7 +26,7 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
   const args = [
     join(ROOT_DIR, "node_modules/vitest/vitest.mjs"),
     "run",
-    contract.file,
+    ...contract.files,
     `--testNamePattern=^${contract.only}`,
     `--config=${join(LABS_DIR, "contract.config.ts")}`,
   ];

@@ -28,8 +28,8 @@ export interface Lab {
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */
   readonly checks: readonly string[];
-  /** The product's contract suite for this part, and which of its implementations is ours. */
-  readonly contract?: { readonly file: string; readonly only: string };
+  /** The product's contract suites for this part, and which of their implementations is ours. */
+  readonly contract?: { readonly files: readonly string[]; readonly only: string };
   readonly hints: readonly string[];
   readonly mutants: readonly Mutant[];
 }

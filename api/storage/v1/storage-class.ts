@@ -19,8 +19,16 @@ export function isDefaultClass(object: StorageClass): boolean {
   return DEFAULT_ANNOTATIONS.some((name) => object.metadata.annotations?.[name] === "true");
 }
 
+function fillDefaults(object: StorageClass): void {
+  // lab:07 begin storage-class-defaults
+  object.reclaimPolicy ??= "Delete";
+  object.volumeBindingMode ??= "Immediate";
+  // lab:07 end
+}
+
 function validate(object: StorageClass): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
+  // lab:07 begin storage-class-validate
   const errors = provisioner === "" ? [required("provisioner")]
     : qualifiedName(provisioner.toLowerCase()).map((each) =>
       invalid("provisioner", provisioner.toLowerCase(), each));
@@ -37,22 +45,32 @@ function validate(object: StorageClass): FieldError[] {
     errors.push(notSupported("volumeBindingMode", volumeBindingMode, BINDING_MODES));
   }
   return errors;
+  // lab:07 end
+}
+
+/** A class is what claims were made with: its meaning may not change under them. */
+function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
+  // lab:07 begin storage-class-update
+  return (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const)
+    .flatMap((name) => immutable(name, object[name], old[name]));
+  // lab:07 end
+}
+
+/** The class's name, and whether claims that name none get it. */
+function nameCell(object: StorageClass): string {
+  // lab:07 begin storage-class-name
+  return `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}`;
+  // lab:07 end
 }
 
 const SCHEMA = "storage/v1.StorageClass";
 
 export const storageClass: Kind<StorageClass> = defineKind<StorageClass>(SCHEMA, {
-  defaults(object) {
-    object.reclaimPolicy ??= "Delete";
-    object.volumeBindingMode ??= "Immediate";
-  },
+  defaults: fillDefaults,
   validate,
-  validateUpdate: (object, old) =>
-    (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const)
-      .flatMap((name) => immutable(name, object[name], old[name])),
+  validateUpdate,
   columns: [
-    { ...nameColumn, value: (object: StorageClass) =>
-      `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}` },
+    { ...nameColumn, value: nameCell },
     column("Provisioner", (object) => object.provisioner),
     column("ReclaimPolicy", (object) => object.reclaimPolicy ?? "Delete"),
     column("VolumeBindingMode", (object) => object.volumeBindingMode ?? "Immediate"),

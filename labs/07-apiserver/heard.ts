@@ -1,0 +1,46 @@
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { judge } from "../judge.ts";
+import { clock } from "./world.ts";
+
+/** Longer than anything here takes, under load too. */
+const SILENCE_MS_MAX = 10_000;
+/** Lines of a long story that are shown around the first difference. */
+const SHOWN = 4;
+
+interface Story {
+  readonly when: string;
+  /** What it must be, known at once or only when it has happened. */
+  readonly expected: readonly string[] | (() => readonly string[]);
+  readonly why: string;
+}
+
+/** Waits until as many lines have come as are expected, and judges them. */
+export async function heard(lines: readonly string[], story: Story): Promise<void> {
+  const { when, why } = story;
+  const expected = () =>
+    typeof story.expected === "function" ? story.expected() : story.expected;
+  try {
+    const enough = () => lines.length >= expected().length;
+    await waitFor("all lines", enough, { clock, timeout_ms: SILENCE_MS_MAX, interval_ms: 5 });
+  } catch (thrown) {
+    if (!(thrown instanceof WaitTimeoutError)) throw thrown;
+  }
+  const wanted = expected();
+  const at = [...wanted, ...lines].findIndex((_, i) => lines[i] !== wanted[i]);
+  const around = (all: readonly string[]) => {
+    const shown = all.slice(Math.max(0, at - SHOWN), at + SHOWN).map(short);
+    return shown.join("; ") || "nothing";
+  };
+  judge(lines.length === wanted.length && lines.every((line, i) => line === wanted[i]), {
+    when,
+    expected: around(wanted),
+    happened: around(lines),
+    why,
+  });
+}
+
+const LINE_CHARS_MAX = 100;
+
+function short(line: string): string {
+  return line.length <= LINE_CHARS_MAX ? line : `${line.slice(0, LINE_CHARS_MAX)}...`;
+}

@@ -1,0 +1,93 @@
+import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import { Informer } from "@raft2kube/client-kube/informer.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { pick, seededRandom } from "@raft2kube/std/random.ts";
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { check, checkOptions } from "../check.ts";
+import { judge } from "../judge.ts";
+import { withApiserver } from "./own-apiserver.ts";
+import { NAMESPACE, clock, mapOf } from "./world.ts";
+
+const CORE = { group: "", version: "v1" };
+const MAPS = { ...CORE, plural: "configmaps", kind: "ConfigMap", namespaced: true };
+const WRITES = 150;
+const NAMES = ["a", "b", "c", "d", "e", "f"];
+const SILENCE_MS_MAX = 15_000;
+
+type Server = Parameters<Parameters<typeof withApiserver>[0]>[0];
+
+/** Random writes through another server on the same store, so that a restart does not stop them. */
+async function write(own: Server, seed: number, count: number): Promise<void> {
+  const random = seededRandom(seed);
+  const server = own.world.server();
+  for (let i = 0; i < count; i++) {
+    const name = pick(random, NAMES);
+    await server.store.change<ConfigMap>(NAMESPACE, name, (current) => {
+      if (current && random.next() < 0.3) return { do: "delete", object: current };
+      const object = current ? { ...current, data: { n: String(i) } } : mapOf(name, i);
+      return { do: "write", object };
+    });
+  }
+}
+
+/** Names with their versions: two copies that say the same here are the same. */
+function summary(objects: readonly KubeObject[]): string {
+  const lines = objects
+    .filter(({ metadata }) => metadata.namespace === NAMESPACE)
+    .map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`);
+  return lines.sort().join(" ");
+}
+
+async function follow(own: Server): Promise<void> {
+  const { seed = 1 } = checkOptions();
+  const client = new KubeClient({ ...(await own.connection()), clock, qps: 1_000, burst: 1_000 });
+  const maps = client.resource(MAPS);
+  const informer = new Informer({ resource: maps, clock });
+  const story: string[] = [];
+  informer.handle({
+    added: ({ metadata }) => story.push(`+${metadata.name}`),
+    deleted: ({ metadata }) => story.push(`-${metadata.name}`),
+  });
+  try {
+    informer.start();
+    await informer.synced;
+    const writing = write(own, seed, WRITES);
+    await own.api.restart();
+    await writing;
+    await write(own, seed + 1, WRITES);
+    const there = summary((await maps.list({})).items);
+    const equal = () => summary(informer.store.list()) === there;
+    await waitFor("the copy", equal, { clock, timeout_ms: SILENCE_MS_MAX }).catch((thrown) => {
+      if (!(thrown instanceof WaitTimeoutError)) throw thrown;
+    });
+    judge(equal(), {
+      when: `an informer follows ${2 * WRITES} writes, seed ${seed}; the apiserver restarts`,
+      expected: there,
+      happened: summary(informer.store.list()),
+      why: "controllers act on their informer's copy: what is wrong there is done wrong",
+    });
+    judgeStory(story);
+  } finally {
+    await informer.close();
+    client.close();
+  }
+}
+
+/** Whoever is there cannot be added, whoever is not cannot go. */
+function judgeStory(story: readonly string[]): void {
+  const there = new Set<string>();
+  for (const [i, line] of story.entries()) {
+    const [sign, name] = [line[0], line.slice(1)];
+    judge((sign === "+") !== there.has(name), {
+      when: `an informer's handlers are told of change ${i + 1}`,
+      expected: `${there.has(name) ? "-" : "+"}${name}`,
+      happened: line,
+      why: "a controller that hears twice of one makes a second; one that hears of none leaks it",
+    });
+    if (sign === "+") there.add(name);
+    else there.delete(name);
+  }
+}
+
+check("informer: its copy is the server's, through a restart", () => withApiserver(follow));

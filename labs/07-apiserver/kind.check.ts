@@ -1,0 +1,134 @@
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+
+const KIND = kindOf("storage.k8s.io", "v1", "StorageClass")!;
+const CONTEXT = { now_ms: 0 };
+const METADATA = { name: "fast" };
+
+type Fields = Record<string, unknown>;
+
+/** A class as it comes out of a request: decoded, and completed by its defaults. */
+function classOf(fields: Fields): StorageClass {
+  const body = { provisioner: "csi.example.com", metadata: METADATA, ...fields };
+  const { object } = decodeJson<StorageClass>(KIND.schema, body);
+  KIND.strategy.defaults(object);
+  return object;
+}
+
+check("kind: defaults fill what is absent, and nothing else", () => {
+  const told = ({ reclaimPolicy, volumeBindingMode }: StorageClass) =>
+    `${reclaimPolicy}, ${volumeBindingMode}`;
+  const cases = [
+    [{}, "Delete, Immediate"],
+    [{ reclaimPolicy: "Retain" }, "Retain, Immediate"],
+    [{ volumeBindingMode: "WaitForFirstConsumer" }, "Delete, WaitForFirstConsumer"],
+  ] as const;
+  for (const [fields, expected] of cases) {
+    const object = classOf(fields);
+    judge(told(object) === expected, {
+      when: `a StorageClass with ${JSON.stringify(fields)}`,
+      expected,
+      happened: told(object),
+      why: "what a user wrote stands; what nobody wrote must mean the same to every reader",
+    });
+    KIND.strategy.defaults(object);
+    judge(told(object) === expected, {
+      when: "the defaults are filled in a second time, as after each decode",
+      expected,
+      happened: told(object),
+      why: "a stored object is decoded again and again: it must not change by being read",
+    });
+  }
+});
+
+const LONG = "x".repeat(256 * 1024);
+
+/** Wrong classes, each with the complaints of kube-apiserver 1.36: reason and field. */
+const WRONG: readonly (readonly [string, Fields, string])[] = [
+  ["nothing wrong", {}, ""],
+  ["parameters that are small", { parameters: { type: "ssd", iops: "100" } }, ""],
+  ["Retain", { reclaimPolicy: "Retain" }, ""],
+  ["no provisioner", { provisioner: "" }, "FieldValueRequired provisioner"],
+  ["a provisioner with a space", { provisioner: "a b" }, "FieldValueInvalid provisioner"],
+  ["a provisioner in capitals", { provisioner: "Csi.Example.Com" }, ""],
+  ["a parameter without a name", { parameters: { "": "x" } }, "FieldValueInvalid parameters"],
+  ["a long value", { parameters: { a: LONG } }, "FieldValueTooLong parameters"],
+  ["a long name", { parameters: { [LONG]: "" } }, ""],
+  ["a name one longer", { parameters: { [`${LONG}x`]: "" } }, "FieldValueTooLong parameters"],
+  ["long in bytes", { parameters: { a: "€".repeat(90_000) } }, "FieldValueTooLong parameters"],
+  ["another policy", { reclaimPolicy: "Recycle" }, "FieldValueNotSupported reclaimPolicy"],
+  ["another mode", { volumeBindingMode: "Later" }, "FieldValueNotSupported volumeBindingMode"],
+  [
+    "two things wrong",
+    { reclaimPolicy: "Keep", volumeBindingMode: "" },
+    "FieldValueNotSupported reclaimPolicy, FieldValueNotSupported volumeBindingMode",
+  ],
+];
+
+check("kind: each wrong field is named, with the reason that upstream gives", () => {
+  for (const [what, fields, expected] of WRONG) {
+    const errors = KIND.strategy.validateCreate(classOf(fields), CONTEXT);
+    const happened = errors.map(({ type, field }) => `${type} ${field}`).join(", ");
+    judge(happened === expected, {
+      when: `a StorageClass with ${what} is made`,
+      expected: expected || "that it is accepted",
+      happened: happened || "it is accepted",
+      why: "clients show the causes of a 422 at their fields, and tools compare reasons",
+    });
+  }
+});
+
+const CHANGES: readonly (readonly [string, Fields, string])[] = [
+  ["nothing", {}, ""],
+  ["allowVolumeExpansion", { allowVolumeExpansion: true }, ""],
+  ["a label", { metadata: { ...METADATA, labels: { a: "b" } } }, ""],
+  ["mountOptions", { mountOptions: ["ro"] }, ""],
+  ["the provisioner", { provisioner: "other.example.com" }, "provisioner"],
+  ["a parameter", { parameters: { type: "hdd" } }, "parameters"],
+  ["the policy", { reclaimPolicy: "Retain" }, "reclaimPolicy"],
+  ["the mode", { volumeBindingMode: "WaitForFirstConsumer" }, "volumeBindingMode"],
+];
+
+check("kind: what claims were made with does not change under them", () => {
+  const old = classOf({ parameters: { type: "ssd" } });
+  for (const [what, fields, expected] of CHANGES) {
+    const next = classOf({ parameters: { type: "ssd" }, ...fields });
+    next.metadata.resourceVersion = "1";
+    const errors = KIND.strategy.validateUpdate(next, old, CONTEXT);
+    const happened = errors.map(({ type, field }) => `${type} ${field}`).join(", ");
+    const wanted = expected && `FieldValueInvalid ${expected}`;
+    judge(happened === wanted, {
+      when: `of a StorageClass ${what} is changed`,
+      expected: wanted || "that it is accepted",
+      happened: happened || "it is accepted",
+      why: "volumes of one class would not be alike, and the class is true of half of them",
+    });
+  }
+});
+
+check("kind: what kubectl prints of it", () => {
+  const marked = (value: string) => {
+    const annotations = { "storageclass.kubernetes.io/is-default-class": value };
+    return { metadata: { ...METADATA, annotations } };
+  };
+  const cases = [
+    [{}, "fast|csi.example.com|Delete|Immediate|false"],
+    [marked("true"), "fast (default)|csi.example.com|Delete|Immediate|false"],
+    [marked("false"), "fast|csi.example.com|Delete|Immediate|false"],
+    [{ allowVolumeExpansion: true }, "fast|csi.example.com|Delete|Immediate|true"],
+  ] as const;
+  for (const [fields, expected] of cases) {
+    const object = classOf(fields);
+    const shown = KIND.columns.filter(({ name }) => name !== "Age");
+    const happened = shown.map((column) => column.value(object, 0)).join("|");
+    judge(happened === expected, {
+      when: `kubectl get storageclasses, with ${JSON.stringify(fields)}`,
+      expected,
+      happened,
+      why: "kubectl draws the server's table: what a kind does not say, no user sees",
+    });
+  }
+});

@@ -1,0 +1,201 @@
+import { listFromStore } from "@raft2kube/apiserver/registry/list.ts";
+import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
+import type { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
+import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
+import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { check, checkOptions, stillAtWork } from "../check.ts";
+import { judge } from "../judge.ts";
+import { betweenReads, lateWatches } from "./between.ts";
+import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "./world.ts";
+
+/** What a cache lags behind its store. */
+const LATE_MS = 20;
+
+/** What a query asks for (kubernetes.io, "API concepts", "Resource versions"). */
+const MEANT: readonly (readonly [string, RevisionMatch])[] = [
+  ["", { type: "newest" }],
+  ["limit=2", { type: "newest" }],
+  ["resourceVersion=0", { type: "any" }],
+  ["resourceVersion=0&limit=2", { type: "any" }],
+  ["resourceVersion=7", { type: "not-older-than", revision: 7 }],
+  ["resourceVersion=7&limit=2", { type: "exact", revision: 7 }],
+  ["resourceVersion=7&resourceVersionMatch=NotOlderThan", { type: "not-older-than", revision: 7 }],
+  ["resourceVersion=7&resourceVersionMatch=Exact", { type: "exact", revision: 7 }],
+];
+
+check("list: what a resourceVersion asks for", () => {
+  for (const [query, expected] of MEANT) {
+    const { match } = readListOptions(new URLSearchParams(query));
+    judge(JSON.stringify(match) === JSON.stringify(expected), {
+      when: `a list with "${query}"`,
+      expected: JSON.stringify(expected),
+      happened: JSON.stringify(match),
+      why: "informers list at 0 to spare the store; a page at 7 must not become another moment",
+    });
+  }
+});
+
+check("list: without a resourceVersion it shows what another server has just written", () =>
+  withWorld(async (world) => {
+    const [writer, reader] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
+    for (let i = 0; i < 10; i++) {
+      const { metadata } = await writer.store.create(mapOf(`m${i}`));
+      const { names, revision } = await list(reader, "");
+      judge(names.length === i + 1 && revision >= Number(metadata.resourceVersion), {
+        when: `map ${i + 1} was written at ${metadata.resourceVersion} through another server`,
+        expected: `${i + 1} maps, at this revision or a later one`,
+        happened: `${names.length} maps, at revision ${revision}`,
+        why: "who writes and then lists must find what it wrote, whichever server answers",
+      });
+    }
+  }),
+);
+
+check("list: at 0 any state will do, whole", () =>
+  withWorld(async (world) => {
+    const server = world.server();
+    for (const name of ["a", "b", "c"]) await server.store.create(mapOf(name));
+    const { names, continue: token } = await list(server, "resourceVersion=0&limit=2");
+    judge(names.join() === "a,b,c" && token === "", {
+      when: "three maps are listed with resourceVersion=0&limit=2",
+      expected: "a,b,c, without a token to go on",
+      happened: `${names.join()}${token ? ", and a token" : ""}`,
+      why: "the cache costs nothing to read whole, and a page of just any state has no next one",
+    });
+  }),
+);
+
+/** Random writes; what there was after each, by revision. */
+async function writeAtRandom(server: Resource, seed: number): Promise<Map<number, string[]>> {
+  const random = seededRandom(seed);
+  const states = new Map<number, string[]>();
+  const names = new Set<string>();
+  for (let i = 0; i < 30; i++) {
+    const name = pick(random, ["a", "b", "c", "d", "e", "f", "g"]);
+    const { object } = await server.store.change(NAMESPACE, name, (current) => {
+      if (current && random.next() < 0.4) return { do: "delete", object: current };
+      const object = current ? { ...current, data: { n: String(i) } } : mapOf(name, i);
+      return { do: "write", object };
+    });
+    const there = (await server.store.find(NAMESPACE, name)) !== undefined;
+    if (there) names.add(name);
+    else names.delete(name);
+    states.set(Number(object.metadata.resourceVersion), [...names].sort());
+  }
+  return states;
+}
+
+interface Pages {
+  readonly names: string[];
+  /** What a page said about how many follow, and what was true. */
+  readonly miscounted: string | undefined;
+}
+
+/** All pages of a list at a revision. */
+async function pagesAt(server: Resource, at: number, limit: number): Promise<Pages> {
+  const names: string[] = [];
+  const said: { after: number; remaining: number | undefined }[] = [];
+  let query = `resourceVersion=${at}&resourceVersionMatch=Exact&limit=${limit}`;
+  for (;;) {
+    const page = await list(server, query);
+    names.push(...page.names);
+    if (page.continue === "") break;
+    said.push({ after: names.length, remaining: page.remaining });
+    query = `limit=${limit}&continue=${page.continue}`;
+  }
+  const wrong = said.find(({ after, remaining }) => after + (remaining ?? -1) !== names.length);
+  const miscounted = wrong && `${wrong.remaining} to follow after ${wrong.after}`;
+  return { names, miscounted };
+}
+
+check("list: pages at a revision show what there was then", () =>
+  withWorld(async (world) => {
+    const { seed = 1 } = checkOptions();
+    const [held, late] = [world.server(), world.server()];
+    await held.cache();
+    const states = await writeAtRandom(held, seed);
+    const random = seededRandom(seed);
+    for (const server of [held, late]) {
+      stillAtWork();
+      for (const [revision, expected] of states) {
+        const limit = randomInteger(random, 1, 4);
+        const { names, miscounted } = await pagesAt(server, revision, limit);
+        judge(names.join() === expected.join() && miscounted === undefined, {
+          when:
+            `pages of ${limit} at revision ${revision}, with seed ${seed}, from ` +
+            (server === held ? "a cache that holds it" : "the store: the cache began later"),
+          expected: `${expected.join()}; ${expected.length} in all`,
+          happened: `${names.join()}; ${miscounted ?? `${names.length} in all`}`,
+          why: "pages of two moments are a state that never was: an object that moved is missed",
+        });
+      }
+    }
+  }),
+);
+
+/** More maps than the store is asked for at a time; during its pages one goes and one comes. */
+async function crowd(world: World): Promise<{ server: Resource; expected: string[] }> {
+  const writer = world.server();
+  const expected = Array.from({ length: STORE_PAGE_KEYS + 2 }, (_, i) => `m${1_000 + i}`);
+  await Promise.all(expected.map((name) => writer.store.create(mapOf(name))));
+  let moved = false;
+  const etcd = betweenReads(world.etcd, async ({ more }) => {
+    if (!more || moved) return;
+    moved = true;
+    const [first = ""] = expected;
+    await writer.store.change(NAMESPACE, first, (object) => ({ do: "delete", object: object! }));
+    await writer.store.create(mapOf("z"));
+  });
+  return { server: world.server(etcd), expected };
+}
+
+check("list: the store's pages are of one moment, whatever happens between them", () =>
+  withWorld(async (world) => {
+    const { server, expected } = await crowd(world);
+    const options = readListOptions(new URLSearchParams());
+    const selection = selectionOf(server.kind, NAMESPACE, options);
+    const { entries } = await listFromStore(server, NAMESPACE, selection, options);
+    const names = entries.map(({ name }) => name);
+    judge(names.join() === expected.join(), {
+      when: `${expected.length} maps by ${STORE_PAGE_KEYS}: ${expected[0]} goes, z comes`,
+      expected: `the ${expected.length} of the first page's revision`,
+      happened: `${names.length}, ${names.includes("z") ? "with" : "without"} z`,
+      why: "it says one resourceVersion: a watch from there never tells of what it got wrong",
+    });
+  }),
+);
+
+check("list: of a revision that is to come, and of one that is gone", () =>
+  withWorld(async (world) => {
+    const [server, late] = [world.server(), world.server()];
+    for (const name of ["a", "b", "c", "d"]) await server.store.create(mapOf(name));
+    const first = await list(server, "limit=2");
+    for (const query of ["resourceVersion=999", "resourceVersion=999&resourceVersionMatch=Exact"]) {
+      const ahead = await refusalOf(() => list(server, query));
+      judge(ahead?.http === 504, {
+        when: `a list with ${query}, while the store is at ${first.revision}`,
+        expected: "504 Timeout: Too large resource version",
+        happened: ahead ? `${ahead.http} ${ahead.status.reason}` : "an answer",
+        why: "what the client knows of is not here yet: an answer would take it back in time",
+      });
+    }
+    await late.store.create(mapOf("e"));
+    await world.etcd.compact({ revision: await server.store.rows.revision() });
+    const gone = await refusalOf(() => list(late, `limit=2&continue=${first.continue}`));
+    judge(gone?.http === 410, {
+      when: `the next page of a list at ${first.revision}, which is compacted`,
+      expected: "410 Expired",
+      happened: gone ? `${gone.http} ${gone.status.reason}` : "an answer",
+      why: "410 is the only word that makes a client list anew; anything else it tries for ever",
+    });
+    const token = gone?.status.metadata.continue ?? "";
+    const rest = await list(late, `limit=9&continue=${token}`);
+    judge(rest.names.join() === "c,d,e", {
+      when: "the list goes on with the token of the 410",
+      expected: "c,d,e: behind the last name it has, as of now",
+      happened: rest.names.join() || "nothing",
+      why: "who cannot get the whole list at once gets to its end, and knows it is not one moment",
+    });
+  }),
+);

@@ -1,0 +1,62 @@
+import { Entry } from "@raft2kube/apiserver/cache/entry.ts";
+import { EVERYTHING, type Selection } from "@raft2kube/apiserver/cache/selection.ts";
+import { WatchCache } from "@raft2kube/apiserver/cache/watch-cache.ts";
+import { inWords } from "@raft2kube/apiserver/testing/watch-words.ts";
+import { clock } from "./world.ts";
+
+/** What a selector can see of an object. */
+export interface Seen {
+  readonly app?: string;
+  readonly node?: string;
+}
+
+export function keyOf(name: string): string {
+  return `/registry/pods/lab/${name}`;
+}
+
+/** A pod as the cache has it. */
+export function podEntry(name: string, revision: number, { app, node }: Seen, fill = 0): Entry {
+  const labels: Record<string, string> = app === undefined ? {} : { app };
+  const metadata = { name, namespace: "lab", labels, resourceVersion: String(revision) };
+  return new Entry({
+    key: keyOf(name),
+    name,
+    namespace: "lab",
+    uid: name,
+    revision,
+    labels,
+    fields: { "spec.nodeName": node ?? "" },
+    body: Buffer.from(JSON.stringify({ metadata, fill: "x".repeat(fill) })),
+  });
+}
+
+export function emptyCache(revision = 1): WatchCache {
+  const cache = new WatchCache(clock);
+  cache.reset([], revision);
+  return cache;
+}
+
+export function put(cache: WatchCache, name: string, revision: number, seen: Seen = {}): void {
+  cache.apply({ type: "put", revision, entry: podEntry(name, revision, seen) });
+}
+
+export function remove(cache: WatchCache, name: string, revision: number): void {
+  cache.apply({ type: "delete", revision, key: keyOf(name) });
+}
+
+export const ALL = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
+
+/** Those of an application. */
+export function ofApp(app: string): Selection {
+  const matches = (entry: Entry) => entry.labels["app"] === app;
+  return { ...EVERYTHING, id: `app=${app}`, matches };
+}
+
+/** Those of a node, as its kubelet asks; `asked` hears of each object that is looked at. */
+export function onNode(node: string, asked: () => void = () => undefined): Selection {
+  const matches = (entry: Entry) => {
+    asked();
+    return entry.fields["spec.nodeName"] === node;
+  };
+  return { ...EVERYTHING, id: `node=${node}`, nodeName: node, matches };
+}

@@ -1,0 +1,83 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import {
+  type TestApiserver,
+  startTestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
+import { squeezed } from "../walk.ts";
+import { type World, withWorld } from "./world.ts";
+
+/** The real kubectl, where it is installed. */
+export const KUBECTL = ["/usr/bin/kubectl", "/usr/local/bin/kubectl"].find(existsSync);
+
+const run = promisify(execFile);
+
+/** The whole apiserver, with the reader's parts, on a store and a port of its own. */
+export class OwnApiserver {
+  readonly world: World;
+  readonly api: TestApiserver;
+  readonly #kubeconfig: string;
+  readonly #watching: ChildProcess[] = [];
+
+  constructor(world: World, api: TestApiserver, kubeconfig: string) {
+    this.world = world;
+    this.api = api;
+    this.#kubeconfig = kubeconfig;
+  }
+
+  async connection(): Promise<KubeConnection> {
+    const pair = await this.api.credentials("admin", ["system:masters"]);
+    return { server: this.api.server, ca: this.api.ca.cert, ...pair };
+  }
+
+  /** What kubectl says, whether it succeeds or not. */
+  async kubectl(words: string, input = ""): Promise<string> {
+    const ended = run(KUBECTL!, words.split(" "), { env: this.#env, timeout: 30_000 });
+    ended.child.stdin!.end(input);
+    const { stdout = "", stderr = "" } = await ended.catch((failure: unknown) => {
+      return failure as { stdout?: string; stderr?: string };
+    });
+    return `${stdout}${stderr}`.trim();
+  }
+
+  /** `kubectl get -w`, to the server's end: events and names as they come, `ADDED web`. */
+  follow(words: string): string[] {
+    const get = ["get", ...words.split(" "), "-w", "--output-watch-events", "--no-headers"];
+    const child = spawn(KUBECTL!, get, {
+      env: this.#env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#watching.push(child);
+    const lines: string[] = [];
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      lines.push(squeezed(line).split(" ", 2).join(" "));
+    });
+    return lines;
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, KUBECONFIG: this.#kubeconfig, HOME: this.api.dir };
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#watching) child.kill();
+    await this.api.close();
+  }
+}
+
+/** Runs a check against an apiserver of its own. */
+export function withApiserver(body: (own: OwnApiserver) => Promise<void>): Promise<void> {
+  return withWorld(async (world) => {
+    const api = await startTestApiserver(world.etcd);
+    const kubeconfig = await api.kubeconfigFor("admin", ["system:masters"]);
+    const own = new OwnApiserver(world, api, kubeconfig);
+    try {
+      await body(own);
+    } finally {
+      await own.close();
+    }
+  });
+}

@@ -1,0 +1,94 @@
+import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { ApiError } from "@raft2kube/apiserver/errors/api-error.ts";
+import { listObjects } from "@raft2kube/apiserver/registry/list.ts";
+import { readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
+import { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { OwnStore } from "../06-mvcc-and-watch/own-store.ts";
+import { orBroken } from "./broken.ts";
+
+export const clock = systemClock();
+export const NAMESPACE = "lab";
+const CONFIG_MAP = kindOf("", "v1", "ConfigMap")!;
+
+/** One store on a disk of its own, and as many servers of ConfigMaps on it as are asked for. */
+export class World {
+  readonly store: OwnStore;
+  readonly #servers: Resource[] = [];
+
+  constructor(store: OwnStore) {
+    this.store = store;
+  }
+
+  get etcd(): EtcdClient {
+    return this.store.client;
+  }
+
+  /** ConfigMaps as one apiserver has them, with a cache of its own. */
+  server(etcd = this.etcd): Resource {
+    const server = new Resource(CONFIG_MAP, etcd, clock);
+    this.#servers.push(server);
+    return server;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close()));
+    await this.store.close();
+  }
+}
+
+/** Runs a check in a world of its own; watches may break for reasons like `mayBreak`. */
+export async function withWorld(
+  body: (world: World) => Promise<void>,
+  mayBreak?: RegExp,
+): Promise<void> {
+  const world = new World(await OwnStore.start());
+  try {
+    await orBroken(() => body(world), mayBreak);
+  } finally {
+    await world.close();
+  }
+}
+
+export function mapOf(name: string, n = 0): ConfigMap {
+  const metadata = { name, namespace: NAMESPACE };
+  return { apiVersion: "v1", kind: "ConfigMap", metadata, data: { n: String(n) } };
+}
+
+/** `data.n` of a map that `mapOf` made. */
+export function numberIn(map: ConfigMap | undefined): number {
+  return Number(map?.data?.["n"] ?? Number.NaN);
+}
+
+/** A list as a check reads it. */
+export interface Listed {
+  readonly names: readonly string[];
+  readonly revision: number;
+  readonly continue: string;
+  readonly remaining: number | undefined;
+}
+
+/** Lists as a request with this query would: `limit=2`. */
+export async function list(server: Resource, query: string): Promise<Listed> {
+  const options = readListOptions(new URLSearchParams(query));
+  const found = await listObjects(server, NAMESPACE, options);
+  return {
+    names: found.items.map((body) => (JSON.parse(body.toString()) as ConfigMap).metadata.name!),
+    revision: found.revision,
+    continue: found.continue ?? "",
+    remaining: found.remaining,
+  };
+}
+
+/** How a request was refused: `410 Expired`; undefined when it was not. */
+export async function refusalOf(work: () => Promise<unknown>): Promise<ApiError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof ApiError) return thrown;
+    throw thrown;
+  }
+}

@@ -1,0 +1,96 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { ROOT_DIR } from "../cli/cluster/assets.ts";
+import { findLab } from "../cli/labs/manifest.ts";
+import { ownTree } from "../cli/labs/own-tree.ts";
+import { cacheFolder, writeReference } from "../cli/labs/workspace.ts";
+import { bundle } from "../scripts/build/bundle.ts";
+import { entryPoints } from "../scripts/build/entries.ts";
+
+const run = promisify(execFile);
+
+/** What a process says at its start that has a reader's part of a lab in it. */
+export function markOf(number: string): string {
+  return `own part of lab ${number}`;
+}
+
+/**
+ * A reader's own parts of some labs, put to use as a reader does it: the reference stands for what
+ * they wrote. It lies in a folder of its own, with the programs that are started from it.
+ */
+export class OwnPart {
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly #labs: readonly string[];
+  readonly #processes: ChildProcess[] = [];
+
+  constructor(name: string, labs: readonly string[]) {
+    this.folder = mkdtempSync(join(cacheFolder(), `${name}-`));
+    this.env = { ...process.env, R2K_LABS: join(this.folder, "my"), R2K_ROOT: ROOT_DIR };
+    this.#labs = labs;
+  }
+
+  /** What `r2k lab` says. When it fails, that is the error's text. */
+  async lab(...words: string[]): Promise<string> {
+    const main = join(ROOT_DIR, "cli/main.ts");
+    try {
+      return (await run(process.execPath, [main, "lab", ...words], { env: this.env })).stdout;
+    } catch (thrown) {
+      const { stdout, stderr } = thrown as { stdout: string; stderr: string };
+      throw new Error(`r2k lab ${words.join(" ")}: ${stdout}${stderr}`);
+    }
+  }
+
+  /** Writes what the reader would have written, with a mark in it, and has it checked. */
+  async write(...flags: string[]): Promise<void> {
+    for (const number of this.#labs) {
+      const tree = ownTree(number, this.env);
+      const item = findLab(number);
+      writeReference(item, tree);
+      const mark = `process.stderr.write("${markOf(number)}\\n");\n`;
+      appendFileSync(join(tree, item.files[0]!), mark);
+      await this.lab("check", number, ...flags);
+    }
+  }
+
+  /** The whole product with these parts in it, bundled; returns its `main.js`. */
+  async bundle(): Promise<string> {
+    const trees = this.#labs.map((number) => ownTree(number, this.env));
+    const outDir = join(this.folder, "bundle");
+    await bundle({ outDir, entries: entryPoints(), trees });
+    return join(outDir, "main.js");
+  }
+
+  /** Starts a program of the bundle; returns all that it has said. */
+  start(program: string, words: readonly string[]): () => string {
+    const child = spawn(process.execPath, [program, ...words], {
+      env: this.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#processes.push(child);
+    let said = "";
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+    }
+    return () => said;
+  }
+
+  remove(): void {
+    for (const child of this.#processes) child.kill("SIGKILL");
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** A port that nobody has now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" ? address!.port : 0));
+    });
+  });
+}
