@@ -98,3 +98,5 @@ export const LEASE_SHARING_MS = 60_000;
 export const LEASE_OBJECTS_MAX = 1_000;
 /** Pods looked at when a namespace begins to enforce a level of pod security (upstream's 3,000). */
 export const POD_SECURITY_PODS_MAX = 3_000;
+/** How often an encryption configuration is looked at for changes (upstream's minute at most). */
+export const ENCRYPTION_RELOAD_MS = 10_000;

@@ -4,8 +4,10 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
+import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { Authenticator } from "./authn/authenticator.ts";
+import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
@@ -51,7 +53,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const rooms = {
       discovery: new Discovery(core),
       health: new Health(core, BOOTSTRAP_STEPS),
-      openapi: new OpenApi(),
+      openapi: new OpenApi(core.registry.kinds),
     };
     const { listen, tls, clientCa } = options;
     const listener = new Handler(core, routes(core, rooms));
@@ -97,6 +99,10 @@ async function assemble(
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({ issuer, audiences, keys, registry, clock });
+    const bootstrapTokens = options.bootstrapTokens
+      ? [new BootstrapTokens({ audiences, registry, clock })]
+      : [];
+    const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const authorizer = new Authorizer([new NodeAuthorizer(graph), new RbacAuthorizer(roles)]);
     const core: Core = {
       options,
@@ -106,10 +112,13 @@ async function assemble(
       registry,
       roles,
       closing,
-      authenticator: new Authenticator(verifier),
+      authenticator: new Authenticator([verifier, ...bootstrapTokens]),
       authorizer,
       admission: new Admission(
-        admissionPlugins({ registry, clock, graph, authorizer }, options.admission),
+        admissionPlugins(
+          { registry, clock, graph, authorizer, configuration },
+          options.admission,
+        ),
       ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,

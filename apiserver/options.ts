@@ -1,6 +1,6 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { AdmissionSwitches } from "./admission/plugins.ts";
+import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { Serves } from "./registry/runtime-config.ts";
 import type { Encryption } from "./storage/encryption/config.ts";
 import type { Random } from "@raft2kube/std/random.ts";
@@ -38,8 +38,10 @@ export interface ApiserverOptions {
   advertisePort?: number;
   /** How kubelets are spoken to for logs, exec and port-forward. */
   kubeletClient: KeyPair & { ca: string };
-  /** Admission plugins switched on or off, by upstream's names. */
-  admission?: AdmissionSwitches;
+  /** Whether Secrets of kube-system are tokens for joining machines. Default no. */
+  bootstrapTokens?: boolean;
+  /** Admission plugins switched on or off, by upstream's names, and what they are told. */
+  admission?: AdmissionFlags;
   /** Kinds that clients are shown, by `readRuntimeConfig`. Default all. */
   serves?: Serves;
   /** How values are encrypted in the store, by `readEncryption`. Default not at all. */

@@ -1,15 +1,21 @@
 /**
  * Records how upstream's kube-apiserver answers, where tests of ours compare: who owns which fields
  * after each step of apiserver/patch/apply/golden/sequences.ts, and what admission says to
- * apiserver/admission/golden/cases.ts. Use: `npm run peers -- kube-apiserver`, then
+ * apiserver/admission/golden/scenes.ts. Use: `npm run peers -- kube-apiserver`, then
  * `node scripts/record-apiserver.ts` (needs etcd as well).
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SCENES } from "@raft2kube/apiserver/admission/golden/cases.ts";
+import type { Scene } from "@raft2kube/apiserver/admission/golden/cases.ts";
+import {
+  EXEMPT_CONFIG,
+  EXEMPT_SCENES,
+} from "@raft2kube/apiserver/admission/golden/exempt-cases.ts";
+import { SCENES } from "@raft2kube/apiserver/admission/golden/scenes.ts";
 import { judge } from "@raft2kube/apiserver/admission/golden/record.ts";
 import { play } from "@raft2kube/apiserver/patch/apply/golden/record.ts";
 import { SEQUENCES } from "@raft2kube/apiserver/patch/apply/golden/sequences.ts";
+import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 
 const ROOM = join(import.meta.dirname, "../apiserver");
@@ -22,14 +28,31 @@ function write(file: string, recorded: Readonly<Record<string, unknown>>): void 
   writeFileSync(join(ROOM, file), `{\n${lines.join(",\n")}\n}\n`);
 }
 
-const upstream = await startUpstream(PEER);
-try {
-  const owners: Record<string, unknown> = {};
-  for (const sequence of SEQUENCES) owners[sequence.name] = await play(sequence, upstream.send);
-  const verdicts: Record<string, unknown> = {};
-  for (const scene of SCENES) verdicts[scene.name] = await judge(scene, upstream.send);
-  write("patch/apply/golden/upstream.json", owners);
-  write("admission/golden/upstream.json", verdicts);
-} finally {
-  await upstream.close();
+/** Starts upstream's server with flags, records from it, and ends it. */
+async function recordFrom(
+  flags: Readonly<Record<string, string>>,
+  record: (send: SendJson) => Promise<void>,
+): Promise<void> {
+  const upstream = await startUpstream(PEER, flags);
+  try {
+    await record(upstream.send);
+  } finally {
+    await upstream.close();
+  }
 }
+
+async function verdicts(scenes: readonly Scene[], send: SendJson) {
+  const recorded: Record<string, unknown> = {};
+  for (const scene of scenes) recorded[scene.name] = await judge(scene, send);
+  return recorded;
+}
+
+await recordFrom({}, async (send) => {
+  const owners: Record<string, unknown> = {};
+  for (const sequence of SEQUENCES) owners[sequence.name] = await play(sequence, send);
+  write("patch/apply/golden/upstream.json", owners);
+  write("admission/golden/upstream.json", await verdicts(SCENES, send));
+});
+await recordFrom({ "admission-control-config-file": EXEMPT_CONFIG }, async (send) => {
+  write("admission/golden/upstream-exempt.json", await verdicts(EXEMPT_SCENES, send));
+});

@@ -2,6 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { NodeGraph } from "../authz/node/graph.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { AdmissionConfiguration } from "./configuration.ts";
 
 /** What plugins may look at. */
 export interface AdmissionContext {
@@ -9,4 +10,5 @@ export interface AdmissionContext {
   clock: Clock;
   graph: NodeGraph;
   authorizer: Authorizer;
+  configuration: AdmissionConfiguration;
 }

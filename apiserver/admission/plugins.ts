@@ -1,3 +1,4 @@
+import type { AdmissionConfiguration } from "./configuration.ts";
 import type { AdmissionContext } from "./context.ts";
 import type { AdmissionPlugin } from "./plugin.ts";
 import { alwaysPullImages } from "./plugins/always-pull-images.ts";
@@ -6,11 +7,13 @@ import {
   certificateSigning,
   certificateSubjectRestriction,
 } from "./plugins/certificates.ts";
+import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
+import { persistentVolumeClaimResize } from "./plugins/persistent-volume-claim-resize.ts";
 import { podSecurity } from "./plugins/pod-security.ts";
 import { priority } from "./plugins/priority.ts";
 import { resourceQuota } from "./plugins/resource-quota.ts";
@@ -32,10 +35,12 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   DefaultTolerationSeconds: defaultTolerationSeconds,
   DefaultStorageClass: defaultStorageClass,
   StorageObjectInUseProtection: storageObjectInUseProtection,
+  PersistentVolumeClaimResize: persistentVolumeClaimResize,
   RuntimeClass: runtimeClass,
   CertificateApproval: certificateApproval,
   CertificateSigning: certificateSigning,
   CertificateSubjectRestriction: certificateSubjectRestriction,
+  DefaultIngressClass: defaultIngressClass,
   // Last: what it takes out of a quota is lost when another refuses after it.
   ResourceQuota: resourceQuota,
 };
@@ -47,6 +52,12 @@ const OFF = new Set(["AlwaysPullImages"]);
 export interface AdmissionSwitches {
   readonly enable?: readonly string[];
   readonly disable?: readonly string[];
+}
+
+/** What admission is told by flags. */
+export interface AdmissionFlags extends AdmissionSwitches {
+  /** What `--admission-control-config-file` says, by `readAdmissionConfiguration`. */
+  readonly configuration?: AdmissionConfiguration;
 }
 
 /** Throws `RangeError` naming a plugin that there is not, or that is both wanted and unwanted. */

@@ -3,17 +3,17 @@ import { unauthorized } from "../errors/catalog.ts";
 import { headerOf, type Incoming } from "../http/context.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
-import type { TokenVerifier, VerifiedToken } from "./token-verifier.ts";
+import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
 
 /**
  * Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as
  * X-Remote-User are not read.
  */
 export class Authenticator {
-  readonly #tokens: TokenVerifier;
+  readonly #authorities: readonly TokenAuthority[];
 
-  constructor(tokens: TokenVerifier) {
-    this.#tokens = tokens;
+  constructor(authorities: readonly TokenAuthority[]) {
+    this.#authorities = authorities;
   }
 
   /** Throws 401 when credentials are shown and not believed. */
@@ -23,17 +23,24 @@ export class Authenticator {
     if (certified !== undefined) return authenticated(certified);
     const token = bearerToken(request);
     if (token === undefined) return ANONYMOUS;
-    const known = await this.#tokens.verify(token);
+    const known = await this.verifyToken(token);
     if (known === undefined) throw unauthorized();
     return authenticated(known.user);
   }
 
-  /** Whose token it is for these audiences; undefined when it is not to be believed. */
+  /**
+   * Whose token it is for these audiences, by default this server's; undefined when it is not to be
+   * believed.
+   */
   async verifyToken(
     token: string,
-    audiences: readonly string[],
+    audiences?: readonly string[],
   ): Promise<VerifiedToken | undefined> {
-    return await this.#tokens.verify(token, audiences);
+    for (const authority of this.#authorities) {
+      const known = await authority.verify(token, audiences);
+      if (known !== undefined) return known;
+    }
+    return undefined;
   }
 }
 

@@ -17,6 +17,15 @@ export interface VerifiedToken {
   audiences: string[];
 }
 
+/** Who knows whose a bearer token is. */
+export interface TokenAuthority {
+  /**
+   * Whose token it is; undefined when it is not to be believed. `audiences` default to this
+   * server's.
+   */
+  verify(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined>;
+}
+
 /**
  * A deleted pod's token holds this much longer, so that its last acts succeed (upstream's 60 s).
  */
@@ -28,7 +37,7 @@ const EXTRA = "authentication.kubernetes.io";
  * Verifies service account tokens: signature, issuer, times, audience, and that what they are bound
  * to lives.
  */
-export class TokenVerifier {
+export class TokenVerifier implements TokenAuthority {
   readonly #issuer: string;
   readonly #audiences: readonly string[];
   readonly #keys: SigningKeys;
@@ -50,10 +59,6 @@ export class TokenVerifier {
     this.#clock = init.clock;
   }
 
-  /**
-   * Whose token it is; undefined when it is not to be believed. `audiences` default to this
-   * server's.
-   */
   async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
     const digest = createHash("sha256").update(token).update(audiences.join("\0")).digest("base64");
     const known = this.#known.get(digest);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort, startEtcd } from "./etcd-server.ts";
-import { type SendJson, warningsIn } from "./send-json.ts";
+import { impersonating, type SendJson, warningsIn } from "./send-json.ts";
 
 /** Upstream's kube-apiserver, to record golden answers and to share data with. */
 export interface UpstreamApiserver {
@@ -97,11 +97,13 @@ function sendJson(
   path: string,
   type: string,
   body: unknown,
+  as?: string,
 ): ReturnType<SendJson> {
   const headers = {
     authorization: `Bearer ${TOKEN}`,
     "user-agent": "recorder/1",
     ...(type === "" ? {} : { "content-type": type }),
+    ...impersonating(as),
   };
   // Its certificate is its own, made at start; only loopback is spoken to.
   const options = { method, headers, host: "127.0.0.1", port, path, rejectUnauthorized: false };

@@ -1,11 +1,16 @@
 import { readFileSync } from "node:fs";
-import { type AdmissionSwitches, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { readAdmissionConfiguration } from "@raft2kube/apiserver/admission/configuration.ts";
+import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/registry/runtime-config.ts";
 import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
+import { EncryptionFile } from "@raft2kube/apiserver/storage/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
@@ -30,9 +35,12 @@ interface Flags {
   kubeletClientCertificate: string;
   kubeletClientKey: string;
   kubeletCertificateAuthority: string;
+  enableBootstrapTokenAuth?: boolean;
   enableAdmissionPlugins?: string;
   disableAdmissionPlugins?: string;
+  admissionControlConfigFile?: string;
   encryptionProviderConfig?: string;
+  encryptionProviderConfigAutomaticReload?: boolean;
   runtimeConfig: string;
 }
 
@@ -59,19 +67,25 @@ export function command(): Command {
     .requiredOption("--kubelet-client-certificate <file>", "who we are to kubelets, PEM")
     .requiredOption("--kubelet-client-key <file>", "its key, PEM")
     .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
+    .option("--enable-bootstrap-token-auth", "believe the tokens in Secrets of kube-system")
     .option("--enable-admission-plugins <names>", "run these too, comma-separated")
     .option("--disable-admission-plugins <names>", "do not run these, comma-separated")
+    .option("--admission-control-config-file <file>", "what admission plugins are told, YAML")
     .option("--encryption-provider-config <file>", "how values are encrypted in the store, YAML")
+    .option("--encryption-provider-config-automatic-reload", "read that file again when it changes")
     .option("--runtime-config <switches>", "versions and resources served: apps/v1=false,...", "")
     .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const etcd = connectEtcd({ endpoints: flags.etcdServers.split(","), ...etcdTls(flags) });
+  let encryption: GivenEncryption | undefined;
   try {
-    const encryption = await encryptionOf(flags);
-    await runPart("apiserver", () => startApiserver({ etcd, ...optionsOf(flags), ...encryption }));
+    encryption = await encryptionOf(flags);
+    const told = { admission: await admissionOf(flags), ...encryption.option };
+    await runPart("apiserver", () => startApiserver({ etcd, ...optionsOf(flags), ...told }));
   } finally {
+    await encryption?.close();
     await etcd.close();
   }
 }
@@ -107,8 +121,8 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     serviceCidr: flags.serviceClusterIpRange,
     nodePortRange: portRange(flags.serviceNodePortRange),
     advertiseAddress: flags.advertiseAddress,
+    bootstrapTokens: flags.enableBootstrapTokenAuth ?? false,
     advertisePort: port,
-    admission: admissionOf(flags),
     serves: flagged(() => readRuntimeConfig(flags.runtimeConfig, KINDS)),
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
@@ -118,14 +132,18 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
   };
 }
 
-function admissionOf(flags: Flags): AdmissionSwitches {
+async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
   const words = (text: string | undefined) => text?.split(",").filter((each) => each !== "") ?? [];
   const switches = {
     enable: words(flags.enableAdmissionPlugins),
     disable: words(flags.disableAdmissionPlugins),
   };
   flagged(() => checkSwitches(switches));
-  return switches;
+  const { admissionControlConfigFile: file } = flags;
+  if (file === undefined) return switches;
+  // Files that it names lie beside it.
+  const beside = (path: string) => read(resolve(dirname(file), path));
+  return { ...switches, configuration: await readAdmissionConfiguration(read(file), beside) };
 }
 
 /** What reads a flag says with a RangeError what is wrong with it. */
@@ -138,8 +156,23 @@ function flagged<T>(read: () => T): T {
   }
 }
 
-async function encryptionOf({ encryptionProviderConfig: file }: Flags) {
-  return file === undefined ? {} : { encryption: await readEncryption(read(file)) };
+/** How values are encrypted, and how to stop looking for changes of that. */
+interface GivenEncryption {
+  readonly option: Pick<ApiserverOptions, "encryption">;
+  close(): Promise<void>;
+}
+
+async function encryptionOf(flags: Flags): Promise<GivenEncryption> {
+  const { encryptionProviderConfig: file, encryptionProviderConfigAutomaticReload: reload } = flags;
+  const close = () => Promise.resolve();
+  if (file === undefined) {
+    if (!reload) return { option: {}, close };
+    const flag = "--encryption-provider-config";
+    throw new CommandError("FLAG", `${flag}-automatic-reload is nothing without ${flag}`);
+  }
+  if (!reload) return { option: { encryption: await readEncryption(read(file)) }, close };
+  const following = await EncryptionFile.follow(() => readFile(file, "utf8"), systemClock());
+  return { option: { encryption: following.encryption }, close: () => following.close() };
 }
 
 function wholeNumber(flag: string, text: string): number {

@@ -94,6 +94,9 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
     },
     validate: (object) => validateClaimSpec(object.spec, "spec"),
     validateUpdate,
+    warnings: ({ metadata }) => metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []
+      : [`metadata.annotations[${CLASS_ANNOTATION}]: deprecated since v1.8; ` +
+        'use "storageClassName" attribute instead'],
     columns: [
       nameColumn,
       column("Status", phase),

@@ -13,6 +13,7 @@ import {
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
+const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 const SHOWN = 3;
 const NOT_ACTED_ON = "is stored, but no ingress controller comes with this cluster";
 
@@ -110,6 +111,11 @@ export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress
   generation: "spec",
   notActedOn: `Ingress ${NOT_ACTED_ON}`,
   validate,
+  warnings: ({ metadata, spec }, old) =>
+    old !== undefined || spec.ingressClassName !== undefined ||
+      metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []
+      : [`annotation "${CLASS_ANNOTATION}" is deprecated, ` +
+        "please use 'spec.ingressClassName' instead"],
   columns: [
     nameColumn,
     column("Class", (object) => object.spec.ingressClassName ?? NONE),

@@ -1,13 +1,22 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-type Json = { [key: string]: unknown };
+export type Json = { [key: string]: unknown };
 
 /** Objects that are made, and then pods and others that are tried without being kept. */
 export interface Scene {
   name: string;
-  made: readonly { path: string; body: Json }[];
-  tried: readonly { name: string; path: string; body: Json }[];
+  made: readonly Sent[];
+  tried: readonly (Sent & { name: string })[];
+}
+
+interface Sent {
+  path: string;
+  body: Json;
+  /** PATCH sends a merge patch. Default POST. */
+  method?: "POST" | "PATCH";
+  /** Who sends it, with all rights. Default the recorder. */
+  as?: string;
 }
 
 interface Read {
@@ -26,7 +35,7 @@ const { pods, ranges, limited, claims, classes, classed } = JSON.parse(
 
 const POLICY = "pod-security.kubernetes.io";
 
-function namespace(name: string, labels: Json = {}): Scene["made"] {
+export function namespace(name: string, labels: Json = {}): Scene["made"] {
   return [
     { path: "/api/v1/namespaces", body: { metadata: { name, labels } } },
     {
@@ -47,7 +56,8 @@ function tries(namespaceName: string, specs: Readonly<Record<string, Json>>): Sc
   }));
 }
 
-function level(name: string, labels: Json): Scene {
+/** Pods of a file, tried in a namespace with these labels. */
+export function level(name: string, labels: Json): Scene {
   return { name, made: namespace(name, labels), tried: tries(name, pods) };
 }
 
@@ -66,7 +76,8 @@ const badLabels: Scene["tried"] = [
   body: { metadata: { name: "bad", labels } },
 }));
 
-export const SCENES: readonly Scene[] = [
+/** Scenes about pods. */
+export const POD_SCENES: readonly Scene[] = [
   level("baseline", { [`${POLICY}/enforce`]: "baseline" }),
   level("restricted", { [`${POLICY}/enforce`]: "restricted" }),
   level("restricted-old", {

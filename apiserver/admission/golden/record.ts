@@ -10,22 +10,30 @@ export interface Verdict {
   object?: object;
 }
 
+const TYPES = { POST: "application/json", PATCH: "application/merge-patch+json" } as const;
+
 /** Makes a scene's objects, then tries the others. */
 export async function judge(scene: Scene, send: SendJson): Promise<Record<string, Verdict>> {
-  const json = "application/json";
-  for (const { path, body } of scene.made) {
-    const { status, body: answer } = await send("POST", path, json, body);
-    if (status !== 201) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+  for (const { path, method = "POST", body } of scene.made) {
+    const { status, body: answer } = await send(method, path, TYPES[method], body);
+    if (status >= 300) throw new Error(`${path}: ${JSON.stringify(answer)}`);
   }
   const verdicts: Record<string, Verdict> = {};
-  for (const { name, path, body } of scene.tried) {
-    const { status, body: answer, warnings } = await send("POST", `${path}?dryRun=All`, json, body);
+  for (const { name, path, method = "POST", body, as } of scene.tried) {
+    const dry = `${path}?dryRun=All`;
+    const { status, body: answer, warnings } = await send(method, dry, TYPES[method], body, as);
     const refused = status >= 400;
     // Refusals of validation itself list what is wrong in no certain order.
-    const message = status === 403 ? parts(String(answer["message"])) : answer["message"];
+    const text = firstLine(String(answer["message"]));
+    const message = status === 403 ? parts(text) : text;
     verdicts[name] = { status, ...(refused ? { message } : { object: changed(answer) }), warnings };
   }
   return verdicts;
+}
+
+/** What validation says; upstream adds how the objects differ, as Go prints them. */
+function firstLine(message: string): string {
+  return message.split("\n", 1)[0]!;
 }
 
 /** Upstream walks maps: what a LimitRange complains of has no order. */
@@ -42,6 +50,7 @@ interface Changed {
     overhead?: object;
     nodeSelector?: object;
     tolerations?: object[];
+    ingressClassName?: string;
   };
 }
 
@@ -51,5 +60,7 @@ function changed(answer: object): object {
   const resources = [...(containers ?? []), ...(initContainers ?? [])].map(
     (each) => each.resources,
   );
-  return { annotations: metadata.annotations, overhead, nodeSelector, tolerations, resources };
+  const { ingressClassName } = spec;
+  const { annotations } = metadata;
+  return { annotations, overhead, nodeSelector, tolerations, resources, ingressClassName };
 }

@@ -1,4 +1,4 @@
-import type { Namespace, Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "../../errors/catalog.ts";
 import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
@@ -6,7 +6,14 @@ import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { detailOf, reasonOf, violations } from "../pod-security/evaluate.ts";
 import type { Judged } from "../pod-security/finding.ts";
-import { type LevelVersion, policyOf, strictness, textOf } from "../pod-security/policy.ts";
+import { isExempt, type PodSecurityConfiguration } from "../pod-security/configuration.ts";
+import {
+  ignoredPolicy,
+  type LevelVersion,
+  policyOf,
+  strictness,
+  textOf,
+} from "../pod-security/policy.ts";
 import { namespaceLookup } from "./namespace.ts";
 
 const IGNORED_PARTS = new Set([
@@ -49,33 +56,42 @@ function ofSpec(object: KubeObject): Template | undefined {
 /** Holds pods to the Pod Security Standards that their namespace's labels name. */
 export function podSecurity(context: AdmissionContext): AdmissionPlugin {
   const pods = context.registry.of("v1", "pods");
+  const { podSecurity: configuration } = context.configuration;
+  const { defaults, exemptions } = configuration;
+  const isExemptClass = ({ runtimeClassName = "" }: PodSpec) =>
+    exemptions.runtimeClasses.has(runtimeClassName);
   const findNamespace = namespaceLookup(context);
   const podsIn = async (namespace: string) =>
     (await pods.cache())
       .list()
       .filter((entry) => entry.namespace === namespace)
-      .map((entry) => entry.object() as KubeObject as Pod & KubeObject);
+      .map((entry) => entry.object() as KubeObject as Pod & KubeObject)
+      .filter(({ spec }) => !isExemptClass(spec!));
   return {
     name: "PodSecurity",
     async validate(request) {
       const { operation, resource, object } = request;
       if ((operation !== "CREATE" && operation !== "UPDATE") || object === undefined) return;
       const { group, plural } = resource.kind;
-      if (group === "" && plural === "namespaces") return await checkNamespace(request, podsIn);
+      if (group === "" && plural === "namespaces") {
+        return await checkNamespace(request, configuration, podsIn);
+      }
       const isPod = group === "" && plural === "pods";
       const templateOf = TEMPLATES[`${group}/${plural}`];
       if (isPod ? IGNORED_PARTS.has(request.subresource) : request.subresource !== "") return;
       if (!isPod && templateOf === undefined) return;
+      if (isExempt(configuration, request.namespace, request.user)) return;
       const namespace = await findNamespace(request.namespace);
-      const { policy } = policyOf(namespace?.metadata.labels);
+      const { policy } = policyOf(namespace?.metadata.labels, defaults);
       if (isPod) {
         const old = request.old as Pod | undefined;
         if (old && !changesImages(object as Pod, old)) return;
+        if (isExemptClass((object as Pod).spec!)) return;
         check(request, object.metadata, (object as Pod).spec!, policy.enforce, policy.warn);
         return;
       }
       const template = templateOf!(object);
-      if (template?.spec === undefined) return;
+      if (template?.spec === undefined || isExemptClass(template.spec)) return;
       check(request, template.metadata ?? {}, template.spec, undefined, policy.warn);
     },
   };
@@ -101,22 +117,34 @@ function check(
 /** Labels of a namespace must make sense; pods that break a level newly enforced are named. */
 async function checkNamespace(
   request: AdmissionRequest,
+  configuration: PodSecurityConfiguration,
   podsIn: (namespace: string) => Promise<Pod[]>,
 ): Promise<void> {
   if (!concerns(request, "", "namespaces")) return;
-  const { policy, errors } = policyOf((request.object as Namespace).metadata?.labels);
-  const before = request.old && policyOf((request.old as Namespace).metadata?.labels);
+  const { defaults, exemptions } = configuration;
+  const { labels } = request.object!.metadata;
+  const { policy, errors } = policyOf(labels, defaults);
+  const before = request.old && policyOf(request.old.metadata.labels, defaults);
   const known = before !== undefined && JSON.stringify(before.errors) === JSON.stringify(errors);
   if (errors.length > 0 && !known) {
     throw invalid(request.resource.kindSubject, request.name, errors);
   }
-  if (before === undefined) return;
   const { enforce } = policy;
-  const old = before.policy.enforce;
-  const relaxed =
-    enforce.version === old.version && strictness(enforce.level) <= strictness(old.level);
-  if (enforce.level === "privileged" || relaxed) return;
+  if (before !== undefined && !isStricter(enforce, before.policy.enforce)) return;
+  const name = request.name || request.object!.metadata.name!;
+  if (exemptions.namespaces.has(name)) {
+    const ignored = ignoredPolicy(name, labels, policy, defaults);
+    if (ignored !== undefined) request.warnings.push(ignored);
+    return;
+  }
+  if (before === undefined) return;
   request.warnings.push(...warningsAbout(request.name, enforce, await podsIn(request.name)));
+}
+
+/** Whether pods that were let in by `old` may be refused now. */
+function isStricter(now: LevelVersion, old: LevelVersion): boolean {
+  if (now.level === "privileged") return false;
+  return now.version !== old.version || strictness(now.level) > strictness(old.level);
 }
 
 function warningsAbout(namespace: string, enforce: LevelVersion, pods: readonly Pod[]): string[] {

@@ -1,18 +1,8 @@
 import type { Container, Lifecycle, Probe } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  type Check,
-  containersOf,
-  type Finding,
-  isRelaxed,
-  type Judged,
-  namedContainers,
-  namesWhere,
-  plural,
-  quoted,
-  settersOf,
-  sortedSet,
-} from "./finding.ts";
+import type { Check, Finding, Judged } from "./finding.ts";
+import { containersOf, isRelaxed, namesWhere } from "./finding.ts";
 import { appArmor, seccompBaseline, seLinux } from "./profiles.ts";
+import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
 const CAPABILITIES = new Set([
   "AUDIT_WRITE",

@@ -36,29 +36,6 @@ export function namesWhere(pod: Judged, bad: (container: Container) => boolean):
     .map(({ name }) => name);
 }
 
-export function quoted(names: readonly string[]): string {
-  return names.map((name) => `"${name}"`).join(", ");
-}
-
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return count === 1 ? one : many;
-}
-
-/** `container "a"` or `containers "a", "b"`. */
-export function namedContainers(names: readonly string[]): string {
-  return `${plural(names.length, "container")} ${quoted(names)}`;
-}
-
-/** `pod and container "a"`: who set something, of the pod itself and its containers. */
-export function settersOf(byPod: boolean, names: readonly string[]): string[] {
-  return [...(byPod ? ["pod"] : []), ...(names.length > 0 ? [namedContainers(names)] : [])];
-}
-
-/** Each value once, sorted. */
-export function sortedSet(values: Iterable<string>): string[] {
-  return [...new Set(values)].sort();
-}
-
 export function isWindows({ spec }: Judged): boolean {
   return spec.os?.name === "windows";
 }

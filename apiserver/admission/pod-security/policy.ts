@@ -11,6 +11,8 @@ export interface LevelVersion {
   version: string;
 }
 
+const MODES = ["enforce", "audit", "warn"] as const;
+
 /** What a namespace asks for (labels `pod-security.kubernetes.io/...`). */
 export interface Policy {
   enforce: LevelVersion;
@@ -19,7 +21,7 @@ export interface Policy {
 }
 
 const PREFIX = "pod-security.kubernetes.io/";
-const LATEST = "latest";
+export const LATEST = "latest";
 
 /** `restricted:latest`. */
 export function textOf({ level, version }: LevelVersion): string {
@@ -30,18 +32,22 @@ export function strictness(level: Level): number {
   return LEVELS.indexOf(level);
 }
 
+/** Labels of a namespace. */
+type Labels = Readonly<Record<string, string>> | undefined;
+
 /**
- * The policy in a namespace's labels, and what is wrong with them. A label that cannot be read
- * means the strictest for enforcing, and the loosest for the rest (upstream).
+ * The policy in a namespace's labels, and what is wrong with them. What they leave out is in
+ * `defaults`; a label that cannot be read means the strictest for enforcing, the loosest for the
+ * rest (upstream).
  */
-export function policyOf(labels: Readonly<Record<string, string>> | undefined): {
-  policy: Policy;
-  errors: FieldError[];
-} {
+export function policyOf(
+  labels: Labels,
+  defaults: Policy,
+): { policy: Policy; errors: FieldError[] } {
   const reader = new LabelReader(labels ?? {});
-  const enforce = reader.read("enforce", "restricted");
-  const audit = reader.read("audit", "privileged");
-  const warn = reader.read("warn", "privileged");
+  const enforce = reader.read("enforce", "restricted", defaults.enforce);
+  const audit = reader.read("audit", "privileged", defaults.audit);
+  const warn = reader.read("warn", "privileged", defaults.warn);
   const policy = { enforce: enforce.value, audit: audit.value, warn: warn.value };
   const stricter = strictness(policy.enforce.level) > strictness(policy.warn.level);
   if (!warn.hasLevel && enforce.hasLevel && enforce.sound && stricter) {
@@ -59,6 +65,34 @@ interface Mode {
   sound: boolean;
 }
 
+/** Whether two policies are the same: of privileged levels the version does not matter. */
+function isSame(a: Policy, b: Policy): boolean {
+  return MODES.every((mode) => {
+    const free = a[mode].level === "privileged" && b[mode].level === "privileged";
+    return free || textOf(a[mode]) === textOf(b[mode]);
+  });
+}
+
+/**
+ * The warning about labels that mean nothing, because their namespace is exempt; undefined when
+ * they ask for nothing.
+ */
+export function ignoredPolicy(
+  namespace: string,
+  labels: Labels,
+  policy: Policy,
+  defaults: Policy,
+): string | undefined {
+  const asked = MODES.filter((mode) => policy[mode].level !== "privileged");
+  if (asked.length === 0 || isSame(policy, defaults)) return undefined;
+  const said = asked.filter((mode) => {
+    return [mode, `${mode}-version`].some((label) => labels?.[PREFIX + label] !== undefined);
+  });
+  const shown = said.map((mode) => `${mode}=${textOf(policy[mode])}`).join(", ");
+  const what = `and the policy (${shown}) will be ignored`;
+  return `namespace "${namespace}" is exempt from Pod Security, ${what}`;
+}
+
 class LabelReader {
   readonly errors: FieldError[] = [];
   readonly #labels: Readonly<Record<string, string>>;
@@ -67,7 +101,7 @@ class LabelReader {
     this.#labels = labels;
   }
 
-  read(mode: string, fallback: Level): Mode {
+  read(mode: string, fallback: Level, absent: LevelVersion): Mode {
     const level = this.#labels[PREFIX + mode];
     const version = this.#labels[`${PREFIX}${mode}-version`];
     const known = LEVELS.find((each) => each === level);
@@ -77,8 +111,8 @@ class LabelReader {
     const readable = version === undefined || isVersion(version);
     if (!readable) this.#refuse(`${mode}-version`, version, `must be "latest" or "v1.x"`);
     const value = {
-      level: known ?? (level === undefined ? "privileged" : fallback),
-      version: readable && version !== undefined ? version : LATEST,
+      level: known ?? (level === undefined ? absent.level : fallback),
+      version: readable ? (version ?? absent.version) : LATEST,
     };
     const hasLevel = level !== undefined;
     return { value, hasLevel, hasVersion: version !== undefined, sound: known !== undefined };
@@ -89,7 +123,7 @@ class LabelReader {
   }
 }
 
-function isVersion(text: string): boolean {
+export function isVersion(text: string): boolean {
   return text === LATEST || /^v1\.(?:0|[1-9]\d*)$/.test(text);
 }
 

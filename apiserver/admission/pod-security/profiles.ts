@@ -1,15 +1,6 @@
 import type { Container, SELinuxOptions } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  containersOf,
-  type Finding,
-  type Judged,
-  namedContainers,
-  namesWhere,
-  plural,
-  quoted,
-  settersOf,
-  sortedSet,
-} from "./finding.ts";
+import { containersOf, type Finding, type Judged, namesWhere } from "./finding.ts";
+import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
 const APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/";
 

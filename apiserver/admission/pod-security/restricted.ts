@@ -1,20 +1,9 @@
 import type { Container, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { procMount } from "./baseline.ts";
-import {
-  type Check,
-  containersOf,
-  type Finding,
-  isRelaxed,
-  isWindows,
-  type Judged,
-  namedContainers,
-  namesWhere,
-  plural,
-  quoted,
-  settersOf,
-  sortedSet,
-} from "./finding.ts";
+import type { Check, Finding, Judged } from "./finding.ts";
+import { containersOf, isRelaxed, isWindows, namesWhere } from "./finding.ts";
 import { seccompRestricted } from "./profiles.ts";
+import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
 function privilegeEscalation(pod: Judged): Finding | undefined {
   const names = namesWhere(

@@ -1,0 +1,44 @@
+import { ConfigFields } from "../config-fields.ts";
+import {
+  NO_POD_SECURITY,
+  type PodSecurityConfiguration,
+  readPodSecurity,
+} from "./pod-security/configuration.ts";
+
+/** What `--admission-control-config-file` says to the plugins that can be told something. */
+export interface AdmissionConfiguration {
+  readonly podSecurity: PodSecurityConfiguration;
+}
+
+export const NO_CONFIGURATION: AdmissionConfiguration = { podSecurity: NO_POD_SECURITY };
+
+const read: ConfigFields = new ConfigFields("AdmissionConfiguration");
+
+/**
+ * Reads an AdmissionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. What it only names
+ * (`path`) is read by `readFile`. Throws ConfigFileError, also for plugins that take none here.
+ */
+export async function readAdmissionConfiguration(
+  text: string,
+  readFile: (path: string) => string,
+): Promise<AdmissionConfiguration> {
+  const { yamlValue } = await import("../http/yaml-text.ts");
+  const whole = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["plugins"]);
+  let configuration = NO_CONFIGURATION;
+  const names = new Set<string>();
+  read.list("plugins", whole["plugins"]).forEach((value, index) => {
+    const at = `plugins[${index}]`;
+    const plugin = read.object(at, value);
+    read.onlyKnown(at, plugin, ["name", "path", "configuration"]);
+    const name = read.text(`${at}.name`, plugin["name"]);
+    if (names.has(name)) read.refuse(`${at}.name`, `${name} is configured twice`);
+    names.add(name);
+    if (name !== "PodSecurity") {
+      read.refuse(`${at}.name`, `${name} takes no configuration here; PodSecurity does`);
+    }
+    const { path, configuration: own = null } = plugin;
+    const inner = own ?? yamlValue(readFile(read.text(`${at}.path`, path)));
+    configuration = { ...configuration, podSecurity: readPodSecurity(inner) };
+  });
+  return configuration;
+}

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ask } from "../testing/ask.ts";
+import { type SendJson, senderTo } from "../testing/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const SECRET = "0123456789abcdef";
+const dir = mkdtempSync(join(tmpdir(), "r2k-bootstrap-"));
+let store: Store;
+let api: TestApiserver;
+let send: SendJson;
+
+beforeAll(async () => {
+  store = await startStore({ dataDir: join(dir, "data") });
+  api = await startTestApiserver(store.client, { bootstrapTokens: true });
+  send = await senderTo(api);
+});
+afterAll(async () => {
+  await api.close();
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** Makes a token's Secret, all well but for `more`. */
+async function make(id: string, more: Record<string, string> = {}, type?: string): Promise<void> {
+  const { status, body } = await send(
+    "POST",
+    "/api/v1/namespaces/kube-system/secrets",
+    "application/json",
+    {
+      metadata: { name: `bootstrap-token-${id}` },
+      type: type ?? "bootstrap.kubernetes.io/token",
+      stringData: {
+        "token-id": id,
+        "token-secret": SECRET,
+        "usage-bootstrap-authentication": "true",
+        ...more,
+      },
+    },
+  );
+  expect(status, JSON.stringify(body)).toBe(201);
+}
+
+/** What the server says of who shows a token: the user and groups, or the status. */
+async function whoIs(token: string): Promise<unknown> {
+  const { status, body } = await ask(api, "/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" },
+  });
+  if (status !== 201) return status;
+  const { userInfo } = (JSON.parse(body) as { status: { userInfo: object } }).status;
+  return userInfo;
+}
+
+const later = (by_ms: number) => new Date(Date.now() + by_ms).toISOString();
+
+it("a token is whom its Secret says", async () => {
+  const groups = "system:bootstrappers:kubeadm:default-node-token,system:bootstrappers:a";
+  await make("aaaaaa", { "auth-extra-groups": groups, expiration: later(3_600_000) });
+  expect(await whoIs(`aaaaaa.${SECRET}`)).toEqual({
+    username: "system:bootstrap:aaaaaa",
+    groups: [
+      "system:bootstrappers",
+      "system:bootstrappers:a",
+      "system:bootstrappers:kubeadm:default-node-token",
+      "system:authenticated",
+    ],
+  });
+});
+
+describe("is refused:", () => {
+  it.each([
+    ["one that is not there", "bbbbb0", undefined],
+    ["one past its time", "bbbbb1", { expiration: later(-1_000) }],
+    ["one whose time cannot be read", "bbbbb2", { expiration: "soon" }],
+    ["one for signing alone", "bbbbb3", { "usage-bootstrap-authentication": "false" }],
+    ["one of another id", "bbbbb4", { "token-id": "cccccc" }],
+    ["one with groups of others", "bbbbb5", { "auth-extra-groups": "system:masters" }],
+    ["one with another secret", "bbbbb6", { "token-secret": "fedcba9876543210" }],
+  ])("%s", async (_what, id, more) => {
+    if (more) await make(id, more);
+    expect(await whoIs(`${id}.${SECRET}`)).toBe(401);
+  });
+
+  it("a Secret of another type", async () => {
+    await make("bbbbb7", {}, "Opaque");
+    expect(await whoIs(`bbbbb7.${SECRET}`)).toBe(401);
+  });
+});

@@ -1,0 +1,58 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
+
+const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
+const TYPE = "bootstrap.kubernetes.io/token";
+const NAMESPACE = "kube-system";
+const GROUP = "system:bootstrappers";
+const EXTRA_GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
+
+/**
+ * Tokens by which a machine that has no identity yet asks for one: each is a Secret
+ * `bootstrap-token-ID` in kube-system (`--enable-bootstrap-token-auth`).
+ */
+export class BootstrapTokens implements TokenAuthority {
+  readonly #audiences: readonly string[];
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+
+  constructor(init: { audiences: readonly string[]; registry: Registry; clock: Clock }) {
+    this.#audiences = init.audiences;
+    this.#registry = init.registry;
+    this.#clock = init.clock;
+  }
+
+  async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
+    const [, id = "", secret = ""] = TOKEN.exec(token) ?? [];
+    // A token of this kind names no audience: it is good for this server's.
+    const granted = this.#audiences.filter((each) => audiences.includes(each));
+    if (id === "" || granted.length === 0) return undefined;
+    const { store } = this.#registry.of("v1", "secrets");
+    const found = await store.find<Secret & KubeObject>(NAMESPACE, `bootstrap-token-${id}`);
+    if (found === undefined || !this.#holds(found, id, secret)) return undefined;
+    const more = textIn(found, "auth-extra-groups").split(",").filter((each) => each !== "");
+    if (!more.every((each) => EXTRA_GROUP.test(each))) return undefined;
+    const groups = [...new Set([GROUP, ...more])].sort();
+    return { user: { name: `system:bootstrap:${id}`, groups }, audiences: granted };
+  }
+
+  #holds(found: Secret & KubeObject, id: string, secret: string): boolean {
+    if (found.type !== TYPE || found.metadata.deletionTimestamp !== undefined) return false;
+    if (textIn(found, "token-id") !== id) return false;
+    if (textIn(found, "usage-bootstrap-authentication") !== "true") return false;
+    const expiration = textIn(found, "expiration");
+    // One that cannot be read has passed (upstream).
+    if (expiration !== "" && !(Date.parse(expiration) > this.#clock.now())) return false;
+    const wanted = Buffer.from(textIn(found, "token-secret"));
+    const given = Buffer.from(secret);
+    return wanted.length === given.length && timingSafeEqual(wanted, given);
+  }
+}
+
+function textIn({ data }: Secret, field: string): string {
+  return Buffer.from(data?.[field] ?? "", "base64").toString("utf8");
+}

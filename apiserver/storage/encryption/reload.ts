@@ -1,0 +1,87 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
+import type { Sealing } from "../sealing.ts";
+import { type Encryption, readEncryption } from "./config.ts";
+
+const log = logger("apiserver");
+
+/**
+ * An encryption configuration that is read again when its file has changed
+ * (`--encryption-provider-config-automatic-reload`). What it says from then on holds for all that
+ * is read and written from then on; one that makes no sense is named in the log, and the last
+ * stays.
+ */
+export class EncryptionFile {
+  readonly #read: () => Promise<string>;
+  readonly #clock: Clock;
+  #text: string;
+  #current: Encryption;
+  #timer: Timer;
+  #looking: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** Throws ConfigFileError when what the file says at first makes no sense. */
+  static async follow(read: () => Promise<string>, clock: Clock): Promise<EncryptionFile> {
+    const text = await read();
+    return new EncryptionFile(read, clock, text, await readEncryption(text));
+  }
+
+  constructor(
+    read: () => Promise<string>,
+    clock: Clock,
+    text: string,
+    current: Encryption,
+  ) {
+    this.#read = read;
+    this.#clock = clock;
+    this.#text = text;
+    this.#current = current;
+    this.#timer = this.#schedule();
+  }
+
+  /** How values lie in the store, as the file says now. */
+  readonly encryption: Encryption = (resource) => {
+    let from = this.#current;
+    let sealing = from(resource);
+    const now = (): Sealing => {
+      if (from !== this.#current) {
+        from = this.#current;
+        sealing = from(resource);
+      }
+      return sealing;
+    };
+    return {
+      seal: (key, value) => now().seal(key, value),
+      open: (key, stored) => now().open(key, stored),
+    };
+  };
+
+  #schedule(): Timer {
+    return this.#clock.after(ENCRYPTION_RELOAD_MS, () => {
+      this.#looking = this.#look().finally(() => {
+        if (!this.#closed) this.#timer = this.#schedule();
+      });
+    });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const text = await this.#read();
+      if (text === this.#text) return;
+      // One that makes no sense is named once, and not at each look.
+      this.#text = text;
+      this.#current = await readEncryption(text);
+      log.info("the encryption configuration was read again");
+    } catch (thrown) {
+      log.error("the encryption configuration stays as it was", { reason: messageOf(thrown) });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer.cancel();
+    await this.#looking;
+  }
+}
