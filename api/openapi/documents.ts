@@ -4,7 +4,6 @@ import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { Kind } from "../kind.ts";
-import { KINDS } from "../kinds.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
 import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
@@ -30,19 +29,8 @@ const PATCH_TYPES = [
 const DESCRIPTION = "Kubernetes";
 const INFO: Json = { title: DESCRIPTION, version: "v1.36.0" };
 
-const kept = new Map<string, Promise<Document>>();
-
 /** Work in steps, between which others may run, and what comes of it. */
 type Steps<T> = Generator<void, T>;
-
-function document(key: string, build: () => Steps<Buffer>): Promise<Document> {
-  let known = kept.get(key);
-  if (known === undefined) {
-    known = make(build());
-    kept.set(key, known);
-  }
-  return known;
-}
 
 async function make(steps: Steps<Buffer>): Promise<Document> {
   const plain = await inSlices(steps);
@@ -144,12 +132,12 @@ function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function* documentV2(): Steps<Json> {
+function* documentV2(kinds: readonly Kind[]): Steps<Json> {
   const definitions = new Definitions("v2");
   return {
     swagger: "2.0",
     info: INFO,
-    paths: yield* paths(KINDS, definitions),
+    paths: yield* paths(kinds, definitions),
     definitions: definitions.all(),
     securityDefinitions: {
       BearerToken: { type: "apiKey", name: "authorization", in: "header" },
@@ -174,31 +162,60 @@ function* documentV3(kinds: readonly Kind[]): Steps<Json> {
 }
 
 function* asJson(steps: Steps<Json>): Steps<Buffer> {
-  const made = yield* steps;
+  const json = yield* steps;
   yield;
-  return Buffer.from(JSON.stringify(made));
+  return Buffer.from(JSON.stringify(json));
 }
 
-/** The one document of version 2, as JSON. */
-export function openapiV2(): Promise<Document> {
-  return document("v2", () => asJson(documentV2()));
+const made = new WeakMap<readonly Kind[], Documents>();
+
+/** The documents that describe these kinds, and no others; one per list of kinds. */
+export function documentsOf(kinds: readonly Kind[]): Documents {
+  let documents = made.get(kinds);
+  if (documents === undefined) made.set(kinds, (documents = new Documents(kinds)));
+  return documents;
 }
 
-/** The same as protobuf, `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`. */
-export function openapiV2Protobuf(): Promise<Document> {
-  return document("v2+protobuf", function* () {
-    return yield* encodeDocument(yield* documentV2());
-  });
-}
+/** The documents of some kinds. */
+export class Documents {
+  readonly #kinds: readonly Kind[];
+  readonly #kept = new Map<string, Promise<Document>>();
 
-/** The groups and versions with a document of version 3, as paths: `api/v1`, `apis/apps/v1`. */
-export function openapiV3Paths(): string[] {
-  return [...new Set(KINDS.map((each) => rootOf(each).slice(1)))].sort();
-}
+  constructor(kinds: readonly Kind[]) {
+    this.#kinds = kinds;
+  }
 
-/** The document of one group and version (`apis/apps/v1`); undefined when there is none. */
-export function openapiV3(path: string): Promise<Document> | undefined {
-  const kinds = KINDS.filter((each) => rootOf(each).slice(1) === path);
-  if (kinds.length === 0) return undefined;
-  return document(path, () => asJson(documentV3(kinds)));
+  #document(key: string, build: () => Steps<Buffer>): Promise<Document> {
+    let known = this.#kept.get(key);
+    if (known === undefined) {
+      known = make(build());
+      this.#kept.set(key, known);
+    }
+    return known;
+  }
+
+  /** The one document of version 2, as JSON. */
+  v2(): Promise<Document> {
+    return this.#document("v2", () => asJson(documentV2(this.#kinds)));
+  }
+
+  /** The same as protobuf, `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`. */
+  v2Protobuf(): Promise<Document> {
+    const kinds = this.#kinds;
+    return this.#document("v2+protobuf", function* () {
+      return yield* encodeDocument(yield* documentV2(kinds));
+    });
+  }
+
+  /** The groups and versions with a document of version 3, as paths: `api/v1`, `apis/apps/v1`. */
+  v3Paths(): string[] {
+    return [...new Set(this.#kinds.map((each) => rootOf(each).slice(1)))].sort();
+  }
+
+  /** The document of one group and version (`apis/apps/v1`); undefined when there is none. */
+  v3(path: string): Promise<Document> | undefined {
+    const kinds = this.#kinds.filter((each) => rootOf(each).slice(1) === path);
+    if (kinds.length === 0) return undefined;
+    return this.#document(path, () => asJson(documentV3(kinds)));
+  }
 }

@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { KINDS } from "../kinds.ts";
-import {
-  openapiV2, openapiV2Protobuf, openapiV3, openapiV3Paths, plainOf,
-} from "./documents.ts";
+import { type Document, documentsOf, plainOf } from "./documents.ts";
+
+const all = documentsOf(KINDS);
 
 interface Anything {
   [key: string]: Anything;
 }
 
-async function parsed(document: ReturnType<typeof openapiV2>): Promise<Anything> {
+async function parsed(document: Promise<Document>): Promise<Anything> {
   return JSON.parse(plainOf(await document).toString("utf8")) as Anything;
 }
 
@@ -22,7 +22,7 @@ function references(value: unknown): string[] {
 }
 
 describe("version 2", async () => {
-  const document = await parsed(openapiV2());
+  const document = await parsed(all.v2());
 
   it("defines all that it refers to", () => {
     const names = new Set(references(document).map((each) => each.replace("#/definitions/", "")));
@@ -55,7 +55,7 @@ describe("version 2", async () => {
   });
 
   it("is written as protobuf of about the same size", async () => {
-    const bytes = plainOf(await openapiV2Protobuf());
+    const bytes = plainOf(await all.v2Protobuf());
     expect(bytes.subarray(0, 5).toString("latin1")).toBe("\n\u00032.0");
     expect(bytes.includes("io.k8s.api.apps.v1.DeploymentSpec")).toBe(true);
   });
@@ -63,7 +63,7 @@ describe("version 2", async () => {
 
 describe("docs/DIVERGENCE.md", () => {
   it("counts the fields that explain shows without a description", async () => {
-    const { definitions = {} } = await parsed(openapiV2());
+    const { definitions = {} } = await parsed(all.v2());
     const fields = Object.values(definitions).flatMap((each) =>
       Object.values(each.properties ?? {}));
     const silent = fields.filter((each) => each.description === undefined).length;
@@ -74,12 +74,12 @@ describe("docs/DIVERGENCE.md", () => {
 
 describe("version 3", () => {
   it("has a document for each group and version", () => {
-    expect(openapiV3Paths()).toEqual(expect.arrayContaining(["api/v1", "apis/apps/v1"]));
-    expect(openapiV3("apis/nothing/v1")).toBeUndefined();
+    expect(all.v3Paths()).toEqual(expect.arrayContaining(["api/v1", "apis/apps/v1"]));
+    expect(all.v3("apis/nothing/v1")).toBeUndefined();
   });
 
-  it.each(openapiV3Paths())("%s defines all that it refers to", async (path) => {
-    const document = await parsed(openapiV3(path)!);
+  it.each(all.v3Paths())("%s defines all that it refers to", async (path) => {
+    const document = await parsed(all.v3(path)!);
     const schemas = document.components!.schemas!;
     const names = new Set(references(document)
       .map((each) => each.replace("#/components/schemas/", "")));
@@ -87,7 +87,36 @@ describe("version 3", () => {
   });
 
   it("keeps a document and its hash", async () => {
-    expect(openapiV3("apis/apps/v1")).toBe(openapiV3("apis/apps/v1"));
-    expect((await openapiV3("apis/apps/v1")!).hash).toMatch(/^[0-9A-F]{128}$/);
+    expect(all.v3("apis/apps/v1")).toBe(all.v3("apis/apps/v1"));
+    expect((await all.v3("apis/apps/v1")!).hash).toMatch(/^[0-9A-F]{128}$/);
+  });
+});
+
+describe("what is switched off", async () => {
+  const without = documentsOf(KINDS.filter(({ group, kind }) =>
+    group !== "batch" && kind !== "DaemonSet"));
+  const [whole, less] = [await parsed(all.v2()), await parsed(without.v2())];
+
+  it("is in no path and no definition of version 2, and all else is there", () => {
+    const gone = Object.keys(whole.paths!).filter((path) => less.paths![path] === undefined);
+    expect(gone.length).toBeGreaterThan(10);
+    expect(gone.filter((path) => !/\/batch\/v1\/|\/daemonsets/.test(path))).toEqual([]);
+    const names = Object.keys(less.definitions!);
+    expect(names.filter((name) => /\.batch\.|DaemonSet/.test(name))).toEqual([]);
+    expect(names).toContain("io.k8s.api.apps.v1.DeploymentSpec");
+  });
+
+  it("is not in version 3 either", async () => {
+    expect(all.v3Paths().filter((path) => !without.v3Paths().includes(path)))
+      .toEqual(["apis/batch/v1"]);
+    expect(without.v3("apis/batch/v1")).toBeUndefined();
+    const apps = await parsed(without.v3("apis/apps/v1")!);
+    expect(JSON.stringify(apps)).not.toMatch(/daemonsets/i);
+  });
+
+  it("is not in the protobuf", async () => {
+    const bytes = plainOf(await without.v2Protobuf());
+    expect(bytes.includes("io.k8s.api.apps.v1.DeploymentSpec")).toBe(true);
+    expect(bytes.includes("io.k8s.api.batch.v1")).toBe(false);
   });
 });

@@ -2,7 +2,6 @@ import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { held } from "@raft2kube/observe/held.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
 import type { Status } from "../errors/api-error.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
@@ -10,6 +9,14 @@ import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
+import {
+  COMPACT_JSON,
+  encodeSliced,
+  LazyList,
+  PRETTY_JSON,
+  type SlicedForm,
+  yamlForm,
+} from "./sliced.ts";
 import { streamWatch } from "./stream-watch.ts";
 import { listMetadata, Transformer } from "./transform.ts";
 
@@ -89,15 +96,13 @@ async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise
   if (negotiated.type === PROTOBUF_TYPE) {
     return held(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
   }
-  if (negotiated.type === YAML_TYPE) return await encodeYaml(object);
-  if (negotiated.pretty) return `${JSON.stringify(object, null, 2)}\n`;
-  return `${JSON.stringify(object)}\n`;
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return `${JSON.stringify(object)}\n`;
+  return await encodeSliced(object, await formOf(negotiated));
 }
 
-async function encodeYaml(object: object): Promise<string> {
-  // Loaded when somebody asks for it: hardly anybody does.
-  const { yamlText } = await import("./yaml-text.ts");
-  return yamlText(object);
+async function formOf({ type, pretty }: Negotiated): Promise<SlicedForm> {
+  if (type === YAML_TYPE) return await yamlForm();
+  return pretty ? PRETTY_JSON : COMPACT_JSON;
 }
 
 async function encodeList(
@@ -107,32 +112,26 @@ async function encodeList(
 ): Promise<Buffer | string> {
   if (negotiated.transform.as !== "object") {
     const made = await transformed.list(list);
-    if (negotiated.type === JSON_TYPE && !negotiated.pretty) return await encodeSliced(made);
-    return await encodeObject(made as KubeObject, negotiated);
+    const protobuf = negotiated.type === PROTOBUF_TYPE;
+    if (protobuf) return await encodeObject(made as KubeObject, negotiated);
+    return await encodeSliced(made, await formOf(negotiated));
   }
   if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
-  const joined = held(`list ${list.kind.plural}: join`, () => joinList(list));
-  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return joined;
-  return await encodeObject(JSON.parse(joined.toString("utf8")) as KubeObject, negotiated);
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
+    return held(`list ${list.kind.plural}: join`, () => joinList(list));
+  }
+  const items = list.items.length === 0 ? [] : new LazyList(parsed(list.items));
+  return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
 }
 
-/** The JSON of an object with long lists, others running in between. */
-async function encodeSliced(object: object): Promise<Buffer> {
-  const slices = new Slices();
-  const parts: string[] = [];
-  for (const [name, value] of Object.entries(object)) {
-    parts.push(`${parts.length === 0 ? "{" : ","}${JSON.stringify(name)}:`);
-    if (!Array.isArray(value)) parts.push(JSON.stringify(value));
-    else {
-      parts.push("[");
-      for (const [index, item] of value.entries()) {
-        parts.push(index === 0 ? "" : ",", JSON.stringify(item));
-        if (slices.due) await slices.pause();
-      }
-      parts.push("]");
-    }
-  }
-  return Buffer.from(`${parts.join("")}}\n`);
+function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
+  for (const body of bodies) yield JSON.parse(body.toString("utf8"));
+}
+
+/** All of a list but its items. */
+function headOf(list: ObjectList): object {
+  const { kind } = list;
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list) };
 }
 
 const COMMA = Buffer.from(",");
@@ -140,12 +139,7 @@ const LIST_END = Buffer.from("]}\n");
 
 /** A list is its bodies joined: nothing in it is parsed or serialised again. */
 function joinList(list: ObjectList): Buffer {
-  const { kind } = list;
-  const head = JSON.stringify({
-    kind: kind.listKind,
-    apiVersion: apiVersionOf(kind),
-    metadata: listMetadata(list),
-  });
+  const head = JSON.stringify(headOf(list));
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   for (const [index, item] of list.items.entries()) {
     if (index > 0) parts.push(COMMA);

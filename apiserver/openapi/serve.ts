@@ -1,4 +1,5 @@
-import type { Document } from "@raft2kube/api/openapi/documents.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Document, Documents } from "@raft2kube/api/openapi/documents.ts";
 import { notAcceptable } from "../errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../http/answer.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
@@ -15,14 +16,19 @@ const V2_PROTOBUF = [
 ] as const;
 const JSON_TYPE = "application/json";
 
-type Documents = typeof import("@raft2kube/api/openapi/documents.ts");
+type Module = typeof import("@raft2kube/api/openapi/documents.ts");
 
 /**
- * `/openapi/v2` and `/openapi/v3`: api's documents, which are made and kept compressed when first
- * asked for.
+ * `/openapi/v2` and `/openapi/v3`: api's documents of the kinds that clients are shown, which are
+ * made and kept compressed when first asked for.
  */
 export class OpenApi {
-  #loaded: Promise<Documents> | undefined;
+  readonly #kinds: readonly Kind[];
+  #loaded: Promise<Module> | undefined;
+
+  constructor(kinds: readonly Kind[]) {
+    this.#kinds = kinds;
+  }
 
   /** undefined when the path is none of these. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
@@ -31,23 +37,27 @@ export class OpenApi {
       return undefined;
     }
     this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
-    const documents = await this.#loaded;
-    if (path === "/openapi/v2") return await version2(documents, context);
+    const { documentsOf, plainOf } = await this.#loaded;
+    const documents = documentsOf(this.#kinds);
+    const answer = (document: Document, type: string) =>
+      answerOf(context, document, type, () => plainOf(document));
     if (path === "/openapi/v3") return await index(documents);
-    const document = await documents.openapiV3(path.slice("/openapi/v3/".length));
-    return document && answerOf(documents, context, document, JSON_TYPE);
+    if (path === "/openapi/v2") return await version2(documents, context, answer);
+    const document = await documents.v3(path.slice("/openapi/v3/".length));
+    return document && answer(document, JSON_TYPE);
   }
 }
 
-async function version2(documents: Documents, context: RequestContext): Promise<Answer> {
+async function version2(
+  documents: Documents,
+  context: RequestContext,
+  answer: (document: Document, type: string) => Answer,
+): Promise<Answer> {
   for (const { type } of parseAccept(headerOf(context.request, "accept"))) {
     if (V2_PROTOBUF.some((each) => each === type)) {
-      const document = await documents.openapiV2Protobuf();
-      return answerOf(documents, context, document, V2_PROTOBUF[1]);
+      return answer(await documents.v2Protobuf(), V2_PROTOBUF[1]);
     }
-    if (accepts(type, JSON_TYPE)) {
-      return answerOf(documents, context, await documents.openapiV2(), JSON_TYPE);
-    }
+    if (accepts(type, JSON_TYPE)) return answer(await documents.v2(), JSON_TYPE);
   }
   throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
 }
@@ -55,18 +65,18 @@ async function version2(documents: Documents, context: RequestContext): Promise<
 /** Where each group's document is; the hash lets clients keep a document for ever. */
 async function index(documents: Documents): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const path of documents.openapiV3Paths()) {
-    const document = await documents.openapiV3(path);
+  for (const path of documents.v3Paths()) {
+    const document = await documents.v3(path);
     paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document?.hash ?? ""}` };
   }
   return jsonAnswer({ paths });
 }
 
 function answerOf(
-  documents: Documents,
   context: RequestContext,
   document: Document,
   contentType: string,
+  plain: () => Buffer,
 ): BytesAnswer {
   const etag = `"${document.hash}"`;
   const headers = { etag, vary: "Accept-Encoding, Accept" };
@@ -75,5 +85,5 @@ function answerOf(
   }
   const answer: Omit<BytesAnswer, "body"> = { type: "bytes", code: 200, contentType, headers };
   if (acceptsGzip(context)) return { ...answer, body: document.gzip, encoding: "gzip" };
-  return { ...answer, body: documents.plainOf(document) };
+  return { ...answer, body: plain() };
 }

@@ -29,7 +29,8 @@ export class Registry {
     { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: RegistryOptions = {},
   ) {
     this.#serves = serves;
-    this.kinds = kinds.filter(serves);
+    // The same list where nothing is switched off: what is made of all kinds is made once.
+    this.kinds = kinds.every(serves) ? kinds : kinds.filter(serves);
     const proof = new ProgressProof(etcd);
     for (const kind of kinds) {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;

@@ -1,0 +1,54 @@
+import { Slices } from "@raft2kube/std/slices.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { expect, it } from "vitest";
+import { COMPACT_JSON, encodeSliced, LazyList, PRETTY_JSON, yamlForm } from "./sliced.ts";
+import { yamlValue } from "./yaml-text.ts";
+
+const TEXT = 'two\nlines, "quoted": {}\n\n  indented\n';
+const ITEMS = [
+  { metadata: { name: "a", labels: {}, finalizers: [] }, data: { text: TEXT, empty: "" } },
+  { metadata: { name: "b" }, data: { number: "012", yes: "yes", long: "word ".repeat(60) } },
+];
+const LIST = {
+  kind: "ConfigMapList",
+  apiVersion: "v1",
+  metadata: { resourceVersion: "7", continue: undefined },
+  left: undefined,
+  nothing: [],
+  items: ITEMS,
+};
+const lazy = () => ({ ...LIST, items: new LazyList(ITEMS.values()) });
+
+it.each([() => LIST, lazy])("JSON is what JSON.stringify makes of it", async (make) => {
+  const compact = await encodeSliced(make(), COMPACT_JSON);
+  expect(compact.toString()).toBe(`${JSON.stringify(LIST)}\n`);
+  const pretty = await encodeSliced(make(), PRETTY_JSON);
+  expect(pretty.toString()).toBe(`${JSON.stringify(LIST, null, 2)}\n`);
+});
+
+it("YAML says the same", async () => {
+  const text = (await encodeSliced(LIST, await yamlForm())).toString();
+  expect(yamlValue(text)).toEqual(JSON.parse(JSON.stringify(LIST)));
+  expect(text).toMatch(/^kind: ConfigMapList\napiVersion: v1\n/);
+});
+
+it.each([
+  ["compact", () => Promise.resolve(COMPACT_JSON)],
+  ["pretty", () => Promise.resolve(PRETTY_JSON)],
+  ["YAML", yamlForm],
+])("others run between the items: %s", async (_name, formOf) => {
+  let now_ms = 0;
+  // Each look at the time finds the slice over.
+  const clock = { ...systemClock(), monotonic: () => (now_ms += 1_000) };
+  let turns = 0;
+  let done = false;
+  const turn = () => {
+    turns++;
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const items = Array.from({ length: 50 }, (_, n) => ({ n }));
+  await encodeSliced({ items }, await formOf(), new Slices(clock));
+  done = true;
+  expect(turns).toBeGreaterThanOrEqual(items.length);
+});

@@ -1,0 +1,113 @@
+import { Slices } from "@raft2kube/std/slices.ts";
+
+/**
+ * How an object is written whose lists are long: field by field, and of a list item by item, so
+ * that others can run in between.
+ */
+export interface SlicedForm {
+  readonly begin: string;
+  field(name: string, value: unknown, first: boolean): string;
+  listBegin(name: string, first: boolean): string;
+  item(value: unknown, first: boolean): string;
+  readonly listEnd: string;
+  readonly end: string;
+}
+
+const comma = (first: boolean) => (first ? "" : ",");
+
+export const COMPACT_JSON: SlicedForm = {
+  begin: "{",
+  field: (name, value, first) =>
+    `${comma(first)}${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  listBegin: (name, first) => `${comma(first)}${JSON.stringify(name)}:[`,
+  item: (value, first) => `${comma(first)}${JSON.stringify(value)}`,
+  listEnd: "]",
+  end: "}\n",
+};
+
+/** As `JSON.stringify(value, null, 2)`, further to the right. */
+function indented(value: unknown, spaces: string): string {
+  return JSON.stringify(value, null, 2).replaceAll("\n", `\n${spaces}`);
+}
+
+export const PRETTY_JSON: SlicedForm = {
+  begin: "{",
+  field: (name, value, first) =>
+    `${comma(first)}\n  ${JSON.stringify(name)}: ${indented(value, "  ")}`,
+  listBegin: (name, first) => `${comma(first)}\n  ${JSON.stringify(name)}: [`,
+  item: (value, first) => `${comma(first)}\n    ${indented(value, "    ")}`,
+  listEnd: "\n  ]",
+  end: "\n}\n",
+};
+
+/** YAML, whose writer is loaded when somebody asks for it: hardly anybody does. */
+export async function yamlForm(): Promise<SlicedForm> {
+  const { yamlText } = await import("./yaml-text.ts");
+  return {
+    begin: "",
+    field: (name, value) => yamlText({ [name]: value }),
+    listBegin: (name) => `${name}:\n`,
+    item: (value) => yamlText([value]),
+    listEnd: "",
+    end: "",
+  };
+}
+
+/** A list that is made while it is written; it has at least one item. */
+export class LazyList {
+  readonly items: Iterable<unknown>;
+
+  constructor(items: Iterable<unknown>) {
+    this.items = items;
+  }
+}
+
+/** The bytes of an object, others running in between. */
+export async function encodeSliced(
+  object: object,
+  form: SlicedForm,
+  slices: Pick<Slices, "due" | "pause"> = new Slices(),
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let parts: string[] = [];
+  // Text becomes bytes slice by slice too: of many MB that alone takes long.
+  const flush = () => {
+    chunks.push(Buffer.from(parts.join("")));
+    parts = [];
+  };
+  for (const part of partsOf(object, form)) {
+    parts.push(part);
+    if (!slices.due) continue;
+    flush();
+    await slices.pause();
+  }
+  flush();
+  return Buffer.concat(chunks);
+}
+
+function* partsOf(object: object, form: SlicedForm): Generator<string> {
+  yield form.begin;
+  let first = true;
+  for (const [name, value] of Object.entries(object) as [string, unknown][]) {
+    if (value === undefined) continue;
+    const list = listIn(value);
+    if (list === undefined) yield form.field(name, value, first);
+    else {
+      yield form.listBegin(name, first);
+      let firstItem = true;
+      for (const item of list) {
+        yield form.item(item, firstItem);
+        firstItem = false;
+      }
+      yield form.listEnd;
+    }
+    first = false;
+  }
+  yield form.end;
+}
+
+/** The items of what is written item by item. */
+function listIn(value: unknown): Iterable<unknown> | undefined {
+  if (value instanceof LazyList) return value.items;
+  return Array.isArray(value) && value.length > 0 ? value : undefined;
+}
