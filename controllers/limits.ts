@@ -46,3 +46,6 @@ export const TERMINATED_PODS_MAX = 12_500;
 /** How often quotas are counted anew; sooner when they name kinds that are only listed. */
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;
+
+/** How soon slices are looked at again of which the informer does not show the last write yet. */
+export const UNSEEN_MS = 50;

@@ -112,13 +112,19 @@ check("a snapshot whose slot is here keeps the slots behind it", () => {
   });
 });
 
-check("a follower that the log no longer reaches is sent a snapshot", () => {
+/** Member 1 leads; slots 1 to 5 are committed, and in its snapshot instead of its log. */
+function leaderBehindSnapshot() {
   const raft = coreWith({ term: 1, log: [1, 1, 1, 1], commit: 4 });
   electMember1(raft);
   work(raft);
   raft.step(appended(2n, raft.state.term, 5));
   work(raft);
   raft.compact({ index: 5, term: raft.state.term, membership: raft.state.membership }, 0);
+  return raft;
+}
+
+check("a follower that the log no longer reaches is sent a snapshot", () => {
+  const raft = leaderBehindSnapshot();
   // Member 3 answers from far behind.
   const refusal = { index: 4, reject: true, hintIndex: 1, hintTerm: 1 };
   raft.step({ kind: "append-reply", from: 3n, to: 1n, term: raft.state.term, ...refusal });
@@ -141,12 +147,7 @@ check("a follower that the log no longer reaches is sent a snapshot", () => {
 });
 
 check("no snapshot travels to a follower that was not heard from", () => {
-  const raft = coreWith({ term: 1, log: [1, 1, 1, 1], commit: 4 });
-  electMember1(raft);
-  work(raft);
-  raft.step(appended(2n, raft.state.term, 5));
-  work(raft);
-  raft.compact({ index: 5, term: raft.state.term, membership: raft.state.membership }, 0);
+  const raft = leaderBehindSnapshot();
   const silent = raft.state.progress.get(3n)!;
   silent.next = 2;
   silent.paused = false;

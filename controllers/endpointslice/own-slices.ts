@@ -1,0 +1,78 @@
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import { nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { ENDPOINT_SLICES } from "@raft2kube/client-kube/resources.ts";
+import type { ControllerContext } from "../context.ts";
+import { WriteTracker } from "../write-tracker.ts";
+import { MANAGED_BY, SERVICE_NAME, type SlicesPlan } from "./plan.ts";
+
+/** The slices that one controller keeps, by the key of the Service they bear the name of. */
+export class OwnSlices {
+  readonly informer: Informer<EndpointSlice>;
+  readonly #manager: string;
+  readonly #writer: ResourceClient<EndpointSlice>;
+  readonly #tracker: WriteTracker;
+
+  /** `account` writes them, `manager` is what their label says. */
+  constructor(context: ControllerContext, account: string, manager: string) {
+    this.#manager = manager;
+    this.informer = context.informers.of<EndpointSlice>(ENDPOINT_SLICES);
+    this.informer.index(manager, (slice) => [this.#keyOf(slice) ?? ""]);
+    this.#writer = context.client(account).resource<EndpointSlice>(ENDPOINT_SLICES);
+    this.#tracker = new WriteTracker(context.clock);
+  }
+
+  of(key: string): EndpointSlice[] {
+    return this.informer.store.by(this.#manager, key);
+  }
+
+  /** Whether the informer shows all that was written for `key`. */
+  isSeen(key: string): boolean {
+    return this.#tracker.isSeen(key, this.informer.store);
+  }
+
+  forget(key: string): void {
+    this.#tracker.forget(key);
+  }
+
+  async apply(key: string, plan: SlicesPlan): Promise<void> {
+    for (const slice of plan.create) this.#tracker.wrote(key, await this.#writer.create(slice));
+    for (const slice of plan.update) this.#tracker.wrote(key, await this.#writer.update(slice));
+    for (const slice of plan.delete) await this.#remove(key, slice);
+  }
+
+  async #remove(key: string, slice: EndpointSlice): Promise<void> {
+    this.#tracker.removed(key, slice);
+    try {
+      await this.#writer.delete(nameOf(slice), { preconditions: { uid: slice.metadata.uid } });
+    } catch (thrown) {
+      this.#tracker.gone(key, slice);
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
+
+  /** Calls `look` with the key of each that was changed or removed: by hand, it is put right. */
+  watch(look: (key: string) => void): void {
+    this.informer.handle({
+      updated: (slice) => {
+        const key = this.#keyOf(slice);
+        if (key !== undefined) look(key);
+      },
+      deleted: (slice) => {
+        const key = this.#keyOf(slice);
+        if (key === undefined) return;
+        this.#tracker.gone(key, slice);
+        look(key);
+      },
+    });
+  }
+
+  /** The Service that one of ours is of; undefined for those that others keep. */
+  #keyOf({ metadata }: EndpointSlice): string | undefined {
+    const { [SERVICE_NAME]: service, [MANAGED_BY]: manager } = metadata.labels ?? {};
+    if (service === undefined || manager !== this.#manager) return undefined;
+    return `${metadata.namespace ?? ""}/${service}`;
+  }
+}
