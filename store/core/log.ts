@@ -49,11 +49,6 @@ export class RaftLog {
     return this.#slots.lastTerm;
   }
 
-  /** The last index handed out for applying. */
-  get applying(): number {
-    return this.#handedToApply;
-  }
-
   /** The term of a slot, or undefined when it is compacted away or not there yet. */
   term(index: number): number | undefined {
     return this.#slots.term(index);
@@ -117,14 +112,14 @@ export class RaftLog {
     // lab:04 end
   }
 
-  commitTo(index: number): boolean {
-    if (index <= this.committed) return false;
+  /** The slots up to `index` are committed; one that is committed already is fine. */
+  commitTo(index: number): void {
+    if (index <= this.committed) return;
     assert(
       index <= this.lastIndex,
       () => `commit ${index} is beyond the log's end ${this.lastIndex}`,
     );
     this.committed = index;
-    return true;
   }
 
   get hasUnwritten(): boolean {
