@@ -117,3 +117,12 @@ test("a file that is damaged, cut short, or of another moment is passed over", a
   expect((await open(other.backend, path)).recordsUnread).toBe(false);
   configureLog({});
 });
+
+test("a stop goes on where the file cannot be written", async () => {
+  configureLog({ level: "silent" });
+  const state = await stopped(3, 100);
+  const nowhere = join(folder, "nowhere", "index");
+  expect(() => writeIndex(nowhere, state)).not.toThrow();
+  expect((await open(state.backend, nowhere)).recordsUnread).toBe(false);
+  configureLog({});
+});

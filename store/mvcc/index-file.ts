@@ -39,9 +39,19 @@ export function writeIndex(path: string, state: State): void {
     writer.id(lease);
   }
   writer.u8(NO_MORE);
+  put(path, Buffer.concat(writer.finish()));
+}
+
+/** A stop goes on without it: on a full disk the next start reads the records. */
+function put(path: string, bytes: Buffer): void {
   const aside = `${path}.part`;
-  writeFileSync(aside, Buffer.concat(writer.finish()), { mode: 0o600 });
-  renameSync(aside, path);
+  try {
+    writeFileSync(aside, bytes, { mode: 0o600 });
+    renameSync(aside, path);
+  } catch (thrown) {
+    log.warn("the index is not left for the next start", { path, reason: messageOf(thrown) });
+    rmSync(aside, { force: true });
+  }
 }
 
 function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
