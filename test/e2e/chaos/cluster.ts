@@ -17,7 +17,7 @@ const ASK_TIMEOUT_MS = 2_000;
  * How a member ends itself after its files were changed under it: it says what to do with itself or
  * its data. A bug, an assertion that does not hold, has no remedy.
  */
-const REFUSAL = /^ {2}remedy: .*(this member|data directory|member remove|the file)/m;
+const REFUSAL = /^ {2}remedy: .*((this|the) member|data directory|member remove|the file)/m;
 /** LevelDB's own assertions, which end the process where it cannot read a table. */
 const ENGINE = /leveldb.*: Assertion .* failed/;
 const DISK_FULL = /ENOSPC|no space/i;
