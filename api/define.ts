@@ -12,6 +12,7 @@ import {
 /** What is written by hand about a kind. */
 export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   readonly columns?: readonly Column<T>[];
+  rowConditions?(object: T): readonly object[];
   readonly selectableFields?: Readonly<Record<string, FieldReader<T>>>;
   readonly status?: StatusParts<T>;
   /** Doors besides `/status`: what the facts of the subresource do not say. */
@@ -87,6 +88,7 @@ export function defineKind<T extends KubeObject>(
     subresources: Object.fromEntries(fact.subresources.map((each) =>
       [each.name, subresourceOf(each, definition)])),
     columns: definition.columns ?? [nameColumn, ageColumn],
+    ...(definition.rowConditions && { rowConditions: definition.rowConditions }),
     selectableFields: {
       "metadata.name": (object) => object.metadata.name ?? "",
       ...(fact.namespaced

@@ -121,6 +121,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly strategy: Strategy<T>;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   readonly columns: readonly Column<T>[];
+  /** What a table's row says of the whole object: that it has come to its end. */
+  rowConditions?(object: T): readonly object[];
   /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
   /** Stored, but nothing acts on it: the text of the `Warning:` header answered on writes. */

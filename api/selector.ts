@@ -110,11 +110,9 @@ const TOKEN = /\s*(?:([(),]|!=|==|=|!|>|<)|([^\s(),!=<>]+))/y;
 
 class LabelParser {
   readonly #tokens: string[] = [];
-  readonly #text: string;
   #next = 0;
 
   constructor(text: string) {
-    this.#text = text;
     const end = text.trimEnd().length;
     TOKEN.lastIndex = 0;
     while (TOKEN.lastIndex < end) {
@@ -127,13 +125,19 @@ class LabelParser {
   all(): LabelTerms {
     const terms: LabelTerm[] = [];
     while (this.#next < this.#tokens.length) {
-      if (terms.length > 0) {
-        this.#expect(",");
-        if (this.#peek() === undefined) throw this.#wrong("expected a key after ','");
+      if (terms.length > 0 && !this.#take(",")) {
+        throw new SelectorError(`found '${this.#peek()!}', expected: ',' or 'end of string'`);
       }
+      this.#expectTerm(terms.length > 0 ? "identifier after ','" : "!, identifier, or 'end of string'");
       terms.push(this.#term());
     }
     return terms;
+  }
+
+  #expectTerm(expected: string): void {
+    const next = this.#peek();
+    if (next !== undefined && (next === "!" || !/^[(),!=<>]/.test(next))) return;
+    throw new SelectorError(`found '${next ?? ""}', expected: ${expected}`);
   }
 
   #term(): LabelTerm {
@@ -151,7 +155,7 @@ class LabelParser {
       case "notin": return { key, operator, values: this.#set(key) };
       case ">": return { key, operator: "gt", values: [this.#integer()] };
       case "<": return { key, operator: "lt", values: [this.#integer()] };
-      default: throw this.#wrong(`found '${operator}', expected: an operator`);
+      default: throw this.#wrong(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
     }
   }
 
@@ -159,7 +163,7 @@ class LabelParser {
     const key = this.#word("identifier");
     const complaints = qualifiedName(key);
     if (complaints.length > 0) {
-      throw this.#wrong(`key: Invalid value: ${JSON.stringify(key)}: ${complaints.join("; ")}`);
+      throw this.#wrong(`<nil>: Invalid value: ${JSON.stringify(key)}: ${complaints.join("; ")}`);
     }
     return key;
   }
@@ -213,14 +217,14 @@ class LabelParser {
   }
 
   #expect(token: string): void {
-    if (!this.#take(token)) {
-      throw this.#wrong(`found '${this.#peek() ?? ""}', expected: '${token}'`);
-    }
+    if (this.#take(token)) return;
+    // Upstream's own words differ by a comma.
+    const comma = token === "(" ? "" : ",";
+    throw this.#wrong(`found '${this.#peek() ?? ""}'${comma} expected: '${token}'`);
   }
 
   #wrong(detail: string): SelectorError {
-    const where = JSON.stringify(this.#text);
-    return new SelectorError(`unable to parse requirement: ${detail} in ${where}`);
+    return new SelectorError(`unable to parse requirement: ${detail}`);
   }
 }
 

@@ -52,8 +52,9 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
       }
     }
   } catch (error) {
-    if (error instanceof RangeError) throw new DecodeError(`proto: ${error.message}`);
-    throw error;
+    // The reader throws plain errors on what is no protobuf, and RangeErrors on what ends early.
+    if (error instanceof DecodeError) throw error;
+    throw new DecodeError(`proto: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (encoding !== "") throw new DecodeError(`content encoding ${encoding} is not supported`);
   return { apiVersion, kind, raw };

@@ -23,20 +23,21 @@ export function aggregatedDiscovery(
 
 function resourceOf(kind: Kind): object {
   const subresources = Object.values(kind.subresources);
-  const { group, version } = kind;
   return {
     resource: kind.plural,
-    responseKind: { group, version, kind: kind.kind },
+    responseKind: { group: "", version: "", kind: kind.kind },
     scope: kind.namespaced ? "Namespaced" : "Cluster",
     singularResource: kind.singular,
     verbs: kind.verbs,
     ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
     ...(kind.categories.length > 0 ? { categories: kind.categories } : {}),
-    ...(subresources.length > 0 ? { subresources: subresources.map(subresourceOf) } : {}),
+    ...(subresources.length > 0 ? { subresources: subresources.map((each) => subresourceOf(each, kind)) } : {}),
   };
 }
 
-function subresourceOf(subresource: Subresource): object {
-  const { name, verbs, body } = subresource;
-  return { subresource: name, responseKind: { ...body }, verbs };
+/** A kind is told in full where it is of another group or version than what it is served in. */
+function subresourceOf({ name, verbs, body }: Subresource, { group, version }: Kind): object {
+  const own = body.group === group && body.version === version;
+  const responseKind = own ? { group: "", version: "", kind: body.kind } : { ...body };
+  return { subresource: name, responseKind, verbs };
 }

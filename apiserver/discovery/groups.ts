@@ -12,7 +12,41 @@ export interface ServedGroup {
   versions: readonly ServedVersion[];
 }
 
-/** Kinds arranged as discovery shows them; groups keep the order in which they first appear. */
+/**
+ * Upstream's order of groups, by the priorities of their APIServices: a short name such as `events`
+ * means the resource of the first group that has it.
+ */
+const ORDER: readonly string[] = [
+  "",
+  "apiregistration.k8s.io",
+  "apps",
+  "events.k8s.io",
+  "authentication.k8s.io",
+  "authorization.k8s.io",
+  "autoscaling",
+  "batch",
+  "certificates.k8s.io",
+  "networking.k8s.io",
+  "policy",
+  "rbac.authorization.k8s.io",
+  "storage.k8s.io",
+  "admissionregistration.k8s.io",
+  "apiextensions.k8s.io",
+  "scheduling.k8s.io",
+  "coordination.k8s.io",
+  "node.k8s.io",
+  "discovery.k8s.io",
+  "resource.k8s.io",
+  "flowcontrol.apiserver.k8s.io",
+];
+
+/** A group's place; those that upstream does not have come last, in the order they appear in. */
+const placeOf = (name: string): number => {
+  const place = ORDER.indexOf(name);
+  return place < 0 ? ORDER.length : place;
+};
+
+/** Kinds arranged as discovery shows them. */
 export function groupsOf(kinds: readonly Kind[]): ServedGroup[] {
   const groups = new Map<string, Map<string, Kind[]>>();
   for (const kind of kinds) {
@@ -20,7 +54,8 @@ export function groupsOf(kinds: readonly Kind[]): ServedGroup[] {
     groups.set(kind.group, versions);
     versions.set(kind.version, [...(versions.get(kind.version) ?? []), kind]);
   }
-  return [...groups].map(([name, versions]) => ({
+  const ordered = [...groups].sort(([a], [b]) => placeOf(a) - placeOf(b));
+  return ordered.map(([name, versions]) => ({
     name,
     versions: [...versions]
       .map(([version, members]) => ({ version, kinds: sorted(members) }))

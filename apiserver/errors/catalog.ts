@@ -18,7 +18,7 @@ function about(resource: GroupName, name: string) {
   return {
     ...(name === "" ? {} : { name }),
     ...(resource.group === "" ? {} : { group: resource.group }),
-    kind: resource.name,
+    ...(resource.name === "" ? {} : { kind: resource.name }),
   };
 }
 
@@ -89,20 +89,44 @@ export function badRequest(message: string): ApiError {
   return new ApiError({ code: 400, reason: "BadRequest", message });
 }
 
-export function methodNotSupported(resource: GroupName, action: string): ApiError {
+/** 405: the path is there, and does not take this method. */
+export function methodNotAllowed(): ApiError {
   return new ApiError({
     code: 405,
     reason: "MethodNotAllowed",
-    message: `${action} is not supported on resources of kind "${qualified(resource)}"`,
-    details: about(resource, ""),
+    message: "the server does not allow this method on the requested resource",
+    details: {},
   });
 }
 
+/** 406 for a form of answer that this object has not. */
 export function notAcceptable(offered: readonly string[]): ApiError {
+  return notAcceptableBecause(
+    `only the following media types are accepted: ${offered.join(", ")}`,
+  );
+}
+
+export function notAcceptableBecause(message: string): ApiError {
+  return new ApiError({ code: 406, reason: "NotAcceptable", message });
+}
+
+/** 406 for a type of answer that nothing at this path has. */
+export function notProduced(types: readonly string[]): ApiError {
   return new ApiError({
     code: 406,
     reason: "NotAcceptable",
-    message: `only the following media types are accepted: ${offered.join(", ")}`,
+    message: `406: Not Acceptable\n\nAvailable representations: ${types.join(", ")}`,
+    details: {},
+  });
+}
+
+/** 415 for a patch of a type that there is not. */
+export function unsupportedPatchType(): ApiError {
+  return new ApiError({
+    code: 415,
+    reason: "UnsupportedMediaType",
+    message: "415: Unsupported Media Type",
+    details: {},
   });
 }
 
@@ -174,5 +198,6 @@ export function noSuchResource(): ApiError {
     code: 404,
     reason: "NotFound",
     message: "the server could not find the requested resource",
+    details: {},
   });
 }

@@ -1,8 +1,10 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
-import { apiVersionOf } from "../registry/group-version.ts";
+import { type ApiError, isReason } from "../errors/api-error.ts";
+import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
 import type { FieldValidation } from "../registry/write-options.ts";
 import { headerOf, type Incoming } from "./context.ts";
 import { parseJson } from "./json-document.ts";
@@ -12,9 +14,10 @@ import { decodeProtobufBody } from "./protobuf.ts";
 
 const ACCEPTED = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
 
-/** A value parsed out of a body, and what was odd about it: keys that stand twice. */
+/** A value parsed out of a body. */
 export interface Document {
   value: unknown;
+  /** Complaints about keys that stand twice. */
   duplicates: string[];
 }
 
@@ -47,57 +50,110 @@ export async function decodeBody<T extends KubeObject>(
 ): Promise<T> {
   const { type } = parseMediaType(headerOf(request, "content-type"));
   if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
-  return decodeDocument<T>(await parseBody(type, body), options);
+  let document: Document;
+  try {
+    document = await parseBody(type, body);
+    // Upstream's decoder takes null for an object with nothing in it.
+    document.value ??= {};
+    checkHead(document.value);
+  } catch (thrown) {
+    if (isReason(thrown, "BadRequest")) throw unrecognized(options.kind, thrown.message, body);
+    throw thrown;
+  }
+  return decodeDocument<T>(document, options);
 }
 
-/** The same for a document that was parsed, or made by a patch. */
+/** 400 for a body that nothing can be made of, with its beginning. */
+export function unrecognized({ kind }: GroupVersionKind, why: string, body: Buffer): ApiError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): ${why} (${summary(body)})`,
+  );
+}
+
+const SUMMARY_BYTES = 30;
+
+function summary(body: Buffer): string {
+  if (body.length === 0) return "<empty>";
+  const form = body[0] === 0x7b ? "utf8" : "hex";
+  const start = body.subarray(0, SUMMARY_BYTES).toString(form);
+  return body.length > SUMMARY_BYTES ? `${start} ...` : start;
+}
+
+/** The same for a document that was parsed. Throws 400. */
 export function decodeDocument<T extends KubeObject>(
   document: Document,
   options: DecodeOptions,
 ): T {
-  checkType(document.value, options.kind, options.otherVersions);
   try {
-    const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
-    reportOddities(document.duplicates, unknownFields, options);
-    object.kind = options.kind.kind;
-    object.apiVersion = apiVersionOf(options.kind);
-    object.metadata ??= {};
-    return object;
+    return interpret<T>(document, options);
   } catch (thrown) {
     if (!(thrown instanceof DecodeError)) throw thrown;
-    throw badRequest(`${unfit(options.kind)}: ${thrown.message}`);
+    throw badRequest(`${unfit(document.value, options.kind)}: ${thrown.message}`);
   }
 }
 
-/** Throws 400 when a body says that it is something else than `kind`. */
+/** The same for a document that a patch made. Throws DecodeError. */
+export function interpret<T extends KubeObject>(document: Document, options: DecodeOptions): T {
+  checkType(document.value, options.kind, options.otherVersions);
+  const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
+  reportOddities(document.duplicates, unknownFields, options);
+  object.kind = options.kind.kind;
+  object.apiVersion = apiVersionOf(options.kind);
+  object.metadata ??= {};
+  return object;
+}
+
+const HEAD =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
+  'Kind string "json:\\"kind,omitempty\\"" }';
+
+/** Throws 400 when a document has not even a place for its type. */
+function checkHead(value: unknown): void {
+  const complain = (what: string, place: string) =>
+    badRequest(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into ${place}`,
+    );
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw complain(jsonTypeOf(value), `Go value of type ${HEAD}`);
+  }
+  for (const name of ["apiVersion", "kind"] as const) {
+    const given = (value as { [name: string]: unknown })[name];
+    if (given === undefined || given === null || typeof given === "string") continue;
+    throw complain(jsonTypeOf(given), `Go struct field .${name} of type string`);
+  }
+}
+
+function jsonTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  return typeof value === "boolean" ? "bool" : typeof value;
+}
+
+/** Throws when a body says that it is something else than `kind`: 400, or a DecodeError. */
 export function checkType(
   value: unknown,
   kind: GroupVersionKind,
   otherVersions: readonly string[] = [],
 ): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest(
-      "couldn't get version/kind; json parse error: json: cannot unmarshal " +
-        `${Array.isArray(value) ? "array" : typeof value} into Go value of type struct ` +
-        '{ APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
-        'Kind string "json:\\"kind,omitempty\\"" }',
+  checkHead(value);
+  const given = value as { kind?: string | null; apiVersion?: string | null };
+  const expected = apiVersionOf(kind);
+  const apiVersion = given.apiVersion || expected;
+  const name = given.kind || kind.kind;
+  if (name === kind.kind && [expected, ...otherVersions].includes(apiVersion)) return;
+  const { group, version } = parseApiVersion(apiVersion) ?? { group: apiVersion, version: "" };
+  if (kindOf(group, version, name) === undefined) {
+    throw new DecodeError(
+      `no kind ${JSON.stringify(name)} is registered for version ` +
+        `${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
     );
   }
-  const given = value as { kind?: unknown; apiVersion?: unknown };
-  const apiVersion = given.apiVersion ?? apiVersionOf(kind);
-  const name = given.kind ?? kind.kind;
-  const versions = [apiVersionOf(kind), ...otherVersions];
-  if (versions.includes(String(apiVersion)) && name === kind.kind) return;
-  const asked = `${apiVersionOf(kind)}, Kind=${kind.kind}`;
-  if (name === kind.kind) {
-    throw badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match ` +
-        `the expected API version (${apiVersionOf(kind)})`,
-    );
+  if (name !== kind.kind) {
+    const own = `${kind.group.split(".")[0] || "core"}.${kind.kind}`;
+    throw new DecodeError(`converting (${version}.${name}) to (${own}): unknown conversion`);
   }
   throw badRequest(
-    `no kind ${JSON.stringify(name)} is registered for version ` +
-      `${JSON.stringify(apiVersion)} at this path: expected ${asked}`,
+    `the API version in the data (${apiVersion}) does not match ` +
+      `the expected API version (${expected})`,
   );
 }
 
@@ -107,18 +163,21 @@ function reportOddities(
   options: DecodeOptions,
 ): void {
   if (options.fieldValidation === "Ignore") return;
-  const oddities = [
-    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
-  ];
-  if (oddities.length === 0) return;
+  const strangers = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  if (duplicates.length + strangers.length === 0) return;
   if (options.fieldValidation === "Warn") {
-    options.warnings.push(...oddities);
+    options.warnings.push(...duplicates, ...strangers);
     return;
   }
-  throw badRequest(`${unfit(options.kind)}: strict decoding error: ${oddities.join(", ")}`);
+  const inYaml = duplicates[0]?.startsWith("line ");
+  const doubled = inYaml ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`] : duplicates;
+  const oddities = [...doubled, ...strangers];
+  throw new DecodeError(`strict decoding error: ${oddities.join(", ")}`);
 }
 
-function unfit({ kind, version }: GroupVersionKind): string {
-  return `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}`;
+function unfit(value: unknown, kind: GroupVersionKind): string {
+  const given = value as { kind?: string; apiVersion?: string };
+  const version = parseApiVersion(given.apiVersion || apiVersionOf(kind))?.version;
+  const name = given.kind || kind.kind;
+  return `${name} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}`;
 }

@@ -9,22 +9,32 @@ export function textOf(body: Buffer): string {
   return body.toString("utf8");
 }
 
+const PARSE_ERROR = "couldn't get version/kind; json parse error: ";
+
 /**
  * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting
  * past
  * BODY_DEPTH_MAX are refused, since JavaScript would change or not survive them. Throws 400.
  */
-export function parseJson(body: Buffer): Document {
+export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
   const text = textOf(body);
-  if (text.trim() === "") throw badRequest("the body of the request is empty");
   const scan = new Scanner(text);
   scan.run();
   try {
     return { value: JSON.parse(text), duplicates: scan.duplicates };
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw badRequest(`couldn't get version/kind; json parse error: ${thrown.message}`);
+    throw badRequest(`${prefix}${goSyntaxError(text, thrown)}`);
   }
+}
+
+/** What Go's decoder says where JavaScript's stops. */
+function goSyntaxError(text: string, { message }: SyntaxError): string {
+  const at = Number(/at position (\d+)/.exec(message)?.[1] ?? text.length);
+  const letter = text[at];
+  if (letter === undefined) return "unexpected end of JSON input";
+  const where = message.includes("after JSON") ? "after top-level value" : "looking for beginning of value";
+  return `invalid character '${letter}' ${where}`;
 }
 
 interface Frame {
@@ -113,7 +123,8 @@ class Scanner {
   #key(top: Frame, key: string): void {
     top.key = key;
     top.expectKey = false;
-    if (top.keys!.has(key)) this.duplicates.push(top.path === "" ? key : `${top.path}.${key}`);
+    const path = top.path === "" ? key : `${top.path}.${key}`;
+    if (top.keys!.has(key)) this.duplicates.push(`duplicate field ${JSON.stringify(path)}`);
     top.keys!.add(key);
   }
 

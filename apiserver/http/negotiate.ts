@@ -1,4 +1,5 @@
-import { notAcceptable } from "../errors/catalog.ts";
+import { notAcceptable, notProduced } from "../errors/catalog.ts";
+import { headerOf, type RequestContext } from "./context.ts";
 import { accepts, parseAccept } from "./media.ts";
 
 export const JSON_TYPE = "application/json";
@@ -9,7 +10,7 @@ export const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
 export type Transform =
   | { as: "object" }
   | { as: "Table"; version: "v1" | "v1beta1" }
-  | { as: "PartialObjectMetadata"; version: "v1" | "v1beta1" };
+  | { as: "PartialObjectMetadata"; version: "v1" | "v1beta1"; list: boolean };
 
 export interface Negotiated {
   type: typeof JSON_TYPE | typeof YAML_TYPE | typeof PROTOBUF_TYPE;
@@ -35,8 +36,8 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
     if (type === undefined) continue;
     const transform = transformOf(range.parameters, offer);
     if (transform === undefined) continue;
-    // The metadata kinds and tables have no codec of a kind: they travel as text.
-    if (transform.as !== "object" && type === PROTOBUF_TYPE) continue;
+    // Tables hold cells of any type: they have no protobuf form.
+    if (transform.as === "Table" && type === PROTOBUF_TYPE) continue;
     return {
       type,
       transform,
@@ -46,12 +47,30 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
   throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
 }
 
+/** Subresources whose answers are others' own. */
+const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
+
+/** Throws 406 when no type of the Accept header is one that resources have, whatever the form. */
+export function checkAccept(context: RequestContext): void {
+  const { info, request } = context;
+  if (PASSED_ON.has(info.subresource)) return;
+  const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+  const known = parseAccept(headerOf(request, "accept")).some(
+    ({ type }) => type === "*/*" || types.includes(type),
+  );
+  if (known) return;
+  const collection = info.name === "" && request.method === "GET";
+  const streams = collection ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`) : [];
+  throw notProduced([...types, ...streams]);
+}
+
 function transformOf(parameters: Record<string, string>, offer: Offer): Transform | undefined {
   const as = parameters["as"];
   if (as === undefined) return { as: "object" };
   if (!offer.transforms || parameters["g"] !== "meta.k8s.io") return undefined;
   const version = parameters["v"];
   if (version !== "v1" && version !== "v1beta1") return undefined;
-  const kind = as.replace(/List$/, "");
-  return kind === "Table" || kind === "PartialObjectMetadata" ? { as: kind, version } : undefined;
+  if (as === "Table") return { as, version };
+  if (as !== "PartialObjectMetadata" && as !== "PartialObjectMetadataList") return undefined;
+  return { as: "PartialObjectMetadata", version, list: as.endsWith("List") };
 }

@@ -14,7 +14,7 @@ import protobuf from "protobufjs/minimal.js";
 import { badRequest, notAcceptable } from "../errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
 import type { ObjectList } from "./answer.ts";
-import { checkType, type DecodeOptions } from "./decode.ts";
+import { checkType, type DecodeOptions, unrecognized } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { listMetadata } from "./transform.ts";
 
@@ -28,7 +28,7 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
   if (parsed === undefined) return undefined;
   const { group, version } = parsed;
   const meta = group === "" && META_KINDS.has(kind);
-  const name = meta ? "meta" : group === "" ? "core" : group.split(".")[0]!;
+  const name = meta || group === "meta.k8s.io" ? "meta" : group === "" ? "core" : group.split(".")[0]!;
   return hasStruct(`${name}/${version}.${kind}`) ? `${name}/${version}.${kind}` : undefined;
 }
 
@@ -65,13 +65,16 @@ function delimited(id: number, bytes: Uint8Array): Buffer {
 
 /** The object in a protobuf body. Throws 400 on a malformed one or one of another type. */
 export function decodeProtobufBody<T extends KubeObject>(body: Buffer, options: DecodeOptions): T {
-  return guarded(() => {
+  try {
     const envelope = readEnvelope(body);
-    checkType(typeOf(envelope), options.kind);
+    checkType(typeOf(envelope), options.kind, options.otherVersions);
     const object = decodeObject<T>(options.schema, envelope);
     object.metadata ??= {};
     return object;
-  });
+  } catch (thrown) {
+    if (thrown instanceof DecodeError) throw unrecognized(options.kind, thrown.message, body);
+    throw thrown;
+  }
 }
 
 /** DeleteOptions in protobuf, whatever group the client's envelope puts them into. */

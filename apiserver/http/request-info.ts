@@ -1,3 +1,5 @@
+import { badRequest } from "../errors/catalog.ts";
+
 /** What a request is about, read from its method, path and query (upstream's RequestInfo). */
 export interface RequestInfo {
   /** Whether the path names a resource of the API rather than, say, `/healthz`. */
@@ -118,4 +120,11 @@ function nameFromSelector(info: RequestInfo, query: URLSearchParams): void {
 /** How upstream reads booleans in a query: present and not "0" or "false". */
 export function isTrue(value: string | null): boolean {
   return value !== null && value !== "0" && value.toLowerCase() !== "false";
+}
+
+/** A number in a query. Throws 400 in the words of upstream's parser. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
 }

@@ -3,10 +3,12 @@ import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { held } from "@raft2kube/observe/held.ts";
 import type { Status } from "../errors/api-error.ts";
+import { notAcceptableBecause } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
+import { parseAccept } from "./media.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
 import {
@@ -65,7 +67,19 @@ async function encodeAnswer(
 
 function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiated {
   const accept = headerOf(context.request, "accept");
-  return negotiate(accept, context.query, { protobuf: true, transforms: kind !== undefined });
+  const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
+  if (kind !== undefined) checkForm(negotiated.transform, kind, context.info.verb);
+  return negotiated;
+}
+
+/** Throws 406 when a list was asked for as one object's metadata, or the other way round. */
+function checkForm(transform: Negotiated["transform"], { kind, listKind }: Kind, verb: string) {
+  if (transform.as !== "PartialObjectMetadata") return;
+  const isList = verb === "list" || verb === "deletecollection";
+  if (isList === transform.list) return;
+  const asked = `you requested PartialObjectMetadata${transform.list ? "List" : ""}`;
+  const found = isList ? `a list (*core.${listKind})` : `not a list (*core.${kind})`;
+  throw notAcceptableBecause(`${asked}, but the requested object is ${found}`);
 }
 
 function transformer(
@@ -79,8 +93,11 @@ function transformer(
 
 /** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
 export async function respondStatus(context: RequestContext, status: Status) {
-  const [first = ""] = headerOf(context.request, "accept").split(/[;,]/);
-  const type = first === YAML_TYPE || first === PROTOBUF_TYPE ? first : JSON_TYPE;
+  const [first] = parseAccept(headerOf(context.request, "accept"));
+  // What was asked for as another form than the object's own is answered as anybody can read it.
+  const plain = first?.parameters["as"] === undefined;
+  const wanted = first?.type;
+  const type = plain && (wanted === YAML_TYPE || wanted === PROTOBUF_TYPE) ? wanted : JSON_TYPE;
   const body = await encodeObject(status as unknown as KubeObject, {
     type,
     transform: { as: "object" },
@@ -134,19 +151,31 @@ function headOf(list: ObjectList): object {
   return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list) };
 }
 
-const COMMA = Buffer.from(",");
+const FIRST = Buffer.from("{");
+const NEXT = Buffer.from(",{");
 const LIST_END = Buffer.from("]}\n");
 
 /** A list is its bodies joined: nothing in it is parsed or serialised again. */
 function joinList(list: ObjectList): Buffer {
   const head = JSON.stringify(headOf(list));
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
+  const type = Buffer.from(typeMembers(kind));
   for (const [index, item] of list.items.entries()) {
-    if (index > 0) parts.push(COMMA);
-    parts.push(item);
+    parts.push(index > 0 ? NEXT : FIRST, withoutType(item, type));
   }
   parts.push(LIST_END);
   return Buffer.concat(parts);
+}
+
+const typeMembers = ({ kind, group, version }: Kind): string =>
+  `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersionOf({ group, version }))},`;
+
+/** A body from behind its brace, its type left out: in a list the list's own type says it. */
+function withoutType(body: Buffer, type: Buffer): Buffer {
+  if (body.subarray(0, type.length).equals(type)) return body.subarray(type.length);
+  // Stored in another version, or by upstream: its members stand in another order.
+  const { kind: _kind, apiVersion: _version, ...rest } = JSON.parse(body.toString()) as KubeObject;
+  return Buffer.from(JSON.stringify(rest).slice(1));
 }
 
 /** Headers, compression and the body, whole; a HEAD gets the headers alone. */
@@ -165,7 +194,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
   else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
     bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
     headers["content-encoding"] = "gzip";
-    headers["vary"] = "accept-encoding";
+    headers["vary"] = "Accept-Encoding";
   }
   headers["content-length"] = String(bytes.length);
   if (signal.aborted) return;

@@ -3,7 +3,7 @@ import { openidConfiguration, openidKeys } from "../authn/openid.ts";
 import type { Core } from "../core.ts";
 import type { Discovery } from "../discovery/serve.ts";
 import { versionInfo } from "../discovery/version.ts";
-import { methodNotSupported, noSuchResource } from "../errors/catalog.ts";
+import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import type { OpenApi } from "../openapi/serve.ts";
 import { serveResource } from "../registry/dispatch.ts";
 import { type Answer, jsonAnswer } from "./answer.ts";
@@ -23,7 +23,7 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
     if (context.info.resourceRequest) return await serveResource(core, context);
     const { verb } = context.info;
     if (verb !== "get" && verb !== "head") {
-      throw methodNotSupported({ group: "", name: "paths" }, verb);
+      throw methodNotAllowed();
     }
     const answer =
       (await servePath(core, rooms, context)) ??

@@ -84,7 +84,9 @@ export class Transformer {
 
   #row(object: KubeObject, now_ms: number): object {
     const cells = this.#kind.columns.map((column) => column.value(object, now_ms));
-    return { cells, ...this.#rowObject(object) };
+    const conditions = this.#kind.rowConditions?.(object) ?? [];
+    const ended = conditions.length === 0 ? {} : { conditions };
+    return { cells, ...ended, ...this.#rowObject(object) };
   }
 
   #rowObject(object: KubeObject): object {
@@ -108,12 +110,15 @@ function includeOf(query: URLSearchParams): IncludeObject {
   const value = query.get("includeObject") ?? "Metadata";
   if (value === "" || value === "Metadata") return "Metadata";
   if (value === "None" || value === "Object") return value;
-  throw badRequest(`unrecognized includeObject value: "${value}"`);
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: "${value}": ` +
+      "must be 'Metadata', 'Object', 'None', or empty",
+  );
 }
 
 function definitionOf(column: Column): object {
   const { name, type, format, description, priority } = column;
-  return { name, type: type === "date" ? "string" : type, format, description, priority };
+  return { name, type, format, description, priority };
 }
 
 /** The metadata of a list, in the order upstream writes it. */

@@ -1,4 +1,11 @@
-import { type Document as YamlDocument, isMap, isScalar, parseAllDocuments } from "yaml";
+import {
+  type Document as YamlDocument,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  type Scalar,
+} from "yaml";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
@@ -8,14 +15,19 @@ import { parseJson, textOf } from "./json-document.ts";
  * Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400.
  */
 export function parseYaml(body: Buffer): Document {
-  const documents = parseAllDocuments(textOf(body), { uniqueKeys: false, version: "1.1" });
-  const [document, second] = Array.isArray(documents) ? documents : [];
-  if (document === undefined) throw badRequest("the body of the request is empty");
-  if (second) throw badRequest("the body of the request has more than one document");
+  const lines = new LineCounter();
+  const options = { uniqueKeys: false, version: "1.1", lineCounter: lines } as const;
+  const documents = parseAllDocuments(textOf(body), options);
+  // Others behind the first are passed over, as upstream does.
+  const [document] = Array.isArray(documents) ? documents : [];
+  if (document === undefined) return { value: null, duplicates: [] };
   const [error] = document.errors;
-  if (error) throw badRequest(`error converting YAML to JSON: yaml: ${error.message}`);
+  if (error) throw badRequest(`yaml: line ${lines.linePos(error.pos[0]).line}: ${error.code}`);
   const duplicates: string[] = [];
-  inspect(document.contents, "", 0, duplicates);
+  inspect(document.contents, 0, (key) => {
+    const { line } = lines.linePos(key.range?.[0] ?? 0);
+    duplicates.push(`line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
+  });
   // Through JSON once more: the same limits hold, and dates and odd keys become plain.
   const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
   return { value, duplicates };
@@ -30,8 +42,8 @@ function plain(document: YamlDocument): unknown {
   }
 }
 
-/** Walks the nodes as written: finds keys that stand twice, and refuses what is too deep. */
-function inspect(node: unknown, path: string, depth: number, duplicates: string[]): void {
+/** Walks the nodes as written: tells of keys that stand twice, and refuses what is too deep. */
+function inspect(node: unknown, depth: number, twice: (key: Scalar) => void): void {
   if (depth > BODY_DEPTH_MAX) {
     throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
   }
@@ -39,15 +51,12 @@ function inspect(node: unknown, path: string, depth: number, duplicates: string[
     const seen = new Set<string>();
     for (const { key, value } of node.items) {
       const name = String(isScalar(key) ? key.value : key);
-      const at = path === "" ? name : `${path}.${name}`;
-      if (seen.has(name)) duplicates.push(at);
+      if (seen.has(name) && isScalar(key)) twice(key);
       seen.add(name);
-      inspect(value, at, depth + 1, duplicates);
+      inspect(value, depth + 1, twice);
     }
     return;
   }
   const items = (node as { items?: unknown[] } | null)?.items ?? [];
-  for (const [index, item] of items.entries()) {
-    inspect(item, `${path}[${index}]`, depth + 1, duplicates);
-  }
+  for (const item of items) inspect(item, depth + 1, twice);
 }

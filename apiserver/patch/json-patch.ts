@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
-import { isObject, type Json, type JsonObject, setMember } from "./merge.ts";
+import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "./merge.ts";
 
 interface Operation {
   op: string;
@@ -13,7 +13,10 @@ interface Operation {
 
 /** The operations of a JSON patch (RFC 6902). Throws 400 on what is none, 413 on too many. */
 export function readJsonPatch(value: Json): Operation[] {
-  if (!Array.isArray(value)) throw badRequest("a JSON patch is a list of operations");
+  if (!Array.isArray(value)) {
+    const complaint = notUnmarshalled(value, "[]handlers.jsonPatchOp");
+    throw badRequest(`error decoding patch: ${complaint}`);
+  }
   if (value.length > JSON_PATCH_OPERATIONS_MAX) {
     throw new ApiError({
       code: 413,
@@ -24,11 +27,14 @@ export function readJsonPatch(value: Json): Operation[] {
     });
   }
   return value.map((each: Json) => {
-    if (!isObject(each) || typeof each["op"] !== "string" || typeof each["path"] !== "string") {
-      throw badRequest("an operation of a JSON patch has `op` and `path`");
+    if (!isObject(each)) {
+      const complaint = notUnmarshalled(each, "handlers.jsonPatchOp");
+      throw badRequest(`error decoding patch: ${complaint}`);
     }
-    const from = typeof each["from"] === "string" ? each["from"] : undefined;
-    return { op: each["op"], path: each["path"], from, value: each["value"] };
+    // What is no text is as if it were not there: the operation is then one that does not fit.
+    const text = (name: string) => (typeof each[name] === "string" ? each[name] : undefined);
+    const { value: given } = each;
+    return { op: text("op") ?? "", path: text("path") ?? "none", from: text("from"), value: given };
   });
 }
 
@@ -43,22 +49,23 @@ interface Root {
   document: Json;
 }
 
-function unfit(message: string): ApiError {
+/** Upstream does not tell clients which operation it was, nor why. */
+function unfit(): ApiError {
   return new ApiError({
     code: 422,
     reason: "Invalid",
-    message: `the server rejected our request due to an error in our request: ${message}`,
+    message: "the server rejected our request due to an error in our request",
     details: {},
   });
 }
 
 function applyOperation(root: Root, operation: Operation): void {
-  const { op, path, from, value } = operation;
+  const { op, path, value } = operation;
   switch (op) {
     case "add":
       return put(root, path, structuredClone(value), true);
     case "replace":
-      read(root, path);
+      // Upstream's library takes a member that is not there yet.
       return put(root, path, structuredClone(value), false);
     case "remove":
       return void remove(root, path);
@@ -68,30 +75,30 @@ function applyOperation(root: Root, operation: Operation): void {
       return put(root, path, structuredClone(read(root, sourceOf(operation))), true);
     case "test":
       if (isDeepStrictEqual(readOrUndefined(root, path), value)) return;
-      throw unfit(`testing value ${path} failed`);
+      throw unfit();
     default:
-      throw badRequest(`unexpected kind of JSON patch operation: ${op}${from ?? ""}`);
+      throw unfit();
   }
 }
 
 function sourceOf(operation: Operation): string {
-  if (operation.from === undefined) throw badRequest(`operation ${operation.op} needs \`from\``);
+  if (operation.from === undefined) throw unfit();
   return operation.from;
 }
 
 /** The tokens of a JSON pointer (RFC 6901). */
 function tokensOf(path: string): string[] {
   if (path === "") return [];
-  if (!path.startsWith("/")) throw badRequest(`JSON pointer ${path} does not begin with a slash`);
+  if (!path.startsWith("/")) throw unfit();
   return path
     .slice(1)
     .split("/")
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-function step(holder: Json, token: string, path: string): Json {
+function step(holder: Json, token: string): Json {
   const found = stepOrUndefined(holder, token);
-  if (found === undefined) throw unfit(`doc is missing path: ${path}: missing value`);
+  if (found === undefined) throw unfit();
   return found;
 }
 
@@ -103,7 +110,7 @@ function stepOrUndefined(holder: Json, token: string): Json {
 }
 
 function read(root: Root, path: string): Json {
-  return tokensOf(path).reduce((at: Json, token) => step(at, token, path), root.document);
+  return tokensOf(path).reduce((at: Json, token) => step(at, token), root.document);
 }
 
 function readOrUndefined(root: Root, path: string): Json {
@@ -113,9 +120,9 @@ function readOrUndefined(root: Root, path: string): Json {
 function holderOf(root: Root, path: string): { holder: JsonObject | Json[]; last: string } {
   const tokens = tokensOf(path);
   const last = tokens.pop() ?? "";
-  const holder = tokens.reduce((at: Json, token) => step(at, token, path), root.document);
+  const holder = tokens.reduce((at: Json, token) => step(at, token), root.document);
   if (Array.isArray(holder) || isObject(holder)) return { holder, last };
-  throw unfit(`doc is missing path: ${path}: missing value`);
+  throw unfit();
 }
 
 function put(root: Root, path: string, value: Json, insert: boolean): void {
@@ -126,8 +133,8 @@ function put(root: Root, path: string, value: Json, insert: boolean): void {
   const { holder, last } = holderOf(root, path);
   if (!Array.isArray(holder)) return setMember(holder, last, value);
   const index = last === "-" ? holder.length : Number(last);
-  if (!/^(\d+|-)$/.test(last) || index > holder.length) {
-    throw unfit(`Unable to access invalid index: ${last}: invalid index referenced`);
+  if (!/^(\d+|-)$/.test(last) || index > holder.length - (insert ? 0 : 1)) {
+    throw unfit();
   }
   if (insert) holder.splice(index, 0, value);
   else holder[index] = value;
@@ -135,7 +142,7 @@ function put(root: Root, path: string, value: Json, insert: boolean): void {
 
 function remove(root: Root, path: string): Json {
   const value = read(root, path);
-  if (path === "") throw unfit("the whole document cannot be removed");
+  if (path === "") throw unfit();
   const { holder, last } = holderOf(root, path);
   if (Array.isArray(holder)) holder.splice(Number(last), 1);
   else delete holder[last];

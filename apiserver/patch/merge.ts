@@ -31,3 +31,9 @@ export function mergePatch(target: Json, patch: Json): Json {
 export function memberOf(object: JsonObject, name: string): Json {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
+
+/** Go's complaint about a JSON value where another type of it is expected. */
+export function notUnmarshalled(value: Json, into: string): string {
+  const type = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+  return `json: cannot unmarshal ${type} into Go value of type ${into}`;
+}

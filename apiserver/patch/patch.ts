@@ -1,14 +1,16 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
+import { badRequest, invalid, unsupportedPatchType } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
-import { decodeDocument, parseBody } from "../http/decode.ts";
+import { interpret } from "../http/decode.ts";
+import { parseJson } from "../http/json-document.ts";
 import { parseMediaType } from "../http/media.ts";
-import { JSON_TYPE } from "../http/negotiate.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
 import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
-import { isObject, type Json, mergePatch } from "./merge.ts";
+import { isObject, type Json, mergePatch, notUnmarshalled } from "./merge.ts";
 import { strategicMerge } from "./strategic.ts";
 
 export const PATCH_TYPES = {
@@ -46,28 +48,43 @@ export async function readPatch(
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
   const known: readonly string[] = Object.values(PATCH_TYPES);
   if (!known.includes(type) || type === PATCH_TYPES.apply) {
-    throw unsupportedMediaType(known.filter((each) => each !== PATCH_TYPES.apply));
+    throw unsupportedPatchType();
   }
-  const { value, duplicates } = await parseBody(JSON_TYPE, body);
+  if (context.query.has("force")) throw forceForbidden();
+  const strategic = type === PATCH_TYPES.strategic;
+  const parsed = parseJson(body, strategic ? "" : "error decoding patch: ");
+  const { value } = parsed;
+  const word = type === PATCH_TYPES.json ? "json patch " : "";
+  const duplicates = parsed.duplicates.map((complaint) => word + complaint);
   const change = changeOf(type, kind, value);
+  const { fieldValidation, warnings } = options;
+  const decoding = { kind, schema: kind.schema, fieldValidation, warnings };
   return {
     creates: false,
     owns: false,
     apply(current) {
       if (current === undefined) throw badRequest("a patch needs an object to change");
-      const before = plain(current);
-      const patched = change(before);
-      return decodeDocument<KubeObject>(
-        { value: patched, duplicates },
-        {
-          kind,
-          schema: kind.schema,
-          fieldValidation: options.fieldValidation,
-          warnings: options.warnings,
-        },
-      );
+      const patched = change(plain(current));
+      try {
+        return interpret<KubeObject>({ value: patched, duplicates }, decoding);
+      } catch (thrown) {
+        if (!(thrown instanceof DecodeError)) throw thrown;
+        // Upstream shows what came out, but of a strategic patch the patch itself.
+        throw unfitPatch(JSON.stringify(strategic ? value : patched), thrown.message);
+      }
     },
   };
+}
+
+/** 422 for a patch after which the object is none of its kind. */
+function unfitPatch(shown: string, why: string): ApiError {
+  return invalid({ group: "", name: "" }, "", [invalidField("patch", shown, why)]);
+}
+
+function forceForbidden(): ApiError {
+  const detail = "may not be specified for non-apply patch";
+  const finding = { type: "FieldValueForbidden", field: "force", detail } as const;
+  return invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "", [finding]);
 }
 
 function plain(object: KubeObject): Json {
@@ -79,8 +96,13 @@ function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json
     const operations = readJsonPatch(value);
     return (document) => applyJsonPatch(document, operations);
   }
-  if (!isObject(value)) throw badRequest("the body of a merge patch is an object");
-  if (type === PATCH_TYPES.merge) return (document) => mergePatch(document, value);
+  const strategic = type === PATCH_TYPES.strategic;
+  if (value === null && !strategic) throw badRequest("Invalid JSON Patch");
+  if (!isObject(value)) {
+    const complaint = notUnmarshalled(value, "map[string]interface {}");
+    throw badRequest(strategic ? complaint : `error decoding patch: ${complaint}`);
+  }
+  if (!strategic) return (document) => mergePatch(document, value);
   return (document) => {
     if (!isObject(document)) throw new ApiError({ code: 500, reason: "", message: "no object" });
     return strategicMerge(kind.schema, document, value);

@@ -45,23 +45,28 @@ describe("JSON patch (RFC 6902)", () => {
   it.each([
     [[{ op: "test", path: "/a", value: 2 }]],
     [[{ op: "remove", path: "/missing" }]],
-    [[{ op: "replace", path: "/missing", value: 1 }]],
+    [[{ op: "replace", path: "/list/0", value: 1 }]],
     [[{ op: "add", path: "/list/7", value: 1 }]],
     [[{ op: "add", path: "/missing/x", value: 1 }]],
+    [[{ op: "frobnicate", path: "/a" }]],
+    [[{ op: "move", path: "/a" }]],
+    [[{ op: "add" }]],
   ])("%j does not fit and is refused as 422", (operations) => {
     expect(() => apply({ a: 1, list: [] }, operations)).toThrow(
       expect.objectContaining({ http: 422 }) as Error,
     );
   });
 
-  it.each([[{ op: "add" }], [[{ op: "frobnicate", path: "/a" }]], [[{ op: "move", path: "/a" }]]])(
-    "%j is no patch and is refused as 400",
-    (operations) => {
-      expect(() => apply({ a: 1 }, operations)).toThrow(
-        expect.objectContaining({ http: 400 }) as Error,
-      );
-    },
-  );
+  it("replaces what is not there, as upstream's library does", () => {
+    const operations = [{ op: "replace", path: "/missing", value: 1 }];
+    expect(apply({ a: 1 }, operations)).toEqual({ a: 1, missing: 1 });
+  });
+
+  it.each([{ op: "add" }, ["add"]])("%j is no patch and is refused as 400", (operations) => {
+    expect(() => apply({ a: 1 }, operations)).toThrow(
+      expect.objectContaining({ http: 400 }) as Error,
+    );
+  });
 });
 
 describe("strategic merge patch", () => {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject } from "./merge.ts";
 import { DIRECTIVES, mergeStruct } from "./strategic.ts";
@@ -27,22 +28,15 @@ export function mergeKeyedList(
     } else if (at >= 0) result[at] = mergeStruct(schema, result[at]!, item);
     else result.push(mergeStruct(schema, {}, item));
   }
-  if (order === undefined) return result;
-  const wanted = order.map((item) => (isObject(item) ? item[key] : item));
-  const patched = new Set(items.map((item) => JSON.stringify(item[key])));
-  return ordered(
-    result,
-    wanted,
-    (item) => item[key],
-    (id) => patched.has(JSON.stringify(id)),
-  );
+  const idOf = (item: Json) => JSON.stringify(isObject(item) ? item[key] : item);
+  return ordered(result, { idOf, patch: items, order: order ?? items, server: original });
 }
 
 function keyed(item: Json, key: string): JsonObject {
   if (!isObject(item)) throw badRequest(`an item of a list merged by ${key} is no object`);
   const directive = item[DIRECTIVES.patch];
   if (!Object.hasOwn(item, key) && directive !== "replace") {
-    throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+    throw unfit(`map: ${goMap(item)} does not contain declared merge key: ${key}`);
   }
   return item;
 }
@@ -57,40 +51,53 @@ export function mergeScalarList(
   for (const item of patch) {
     if (!result.some((each) => isDeepStrictEqual(each, item))) result.push(item);
   }
-  if (order === undefined) return result;
-  const patched = new Set(patch.map((item) => JSON.stringify(item)));
-  return ordered(
-    result,
-    order,
-    (item) => item,
-    (id) => patched.has(JSON.stringify(id)),
-  );
+  const idOf = (item: Json) => JSON.stringify(item);
+  return ordered(result, { idOf, patch, order: order ?? patch, server: original });
+}
+
+interface Order {
+  idOf(item: Json): string;
+  patch: readonly Json[];
+  /** The client's wish for the order of what the patch names. */
+  order: readonly Json[];
+  /** What was there, in its order. */
+  server: readonly Json[];
 }
 
 /**
- * Items in the wished order; those only the server has keep their place after the item they
- * followed
- * (upstream's normalizeElementOrder).
+ * The items of the patch in the client's order, and among them those that only the server has: each
+ * before the first that came behind it on the server, else at the end (upstream's
+ * normalizeElementOrder).
  */
-function ordered<T>(
-  items: readonly T[],
-  wanted: readonly Json[],
-  idOf: (item: T) => Json,
-  isPatched: (id: Json) => boolean,
-): T[] {
-  const place = new Map(wanted.map((id, index) => [JSON.stringify(id), index]));
-  const placeOf = (item: T) => place.get(JSON.stringify(idOf(item)));
-  const known = items.filter((item) => placeOf(item) !== undefined);
-  known.sort((a, b) => placeOf(a)! - placeOf(b)!);
-  const result: T[] = [...known];
-  let previous: T | undefined;
-  for (const item of items) {
-    if (placeOf(item) === undefined) {
-      // Only the server has it: behind whatever stood in front of it, else at the front.
-      const at = previous === undefined || isPatched(idOf(item)) ? -1 : result.indexOf(previous);
-      result.splice(isPatched(idOf(item)) ? result.length : at + 1, 0, item);
+function ordered<T extends Json>(items: readonly T[], { idOf, patch, order, server }: Order): T[] {
+  const places = (list: readonly Json[]) => new Map(list.map((item, at) => [idOf(item), at]));
+  const named = places(patch);
+  const wished = places(order);
+  const known = places(server);
+  const placeIn = (list: Map<string, number>, item: T) => list.get(idOf(item)) ?? Infinity;
+  const isOurs = (item: T) => named.has(idOf(item)) || wished.has(idOf(item));
+  const right = items.filter(isOurs).sort((a, b) => placeIn(wished, a) - placeIn(wished, b));
+  const left = items.filter((item) => !isOurs(item));
+  const result: T[] = [];
+  for (const item of right) {
+    const at = known.get(idOf(item));
+    while (at !== undefined && left.length > 0 && placeIn(known, left[0]!) < at) {
+      result.push(left.shift()!);
     }
-    previous = item;
+    result.push(item);
   }
-  return result;
+  return [...result, ...left];
+}
+
+/** 500 for a strategic patch that makes no sense, as upstream. */
+export function unfit(message: string): ApiError {
+  return new ApiError({ code: 500, reason: "", message });
+}
+
+/** An object as Go prints a map: `map[a:1 b:x]`. */
+export function goMap(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(goMap).join(" ")}]`;
+  if (!isObject(value)) return value === null ? "<nil>" : String(value);
+  const members = Object.keys(value).sort().map((name) => `${name}:${goMap(value[name])}`);
+  return `map[${members.join(" ")}]`;
 }

@@ -2,7 +2,7 @@ import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/sch
 import { isDeepStrictEqual } from "node:util";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "./merge.ts";
-import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
+import { goMap, mergeKeyedList, mergeScalarList, unfit } from "./strategic-list.ts";
 
 /** Directives that a strategic merge patch carries among its fields. */
 export const DIRECTIVES = {
@@ -33,7 +33,7 @@ export function mergeStruct(
   if (directive === "replace") return without(patch, DIRECTIVES.patch);
   if (directive === "delete") return {};
   if (directive !== undefined && directive !== "merge") {
-    throw badRequest(`unknown patch directive ${JSON.stringify(directive)}`);
+    throw unfit(`unknown patch type: ${String(directive)} in map: ${goMap(patch)}`);
   }
   const result = retained(original, patch);
   const fields = schema === undefined ? undefined : structOf(schema).fields;

@@ -1,5 +1,8 @@
+import { wholeNumber } from "../http/request-info.ts";
 import { badRequest, invalid } from "../errors/catalog.ts";
-import { readDryRun } from "./write-options.ts";
+import { dryRunComplaints } from "./write-options.ts";
+
+const SUBJECT = { group: "meta.k8s.io", name: "DeleteOptions" };
 
 export type Propagation = "Orphan" | "Background" | "Foreground";
 
@@ -27,14 +30,17 @@ export function readDeleteRequest(body: object | undefined, query: URLSearchPara
   if (body && options.kind !== undefined && options.kind !== "DeleteOptions") {
     throw badRequest(`expected a DeleteOptions, got ${JSON.stringify(options.kind)}`);
   }
-  const dryRun = Array.isArray(options.dryRun) ? options.dryRun.map(String) : [];
+  const asked = Array.isArray(options.dryRun) ? options.dryRun.map(String) : [];
+  const dryRun = [...asked, ...query.getAll("dryRun")];
+  const complaints = dryRunComplaints(dryRun);
+  if (complaints.length > 0) throw invalid(SUBJECT, "", complaints);
   const { preconditions } = options;
   return {
     gracePeriod_s: graceOf(options.gracePeriodSeconds),
     propagation: propagationOf(options),
     uid: textOf(preconditions?.uid, "preconditions.uid"),
     resourceVersion: textOf(preconditions?.resourceVersion, "preconditions.resourceVersion"),
-    dryRun: readDryRun([...dryRun, ...query.getAll("dryRun")]),
+    dryRun: dryRun.length > 0,
   };
 }
 
@@ -42,7 +48,7 @@ function optionsOfQuery(query: URLSearchParams): DeleteOptionsBody {
   const grace = query.get("gracePeriodSeconds");
   const orphan = query.get("orphanDependents");
   return {
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(grace === null ? {} : { gracePeriodSeconds: wholeNumber(grace) }),
     ...(orphan === null ? {} : { orphanDependents: orphan === "true" }),
     propagationPolicy: query.get("propagationPolicy") ?? undefined,
   };
@@ -70,7 +76,7 @@ function propagationOf(options: DeleteOptionsBody): Propagation | undefined {
     return orphanDependents === true ? "Orphan" : "Background";
   }
   if (orphanDependents !== undefined && orphanDependents !== null) {
-    throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [
+    throw invalid(SUBJECT, "", [
       {
         type: "FieldValueInvalid",
         field: "propagationPolicy",
@@ -81,12 +87,12 @@ function propagationOf(options: DeleteOptionsBody): Propagation | undefined {
   }
   const policies: readonly unknown[] = ["Orphan", "Background", "Foreground"];
   if (policies.includes(propagationPolicy)) return propagationPolicy as Propagation;
-  throw invalid({ group: "meta.k8s.io", name: "DeleteOptions" }, "", [
+  throw invalid(SUBJECT, "", [
     {
       type: "FieldValueNotSupported",
       field: "propagationPolicy",
       value: propagationPolicy,
-      detail: `supported values: "Background", "Foreground", "Orphan"`,
+      detail: `supported values: "Foreground", "Background", "Orphan", "nil"`,
     },
   ]);
 }

@@ -8,7 +8,7 @@ export const FOREGROUND_FINALIZER = "foregroundDeletion";
 /** What a deletion does to an object now. */
 export type DeletePlan =
   /** Nothing holds it: it goes. */
-  | { do: "remove" }
+  | { do: "remove"; object: KubeObject }
   /** It is marked and stays until its finalizers, or whoever runs it, let go. */
   | { do: "mark"; object: KubeObject }
   /** It is marked already, and this request changes nothing. */
@@ -31,12 +31,18 @@ export function planDelete(
     const left_s = deletionGracePeriodSeconds ?? 0;
     const shortened = grace_s < left_s;
     if (!shortened && left_s > 0) return { do: "keep" };
-    if (finalizers.length === 0 && grace_s === 0) return { do: "remove" };
+    if (finalizers.length === 0 && grace_s === 0) return removal(kind, object, now_ms);
     if (!shortened && sameItems(finalizers, held)) return { do: "keep" };
     return { do: "mark", object: marked(object, finalizers, Math.min(grace_s, left_s), now_ms) };
   }
-  if (grace_s === 0 && finalizers.length === 0) return { do: "remove" };
+  if (grace_s === 0 && finalizers.length === 0) return removal(kind, object, now_ms);
   return { do: "mark", object: marked(object, finalizers, grace_s, now_ms) };
+}
+
+/** Kinds that are given time are answered marked even when there is none left. */
+function removal(kind: Kind, object: KubeObject, now_ms: number): DeletePlan {
+  const marks = kind.strategy.gracePeriod_s !== undefined;
+  return { do: "remove", object: marks ? marked(object, [], 0, now_ms) : object };
 }
 
 function graceFor(kind: Kind, object: KubeObject, request: DeleteRequest): number {

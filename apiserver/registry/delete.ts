@@ -19,27 +19,27 @@ export async function deleteObject(
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
+  let plan: DeletePlan | undefined;
   const changed = await store.change<KubeObject>(namespace, name, async (current) => {
     if (current === undefined) throw notFound(subject, name);
     checkPreconditions(resource, current, request);
     await core.admission.validate(admissionRequest(resource, current, options));
-    return attemptOf(core, resource, current, request);
+    plan = planFor(core, resource, current, request);
+    return attemptOf(plan, current, request);
   });
   if (changed.deleted) await resource.allocation?.release(changed.object);
-  return changed;
+  // A dry run says what would be.
+  return { ...changed, deleted: plan?.do === "remove" };
 }
 
 function attemptOf(
-  core: Core,
-  resource: Resource,
+  plan: DeletePlan,
   current: KubeObject,
   request: DeleteRequest,
 ): Attempt<KubeObject> {
-  const plan = planFor(core, resource, current, request);
-  if (request.dryRun || plan.do === "keep") {
-    return { do: "keep", object: plan.do === "mark" ? plan.object : current };
-  }
-  if (plan.do === "remove") return { do: "delete", object: current };
+  if (plan.do === "keep") return { do: "keep", object: current };
+  if (request.dryRun) return { do: "keep", object: plan.object };
+  if (plan.do === "remove") return { do: "delete", object: plan.object };
   return { do: "write", object: plan.object };
 }
 
@@ -59,20 +59,19 @@ function planFor(
 
 function checkPreconditions(resource: Resource, current: KubeObject, request: DeleteRequest): void {
   const { uid = "", resourceVersion = "", name = "" } = current.metadata;
-  if (request.uid !== undefined && request.uid !== uid) {
-    throw conflict(
-      resource.subject,
+  const { group, kind } = resource.kind;
+  const mismatch = (what: string, asked: string, actual: string, why: string) =>
+    conflict(
+      { group, name: kind },
       name,
-      `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${uid}`,
+      `the ${what} in the precondition (${asked}) does not match the ${what} in record ` +
+        `(${actual}). The object might have been ${why}`,
     );
+  if (request.uid !== undefined && request.uid !== uid) {
+    throw mismatch("UID", request.uid, uid, "deleted and then recreated");
   }
   if (request.resourceVersion !== undefined && request.resourceVersion !== resourceVersion) {
-    throw conflict(
-      resource.subject,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${request.resourceVersion}, ` +
-        `ResourceVersion in object meta: ${resourceVersion}`,
-    );
+    throw mismatch("ResourceVersion", request.resourceVersion, resourceVersion, "modified");
   }
 }
 

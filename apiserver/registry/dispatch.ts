@@ -1,8 +1,9 @@
 import type { Core } from "../core.ts";
-import { methodNotSupported, noSuchResource, notImplemented } from "../errors/catalog.ts";
+import { methodNotAllowed, noSuchResource, notImplemented } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { RequestInfo } from "../http/request-info.ts";
+import { checkAccept } from "../http/negotiate.ts";
 import { serveSubresource } from "../subresources/dispatch.ts";
 import type { Resource } from "./resource.ts";
 import { serveCreate } from "./serve-create.ts";
@@ -35,11 +36,13 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (resource === undefined) throw noSuchResource();
   checkScope(resource, info);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
+  checkAccept(context);
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
+  checkPlace(context, info);
   const serve = VERBS[info.verb];
   const known: readonly string[] = resource.kind.verbs;
   if (serve === undefined || !known.includes(info.verb)) {
-    throw methodNotSupported(resource.subject, info.verb);
+    throw methodNotAllowed();
   }
   if (resource.kind.storage === undefined && info.verb !== "create") {
     throw notImplemented(`${resource.kind.kind} is not reported by this server: ask /readyz`);
@@ -47,18 +50,23 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   return await serve(core, resource, context);
 }
 
-/** Objects in namespaces are named with theirs, others without; only collections span all. */
+/** Objects in namespaces are named with theirs, others without; only lists span all of them. */
 function checkScope(resource: Resource, info: RequestInfo): void {
   const { namespaced } = resource.kind;
-  const single = info.name !== "" && !isCollection(info.verb);
-  if (namespaced && info.namespace === "" && (single || info.verb === "create")) {
-    throw noSuchResource();
+  if (namespaced && info.namespace === "") {
+    if (info.verb === "list" || info.verb === "watch") return;
+    throw info.name === "" ? methodNotAllowed() : noSuchResource();
   }
   if (!namespaced && info.namespace !== "" && info.resource !== "namespaces") {
     throw noSuchResource();
   }
 }
 
-function isCollection(verb: string): boolean {
-  return verb === "list" || verb === "watch" || verb === "deletecollection";
+/** Collections take POST, objects take PUT, PATCH; HEAD is nothing that upstream knows. */
+function checkPlace({ request }: RequestContext, info: RequestInfo): void {
+  const named = info.name !== "";
+  const wrong = info.verb === "create" ? named : NAMED_VERBS.has(info.verb) && !named;
+  if (wrong || request.method === "HEAD") throw methodNotAllowed();
 }
+
+const NAMED_VERBS = new Set(["update", "patch"]);

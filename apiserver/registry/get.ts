@@ -1,6 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { badRequest } from "../errors/catalog.ts";
+import { revisionTooLarge } from "../errors/catalog.ts";
 import { keyOf } from "../storage/keys.ts";
+import { revisionOf } from "./list-options.ts";
 import type { Resource } from "./resource.ts";
 
 /** Reads one object: from the cache when any state will do, else from the store. Throws 404. */
@@ -10,14 +11,14 @@ export async function getObject(
   name: string,
   query: URLSearchParams,
 ): Promise<KubeObject> {
-  const revision = query.get("resourceVersion") ?? "";
-  if (revision !== "" && !/^\d+$/.test(revision)) {
-    throw badRequest(`invalid resource version ${JSON.stringify(revision)}`);
-  }
-  if (revision !== "") {
-    const cache = await resource.cache();
-    const entry = cache.get(keyOf(resource.kind, namespace, name));
-    if (entry && cache.revision >= Number(revision)) return entry.object();
-  }
+  const text = query.get("resourceVersion") ?? "";
+  if (text === "") return await resource.store.get(namespace, name);
+  const revision = revisionOf(text);
+  const cache = await resource.cache();
+  const entry = cache.get(keyOf(resource.kind, namespace, name));
+  if (entry && cache.revision >= revision) return entry.object();
+  // The store has everything that was ever promised: it is asked instead of waiting for the cache.
+  const newest = await resource.store.rows.revision();
+  if (newest < revision) throw revisionTooLarge(revision, newest);
   return await resource.store.get(namespace, name);
 }

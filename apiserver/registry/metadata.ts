@@ -55,7 +55,7 @@ export function completeName(object: KubeObject, random: Random): void {
 /** What an update may not change is taken from what is stored. */
 export function keepSystemFields(object: KubeObject, old: KubeObject): void {
   const { metadata } = object;
-  metadata.creationTimestamp ??= old.metadata.creationTimestamp;
+  metadata.creationTimestamp = old.metadata.creationTimestamp;
   metadata.uid ??= old.metadata.uid;
   if (old.metadata.generation !== undefined) metadata.generation = old.metadata.generation;
   else delete metadata.generation;

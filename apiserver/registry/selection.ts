@@ -21,7 +21,7 @@ export function selectionOf(
     const fields = parseFieldSelector(selectors.fieldSelector);
     for (const { field } of fields) {
       if (!Object.hasOwn(kind.selectableFields, field)) {
-        throw badRequest(`field label not supported: ${field}`);
+        throw badRequest(unknownField(kind, field));
       }
     }
     const everything = labels.length === 0 && fields.length === 0;
@@ -46,3 +46,13 @@ export function selectionOf(
     throw thrown;
   }
 }
+
+/** Upstream says it in two ways: kinds with fields of their own have a conversion that complains. */
+function unknownField({ selectableFields }: Kind, field: string): string {
+  const own = Object.keys(selectableFields).some((each) => !PLAIN_FIELDS.includes(each));
+  if (own) return `field label not supported: ${field}`;
+  const known = PLAIN_FIELDS.map((each) => JSON.stringify(each)).join(", ");
+  return `${JSON.stringify(field)} is not a known field selector: only ${known}`;
+}
+
+const PLAIN_FIELDS: readonly string[] = ["metadata.name", "metadata.namespace"];

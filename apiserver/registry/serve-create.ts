@@ -14,7 +14,7 @@ import { readWriteOptions, type WriteOptions } from "./write-options.ts";
 export function writeOptionsOf(context: RequestContext): WriteOptions {
   const { query, user, warnings, info } = context;
   const userAgent = headerOf(context.request, "user-agent");
-  return readWriteOptions(query, { user, warnings, subresource: info.subresource, userAgent });
+  return readWriteOptions(query, { user, warnings, info, userAgent });
 }
 
 /** POST to a collection. */
@@ -35,14 +35,17 @@ export async function serveCreate(
   });
   if (kind.storage === undefined) return await serveReview(core, resource, context, object);
   kind.strategy.defaults(object);
-  await checkEscalation(core, context.user, resource, object, undefined);
+  const namespace = namespaceOf(resource, context);
+  await checkEscalation(core, context.user, resource, object, undefined, namespace);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const created = await createObject(
     core,
     resource,
     object,
-    namespaceOf(resource, context),
+    namespace,
     options,
   );
-  return objectAnswer(created, kind, 201, resource.store.recent.bodyOf(created));
+  // A dry run's object is not what was written last under its name.
+  const written = options.dryRun ? undefined : resource.store.recent.bodyOf(created);
+  return objectAnswer(created, kind, 201, written);
 }

@@ -45,7 +45,7 @@ export async function serveDelete(
   const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
   const { kind } = resource;
   const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
-  if (whole && !(request.dryRun && !deleted)) return objectAnswer(object, kind);
+  if (whole) return objectAnswer(object, kind);
   return objectAnswer(statusOf(resource, object) as unknown as KubeObject);
 }
 
@@ -74,24 +74,16 @@ export async function serveDeleteCollection(
   const list = readListOptions(context.query);
   const selection = selectionOf(kind, namespace, list);
   const { entries, revision } = await listFromStore(resource, namespace, selection, list);
-  const items: Buffer[] = [];
-  for (const entry of entries) {
+  for (const { namespace: place, name } of entries) {
     try {
-      const { object } = await deleteObject(
-        core,
-        resource,
-        entry.namespace,
-        entry.name,
-        request,
-        options,
-      );
-      items.push(Buffer.from(JSON.stringify(object)));
+      await deleteObject(core, resource, place, name, request, options);
     } catch (thrown) {
       // Somebody else deleted it meanwhile: what was asked for is so.
       if (!isReason(thrown, "NotFound")) throw thrown;
     }
   }
-  return { type: "list", list: { kind, revision, items } };
+  // The answer shows them as they were listed.
+  return { type: "list", list: { kind, revision, items: entries.map(({ body }) => body) } };
 }
 
 async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {

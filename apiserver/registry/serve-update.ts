@@ -40,20 +40,14 @@ export async function serveUpdate(
     fieldValidation,
     warnings,
   });
-  const given = object.metadata.name ?? "";
-  if (given !== name) {
-    throw badRequest(
-      given === ""
-        ? "name must be provided"
-        : `the name of the object (${given}) does not match the name on the URL (${name})`,
-    );
-  }
+  requireName(object.metadata.name, name);
   kind.strategy.defaults(object);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
   return await change(core, resource, context, options, {
     ...door,
     mayCreate,
+    uid: object.metadata.uid,
     transform: () => cloneObject(object),
   });
 }
@@ -85,6 +79,7 @@ export async function servePatch(
     owns: patch.owns,
     transform: (current) => {
       const patched = patch.apply(current);
+      requireName(patched.metadata.name, context.info.name);
       kind.strategy.defaults(patched);
       return patched;
     },
@@ -109,14 +104,25 @@ async function change(
       name,
       transform: async (current) => {
         const next = await update.transform(current);
-        await checkEscalation(core, context.user, resource, next, current);
+        await checkEscalation(core, context.user, resource, next, current, namespace);
         return next;
       },
     },
     options,
   );
-  const { object, created } = changed;
-  // A dry run's object has the version of the stored one, and is another.
-  const body = options.dryRun ? undefined : resource.store.recent.bodyOf(object);
+  const { object, created, deleted } = changed;
+  // A dry run's object, and one that went, have the revision of what was stored, and are not it.
+  const unwritten = options.dryRun || deleted;
+  const body = unwritten ? undefined : resource.store.recent.bodyOf(object);
   return objectAnswer(object, resource.kind, created ? 201 : 200, body);
+}
+
+/** Throws 400 when an object is not the one that the URL names. */
+function requireName(given: string | undefined, name: string): void {
+  if (given === name) return;
+  throw badRequest(
+    given
+      ? `the name of the object (${given}) does not match the name on the URL (${name})`
+      : `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+  );
 }

@@ -2,6 +2,7 @@ import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
+import { ApiError } from "../errors/api-error.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
 import { keyOf } from "../storage/keys.ts";
@@ -26,7 +27,7 @@ export interface Update {
    */
   owns?: boolean;
   /** The uid the object must have. */
-  uid?: string;
+  uid?: string | undefined;
   /** The new state, made from the current one, which is undefined when there is none. */
   transform(current: KubeObject | undefined): Promise<KubeObject> | KubeObject;
 }
@@ -52,12 +53,14 @@ export async function updateObject(
   }
   // An attempt that loses the race gives back what it reserved before the next one begins.
   let reserved: Reservation | undefined;
+  let before: string | undefined;
   try {
     const tryChange = async (current: KubeObject | undefined) => {
       await reserved?.giveBack();
       reserved = undefined;
       if (current === undefined) throw notFound(subject, name);
       const old = cloneObject(current);
+      before = old.metadata.resourceVersion;
       const next = await attempt(core, resource, update, options, current, old);
       if (next.do === "write") {
         reserved = await resource.allocation?.reserve(next.object, old, options.dryRun);
@@ -66,7 +69,11 @@ export async function updateObject(
     };
     const changed = await store.change<KubeObject>(namespace, name, tryChange, { guess });
     await reserved?.settle();
-    if (changed.deleted) await resource.allocation?.release(changed.object);
+    if (changed.deleted) {
+      await resource.allocation?.release(changed.object);
+      // Nothing was written: the object is as old as the last that was.
+      changed.object.metadata.resourceVersion = before;
+    }
     return changed;
   } catch (thrown) {
     await reserved?.giveBack();
@@ -85,7 +92,7 @@ async function createThroughUpdate(
   if (!update.owns) trackWrite(resource, object, undefined, options, core.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
-  if (object.metadata.uid) throw uidConflict(resource, update.name, object.metadata.uid, "");
+  if (object.metadata.uid) throw uidConflict(resource, update, object.metadata.uid, "");
   const request = requestFor(resource, object, undefined, update, options);
   await core.admission.admit(request);
   return await createAdmitted(core, resource, request, options);
@@ -124,11 +131,12 @@ function checkPreconditions(
   old: KubeObject,
 ): void {
   const { metadata } = object;
-  const uid = update.uid ?? metadata.uid;
+  const { uid } = update;
   if (uid && uid !== old.metadata.uid) {
-    throw uidConflict(resource, update.name, uid, old.metadata.uid ?? "");
+    throw uidConflict(resource, update, uid, old.metadata.uid ?? "");
   }
-  if (metadata.resourceVersion) {
+  // 0 is what no object has: upstream takes it for none.
+  if (revisionIn(metadata.resourceVersion ?? "") !== 0) {
     if (metadata.resourceVersion !== old.metadata.resourceVersion) {
       throw conflict(resource.subject, update.name, MODIFIED);
     }
@@ -142,11 +150,21 @@ function checkPreconditions(
   metadata.resourceVersion = old.metadata.resourceVersion!;
 }
 
-function uidConflict(resource: Resource, name: string, asked: string, actual: string) {
+/** The number of a resourceVersion, 0 for none. Throws 500, as upstream, on what is no number. */
+function revisionIn(text: string): number {
+  if (/^\d*$/.test(text)) return Number(text);
+  const message = `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+  throw new ApiError({ code: 500, reason: "", message });
+}
+
+function uidConflict(resource: Resource, update: Update, asked: string, actual: string) {
+  const key = keyOf(resource.kind, update.namespace, update.name);
   return conflict(
     resource.subject,
-    name,
-    `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${actual}`,
+    update.name,
+    `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, ` +
+      "AdditionalErrorMsg: Precondition failed: " +
+      `UID in precondition: ${asked}, UID in object meta: ${actual}`,
   );
 }
 

@@ -1,6 +1,14 @@
 import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
-import { badRequest } from "../errors/catalog.ts";
+import {
+  type FieldError,
+  invalid as invalidField,
+  notSupported,
+  tooLong,
+} from "@raft2kube/api/errors.ts";
+import { invalid } from "../errors/catalog.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 
 /** How strictly fields that the kind does not have are taken. */
 export type FieldValidation = "Ignore" | "Warn" | "Strict";
@@ -16,45 +24,64 @@ export interface WriteOptions {
   warnings: string[];
 }
 
-/** The options in a query. Throws 400 on a value that does not exist. */
+/** The structure that a verb's options are named by in complaints. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  create: "CreateOptions",
+  update: "UpdateOptions",
+  patch: "PatchOptions",
+  delete: "DeleteOptions",
+  deletecollection: "DeleteOptions",
+};
+
+/** The options in a query. Throws 422 on a value that does not exist. */
 export function readWriteOptions(
   query: URLSearchParams,
-  request: { user: RequestUser; subresource: string; warnings: string[]; userAgent: string },
+  request: { user: RequestUser; info: RequestInfo; warnings: string[]; userAgent: string },
 ): WriteOptions {
-  const { user, subresource, warnings, userAgent } = request;
+  const { user, info, warnings, userAgent } = request;
+  const named = OPTIONS[info.verb] ?? "CreateOptions";
+  const findings = named === "DeleteOptions" ? [] : complaintsAbout(query);
+  if (findings.length > 0) throw invalid({ group: "meta.k8s.io", name: named }, "", findings);
   return {
     user,
-    subresource,
+    subresource: info.subresource,
     warnings,
-    dryRun: readDryRun(query.getAll("dryRun")),
+    dryRun: query.getAll("dryRun").length > 0,
     fieldManager: query.get("fieldManager") || managerOf(userAgent),
-    fieldValidation: readFieldValidation(query.get("fieldValidation")),
+    fieldValidation: (query.get("fieldValidation") || "Warn") as FieldValidation,
   };
 }
 
-export function readDryRun(values: readonly string[]): boolean {
-  for (const value of values) {
-    if (value !== "All") {
-      throw badRequest(
-        `Invalid value: ${JSON.stringify(value)}: Unsupported value: supported: "All"`,
-      );
-    }
+function complaintsAbout(query: URLSearchParams): FieldError[] {
+  const manager = query.get("fieldManager") ?? "";
+  const validation = query.get("fieldValidation") ?? "";
+  const found = dryRunComplaints(query.getAll("dryRun"));
+  if (Buffer.byteLength(manager) > FIELD_MANAGER_BYTES_MAX) {
+    found.unshift(tooLong("fieldManager", FIELD_MANAGER_BYTES_MAX));
   }
-  return values.length > 0;
+  const odd = [...manager].findIndex((letter) => /\p{C}/u.test(letter));
+  if (odd >= 0) {
+    const code = manager.codePointAt(odd)!.toString(16).toUpperCase().padStart(4, "0");
+    const detail = `invalid character U+${code} (at position ${odd})`;
+    found.unshift(invalidField("fieldManager", manager, detail));
+  }
+  if (!["", ...VALIDATIONS].includes(validation)) {
+    found.push(notSupported("fieldValidation", validation, ["", ...VALIDATIONS]));
+  }
+  return found;
 }
 
-function readFieldValidation(value: string | null): FieldValidation {
-  if (value === null || value === "") return "Warn";
-  if (value === "Ignore" || value === "Warn" || value === "Strict") return value;
-  throw badRequest(
-    `fieldValidation: Unsupported value: ${JSON.stringify(value)}: ` +
-      `supported values: "", "Ignore", "Strict", "Warn"`,
-  );
+/** What is wrong with `dryRun`: there is one stage to leave out, all of them. */
+export function dryRunComplaints(values: readonly string[]): FieldError[] {
+  if (values.every((value) => value === "All")) return [];
+  return [notSupported("dryRun", values, ["All"])];
 }
+
+const VALIDATIONS: readonly string[] = ["Ignore", "Strict", "Warn"];
 
 /** Upstream names the manager of a write without `fieldManager` by the user agent's first word. */
 function managerOf(userAgent: string): string {
-  return (userAgent.split("/")[0] ?? "").slice(0, 128);
+  return (userAgent.split("/")[0] ?? "").slice(0, FIELD_MANAGER_BYTES_MAX);
 }
 
 /** What strategies are told about a write. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
@@ -34,6 +35,14 @@ export function encodeRow(kind: Kind, object: KubeObject): Buffer {
   const place = kind.storage.as;
   const whole = { kind: place.kind, apiVersion: apiVersionOf(place), metadata, ...rest };
   return Buffer.from(JSON.stringify(whole));
+}
+
+/** Whether two rows hold the same: the order of members is left as a client or a patch gave it. */
+export function isSameRow(a: Buffer, b: Buffer): boolean {
+  if (a.equals(b)) return true;
+  // The same members in any order are as long.
+  if (a.length !== b.length || isProtobuf(a) || isProtobuf(b)) return false;
+  return isDeepStrictEqual(JSON.parse(a.toString("utf8")), JSON.parse(b.toString("utf8")));
 }
 
 /** Whether stored JSON is what clients get but for the resourceVersion. */

@@ -21,7 +21,8 @@ export function decodeContinue(text: string): ContinueToken {
   try {
     parsed = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
   } catch (thrown) {
-    throw badRequest(`continue key is not valid: ${String(thrown)}`);
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    throw badRequest(`invalid continue token: continue key is not valid: ${thrown.message}`);
   }
   const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   const revision = typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0 ? rv : undefined;

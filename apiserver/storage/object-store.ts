@@ -3,7 +3,7 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { Entry } from "../cache/entry.ts";
 import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
-import { decodeRow, encodeRow, isServedAsStored, servedLength } from "./body.ts";
+import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { Rows } from "./rows.ts";
@@ -152,7 +152,7 @@ export class ObjectStore {
       if (newest.revision !== base.revision) return { current: newest };
       if (value === undefined) return { changed: { object, created: false, deleted: false } };
       // What is stored in another form, sealed by an old key or as protobuf, is written anew.
-      if (newest.value!.equals(value) && !newest.stale) {
+      if (isSameRow(newest.value!, value) && !newest.stale) {
         object.metadata.resourceVersion = String(base.revision);
         return { changed: { object, created: false, deleted: false } };
       }
@@ -171,11 +171,11 @@ export class ObjectStore {
 
   /** Whether the object that `value` is of is stored already. */
   #holds(base: Base, value: Buffer): boolean {
-    if (base.value) return base.value.equals(value);
+    if (base.value) return isSameRow(base.value, value);
     // The same members in any order are as long: most changes are told apart by that alone.
     if (this.#alike && base.bytes !== servedLength(value, base.revision)) return false;
     const object = base.object();
-    return object !== undefined && encodeRow(this.kind, object).equals(value);
+    return object !== undefined && isSameRow(encodeRow(this.kind, object), value);
   }
 
   async #remove<T extends KubeObject>(key: string, base: Base, object: T) {

@@ -1,6 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
-import { badRequest, conflict, notFound } from "../errors/catalog.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest, conflict, methodNotAllowed, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -8,6 +9,7 @@ import { decodeBody } from "../http/decode.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
+import { keyOf } from "../storage/keys.ts";
 import { successStatus } from "./success.ts";
 
 /** A pod's place as the scheduler states it (core/v1). */
@@ -29,6 +31,7 @@ export async function serveBinding(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
+  if (info.verb !== "create") throw methodNotAllowed();
   const { dryRun, fieldValidation } = writeOptionsOf(context);
   const binding = await decodeBody<Binding>(context.request, await readBody(context.request), {
     kind: { group: "", version: "v1", kind: "Binding" },
@@ -36,6 +39,10 @@ export async function serveBinding(
     fieldValidation,
     warnings,
   });
+  const given = binding.metadata.name;
+  if (given && given !== info.name) {
+    throw badRequest("name in URL does not match name in Binding object");
+  }
   await bindPod(core, info.namespace, info.name, binding, dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
@@ -51,9 +58,11 @@ export async function bindPod(
   const resource = core.registry.of("v1", "pods");
   const node = binding.target?.name ?? "";
   const kind = binding.target?.kind ?? "";
-  if (node === "") throw badRequest("binding target.name: Required value");
+  if (node === "") throw refused("target.name: Required value");
   if (kind !== "" && kind !== "Node") {
-    throw badRequest(`binding target.kind: Unsupported value: ${JSON.stringify(kind)}`);
+    throw refused(
+      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
+    );
   }
   await resource.store.change<Pod>(namespace, name, (pod) => {
     if (pod === undefined) throw notFound(resource.subject, name);
@@ -72,13 +81,21 @@ export async function bindPod(
   });
 }
 
+/** Upstream answers a Binding that is not valid with a plain 500. */
+function refused(message: string): ApiError {
+  return new ApiError({ code: 500, reason: "", message });
+}
+
 function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
   const { uid } = binding.metadata;
+  const { namespace = "" } = pod.metadata;
   if (uid && uid !== pod.metadata.uid) {
     throw conflict(
       resource.subject,
       name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
+      `StorageError: invalid object, Code: 4, Key: ${keyOf(resource.kind, namespace, name)}, ` +
+        "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: " +
+        `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
     );
   }
   if (pod.metadata.deletionTimestamp !== undefined) {

@@ -1,6 +1,6 @@
 import { attributesOf, refusal } from "../authz/authorize-request.ts";
 import type { Core } from "../core.ts";
-import { badRequest, methodNotSupported } from "../errors/catalog.ts";
+import { badRequest, methodNotAllowed } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -31,16 +31,16 @@ export async function serveConnect(
   const { info, query, user } = context;
   // GET comes from WebSockets; upstream counts both as creating a connection.
   if (info.verb !== "create" && info.verb !== "get") {
-    throw methodNotSupported(resource.subject, info.verb);
+    throw methodNotAllowed();
   }
   // A connection changes what runs, whatever method opens it: reading alone is not enough
   // (upstream from 1.35).
   await requireCreate(core, context);
-  if (context.upgrade === undefined) throw badRequest("Upgrade request required");
   const forwarding = info.subresource === "portforward";
   // Ports belong to the pod, not to a container.
   const container = forwarding ? undefined : (query.get("container") ?? "");
   const place = await placeOf(core, info.namespace, info.name, container);
+  if (context.upgrade === undefined) throw badRequest("Upgrade request required");
   await core.admission.validate({
     operation: "CONNECT",
     resource,

@@ -1,5 +1,5 @@
 import type { Core } from "../core.ts";
-import { methodNotSupported, noSuchResource } from "../errors/catalog.ts";
+import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -36,7 +36,7 @@ export async function serveSubresource(
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
-  const { kind, subject } = resource;
+  const { kind } = resource;
   const special = SPECIAL[`${kind.group}/${kind.plural}/${info.subresource}`];
   if (special) return await special(core, resource, context);
   const subresource = Object.hasOwn(kind.subresources, info.subresource)
@@ -44,7 +44,7 @@ export async function serveSubresource(
     : undefined;
   if (subresource === undefined) throw noSuchResource();
   const known: readonly string[] = subresource.verbs;
-  if (!known.includes(info.verb)) throw methodNotSupported(subject, info.verb);
+  if (!known.includes(info.verb)) throw methodNotAllowed();
   if (subresource.view) return await serveScale(core, resource, context, subresource.view);
   const { strategy } = subresource;
   if (strategy === undefined) throw noSuchResource();

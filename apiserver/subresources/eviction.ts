@@ -3,7 +3,7 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { badRequest, methodNotSupported } from "../errors/catalog.ts";
+import { badRequest, methodNotAllowed, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -27,6 +27,8 @@ interface Budget extends KubeObject {
   spec?: { selector?: LabelSelector };
   status?: {
     disruptionsAllowed?: number;
+    desiredHealthy?: number;
+    currentHealthy?: number;
     observedGeneration?: number;
     disruptedPods?: Record<string, string>;
   };
@@ -39,7 +41,7 @@ export async function serveEviction(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
-  if (info.verb !== "create") throw methodNotSupported(resource.subject, info.verb);
+  if (info.verb !== "create") throw methodNotAllowed();
   const options = writeOptionsOf(context);
   const eviction = await decodeBody<Eviction>(context.request, await readBody(context.request), {
     kind: { group: "policy", version: "v1", kind: "Eviction" },
@@ -49,15 +51,38 @@ export async function serveEviction(
     warnings: options.warnings,
   });
   const { namespace, name } = info;
-  if (eviction.metadata.name && eviction.metadata.name !== name) {
+  if (eviction.metadata.name !== name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
   const request: DeleteRequest = readDeleteRequest(eviction.deleteOptions ?? {}, query);
   const pod = await resource.store.get<Pod>(namespace, name);
   if (!canIgnoreBudgets(pod)) await spendBudget(core, namespace, pod, request.dryRun);
+  if (!request.dryRun) await markEvicted(core, resource, pod);
   await deleteObject(core, resource, namespace, name, request, options);
   return objectAnswer(successStatus(201), undefined, 201);
 }
+
+/** Says in the pod's status why it goes, for those who count disruptions. */
+async function markEvicted(core: Core, resource: Resource, pod: Pod): Promise<void> {
+  const { namespace = "", name = "", uid } = pod.metadata;
+  await resource.store.change<Pod>(namespace, name, (current) => {
+    if (current === undefined) throw notFound(resource.subject, name);
+    if (current.metadata.uid !== uid) return { do: "keep", object: current };
+    const before = current.status?.conditions ?? [];
+    const others = before.filter(({ type }) => type !== DISRUPTION_TARGET);
+    const condition = {
+      type: DISRUPTION_TARGET,
+      status: "True",
+      reason: "EvictionByEvictionAPI",
+      message: "Eviction API: evicting",
+      lastTransitionTime: timeText(core.clock.now()),
+    };
+    const status = { ...current.status, conditions: [...others, condition] };
+    return { do: "write", object: { ...current, status } };
+  });
+}
+
+const DISRUPTION_TARGET = "DisruptionTarget";
 
 /** Pods that do not serve, or are going already, disturb nothing by going. */
 function canIgnoreBudgets(pod: Pod): boolean {
@@ -84,7 +109,7 @@ async function spendBudget(
   if (budgets.length > 1) {
     throw new ApiError({
       code: 500,
-      reason: "InternalError",
+      reason: "",
       message:
         "This pod has more than one PodDisruptionBudget, which the eviction " +
         "subresource does not support.",
@@ -101,6 +126,7 @@ async function spendBudget(
 function spend(budget: Budget, pod: Pod, now_ms: number): Budget {
   const status = budget.status ?? {};
   const allowed = status.disruptionsAllowed ?? 0;
+  const { name } = budget.metadata;
   const stale = (status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0);
   if (stale || allowed <= 0) {
     throw new ApiError({
@@ -111,9 +137,10 @@ function spend(budget: Budget, pod: Pod, now_ms: number): Budget {
         causes: [
           {
             reason: "DisruptionBudget",
-            message:
-              `The disruption budget ${budget.metadata.name} needs more healthy pods ` +
-              `than are there now`,
+            message: stale
+              ? `The disruption budget ${name} is still being processed by the server.`
+              : `The disruption budget ${name} needs ${status.desiredHealthy ?? 0} healthy pods ` +
+                `and has ${status.currentHealthy ?? 0} currently`,
           },
         ],
         ...(stale ? { retryAfterSeconds: 10 } : {}),

@@ -1,5 +1,7 @@
 import type { Core } from "../core.ts";
-import { badRequest, methodNotSupported } from "../errors/catalog.ts";
+import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { invalid, methodNotAllowed } from "../errors/catalog.ts";
+import { wholeNumber } from "../http/request-info.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -22,17 +24,17 @@ const PASSED = [
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
 export async function serveLog(
   core: Core,
-  resource: Resource,
+  _resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
-  if (info.verb !== "get") throw methodNotSupported(resource.subject, info.verb);
+  if (info.verb !== "get") throw methodNotAllowed();
+  checkOptions(info.name, query);
   const place = await placeOf(core, info.namespace, info.name, query.get("container") ?? "");
   const passed = new URLSearchParams();
   for (const name of PASSED) {
     const value = query.get(name);
     if (value === null || name === "insecureSkipTLSVerifyBackend") continue;
-    checkNumber(name, value);
     passed.set(name, value);
   }
   const { kubelet, container } = place;
@@ -47,10 +49,20 @@ export async function serveLog(
   return { type: "taken" };
 }
 
-function checkNumber(name: string, value: string): void {
-  if (!["sinceSeconds", "tailLines", "limitBytes"].includes(name)) return;
-  if (/^\d+$/.test(value)) return;
-  throw badRequest(
-    `PodLogOptions: ${name}: Invalid value: ${JSON.stringify(value)}: must be a whole number`,
-  );
+/** The least that each number may be. */
+const LEAST: Readonly<Record<string, number>> = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 };
+
+/** Throws 422 for options that mean nothing, and 400 for what is no number. */
+function checkOptions(pod: string, query: URLSearchParams): void {
+  const findings = Object.entries(LEAST).flatMap(([name, least]) => {
+    const text = query.get(name);
+    if (text === null || wholeNumber(text) >= least) return [];
+    const bound = least === 0 ? "greater than or equal to 0" : "greater than 0";
+    return [invalidField(name, Number(text), `must be ${bound}`)];
+  });
+  if (query.has("sinceSeconds") && query.has("sinceTime")) {
+    const detail = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+    findings.push(forbidden("[]", detail));
+  }
+  if (findings.length > 0) throw invalid({ group: "", name: "PodLogOptions" }, pod, findings);
 }

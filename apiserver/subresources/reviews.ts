@@ -1,11 +1,15 @@
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Attributes, Decision } from "../authz/attributes.ts";
 import type { Core } from "../core.ts";
-import { badRequest, methodNotSupported } from "../errors/catalog.ts";
+import type { ApiError } from "../errors/api-error.ts";
+import { badRequest, invalid, methodNotAllowed } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
+import { writeOptionsOf } from "../registry/serve-create.ts";
+import { trackWrite } from "../registry/track-write.ts";
 import { bindPod } from "./binding.ts";
 import { successStatus } from "./success.ts";
 
@@ -66,20 +70,46 @@ export async function serveReview(
 ): Promise<Answer> {
   if (resource.kind.kind === "Binding") return await bind(core, context, object);
   const answer = ANSWERS[resource.kind.kind];
-  if (answer === undefined) throw methodNotSupported(resource.subject, context.info.verb);
+  if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;
   const status = await answer(core, context, review);
-  review.metadata = { ...review.metadata, creationTimestamp: timeText(core.clock.now()) };
+  const { kind } = resource;
+  if (kind.namespaced) review.metadata.namespace = context.info.namespace;
+  const now_ms = core.clock.now();
+  // Upstream keeps what it was asked and says who asked it; the others it makes anew.
+  if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
+  else trackWrite(resource, review, undefined, writeOptionsOf(context), now_ms);
+  if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
   review.status = status;
   return objectAnswer(review, undefined, 201);
 }
 
+const ANSWERED_ANEW = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
+
+const anew = (kind: string, now_ms: number): KubeObject["metadata"] =>
+  kind === "SelfSubjectReview" ? { creationTimestamp: timeText(now_ms) } : {};
+
+/** 422 in upstream's words, which name the group alone. */
+function wrong(field: string, value: unknown, why: string): ApiError {
+  const subject = { group: "authorization.k8s.io", name: "" };
+  return invalid(subject, "", [invalidField(field, value, why)]);
+}
+
+/** What a review asks about, as Go shows it. */
+const shownPath = ({ path = "", verb = "" }: { path?: string; verb?: string }) => ({
+  Path: path,
+  Verb: verb,
+});
+
 function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
-  if ((asked === undefined) === (path === undefined)) {
-    throw badRequest(
-      "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-    );
+  if (asked !== undefined && path !== undefined) {
+    const why = "cannot be specified in combination with resourceAttributes";
+    throw wrong("spec.nonResourceAttributes", shownPath(path), why);
+  }
+  if (asked === undefined && path === undefined) {
+    const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+    throw wrong("spec.resourceAttributes", null, why);
   }
   return {
     user,
@@ -108,15 +138,20 @@ async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<
 function subjectOf(review: Review): RequestUser {
   const { user = "", groups, uid, extra } = review.spec ?? {};
   if (user === "" && !groups?.length) {
-    throw badRequest("at least one of user or group must be specified");
+    throw wrong("spec.user", "", "at least one of user or group must be specified");
   }
   return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
 }
 
 async function localAccess(core: Core, context: RequestContext, review: Review): Promise<object> {
-  const namespace = review.spec?.resourceAttributes?.namespace ?? "";
+  const { resourceAttributes, nonResourceAttributes: path } = review.spec ?? {};
+  if (path) {
+    const why = "disallowed on this kind of request";
+    throw wrong("spec.nonResourceAttributes", shownPath(path), why);
+  }
+  const namespace = resourceAttributes?.namespace ?? "";
   if (namespace !== context.info.namespace) {
-    throw badRequest("namespace on resource attributes must match the namespace on metadata");
+    throw wrong("spec.resourceAttributes.namespace", namespace, "must match metadata.namespace");
   }
   return await access(core, subjectOf(review), review.spec ?? {});
 }

@@ -17,12 +17,12 @@ export interface EtcdServer {
   close(): Promise<void>;
 }
 
-/** Starts `etcd` on loopback with a data directory of its own. */
-export async function startEtcd(): Promise<EtcdServer> {
+/** Starts `etcd`, or another build of it, on loopback with a data directory of its own. */
+export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-etcd-"));
   const url = `http://127.0.0.1:${await freePort()}`;
   const peer = `http://127.0.0.1:${await freePort()}`;
-  let child = run(dir, url, peer);
+  let child = run(program, dir, url, peer);
   const client = connectEtcd({ endpoints: [url] });
   const answers = () =>
     waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() });
@@ -32,7 +32,7 @@ export async function startEtcd(): Promise<EtcdServer> {
     client,
     async crash() {
       await ended(child);
-      child = run(dir, url, peer);
+      child = run(program, dir, url, peer);
       await answers();
     },
     async close() {
@@ -43,7 +43,7 @@ export async function startEtcd(): Promise<EtcdServer> {
   };
 }
 
-function run(dir: string, url: string, peer: string): ChildProcess {
+function run(program: string, dir: string, url: string, peer: string): ChildProcess {
   const flags = {
     "data-dir": dir,
     "listen-client-urls": url,
@@ -54,7 +54,7 @@ function run(dir: string, url: string, peer: string): ChildProcess {
     "log-level": "error",
   };
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  return spawn("etcd", words, { stdio: "ignore" });
+  return spawn(program, words, { stdio: "ignore" });
 }
 
 function ended(child: ChildProcess): Promise<void> {

@@ -1,9 +1,10 @@
-// Builds the Go programs that tests and benchmarks hold our parts against into .peers/bin, where Go
-// is. Usage: npm run peers [-- NAME...]
+// Builds the programs that tests and benchmarks hold our parts against into .peers, where Go is, and
+// Python for its client. Usage: npm run peers [-- NAME...]
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildCsiSanity } from "./csi-sanity.ts";
+import { installPythonClient } from "./python-client.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
 
@@ -13,12 +14,16 @@ const PEERS: Readonly<Record<string, () => void>> = {
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
   "api-load": () => buildModule("api-load"),
-  "kube-apiserver": () => buildModule("kube-apiserver"),
+  "kube-apiserver": () => buildModule("kubernetes", "kube-apiserver"),
+  "kube-controller-manager": () => buildModule("kubernetes", "kube-controller-manager"),
+  "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
+  kubectl: () => buildModule("kubernetes", "kubectl"),
+  "python-client": () => installPythonClient(bin),
 };
 
-/** Builds every command of a Go module beside this file. */
-function buildModule(name: string): void {
-  const result = spawnSync("go", ["build", "-o", `${bin}/`, "./..."], {
+/** Builds every command of a Go module beside this file, or one of them. */
+function buildModule(name: string, command = "..."): void {
+  const result = spawnSync("go", ["build", "-o", `${bin}/`, `./${command}`], {
     cwd: join(import.meta.dirname, name),
     stdio: "inherit",
   });

@@ -69,7 +69,4 @@ export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.Repl
     ...templateColumns<ReplicaSet>((object) => object.spec.template),
     selectorColumn<ReplicaSet>((object) => object.spec.selector),
   ],
-  selectableFields: {
-    "status.replicas": (object) => String(object.status?.replicas ?? 0),
-  },
 });

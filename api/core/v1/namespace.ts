@@ -11,20 +11,24 @@ import { dnsLabel, qualifiedName } from "../../validation/names.ts";
 const NAME_LABEL = "kubernetes.io/metadata.name";
 const FINALIZER = "kubernetes";
 
-function defaults(namespace: Namespace): void {
+function label(namespace: Namespace): void {
   const { name } = namespace.metadata;
   if (name !== undefined) {
     namespace.metadata.labels = { ...namespace.metadata.labels, [NAME_LABEL]: name };
   }
+}
+
+function defaults(namespace: Namespace): void {
+  label(namespace);
   namespace.status ??= {};
   namespace.status.phase ??= "Active";
 }
 
 function validateFinalizers(namespace: Namespace): FieldError[] {
-  return (namespace.spec.finalizers ?? []).flatMap((name) => [
-    ...qualifiedName(name).map((each) => invalid("spec.finalizers", name, each)),
+  return (namespace.spec.finalizers ?? []).flatMap((name, index) => [
+    ...qualifiedName(name).map((each) => invalid(`spec.finalizers[${index}]`, name, each)),
     ...(name.includes("/") || name === FINALIZER || name === "orphan" ? []
-      : [invalid("spec.finalizers", name,
+      : [invalid(`spec.finalizers[${index}]`, name,
         "name is neither a standard finalizer name nor is it fully qualified")]),
   ]);
 }
@@ -47,6 +51,8 @@ export const namespace: Kind<Namespace> = defineKind<Namespace>("core/v1.Namespa
   nameRule: dnsLabel,
   defaults,
   prepareCreate(object) {
+    // A name that was generated is known only now.
+    label(object);
     object.status = { phase: "Active" };
     const finalizers = object.spec.finalizers ?? [];
     if (!finalizers.includes(FINALIZER)) object.spec.finalizers = [...finalizers, FINALIZER];

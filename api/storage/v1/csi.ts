@@ -107,7 +107,6 @@ export const csiStorageCapacity: Kind<CSIStorageCapacity> =
     notActedOn: "CSIStorageCapacity is stored, but scheduling does not look at it yet",
     columns: [
       nameColumn,
-      column("StorageClassName", (object) => object.storageClassName),
-      column("Capacity", (object) => object.capacity ?? ""),
+      column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null, { type: "date" }),
     ],
   });

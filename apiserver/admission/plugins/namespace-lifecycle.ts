@@ -44,7 +44,7 @@ function isReview(request: AdmissionRequest): boolean {
 }
 
 function terminating(request: AdmissionRequest, namespace: Namespace): ApiError {
-  const { name = "", deletionTimestamp = "" } = namespace.metadata;
+  const { name = "" } = namespace.metadata;
   const error = forbidden(
     request.resource.subject,
     request.name,
@@ -55,7 +55,7 @@ function terminating(request: AdmissionRequest, namespace: Namespace): ApiError 
     causes: [
       {
         reason: "NamespaceTerminating",
-        message: `namespace ${name} is being terminated since ${deletionTimestamp}`,
+        message: `namespace ${name} is being terminated`,
         field: "metadata.namespace",
       },
     ],

@@ -3,6 +3,7 @@ import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import type { Core } from "../../core.ts";
+import { ApiError } from "../../errors/api-error.ts";
 import { forbidden, notFound } from "../../errors/catalog.ts";
 import type { Resource } from "../../registry/resource.ts";
 import type { Attributes } from "../attributes.ts";
@@ -19,8 +20,8 @@ interface RoleLike extends KubeObject {
 
 /**
  * Nobody may grant what they do not have: writing a role needs all of its rules (or the verb
- * `escalate`),
- * writing a binding all rules of the role bound (or the verb `bind`). Throws 403.
+ * `escalate`), writing a binding all rules of the role bound (or the verb `bind`). `namespace` is
+ * the request's: the object need not name it. Throws 403.
  */
 export async function checkEscalation(
   core: Core,
@@ -28,14 +29,14 @@ export async function checkEscalation(
   resource: Resource,
   object: RoleLike,
   old: RoleLike | undefined,
+  namespace: string,
 ): Promise<void> {
   const { kind } = resource;
   if (kind.group !== GROUP || user.groups.includes(MASTERS_GROUP)) return;
-  const namespace = object.metadata.namespace ?? "";
   const isRole = kind.plural === "roles" || kind.plural === "clusterroles";
   if (isRole) {
     if (old && isDeepStrictEqual(old.rules ?? [], object.rules ?? [])) return;
-    if (await holds(core, user, "escalate", resource, object)) return;
+    if (await holds(core, user, "escalate", resource, object, namespace)) return;
     return requireRules(core, user, resource, object, object.rules ?? [], namespace);
   }
   const { roleRef } = object;
@@ -45,6 +46,10 @@ export async function checkEscalation(
     isDeepStrictEqual(old.roleRef, roleRef) &&
     isDeepStrictEqual(old.subjects ?? [], object.subjects ?? []);
   if (same || (await mayBind(core, user, roleRef, namespace))) return;
+  if (roleRef.kind !== "Role" && roleRef.kind !== "ClusterRole") {
+    const message = `unsupported role reference kind: ${JSON.stringify(roleRef.kind ?? "")}`;
+    throw new ApiError({ code: 500, reason: "", message });
+  }
   const rules = core.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
   if (rules === undefined) {
     throw notFound({ group: GROUP, name: `${roleRef.kind.toLowerCase()}s` }, roleRef.name);
@@ -89,6 +94,7 @@ async function holds(
   verb: string,
   resource: Resource,
   object: KubeObject,
+  namespace: string,
 ): Promise<boolean> {
   const { group, version, plural } = resource.kind;
   return await allowed(core, {
@@ -97,7 +103,7 @@ async function holds(
     group,
     version,
     resource: plural,
-    namespace: object.metadata.namespace ?? "",
+    namespace,
     name: object.metadata.name ?? "",
   });
 }

@@ -32,7 +32,7 @@ export interface HollowOptions {
  * identity.
  */
 export async function startHollowKubelet(
-  world: World,
+  world: Pick<World, "clock" | "connection">,
   name: string,
   options: HollowOptions = {},
 ): Promise<HollowKubelet> {

@@ -25,7 +25,20 @@ export interface World {
   close(): Promise<void>;
 }
 
-type WorldOptions = Partial<Pick<ControllersOptions, "controllers" | "nodeMonitorGracePeriod_ms">>;
+type WorldOptions = Partial<
+  Pick<ControllersOptions, "controllers" | "nodeMonitorGracePeriod_ms"> & {
+    /** Starts other controllers and another scheduler in the place of ours. */
+    startOthers(world: Others): Promise<{ close(): Promise<void> }>;
+  }
+>;
+
+/** What controllers and a scheduler of others are given. */
+export interface Others {
+  connection: World["connection"];
+  readonly ca: KeyPair;
+  /** PEM of the key that service accounts' tokens are signed with. */
+  readonly serviceAccountKey: string;
+}
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const clock = systemClock();
@@ -41,18 +54,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const pair = await issue(commonName, organizations);
     return { server: `https://${host}:${port}`, ca: ca.cert, ...pair };
   };
-  const controllers = await startControllers({
-    connection: await connection("system:kube-controller-manager"),
-    clusterCidr: "10.244.0.0/16",
-    rootCa: ca.cert,
-    clusterSigning: ca,
-    leaderElect: false,
-    ...options,
-  });
-  const scheduler = await startScheduler({
-    connection: await connection("system:kube-scheduler"),
-    leaderElect: false,
-  });
+  const serviceAccountKey = keys.privateKey.export({ type: "pkcs1", format: "pem" }).toString();
+  const { startOthers } = options;
+  const managers = startOthers
+    ? await startOthers({ connection, ca, serviceAccountKey })
+    : await startOurManagers(connection, ca, options);
   const rate = { qps: 1_000, burst: 1_000 };
   const masters = await connection("admin", ["system:masters"]);
   const admin = new KubeClient({ ...masters, clock, ...rate });
@@ -71,11 +77,36 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     async close() {
       admin.close();
-      await scheduler.close();
-      await controllers.close();
+      await managers.close();
       await server.close();
       await store.close();
       await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Our controllers and our scheduler, under their own identities. */
+export async function startOurManagers(
+  connection: World["connection"],
+  ca: KeyPair,
+  options: Partial<ControllersOptions> = {},
+): Promise<{ close(): Promise<void> }> {
+  const controllers = await startControllers({
+    connection: await connection("system:kube-controller-manager"),
+    clusterCidr: "10.244.0.0/16",
+    rootCa: ca.cert,
+    clusterSigning: ca,
+    leaderElect: false,
+    ...options,
+  });
+  const scheduler = await startScheduler({
+    connection: await connection("system:kube-scheduler"),
+    leaderElect: false,
+  });
+  return {
+    async close() {
+      await scheduler.close();
+      await controllers.close();
     },
   };
 }

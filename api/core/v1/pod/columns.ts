@@ -140,3 +140,11 @@ export const podColumns: readonly Column<Pod>[] = [
   wide("Nominated Node", (pod) => pod.status?.nominatedNodeName || NONE),
   wide("Readiness Gates", gatesCell),
 ];
+
+/** A pod that has ended is a completed row. */
+export function podRowConditions({ status }: Pod): readonly object[] {
+  const phase = status?.phase;
+  if (phase !== "Succeeded" && phase !== "Failed") return [];
+  const message = phase === "Failed" ? "The pod failed." : "The pod has completed successfully.";
+  return [{ type: "Completed", status: "True", reason: phase, message }];
+}

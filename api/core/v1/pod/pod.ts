@@ -5,7 +5,7 @@ import type { Kind, StrategyContext } from "../../../kind.ts";
 import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { timeOf } from "../../../time.ts";
-import { podColumns } from "./columns.ts";
+import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { qosClassOf } from "./qos.ts";
 import { validateResources } from "./validate-resources.ts";
@@ -99,6 +99,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
     },
   },
   columns: podColumns,
+  rowConditions: podRowConditions,
   selectableFields: {
     "spec.nodeName": (object) => object.spec.nodeName ?? "",
     "spec.restartPolicy": (object) => object.spec.restartPolicy ?? "",

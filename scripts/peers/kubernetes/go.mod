@@ -1,4 +1,4 @@
-module r2k.dev/peers/kube-apiserver
+module r2k.dev/peers/kubernetes
 
 go 1.26.0
 

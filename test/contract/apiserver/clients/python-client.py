@@ -1,0 +1,78 @@
+"""Drives an apiserver by Python's own client: list, watch, leader election. Argument: kubeconfig."""
+import sys
+import threading
+import uuid
+
+from kubernetes import client, config, watch
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
+
+config.load_kube_config(sys.argv[1])
+core = client.CoreV1Api()
+
+
+def listed_and_watched():
+    """Events of a watch that goes on where a list in pages ended."""
+    for name in ("a", "b", "c"):
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name, labels={"py": "yes"}))
+        core.create_namespaced_config_map("default", body)
+    names = []
+    token = None
+    while True:
+        page = core.list_namespaced_config_map(
+            "default", label_selector="py=yes", limit=2, _continue=token)
+        names += [item.metadata.name for item in page.items]
+        token = page.metadata._continue
+        if not token:
+            break
+    print("listed", *names)
+    core.patch_namespaced_config_map("a", "default", {"data": {"n": "1"}})
+    core.delete_namespaced_config_map("b", "default")
+    watcher = watch.Watch()
+    events = watcher.stream(
+        core.list_namespaced_config_map, "default", label_selector="py=yes",
+        resource_version=page.metadata.resource_version, timeout_seconds=30)
+    for count, event in enumerate(events, start=1):
+        print("watched", event["type"], event["object"].metadata.name)
+        if count == 2:
+            watcher.stop()
+
+
+def refused():
+    """A conflict is an ApiException with upstream's code and reason."""
+    stale = core.read_namespaced_config_map("a", "default")
+    core.patch_namespaced_config_map("a", "default", {"data": {"n": "2"}})
+    try:
+        core.replace_namespaced_config_map("a", "default", stale)
+    except client.ApiException as error:
+        print("refused", error.status, error.reason)
+
+
+def elected():
+    """Of two that contend for a lock one leads; the other follows when it ends."""
+    led = []
+    lead = threading.Lock()
+
+    def contend(name):
+        def leads():
+            led.append(name)
+            print("led by", "one of them" if len(led) == 1 else "the other")
+            sys.stdout.flush()
+            lead.release()
+        lock = ConfigMapLock("lock", "default", f"{name}-{uuid.uuid4()}")
+        election = electionconfig.Config(
+            lock, lease_duration=3, renew_deadline=2, retry_period=0.5,
+            onstarted_leading=leads, onstopped_leading=lambda: None)
+        threading.Thread(target=leaderelection.LeaderElection(election).run, daemon=True).start()
+
+    lead.acquire()
+    contend("x")
+    contend("y")
+    lead.acquire(timeout=20)
+    record = core.read_namespaced_config_map("lock", "default")
+    print("recorded", "control-plane.alpha.kubernetes.io/leader" in record.metadata.annotations)
+
+
+listed_and_watched()
+refused()
+elected()

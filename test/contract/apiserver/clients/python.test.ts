@@ -1,0 +1,40 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { describe, expect, it } from "vitest";
+
+const PYTHON = join(import.meta.dirname, "../../../../.peers/python/bin/python");
+const PROGRAM = join(import.meta.dirname, "python-client.py");
+const TIMEOUT_MS = 120_000;
+
+const execute = promisify(execFile);
+
+describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS }, () => {
+  it("lists in pages, watches from there, is refused, elects a leader", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "r2k-python-"));
+    const store = await startStore({ dataDir: join(dir, "store") });
+    const api = await startTestApiserver(store.client);
+    try {
+      const config = await api.kubeconfigFor("admin", ["system:masters"]);
+      const { stdout } = await execute(PYTHON, [PROGRAM, config], { timeout: TIMEOUT_MS });
+      const own = stdout.split("\n").filter((line) => /^(listed|watched|refused|led|rec)/.test(line));
+      expect(own).toEqual([
+        "listed a b c",
+        "watched MODIFIED a",
+        "watched DELETED b",
+        "refused 409 Conflict",
+        "led by one of them",
+        "recorded True",
+      ]);
+    } finally {
+      await api.close();
+      await store.close();
+      await rm(dir, { recursive: true });
+    }
+  });
+});

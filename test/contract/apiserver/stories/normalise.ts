@@ -1,0 +1,141 @@
+/** How far from now a time may be to count as made by the server, and not given by the client. */
+const RECENT_MS = 3 * 24 * 3600 * 1000;
+
+const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+const TOKEN = /eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+/g;
+/** What a server makes of `generateName: gen-`: five letters and digits of its own. */
+const GENERATED = /\b(gen-|Gen_)[bcdfghjklmnpqrstvwxz2456789]{5}\b/g;
+const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n/g;
+const CREDENTIAL = /X509SHA256=[0-9a-f]{64}/g;
+/** A whole object as a complaint shows it, whose members stand in no certain order. */
+const DOCUMENT = /Invalid value: "(?:\{\\"|map\[)(?:[^"\\]|\\.)*"/g;
+const ACCESS = /\bkube-api-access-[a-z0-9]{5}\b/g;
+/** Addresses from the range of Services that no story asks for by name. */
+const CLUSTER_IP = /\b10\.96\.\d+\.\d+\b/g;
+const ASKED_IP = /^10\.96\.200\./;
+const NODE_PORTS = { from: 30_000, to: 32_767 };
+/** The ages in a table's cells. */
+const AGE = /^(\d+[smhdy]){1,2}$/;
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/**
+ * What differs from run to run, told by names that do not: a story's first uid is `uid1` wherever
+ * it stands, its second `uid2`. So an answer still shows which things are the same.
+ */
+export class Names {
+  readonly #uids = new Map<string, string>();
+  /** By uid, so that an object's revisions are counted for it alone. */
+  readonly #revisions = new Map<string, Map<string, string>>();
+
+  /** A JSON value with such names. */
+  value(value: unknown): Json {
+    if (typeof value === "string") return this.text(value);
+    if (typeof value !== "object" || value === null) return value as Json;
+    if (Array.isArray(value)) return value.map((each) => this.value(each));
+    return this.#object(value as Record<string, unknown>);
+  }
+
+  #object(object: Record<string, unknown>): Json {
+    const isList = Array.isArray(object["items"]) || object["kind"] === "Table";
+    const told: Record<string, Json> = {};
+    for (const [name, member] of Object.entries(object)) {
+      const bookmarked = name === "object" && object["type"] === "BOOKMARK";
+      const said = bookmarked ? this.#bookmark(member) : this.#member(name, member, isList);
+      if (name === "resourceVersion") told[name] = this.#revision(object["uid"], member);
+      else if (!isNothing(said)) told[name] = said;
+    }
+    return told;
+  }
+
+  #revision(uid: unknown, revision: unknown): Json {
+    if (typeof revision !== "string" || !/^\d{1,9}$/.test(revision)) return revision as Json;
+    const known = this.#revisions.get(String(uid)) ?? new Map<string, string>();
+    this.#revisions.set(String(uid), known);
+    return nth(known, revision, "rv");
+  }
+
+  /** A text, such as a path or a message. */
+  text(text: string): string {
+    return text
+      .replace(TOKEN, (_token, claims: string) => this.#claims(claims))
+      .replace(UID, (uid) => nth(this.#uids, uid, "uid"))
+      .replace(TIME, (time, fraction?: string) =>
+        Math.abs(Date.parse(time) - Date.now()) > RECENT_MS ? time : fraction ? "MICROTIME" : "TIME")
+      .replace(GENERATED, "$1RANDOM")
+      .replace(PEM, "CERTIFICATE")
+      .replace(CREDENTIAL, "X509SHA256=DIGEST")
+      .replace(CLUSTER_IP, (address) => (ASKED_IP.test(address) ? address : "CLUSTERIP"))
+      .replace(/(continue=)[^&"]{15,}/g, "$1TOKEN")
+      .replace(/(resourceVersion=)(?!9999|0|1\b)\d+/g, "$1N")
+      .replace(DOCUMENT, 'Invalid value: "DOCUMENT"')
+      .replace(ACCESS, "kube-api-access-RANDOM")
+      .replace(/(\? |\bcurrent: )\d+/, "$1N")
+      .replace(/in record \(\d+\)/, "in record (N)");
+  }
+
+  #member(name: string, member: unknown, ofList: boolean): Json {
+    if (name === "metadata" && ofList) return this.#listMetadata(member as object);
+    if (name === "continue" && typeof member === "string") return "TOKEN";
+    if (name === "managedFields") return this.#owners(member);
+    if (name === "columnDefinitions") return withoutDescriptions(member);
+    if (name === "cells") {
+      return (member as unknown[]).map((cell) =>
+        typeof cell === "string" && AGE.test(cell) ? "AGE" : this.value(cell));
+    }
+    if (/nodePort$/i.test(name) && typeof member === "number") {
+      return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;
+    }
+    return this.value(member);
+  }
+
+  #bookmark(member: unknown): Json {
+    const { metadata, ...rest } = member as { metadata: object };
+    return { ...(this.value(rest) as object), metadata: this.#listMetadata(metadata) };
+  }
+
+  /** In an order of their own: the server's is by time, which falls as it may. */
+  #owners(member: unknown): Json {
+    if (!Array.isArray(member)) return this.value(member);
+    const keyOf = (each: Record<string, unknown>) =>
+      ["operation", "manager", "apiVersion", "subresource"].map((name) => each[name]).join(" ");
+    const sorted = [...(member as Record<string, unknown>[])];
+    return this.value(sorted.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)));
+  }
+
+  /** A list's revision is the cluster's: anything may have been written in between. */
+  #listMetadata(metadata: object): Json {
+    const told: Record<string, Json> = {};
+    for (const [name, value] of Object.entries(metadata)) {
+      if (name === "resourceVersion") told[name] = /^\d+$/.test(String(value)) ? "RV" : String(value);
+      else told[name] = name === "continue" ? "TOKEN" : this.value(value);
+    }
+    return told;
+  }
+
+  /** What a token says, without the times and the signature. */
+  #claims(encoded: string): string {
+    const claims = JSON.parse(Buffer.from(encoded, "base64url").toString()) as Record<string, number>;
+    const { iat = 0, exp = 0, nbf = 0, ...rest } = claims;
+    const told = this.value({ ...rest, lasts_s: exp - iat, since_s: nbf - iat });
+    return `TOKEN ${JSON.stringify(told, (_, value: unknown) =>
+      typeof value === "number" && value > 1_000_000_000 ? "SECONDS" : value)}`;
+  }
+}
+
+/** Upstream writes `null` for some lists and times that are empty (docs/DIVERGENCE.md). */
+const isNothing = (value: Json): boolean =>
+  value === null || (Array.isArray(value) && value.length === 0);
+
+function nth(known: Map<string, string>, key: string, word: string): string {
+  let name = known.get(key);
+  if (name === undefined) known.set(key, (name = `${word}${known.size + 1}`));
+  return name;
+}
+
+/** Descriptions of columns are our own words (docs/DIVERGENCE.md). */
+function withoutDescriptions(columns: unknown): Json {
+  if (!Array.isArray(columns)) return columns as Json;
+  return columns.map(({ description: _own, ...rest }: Record<string, Json>) => rest);
+}

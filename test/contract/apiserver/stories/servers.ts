@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { callerOf, type Call } from "./caller.ts";
+
+/** An apiserver, asked as a master. */
+export interface Server {
+  readonly call: Call;
+  close(): Promise<void>;
+}
+
+const PEERS = join(import.meta.dirname, "../../../../.peers/bin");
+
+/** Whether upstream's server can be started here. */
+export const hasUpstream = (): boolean =>
+  existsSync(join(PEERS, "kube-apiserver")) && existsSync(join(PEERS, "etcd"));
+
+/** kube-apiserver 1.36 on etcd 3.6, whose progress notices its newer ways to list need. */
+export async function startTheirs(): Promise<Server> {
+  const now_ms = Date.now();
+  const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms });
+  const admin = { commonName: "admin", organizations: ["system:masters"], days: 1 };
+  const pair = await issueCertificate(ca, { ...admin, usages: ["client"] }, now_ms);
+  const dir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
+  const clientCa = join(dir, "ca.crt");
+  await writeFile(clientCa, ca.cert);
+  const etcd = await startEtcd(join(PEERS, "etcd"));
+  const upstream = await startUpstream(join(PEERS, "kube-apiserver"), {
+    "etcd-servers": etcd.url,
+    "client-ca-file": clientCa,
+    "authorization-mode": "Node,RBAC",
+  });
+  const call = callerOf(upstream.port, pair);
+  return {
+    call,
+    async close() {
+      call.close();
+      await upstream.close();
+      await etcd.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** Ours on our store. */
+export async function startOurs(): Promise<Server> {
+  const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
+  const store = await startStore({ dataDir });
+  const api = await startTestApiserver(store.client);
+  const pair = await api.credentials("admin", ["system:masters"]);
+  const call = callerOf(Number(new URL(api.server).port), pair);
+  return {
+    call,
+    async close() {
+      call.close();
+      await api.close();
+      await store.close();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { parse } from "yaml";
+import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
+import { splitApiVersion } from "@raft2kube/api/kinds.ts";
+import type { Call, Received, Sent } from "./caller.ts";
+import { Names } from "./normalise.ts";
+
+/** One request and what a server said to it, as the recording has it. */
+export interface Told {
+  readonly ask: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+/** What a story may do with a server. Paths that begin with a letter are in its own namespace. */
+export interface Teller {
+  readonly ns: string;
+  /** Sends a request and notes the answer, whose JSON it gives back. */
+  ask(method: string, path: string, sent?: Sent): Promise<Answered>;
+  /** The same without a note of it: to wait for what a server takes its time for. */
+  peek(method: string, path: string, sent?: Sent): Promise<Answered>;
+  get(path: string, sent?: Sent): Promise<Answered>;
+  post(path: string, body: unknown, sent?: Sent): Promise<Answered>;
+  put(path: string, body: unknown, sent?: Sent): Promise<Answered>;
+  /** `type` is the patch's: `merge`, `strategic`, `json` or `apply`. */
+  patch(path: string, type: keyof typeof PATCH_TYPES, body: unknown): Promise<Answered>;
+  delete(path: string, body?: unknown, sent?: Sent): Promise<Answered>;
+}
+
+export interface Story {
+  readonly name: string;
+  tell(teller: Teller): Promise<void>;
+}
+
+/** An object as far as stories look into it. */
+export interface Answered {
+  metadata: { uid: string; resourceVersion: string; continue?: string; [name: string]: unknown };
+  [name: string]: unknown;
+}
+
+const PATCH_TYPES = {
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+  json: "application/json-patch+json",
+  apply: "application/apply-patch+yaml",
+};
+
+/** Headers that clients act on. */
+const HEADERS = [
+  "content-type", "content-encoding", "cache-control", "warning", "retry-after", "location",
+  "www-authenticate", "allow", "vary",
+];
+
+/** What ours warns of in answer to a write of a kind that nothing acts on (docs/DIVERGENCE.md). */
+const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"/g;
+
+/** Tells a story to a server, in a namespace of its own, and notes each answer. */
+export async function tell(story: Story, call: Call): Promise<Told[]> {
+  const ns = `s-${story.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`.slice(0, 50);
+  const metadata = { name: ns };
+  await call("POST", "/api/v1/namespaces", { body: { metadata } });
+  const account = { metadata: { name: "default" } };
+  await call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });
+  const told: Told[] = [];
+  await story.tell(tellerOf(ns, call, new Names(), told));
+  return told;
+}
+
+function tellerOf(ns: string, call: Call, names: Names, told: Told[]): Teller {
+  const ask: Teller["ask"] = async (method, path, sent = {}) => {
+    const whole = wholePath(ns, path);
+    const received = await call(method, whole, sent);
+    const read = contentOf(received);
+    const body = names.value(read);
+    const shown = body === undefined || body === "" ? {} : { body };
+    const title = titleOf(method, names.text(path), sent);
+    const before = told.filter(({ ask }) => ask.replace(/ \(\d+\)$/, "") === title).length;
+    told.push({
+      ask: before === 0 ? title : `${title} (${before + 1})`,
+      status: received.status,
+      headers: headersOf(received, names),
+      ...shown,
+    });
+    return (typeof read === "object" ? read : {}) as Answered;
+  };
+  return {
+    ns,
+    ask,
+    peek: async (method, path, sent = {}) =>
+      contentOf(await call(method, wholePath(ns, path), sent)) as Answered,
+    get: (path, sent) => ask("GET", path, sent),
+    post: (path, body, sent) => ask("POST", path, { body, ...sent }),
+    put: (path, body, sent) => ask("PUT", path, { body, ...sent }),
+    patch: (path, type, body) => ask("PATCH", path, { body, type: PATCH_TYPES[type] }),
+    delete: (path, body, sent) => ask("DELETE", path, { ...(body ? { body } : {}), ...sent }),
+  };
+}
+
+/** `pods/a` lies in the story's namespace, and so does `apps/v1:deployments/a`. */
+function wholePath(ns: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  const [, group, rest = path] = /^([\w.]+\/v\w+):(.*)$/.exec(path) ?? [];
+  return `${group ? `/apis/${group}` : "/api/v1"}/namespaces/${ns}/${rest}`;
+}
+
+function titleOf(method: string, path: string, sent: Sent): string {
+  const as = sent.headers?.["impersonate-user"];
+  const accept = sent.accept === undefined ? "" : ` as ${sent.accept}`;
+  const type = sent.type === undefined ? "" : ` with ${sent.type}`;
+  return `${method} ${path}${accept}${type}${as === undefined ? "" : ` by ${as}`}`;
+}
+
+/** What a body says: JSON, YAML and protobuf as values, a watch as its lines, else the text. */
+function contentOf({ headers, body }: Received): unknown {
+  const [type = ""] = String(headers["content-type"] ?? "").split(";");
+  if (body.length === 0) return "";
+  if (type === "application/vnd.kubernetes.protobuf") return { protobuf: protobufOf(body) };
+  const text = body.toString("utf8");
+  if (type === "application/yaml") return { yaml: parse(text) as unknown };
+  if (!type.endsWith("json")) return text;
+  const lines = text.trimEnd().split("\n");
+  if (/^\{"type":"[A-Z]+","object":/.test(text)) {
+    return { events: lines.map((line) => JSON.parse(line) as unknown) };
+  }
+  return JSON.parse(text) as unknown;
+}
+
+function protobufOf(body: Buffer): unknown {
+  const envelope = readEnvelope(body);
+  const { apiVersion, kind } = envelope;
+  const { group, version } = splitApiVersion(apiVersion);
+  const meta = kind === "Status" || kind.startsWith("API") || kind.startsWith("PartialObject");
+  const room = meta ? "meta" : group === "" ? "core" : group.split(".")[0];
+  return decodeObject(`${room}/${meta ? "v1" : version}.${kind}`, envelope);
+}
+
+function headersOf({ headers }: Received, names: Names): Told["headers"] {
+  const told: Record<string, string> = {};
+  for (const name of HEADERS) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    const text = names.text(String(value)).replaceAll(STORED_ONLY, "");
+    if (text !== "") told[name] = text;
+  }
+  return told;
+}

@@ -1,0 +1,175 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DaemonSet, Deployment, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
+import {
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  NODES,
+  PODS,
+  SERVICES,
+} from "@raft2kube/client-kube/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
+import { startOurManagers, startWorld, type World } from "./world.ts";
+
+/** Programs of another language start, list everything and elect a leader first. */
+const TIMEOUT_MS = 180_000;
+const APISERVER = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
+
+type Exchange = Pick<World, "clock" | "admin" | "connection" | "close">;
+
+/** Our controllers and scheduler on upstream's kube-apiserver. */
+async function startOnUpstream(): Promise<Exchange> {
+  const clock = systemClock();
+  const dir = await mkdtemp(join(tmpdir(), "r2k-exchange-"));
+  const ca = await createCa({ commonName: "kubernetes", days: 2, now_ms: clock.now() });
+  const issue = (commonName: string, organizations: string[], usage: "client" | "server") => {
+    const request = { commonName, organizations, usages: [usage], ipAddresses: ["127.0.0.1"] };
+    return issueCertificate(ca, { ...request, days: 1 }, clock.now());
+  };
+  const serving = await issue("kube-apiserver", [], "server");
+  const file = async (name: string, text: string) => {
+    await writeFile(join(dir, name), text, { mode: 0o600 });
+    return join(dir, name);
+  };
+  const upstream = await startUpstream(APISERVER, {
+    "client-ca-file": await file("ca.crt", ca.cert),
+    "tls-cert-file": await file("server.crt", serving.cert),
+    "tls-private-key-file": await file("server.key", serving.key),
+    "authorization-mode": "Node,RBAC",
+  });
+  const connection: World["connection"] = async (commonName, organizations = []) => {
+    const pair = await issue(commonName, organizations, "client");
+    return { server: `https://127.0.0.1:${upstream.port}`, ca: ca.cert, ...pair };
+  };
+  const masters = await connection("admin", ["system:masters"]);
+  const admin = new KubeClient({ ...masters, clock, qps: 1_000, burst: 1_000 });
+  const managers = await startOurManagers(connection, ca);
+  return {
+    clock,
+    admin,
+    connection,
+    async close() {
+      admin.close();
+      await managers.close();
+      await upstream.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+const namespace = "default";
+const labels = { app: "web" };
+const template = (image: string) => ({
+  metadata: { labels },
+  spec: { containers: [{ name: "web", image }] },
+});
+
+const EXCHANGES = {
+  "our controllers and scheduler on kube-apiserver 1.36": {
+    possible: existsSync(APISERVER),
+    allWorkloads: false,
+    start: startOnUpstream,
+  },
+  "kube-controller-manager and kube-scheduler 1.36 on our apiserver": {
+    possible: hasUpstreamManagers(),
+    allWorkloads: true,
+    start: () => startWorld({ startOthers: startUpstreamManagers }),
+  },
+};
+
+for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES)) {
+  describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
+    let world: Exchange;
+    let kubelets: HollowKubelet[] = [];
+
+    beforeAll(async () => {
+      world = await start();
+      kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(world, each)));
+    }, TIMEOUT_MS);
+    afterAll(async () => {
+      await Promise.all(kubelets.map((each) => each.close()));
+      await world.close();
+    }, TIMEOUT_MS);
+
+    const until = (what: string, holds: () => Promise<boolean>) =>
+      waitFor(what, holds, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    const pods = async () => {
+      const { items } = await world.admin.resource<Pod>(PODS).list({ namespace });
+      return items;
+    };
+
+    it("the demo's Deployment and Service: scheduled, ready, published", async () => {
+      await world.admin.resource<Service>(SERVICES).create({
+        metadata: { namespace, name: "web" },
+        spec: { selector: labels, ports: [{ port: 80 }] },
+      });
+      await world.admin.resource<Deployment>(DEPLOYMENTS).create({
+        metadata: { namespace, name: "web" },
+        spec: { replicas: 3, selector: { matchLabels: labels }, template: template("web:1") },
+      });
+      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      await until("three available", async () => {
+        const { status } = await deployments.get({ namespace, name: "web" });
+        return status?.availableReplicas === 3;
+      });
+      const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
+      await until("three endpoints", async () => {
+        const { items } = await slices.list({ namespace });
+        const own = items.filter((each) => each.metadata.name?.startsWith("web-"));
+        return own.flatMap(({ endpoints }) => endpoints ?? []).length === 3;
+      });
+      expect(new Set((await pods()).map(({ spec }) => spec.nodeName)).size).toBe(2);
+    });
+
+    it("a new image rolls out, and nothing of the old is left", async () => {
+      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      const change = { spec: { template: template("web:2") } };
+      await deployments.patch({ namespace, name: "web" }, "strategic", change);
+      await until("web:2 everywhere", async () => {
+        const now = await pods();
+        return now.length === 3 && now.every(({ spec }) => spec.containers[0]?.image === "web:2");
+      });
+    });
+
+    it("nodes get their ranges, and what is owned goes with its owner", async () => {
+      const { items } = await world.admin.resource(NODES).list();
+      const ranges = items.map((node) => (node as { spec?: { podCIDR?: string } }).spec?.podCIDR);
+      expect(new Set(ranges).size).toBe(2);
+      const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
+      await deployments.delete({ namespace, name: "web" }, { propagationPolicy: "Foreground" });
+      await until("no pods", async () => (await pods()).length === 0);
+    });
+
+    // Ours have no such controllers yet.
+    if (!allWorkloads) return;
+    it("a StatefulSet and a DaemonSet", async () => {
+      const spec = { selector: { matchLabels: labels }, template: template("web:1") };
+      const kind = (plural: string, name: string) =>
+        ({ group: "apps", version: "v1", plural, namespaced: true, kind: name }) as const;
+      await world.admin.resource<StatefulSet>(kind("statefulsets", "StatefulSet")).create({
+        metadata: { namespace, name: "db" },
+        spec: { ...spec, replicas: 2, serviceName: "db" },
+      });
+      await world.admin.resource<DaemonSet>(kind("daemonsets", "DaemonSet")).create({
+        metadata: { namespace, name: "agent" },
+        spec: { ...spec, selector: { matchLabels: labels } },
+      });
+      await until("four ready", async () => {
+        const now = await pods();
+        const ready = now.filter(({ status }) => status?.phase === "Running");
+        return ready.length === 4 && now.some(({ metadata }) => metadata.name === "db-1");
+      });
+    });
+  });
+}

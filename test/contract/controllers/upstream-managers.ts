@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, openSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import type { Others } from "./world.ts";
+
+const PEERS = join(import.meta.dirname, "../../../.peers/bin");
+const MANAGER = join(PEERS, "kube-controller-manager");
+const SCHEDULER = join(PEERS, "kube-scheduler");
+
+/** Whether upstream's programs were built here. */
+export const hasUpstreamManagers = (): boolean => existsSync(MANAGER) && existsSync(SCHEDULER);
+
+/** Upstream's kube-controller-manager and kube-scheduler, as a cluster runs them. */
+export async function startUpstreamManagers(others: Others): Promise<{ close(): Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-managers-"));
+  const file = async (name: string, text: string) => {
+    await writeFile(join(dir, name), text, { mode: 0o600 });
+    return join(dir, name);
+  };
+  const configFor = async (user: string) => {
+    const access = await others.connection(user);
+    return file(`${user.replaceAll(":", "-")}.kubeconfig`, kubeconfig("test", access));
+  };
+  const caFile = await file("ca.crt", others.ca.cert);
+  const manager = run(MANAGER, join(dir, "manager.log"), {
+    kubeconfig: await configFor("system:kube-controller-manager"),
+    "use-service-account-credentials": "true",
+    "service-account-private-key-file": await file("sa.key", others.serviceAccountKey),
+    "root-ca-file": caFile,
+    "cluster-signing-cert-file": caFile,
+    "cluster-signing-key-file": await file("ca.key", others.ca.key),
+    "allocate-node-cidrs": "true",
+    "cluster-cidr": "10.244.0.0/16",
+    "leader-elect": "true",
+    "secure-port": "0",
+  });
+  const scheduler = run(SCHEDULER, join(dir, "scheduler.log"), {
+    kubeconfig: await configFor("system:kube-scheduler"),
+    "leader-elect": "true",
+    "secure-port": "0",
+  });
+  return {
+    async close() {
+      const ended = [manager, scheduler].map(async ({ name, child }) => {
+        // One that ended by itself has a reason to tell.
+        if (child.exitCode !== null) throw new Error(`${name} ended: ${lastLines(dir, name)}`);
+        const gone = once(child, "exit");
+        child.kill("SIGKILL");
+        await gone;
+      });
+      await Promise.all(ended);
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+function run(program: string, log: string, flags: Readonly<Record<string, string>>) {
+  const words = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+  const out = openSync(log, "w");
+  const child: ChildProcess = spawn(program, words, { stdio: ["ignore", out, out] });
+  return { name: program === MANAGER ? "manager" : "scheduler", child };
+}
+
+const lastLines = (dir: string, name: string) =>
+  readFileSync(join(dir, `${name}.log`), "utf8").split("\n").slice(-10).join("\n");
