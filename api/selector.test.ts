@@ -1,37 +1,54 @@
 import { describe, expect, it } from "vitest";
 import {
-  formatLabelTerms, matchesFields, matchesLabels, matchesSelector, parseFieldSelector,
+  formatLabelTerms,
+  matchesFields,
+  matchesLabels,
+  matchesSelector,
+  parseFieldSelector,
   parseLabelSelector,
 } from "./selector.ts";
 
 describe("label selectors", () => {
   it.each([
-    ["", {}, true], ["app=web", { app: "web" }, true], ["app==web", { app: "db" }, false],
-    ["app!=web", {}, true], ["app", { app: "" }, true], ["!app", { app: "" }, false],
-    ["app in (web, db)", { app: "db" }, true], ["app notin (web)", {}, true],
-    ["a=1,b in (x),!c", { a: "1", b: "x" }, true], ["n>3", { n: "4" }, true],
-    ["n<3", { n: "x" }, false], ["a=", { a: "" }, true], ["example.com/a=b", {}, false],
-    ["in in (notin)", { in: "notin" }, true], [" a = b ", { a: "b" }, true],
+    ["", {}, true],
+    ["app=web", { app: "web" }, true],
+    ["app==web", { app: "db" }, false],
+    ["app!=web", {}, true],
+    ["app", { app: "" }, true],
+    ["!app", { app: "" }, false],
+    ["app in (web, db)", { app: "db" }, true],
+    ["app notin (web)", {}, true],
+    ["a=1,b in (x),!c", { a: "1", b: "x" }, true],
+    ["n>3", { n: "4" }, true],
+    ["n<3", { n: "x" }, false],
+    ["a=", { a: "" }, true],
+    ["example.com/a=b", {}, false],
+    ["in in (notin)", { in: "notin" }, true],
+    [" a = b ", { a: "b" }, true],
   ])("%j against %j is %s", (text, labels, expected) => {
     expect(matchesLabels(parseLabelSelector(text), labels)).toBe(expected);
   });
 
   it.each(["a=b,", "a in b", "=b", "a b", "a in (b", "-a=b", "a=b c", "a=-", "n>x", ",a"])(
-    "refuses %j", (text) => {
-      expect(() => parseLabelSelector(text)).toThrow(/^(unable to parse requirement: |found '.*', expected: )/);
-    });
+    "refuses %j",
+    (text) => {
+      expect(() => parseLabelSelector(text)).toThrow(
+        /^(unable to parse requirement: |found '.*', expected: )/,
+      );
+    },
+  );
 
   it("treats an absent selector as none and an empty one as all", () => {
     expect(matchesSelector(undefined, { a: "b" })).toBe(false);
     expect(matchesSelector({}, { a: "b" })).toBe(true);
-    expect(matchesSelector(
-      { matchExpressions: [{ key: "a", operator: "NotIn", values: ["b"] }] }, {})).toBe(true);
+    expect(
+      matchesSelector({ matchExpressions: [{ key: "a", operator: "NotIn", values: ["b"] }] }, {}),
+    ).toBe(true);
   });
 
   it("writes what it reads, sorted by key", () => {
     const text = "!d,a=1,b in (x,y),c";
-    expect(formatLabelTerms(parseLabelSelector("c,b in (y,x),a=1,!d")))
-      .toBe("a=1,b in (x,y),c,!d");
+    expect(formatLabelTerms(parseLabelSelector("c,b in (y,x),a=1,!d"))).toBe("a=1,b in (x,y),c,!d");
     expect(parseLabelSelector(text)).toHaveLength(4);
   });
 });
@@ -41,7 +58,9 @@ describe("field selectors", () => {
   const read = (field: string): string => object[field] ?? "";
 
   it.each([
-    ["metadata.name=a\\,b", true], ["phase!=Running", false], ["phase==Running,other=", true],
+    ["metadata.name=a\\,b", true],
+    ["phase!=Running", false],
+    ["phase==Running,other=", true],
     ["", true],
   ])("%j gives %s", (text, expected) => {
     expect(matchesFields(parseFieldSelector(text), read)).toBe(expected);

@@ -36,10 +36,14 @@ export function matchesLabels(terms: LabelTerms, labels: Labels | undefined): bo
 function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
-    case "in": return value !== undefined && values.includes(value);
-    case "notin": return value === undefined || !values.includes(value);
-    case "exists": return value !== undefined;
-    case "!": return value === undefined;
+    case "in":
+      return value !== undefined && values.includes(value);
+    case "notin":
+      return value === undefined || !values.includes(value);
+    case "exists":
+      return value !== undefined;
+    case "!":
+      return value === undefined;
     case "gt":
     case "lt": {
       if (value === undefined || !/^-?\d+$/.test(value)) return false;
@@ -50,7 +54,10 @@ function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): bool
 }
 
 const OPERATORS: Readonly<Record<string, LabelOperator>> = {
-  In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!",
+  In: "in",
+  NotIn: "notin",
+  Exists: "exists",
+  DoesNotExist: "!",
 };
 
 /**
@@ -59,8 +66,11 @@ const OPERATORS: Readonly<Record<string, LabelOperator>> = {
  */
 export function termsOf(selector: LabelSelector | undefined): LabelTerms | null {
   if (selector === undefined) return null;
-  const equal = Object.entries(selector.matchLabels ?? {}).map(
-    ([key, value]): LabelTerm => ({ key, operator: "in", values: [value] }));
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]): LabelTerm => ({
+    key,
+    operator: "in",
+    values: [value],
+  }));
   const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
     const known = OPERATORS[operator];
     if (known === undefined) {
@@ -73,7 +83,8 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
 
 /** Whether labels satisfy a selector object; an absent selector matches nothing. */
 export function matchesSelector(
-  selector: LabelSelector | undefined, labels: Labels | undefined,
+  selector: LabelSelector | undefined,
+  labels: Labels | undefined,
 ): boolean {
   const terms = termsOf(selector);
   return terms !== null && matchesLabels(terms, labels);
@@ -87,17 +98,25 @@ export function termsOfMap(map: Labels): LabelTerms {
 /** The text form of terms, as kubectl writes it; scale's status carries it. */
 export function formatLabelTerms(terms: LabelTerms): string {
   const sorted = [...terms].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return sorted.map(({ key, operator, values }) => {
-    const list = [...values].sort().join(",");
-    switch (operator) {
-      case "in": return values.length === 1 ? `${key}=${list}` : `${key} in (${list})`;
-      case "notin": return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
-      case "exists": return key;
-      case "!": return `!${key}`;
-      case "gt": return `${key}>${list}`;
-      case "lt": return `${key}<${list}`;
-    }
-  }).join(",");
+  return sorted
+    .map(({ key, operator, values }) => {
+      const list = [...values].sort().join(",");
+      switch (operator) {
+        case "in":
+          return values.length === 1 ? `${key}=${list}` : `${key} in (${list})`;
+        case "notin":
+          return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
+        case "exists":
+          return key;
+        case "!":
+          return `!${key}`;
+        case "gt":
+          return `${key}>${list}`;
+        case "lt":
+          return `${key}<${list}`;
+      }
+    })
+    .join(",");
 }
 
 /** Reads a `labelSelector` parameter. Throws `SelectorError`. */
@@ -128,7 +147,9 @@ class LabelParser {
       if (terms.length > 0 && !this.#take(",")) {
         throw new SelectorError(`found '${this.#peek()!}', expected: ',' or 'end of string'`);
       }
-      this.#expectTerm(terms.length > 0 ? "identifier after ','" : "!, identifier, or 'end of string'");
+      this.#expectTerm(
+        terms.length > 0 ? "identifier after ','" : "!, identifier, or 'end of string'",
+      );
       terms.push(this.#term());
     }
     return terms;
@@ -149,13 +170,19 @@ class LabelParser {
     this.#next++;
     switch (operator) {
       case "=":
-      case "==": return { key, operator: "in", values: [this.#value(key)] };
-      case "!=": return { key, operator: "notin", values: [this.#value(key)] };
+      case "==":
+        return { key, operator: "in", values: [this.#value(key)] };
+      case "!=":
+        return { key, operator: "notin", values: [this.#value(key)] };
       case "in":
-      case "notin": return { key, operator, values: this.#set(key) };
-      case ">": return { key, operator: "gt", values: [this.#integer()] };
-      case "<": return { key, operator: "lt", values: [this.#integer()] };
-      default: throw this.#wrong(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
+      case "notin":
+        return { key, operator, values: this.#set(key) };
+      case ">":
+        return { key, operator: "gt", values: [this.#integer()] };
+      case "<":
+        return { key, operator: "lt", values: [this.#integer()] };
+      default:
+        throw this.#wrong(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
     }
   }
 
@@ -175,8 +202,9 @@ class LabelParser {
     const value = this.#word("value");
     const complaints = labelValue(value);
     if (complaints.length > 0) {
-      throw this.#wrong(`values[0][${key}]: Invalid value: ${JSON.stringify(value)}: ` +
-        complaints.join("; "));
+      throw this.#wrong(
+        `values[0][${key}]: Invalid value: ${JSON.stringify(value)}: ` + complaints.join("; "),
+      );
     }
     return value;
   }
@@ -192,8 +220,10 @@ class LabelParser {
   #integer(): string {
     const value = this.#word("integer");
     if (!/^-?\d+$/.test(value)) {
-      throw this.#wrong(`values[0]: Invalid value: ${JSON.stringify(value)}: ` +
-        "for 'Gt', 'Lt' operators, the value must be an integer");
+      throw this.#wrong(
+        `values[0]: Invalid value: ${JSON.stringify(value)}: ` +
+          "for 'Gt', 'Lt' operators, the value must be an integer",
+      );
     }
     return value;
   }
@@ -236,14 +266,16 @@ export interface FieldTerm {
 
 /** Reads a `fieldSelector` parameter: `a=b,c!=d`, with `\,` `\=` `\\` escaped. Throws. */
 export function parseFieldSelector(text: string): readonly FieldTerm[] {
-  return splitEscaped(text).filter((each) => each !== "").map((part) => {
-    const match = /^((?:[^\\=!]|\\.)*?)(!=|==|=)((?:[^\\=]|\\.)*)$/.exec(part);
-    if (match === null) {
-      throw new SelectorError(`invalid selector: '${text}'; can't understand '${part}'`);
-    }
-    const [, field = "", operator = "", value = ""] = match;
-    return { field, operator: operator === "!=" ? "!=" : "=", value: unescaped(value) };
-  });
+  return splitEscaped(text)
+    .filter((each) => each !== "")
+    .map((part) => {
+      const match = /^((?:[^\\=!]|\\.)*?)(!=|==|=)((?:[^\\=]|\\.)*)$/.exec(part);
+      if (match === null) {
+        throw new SelectorError(`invalid selector: '${text}'; can't understand '${part}'`);
+      }
+      const [, field = "", operator = "", value = ""] = match;
+      return { field, operator: operator === "!=" ? "!=" : "=", value: unescaped(value) };
+    });
 }
 
 function splitEscaped(text: string): string[] {
@@ -261,8 +293,10 @@ function unescaped(text: string): string {
 
 /** Whether an object satisfies all terms; `read` gives a field's value. */
 export function matchesFields(
-  terms: readonly FieldTerm[], read: (field: string) => string,
+  terms: readonly FieldTerm[],
+  read: (field: string) => string,
 ): boolean {
-  return terms.every(({ field, operator, value }) =>
-    (read(field) === value) === (operator === "="));
+  return terms.every(
+    ({ field, operator, value }) => (read(field) === value) === (operator === "="),
+  );
 }

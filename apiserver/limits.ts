@@ -101,6 +101,5 @@ export const POD_SECURITY_PODS_MAX = 3_000;
 /** How often an encryption configuration is looked at for changes (upstream's minute at most). */
 export const ENCRYPTION_RELOAD_MS = 10_000;
 
-
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;

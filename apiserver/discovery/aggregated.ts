@@ -31,7 +31,9 @@ function resourceOf(kind: Kind): object {
     verbs: kind.verbs,
     ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
     ...(kind.categories.length > 0 ? { categories: kind.categories } : {}),
-    ...(subresources.length > 0 ? { subresources: subresources.map((each) => subresourceOf(each, kind)) } : {}),
+    ...(subresources.length > 0
+      ? { subresources: subresources.map((each) => subresourceOf(each, kind)) }
+      : {}),
   };
 }
 

@@ -33,7 +33,9 @@ function goSyntaxError(text: string, { message }: SyntaxError): string {
   const at = Number(/at position (\d+)/.exec(message)?.[1] ?? text.length);
   const letter = text[at];
   if (letter === undefined) return "unexpected end of JSON input";
-  const where = message.includes("after JSON") ? "after top-level value" : "looking for beginning of value";
+  const where = message.includes("after JSON")
+    ? "after top-level value"
+    : "looking for beginning of value";
   return `invalid character '${letter}' ${where}`;
 }
 

@@ -60,7 +60,9 @@ export function checkAccept(context: RequestContext): void {
   );
   if (known) return;
   const collection = info.name === "" && request.method === "GET";
-  const streams = collection ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`) : [];
+  const streams = collection
+    ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`)
+    : [];
   throw notProduced([...types, ...streams]);
 }
 

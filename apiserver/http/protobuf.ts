@@ -28,7 +28,8 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
   if (parsed === undefined) return undefined;
   const { group, version } = parsed;
   const meta = group === "" && META_KINDS.has(kind);
-  const name = meta || group === "meta.k8s.io" ? "meta" : group === "" ? "core" : group.split(".")[0]!;
+  const name =
+    meta || group === "meta.k8s.io" ? "meta" : group === "" ? "core" : group.split(".")[0]!;
   return hasStruct(`${name}/${version}.${kind}`) ? `${name}/${version}.${kind}` : undefined;
 }
 
@@ -59,7 +60,10 @@ export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
 }
 
 function delimited(id: number, bytes: Uint8Array): Buffer {
-  const head = protobuf.Writer.create().uint32((id << 3) | 2).uint32(bytes.length).finish();
+  const head = protobuf.Writer.create()
+    .uint32((id << 3) | 2)
+    .uint32(bytes.length)
+    .finish();
   return Buffer.concat([head, bytes]);
 }
 

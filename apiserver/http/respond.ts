@@ -142,7 +142,11 @@ async function encodeList(
 }
 
 function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
-  for (const body of bodies) yield JSON.parse(body.toString("utf8"));
+  for (const body of bodies) {
+    const item = JSON.parse(body.toString("utf8")) as KubeObject;
+    const { kind: _kind, apiVersion: _version, ...rest } = item;
+    yield rest;
+  }
 }
 
 /** All of a list but its items. */
@@ -159,7 +163,7 @@ const LIST_END = Buffer.from("]}\n");
 function joinList(list: ObjectList): Buffer {
   const head = JSON.stringify(headOf(list));
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
-  const type = Buffer.from(typeMembers(kind));
+  const type = Buffer.from(typeMembers(list.kind));
   for (const [index, item] of list.items.entries()) {
     parts.push(index > 0 ? NEXT : FIRST, withoutType(item, type));
   }
@@ -167,8 +171,9 @@ function joinList(list: ObjectList): Buffer {
   return Buffer.concat(parts);
 }
 
-const typeMembers = ({ kind, group, version }: Kind): string =>
-  `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersionOf({ group, version }))},`;
+/** How bodies of a kind begin. */
+const typeMembers = (kind: Kind): string =>
+  `{"kind":${JSON.stringify(kind.kind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},`;
 
 /** A body from behind its brace, its type left out: in a list the list's own type says it. */
 function withoutType(body: Buffer, type: Buffer): Buffer {

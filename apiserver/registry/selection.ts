@@ -47,7 +47,7 @@ export function selectionOf(
   }
 }
 
-/** Upstream says it in two ways: kinds with fields of their own have a conversion that complains. */
+/** Upstream says it in two ways: of kinds with fields of their own a conversion complains. */
 function unknownField({ selectableFields }: Kind, field: string): string {
   const own = Object.keys(selectableFields).some((each) => !PLAIN_FIELDS.includes(each));
   if (own) return `field label not supported: ${field}`;

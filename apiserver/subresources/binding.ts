@@ -60,9 +60,8 @@ export async function bindPod(
   const kind = binding.target?.kind ?? "";
   if (node === "") throw refused("target.name: Required value");
   if (kind !== "" && kind !== "Node") {
-    throw refused(
-      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
-    );
+    const known = 'supported values: "Node", "<empty>"';
+    throw refused(`target.kind: Unsupported value: ${JSON.stringify(kind)}: ${known}`);
   }
   await resource.store.change<Pod>(namespace, name, (pod) => {
     if (pod === undefined) throw notFound(resource.subject, name);

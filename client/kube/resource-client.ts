@@ -36,11 +36,14 @@ export class ResourceClient<T extends KubeObject> {
   }
 
   /** One page of objects. */
-  list(options: ListOptions & { signal?: AbortSignal } = {}): Promise<KubeList<T>> {
+  async list(options: ListOptions & { signal?: AbortSignal } = {}): Promise<KubeList<T>> {
     const { namespace, metadataOnly, signal, ...query } = options;
     const path = this.#path({ namespace }) + queryString(query);
     const accept = metadataOnly ? METADATA_LIST : undefined;
-    return this.client.request<KubeList<T>>({ method: "GET", path, accept, signal });
+    const list = await this.client.request<KubeList<T>>({ method: "GET", path, accept, signal });
+    // Upstream writes `null` where a list of metadata has nothing in it.
+    list.items ??= [];
+    return list;
   }
 
   /**

@@ -1,5 +1,5 @@
-// Builds the programs that tests and benchmarks hold our parts against into .peers, where Go is, and
-// Python for its client. Usage: npm run peers [-- NAME...]
+// Builds the programs that tests and benchmarks hold our parts against into .peers, where Go is,
+// and Python for its client. Usage: npm run peers [-- NAME...]
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

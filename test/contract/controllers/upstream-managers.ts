@@ -11,6 +11,13 @@ const PEERS = join(import.meta.dirname, "../../../.peers/bin");
 const MANAGER = join(PEERS, "kube-controller-manager");
 const SCHEDULER = join(PEERS, "kube-scheduler");
 
+/** Elected as a cluster's are, but not lost at once on a machine that has much else to do. */
+const ELECTED = {
+  "leader-elect": "true",
+  "leader-elect-lease-duration": "90s",
+  "leader-elect-renew-deadline": "60s",
+};
+
 /** Whether upstream's programs were built here. */
 export const hasUpstreamManagers = (): boolean => existsSync(MANAGER) && existsSync(SCHEDULER);
 
@@ -22,7 +29,7 @@ export async function startUpstreamManagers(others: Others): Promise<{ close(): 
     return join(dir, name);
   };
   const configFor = async (user: string) => {
-    const access = await others.connection(user);
+    const { token: _none, ...access } = await others.connection(user);
     return file(`${user.replaceAll(":", "-")}.kubeconfig`, kubeconfig("test", access));
   };
   const caFile = await file("ca.crt", others.ca.cert);
@@ -35,12 +42,12 @@ export async function startUpstreamManagers(others: Others): Promise<{ close(): 
     "cluster-signing-key-file": await file("ca.key", others.ca.key),
     "allocate-node-cidrs": "true",
     "cluster-cidr": "10.244.0.0/16",
-    "leader-elect": "true",
+    ...ELECTED,
     "secure-port": "0",
   });
   const scheduler = run(SCHEDULER, join(dir, "scheduler.log"), {
     kubeconfig: await configFor("system:kube-scheduler"),
-    "leader-elect": "true",
+    ...ELECTED,
     "secure-port": "0",
   });
   return {

@@ -40,6 +40,10 @@ export interface Others {
   readonly serviceAccountKey: string;
 }
 
+const START_MS = 30_000;
+/** Others' programs are elected first, and ask for a token for each of their controllers. */
+const START_OF_OTHERS_MS = 150_000;
+
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const clock = systemClock();
   const dir = await mkdtemp(join(tmpdir(), "r2k-controllers-"));
@@ -65,7 +69,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const accounts = admin.resource(SERVICE_ACCOUNTS);
   const account = { namespace: "default", name: "default" };
   // Pods are refused until their account is there.
-  await waitFor("the default ServiceAccount", () => accounts.get(account), { clock });
+  const timeout_ms = startOthers ? START_OF_OTHERS_MS : START_MS;
+  await waitFor("the default ServiceAccount", () => accounts.get(account), { clock, timeout_ms });
   return {
     clock,
     admin,

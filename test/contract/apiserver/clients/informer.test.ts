@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   ADD,
-  CHANGE,
   CoordinationV1Api,
   CoreV1Api,
   DELETE,
   ERROR,
   KubeConfig,
   makeInformer,
+  UPDATE,
   type V1ConfigMap,
   V1MicroTime,
 } from "@kubernetes/client-node";
@@ -64,7 +64,7 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
     const note = (verb: string) => (object: V1ConfigMap) =>
       void seen.push(`${verb} ${object.metadata!.name} ${object.data?.["n"]}`);
     informer.on(ADD, note("add"));
-    informer.on(CHANGE, note("change"));
+    informer.on(UPDATE, note("change"));
     informer.on(DELETE, note("delete"));
     // As its documentation has it: who wants to go on starts it again.
     informer.on(ERROR, () => void setTimeout(() => void informer.start(), 100));

@@ -5,7 +5,7 @@ import uuid
 
 from kubernetes import client, config, watch
 from kubernetes.leaderelection import electionconfig, leaderelection
-from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
 config.load_kube_config(sys.argv[1])
 core = client.CoreV1Api()
@@ -49,19 +49,19 @@ def refused():
 
 
 def elected():
-    """Of two that contend for a lock one leads; the other follows when it ends."""
+    """Of two that contend for a Lease one leads, and is recorded as its holder."""
     led = []
     lead = threading.Lock()
 
     def contend(name):
         def leads():
             led.append(name)
-            print("led by", "one of them" if len(led) == 1 else "the other")
+            print("led by", "one of them" if len(led) == 1 else "two of them")
             sys.stdout.flush()
             lead.release()
-        lock = ConfigMapLock("lock", "default", f"{name}-{uuid.uuid4()}")
+        lock = LeaseLock("lock", "default", f"{name}-{uuid.uuid4()}")
         election = electionconfig.Config(
-            lock, lease_duration=3, renew_deadline=2, retry_period=0.5,
+            lock, lease_duration=15, renew_deadline=10, retry_period=1.5,
             onstarted_leading=leads, onstopped_leading=lambda: None)
         threading.Thread(target=leaderelection.LeaderElection(election).run, daemon=True).start()
 
@@ -69,8 +69,8 @@ def elected():
     contend("x")
     contend("y")
     lead.acquire(timeout=20)
-    record = core.read_namespaced_config_map("lock", "default")
-    print("recorded", "control-plane.alpha.kubernetes.io/leader" in record.metadata.annotations)
+    lease = client.CoordinationV1Api().read_namespaced_lease("lock", "default")
+    print("recorded", lease.spec.holder_identity.split("-")[0] in led)
 
 
 listed_and_watched()

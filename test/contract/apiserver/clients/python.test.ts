@@ -22,7 +22,9 @@ describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS },
     try {
       const config = await api.kubeconfigFor("admin", ["system:masters"]);
       const { stdout } = await execute(PYTHON, [PROGRAM, config], { timeout: TIMEOUT_MS });
-      const own = stdout.split("\n").filter((line) => /^(listed|watched|refused|led|rec)/.test(line));
+      const own = stdout
+        .split("\n")
+        .filter((line) => /^(listed|watched|refused|led|rec)/.test(line));
       expect(own).toEqual([
         "listed a b c",
         "watched MODIFIED a",

@@ -71,7 +71,11 @@ function exchange(
       const finish = () => {
         const { statusCode: status = 0, headers: said } = response;
         const body = Buffer.concat(chunks);
-        resolve({ status, headers: said, body: lines === undefined ? body : firstLines(body, lines) });
+        resolve({
+          status,
+          headers: said,
+          body: lines === undefined ? body : firstLines(body, lines),
+        });
       };
       response.on("data", (chunk: Buffer) => {
         chunks.push(chunk);

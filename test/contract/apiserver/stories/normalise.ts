@@ -62,7 +62,12 @@ export class Names {
       .replace(TOKEN, (_token, claims: string) => this.#claims(claims))
       .replace(UID, (uid) => nth(this.#uids, uid, "uid"))
       .replace(TIME, (time, fraction?: string) =>
-        Math.abs(Date.parse(time) - Date.now()) > RECENT_MS ? time : fraction ? "MICROTIME" : "TIME")
+        Math.abs(Date.parse(time) - Date.now()) > RECENT_MS
+          ? time
+          : fraction
+            ? "MICROTIME"
+            : "TIME",
+      )
       .replace(GENERATED, "$1RANDOM")
       .replace(PEM, "CERTIFICATE")
       .replace(CREDENTIAL, "X509SHA256=DIGEST")
@@ -82,7 +87,8 @@ export class Names {
     if (name === "columnDefinitions") return withoutDescriptions(member);
     if (name === "cells") {
       return (member as unknown[]).map((cell) =>
-        typeof cell === "string" && AGE.test(cell) ? "AGE" : this.value(cell));
+        typeof cell === "string" && AGE.test(cell) ? "AGE" : this.value(cell),
+      );
     }
     if (/nodePort$/i.test(name) && typeof member === "number") {
       return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;
@@ -108,7 +114,8 @@ export class Names {
   #listMetadata(metadata: object): Json {
     const told: Record<string, Json> = {};
     for (const [name, value] of Object.entries(metadata)) {
-      if (name === "resourceVersion") told[name] = /^\d+$/.test(String(value)) ? "RV" : String(value);
+      if (name === "resourceVersion")
+        told[name] = /^\d+$/.test(String(value)) ? "RV" : String(value);
       else told[name] = name === "continue" ? "TOKEN" : this.value(value);
     }
     return told;
@@ -116,11 +123,15 @@ export class Names {
 
   /** What a token says, without the times and the signature. */
   #claims(encoded: string): string {
-    const claims = JSON.parse(Buffer.from(encoded, "base64url").toString()) as Record<string, number>;
+    const claims = JSON.parse(Buffer.from(encoded, "base64url").toString()) as Record<
+      string,
+      number
+    >;
     const { iat = 0, exp = 0, nbf = 0, ...rest } = claims;
     const told = this.value({ ...rest, lasts_s: exp - iat, since_s: nbf - iat });
     return `TOKEN ${JSON.stringify(told, (_, value: unknown) =>
-      typeof value === "number" && value > 1_000_000_000 ? "SECONDS" : value)}`;
+      typeof value === "number" && value > 1_000_000_000 ? "SECONDS" : value,
+    )}`;
   }
 }
 

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,10 +15,6 @@ export interface Server {
 }
 
 const PEERS = join(import.meta.dirname, "../../../../.peers/bin");
-
-/** Whether upstream's server can be started here. */
-export const hasUpstream = (): boolean =>
-  existsSync(join(PEERS, "kube-apiserver")) && existsSync(join(PEERS, "etcd"));
 
 /** kube-apiserver 1.36 on etcd 3.6, whose progress notices its newer ways to list need. */
 export async function startTheirs(): Promise<Server> {

@@ -27,7 +27,10 @@ const objectsOf = (group: string): Made[] =>
     .filter(({ apiVersion }) => splitApiVersion(apiVersion).group === group);
 
 /** Kinds that are kept, group by group, and have objects in the file. */
-const groups = Map.groupBy(KINDS.filter(({ verbs }) => verbs.includes("list")), ({ group }) => group);
+const groups = Map.groupBy(
+  KINDS.filter(({ verbs }) => verbs.includes("list")),
+  ({ group }) => group,
+);
 
 /** `get` and `get -o wide`: the columns of a kind, and what stands in them. */
 export const COLUMNS: readonly Story[] = [...groups].map(([group, kinds]) => ({

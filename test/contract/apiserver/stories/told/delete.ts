@@ -35,7 +35,9 @@ export const DELETE: readonly Story[] = [
     name: "delete: preconditions",
     async tell({ post, delete: remove }) {
       const { metadata } = await post("configmaps", configMap("a"));
-      await remove("configmaps/a", { preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
+      await remove("configmaps/a", {
+        preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" },
+      });
       await remove("configmaps/a", { preconditions: { resourceVersion: "1" } });
       const { uid, resourceVersion } = metadata;
       await remove("configmaps/a", { preconditions: { uid, resourceVersion } });
@@ -50,7 +52,9 @@ export const DELETE: readonly Story[] = [
       await remove("configmaps/held");
       const held = await get("configmaps/held");
       await put("configmaps/held", { ...held, data: { still: "here" } });
-      await patch("configmaps/held", "merge", { metadata: { finalizers: ["example.com/hold", "example.com/more"] } });
+      await patch("configmaps/held", "merge", {
+        metadata: { finalizers: ["example.com/hold", "example.com/more"] },
+      });
       await patch("configmaps/held", "merge", { metadata: { finalizers: null } });
       await get("configmaps/held");
       for (const policy of ["Foreground", "Orphan", "Background"]) {
@@ -97,7 +101,10 @@ export const DELETE: readonly Story[] = [
     name: "delete: collections",
     async tell({ post, delete: remove, get }) {
       for (const name of ["a", "b", "c", "d"]) {
-        await post("configmaps", labelled(name, { half: "ab".includes(name) ? "first" : "second" }));
+        await post(
+          "configmaps",
+          labelled(name, { half: "ab".includes(name) ? "first" : "second" }),
+        );
       }
       await post("configmaps", finalized("held"));
       await remove("configmaps?labelSelector=half%3Dfirst&dryRun=All");
@@ -105,7 +112,9 @@ export const DELETE: readonly Story[] = [
       await remove("configmaps?fieldSelector=metadata.name%3Dc");
       await remove("configmaps?labelSelector=nonsense!!");
       await remove("configmaps?fieldSelector=data.a%3D1");
-      await remove("configmaps", { preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
+      await remove("configmaps", {
+        preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" },
+      });
       await remove("configmaps", { propagationPolicy: "Foreground" });
       await get("configmaps");
       await remove("secrets");

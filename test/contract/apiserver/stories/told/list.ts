@@ -7,12 +7,15 @@ export const LIST: readonly Story[] = [
   {
     name: "list: pages",
     async tell({ post, get }) {
-      for (const name of enough) await post("configmaps", labelled(name, { odd: String("ace".includes(name)) }));
+      for (const name of enough)
+        await post("configmaps", labelled(name, { odd: String("ace".includes(name)) }));
       await get("configmaps");
       const first = await get("configmaps?limit=2");
       const next = encodeURIComponent(first.metadata.continue ?? "");
       const second = await get(`configmaps?limit=2&continue=${next}`);
-      await get(`configmaps?limit=2&continue=${encodeURIComponent(second.metadata.continue ?? "")}`);
+      await get(
+        `configmaps?limit=2&continue=${encodeURIComponent(second.metadata.continue ?? "")}`,
+      );
       await get(`configmaps?continue=${next}`);
       await get(`configmaps?limit=1&continue=${next}&resourceVersion=1`);
       await get(`configmaps?limit=1&continue=${next}&resourceVersionMatch=Exact`);
@@ -25,16 +28,22 @@ export const LIST: readonly Story[] = [
       await get("configmaps?limit=many");
       await get("configmaps?limit=2&limit=3");
       await get("configmaps?continue=nonsense");
-      await get("configmaps?limit=1&continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhIn0");
+      await get(
+        "configmaps?limit=1&continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhIn0",
+      );
       await get("configmaps?limit=2&resourceVersion=0");
     },
   },
   {
     name: "list: selectors",
     async tell({ post, get }) {
-      for (const name of enough) await post("configmaps", labelled(name, { at: name, odd: String("ace".includes(name)) }));
+      for (const name of enough)
+        await post("configmaps", labelled(name, { at: name, odd: String("ace".includes(name)) }));
       await post("configmaps", configMap("plain"));
-      const by = (query: string) => get(`configmaps?${new URLSearchParams(query.split("&").map((one) => one.split(/=(.*)/s).slice(0, 2) as [string, string])).toString()}`);
+      const pairs = (query: string) =>
+        query.split("&").map((one) => one.split(/=(.*)/s).slice(0, 2) as [string, string]);
+      const by = (query: string) =>
+        get(`configmaps?${new URLSearchParams(pairs(query)).toString()}`);
       await by("labelSelector=odd=true");
       await by("labelSelector=odd==true,at=a");
       await by("labelSelector=odd!=true");
@@ -65,12 +74,17 @@ export const LIST: readonly Story[] = [
       await get("pods?fieldSelector=spec.nodeName%3D");
       await get("pods?fieldSelector=status.phase%3DPending,spec.restartPolicy!%3DNever");
       await get("pods?fieldSelector=spec.hostname%3Dx");
-      await get("pods?fieldSelector=status.podIP%3D,spec.schedulerName%3Ddefault-scheduler,spec.serviceAccountName%3Ddefault");
+      await get(
+        "pods?fieldSelector=status.podIP%3D,spec.schedulerName%3Ddefault-scheduler," +
+          "spec.serviceAccountName%3Ddefault",
+      );
       await get("services?fieldSelector=spec.type%3DClusterIP,spec.clusterIP!%3DNone");
       await get("secrets?fieldSelector=type%3DOpaque");
       await get("apps/v1:replicasets?fieldSelector=status.replicas%3D0");
       await get("batch/v1:jobs?fieldSelector=status.successful%3D0");
-      await get("events?fieldSelector=involvedObject.kind%3DPod,type%3DWarning,reportingComponent%3Dx");
+      await get(
+        "events?fieldSelector=involvedObject.kind%3DPod,type%3DWarning,reportingComponent%3Dx",
+      );
       await get("apps/v1:deployments?fieldSelector=status.replicas%3D0");
     },
   },

@@ -14,8 +14,12 @@ export const PATCH: readonly Story[] = [
       await patch("configmaps/a", "merge", "");
       await patch("configmaps/a", "merge", { metadata: { name: "b" } });
       await patch("configmaps/a", "merge", { metadata: { namespace: "b" } });
-      await patch("configmaps/a", "merge", { metadata: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
-      await patch("configmaps/a", "merge", { metadata: { resourceVersion: metadata.resourceVersion } });
+      await patch("configmaps/a", "merge", {
+        metadata: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" },
+      });
+      await patch("configmaps/a", "merge", {
+        metadata: { resourceVersion: metadata.resourceVersion },
+      });
       await patch("configmaps/a", "merge", { kind: "Secret" });
       await patch("configmaps/a", "merge", { apiVersion: "v2" });
       await patch("configmaps/a", "merge", { data: { a: 1 } });
@@ -25,10 +29,19 @@ export const PATCH: readonly Story[] = [
       await patch("configmaps/a?force=true", "merge", { data: {} });
       await patch("configmaps/a?fieldManager=me", "merge", { data: { mine: "1" } });
       await patch("configmaps", "merge", {});
-      for (const type of ["application/json", "text/plain", "application/merge-patch+yaml", "nonsense"]) {
+      for (const type of [
+        "application/json",
+        "text/plain",
+        "application/merge-patch+yaml",
+        "nonsense",
+      ]) {
         await ask("PATCH", "configmaps/a", { type, body: "{}" });
       }
-      await ask("PATCH", "configmaps/a", { headers: { "content-length": "2" }, body: "{}", type: "" });
+      await ask("PATCH", "configmaps/a", {
+        headers: { "content-length": "2" },
+        body: "{}",
+        type: "",
+      });
     },
   },
   {
@@ -66,7 +79,10 @@ export const PATCH: readonly Story[] = [
       await send({ containers: [{ name: "d", image: "d:1" }] });
       await send({ containers: [{ name: "c", env: [{ name: "A", $patch: "delete" }] }] });
       await send({ $setElementOrder: 1 });
-      await send({ "$setElementOrder/containers": [{ name: "d" }, { name: "c" }], containers: [{ name: "d", image: "d:2" }] });
+      await send({
+        "$setElementOrder/containers": [{ name: "d" }, { name: "c" }],
+        containers: [{ name: "d", image: "d:2" }],
+      });
       await send({ containers: [{ image: "nameless" }] });
       await send({ containers: [{ name: "c", $patch: "nonsense" }] });
       await send({ $retainKeys: ["containers"], containers: [{ name: "c", image: "c:3" }] });
@@ -74,8 +90,12 @@ export const PATCH: readonly Story[] = [
       await send({ containers: "text" });
       await patch("apps/v1:deployments/d", "strategic", "[]");
       await patch("apps/v1:deployments/d", "strategic", "nonsense");
-      await patch("apps/v1:deployments/d", "strategic", { metadata: { labels: { a: "b" }, finalizers: ["example.com/a"] } });
-      await patch("apps/v1:deployments/d", "strategic", { metadata: { "$deleteFromPrimitiveList/finalizers": ["example.com/a"] } });
+      await patch("apps/v1:deployments/d", "strategic", {
+        metadata: { labels: { a: "b" }, finalizers: ["example.com/a"] },
+      });
+      await patch("apps/v1:deployments/d", "strategic", {
+        metadata: { "$deleteFromPrimitiveList/finalizers": ["example.com/a"] },
+      });
     },
   },
   {
@@ -98,17 +118,29 @@ export const PATCH: readonly Story[] = [
       await send("?fieldManager=one", { apiVersion: "v1", kind: "Secret" });
       await send("?fieldManager=one", { ...head, metadata: { managedFields: [{ manager: "m" }] } });
       await send("?fieldManager=one", { ...head, metadata: { resourceVersion: "1" } });
-      await send("?fieldManager=one", { ...head, metadata: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
+      await send("?fieldManager=one", {
+        ...head,
+        metadata: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" },
+      });
       await send("?fieldManager=one", "nonsense: [");
       await send("?fieldManager=one", "- list");
       await send("?fieldManager=one", "");
       await send("?fieldManager=one", { ...head, data: { a: 1 } });
       await send("?fieldManager=one&fieldValidation=Strict", { ...head, unknown: 1 });
       await send("?fieldManager=one&fieldValidation=Warn", { ...head, unknown: 1 });
-      await send("?fieldManager=one&fieldValidation=Strict", "apiVersion: v1\nkind: ConfigMap\ndata: {a: x, a: y}\n");
+      await send(
+        "?fieldManager=one&fieldValidation=Strict",
+        "apiVersion: v1\nkind: ConfigMap\ndata: {a: x, a: y}\n",
+      );
       await send("?fieldManager=one&dryRun=All", { ...head, data: { dry: "1" } });
-      await patch("configmaps/new?fieldManager=one&dryRun=All", "apply", { apiVersion: "v1", kind: "ConfigMap" });
-      await patch("configmaps/Bad_Name?fieldManager=one", "apply", { apiVersion: "v1", kind: "ConfigMap" });
+      await patch("configmaps/new?fieldManager=one&dryRun=All", "apply", {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+      });
+      await patch("configmaps/Bad_Name?fieldManager=one", "apply", {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+      });
       await get("configmaps/a");
     },
   },
@@ -118,12 +150,31 @@ export const PATCH: readonly Story[] = [
       const at = "apps/v1:deployments/d";
       const whole = { apiVersion: "apps/v1", kind: "Deployment", ...deployment("d") };
       await patch(`${at}?fieldManager=one`, "apply", whole);
-      await patch(`${at}/scale?fieldManager=two`, "apply", { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 5 } });
-      await patch(`${at}/scale?fieldManager=two&force=true`, "apply", { apiVersion: "autoscaling/v1", kind: "Scale", spec: { replicas: 5 } });
-      await patch(`${at}/status?fieldManager=three`, "apply", { apiVersion: "apps/v1", kind: "Deployment", status: { replicas: 3 } });
+      await patch(`${at}/scale?fieldManager=two`, "apply", {
+        apiVersion: "autoscaling/v1",
+        kind: "Scale",
+        spec: { replicas: 5 },
+      });
+      await patch(`${at}/scale?fieldManager=two&force=true`, "apply", {
+        apiVersion: "autoscaling/v1",
+        kind: "Scale",
+        spec: { replicas: 5 },
+      });
+      await patch(`${at}/status?fieldManager=three`, "apply", {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        status: { replicas: 3 },
+      });
       await patch(`${at}?fieldManager=one`, "apply", whole);
-      await patch(`${at}?fieldManager=one`, "apply", { ...whole, spec: { ...whole.spec, replicas: undefined } });
-      await patch(`${at}?fieldManager=four&force=true`, "apply", { apiVersion: "apps/v1", kind: "Deployment", spec: { template: { spec: { containers: [{ name: "c" }, { name: "c" }] } } } });
+      await patch(`${at}?fieldManager=one`, "apply", {
+        ...whole,
+        spec: { ...whole.spec, replicas: undefined },
+      });
+      await patch(`${at}?fieldManager=four&force=true`, "apply", {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        spec: { template: { spec: { containers: [{ name: "c" }, { name: "c" }] } } },
+      });
       await get(at);
     },
   },

@@ -1,4 +1,4 @@
-import type { Story } from "../teller.ts";
+import type { Story, Teller } from "../teller.ts";
 import { configMap } from "./bodies.ts";
 
 const aggregated = (version: string) =>
@@ -6,12 +6,204 @@ const aggregated = (version: string) =>
 
 /** Groups whose resources are all served by both. */
 const GROUPS = [
-  "apps", "batch", "autoscaling", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
-  "storage.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
-  "certificates.k8s.io", "admissionregistration.k8s.io", "authentication.k8s.io",
-  "authorization.k8s.io", "node.k8s.io", "flowcontrol.apiserver.k8s.io", "resource.k8s.io",
-  "apiextensions.k8s.io", "apiregistration.k8s.io",
+  "apps",
+  "batch",
+  "autoscaling",
+  "networking.k8s.io",
+  "policy",
+  "rbac.authorization.k8s.io",
+  "storage.k8s.io",
+  "scheduling.k8s.io",
+  "coordination.k8s.io",
+  "discovery.k8s.io",
+  "events.k8s.io",
+  "certificates.k8s.io",
+  "admissionregistration.k8s.io",
+  "authentication.k8s.io",
+  "authorization.k8s.io",
+  "node.k8s.io",
+  "flowcontrol.apiserver.k8s.io",
+  "resource.k8s.io",
+  "apiextensions.k8s.io",
+  "apiregistration.k8s.io",
 ];
+
+async function tellEvents({ post, get, patch, ns }: Teller): Promise<void> {
+  await post("events", {
+    metadata: { name: "e1" },
+    involvedObject: { kind: "Pod", namespace: ns, name: "p" },
+    reason: "R",
+    message: "m",
+    type: "Normal",
+    firstTimestamp: "2001-01-01T00:00:00Z",
+    lastTimestamp: "2001-01-01T00:00:00Z",
+    count: 1,
+  });
+  await get("events.k8s.io/v1:events/e1");
+  await post("events", {
+    metadata: { name: "e2" },
+    involvedObject: { kind: "Pod", namespace: "other", name: "p" },
+  });
+  await post("events.k8s.io/v1:events", {
+    metadata: { name: "e3" },
+    eventTime: "2001-01-01T00:00:00.000001Z",
+    reportingController: "example.com/c",
+    reportingInstance: "i",
+    action: "A",
+    reason: "R",
+    type: "Normal",
+    regarding: { kind: "Pod", namespace: ns, name: "p" },
+  });
+  await post("events.k8s.io/v1:events", { metadata: { name: "e4" }, reason: "R" });
+  await get("events/e3");
+  await get("events");
+  const hpa = {
+    scaleTargetRef: { kind: "Deployment", name: "d", apiVersion: "apps/v1" },
+    maxReplicas: 3,
+  };
+  await post("autoscaling/v1:horizontalpodautoscalers", {
+    metadata: { name: "h" },
+    spec: { ...hpa, targetCPUUtilizationPercentage: 70 },
+  });
+  await get("autoscaling/v2:horizontalpodautoscalers/h");
+  await patch("autoscaling/v2:horizontalpodautoscalers/h", "merge", {
+    spec: { maxReplicas: 5 },
+  });
+  await get("autoscaling/v1:horizontalpodautoscalers/h");
+  await post("endpoints", {
+    metadata: { name: "ep" },
+    subsets: [{ addresses: [{ ip: "192.0.2.5" }], ports: [{ port: 80 }] }],
+  });
+}
+
+async function tellWorkloads({ post }: Teller): Promise<void> {
+  await post("discovery.k8s.io/v1:endpointslices", {
+    metadata: { name: "es" },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["192.0.2.5"] }],
+    ports: [{ port: 80 }],
+  });
+  await post("networking.k8s.io/v1:ingresses", {
+    metadata: { name: "i" },
+    spec: {
+      rules: [
+        {
+          host: "a.example.com",
+          http: {
+            paths: [
+              {
+                path: "/",
+                pathType: "Prefix",
+                backend: { service: { name: "s", port: { number: 80 } } },
+              },
+            ],
+          },
+        },
+      ],
+    },
+  });
+  await post("networking.k8s.io/v1:networkpolicies", {
+    metadata: { name: "n" },
+    spec: { podSelector: {}, ingress: [{}] },
+  });
+  await post("batch/v1:jobs", {
+    metadata: { name: "j" },
+    spec: {
+      template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } },
+    },
+  });
+  await post("batch/v1:cronjobs", {
+    metadata: { name: "cj" },
+    spec: {
+      schedule: "*/5 * * * *",
+      jobTemplate: {
+        spec: {
+          template: {
+            spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] },
+          },
+        },
+      },
+    },
+  });
+}
+
+async function tellTemplates({ post, delete: remove }: Teller): Promise<void> {
+  await post("batch/v1:cronjobs", {
+    metadata: { name: "ck" },
+    spec: {
+      schedule: "never",
+      jobTemplate: {
+        spec: {
+          template: {
+            spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] },
+          },
+        },
+      },
+    },
+  });
+  await remove("batch/v1:jobs/j");
+  await post("apps/v1:daemonsets", {
+    metadata: { name: "ds" },
+    spec: {
+      selector: { matchLabels: { a: "b" } },
+      template: {
+        metadata: { labels: { a: "b" } },
+        spec: { containers: [{ name: "c", image: "i" }] },
+      },
+    },
+  });
+  await post("apps/v1:statefulsets", {
+    metadata: { name: "ss" },
+    spec: {
+      serviceName: "s",
+      selector: { matchLabels: { a: "b" } },
+      template: {
+        metadata: { labels: { a: "b" } },
+        spec: { containers: [{ name: "c", image: "i" }] },
+      },
+    },
+  });
+}
+
+async function tellClusterKinds({ post, patch, ns }: Teller): Promise<void> {
+  await post("apps/v1:controllerrevisions", {
+    metadata: { name: "cr" },
+    revision: 1,
+    data: { spec: { x: 1 } },
+  });
+  await patch("apps/v1:controllerrevisions/cr", "merge", { data: { y: 2 } });
+  await post("podtemplates", {
+    metadata: { name: "pt" },
+    template: {
+      metadata: { labels: { a: "b" } },
+      spec: { containers: [{ name: "c", image: "i" }] },
+    },
+  });
+  await post("/apis/node.k8s.io/v1/runtimeclasses", {
+    metadata: { name: "paths-rc" },
+    handler: "h",
+  });
+  await post("/apis/networking.k8s.io/v1/ingressclasses", {
+    metadata: { name: "paths-ic" },
+    spec: { controller: "example.com/c" },
+  });
+  await post("/apis/storage.k8s.io/v1/csidrivers", {
+    metadata: { name: "paths.example.com" },
+    spec: {},
+  });
+  await post("/apis/networking.k8s.io/v1/ipaddresses", {
+    metadata: { name: "192.0.2.77" },
+    spec: { parentRef: { resource: "services", namespace: ns, name: "x" } },
+  });
+  await post("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", {
+    metadata: { name: "paths-fs" },
+    spec: { priorityLevelConfiguration: { name: "exempt" }, matchingPrecedence: 500 },
+  });
+  await post("/apis/resource.k8s.io/v1/deviceclasses", {
+    metadata: { name: "paths.example.com" },
+    spec: {},
+  });
+}
 
 export const PATHS: readonly Story[] = [
   {
@@ -44,7 +236,23 @@ export const PATHS: readonly Story[] = [
   {
     name: "paths: others",
     async tell({ get, ask }) {
-      for (const path of ["/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/etcd", "/readyz/nosuch", "/nosuch", "/api/nosuch", "/openapi/v2/nosuch", "/openapi/v3/nosuch", "/.well-known/openid-configuration", "/apis/apps/", "/api/v1/", "/version/", "/openid/v1/jwks/"]) {
+      for (const path of [
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/healthz/ping",
+        "/livez/etcd",
+        "/readyz/nosuch",
+        "/nosuch",
+        "/api/nosuch",
+        "/openapi/v2/nosuch",
+        "/openapi/v3/nosuch",
+        "/.well-known/openid-configuration",
+        "/apis/apps/",
+        "/api/v1/",
+        "/version/",
+        "/openid/v1/jwks/",
+      ]) {
         await get(path);
       }
       await get("/healthz?exclude=nosuch");
@@ -81,11 +289,30 @@ export const PATHS: readonly Story[] = [
       await get("configmaps/a/");
       await get(`configmaps/${"x".repeat(300)}`);
       for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "NONSENSE"]) {
-        for (const path of ["configmaps", "configmaps/a", "/api/v1/namespaces", "pods/p/log", "pods/p/status"]) {
+        for (const path of [
+          "configmaps",
+          "configmaps/a",
+          "/api/v1/namespaces",
+          "pods/p/log",
+          "pods/p/status",
+        ]) {
           // What these do when they are taken stands elsewhere.
           const taken = `${method} ${path}`;
-          if (["DELETE configmaps", "DELETE configmaps/a", "POST configmaps", "PUT configmaps/a", "POST /api/v1/namespaces"].includes(taken)) continue;
-          await ask(method, path, method === "HEAD" || method === "DELETE" || method === "OPTIONS" ? {} : { body: {} });
+          if (
+            [
+              "DELETE configmaps",
+              "DELETE configmaps/a",
+              "POST configmaps",
+              "PUT configmaps/a",
+              "POST /api/v1/namespaces",
+            ].includes(taken)
+          )
+            continue;
+          await ask(
+            method,
+            path,
+            method === "HEAD" || method === "DELETE" || method === "OPTIONS" ? {} : { body: {} },
+          );
         }
       }
       await post("configmaps", configMap("huge", { data: { a: "x".repeat(3_200_000) } }));
@@ -99,38 +326,11 @@ export const PATHS: readonly Story[] = [
   },
   {
     name: "paths: other kinds",
-    async tell({ post, get, patch, delete: remove, ns }) {
-      await post("events", { metadata: { name: "e1" }, involvedObject: { kind: "Pod", namespace: ns, name: "p" }, reason: "R", message: "m", type: "Normal", firstTimestamp: "2001-01-01T00:00:00Z", lastTimestamp: "2001-01-01T00:00:00Z", count: 1 });
-      await get("events.k8s.io/v1:events/e1");
-      await post("events", { metadata: { name: "e2" }, involvedObject: { kind: "Pod", namespace: "other", name: "p" } });
-      await post("events.k8s.io/v1:events", { metadata: { name: "e3" }, eventTime: "2001-01-01T00:00:00.000001Z", reportingController: "example.com/c", reportingInstance: "i", action: "A", reason: "R", type: "Normal", regarding: { kind: "Pod", namespace: ns, name: "p" } });
-      await post("events.k8s.io/v1:events", { metadata: { name: "e4" }, reason: "R" });
-      await get("events/e3");
-      await get("events");
-      const hpa = { scaleTargetRef: { kind: "Deployment", name: "d", apiVersion: "apps/v1" }, maxReplicas: 3 };
-      await post("autoscaling/v1:horizontalpodautoscalers", { metadata: { name: "h" }, spec: { ...hpa, targetCPUUtilizationPercentage: 70 } });
-      await get("autoscaling/v2:horizontalpodautoscalers/h");
-      await patch("autoscaling/v2:horizontalpodautoscalers/h", "merge", { spec: { maxReplicas: 5 } });
-      await get("autoscaling/v1:horizontalpodautoscalers/h");
-      await post("endpoints", { metadata: { name: "ep" }, subsets: [{ addresses: [{ ip: "192.0.2.5" }], ports: [{ port: 80 }] }] });
-      await post("discovery.k8s.io/v1:endpointslices", { metadata: { name: "es" }, addressType: "IPv4", endpoints: [{ addresses: ["192.0.2.5"] }], ports: [{ port: 80 }] });
-      await post("networking.k8s.io/v1:ingresses", { metadata: { name: "i" }, spec: { rules: [{ host: "a.example.com", http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "s", port: { number: 80 } } } }] } }] } });
-      await post("networking.k8s.io/v1:networkpolicies", { metadata: { name: "n" }, spec: { podSelector: {}, ingress: [{}] } });
-      await post("batch/v1:jobs", { metadata: { name: "j" }, spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } } } });
-      await post("batch/v1:cronjobs", { metadata: { name: "cj" }, spec: { schedule: "*/5 * * * *", jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } } } } } });
-      await post("batch/v1:cronjobs", { metadata: { name: "ck" }, spec: { schedule: "never", jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } } } } } });
-      await remove("batch/v1:jobs/j");
-      await post("apps/v1:daemonsets", { metadata: { name: "ds" }, spec: { selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } } } });
-      await post("apps/v1:statefulsets", { metadata: { name: "ss" }, spec: { serviceName: "s", selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } } } });
-      await post("apps/v1:controllerrevisions", { metadata: { name: "cr" }, revision: 1, data: { spec: { x: 1 } } });
-      await patch("apps/v1:controllerrevisions/cr", "merge", { data: { y: 2 } });
-      await post("podtemplates", { metadata: { name: "pt" }, template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } } });
-      await post("/apis/node.k8s.io/v1/runtimeclasses", { metadata: { name: "paths-rc" }, handler: "h" });
-      await post("/apis/networking.k8s.io/v1/ingressclasses", { metadata: { name: "paths-ic" }, spec: { controller: "example.com/c" } });
-      await post("/apis/storage.k8s.io/v1/csidrivers", { metadata: { name: "paths.example.com" }, spec: {} });
-      await post("/apis/networking.k8s.io/v1/ipaddresses", { metadata: { name: "192.0.2.77" }, spec: { parentRef: { resource: "services", namespace: ns, name: "x" } } });
-      await post("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", { metadata: { name: "paths-fs" }, spec: { priorityLevelConfiguration: { name: "exempt" }, matchingPrecedence: 500 } });
-      await post("/apis/resource.k8s.io/v1/deviceclasses", { metadata: { name: "paths.example.com" }, spec: {} });
+    async tell(teller) {
+      await tellEvents(teller);
+      await tellWorkloads(teller);
+      await tellTemplates(teller);
+      await tellClusterKinds(teller);
     },
   },
 ];

@@ -27,39 +27,89 @@ async function grant(teller: Teller, name: string, rules: PolicyRule[]): Promise
   await waitFor("the grant", allowed, { clock: systemClock() });
 }
 
+/** Reviews of one namespace, of rules, and a dry run of one. */
+async function tellOtherReviews({ post, ns }: Teller, user: string, may: object): Promise<void> {
+  const local = "authorization.k8s.io/v1:localsubjectaccessreviews";
+  await post(local, { spec: { user, resourceAttributes: may } });
+  await post(local, { spec: { user, resourceAttributes: { ...may, namespace: "other" } } });
+  await post(local, { metadata: { namespace: ns }, spec: { user, resourceAttributes: may } });
+  await post(local, { spec: { user, nonResourceAttributes: { path: "/", verb: "get" } } });
+  await post(
+    `${AUTHORIZATION}/selfsubjectrulesreviews`,
+    { spec: { namespace: ns } },
+    { headers: { "impersonate-user": user } },
+  );
+  await post(`${AUTHORIZATION}/selfsubjectrulesreviews`, { spec: {} });
+  await post(`${AUTHORIZATION}/subjectaccessreviews?dryRun=All`, {
+    spec: { user, resourceAttributes: may },
+  });
+}
+
 export const REVIEWS: readonly Story[] = [
   {
     name: "reviews: access",
     async tell(teller) {
       const { post, ns, get } = teller;
-      await grant(teller, "reader", [{ apiGroups: [""], resources: ["configmaps", "pods/log"], verbs: ["get", "list"], resourceNames: [] }]);
+      await grant(teller, "reader", [
+        {
+          apiGroups: [""],
+          resources: ["configmaps", "pods/log"],
+          verbs: ["get", "list"],
+          resourceNames: [],
+        },
+      ]);
       const user = `reader-${ns}`;
-      const review = (kind: string, spec: object, path = `${AUTHORIZATION}/${kind}`) => post(path, { spec });
+      const review = (kind: string, spec: object, path = `${AUTHORIZATION}/${kind}`) =>
+        post(path, { spec });
       const may = { namespace: ns, verb: "get", resource: "configmaps" };
       await review("subjectaccessreviews", { user, resourceAttributes: may });
-      await review("subjectaccessreviews", { user, resourceAttributes: { ...may, verb: "delete" } });
-      await review("subjectaccessreviews", { user, resourceAttributes: { ...may, resource: "pods", subresource: "log" } });
+      await review("subjectaccessreviews", {
+        user,
+        resourceAttributes: { ...may, verb: "delete" },
+      });
+      await review("subjectaccessreviews", {
+        user,
+        resourceAttributes: { ...may, resource: "pods", subresource: "log" },
+      });
       await review("subjectaccessreviews", { user, resourceAttributes: { ...may, namespace: "" } });
       await review("subjectaccessreviews", { groups: ["system:masters"], resourceAttributes: may });
-      await review("subjectaccessreviews", { user, groups: ["system:authenticated"], nonResourceAttributes: { path: "/version", verb: "get" } });
-      await review("subjectaccessreviews", { user, nonResourceAttributes: { path: "/logs", verb: "get" } });
+      await review("subjectaccessreviews", {
+        user,
+        groups: ["system:authenticated"],
+        nonResourceAttributes: { path: "/version", verb: "get" },
+      });
+      await review("subjectaccessreviews", {
+        user,
+        nonResourceAttributes: { path: "/logs", verb: "get" },
+      });
       await review("subjectaccessreviews", { resourceAttributes: may });
       await review("subjectaccessreviews", { user });
-      await review("subjectaccessreviews", { user, resourceAttributes: may, nonResourceAttributes: { path: "/", verb: "get" } });
-      await review("subjectaccessreviews", { user: "system:node:n1", groups: ["system:nodes"], resourceAttributes: { verb: "get", resource: "secrets", namespace: ns, name: "s" } });
-      await review("subjectaccessreviews", { user, resourceAttributes: { ...may, labelSelector: { rawSelector: "a=b" } } });
+      await review("subjectaccessreviews", {
+        user,
+        resourceAttributes: may,
+        nonResourceAttributes: { path: "/", verb: "get" },
+      });
+      await review("subjectaccessreviews", {
+        user: "system:node:n1",
+        groups: ["system:nodes"],
+        resourceAttributes: { verb: "get", resource: "secrets", namespace: ns, name: "s" },
+      });
+      await review("subjectaccessreviews", {
+        user,
+        resourceAttributes: { ...may, labelSelector: { rawSelector: "a=b" } },
+      });
       await review("selfsubjectaccessreviews", { resourceAttributes: may });
       await review("selfsubjectaccessreviews", {});
-      await post(`${AUTHORIZATION}/selfsubjectaccessreviews`, { spec: { resourceAttributes: may } }, { headers: { "impersonate-user": user } });
-      await post(`${AUTHORIZATION}/selfsubjectaccessreviews`, { metadata: { name: "named" }, spec: { resourceAttributes: may } });
-      const local = "authorization.k8s.io/v1:localsubjectaccessreviews";
-      await post(local, { spec: { user, resourceAttributes: may } });
-      await post(local, { spec: { user, resourceAttributes: { ...may, namespace: "other" } } });
-      await post(local, { metadata: { namespace: ns }, spec: { user, resourceAttributes: may } });
-      await post(local, { spec: { user, nonResourceAttributes: { path: "/", verb: "get" } } });
-      await post(`${AUTHORIZATION}/selfsubjectrulesreviews`, { spec: { namespace: ns } }, { headers: { "impersonate-user": user } });
-      await post(`${AUTHORIZATION}/selfsubjectrulesreviews`, { spec: {} });
-      await post(`${AUTHORIZATION}/subjectaccessreviews?dryRun=All`, { spec: { user, resourceAttributes: may } });
+      await post(
+        `${AUTHORIZATION}/selfsubjectaccessreviews`,
+        { spec: { resourceAttributes: may } },
+        { headers: { "impersonate-user": user } },
+      );
+      await post(`${AUTHORIZATION}/selfsubjectaccessreviews`, {
+        metadata: { name: "named" },
+        spec: { resourceAttributes: may },
+      });
+      await tellOtherReviews(teller, user, may);
       await get(`${AUTHORIZATION}/subjectaccessreviews`);
       await get(`${AUTHORIZATION}/subjectaccessreviews/x`);
     },
@@ -68,14 +118,29 @@ export const REVIEWS: readonly Story[] = [
     name: "reviews: who",
     async tell({ post, get }) {
       await post(`${AUTHENTICATION}/selfsubjectreviews`, {});
-      const headers = { "impersonate-user": "someone", "impersonate-group": "crowd", "impersonate-extra-reason": "test" };
+      const headers = {
+        "impersonate-user": "someone",
+        "impersonate-group": "crowd",
+        "impersonate-extra-reason": "test",
+      };
       await post(`${AUTHENTICATION}/selfsubjectreviews`, {}, { headers });
-      await post(`${AUTHENTICATION}/selfsubjectreviews`, {}, { headers: { "impersonate-user": "system:serviceaccount:a:b" } });
-      await post(`${AUTHENTICATION}/selfsubjectreviews`, {}, { headers: { "impersonate-group": "crowd" } });
+      await post(
+        `${AUTHENTICATION}/selfsubjectreviews`,
+        {},
+        { headers: { "impersonate-user": "system:serviceaccount:a:b" } },
+      );
+      await post(
+        `${AUTHENTICATION}/selfsubjectreviews`,
+        {},
+        { headers: { "impersonate-group": "crowd" } },
+      );
       await post(`${AUTHENTICATION}/selfsubjectreviews`, {}, { anonymous: true });
       await post(`${AUTHENTICATION}/tokenreviews`, { spec: { token: "nonsense" } });
       await post(`${AUTHENTICATION}/tokenreviews`, { spec: {} });
-      await post(`${AUTHENTICATION}/tokenreviews`, { metadata: { name: "n" }, spec: { token: "a.b.c" } });
+      await post(`${AUTHENTICATION}/tokenreviews`, {
+        metadata: { name: "n" },
+        spec: { token: "a.b.c" },
+      });
       await get(`${AUTHENTICATION}/tokenreviews`);
       await get("configmaps", { anonymous: true });
       await get("/version", { anonymous: true });
@@ -89,7 +154,9 @@ export const REVIEWS: readonly Story[] = [
     name: "reviews: refusals",
     async tell(teller) {
       const { get, post, put, patch, delete: remove, ask, ns } = teller;
-      await grant(teller, "nobody", [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create"] }]);
+      await grant(teller, "nobody", [
+        { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create"] },
+      ]);
       const sent = { headers: { "impersonate-user": `nobody-${ns}` } };
       await get("pods", sent);
       await get("pods/p", sent);
@@ -121,13 +188,27 @@ export const REVIEWS: readonly Story[] = [
     name: "reviews: escalation",
     async tell(teller) {
       const { ns, post, get } = teller;
-      const rbac = { apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"], verbs: ["*"] };
-      await grant(teller, "granter", [rbac, { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] }]);
+      const rbac = {
+        apiGroups: ["rbac.authorization.k8s.io"],
+        resources: ["roles", "rolebindings"],
+        verbs: ["*"],
+      };
+      await grant(teller, "granter", [
+        rbac,
+        { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] },
+      ]);
       const sent = { headers: { "impersonate-user": `granter-${ns}` } };
       const role = (name: string, rules: object[]) =>
         post("rbac.authorization.k8s.io/v1:roles", { metadata: { name }, rules }, sent);
-      await role("more", [{ apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["get", "list"] }]);
-      const bind = (name: string, roleRef: object) => post("rbac.authorization.k8s.io/v1:rolebindings", { metadata: { name }, roleRef, subjects: [] }, sent);
+      await role("more", [
+        { apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["get", "list"] },
+      ]);
+      const bind = (name: string, roleRef: object) =>
+        post(
+          "rbac.authorization.k8s.io/v1:rolebindings",
+          { metadata: { name }, roleRef, subjects: [] },
+          sent,
+        );
       const ref = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
       await bind("high", ref);
       await bind("low", { ...ref, kind: "Role", name: "fine" });
@@ -137,8 +218,11 @@ export const REVIEWS: readonly Story[] = [
       await get("rbac.authorization.k8s.io/v1:rolebindings/low");
       await role("verbless", [{ apiGroups: [""], resources: ["pods"], verbs: [] }]);
       await role("urls", [{ nonResourceURLs: ["/x"], verbs: ["get"] }]);
-      await post("/apis/rbac.authorization.k8s.io/v1/clusterroles", { metadata: { name: "reviews-aggregate" },
-        aggregationRule: { clusterRoleSelectors: [] }, rules: [] });
+      await post("/apis/rbac.authorization.k8s.io/v1/clusterroles", {
+        metadata: { name: "reviews-aggregate" },
+        aggregationRule: { clusterRoleSelectors: [] },
+        rules: [],
+      });
     },
   },
 ];

@@ -8,9 +8,16 @@ export const SUBRESOURCES: readonly Story[] = [
       await post("apps/v1:deployments", deployment("d"));
       await post("apps/v1:replicasets", replicaSet("r"));
       await post("apps/v1:statefulsets", deployment("s", { serviceName: "s" }));
-      await post("replicationcontrollers", { metadata: { name: "rc" },
-        spec: { replicas: 1, selector: { app: "w" }, template: deployment("x").spec.template } });
-      const paths = ["apps/v1:deployments/d", "apps/v1:replicasets/r", "apps/v1:statefulsets/s", "replicationcontrollers/rc"];
+      await post("replicationcontrollers", {
+        metadata: { name: "rc" },
+        spec: { replicas: 1, selector: { app: "w" }, template: deployment("x").spec.template },
+      });
+      const paths = [
+        "apps/v1:deployments/d",
+        "apps/v1:replicasets/r",
+        "apps/v1:statefulsets/s",
+        "replicationcontrollers/rc",
+      ];
       for (const path of paths) await get(`${path}/scale`);
       const at = "apps/v1:deployments/d/scale";
       const scale = await get(at);
@@ -20,7 +27,10 @@ export const SUBRESOURCES: readonly Story[] = [
       await put(at, { metadata: { name: "d" }, spec: { replicas: -1 } });
       await put(at, { metadata: { name: "e" }, spec: { replicas: 1 } });
       await put(at, { kind: "Deployment", apiVersion: "apps/v1", metadata: { name: "d" } });
-      await put("apps/v1:deployments/missing/scale", { metadata: { name: "missing" }, spec: { replicas: 1 } });
+      await put("apps/v1:deployments/missing/scale", {
+        metadata: { name: "missing" },
+        spec: { replicas: 1 },
+      });
       await get("apps/v1:deployments/missing/scale");
       await patch(at, "merge", { spec: { replicas: 7 } });
       await patch(at, "merge", { spec: { replicas: "many" } });
@@ -40,18 +50,32 @@ export const SUBRESOURCES: readonly Story[] = [
     name: "subresources: binding",
     async tell({ post, get, ask }) {
       for (const name of ["a", "b", "c", "gated"]) {
-        await post("pods", pod(name, name === "gated" ? { schedulingGates: [{ name: "example.com/gate" }] } : {}));
+        await post(
+          "pods",
+          pod(name, name === "gated" ? { schedulingGates: [{ name: "example.com/gate" }] } : {}),
+        );
       }
       const target = { kind: "Node", name: "n1" };
       const bind = (name: string, more: object) =>
-        post(`pods/${name}/binding`, { apiVersion: "v1", kind: "Binding", metadata: { name }, ...more });
-      await bind("a", { target, metadata: { name: "a", annotations: { by: "test" }, labels: { bound: "yes" } } });
+        post(`pods/${name}/binding`, {
+          apiVersion: "v1",
+          kind: "Binding",
+          metadata: { name },
+          ...more,
+        });
+      await bind("a", {
+        target,
+        metadata: { name: "a", annotations: { by: "test" }, labels: { bound: "yes" } },
+      });
       await bind("a", { target });
       await bind("b", {});
       await bind("b", { target: { kind: "Node" } });
       await bind("b", { target: { kind: "Pod", name: "x" } });
       await bind("b", { target, metadata: { name: "other" } });
-      await bind("b", { target, metadata: { name: "b", uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
+      await bind("b", {
+        target,
+        metadata: { name: "b", uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" },
+      });
       await bind("gated", { target });
       await bind("missing", { target });
       await post("pods/b/binding?dryRun=All", { metadata: { name: "b" }, target });
@@ -67,27 +91,60 @@ export const SUBRESOURCES: readonly Story[] = [
     async tell({ post, get, patch, ask }) {
       for (const name of ["a", "b", "c"]) await post("pods", pod(name, { nodeName: "n" }));
       const evict = (name: string, more: object = {}, query = "") =>
-        post(`pods/${name}/eviction${query}`, { apiVersion: "policy/v1", kind: "Eviction", metadata: { name }, ...more });
+        post(`pods/${name}/eviction${query}`, {
+          apiVersion: "policy/v1",
+          kind: "Eviction",
+          metadata: { name },
+          ...more,
+        });
       await evict("a", {}, "?dryRun=All");
       await evict("a");
       await get("pods/a");
       await evict("missing");
       await evict("b", { metadata: { name: "other" } });
-      await evict("b", { deleteOptions: { preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } } });
-      await post("policy/v1:poddisruptionbudgets", { metadata: { name: "keep" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "b" } } } });
-      await patch("pods/b/status", "merge", { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } });
+      await evict("b", {
+        deleteOptions: { preconditions: { uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } },
+      });
+      await post("policy/v1:poddisruptionbudgets", {
+        metadata: { name: "keep" },
+        spec: { minAvailable: 1, selector: { matchLabels: { app: "b" } } },
+      });
+      await patch("pods/b/status", "merge", {
+        status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
+      });
       await evict("b");
-      await patch("policy/v1:poddisruptionbudgets/keep/status", "merge", { status: {
-        observedGeneration: 1, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 } });
+      await patch("policy/v1:poddisruptionbudgets/keep/status", "merge", {
+        status: {
+          observedGeneration: 1,
+          disruptionsAllowed: 0,
+          currentHealthy: 1,
+          desiredHealthy: 1,
+          expectedPods: 1,
+        },
+      });
       await evict("b");
-      await post("policy/v1:poddisruptionbudgets", { metadata: { name: "keep-2" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "b" } } } });
+      await post("policy/v1:poddisruptionbudgets", {
+        metadata: { name: "keep-2" },
+        spec: { minAvailable: 1, selector: { matchLabels: { app: "b" } } },
+      });
       await evict("b");
       await ask("DELETE", "policy/v1:poddisruptionbudgets/keep-2");
-      await patch("policy/v1:poddisruptionbudgets/keep/status", "merge", { status: {
-        observedGeneration: 1, disruptionsAllowed: 1, currentHealthy: 1, desiredHealthy: 0, expectedPods: 1 } });
+      await patch("policy/v1:poddisruptionbudgets/keep/status", "merge", {
+        status: {
+          observedGeneration: 1,
+          disruptionsAllowed: 1,
+          currentHealthy: 1,
+          desiredHealthy: 0,
+          expectedPods: 1,
+        },
+      });
       await evict("b");
       await get("policy/v1:poddisruptionbudgets/keep");
-      await post("pods/c/eviction", { apiVersion: "policy/v1beta1", kind: "Eviction", metadata: { name: "c" } });
+      await post("pods/c/eviction", {
+        apiVersion: "policy/v1beta1",
+        kind: "Eviction",
+        metadata: { name: "c" },
+      });
       await post("pods/c/eviction", {});
       await get("pods/c/eviction");
     },
@@ -95,23 +152,42 @@ export const SUBRESOURCES: readonly Story[] = [
   {
     name: "subresources: ephemeral containers, resize",
     async tell({ post, get, put, patch }) {
-      const limits = { requests: { cpu: "1", memory: "64Mi" }, limits: { cpu: "1", memory: "64Mi" } };
-      await post("pods", { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i", resources: limits }] } });
+      const limits = {
+        requests: { cpu: "1", memory: "64Mi" },
+        limits: { cpu: "1", memory: "64Mi" },
+      };
+      await post("pods", {
+        metadata: { name: "p" },
+        spec: { containers: [{ name: "c", image: "i", resources: limits }] },
+      });
       await get("pods/p/ephemeralcontainers");
-      await patch("pods/p/ephemeralcontainers", "strategic", { spec: { ephemeralContainers: [{ name: "debug", image: "busybox" }] } });
-      await patch("pods/p/ephemeralcontainers", "strategic", { spec: { ephemeralContainers: [{ name: "debug", image: "other" }] } });
-      await patch("pods/p/ephemeralcontainers", "strategic", { spec: { ephemeralContainers: [{ name: "c", image: "i" }] } });
+      await patch("pods/p/ephemeralcontainers", "strategic", {
+        spec: { ephemeralContainers: [{ name: "debug", image: "busybox" }] },
+      });
+      await patch("pods/p/ephemeralcontainers", "strategic", {
+        spec: { ephemeralContainers: [{ name: "debug", image: "other" }] },
+      });
+      await patch("pods/p/ephemeralcontainers", "strategic", {
+        spec: { ephemeralContainers: [{ name: "c", image: "i" }] },
+      });
       await patch("pods/p/ephemeralcontainers", "merge", { spec: { ephemeralContainers: [] } });
-      await patch("pods/p/ephemeralcontainers", "strategic", { spec: { containers: [{ name: "c", image: "changed" }] } });
+      await patch("pods/p/ephemeralcontainers", "strategic", {
+        spec: { containers: [{ name: "c", image: "changed" }] },
+      });
       const now = await get("pods/p");
       await put("pods/p/ephemeralcontainers", now);
       await get("pods/p/resize");
-      const resize = (resources: object) => patch("pods/p/resize", "strategic", { spec: { containers: [{ name: "c", resources }] } });
+      const resize = (resources: object) =>
+        patch("pods/p/resize", "strategic", { spec: { containers: [{ name: "c", resources }] } });
       await resize({ requests: { cpu: "2" }, limits: { cpu: "2" } });
       await resize({ requests: { cpu: "1" } });
       await resize({ requests: { cpu: "3", memory: "1Gi" } });
-      await patch("pods/p/resize", "strategic", { spec: { containers: [{ name: "c", image: "changed" }] } });
-      await patch("pods/p", "strategic", { spec: { containers: [{ name: "c", resources: limits }] } });
+      await patch("pods/p/resize", "strategic", {
+        spec: { containers: [{ name: "c", image: "changed" }] },
+      });
+      await patch("pods/p", "strategic", {
+        spec: { containers: [{ name: "c", resources: limits }] },
+      });
       await patch("pods/missing/resize", "strategic", { spec: {} });
       await get("pods/p");
     },
@@ -121,7 +197,11 @@ export const SUBRESOURCES: readonly Story[] = [
     async tell({ post, get, ns }) {
       await post("serviceaccounts", { metadata: { name: "robot" } });
       const token = (spec: object, name = "robot") =>
-        post(`serviceaccounts/${name}/token`, { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec });
+        post(`serviceaccounts/${name}/token`, {
+          apiVersion: "authentication.k8s.io/v1",
+          kind: "TokenRequest",
+          spec,
+        });
       await token({});
       await token({ audiences: ["a", "b"], expirationSeconds: 600 });
       await token({ expirationSeconds: 10 });
@@ -141,12 +221,18 @@ export const SUBRESOURCES: readonly Story[] = [
       await post("serviceaccounts/robot/token", {});
       await post("serviceaccounts/robot/token?dryRun=All", {});
       await get("serviceaccounts/robot/token");
-      const { status } = await token({}) as unknown as { status: { token: string } };
+      const { status } = (await token({})) as unknown as { status: { token: string } };
       const headers = { authorization: `Bearer ${status.token}` };
       await get("configmaps", { anonymous: true, headers });
-      await post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, { anonymous: true, headers });
+      await post(
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        {},
+        { anonymous: true, headers },
+      );
       await post("/apis/authentication.k8s.io/v1/tokenreviews", { spec: { token: status.token } });
-      await post("/apis/authentication.k8s.io/v1/tokenreviews", { spec: { token: status.token, audiences: ["other"] } });
+      await post("/apis/authentication.k8s.io/v1/tokenreviews", {
+        spec: { token: status.token, audiences: ["other"] },
+      });
       await get(`/api/v1/namespaces/${ns}/serviceaccounts/robot`);
     },
   },
@@ -154,7 +240,15 @@ export const SUBRESOURCES: readonly Story[] = [
     name: "subresources: connections without a kubelet",
     async tell({ post, get, ask }) {
       await post("pods", pod("p"));
-      await post("pods", { metadata: { name: "two" }, spec: { containers: [{ name: "a", image: "i" }, { name: "b", image: "i" }] } });
+      await post("pods", {
+        metadata: { name: "two" },
+        spec: {
+          containers: [
+            { name: "a", image: "i" },
+            { name: "b", image: "i" },
+          ],
+        },
+      });
       await get("pods/p/log");
       await get("pods/p/log?container=nope");
       await get("pods/two/log");
@@ -181,13 +275,26 @@ export const SUBRESOURCES: readonly Story[] = [
     name: "subresources: certificates, volumes",
     async tell({ post, get, put, patch, delete: remove }) {
       const at = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-      await post(at, { metadata: { name: "sub-csr" }, spec: { request: "bm9uc2Vuc2U=", signerName: "example.com/s", usages: ["client auth"] } });
+      await post(at, {
+        metadata: { name: "sub-csr" },
+        spec: { request: "bm9uc2Vuc2U=", signerName: "example.com/s", usages: ["client auth"] },
+      });
       await get(`${at}/sub-csr/approval`);
       await put(`${at}/sub-csr/approval`, { metadata: { name: "sub-csr" } });
-      await post("/api/v1/persistentvolumes", { metadata: { name: "sub-pv" },
-        spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/x" } } });
-      await patch("/api/v1/persistentvolumes/sub-pv/status", "merge", { status: { phase: "Available" } });
-      await patch("/api/v1/persistentvolumes/sub-pv", "merge", { spec: { hostPath: { path: "/y" } } });
+      await post("/api/v1/persistentvolumes", {
+        metadata: { name: "sub-pv" },
+        spec: {
+          capacity: { storage: "1Gi" },
+          accessModes: ["ReadWriteOnce"],
+          hostPath: { path: "/x" },
+        },
+      });
+      await patch("/api/v1/persistentvolumes/sub-pv/status", "merge", {
+        status: { phase: "Available" },
+      });
+      await patch("/api/v1/persistentvolumes/sub-pv", "merge", {
+        spec: { hostPath: { path: "/y" } },
+      });
       await remove("/api/v1/persistentvolumes/sub-pv");
       await patch("/api/v1/persistentvolumes/sub-pv", "merge", { metadata: { finalizers: null } });
       await post("configmaps", configMap("a"));

@@ -22,9 +22,18 @@ export const UPDATE: readonly Story[] = [
       await put("configmaps/a", { metadata: { name: "a", namespace: "elsewhere" } });
       await put("configmaps/a?dryRun=All", configMap("a", { data: { a: "5" } }));
       await get("configmaps/a");
-      await put("configmaps/a", { ...now, metadata: { ...now.metadata, creationTimestamp: "2001-01-01T00:00:00Z" } });
-      await put("configmaps/a", configMap("a", { metadata: { name: "a", finalizers: ["example.com/f"] } }));
-      await put("configmaps/a", configMap("a", { metadata: { name: "a", deletionTimestamp: "2001-01-01T00:00:00Z" } }));
+      await put("configmaps/a", {
+        ...now,
+        metadata: { ...now.metadata, creationTimestamp: "2001-01-01T00:00:00Z" },
+      });
+      await put(
+        "configmaps/a",
+        configMap("a", { metadata: { name: "a", finalizers: ["example.com/f"] } }),
+      );
+      await put(
+        "configmaps/a",
+        configMap("a", { metadata: { name: "a", deletionTimestamp: "2001-01-01T00:00:00Z" } }),
+      );
     },
   },
   {
@@ -37,12 +46,21 @@ export const UPDATE: readonly Story[] = [
       await patch(at, "merge", { status: { replicas: 9 } });
       await patch(at, "merge", { spec: { selector: { matchLabels: { app: "other" } } } });
       await patch(at, "merge", { metadata: { generation: 77 } });
-      await patch(`${at}/status`, "merge", { status: { replicas: 2, observedGeneration: 2 }, spec: { replicas: 8 } });
-      await patch(`${at}/status`, "merge", { metadata: { labels: { from: "status" }, annotations: { x: "y" } } });
+      await patch(`${at}/status`, "merge", {
+        status: { replicas: 2, observedGeneration: 2 },
+        spec: { replicas: 8 },
+      });
+      await patch(`${at}/status`, "merge", {
+        metadata: { labels: { from: "status" }, annotations: { x: "y" } },
+      });
       const now = await get(at);
       await put(`${at}/status`, { ...now, status: { replicas: 4 } });
       await put(`${at}/status`, { ...made, status: { replicas: 5 } });
-      await put(at, { ...now, metadata: { ...now.metadata, resourceVersion: "" }, spec: made["spec"] });
+      await put(at, {
+        ...now,
+        metadata: { ...now.metadata, resourceVersion: "" },
+        spec: made["spec"],
+      });
       await get(`${at}/status`);
       await put(at, deployment("d", { replicas: -1 }));
       await put(at, { metadata: { name: "d" } });
@@ -52,18 +70,26 @@ export const UPDATE: readonly Story[] = [
     name: "update: pods",
     async tell({ post, put, patch, get }) {
       await post("pods", pod("p"));
-      await patch("pods/p", "strategic", { spec: { containers: [{ name: "c", image: "example.com/c:2" }] } });
+      await patch("pods/p", "strategic", {
+        spec: { containers: [{ name: "c", image: "example.com/c:2" }] },
+      });
       await patch("pods/p", "merge", { spec: { hostname: "other" } });
       await patch("pods/p", "merge", { spec: { activeDeadlineSeconds: 60 } });
       await patch("pods/p", "merge", { spec: { activeDeadlineSeconds: 90 } });
       await patch("pods/p", "merge", { spec: { nodeName: "n" } });
       await patch("pods/p", "merge", { spec: { tolerations: [{ key: "k", operator: "Exists" }] } });
-      await patch("pods/p", "json", [{ op: "add", path: "/spec/tolerations/-", value: { key: "k", operator: "Exists" } }]);
+      await patch("pods/p", "json", [
+        { op: "add", path: "/spec/tolerations/-", value: { key: "k", operator: "Exists" } },
+      ]);
       await patch("pods/p/status", "merge", { status: { phase: "Running" } });
-      await patch("pods/p/status", "strategic", { status: { conditions: [{ type: "Ready", status: "True" }] } });
+      await patch("pods/p/status", "strategic", {
+        status: { conditions: [{ type: "Ready", status: "True" }] },
+      });
       const now = await get("pods/p");
       await put("pods/p", { ...now, spec: { ...(now["spec"] as object), restartPolicy: "Never" } });
-      await patch("pods/p/status", "merge", { status: { podIP: "nonsense", podIPs: [{ ip: "nonsense" }] } });
+      await patch("pods/p/status", "merge", {
+        status: { podIP: "nonsense", podIPs: [{ ip: "nonsense" }] },
+      });
     },
   },
   {
@@ -76,16 +102,30 @@ export const UPDATE: readonly Story[] = [
       await patch(`${at}/status`, "merge", { status: { phase: "Terminating" } });
       const now = await get(at);
       await put(`${at}/finalize`, { ...now, spec: { finalizers: ["example.com/own"] } });
-      await put(`${at}/finalize`, { ...now, metadata: { name: ns }, spec: { finalizers: ["nodomain"] } });
+      await put(`${at}/finalize`, {
+        ...now,
+        metadata: { name: ns },
+        spec: { finalizers: ["nodomain"] },
+      });
       await put(`${at}/finalize`, { metadata: { name: "different" } });
       await get(`${at}/finalize`);
       await patch(`${at}/finalize`, "merge", {});
       await post("/api/v1/nodes", { metadata: { name: "update-node" } });
-      await patch("/api/v1/nodes/update-node", "strategic", { spec: { unschedulable: true, taints: [{ key: "k", effect: "NoSchedule" }] } });
-      await patch("/api/v1/nodes/update-node", "strategic", { spec: { taints: [{ key: "k", effect: "Sometimes" }] } });
-      await patch("/api/v1/nodes/update-node/status", "merge", { status: { capacity: { cpu: "4", memory: "8Gi", pods: "110" } } });
-      await patch("/api/v1/nodes/update-node", "merge", { spec: { podCIDR: "10.9.0.0/24", podCIDRs: ["10.9.0.0/24"] } });
-      await patch("/api/v1/nodes/update-node", "merge", { spec: { podCIDR: "10.8.0.0/24", podCIDRs: ["10.8.0.0/24"] } });
+      await patch("/api/v1/nodes/update-node", "strategic", {
+        spec: { unschedulable: true, taints: [{ key: "k", effect: "NoSchedule" }] },
+      });
+      await patch("/api/v1/nodes/update-node", "strategic", {
+        spec: { taints: [{ key: "k", effect: "Sometimes" }] },
+      });
+      await patch("/api/v1/nodes/update-node/status", "merge", {
+        status: { capacity: { cpu: "4", memory: "8Gi", pods: "110" } },
+      });
+      await patch("/api/v1/nodes/update-node", "merge", {
+        spec: { podCIDR: "10.9.0.0/24", podCIDRs: ["10.9.0.0/24"] },
+      });
+      await patch("/api/v1/nodes/update-node", "merge", {
+        spec: { podCIDR: "10.8.0.0/24", podCIDRs: ["10.8.0.0/24"] },
+      });
       await remove("/api/v1/nodes/update-node");
     },
   },

@@ -16,15 +16,33 @@ export const WATCH: readonly Story[] = [
       await post("configmaps", configMap("b"));
       await remove("configmaps/a");
       await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}`, { lines: 5 });
-      await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}&labelSelector=in%3Dyes`, { lines: 4 });
-      await get(`configmaps?watch=true&resourceVersion=${since}&fieldSelector=metadata.name%3Db`, { lines: 1 });
+      await get(
+        `configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}&labelSelector=in%3Dyes`,
+        { lines: 4 },
+      );
+      await get(`configmaps?watch=true&resourceVersion=${since}&fieldSelector=metadata.name%3Db`, {
+        lines: 1,
+      });
       await get("configmaps?watch=true&timeoutSeconds=2", { lines: 1 });
       await get("configmaps?watch=true&resourceVersion=0", { lines: 1 });
-      await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}`, { lines: 2, accept: TABLE });
-      await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}`, { lines: 2, accept: METADATA });
-      await get("configmaps?watch=1&timeoutSeconds=2", { lines: 1, accept: "application/json;stream=watch" });
-      await get(`/api/v1/watch/namespaces/s-watch-events/configmaps?resourceVersion=${since}`, { lines: 2 });
-      await get(`/api/v1/watch/namespaces/s-watch-events/configmaps/b?resourceVersion=${since}`, { lines: 1 });
+      await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}`, {
+        lines: 2,
+        accept: TABLE,
+      });
+      await get(`configmaps?watch=1&timeoutSeconds=2&resourceVersion=${since}`, {
+        lines: 2,
+        accept: METADATA,
+      });
+      await get("configmaps?watch=1&timeoutSeconds=2", {
+        lines: 1,
+        accept: "application/json;stream=watch",
+      });
+      await get(`/api/v1/watch/namespaces/s-watch-events/configmaps?resourceVersion=${since}`, {
+        lines: 2,
+      });
+      await get(`/api/v1/watch/namespaces/s-watch-events/configmaps/b?resourceVersion=${since}`, {
+        lines: 1,
+      });
       await get(`configmaps/b?watch=1&timeoutSeconds=2&resourceVersion=${since}`, { lines: 1 });
       await get(`configmaps?watch=0&fieldSelector=metadata.name%3Db`);
     },
@@ -35,8 +53,12 @@ export const WATCH: readonly Story[] = [
       const { metadata } = await post("configmaps", configMap("a"));
       await post("configmaps", configMap("b"));
       const ask = (query: string, lines: number, accept?: string) =>
-        get(`configmaps?watch=1&timeoutSeconds=2&${query}`, { lines, ...(accept === undefined ? {} : { accept }) });
-      const whole = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+        get(`configmaps?watch=1&timeoutSeconds=2&${query}`, {
+          lines,
+          ...(accept === undefined ? {} : { accept }),
+        });
+      const whole =
+        "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
       await ask(whole, 3);
       await ask(`${whole}&resourceVersion=0`, 3);
       await ask(`${whole}&resourceVersion=${metadata.resourceVersion}`, 3);
@@ -45,7 +67,11 @@ export const WATCH: readonly Story[] = [
       await ask("sendInitialEvents=true", 1);
       await ask("sendInitialEvents=true&resourceVersionMatch=Exact", 1);
       await ask("resourceVersionMatch=NotOlderThan", 1);
-      await ask(`sendInitialEvents=false&resourceVersionMatch=NotOlderThan&resourceVersion=${metadata.resourceVersion}`, 1);
+      await ask(
+        "sendInitialEvents=false&resourceVersionMatch=NotOlderThan" +
+          `&resourceVersion=${metadata.resourceVersion}`,
+        1,
+      );
       await ask("sendInitialEvents=false&resourceVersion=0", 1);
       await ask("sendInitialEvents=perhaps", 1);
       await ask(`${whole}&labelSelector=none%3Dsuch`, 1);
