@@ -188,10 +188,6 @@ export function internal(message: string): ApiError {
   });
 }
 
-export function notImplemented(message: string): ApiError {
-  return new ApiError({ code: 501, reason: "NotImplemented", message });
-}
-
 /** 404 for a resource or subresource that this server does not have. */
 export function noSuchResource(): ApiError {
   return new ApiError({

@@ -1,10 +1,11 @@
 import type { Core } from "../core.ts";
-import { methodNotAllowed, noSuchResource, notImplemented } from "../errors/catalog.ts";
+import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import { checkAccept } from "../http/negotiate.ts";
 import { serveSubresource } from "../subresources/dispatch.ts";
+import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "./resource.ts";
 import { serveCreate } from "./serve-create.ts";
 import { serveDelete, serveDeleteCollection } from "./serve-delete.ts";
@@ -44,8 +45,9 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (serve === undefined || !known.includes(info.verb)) {
     throw methodNotAllowed();
   }
+  // The only kind that is read and not stored.
   if (resource.kind.storage === undefined && info.verb !== "create") {
-    throw notImplemented(`${resource.kind.kind} is not reported by this server: ask /readyz`);
+    return await serveComponentStatus(core, resource, context);
   }
   return await serve(core, resource, context);
 }

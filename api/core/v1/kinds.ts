@@ -1,4 +1,5 @@
 import type { Kind } from "../../kind.ts";
+import { componentStatus } from "./component-status.ts";
 import { configMap } from "./config-map.ts";
 import { endpoints } from "./endpoints.ts";
 import { event } from "./event.ts";
@@ -15,7 +16,7 @@ import { service } from "./service/service.ts";
 
 /** The kinds of the core group. */
 export const CORE_KINDS: readonly Kind[] = [
-  configMap, endpoints, event, limitRange, namespace, node, persistentVolume,
+  componentStatus, configMap, endpoints, event, limitRange, namespace, node, persistentVolume,
   persistentVolumeClaim, pod, replicationController, resourceQuota, secret, service,
   serviceAccount,
 ];

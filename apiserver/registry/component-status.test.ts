@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type SendJson, senderTo } from "../testing/send-json.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const STATUSES = "/api/v1/componentstatuses";
+const dir = mkdtempSync(join(tmpdir(), "r2k-components-"));
+let store: Store;
+let api: TestApiserver;
+let send: SendJson;
+
+beforeAll(async () => {
+  store = await startStore({ dataDir: join(dir, "data") });
+  api = await startTestApiserver(store.client);
+  send = await senderTo(api);
+});
+afterAll(async () => {
+  await api.close();
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+
+async function renew(name: string, ago_ms: number): Promise<void> {
+  const renewTime = new Date(Date.now() - ago_ms).toISOString().replace("Z", "000Z");
+  const path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+  const spec = { holderIdentity: "a", leaseDurationSeconds: 15, renewTime };
+  const { status, body } = await send("POST", path, "application/json", {
+    metadata: { name },
+    spec,
+  });
+  expect(status, JSON.stringify(body)).toBe(201);
+}
+
+interface Status {
+  metadata: { name: string };
+  conditions: { status: string; message: string }[];
+}
+
+it("says of each component whether it is well, and that nobody should ask any more", async () => {
+  await renew("kube-scheduler", 1_000);
+  await renew("kube-controller-manager", 60_000);
+  const { status, body, warnings } = await send("GET", STATUSES, "application/json", undefined);
+  expect(status).toBe(200);
+  expect(warnings).toEqual(["v1 ComponentStatus is deprecated in v1.19+"]);
+  expect(body).toMatchObject({ kind: "ComponentStatusList", apiVersion: "v1" });
+  const told = (body["items"] as Status[]).map(({ metadata, conditions }) => {
+    return `${metadata.name} ${conditions[0]!.status} ${conditions[0]!.message.slice(0, 13)}`;
+  });
+  expect(told).toEqual([
+    "controller-manager False its lease was",
+    "scheduler True ok",
+    "etcd-0 True ok",
+  ]);
+});
+
+it("answers for one of them, and 404 for what is none", async () => {
+  const one = await send("GET", `${STATUSES}/etcd-0`, "application/json", undefined);
+  expect(one.body).toMatchObject({ kind: "ComponentStatus", conditions: [{ status: "True" }] });
+  const none = await send("GET", `${STATUSES}/etcd-9`, "application/json", undefined);
+  expect([none.status, none.body["reason"]]).toEqual([404, "NotFound"]);
+});
