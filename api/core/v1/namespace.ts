@@ -24,13 +24,19 @@ function defaults(namespace: Namespace): void {
   namespace.status.phase ??= "Active";
 }
 
-function validateFinalizers(namespace: Namespace): FieldError[] {
-  return (namespace.spec.finalizers ?? []).flatMap((name, index) => [
-    ...qualifiedName(name).map((each) => invalid(`spec.finalizers[${index}]`, name, each)),
-    ...(name.includes("/") || name === FINALIZER || name === "orphan" ? []
-      : [invalid(`spec.finalizers[${index}]`, name,
+/** `fieldOf` is the place of one finalizer: upstream tells its index at one door only. */
+function validateFinalizers(
+  namespace: Namespace, fieldOf: (index: number) => string,
+): FieldError[] {
+  return (namespace.spec.finalizers ?? []).flatMap((name, index) => {
+    const field = fieldOf(index);
+    const standard = name.includes("/") || name === FINALIZER || name === "orphan";
+    return [
+      ...qualifiedName(name).map((each) => invalid(field, name, each)),
+      ...(standard ? [] : [invalid(field, name,
         "name is neither a standard finalizer name nor is it fully qualified")]),
-  ]);
+    ];
+  });
 }
 
 function validatePhase(namespace: Namespace): FieldError[] {
@@ -61,7 +67,7 @@ export const namespace: Kind<Namespace> = defineKind<Namespace>("core/v1.Namespa
     object.spec.finalizers = [...(old.spec.finalizers ?? [])];
     if (object.spec.finalizers.length === 0) delete object.spec.finalizers;
   },
-  validate: validateFinalizers,
+  validate: (object) => validateFinalizers(object, () => "spec.finalizers"),
   status: { validateUpdate: validatePhase },
   subresources: {
     finalize: {
@@ -70,7 +76,8 @@ export const namespace: Kind<Namespace> = defineKind<Namespace>("core/v1.Namespa
           keep(object, old, "status");
         },
         validateUpdate: (object, old) => [
-          ...validateMetadataUpdate(object.metadata, old.metadata), ...validateFinalizers(object),
+          ...validateMetadataUpdate(object.metadata, old.metadata),
+          ...validateFinalizers(object, (index) => `spec.finalizers[${index}]`),
         ],
       },
     },
