@@ -2,6 +2,8 @@
 import { mutatingBinding, validatingBinding } from "./admissionregistration/v1/bindings.ts";
 import { mutatingPolicy, validatingPolicy } from "./admissionregistration/v1/policies.ts";
 import { mutatingWebhooks, validatingWebhooks } from "./admissionregistration/v1/webhooks.ts";
+import { customResourceDefinition } from "./apiextensions/v1/custom-resource-definition.ts";
+import { apiService } from "./apiregistration/v1/api-service.ts";
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
 import { horizontalPodAutoscaler as autoscalerV1 } from "./autoscaling/v1/horizontal-pod-autoscaler.ts";
 import { horizontalPodAutoscaler as autoscalerV2 } from "./autoscaling/v2/horizontal-pod-autoscaler.ts";
@@ -23,17 +25,21 @@ import { runtimeClass } from "./node/v1/runtime-class.ts";
 import { podDisruptionBudget } from "./policy/v1/pod-disruption-budget.ts";
 import { clusterRoleBinding, roleBinding } from "./rbac/v1/bindings.ts";
 import { clusterRole, role } from "./rbac/v1/roles.ts";
+import { deviceClass } from "./resource/v1/device-class.ts";
+import { resourceClaim, resourceClaimTemplate } from "./resource/v1/resource-claim.ts";
+import { resourceSlice } from "./resource/v1/resource-slice.ts";
 import { priorityClass } from "./scheduling/v1/priority-class.ts";
 import { csiDriver, csiNode, csiStorageCapacity } from "./storage/v1/csi.ts";
 import { storageClass } from "./storage/v1/storage-class.ts";
+import { volumeAttributesClass } from "./storage/v1/volume-attributes-class.ts";
 import { volumeAttachment } from "./storage/v1/volume-attachment.ts";
-import { UNUSED_KINDS } from "./unused-kinds.ts";
 
 /** Kinds with a file of their own, by group. */
 const WRITTEN: readonly (readonly Kind[])[] = [
   CORE_KINDS,
   [mutatingBinding, validatingBinding, mutatingPolicy, validatingPolicy],
   [mutatingWebhooks, validatingWebhooks],
+  [apiService],
   APPS_KINDS,
   [autoscalerV1, autoscalerV2],
   [job, cronJob],
@@ -47,8 +53,9 @@ const WRITTEN: readonly (readonly Kind[])[] = [
   [podDisruptionBudget],
   [role, clusterRole, roleBinding, clusterRoleBinding],
   [priorityClass],
-  [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment],
-  UNUSED_KINDS,
+  [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment, volumeAttributesClass],
+  [customResourceDefinition],
+  [deviceClass, resourceClaim, resourceClaimTemplate, resourceSlice],
 ];
 
 function allKinds(): readonly Kind[] {

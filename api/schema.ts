@@ -22,6 +22,8 @@ export type Shape =
 export interface Field {
   readonly fact: FieldFact;
   readonly shape: Shape;
+  /** The inlined structures that it stands in, the outermost first; absent for own fields. */
+  readonly within?: readonly string[];
 }
 
 /** A structure: its own fields in upstream's order, and all fields that stand in its JSON. */
@@ -70,7 +72,9 @@ export function hasStruct(name: string): boolean {
 function opened(field: Field): [string, Field][] {
   if (field.fact.inline !== true) return [[field.fact.name, field]];
   assert(field.shape.is === "struct", `inlined ${field.fact.name} is no structure`);
-  return [...structOf(field.shape.name).fields];
+  const name = split(field.shape.name)[1];
+  return [...structOf(field.shape.name).fields].map(([key, each]) =>
+    [key, { ...each, within: [name, ...each.within ?? []] }]);
 }
 
 function split(name: string): [string, string] {

@@ -24,6 +24,8 @@ export class DecodeContext {
   readonly path: string[] = [];
   readonly unknownFields: string[] = [];
   struct = "";
+  /** The Go type of the texts at this place, when they have one of their own. */
+  named: string | undefined;
   readonly goPath: string[] = [];
 
   reportUnknown(name: string): void {
@@ -82,12 +84,13 @@ export function decodeStruct(struct: Struct, value: unknown, context: DecodeCont
   const result: JsonObject = {};
   const outer = context.struct;
   context.struct = struct.name.slice(struct.name.indexOf(".") + 1);
+  const version = goName(struct.name).split(".")[0]!;
   if (struct.typeMeta) decodeTypeMeta(source, result, context);
   for (const [name, field] of struct.fields) {
     const given = Object.hasOwn(source, name) ? source[name] : undefined;
     const decoded = given === undefined || given === null
       ? absentValue(field)
-      : decodeField(field, name, given, context);
+      : decodeField(field, name, given, version, context);
     if (decoded !== undefined) result[name] = decoded;
   }
   for (const name of Object.keys(source)) {
@@ -112,16 +115,27 @@ function decodeTypeMeta(source: JsonObject, result: JsonObject, context: DecodeC
 }
 
 function decodeField(
-  field: Field, name: string, value: unknown, context: DecodeContext,
+  field: Field, name: string, value: unknown, version: string, context: DecodeContext,
 ): unknown {
+  const { named } = context;
   context.path.push(`.${name}`);
-  context.goPath.push(name);
+  context.goPath.push(...field.within ?? [], name);
+  context.named = namedText(name, field.fact.type, version);
   const decoded = decodeShape(field.shape, value, context);
+  context.named = named;
   context.path.pop();
-  context.goPath.pop();
+  context.goPath.length -= 1 + (field.within?.length ?? 0);
   const { omitempty, pointer } = field.fact;
   const left = omitempty === true && pointer !== true && isEmptyValue(field.shape, decoded);
   return left ? undefined : decoded;
+}
+
+/** The name of a Go type that is a text: `v1.PodPhase`; undefined for plain ones. */
+function namedText(field: string, type: string, version: string): string | undefined {
+  const plain = type.replace(/^(\[\]|\{\})+/, "");
+  if (plain === "string") return field === "uid" ? "types.UID" : undefined;
+  if (!/^[A-Z]/.test(plain)) return plain.includes(".") ? goName(plain) : undefined;
+  return `${version}.${plain}`;
 }
 
 /** Go's empty values; an empty structure is not among them. */
@@ -221,7 +235,9 @@ function decodeScalar(scalar: Scalar, value: unknown, context: DecodeContext): u
   switch (scalar) {
     case "string":
     case "bytes":
-      if (typeof value !== "string") throw context.mismatch(value, GO_SCALARS[scalar]);
+      if (typeof value !== "string") {
+        throw context.mismatch(value, context.named ?? GO_SCALARS[scalar]);
+      }
       return scalar === "bytes" ? base64(value) : value;
     case "bool":
       if (typeof value !== "boolean") throw context.mismatch(value, "bool");

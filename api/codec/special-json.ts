@@ -20,7 +20,8 @@ function time(value: unknown, special: "Time" | "MicroTime", context: DecodeCont
   if (moment === undefined) {
     const layout = special === "Time"
       ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
-    throw new DecodeError(`parsing time ${JSON.stringify(given)} as "${layout}": cannot parse`);
+    throw new DecodeError(`parsing time ${JSON.stringify(given)} as "${layout}": ` +
+      `cannot parse ${JSON.stringify(given)} as "2006"`);
   }
   return special === "Time" ? formatTime(moment) : formatMicroTime(moment);
 }

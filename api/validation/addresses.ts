@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { invalid, type FieldError } from "../errors.ts";
+import { dnsSubdomain } from "./names.ts";
 
 const MAX_PREFIX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
@@ -7,6 +8,19 @@ const MAX_PREFIX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 export function validateIp(text: string, path: string): FieldError[] {
   if (isIP(text) !== 0) return [];
   return [invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+}
+
+/** Where a load balancer is reached: an address, or a name that is none. */
+export function validateBalancerPlace(ip: string, hostname: string, path: string): FieldError[] {
+  const errors = ip === "" ? [] : validateIp(ip, `${path}.ip`);
+  if (hostname === "") return errors;
+  errors.push(...dnsSubdomain(hostname).map((each) =>
+    invalid(`${path}.hostname`, hostname, each)));
+  if (isIP(hostname) !== 0) {
+    errors.push(invalid(`${path}.hostname`, hostname,
+      "must be a DNS name, not an IP address"));
+  }
+  return errors;
 }
 
 /** Whether a text is a range such as `10.0.0.0/8`. */

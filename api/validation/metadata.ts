@@ -204,6 +204,14 @@ export function immutable(path: string, value: unknown, old: unknown): FieldErro
   return isDeepStrictEqual(value, old) ? [] : [invalid(path, value, IMMUTABLE)];
 }
 
+/** The errors of numbers of a status that are below zero. */
+export function validateCounts<T extends object>(
+  status: T | undefined, names: readonly (keyof T & string)[],
+): FieldError[] {
+  return names.flatMap((name) =>
+    nonNegative(`status.${name}`, status?.[name] as number | undefined));
+}
+
 /** The error of a number below zero. */
 export function nonNegative(path: string, value: number | undefined): FieldError[] {
   if (value === undefined || value >= 0) return [];

@@ -205,3 +205,15 @@ export function percent(text: string): string[] {
   const rule = "a valid percent string must be a numeric string followed by an ending '%'";
   return [patternComplaint(rule, "[0-9]+%", "1%", "93%")];
 }
+
+/** A path behind a domain, such as `example.com/controller`. */
+export function domainPath(text: string): string[] {
+  const slash = text.indexOf("/");
+  const [domain, rest] = [text.slice(0, slash), text.slice(slash + 1)];
+  if (slash <= 0 || rest === "") {
+    return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  }
+  const wrong = dnsSubdomain(domain);
+  if (/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest)) return wrong;
+  return [...wrong, "Invalid path"];
+}

@@ -1,10 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { isReason } from "../errors/api-error.ts";
 import { trackUpdate } from "../patch/apply/track.ts";
 import { trackedOf } from "../patch/apply/tracked.ts";
 import type { Resource } from "./resource.ts";
 import type { WriteOptions } from "./write-options.ts";
 
-/** Notes what a write's own words change: what admission and the kind's rules add is nobody's. */
+/**
+ * Notes what a write's own words change: what admission and the kind's rules add is nobody's. An
+ * object whose parts cannot be told apart (an item of a list without its key) has no owners.
+ */
 export function trackWrite(
   { kind }: Resource,
   object: KubeObject,
@@ -14,5 +18,10 @@ export function trackWrite(
 ): void {
   const { fieldManager: manager, subresource } = options;
   const writer = { manager, operation: "Update", subresource, now_ms } as const;
-  trackUpdate(trackedOf(kind, subresource), object, old, writer);
+  try {
+    trackUpdate(trackedOf(kind, subresource), object, old, writer);
+  } catch (thrown) {
+    if (!isReason(thrown, "BadRequest")) throw thrown;
+    delete object.metadata.managedFields;
+  }
 }

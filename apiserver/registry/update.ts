@@ -5,7 +5,7 @@ import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
-import { keyOf } from "../storage/keys.ts";
+import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
@@ -157,8 +157,9 @@ function revisionIn(text: string): number {
   throw new ApiError({ code: 500, reason: "", message });
 }
 
+/** In the words of upstream's storage, which shows its key without the root. */
 function uidConflict(resource: Resource, update: Update, asked: string, actual: string) {
-  const key = keyOf(resource.kind, update.namespace, update.name);
+  const key = keyOf(resource.kind, update.namespace, update.name).slice(REGISTRY_ROOT.length);
   return conflict(
     resource.subject,
     update.name,

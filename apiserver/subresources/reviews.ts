@@ -1,8 +1,8 @@
-import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import type { FieldError } from "@raft2kube/api/errors.ts";
+import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Attributes, Decision } from "../authz/attributes.ts";
 import type { Core } from "../core.ts";
-import type { ApiError } from "../errors/api-error.ts";
 import { badRequest, invalid, methodNotAllowed } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -11,6 +11,7 @@ import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
 import { trackWrite } from "../registry/track-write.ts";
 import { bindPod } from "./binding.ts";
+import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { successStatus } from "./success.ts";
 
 interface ResourceAttributes {
@@ -45,6 +46,8 @@ async function bind(core: Core, context: RequestContext, object: KubeObject): Pr
   const dryRun = context.query.has("dryRun");
   const { name = "" } = object.metadata;
   if (name === "") throw badRequest("a Binding has the name of its pod");
+  const [wrong] = pathSegment(name);
+  if (wrong !== undefined) throw badRequest(`name of the pod: ${wrong}`);
   await bindPod(core, context.info.namespace, name, object, dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
@@ -55,7 +58,8 @@ type Answerer = (core: Core, context: RequestContext, review: Review) => Promise
 const ANSWERS: Readonly<Record<string, Answerer>> = {
   SelfSubjectAccessReview: (core, context, review) => access(core, context.user, review.spec ?? {}),
   SubjectAccessReview: (core, _, review) => access(core, subjectOf(review), review.spec ?? {}),
-  LocalSubjectAccessReview: localAccess,
+  LocalSubjectAccessReview: (core, _, review) =>
+    access(core, subjectOf(review), review.spec ?? {}),
   SelfSubjectRulesReview: rules,
   SelfSubjectReview: (_core, context) => ({ userInfo: userInfo(context.user) }),
   TokenReview: tokenReview,
@@ -72,6 +76,8 @@ export async function serveReview(
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;
+  const findings = findingsOf(resource.kind.kind, review.spec ?? {}, context.info.namespace);
+  if (findings.length > 0) throw invalid(SUBJECT, "", findings);
   const status = await answer(core, context, review);
   const { kind } = resource;
   if (kind.namespaced) review.metadata.namespace = context.info.namespace;
@@ -89,28 +95,24 @@ const ANSWERED_ANEW = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
 const anew = (kind: string, now_ms: number): KubeObject["metadata"] =>
   kind === "SelfSubjectReview" ? { creationTimestamp: timeText(now_ms) } : {};
 
-/** 422 in upstream's words, which name the group alone. */
-function wrong(field: string, value: unknown, why: string): ApiError {
-  const subject = { group: "authorization.k8s.io", name: "" };
-  return invalid(subject, "", [invalidField(field, value, why)]);
-}
+/** Upstream's words name the group alone. */
+const SUBJECT = { group: "authorization.k8s.io", name: "" };
 
-/** What a review asks about, as Go shows it. */
-const shownPath = ({ path = "", verb = "" }: { path?: string; verb?: string }) => ({
-  Path: path,
-  Verb: verb,
-});
+function findingsOf(kind: string, spec: AccessSpec, namespace: string): FieldError[] {
+  switch (kind) {
+    case "SubjectAccessReview":
+      return validateQuestion(spec, true);
+    case "SelfSubjectAccessReview":
+      return validateQuestion(spec, false);
+    case "LocalSubjectAccessReview":
+      return validateLocalQuestion(spec, namespace);
+    default:
+      return [];
+  }
+}
 
 function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
-  if (asked !== undefined && path !== undefined) {
-    const why = "cannot be specified in combination with resourceAttributes";
-    throw wrong("spec.nonResourceAttributes", shownPath(path), why);
-  }
-  if (asked === undefined && path === undefined) {
-    const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-    throw wrong("spec.resourceAttributes", null, why);
-  }
   return {
     user,
     resourceRequest: asked !== undefined,
@@ -137,23 +139,7 @@ async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<
 
 function subjectOf(review: Review): RequestUser {
   const { user = "", groups, uid, extra } = review.spec ?? {};
-  if (user === "" && !groups?.length) {
-    throw wrong("spec.user", "", "at least one of user or group must be specified");
-  }
   return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
-}
-
-async function localAccess(core: Core, context: RequestContext, review: Review): Promise<object> {
-  const { resourceAttributes, nonResourceAttributes: path } = review.spec ?? {};
-  if (path) {
-    const why = "disallowed on this kind of request";
-    throw wrong("spec.nonResourceAttributes", shownPath(path), why);
-  }
-  const namespace = resourceAttributes?.namespace ?? "";
-  if (namespace !== context.info.namespace) {
-    throw wrong("spec.resourceAttributes.namespace", namespace, "must match metadata.namespace");
-  }
-  return await access(core, subjectOf(review), review.spec ?? {});
 }
 
 function rules(core: Core, context: RequestContext, review: Review): object {

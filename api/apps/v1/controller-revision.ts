@@ -15,12 +15,14 @@ function controllerCell(object: ControllerRevision): string {
   return `${owner.kind.toLowerCase()}${group}/${owner.name}`;
 }
 
+function isObject(data: unknown): boolean {
+  return typeof data === "object" && data !== null && !Array.isArray(data);
+}
+
 export const controllerRevision: Kind<ControllerRevision> =
   defineKind<ControllerRevision>("apps/v1.ControllerRevision", {
-    validate: (object) => [
-      ...(object.data === undefined ? [required("data", "data is mandatory")] : []),
-      ...nonNegative("revision", object.revision),
-    ],
+    validateCreate: ({ data }) => isObject(data) ? [] : [required("data", "data is mandatory")],
+    validate: (object) => nonNegative("revision", object.revision),
     validateUpdate: (object, old) => immutable("data", object.data, old.data),
     columns: [
       nameColumn,

@@ -6,7 +6,7 @@ import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { immutable, nonNegative } from "../../validation/metadata.ts";
+import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
   countColumn, defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare,
   validateWorkload,
@@ -81,6 +81,13 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
   ],
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),
+  status: {
+    validateUpdate: ({ status }) => validateCounts(status, [
+      "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
+      "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
+      "collisionCount",
+    ]),
+  },
   columns: [
     nameColumn,
     countColumn<DaemonSet>("Desired", (object) => object.status?.desiredNumberScheduled),

@@ -7,7 +7,7 @@ import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
-import { immutable, nonNegative } from "../../validation/metadata.ts";
+import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
   defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare, validateWorkload,
 } from "./workload.ts";
@@ -81,8 +81,10 @@ function validate({ spec }: Deployment): FieldError[] {
 function validateStatus(object: Deployment): FieldError[] {
   const { replicas = 0, updatedReplicas, readyReplicas, availableReplicas } = object.status ?? {};
   const counts = { replicas, updatedReplicas, readyReplicas, availableReplicas };
-  const errors = Object.entries(counts).flatMap(([name, count]) =>
-    nonNegative(`status.${name}`, count));
+  const errors = validateCounts(object.status, [
+    "observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
+    "unavailableReplicas", "collisionCount",
+  ]);
   const more = Object.entries(counts).filter(([, count]) => (count ?? 0) > replicas);
   errors.push(...more.map(([name, count]) =>
     invalid(`status.${name}`, count, "cannot be greater than status.replicas")));

@@ -1,5 +1,5 @@
 /** ReplicaSet: a number of like pods, kept. */
-import type { ReplicaSet } from "../../gen/apps/v1.ts";
+import type { ReplicaSet, ReplicaSetStatus } from "../../gen/apps/v1.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
@@ -7,16 +7,16 @@ import { defineKind } from "../../define.ts";
 import { invalid, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
-import { immutable, nonNegative } from "../../validation/metadata.ts";
+import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
   countColumn, defaultTemplate, selectorColumn, templateColumns, validateWorkload,
 } from "./workload.ts";
 
 const COUNTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const;
 
-function validateStatus(object: ReplicaSet): FieldError[] {
-  const status = object.status ?? { replicas: 0 };
-  const errors = nonNegative("status.replicas", status.replicas);
+/** The numbers of a status agree with each other; ReplicationControllers have the same. */
+export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }): FieldError[] {
+  const errors = validateCounts(status, ["replicas", "observedGeneration"]);
   for (const name of COUNTS) {
     const count = status[name] ?? 0;
     errors.push(...nonNegative(`status.${name}`, count));
@@ -47,7 +47,7 @@ export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.Repl
   ],
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),
-  status: { validateUpdate: validateStatus },
+  status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },
   subresources: {
     scale: {
       view: scaleView<ReplicaSet>({

@@ -8,7 +8,7 @@ import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
-import { nonNegative } from "../../validation/metadata.ts";
+import { nonNegative, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
 import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
@@ -107,6 +107,26 @@ function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
     "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden")];
 }
 
+const PARTS = [
+  "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
+] as const;
+
+function validateStatus({ status }: StatefulSet): FieldError[] {
+  const { replicas = 0, readyReplicas = 0 } = status ?? {};
+  const errors = validateCounts(status, [
+    "replicas", ...PARTS, "observedGeneration", "collisionCount",
+  ]);
+  for (const name of PARTS) {
+    const count = status?.[name] ?? 0;
+    if (count > replicas) {
+      errors.push(invalid(`status.${name}`, count, "cannot be greater than status.replicas"));
+    }
+  }
+  const available = status?.availableReplicas ?? 0;
+  return available <= readyReplicas ? errors : [...errors, invalid("status.availableReplicas",
+    available, "cannot be greater than status.readyReplicas")];
+}
+
 export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
   nameRule: dnsLabel,
   generation: "spec",
@@ -116,6 +136,7 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   validate,
   validateCreate,
   validateUpdate,
+  status: { validateUpdate: validateStatus },
   subresources: {
     scale: {
       view: scaleView<StatefulSet>({

@@ -7,6 +7,7 @@ import type {
   HorizontalPodAutoscaler as Stored, HorizontalPodAutoscalerSpec, MetricSpec,
 } from "../../gen/autoscaling/v2.ts";
 import { defineKind } from "../../define.ts";
+import { validateCounts } from "../../validation/metadata.ts";
 import type { Kind, KubeObject } from "../../kind.ts";
 import { horizontalPodAutoscaler as second, validateAutoscaler } from
   "../v2/horizontal-pod-autoscaler.ts";
@@ -96,8 +97,11 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
       spec.minReplicas ??= 1;
       if (metadata.annotations?.[METRICS] === undefined) spec.targetCPUUtilizationPercentage ??= 80;
     },
-    validate: (object) => validateAutoscaler(toStorage(object))
-      .filter((each) => each.field !== "spec.scaleTargetRef.apiVersion"),
+    validate: (object) => validateAutoscaler(toStorage(object)),
+    status: {
+      validateUpdate: ({ status }) =>
+        validateCounts(status, ["currentReplicas", "desiredReplicas"]),
+    },
     columns: second.columns.map((each) => ({
       ...each,
       value: (object: HorizontalPodAutoscaler, now_ms: number) =>

@@ -1,16 +1,22 @@
 /** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
 import type {
-  HorizontalPodAutoscaler, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget,
+  HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules, MetricSpec, MetricStatus,
+  MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
 import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { parseQuantity } from "../../quantity.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
 
 const DEFAULT_UTILIZATION = 80;
 const PERIOD_S = 15;
 const MAX_WINDOW_S = 3600;
+const MAX_PERIOD_S = 1800;
+const SELECT_POLICIES = ["Disabled", "Max", "Min"];
+const POLICY_TYPES = ["Percent", "Pods"];
 const SHOWN = 2;
 const METRIC_FIELDS: Readonly<Record<string, keyof MetricSpec>> = {
   ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
@@ -97,6 +103,7 @@ function validateMetric(metric: MetricSpec, path: string): FieldError[] {
   const named = metric.resource ?? metric.containerResource;
   const errors = named?.name === ""
     ? [required(`${path}.${field}.name`, "must specify a resource name")] : [];
+  errors.push(...validateSource(metric, `${path}.${field}`));
   const target = targetOf(metric);
   if (target === undefined) return errors;
   errors.push(...validateMetricTarget(target, `${path}.${field}.target`));
@@ -104,6 +111,42 @@ function validateMetric(metric: MetricSpec, path: string): FieldError[] {
   if (named !== undefined && given === undefined) {
     errors.push(required(`${path}.${field}.target.averageUtilization`,
       "must set either a target raw value or a target utilization"));
+  }
+  return errors;
+}
+
+/** What is measured must have a name, and some kinds of target a value. */
+function validateSource(metric: MetricSpec, path: string): FieldError[] {
+  const { containerResource, pods, object, external } = metric;
+  const errors: FieldError[] = [];
+  if (containerResource !== undefined) {
+    for (const name of ["name", "container"] as const) {
+      const text = containerResource[name];
+      errors.push(...text === "" && name === "container"
+        ? [required(`${path}.container`, "must specify a container name")]
+        : pathSegment(text).map((each) => invalid(`${path}.${name}`, text, each)));
+    }
+  }
+  for (const source of [pods, object, external]) {
+    if (source === undefined) continue;
+    const { name, selector } = source.metric;
+    errors.push(...name === "" ? [required(`${path}.metric.name`, "must specify a metric name")]
+      : pathSegment(name).map((each) => invalid(`${path}.metric.name`, name, each)));
+    errors.push(...validateLabelSelector(selector, `${path}.metric.selector`));
+  }
+  if (object !== undefined) {
+    errors.push(...validateTarget(object.describedObject, `${path}.describedObject`)
+      .filter((each) => !each.field.endsWith(".apiVersion")));
+  }
+  const { value, averageValue } = (pods ?? object ?? external)?.target ?? {};
+  if (pods !== undefined && averageValue === undefined) {
+    errors.push(required(`${path}.target.averageValue`,
+      "must specify a positive target averageValue"));
+  }
+  const either = object ?? external;
+  if (either !== undefined && value === undefined && averageValue === undefined) {
+    errors.push(required(`${path}.target.averageValue`,
+      "must set either a target value for metric or a per-pod target"));
   }
   return errors;
 }
@@ -121,16 +164,46 @@ function validateMetricTarget(target: MetricTarget, path: string): FieldError[] 
   if (share !== undefined && share < 1) {
     errors.push(invalid(`${path}.averageUtilization`, share, "must be greater than 0"));
   }
+  for (const name of ["value", "averageValue"] as const) {
+    const amount = target[name];
+    if (amount !== undefined && parseQuantity(amount).nanos <= 0n) {
+      errors.push(invalid(`${path}.${name}`, amount, "must be positive"));
+    }
+  }
   return errors;
 }
 
 function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
-  const seconds = rules?.stabilizationWindowSeconds;
+  if (rules === undefined) return [];
+  const { stabilizationWindowSeconds: seconds = 0, selectPolicy, policies = [] } = rules;
   const at = `${path}.stabilizationWindowSeconds`;
-  if (seconds === undefined) return [];
-  if (seconds < 0) return [invalid(at, seconds, "must be greater than or equal to zero")];
-  if (seconds <= MAX_WINDOW_S) return [];
-  return [invalid(at, seconds, `must be less than or equal to ${MAX_WINDOW_S}`)];
+  const errors: FieldError[] = [];
+  if (seconds < 0) errors.push(invalid(at, seconds, "must be greater than or equal to zero"));
+  if (seconds > MAX_WINDOW_S) {
+    errors.push(invalid(at, seconds, `must be less than or equal to ${MAX_WINDOW_S}`));
+  }
+  if (selectPolicy !== undefined && !SELECT_POLICIES.includes(selectPolicy)) {
+    errors.push(notSupported(`${path}.selectPolicy`, selectPolicy, SELECT_POLICIES));
+  }
+  if (policies.length === 0) {
+    errors.push(required(`${path}.policies`, "must specify at least one Policy"));
+  }
+  return [...errors, ...policies.flatMap((each, index) =>
+    validatePolicy(each, `${path}.policies[${index}]`))];
+}
+
+function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
+  const { type, value, periodSeconds } = policy;
+  const errors: FieldError[] = POLICY_TYPES.includes(type) ? []
+    : [notSupported(`${path}.type`, type, POLICY_TYPES)];
+  for (const [name, number] of [["value", value], ["periodSeconds", periodSeconds]] as const) {
+    if (number <= 0) errors.push(invalid(`${path}.${name}`, number, "must be greater than zero"));
+  }
+  if (periodSeconds > MAX_PERIOD_S) {
+    errors.push(invalid(`${path}.periodSeconds`, periodSeconds,
+      `must be less than or equal to ${MAX_PERIOD_S}`));
+  }
+  return errors;
 }
 
 function targetOf(metric: MetricSpec): MetricTarget | undefined {

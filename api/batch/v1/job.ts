@@ -5,13 +5,15 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { humanDuration } from "../../human-duration.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesSelector } from "../../selector.ts";
 import { millisOf } from "../../time.ts";
-import { immutable, nonNegative } from "../../validation/metadata.ts";
-import { dnsLabel } from "../../validation/names.ts";
+import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
+import { dnsLabel, domainPath } from "../../validation/names.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
+import { countIndexes, validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts";
 
 const BACKOFF_LIMIT = 6;
 const UNLIMITED = 2 ** 31 - 1;
@@ -75,6 +77,7 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
       }
     }
   }
+  errors.push(...validateOptions(spec, path));
   errors.push(...validatePodTemplate(spec.template, `${path}.template`));
   const policy = spec.template.spec?.restartPolicy ?? "";
   const policyPath = `${path}.template.spec.restartPolicy`;
@@ -82,6 +85,76 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
     errors.push(required(policyPath, 'valid values: "OnFailure", "Never"'));
   } else if (policy !== "OnFailure" && policy !== "Never") {
     errors.push(notSupported(policyPath, policy, ["OnFailure", "Never"]));
+  } else if (policy === "OnFailure" && spec.podFailurePolicy !== undefined) {
+    errors.push(invalid(policyPath, policy, "only \"Never\" is supported when podFailurePolicy " +
+      "is specified"));
+  }
+  return errors;
+}
+
+/** What a job may have besides: who runs it, when failed pods are replaced, policies. */
+function validateOptions(spec: JobSpec, path: string): FieldError[] {
+  const { managedBy, maxFailedIndexes, completions, podReplacementPolicy: replacement } = spec;
+  const errors: FieldError[] = [];
+  if (maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
+    errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
+  }
+  if (managedBy !== undefined) {
+    errors.push(...domainPath(managedBy).map((each) =>
+      invalid(`${path}.managedBy`, managedBy, each)));
+  }
+  if (spec.completionMode === "Indexed" && (maxFailedIndexes ?? 0) > (completions ?? Infinity)) {
+    errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes,
+      "must be less than or equal to completions"));
+  }
+  const replacements = spec.podFailurePolicy === undefined
+    ? ["Failed", "TerminatingOrFailed"] : ["Failed"];
+  if (replacement !== undefined && !replacements.includes(replacement)) {
+    errors.push(notSupported(`${path}.podReplacementPolicy`, replacement, replacements));
+  }
+  return [...errors, ...validateFailurePolicy(spec, `${path}.podFailurePolicy`),
+    ...validateSuccessPolicy(spec, `${path}.successPolicy`)];
+}
+
+/** The labels that the pods of a job carry, unless it selects them by other means. */
+function validateOwnLabels({ metadata, spec }: Job): FieldError[] {
+  const { name = "", uid = "" } = metadata;
+  const labels = spec.template.metadata?.labels ?? {};
+  if (spec.manualSelector === true) return [];
+  const wanted = [...UID_LABELS.map((key) => [key, uid]), ...NAME_LABELS.map((key) => [key, name])];
+  const path = "spec.template.metadata.labels";
+  const errors = wanted.flatMap(([key = "", value]) => labels[key] === value ? []
+    : [labels[key] === undefined ? required(`${path}[${key}]`, `must be '${value}'`)
+      : invalid(`${path}[${key}]`, labels[key], `must be '${value}'`)]);
+  const selected = spec.selector?.matchLabels ?? {};
+  const own = UID_LABELS.some((key) => selected[key] === uid);
+  return own || spec.selector === undefined ? errors
+    : [...errors, invalid("spec.selector", spec.selector, "`selector` not auto-generated")];
+}
+
+const STATUS_COUNTS = ["active", "succeeded", "failed", "ready", "terminating"] as const;
+
+function validateStatus({ spec, status }: Job): FieldError[] {
+  const errors = validateCounts(status, STATUS_COUNTS);
+  const { active = 0, ready = 0, completedIndexes = "" } = status ?? {};
+  if (ready > active) {
+    errors.push(invalid("status.ready", ready, "cannot set more ready pods than active"));
+  }
+  if (spec.completionMode === "Indexed" && completedIndexes !== "") {
+    const counted = countIndexes(completedIndexes, spec.completions ?? 0);
+    if (typeof counted === "string") {
+      errors.push(invalid("status.completedIndexes", completedIndexes,
+        `error parsing completedIndexes: ${counted}`));
+    }
+  }
+  const seen = new Set<string>();
+  for (const name of ["succeeded", "failed"] as const) {
+    (status?.uncountedTerminatedPods?.[name] ?? []).forEach((uid, index) => {
+      const at = `status.uncountedTerminatedPods.${name}[${index}]`;
+      if (uid === "") errors.push(invalid(at, uid, "must not be empty"));
+      else if (seen.has(uid)) errors.push(duplicate(at, uid));
+      seen.add(uid);
+    });
   }
   return errors;
 }
@@ -94,11 +167,20 @@ function validateIndexedName({ metadata, spec }: Job): FieldError[] {
     `will not able to create pod with invalid DNS label: ${name}`)];
 }
 
+function selectsItsPods({ spec }: Job): boolean {
+  return spec.selector !== undefined &&
+    matchesSelector(spec.selector, spec.template.metadata?.labels);
+}
+
 function validate(job: Job): FieldError[] {
-  const errors = [...validateJobSpec(job.spec, "spec"), ...validateIndexedName(job)];
+  const errors = [
+    ...validateJobSpec(job.spec, "spec"), ...validateIndexedName(job), ...validateOwnLabels(job),
+  ];
   const labels = job.spec.template.metadata?.labels;
+  const unreadable = validateLabelSelector(job.spec.selector, "spec.selector");
+  errors.push(...unreadable);
   if (job.spec.selector === undefined) errors.push(required("spec.selector"));
-  else if (!matchesSelector(job.spec.selector, labels)) {
+  if (unreadable.length === 0 && !selectsItsPods(job)) {
     errors.push(invalid("spec.template.metadata.labels", labels ?? null,
       "`selector` does not match template `labels`"));
   }
@@ -112,7 +194,13 @@ const FIXED = [
 
 function validateUpdate(job: Job, old: Job): FieldError[] {
   const errors = FIXED.flatMap((name) => immutable(`spec.${name}`, job.spec[name], old.spec[name]));
-  if (job.spec.completionMode === "Indexed") return errors;
+  if (job.spec.completionMode === "Indexed") {
+    const { completions, parallelism } = job.spec;
+    return completions === old.spec.completions || completions === undefined ||
+      completions === parallelism ? errors
+      : [...errors, invalid("spec.completions", completions,
+        "can only be modified in tandem with spec.parallelism")];
+  }
   return [...errors, ...immutable("spec.completions", job.spec.completions, old.spec.completions)];
 }
 
@@ -138,20 +226,29 @@ function durationCell({ status }: Job, now_ms: number): string {
   return humanDuration(((millisOf(status?.completionTime) ?? now_ms) - start_ms) / 1000);
 }
 
+/** A job without labels has those of its pods. */
+function takeTemplateLabels({ metadata, spec }: Job): void {
+  const labels = spec.template.metadata?.labels;
+  if (labels !== undefined && Object.keys(metadata.labels ?? {}).length === 0) {
+    metadata.labels = { ...labels };
+  }
+}
+
 export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "Job is stored, but no controller runs its pods yet",
   defaults(object) {
     defaultJobSpec(object.spec);
-    const labels = object.spec.template.metadata?.labels;
-    if (labels !== undefined && Object.keys(object.metadata.labels ?? {}).length === 0) {
-      object.metadata.labels = { ...labels };
-    }
+    takeTemplateLabels(object);
   },
-  prepareCreate: selectOwnPods,
+  prepareCreate(object) {
+    selectOwnPods(object);
+    takeTemplateLabels(object);
+  },
   validate,
   validateUpdate,
+  status: { validateUpdate: validateStatus },
   columns: [
     nameColumn,
     column("Status", statusCell),

@@ -1,14 +1,24 @@
 /** Endpoints: the older form of EndpointSlice, one object for each Service. */
-import type { Endpoints, EndpointSubset } from "../../gen/core/v1.ts";
+import type { EndpointAddress, Endpoints, EndpointSubset } from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { validateIp } from "../../validation/addresses.ts";
-import { dnsLabel, portNumber } from "../../validation/names.ts";
+import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const SHOWN = 3;
+
+function validateAddress({ ip, hostname = "", nodeName }: EndpointAddress, path: string) {
+  const errors = validateIp(ip, `${path}.ip`);
+  if (hostname !== "") {
+    errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
+  }
+  if (nodeName === undefined) return errors;
+  return [...errors,
+    ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each))];
+}
 
 function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
@@ -17,9 +27,9 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     errors.push(required(path, "must specify `addresses` or `notReadyAddresses`"));
   }
   addresses.forEach((each, index) =>
-    errors.push(...validateIp(each.ip, `${path}.addresses[${index}].ip`)));
+    errors.push(...validateAddress(each, `${path}.addresses[${index}]`)));
   notReadyAddresses.forEach((each, index) =>
-    errors.push(...validateIp(each.ip, `${path}.notReadyAddresses[${index}].ip`)));
+    errors.push(...validateAddress(each, `${path}.notReadyAddresses[${index}]`)));
   ports.forEach((port, index) => {
     const at = `${path}.ports[${index}]`;
     const name = port.name ?? "";
@@ -30,6 +40,11 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     errors.push(...portNumber(port.port).map((each) => invalid(`${at}.port`, port.port, each)));
     if (!PROTOCOLS.includes(port.protocol ?? "")) {
       errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
+    }
+    const { appProtocol } = port;
+    if (appProtocol !== undefined) {
+      errors.push(...qualifiedName(appProtocol).map((each) =>
+        invalid(`${at}.appProtocol`, appProtocol, each)));
     }
   });
   return errors;

@@ -4,9 +4,11 @@ import { age, column, UNKNOWN, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { dnsLabel, qualifiedName } from "../../validation/names.ts";
+import { dnsSubdomain, pathSegment, qualifiedName } from "../../validation/names.ts";
 
-const CLUSTER_NAMESPACES = ["", "default", "kube-system"];
+/** Where events of cluster-wide objects lie. */
+const OLD_PLACES = ["", "default"];
+const NEW_PLACES = ["default", "kube-system"];
 const MAX_ACTION_BYTES = 128;
 const MAX_NOTE_BYTES = 1024;
 
@@ -30,22 +32,27 @@ function sourceCell(event: Event): string {
   return instance === "" || instance === undefined ? component : `${component}, ${instance}`;
 }
 
-/** An event lies in the namespace of its object; that of a cluster-wide object in a system one. */
+/**
+ * An event lies in the namespace of its object; that of a cluster-wide object in a system one. Of
+ * an event in the new style, which carries `eventTime`, only the latter is asked.
+ */
 function validatePlace(event: Event): FieldError[] {
   const { namespace: place = "" } = event.metadata;
   const { namespace: object = "" } = event.involvedObject;
-  if (object === place || (object === "" && CLUSTER_NAMESPACES.includes(place))) return [];
-  return [invalid("involvedObject.namespace", object, "does not match event.namespace")];
+  const places = event.eventTime === undefined ? OLD_PLACES : NEW_PLACES;
+  const right = object === "" ? places.includes(place)
+    : event.eventTime !== undefined || object === place;
+  return right ? []
+    : [invalid("involvedObject.namespace", object, "does not match event.namespace")];
 }
 
-/** The rules of events in the new style, which carry `eventTime`. */
-function validateNewStyle(event: Event): FieldError[] {
+/** The rules of the new style; `controller` is the name that the version has for that field. */
+function validateNewStyle(event: Event, controller: string): FieldError[] {
   if (event.eventTime === undefined) return [];
   const errors: FieldError[] = [];
-  const { reportingComponent: controller = "", reportingInstance: instance = "" } = event;
-  if (controller === "") errors.push(required("reportingController"));
-  errors.push(...qualifiedName(controller).map((each) =>
-    invalid("reportingController", controller, each)));
+  const { reportingComponent: reporter = "", reportingInstance: instance = "" } = event;
+  if (reporter === "") errors.push(required(controller));
+  errors.push(...qualifiedName(reporter).map((each) => invalid(controller, reporter, each)));
   if (instance === "") errors.push(required("reportingInstance"));
   for (const [name, value = "", limit] of [
     ["reportingInstance", instance, MAX_ACTION_BYTES], ["action", event.action, MAX_ACTION_BYTES],
@@ -57,10 +64,19 @@ function validateNewStyle(event: Event): FieldError[] {
   }
   if ((event.action ?? "") === "") errors.push(required("action"));
   if ((event.reason ?? "") === "") errors.push(required("reason"));
-  if (event.type !== "Normal" && event.type !== "Warning") {
-    errors.push(invalid("type", event.type ?? "", "has invalid value: "));
-  }
   return errors;
+}
+
+/** The rules of both versions. */
+export function validateEvent(
+  event: Event, controller: "reportingComponent" | "reportingController",
+): FieldError[] {
+  const { namespace = "" } = event.metadata;
+  return [
+    ...validatePlace(event),
+    ...dnsSubdomain(namespace).map((each) => invalid("namespace", namespace, each)),
+    ...validateNewStyle(event, controller),
+  ];
 }
 
 export const event: Kind<Event> = defineKind<Event>("core/v1.Event", {
@@ -70,12 +86,9 @@ export const event: Kind<Event> = defineKind<Event>("core/v1.Event", {
     object.reportingComponent ??= "";
     object.reportingInstance ??= "";
   },
-  validate: (object) => [
-    ...validatePlace(object),
-    ...dnsLabel(object.metadata.namespace ?? "").map((each) =>
-      invalid("namespace", object.metadata.namespace, each)),
-    ...validateNewStyle(object),
-  ],
+  // Upstream holds events of this version to no form but that of a path.
+  nameRule: pathSegment,
+  validate: (object) => validateEvent(object, "reportingComponent"),
   columns: [
     column("Last Seen", lastSeen),
     column("Type", (object) => object.type ?? ""),

@@ -3,13 +3,15 @@ import { componentStatus } from "./component-status.ts";
 import { configMap } from "./config-map.ts";
 import { endpoints } from "./endpoints.ts";
 import { event } from "./event.ts";
-import { limitRange, resourceQuota } from "./limits-and-quotas.ts";
+import { limitRange } from "./limit-range.ts";
 import { namespace } from "./namespace.ts";
 import { node } from "./node.ts";
 import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { persistentVolume } from "./persistent-volume.ts";
+import { podTemplate } from "./pod-template.ts";
 import { pod } from "./pod/pod.ts";
 import { replicationController } from "./replication-controller.ts";
+import { resourceQuota } from "./resource-quota.ts";
 import { secret } from "./secret.ts";
 import { serviceAccount } from "./service-account.ts";
 import { service } from "./service/service.ts";
@@ -17,6 +19,6 @@ import { service } from "./service/service.ts";
 /** The kinds of the core group. */
 export const CORE_KINDS: readonly Kind[] = [
   componentStatus, configMap, endpoints, event, limitRange, namespace, node, persistentVolume,
-  persistentVolumeClaim, pod, replicationController, resourceQuota, secret, service,
+  persistentVolumeClaim, pod, podTemplate, replicationController, resourceQuota, secret, service,
   serviceAccount,
 ];

@@ -8,7 +8,7 @@ import type { Kind } from "../../kind.ts";
 import { compareQuantity, parseQuantity } from "../../quantity.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { dnsSubdomain } from "../../validation/names.ts";
+import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
@@ -35,7 +35,95 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string)
   if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
     errors.push(notSupported(`${path}.volumeMode`, volumeMode, VOLUME_MODES));
   }
+  const attributes = spec.volumeAttributesClassName ?? "";
+  if (attributes !== "") {
+    errors.push(...dnsSubdomain(attributes).map((each) =>
+      invalid(`${path}.volumeAttributesClassName`, attributes, each)));
+  }
+  return [...errors, ...validateSources(spec, path)];
+}
+
+/** What a claim's volume begins with; the older field and the newer say the same. */
+function validateSources(spec: PersistentVolumeClaimSpec, path: string): FieldError[] {
+  const errors = (["dataSource", "dataSourceRef"] as const).flatMap((name) => {
+    const source = spec[name];
+    return source === undefined ? [] : validateSource(source, `${path}.${name}`);
+  });
+  const { dataSource, dataSourceRef } = spec;
+  if (dataSource === undefined || dataSourceRef === undefined) return errors;
+  const { namespace: _namespace, ...plain } = dataSourceRef;
+  return isDeepStrictEqual({ ...dataSource }, plain) ? errors
+    : [...errors, invalid(path, {}, "must match dataSourceRef")];
+}
+
+function validateSource(
+  source: { apiGroup?: string; kind: string; name: string }, path: string,
+): FieldError[] {
+  const { apiGroup = "", kind, name } = source;
+  const errors: FieldError[] = [];
+  if (name === "") errors.push(required(`${path}.name`));
+  if (kind === "") errors.push(required(`${path}.kind`));
+  if (apiGroup === "" && kind !== "PersistentVolumeClaim") {
+    errors.push(invalid(path, kind,
+      "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+  }
+  if (apiGroup !== "") {
+    errors.push(...dnsSubdomain(apiGroup).map((each) => invalid(path, apiGroup, each)));
+  }
   return errors;
+}
+
+const RESIZE_STATES = [
+  "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress",
+  "NodeResizeInfeasible", "NodeResizePending",
+];
+
+function validateStatus({ status = {} }: PersistentVolumeClaim): FieldError[] {
+  const errors: FieldError[] = [];
+  const wrong = (amount: string): boolean => parseQuantity(amount).nanos < 0n;
+  for (const [name, amount] of Object.entries(status.capacity ?? {})) {
+    if (wrong(amount)) {
+      errors.push(invalid(`status.capacity[${name}]`, amount, "must be a valid resource quantity"));
+    }
+  }
+  for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
+    const path = "status.allocatedResourceStatuses";
+    errors.push(...qualifiedName(name).map((each) => invalid(path, name, each)));
+    if (!RESIZE_STATES.includes(state)) errors.push(notSupported(path, name, RESIZE_STATES));
+  }
+  for (const [name, amount] of Object.entries(status.allocatedResources ?? {})) {
+    const path = "status.allocatedResources";
+    errors.push(...qualifiedName(name).map((each) => invalid(path, name, each)));
+    if (wrong(amount)) {
+      errors.push(invalid(`${path}[${name}]`, amount, "must be a valid resource quantity"));
+    }
+  }
+  return errors;
+}
+
+/**
+ * The older field is the newer without a namespace: each is filled from the other, where a
+ * reference of the core group has to be to a claim.
+ */
+function alignSources(spec: PersistentVolumeClaimSpec): void {
+  const { dataSource, dataSourceRef } = spec;
+  if (dataSource !== undefined && dataSourceRef === undefined) {
+    spec.dataSourceRef = { ...dataSource };
+  } else if (dataSource === undefined && dataSourceRef !== undefined &&
+    (dataSourceRef.namespace ?? "") === "") {
+    const { namespace: _namespace, ...plain } = dataSourceRef;
+    spec.dataSource = plain;
+  }
+}
+
+/** A source that is known by no group, and is no claim, was never acted on: it is dropped. */
+function dropUnknownSource(spec: PersistentVolumeClaimSpec): void {
+  const source = spec.dataSource;
+  if (source === undefined) return;
+  const claim = source.kind === "PersistentVolumeClaim" && (source.apiGroup ?? "") === "";
+  const snapshot = source.kind === "VolumeSnapshot" &&
+    source.apiGroup === "snapshot.storage.k8s.io";
+  if (!claim && !snapshot && spec.dataSourceRef === undefined) delete spec.dataSource;
 }
 
 /** The spec with what may change put back: the volume's name once, the size of a bound claim. */
@@ -91,7 +179,11 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
     },
     prepareCreate(object) {
       object.status = { phase: "Pending" };
+      dropUnknownSource(object.spec);
+      alignSources(object.spec);
     },
+    prepareUpdate: (object) => alignSources(object.spec),
+    status: { validateUpdate: validateStatus },
     validate: (object) => validateClaimSpec(object.spec, "spec"),
     validateUpdate,
     warnings: ({ metadata }) => metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []

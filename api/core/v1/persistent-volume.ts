@@ -1,6 +1,8 @@
 /** PersistentVolume: a piece of storage; cluster-wide. */
 import { isDeepStrictEqual } from "node:util";
-import type { PersistentVolume, PersistentVolumeSpec } from "../../gen/core/v1.ts";
+import type {
+  CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeSpec,
+} from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
@@ -11,7 +13,9 @@ import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
 import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
-import { validateDriverName } from "./pod/validate-volumes.ts";
+import {
+  noBacksteps, validateDriverName, validateHostPath, validateNfs,
+} from "./pod/validate-volumes.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
@@ -43,23 +47,45 @@ function validateCapacity(capacity: Record<string, string>): FieldError[] {
   return errors;
 }
 
-function validateSources(spec: PersistentVolumeSpec): FieldError[] {
+function validateSources(spec: PersistentVolumeSpec, path: string): FieldError[] {
   const names = Object.keys(sourcesOf(spec));
   const errors = names.slice(1).map((name) =>
-    forbidden(`spec.${name}`, "may not specify more than 1 volume type"));
-  if (names.length === 0) errors.push(required("spec", "must specify a volume type"));
-  if (spec.hostPath?.path === "") errors.push(required("spec.hostPath.path"));
-  if (spec.csi !== undefined) {
-    errors.push(...validateDriverName(spec.csi.driver, "spec.csi.driver"));
-    if (spec.csi.volumeHandle === "") errors.push(required("spec.csi.volumeHandle"));
-  }
-  if (spec.local !== undefined) {
-    if (spec.local.path === "") errors.push(required("spec.local.path"));
-    if (spec.nodeAffinity?.required === undefined) {
-      errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
+    forbidden(`${path}.${name}`, "may not specify more than 1 volume type"));
+  if (names.length === 0) errors.push(required(path, "must specify a volume type"));
+  const { hostPath, nfs, local } = spec;
+  if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
+  if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
+  if (spec.csi !== undefined) errors.push(...validateCsi(spec.csi, `${path}.csi`));
+  if (local !== undefined) {
+    if (local.path === "") errors.push(required(`${path}.local.path`));
+    errors.push(...noBacksteps(local.path, `${path}.local.path`));
+    if (spec.nodeAffinity === undefined) {
+      errors.push(required(`${path}.nodeAffinity`, "Local volume requires node affinity"));
     }
   }
   return errors;
+}
+
+function validateCsi(csi: CSIPersistentVolumeSource, path: string): FieldError[] {
+  return [
+    ...validateDriverName(csi.driver, `${path}.driver`),
+    ...(csi.volumeHandle === "" ? [required(`${path}.volumeHandle`)] : []),
+  ];
+}
+
+/** The spec of a volume that only a VolumeAttachment knows: it comes from a pod's own volume. */
+export function validateInlineVolume(spec: PersistentVolumeSpec, path: string): FieldError[] {
+  const { accessModes = [], volumeMode } = spec;
+  return [
+    ...(accessModes.length === 0 ? [required(`${path}.accessModes`)] : []),
+    ...validateAccessModes(accessModes, `${path}.accessModes`),
+    ...(spec.csi === undefined
+      ? [required(`${path}.csi`, "csi volume source is required for inline volumes")]
+      : []),
+    ...validateSources(spec, path),
+    ...(volumeMode === undefined || VOLUME_MODES.includes(volumeMode) ? []
+      : [notSupported(`${path}.volumeMode`, volumeMode, VOLUME_MODES)]),
+  ];
 }
 
 function validateAffinity({ nodeAffinity }: PersistentVolumeSpec): FieldError[] {
@@ -85,7 +111,7 @@ function validate({ spec }: PersistentVolume): FieldError[] {
   if (policy !== "" && !RECLAIM_POLICIES.includes(policy)) {
     errors.push(notSupported("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES));
   }
-  errors.push(...validateAffinity(spec), ...validateSources(spec));
+  errors.push(...validateAffinity(spec), ...validateSources(spec, "spec"));
   if ((spec.storageClassName ?? "") !== "") {
     errors.push(...dnsSubdomain(spec.storageClassName!).map((each) =>
       invalid("spec.storageClassName", spec.storageClassName, each)));
@@ -127,6 +153,16 @@ export const persistentVolume: Kind<PersistentVolume> =
     },
     validate,
     validateUpdate,
+    status: {
+      prepareUpdate(object, old, context) {
+        if (object.status === undefined || object.status.phase === old.status?.phase) return;
+        // Who sets the time as well has reasons of its own.
+        if (object.status.lastPhaseTransitionTime === old.status?.lastPhaseTransitionTime ||
+          object.status.lastPhaseTransitionTime === undefined) {
+          object.status.lastPhaseTransitionTime = timeOf(context.now_ms);
+        }
+      },
+    },
     columns: [
       nameColumn,
       column("Capacity", (object) => object.spec.capacity?.storage ?? "0"),

@@ -3,6 +3,7 @@ import type { ReplicationController } from "../../gen/core/v1.ts";
 import {
   countColumn, defaultTemplate, templateColumns,
 } from "../../apps/v1/workload.ts";
+import { validateReplicaStatus } from "../../apps/v1/replica-set.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
@@ -50,6 +51,7 @@ export const replicationController: Kind<ReplicationController> =
     notActedOn: "ReplicationController is stored, but no controller makes its pods yet",
     defaults,
     validate,
+    status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },
     subresources: {
       scale: {
         view: scaleView<ReplicationController>({

@@ -9,7 +9,9 @@ import {
 import type { Kind } from "../../kind.ts";
 import { validateIp } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { dnsLabel, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
+import {
+  dnsLabel, dnsSubdomain, labelValue, qualifiedName, type TextRule,
+} from "../../validation/names.ts";
 
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -26,9 +28,34 @@ function validateAddress(address: string, type: string, path: string): FieldErro
     case "IPv6":
       return isIPv4(address) ? [invalid(path, address, "must be an IPv6 address")]
         : validateIp(address, path);
+    case "FQDN":
+      return fullDomain(address, path);
     default:
-      return dnsSubdomain(address).map((each) => invalid(path, address, each));
+      return [];
   }
+}
+
+/** A name of two labels at least, with or without the dot at its end. */
+function fullDomain(name: string, path: string): FieldError[] {
+  if (name === "") return [required(path)];
+  const plain = name.endsWith(".") ? name.slice(0, -1) : name;
+  const wrong = dnsSubdomain(plain);
+  if (wrong.length > 0) return [invalid(path, name, wrong.join(","))];
+  return plain.includes(".") ? []
+    : [invalid(path, name, "should be a domain with at least two segments separated by dots")];
+}
+
+/** Zones or nodes that an endpoint is meant for. */
+function validateHints(
+  hints: readonly { name: string }[] = [], path: string, rule: TextRule,
+): FieldError[] {
+  const seen = new Set<string>();
+  return hints.flatMap(({ name }, index) => {
+    const at = `${path}[${index}].name`;
+    const errors = seen.has(name) ? [duplicate(at, name)] : [];
+    seen.add(name);
+    return [...errors, ...rule(name).map((each) => invalid(at, name, each))];
+  });
 }
 
 function validateEndpoint(endpoint: Endpoint, type: string, path: string): FieldError[] {
@@ -48,7 +75,9 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
     errors.push(...dnsSubdomain(nodeName).map((each) =>
       invalid(`${path}.nodeName`, nodeName, each)));
   }
-  return errors;
+  return [...errors,
+    ...validateHints(endpoint.hints?.forZones, `${path}.hints.forZones`, labelValue),
+    ...validateHints(endpoint.hints?.forNodes, `${path}.hints.forNodes`, dnsSubdomain)];
 }
 
 function validatePorts(ports: readonly EndpointPort[]): FieldError[] {

@@ -1,10 +1,12 @@
 /** Event of events.k8s.io: the same objects as core's Event, under newer names. */
+import { isDeepStrictEqual } from "node:util";
 import type { Event as CoreEvent } from "../../gen/core/v1.ts";
 import type { Event } from "../../gen/events/v1.ts";
-import { event as coreEvent } from "../../core/v1/event.ts";
+import { event as coreEvent, validateEvent } from "../../core/v1/event.ts";
 import { defineKind } from "../../define.ts";
-import type { FieldError } from "../../errors.ts";
+import { invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind, KubeObject } from "../../kind.ts";
+import { immutable } from "../../validation/metadata.ts";
 
 /** Fields under other names: [events.k8s.io, core]. */
 const RENAMED: readonly (readonly [keyof Event, keyof CoreEvent])[] = [
@@ -33,14 +35,48 @@ function fromCore(stored: KubeObject): Event {
   return { ...event, kind: "Event", apiVersion: "events.k8s.io/v1" };
 }
 
-/** Complaints name the fields of this version. */
-function inThisVersion(errors: readonly FieldError[]): FieldError[] {
-  return errors.map((each) => {
-    const pair = RENAMED.find(([, core]) => each.field === core ||
-      each.field.startsWith(`${core}.`));
-    return pair === undefined ? each
-      : { ...each, field: pair[0] + each.field.slice(pair[1].length) };
-  });
+const EVENT_TYPES = ["Normal", "Warning"];
+const SERIES_MIN = 2;
+/** Fields of the old style, each with what it is when it is not set. */
+const UNSET: readonly (readonly [keyof CoreEvent, unknown])[] = [
+  ["firstTimestamp", undefined], ["lastTimestamp", undefined], ["count", 0],
+];
+/** What happened does not change; only its series goes on. */
+const FIXED = [
+  "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count",
+  "type", "eventTime", "action", "related", "reportingComponent", "reportingInstance",
+] as const;
+
+function validateSeries({ series }: CoreEvent): FieldError[] {
+  if (series === undefined) return [];
+  return [
+    ...((series.count ?? 0) < SERIES_MIN
+      ? [invalid("series.count", "", `should be at least ${SERIES_MIN}`)] : []),
+    ...(series.lastObservedTime === undefined ? [required("series.lastObservedTime")] : []),
+  ];
+}
+
+/** Complaints name core's fields, as upstream's do. */
+function validateCreate(event: CoreEvent): FieldError[] {
+  const errors = validateSeries(event);
+  if (event.eventTime === undefined) errors.push(required("eventTime"));
+  if (!EVENT_TYPES.includes(event.type ?? "")) {
+    errors.push(invalid("type", "", `has invalid value: ${event.type ?? ""}`));
+  }
+  errors.push(...UNSET.filter(([name, unset]) => (event[name] ?? unset) !== unset)
+    .map(([name]) => invalid(name, "", "needs to be unset")));
+  if (event.source?.component || event.source?.host) {
+    errors.push(invalid("source", "", "needs to be unset"));
+  }
+  return errors;
+}
+
+function validateUpdate(event: CoreEvent, old: CoreEvent): FieldError[] {
+  return [
+    ...(isDeepStrictEqual(event.series, old.series) ? [] : validateSeries(event)),
+    ...FIXED.flatMap((name) => immutable(
+      name === "reportingComponent" ? "reportingController" : name, event[name], old[name])),
+  ];
 }
 
 export const event: Kind<Event> = defineKind<Event>("events/v1.Event", {
@@ -48,9 +84,9 @@ export const event: Kind<Event> = defineKind<Event>("events/v1.Event", {
   storedAs: { group: "", version: "v1", kind: "Event" },
   fromStorage: fromCore,
   toStorage: toCore,
-  validate: (object, context) => inThisVersion(
-    coreEvent.strategy.validateCreate(toCore(object), context)
-      .filter((each) => !each.field.startsWith("metadata."))),
+  validate: (object) => validateEvent(toCore(object), "reportingController"),
+  validateCreate: (object) => validateCreate(toCore(object)),
+  validateUpdate: (object, old) => validateUpdate(toCore(object), toCore(old)),
   columns: coreEvent.columns.map((each) => ({
     ...each, value: (object: Event, now_ms: number) => each.value(toCore(object), now_ms),
   })),

@@ -1,5 +1,5 @@
 /** ServiceCIDR and IPAddress: the ranges of Services, and each address taken from them. */
-import type { IPAddress, ServiceCIDR } from "../../gen/networking/v1.ts";
+import type { IPAddress, ParentReference, ServiceCIDR } from "../../gen/networking/v1.ts";
 import { isIP } from "node:net";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
@@ -7,6 +7,7 @@ import { invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { validateCidr } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
+import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
 function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   const { cidrs = [] } = spec;
@@ -14,12 +15,28 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   if (cidrs.length > 2) {
     return [invalid("spec", spec, "may only hold up to 2 values")];
   }
-  return cidrs.flatMap((each, index) => validateCidr(each, `spec.cidrs[${index}]`));
+  const errors = cidrs.flatMap((each, index) => validateCidr(each, `spec.cidrs[${index}]`));
+  const families = new Set(cidrs.map((each) => each.includes(":")));
+  if (errors.length > 0 || families.size === cidrs.length) return errors;
+  return [invalid("spec.cidrs", cidrs, "may specify no more than one IP for each IP family, " +
+    "i.e 192.168.0.0/24 and 2001:db8::/64")];
+}
+
+/** A range stays; one of the other family may be added. */
+function validateRangesUpdate(object: ServiceCIDR, old: ServiceCIDR): FieldError[] {
+  const [now = [], before = []] = [object.spec.cidrs, old.spec.cidrs];
+  const added = before.length === 1 && now.length === 2;
+  if (now.length !== before.length && !added) {
+    return [invalid("spec.cidrs", now, "field is immutable")];
+  }
+  const changed = before.flatMap((each, index) =>
+    immutable(`spec.cidrs[${index}]`, now[index], each));
+  return added ? [...changed, ...validateRanges(object)] : changed;
 }
 
 export const serviceCIDR: Kind<ServiceCIDR> = defineKind<ServiceCIDR>("networking/v1.ServiceCIDR", {
-  validate: validateRanges,
-  validateUpdate: (object, old) => immutable("spec.cidrs", object.spec.cidrs, old.spec.cidrs),
+  validateCreate: validateRanges,
+  validateUpdate: validateRangesUpdate,
   columns: [
     nameColumn, column("CIDRs", (object) => (object.spec.cidrs ?? []).join(",")), ageColumn,
   ],
@@ -33,13 +50,26 @@ function parentCell({ spec }: IPAddress): string {
   return parts.filter((each) => (each ?? "") !== "").join("/");
 }
 
+/** Whose the address is: parts of a path, the group a domain. */
+function validateParent(parent: ParentReference, path: string): FieldError[] {
+  const { group = "", resource = "", name = "", namespace = "" } = parent;
+  const segment = (text: string, at: string): FieldError[] =>
+    pathSegment(text).map((each) => invalid(at, text, each));
+  return [
+    ...(group === "" ? []
+      : dnsSubdomain(group).map((each) => invalid(`${path}.group`, group, each))),
+    ...(resource === "" ? [required(`${path}.resource`)]
+      : segment(resource, `${path}.resource`)),
+    ...(name === "" ? [required(`${path}.name`)] : segment(name, `${path}.name`)),
+    ...segment(namespace, `${path}.namespace`),
+  ];
+}
+
 export const ipAddress: Kind<IPAddress> = defineKind<IPAddress>("networking/v1.IPAddress", {
   nameRule: (name) => isIP(name) === 0
     ? ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"] : [],
-  validate: ({ spec }) => spec.parentRef === undefined ? [required("spec.parentRef")] : [
-    ...(spec.parentRef.resource === "" ? [required("spec.parentRef.resource")] : []),
-    ...(spec.parentRef.name === "" ? [required("spec.parentRef.name")] : []),
-  ],
+  validate: ({ spec }) => spec.parentRef === undefined ? [required("spec.parentRef")]
+    : validateParent(spec.parentRef, "spec.parentRef"),
   validateUpdate: (object, old) =>
     immutable("spec.parentRef", object.spec.parentRef, old.spec.parentRef),
   columns: [nameColumn, column("ParentRef", parentCell), ageColumn],

@@ -1,27 +1,43 @@
 /** Ingress and IngressClass: HTTP from outside, by host and path. */
 import type {
-  HTTPIngressPath, Ingress, IngressBackend, IngressClass,
+  HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressClassParametersReference,
 } from "../../gen/networking/v1.ts";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import {
+  forbidden, invalid, notSupported, required, tooLong, type FieldError,
+} from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateBalancerPlace } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
-  dnsLabel, dnsSubdomain, portName, portNumber, wildcardSubdomain,
+  dnsLabel, dnsSubdomain, domainPath, pathSegment, portName, portNumber, wildcardSubdomain,
 } from "../../validation/names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
 const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 const SHOWN = 3;
+const SCOPES = ["Cluster", "Namespace"];
+const MAX_CONTROLLER_LENGTH = 250;
 const NOT_ACTED_ON = "is stored, but no ingress controller comes with this cluster";
+
+/** Another object of the namespace, by group, kind and name. */
+function validateReference(
+  { apiGroup, kind, name }: { apiGroup?: string; kind: string; name: string }, path: string,
+): FieldError[] {
+  const group = apiGroup === undefined ? []
+    : dnsSubdomain(apiGroup).map((each) => invalid(`${path}.apiGroup`, apiGroup, each));
+  return [...group, ...([["kind", kind], ["name", name]] as const).flatMap(([field, text]) =>
+    text === "" ? [required(`${path}.${field}`)]
+      : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)))];
+}
 
 function validateBackend(backend: IngressBackend, path: string): FieldError[] {
   const { service, resource } = backend;
   if (service === undefined) {
-    return resource === undefined
-      ? [invalid(path, "", "resource or service backend is required")] : [];
+    return resource === undefined ? [invalid(path, "", "resource or service backend is required")]
+      : validateReference(resource, `${path}.resource`);
   }
   if (resource !== undefined) {
     return [invalid(path, "", "cannot set both resource and service backends")];
@@ -116,6 +132,13 @@ export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress
       metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []
       : [`annotation "${CLASS_ANNOTATION}" is deprecated, ` +
         "please use 'spec.ingressClassName' instead"],
+  status: {
+    validateUpdate: ({ status }) =>
+      (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = "", hostname = "" }, index) => {
+        const at = `status.loadBalancer.ingress[${index}]`;
+        return validateBalancerPlace(ip, hostname, at);
+      }),
+  },
   columns: [
     nameColumn,
     column("Class", (object) => object.spec.ingressClassName ?? NONE),
@@ -136,14 +159,27 @@ function parametersCell({ spec }: IngressClass): string {
 function validateClass({ spec }: IngressClass): FieldError[] {
   const { controller = "", parameters } = spec;
   if (controller === "") return [required("spec.controller")];
-  const errors = /^[^/]+\/.+$/.test(controller) ? []
-    : [invalid("spec.controller", controller,
-      'must be a domain-prefixed path (such as "acme.io/foo")')];
-  if (parameters?.scope === "Cluster" && parameters.namespace !== undefined) {
-    errors.push(forbidden("spec.parameters.namespace",
-      "parameters.namespace must not be set when scope is set to 'Cluster'"));
+  const errors = domainPath(controller).map((each) => invalid("spec.controller", controller, each));
+  if (controller.length > MAX_CONTROLLER_LENGTH) {
+    errors.push(tooLong("spec.controller", MAX_CONTROLLER_LENGTH));
   }
-  return errors;
+  return parameters === undefined ? errors : [...errors,
+    ...validateReference(parameters, "spec.parameters"),
+    ...validateScope(parameters, "spec.parameters")];
+}
+
+/** Where the parameters are: everywhere, or in a namespace that is named. */
+function validateScope(
+  { scope = "", namespace }: IngressClassParametersReference, path: string,
+): FieldError[] {
+  if (!SCOPES.includes(scope)) return [notSupported(`${path}.scope`, scope, SCOPES)];
+  const at = `${path}.namespace`;
+  if (scope === "Cluster") {
+    return namespace === undefined ? []
+      : [forbidden(at, "`parameters.scope` is set to 'Cluster'")];
+  }
+  if (namespace === undefined) return [required(at, "`parameters.scope` is set to 'Namespace'")];
+  return dnsLabel(namespace).map((each) => invalid(at, namespace, each));
 }
 
 const CLASS = "networking/v1.IngressClass";

@@ -5,6 +5,8 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { validateConditions } from "../../validation/conditions.ts";
+import { validateCounts } from "../../validation/metadata.ts";
 import { pathSegment } from "../../validation/names.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 
@@ -32,6 +34,14 @@ export const podDisruptionBudget: Kind<PodDisruptionBudget> =
     unconditionalUpdate: false,
     notActedOn: "PodDisruptionBudget is stored, but no controller counts its pods yet",
     validate,
+    status: {
+      validateUpdate: ({ status }) => [
+        ...validateConditions(status?.conditions, "status.conditions"),
+        ...validateCounts(status, [
+          "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods",
+        ]),
+      ],
+    },
     columns: [
       nameColumn,
       column("Min Available", (object) => String(object.spec.minAvailable ?? "N/A")),

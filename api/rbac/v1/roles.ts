@@ -46,7 +46,11 @@ function validateAggregation({ aggregationRule }: ClusterRole): FieldError[] {
     return [required(path,
       "at least one clusterRoleSelector required if aggregationRule is non-nil")];
   }
-  return selectors.flatMap((each, index) => validateLabelSelector(each, `${path}[${index}]`));
+  return selectors.flatMap((each, index) => {
+    const errors = validateLabelSelector(each, `${path}[${index}]`);
+    return errors.length === 0 ? []
+      : [...errors, invalid(`${path}[${index}]`, each, "invalid label selector")];
+  });
 }
 
 /** Roles show when they were made, not how old they are. */

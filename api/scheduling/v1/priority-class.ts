@@ -2,7 +2,7 @@
 import type { PriorityClass } from "../../gen/scheduling/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, notSupported, type FieldError } from "../../errors.ts";
+import { forbidden, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 
@@ -26,20 +26,26 @@ function validate(object: PriorityClass): FieldError[] {
     errors.push(forbidden("value",
       `maximum allowed value of a user defined priority is ${HIGHEST_OF_USERS}`));
   }
-  const policy = object.preemptionPolicy;
-  if (policy !== undefined && !POLICIES.includes(policy)) {
-    errors.push(notSupported("preemptionPolicy", policy, POLICIES));
-  }
   return errors;
+}
+
+/** The policy is looked at once: it cannot change. */
+function validatePolicy({ preemptionPolicy: policy }: PriorityClass): FieldError[] {
+  if (policy === undefined || POLICIES.includes(policy)) return [];
+  return [(policy as string) === "" ? required("preemptionPolicy")
+    : notSupported("preemptionPolicy", policy, POLICIES)];
 }
 
 export const priorityClass: Kind<PriorityClass> =
   defineKind<PriorityClass>("scheduling/v1.PriorityClass", {
-    generation: "content",
+    prepareCreate({ metadata }) {
+      metadata.generation = 1;
+    },
     defaults(object) {
       object.preemptionPolicy ??= "PreemptLowerPriority";
     },
     validate,
+    validateCreate: validatePolicy,
     validateUpdate: (object, old) => [
       ...(object.value === old.value ? []
         : [forbidden("value", "may not be changed in an update.")]),

@@ -1,16 +1,21 @@
 /** CSIDriver, CSINode, CSIStorageCapacity: what is known of storage drivers. */
 import { isDeepStrictEqual } from "node:util";
-import type { CSIDriver, CSINode, CSIStorageCapacity } from "../../gen/storage/v1.ts";
+import type { CSIDriver, CSINode, CSIStorageCapacity, TokenRequest } from "../../gen/storage/v1.ts";
+import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { ageColumn, column, nameColumn, NONE, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { parseQuantity } from "../../quantity.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 
 const FS_GROUP_POLICIES = ["ReadWriteOnceWithFSType", "File", "None"];
 const LIFECYCLE_MODES = ["Ephemeral", "Persistent"];
 const MAX_NODE_ID_BYTES = 256;
+const UPDATE_PERIOD_MIN_S = 10;
+const TOKEN_EXPIRATION_MIN_S = 600;
 
 function validateDriver({ spec }: CSIDriver): FieldError[] {
   const errors: FieldError[] = [];
@@ -25,11 +30,33 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
       errors.push(notSupported("spec.volumeLifecycleModes", mode, LIFECYCLE_MODES));
     }
   }
-  return errors;
+  const period = spec.nodeAllocatableUpdatePeriodSeconds;
+  if (period !== undefined && period < UPDATE_PERIOD_MIN_S) {
+    errors.push(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period,
+      `must be greater than or equal to ${UPDATE_PERIOD_MIN_S} seconds`));
+  }
+  return [...errors, ...validateTokens(spec.tokenRequests)];
+}
+
+/** The tokens that a driver is given: each for another audience, and not for too short a time. */
+function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
+  const seen = new Set<string>();
+  return requests.flatMap(({ audience, expirationSeconds }, index) => {
+    const path = `spec.tokenRequests[${index}]`;
+    const errors = seen.has(audience) ? [duplicate(`${path}.audience`, audience)] : [];
+    seen.add(audience);
+    if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_MIN_S) {
+      return errors;
+    }
+    return [...errors, invalid(`${path}.expirationSeconds`, expirationSeconds,
+      "may not specify a duration less than 10 minutes")];
+  });
 }
 
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
+  // Upstream counts changes, and does not begin at one.
   generation: "spec",
+  prepareCreate: ({ metadata }) => void delete metadata.generation,
   unconditionalUpdate: false,
   defaults({ spec }) {
     spec.attachRequired ??= true;
@@ -42,8 +69,12 @@ export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSID
   },
   validate: validateDriver,
   validateUpdate: (object, old) =>
-    (["attachRequired", "volumeLifecycleModes"] as const).flatMap((name) =>
-      immutable(`spec.${name}`, object.spec[name], old.spec[name])),
+    [
+      // The path is upstream's, which names no field.
+      ...immutable("spec.attachedRequired", object.spec.attachRequired, old.spec.attachRequired),
+      ...immutable("spec.volumeLifecycleModes",
+        object.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes),
+    ],
   columns: [
     nameColumn,
     column("AttachRequired", (object) => object.spec.attachRequired ?? true, { type: "boolean" }),
@@ -63,8 +94,7 @@ function validateNode({ spec }: CSINode): FieldError[] {
   const names = new Set<string>();
   return (spec.drivers ?? []).flatMap((driver, index) => {
     const at = `spec.drivers[${index}]`;
-    const errors = dnsSubdomain(driver.name.toLowerCase()).map((each) =>
-      invalid(`${at}.name`, driver.name, each));
+    const errors = validateDriverName(driver.name, `${at}.name`);
     if (names.has(driver.name)) errors.push(duplicate(`${at}.name`, driver.name));
     names.add(driver.name);
     if (driver.nodeID === "") errors.push(required(`${at}.nodeID`));
@@ -72,8 +102,11 @@ function validateNode({ spec }: CSINode): FieldError[] {
       errors.push(invalid(`${at}.nodeID`, driver.nodeID,
         `must be ${MAX_NODE_ID_BYTES} characters or less`));
     }
-    driver.topologyKeys?.forEach((key) => errors.push(
-      ...qualifiedName(key).map((each) => invalid(`${at}.topologyKeys`, key, each))));
+    driver.topologyKeys?.forEach((key, place, all) => {
+      if (key === "") errors.push(required(at));
+      if (all.indexOf(key) < place) errors.push(duplicate(at, key));
+      errors.push(...qualifiedName(key).map((each) => invalid(at, key, each)));
+    });
     return [...errors, ...nonNegative(`${at}.allocatable.count`, driver.allocatable?.count)];
   });
 }
@@ -101,10 +134,23 @@ export const csiNode: Kind<CSINode> = defineKind<CSINode>("storage/v1.CSINode", 
   ],
 });
 
+function nonNegativeAmount(path: string, amount: string | undefined): FieldError[] {
+  return amount === undefined || parseQuantity(amount).nanos >= 0n ? []
+    : [invalid(path, amount, "must be greater than or equal to 0")];
+}
+
 export const csiStorageCapacity: Kind<CSIStorageCapacity> =
   defineKind<CSIStorageCapacity>("storage/v1.CSIStorageCapacity", {
     unconditionalUpdate: false,
     notActedOn: "CSIStorageCapacity is stored, but scheduling does not look at it yet",
+    validate: (object) => [
+      ...validateLabelSelector(object.nodeTopology, "nodeTopology"),
+      ...dnsSubdomain(object.storageClassName).map((each) =>
+        invalid("storageClassName", object.storageClassName, each)),
+      ...nonNegativeAmount("capacity", object.capacity),
+    ],
+    validateUpdate: (object, old) => (["nodeTopology", "storageClassName"] as const)
+      .flatMap((name) => immutable(name, object[name], old[name])),
     columns: [
       nameColumn,
       column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null, { type: "date" }),

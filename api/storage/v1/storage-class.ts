@@ -6,6 +6,7 @@ import { invalid, notSupported, required, tooLong, type FieldError } from "../..
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { qualifiedName } from "../../validation/names.ts";
+import { validateTopologies } from "./topologies.ts";
 
 const DEFAULT_ANNOTATIONS = [
   "storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class",
@@ -67,7 +68,7 @@ const SCHEMA = "storage/v1.StorageClass";
 
 export const storageClass: Kind<StorageClass> = defineKind<StorageClass>(SCHEMA, {
   defaults: fillDefaults,
-  validate,
+  validate: (object) => [...validate(object), ...validateTopologies(object.allowedTopologies)],
   validateUpdate,
   columns: [
     { ...nameColumn, value: nameCell },

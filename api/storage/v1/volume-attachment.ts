@@ -1,24 +1,31 @@
 /** VolumeAttachment: the wish that a volume be attached to a node. */
 import type { VolumeAttachment } from "../../gen/storage/v1.ts";
+import { validateInlineVolume } from "../../core/v1/persistent-volume.ts";
+import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { forbidden, invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 
 function validate({ spec }: VolumeAttachment): FieldError[] {
-  const errors = spec.attacher === "" ? [required("spec.attacher")]
-    : dnsSubdomain(spec.attacher.toLowerCase()).map((each) =>
-      invalid("spec.attacher", spec.attacher, each));
+  const errors = validateDriverName(spec.attacher, "spec.attacher");
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
   if (inline === undefined && name === undefined) {
     errors.push(required("spec.source",
       "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
   }
-  if (name === "") {
-    errors.push(required("spec.source.persistentVolumeName",
-      "must specify non empty persistentVolumeName"));
+  const path = "spec.source.persistentVolumeName";
+  if (name === "") errors.push(required(path, "must specify non empty persistentVolumeName"));
+  if (name !== undefined) {
+    errors.push(...dnsSubdomain(name).map((each) => invalid(path, name, each)));
+  }
+  if (inline !== undefined && name !== undefined) {
+    errors.push(forbidden("spec.source",
+      "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+  } else if (inline !== undefined) {
+    errors.push(...validateInlineVolume(inline, "spec.source.inlineVolumeSpec"));
   }
   errors.push(...dnsSubdomain(spec.nodeName).map((each) =>
     invalid("spec.nodeName", spec.nodeName, each)));

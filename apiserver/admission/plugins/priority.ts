@@ -12,6 +12,12 @@ interface PriorityClass extends KubeObject {
 
 const PREEMPT_LOWER = "PreemptLowerPriority";
 
+/** An update that leaves out what this plugin once filled in does not mean to change it. */
+function keepPriority({ spec }: Pod, { spec: old }: Pod): void {
+  if (old.priority !== undefined) spec.priority ??= old.priority;
+  if (old.preemptionPolicy !== undefined) spec.preemptionPolicy ??= old.preemptionPolicy;
+}
+
 /** Turns a pod's priority class into a number; only one class may be the default. */
 export function priority(context: AdmissionContext): AdmissionPlugin {
   const classes = context.registry.of("scheduling.k8s.io/v1", "priorityclasses");
@@ -24,7 +30,9 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
   return {
     name: "Priority",
     async admit(request) {
-      if (request.operation !== "CREATE" || !concerns(request, "", "pods")) return;
+      if (!concerns(request, "", "pods")) return;
+      if (request.operation === "UPDATE") keepPriority(request.object as Pod, request.old as Pod);
+      if (request.operation !== "CREATE") return;
       const { spec } = request.object as Pod;
       const named = spec.priorityClassName
         ? await classes.store.find<PriorityClass>("", spec.priorityClassName)
@@ -47,7 +55,17 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
         );
       }
       spec.priority = value;
-      spec.preemptionPolicy ??= named?.preemptionPolicy ?? PREEMPT_LOWER;
+      const policy = named?.preemptionPolicy ?? PREEMPT_LOWER;
+      if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {
+        throw forbidden(
+          request.resource.subject,
+          request.name,
+          `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided ` +
+            `in pod spec; priority admission controller computed ${policy} from the given ` +
+            "PriorityClass name",
+        );
+      }
+      spec.preemptionPolicy = policy;
     },
     async validate(request) {
       if (request.operation === "DELETE" || request.resource !== classes) return;

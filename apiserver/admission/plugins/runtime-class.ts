@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { ApiError } from "../../errors/api-error.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
@@ -16,6 +17,10 @@ export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
   const classOf = async (request: AdmissionRequest): Promise<RuntimeClass | undefined> => {
     const name = (request.object as Pod).spec.runtimeClassName;
     if (name === undefined) return undefined;
+    if (name === "") {
+      const message = "resource name may not be empty";
+      throw new ApiError({ code: 500, reason: "", message });
+    }
     const cached = (await classes.cache()).get(keyOf(classes.kind, "", name));
     const found = cached?.object<RuntimeClass>() ?? (await classes.store.find("", name));
     if (found) return found;

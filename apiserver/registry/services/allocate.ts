@@ -1,5 +1,7 @@
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
+import { invalid } from "../../errors/catalog.ts";
 import type { Allocation, Reservation } from "../allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
@@ -45,7 +47,7 @@ class ServiceAllocation implements Allocation {
     const service = object as Service;
     const before = old as Service | undefined;
     settleFamilies(service);
-    if (dryRun) return { giveBack: async () => undefined, settle: async () => undefined };
+    if (dryRun) return await this.#rehearse(service, before);
     const address = await this.#reserveAddress(service, before);
     let ports: number[];
     try {
@@ -66,6 +68,19 @@ class ServiceAllocation implements Allocation {
         );
       },
     };
+  }
+
+  /** What a dry run would get: asked for as always, and only looked at. */
+  async #rehearse(service: Service, before: Service | undefined): Promise<Reservation> {
+    if (wantsAddress(service) && !service.spec.clusterIP) {
+      const address = await this.#addresses.free();
+      service.spec.clusterIP = address;
+      service.spec.clusterIPs = [address];
+    }
+    const { asked, open, health } = portsWanted(service, before);
+    const free = await this.#ports.free(service, asked, open.length + (health ? 1 : 0));
+    givePorts(service, open, health, free);
+    return { giveBack: async () => undefined, settle: async () => undefined };
   }
 
   async release(object: KubeObject): Promise<void> {
@@ -92,22 +107,45 @@ class ServiceAllocation implements Allocation {
 
   /** The ports newly taken, those asked for and those chosen. */
   async #reservePorts(service: Service, before: Service | undefined): Promise<number[]> {
-    const held = heldPorts(before);
-    const asked = [...heldPorts(service)].filter((port) => !held.has(port));
-    const { ports = [] } = service.spec;
-    const open = wantsNodePorts(service) ? ports.filter((port) => !port.nodePort) : [];
-    const health = wantsHealthPort(service) && !service.spec.healthCheckNodePort;
+    const { asked, open, health } = portsWanted(service, before);
     const free = await this.#ports.take(service, asked, open.length + (health ? 1 : 0));
-    for (const [index, port] of open.entries()) port.nodePort = free[index]!;
-    if (health) service.spec.healthCheckNodePort = free.at(-1)!;
+    givePorts(service, open, health, free);
     return [...asked, ...free];
   }
+}
+
+interface Open {
+  nodePort?: number;
+}
+
+/** The node ports that a Service names and did not hold, and its places that want one. */
+function portsWanted(service: Service, before: Service | undefined) {
+  const held = heldPorts(before);
+  const asked = [...heldPorts(service)].filter((port) => !held.has(port));
+  const { ports = [], healthCheckNodePort } = service.spec;
+  const open: Open[] = wantsNodePorts(service) ? ports.filter((port) => !port.nodePort) : [];
+  return { asked, open, health: wantsHealthPort(service) && !healthCheckNodePort };
+}
+
+function givePorts(
+  service: Service,
+  open: readonly Open[],
+  health: boolean,
+  free: readonly number[],
+): void {
+  for (const [index, port] of open.entries()) port.nodePort = free[index]!;
+  if (health) service.spec.healthCheckNodePort = free.at(-1)!;
 }
 
 /** This cluster has one family of addresses. */
 function settleFamilies(service: Service): void {
   const { spec } = service;
   if (spec.type === "ExternalName") return;
+  if (spec.ipFamilyPolicy === "RequireDualStack") {
+    const why = "this cluster is not configured for dual-stack services";
+    const finding = invalidField("spec.ipFamilyPolicy", spec.ipFamilyPolicy, why);
+    throw invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);
+  }
   spec.ipFamilies ??= ["IPv4"];
   spec.ipFamilyPolicy ??= "SingleStack";
   if (spec.clusterIP === "None") spec.clusterIPs ??= ["None"];

@@ -59,17 +59,24 @@ export class ClusterIps {
 
   /** Takes any free address. Throws 500 when the range is used up. */
   async takeAny(service: Service): Promise<string> {
-    const cache = await this.#addresses.cache();
     const tried = new Set<string>();
-    const isFree = (address: string) =>
-      !tried.has(address) && cache.get(keyOf(this.#addresses.kind, "", address)) === undefined;
     for (let attempt = 0; attempt < ADDRESS_ATTEMPTS_MAX; attempt++) {
-      const address = this.#pick(isFree);
-      if (address === undefined) break;
+      const address = await this.free(tried);
       if (await this.#create(service, address)) return address;
       tried.add(address);
     }
-    throw internal(`failed to allocate a serviceIP: range is full`);
+    throw full();
+  }
+
+  /** An address that nobody seems to hold, none of `tried`. Throws 500 when there is none. */
+  async free(tried: ReadonlySet<string> = new Set()): Promise<string> {
+    const cache = await this.#addresses.cache();
+    const address = this.#pick(
+      (each) =>
+        !tried.has(each) && cache.get(keyOf(this.#addresses.kind, "", each)) === undefined,
+    );
+    if (address === undefined) throw full();
+    return address;
   }
 
   /** A free address from a random place on: above the static band first, then inside it. */
@@ -147,4 +154,8 @@ export class ClusterIps {
     const finding = invalidField("spec.clusterIPs", value, detail);
     return invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);
   }
+}
+
+function full() {
+  return internal("failed to allocate a serviceIP: range is full");
 }

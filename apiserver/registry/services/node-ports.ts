@@ -62,20 +62,39 @@ export class NodePorts {
   async take(service: Service, wanted: readonly number[], count: number): Promise<number[]> {
     if (wanted.length === 0 && count === 0) return [];
     return await this.#change((used) => {
-      for (const port of wanted) {
-        if (port < this.#from || port > this.#to) {
-          throw refusal(
-            service,
-            port,
-            `provided port is not in the valid range. ` +
-              `The range of valid ports is ${this.#from}-${this.#to}`,
-          );
-        }
-        if (used.has(port)) throw refusal(service, port, "provided port is already allocated");
-      }
-      const free = this.#pickFree(new Set(wanted), used, count);
+      const free = this.#choose(service, wanted, count, used);
       return { result: free, add: [...wanted, ...free], remove: [] };
     });
+  }
+
+  /**
+   * The ports that `take` would choose now; none is taken. Throws as it does, but bears what is
+   * outside the range, as upstream's dry run.
+   */
+  async free(service: Service, wanted: readonly number[], count: number): Promise<number[]> {
+    if (wanted.length === 0 && count === 0) return [];
+    const within = wanted.filter((port) => port >= this.#from && port <= this.#to);
+    return this.#choose(service, within, count, await this.taken());
+  }
+
+  #choose(
+    service: Service,
+    wanted: readonly number[],
+    count: number,
+    used: ReadonlySet<number>,
+  ): number[] {
+    for (const port of wanted) {
+      if (port < this.#from || port > this.#to) {
+        throw refusal(
+          service,
+          port,
+          `provided port is not in the valid range. ` +
+            `The range of valid ports is ${this.#from}-${this.#to}`,
+        );
+      }
+      if (used.has(port)) throw refusal(service, port, "provided port is already allocated");
+    }
+    return this.#pickFree(new Set(wanted), used, count);
   }
 
   #pickFree(wanted: ReadonlySet<number>, used: ReadonlySet<number>, count: number): number[] {

@@ -5,11 +5,14 @@ import { compareQuantity, parseQuantity } from "../../../quantity.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
+/** What is counted in pieces. */
+const COUNTED = new Set([
+  "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
+  "persistentvolumeclaims", "services.nodeports", "services.loadbalancers",
+]);
 const STANDARD = new Set([
-  ...FOR_CONTAINERS, "requests.cpu", "requests.memory", "requests.ephemeral-storage",
-  "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services",
-  "replicationcontrollers", "secrets", "configmaps", "persistentvolumeclaims", "storage",
-  "requests.storage", "services.nodeports", "services.loadbalancers",
+  ...FOR_CONTAINERS, ...COUNTED, "requests.cpu", "requests.memory", "requests.ephemeral-storage",
+  "limits.cpu", "limits.memory", "limits.ephemeral-storage", "storage", "requests.storage",
 ]);
 const NATIVE_DOMAIN = "kubernetes.io/";
 const HUGE_PAGES = "hugepages-";
@@ -27,22 +30,28 @@ export function isExtendedResource(name: string): boolean {
 }
 
 /** Whether a container may use more than it asked for. */
-function mayOvercommit(name: string): boolean {
+export function mayOvercommit(name: string): boolean {
   return isNative(name) && !isHugePages(name);
+}
+
+/** The name of any resource: one of Kubernetes' own, or one with a domain. */
+export function validateResourceName(name: string, path: string): FieldError[] {
+  const wrong = qualifiedName(name).map((each) => invalid(path, name, each));
+  if (wrong.length > 0 || name.includes("/") || STANDARD.has(name) || isHugePages(name)) {
+    return wrong;
+  }
+  return [invalid(path, name, "must be a standard resource type or fully qualified")];
 }
 
 /** The name of a resource that a container asks for. */
 export function validateContainerResourceName(name: string, path: string): FieldError[] {
-  const wrong = qualifiedName(name).map((each) => invalid(path, name, each));
-  if (wrong.length > 0) return wrong;
+  const errors = validateResourceName(name, path);
   if (!name.includes("/")) {
-    if (FOR_CONTAINERS.has(name) || isHugePages(name)) return [];
-    const errors = [invalid(path, name, "must be a standard resource for containers")];
-    if (STANDARD.has(name)) return errors;
-    return [invalid(path, name, "must be a standard resource type or fully qualified"), ...errors];
+    return FOR_CONTAINERS.has(name) || isHugePages(name) ? errors
+      : [...errors, invalid(path, name, "must be a standard resource for containers")];
   }
-  if (isNative(name) || isExtendedResource(name)) return [];
-  return [invalid(path, name, "doesn't follow extended resource name standard")];
+  if (isNative(name) || isExtendedResource(name)) return errors;
+  return [...errors, invalid(path, name, "doesn't follow extended resource name standard")];
 }
 
 /** An amount: not negative, and whole for what is counted in pieces. */
@@ -50,7 +59,7 @@ export function validateAmount(name: string, amount: string, path: string): Fiel
   const { nanos } = parseQuantity(amount);
   const errors: FieldError[] = [];
   if (nanos < 0n) errors.push(invalid(path, amount, "must be greater than or equal to 0"));
-  if (isExtendedResource(name) && nanos % BILLION !== 0n) {
+  if ((COUNTED.has(name) || isExtendedResource(name)) && nanos % BILLION !== 0n) {
     errors.push(invalid(path, amount, "must be an integer"));
   }
   return errors;

@@ -7,7 +7,7 @@ import {
   duplicate, forbidden, invalid, notSupported, required, type FieldError,
 } from "../../../errors.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
-import { dnsLabel, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
+import { dnsLabel, dnsSubdomain, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
 
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -33,7 +33,12 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
       errors.push(invalid(`${path}.operator`, value,
         "value must be empty when `operator` is 'Exists'"));
     }
-  } else errors.push(notSupported(`${path}.operator`, operator, ["Equal", "Exists"]));
+  } else {
+    const known = ["Equal", "Exists"];
+    const compares = operator === "Lt" || operator === "Gt";
+    errors.push(notSupported(`${path}.operator`, operator,
+      compares ? [...known, "Lt", "Gt"] : known));
+  }
   if (effect !== "" && !TAINT_EFFECTS.includes(effect)) {
     errors.push(notSupported(`${path}.effect`, effect, TAINT_EFFECTS));
   }
@@ -98,13 +103,19 @@ function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
       validateNodeRequirement(each, `${path}.matchExpressions[${index}]`)),
     ...(term.matchFields ?? []).flatMap((each, index) => {
       const at = `${path}.matchFields[${index}]`;
-      const errors = each.key === "metadata.name" ? []
-        : [invalid(`${at}.key`, each.key, "not a valid field selector key")];
-      if ((each.values ?? []).length !== 1) {
+      const { key, operator, values = [] } = each;
+      const errors: FieldError[] = [];
+      if (operator !== "In" && operator !== "NotIn") {
+        errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
+      } else if (values.length !== 1) {
         errors.push(required(`${at}.values`, "must be only one value when `operator` is 'In' or " +
           "'NotIn' for node field selector"));
       }
-      return errors;
+      if (key !== "metadata.name") {
+        return [...errors, invalid(`${at}.key`, key, "not a valid field selector key")];
+      }
+      return [...errors, ...values.flatMap((value, place) => dnsSubdomain(value).map((complaint) =>
+        invalid(`${at}.values[${place}]`, value, complaint)))];
     }),
   ];
 }

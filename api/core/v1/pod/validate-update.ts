@@ -1,9 +1,10 @@
 /** What may change about a pod once it exists. */
 import { isDeepStrictEqual } from "node:util";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
-import { forbidden, invalid, type FieldError } from "../../../errors.ts";
+import { duplicate, forbidden, invalid, type FieldError } from "../../../errors.ts";
+import { validateIp } from "../../../validation/addresses.ts";
 import { immutable } from "../../../validation/metadata.ts";
-import { inRange } from "../../../validation/names.ts";
+import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
 import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -82,9 +83,9 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   const errors = [
     ...validateDeadline(pod.spec, old.spec),
     ...validateKeptTolerations(pod.spec.tolerations, old.spec.tolerations),
-    ...(pod.spec.schedulingGates ?? []).filter((each) => !gates.has(each.name)).map((each) =>
-      forbidden("spec.schedulingGates",
-        `only deletion is allowed, but found new scheduling gate '${each.name}'`)),
+    ...(pod.spec.schedulingGates ?? []).flatMap(({ name }, index) => gates.has(name) ? []
+      : [forbidden(`spec.schedulingGates[${index}].name`,
+        `only deletion is allowed, but found new scheduling gate '${name}'`)]),
   ];
   errors.push(...validateGatedUpdate(pod.spec, old.spec));
   const rest = withoutChangeable(pod.spec, old.spec);
@@ -101,11 +102,46 @@ function changedFields(now: PodSpec, before: PodSpec): string[] {
 }
 
 /** Through `/status`. */
+const OWN_CONDITIONS = ["PodScheduled", "Ready", "Initialized"];
+
+/** The node that preemption makes room on. */
+function validateNominated(name = "", old: Pod): FieldError[] {
+  if (name === "" || name === (old.status?.nominatedNodeName ?? "")) return [];
+  const path = "status.nominatedNodeName";
+  const errors = dnsSubdomain(name).map((each) => invalid(path, name, each));
+  return (old.spec.nodeName ?? "") === "" ? errors
+    : [...errors, forbidden(path, "may not be set on pods that are already bound to a node")];
+}
+
+/** The first address of the list is the one that stands alone; one of each family at most. */
+function validateAddresses(
+  list: readonly { ip: string }[] = [], first: string | undefined, name: "podIP" | "hostIP",
+): FieldError[] {
+  const path = `status.${name}s`;
+  const errors = list.flatMap(({ ip }, index) => validateIp(ip, `${path}[${index}]`));
+  const [head] = list;
+  if (name === "hostIP" && head !== undefined && head.ip !== (first ?? "")) {
+    errors.push(invalid(`${path}[0].ip`, head.ip, "must be equal to `hostIP`"));
+  }
+  const seen = new Set<string>();
+  list.forEach(({ ip }, index) => {
+    if (seen.has(ip)) errors.push(duplicate(`${path}[${index}]`, { ip }));
+    seen.add(ip);
+  });
+  return errors;
+}
+
 export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   return [
     ...(pod.spec.nodeName === old.spec.nodeName ? []
       : [forbidden("status.nodeName", "may not be changed directly")]),
     ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
+    ...validateNominated(pod.status?.nominatedNodeName, old),
+    ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
+      OWN_CONDITIONS.includes(type) ? [] : qualifiedName(type).map((each) =>
+        invalid(`status.conditions[${index}].Type`, type, each))),
+    ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP"),
+    ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP"),
   ];
 }
 

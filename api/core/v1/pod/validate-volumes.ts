@@ -1,5 +1,6 @@
 import type {
-  DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume,
+  DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, NFSVolumeSource, ProjectedVolumeSource,
+  Volume,
 } from "../../../gen/core/v1.ts";
 import {
   duplicate, forbidden, invalid, notSupported, required, tooLong, type FieldError,
@@ -121,6 +122,30 @@ export function validateDriverName(name: string, path: string): FieldError[] {
   return [...long, ...dnsSubdomain(name.toLowerCase()).map((each) => invalid(path, name, each))];
 }
 
+/** A folder or file of the node, in a pod or a PersistentVolume. */
+export function validateHostPath(
+  { path: place, type = "" }: HostPathVolumeSource, path: string,
+): FieldError[] {
+  return [
+    ...(place === "" ? [required(`${path}.path`)] : []),
+    ...noBacksteps(place, `${path}.path`),
+    ...(HOST_PATH_TYPES.includes(type) ? []
+      : [notSupported(`${path}.type`, type, HOST_PATH_TYPES)]),
+  ];
+}
+
+/** An export of an NFS server, in a pod or a PersistentVolume. */
+export function validateNfs(
+  { server, path: place }: NFSVolumeSource, path: string,
+): FieldError[] {
+  return [
+    ...(server === "" ? [required(`${path}.server`)] : []),
+    ...(place === "" ? [required(`${path}.path`)] : []),
+    ...(place.startsWith("/") ? []
+      : [invalid(`${path}.path`, place, "must be an absolute path")]),
+  ];
+}
+
 /** The rules of each source that is not a bare reference. */
 function validateSource(volume: Volume, path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -129,13 +154,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
     errors.push(forbidden(`${path}.emptyDir.sizeLimit`,
       "SizeLimit field must be a valid resource quantity"));
   }
-  if (hostPath !== undefined) {
-    if (hostPath.path === "") errors.push(required(`${path}.hostPath.path`));
-    errors.push(...noBacksteps(hostPath.path, `${path}.hostPath.path`));
-    if (!HOST_PATH_TYPES.includes(hostPath.type ?? "")) {
-      errors.push(notSupported(`${path}.hostPath.type`, hostPath.type, HOST_PATH_TYPES));
-    }
-  }
+  if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
   if (configMap !== undefined) {
     if ((configMap.name ?? "") === "") errors.push(required(`${path}.configMap.name`));
     errors.push(...validateMode(configMap.defaultMode, `${path}.configMap.defaultMode`));
@@ -158,13 +177,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   if (csi !== undefined) {
     errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
   }
-  if (nfs !== undefined) {
-    if (nfs.server === "") errors.push(required(`${path}.nfs.server`));
-    if (nfs.path === "") errors.push(required(`${path}.nfs.path`));
-    if (!nfs.path.startsWith("/")) {
-      errors.push(invalid(`${path}.nfs.path`, nfs.path, "must be an absolute path"));
-    }
-  }
+  if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
   if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
     errors.push(required(`${path}.ephemeral.volumeClaimTemplate`));
   }

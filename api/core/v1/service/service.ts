@@ -7,7 +7,7 @@ import { dnsLabel } from "../../../validation/names.ts";
 import {
   alignClusterIPs, defaultFamilies, defaultService, dropForType, keepAllocated,
 } from "./defaults.ts";
-import { validateService, validateServiceUpdate } from "./validate.ts";
+import { validateService, validateServiceStatus, validateServiceUpdate } from "./validate.ts";
 
 function balancerAddresses(service: Service): string[] {
   const found = (service.status?.loadBalancer?.ingress ?? [])
@@ -52,6 +52,7 @@ export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  status: { validateUpdate: validateServiceStatus },
   columns: [
     nameColumn,
     column("Type", (object) => object.spec.type ?? ""),

@@ -1,4 +1,5 @@
 /** The rules of Services. */
+import { isIP } from "node:net";
 import type { Service, ServicePort } from "../../../gen/core/v1.ts";
 import {
   duplicate, forbidden, invalid, notSupported, required, type FieldError,
@@ -7,7 +8,7 @@ import { validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel, dnsSubdomain, inRange, portName, portNumber, qualifiedName,
 } from "../../../validation/names.ts";
-import { validateCidr, validateIp } from "../../../validation/addresses.ts";
+import { validateBalancerPlace, validateCidr, validateIp } from "../../../validation/addresses.ts";
 import { isHeadless } from "./defaults.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -15,6 +16,7 @@ const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITIES = ["ClientIP", "None"];
 const POLICIES = ["Cluster", "Local"];
 const FAMILIES = ["IPv4", "IPv6"];
+const IP_MODES = ["Proxy", "VIP"];
 const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
 const MAX_AFFINITY_S = 24 * 3600;
 
@@ -229,13 +231,50 @@ export function validateService(service: Service): FieldError[] {
   ];
 }
 
-/** An address once given stays, unless the Service gives it up by becoming an ExternalName. */
+/** Where load balancers say that a Service is reached. */
+export function validateServiceStatus({ spec, status }: Service): FieldError[] {
+  const places = status?.loadBalancer?.ingress ?? [];
+  const path = "status.loadBalancer.ingress";
+  if (spec.type !== "LoadBalancer" && places.length > 0) {
+    return [forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")];
+  }
+  return places.flatMap(({ ip = "", ipMode, hostname = "" }, index) => {
+    const at = `${path}[${index}]`;
+    const errors = validateBalancerPlace(ip, hostname, at);
+    if (ip === "") {
+      return ipMode === undefined ? errors : [...errors,
+        forbidden(`${at}.ipMode`, "may not be specified when `ip` is not set")];
+    }
+    if (ipMode === undefined) {
+      return [...errors, required(`${at}.ipMode`, "must be specified when `ip` is set")];
+    }
+    return IP_MODES.includes(ipMode) ? errors
+      : [...errors, notSupported(`${at}.ipMode`, ipMode, IP_MODES)];
+  });
+}
+
+/** Who makes the load balancer is settled while the Service has one. */
+function validateClassUpdate(service: Service, old: Service): FieldError[] {
+  if (service.spec.type !== "LoadBalancer" || old.spec.type !== "LoadBalancer") return [];
+  const [now, before] = [service.spec.loadBalancerClass, old.spec.loadBalancerClass];
+  return now === before ? []
+    : [invalid("spec.loadBalancerClass", now ?? null, "may not change once set")];
+}
+
 export function validateServiceUpdate(service: Service, old: Service): FieldError[] {
+  return [...validateAddressUpdate(service, old), ...validateClassUpdate(service, old)];
+}
+
+/** An address once given stays, unless the Service gives it up by becoming an ExternalName. */
+function validateAddressUpdate(service: Service, old: Service): FieldError[] {
   if (service.spec.type === "ExternalName" || old.spec.type === "ExternalName") return [];
   if (isHeadless(service) && isHeadless(old)) return [];
   const now = service.spec.clusterIPs ?? [];
   const before = old.spec.clusterIPs ?? [];
   if (before.length === 0) return [];
+  // What is wrong by itself is not compared.
+  const odd = now.some((each) => each !== "None" && isIP(each) === 0);
+  if (odd || !TYPES.includes(service.spec.type ?? "")) return [];
   if (now.length === 0) {
     return [invalid("spec.clusterIPs[0]", now, "primary clusterIP can not be unset")];
   }

@@ -1,0 +1,163 @@
+/** When a job gives up or is content before all its pods have ended: rules about both. */
+import type {
+  JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
+  PodFailurePolicyRule, SuccessPolicyRule,
+} from "../../gen/batch/v1.ts";
+import {
+  duplicate, invalid, notSupported, required, tooMany, type FieldError,
+} from "../../errors.ts";
+import { nonNegative } from "../../validation/metadata.ts";
+import { qualifiedName } from "../../validation/names.ts";
+
+const ACTIONS = ["Count", "FailIndex", "FailJob", "Ignore"];
+const OPERATORS = ["In", "NotIn"];
+const STATUSES = ["False", "True", "Unknown"];
+const MAX_RULES = 20;
+const MAX_PATTERNS = 20;
+const MAX_EXIT_CODES = 255;
+
+/** A value that must be there and be one of a few. */
+function validateChoice(
+  value: string, allowed: readonly string[], path: string,
+): FieldError[] {
+  if (value === "") {
+    return [required(path, `valid values: ${JSON.stringify(allowed).replaceAll(",", " ")}`)];
+  }
+  return allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
+}
+
+function validateExitCodes(
+  codes: PodFailurePolicyOnExitCodesRequirement, path: string, containers: readonly string[],
+): FieldError[] {
+  const { operator = "", containerName, values = [] } = codes as
+    Partial<PodFailurePolicyOnExitCodesRequirement>;
+  const errors = validateChoice(operator, OPERATORS, `${path}.operator`);
+  if (containerName !== undefined && !containers.includes(containerName)) {
+    errors.push(invalid(`${path}.containerName`, containerName,
+      "must be one of the container or initContainer names in the pod template"));
+  }
+  const at = `${path}.values`;
+  if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
+  if (values.length > MAX_EXIT_CODES) errors.push(tooMany(at, values.length, MAX_EXIT_CODES));
+  values.forEach((value, index) => {
+    if (operator === "In" && value === 0) {
+      errors.push(invalid(`${at}[${index}]`, value, "must not be 0 for the In operator"));
+    }
+    if (values.indexOf(value) < index) errors.push(duplicate(`${at}[${index}]`, value));
+  });
+  if (values.some((value, index) => index > 0 && values[index - 1]! > value)) {
+    errors.push(invalid(at, values, "must be ordered"));
+  }
+  return errors;
+}
+
+function validatePattern(
+  { type = "", status = "" }: Partial<PodFailurePolicyOnPodConditionsPattern>, path: string,
+): FieldError[] {
+  return [
+    ...qualifiedName(type).map((each) => invalid(`${path}.type`, type, each)),
+    ...validateChoice(status, STATUSES, `${path}.status`),
+  ];
+}
+
+function validateRule(
+  rule: PodFailurePolicyRule, spec: JobSpec, path: string, containers: readonly string[],
+): FieldError[] {
+  const { action = "", onExitCodes, onPodConditions = [] } = rule as Partial<PodFailurePolicyRule>;
+  const errors = validateChoice(action, ACTIONS, `${path}.action`);
+  if (action === "FailIndex" && spec.backoffLimitPerIndex === undefined) {
+    errors.push(invalid(`${path}.action`, action, "requires the backoffLimitPerIndex to be set"));
+  }
+  if (onExitCodes !== undefined) {
+    errors.push(...validateExitCodes(onExitCodes, `${path}.onExitCodes`, containers));
+  }
+  if (onPodConditions.length > MAX_PATTERNS) {
+    errors.push(tooMany(`${path}.onPodConditions`, onPodConditions.length, MAX_PATTERNS));
+  }
+  errors.push(...onPodConditions.flatMap((each, index) =>
+    validatePattern(each, `${path}.onPodConditions[${index}]`)));
+  const [codes, conditions] = [onExitCodes !== undefined, onPodConditions.length > 0];
+  if (codes !== conditions) return errors;
+  return [...errors, invalid(path, "", codes
+    ? "specifying both OnExitCodes and OnPodConditions is not supported"
+    : "specifying one of OnExitCodes and OnPodConditions is required")];
+}
+
+/** What a pod's failure means for its job. */
+export function validateFailurePolicy(spec: JobSpec, path: string): FieldError[] {
+  const rules = spec.podFailurePolicy?.rules ?? [];
+  const { containers = [], initContainers = [] } = spec.template.spec ?? {};
+  const names = [...containers, ...initContainers].map((each) => each.name);
+  const errors = rules.length > MAX_RULES
+    ? [tooMany(`${path}.rules`, rules.length, MAX_RULES)] : [];
+  return [...errors, ...rules.flatMap((each, index) =>
+    validateRule(each, spec, `${path}.rules[${index}]`, names))];
+}
+
+/**
+ * How many indexes a list such as `0,2-3` has; a complaint when it has none, is not in order, or
+ * has one that there is not.
+ */
+export function countIndexes(text: string, completions: number): number | string {
+  if (text === "") return 0;
+  let count = 0;
+  let last = -1;
+  for (const part of text.split(",")) {
+    const [from, to = from] = part.split("-")
+      .map((each) => /^\d+$/.test(each) ? Number(each) : NaN);
+    if (from === undefined || to === undefined || Number.isNaN(from + to)) {
+      return `cannot convert string to integer for index: ${JSON.stringify(part)}`;
+    }
+    if (from <= last || to < from) return "non-increasing order";
+    if (to >= completions) return `too large index: ${JSON.stringify(String(to))}`;
+    count += to - from + 1;
+    last = to;
+  }
+  return count;
+}
+
+function validateSuccessRule(
+  { succeededCount, succeededIndexes }: SuccessPolicyRule, completions: number, path: string,
+): FieldError[] {
+  if (succeededCount === undefined && succeededIndexes === undefined) {
+    return [required(path,
+      "at least one of succeededCount or succeededIndexes must be specified")];
+  }
+  const errors: FieldError[] = [];
+  const counted = countIndexes(succeededIndexes ?? "", completions);
+  if (typeof counted === "string") {
+    errors.push(invalid(`${path}.succeededIndexes`, succeededIndexes,
+      `error parsing succeededIndexes: ${counted}`));
+  }
+  if (succeededCount === undefined) return errors;
+  const at = `${path}.succeededCount`;
+  errors.push(...nonNegative(at, succeededCount));
+  if (succeededCount > completions) {
+    errors.push(invalid(at, succeededCount, `must be less than or equal to ${completions} ` +
+      "(the number of specified completions)"));
+  }
+  const indexes = typeof counted === "string" ? 0 : counted;
+  if (succeededIndexes !== undefined && succeededCount > indexes) {
+    errors.push(invalid(at, succeededCount, `must be less than or equal to ${indexes} ` +
+      "(the number of indexes in the specified succeededIndexes field)"));
+  }
+  return errors;
+}
+
+/** Which of an indexed job's pods are enough. */
+export function validateSuccessPolicy(spec: JobSpec, path: string): FieldError[] {
+  if (spec.successPolicy === undefined) return [];
+  if (spec.completionMode !== "Indexed") {
+    return [invalid(path, spec.successPolicy, "requires indexed completion mode")];
+  }
+  const rules = spec.successPolicy.rules ?? [];
+  if (rules.length === 0) {
+    return [required(`${path}.rules`,
+      "at least one rules must be specified when the successPolicy is specified")];
+  }
+  const errors = rules.length > MAX_RULES
+    ? [tooMany(`${path}.rules`, rules.length, MAX_RULES)] : [];
+  if (spec.completions === undefined) return errors;
+  return [...errors, ...rules.flatMap((each, index) =>
+    validateSuccessRule(each, spec.completions!, `${path}.rules[${index}]`))];
+}

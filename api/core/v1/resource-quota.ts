@@ -1,0 +1,103 @@
+/** ResourceQuota: bounds of what all objects of a namespace may use together. */
+import { isDeepStrictEqual } from "node:util";
+import type {
+  ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement,
+} from "../../gen/core/v1.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { invalid, required, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { isQuotaResource, isWithinScope, SCOPES, SCOPES_OF_PODS } from "./quota/resources.ts";
+import { validateAmount, validateResourceName } from "./pod/validate-resources.ts";
+
+/** Scopes that no pod is within at once. */
+const CONTRARY = [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
+
+function validateAmounts(amounts: Record<string, string> = {}, path: string): FieldError[] {
+  return Object.entries(amounts).flatMap(([name, amount]) => {
+    const at = `${path}[${name}]`;
+    const errors = validateResourceName(name, at);
+    if (!name.includes("/") && !isQuotaResource(name)) {
+      errors.push(invalid(at, name, "must be a standard resource for quota"));
+    }
+    return [...errors, ...validateAmount(name, amount, at)];
+  });
+}
+
+/** What a scope must be true of: known, about all that is bounded, and not contrary to others. */
+function validateScopes(
+  { hard = {}, scopes = [] }: ResourceQuotaSpec, named: readonly string[], path: string,
+  scopePath: string,
+): FieldError[] {
+  const errors = named.flatMap((scope) => [
+    ...(SCOPES.includes(scope) ? [] : [invalid(scopePath, scopes, "unsupported scope")]),
+    ...Object.keys(hard).filter((name) => isQuotaResource(name) && !isWithinScope(scope, name))
+      .map(() => invalid(path, scopes, "unsupported scope applied to resource")),
+  ]);
+  const contrary = CONTRARY.filter((pair) => pair.every((each) => named.includes(each)));
+  return [...errors, ...contrary.map(() => invalid(path, scopes, "conflicting scopes"))];
+}
+
+function validateRequirement(
+  { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement, path: string,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (SCOPES_OF_PODS.includes(scopeName) && operator !== "Exists") {
+    errors.push(invalid(`${path}.operator`, operator,
+      `must be 'Exists' when scope is any of ${SCOPES_OF_PODS.join(", ")}`));
+  }
+  switch (operator) {
+    case "In":
+    case "NotIn":
+      return values.length > 0 ? errors : [...errors, required(`${path}.values`,
+        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")];
+    case "Exists":
+    case "DoesNotExist":
+      return values.length === 0 ? errors : [...errors, invalid(`${path}.values`, values,
+        "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector")];
+    default:
+      return [...errors,
+        invalid(`${path}.operator`, operator, "not a valid selector operator")];
+  }
+}
+
+function validate({ spec = {} }: ResourceQuota): FieldError[] {
+  const requirements = spec.scopeSelector?.matchExpressions ?? [];
+  const path = "spec.scopeSelector.matchExpressions";
+  return [
+    ...validateAmounts(spec.hard, "spec.hard"),
+    ...validateScopes(spec, spec.scopes ?? [], "spec.scopes", "spec.scopes"),
+    ...validateScopes(spec, requirements.map((each) => each.scopeName), path, `${path}.scopeName`),
+    ...requirements.flatMap((each) => validateRequirement(each, path)),
+  ];
+}
+
+function validateUpdate(object: ResourceQuota, old: ResourceQuota): FieldError[] {
+  const set = ({ spec = {} }: ResourceQuota): Set<string> => new Set(spec.scopes);
+  return isDeepStrictEqual(set(object), set(old)) ? []
+    : [invalid("spec.scopes", object.spec?.scopes ?? [], "field is immutable")];
+}
+
+function quotaCell(quota: ResourceQuota, limits: boolean): string {
+  const { hard = {}, used = {} } = quota.status ?? {};
+  return Object.keys(hard).filter((name) => name.startsWith("limits.") === limits).sort()
+    .map((name) => `${name}: ${used[name] ?? "0"}/${hard[name]}`).join(", ");
+}
+
+export const resourceQuota: Kind<ResourceQuota> =
+  defineKind<ResourceQuota>("core/v1.ResourceQuota", {
+    validate,
+    validateUpdate,
+    status: {
+      validateUpdate: ({ status = {} }) => [
+        ...validateAmounts(status.hard, "status.hard"),
+        ...validateAmounts(status.used, "status.used"),
+      ],
+    },
+    columns: [
+      nameColumn,
+      column("Request", (object) => quotaCell(object, false)),
+      column("Limit", (object) => quotaCell(object, true)),
+      ageColumn,
+    ],
+  });

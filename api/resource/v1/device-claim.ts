@@ -1,0 +1,117 @@
+/** What a claim asks for: requests for devices, constraints among them, words for the drivers. */
+import type {
+  DeviceClaim, DeviceConstraint, DeviceRequest, DeviceSubRequest, ExactDeviceRequest,
+} from "../../gen/resource/v1.ts";
+import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { dnsSubdomain } from "../../validation/names.ts";
+import {
+  validateConfiguration, validateFullName, validateLabel, validateSelectors, validateSet,
+  validateToleration,
+} from "./names.ts";
+
+const MAX_REQUESTS = 32;
+const MAX_ALTERNATIVES = 8;
+const MAX_CONSTRAINTS = 32;
+const MAX_CONFIGS = 32;
+const MODES = ["All", "ExactCount"];
+
+/** A request is for one device unless it says otherwise. */
+export function defaultDeviceClaim(claim: DeviceClaim | undefined): void {
+  for (const { exactly, firstAvailable = [] } of claim?.requests ?? []) {
+    for (const request of [...exactly === undefined ? [] : [exactly], ...firstAvailable]) {
+      request.allocationMode ||= "ExactCount";
+      if (request.allocationMode === "ExactCount") request.count ||= 1;
+    }
+  }
+}
+
+function validateAmount(
+  { deviceClassName, allocationMode = "", count = 0, ...rest }: ExactDeviceRequest |
+  DeviceSubRequest, path: string,
+): FieldError[] {
+  const errors = deviceClassName === "" ? [required(`${path}.deviceClassName`)]
+    : dnsSubdomain(deviceClassName).map((each) =>
+      invalid(`${path}.deviceClassName`, deviceClassName, each));
+  if (!MODES.includes(allocationMode)) {
+    errors.push(notSupported(`${path}.allocationMode`, allocationMode, MODES));
+  } else if (allocationMode === "All" && count !== 0) {
+    errors.push(invalid(`${path}.count`, count,
+      "must not be specified when allocationMode is 'All'"));
+  } else if (allocationMode === "ExactCount" && count <= 0) {
+    errors.push(invalid(`${path}.count`, count, "must be greater than zero"));
+  }
+  return [...errors, ...validateSelectors(rest.selectors, `${path}.selectors`),
+    ...(rest.tolerations ?? []).flatMap((each, index) =>
+      validateToleration(each, `${path}.tolerations[${index}]`))];
+}
+
+function validateRequest(request: DeviceRequest, path: string): FieldError[] {
+  const { name, exactly, firstAvailable = [] } = request;
+  const errors = validateLabel(name, `${path}.name`);
+  const only = "exactly one of `exactly` or `firstAvailable` is required";
+  if (exactly !== undefined && firstAvailable.length > 0) {
+    return [...errors, invalid(path, null, `${only}, but multiple fields are set`)];
+  }
+  if (exactly !== undefined) return [...errors, ...validateAmount(exactly, `${path}.exactly`)];
+  if (firstAvailable.length === 0) return [...errors, required(path, only)];
+  return [...errors, ...validateSet(firstAvailable, `${path}.firstAvailable`, MAX_ALTERNATIVES,
+    (each) => each.name, (each, at) =>
+      [...validateLabel(each.name, `${at}.name`), ...validateAmount(each, at)])];
+}
+
+/** The names that the parts of a claim may refer to: `request`, and `request/alternative`. */
+export function requestNames(claim: DeviceClaim | undefined): ReadonlySet<string> {
+  return new Set((claim?.requests ?? []).flatMap(({ name, firstAvailable = [] }) =>
+    [name, ...firstAvailable.map((each) => `${name}/${each.name}`)]));
+}
+
+/** A reference to a request. */
+export function validateReference(
+  name: string, path: string, known: ReadonlySet<string>,
+): FieldError[] {
+  const parts = name.split("/");
+  const stranger = invalid(path, name, "must be the name of a request in the claim or the name " +
+    "of a request and a subrequest separated by '/'");
+  if (parts.length > 2) return [stranger];
+  return [...parts.flatMap((part) => validateLabel(part, path)),
+    ...(known.has(name) ? [] : [stranger])];
+}
+
+/** A list of references, each once. */
+export function validateReferences(
+  names: readonly string[] = [], path: string, known: ReadonlySet<string>,
+): FieldError[] {
+  return validateSet(names, path, MAX_REQUESTS, (each) => each,
+    (each, at) => validateReference(each, at, known));
+}
+
+function validateConstraint(
+  constraint: DeviceConstraint, path: string, known: ReadonlySet<string>,
+): FieldError[] {
+  const { requests, matchAttribute, distinctAttribute } = constraint;
+  const errors = validateReferences(requests, `${path}.requests`, known);
+  if (matchAttribute !== undefined) {
+    return [...errors, ...validateFullName(matchAttribute, `${path}.matchAttribute`)];
+  }
+  if (distinctAttribute !== undefined) {
+    return [...errors, ...validateFullName(distinctAttribute, `${path}.distinctAttribute`)];
+  }
+  return [...errors, required(path, 'exactly one of "matchAttribute" or "distinctAttribute" is ' +
+    "required, but multiple fields are set")];
+}
+
+export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldError[] {
+  const known = requestNames(claim);
+  const each = (): string => String(next++);
+  let next = 0;
+  return [
+    ...validateSet(claim.requests, `${path}.requests`, MAX_REQUESTS, ({ name }) => name,
+      validateRequest),
+    ...validateSet(claim.constraints ?? [], `${path}.constraints`, MAX_CONSTRAINTS, each,
+      (constraint, at) => validateConstraint(constraint, at, known)),
+    ...validateSet(claim.config ?? [], `${path}.config`, MAX_CONFIGS, each, (config, at) => [
+      ...validateReferences(config.requests, `${at}.requests`, known),
+      ...validateConfiguration(config, at),
+    ]),
+  ];
+}

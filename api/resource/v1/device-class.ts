@@ -1,0 +1,26 @@
+/** DeviceClass: a name for devices of a sort, with what their driver is told. */
+import type { DeviceClass } from "../../gen/resource/v1.ts";
+import { defineKind } from "../../define.ts";
+import { isExtendedResource } from "../../core/v1/pod/validate-resources.ts";
+import { invalid, tooMany, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { validateConfiguration, validateSelectors } from "./names.ts";
+
+const MAX_CONFIGS = 32;
+
+function validate({ spec }: DeviceClass): FieldError[] {
+  const { selectors, config = [], extendedResourceName: name } = spec;
+  return [
+    ...validateSelectors(selectors, "spec.selectors"),
+    ...(config.length > MAX_CONFIGS ? [tooMany("spec.config", config.length, MAX_CONFIGS)] : []),
+    ...config.flatMap((each, index) => validateConfiguration(each, `spec.config[${index}]`)),
+    ...(name === undefined || isExtendedResource(name) ? []
+      : [invalid("spec.extendedResourceName", name, "must be a valid extended resource name")]),
+  ];
+}
+
+export const deviceClass: Kind<DeviceClass> = defineKind<DeviceClass>("resource/v1.DeviceClass", {
+  generation: "spec",
+  notActedOn: "DeviceClass is stored, but devices are not allocated by claims yet",
+  validate,
+});

@@ -1,0 +1,147 @@
+/** Names and small parts that the kinds of resource.k8s.io share. */
+import type {
+  DeviceConfiguration, DeviceSelector, DeviceToleration,
+} from "../../gen/resource/v1.ts";
+import { checkCel, type CelScope } from "../../cel/check.ts";
+import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
+import {
+  duplicate, invalid, notSupported, required, tooLong, tooMany, type FieldError,
+} from "../../errors.ts";
+import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
+
+const MAX_ID_LENGTH = 32;
+const MAX_DOMAIN_LENGTH = 63;
+const MAX_NAME_LENGTH = MAX_DOMAIN_LENGTH + 1 + MAX_ID_LENGTH;
+const MAX_POOL_LENGTH = 253;
+const MAX_SELECTORS = 32;
+const MAX_EXPRESSION_BYTES = 10 * 1024;
+const MAX_PARAMETERS_BYTES = 10 * 1024;
+export const TAINT_EFFECTS: readonly string[] = ["NoExecute", "NoSchedule", "None"];
+
+/** A device as selectors see it. */
+const SCOPE: CelScope = {
+  device: {
+    fields: {
+      driver: "string", attributes: "map", capacity: "map", allowMultipleAllocations: "bool",
+    },
+  },
+};
+
+/** A list whose members differ by a key, each checked by itself. */
+export function validateSet<T>(
+  list: readonly T[], path: string, limit: number, keyOf: (item: T) => string,
+  validateItem: (item: T, path: string) => FieldError[],
+): FieldError[] {
+  const errors = list.length > limit ? [tooMany(path, list.length, limit)] : [];
+  const seen = new Set<string>();
+  return [...errors, ...list.flatMap((item, index) => {
+    const at = `${path}[${index}]`;
+    const key = keyOf(item);
+    const found = seen.has(key) ? [duplicate(at, key)] : [];
+    seen.add(key);
+    return [...validateItem(item, at), ...found];
+  })];
+}
+
+function identifier(text: string, path: string): FieldError[] {
+  const long = text.length > MAX_ID_LENGTH ? [tooLong(path, MAX_ID_LENGTH)] : [];
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return long;
+  return [...long, invalid(path, text, "a valid C identifier must start with alphabetic " +
+    "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
+    "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')")];
+}
+
+/** The name of an attribute or a capacity: an identifier, behind a domain or not. */
+export function validateName(name: string, path: string): FieldError[] {
+  const [first = "", second, ...more] = name.split("/");
+  if (second === undefined) return identifier(first, path);
+  if (more.length > 0) return [];
+  return [
+    ...(first === "" ? [invalid(path, "", "the domain must not be empty")]
+      : validateDriverName(first, path)),
+    ...(second === "" ? [invalid(path, "", "the name must not be empty")]
+      : identifier(second, path)),
+  ];
+}
+
+/** The same where a domain must be there. */
+export function validateFullName(name: string, path: string): FieldError[] {
+  const errors = validateName(name, path);
+  return name.includes("/") ? errors : [...errors, invalid(path, name,
+    "a fully qualified name must be a domain and a name separated by a slash")];
+}
+
+/** Keys of a map of attributes, capacities or counters. */
+export function validateKeys(
+  map: object, path: string, validateKey: (name: string, path: string) => FieldError[],
+): FieldError[] {
+  return Object.keys(map).flatMap((key) => [
+    ...(key.length > MAX_NAME_LENGTH ? [tooLong(path, MAX_NAME_LENGTH)] : []),
+    ...validateKey(key, path),
+  ]);
+}
+
+/** Subdomains with slashes between. */
+export function validatePoolName(name: string, path: string): FieldError[] {
+  if (name === "") return [required(path)];
+  const long = name.length > MAX_POOL_LENGTH ? [tooLong(path, MAX_POOL_LENGTH)] : [];
+  return [...long, ...name.split("/").flatMap((part) =>
+    dnsSubdomain(part).map((each) => invalid(path, part, each)))];
+}
+
+/** The name of a device, a request or a set of counters. */
+export function validateLabel(name: string, path: string): FieldError[] {
+  return dnsLabel(name).map((each) => invalid(path, name, each));
+}
+
+/** Which devices are meant: expressions, all of which must hold. */
+export function validateSelectors(
+  selectors: readonly DeviceSelector[] = [], path: string,
+): FieldError[] {
+  const errors = selectors.length > MAX_SELECTORS
+    ? [tooMany(path, selectors.length, MAX_SELECTORS)] : [];
+  return [...errors, ...selectors.flatMap(({ cel }, index) => {
+    const at = `${path}[${index}].cel`;
+    if (cel === undefined) return [required(at)];
+    if (Buffer.byteLength(cel.expression) > MAX_EXPRESSION_BYTES) {
+      return [tooLong(`${at}.expression`, MAX_EXPRESSION_BYTES)];
+    }
+    const outcome = checkCel(cel.expression, SCOPE, ["bool"]);
+    return "complaint" in outcome
+      ? [invalid(`${at}.expression`, cel.expression, outcome.complaint)] : [];
+  })];
+}
+
+/** What a driver is told, which nobody else reads. */
+export function validateConfiguration({ opaque }: DeviceConfiguration, path: string): FieldError[] {
+  if (opaque === undefined) return [required(`${path}.opaque`)];
+  const at = `${path}.opaque.parameters`;
+  const parameters: unknown = opaque.parameters;
+  const errors = validateDriverName(opaque.driver, `${path}.opaque.driver`);
+  if (parameters === undefined || parameters === null) return [...errors, required(at)];
+  if (typeof parameters !== "object" || Array.isArray(parameters)) {
+    return [...errors, invalid(at, "<value omitted>", "must be a valid JSON object")];
+  }
+  return Buffer.byteLength(JSON.stringify(parameters)) <= MAX_PARAMETERS_BYTES ? errors
+    : [...errors, tooLong(at, MAX_PARAMETERS_BYTES)];
+}
+
+export function validateToleration(
+  toleration: DeviceToleration, path: string,
+): FieldError[] {
+  const { key = "", value = "" } = toleration;
+  const operator: string = toleration.operator ?? "";
+  const effect: string = toleration.effect ?? "";
+  const errors = key === "" ? []
+    : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  if (operator === "") errors.push(required(`${path}.operator`));
+  else if (operator === "Exists") {
+    if (value !== "") {
+      errors.push(invalid(`${path}.value`, value, "must be empty for operator `Exists`"));
+    }
+  } else if (operator === "Equal") {
+    errors.push(...labelValue(value).map((each) => invalid(`${path}.value`, value, each)));
+  } else errors.push(notSupported(`${path}.operator`, operator, ["Equal", "Exists"]));
+  return effect === "" || TAINT_EFFECTS.includes(effect) ? errors
+    : [...errors, notSupported(`${path}.effect`, effect, TAINT_EFFECTS)];
+}

@@ -1,0 +1,31 @@
+import type { TopologySelectorTerm } from "../../gen/core/v1.ts";
+import { duplicate, required, invalid, type FieldError } from "../../errors.ts";
+import { qualifiedName } from "../../validation/names.ts";
+
+function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
+  const keys = new Set<string>();
+  return (term.matchLabelExpressions ?? []).flatMap(({ key, values = [] }, index) => {
+    const at = `${path}.matchLabelExpressions[${index}]`;
+    const errors = values.length === 0 ? [required(`${at}.values`)]
+      : values.flatMap((value, place) => values.indexOf(value) === place ? []
+        : [duplicate(`${at}.values[${place}]`, value)]);
+    errors.push(...qualifiedName(key).map((each) => invalid(`${at}.key`, key, each)));
+    if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
+    keys.add(key);
+    return errors;
+  });
+}
+
+/** Where volumes may be: no place is said twice, and none is said to be anywhere. */
+export function validateTopologies(terms: readonly TopologySelectorTerm[] = []): FieldError[] {
+  const seen = new Set<string>([JSON.stringify([])]);
+  return terms.flatMap((term, index) => {
+    const path = `allowedTopologies[${index}]`;
+    const places = (term.matchLabelExpressions ?? [])
+      .map(({ key, values = [] }) => [key, [...values].sort()]).sort();
+    const told = JSON.stringify(places);
+    const errors = seen.has(told) ? [duplicate(`${path}.matchLabelExpressions`, "")] : [];
+    seen.add(told);
+    return [...validateTerm(term, path), ...errors];
+  });
+}

@@ -1,0 +1,45 @@
+/** VolumeAttributesClass: a name for how a driver is to treat volumes. */
+import type { VolumeAttributesClass } from "../../gen/storage/v1.ts";
+import { isDeepStrictEqual } from "node:util";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { forbidden, invalid, required, tooLong, type FieldError } from "../../errors.ts";
+import type { Kind } from "../../kind.ts";
+import { dnsSubdomain } from "../../validation/names.ts";
+
+const SCHEMA = "storage/v1.VolumeAttributesClass";
+const MAX_PARAMETERS = 512;
+const MAX_PARAMETERS_BYTES = 256 * 1024;
+
+function validate({ driverName, parameters = {} }: VolumeAttributesClass): FieldError[] {
+  const errors = driverName === "" ? [required("driverName")]
+    : dnsSubdomain(driverName.toLowerCase()).map((each) => invalid("driverName", driverName, each));
+  const entries = Object.entries(parameters);
+  if (entries.length === 0) {
+    errors.push(required("parameters", "must contain at least one key/value pair"));
+  }
+  if (entries.length > MAX_PARAMETERS) errors.push(tooLong("parameters", MAX_PARAMETERS));
+  if (Object.hasOwn(parameters, "")) {
+    errors.push(invalid("parameters", "", "field can not be empty."));
+  }
+  const size_bytes = entries.reduce((sum, [key, value]) =>
+    sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+  return size_bytes <= MAX_PARAMETERS_BYTES ? errors
+    : [...errors, tooLong("parameters", MAX_PARAMETERS_BYTES)];
+}
+
+function validateUpdate(
+  object: VolumeAttributesClass, old: VolumeAttributesClass,
+): FieldError[] {
+  return (["driverName", "parameters"] as const).flatMap((name) =>
+    isDeepStrictEqual(object[name], old[name]) ? []
+      : [forbidden(name, "updates to " + name + " are forbidden.")]);
+}
+
+export const volumeAttributesClass: Kind<VolumeAttributesClass> =
+  defineKind<VolumeAttributesClass>(SCHEMA, {
+    notActedOn: "VolumeAttributesClass is stored, but volumes are not modified by it yet",
+    validate,
+    validateUpdate,
+    columns: [nameColumn, column("DriverName", (object) => object.driverName), ageColumn],
+  });

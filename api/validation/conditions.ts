@@ -1,0 +1,48 @@
+/** Conditions in the form of meta/v1, which most newer kinds have in their status. */
+import type { Condition } from "../gen/meta/v1.ts";
+import { duplicate, invalid, notSupported, required, tooLong, type FieldError } from "../errors.ts";
+import { qualifiedName } from "./names.ts";
+
+const STATUSES = ["False", "True", "Unknown"];
+const REASON = /^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/;
+const MAX_REASON_BYTES = 1024;
+const MAX_MESSAGE_BYTES = 32 * 1024;
+
+function validateReason(reason: string, path: string): FieldError[] {
+  if (reason === "") return [required(path)];
+  const errors = REASON.test(reason) ? [] : [invalid(path, reason,
+    "a condition reason must start with alphabetic character, optionally followed by a string " +
+    "of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'")];
+  return Buffer.byteLength(reason) > MAX_REASON_BYTES
+    ? [...errors, tooLong(path, MAX_REASON_BYTES)] : errors;
+}
+
+function validateCondition(condition: Partial<Condition>, path: string): FieldError[] {
+  const { type = "", status = "", observedGeneration = 0, message = "" } = condition;
+  return [
+    ...(type === "" ? [required(`${path}.type`)]
+      : qualifiedName(type).map((each) => invalid(`${path}.type`, type, each))),
+    ...(STATUSES.includes(status) ? [] : [notSupported(`${path}.status`, status, STATUSES)]),
+    ...(observedGeneration < 0 ? [invalid(`${path}.observedGeneration`, observedGeneration,
+      "must be greater than or equal to zero")] : []),
+    ...(condition.lastTransitionTime === undefined
+      ? [required(`${path}.lastTransitionTime`, "must be set")] : []),
+    ...validateReason(condition.reason ?? "", `${path}.reason`),
+    ...(Buffer.byteLength(message) > MAX_MESSAGE_BYTES
+      ? [tooLong(`${path}.message`, MAX_MESSAGE_BYTES)] : []),
+  ];
+}
+
+/** A list of conditions, of which each has a type of its own. */
+export function validateConditions(
+  conditions: readonly Partial<Condition>[] = [], path: string,
+): FieldError[] {
+  const seen = new Set<string>();
+  return conditions.flatMap((condition, index) => {
+    const at = `${path}[${index}]`;
+    const type = condition.type ?? "";
+    const errors = seen.has(type) ? [duplicate(`${at}.type`, type)] : [];
+    seen.add(type);
+    return [...errors, ...validateCondition(condition, at)];
+  });
+}

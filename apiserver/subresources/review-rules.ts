@@ -1,0 +1,115 @@
+import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
+import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
+
+interface Requirement {
+  key?: string;
+  operator?: string;
+  values?: string[];
+}
+
+interface Selector {
+  rawSelector?: string;
+  requirements?: Requirement[];
+}
+
+/** What the reviews of access have in common (authorization.k8s.io/v1). */
+export interface AccessQuestion {
+  resourceAttributes?: {
+    namespace?: string;
+    fieldSelector?: Selector;
+    labelSelector?: Selector;
+  };
+  nonResourceAttributes?: { path?: string; verb?: string };
+  user?: string;
+  groups?: string[] | null;
+}
+
+const PATH = "spec.resourceAttributes";
+
+/** What a review asks about, as Go shows it. */
+const shownPath = ({ path = "", verb = "" }: { path?: string; verb?: string }) => ({
+  Path: path,
+  Verb: verb,
+});
+
+function validateSelector(
+  selector: Selector | undefined,
+  path: string,
+  labels: boolean,
+): FieldError[] {
+  if (selector === undefined) return [];
+  const { rawSelector = "", requirements = [] } = selector;
+  const errors: FieldError[] = [];
+  if (rawSelector !== "" && requirements.length > 0) {
+    const why = "may not specified at the same time as requirements";
+    errors.push(invalid(`${path}.rawSelector`, rawSelector, why));
+  }
+  if (rawSelector === "" && requirements.length === 0) {
+    const why = `when ${path} is specified, requirements or rawSelector is required`;
+    errors.push(required(`${path}.requirements`, why));
+  }
+  return [
+    ...errors,
+    ...requirements.flatMap((each, index) =>
+      validateRequirement(each, `${path}.requirements[${index}]`, labels),
+    ),
+  ];
+}
+
+/** Operators that are not known are borne: a newer client may know them. */
+function validateRequirement(
+  { key = "", operator = "", values = [] }: Requirement,
+  path: string,
+  labels: boolean,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if ((operator === "In" || operator === "NotIn") && values.length === 0) {
+    const why = "must be specified when `operator` is 'In' or 'NotIn'";
+    errors.push(required(`${path}.values`, why));
+  }
+  if (!labels) return key === "" ? [...errors, required(`${path}.key`)] : errors;
+  errors.push(...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)));
+  return [
+    ...errors,
+    ...values.flatMap((value, index) =>
+      labelValue(value).map((each) => invalid(`${path}.values[${index}]`, value, each)),
+    ),
+  ];
+}
+
+/** What is wrong with a question about access; `who` is whether it names a user. */
+export function validateQuestion(spec: AccessQuestion, who: boolean): FieldError[] {
+  const { resourceAttributes: asked, nonResourceAttributes: path, user = "", groups } = spec;
+  const errors: FieldError[] = [];
+  if (asked !== undefined && path !== undefined) {
+    const why = "cannot be specified in combination with resourceAttributes";
+    errors.push(invalid("spec.nonResourceAttributes", shownPath(path), why));
+  }
+  if (asked === undefined && path === undefined) {
+    const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+    errors.push(invalid(PATH, null, why));
+  }
+  if (who && user === "" && !groups?.length) {
+    errors.push(invalid("spec.user", user, "at least one of user or group must be specified"));
+  }
+  return [
+    ...errors,
+    ...validateSelector(asked?.fieldSelector, `${PATH}.fieldSelector`, false),
+    ...validateSelector(asked?.labelSelector, `${PATH}.labelSelector`, true),
+  ];
+}
+
+/** The same for a question about one namespace. */
+export function validateLocalQuestion(spec: AccessQuestion, namespace: string): FieldError[] {
+  const errors = validateQuestion(spec, true);
+  const asked = spec.resourceAttributes;
+  if (asked !== undefined && (asked.namespace ?? "") !== namespace) {
+    errors.push(invalid(`${PATH}.namespace`, asked.namespace ?? "", "must match metadata.namespace"));
+  }
+  if (spec.nonResourceAttributes !== undefined) {
+    const why = "disallowed on this kind of request";
+    const shown = shownPath(spec.nonResourceAttributes);
+    errors.push(invalid("spec.nonResourceAttributes", shown, why));
+  }
+  return errors;
+}
