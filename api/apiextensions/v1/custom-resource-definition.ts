@@ -85,13 +85,19 @@ function validateGroup(group: string): FieldError[] {
     : [invalid("spec.group", group, "should be a domain with at least one dot")];
 }
 
-function validate({ metadata, spec }: CustomResourceDefinition): FieldError[] {
+/** The name says what is defined, and objects are stored in some version from the first. */
+function validateCreate({ metadata, spec }: CustomResourceDefinition): FieldError[] {
   const wanted = `${spec.names.plural}.${spec.group}`;
   const { name = "" } = metadata;
   const errors = name === wanted || name === "" ? []
     : [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')];
+  return spec.versions.some((each) => each.storage) ? errors : [...errors,
+    invalid("status.storedVersions", [], "must have at least one stored version")];
+}
+
+function validate({ spec }: CustomResourceDefinition): FieldError[] {
   const scope: string = spec.scope ?? "";
-  return [...errors, ...validateGroup(spec.group),
+  return [...validateGroup(spec.group),
     ...(scope === "" ? [required("spec.scope")]
       : SCOPES.includes(scope) ? [] : [notSupported("spec.scope", scope, SCOPES)]),
     ...validateNames(spec.names), ...validateConversion(spec.conversion ?? {}, "spec.conversion"),
@@ -130,6 +136,7 @@ export const customResourceDefinition: Kind<CustomResourceDefinition> =
       object.status = status;
     },
     validate,
+    validateCreate,
     validateUpdate,
     columns: [
       nameColumn,

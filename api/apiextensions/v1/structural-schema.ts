@@ -74,7 +74,7 @@ function validateExtensions(schema: Schema, path: string): FieldError[] {
   if (lists !== undefined) {
     if (!LIST_TYPES.includes(lists)) {
       errors.push(notSupported(`${path}.x-kubernetes-list-type`, lists, LIST_TYPES));
-    } else if (schema.type !== "array") {
+    } else if (schema.type !== "array" && TYPES.includes(schema.type ?? "")) {
       errors.push(invalid(`${path}.type`, schema.type ?? "",
         "must be array if x-kubernetes-list-type is specified"));
     }

@@ -114,7 +114,6 @@ export function validateVersions(versions: readonly Version[]): FieldError[] {
   if (stored !== 1) {
     errors.push(invalid("spec.versions", versions,
       "must have exactly one version marked as storage version"));
-    errors.push(invalid("status.storedVersions", [], "must have at least one stored version"));
   }
   return errors;
 }

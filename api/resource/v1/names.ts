@@ -130,7 +130,7 @@ export function validateToleration(
   toleration: DeviceToleration, path: string,
 ): FieldError[] {
   const { key = "", value = "" } = toleration;
-  const operator: string = toleration.operator ?? "";
+  const operator: string = toleration.operator ?? "Equal";
   const effect: string = toleration.effect ?? "";
   const errors = key === "" ? []
     : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));

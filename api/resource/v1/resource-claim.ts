@@ -122,7 +122,7 @@ export const resourceClaimTemplate: Kind<ResourceClaimTemplate> =
   defineKind<ResourceClaimTemplate>("resource/v1.ResourceClaimTemplate", {
     notActedOn: `ResourceClaimTemplate ${DEVICES}`,
     defaults: ({ spec }) => defaultDeviceClaim(spec.spec.devices),
-    validateCreate: ({ spec }) => [
+    validate: ({ spec }) => [
       ...validateAnnotations(spec.metadata?.annotations, "spec.metadata.annotations"),
       ...validateLabels(spec.metadata?.labels, "spec.metadata.labels"),
       ...validateDeviceClaim(spec.spec.devices, "spec.spec.devices"),
