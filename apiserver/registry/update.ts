@@ -92,7 +92,7 @@ async function createThroughUpdate(
   if (!update.owns) trackWrite(resource, object, undefined, options, core.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
-  if (object.metadata.uid) throw uidConflict(resource, update, object.metadata.uid, "");
+  if (object.metadata.uid) throw uidConflict(resource, update, options, object.metadata.uid, "");
   const request = requestFor(resource, object, undefined, update, options);
   await core.admission.admit(request);
   return await createAdmitted(core, resource, request, options);
@@ -109,7 +109,7 @@ async function attempt(
   const object = await update.transform(current);
   const context = strategyContext(core, options);
   settleNamespace(resource.kind, object, update.namespace);
-  checkPreconditions(resource, update, object, old);
+  checkPreconditions(resource, update, options, object, old);
   if (!update.owns) trackWrite(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = requestFor(resource, object, old, update, options);
@@ -127,13 +127,14 @@ async function attempt(
 function checkPreconditions(
   resource: Resource,
   update: Update,
+  options: WriteOptions,
   object: KubeObject,
   old: KubeObject,
 ): void {
   const { metadata } = object;
   const { uid } = update;
   if (uid && uid !== old.metadata.uid) {
-    throw uidConflict(resource, update, uid, old.metadata.uid ?? "");
+    throw uidConflict(resource, update, options, uid, old.metadata.uid ?? "");
   }
   // 0 is what no object has: upstream takes it for none.
   if (revisionIn(metadata.resourceVersion ?? "") !== 0) {
@@ -157,9 +158,16 @@ function revisionIn(text: string): number {
   throw new ApiError({ code: 500, reason: "", message });
 }
 
-/** In the words of upstream's storage, which shows its key without the root. */
-function uidConflict(resource: Resource, update: Update, asked: string, actual: string) {
-  const key = keyOf(resource.kind, update.namespace, update.name).slice(REGISTRY_ROOT.length);
+/** In the words of upstream's storage, which for a dry run shows its key without the root. */
+function uidConflict(
+  resource: Resource,
+  update: Update,
+  { dryRun }: WriteOptions,
+  asked: string,
+  actual: string,
+) {
+  const whole = keyOf(resource.kind, update.namespace, update.name);
+  const key = dryRun ? whole.slice(REGISTRY_ROOT.length) : whole;
   return conflict(
     resource.subject,
     update.name,

@@ -104,7 +104,8 @@ export function validateLocalQuestion(spec: AccessQuestion, namespace: string): 
   const errors = validateQuestion(spec, true);
   const asked = spec.resourceAttributes;
   if (asked !== undefined && (asked.namespace ?? "") !== namespace) {
-    errors.push(invalid(`${PATH}.namespace`, asked.namespace ?? "", "must match metadata.namespace"));
+    const why = "must match metadata.namespace";
+    errors.push(invalid(`${PATH}.namespace`, asked.namespace ?? "", why));
   }
   if (spec.nonResourceAttributes !== undefined) {
     const why = "disallowed on this kind of request";
