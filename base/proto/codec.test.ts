@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { generateAll } from "../../scripts/proto/typescript.ts";
 import { DecodeError } from "./codec.ts";
 import { LinuxContainerResources, ContainerConfig } from "./gen/cri.ts";
-import { Compare, PutRequest, RangeResponse, TxnRequest } from "./gen/etcd.ts";
+import { Compare, PutRequest, RangeResponse, RequestOp, TxnRequest } from "./gen/etcd.ts";
 
 describe("codec", () => {
   it("round-trips nested messages, maps, repeated and 64-bit fields", () => {
@@ -37,6 +37,18 @@ describe("codec", () => {
     expect(
       LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota,
     ).toBe(-1);
+  });
+
+  it("takes of a oneof the last member on the wire, as a check for one would miss another", () => {
+    const range = RequestOp.encode({ requestRange: { key: Buffer.from("a") } });
+    const txn = RequestOp.encode({ requestTxn: {} });
+    const both = RequestOp.decode(Buffer.concat([range, txn]));
+    expect(both.requestTxn).toBeDefined();
+    expect(both.requestRange).toBeUndefined();
+    const other = RequestOp.decode(Buffer.concat([txn, range]));
+    expect(other.requestTxn).toBeUndefined();
+    const compare = Compare.decode(Compare.encode({ version: 1, lease: 7n }));
+    expect([compare.version, compare.lease]).toEqual([undefined, 7n]);
   });
 
   it("writes the bytes that protobufjs writes from the same schema", () => {

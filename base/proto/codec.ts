@@ -29,6 +29,8 @@ export interface FieldTable {
   readonly mapKey?: "string" | "int32";
   /** Absence differs from the default: sub-messages, oneof members, proto3 `optional`. */
   readonly optional?: true;
+  /** The oneof it belongs to: of several members on the wire the last counts. */
+  readonly oneof?: string;
   /** A 64-bit integer whose whole range matters; others are numbers, exact below 2^53. */
   readonly bigint?: true;
 }
@@ -149,10 +151,18 @@ export class MessageType<T> {
       else {
         expectWire(field, tag & 7);
         message[field.name] = decodeValue(field, reader, depth);
+        if (field.oneof !== undefined) this.#clearOthers(message, field);
       }
     }
     if (reader.pos !== end) throw new DecodeError("a field runs past its message");
     return message as T;
+  }
+
+  /** Whoever checks a oneof looks for one member: a second one would pass unseen. */
+  #clearOthers(message: Fields, { name, oneof }: FieldTable): void {
+    for (const field of this.fields) {
+      if (field.oneof === oneof && field.name !== name) message[field.name] = undefined;
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import protobuf from "protobufjs";
 import { generateDescriptors } from "./descriptors.ts";
+import { isProto3Optional } from "./print.ts";
 import { SCHEMA_SOURCES } from "./sources.ts";
 
 const schemaDir = join(import.meta.dirname, "../../base/proto/schema");
@@ -128,6 +129,8 @@ function message(type: protobuf.Type, bigints: RegExp): string[] {
     if (mapKey) parts.push(`mapKey: "${mapKey}"`);
     else if (field.repeated) parts.push("repeated: true");
     if (isOptional(field)) parts.push("optional: true");
+    const { partOf } = field;
+    if (partOf && !isProto3Optional(partOf)) parts.push(`oneof: "${partOf.name}"`);
     if (isBigint(field, bigints)) parts.push("bigint: true");
     rows.push(`  { ${parts.join(", ")} },`);
   }

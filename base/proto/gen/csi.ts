@@ -56,8 +56,8 @@ export interface PluginCapability {
   volumeExpansion?: PluginCapability_VolumeExpansion | undefined;
 }
 export const PluginCapability: MessageType<PluginCapability> = new MessageType("csi.v1.PluginCapability", () => [
-  { id: 1, name: "service", type: () => PluginCapability_Service as never, optional: true },
-  { id: 2, name: "volumeExpansion", type: () => PluginCapability_VolumeExpansion as never, optional: true },
+  { id: 1, name: "service", type: () => PluginCapability_Service as never, optional: true, oneof: "type" },
+  { id: 2, name: "volumeExpansion", type: () => PluginCapability_VolumeExpansion as never, optional: true, oneof: "type" },
 ]);
 
 export interface PluginCapability_Service {
@@ -127,8 +127,8 @@ export interface VolumeContentSource {
   volume?: VolumeContentSource_VolumeSource | undefined;
 }
 export const VolumeContentSource: MessageType<VolumeContentSource> = new MessageType("csi.v1.VolumeContentSource", () => [
-  { id: 1, name: "snapshot", type: () => VolumeContentSource_SnapshotSource as never, optional: true },
-  { id: 2, name: "volume", type: () => VolumeContentSource_VolumeSource as never, optional: true },
+  { id: 1, name: "snapshot", type: () => VolumeContentSource_SnapshotSource as never, optional: true, oneof: "type" },
+  { id: 2, name: "volume", type: () => VolumeContentSource_VolumeSource as never, optional: true, oneof: "type" },
 ]);
 
 export interface VolumeContentSource_SnapshotSource {
@@ -158,8 +158,8 @@ export interface VolumeCapability {
   accessMode?: VolumeCapability_AccessMode | undefined;
 }
 export const VolumeCapability: MessageType<VolumeCapability> = new MessageType("csi.v1.VolumeCapability", () => [
-  { id: 1, name: "block", type: () => VolumeCapability_BlockVolume as never, optional: true },
-  { id: 2, name: "mount", type: () => VolumeCapability_MountVolume as never, optional: true },
+  { id: 1, name: "block", type: () => VolumeCapability_BlockVolume as never, optional: true, oneof: "access_type" },
+  { id: 2, name: "mount", type: () => VolumeCapability_MountVolume as never, optional: true, oneof: "access_type" },
   { id: 3, name: "accessMode", type: () => VolumeCapability_AccessMode as never, optional: true },
 ]);
 
@@ -441,7 +441,7 @@ export interface ControllerServiceCapability {
   rpc?: ControllerServiceCapability_RPC | undefined;
 }
 export const ControllerServiceCapability: MessageType<ControllerServiceCapability> = new MessageType("csi.v1.ControllerServiceCapability", () => [
-  { id: 1, name: "rpc", type: () => ControllerServiceCapability_RPC as never, optional: true },
+  { id: 1, name: "rpc", type: () => ControllerServiceCapability_RPC as never, optional: true, oneof: "type" },
 ]);
 
 export interface ControllerServiceCapability_RPC {
@@ -726,7 +726,7 @@ export interface NodeServiceCapability {
   rpc?: NodeServiceCapability_RPC | undefined;
 }
 export const NodeServiceCapability: MessageType<NodeServiceCapability> = new MessageType("csi.v1.NodeServiceCapability", () => [
-  { id: 1, name: "rpc", type: () => NodeServiceCapability_RPC as never, optional: true },
+  { id: 1, name: "rpc", type: () => NodeServiceCapability_RPC as never, optional: true, oneof: "type" },
 ]);
 
 export interface NodeServiceCapability_RPC {
@@ -801,7 +801,7 @@ export interface GroupControllerServiceCapability {
   rpc?: GroupControllerServiceCapability_RPC | undefined;
 }
 export const GroupControllerServiceCapability: MessageType<GroupControllerServiceCapability> = new MessageType("csi.v1.GroupControllerServiceCapability", () => [
-  { id: 1, name: "rpc", type: () => GroupControllerServiceCapability_RPC as never, optional: true },
+  { id: 1, name: "rpc", type: () => GroupControllerServiceCapability_RPC as never, optional: true, oneof: "type" },
 ]);
 
 export interface GroupControllerServiceCapability_RPC {

@@ -211,10 +211,10 @@ export interface RequestOp {
   requestTxn?: TxnRequest | undefined;
 }
 export const RequestOp: MessageType<RequestOp> = new MessageType("etcdserverpb.RequestOp", () => [
-  { id: 1, name: "requestRange", type: () => RangeRequest as never, optional: true },
-  { id: 2, name: "requestPut", type: () => PutRequest as never, optional: true },
-  { id: 3, name: "requestDeleteRange", type: () => DeleteRangeRequest as never, optional: true },
-  { id: 4, name: "requestTxn", type: () => TxnRequest as never, optional: true },
+  { id: 1, name: "requestRange", type: () => RangeRequest as never, optional: true, oneof: "request" },
+  { id: 2, name: "requestPut", type: () => PutRequest as never, optional: true, oneof: "request" },
+  { id: 3, name: "requestDeleteRange", type: () => DeleteRangeRequest as never, optional: true, oneof: "request" },
+  { id: 4, name: "requestTxn", type: () => TxnRequest as never, optional: true, oneof: "request" },
 ]);
 
 export interface ResponseOp {
@@ -224,10 +224,10 @@ export interface ResponseOp {
   responseTxn?: TxnResponse | undefined;
 }
 export const ResponseOp: MessageType<ResponseOp> = new MessageType("etcdserverpb.ResponseOp", () => [
-  { id: 1, name: "responseRange", type: () => RangeResponse as never, optional: true },
-  { id: 2, name: "responsePut", type: () => PutResponse as never, optional: true },
-  { id: 3, name: "responseDeleteRange", type: () => DeleteRangeResponse as never, optional: true },
-  { id: 4, name: "responseTxn", type: () => TxnResponse as never, optional: true },
+  { id: 1, name: "responseRange", type: () => RangeResponse as never, optional: true, oneof: "response" },
+  { id: 2, name: "responsePut", type: () => PutResponse as never, optional: true, oneof: "response" },
+  { id: 3, name: "responseDeleteRange", type: () => DeleteRangeResponse as never, optional: true, oneof: "response" },
+  { id: 4, name: "responseTxn", type: () => TxnResponse as never, optional: true, oneof: "response" },
 ]);
 
 export interface Compare {
@@ -245,11 +245,11 @@ export const Compare: MessageType<Compare> = new MessageType("etcdserverpb.Compa
   { id: 1, name: "result", type: "int32" },
   { id: 2, name: "target", type: "int32" },
   { id: 3, name: "key", type: "bytes" },
-  { id: 4, name: "version", type: "int64", optional: true },
-  { id: 5, name: "createRevision", type: "int64", optional: true },
-  { id: 6, name: "modRevision", type: "int64", optional: true },
-  { id: 7, name: "value", type: "bytes", optional: true },
-  { id: 8, name: "lease", type: "int64", optional: true, bigint: true },
+  { id: 4, name: "version", type: "int64", optional: true, oneof: "target_union" },
+  { id: 5, name: "createRevision", type: "int64", optional: true, oneof: "target_union" },
+  { id: 6, name: "modRevision", type: "int64", optional: true, oneof: "target_union" },
+  { id: 7, name: "value", type: "bytes", optional: true, oneof: "target_union" },
+  { id: 8, name: "lease", type: "int64", optional: true, oneof: "target_union", bigint: true },
   { id: 64, name: "rangeEnd", type: "bytes" },
 ]);
 
@@ -364,9 +364,9 @@ export interface WatchRequest {
   progressRequest?: WatchProgressRequest | undefined;
 }
 export const WatchRequest: MessageType<WatchRequest> = new MessageType("etcdserverpb.WatchRequest", () => [
-  { id: 1, name: "createRequest", type: () => WatchCreateRequest as never, optional: true },
-  { id: 2, name: "cancelRequest", type: () => WatchCancelRequest as never, optional: true },
-  { id: 3, name: "progressRequest", type: () => WatchProgressRequest as never, optional: true },
+  { id: 1, name: "createRequest", type: () => WatchCreateRequest as never, optional: true, oneof: "request_union" },
+  { id: 2, name: "cancelRequest", type: () => WatchCancelRequest as never, optional: true, oneof: "request_union" },
+  { id: 3, name: "progressRequest", type: () => WatchProgressRequest as never, optional: true, oneof: "request_union" },
 ]);
 
 export interface WatchCreateRequest {

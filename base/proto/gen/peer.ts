@@ -55,17 +55,17 @@ export interface Message {
 }
 export const Message: MessageType<Message> = new MessageType("r2k.peer.v1.Message", () => [
   { id: 1, name: "term", type: "uint64" },
-  { id: 2, name: "vote", type: () => Vote as never, optional: true },
-  { id: 3, name: "voteReply", type: () => VoteReply as never, optional: true },
-  { id: 4, name: "append", type: () => Append as never, optional: true },
-  { id: 5, name: "appendReply", type: () => AppendReply as never, optional: true },
-  { id: 6, name: "heartbeat", type: () => Heartbeat as never, optional: true },
-  { id: 7, name: "heartbeatReply", type: () => HeartbeatReply as never, optional: true },
-  { id: 8, name: "propose", type: () => Propose as never, optional: true },
-  { id: 9, name: "read", type: () => Read as never, optional: true },
-  { id: 10, name: "readReply", type: () => ReadReply as never, optional: true },
-  { id: 11, name: "transfer", type: () => Transfer as never, optional: true },
-  { id: 12, name: "timeoutNow", type: () => TimeoutNow as never, optional: true },
+  { id: 2, name: "vote", type: () => Vote as never, optional: true, oneof: "content" },
+  { id: 3, name: "voteReply", type: () => VoteReply as never, optional: true, oneof: "content" },
+  { id: 4, name: "append", type: () => Append as never, optional: true, oneof: "content" },
+  { id: 5, name: "appendReply", type: () => AppendReply as never, optional: true, oneof: "content" },
+  { id: 6, name: "heartbeat", type: () => Heartbeat as never, optional: true, oneof: "content" },
+  { id: 7, name: "heartbeatReply", type: () => HeartbeatReply as never, optional: true, oneof: "content" },
+  { id: 8, name: "propose", type: () => Propose as never, optional: true, oneof: "content" },
+  { id: 9, name: "read", type: () => Read as never, optional: true, oneof: "content" },
+  { id: 10, name: "readReply", type: () => ReadReply as never, optional: true, oneof: "content" },
+  { id: 11, name: "transfer", type: () => Transfer as never, optional: true, oneof: "content" },
+  { id: 12, name: "timeoutNow", type: () => TimeoutNow as never, optional: true, oneof: "content" },
 ]);
 
 export interface Vote {

@@ -12,11 +12,11 @@ export interface ServerReflectionRequest {
 }
 export const ServerReflectionRequest: MessageType<ServerReflectionRequest> = new MessageType("grpc.reflection.v1.ServerReflectionRequest", () => [
   { id: 1, name: "host", type: "string" },
-  { id: 3, name: "fileByFilename", type: "string", optional: true },
-  { id: 4, name: "fileContainingSymbol", type: "string", optional: true },
-  { id: 5, name: "fileContainingExtension", type: () => ExtensionRequest as never, optional: true },
-  { id: 6, name: "allExtensionNumbersOfType", type: "string", optional: true },
-  { id: 7, name: "listServices", type: "string", optional: true },
+  { id: 3, name: "fileByFilename", type: "string", optional: true, oneof: "message_request" },
+  { id: 4, name: "fileContainingSymbol", type: "string", optional: true, oneof: "message_request" },
+  { id: 5, name: "fileContainingExtension", type: () => ExtensionRequest as never, optional: true, oneof: "message_request" },
+  { id: 6, name: "allExtensionNumbersOfType", type: "string", optional: true, oneof: "message_request" },
+  { id: 7, name: "listServices", type: "string", optional: true, oneof: "message_request" },
 ]);
 
 export interface ExtensionRequest {
@@ -39,10 +39,10 @@ export interface ServerReflectionResponse {
 export const ServerReflectionResponse: MessageType<ServerReflectionResponse> = new MessageType("grpc.reflection.v1.ServerReflectionResponse", () => [
   { id: 1, name: "validHost", type: "string" },
   { id: 2, name: "originalRequest", type: () => ServerReflectionRequest as never, optional: true },
-  { id: 4, name: "fileDescriptorResponse", type: () => FileDescriptorResponse as never, optional: true },
-  { id: 5, name: "allExtensionNumbersResponse", type: () => ExtensionNumberResponse as never, optional: true },
-  { id: 6, name: "listServicesResponse", type: () => ListServiceResponse as never, optional: true },
-  { id: 7, name: "errorResponse", type: () => ErrorResponse as never, optional: true },
+  { id: 4, name: "fileDescriptorResponse", type: () => FileDescriptorResponse as never, optional: true, oneof: "message_response" },
+  { id: 5, name: "allExtensionNumbersResponse", type: () => ExtensionNumberResponse as never, optional: true, oneof: "message_response" },
+  { id: 6, name: "listServicesResponse", type: () => ListServiceResponse as never, optional: true, oneof: "message_response" },
+  { id: 7, name: "errorResponse", type: () => ErrorResponse as never, optional: true, oneof: "message_response" },
 ]);
 
 export interface FileDescriptorResponse {
