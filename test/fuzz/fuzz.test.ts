@@ -9,6 +9,7 @@ const RUNS: Readonly<Record<string, number>> = {
   log: 6_000,
   "snapshot-file": 600,
   "peer-message": 6_000,
+  transaction: 6_000,
 };
 /** A reader that makes room for what a length promises would need far more. */
 const MEMORY_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
