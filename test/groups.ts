@@ -15,6 +15,8 @@ export interface GroupResult {
 /** Tests that run, and are timed and counted, together. */
 export interface Group {
   readonly name: string;
+  /** Runs at the same time as the group before it, from which it needs nothing but a processor. */
+  readonly beside?: boolean;
   /** Whether this machine can run the group; by default it can. */
   possible?(): Promise<boolean>;
   run(): Promise<GroupResult>;
@@ -53,8 +55,8 @@ export const GROUPS: readonly Group[] = [
   { name: "contract", run: () => inTwoHalves("test/contract", "etcd") },
   { name: "fuzz", run: () => runVitest(["test/fuzz"]) },
   { name: "sim", run: () => runVitest(["test/sim"]) },
-  { name: "guest", run: () => runVitest(["test/guest"], ALONE) },
   { name: "labs", run: () => runVitest(["labs"], REAL) },
+  { name: "guest", beside: true, run: () => runVitest(["test/guest"], ALONE) },
   {
     name: "e2e",
     possible: async () => process.getuid?.() === 0,

@@ -23,7 +23,7 @@ async function main(wanted: readonly string[]): Promise<number> {
   }
   await installTestPrograms((line) => process.stdout.write(`${line}\n`));
   const results: GroupResult[] = [];
-  for (const group of groups) results.push(await runGroup(group));
+  for (const row of rowsOf(groups)) results.push(...(await Promise.all(row.map(runGroup))));
   const leftOut = results.flatMap((result) => result.leftOut);
   const unnamed = leftOut.filter((title) => !(title in accepted));
   leftOut.forEach((title, i) => {
@@ -38,6 +38,17 @@ async function main(wanted: readonly string[]): Promise<number> {
   const failed = results.reduce((sum, result) => sum + result.failed, unnamed.length + untrusted);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
+}
+
+/** The groups that run at the same time. */
+function rowsOf(groups: readonly Group[]): Group[][] {
+  const rows: Group[][] = [];
+  for (const group of groups) {
+    const row = rows.at(-1);
+    if (group.beside && row) row.push(group);
+    else rows.push([group]);
+  }
+  return rows;
 }
 
 async function runGroup(group: Group): Promise<GroupResult> {
