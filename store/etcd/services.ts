@@ -177,7 +177,7 @@ async function* watchResponses(
   const lost = () => session.close(etcdError("noLeader"));
   const unlisten = wantsLeader(call) ? loss.listen(lost) : () => undefined;
   // The client ends the stream by ending its requests, or by going away: an error here is that.
-  void readRequests(session, requests).then(close, close);
+  void session.follow(requests).then(close, close);
   try {
     for (;;) {
       const responses = await session.take();
@@ -198,8 +198,4 @@ async function* watchResponses(
 async function restAfter(responses: number, clock: Clock): Promise<void> {
   const rest_ms = Math.min((responses * 1_000) / STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX);
   if (rest_ms >= STREAM_REST_MS_MIN) await delay(clock, rest_ms);
-}
-
-async function readRequests(session: WatchSession, requests: AsyncIterable<WatchRequest>) {
-  for await (const request of requests) await session.handle(request);
 }

@@ -18,9 +18,12 @@ const FIRST_KEY = Buffer.from([0]);
 /** A watch without a key begins with the first there is. */
 const firstKey = (key: Buffer) => (key.length === 0 ? FIRST_KEY : key);
 
+/** What watching takes of a member. */
+type WatchContext = Pick<EtcdContext, "state" | "watches">;
+
 /** Watch.Watch, one stream: requests go in as they come, responses are taken one by one. */
 export class WatchSession {
-  readonly #context: EtcdContext;
+  readonly #context: WatchContext;
   readonly #identify: EtcdContext["identify"];
   readonly #queue: WatchStreamQueue;
   /** The request before the next one, when it is still to be done. */
@@ -28,7 +31,7 @@ export class WatchSession {
   #nextId = 0n;
 
   /** `identify` says who made the stream, as of now: a token may have ended since it began. */
-  constructor(context: EtcdContext, identify: EtcdContext["identify"] = context.identify) {
+  constructor(context: WatchContext, identify: EtcdContext["identify"]) {
     this.#context = context;
     this.#identify = identify;
     this.#queue = context.watches.openStream();
@@ -42,6 +45,18 @@ export class WatchSession {
   /** All responses that wait, at least one; undefined once the session is closed. */
   take(): Promise<WatchResponse[] | undefined> {
     return this.#queue.take();
+  }
+
+  /**
+   * Does a client's requests as they come, until it ends them. Whoever does not take the answers is
+   * not listened to either: what waits is bounded, and the rest waits with the client.
+   */
+  async follow(requests: AsyncIterable<WatchRequest>): Promise<void> {
+    for await (const request of requests) {
+      await this.#queue.room();
+      if (this.#queue.ended) return;
+      await this.handle(request);
+    }
   }
 
   /**

@@ -35,7 +35,7 @@ export const STREAM_LIMITS: StreamLimits = {
 /**
  * What one watch stream has to send and its reader has not taken. Events are refused when it is
  * full: their watchers fall behind and catch up when there is room. Answers to the reader's own
- * requests always fit: it can have only so many.
+ * requests always fit: whoever takes its requests waits for `room` before the next one.
  */
 export class WatchStreamQueue {
   readonly #limits: StreamLimits;
