@@ -161,8 +161,8 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 }
 
 /**
- * Messages are views of what the socket delivered, which would live as long as any of their
- * fields. One larger than a frame has been put together in bytes of its own.
+ * Messages are views of what the socket delivered, and each of their fields keeps all of that in
+ * memory. One larger than a frame has been put together in bytes of its own.
  */
 function copied(message: Buffer): Buffer {
   return message.length <= FRAME_BYTES_MAX ? Buffer.from(message) : message;
