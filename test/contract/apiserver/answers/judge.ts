@@ -93,9 +93,14 @@ class Asker {
   async #ask({ subject, case: each, object }: Asked): Promise<Answer> {
     const { collection } = subject;
     const path = `${collection}${each.path}`;
-    const ask = async (from: KubeObject): Promise<Answer> =>
-      await this.#send(each.method, path, JSON_TYPE, each.body(from))
-        .then((answer) => read(subject, each.id, answer), withoutAnswer);
+    const ask = async (from: KubeObject): Promise<Answer> => {
+      const body = each.body(from);
+      // What is stored keeps its port, and nothing else is given it.
+      const asksForPort = JSON.stringify(each.method === "PUT" ? [from, body] : body)
+        .includes(GIVEN_PORT);
+      return await this.#send(each.method, path, JSON_TYPE, body)
+        .then((answer) => read(subject, each.id, answer, asksForPort), withoutAnswer);
+    };
     const answer = await ask(object);
     if (answer.code !== CONFLICT || each.method !== "PUT") return answer;
     // A controller within the server may have been faster.
@@ -119,10 +124,11 @@ interface Refusal {
 
 function read(
   { schema, stored }: Subject, id: string, { status, body }: Awaited<ReturnType<SendJson>>,
+  asksForPort: boolean,
 ): Answer {
   // The answer to a question is about the server and who asks.
   if (status < 400 && !stored) return { code: status };
-  if (status < 400) return { code: status, object: comparable(body, id) };
+  if (status < 400) return { code: status, object: comparable(body, id, asksForPort) };
   const { reason = "", message = "", details } = body as Refusal;
   const texts = WITH_TEXTS.has(schema);
   const causes = (details?.causes ?? []).map((each) => [each.reason ?? "", each.field ?? "",
@@ -139,6 +145,10 @@ function read(
 /** Times that bases and their changes have; any other is of today. */
 const GIVEN_TIME = /^202[67]-01-01T/;
 
+/** The node port that bases ask for. A server may choose it too where none asked. */
+const GIVEN_PORT = "30080";
+const CHOSEN_PORT = new RegExp(`(?<=[nN]odePort":)${GIVEN_PORT}`, "g");
+
 /** What is made up for each object or each run, and what stands in its place. */
 const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, () => "UID"],
@@ -147,7 +157,7 @@ const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/\b10\.96\.\d+\.\d+/g, (found) => found === "10.96.0.5" ? found : "ADDRESS"],
   // The recorder's token says this of its user; a certificate says nothing.
   [/"uid":"admin",/g, () => ""],
-  [/(?<=[nN]odePort":)3\d{4}/g, (found) => found === "30080" ? found : '"PORT"'],
+  [/(?<=[nN]odePort":)3\d{4}/g, (found) => found === GIVEN_PORT ? found : '"PORT"'],
 ];
 
 /** The same text on each run. */
@@ -163,14 +173,16 @@ const FOLLOWED = new Set(["APIService", "CustomResourceDefinition", "FlowSchema"
  * An object as it is compared: without what a server makes up for each. What is not set is left
  * out: Go writes `null` for some lists and times, which docs/DIVERGENCE.md tells.
  */
-function comparable(body: object, id: string): object {
+function comparable(body: object, id: string, asksForPort: boolean): object {
   const { metadata = {}, ...rest } =
     body as { metadata?: Record<string, unknown>; kind?: string; status?: unknown };
   for (const key of ["uid", "resourceVersion", "creationTimestamp", "managedFields"]) {
     delete metadata[key];
   }
   if (FOLLOWED.has(rest.kind ?? "") && !id.includes(" status ")) delete rest.status;
-  return JSON.parse(settled(JSON.stringify(sorted({ ...rest, metadata })))) as object;
+  const text = settled(JSON.stringify(sorted({ ...rest, metadata })));
+  const chosen = asksForPort ? text : text.replaceAll(CHOSEN_PORT, '"PORT"');
+  return JSON.parse(chosen) as object;
 }
 
 /** A value without empty parts, its objects' fields in the order of their names. */
