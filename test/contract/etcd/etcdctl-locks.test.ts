@@ -77,21 +77,45 @@ describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while membe
     expect(lines()).toEqual(lines().map((_, i) => (i % 2 === 0 ? "in" : "out")));
   }, TURNS_MS);
 
+  /** Stands for an office until it is won; one that a dying member failed stands again. */
+  function campaign(name: string) {
+    let asked = run("elect", "chief", name);
+    let resigned = false;
+    const over = (async () => {
+      for (let attempt = 1; !resigned && attempt <= ATTEMPTS_MAX; attempt++) {
+        await asked.code;
+        if (!resigned) asked = run("elect", "chief", name);
+      }
+    })();
+    return {
+      won: () => asked.output.endsWith(`\n${name}\n`),
+      resign: async () => {
+        resigned = true;
+        asked.child.kill("SIGTERM");
+        await over;
+      },
+    };
+  }
+
   test("an election goes to the next when its winner resigns, leader or no leader", async () => {
-    const first = run("elect", "chief", "first");
-    const won = (words: { output: string }, name: string) => () =>
-      words.output.endsWith(`\n${name}\n`);
-    await waitFor("the first", won(first, "first"), { clock, timeout_ms: 30_000 });
-    const second = run("elect", "chief", "second");
+    const standing = { key: Buffer.from("chief/"), rangeEnd: Buffer.from("chief0") };
+    // Longer than the minute for which etcdctl's lease keeps the place of one that was failed.
+    const until = (what: string, condition: () => boolean | Promise<boolean>) =>
+      waitFor(what, condition, { clock, timeout_ms: 90_000 });
+    const first = campaign("first");
+    await until("the first", () => first.won());
+    const second = campaign("second");
+    await until("the second to stand", async () => (await client.range(standing)).count === 2);
     const leader = await members.leader(client);
     await members.kill(leader);
-    const asked = async () => (await client.range({ key: Buffer.from("x") })).header !== undefined;
-    await waitFor("a new leader", () => asked().catch(() => false), { clock, timeout_ms: 30_000 });
-    expect(second.output).not.toContain("second");
-    first.child.kill("SIGTERM");
-    await waitFor("the second", won(second, "second"), { clock, timeout_ms: 60_000 });
-    second.child.kill("SIGTERM");
-    await Promise.all([first.code, second.code]);
-    await members.resume(leader);
-  }, TURNS_MS);
+    try {
+      await until("a new leader", () => client.range(standing).then(() => true, () => false));
+      expect(second.won()).toBe(false);
+      await first.resign();
+      await until("the second to win", () => second.won());
+      await second.resign();
+    } finally {
+      await members.resume(leader);
+    }
+  }, 2 * TURNS_MS);
 });
