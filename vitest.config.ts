@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** The folders whose tests run, divided by commas; all of them when a person runs vitest. */
-const folders = process.env["R2K_TEST_FOLDERS"]?.split(",") ?? ["."];
+/** Patterns of the test files that run, divided by commas; all when a person runs vitest. */
+const include = process.env["R2K_TEST_FILES"]?.split(",") ?? ["**/*.test.ts"];
 
 export default defineConfig({
   test: {
-    include: folders.map((folder) => `${folder}/**/*.test.ts`),
+    include,
     exclude: ["**/node_modules/**", "dist/**", ".peers/**", ".cache/**"],
     pool: "forks",
     maxWorkers: 2,

@@ -5,10 +5,11 @@ import { runVitest } from "./run-vitest.ts";
 
 export interface GroupResult {
   passed: number;
-  failed: number;
+  /** What failed, each with its file and why. */
+  failures: readonly string[];
   /** What the group's tests did not do on this machine, by the title they stand under. */
   leftOut: readonly string[];
-  /** Tests that failed once and then passed, each with why it failed first. */
+  /** Files that failed and ran again, each with why it failed first. */
   secondTries: readonly string[];
 }
 
@@ -79,7 +80,7 @@ async function inTwoHalves(folder: string, half: string): Promise<GroupResult> {
   ]);
   return {
     passed: results.reduce((sum, { passed }) => sum + passed, 0),
-    failed: results.reduce((sum, { failed }) => sum + failed, 0),
+    failures: results.flatMap(({ failures }) => failures),
     leftOut: results.flatMap(({ leftOut }) => leftOut),
     secondTries: results.flatMap(({ secondTries }) => secondTries),
   };

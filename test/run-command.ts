@@ -10,8 +10,8 @@ export function runCommand(program: string, args: readonly string[]): Promise<Gr
     const child = spawn(join(ROOT, program), args, { cwd: ROOT, stdio: ["ignore", 1, 2] });
     child.once("error", reject);
     child.once("exit", (code) => {
-      const [passed, failed] = code === 0 ? [1, 0] : [0, 1];
-      resolve({ passed, failed, leftOut: [], secondTries: [] });
+      const failures = code === 0 ? [] : [`${program} ended with ${code}`];
+      resolve({ passed: code === 0 ? 1 : 0, failures, leftOut: [], secondTries: [] });
     });
   });
 }

@@ -1,5 +1,5 @@
 // `npm run tidy`: arrows, sizes, words, documents, unused exports.
 import { runVitest } from "../run-vitest.ts";
 
-const { failed } = await runVitest(["test/tidy"]);
-process.exitCode = failed === 0 ? 0 : 1;
+const { failures } = await runVitest(["test/tidy"]);
+process.exitCode = failures.length === 0 ? 0 : 1;
