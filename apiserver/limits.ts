@@ -17,8 +17,13 @@ export const HTTP2_STREAMS_MAX = 1_000;
  * (ENHANCE_YOUR_CALM). Node's 10 MB are a few lists side by side.
  */
 export const HTTP2_CONNECTION_MB_MAX = 256;
-/** A request that is not a watch, log, exec or proxy is cut after this, answer and all. */
+/**
+ * A request that is not a watch, log, exec or proxy is given up after this, or after its `timeout`
+ * if that is shorter; an answer that is under way is cut.
+ */
 export const REQUEST_TIMEOUT_MS = 60_000;
+/** A timer of Node lasts no longer; a longer one would end at once. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
@@ -29,6 +34,8 @@ export const BODY_DEPTH_MAX = 200;
 export const YAML_ALIASES_MAX = 100;
 /** Operations in one JSON patch (upstream's limit). */
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+/** JSON that the copies of one JSON patch may add up to: each may double the whole (upstream's). */
+export const JSON_PATCH_COPIES_BYTES_MAX = BODY_BYTES_MAX;
 /** Owners of one object that came by updates; the oldest are joined (upstream's 10). */
 export const UPDATE_OWNERS_MAX = 10;
 

@@ -25,7 +25,18 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
 
 /** Throws 403, in upstream's words, unless the chain of authorizers allows the request. */
 export async function authorize(core: Core, context: RequestContext): Promise<void> {
-  const attributes = attributesOf(context);
+  await require(core, attributesOf(context));
+}
+
+/**
+ * The same for a request that turns out to create: a connection to what runs, an apply or a PUT
+ * of what is not there. The right to do what its method says is not enough for that.
+ */
+export async function authorizeCreate(core: Core, context: RequestContext): Promise<void> {
+  await require(core, { ...attributesOf(context), verb: "create" });
+}
+
+async function require(core: Core, attributes: Attributes): Promise<void> {
   const decision = await core.authorizer.decide(attributes);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }

@@ -99,10 +99,20 @@ function extrasOf(request: Incoming): Record<string, string[]> {
   const extras = new Map<string, string[]>();
   for (const [name, value] of rawHeaders(request)) {
     if (!name.startsWith(EXTRA_PREFIX)) continue;
-    const key = decodeURIComponent(name.slice(EXTRA_PREFIX.length));
+    const key = unescaped(name.slice(EXTRA_PREFIX.length));
     extras.set(key, [...(extras.get(key) ?? []), value]);
   }
   return Object.fromEntries(extras);
+}
+
+/** What does not read as escaped is taken as it is, as upstream does. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (thrown) {
+    if (thrown instanceof URIError) return text;
+    throw thrown;
+  }
 }
 
 function rawHeaders(request: Incoming): [string, string][] {

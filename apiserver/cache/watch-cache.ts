@@ -34,7 +34,7 @@ export class WatchCache {
   readonly #groups: WatchGroups;
   readonly #listeners = new Set<(event: CacheEvent) => void>();
   /** Who waits for the cache to get further. */
-  #waiting: (() => void)[] = [];
+  #waiting = new Set<() => void>();
 
   constructor(clock: Clock) {
     this.#groups = new WatchGroups(new Flusher(clock));
@@ -102,7 +102,7 @@ export class WatchCache {
   #moveTo(revision: number): void {
     this.#revision = revision;
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const wake of waiting) wake();
   }
 
@@ -111,10 +111,11 @@ export class WatchCache {
     return new Promise((resolve) => {
       const wake = () => {
         signal.removeEventListener("abort", wake);
+        this.#waiting.delete(wake);
         resolve();
       };
       signal.addEventListener("abort", wake);
-      this.#waiting.push(wake);
+      this.#waiting.add(wake);
     });
   }
 

@@ -172,7 +172,8 @@ export function revisionTooLarge(asked: number, current: number): ApiError {
 }
 
 export function timeout(message: string): ApiError {
-  return new ApiError({ code: 504, reason: "Timeout", message: `Timeout: ${message}` });
+  const whole = `Timeout: ${message}`;
+  return new ApiError({ code: 504, reason: "Timeout", message: whole, details: {} });
 }
 
 export function serviceUnavailable(message: string): ApiError {

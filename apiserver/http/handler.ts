@@ -10,11 +10,10 @@ import { authorize } from "../authz/authorize-request.ts";
 import { impersonate } from "../authz/impersonation.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { badRequest, internal, serviceUnavailable } from "../errors/catalog.ts";
-import { REQUEST_TIMEOUT_MS } from "../limits.ts";
+import { badRequest, internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
 import type { Answer } from "./answer.ts";
-import type { Incoming, Outgoing, RequestContext } from "./context.ts";
-import { BadPathError, parseRequestInfo, type RequestInfo } from "./request-info.ts";
+import { headerOf, type Incoming, type Outgoing, type RequestContext } from "./context.ts";
+import { BadPathError, parseRequestInfo, type RequestInfo, timeoutOf } from "./request-info.ts";
 import { respond, respondStatus } from "./respond.ts";
 import type { RequestListener } from "./server.ts";
 
@@ -48,7 +47,7 @@ export class Handler implements RequestListener {
     response.on("close", leave);
     upgrade?.socket.on("close", () => gone.abort());
     try {
-      await this.#guarded(request, response, upgrade, gone.signal);
+      await this.#guarded(request, response, upgrade, gone);
     } catch (thrown) {
       // Nothing may leave here: what could not be answered is logged and the connection ended.
       log.error("an answer could not be sent", { reason: messageOf(thrown) });
@@ -60,25 +59,38 @@ export class Handler implements RequestListener {
     request: Incoming,
     response: Outgoing,
     upgrade: RequestContext["upgrade"],
-    signal: AbortSignal,
+    gone: AbortController,
   ): Promise<void> {
-    const context = newContext(request, response, upgrade, signal);
+    const context = newContext(request, response, upgrade, gone.signal);
     if (context instanceof ApiError) {
-      const bare = bareContext(request, response, signal);
+      const bare = bareContext(request, response, gone.signal);
       return await respondStatus(bare, context.status);
     }
     const long = isLong(context);
     const end = this.#core.metrics.begin(context.info, long);
-    const timer = long ? undefined : this.#core.clock.after(REQUEST_TIMEOUT_MS, context.cut);
     try {
-      await this.#answer(context);
+      await (long ? this.#answer(context) : this.#answerInTime(context));
     } catch (thrown) {
       const error = asApiError(thrown, context);
       if (context.response.headersSent || context.signal.aborted) cut(request);
       else await respondStatus(context, error.status);
+      // What still works for a request that was given up need not go on.
+      gone.abort();
     } finally {
-      timer?.cancel();
       end(response.statusCode);
+    }
+  }
+
+  /** The same for requests that may not last. Throws 504 when their time is up. */
+  async #answerInTime(context: RequestContext): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const complaint = "request did not complete within the allotted timeout";
+    const late_ms = timeoutOf(context.query);
+    const timer = this.#core.clock.after(late_ms, () => reject(timeout(complaint)));
+    try {
+      await Promise.race([this.#answer(context), late]);
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -118,7 +130,9 @@ interface Parts {
 function contextOf(parts: Parts, info: RequestInfo, query: URLSearchParams): RequestContext {
   const { request } = parts;
   const cutOff = () => cut(request);
-  return { ...parts, id: randomUUID(), info, query, user: ANONYMOUS, warnings: [], cut: cutOff };
+  // A client may name its request itself, to find it again.
+  const id = headerOf(request, "audit-id") || randomUUID();
+  return { ...parts, id, info, query, user: ANONYMOUS, warnings: [], cut: cutOff };
 }
 
 /** The context of a request whose path nobody can read. */

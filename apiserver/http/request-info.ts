@@ -1,4 +1,6 @@
+import { parseDuration } from "@raft2kube/api/duration.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
 /** What a request is about, read from its method, path and query (upstream's RequestInfo). */
 export interface RequestInfo {
@@ -113,8 +115,9 @@ function checkSegment(part: string): void {
  * A list or watch narrowed to one name counts as naming it, so that rules with resourceNames hold.
  */
 function nameFromSelector(info: RequestInfo, query: URLSearchParams): void {
-  const match = /^metadata\.name==?([^,!=]+)$/.exec(query.get("fieldSelector") ?? "");
-  if (match) info.name = match[1]!;
+  const terms = (query.get("fieldSelector") ?? "").split(",");
+  const named = terms.map((term) => /^metadata\.name==?([^!=]+)$/.exec(term)).find(Boolean);
+  if (named) info.name = named[1]!;
 }
 
 /** How upstream reads booleans in a query: present and not "0" or "false". */
@@ -127,4 +130,20 @@ export function wholeNumber(text: string): number {
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value)) return value;
   throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+}
+
+/**
+ * How long a request may take: what its query asks for, but no longer than any may. Throws 400 in
+ * the words of upstream's parser on what is no duration.
+ */
+export function timeoutOf(query: URLSearchParams): number {
+  const text = query.get("timeout") ?? "";
+  if (text === "") return REQUEST_TIMEOUT_MS;
+  const nanos = parseDuration(text);
+  if (nanos === undefined) {
+    const why = `time: invalid duration ${JSON.stringify(text)}`;
+    throw badRequest(`invalid timeout specified in the request URL - ${why}`);
+  }
+  if (nanos <= 0n) return REQUEST_TIMEOUT_MS;
+  return Math.min(Number(nanos) / 1_000_000, REQUEST_TIMEOUT_MS);
 }

@@ -202,7 +202,8 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
     headers["vary"] = "Accept-Encoding";
   }
   headers["content-length"] = String(bytes.length);
-  if (signal.aborted) return;
+  // Who was told that it took too long is not told the answer, too.
+  if (signal.aborted || response.headersSent) return;
   response.writeHead(code, headers);
   await new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });

@@ -6,6 +6,7 @@ import { notAcceptable } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import { JSON_TYPE, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
+import { encodeProtobuf } from "./protobuf.ts";
 import { Transformer } from "./transform.ts";
 
 /** The form that a watch's client asked for. Throws 406. */
@@ -17,8 +18,9 @@ export function watchEncoderFor(
   const accept = headerOf(context.request, "accept");
   const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
   if (negotiated.type === YAML_TYPE) throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE]);
-  if (negotiated.type === PROTOBUF_TYPE) return protobufWatchEncoder(kind);
-  return jsonWatchEncoder(kind, new Transformer(kind, negotiated.transform, context.query, now));
+  const transformer = new Transformer(kind, negotiated.transform, context.query, now);
+  if (negotiated.type === PROTOBUF_TYPE) return protobufWatchEncoder(kind, transformer);
+  return jsonWatchEncoder(kind, transformer);
 }
 
 /** Lines of JSON: `{"type":"ADDED","object":{...}}`. */
@@ -37,17 +39,20 @@ function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
 }
 
 /** Length-prefixed WatchEvents, the object within in its envelope (upstream's protobuf stream). */
-function protobufWatchEncoder(kind: Kind): WatchEncoder {
+function protobufWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
+  const bytesOf = (object: KubeObject): Buffer =>
+    transformer.id === "" ? encodeObject(kind.schema, object) : encodeProtobuf(object);
   const encode = (item: WatchItem): Buffer => {
     if (item.type === "ERROR") {
       return frame("ERROR", encodeObject("meta/v1.Status", item.status));
     }
     if (item.type === "BOOKMARK") {
-      return frame("BOOKMARK", encodeObject(kind.schema, bookmarkOf(item, kind)));
+      const bookmark = transformer.bookmark(bookmarkOf(item, kind));
+      return frame("BOOKMARK", bytesOf(bookmark as KubeObject));
     }
-    return frame(item.type, encodeObject(kind.schema, item.entry.object()));
+    return frame(item.type, bytesOf(transformer.one(item.entry.object()) as KubeObject));
   };
-  return { id: "protobuf", contentType: `${PROTOBUF_TYPE};stream=watch`, encode };
+  return { id: `protobuf ${transformer.id}`, contentType: `${PROTOBUF_TYPE};stream=watch`, encode };
 }
 
 const LINE_STARTS = {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
-import { JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
+import { JSON_PATCH_COPIES_BYTES_MAX, JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
 import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "./merge.ts";
 
 interface Operation {
@@ -40,13 +40,15 @@ export function readJsonPatch(value: Json): Operation[] {
 
 /** Applies the operations to a copy of `document`. Throws 422 when one does not fit it. */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
-  const root = { document: structuredClone(document) };
+  const root = { document: structuredClone(document), copied_bytes: 0 };
   for (const operation of operations) applyOperation(root, operation);
   return root.document;
 }
 
 interface Root {
   document: Json;
+  /** What copies have added so far: a few that double the document would take all memory. */
+  copied_bytes: number;
 }
 
 /** Upstream does not tell clients which operation it was, nor why. */
@@ -72,13 +74,20 @@ function applyOperation(root: Root, operation: Operation): void {
     case "move":
       return put(root, path, remove(root, sourceOf(operation)), true);
     case "copy":
-      return put(root, path, structuredClone(read(root, sourceOf(operation))), true);
+      return put(root, path, copy(root, sourceOf(operation)), true);
     case "test":
       if (isDeepStrictEqual(readOrUndefined(root, path), value)) return;
       throw unfit();
     default:
       throw unfit();
   }
+}
+
+function copy(root: Root, from: string): Json {
+  const text = JSON.stringify(read(root, from));
+  root.copied_bytes += Buffer.byteLength(text);
+  if (root.copied_bytes > JSON_PATCH_COPIES_BYTES_MAX) throw unfit();
+  return JSON.parse(text) as Json;
 }
 
 function sourceOf(operation: Operation): string {

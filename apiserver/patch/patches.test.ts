@@ -62,6 +62,17 @@ describe("JSON patch (RFC 6902)", () => {
     expect(apply({ a: 1 }, operations)).toEqual({ a: 1, missing: 1 });
   });
 
+  it("copies that double the whole again and again are refused before they fill the memory", () => {
+    const from = "/a";
+    const doubling = Array.from({ length: 40 }, (_, i) => ({ op: "copy", from, path: `/a/${i}` }));
+    expect(() => apply({ a: { text: "x".repeat(1000) } }, doubling)).toThrow(
+      expect.objectContaining({ http: 422 }) as Error,
+    );
+    expect(apply({ a: { text: "x" } }, doubling.slice(0, 3))).toMatchObject({
+      a: { 0: { text: "x" }, 2: { 1: { 0: { text: "x" } } } },
+    });
+  });
+
   it.each([{ op: "add" }, ["add"]])("%j is no patch and is refused as 400", (operations) => {
     expect(() => apply({ a: 1 }, operations)).toThrow(
       expect.objectContaining({ http: 400 }) as Error,

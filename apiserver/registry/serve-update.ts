@@ -1,4 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { authorizeCreate } from "../authz/authorize-request.ts";
 import { checkEscalation } from "../authz/rbac/escalation.ts";
 import type { Core } from "../core.ts";
 import { badRequest } from "../errors/catalog.ts";
@@ -103,6 +104,7 @@ async function change(
       namespace,
       name,
       transform: async (current) => {
+        if (current === undefined) await authorizeCreate(core, context);
         const next = await update.transform(current);
         await checkEscalation(core, context.user, resource, next, current, namespace);
         return next;

@@ -1,7 +1,7 @@
 import type { Core } from "../core.ts";
 import { serviceUnavailable } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
-import { WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
+import { TIMER_MS_MAX, WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
 import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
 import { listFromStore } from "./list.ts";
@@ -21,7 +21,7 @@ export async function watchObjects(
   const watcher = await openWatch(resource, namespace, options, encoder);
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
-      ? options.timeout_s * 1000
+      ? Math.min(options.timeout_s * 1000, TIMER_MS_MAX)
       : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
   return { type: "watch", watcher, timeout_ms };
 }

@@ -1,4 +1,4 @@
-import { attributesOf, refusal } from "../authz/authorize-request.ts";
+import { authorizeCreate } from "../authz/authorize-request.ts";
 import type { Core } from "../core.ts";
 import { badRequest, methodNotAllowed } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
@@ -35,7 +35,7 @@ export async function serveConnect(
   }
   // A connection changes what runs, whatever method opens it: reading alone is not enough
   // (upstream from 1.35).
-  await requireCreate(core, context);
+  await authorizeCreate(core, context);
   const forwarding = info.subresource === "portforward";
   // Ports belong to the pod, not to a container.
   const container = forwarding ? undefined : (query.get("container") ?? "");
@@ -62,12 +62,6 @@ export async function serveConnect(
     path: `/${path.map(encodeURIComponent).join("/")}?${passed}`,
   });
   return { type: "taken" };
-}
-
-async function requireCreate(core: Core, context: RequestContext): Promise<void> {
-  const attributes = { ...attributesOf(context), verb: "create" };
-  const decision = await core.authorizer.decide(attributes);
-  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
 function streamsOf(query: URLSearchParams): URLSearchParams {

@@ -1,0 +1,119 @@
+import { connect, type TLSSocket } from "node:tls";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Answer, ask as send, type AskOptions } from "../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
+const MAPS = "/api/v1/namespaces/default/configmaps";
+const LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: KeyPair;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+
+const ask = (path: string, options: AskOptions = {}): Promise<Answer> =>
+  send(api, path, { ...admin, ...options });
+
+/** A raw connection, and all that came back on it. */
+function open(head: string): { socket: TLSSocket; bytes: () => Buffer } {
+  const { port } = api.apiserver.address;
+  const options = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
+  const socket = connect({ ...options, ALPNProtocols: ["http/1.1"] });
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => undefined);
+  socket.write(`${head}\r\nHost: x\r\n\r\n`);
+  return { socket, bytes: () => Buffer.concat(chunks) };
+}
+
+it("who may change objects and not create any makes none by an apply or a PUT", async () => {
+  const apiGroup = "rbac.authorization.k8s.io";
+  const rules = [
+    { apiGroups: ["", "coordination.k8s.io"], resources: ["configmaps", "leases"],
+      verbs: ["get", "patch", "update"] },
+  ];
+  const name = "changer";
+  const post = (path: string, body: object) => ask(path, { method: "POST", body });
+  await post(`${RBAC}/clusterroles`, { metadata: { name }, rules });
+  await post(`${RBAC}/clusterrolebindings`, {
+    metadata: { name },
+    roleRef: { apiGroup, kind: "ClusterRole", name },
+    subjects: [{ kind: "User", apiGroup, name }],
+  });
+  const changer = await api.credentials(name);
+  const apply = (target: string) =>
+    ask(`${MAPS}/${target}?fieldManager=m`, {
+      ...changer,
+      method: "PATCH",
+      headers: { "content-type": "application/apply-patch+yaml" },
+      body: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: target }, data: { a: "b" } },
+    });
+  await post(MAPS, { metadata: { name: "there" } });
+  await waitFor("the right to change", async () => (await apply("there")).status === 200, patience);
+  const applied = await apply("sneaked");
+  expect([applied.status, applied.body]).toEqual([403, expect.stringContaining(
+    String.raw`configmaps \"sneaked\" is forbidden: User \"changer\" cannot create resource`)]);
+  const body = { metadata: { name: "sneaked" } };
+  const put = await ask(`${LEASES}/sneaked`, { ...changer, method: "PUT", body });
+  expect(put.status).toBe(403);
+  expect((await ask(`${MAPS}/sneaked`)).status).toBe(404);
+  expect((await ask(`${LEASES}/sneaked`)).status).toBe(404);
+  expect((await ask(`${LEASES}/sneaked`, { method: "PUT", body })).status).toBe(201);
+});
+
+it("a request is given the time that it asks for, and told when that is over", async () => {
+  const odd = await ask(`${MAPS}?timeout=soon`);
+  expect([odd.status, odd.body]).toEqual([400, expect.stringContaining(
+    String.raw`invalid timeout specified in the request URL - time: invalid duration \"soon\"`)]);
+  expect((await ask(`${MAPS}?timeout=30s`)).status).toBe(200);
+  // Its body never comes.
+  const waiting = open(`POST ${MAPS}?timeout=50ms HTTP/1.1\r\nContent-Length: 10`);
+  const told = () => waiting.bytes().toString();
+  await waitFor("the answer", () => told().includes(`"code":504`), patience);
+  expect(told()).toMatch(/^HTTP\/1\.1 504 /);
+  expect(told()).toContain("request did not complete within the allotted timeout");
+  waiting.socket.destroy();
+});
+
+it("a watch for longer than a timer lasts does not end at once", async () => {
+  const watch = open(`GET ${MAPS}?watch=1&resourceVersion=0&timeoutSeconds=3000000 HTTP/1.1`);
+  await waitFor("the watch", () => watch.bytes().includes("200 OK"), patience);
+  await ask(MAPS, { method: "POST", body: { metadata: { name: "seen-late" } } });
+  await waitFor("its event", () => watch.bytes().includes("seen-late"), patience);
+  watch.socket.destroy();
+});
+
+it("a watch in protobuf for metadata alone has nothing else", async () => {
+  const body = { metadata: { name: "partial" }, data: { secret: "not-for-you" } };
+  await ask(MAPS, { method: "POST", body });
+  const accept = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+  const query = "?watch=1&fieldSelector=metadata.name%3Dpartial&timeoutSeconds=1";
+  const answer = await ask(`${MAPS}${query}`, { headers: { accept } });
+  expect(answer.body).not.toContain("not-for-you");
+  // Two strings of a message, each behind its length.
+  expect(answer.body).toContain("meta.k8s.io/v1\x12\x15PartialObjectMetadata");
+});
+
+it("a client names its request, and impersonates with extras as they come", async () => {
+  const named = await ask("/api/v1/namespaces/default", { headers: { "audit-id": "mine" } });
+  expect(named.headers["audit-id"]).toBe("mine");
+  const headers = { "impersonate-user": "somebody", "impersonate-extra-%zz": "x" };
+  const answer = await ask("/api/v1/namespaces/default", { headers });
+  expect(answer.status).toBe(403);
+});
