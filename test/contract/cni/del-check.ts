@@ -69,6 +69,7 @@ export function killContract(bench: () => Bench, implementation: Implementation)
           killed++;
         });
         await bench().cni.delNetworkList(list, attachment);
+        bench().freeOwnerless();
         expect(bench().givenOut(), `after ${after_ms} ms`).toEqual([]);
         expect(bench().hostEnds(), `after ${after_ms} ms`).toEqual([]);
       }

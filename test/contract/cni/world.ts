@@ -24,6 +24,8 @@ export interface World {
 
 const HOST = "198.51.100.1";
 const OUTSIDE = "198.51.100.2";
+/** Long: who refuses says so at once, and who serves shares the machine. */
+const ANSWER_TIMEOUT_S = "20";
 export const ADDRESSES = { host: HOST, outside: OUTSIDE };
 
 export function createWorld(): World {
@@ -94,7 +96,7 @@ export async function echoAddress(netns: string, port: number, name = ""): Promi
 /** Connects from a namespace; what the server said, undefined when nobody answered. */
 export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const args = ["nc", "-w", "2", address, String(port)];
+    const args = ["nc", "-w", ANSWER_TIMEOUT_S, address, String(port)];
     const start = () => {
       const child = execFile("busybox", args, (error, stdout) => {
         resolve(error ? undefined : stdout.trim());
