@@ -5,6 +5,10 @@ export interface Row {
   readonly ours: number;
   readonly peer?: { readonly name: string; readonly value: number };
   readonly goal?: string;
+  /** The same at another size. */
+  readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
+  /** Growth of the cost between sizes ten times apart, as a power of the size. */
+  readonly exponent?: { readonly ours: number; readonly peer: number };
 }
 
 /** Measures and returns its rows; prints progress to standard error. */

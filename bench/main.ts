@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
-import type { Benchmark } from "./benchmark.ts";
+import type { Benchmark, Row } from "./benchmark.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   start: async () => (await import("./start.ts")).start,
@@ -25,6 +25,7 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
     const ratio = row.peer === undefined ? "" : `   ${(row.ours / row.peer.value).toFixed(2)} x`;
     const peer = row.peer === undefined ? "" : `   ${row.peer.name}: ${format(row.peer.value)}`;
     process.stdout.write(`${row.what}: ${format(row.ours)} ${row.unit}${peer}${ratio}\n`);
+    if (row.at) process.stdout.write(`  ${atTheOtherSize(row, row.at)}\n`);
   }
   const machine = { cores: cpus().length, cpu: cpus()[0]?.model, kernel: release() };
   const result = { name, machine, node: process.version, rows };
@@ -32,6 +33,13 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   return 0;
+}
+
+function atTheOtherSize({ unit, exponent }: Row, at: NonNullable<Row["at"]>): string {
+  const figures = `${format(at.ours)} ${unit}, peer: ${format(at.peer)}`;
+  const ratio = `${(at.ours / at.peer).toFixed(2)} x`;
+  const grows = exponent ? `   exponent ${exponent.ours}, peer ${exponent.peer}` : "";
+  return `at size ${at.size.toLocaleString("en")}: ${figures}   ${ratio}${grows}`;
 }
 
 function format(value: number): string {

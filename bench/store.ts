@@ -12,16 +12,16 @@ const TEN = 10;
 const WARM_UP_PUTS = 20_000;
 const PUT_ROUNDS = 3;
 
+type Beside = Record<string, { readonly ours: number; readonly peer: number }[]>;
+
 /** A row with how it came about. */
 interface MeasuredRow extends Row {
   readonly name: string;
   readonly size: number;
   /** Runs of each side, of which the median is taken; the other size has one run. */
   readonly rounds: number;
-  /** Growth of the cost between sizes ten times apart, as a power of the size. */
-  readonly exponent?: { readonly ours: number; readonly peer: number };
-  /** The figures at the other size. */
-  readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
+  /** What was found out beside the figure, at the size and at ten times it. */
+  readonly also?: Beside;
   /** The load generator's share of the processors' time beside the store's. */
   readonly generator?: { readonly ours: number; readonly peer: number };
   /** The store's own time on a processor, in microseconds for each of the row's size. */
@@ -87,20 +87,27 @@ async function measure(row: StoreRow, rounds: number, tenfold: boolean): Promise
   const shares = ours!.generator === undefined ? {} : { generator: generator as never, cpu_us };
   const peer = { name: both[1].name, value: theirs!.value };
   const measured = { ...common, ours: ours!.value, peer, ...shares };
-  if (!tenfold) return measured;
-  const otherSize = row.large ? size / TEN : size * TEN;
-  const [ours2, theirs2] = await inTurn(row, both, otherSize, 1);
-  const at = { size: otherSize, ours: ours2!.value, peer: theirs2!.value };
+  if (!tenfold) return { ...measured, ...beside([ours!, theirs!]) };
+  const [ours10, theirs10] = await inTurn(row, both, size * TEN, 1);
+  const at = { size: size * TEN, ours: ours10!.value, peer: theirs10!.value };
   const exponent = {
-    ours: growth(row, ours!.value, ours2!.value),
-    peer: growth(row, theirs!.value, theirs2!.value),
+    ours: growth(row, ours!.value, ours10!.value),
+    peer: growth(row, theirs!.value, theirs10!.value),
   };
-  return { ...measured, at, exponent };
+  return { ...measured, ...beside([ours!, theirs!], [ours10!, theirs10!]), at, exponent };
+}
+
+/** What both sides told beside their figures at each size. */
+function beside(...sizes: [ours: Median, theirs: Median][]): { also?: Beside } {
+  const names = Object.keys(sizes[0]![0].also);
+  if (names.length === 0) return {};
+  const at = (name: string) =>
+    sizes.map(([ours, theirs]) => ({ ours: ours.also[name]!, peer: theirs.also[name]! }));
+  return { also: Object.fromEntries(names.map((name) => [name, at(name)])) };
 }
 
 /** Log to base 10 of how much more ten times the size cost. */
-function growth({ costIsFigure, large }: StoreRow, here: number, there: number): number {
-  const [small, big] = large ? [there, here] : [here, there];
+function growth({ costIsFigure }: StoreRow, small: number, big: number): number {
   const factor = costIsFigure ? big / small : (small / big) * TEN;
   return Math.round(Math.log10(factor) * 100) / 100;
 }
@@ -109,6 +116,7 @@ interface Median {
   readonly value: number;
   readonly generator: number | undefined;
   readonly cpu_us: number;
+  readonly also: Readonly<Record<string, number>>;
 }
 
 /** Short runs of each side after the other, so that a change of the machine's load hits both. */
@@ -126,7 +134,13 @@ async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds
     const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
     const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
     const cpu_us = Math.round(median(runs.map((run) => run.cpu_us)) * TEN) / TEN;
-    return { value: median(runs.map(({ value }) => value)), generator, cpu_us };
+    const also = Object.fromEntries(
+      Object.keys(runs[0]?.also ?? {}).map((name) => [
+        name,
+        median(runs.map((run) => run.also?.[name] ?? Number.NaN)),
+      ]),
+    );
+    return { value: median(runs.map(({ value }) => value)), generator, cpu_us, also };
   });
 }
 

@@ -11,6 +11,8 @@ import { peer } from "../apiserver/sides.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 120_000;
 const TICKS_PER_S = 100;
+/** As much as etcd advises at most: a million keys of 1 KiB are past its default. */
+const QUOTA_BYTES = String(8 * 1024 ** 3);
 
 /** A store of one make: ours, or etcd. */
 export interface Side {
@@ -22,13 +24,22 @@ export interface Side {
 export interface Cluster {
   /** As etcd's tools want them: `host:port,host:port`. */
   readonly endpoints: string;
-  /** The share of memory of all members, in MiB. */
-  pss_mib(): number;
+  /** What all members have in memory. */
+  memory(): Memory;
   /** Time on a processor so far, of all members, in seconds. */
   cpu_s(): number;
   /** Stops every member and starts it again on its data; milliseconds until it answers a read. */
-  restart_ms(): Promise<number>;
+  restart_ms(signal: "SIGTERM" | "SIGKILL"): Promise<number>;
   close(): Promise<void>;
+}
+
+/**
+ * Memory in MiB. Resident is all of it, what others share and what is a file's included: it is the
+ * same whoever else runs the same Node. Anonymous is what no file stands behind.
+ */
+export interface Memory {
+  readonly resident: number;
+  readonly anonymous: number;
 }
 
 /** Ours from the bundle, and etcd. */
@@ -46,7 +57,7 @@ export function sides(): readonly [ours: Side, theirs: Side] {
     { name: "r2k store", start: (members) => startAll(ours, members, 24_790) },
     {
       name: `etcd ${version}`,
-      start: (members) => startAll([etcd, "--log-level", "fatal"], members, 24_690),
+      start: (members) => startAll([etcd], members, 24_690),
     },
   ];
 }
@@ -67,22 +78,25 @@ async function startAll(command: string[], members: number, port: number): Promi
         "listen-peer-urls": peerUrl(i),
         "initial-advertise-peer-urls": peerUrl(i),
         "initial-cluster": initial,
+        "quota-backend-bytes": QUOTA_BYTES,
+        "log-level": "fatal",
       };
       return start(command, flags);
     });
   let children = run();
   const sum = (of: (pid: number) => number) => children.reduce((all, { pid }) => all + of(pid!), 0);
+  const status = (field: string) => sum((pid) => status_mib(pid, field));
   const close = async () => {
-    await Promise.all(children.map(ended));
+    await Promise.all(children.map((child) => ended(child, "SIGTERM")));
     rmSync(dir, { recursive: true });
   };
   await Promise.all(indexes.map((i) => answers(url(i))));
   return {
     endpoints: indexes.map((i) => url(i).slice("http://".length)).join(","),
-    pss_mib: () => sum(pss_mib),
+    memory: () => ({ resident: status("VmRSS"), anonymous: status("RssAnon") }),
     cpu_s: () => sum(cpu_s),
-    async restart_ms() {
-      await Promise.all(children.map(ended));
+    async restart_ms(signal) {
+      await Promise.all(children.map((child) => ended(child, signal)));
       const start_ms = performance.now();
       children = run();
       await Promise.all(indexes.map((i) => answers(url(i))));
@@ -94,7 +108,7 @@ async function startAll(command: string[], members: number, port: number): Promi
 
 function start([program, ...args]: string[], flags: Record<string, string>): ChildProcess {
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const settings = { R2K_LOG: "error", R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
+  const settings = { R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
   const env = { ...process.env, ...settings };
   return spawn(program!, [...args, ...words], { stdio: ["ignore", "ignore", "inherit"], env });
 }
@@ -120,9 +134,12 @@ function open(port: number): Promise<boolean> {
   });
 }
 
-function pss_mib(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
+/** A figure of /proc/PID/status (proc_pid_status(5)), in MiB. */
+function status_mib(pid: number, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1];
+  if (kib === undefined) throw new Error(`no ${field} in /proc/${pid}/status`);
+  return Number(kib) / 1024;
 }
 
 /** Time that a process has spent on a processor, in seconds; 0 once it is gone. */
@@ -136,9 +153,9 @@ export function cpu_s(pid: number): number {
   }
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
+  child.kill(signal);
   await exit;
 }

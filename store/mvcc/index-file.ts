@@ -3,7 +3,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { BlockReader, BlockWriter } from "./index-bytes.ts";
 import { KeyHistory, type Life } from "./key-history.ts";
-import type { IndexEntry } from "./key-index.ts";
+import { type IndexEntry, KeyIndex } from "./key-index.ts";
 import { META_KEY } from "./meta.ts";
 import type { State } from "./state.ts";
 
@@ -88,10 +88,11 @@ export function readIndex(path: string, state: State): boolean {
   try {
     const reader = new BlockReader(bytes);
     if (!meta || !isOf(reader, meta)) return false;
-    const entries = readEntries(reader);
+    const index = readEntries(reader);
     const leases = readLeases(reader);
     if (!reader.done) throw new RangeError("something behind the end");
-    for (const [key, entry] of entries) state.index.append(key, entry);
+    // Only now, when all is read: what is damaged leaves nothing behind.
+    state.index = index;
     for (const [key, lease] of leases) state.leases.attach(key, lease);
     return true;
   } catch (thrown) {
@@ -106,11 +107,10 @@ function isOf(reader: BlockReader, meta: Buffer): boolean {
   return reader.text() === meta.toString("latin1");
 }
 
-/** All of them before the first is taken in: what is damaged must leave nothing behind. */
-function readEntries(reader: BlockReader): [string, IndexEntry][] {
-  const entries: [string, IndexEntry][] = [];
-  for (let left = reader.u32(); left > 0; left--) entries.push([reader.text(), readEntry(reader)]);
-  return entries;
+function readEntries(reader: BlockReader): KeyIndex {
+  const index = new KeyIndex();
+  for (let left = reader.u32(); left > 0; left--) index.append(reader.text(), readEntry(reader));
+  return index;
 }
 
 function readEntry(reader: BlockReader): IndexEntry {

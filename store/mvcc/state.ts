@@ -30,7 +30,7 @@ export type RevisionListener = (main: number, changes: Change[]) => void;
 export interface State {
   readonly identity: Identity;
   readonly backend: Backend;
-  readonly index: KeyIndex;
+  index: KeyIndex;
   readonly recent: RecentRevisions;
   readonly records: Records;
   readonly leases: LeaseTable;

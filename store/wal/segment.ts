@@ -10,6 +10,7 @@ export const SEGMENT_HEADER_BYTES = 24;
  */
 export const LOG_FORMAT_VERSION = 2;
 const MAGIC = Buffer.from("r2k-wal\n", "latin1");
+const ZEROS = Buffer.alloc(64 * 1024);
 
 const NAME = /^([0-9a-f]{16})\.wal$/;
 
@@ -74,10 +75,24 @@ export function readSegment(file: string, bytes: Buffer, start: number): Segment
     offset += record.size;
   }
   const end = positionAt(offset);
-  for (let at = offset + RECORD_ALIGN_BYTES; at < bytes.length; at += RECORD_ALIGN_BYTES) {
+  const written = writtenEnd(bytes);
+  for (let at = offset + RECORD_ALIGN_BYTES; at < written; at += RECORD_ALIGN_BYTES) {
     const later = decodeRecord(bytes, at, positionAt(at));
     if (later && later.durable > end) throw new LogDamagedError(file, offset, "damaged record");
   }
   return { start, records, end };
   // lab:02 end
+}
+
+/**
+ * The end of the last block that is not all zeros. No record begins behind it, as none but the
+ * first is at position 0.
+ */
+function writtenEnd(bytes: Buffer): number {
+  let end = bytes.length;
+  for (; end > 0; end -= ZEROS.length) {
+    const block = bytes.subarray(Math.max(0, end - ZEROS.length), end);
+    if (!block.equals(ZEROS.subarray(0, block.length))) break;
+  }
+  return Math.max(0, end);
 }
