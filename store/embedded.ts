@@ -5,7 +5,7 @@ import type {
   WatchStream,
 } from "@raft2kube/client-etcd/client.ts";
 import { authCalls } from "@raft2kube/client-etcd/auth.ts";
-import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
@@ -96,7 +96,7 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
     };
     const expired = () => {
       release();
-      reject(new EtcdError(STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"));
+      reject(etcdError("deadlineExceeded"));
     };
     const timer = timeout_ms === undefined ? undefined : clock.after(timeout_ms, expired);
     const release = () => {

@@ -6,6 +6,7 @@ import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
 import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
+import { Serving } from "./etcd/serving.ts";
 import {
   REMOVED_GRACE_MS,
   SCRUB_INTERVAL_MS,
@@ -145,6 +146,7 @@ function settingsOf(options: MachineOptions) {
     strictReconfiguration: options.looseReconfiguration !== true,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
     initialCorruptCheck: options.initialCorruptCheck === true,
+    serving: new Serving(options.stopsServiceOnDefragment === true),
     newLeaseId: () => randomLeaseId(options.random),
   };
 }

@@ -77,6 +77,11 @@ export interface StoreOptions {
    */
   initialCorruptCheck?: boolean;
   /**
+   * Says NOT_SERVING under grpc.health.v1 while it defragments, though it does serve (etcd's
+   * StopGRPCServiceOnDefrag). Default false.
+   */
+  stopsServiceOnDefragment?: boolean;
+  /**
    * Between two comparisons of the members' data, made by the leader (etcd's --corrupt-check-time);
    * 0 for none. Default one hour.
    */

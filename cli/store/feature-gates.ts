@@ -12,7 +12,7 @@ const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([
   ["LeaseCheckpoint", { fixed: true, why: "leases are always checkpointed" }],
   ["LeaseCheckpointPersist", { fixed: true, why: "checkpoints are always kept" }],
   ["SetMemberLocalAddr", { fixed: false, why: "the kernel chooses the address" }],
-  ["StopGRPCServiceOnDefrag", { fixed: false, why: "the store serves while it defragments" }],
+  ["StopGRPCServiceOnDefrag", "free"],
   ["TxnModeWriteWithSharedBuffer", { fixed: true, why: "transactions copy nothing" }],
 ]);
 

@@ -141,6 +141,8 @@ test("older spellings do the same, and say what to write instead", () => {
   expect(notes.join("\n")).toContain("use --watch-progress-notify-interval");
   expect(notes.join("\n")).toContain("use --feature-gates=InitialCorruptCheck=true");
   expect(settings.gate("InitialCorruptCheck")).toBe(true);
+  const onDefrag = "--experimental-stop-grpc-service-on-defrag=true";
+  expect(options(onDefrag).stopsServiceOnDefragment).toBe(true);
   const hashes = "--experimental-compact-hash-check-enabled=true";
   expect(() => read([hashes])).toThrow("CompactHashCheck");
   expect(() => read(["--feature-gates=Nonsense=true"])).toThrow("unrecognized feature gate");
@@ -163,7 +165,7 @@ test("flags become what the store is told", () => {
     peers: { listen: [{ port: 80 }], initialCluster: { m: ["http://127.0.0.1:80"] } },
     listenHttp: [{ host: "::1", port: 9 }],
     timing: { tick_ms: 200, electionTicks: 10 }, looseReconfiguration: true,
-    streams_max: 9, initialCorruptCheck: false, walDir: "/w",
+    streams_max: 9, initialCorruptCheck: false, stopsServiceOnDefragment: false, walDir: "/w",
     quotaBackendBytes: -5, corruptCheckInterval_ms: 60_000,
   });
 });

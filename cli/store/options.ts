@@ -57,6 +57,7 @@ export function storeOptions(settings: Settings): StoreOptions {
       unary_ms: settings.duration_ms("warning-unary-request-duration"),
     },
     initialCorruptCheck: settings.gate("InitialCorruptCheck"),
+    stopsServiceOnDefragment: settings.gate("StopGRPCServiceOnDefrag"),
     ...(settings.has("corrupt-check-time")
       ? { corruptCheckInterval_ms: settings.duration_ms("corrupt-check-time") }
       : {}),

@@ -75,6 +75,8 @@ export const ETCD_ERRORS = {
   notLeader: [STATUS.FAILED_PRECONDITION, "etcdserver: not leader"],
   leaderChanged: [STATUS.UNAVAILABLE, "etcdserver: leader changed"],
   stopped: [STATUS.UNAVAILABLE, "etcdserver: server stopped"],
+  /** No leader took a proposal in time. */
+  deadlineExceeded: [STATUS.DEADLINE_EXCEEDED, "context deadline exceeded"],
   timeout: [STATUS.UNAVAILABLE, "etcdserver: request timed out"],
   timeoutLeader: [
     STATUS.UNAVAILABLE,

@@ -128,6 +128,8 @@ function attemptsAt(
         return answer;
       } catch (thrown) {
         failure = asEtcdError(thrown);
+        // It reached a member without a leader: the next call had better go to another.
+        if (failure.is("deadlineExceeded")) balancer.failed(at);
         if (failure.status !== STATUS.UNAVAILABLE) throw failure;
         balancer.failed(at);
         if (!repeatable && !wasNeverSent(failure)) throw failure;

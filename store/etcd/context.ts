@@ -13,6 +13,7 @@ import type { WatchHub } from "../mvcc/watch/hub.ts";
 import type { SpaceLimit } from "../node/quota.ts";
 import type { Replica } from "../node/replica.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { Serving } from "./serving.ts";
 
 /** What the verbs work on. */
 export interface EtcdContext {
@@ -32,6 +33,7 @@ export interface EtcdContext {
   readonly strictReconfiguration: boolean;
   /** Whether this member compared its data with the others' before it served. */
   readonly initialCorruptCheck: boolean;
+  readonly serving: Serving;
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
   readonly auth: AuthSetup;
@@ -60,6 +62,9 @@ export function proposeCommand<K extends CommandKind>(
   });
 }
 
+/** Of proposals that were not applied, or not in time. */
+const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDED];
+
 function propose<K extends CommandKind>(
   context: EtcdContext,
   command: Command,
@@ -67,7 +72,7 @@ function propose<K extends CommandKind>(
   return new Promise((resolve, reject) => {
     context.replica.propose(command, (outcome) => {
       if (outcome.error) {
-        if (outcome.error.status === STATUS.UNAVAILABLE) context.measures.proposalFailed();
+        if (FAILURES.includes(outcome.error.status)) context.measures.proposalFailed();
         reject(outcome.error);
       } else resolve(outcome.response as Responses[K]);
     });

@@ -5,11 +5,12 @@ import type { EtcdContext } from "./context.ts";
 
 /** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
 export async function defragment(
-  { state, quota, measures }: EtcdContext,
+  { state, quota, measures, serving }: EtcdContext,
   _request: DefragmentRequest,
 ): Promise<DefragmentResponse> {
   const { backend } = state;
-  await measures.maintenance.timed("defragment", () => backend.compactRange(EVERYTHING));
+  const work = () => backend.compactRange(EVERYTHING);
+  await serving.defragmenting(() => measures.maintenance.timed("defragment", work));
   await quota.measure();
   return { header: header(state) };
 }

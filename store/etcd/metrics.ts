@@ -200,7 +200,7 @@ function backendFigures(registry: Registry, { state }: EtcdContext): void {
 }
 
 /** What dashboards join others by: always 1, with what they say as labels. */
-function constants({ state, initialCorruptCheck }: EtcdContext): Figure[] {
+function constants({ state, initialCorruptCheck, serving }: EtcdContext): Figure[] {
   const help = "1, with a label.";
   const one = (labels: Record<string, string>) => () => [{ labels, value: 1 }];
   const cluster = () => clusterVersion(state).replace(/\.[0-9]+$/, "");
@@ -209,7 +209,7 @@ function constants({ state, initialCorruptCheck }: EtcdContext): Figure[] {
     ["gauge", "etcd_server_version", help, one({ server_version: ETCD_VERSION })],
     ["gauge", "etcd_cluster_version", help, () => one({ cluster_version: cluster() })()],
     ["gauge", "etcd_server_feature_enabled", "1 for a feature that is on.", () =>
-      featuresOf({ initialCorruptCheck }).map(({ name, stage, on }) => {
+      featuresOf({ initialCorruptCheck, serving }).map(({ name, stage, on }) => {
         return { labels: { name, stage }, value: on ? 1 : 0 };
       })],
   ];

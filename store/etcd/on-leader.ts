@@ -25,7 +25,7 @@ export async function onLeader<Q, R>(
   for (;;) {
     if (replica.stopped) throw etcdError("stopped");
     const left_ms = end_ms - clock.monotonic();
-    if (left_ms <= 0) throw etcdError("timeout");
+    if (left_ms <= 0) throw lateError(context);
     try {
       const answer = await attempt(context, verb, request, left_ms);
       if (answer) return answer;
@@ -34,6 +34,10 @@ export async function onLeader<Q, R>(
     }
     await delay(clock, replica.timing.tick_ms);
   }
+}
+
+function lateError({ replica }: EtcdContext): EtcdError {
+  return etcdError(replica.raft.state.leader === NONE ? "noLeader" : "timeout");
 }
 
 async function attempt<Q, R>(

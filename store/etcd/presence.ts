@@ -31,7 +31,7 @@ export async function publish(context: EtcdContext, presence: Presence): Promise
   await persist(() => proposeCommand<"member-update">(context, { kind: "member-update", request }));
 }
 
-const TIMEOUTS = ["timeout", "timeoutLeader", "timeoutConnection"] as const;
+const TIMEOUTS = ["timeout", "timeoutLeader", "timeoutConnection", "deadlineExceeded"] as const;
 
 /** Tries again for as long as only time is wrong. */
 async function persist(attempt: () => Promise<unknown>): Promise<void> {

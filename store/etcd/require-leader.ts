@@ -1,17 +1,24 @@
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { NONE } from "../core/types.ts";
 import { NO_LEADER_ELECTIONS_MAX } from "../limits.ts";
 import type { Replica } from "../node/replica.ts";
 import { election_ms } from "../node/timing.ts";
+import type { EtcdContext } from "./context.ts";
 
 /** Whether a client wants an error rather than a wait when the member has no leader. */
-export function wantsLeader(call: Call): boolean {
+function wantsLeader(call: Call): boolean {
   return call.metadata.get("hasleader")[0] === "true";
 }
 
-export function checkLeader(replica: Replica, call: Call): void {
+/**
+ * What stands before every RPC: a learner answers few of them, and who wants a leader must not
+ * meet a member without one. Throws etcd's errors.
+ */
+export function admit({ state, replica }: EtcdContext, call: Call, onLearner: boolean): void {
+  const isLearner = state.membership.learners.includes(state.identity.memberId);
+  if (!onLearner && isLearner) throw etcdError("learnerUnsupported");
   if (wantsLeader(call) && replica.raft.state.leader === NONE) throw etcdError("noLeader");
 }
 
@@ -41,6 +48,7 @@ export class LeaderLoss {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#elections = 0;
   }
 
   #later(): Timer {
@@ -57,5 +65,36 @@ export class LeaderLoss {
     this.#listeners.clear();
     this.stop();
     for (const lost of listeners) lost();
+  }
+}
+
+/** Calls `lost` when the leader is, where the call asks for it; what is returned ends that. */
+export function whenLost(loss: LeaderLoss, call: Call, lost: () => void): () => void {
+  return wantsLeader(call) ? loss.listen(lost) : () => undefined;
+}
+
+/** A stream's answers until the leader is lost: then etcd's error, whatever they wait for. */
+export async function* endedByLoss<R>(
+  loss: LeaderLoss,
+  call: Call,
+  answers: AsyncGenerator<R>,
+): AsyncGenerator<R> {
+  let reason: EtcdError | undefined;
+  let fail: (reason: EtcdError) => void = () => undefined;
+  const unlisten = whenLost(loss, call, () => fail((reason = etcdError("noLeader"))));
+  try {
+    for (;;) {
+      const next = await new Promise<IteratorResult<R>>((resolve, reject) => {
+        fail = reject;
+        if (reason) reject(reason);
+        else answers.next().then(resolve, reject);
+      });
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    unlisten();
+    // What it waits for ends with the call; nobody hears of that any more.
+    void answers.return(undefined).catch(() => undefined);
   }
 }

@@ -25,7 +25,7 @@ import type { EtcdContext } from "./context.ts";
 import { defragment } from "./defragment.ts";
 import { deleteRange } from "./delete-range.ts";
 import { downgrade } from "./downgrade.ts";
-import { healthHandlers } from "./health.ts";
+import { healthCheck, healthWatch } from "./health.ts";
 import { hash } from "./hash.ts";
 import { hashKv } from "./hash-kv.ts";
 import { leaseGrant } from "./lease-grant.ts";
@@ -41,7 +41,7 @@ import { memberUpdate } from "./member-update.ts";
 import { moveLeader } from "./move-leader.ts";
 import { put } from "./put.ts";
 import { range } from "./range.ts";
-import { LeaderLoss, checkLeader, wantsLeader } from "./require-leader.ts";
+import { LeaderLoss, admit, endedByLoss, whenLost } from "./require-leader.ts";
 import { snapshot } from "./snapshot.ts";
 import { status } from "./status.ts";
 import { txn } from "./txn.ts";
@@ -52,21 +52,17 @@ import { WatchSession } from "./watch.ts";
 const DECIDING = new Set<unknown>([
   ...[range, put, deleteRange, txn, compact],
   ...[leaseGrant, leaseRevoke, leaseTimeToLive, leaseLeases],
-  ...[memberList, status, alarm],
+  ...[memberList, status, alarm, healthCheck],
   ...Object.values(AUTH_VERBS),
 ]);
 
 /** etcd's services over the verbs. An RPC that is not here answers UNIMPLEMENTED, naming itself. */
 export function etcdServices(context: EtcdContext): ServedService[] {
   type Verb<Q, R> = (context: EtcdContext, request: Q) => Promise<R>;
-  const admit = (call: Call, onLearner: boolean) => {
-    if (!onLearner && isLearner(context)) throw etcdError("learnerUnsupported");
-    checkLeader(context.replica, call);
-  };
   const unary = <Q, R>(verb: Verb<Q, R>, onLearner: (request: Q) => boolean = () => false) => {
     return async (request: Q, call: Call): Promise<R> => {
       try {
-        admit(call, onLearner(request));
+        admit(context, call, onLearner(request));
         const acting = contextFor(context, call);
         if (!DECIDING.has(verb)) await requireAdmin(acting);
         return await verb(acting, request);
@@ -79,7 +75,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
   const stream = <I, R>(answer: Answer<I, R>, onLearner = false) => {
     return async function* (input: I, call: Call) {
       try {
-        admit(call, onLearner);
+        admit(context, call, onLearner);
         yield* answer(input, call);
       } catch (thrown) {
         rethrow(thrown);
@@ -102,7 +98,8 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     serve(Lease, {
       leaseGrant: unary(leaseGrant),
       leaseRevoke: unary(leaseRevoke),
-      leaseKeepAlive: stream((requests, call) => keepAlives(context, requests, call)),
+      leaseKeepAlive: stream((requests, call) =>
+        endedByLoss(loss, call, keepAlives(context, requests, call))),
       leaseTimeToLive: unary(leaseTimeToLive),
       leaseLeases: unary(leaseLeases),
     }),
@@ -124,7 +121,10 @@ export function etcdServices(context: EtcdContext): ServedService[] {
       downgrade: unary(downgrade),
     }),
     serve(Auth, authHandlers(unary)),
-    serve(Health, healthHandlers),
+    serve(Health, {
+      check: unary(healthCheck),
+      watch: stream((request, call) => healthWatch(context, loss, request, call)),
+    }),
   ];
 }
 
@@ -144,10 +144,6 @@ function contextFor(context: EtcdContext, call: Call): EtcdContext {
   return actingFor(context, () => credentialsOf(call));
 }
 
-function isLearner({ state }: EtcdContext): boolean {
-  return state.membership.learners.includes(state.identity.memberId);
-}
-
 function rethrow(thrown: unknown): never {
   if (thrown instanceof EtcdError) throw new RpcError(thrown.status, thrown.message);
   throw thrown;
@@ -159,7 +155,6 @@ async function* keepAlives(
   call: Call,
 ) {
   for await (const request of requests) {
-    checkLeader(context.replica, call);
     yield await leaseKeepAlive(contextFor(context, call), request);
   }
 }
@@ -174,8 +169,7 @@ async function* watchResponses(
   const session = new WatchSession(context, () => contextFor(context, call).identify());
   const close = () => session.close();
   call.signal.addEventListener("abort", close, { once: true });
-  const lost = () => session.close(etcdError("noLeader"));
-  const unlisten = wantsLeader(call) ? loss.listen(lost) : () => undefined;
+  const unlisten = whenLost(loss, call, () => session.close(etcdError("noLeader")));
   // The client ends the stream by ending its requests, or by going away: an error here is that.
   void session.follow(requests).then(close, close);
   try {

@@ -26,6 +26,13 @@ export interface Office {
   isLeader: boolean;
 }
 
+/** One that was not applied in time. */
+export interface LateProposal {
+  asked_ms: number;
+  /** To our own log or to the leader; else it still waited for one. */
+  handedOver: boolean;
+}
+
 interface Proposal extends ProposalTerms {
   command: Command;
   data: Buffer;
@@ -172,10 +179,11 @@ export class Proposals {
     if (ticket.session === this.#session) this.#settle(ticket.sequence, outcome);
   }
 
-  /** Fails what is past its deadline, with what `reasonOf` says of one asked for at that time. */
-  expire(now_ms: number, reasonOf: (asked_ms: number) => EtcdError): void {
-    for (const [sequence, { deadline_ms, asked_ms }] of this.#bySequence) {
-      if (deadline_ms <= now_ms) this.#settle(sequence, { error: reasonOf(asked_ms) });
+  /** Fails what is past its deadline, with what `reasonOf` says of it. */
+  expire(now_ms: number, reasonOf: (late: LateProposal) => EtcdError): void {
+    for (const [sequence, { deadline_ms, asked_ms, proposedIn }] of this.#bySequence) {
+      if (deadline_ms > now_ms) continue;
+      this.#settle(sequence, { error: reasonOf({ asked_ms, handedOver: proposedIn > 0 }) });
     }
   }
 

@@ -1,4 +1,4 @@
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Message } from "../core/message.ts";
@@ -11,7 +11,7 @@ import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command
 import type { State } from "../mvcc/state.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
-import { type OutcomeCallback, Proposals } from "./proposals.ts";
+import { type LateProposal, type OutcomeCallback, Proposals } from "./proposals.ts";
 import { type ReadCallback, Reads } from "./reads.ts";
 import { TimeoutReason } from "./timeout-reason.ts";
 import { DEFAULT_TIMING, type Timing, election_ms, request_ms } from "./timing.ts";
@@ -236,7 +236,7 @@ export class Replica {
       this.#tickLater();
       const now_ms = clock.monotonic();
       this.#tellLate(now_ms - due_ms);
-      this.#proposals.expire(now_ms, (asked_ms) => this.#whyLate(asked_ms));
+      this.#proposals.expire(now_ms, (late) => this.#whyLate(late));
       this.#reads.expire(now_ms);
       this.#options.raft.tick();
       this.schedule();
@@ -294,12 +294,12 @@ export class Replica {
     }
   }
 
-  #whyLate(asked_ms: number) {
+  #whyLate(late: LateProposal): EtcdError {
     const { raft, transport } = this.#options;
     const { id, leader, voterSets } = raft.state;
     const connectedSince_ms = transport.connectedSince_ms.bind(transport);
     const around = { self: id, leader, voters: voterSets.voters, connectedSince_ms };
-    return this.#timeoutReason.of(asked_ms, around);
+    return this.#timeoutReason.of(late, around);
   }
 
   #waitForFlush(): void {

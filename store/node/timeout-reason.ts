@@ -1,5 +1,6 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type MemberId, NONE } from "../core/types.ts";
+import type { LateProposal } from "./proposals.ts";
 
 /** What this member knows of its connections and its leader at a deadline. */
 export interface Surroundings {
@@ -12,7 +13,8 @@ export interface Surroundings {
 
 /**
  * Why a proposal was not applied in time, in etcd's words (server/etcdserver/v3_server.go,
- * `parseProposeCtxErr`): a leader that failed shortly before, a connection that broke, or neither.
+ * `parseProposeCtxErr`): a leader that failed shortly before, a connection that broke, or neither;
+ * and in Go's for one that never met a leader.
  */
 export class TimeoutReason {
   readonly #election_ms: number;
@@ -31,11 +33,11 @@ export class TimeoutReason {
     return true;
   }
 
-  of(asked_ms: number, around: Surroundings): EtcdError {
+  of({ asked_ms, handedOver }: LateProposal, around: Surroundings): EtcdError {
     const lostAt_ms = this.#electedAt_ms - 2 * this.#election_ms;
     if (asked_ms > lostAt_ms && asked_ms < this.#electedAt_ms) return etcdError("timeoutLeader");
     const { self, leader, voters, connectedSince_ms } = around;
-    if (leader === NONE) return etcdError("timeout");
+    if (leader === NONE) return etcdError(handedOver ? "timeout" : "deadlineExceeded");
     const since = (member: MemberId) => (connectedSince_ms(member) ?? Infinity) < asked_ms;
     const all = [...voters];
     const connected =

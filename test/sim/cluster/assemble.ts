@@ -8,6 +8,7 @@ import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { authSetup } from "@raft2kube/store/auth/setup.ts";
 import { Measures } from "@raft2kube/store/measures.ts";
 import { type EtcdContext, nobody } from "@raft2kube/store/etcd/context.ts";
+import { Serving } from "@raft2kube/store/etcd/serving.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
 import { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
@@ -93,6 +94,7 @@ export function assemble(parts: Parts): Life {
     quota: unlimitedSpace,
     ...{ listensForPeers: true, strictReconfiguration: true },
     initialCorruptCheck: false,
+    serving: new Serving(false),
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     ...{ auth: authSetup({}, state, replica), identify: nobody, measures: new Measures() },
   };

@@ -1,0 +1,45 @@
+import { HealthCheckResponse_ServingStatus as Status } from "@raft2kube/proto/gen/health.ts";
+
+/**
+ * What this member says of itself under grpc.health.v1. As with etcd, one that answers serves,
+ * leader or no leader; but while it defragments it may say otherwise.
+ */
+export class Serving {
+  readonly #stopsOnDefragment: boolean;
+  readonly #listeners = new Set<() => void>();
+  #defragmenting = 0;
+
+  /** `stopsOnDefragment` is etcd's feature gate StopGRPCServiceOnDefrag. */
+  constructor(stopsOnDefragment: boolean) {
+    this.#stopsOnDefragment = stopsOnDefragment;
+  }
+
+  get stopsOnDefragment(): boolean {
+    return this.#stopsOnDefragment;
+  }
+
+  get status(): Status {
+    const stopped = this.#stopsOnDefragment && this.#defragmenting > 0;
+    return stopped ? Status.NOT_SERVING : Status.SERVING;
+  }
+
+  /** Calls `changed` whenever the status may be another, until what is returned is called. */
+  listen(changed: () => void): () => void {
+    this.#listeners.add(changed);
+    return () => this.#listeners.delete(changed);
+  }
+
+  async defragmenting<R>(work: () => Promise<R>): Promise<R> {
+    this.#count(1);
+    try {
+      return await work();
+    } finally {
+      this.#count(-1);
+    }
+  }
+
+  #count(change: number): void {
+    this.#defragmenting += change;
+    for (const changed of [...this.#listeners]) changed();
+  }
+}

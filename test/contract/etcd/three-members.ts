@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { TestMembers, freePort } from "@raft2kube/store/testing/members.ts";
+
+/** Three members, of which a test asks one, and takes the other two away. */
+export interface ThreeMembers {
+  /** `http://host:port` of the one that stays. */
+  endpoint: string;
+  loseOthers(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const UP_TIMEOUT_MS = 60_000;
+
+/** Three of ours, in this process. */
+export async function threeOfOurs(): Promise<ThreeMembers> {
+  const members = new TestMembers();
+  const all = await members.startThree();
+  return {
+    endpoint: `http://${all[0]!.store!.address}`,
+    async loseOthers() {
+      for (const { proxy } of all) proxy.cut();
+    },
+    stop: () => members.stopAll(),
+  };
+}
+
+/** Three real etcds, each a process that is killed. */
+export async function threeEtcds(program: string): Promise<ThreeMembers> {
+  const folder = mkdtempSync(join(tmpdir(), "r2k-three-etcds-"));
+  const names = ["a", "b", "c"];
+  const ports = await Promise.all(names.flatMap(() => [freePort(), freePort()]));
+  const url = (i: number) => `http://127.0.0.1:${ports[i]}`;
+  const cluster = names.map((name, i) => `${name}=${url(2 * i + 1)}`).join(",");
+  const processes = names.map((name, i) => {
+    const [client, peer] = [url(2 * i), url(2 * i + 1)];
+    const flags = [
+      `--name=${name}`, `--data-dir=${join(folder, name)}`, `--initial-cluster=${cluster}`,
+      `--listen-client-urls=${client}`, `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`,
+    ];
+    return spawn(program, flags, { stdio: "ignore" });
+  });
+  const stop = async (some: readonly ChildProcess[]) => void (await Promise.all(some.map(kill)));
+  const client = connectEtcd({ endpoints: [url(0)] });
+  const answers = () => client.leaseLeases({ timeout_ms: 2_000 });
+  const clock = systemClock();
+  await waitFor("etcd to answer", answers, { clock, timeout_ms: UP_TIMEOUT_MS });
+  await client.close();
+  return {
+    endpoint: url(0),
+    loseOthers: () => stop(processes.slice(1)),
+    stop: async () => {
+      await stop(processes);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
