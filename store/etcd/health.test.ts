@@ -54,7 +54,7 @@ test("the server as a whole serves; of its services it knows nothing, as etcd", 
   expect(await next(watch("etcdserverpb.KV"))).toBe(Status.SERVICE_UNKNOWN);
 });
 
-test("a watch sees that it is not served while defragmenting, where etcd's gate is on", async () => {
+test("a watch sees that defragmenting is no serving, where etcd's gate is on", async () => {
   await start({ stopsServiceOnDefragment: true });
   const statuses = watch("");
   expect(await next(statuses)).toBe(Status.SERVING);
