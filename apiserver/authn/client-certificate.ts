@@ -1,4 +1,5 @@
-import type { TLSSocket } from "node:tls";
+import { createHash } from "node:crypto";
+import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../http/context.ts";
 
@@ -7,6 +8,7 @@ const bySocket = new WeakMap<TLSSocket, RequestUser | "unverified" | "none">();
 
 /** Certificates made for other purposes are not believed here (extended key usage clientAuth). */
 const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
+const CREDENTIAL = "authentication.kubernetes.io/credential-id";
 
 /**
  * The user of a verified client certificate: CN is the name, each O a group. "unverified" when a
@@ -39,7 +41,12 @@ function userOf(socket: TLSSocket): RequestUser | "unverified" | "none" {
   const subject = certificate.subject as unknown as Record<string, string | string[] | undefined>;
   const [name] = listOf(subject["CN"]);
   if (name === undefined || name === "") return "unverified";
-  return { name, groups: listOf(subject["O"]) };
+  return { name, groups: listOf(subject["O"]), extra: { [CREDENTIAL]: [digestOf(certificate)] } };
+}
+
+/** Names the certificate in what is kept about a request, as upstream does. */
+function digestOf({ raw }: PeerCertificate): string {
+  return `X509SHA256=${createHash("sha256").update(raw).digest("hex")}`;
 }
 
 function listOf(value: string | string[] | undefined): string[] {

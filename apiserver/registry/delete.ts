@@ -57,7 +57,12 @@ function planFor(
   return planDelete(kind, current, request, now_ms);
 }
 
-function checkPreconditions(resource: Resource, current: KubeObject, request: DeleteRequest): void {
+/** Throws 409 when an object is not the one that a deletion is asked for. */
+export function checkPreconditions(
+  resource: Resource,
+  current: KubeObject,
+  request: DeleteRequest,
+): void {
   const { uid = "", resourceVersion = "", name = "" } = current.metadata;
   const { group, kind } = resource.kind;
   const mismatch = (what: string, asked: string, actual: string, why: string) =>

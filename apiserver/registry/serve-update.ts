@@ -2,7 +2,6 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../authz/authorize-request.ts";
 import { checkEscalation } from "../authz/rbac/escalation.ts";
 import type { Core } from "../core.ts";
-import { badRequest } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
@@ -12,6 +11,7 @@ import { readApply } from "../patch/apply/read-apply.ts";
 import { trackedOf } from "../patch/apply/tracked.ts";
 import { isApply, readPatch } from "../patch/patch.ts";
 import type { Changed } from "../storage/object-store.ts";
+import { requireName } from "./required-name.ts";
 import type { Resource } from "./resource.ts";
 import { writeOptionsOf } from "./serve-create.ts";
 import { namespaceOf } from "./serve-read.ts";
@@ -117,14 +117,4 @@ async function change(
   const unwritten = options.dryRun || deleted;
   const body = unwritten ? undefined : resource.store.recent.bodyOf(object);
   return objectAnswer(object, resource.kind, created ? 201 : 200, body);
-}
-
-/** Throws 400 when an object is not the one that the URL names. */
-function requireName(given: string | undefined, name: string): void {
-  if (given === name) return;
-  throw badRequest(
-    given
-      ? `the name of the object (${given}) does not match the name on the URL (${name})`
-      : `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
-  );
 }

@@ -118,7 +118,10 @@ async function attempt(
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
-  options.warnings.push(...resource.kind.strategy.warnings(object, old));
+  // What a spec is warned about is said where it is written.
+  if (update.strategy === undefined) {
+    options.warnings.push(...resource.kind.strategy.warnings(object, old));
+  }
   await core.admission.validate(request);
   if (options.dryRun) return { do: "keep", object };
   return { do: isFinished(object) ? "delete" : "write", object };

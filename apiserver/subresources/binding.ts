@@ -39,8 +39,7 @@ export async function serveBinding(
     fieldValidation,
     warnings,
   });
-  const given = binding.metadata.name;
-  if (given && given !== info.name) {
+  if (binding.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Binding object");
   }
   await bindPod(core, info.namespace, info.name, binding, dryRun);

@@ -1,37 +1,35 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
+import { ownWrite } from "../bootstrap/own-write.ts";
 import type { Core } from "../core.ts";
-import { ApiError } from "../errors/api-error.ts";
+import { ApiError, isReason } from "../errors/api-error.ts";
 import { badRequest, methodNotAllowed, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
-import { deleteObject } from "../registry/delete.ts";
+import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
+import { checkPreconditions, deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteRequest } from "../registry/delete-options.ts";
+import { listObjects } from "../registry/list.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
+import { trackWrite } from "../registry/track-write.ts";
+import type { WriteOptions } from "../registry/write-options.ts";
+import {
+  type Budget,
+  type EvictedPod,
+  goesForFree,
+  needsBudget,
+  notYet,
+  spendBudget,
+} from "./disruption-budget.ts";
+import { cloneObject } from "../storage/clone.ts";
 import { successStatus } from "./success.ts";
 
 interface Eviction extends KubeObject {
-  deleteOptions?: object;
-}
-
-interface Pod extends KubeObject {
-  status?: { phase?: string; conditions?: { type: string; status: string }[] };
-}
-
-interface Budget extends KubeObject {
-  spec?: { selector?: LabelSelector };
-  status?: {
-    disruptionsAllowed?: number;
-    desiredHealthy?: number;
-    currentHealthy?: number;
-    observedGeneration?: number;
-    disruptedPods?: Record<string, string>;
-  };
+  deleteOptions?: { dryRun?: string[] };
 }
 
 /** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
@@ -50,63 +48,71 @@ export async function serveEviction(
     fieldValidation: options.fieldValidation,
     warnings: options.warnings,
   });
-  const { namespace, name } = info;
-  if (eviction.metadata.name !== name) {
+  if (eviction.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
   const request: DeleteRequest = readDeleteRequest(eviction.deleteOptions ?? {}, query);
-  const pod = await resource.store.get<Pod>(namespace, name);
-  if (!canIgnoreBudgets(pod)) await spendBudget(core, namespace, pod, request.dryRun);
-  if (!request.dryRun) await markEvicted(core, resource, pod);
-  await deleteObject(core, resource, namespace, name, request, options);
+  await new PodEviction(core, resource, request, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
-/** Says in the pod's status why it goes, for those who count disruptions. */
-async function markEvicted(core: Core, resource: Resource, pod: Pod): Promise<void> {
-  const { namespace = "", name = "", uid } = pod.metadata;
-  await resource.store.change<Pod>(namespace, name, (current) => {
-    if (current === undefined) throw notFound(resource.subject, name);
-    if (current.metadata.uid !== uid) return { do: "keep", object: current };
-    const before = current.status?.conditions ?? [];
-    const others = before.filter(({ type }) => type !== DISRUPTION_TARGET);
-    const condition = {
-      type: DISRUPTION_TARGET,
-      status: "True",
-      reason: "EvictionByEvictionAPI",
-      message: "Eviction API: evicting",
-      lastTransitionTime: timeText(core.clock.now()),
-    };
-    const status = { ...current.status, conditions: [...others, condition] };
-    return { do: "write", object: { ...current, status } };
-  });
-}
+/** One eviction, with what was asked of it. */
+class PodEviction {
+  readonly #core: Core;
+  readonly #pods: Resource;
+  readonly #request: DeleteRequest;
+  readonly #options: WriteOptions;
 
-const DISRUPTION_TARGET = "DisruptionTarget";
+  constructor(core: Core, pods: Resource, request: DeleteRequest, options: WriteOptions) {
+    this.#core = core;
+    this.#pods = pods;
+    this.#request = request;
+    this.#options = options;
+  }
 
-/** Pods that do not serve, or are going already, disturb nothing by going. */
-function canIgnoreBudgets(pod: Pod): boolean {
-  const { phase = "" } = pod.status ?? {};
-  return (
-    ["Pending", "Succeeded", "Failed"].includes(phase) ||
-    pod.metadata.deletionTimestamp !== undefined
-  );
-}
+  /** Deletes the pod, if need be at a budget's cost. Throws 429 when that has nothing left. */
+  async evict(namespace: string, name: string): Promise<void> {
+    const asked = this.#request.resourceVersion !== undefined;
+    for (let attempt = 1; ; attempt++) {
+      const pod = await this.#pods.store.get<EvictedPod>(namespace, name);
+      if (needsBudget(pod)) return await this.#evictServing(pod);
+      try {
+        // It must not begin to serve meanwhile; what has ended or is going cannot.
+        const pinned = pod.status?.phase === "Pending" && !pod.metadata.deletionTimestamp;
+        return await this.#remove(pod, pinned);
+      } catch (thrown) {
+        const again = isReason(thrown, "Conflict") && !asked && attempt < UPDATE_ATTEMPTS_MAX;
+        if (!again) throw thrown;
+      }
+    }
+  }
 
-async function spendBudget(
-  core: Core,
-  namespace: string,
-  pod: Pod,
-  dryRun: boolean,
-): Promise<void> {
-  const resource = core.registry.of("policy/v1", "poddisruptionbudgets");
-  const cache = await resource.cache();
-  const budgets = cache
-    .list()
-    .filter((entry) => entry.namespace === namespace)
-    .map((entry) => entry.object<Budget>())
-    .filter((budget) => matchesSelector(budget.spec?.selector, pod.metadata.labels));
-  if (budgets.length > 1) {
+  async #evictServing(pod: EvictedPod): Promise<void> {
+    const budget = await this.#budgetOf(pod);
+    if (budget === undefined) return await this.#remove(pod, false);
+    if (!goesForFree(budget, pod)) {
+      await this.#spend(budget, pod);
+      return await this.#remove(pod, false);
+    }
+    try {
+      await this.#remove(pod, true);
+    } catch (thrown) {
+      // It may have become healthy: asked again, the budget decides.
+      const changed = isReason(thrown, "Conflict") && this.#request.resourceVersion === undefined;
+      throw changed ? notYet(budget.metadata.name ?? "") : thrown;
+    }
+  }
+
+  /** The budget that counts a pod. Throws 500 when there are several. */
+  async #budgetOf({ metadata }: EvictedPod): Promise<Budget | undefined> {
+    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const newest = { match: { type: "newest" }, limit: 0, continue: "" } as const;
+    const all = { ...newest, labelSelector: "", fieldSelector: "" };
+    const { items } = await listObjects(resource, metadata.namespace ?? "", all);
+    const budgets = items
+      .map((body) => JSON.parse(body.toString("utf8")) as Budget)
+      .filter(({ spec }) => matchesSelector(spec?.selector, metadata.labels));
+    if (budgets.length <= 1) return budgets[0];
     throw new ApiError({
       code: 500,
       reason: "",
@@ -115,44 +121,60 @@ async function spendBudget(
         "subresource does not support.",
     });
   }
-  const [budget] = budgets;
-  if (budget === undefined) return;
-  await resource.store.change<Budget>(namespace, budget.metadata.name!, (current) => {
-    const spent = spend(current ?? budget, pod, core.clock.now());
-    return { do: dryRun ? "keep" : "write", object: spent };
-  });
-}
 
-function spend(budget: Budget, pod: Pod, now_ms: number): Budget {
-  const status = budget.status ?? {};
-  const allowed = status.disruptionsAllowed ?? 0;
-  const { name } = budget.metadata;
-  const stale = (status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0);
-  if (stale || allowed <= 0) {
-    throw new ApiError({
-      code: 429,
-      reason: "TooManyRequests",
-      message: "Cannot evict pod as it would violate the pod's disruption budget.",
-      details: {
-        causes: [
-          {
-            reason: "DisruptionBudget",
-            message: stale
-              ? `The disruption budget ${name} is still being processed by the server.`
-              : `The disruption budget ${name} needs ${status.desiredHealthy ?? 0} healthy pods ` +
-                `and has ${status.currentHealthy ?? 0} currently`,
-          },
-        ],
-        ...(stale ? { retryAfterSeconds: 10 } : {}),
-      },
+  async #spend({ metadata }: Budget, pod: EvictedPod): Promise<void> {
+    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const { namespace = "", name = "" } = metadata;
+    await resource.store.change<Budget>(namespace, name, (current) => {
+      if (current === undefined) throw notFound(resource.subject, name);
+      const now_ms = this.#core.clock.now();
+      const spent = spendBudget(cloneObject(current), pod.metadata.name ?? "", now_ms);
+      const own = { ...ownWrite(), subresource: "status" };
+      trackWrite(resource, spent, current, own, now_ms);
+      return { do: this.#request.dryRun ? "keep" : "write", object: spent };
     });
   }
-  return {
-    ...budget,
-    status: {
-      ...status,
-      disruptionsAllowed: allowed - 1,
-      disruptedPods: { ...status.disruptedPods, [pod.metadata.name!]: timeText(now_ms) },
-    },
+
+  /** Says in the pod's status why it goes, and deletes it; `pinned` means as it was looked at. */
+  async #remove(pod: EvictedPod, pinned: boolean): Promise<void> {
+    const { namespace = "", name = "", resourceVersion } = pod.metadata;
+    const seen = pinned ? (this.#request.resourceVersion ?? resourceVersion) : undefined;
+    let request = seen === undefined ? this.#request : { ...this.#request, resourceVersion: seen };
+    if (!request.dryRun) {
+      const marked = await this.#mark(namespace, name, request);
+      // The mark is our own change: what was asked to be unchanged is that for the rest.
+      if (request.resourceVersion !== undefined) request = { ...request, resourceVersion: marked };
+    }
+    await deleteObject(this.#core, this.#pods, namespace, name, request, this.#options);
+  }
+
+  /** Adds the condition by which those who count disruptions know; the version it made. */
+  async #mark(namespace: string, name: string, request: DeleteRequest): Promise<string> {
+    const pods = this.#pods;
+    const { object } = await pods.store.change<EvictedPod>(namespace, name, (current) => {
+      if (current === undefined) throw notFound(pods.subject, name);
+      checkPreconditions(pods, current, request);
+      return { do: "write", object: marked(current, this.#core.clock.now()) };
+    });
+    return object.metadata.resourceVersion ?? "";
+  }
+}
+
+const DISRUPTION_TARGET = "DisruptionTarget";
+
+function marked(pod: EvictedPod, now_ms: number): EvictedPod {
+  const conditions = pod.status?.conditions ?? [];
+  const before = conditions.find(({ type }) => type === DISRUPTION_TARGET);
+  const since = before?.status === "True" ? before.lastTransitionTime : undefined;
+  const condition = {
+    type: DISRUPTION_TARGET,
+    status: "True",
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+    lastTransitionTime: since ?? timeText(now_ms),
   };
+  const all = before
+    ? conditions.map((each) => (each === before ? condition : each))
+    : [...conditions, condition];
+  return { ...pod, status: { ...pod.status, conditions: all } };
 }

@@ -1,6 +1,7 @@
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
+import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
 import type { Core } from "../core.ts";
-import { badRequest, conflict, invalid, MODIFIED } from "../errors/catalog.ts";
+import { conflict, invalid, MODIFIED } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -9,6 +10,7 @@ import { readApply } from "../patch/apply/read-apply.ts";
 import { ownersToParent, ownersToScale, SCALE_TRACKED } from "../patch/apply/scale-owners.ts";
 import { trackUpdate } from "../patch/apply/track.ts";
 import { isApply, readPatch } from "../patch/patch.ts";
+import { requireName } from "../registry/required-name.ts";
 import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
 import { updateObject } from "../registry/update.ts";
@@ -97,12 +99,11 @@ async function wantedScale(
 }
 
 function checkScale(resource: Resource, name: string, scale: KubeObject, object: KubeObject): void {
-  if (scale.metadata.name && scale.metadata.name !== name) {
-    throw badRequest(
-      `the name of the object (${scale.metadata.name}) does not match ` +
-        `the name on the URL (${name})`,
-    );
-  }
+  requireName(scale.metadata.name, name);
+  const { namespace = "" } = object.metadata;
+  const metadata = { ...scale.metadata, namespace };
+  const findings = validateMetadata(metadata, true, () => []);
+  if (findings.length > 0) throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
   const { resourceVersion } = scale.metadata;
   if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {
     throw conflict(resource.subject, name, MODIFIED);

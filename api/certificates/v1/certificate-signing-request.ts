@@ -73,7 +73,7 @@ function validateConditions(conditions: readonly Condition[]): FieldError[] {
     const { type, status } = condition;
     const found: FieldError[] = type === "" ? [required(`${at}.type`)] : [];
     if ((status as string) === "") found.push(required(`${at}.status`));
-    if (["Approved", "Denied", "Failed"].includes(type) && status !== "True") {
+    else if (["Approved", "Denied", "Failed"].includes(type) && status !== "True") {
       found.push(notSupported(`${at}.status`, status, ["True"]));
     }
     if (seen.has(type)) found.push(duplicate(`${at}.type`, type));

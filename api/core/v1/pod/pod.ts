@@ -8,7 +8,7 @@ import { timeOf } from "../../../time.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { qosClassOf } from "./qos.ts";
-import { validateResources } from "./validate-resources.ts";
+import { prepareResize, validateResize } from "./resize.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 import {
   validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate,
@@ -46,19 +46,6 @@ function keepAllBut(pod: Pod, old: Pod, name: "ephemeralContainers"): void {
   raiseGeneration(pod, old);
 }
 
-/** Resources and resize policies of running containers may change through `/resize`. */
-function keepAllButResources(pod: Pod, old: Pod): void {
-  const wanted = new Map(pod.spec.containers.map((each) => [each.name, each]));
-  keep(pod, old, "spec");
-  keep(pod, old, "status");
-  for (const container of pod.spec.containers) {
-    const next = wanted.get(container.name);
-    if (next?.resources !== undefined) container.resources = next.resources;
-    if (next?.resizePolicy !== undefined) container.resizePolicy = next.resizePolicy;
-  }
-  raiseGeneration(pod, old);
-}
-
 export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   generation: "spec",
   defaults: defaultPod,
@@ -88,14 +75,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
       },
     },
     resize: {
-      strategy: {
-        prepareUpdate: keepAllButResources,
-        validateUpdate: (object, old) => [
-          ...validateMetadataUpdate(object.metadata, old.metadata),
-          ...object.spec.containers.flatMap((each, index) =>
-            validateResources(each.resources, `spec.containers[${index}].resources`)),
-        ],
-      },
+      strategy: { prepareUpdate: prepareResize, validateUpdate: validateResize },
     },
   },
   columns: podColumns,

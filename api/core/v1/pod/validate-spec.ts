@@ -3,7 +3,7 @@ import type {
   EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, required, type FieldError,
+  duplicate, forbidden, notFound, invalid, required, type FieldError,
 } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
@@ -159,13 +159,18 @@ const NOT_FOR_EPHEMERAL = [
 function validateEphemeral(
   containers: readonly EphemeralContainer[] = [], spec: PodSpec, scope: PodScope, path: string,
 ): FieldError[] {
-  const taken = new Set([...spec.containers, ...(spec.initContainers ?? [])]
+  const others = new Set([...spec.containers, ...(spec.initContainers ?? [])]
     .map((each) => each.name));
+  const taken = new Set(others);
   return containers.flatMap((container, index) => {
     const at = `${path}[${index}]`;
     const errors = validateContainer(container, scope, at);
     if (taken.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
     taken.add(container.name);
+    const { targetContainerName: target = "" } = container;
+    if (target !== "" && !others.has(target)) {
+      errors.push(notFound(`${at}.targetContainerName`, target));
+    }
     for (const name of NOT_FOR_EPHEMERAL) {
       if (container[name] !== undefined) {
         errors.push(forbidden(`${at}.${name}`, "cannot be set for an Ephemeral Container"));

@@ -155,8 +155,9 @@ const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/kube-api-access-[a-z0-9]{5}/g, () => "kube-api-access"],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => GIVEN_TIME.test(found) ? found : "NOW"],
   [/\b10\.96\.\d+\.\d+/g, (found) => found === "10.96.0.5" ? found : "ADDRESS"],
-  // The recorder's token says this of its user; a certificate says nothing.
+  // The recorder's token says the one of its user, a certificate the other.
   [/"uid":"admin",/g, () => ""],
+  [/"extra":\{"authentication.kubernetes.io\/credential-id":\["X509[^\]]*"\]\},?/g, () => ""],
   [/(?<=[nN]odePort":)3\d{4}/g, (found) => found === GIVEN_PORT ? found : '"PORT"'],
 ];
 

@@ -3,6 +3,7 @@ import { COLUMNS } from "./columns.ts";
 import { CONTENT } from "./content.ts";
 import { CREATE } from "./create.ts";
 import { DELETE } from "./delete.ts";
+import { DOORS } from "./doors.ts";
 import { LIST } from "./list.ts";
 import { PATCH } from "./patch.ts";
 import { PATHS } from "./paths.ts";
@@ -14,5 +15,5 @@ import { WATCH } from "./watch.ts";
 /** Every story, each told by itself. */
 export const STORIES: readonly Story[] = [
   ...CREATE, ...UPDATE, ...PATCH, ...DELETE, ...LIST, ...WATCH, ...CONTENT, ...SUBRESOURCES,
-  ...REVIEWS, ...PATHS, ...COLUMNS,
+  ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS,
 ];

@@ -1,0 +1,140 @@
+/** `/resize`: the amounts of cpu and memory of a pod that exists, and nothing else. */
+import { isDeepStrictEqual } from "node:util";
+import type { Container, Pod, ResourceRequirements } from "../../../gen/core/v1.ts";
+import { forbidden, invalid, type FieldError } from "../../../errors.ts";
+import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
+import { validateMetadataUpdate } from "../../../validation/metadata.ts";
+import { qosClassOf } from "./qos.ts";
+import { validatePodSpec } from "./validate-spec.ts";
+
+const MIRROR = "kubernetes.io/config.mirror";
+const LISTS = ["containers", "initContainers"] as const;
+const MUTABLE = ["cpu", "memory"];
+const ONLY = "only cpu and memory resources are mutable";
+
+/**
+ * Takes resources and resize policies from the new pod and all else from the old one. Containers
+ * that are others than before are left as they came, for the rules to find.
+ */
+export function prepareResize(pod: Pod, old: Pod): void {
+  if (LISTS.every((list) => (pod.spec[list] ?? []).length === (old.spec[list] ?? []).length)) {
+    const wanted = pod.spec;
+    keep(pod, old, "spec");
+    keep(pod, old, "status");
+    keepMetadata(pod, old, "labels");
+    keepMetadata(pod, old, "ownerReferences");
+    if (wanted.resources === undefined) delete pod.spec.resources;
+    else pod.spec.resources = wanted.resources;
+    for (const list of LISTS) {
+      const merged = withResources(wanted[list] ?? [], old.spec[list] ?? []);
+      if (merged.length > 0) pod.spec[list] = merged;
+    }
+  }
+  raiseGeneration(pod, old);
+}
+
+function withResources(wanted: readonly Container[], old: readonly Container[]): Container[] {
+  if (wanted.some(({ name }, index) => name !== old[index]?.name)) return [...wanted];
+  return old.map((container, index) => {
+    const { resources: _resources, resizePolicy: _policy, ...rest } = container;
+    const { resources, resizePolicy } = wanted[index]!;
+    return {
+      ...rest,
+      ...(resources === undefined ? {} : { resources }),
+      ...(resizePolicy === undefined ? {} : { resizePolicy }),
+    };
+  });
+}
+
+/** What is wrong with a resize, in the order and words of upstream. */
+export function validateResize(pod: Pod, old: Pod): FieldError[] {
+  if (old.metadata.annotations?.[MIRROR] !== undefined) {
+    return [forbidden("", "static pods cannot be resized")];
+  }
+  if (old.spec.os?.name === "windows") {
+    return [forbidden("", "windows pods cannot be resized")];
+  }
+  const errors = [
+    ...validateMetadataUpdate(pod.metadata, old.metadata),
+    ...validatePodSpec(pod.spec, "spec", true),
+  ];
+  if (qosClassOf(pod.spec) !== (old.status?.qosClass ?? qosClassOf(old.spec))) {
+    errors.push(invalid("spec", pod.status?.qosClass ?? "",
+      "Pod QOS Class may not change as a result of resizing"));
+  }
+  if (!isSupported(old)) {
+    errors.push(forbidden("spec", "Pod running on node without support for resize"));
+  }
+  const pathOf = "spec.resources";
+  if (old.spec.resources !== undefined && pod.spec.resources === undefined) {
+    errors.push(forbidden(pathOf, "pod-level resources cannot be removed"));
+  } else {
+    errors.push(...validateRemoved(pod.spec.resources, old.spec.resources, pathOf, "pod-level "));
+  }
+  const order = LISTS.flatMap((list) => validateOrder(pod, old, list));
+  if (order.length > 0) return [...errors, ...order];
+  return [
+    ...errors,
+    ...(["initContainers", "containers"] as const).flatMap((list) =>
+      (old.spec[list] ?? []).flatMap((before, index) =>
+        validateRemoved(pod.spec[list]![index]!.resources, before.resources,
+          `spec.${list}[${index}].resources`))),
+    ...old.spec.containers.flatMap((before, index) =>
+      isSameBut(pod.spec.containers[index]!, before) ? [] : [forbidden("spec", ONLY)]),
+    ...(old.spec.initContainers ?? []).flatMap((before, index) =>
+      validateInit(pod.spec.initContainers![index]!, before, `spec.initContainers[${index}]`)),
+  ];
+}
+
+/** Where a container runs, its status says whether its node knows of resizing. */
+function isSupported({ status }: Pod): boolean {
+  const running = status?.containerStatuses?.find(({ state }) => state?.running !== undefined);
+  return running === undefined || running.resources !== undefined;
+}
+
+function validateOrder(pod: Pod, old: Pod, list: (typeof LISTS)[number]): FieldError[] {
+  const now = pod.spec[list] ?? [];
+  const before = old.spec[list] ?? [];
+  if (now.length !== before.length) {
+    return [forbidden(`spec.${list}`, `${list} may not be added or removed on resize`)];
+  }
+  return before.flatMap(({ name }, index) => now[index]!.name === name ? []
+    : [forbidden(`spec.${list}[${index}].name`,
+      `${list} may not be renamed or reordered on resize`)]);
+}
+
+function validateRemoved(
+  now: ResourceRequirements | undefined, before: ResourceRequirements | undefined, path: string,
+  what = "",
+): FieldError[] {
+  return (["requests", "limits"] as const).flatMap((list) => {
+    const left = now?.[list] ?? {};
+    const kept = Object.keys(before?.[list] ?? {}).every((name) => Object.hasOwn(left, name));
+    return kept ? []
+      : [forbidden(`${path}.${list}`, `${what}resource ${list} cannot be removed`)];
+  });
+}
+
+/** An init container that has run to its end is not run again because of a resize. */
+function validateInit(now: Container, before: Container, path: string): FieldError[] {
+  const errors = isSameBut(now, before) ? []
+    : [forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable")];
+  if (now.restartPolicy === "Always" || isDeepStrictEqual(now, before)) return errors;
+  const restarts = (now.resizePolicy ?? []).filter((each) =>
+    each.restartPolicy === "RestartContainer");
+  return [...errors, ...restarts.map(() => forbidden(path, "non-sidecar init containers with a " +
+    "resize policy of RestartContainer cannot be resized"))];
+}
+
+/** Whether nothing differs but amounts of what may change. */
+function isSameBut(now: Container, before: Container): boolean {
+  return isDeepStrictEqual(fixedPart(now), fixedPart(before));
+}
+
+function fixedPart(container: Container): object {
+  const { requests, limits } = container.resources ?? {};
+  const fixed = (list: Record<string, string> = {}): object => Object.fromEntries(
+    Object.entries(list).filter(([name]) => !MUTABLE.includes(name)));
+  const { resources: _resources, ...rest } = container;
+  return { ...rest, requests: fixed(requests), limits: fixed(limits) };
+}
