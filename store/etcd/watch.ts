@@ -6,6 +6,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead } from "../auth/authorize.ts";
 import { isEmptyRange, keyRange } from "../mvcc/key-range.ts";
+import type { State } from "../mvcc/state.ts";
 import type { WatchStreamQueue } from "../mvcc/watch/stream-queue.ts";
 import { filtersOf } from "../mvcc/watch/watcher.ts";
 import type { EtcdContext } from "./context.ts";
@@ -17,6 +18,15 @@ const FIRST_KEY = Buffer.from([0]);
 
 /** A watch without a key begins with the first there is. */
 const firstKey = (key: Buffer) => (key.length === 0 ? FIRST_KEY : key);
+
+/**
+ * Where a watch begins: 0 is the present. Below it all is compacted away, but for -1 in a store
+ * that never was compacted: etcd looks for it behind all records, and goes on with the present.
+ */
+function firstRevision({ revision, compactRevision }: State, wanted: number): number {
+  const present = wanted === 0 || (wanted < 0 && wanted >= compactRevision);
+  return present ? revision + 1 : wanted;
+}
 
 /** What watching takes of a member. */
 type WatchContext = Pick<EtcdContext, "state" | "watches">;
@@ -123,7 +133,7 @@ export class WatchSession {
       progressNotify: request.progressNotify,
       fragment: request.fragment,
       ...filtersOf(request.filters),
-      nextRevision: request.startRevision > 0 ? request.startRevision : state.revision + 1,
+      nextRevision: firstRevision(state, request.startRevision),
       behind: false,
       quiet: true,
     });
@@ -131,10 +141,13 @@ export class WatchSession {
 
   /** The client's choice unless it is taken; 0 leaves it to us. */
   #chooseId(wanted: bigint): bigint | undefined {
-    const taken = this.#context.watches.watchers(this.#queue);
-    if (wanted !== 0n) return taken.has(wanted) ? undefined : wanted;
-    while (taken.has(this.#nextId)) this.#nextId++;
+    if (wanted !== 0n) return this.#isTaken(wanted) ? undefined : wanted;
+    while (this.#isTaken(this.#nextId)) this.#nextId++;
     return this.#nextId++;
+  }
+
+  #isTaken(id: bigint): boolean {
+    return this.#context.watches.watchers(this.#queue).has(id) || this.#queue.compacted.has(id);
   }
 
   #refuse(cancelReason: string): void {
@@ -144,9 +157,9 @@ export class WatchSession {
   #cancel(id: bigint): void {
     const { watches } = this.#context;
     const watcher = watches.watchers(this.#queue).get(id);
-    if (!watcher) return;
+    if (!watcher && !this.#queue.compacted.delete(id)) return;
     this.#push({ watchId: id, canceled: true });
-    watches.remove(watcher);
+    if (watcher) watches.remove(watcher);
   }
 
   #progress(): void {

@@ -282,6 +282,7 @@ export class WatchHub {
     watcher.stream.push(response, RESPONSE_OVERHEAD_BYTES);
     this.remove(watcher);
     // lab:06 end
+    watcher.stream.compacted.add(watcher.id);
   }
 
   /**

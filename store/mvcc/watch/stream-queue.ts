@@ -48,6 +48,8 @@ export class WatchStreamQueue {
   #ended = false;
   #reason: EtcdError | undefined;
   #waiters: (() => void)[] = [];
+  /** Ids of watches that compaction ended: taken until the client cancels them, as with etcd. */
+  readonly compacted = new Set<bigint>();
   /** Progress was asked for and not yet answered, as some watch is behind. */
   progressWanted = false;
 
