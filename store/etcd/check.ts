@@ -12,12 +12,13 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { checkIntervals } from "./intervals.ts";
 
+const ORDERS: ReadonlySet<number> = new Set(Object.values(Order));
+const TARGETS: ReadonlySet<number> = new Set(Object.values(Target));
+
 /** What etcd refuses before a request goes any further. */
 export function checkRange(request: RangeRequest): void {
   if (request.key.length === 0) throw etcdError("emptyKey");
-  const known = (values: Record<string, number>, value: number) =>
-    Object.values(values).includes(value);
-  if (!known(Order, request.sortOrder) || !known(Target, request.sortTarget)) {
+  if (!ORDERS.has(request.sortOrder) || !TARGETS.has(request.sortTarget)) {
     throw etcdError("invalidSortOption");
   }
 }
@@ -35,8 +36,10 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 /** A transaction: the number of operations, each operation, and keys written twice. */
 export function checkTxn(request: TxnRequest, operations_max: number): void {
   checkTree(request, operations_max);
-  checkIntervals(request.success);
-  checkIntervals(request.failure);
+  for (const branch of [request.success, request.failure]) {
+    // One operation alone has nothing to clash with, unless it is a transaction of its own.
+    if (branch.length > 1 || branch[0]?.requestTxn) checkIntervals(branch);
+  }
 }
 
 function checkTree(request: TxnRequest, operations_max: number): void {

@@ -69,8 +69,8 @@ function inKeyOrder(request: RangeRequest): boolean {
 
 function filtered(request: RangeRequest): boolean {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
-  const bounds = [minModRevision, maxModRevision, minCreateRevision, maxCreateRevision];
-  return bounds.some((bound) => bound !== 0);
+  if (minModRevision !== 0 || maxModRevision !== 0) return true;
+  return minCreateRevision !== 0 || maxCreateRevision !== 0;
 }
 
 /** Filters, sorts and cuts the records of a plan, as etcd does after its store has answered. */

@@ -178,7 +178,7 @@ export class WatchHub {
     const events = changes.map((change) => changeEvent(this.#state, change));
     this.#notifySingles(main, events);
     for (const { range, watchers } of this.#groups.values()) {
-      const matching = events.filter(({ key }) => inRange(range, key));
+      const matching = within(range, events);
       if (matching.length === 0) continue;
       for (const watcher of watchers) this.#offer(watcher, main, matching);
     }
@@ -325,6 +325,17 @@ export class WatchHub {
   close(reason: EtcdError): void {
     for (const stream of [...this.#byStream.keys()]) this.closeStream(stream, reason);
   }
+}
+
+const NONE: ChangeEvent[] = [];
+
+/** The events of a range. Where it is all or none of them, as mostly, no list is made for it. */
+function within(range: Watcher["range"], events: ChangeEvent[]): ChangeEvent[] {
+  let count = 0;
+  for (const { key } of events) if (inRange(range, key)) count++;
+  if (count === 0) return NONE;
+  if (count === events.length) return events;
+  return events.filter(({ key }) => inRange(range, key));
 }
 
 function groupName({ range }: Watcher): string {
