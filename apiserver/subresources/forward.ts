@@ -24,30 +24,41 @@ export interface Backend {
   body?: boolean;
   /** Sent when the backend gives none. */
   contentType?: string;
+  /**
+   * Where a redirect leads for the client. Without it redirects are neither followed nor handed on
+   * (CVE-2020-8559).
+   */
+  location?: (text: string) => string;
 }
 
-/** Redirects of a backend are not followed nor handed on with their place (CVE-2020-8559). */
+/** What concerns one connection alone. */
 const REFUSED_HEADERS = new Set([
   "connection",
   "keep-alive",
+  "proxy-connection",
   "transfer-encoding",
   "upgrade",
   "location",
 ]);
+
+/** Which other pages may read this server's answers is nothing for a backend to say. */
+const isRefused = (name: string): boolean =>
+  REFUSED_HEADERS.has(name) || name.startsWith("access-control-");
 
 /**
  * Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be
  * reached.
  */
 export async function forward(
-  core: Core,
+  core: Pick<Core, "closing">,
   context: RequestContext,
   backend: Backend,
 ): Promise<void> {
   const answer = await open(core, context, backend);
   const { response } = context;
   const status = answer.statusCode ?? 502;
-  if (status >= 300 && status < 400) {
+  const { location } = answer.headers;
+  if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
     answer.resume();
     throw serviceUnavailable(
       `the backend answered with a redirect (${status}), which is not followed`,
@@ -56,7 +67,10 @@ export async function forward(
   if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
   response.statusCode = status;
   for (const [name, value] of Object.entries(answer.headers)) {
-    if (value !== undefined && !REFUSED_HEADERS.has(name)) response.setHeader(name, value);
+    if (value !== undefined && !isRefused(name)) response.setHeader(name, value);
+  }
+  if (location !== undefined && backend.location !== undefined) {
+    response.setHeader("location", backend.location(location));
   }
   if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
   response.flushHeaders();
@@ -72,7 +86,11 @@ export async function forward(
   }
 }
 
-function open(core: Core, context: RequestContext, backend: Backend): Promise<IncomingMessage> {
+function open(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  backend: Backend,
+): Promise<IncomingMessage> {
   const { host, port, path, method, agent, headers = {} } = backend;
   return new Promise((resolve, reject) => {
     const send = agent ? httpsRequest : httpRequest;

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest, type Agent } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -19,7 +19,10 @@ export interface TunnelEnd {
   host: string;
   port: number;
   path: string;
-  agent: Agent;
+  /** Present for TLS backends. */
+  agent: Agent | undefined;
+  /** The client's headers that go along; by default those of the protocol. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Headers that the protocol spoken through the tunnel needs; credentials are not among them. */
@@ -39,7 +42,11 @@ const PROTOCOL_HEADERS = [
  * can go on
  * speaking to the backend with this server's credentials (CVE-2018-1002105).
  */
-export async function tunnel(core: Core, context: RequestContext, end: TunnelEnd): Promise<void> {
+export async function tunnel(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  end: TunnelEnd,
+): Promise<void> {
   const client = context.upgrade;
   if (client === undefined) throw badRequest("Upgrade request required");
   const { answer, socket, head } = await agree(context, end);
@@ -58,7 +65,7 @@ interface Agreed {
 }
 
 function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
-  const headers: Record<string, string> = { connection: "Upgrade" };
+  const headers: Record<string, string> = { ...end.headers, connection: "Upgrade" };
   for (const name of PROTOCOL_HEADERS) {
     const value = headerOf(context.request, name);
     if (value !== "") {
@@ -68,7 +75,8 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   return new Promise((resolve, reject) => {
     const { host, port, path, agent } = end;
     const method = context.request.method ?? "POST";
-    const request = httpsRequest({ host, port, path, agent, method, headers });
+    const init = { host, port, path, method, headers };
+    const request = agent ? httpsRequest({ ...init, agent }) : httpRequest(init);
     request.on("upgrade", (answer, socket, head) => resolve({ answer, socket, head }));
     request.on("response", (answer) => {
       const code = answer.statusCode ?? 502;
@@ -115,7 +123,7 @@ function switchingProtocols(answer: IncomingMessage): string {
 }
 
 /** Bytes both ways until both sides have ended; a side that breaks takes the other with it. */
-async function relay(core: Core, client: Duplex, backend: Duplex): Promise<void> {
+async function relay(core: Pick<Core, "closing">, client: Duplex, backend: Duplex): Promise<void> {
   const cut = () => {
     client.destroy();
     backend.destroy();
