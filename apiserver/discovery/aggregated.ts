@@ -2,13 +2,10 @@ import type { Kind, Subresource } from "@raft2kube/api/kind.ts";
 import type { ServedGroup } from "./groups.ts";
 
 /** One document with everything (apidiscovery.k8s.io APIGroupDiscoveryList). */
-export function aggregatedDiscovery(
-  groups: readonly ServedGroup[],
-  version: "v2" | "v2beta1",
-): object {
+export function aggregatedDiscovery(groups: readonly ServedGroup[]): object {
   return {
     kind: "APIGroupDiscoveryList",
-    apiVersion: `apidiscovery.k8s.io/${version}`,
+    apiVersion: "apidiscovery.k8s.io/v2",
     metadata: {},
     items: groups.map((group) => ({
       metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
-import { type Answer, jsonAnswer } from "../http/answer.ts";
+import { type Answer, objectAnswer } from "../http/answer.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
 import { parseAccept } from "../http/media.ts";
 import { aggregatedDiscovery } from "./aggregated.ts";
@@ -8,6 +9,7 @@ import { groupsOf, type ServedGroup } from "./groups.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./legacy.ts";
 
 const GROUP = "apidiscovery.k8s.io";
+const VERSION = "v2";
 const LIST = "APIGroupDiscoveryList";
 
 /**
@@ -42,22 +44,22 @@ export class Discovery {
   #core(parts: string[], context: RequestContext): Answer | undefined {
     const core = this.#groups.filter((group) => group.name === "");
     if (parts.length === 1) {
-      return this.#aggregated("core", core, context) ?? jsonAnswer(coreVersions(this.#address));
+      return this.#aggregated("core", core, context) ?? plain(coreVersions(this.#address));
     }
     const served = core[0]?.versions.find(({ version }) => version === parts[1]);
-    return parts.length === 2 && served ? jsonAnswer(resourceList(core[0]!, served)) : undefined;
+    return parts.length === 2 && served ? plain(resourceList(core[0]!, served)) : undefined;
   }
 
   #named(parts: string[], context: RequestContext): Answer | undefined {
     const named = this.#groups.filter((group) => group.name !== "");
     if (parts.length === 1) {
-      return this.#aggregated("named", named, context) ?? jsonAnswer(groupList(this.#groups));
+      return this.#aggregated("named", named, context) ?? plain(groupList(this.#groups));
     }
     const group = named.find(({ name }) => name === parts[1]);
     if (group === undefined) return undefined;
-    if (parts.length === 2) return jsonAnswer(groupDocument(group));
+    if (parts.length === 2) return plain(groupDocument(group));
     const served = group.versions.find(({ version }) => version === parts[2]);
-    return parts.length === 3 && served ? jsonAnswer(resourceList(group, served)) : undefined;
+    return parts.length === 3 && served ? plain(resourceList(group, served)) : undefined;
   }
 
   /** The aggregated document if the client prefers it, with an ETag so that it is sent once. */
@@ -66,31 +68,32 @@ export class Discovery {
     groups: readonly ServedGroup[],
     context: RequestContext,
   ): Answer | undefined {
-    const version = aggregatedVersion(headerOf(context.request, "accept"));
-    if (version === undefined) return undefined;
-    const key = `${name}/${version}`;
-    let document = this.#documents.get(key);
+    if (!wantsAggregated(headerOf(context.request, "accept"))) return undefined;
+    let document = this.#documents.get(name);
     if (document === undefined) {
-      const body = Buffer.from(JSON.stringify(aggregatedDiscovery(groups, version)));
+      const body = Buffer.from(JSON.stringify(aggregatedDiscovery(groups)));
       const etag = `"${createHash("sha512").update(body).digest("hex").toUpperCase()}"`;
       document = { body, etag };
-      this.#documents.set(key, document);
+      this.#documents.set(name, document);
     }
-    const contentType = `application/json;g=${GROUP};v=${version};as=${LIST}`;
+    const contentType = `application/json;g=${GROUP};v=${VERSION};as=${LIST}`;
     const unchanged = headerOf(context.request, "if-none-match") === document.etag;
     const body = unchanged ? "" : document.body;
-    const headers = { etag: document.etag, vary: "Accept" };
+    // Nothing in it is anybody's secret, and its ETag tells when it changed.
+    const headers = { etag: document.etag, vary: "Accept", "cache-control": "public" };
     return { type: "bytes", code: unchanged ? 304 : 200, contentType, body, headers };
   }
 }
 
-function aggregatedVersion(accept: string): "v2" | "v2beta1" | undefined {
+/** A document in the client's encoding; its metadata is that of a list, and left away. */
+const plain = (document: object): Answer => objectAnswer(document as KubeObject);
+
+function wantsAggregated(accept: string): boolean {
   for (const { type, parameters } of parseAccept(accept)) {
     if (type !== "application/json") continue;
-    if (parameters["as"] === undefined) return undefined;
-    const version = parameters["v"];
-    const known = parameters["g"] === GROUP && parameters["as"] === LIST;
-    if (known && (version === "v2" || version === "v2beta1")) return version;
+    const { g: group, v: version, as } = parameters;
+    if (as === undefined) return false;
+    if (group === GROUP && version === VERSION && as === LIST) return true;
   }
-  return undefined;
+  return false;
 }

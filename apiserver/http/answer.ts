@@ -50,6 +50,9 @@ export function textAnswer(
   return { type: "bytes", code, contentType, body };
 }
 
+/** 404 for a path that no room knows, in the words of Go's own server. */
+export const noSuchPage = (): BytesAnswer => textAnswer(404, "404 page not found\n");
+
 export function jsonAnswer(value: unknown, code = 200): BytesAnswer {
   return { type: "bytes", code, contentType: "application/json", body: JSON.stringify(value) };
 }

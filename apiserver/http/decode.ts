@@ -48,7 +48,9 @@ export async function decodeBody<T extends KubeObject>(
   body: Buffer,
   options: DecodeOptions,
 ): Promise<T> {
-  const { type } = parseMediaType(headerOf(request, "content-type"));
+  const header = headerOf(request, "content-type");
+  if (/;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(ACCEPTED);
+  const { type } = parseMediaType(header);
   if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
   let document: Document;
   try {

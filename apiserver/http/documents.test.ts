@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseJson } from "./json-document.ts";
 import { negotiate } from "./negotiate.ts";
-import { BadPathError, parseRequestInfo } from "./request-info.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { parseRequestInfo } from "./request-info.ts";
 import { parseYaml } from "./yaml-document.ts";
 
 const bytes = (text: string) => Buffer.from(text);
@@ -97,7 +98,7 @@ describe("paths", () => {
   it.each(["/api/v1/namespaces/../secrets/x", "/api/v1/namespaces/a%2Fb/pods", "/api/v1/pods/%zz"])(
     "%s is refused",
     (path) => {
-      expect(() => info("GET", path)).toThrow(BadPathError);
+      expect(() => info("GET", path)).toThrow(ApiError);
     },
   );
 });

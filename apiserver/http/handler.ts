@@ -10,10 +10,10 @@ import { authorize } from "../authz/authorize-request.ts";
 import { impersonate } from "../authz/impersonation.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { badRequest, internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
+import { internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
 import type { Answer } from "./answer.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "./context.ts";
-import { BadPathError, parseRequestInfo, type RequestInfo, timeoutOf } from "./request-info.ts";
+import { parseRequestInfo, type RequestInfo, timeoutOf } from "./request-info.ts";
 import { respond, respondStatus } from "./respond.ts";
 import type { RequestListener } from "./server.ts";
 
@@ -156,7 +156,7 @@ function newContext(
     const info = parseRequestInfo(request.method ?? "GET", path, query);
     return contextOf({ request, response, upgrade, signal }, info, query);
   } catch (thrown) {
-    if (thrown instanceof BadPathError) return badRequest(thrown.message);
+    if (thrown instanceof ApiError) return thrown;
     throw thrown;
   }
 }

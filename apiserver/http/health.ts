@@ -40,7 +40,7 @@ export class Health {
     const checks = this.#checks(root);
     if (path === root) return await this.#all(root.slice(1), checks, context.query);
     const check = checks.find(({ name }) => name === path.slice(root.length + 1));
-    return check && (await this.#all(path.slice(1), [check], context.query));
+    return check && (await this.#all(path.slice(1), [check], new URLSearchParams()));
   }
 
   #checks(root: (typeof PATHS)[number]): HealthCheck[] {

@@ -30,10 +30,14 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
   const meta = group === "" && META_KINDS.has(kind);
   const name =
     meta || group === "meta.k8s.io" ? "meta" : group === "" ? "core" : group.split(".")[0]!;
-  return hasStruct(`${name}/${version}.${kind}`) ? `${name}/${version}.${kind}` : undefined;
+  // The documents of the core group do not say of which version they are.
+  const schema = `${name}/${meta ? "v1" : version}.${kind}`;
+  return hasStruct(schema) ? schema : undefined;
 }
 
-const META_KINDS = new Set(["Status", "DeleteOptions", "APIGroupList", "APIResourceList"]);
+const META_KINDS = new Set([
+  "Status", "DeleteOptions", "APIGroup", "APIGroupList", "APIResourceList", "APIVersions",
+]);
 
 /** Bytes of an object in the envelope. Throws 406 for kinds that have no protobuf form. */
 export function encodeProtobuf(object: KubeObject): Buffer {

@@ -1,5 +1,5 @@
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import { badRequest } from "../errors/catalog.ts";
+import { badRequest, noSuchResource } from "../errors/catalog.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
 /** What a request is about, read from its method, path and query (upstream's RequestInfo). */
@@ -33,12 +33,6 @@ const VERBS: Readonly<Record<string, string>> = {
 /** Subresources of a namespace itself, which else would read as resources inside it. */
 const NAMESPACE_SUBRESOURCES = new Set(["status", "finalize"]);
 
-/** The path is not one the API can have; `message` says why. */
-export class BadPathError extends Error {
-  override readonly name = "BadPathError";
-  readonly code = "BAD_PATH";
-}
-
 function segmentsOf(path: string): string[] {
   try {
     return path
@@ -46,12 +40,12 @@ function segmentsOf(path: string): string[] {
       .filter((part) => part !== "")
       .map(decodeURIComponent);
   } catch (thrown) {
-    if (thrown instanceof URIError) throw new BadPathError(`malformed escape in ${path}`);
+    if (thrown instanceof URIError) throw badRequest(`malformed escape in ${path}`);
     throw thrown;
   }
 }
 
-/** Throws BadPathError on a segment that would leave its place (`.`, `..`, an encoded slash). */
+/** Throws 400 or 404 on a segment that would leave its place (`.`, `..`, an encoded slash). */
 export function parseRequestInfo(
   method: string,
   path: string,
@@ -106,9 +100,13 @@ function placeSegments(info: RequestInfo, segments: string[]): void {
 }
 
 function checkSegment(part: string): void {
-  if (part === "." || part === ".." || part.includes("/") || part.includes("\0")) {
-    throw new BadPathError(`path segment ${JSON.stringify(part)} is not a name`);
+  if (part === "." || part === ".." || part.includes("\0")) {
+    const shown = JSON.stringify(part);
+    const why = part.includes("\0") ? "may not contain NUL" : `may not be '${part}'`;
+    throw badRequest(`Name parameter invalid: ${shown}: ${why}`);
   }
+  // For upstream it separates segments as any other: there is no such place.
+  if (part.includes("/")) throw noSuchResource();
 }
 
 /**

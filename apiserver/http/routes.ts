@@ -3,13 +3,15 @@ import { openidConfiguration, openidKeys } from "../authn/openid.ts";
 import type { Core } from "../core.ts";
 import type { Discovery } from "../discovery/serve.ts";
 import { versionInfo } from "../discovery/version.ts";
-import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
+import { methodNotAllowed, notProduced } from "../errors/catalog.ts";
 import type { OpenApi } from "../openapi/serve.ts";
 import { serveResource } from "../registry/dispatch.ts";
-import { type Answer, jsonAnswer } from "./answer.ts";
-import type { RequestContext } from "./context.ts";
+import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "./answer.ts";
+import { headerOf, type RequestContext } from "./context.ts";
 import type { Dispatch } from "./handler.ts";
 import type { Health } from "./health.ts";
+import { accepts, parseAccept } from "./media.ts";
+import { JSON_TYPE } from "./negotiate.ts";
 
 export interface Rooms {
   discovery: Discovery;
@@ -17,21 +19,24 @@ export interface Rooms {
   openapi: OpenApi;
 }
 
+/** Upstream's router takes a HEAD for these as for resources, and has nothing for it. */
+const GET_ALONE = /^\/(version|apis?)(\/|$)/;
+
 /** Sends each request to the room that its path belongs to. */
 export function routes(core: Core, rooms: Rooms): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) return await serveResource(core, context);
-    const { verb } = context.info;
-    if (verb !== "get" && verb !== "head") {
-      throw methodNotAllowed();
-    }
-    const answer =
+    const health = await rooms.health.serve(context);
+    if (health !== undefined) return health;
+    const { verb, path } = context.info;
+    const readOnly = verb === "get" || (verb === "head" && !GET_ALONE.test(path));
+    if (!readOnly) throw methodNotAllowed();
+    return (
       (await servePath(core, rooms, context)) ??
       rooms.discovery.serve(context) ??
-      (await rooms.health.serve(context)) ??
-      (await rooms.openapi.serve(context));
-    if (answer === undefined) throw noSuchResource();
-    return answer;
+      (await rooms.openapi.serve(context)) ??
+      noSuchPage()
+    );
   };
 }
 
@@ -45,19 +50,36 @@ async function servePath(
       return jsonAnswer({ paths: rootPaths(rooms) });
     case "/version":
     case "/version/":
+      checkJson(context);
       return jsonAnswer(versionInfo());
     case "/metrics": {
       const { type, body } = await exposition(core.metrics.registry);
       return { type: "bytes", code: 200, contentType: type, body };
     }
     case "/.well-known/openid-configuration":
-      return jsonAnswer(openidConfiguration(core));
+      return forAnHour(jsonAnswer(openidConfiguration(core)));
     case "/openid/v1/jwks":
-      return { ...jsonAnswer(openidKeys(core)), contentType: "application/jwk-set+json" };
+    case "/openid/v1/jwks/":
+      return forAnHour({
+        ...jsonAnswer(openidKeys(core)),
+        contentType: "application/jwk-set+json",
+      });
     default:
       return undefined;
   }
 }
+
+/** Throws 406 when the client takes no JSON, which is all that there is of some paths. */
+function checkJson({ request }: RequestContext): void {
+  const wanted = parseAccept(headerOf(request, "accept"));
+  if (!wanted.some(({ type }) => accepts(type, JSON_TYPE))) throw notProduced([JSON_TYPE]);
+}
+
+/** Keys change seldom, and everybody may have them. */
+const forAnHour = (answer: BytesAnswer): Answer => ({
+  ...answer,
+  headers: { "cache-control": "public, max-age=3600" },
+});
 
 function rootPaths(rooms: Rooms): string[] {
   return [

@@ -16,6 +16,9 @@ const LEASES = [
   ["scheduler", "kube-scheduler"],
 ] as const;
 
+/** Upstream has it in the singular here. */
+const SUBJECT = { group: "", name: "componentstatus" };
+
 /**
  * ComponentStatuses, of which nothing is stored. Upstream asks ports of its own machine; the parts
  * may be anywhere here, so their leases are looked at.
@@ -26,13 +29,13 @@ export async function serveComponentStatus(
   { info }: RequestContext,
 ): Promise<Answer> {
   const all = [...(await leaseHolders(core)), await storeStatus(core)];
-  const { kind, subject } = resource;
+  const { kind } = resource;
   if (info.verb === "list") {
     const items = all.map((each) => Buffer.from(JSON.stringify(each)));
     return { type: "list", list: { kind, revision: 0, items } };
   }
   const found = all.find(({ metadata }) => metadata.name === info.name);
-  if (found === undefined) throw notFound(subject, info.name);
+  if (found === undefined) throw notFound(SUBJECT, info.name);
   return objectAnswer(found, kind);
 }
 

@@ -1,6 +1,6 @@
 import type { Core } from "../core.ts";
 import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
-import type { Answer } from "../http/answer.ts";
+import { type Answer, noSuchPage } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import { checkAccept } from "../http/negotiate.ts";
@@ -34,12 +34,17 @@ const VERBS: Readonly<Record<string, ServeVerb>> = {
 export async function serveResource(core: Core, context: RequestContext): Promise<Answer> {
   const { info } = context;
   const resource = core.registry.find(info.group, info.version, info.resource);
-  if (resource === undefined) throw noSuchResource();
+  if (resource === undefined) {
+    if (core.registry.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
+    return noSuchPage();
+  }
   checkScope(resource, info);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   checkAccept(context);
+  // HEAD is nothing that upstream knows, but for what it passes on.
+  if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
-  checkPlace(context, info);
+  checkPlace(info);
   const serve = VERBS[info.verb];
   const known: readonly string[] = resource.kind.verbs;
   if (serve === undefined || !known.includes(info.verb)) {
@@ -64,11 +69,11 @@ function checkScope(resource: Resource, info: RequestInfo): void {
   }
 }
 
-/** Collections take POST, objects take PUT, PATCH; HEAD is nothing that upstream knows. */
-function checkPlace({ request }: RequestContext, info: RequestInfo): void {
+/** Collections take POST, objects take PUT, PATCH. */
+function checkPlace(info: RequestInfo): void {
   const named = info.name !== "";
   const wrong = info.verb === "create" ? named : NAMED_VERBS.has(info.verb) && !named;
-  if (wrong || request.method === "HEAD") throw methodNotAllowed();
+  if (wrong) throw methodNotAllowed();
 }
 
 const NAMED_VERBS = new Set(["update", "patch"]);

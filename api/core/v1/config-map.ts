@@ -45,7 +45,7 @@ function validate(object: ConfigMap): FieldError[] {
   ];
   const text_bytes = Object.values(data).reduce((sum, each) => sum + Buffer.byteLength(each), 0);
   if (text_bytes + decodedBytes(binaryData) > MAX_DATA_BYTES) {
-    errors.push(tooLong("", MAX_DATA_BYTES));
+    errors.push(tooLong("[]", MAX_DATA_BYTES));
   }
   return errors;
 }

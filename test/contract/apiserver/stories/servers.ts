@@ -4,13 +4,16 @@ import { join } from "node:path";
 import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
-import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { callerOf, type Call } from "./caller.ts";
 
 /** An apiserver, asked as a master. */
 export interface Server {
   readonly call: Call;
+  /** Where it serves on loopback, and the master's certificate. */
+  readonly port: number;
+  readonly pair: KeyPair;
   close(): Promise<void>;
 }
 
@@ -34,6 +37,8 @@ export async function startTheirs(): Promise<Server> {
   const call = callerOf(upstream.port, pair);
   return {
     call,
+    port: upstream.port,
+    pair,
     async close() {
       call.close();
       await upstream.close();
@@ -49,9 +54,12 @@ export async function startOurs(): Promise<Server> {
   const store = await startStore({ dataDir });
   const api = await startTestApiserver(store.client);
   const pair = await api.credentials("admin", ["system:masters"]);
-  const call = callerOf(Number(new URL(api.server).port), pair);
+  const port = Number(new URL(api.server).port);
+  const call = callerOf(port, pair);
   return {
     call,
+    port,
+    pair,
     async close() {
       call.close();
       await api.close();

@@ -1,0 +1,33 @@
+import { Names } from "../stories/normalise.ts";
+
+/** How far from now a day may be to count as one that the server wrote. */
+const RECENT_MS = 3 * 24 * 3600 * 1000;
+
+const DAY = /\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g;
+const AGE = /(?<=^|\s)(?:<invalid>|(?:\d+[smhdy]){1,2})(?= |\)|$)/gm;
+/** A log line of kubectl's own library: its level, time and place. */
+const LOGGED = /^[IWEF]\d{4} [\d:.]+ +\d+ ([\w.-]+:\d+)\] /gm;
+/** Notes that it had to wait for its turn, or for a busy machine. */
+const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
+/** What ours warns of when a kind is written that nothing acts on (docs/DIVERGENCE.md). */
+const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
+
+/** What a command of a scene wrote, without what differs from run to run. */
+export function told(text: string, ns: string): string {
+  return new Names()
+    .text(text)
+    .replace(/\buid\d+\b/g, "UID")
+    .replace(DAY, (day) => (Math.abs(Date.parse(day) - Date.now()) > RECENT_MS ? day : "DAY"))
+    .replace(OF_TIME, "")
+    .replace(LOGGED, "LOG $1 ")
+    .replace(STORED_ONLY, "")
+    .replace(/127\.0\.0\.1:\d+/g, "SERVER")
+    .replace(/(resourceVersion"?: ?)"\d+"/g, '$1"RV"')
+    .replace(/\/tmp\/(LIVE|MERGED|kubectl-edit|\w+-edit)-\d+/g, "/tmp/$1-N")
+    .replace(/^([-+]{3} [^\t\n]+)\t.*$/gm, "$1")
+    .replace(/(\b\d+:|[nN]ode[pP]ort"?: *(?:\S+ )?)3\d{4}\b/g, "$1NODEPORT")
+    .replace(AGE, "AGE")
+    .replace(/(\S) {3,}/g, "$1   ")
+    .replace(/ +$/gm, "")
+    .replaceAll(ns, "NAMESPACE");
+}

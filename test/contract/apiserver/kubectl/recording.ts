@@ -1,0 +1,67 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Played } from "./play.ts";
+import type { Scene } from "./scene.ts";
+
+const DIR = join(import.meta.dirname, "recorded");
+
+const fileOf = (version: string, scene: string) => join(DIR, version, `${scene}.txt`);
+
+/** What a kubectl of `version` said in a scene before upstream, as text. */
+export const readRecorded = (version: string, scene: string): string =>
+  readFileSync(fileOf(version, scene), "utf8");
+
+export function writeRecorded(version: string, scene: string, played: readonly Played[]): void {
+  mkdirSync(join(DIR, version), { recursive: true });
+  writeFileSync(fileOf(version, scene), shown(played));
+}
+
+/** As on a terminal: the command, what it printed, behind `!` its errors, its exit code unless 0. */
+export function shown(played: readonly Played[]): string {
+  return played.map((each) => `${showOne(each)}\n`).join("\n");
+}
+
+function showOne({ command, exit, stdout, stderr }: Played): string {
+  const printed = stdout.trimEnd();
+  const errors = stderr.trimEnd();
+  return [
+    `$ ${command}`,
+    ...(printed === "" ? [] : [printed]),
+    ...(errors === "" ? [] : errors.split("\n").map((line) => `! ${line}`)),
+    ...(exit === 0 ? [] : [`[exit ${exit}]`]),
+  ].join("\n");
+}
+
+/** The exit codes in a recording, command by command. */
+export function exitCodes(version: string, scene: string): number[] {
+  return readRecorded(version, scene)
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => Number(/^\[exit (\d+)\]$/m.exec(text)?.[1] ?? 0));
+}
+
+const TABLE = join(DIR, "table.md");
+const TITLE = `# kubectl's commands before kube-apiserver 1.36
+
+Exit codes as recorded by \`node scripts/record-kubectl.ts\`; ours must give the same, and the same words.
+`;
+
+export const readTable = (): string => readFileSync(TABLE, "utf8");
+
+/** Writes which command ends how with which kubectl: `recorded/table.md`. */
+export const writeTable = (versions: readonly string[], scenes: readonly Scene[]): void =>
+  writeFileSync(TABLE, tableOf(versions, scenes));
+
+/** One row to a command, with its exit code before kube-apiserver 1.36. */
+export function tableOf(versions: readonly string[], scenes: readonly Scene[]): string {
+  const rows = scenes.flatMap(({ name, lines }) => {
+    const codes = versions.map((version) => exitCodes(version, name));
+    return lines.map((line, at) => {
+      const cells = codes.map((each) => each[at]);
+      return `| ${name} | \`${line.replaceAll("|", "\\|")}\` | ${cells.join(" | ")} |`;
+    });
+  });
+  const head = `| scene | command | ${versions.join(" | ")} |`;
+  const rule = `| --- | --- |${" --- |".repeat(versions.length)}`;
+  return [TITLE, head, rule, ...rows, ""].join("\n");
+}
