@@ -10,8 +10,11 @@ import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 /** What differs between kinds. Everything is optional: the rest is the same for all. */
 export interface StrategyParts<T extends KubeObject> {
   readonly nameRule?: TextRule;
-  /** What raises `metadata.generation`: a changed spec, or anything but metadata and status. */
-  readonly generation?: "spec" | "content";
+  /**
+   * What raises `metadata.generation`: a changed spec, or anything but metadata and status, or
+   * annotations too.
+   */
+  readonly generation?: "spec" | "content" | "annotations";
   /** Keeps the status that a creator sends. */
   readonly statusOnCreate?: boolean;
   defaults?(object: T): void;
@@ -53,9 +56,16 @@ function contentOf(object: KubeObject): Fields {
   return content;
 }
 
-/** Raises the generation when anything outside metadata and status differs; else keeps it. */
-export function raiseGeneration(object: KubeObject, old: KubeObject): void {
-  const same = isDeepStrictEqual(contentOf(object), contentOf(old));
+/**
+ * Raises the generation when anything outside metadata and status differs, or, `withAnnotations`,
+ * these; else keeps it.
+ */
+export function raiseGeneration(
+  object: KubeObject, old: KubeObject, withAnnotations = false,
+): void {
+  const annotationsOf = ({ metadata }: KubeObject) => metadata.annotations ?? {};
+  const same = isDeepStrictEqual(contentOf(object), contentOf(old)) &&
+    (!withAnnotations || isDeepStrictEqual(annotationsOf(object), annotationsOf(old)));
   const generation = old.metadata.generation ?? 0;
   const next = same ? generation : generation + 1;
   if (next > 0) object.metadata.generation = next;
@@ -82,7 +92,7 @@ export function makeStrategy<T extends KubeObject>(
       if (facts.statusDoor) keep(object, old, "status");
       parts.prepareUpdate?.(object, old, context);
       if (parts.generation === undefined) keepMetadata(object, old, "generation");
-      else raiseGeneration(object, old);
+      else raiseGeneration(object, old, parts.generation === "annotations");
     },
     validateCreate: (object, context) => [
       ...validateMetadata(object.metadata, facts.namespaced, nameRule),

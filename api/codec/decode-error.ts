@@ -4,7 +4,11 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 export class DecodeError extends CodedError {
   override readonly name = "DecodeError";
 
-  constructor(message: string) {
+  /** Of a value that is of another type than its place: what it is, and the place's Go type. */
+  readonly mismatch: { readonly value: unknown; readonly goType: string } | undefined;
+
+  constructor(message: string, mismatch?: DecodeError["mismatch"]) {
     super("DECODE", message);
+    this.mismatch = mismatch;
   }
 }

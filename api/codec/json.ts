@@ -37,15 +37,19 @@ export class DecodeContext {
   mismatch(value: unknown, goType: string): DecodeError {
     const field = this.goPath.length === 0
       ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
-    const what = goWord(value);
-    return new DecodeError(`json: cannot unmarshal ${what} into ${field} of type ${goType}`);
+    const what = goWord(value, goType);
+    const message = `json: cannot unmarshal ${what} into ${field} of type ${goType}`;
+    return new DecodeError(message, { value, goType });
   }
 }
 
-function goWord(value: unknown): string {
+function goWord(value: unknown, goType: string): string {
   if (Array.isArray(value)) return "array";
   if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") return Number.isSafeInteger(value) ? "number" : `number ${value}`;
+  if (typeof value === "number") {
+    // One that is not whole, or too large for its place, is shown.
+    return goType.startsWith("int") ? `number ${value}` : "number";
+  }
   return typeof value;
 }
 

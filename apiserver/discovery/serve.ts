@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
+import { noSuchResource } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
 import { parseAccept } from "../http/media.ts";
@@ -34,11 +35,16 @@ export class Discovery {
     });
   }
 
-  /** undefined when the path is none of discovery's. */
+  /**
+   * undefined when the path is none of discovery's, nor of a group that there is. Throws 404 within
+   * such a group.
+   */
   serve(context: RequestContext): Answer | undefined {
     const parts = context.info.path.split("/").filter((part) => part !== "");
-    if (parts[0] === "api") return this.#core(parts, context);
-    return parts[0] === "apis" ? this.#named(parts, context) : undefined;
+    if (parts[0] === "api") return this.#core(parts, context) ?? nothingThere();
+    if (parts[0] !== "apis") return undefined;
+    const answer = this.#named(parts, context);
+    return answer ?? (this.#groups.some(({ name }) => name === parts[1]) ? nothingThere() : answer);
   }
 
   #core(parts: string[], context: RequestContext): Answer | undefined {
@@ -83,6 +89,10 @@ export class Discovery {
     const headers = { etag: document.etag, vary: "Accept", "cache-control": "public" };
     return { type: "bytes", code: unchanged ? 304 : 200, contentType, body, headers };
   }
+}
+
+function nothingThere(): never {
+  throw noSuchResource();
 }
 
 /** A document in the client's encoding; its metadata is that of a list, and left away. */

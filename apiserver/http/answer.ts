@@ -4,7 +4,7 @@ import type { Watcher } from "../cache/watcher.ts";
 /** A list before it is encoded: the bodies are JSON already. */
 export interface ObjectList {
   kind: Kind;
-  /** The revision that the list shows. */
+  /** The revision that the list shows, 0 of what is stored nowhere. */
   revision: number;
   continue?: string;
   remaining?: number;

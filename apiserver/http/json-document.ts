@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
+import { goSyntaxError } from "./json-syntax.ts";
 
 /** Bytes as text; throws 400 when they are not UTF-8. */
 export function textOf(body: Buffer): string {
@@ -24,19 +25,8 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
     return { value: JSON.parse(text), duplicates: scan.duplicates };
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw badRequest(`${prefix}${goSyntaxError(text, thrown)}`);
+    throw badRequest(`${prefix}${goSyntaxError(body)}`);
   }
-}
-
-/** What Go's decoder says where JavaScript's stops. */
-function goSyntaxError(text: string, { message }: SyntaxError): string {
-  const at = Number(/at position (\d+)/.exec(message)?.[1] ?? text.length);
-  const letter = text[at];
-  if (letter === undefined) return "unexpected end of JSON input";
-  const where = message.includes("after JSON")
-    ? "after top-level value"
-    : "looking for beginning of value";
-  return `invalid character '${letter}' ${where}`;
 }
 
 interface Frame {

@@ -52,6 +52,9 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
   }
 }
 
+/** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
+const NEWLINE = Buffer.from("\n");
+
 async function encodeAnswer(
   context: RequestContext,
   { object, kind, body }: Extract<Answer, { type: "object" }>,
@@ -59,7 +62,9 @@ async function encodeAnswer(
   now: () => number,
 ): Promise<Buffer | string> {
   const asIs = negotiated.transform.as === "object";
-  if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) return body;
+  if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) {
+    return Buffer.concat([body, NEWLINE]);
+  }
   if (kind === undefined || asIs) return await encodeObject(object, negotiated);
   const other = transformer(context, kind, negotiated, now).one(object);
   return await encodeObject(other as KubeObject, negotiated);

@@ -124,7 +124,7 @@ function definitionOf(column: Column): object {
 /** The metadata of a list, in the order upstream writes it. */
 export function listMetadata(list: ObjectList): object {
   return {
-    resourceVersion: String(list.revision),
+    ...(list.revision === 0 ? {} : { resourceVersion: String(list.revision) }),
     ...(list.continue === undefined ? {} : { continue: list.continue }),
     ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
   };

@@ -1,6 +1,7 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ComponentStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../core.ts";
 import { notFound } from "../errors/catalog.ts";
@@ -26,12 +27,15 @@ const SUBJECT = { group: "", name: "componentstatus" };
 export async function serveComponentStatus(
   core: Core,
   resource: Resource,
-  { info }: RequestContext,
+  { info, query }: RequestContext,
 ): Promise<Answer> {
   const all = [...(await leaseHolders(core)), await storeStatus(core)];
   const { kind } = resource;
   if (info.verb === "list") {
-    const items = all.map((each) => Buffer.from(JSON.stringify(each)));
+    // They have no labels, but a selector may say what they must not have.
+    const labels = parseLabelSelector(query.get("labelSelector") ?? "");
+    const chosen = matchesLabels(labels, {}) ? all : [];
+    const items = chosen.map((each) => Buffer.from(JSON.stringify(each)));
     return { type: "list", list: { kind, revision: 0, items } };
   }
   const found = all.find(({ metadata }) => metadata.name === info.name);

@@ -1,4 +1,5 @@
 import { badRequest } from "../errors/catalog.ts";
+import { goSyntaxError } from "../http/json-syntax.ts";
 
 /** Where a list that was cut goes on: behind `key`, at `revision` (or -1: at whatever is now). */
 export interface ContinueToken {
@@ -17,12 +18,14 @@ export function encodeContinue(token: ContinueToken): string {
 
 /** Throws 400 on a token that no apiserver has written. */
 export function decodeContinue(text: string): ContinueToken {
+  const bytes = Buffer.from(text, "base64url");
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+    parsed = JSON.parse(bytes.toString("utf8"));
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw badRequest(`invalid continue token: continue key is not valid: ${thrown.message}`);
+    const why = goSyntaxError(bytes);
+    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
   }
   const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   const revision = typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0 ? rv : undefined;

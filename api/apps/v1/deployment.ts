@@ -96,7 +96,8 @@ function validateStatus(object: Deployment): FieldError[] {
 }
 
 export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Deployment", {
-  generation: "spec",
+  // Its ReplicaSets get the annotations too.
+  generation: "annotations",
   warnings: (object) => templateWarnings(object.spec.template),
   defaults,
   validate,

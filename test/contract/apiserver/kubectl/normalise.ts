@@ -3,8 +3,11 @@ import { Names } from "../stories/normalise.ts";
 /** How far from now a day may be to count as one that the server wrote. */
 const RECENT_MS = 3 * 24 * 3600 * 1000;
 
-const DAY = /\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g;
-const AGE = /(?<=^|\s)(?:<invalid>|(?:\d+[smhdy]){1,2})(?= |\)|$)/gm;
+/** As describe shows times: `Fri, 20 Nov 2026 16:56:01 +0000`, or Go's own form. */
+const DAY =
+  /\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000(?= UTC)/g;
+/** A duration as tables show it; a quantity such as 100m is none. */
+const AGE = /(?<=^|\s)(?:<invalid>|\d{1,2}s|\d{1,2}m(?:\d{1,2}s)?|\d+d|\d+y(?:\d+d)?)(?= |\)|$)/gm;
 /** A log line of kubectl's own library: its level, time and place. */
 const LOGGED = /^[IWEF]\d{4} [\d:.]+ +\d+ ([\w.-]+:\d+)\] /gm;
 /** Notes that it had to wait for its turn, or for a busy machine. */
@@ -18,11 +21,13 @@ export function told(text: string, ns: string): string {
     .text(text)
     .replace(/\buid\d+\b/g, "UID")
     .replace(DAY, (day) => (Math.abs(Date.parse(day) - Date.now()) > RECENT_MS ? day : "DAY"))
+    .replace(/\b10\.96\.\d+\.\d+\b/g, "CLUSTERIP")
     .replace(OF_TIME, "")
     .replace(LOGGED, "LOG $1 ")
     .replace(STORED_ONLY, "")
     .replace(/127\.0\.0\.1:\d+/g, "SERVER")
     .replace(/(resourceVersion"?: ?)"\d+"/g, '$1"RV"')
+    .replace(/\/tmp\/r2k-kubectl-\w+/g, "HOME")
     .replace(/\/tmp\/(LIVE|MERGED|kubectl-edit|\w+-edit)-\d+/g, "/tmp/$1-N")
     .replace(/^([-+]{3} [^\t\n]+)\t.*$/gm, "$1")
     .replace(/(\b\d+:|[nN]ode[pP]ort"?: *(?:\S+ )?)3\d{4}\b/g, "$1NODEPORT")

@@ -38,7 +38,7 @@ export async function setStage(path: string, server: Server): Promise<Stage> {
 }
 
 async function play({ name, lines }: Scene, server: Server, home: string): Promise<Played[]> {
-  const ns = `k-${name}`;
+  const ns = `scene-${name}`;
   await server.call("POST", "/api/v1/namespaces", { body: { metadata: { name: ns } } });
   const account = { metadata: { name: "default" } };
   await server.call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });

@@ -16,7 +16,7 @@ export function writeRecorded(version: string, scene: string, played: readonly P
   writeFileSync(fileOf(version, scene), shown(played));
 }
 
-/** As on a terminal: the command, what it printed, behind `!` its errors, its exit code unless 0. */
+/** As on a terminal: the command, what it printed, behind `!` errors, its exit code unless 0. */
 export function shown(played: readonly Played[]): string {
   return played.map((each) => `${showOne(each)}\n`).join("\n");
 }
@@ -43,7 +43,8 @@ export function exitCodes(version: string, scene: string): number[] {
 const TABLE = join(DIR, "table.md");
 const TITLE = `# kubectl's commands before kube-apiserver 1.36
 
-Exit codes as recorded by \`node scripts/record-kubectl.ts\`; ours must give the same, and the same words.
+Exit codes as \`node scripts/record-kubectl.ts\` recorded them: ours must give the same, in the same
+words (the texts lie beside).
 `;
 
 export const readTable = (): string => readFileSync(TABLE, "utf8");

@@ -9,9 +9,9 @@ kubectl create job from-nightly --from=cronjob/nightly
 kubectl create quota few --hard=pods=30,services=10
 kubectl create serviceaccount robot
 kubectl create role reader --verb=get,list --resource=pods,deployments.apps
-kubectl create rolebinding readers --role=reader --serviceaccount=$NS:robot --user=jane
+kubectl create rolebinding readers --role=reader --serviceaccount=$NS:robot --user=jim
 kubectl create clusterrole k-made --verb=get --resource=nodes
-kubectl create clusterrolebinding k-made --clusterrole=k-made --user=jane
+kubectl create clusterrolebinding k-made --clusterrole=k-made --user=jim
 kubectl create service clusterip plain --tcp=80:8080
 kubectl create service nodeport open --tcp=81:8081
 kubectl create service externalname outside --external-name=example.com

@@ -21,8 +21,8 @@ kubectl get pod nosuch --ignore-not-found
 kubectl get nosuch
 kubectl get pods --field-selector=spec.nosuch=1
 kubectl get pods -l 'a=b=c'
-kubectl get --raw /api/v1/namespaces/$NS/configmaps/settings
+kubectl get --raw /api/v1/namespaces/$NS/configmaps/settings | tr '{},' '\n' | sort
 kubectl get --raw /api/v1/namespaces/$NS/configmaps/nosuch
 kubectl get -f web.yaml
 kubectl get pods --show-kind --server-print=false
-kubectl get cm settings -w -o jsonpath='{.data.colour}{"\n"}' > seen & until grep -q blue seen; do sleep 0.1; done; kubectl patch cm settings -p '{"data":{"colour":"red"}}'; until grep -q red seen; do sleep 0.1; done; kill $!; cat seen
+kubectl get cm settings -w -o jsonpath='{.data.colour}{"\n"}' >> seen & touch seen; until grep -q blue seen; do sleep 0.1; done; kubectl patch cm settings -p '{"data":{"colour":"red"}}'; until grep -q red seen; do sleep 0.1; done; kill $!; cat seen

@@ -5,7 +5,7 @@ kubectl label cm settings a=1
 kubectl label cm settings a=2
 kubectl label cm settings a=2 --overwrite
 kubectl label cm settings b-
-kubectl label cm settings --list
+kubectl label cm settings --list | sort
 kubectl label cm settings 'bad label=1'
 kubectl label cm settings 'good=not/good'
 kubectl label cm,deploy --all all=yes

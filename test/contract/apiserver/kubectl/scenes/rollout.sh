@@ -1,7 +1,7 @@
 # A Deployment whose ReplicaSets and status are written by hand.
 kubectl create -f web.yaml -f kinds.yaml
 kubectl get deployment web -o jsonpath='{.metadata.uid}' > owner
-for n in 1 2; do sed "s/NUMBER/$n/; s/NUMBER/$n/g; s/OWNER/$(cat owner)/" replicaset.yaml | kubectl create -f -; done
+for n in 1 2; do sed "s/NUMBER/$n/g; s/OWNER/$(cat owner)/" replicaset.yaml | kubectl create -f -; done
 kubectl annotate deployment web deployment.kubernetes.io/revision=2
 kubectl rollout status deployment/web --watch=false
 kubectl rollout status deployment/web --timeout=1s
