@@ -8,7 +8,9 @@ import type { SnapshotMessage } from "./core/message.ts";
 import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
 import { Serving } from "./etcd/serving.ts";
 import {
+  GRPC_OVERHEAD_BYTES,
   REMOVED_GRACE_MS,
+  REQUEST_BYTES_MAX,
   SCRUB_INTERVAL_MS,
   TXN_OPERATIONS_MAX,
   WATCH_PROGRESS_INTERVAL_MS,
@@ -19,6 +21,7 @@ import { Compactor } from "./mvcc/compactor.ts";
 import { Flusher } from "./mvcc/flusher.ts";
 import { writeIndex } from "./mvcc/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
+import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
 import type { Backends } from "./node/backends.ts";
 import { AutoCompaction } from "./node/auto-compaction.ts";
 import { handOver } from "./node/hand-over.ts";
@@ -82,7 +85,7 @@ export function assemble(
   const onReceived = (message: SnapshotMessage) => replica.receive(message);
   const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
-  const watches = new WatchHub(state, fail);
+  const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, fail);
   const quiet = new Quiet(clock, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
@@ -137,6 +140,11 @@ export function assemble(
     },
   };
   return machine;
+}
+
+/** As etcd, fragments are as large as what a client may send. */
+function streamLimits({ requestBytes_max = REQUEST_BYTES_MAX }: MachineOptions): StreamLimits {
+  return { ...STREAM_LIMITS, fragmentBytes_max: requestBytes_max + GRPC_OVERHEAD_BYTES };
 }
 
 /** What the options say of how verbs behave. */

@@ -20,6 +20,7 @@ export const STREAM_LIMITS = {
   bytes_max: 2_000,
   responses_max: 8,
   mergedBytes_max: 500,
+  fragmentBytes_max: 500,
 } as const;
 
 /** Members compare what they have so often. */

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import type { Event } from "@raft2kube/proto/gen/etcd.ts";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { MERGED_EVENTS_BYTES } from "../../limits.ts";
 import { type Store, startStore } from "../../main.ts";
 
-const dataDir = mkdtempSync(join(tmpdir(), "r2k-watch-"));
+let dataDir: string;
 let store: Store | undefined;
 
+beforeEach(() => void (dataDir = mkdtempSync(join(tmpdir(), "r2k-watch-"))));
 afterEach(async () => {
   await store?.close();
   rmSync(dataDir, { recursive: true });
@@ -55,4 +57,22 @@ test("S5: from the backend to the present, without a gap and nothing twice", asy
     const before = i < 7 ? undefined : `${i - 7}`;
     expect(prevKv?.value.toString()).toBe(before);
   });
+});
+
+test("large records of the past come in responses that stay small", async () => {
+  const [count, bytes] = [12, 100_000];
+  store = await startStore({ dataDir });
+  for (let i = 0; i < count; i++) {
+    await store.client.put({ key: key(0), value: Buffer.alloc(bytes, i) });
+  }
+  await store.close();
+  store = await startStore({ dataDir });
+  const sizes: number[] = [];
+  let seen = 0;
+  for await (const { events } of watchAll(store.client, 2)) {
+    seen += events.length;
+    if (events.length > 0) sizes.push(events.length * bytes);
+    if (seen === count) break;
+  }
+  expect(Math.max(...sizes)).toBeLessThan(MERGED_EVENTS_BYTES + bytes);
 });

@@ -1,5 +1,5 @@
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import { CATCH_UP_EVENTS_MAX } from "../../limits.ts";
+import { CATCH_UP_EVENTS_MAX, MERGED_EVENTS_BYTES } from "../../limits.ts";
 import { inRange } from "../key-range.ts";
 import type { Change } from "../recent.ts";
 import { parseRecordKey, recordKey } from "../revision.ts";
@@ -124,6 +124,7 @@ class RevisionBatch {
   readonly #state: State;
   readonly #watcher: Watcher;
   #events: ChangeEvent[] = [];
+  #bytes = 0;
   /** The last revision whose events are all here. */
   through = 0;
 
@@ -133,7 +134,8 @@ class RevisionBatch {
   }
 
   isFull(nextMain: number): boolean {
-    return nextMain !== this.through && this.#events.length >= CATCH_UP_EVENTS_MAX;
+    if (nextMain === this.through) return false;
+    return this.#events.length >= CATCH_UP_EVENTS_MAX || this.#bytes >= MERGED_EVENTS_BYTES;
   }
 
   add(main: number, deleted: boolean, value: Buffer): void {
@@ -142,10 +144,13 @@ class RevisionBatch {
     const key = kv.key.toString("latin1");
     if (!inRange(this.#watcher.range, key)) return;
     if (deleted) kv.modRevision = main;
-    this.#events.push(changeEvent(this.#state, { key, kv, deleted }));
+    const event = changeEvent(this.#state, { key, kv, deleted });
+    this.#events.push(event);
+    this.#bytes += event.bytes;
   }
 
   take(): ChangeEvent[] {
+    this.#bytes = 0;
     return this.#events.splice(0);
   }
 }

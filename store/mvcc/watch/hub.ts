@@ -239,10 +239,9 @@ export class WatchHub {
   }
 
   #sendParts(watcher: Watcher, events: Event[], bytes: number): void {
-    for (const part of fragments(events)) {
-      const response = this.response(watcher.id, { events: part.events, fragment: part.more });
-      watcher.stream.push(response, bytes);
-    }
+    const parts = fragments(this.response(watcher.id, { events }), this.#limits.fragmentBytes_max);
+    const share = Math.ceil(bytes / parts.length);
+    for (const part of parts) watcher.stream.push(part, share);
   }
 
   /** One object for all responses at a revision. */

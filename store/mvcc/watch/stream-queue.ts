@@ -1,7 +1,9 @@
 import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Event, ResponseHeader, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import {
+  GRPC_OVERHEAD_BYTES,
   MERGED_EVENTS_BYTES,
+  REQUEST_BYTES_MAX,
   STREAM_QUEUE_BYTES_MAX,
   STREAM_QUEUE_RESPONSES_MAX,
 } from "../../limits.ts";
@@ -24,12 +26,15 @@ export interface StreamLimits {
   readonly responses_max: number;
   /** One response with events grows up to this. */
   readonly mergedBytes_max: number;
+  /** One to a watch that asked for fragments stays below this. */
+  readonly fragmentBytes_max: number;
 }
 
 export const STREAM_LIMITS: StreamLimits = {
   bytes_max: STREAM_QUEUE_BYTES_MAX,
   responses_max: STREAM_QUEUE_RESPONSES_MAX,
   mergedBytes_max: MERGED_EVENTS_BYTES,
+  fragmentBytes_max: REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES,
 };
 
 /**
