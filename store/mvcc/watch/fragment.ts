@@ -1,7 +1,7 @@
 import { encodedSize } from "@raft2kube/proto/encoded.ts";
 import { Event, type KeyValue, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 
-/** More than the fields of a response take beside its events, and those of an event but for bytes. */
+/** More than the fields of a response take beside its events, and an event's beside its bytes. */
 const FIELDS_BYTES_MAX = 256;
 
 /**
