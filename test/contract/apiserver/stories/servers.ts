@@ -5,6 +5,7 @@ import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { callerOf, type Call } from "./caller.ts";
 
@@ -48,11 +49,17 @@ export async function startTheirs(): Promise<Server> {
   };
 }
 
+/**
+ * Chooses from the first half of every range: addresses and node ports that stories ask for by name
+ * lie in the second, and are never given to another Service.
+ */
+const LOW: Random = { next: () => systemRandom.next() / 2 };
+
 /** Ours on our store. */
 export async function startOurs(): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
   const store = await startStore({ dataDir });
-  const api = await startTestApiserver(store.client);
+  const api = await startTestApiserver(store.client, { random: LOW });
   const pair = await api.credentials("admin", ["system:masters"]);
   const port = Number(new URL(api.server).port);
   const call = callerOf(port, pair);
