@@ -8,7 +8,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { configPath, planCluster, writeCluster } from "../cli/cluster/config.ts";
 import { ensurePki } from "../cli/cluster/pki.ts";
 import { KUBECTL } from "./07-apiserver/own-apiserver.ts";
-import { OwnPart, freePort, markOf } from "./own-part.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { OwnPart, markOf } from "./own-part.ts";
 
 const TIMEOUT_MS = 180_000;
 const run = promisify(execFile);

@@ -7,7 +7,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { OwnPart, freePort, markOf } from "./own-part.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { OwnPart, markOf } from "./own-part.ts";
 
 const TIMEOUT_MS = 180_000;
 const LABS = ["03", "04", "05"];

@@ -1,6 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
@@ -82,15 +81,4 @@ export class OwnPart {
     for (const child of this.#processes) child.kill("SIGKILL");
     rmSync(this.folder, { recursive: true });
   }
-}
-
-/** A port that nobody has now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" ? address!.port : 0));
-    });
-  });
 }

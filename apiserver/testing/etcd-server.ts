@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 
 /** A running etcd of the distribution, for tests. */
 export interface EtcdServer {
@@ -25,7 +25,7 @@ export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
   let child = run(program, dir, url, peer);
   const client = connectEtcd({ endpoints: [url] });
   const answers = () =>
-    waitFor("etcd to answer", () => client.status({ timeout_ms: 500 }), { clock: systemClock() });
+    waitFor("etcd to answer", () => client.status({ timeout_ms: 2_000 }), { clock: systemClock() });
   await answers();
   return {
     url,
@@ -61,17 +61,5 @@ function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
     child.kill("SIGKILL");
-  });
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
   });
 }

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort, startEtcd } from "./etcd-server.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { startEtcd } from "./etcd-server.ts";
 import { impersonating, type SendJson, warningsIn } from "./send-json.ts";
 
 /** Upstream's kube-apiserver, to record golden answers and to share data with. */

@@ -1,6 +1,7 @@
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { expect, test } from "vitest";
-import { type TestMember, TestMembers, freePort } from "../testing/members.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { type TestMember, TestMembers } from "../testing/members.ts";
 
 const key = Buffer.from("k");
 

@@ -1,28 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { type Store, type StoreOptions, startStore } from "../main.ts";
 import { Proxy } from "./proxy.ts";
-
-/**
- * A TCP port of the loopback that is free now, and likely to stay so: the kernel gives none below
- * 32,768 to connections going out.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInteger(systemRandom, 10_000, 32_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer().once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-  });
-}
 
 /** A member that tests start, stop and start again. */
 export interface TestMember {

@@ -1,8 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -12,20 +10,12 @@ import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
 
 const run = promisify(execFile);
 const clock = systemClock();
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
   let dir: string;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/store/testing/members.ts";
+import { PATIENT } from "./etcdctl.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 
 /** A release of etcd's programs. */
 export interface EtcdRelease {
@@ -48,7 +49,7 @@ export function runProgram(program: string, args: readonly string[], input = "")
     // etcd 3.4's client speaks the v2 API without being told otherwise; 3.6's has no such choice.
     const v3 = program === ETCD_34.etcdctl ? { ETCDCTL_API: "3" } : {};
     const child = spawn(program, args, {
-      env: { ...process.env, ...v3 },
+      env: { ...process.env, ...PATIENT, ...v3 },
       stdio: ["pipe", "pipe", "pipe"],
       timeout: RUN_TIMEOUT_MS,
       killSignal: "SIGKILL",

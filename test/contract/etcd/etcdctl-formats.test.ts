@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { freePort } from "@raft2kube/store/testing/members.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FORMATS, type Format, type Printed, comparable } from "./etcdctl-output.ts";
 import { SESSION } from "./etcdctl-session.ts";
+import { PATIENT } from "./etcdctl.ts";
 import { ETCD_34, ETCD_36, type EtcdRelease, isThere, startEtcd } from "./etcd-programs.ts";
 
 const LEASE = 0x4d2n;
-const COMMAND_TIMEOUT_MS = 30_000;
+const COMMAND_TIMEOUT_MS = 55_000;
 
 /** A store that etcdctl is let loose on. */
 interface Store {
@@ -47,7 +48,7 @@ function start(
   enough?: (output: string) => boolean,
 ): Running {
   const v3 = etcdctl === ETCD_34.etcdctl ? { ETCDCTL_API: "3" } : {};
-  const env = { ...process.env, ...v3, ETCDCTL_ENDPOINTS: endpoint };
+  const env = { ...process.env, ...PATIENT, ...v3, ETCDCTL_ENDPOINTS: endpoint };
   const child = spawn(etcdctl, args, { env, timeout: COMMAND_TIMEOUT_MS });
   const parts: Buffer[] = [];
   let errors = "";

@@ -17,6 +17,8 @@ const TURNS_MS = 120_000;
 describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while members die", () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-locks-"));
   const running = new Set<ChildProcess>();
+  /** Ended with each test, so that nobody stands again after it. */
+  let ending = new AbortController();
   let members: SecureMembers;
   let client: EtcdClient;
   let options: string[];
@@ -28,6 +30,8 @@ describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while membe
     options = [endpoints, `--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`];
   }, TURNS_MS);
   afterEach(() => {
+    ending.abort();
+    ending = new AbortController();
     for (const child of running) child.kill("SIGKILL");
   });
   afterAll(async () => {
@@ -58,9 +62,10 @@ describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while membe
     const diary = join(folder, "diary");
     writeFileSync(diary, "");
     const script = `echo in >> ${diary}; sleep 0.3; echo out >> ${diary}`;
+    const { signal } = ending;
     // One that a dying member failed asks again, as a person would.
     const contend = async () => {
-      for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      for (let attempt = 1; !signal.aborted && attempt <= ATTEMPTS_MAX; attempt++) {
         const asked = run("lock", "--ttl=10", "--", "mutex", "sh", "-c", script);
         if ((await asked.code) === 0) return;
         expect(attempt, asked.output).toBeLessThan(ATTEMPTS_MAX);
@@ -80,10 +85,12 @@ describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while membe
   /** Stands for an office until it is won; one that a dying member failed stands again. */
   function campaign(name: string) {
     let asked = run("elect", "chief", name);
+    const { signal } = ending;
     let resigned = false;
     const over = (async () => {
       for (let attempt = 1; !resigned && attempt <= ATTEMPTS_MAX; attempt++) {
         await asked.code;
+        if (signal.aborted) return;
         if (!resigned) asked = run("elect", "chief", name);
       }
     })();

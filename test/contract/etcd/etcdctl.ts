@@ -3,6 +3,9 @@ import { spawn } from "node:child_process";
 /** Debian's etcdctl, 3.4. */
 export const ETCDCTL = "/usr/bin/etcdctl";
 
+/** etcdctl's own limits are two and five seconds, too short on a machine that others use too. */
+export const PATIENT = { ETCDCTL_DIAL_TIMEOUT: "30s", ETCDCTL_COMMAND_TIMEOUT: "50s" };
+
 export interface Result {
   code: number | null;
   output: string;
@@ -16,7 +19,7 @@ export function etcdctl(
   program = ETCDCTL,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: endpoint };
+    const env = { ...process.env, ...PATIENT, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: endpoint };
     const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

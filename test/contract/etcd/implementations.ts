@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
@@ -9,6 +8,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type StoreOptions, startStore } from "@raft2kube/store/main.ts";
 import { BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { TestMembers } from "@raft2kube/store/testing/members.ts";
 import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
 
@@ -156,16 +156,5 @@ function ended(server: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     server.once("exit", () => resolve());
     server.kill("SIGKILL");
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
   });
 }

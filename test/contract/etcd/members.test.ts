@@ -7,12 +7,12 @@ import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/store/testing/members.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
-const ETCDCTL = "/usr/bin/etcdctl";
 const clock = systemClock();
 
 /** A member that is a process of its own. */
@@ -188,7 +188,7 @@ test("S1: kill -9 of the leader under load loses nothing, and service goes on", 
 function etcdctl(endpoints: Member[], line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const args = ["--endpoints", endpoints.map(endpointOf).join(","), ...line.split(" ")];
-    const child = spawn(ETCDCTL, args, { env: { ...process.env, ETCDCTL_API: "3" } });
+    const child = spawn(ETCDCTL, args, { env: { ...process.env, ...PATIENT, ETCDCTL_API: "3" } });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -206,9 +206,13 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
     for (const { name, peerUrl, clientPort } of all) {
       expect(listed).toContain(`, started, ${name}, ${peerUrl}, http://127.0.0.1:${clientPort}, `);
     }
-    const table = await etcdctl(all, "endpoint status -w table");
-    expect(table.match(/\| +true \| +false \|/g)).toHaveLength(1);
-    expect(table.match(/\| +false \| +false \|/g)).toHaveLength(2);
+    const oneLeads = async () => {
+      const table = await etcdctl(all, "endpoint status -w table");
+      expect(table.match(/\| +true \| +false \|/g)).toHaveLength(1);
+      expect(table.match(/\| +false \| +false \|/g)).toHaveLength(2);
+      return true;
+    };
+    await waitFor("one to lead", oneLeads, { clock });
     expect(await etcdctl(all, "endpoint health")).not.toContain("unhealthy");
 
     const d = await newMember("d");
@@ -222,15 +226,19 @@ describe.runIf(existsSync(ETCDCTL))("the real etcdctl", () => {
     await isUp(d);
     // Short ids stand behind blanks.
     const promoted = new RegExp(`Member +${id} promoted`);
-    expect(await etcdctl([a], `member promote ${id}`)).toMatch(promoted);
+    // A learner serves before the leader knows how far it is.
+    const promote = async () => promoted.test(await etcdctl([a], `member promote ${id}`));
+    await waitFor("d to be promoted", promote, { clock });
     const follower = all.find((member) => member !== a && member !== d)!;
     await etcdctl([follower], "put after promotion");
     expect(await etcdctl([d], "get after")).toBe("after\npromotion\n");
 
     const moved = await etcdctl(all, `move-leader ${id}`);
     expect(moved).toContain(`to ${id}`);
-    expect((await leaderVia(a)).toString(16)).toBe(id);
-    expect(await etcdctl([a], `member remove ${id}`)).toContain(`Member ${id} removed`);
+    const follows = async () => (await leaderVia(a)).toString(16) === id;
+    await waitFor("a to hear of its new leader", follows, { clock });
+    const removed = new RegExp(`Member +${id} removed`);
+    expect(await etcdctl([a], `member remove ${id}`)).toMatch(removed);
     await waitFor("d to end", () => d.output.includes("was removed"), { clock });
     expect(await etcdctl([a], "member list")).not.toContain(id);
     await etcdctl([a], "put still here");
