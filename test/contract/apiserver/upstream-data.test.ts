@@ -98,8 +98,8 @@ async function readAll(send: SendJson): Promise<Record<string, object>> {
 }
 
 describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-shared-"));
-  const config = join(dir, "encryption.yaml");
+  let dir = "";
+  let config = "";
   let etcd: EtcdServer;
   let theirs: Record<string, object>;
 
@@ -128,6 +128,8 @@ describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () 
   };
 
   beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "r2k-shared-"));
+    config = join(dir, "encryption.yaml");
     etcd = await startEtcd();
     writeFileSync(config, encryptionConfig("one"));
     theirs = await upstream(async (send) => {

@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 20_000, interval_ms: 30 });
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 30 });
 }
 
 test("a node whose kubelet says that it is not ready keeps its endpoints", async () => {

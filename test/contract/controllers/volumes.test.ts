@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 15_000, interval_ms: 20 });
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
 }
 
 function claim(name: string, storageClassName: string): PersistentVolumeClaim {
@@ -70,16 +70,22 @@ function podWith(name: string, claimName: string): Pod {
   };
 }
 
+/** Waits until the scheduler says this of a pod; what it said before it knew all may be another. */
+async function refusal(name: string, message: string): Promise<void> {
+  await eventually(`the reason why ${name} waits`, async () => {
+    const { status } = await world.admin.resource<Pod>(PODS).get({ namespace, name });
+    expect(status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message)
+      .toBe(message);
+    return true;
+  });
+}
+
 test("a claim finds its volume, is kept while a pod uses it, and releases it", async () => {
   const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const pods = world.admin.resource<Pod>(PODS);
   await pods.create(podWith("user", "data"));
-  const waiting = await eventually("the reason why the pod waits", async () => {
-    const { status } = await pods.get({ namespace, name: "user" });
-    return status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message;
-  });
-  expect(waiting).toBe('0/2 nodes are available: persistentvolumeclaim "data" not found.');
+  await refusal("user", '0/2 nodes are available: persistentvolumeclaim "data" not found.');
   await claims.create(claim("data", ""));
   await volumes.create(volume("v1", ""));
   await eventually("the claim to be bound", async () => {
@@ -127,13 +133,8 @@ test("a class that waits for its first consumer binds where the pod can go", asy
   const bound = await claims.get({ namespace, name: "late" });
   expect(bound.spec.volumeName).toBe("on-n2");
   await pods.create(podWith("second", "later"));
-  const refused = await eventually("the reason why the other waits", async () => {
-    const { status } = await pods.get({ namespace, name: "second" });
-    return status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message;
-  });
-  expect(refused).toBe(
-    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.",
-  );
+  await refusal("second",
+    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.");
   await volumes.create(volume("on-n1", "local", "n1"));
   await eventually("the other to run", async () => {
     const { spec, status } = await pods.get({ namespace, name: "second" });

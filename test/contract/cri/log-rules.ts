@@ -30,7 +30,8 @@ export function logRules(bench: Bench): void {
       await waitFor("the log", () => existsSync(file), { clock });
       renameSync(file, `${file}.1`);
       await runtime.reopenContainerLog({ containerId });
-      await waitFor("the new log", () => existsSync(file) && readFileSync(file).length, { clock });
+      const written = () => existsSync(file) && readFileSync(file).length > 0;
+      await waitFor("the new log", written, { clock });
     });
   });
 }

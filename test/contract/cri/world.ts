@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
@@ -31,7 +31,8 @@ export function createWorld(): World {
   const dir = mkdtempSync("/tmp/r2k-cri-");
   const cniConfDir = join(dir, "net.d");
   const logDirectory = join(dir, "logs");
-  const cgroupParent = `/r2k-cri-${process.pid}`;
+  // Not by the process's id: what a killed run left may have it.
+  const cgroupParent = `/${basename(dir)}`;
   for (const folder of [cniConfDir, logDirectory]) mkdirSync(folder);
   const network = {
     cniVersion: "1.0.0",

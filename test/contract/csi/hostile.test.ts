@@ -38,7 +38,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const metadata = { name: DRIVER };
     const spec = { attachRequired: false, volumeLifecycleModes: ["Ephemeral" as const] };
     const objects = { csiDriver: async () => ({ metadata, spec }), secret: async () => ({}) };
-    const options = { rootDir: dir, nodeName: "n", drivers, objects, callTimeout_ms: 300 };
+    const options = { rootDir: dir, nodeName: "n", drivers, objects, callTimeout_ms: 1_500 };
     plugin = csiPlugin(options);
   });
   afterEach(async () => {

@@ -36,7 +36,7 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     waitFor(
       `${count} allocatable`,
       () => devices.manager.capacity().allocatable[RESOURCE] === String(count),
-      { clock, timeout_ms: 10_000 },
+      { clock },
     );
 
   beforeEach(async () => {

@@ -67,7 +67,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     waitFor(
       `${count} of ${name}`,
       () => devices.manager.capacity().allocatable[`r2k.dev/${name}`] === String(count),
-      { clock, timeout_ms: 10_000 },
+      { clock },
     );
   const podWith = (name: string): Pod => ({
     metadata: { name, uid: name },

@@ -70,9 +70,10 @@ function expiryRules(running: () => Running): void {
   test("expiry deletes the keys, and watches see it", async () => {
     const prefix = freshPrefix();
     const { ID } = await client().leaseGrant({ TTL: 2 });
-    await use().put(`${prefix}k`, "v", ID);
+    const { header } = await use().put(`${prefix}k`, "v", ID);
     const watching = new Watching(client());
-    await watching.create({ key: bytes(`${prefix}k`) });
+    // From there on, for it may have expired before the watch is there.
+    await watching.create({ key: bytes(`${prefix}k`), startRevision: header!.revision + 1 });
     const events = await watching.events(1);
     await watching.close();
     expect(events.map(describeEvent)).toEqual(["DELETE k"]);
