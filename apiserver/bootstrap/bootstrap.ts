@@ -1,5 +1,7 @@
 import type { Core } from "../core.ts";
+import { ensureApiServices } from "./api-services.ts";
 import { publishClientCa } from "./authentication-config.ts";
+import { ensureFlowControl } from "./flow-control.ts";
 import type { KubernetesService } from "./kubernetes-service.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
@@ -19,6 +21,8 @@ const STEPS: readonly Step[] = [
   { name: "start-kubernetes-service-cidr-controller", run: ensureServiceCidr },
   { name: "bootstrap-controller", run: (_core, kubernetes) => kubernetes.start() },
   { name: "start-cluster-authentication-info-controller", run: publishClientCa },
+  { name: "priority-and-fairness-config-producer", run: ensureFlowControl },
+  { name: "kube-apiserver-autoregistration", run: ensureApiServices },
 ];
 
 export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);

@@ -6,14 +6,15 @@ import { isReason } from "../errors/api-error.ts";
 import { createObject } from "../registry/create.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import type { Resource } from "../registry/resource.ts";
+import { updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
 
 /** The options of a write that the server makes for itself. */
-export function ownWrite(): WriteOptions {
+export function ownWrite(fieldManager = "kube-apiserver"): WriteOptions {
   return {
     user: APISERVER_USER,
     dryRun: false,
-    fieldManager: "kube-apiserver",
+    fieldManager,
     fieldValidation: "Strict",
     subresource: "",
     warnings: [],
@@ -30,13 +31,32 @@ export function decoded<T extends KubeObject>(resource: Resource, given: KubeObj
 }
 
 /** Creates an object unless one of its name is there; whichever server comes first makes it. */
-export async function ensure(core: Core, resource: Resource, given: KubeObject): Promise<void> {
+export async function ensure(
+  core: Core,
+  resource: Resource,
+  given: KubeObject,
+  options = ownWrite(),
+): Promise<void> {
   const { namespace = "", name = "" } = given.metadata;
   if (await resource.store.find(namespace, name)) return;
   const object = decoded(resource, given);
   try {
-    await createObject(core, resource, object, namespace, ownWrite());
+    await createObject(core, resource, object, namespace, options);
   } catch (thrown) {
     if (!isReason(thrown, "AlreadyExists")) throw thrown;
   }
+}
+
+/** Says how an object is that nobody else follows. */
+export async function writeStatus(
+  core: Core,
+  resource: Resource,
+  name: string,
+  status: object,
+  options = ownWrite(),
+): Promise<void> {
+  const { strategy } = resource.kind.subresources["status"]!;
+  const transform = (current: KubeObject | undefined) => ({ ...current!, status });
+  const update = { namespace: "", name, mayCreate: false, transform, strategy: strategy! };
+  await updateObject(core, resource, update, { ...options, subresource: "status" });
 }

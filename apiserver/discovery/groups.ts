@@ -1,4 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { GROUPS } from "./priorities.ts";
 
 /** The kinds of one group and version. */
 export interface ServedVersion {
@@ -12,33 +13,7 @@ export interface ServedGroup {
   versions: readonly ServedVersion[];
 }
 
-/**
- * Upstream's order of groups, by the priorities of their APIServices: a short name such as `events`
- * means the resource of the first group that has it.
- */
-const ORDER: readonly string[] = [
-  "",
-  "apiregistration.k8s.io",
-  "apps",
-  "events.k8s.io",
-  "authentication.k8s.io",
-  "authorization.k8s.io",
-  "autoscaling",
-  "batch",
-  "certificates.k8s.io",
-  "networking.k8s.io",
-  "policy",
-  "rbac.authorization.k8s.io",
-  "storage.k8s.io",
-  "admissionregistration.k8s.io",
-  "apiextensions.k8s.io",
-  "scheduling.k8s.io",
-  "coordination.k8s.io",
-  "node.k8s.io",
-  "discovery.k8s.io",
-  "resource.k8s.io",
-  "flowcontrol.apiserver.k8s.io",
-];
+const ORDER: readonly string[] = [...GROUPS.keys()];
 
 /** A group's place; those that upstream does not have come last, in the order they appear in. */
 const placeOf = (name: string): number => {

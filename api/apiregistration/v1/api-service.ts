@@ -4,6 +4,7 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
+import { timeOf } from "../../time.ts";
 import { dns1035Label, dnsSubdomain, pathSegment, portNumber } from "../../validation/names.ts";
 
 const GROUP_PRIORITY_MAX = 20_000;
@@ -65,6 +66,15 @@ function validate(object: APIService): FieldError[] {
   return [...errors, ...validateServer(object)];
 }
 
+/** What this server itself answers for needs nobody to ask after it. */
+const available = (now_ms: number) => ({
+  type: "Available",
+  status: "True",
+  lastTransitionTime: timeOf(now_ms),
+  reason: "Local",
+  message: "Local APIServices are always available",
+});
+
 const SCHEMA = "apiregistration/v1.APIService";
 
 export const apiService: Kind<APIService> = defineKind<APIService>(SCHEMA, {
@@ -73,6 +83,9 @@ export const apiService: Kind<APIService> = defineKind<APIService>(SCHEMA, {
   notActedOn: "APIService is stored, but requests are not passed on to other servers yet",
   defaults({ spec }) {
     if (spec.service !== undefined) spec.service.port ??= HTTPS;
+  },
+  prepareCreate(object, { now_ms }) {
+    if (object.spec.service === undefined) object.status = { conditions: [available(now_ms)] };
   },
   validate,
   status: {

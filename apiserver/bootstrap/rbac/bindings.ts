@@ -24,7 +24,16 @@ function bind(name: string, role: string, ...subjects: Subject[]): PolicyBinding
 }
 
 function bindIn(namespace: string, role: string, ...subjects: Subject[]): PolicyBinding {
-  return { name: role, namespace, role: { kind: "Role", name: role }, subjects };
+  return bindAs(role, namespace, role, ...subjects);
+}
+
+function bindAs(
+  name: string,
+  namespace: string,
+  role: string,
+  ...subjects: Subject[]
+): PolicyBinding {
+  return { name, namespace, role: { kind: "Role", name: role }, subjects };
 }
 
 const EVERYBODY = group("system:authenticated");
@@ -74,7 +83,8 @@ export const BINDINGS: readonly PolicyBinding[] = [
   ...CONTROLLERS.map((name) =>
     bind(`system:controller:${name}`, `system:controller:${name}`, account(name)),
   ),
-  bindIn(
+  bindAs(
+    "system::extension-apiserver-authentication-reader",
     "kube-system",
     "extension-apiserver-authentication-reader",
     user("system:kube-controller-manager"),

@@ -25,6 +25,13 @@ const REVIEWS = [
 export const COMPONENT_ROLES: readonly PolicyRole[] = [
   { name: "system:node", rules: [...NODE_RULES] },
   { name: "system:auth-delegator", rules: REVIEWS },
+  {
+    name: "system:heapster",
+    rules: [
+      allow(READ, CORE, "events namespaces nodes pods"),
+      allow(READ, "extensions", "deployments"),
+    ],
+  },
   { name: "system:kube-aggregator", rules: [allow(READ, CORE, "endpoints services")] },
   {
     name: "system:kubelet-api-admin",

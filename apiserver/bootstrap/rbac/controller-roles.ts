@@ -19,6 +19,7 @@ import {
 
 const EDIT = "create delete get list patch update watch";
 const CSR = "certificatesigningrequests";
+const ADMISSION = "admissionregistration.k8s.io";
 
 /** What each controller may do under its own service account (upstream's controller_policy). */
 const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
@@ -69,6 +70,12 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow("update", APPS, "deployments/finalizers deployments/status"),
     allow(EDIT, APPS, "replicasets"),
     allow("get list update watch", CORE, "pods"),
+    ...EVENTS,
+  ],
+  "device-taint-eviction-controller": [
+    allow("delete get list watch", CORE, "pods"),
+    allow("patch update", CORE, "pods/status"),
+    allow(READ, RESOURCE, "deviceclasses resourceclaims resourceslices"),
     ...EVENTS,
   ],
   "disruption-controller": [
@@ -209,6 +216,11 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
     allow("patch", CORE, "nodes/status"),
     ...EVENTS,
   ],
+  "selinux-warning-controller": [
+    allow(READ, CORE, "persistentvolumeclaims persistentvolumes pods"),
+    allow(READ, STORAGE, "csidrivers"),
+    ...EVENTS,
+  ],
   "service-account-controller": [allow("create", CORE, "serviceaccounts"), ...EVENTS],
   "service-cidrs-controller": [
     allow("get list patch update watch", NETWORKING, "servicecidrs"),
@@ -233,6 +245,16 @@ const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {
   ],
   "ttl-after-finished-controller": [allow("delete get list watch", BATCH, "jobs"), ...EVENTS],
   "ttl-controller": [allow("list patch update watch", CORE, "nodes"), ...EVENTS],
+  "validatingadmissionpolicy-status-controller": [
+    allow(READ, ADMISSION, "validatingadmissionpolicies"),
+    allow("get patch update", ADMISSION, "validatingadmissionpolicies/status"),
+    ...EVENTS,
+  ],
+  "volumeattributesclass-protection-controller": [
+    allow(READ, CORE, "persistentvolumeclaims persistentvolumes"),
+    allow("get list update watch", STORAGE, "volumeattributesclasses"),
+    ...EVENTS,
+  ],
 };
 
 export const CONTROLLER_ROLES: readonly PolicyRole[] = Object.entries(RULES).map(

@@ -8,6 +8,7 @@ import { LIST } from "./list.ts";
 import { PATCH } from "./patch.ts";
 import { PATHS } from "./paths.ts";
 import { REVIEWS } from "./reviews.ts";
+import { START } from "./start.ts";
 import { SUBRESOURCES } from "./subresources.ts";
 import { UPDATE } from "./update.ts";
 import { WATCH } from "./watch.ts";
@@ -15,5 +16,5 @@ import { WATCH } from "./watch.ts";
 /** Every story, each told by itself. */
 export const STORIES: readonly Story[] = [
   ...CREATE, ...UPDATE, ...PATCH, ...DELETE, ...LIST, ...WATCH, ...CONTENT, ...SUBRESOURCES,
-  ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS,
+  ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS, ...START,
 ];

@@ -1,0 +1,33 @@
+import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import { GROUPS, versionPriorityOf } from "../discovery/priorities.ts";
+import { ensure } from "./own-write.ts";
+
+/** Upstream's word for those that its server makes for what it serves itself. */
+const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
+/** Served by whoever would ask other servers, and never by one of them. */
+const OWN_GROUP = "apiregistration.k8s.io";
+
+/** An APIService for each version served here: the list of all that the cluster's API has. */
+export async function ensureApiServices(core: Core): Promise<void> {
+  const resource = core.registry.of("apiregistration.k8s.io/v1", "apiservices");
+  const served = new Map(core.registry.kinds
+    .filter(({ group }) => group !== OWN_GROUP)
+    .map(({ group, version }) => [`${version}.${group}`, { group, version }]));
+  await Promise.all([...served].map(async ([name, { group, version }]) => {
+    if (await resource.store.find("", name)) return;
+    const priority = GROUPS.get(group);
+    if (priority === undefined) return;
+    const object: APIService & KubeObject = {
+      metadata: { name, labels: { [AUTOMANAGED]: "onstart" } },
+      spec: {
+        ...(group === "" ? {} : { group }),
+        version,
+        groupPriorityMinimum: priority,
+        versionPriority: versionPriorityOf(group, version),
+      },
+    };
+    await ensure(core, resource, object);
+  }));
+}

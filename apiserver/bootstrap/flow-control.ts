@@ -1,0 +1,208 @@
+import { isDeepStrictEqual } from "node:util";
+import type {
+  FlowSchema,
+  PolicyRulesWithSubjects,
+  PriorityLevelConfiguration,
+  ResourcePolicyRule,
+  Subject,
+} from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import { timeText } from "../registry/metadata.ts";
+import type { Resource } from "../registry/resource.ts";
+import { updateObject } from "../registry/update.ts";
+import { decoded, ensure, ownWrite, writeStatus } from "./own-write.ts";
+
+type Level = PriorityLevelConfiguration & KubeObject;
+type Schema = FlowSchema & KubeObject;
+
+const GROUP = "flowcontrol.apiserver.k8s.io/v1";
+/** Set to "false" by a user who wants an object left as it is. */
+const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
+/** What must be as it is, whatever users wish: without these nobody could mend the rest. */
+const MANDATORY = ["exempt", "catch-all"];
+
+/** Who writes what, as upstream names its rooms. */
+const PRODUCER = "api-priority-and-fairness-config-producer-v1";
+const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
+
+const QUEUE_LENGTH_MAX = 50;
+
+/** A level with queues: its shares of what may run at once, how much others may borrow of it. */
+function queued(shares: number, lent_percent: number, queues: number, hand: number) {
+  const queuing = { queues, handSize: hand, queueLengthLimit: QUEUE_LENGTH_MAX };
+  return {
+    type: "Limited",
+    limited: {
+      nominalConcurrencyShares: shares,
+      lendablePercent: lent_percent,
+      limitResponse: { type: "Queue", queuing },
+    },
+  };
+}
+
+/** Upstream's levels (apiserver's flowcontrol/bootstrap). */
+const LEVELS: Readonly<Record<string, PriorityLevelConfiguration["spec"]>> = {
+  exempt: { type: "Exempt", exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
+  "catch-all": {
+    type: "Limited",
+    limited: {
+      nominalConcurrencyShares: 5,
+      lendablePercent: 0,
+      limitResponse: { type: "Reject" },
+    },
+  },
+  system: queued(30, 33, 64, 6),
+  "node-high": queued(40, 25, 64, 6),
+  "leader-election": queued(10, 0, 16, 4),
+  "workload-high": queued(40, 50, 128, 6),
+  "workload-low": queued(100, 90, 128, 6),
+  "global-default": queued(20, 50, 128, 6),
+};
+
+const group = (name: string): Subject => ({ kind: "Group", group: { name } });
+const user = (name: string): Subject => ({ kind: "User", user: { name } });
+const SYSTEM_ACCOUNTS: Subject = {
+  kind: "ServiceAccount",
+  serviceAccount: { namespace: "kube-system", name: "*" },
+};
+const EVERYBODY = [group("system:unauthenticated"), group("system:authenticated")];
+const ALL = ["*"];
+
+const resources = (apiGroup: string, words: string, verbs: string[]): ResourcePolicyRule =>
+  ({ verbs, apiGroups: [apiGroup], resources: words.split(" "), namespaces: ALL });
+
+/** Whatever these subjects do. */
+function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
+  const resourceRules = [{ ...resources("*", "*", ALL), clusterScope: true }];
+  return [{ subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] }];
+}
+
+interface Flow {
+  readonly level: string;
+  /** The lowest that matches a request is the one. */
+  readonly precedence: number;
+  /** What makes requests one flow, whose share of the queues is its own. */
+  readonly by?: "ByUser" | "ByNamespace";
+  readonly rules: PolicyRulesWithSubjects[];
+}
+
+const LEASES = "coordination.k8s.io";
+
+const FLOWS: Readonly<Record<string, Flow>> = {
+  exempt: { level: "exempt", precedence: 1, rules: anything(group("system:masters")) },
+  probes: {
+    level: "exempt",
+    precedence: 2,
+    rules: [{
+      subjects: EVERYBODY,
+      nonResourceRules: [
+        { verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] },
+      ],
+    }],
+  },
+  "system-leader-election": {
+    level: "leader-election",
+    precedence: 100,
+    by: "ByUser",
+    rules: [{
+      subjects: [
+        user("system:kube-controller-manager"), user("system:kube-scheduler"), SYSTEM_ACCOUNTS,
+      ],
+      resourceRules: [resources(LEASES, "leases", ["get", "create", "update"])],
+    }],
+  },
+  "system-node-high": {
+    level: "node-high",
+    precedence: 400,
+    by: "ByUser",
+    rules: [{
+      subjects: [group("system:nodes")],
+      resourceRules: [
+        { ...resources("", "nodes nodes/status", ALL), clusterScope: true },
+        resources(LEASES, "leases", ALL),
+      ],
+    }],
+  },
+  "system-nodes": {
+    level: "system", precedence: 500, by: "ByUser", rules: anything(group("system:nodes")),
+  },
+  "kube-controller-manager": {
+    level: "workload-high", precedence: 800, by: "ByNamespace",
+    rules: anything(user("system:kube-controller-manager")),
+  },
+  "kube-scheduler": {
+    level: "workload-high", precedence: 800, by: "ByNamespace",
+    rules: anything(user("system:kube-scheduler")),
+  },
+  "kube-system-service-accounts": {
+    level: "workload-high", precedence: 900, by: "ByNamespace", rules: anything(SYSTEM_ACCOUNTS),
+  },
+  "service-accounts": {
+    level: "workload-low", precedence: 9000, by: "ByUser",
+    rules: anything(group("system:serviceaccounts")),
+  },
+  "global-default": {
+    level: "global-default", precedence: 9900, by: "ByUser", rules: anything(...EVERYBODY),
+  },
+  "catch-all": {
+    level: "catch-all", precedence: 10_000, by: "ByUser", rules: anything(...EVERYBODY),
+  },
+};
+
+const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
+
+/** Makes upstream's priority levels and flow schemas, and mends those whose users let them be. */
+export async function ensureFlowControl(core: Core): Promise<void> {
+  const levels = core.registry.of(GROUP, "prioritylevelconfigurations");
+  const schemas = core.registry.of(GROUP, "flowschemas");
+  await Promise.all([
+    ...Object.entries(LEVELS).map(([name, spec]) =>
+      settle<Level>(core, levels, { metadata: metadata(name), spec } as Level)),
+    ...Object.entries(FLOWS).map(async ([name, flow]) => {
+      const { level, precedence, by, rules } = flow;
+      const spec: Schema["spec"] = {
+        priorityLevelConfiguration: { name: level },
+        matchingPrecedence: precedence,
+        ...(by === undefined ? {} : { distinguisherMethod: { type: by } }),
+        rules,
+      };
+      const wanted = { metadata: metadata(name), spec } as Schema;
+      const made = await settle<Schema>(core, schemas, wanted);
+      const status = { conditions: [found(core, level)] };
+      if (made) await writeStatus(core, schemas, name, status, ownWrite(CONSUMER));
+    }),
+  ]);
+}
+
+/** Says that the level a schema names is there. */
+const found = (core: Core, level: string): object => ({
+  type: "Dangling",
+  status: "False",
+  reason: "Found",
+  message:
+    `This FlowSchema references the PriorityLevelConfiguration object named ` +
+    `${JSON.stringify(level)} and it exists`,
+  lastTransitionTime: timeText(core.clock.now()),
+});
+
+/** Whether the object had to be made; one that is there gets its spec back. */
+async function settle<T extends KubeObject & { spec: object }>(
+  core: Core,
+  resource: Resource,
+  wanted: T,
+): Promise<boolean> {
+  const { name = "" } = wanted.metadata;
+  const there = await resource.store.find<T>("", name);
+  if (there === undefined) {
+    await ensure(core, resource, wanted, ownWrite(PRODUCER));
+    return true;
+  }
+  const { spec } = decoded<T>(resource, wanted);
+  const ours = MANDATORY.includes(name) || there.metadata.annotations?.[AUTOUPDATE] === "true";
+  if (!ours || isDeepStrictEqual(there.spec, spec)) return false;
+  const mend = { namespace: "", name, mayCreate: false };
+  const transform = (current: KubeObject | undefined) => ({ ...(current as T), spec });
+  await updateObject(core, resource, { ...mend, transform }, ownWrite(PRODUCER));
+  return false;
+}

@@ -1,0 +1,48 @@
+/** What a server makes when it starts, each object by its name: other stories make more beside. */
+import type { Story, Teller } from "../teller.ts";
+
+const FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1";
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+
+const LEVELS = "catch-all exempt global-default leader-election node-high system workload-high " +
+  "workload-low";
+const FLOWS = "catch-all exempt global-default kube-controller-manager kube-scheduler " +
+  "kube-system-service-accounts probes service-accounts system-leader-election " +
+  "system-node-high system-nodes";
+const VERSIONS = "v1. v1.admissionregistration.k8s.io v1.apiextensions.k8s.io v1.apps " +
+  "v1.authentication.k8s.io v1.authorization.k8s.io v1.autoscaling v2.autoscaling v1.batch " +
+  "v1.certificates.k8s.io v1.coordination.k8s.io v1.discovery.k8s.io v1.events.k8s.io " +
+  "v1.flowcontrol.apiserver.k8s.io v1.networking.k8s.io v1.node.k8s.io v1.policy " +
+  "v1.rbac.authorization.k8s.io v1.resource.k8s.io v1.scheduling.k8s.io v1.storage.k8s.io";
+const NAMESPACES = "default kube-system kube-public kube-node-lease";
+const ROLES = "cluster-admin system:heapster";
+const READER = "extension-apiserver-authentication-reader";
+
+async function each({ get }: Teller, collection: string, names: string): Promise<void> {
+  for (const name of names.split(" ")) await get(`${collection}/${name}`);
+}
+
+export const START: readonly Story[] = [
+  {
+    name: "start: priority and fairness",
+    async tell(teller) {
+      await each(teller, `${FLOW_CONTROL}/prioritylevelconfigurations`, LEVELS);
+      await each(teller, `${FLOW_CONTROL}/flowschemas`, FLOWS);
+    },
+  },
+  {
+    name: "start: API services",
+    tell: (teller) => each(teller, "/apis/apiregistration.k8s.io/v1/apiservices", VERSIONS),
+  },
+  {
+    name: "start: namespaces, roles, classes",
+    async tell(teller) {
+      await each(teller, "/api/v1/namespaces", NAMESPACES);
+      await each(teller, `${RBAC}/clusterroles`, ROLES);
+      await each(teller, `${RBAC}/namespaces/kube-system/rolebindings`, `system::${READER}`);
+      await each(teller, `${RBAC}/namespaces/kube-system/roles`, READER);
+      await each(teller, "/apis/scheduling.k8s.io/v1/priorityclasses",
+        "system-node-critical system-cluster-critical");
+    },
+  },
+];
