@@ -81,13 +81,12 @@ export class TxnModel {
 
   #refusal(operations: readonly RequestOp[]): EtcdErrorName | undefined {
     const now = this.#revisions.at(-1)!;
-    for (const { requestPut } of operations) {
-      if (!requestPut) continue;
-      const { key, ignoreValue, ignoreLease, lease } = requestPut;
-      if ((ignoreValue || ignoreLease) && !now.has(text(key))) return "keyNotFound";
-      if (lease !== 0n && !this.leases.has(lease)) return "leaseNotFound";
-    }
-    for (const { requestRange } of operations) {
+    for (const { requestPut, requestRange } of operations) {
+      if (requestPut) {
+        const { key, ignoreValue, ignoreLease, lease } = requestPut;
+        if ((ignoreValue || ignoreLease) && !now.has(text(key))) return "keyNotFound";
+        if (lease !== 0n && !this.leases.has(lease)) return "leaseNotFound";
+      }
       if (!requestRange || requestRange.revision === 0) continue;
       if (requestRange.revision > this.revision) return "futureRevision";
       if (requestRange.revision < this.compacted) return "compacted";

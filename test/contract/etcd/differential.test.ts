@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { ETCD_ERRORS, EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   Compare,
@@ -14,7 +14,15 @@ import type {
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytes } from "./fixture.ts";
-import { ETCD_PROGRAM, type Running, embedded, upstream } from "./implementations.ts";
+import {
+  ETCD_36_PROGRAM,
+  ETCD_PROGRAM,
+  type Implementation,
+  type Running,
+  embedded,
+  upstream,
+  upstream36,
+} from "./implementations.ts";
 
 const KEYS = ["a", "b", "ba", "bb", "c", "d"];
 const LEASES = [0n, 0n, 0n, 7n, 8n, 999n];
@@ -154,11 +162,19 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
   }
 }
 
-describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => {
+const FAULTS = ["compacted", "futureRevision", "leaseNotFound"] as const;
+
+function refusesTxn(what: string, answer: unknown): boolean {
+  if (!what.startsWith("txn ")) return false;
+  const { message } = answer as { message?: string };
+  return FAULTS.some((name) => message === ETCD_ERRORS[name][1]);
+}
+
+function comparison(judge: Implementation, seeds: readonly number[]): void {
   let ours: Running;
   let theirs: Running;
   beforeAll(async () => {
-    [ours, theirs] = [await embedded.start(), await upstream.start()];
+    [ours, theirs] = [await embedded.start(), await judge.start()];
     for (const { client } of [ours, theirs]) {
       for (const ID of [7n, 8n]) await client.leaseGrant({ ID, TTL: 900 });
     }
@@ -168,7 +184,7 @@ describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => {
     await theirs.stop();
   });
 
-  test.each([1, 2, 3])("random requests get the same answers, seed %i", async (seed) => {
+  test.each(seeds)("random requests get the same answers, seed %i", async (seed) => {
     const requests = new Requests(seededRandom(seed));
     for (let i = 0; i < REQUESTS; i++) {
       const { header } = await ours.client.range({ key: bytes("a"), serializable: true });
@@ -178,7 +194,13 @@ describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => {
         outcome(call(ours.client)),
         outcome(call(theirs.client)),
       ]);
+      // Before 3.6 all puts of a transaction were looked at first: another of its faults is told.
+      if (!judge.checksInOrder && refusesTxn(what, own) && refusesTxn(what, expected)) continue;
       expect(own, `seed ${seed}, request ${i}: ${what}`).toEqual(expected);
     }
   });
-});
+}
+
+describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => comparison(upstream, [1, 2, 3]));
+describe.runIf(existsSync(ETCD_36_PROGRAM))("beside etcd 3.6", () =>
+  comparison(upstream36, [4, 5, 6]));

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compactRules } from "./compact-rules.ts";
 import {
+  ETCD_36_PROGRAM,
   ETCD_PROGRAM,
   type Implementation,
   type Running,
@@ -9,6 +10,7 @@ import {
   served,
   threeMembers,
   upstream,
+  upstream36,
 } from "./implementations.ts";
 import { leaseRules } from "./lease-rules.ts";
 import { rangeRules } from "./range-rules.ts";
@@ -29,7 +31,7 @@ function contract(implementation: Implementation): void {
 
   describe("range", () => rangeRules(now, implementation));
   describe("put and delete", () => writeRules(now));
-  describe("txn", () => txnRules(now));
+  describe("txn", () => txnRules(now, implementation));
   describe("compact", () => compactRules(now));
   describe("watch", () => watchRules(now, implementation));
   describe("lease", () => leaseRules(now));
@@ -46,3 +48,4 @@ describe("embedded", () => contract(embedded));
 describe("over gRPC", () => contract(served));
 describe("a follower of three", () => contract(threeMembers));
 describe.runIf(existsSync(ETCD_PROGRAM))("etcd", () => contract(upstream));
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => contract(upstream36));

@@ -27,6 +27,8 @@ export interface Implementation {
   progressIsSafe: boolean;
   /** Whether unknown sort options are refused (3.5). */
   refusesSortOptions: boolean;
+  /** Whether a transaction that cannot be done fails for its first operation that cannot (3.6). */
+  checksInOrder: boolean;
 }
 
 function temporaryFolder(): string {
@@ -40,6 +42,7 @@ const QUICK = { auth: { bcryptCost: BCRYPT_COST_MIN } };
 export const embedded: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
+  checksInOrder: true,
   async start() {
     const dataDir = temporaryFolder();
     const store = await startStore({ dataDir, ...QUICK });
@@ -58,6 +61,7 @@ export const embedded: Implementation = {
 export const served: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
+  checksInOrder: true,
   start: () => servedWith({}),
 };
 
@@ -82,6 +86,7 @@ export async function servedWith(more: Partial<StoreOptions>): Promise<Running> 
 export const threeMembers: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
+  checksInOrder: true,
   start: () => threeMembersWith({}),
 };
 
@@ -112,6 +117,7 @@ export const ETCDCTL_36_PROGRAM = ETCD_36.etcdctl;
 export const upstream: Implementation = {
   progressIsSafe: false,
   refusesSortOptions: false,
+  checksInOrder: false,
   start: () => startEtcd(ETCD_PROGRAM),
 };
 
@@ -119,6 +125,7 @@ export const upstream: Implementation = {
 export const upstream36: Implementation = {
   progressIsSafe: true,
   refusesSortOptions: true,
+  checksInOrder: true,
   start: () => startEtcd(ETCD_36_PROGRAM, [`--bcrypt-cost=${BCRYPT_COST_MIN}`]),
 };
 

@@ -7,7 +7,7 @@ import {
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { expect, test } from "vitest";
 import { bytes, endOf, expectError, freshPrefix, keysOf, shorthand } from "./fixture.ts";
-import type { Running } from "./implementations.ts";
+import type { Implementation, Running } from "./implementations.ts";
 
 type Operation = Init<RequestOp>;
 type Condition = Init<Compare>;
@@ -19,10 +19,10 @@ const get = (key: string): Operation => ({ requestRange: { key: bytes(key) } });
 const remove = (key: string): Operation => ({ requestDeleteRange: { key: bytes(key) } });
 
 /** KV.Txn. */
-export function txnRules(running: () => Running): void {
+export function txnRules(running: () => Running, implementation: Implementation): void {
   changeRules(running);
   compareRules(running);
-  refusalRules(running);
+  refusalRules(running, implementation);
 }
 
 function changeRules(running: () => Running): void {
@@ -127,7 +127,7 @@ function compareRules(running: () => Running): void {
   });
 }
 
-function refusalRules(running: () => Running): void {
+function refusalRules(running: () => Running, implementation: Implementation): void {
   const client = () => running().client;
   const use = () => shorthand(client());
 
@@ -171,6 +171,15 @@ function refusalRules(running: () => Running): void {
     await expectError(client().txn({ success: [first, missing] }), "keyNotFound");
     expect(await use().revision()).toBe(before);
     expect((await use().list(prefix)).count).toBe(0);
+  });
+
+  test.runIf(implementation.checksInOrder)("of several faults the first is told", async () => {
+    const future = { requestRange: { key: bytes("a"), revision: 2 ** 40 } };
+    const unleased = { requestPut: { key: bytes("a"), lease: 404n } };
+    await expectError(client().txn({ success: [future, unleased] }), "futureRevision");
+    await expectError(client().txn({ success: [unleased, future] }), "leaseNotFound");
+    const nested = { requestTxn: { success: [future] } };
+    await expectError(client().txn({ success: [nested, unleased] }), "futureRevision");
   });
 
   test("a transaction that only reads sees one revision", async () => {

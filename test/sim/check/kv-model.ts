@@ -126,12 +126,9 @@ function refusePut(state: KvState, { lease }: PutRequest): string | undefined {
 function txn(state: KvState, request: TxnRequest): KvStep {
   const succeeded = request.compare.every((compare) => holds(state, compare));
   const operations = succeeded ? request.success : request.failure;
-  for (const { requestPut } of operations) {
-    const error = requestPut && refusePut(state, requestPut);
-    if (error) return unchanged(state, error);
-  }
-  for (const { requestRange } of operations) {
-    const error = requestRange && refuseRange(state, requestRange.revision);
+  for (const { requestPut, requestRange } of operations) {
+    const put = requestPut && refusePut(state, requestPut);
+    const error = put ?? (requestRange && refuseRange(state, requestRange.revision));
     if (error) return unchanged(state, error);
   }
   return transaction(state, (work) => {
