@@ -54,7 +54,7 @@ async function start(...services: ServedService[]) {
 }
 
 const goneWith = async (client: RawClient, reason: keyof typeof H2_ERROR) => {
-  await expect.poll(() => client.closed, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => client.closed).toBe(true);
   expect(client.errorOf(FRAME.GOAWAY)).toBe(H2_ERROR[reason]);
 };
 

@@ -6,7 +6,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { onEveryChange } from "./watch.ts";
 
-const soon = { clock: systemClock(), timeout_ms: 10_000, interval_ms: 5 };
+const soon = { clock: systemClock(), timeout_ms: 40_000, interval_ms: 5 };
 
 it("works at once, at every save, and once more when something was saved meanwhile", async () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-watch-"));

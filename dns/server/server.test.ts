@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import packet, { type Answer } from "dns-packet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { logger } from "@raft2kube/observe/log.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { AnswerCache, timeToLive } from "../forward/cache.ts";
 import { createForwarder } from "../forward/forwarder.ts";
@@ -62,8 +63,10 @@ const reply = (query: Query, limit: number, answers: Answer[]) =>
   writeReply(query, replyOf(RCODE.NOERROR, { answers }), limit);
 
 async function listen(resolve: Resolve): Promise<Listener> {
-  const udp = await listenUdp({ address: ADDRESS, port: 0 }, resolve, log);
-  closing.push(udp, await listenTcp({ address: ADDRESS, port: udp.port }, resolve, log));
+  // One that the kernel chose for UDP may be taken for TCP.
+  const at = { address: ADDRESS, port: await freePort() };
+  const udp = await listenUdp(at, resolve, log);
+  closing.push(udp, await listenTcp(at, resolve, log));
   return udp;
 }
 
@@ -71,7 +74,7 @@ beforeAll(async () => {
   const upstream = await listen(elsewhere);
   const upstreams = [{ address: ADDRESS, port: upstream.port }];
   const clock = systemClock();
-  const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 200 });
+  const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 1_000 });
   const zone = { domain: "cluster.local", ttl_s: 5 };
   server = await listen(createResolver({ view: () => synced ? VIEW : undefined, zone, forwarder }));
 });
@@ -83,7 +86,7 @@ afterAll(async () => {
 /** Debian's dig, as a client that we did not write. */
 function dig(...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const all = [`@${ADDRESS}`, "-p", String(server.port), "+tries=1", "+time=3", ...args];
+    const all = [`@${ADDRESS}`, "-p", String(server.port), "+tries=1", "+time=20", ...args];
     execFile("dig", all, (error, stdout) => {
       // Its status is 9 when no answer came, which callers read from the output.
       if (error && stdout === "") reject(error);

@@ -38,7 +38,7 @@ describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
     const loaded = await cluster.host.r2k(["image", "load", archive, "--name", "cmds"]);
     expect(loaded.stdout.trim()).toBe("loaded r2k.local/loaded:7");
     await cluster.ask("run", "loaded", "--image=r2k.local/loaded:7", "--", "sleep", "1000");
-    await cluster.ask("wait", "pod/loaded", "--for=condition=Ready", "--timeout=30s");
+    await cluster.ask("wait", "pod/loaded", "--for=condition=Ready", "--timeout=90s");
     const none = join(cluster.host.dir, "none.tar");
     writeFileSync(none, "this is no archive");
     const refused = await cluster.host.r2k(["image", "load", none, "--name", "cmds"]);
@@ -61,7 +61,7 @@ spec:
       containers:
         - { name: main, image: "r2k.local/busybox:1", command: [sleep, "1000"] }
 `);
-    await cluster.ask("rollout", "status", "deployment/onnode", "--timeout=30s");
+    await cluster.ask("rollout", "status", "deployment/onnode", "--timeout=90s");
     const address = "jsonpath={.items[0].status.podIP} {.items[0].status.hostIP}";
     const said = await cluster.ask("get", "pods", "-l", "app=onnode", "-o", address);
     const [podIp, hostIp] = said.split(" ");
@@ -88,7 +88,7 @@ spec:
   volumes:
     - { name: shared, hostPath: { path: ${folder}, type: DirectoryOrCreate } }
 `);
-    await cluster.ask("wait", "pod/probed", "--for=condition=Ready", "--timeout=30s");
+    await cluster.ask("wait", "pod/probed", "--for=condition=Ready", "--timeout=90s");
     expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(1);
     await cluster.ask("exec", "probed", "--", "rm", "/www/ok");
     const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";

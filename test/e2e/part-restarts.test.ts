@@ -72,7 +72,7 @@ async function newWorkIsDone(name: string): Promise<void> {
 
 async function served(count: number): Promise<void> {
   const until = load.count() + count;
-  await expect.poll(load.count, { timeout: 10_000 }).toBeGreaterThan(until);
+  await expect.poll(load.count).toBeGreaterThan(until);
 }
 
 describe("a part that is killed and started again", { timeout: TIMEOUT_MS }, () => {

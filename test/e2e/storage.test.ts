@@ -113,7 +113,7 @@ describe("persistent storage", { timeout: STEP_TIMEOUT_MS }, () => {
     const lines = async () =>
       Number(await cluster.ask("exec", "steady", "--", "sh", "-c", "wc -l < /data/file"));
     const before = await lines();
-    await expect.poll(lines, { timeout: 10_000 }).toBeGreaterThan(before);
+    await expect.poll(lines).toBeGreaterThan(before);
     await cluster.ask("delete", "pod", "steady");
     await cluster.ask("delete", "pvc", "steady");
     await cluster.until("no volume", ["get", "pv", "-o", "name"], (text) => text === "");

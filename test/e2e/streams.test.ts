@@ -79,7 +79,7 @@ describe.each(transports)("kubectl over %s", { timeout: STEP_TIMEOUT_MS }, (_, e
     let seen = "";
     attached.stdout!.on("data", (chunk: Buffer) => (seen += chunk.toString()));
     attached.stdin!.write("hello\n");
-    await expect.poll(() => seen, { timeout: 20_000 }).toContain("got hello");
+    await expect.poll(() => seen).toContain("got hello");
     const exited = once(attached, "exit");
     attached.kill();
     await exited;

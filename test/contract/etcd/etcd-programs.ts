@@ -83,7 +83,7 @@ export async function startEtcd({ etcd }: EtcdRelease, dataDir: string): Promise
   const cluster = ["--initial-cluster", `default=${DEFAULT_PEER}`];
   const server = spawn(etcd, [...flags, ...restored, ...cluster], { stdio: "ignore" });
   const client = connectEtcd({ endpoints: [`http://${endpoint}`] });
-  const answers = () => client.leaseLeases({ timeout_ms: 1_000 });
+  const answers = () => client.leaseLeases({ timeout_ms: 3_000 });
   try {
     await waitFor("etcd to answer", answers, { clock: systemClock() });
   } catch (thrown) {

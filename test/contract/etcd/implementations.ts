@@ -147,7 +147,7 @@ export async function startEtcd(program: string, more: string[] = []): Promise<R
   const server = spawn(program, flags.flat(), { stdio: "ignore" });
   const client = connectEtcd({ endpoints: [endpoint] });
   const clock = systemClock();
-  await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 1_000 }), { clock });
+  await waitFor("etcd to answer", () => client.leaseLeases({ timeout_ms: 3_000 }), { clock });
   return {
     client,
     endpoint,

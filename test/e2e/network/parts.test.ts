@@ -92,12 +92,12 @@ async function createService(name: string, spec: Partial<Service["spec"]> = {}):
 const answered = (netns: string, ip: string, port: number, by: RegExp) =>
   waitFor(`${ip}:${port} to be answered by ${by}`, async () => {
     return by.test((await ask(netns, ip, port)) ?? "") || undefined;
-  }, { clock, timeout_ms: 10_000 });
+  }, { clock, timeout_ms: 40_000 });
 
 test("pods reach the apiserver by the Service `kubernetes`", async () => {
   await waitFor("the apiserver's endpoints", async () => {
     return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
-  }, { clock, timeout_ms: 10_000 });
+  }, { clock, timeout_ms: 40_000 });
 });
 
 test("a Service is served as soon as it has endpoints, follows them, and ends", async () => {
@@ -114,7 +114,7 @@ test("a Service is served as soon as it has endpoints, follows them, and ends", 
   await services().delete({ name: "web", namespace: "default" });
   await waitFor("the Service to end", async () => {
     return /refused/.test(await refusal(cluster.world.host, ip, 80)) || undefined;
-  }, { clock, timeout_ms: 10_000 });
+  }, { clock, timeout_ms: 40_000 });
   expect(await refusal(cluster.world.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
 });
 
@@ -124,7 +124,7 @@ test("a new Service's name is found, from the host's side of the DNS server too"
     await waitFor("the name", async () => {
       const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
       return said.includes(ip) || undefined;
-    }, { clock, timeout_ms: 10_000 });
+    }, { clock, timeout_ms: 40_000 });
   }
 });
 
