@@ -8,16 +8,18 @@ type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }
 
 /**
  * Gives the kernel back what a burst of writes left: buffers that nobody holds, which V8 sees no
- * reason to collect while nothing is allocated, and what malloc keeps between those that live.
+ * reason to collect while nothing is allocated, what malloc keeps between those that live, and the
+ * code that only a start needed.
  */
 export async function giveMemoryBack(): Promise<void> {
   // Native code that a start has no use for.
-  const { returnFreedMemory } = await import("@raft2kube/linux/memory.ts");
+  const { returnFreedMemory, returnUnusedCode } = await import("@raft2kube/linux/memory.ts");
   const { heapUsed } = process.memoryUsage();
   if (heapUsed <= HEAP_BYTES_MAX) {
     collector()({ type: "major", execution: "sync", flavor: "last-resort" });
   }
   returnFreedMemory();
+  returnUnusedCode();
 }
 
 let known: Collect | undefined;
