@@ -30,7 +30,7 @@ export function contentRules(bench: Bench): void {
         image: "r2k.local/web:1",
         config: { command: [], args: ["httpd", "-f", "-p", "127.0.0.1:18080", "-h", "/www"] },
       });
-      expect(await pods.shell(web, "tr '\\0' ' ' < /proc/1/cmdline")).toContain("/bin/init --");
+      await pods.says(web, "tr '\\0' ' ' < /proc/1/cmdline", "/bin/init --");
       const id = await pods.start(pod, {
         config: {
           metadata: { name: "env", attempt: 0 }, envs: [{ key: "A", value: "b=c" }],

@@ -116,6 +116,15 @@ export class Pods {
     return answer.stdout.toString().replace(/\n$/, "");
   }
 
+  /**
+   * Waits until a shell command's output has the words. A container that has started is the OCI
+   * runtime's own program for a moment yet.
+   */
+  async says(containerId: string, script: string, words: string): Promise<void> {
+    const said = async () => (await this.shell(containerId, script)).includes(words);
+    await waitFor(`"${words}" of ${script}`, said, { clock });
+  }
+
   /** Stops and removes the pods of a test, those that it has not removed itself. */
   async removeAll(): Promise<void> {
     for (const { id: podSandboxId } of (await this.runtime.listPodSandbox({})).items) {
