@@ -25,6 +25,16 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** A timer of Node lasts no longer; a longer one would end at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/** Requests worked on at a time (upstream's --max-requests-inflight and the mutating one). */
+export const READING_IN_FLIGHT_MAX = 400;
+export const WRITING_IN_FLIGHT_MAX = 200;
+/**
+ * Bytes of lists that are made or being sent at a time; who asks for more waits. Lists below the
+ * second, which pages are, do not count: their number is bounded already.
+ */
+export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
+export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;
+
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
 

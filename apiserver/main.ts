@@ -94,7 +94,7 @@ async function assemble(
       () => bookmarks.close(),
       () => compactor.close(),
     );
-    const metrics = new Metrics();
+    const metrics = new Metrics(registry);
     stops.push(() => metrics.close());
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;

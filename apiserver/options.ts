@@ -1,6 +1,7 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
+import type { InFlightMax } from "./http/in-flight.ts";
 import type { Serves } from "./registry/runtime-config.ts";
 import type { Encryption } from "./storage/encryption/config.ts";
 import type { Random } from "@raft2kube/std/random.ts";
@@ -46,6 +47,8 @@ export interface ApiserverOptions {
   serves?: Serves;
   /** How values are encrypted in the store, by `readEncryption`. Default not at all. */
   encryption?: Encryption;
+  /** Requests worked on at a time. Default upstream's 400 and 200. */
+  inFlightMax?: InFlightMax;
   clock?: Clock;
   random?: Random;
 }

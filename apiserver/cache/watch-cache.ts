@@ -53,6 +53,10 @@ export class WatchCache {
     return this.#groups.watchers;
   }
 
+  get eventsSent(): number {
+    return this.#groups.eventsSent;
+  }
+
   get(key: string): Entry | undefined {
     return this.#state.get(key);
   }

@@ -23,6 +23,8 @@ export class WatchGroups {
   readonly #groups = new Map<string, Group>();
   readonly #places = new Map<string, Set<Group>>();
   #watchers = 0;
+  /** Events sent to watchers that have left. */
+  #sentBefore = 0;
 
   constructor(flusher: Flusher) {
     this.#flusher = flusher;
@@ -30,6 +32,13 @@ export class WatchGroups {
 
   get watchers(): number {
     return this.#watchers;
+  }
+
+  /** Events sent to all watchers so far. */
+  get eventsSent(): number {
+    let sent = this.#sentBefore;
+    for (const watcher of this) sent += watcher.sent;
+    return sent;
   }
 
   *[Symbol.iterator](): Generator<Watcher> {
@@ -52,6 +61,7 @@ export class WatchGroups {
     this.#watchers++;
     return () => {
       this.#watchers--;
+      this.#sentBefore += watcher.sent;
       channel.leave(watcher);
       if (channel.watchers.size > 0) return;
       group.channels.delete(id);

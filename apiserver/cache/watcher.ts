@@ -41,6 +41,7 @@ export class Watcher {
   #queuedBytes = 0;
   #queuedEvents = 0;
   #ended = false;
+  #sent = 0;
   #leave: () => void = () => undefined;
 
   constructor(init: WatcherInit) {
@@ -48,6 +49,11 @@ export class Watcher {
     this.bookmarks = init.bookmarks;
     this.start = init.start;
     this.#initial = init.initial[Symbol.iterator]();
+  }
+
+  /** Events that the reader was given, or that wait for it. */
+  get sent(): number {
+    return this.#sent;
   }
 
   get contentType(): string {
@@ -102,6 +108,7 @@ export class Watcher {
         break;
       }
       const bytes = this.#encoder.encode(value);
+      this.#sent++;
       parts.push(bytes);
       size += bytes.length;
     }
@@ -112,6 +119,7 @@ export class Watcher {
   deliver(chunk: Chunk): void {
     // lab:07 begin deliver
     if (this.#ended || chunk.events === 0) return;
+    this.#sent += chunk.events;
     if (this.#flowing) {
       this.#flowing = this.#reader!.write(chunk.bytes);
       return;

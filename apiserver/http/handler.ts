@@ -11,8 +11,10 @@ import { impersonate } from "../authz/impersonation.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
+import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Answer } from "./answer.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "./context.ts";
+import { AnswerRoom, InFlight } from "./in-flight.ts";
 import { parseRequestInfo, type RequestInfo, timeoutOf } from "./request-info.ts";
 import { respond, respondStatus } from "./respond.ts";
 import type { RequestListener } from "./server.ts";
@@ -26,9 +28,13 @@ export type Dispatch = (context: RequestContext) => Promise<Answer>;
 export class Handler implements RequestListener {
   readonly #core: Core;
   readonly #dispatch: Dispatch;
+  readonly #inFlight: InFlight;
+  readonly #room = new AnswerRoom();
 
   constructor(core: Core, dispatch: Dispatch) {
     this.#core = core;
+    const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
+    this.#inFlight = new InFlight(core.options.inFlightMax ?? usual);
     this.#dispatch = dispatch;
   }
 
@@ -67,7 +73,9 @@ export class Handler implements RequestListener {
       return await respondStatus(bare, context.status);
     }
     const long = isLong(context);
-    const end = this.#core.metrics.begin(context.info, long);
+    const dryRun = context.query.has("dryRun");
+    const counted = this.#core.metrics.begin(context.info, long, dryRun);
+    context.sent = counted.sent;
     try {
       await (long ? this.#answer(context) : this.#answerInTime(context));
     } catch (thrown) {
@@ -77,7 +85,7 @@ export class Handler implements RequestListener {
       // What still works for a request that was given up need not go on.
       gone.abort();
     } finally {
-      end(response.statusCode);
+      counted.end(response.statusCode);
     }
   }
 
@@ -98,9 +106,14 @@ export class Handler implements RequestListener {
     const core = this.#core;
     context.user = await core.authenticator.authenticate(context.request);
     await impersonate(core, context);
-    await authorize(core, context);
-    const answer = await this.#dispatch(context);
-    await respond(context, answer, () => core.clock.now());
+    const leave = isLong(context) ? undefined : this.#inFlight.admit(context.info, context.user);
+    try {
+      await authorize(core, context);
+      const answer = await this.#dispatch(context);
+      await respond(context, answer, { now: () => core.clock.now(), room: this.#room });
+    } finally {
+      leave?.();
+    }
   }
 }
 

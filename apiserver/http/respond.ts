@@ -8,6 +8,7 @@ import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
+import type { AnswerRoom } from "./in-flight.ts";
 import { parseAccept } from "./media.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
@@ -25,7 +26,11 @@ import { listMetadata, Transformer } from "./transform.ts";
 const gzip = promisify(gzipCallback);
 
 /** Writes the answer of a verb, in the encoding that the client asked for. */
-export async function respond(context: RequestContext, answer: Answer, now: () => number) {
+export async function respond(
+  context: RequestContext,
+  answer: Answer,
+  { now, room }: { now: () => number; room: AnswerRoom },
+): Promise<void> {
   switch (answer.type) {
     case "taken":
       return;
@@ -36,12 +41,17 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
-      const body = await encodeList(
-        answer.list,
-        negotiated,
-        transformer(context, kind, negotiated, now),
-      );
-      return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
+      const leave = await room.take(lengthOf(answer.list), context.signal);
+      try {
+        const body = await encodeList(
+          answer.list,
+          negotiated,
+          transformer(context, kind, negotiated, now),
+        );
+        return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
+      } finally {
+        leave();
+      }
     }
     case "object": {
       const negotiated = negotiateFor(context, answer.kind);
@@ -54,6 +64,10 @@ export async function respond(context: RequestContext, answer: Answer, now: () =
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
 const NEWLINE = Buffer.from("\n");
+
+/** Bytes of a list as JSON; in other forms it is less, or not much more. */
+const lengthOf = (list: ObjectList): number =>
+  list.items.reduce((sum, item) => sum + item.length, 0);
 
 async function encodeAnswer(
   context: RequestContext,
@@ -209,6 +223,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
   headers["content-length"] = String(bytes.length);
   // Who was told that it took too long is not told the answer, too.
   if (signal.aborted || response.headersSent) return;
+  context.sent?.(bytes.length);
   response.writeHead(code, headers);
   await new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });

@@ -1,3 +1,4 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
@@ -28,6 +29,12 @@ const SPECIAL: Readonly<Record<string, Serve>> = {
   "/nodes/proxy": serveProxy,
   "/serviceaccounts/token": serveToken,
 };
+
+/** Whether a kind has a part of this name. */
+export function isSubresource(kind: Kind, name: string): boolean {
+  return Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
+    Object.hasOwn(kind.subresources, name);
+}
 
 /** Answers a request on a part of an object. Throws 404 for parts that do not exist. */
 export async function serveSubresource(

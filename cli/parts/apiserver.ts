@@ -42,6 +42,8 @@ interface Flags {
   encryptionProviderConfig?: string;
   encryptionProviderConfigAutomaticReload?: boolean;
   runtimeConfig: string;
+  maxRequestsInflight: string;
+  maxMutatingRequestsInflight: string;
 }
 
 /** `r2k apiserver`: the apiserver alone, with kube-apiserver's flags. */
@@ -74,6 +76,8 @@ export function command(): Command {
     .option("--encryption-provider-config <file>", "how values are encrypted in the store, YAML")
     .option("--encryption-provider-config-automatic-reload", "read that file again when it changes")
     .option("--runtime-config <switches>", "versions and resources served: apps/v1=false,...", "")
+    .option("--max-requests-inflight <n>", "reads at a time, 0 for any number", "400")
+    .option("--max-mutating-requests-inflight <n>", "writes at a time, 0 for any number", "200")
     .action(run);
 }
 
@@ -123,6 +127,10 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     advertiseAddress: flags.advertiseAddress,
     bootstrapTokens: flags.enableBootstrapTokenAuth ?? false,
     advertisePort: port,
+    inFlightMax: {
+      reading: atATime("--max-requests-inflight", flags.maxRequestsInflight),
+      writing: atATime("--max-mutating-requests-inflight", flags.maxMutatingRequestsInflight),
+    },
     serves: flagged(() => readRuntimeConfig(flags.runtimeConfig, KINDS)),
     kubeletClient: {
       cert: read(flags.kubeletClientCertificate),
@@ -144,6 +152,11 @@ async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
   // Files that it names lie beside it.
   const beside = (path: string) => read(resolve(dirname(file), path));
   return { ...switches, configuration: await readAdmissionConfiguration(read(file), beside) };
+}
+
+/** As upstream, 0 is no bound. */
+function atATime(flag: string, text: string): number {
+  return wholeNumber(flag, text) || Number.POSITIVE_INFINITY;
 }
 
 /** What reads a flag says with a RangeError what is wrong with it. */

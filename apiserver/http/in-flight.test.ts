@@ -1,0 +1,96 @@
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { connect, type TLSSocket } from "node:tls";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ANSWER_SMALL_BYTES } from "../limits.ts";
+import { ask, type AskOptions } from "../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { AnswerRoom } from "./in-flight.ts";
+
+const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
+const MAPS = "/api/v1/namespaces/default/configmaps";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: KeyPair;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client, { inFlightMax: { reading: 2, writing: 1 } });
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+
+const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+
+describe("requests in flight", () => {
+  it("are bounded, but not for masters and not for who asks whether all is well", async () => {
+    const anybody = await api.credentials("anybody");
+    // A write whose body does not come is being worked on as soon as it is allowed to begin.
+    const { port } = api.apiserver.address;
+    const held: TLSSocket = connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...admin,
+      ALPNProtocols: ["http/1.1"] });
+    held.on("error", () => undefined);
+    held.write(`POST ${MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n`);
+    const body = { metadata: { name: "x" } };
+    const refused = await waitFor("a refusal", async () => {
+      const answer = await send(MAPS, { ...anybody, method: "POST", body });
+      return answer.status === 429 ? answer : undefined;
+    }, patience);
+    expect(refused.headers["retry-after"]).toBe("1");
+    expect(refused.body).toContain("Too many requests, please try again later.");
+    expect((await send(MAPS, anybody)).status).toBe(403);
+    expect((await send("/readyz", anybody)).status).toBe(200);
+    expect((await send(`${MAPS}?dryRun=All`, { method: "POST", body })).status).toBe(201);
+    held.destroy();
+    await waitFor("room again", async () =>
+      (await send(MAPS, { ...anybody, method: "POST", body })).status === 403, patience);
+  });
+});
+
+describe("room for large answers", () => {
+  const big = ANSWER_SMALL_BYTES + 1;
+  const signal = new AbortController().signal;
+
+  it("is given in the order it was asked for, and small ones need none", async () => {
+    const room = new AnswerRoom(2 * big);
+    const leaves = [await room.take(big, signal), await room.take(big, signal)];
+    const order: string[] = [];
+    const third = room.take(2 * big, signal).then((leave) => (order.push("large"), leave));
+    const fourth = room.take(big, signal).then((leave) => (order.push("after it"), leave));
+    await room.take(ANSWER_SMALL_BYTES, signal);
+    expect(order).toEqual([]);
+    leaves[0]!();
+    leaves[0]!();
+    await Promise.resolve();
+    expect(order).toEqual([]);
+    leaves[1]!();
+    (await third)();
+    (await fourth)();
+    expect(order).toEqual(["large", "after it"]);
+  });
+
+  it("is given to one that is larger than all of it, alone", async () => {
+    const room = new AnswerRoom(big);
+    (await room.take(10 * big, signal))();
+    (await room.take(big, signal))();
+  });
+
+  it("is not kept for who went away while waiting", async () => {
+    const room = new AnswerRoom(big);
+    const leave = await room.take(big, signal);
+    const gone = new AbortController();
+    const waited = room.take(big, gone.signal);
+    const next = room.take(big, signal);
+    gone.abort();
+    await expect(waited).rejects.toMatchObject({ http: 429 });
+    leave();
+    (await next)();
+  });
+});

@@ -1,0 +1,107 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { ANSWERS_BYTES_MAX, ANSWER_SMALL_BYTES } from "../limits.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+/** Requests worked on at a time, watches and other long ones left out. */
+export interface InFlightMax {
+  readonly reading: number;
+  readonly writing: number;
+}
+
+const READING = new Set(["get", "list"]);
+
+/**
+ * Bounds the requests being worked on, as upstream does without priority and fairness. Masters
+ * are let in always, so that somebody can mend what the others do; so are health and discovery.
+ */
+export class InFlight {
+  readonly #max: InFlightMax;
+  readonly #now = { reading: 0, writing: 0 };
+
+  constructor(max: InFlightMax) {
+    this.#max = max;
+  }
+
+  /** Returns how to say that the request has ended. Throws 429 when there are too many. */
+  admit(info: RequestInfo, user: RequestUser): () => void {
+    const kind = READING.has(info.verb) ? "reading" : "writing";
+    const free = !info.resourceRequest || user.groups.includes("system:masters");
+    if (!free && this.#now[kind] >= this.#max[kind]) throw tooMany();
+    this.#now[kind]++;
+    return () => void this.#now[kind]--;
+  }
+}
+
+function tooMany(): ApiError {
+  return new ApiError({
+    code: 429,
+    reason: "TooManyRequests",
+    message: "Too many requests, please try again later.",
+    details: { retryAfterSeconds: 1 },
+  });
+}
+
+interface Waiting {
+  readonly bytes: number;
+  readonly go: () => void;
+}
+
+/**
+ * Bounds the bytes of large answers that are in memory at a time: an answer is made when there is
+ * room for it, those who wait in the order they came. Their number is that of requests in flight.
+ */
+export class AnswerRoom {
+  readonly #max_bytes: number;
+  #taken_bytes = 0;
+  #waiting: Waiting[] = [];
+
+  constructor(max_bytes = ANSWERS_BYTES_MAX) {
+    this.#max_bytes = max_bytes;
+  }
+
+  /** Waits for room; returns how to give it back. One larger than all there is goes alone. */
+  async take(bytes: number, signal: AbortSignal): Promise<() => void> {
+    if (bytes <= ANSWER_SMALL_BYTES) return () => undefined;
+    if (this.#waiting.length > 0 || !this.#fits(bytes)) await this.#turn(bytes, signal);
+    else this.#taken_bytes += bytes;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#taken_bytes -= bytes;
+      this.#next();
+    };
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#taken_bytes === 0 || this.#taken_bytes + bytes <= this.#max_bytes;
+  }
+
+  #turn(bytes: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting = this.#waiting.filter((each) => each !== waiting);
+        reject(tooMany());
+        this.#next();
+      };
+      const waiting: Waiting = {
+        bytes,
+        go: () => {
+          signal.removeEventListener("abort", leave);
+          this.#taken_bytes += bytes;
+          resolve();
+        },
+      };
+      if (signal.aborted) return reject(tooMany());
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(waiting);
+    });
+  }
+
+  #next(): void {
+    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
+      this.#waiting.shift()!.go();
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask, type AskOptions } from "../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const MAPS = "/api/v1/namespaces/default/configmaps";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: KeyPair;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+
+const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+
+/** The value of a metric's row with these labels among its own. */
+async function valueOf(name: string, labels: Record<string, string>): Promise<number | undefined> {
+  const { body } = await send("/metrics");
+  const row = body.split("\n").find((line) => line.startsWith(`${name}{`) &&
+    Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)));
+  return row === undefined ? undefined : Number(row.slice(row.lastIndexOf(" ")));
+}
+
+it("tells requests under upstream's names and labels", async () => {
+  const body = { metadata: { name: "a" } };
+  await send(`${MAPS}?dryRun=All`, { method: "POST", body });
+  await send(MAPS, { method: "POST", body });
+  await send(MAPS);
+  await send(`${MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1`);
+  const maps = { group: "", version: "v1", resource: "configmaps", component: "apiserver" };
+  const created = { ...maps, verb: "POST", scope: "namespace", code: "201" };
+  expect(await valueOf("apiserver_request_total", { ...created, dry_run: "All" })).toBe(1);
+  expect(await valueOf("apiserver_request_total", { ...created, dry_run: "" })).toBe(1);
+  const listed = { ...maps, verb: "LIST" };
+  expect(await valueOf("apiserver_request_duration_seconds_count", listed)).toBe(1);
+  expect(await valueOf("apiserver_response_sizes_count", listed)).toBe(1);
+  const watched = { ...maps, verb: "WATCH" };
+  expect(await valueOf("apiserver_longrunning_requests", watched)).toBe(0);
+  expect(await valueOf("apiserver_request_duration_seconds_count", watched)).toBeUndefined();
+  const kept = { group: "", resource: "configmaps" };
+  // The one of kube-system's that is made at start is not in this namespace.
+  expect(await valueOf("apiserver_watch_events_total", kept)).toBe(1);
+  expect(await valueOf("apiserver_resource_objects", kept)).toBe(2);
+  expect((await send("/metrics")).body).toMatch(/^process_resident_memory_bytes [1-9]/m);
+});
+
+it("makes no rows of what is not served, however often it is asked for", async () => {
+  const before = (await send("/metrics")).body.split("\n").length;
+  for (const path of ["/apis/x.y/v1/things", "/apis/x.y/v2/others", `${MAPS}/a/nothing`]) {
+    expect((await send(path)).status).toBe(404);
+  }
+  const after = (await send("/metrics")).body;
+  expect(after).not.toMatch(/things|others|nothing/);
+  // One row of each metric for all that is not there, with its buckets.
+  await send("/apis/x.y/v3/more");
+  expect((await send("/metrics")).body.split("\n").length).toBe(after.split("\n").length);
+  expect(after.split("\n").length).toBeGreaterThan(before);
+});
