@@ -1,8 +1,11 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  DowngradeRequest_DowngradeAction as Action,
+  Maintenance,
+} from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -176,6 +179,48 @@ test("a snapshot is of one moment while writes go on", async () => {
   writing = false;
   await writers;
   await source.close();
+});
+
+/** Saved from etcd 3.6.5 while a downgrade to 3.5 was under way. */
+const DOWNGRADING = join(KEPT, "etcd-3.6-downgrading.db");
+
+test("a downgrade under way goes on, as after etcd's restore, and can be ended", async () => {
+  const options = optionsFor(DOWNGRADING);
+  expect((await importSnapshot(options)).downgradeTarget).toBe("3.5.0");
+  const listenClient = { host: "127.0.0.1", port: 0 };
+  const store = await startStore({ dataDir: options.dataDir, listenClient });
+  const begun = await store.client.status();
+  expect(begun.downgradeInfo).toEqual({ enabled: true, targetVersion: "3.5.0" });
+  expect(begun.storageVersion).toBe("3.5.0");
+  const channel = connectGrpc(`http://${store.address}`);
+  await client(channel, Maintenance).downgrade({ action: Action.CANCEL });
+  channel.close();
+  const ended = await store.client.status();
+  expect(ended.downgradeInfo).toEqual({ enabled: false, targetVersion: "" });
+  await store.close();
+});
+
+/** The same as a stopped member's db, which has no digest, with other words in it. */
+function downgradingWith(from: string, to: string): string {
+  const file = join(folder, "member.db");
+  const bytes = readFileSync(DOWNGRADING);
+  const db = bytes.subarray(0, bytes.length - (bytes.length % 512)).toString("latin1");
+  expect(db).toContain(from);
+  writeFileSync(file, db.replaceAll(from, to), "latin1");
+  return file;
+}
+
+test("of a downgrade that is over nothing is left; one to elsewhere is refused", async () => {
+  const over = downgradingWith('"target-version":"3.5.0"', '"target-version":"3.6.0"');
+  expect((await importSnapshot(optionsFor(over, "over"))).downgradeTarget).toBeUndefined();
+  const older = optionsFor(downgradingWith('"target-version":"3.5.0"', '"target-version":"3.4.0"'));
+  await expect(importSnapshot(older)).rejects.toMatchObject({
+    code: "DOWNGRADE_TARGET",
+    message: "a downgrade to 3.4.0 is under way in it",
+  });
+  const garbled = optionsFor(downgradingWith('{"target-version"', '["target-version"'));
+  await expect(importSnapshot(garbled)).rejects.toMatchObject({ code: "BBOLT_DAMAGED" });
+  expect(existsSync(garbled.dataDir)).toBe(false);
 });
 
 test("what cannot be imported leaves nothing behind", async () => {

@@ -40,10 +40,12 @@ function optionsOf(file: string, flags: ImportFlags): ImportOptions {
 
 function describe({ file, dataDir }: ImportOptions, imported: Imported): string {
   const { revision, compactRevision, records, leases, users, hasDigest } = imported;
+  const { downgradeTarget: target } = imported;
   const compacted = compactRevision > 0 ? `, compacted at ${compactRevision}` : "";
   return [
     `imported ${file} into ${dataDir}: revision ${revision}${compacted}`,
     `${records} records, ${leases} leases, ${users} users`,
+    ...(target === undefined ? [] : [`a downgrade to ${target} goes on in it`]),
     hasDigest ? "its SHA-256 is right" : "it has no SHA-256: a member's db, not a snapshot",
     "",
   ].join("\n");

@@ -1,7 +1,8 @@
 import { AlarmMember, AlarmType, KeyValue, Role, User } from "@raft2kube/proto/gen/etcd.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
 import { IMPORT_BATCH_BYTES } from "../limits.ts";
+import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/downgrade.ts";
 import { KeyIndex } from "../mvcc/key-index.ts";
 import { StoredLease } from "../mvcc/lease.ts";
 import { REVISION_BYTES, parseRecordKey } from "../mvcc/revision.ts";
@@ -16,15 +17,17 @@ export interface ImportedFigures {
   records: number;
   leases: number;
   users: number;
+  /** The version that a downgrade leads to, when one is under way. */
+  downgradeTarget: string | undefined;
 }
 
 /** An empty store's revision, as etcd's. */
 const FIRST_REVISION = 1;
 
 /**
- * Fills an empty backend from etcd's buckets: records, leases, alarms and auth, as they are.
- * Members are left behind, as by etcd's restore: they are told anew. What does not fit together
- * throws BboltError naming the record.
+ * Fills an empty backend from etcd's buckets: records, leases, alarms, auth and a downgrade, as
+ * they are. Members are left behind, as by etcd's restore: they are told anew. What does not fit
+ * together throws BboltError naming the record; a downgrade without a place here DOWNGRADE_TARGET.
  */
 export async function fillBackend(
   path: string,
@@ -49,6 +52,7 @@ export async function fillBackend(
     records: keys.records,
     leases: copied["lease"]!,
     users: copied["authUsers"]!,
+    downgradeTarget: await copyDowngrade(file, backend, damaged),
   };
 }
 
@@ -148,6 +152,33 @@ async function copyBucket(
     count += chunk.length;
   }
   return count;
+}
+
+/** A downgrade goes on in the new cluster, as after etcd's restore. */
+async function copyDowngrade(
+  file: OpenBbolt,
+  backend: Backend,
+  damaged: Damaged,
+): Promise<string | undefined> {
+  for await (const chunk of file.pairs("cluster")) {
+    for (const [key, value] of chunk) {
+      if (!prefixed("cluster", key).equals(DOWNGRADE_KEY)) continue;
+      const stored = importable(value, damaged);
+      if (!stored) return undefined;
+      await backend.writeBatch([{ key: DOWNGRADE_KEY, value: stored }], { sync: true });
+      return decodeDowngrade(stored);
+    }
+  }
+  return undefined;
+}
+
+function importable(value: Buffer, damaged: Damaged): Buffer | undefined {
+  try {
+    return importDowngrade(value);
+  } catch (thrown) {
+    if (thrown instanceof CodedError) throw thrown;
+    throw damaged(`bucket cluster: downgrade: ${messageOf(thrown)}`);
+  }
 }
 
 /** What a start would read must be readable, and be where it says it is. */

@@ -1,6 +1,7 @@
 import { MessageType } from "@raft2kube/proto/codec.ts";
 import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
-import { CLUSTER_VERSION } from "../version.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { CLUSTER_VERSION, VERSION_BEFORE } from "../version.ts";
 import { type State, header, notePending } from "./state.ts";
 
 /** membershippb.DowngradeInfoSetRequest: begins a downgrade to a version, or ends the one begun. */
@@ -42,6 +43,19 @@ function encodeDowngrade(target: string): Buffer {
 /** The target in a record of the backend. */
 export function decodeDowngrade(value: Buffer): string {
   return (JSON.parse(value.toString()) as StoredDowngrade)["target-version"];
+}
+
+/**
+ * What etcd wrote down of a downgrade, in our form: undefined where none is under way, or where it
+ * led to a version that is not older than ours, and so is over.
+ */
+export function importDowngrade(value: Buffer): Buffer | undefined {
+  const { enabled, "target-version": target } = JSON.parse(value.toString()) as StoredDowngrade;
+  if (!enabled || target === CLUSTER_VERSION) return undefined;
+  if (target === VERSION_BEFORE) return encodeDowngrade(target);
+  throw new CodedError("DOWNGRADE_TARGET", `a downgrade to ${target} is under way in it`, {
+    remedy: `here it leads to ${VERSION_BEFORE}: end it where it began (etcdctl downgrade cancel)`,
+  });
 }
 
 /**
