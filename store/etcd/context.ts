@@ -65,6 +65,22 @@ export function proposeCommand<K extends CommandKind>(
 /** Of proposals that were not applied, or not in time. */
 const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDED];
 
+/**
+ * Takes a command of this leader's own through the log, while it leads in this term; rejects with
+ * etcd's "leader changed" where it does no longer.
+ */
+export function proposeInOffice<K extends CommandKind>(
+  { replica }: EtcdContext,
+  command: CommandOf<K>,
+): Promise<Responses[K]> {
+  return new Promise((resolve, reject) => {
+    replica.proposeInOffice(command, (outcome) => {
+      if (outcome.error) reject(outcome.error);
+      else resolve(outcome.response as Responses[K]);
+    });
+  });
+}
+
 function propose<K extends CommandKind>(
   context: EtcdContext,
   command: Command,

@@ -3,7 +3,7 @@ import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/
 import { checkLeaseWrites } from "../auth/authorize.ts";
 import { header } from "../mvcc/state.ts";
 import { requireUser } from "./caller.ts";
-import { type EtcdContext, proposeCommand, readBarrier } from "./context.ts";
+import { type EtcdContext, proposeInOffice, readBarrier } from "./context.ts";
 import { type LeaderVerb, onLeader } from "./on-leader.ts";
 
 /**
@@ -40,11 +40,11 @@ async function renewHere(
   state.leaseTimers.renewed(lease);
   state.counts.leasesRenewed++;
   // A checkpoint would give the next leader less than this renewal promises: it is taken back, in
-  // the log behind it.
+  // the log behind it. In this office only: a next leader has begun with the checkpoint already.
   const checkpoint = state.leaseTimers.checkpointOf(ID);
   if (checkpoint > 0 || lease.remaining_s > 0) {
     const request = { checkpoints: [{ ID, remainingTTL: 0 }] };
-    await proposeCommand<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
+    await proposeInOffice<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
     state.leaseTimers.renewalRecorded(ID, checkpoint);
   }
   return { header: header(state), ID, TTL: lease.ttl_s };

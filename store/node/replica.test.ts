@@ -1,7 +1,9 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Message } from "../core/message.ts";
+import type { EtcdContext } from "../etcd/context.ts";
+import { leaseKeepAliveVerb } from "../etcd/lease-keep-alive.ts";
 import { ELECTION_TICKS, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
@@ -21,6 +23,11 @@ const put = (key: string): Command => ({
   },
 });
 const grant = (ID: bigint, TTL: number): Command => ({ kind: "lease-grant", request: { ID, TTL } });
+
+const checkpoint = (ID: bigint, remainingTTL: number): Command => ({
+  kind: "lease-checkpoint",
+  request: { checkpoints: [{ ID, remainingTTL }] },
+});
 
 /** Commands passed on, in order: to whom, in which term. */
 function passedOn(sent: Message[]) {
@@ -65,6 +72,46 @@ test("S7: what is left of a lease is recorded, and all that a next leader gives 
   expect(raft.isLeader).toBe(false);
   await lead();
   expect(state.leaseTimers.remaining_s(9n)).toBe(51);
+});
+
+test("S7: a new leader gives its time anew to what its predecessor had renewed", async () => {
+  const { clock, raft, state, append, receive, lead } = await loneReplica();
+  const entries = [grant(9n, 100), checkpoint(9n, 10), checkpoint(9n, 0)].map((command, i) =>
+    entryOf(2 + i, 2, encodeCommand(command, { session: 6, sequence: i })),
+  );
+  await append(3n, 2, entries.slice(0, 2));
+  // The renewal's record is committed, which this member learns in its own office only.
+  const before = { prevIndex: 3, prevTerm: 2, commit: 3 };
+  const last = entries.slice(2);
+  await receive({ kind: "append", from: 3n, to: 1n, term: 2, ...before, entries: last });
+  expect(state.leases.get(9n)!.remaining_s).toBe(10);
+  await lead();
+  expect(raft.isLeader).toBe(true);
+  clock.advance(20_000);
+  expect(state.leaseTimers.remaining_s(9n)).toBe(81);
+});
+
+test("S7: a renewal whose record is not in the log when the office is lost is refused", async () => {
+  const { clock, sent, raft, replica, state, settle, append, receive, lead, acknowledge } =
+    await loneReplica();
+  await lead();
+  replica.propose(grant(9n, 100), () => undefined);
+  await acknowledge();
+  clock.advance(60_000);
+  await acknowledge();
+  expect(state.leases.get(9n)!.remaining_s).toBe(50);
+  replica.transferLeadership(3n);
+  const outcome = vi.fn<(error: unknown) => void>();
+  const context = { state, replica } as unknown as EtcdContext;
+  leaseKeepAliveVerb.here(context, { ID: 9n }).catch(outcome);
+  await settle();
+  const { term } = raft.state;
+  const readId = sent.reduce((id, each) => (each.kind === "heartbeat" ? each.readId : id), 0);
+  await receive({ kind: "heartbeat-reply", from: 2n, to: 1n, term, readId });
+  await append(3n, term + 1, [entryOf(raft.state.log.lastIndex + 1, term + 1)]);
+  await append(3n, term + 1, []);
+  expect(passedOn(sent)).toEqual([]);
+  expect(outcome.mock.calls).toEqual([[etcdError("leaderChanged")]]);
 });
 
 test("what was handed over in a term that has ended is proposed again, once", async () => {

@@ -265,9 +265,12 @@ export class Replica {
     }
     const { isLeader, state } = this.#options.raft;
     if (this.#timeoutReason.seen(state.leader, start_ms)) this.#options.onLeader?.();
-    if (isLeader !== this.#leads) {
-      this.#leads = isLeader;
-      this.#options.onLeadership(isLeader);
+    // Not before an entry of the own term is applied: until then the state may lack what an earlier
+    // leader has promised, renewals that it recorded among them (S7).
+    const leads = isLeader && this.#options.state.appliedTerm === state.term;
+    if (leads !== this.#leads) {
+      this.#leads = leads;
+      this.#options.onLeadership(leads);
     }
     this.#waits = this.#waits.filter((wait) => !wait());
   }
