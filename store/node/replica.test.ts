@@ -91,7 +91,7 @@ test("S7: a new leader gives its time anew to what its predecessor had renewed",
   expect(state.leaseTimers.remaining_s(9n)).toBe(81);
 });
 
-test("S7: a renewal whose record is not in the log when the office is lost is refused", async () => {
+test("S7: a renewal not recorded when the office is lost is refused", async () => {
   const { clock, sent, raft, replica, state, settle, append, receive, lead, acknowledge } =
     await loneReplica();
   await lead();
