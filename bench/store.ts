@@ -45,24 +45,33 @@ export async function store(args: readonly string[]): Promise<Row[]> {
     throw new Error(`no row ${unknown}; there are ${ROWS.map(({ name }) => name).join(", ")}`);
   }
   const before = earlier();
-  const rows: Row[] = [];
-  for (const row of ROWS) {
-    const known = before.find(({ name }) => name === row.name);
-    if (positionals.length > 0 && !positionals.includes(row.name)) {
-      if (known) rows.push(known);
-      continue;
-    }
-    process.stderr.write(`${row.what}\n`);
-    rows.push(await measure(row, Number(values.rounds), values["no-10x"] !== true));
+  const wanted = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const measured: MeasuredRow[] = [];
+  for (const rows of together(wanted)) {
+    measured.push(...(await measure(rows, Number(values.rounds), values["no-10x"] !== true)));
   }
-  return rows;
+  return ROWS.flatMap(({ name }) => {
+    const row = [...measured, ...before].find((each) => each.name === name);
+    return row ? [row] : [];
+  });
+}
+
+/** Rows that share what is prepared for them, as one. */
+function together(rows: readonly StoreRow[]): StoreRow[][] {
+  const groups: StoreRow[][] = [];
+  for (const row of rows) {
+    const group = groups.find(([first]) => row.prepare && first!.prepare === row.prepare);
+    if (group) group.push(row);
+    else groups.push([row]);
+  }
+  return groups;
 }
 
 /** `bench -- store-put`: the two Puts of one member alone, for a first look in half a minute. */
 export async function storePut(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const row of ROWS.filter(({ name }) => name === "put" || name === "put-seq")) {
-    rows.push(await measure(row, PUT_ROUNDS, false));
+    rows.push(...(await measure([row], PUT_ROUNDS, false)));
   }
   return rows;
 }
@@ -76,29 +85,38 @@ function earlier(): readonly MeasuredRow[] {
   }
 }
 
-async function measure(row: StoreRow, rounds: number, tenfold: boolean): Promise<MeasuredRow> {
+/** Measures rows of the same size, whose figures come from the same runs. */
+async function measure(
+  rows: readonly StoreRow[],
+  rounds: number,
+  tenfold: boolean,
+): Promise<MeasuredRow[]> {
   const both = sides();
-  const load = loadavg()[0]!;
-  const [ours, theirs] = await inTurn(row, both, row.size, rounds);
-  const { name, what, unit, goal, size } = row;
-  const common = { name, what, unit, goal, size, rounds, load: Math.round(load * TEN) / TEN };
-  const generator = { ours: ours!.generator, peer: theirs!.generator };
-  const cpu_us = { ours: ours!.cpu_us, peer: theirs!.cpu_us };
-  const shares = ours!.generator === undefined ? {} : { generator: generator as never, cpu_us };
-  const peer = { name: both[1].name, value: theirs!.value };
-  const measured = { ...common, ours: ours!.value, peer, ...shares };
-  if (!tenfold) return { ...measured, ...beside([ours!, theirs!]) };
-  const [ours10, theirs10] = await inTurn(row, both, size * TEN, 1);
-  const at = { size: size * TEN, ours: ours10!.value, peer: theirs10!.value };
-  const exponent = {
-    ours: growth(row, ours!.value, ours10!.value),
-    peer: growth(row, theirs!.value, theirs10!.value),
-  };
-  return { ...measured, ...beside([ours!, theirs!], [ours10!, theirs10!]), at, exponent };
+  const load = Math.round(loadavg()[0]! * TEN) / TEN;
+  const { size } = rows[0]!;
+  const here = await inTurn(rows, both, size, rounds);
+  const there = tenfold ? await inTurn(rows, both, size * TEN, 1) : undefined;
+  return rows.map((row, i) => {
+    const [ours, theirs] = here[i]!;
+    const { name, what, unit, goal } = row;
+    const peer = { name: both[1].name, value: theirs.value };
+    const common = { name, what, unit, goal, size, rounds, load, ours: ours.value, peer };
+    const generator = { ours: ours.generator, peer: theirs.generator };
+    const cpu_us = { ours: ours.cpu_us, peer: theirs.cpu_us };
+    const shares = ours.generator === undefined ? {} : { generator: generator as never, cpu_us };
+    if (!there) return { ...common, ...shares, ...beside([here[i]!]) };
+    const [ours10, theirs10] = there[i]!;
+    const at = { size: size * TEN, ours: ours10.value, peer: theirs10.value };
+    const exponent = {
+      ours: growth(row, ours.value, ours10.value),
+      peer: growth(row, theirs.value, theirs10.value),
+    };
+    return { ...common, ...shares, ...beside([here[i]!, there[i]!]), at, exponent };
+  });
 }
 
 /** What both sides told beside their figures at each size. */
-function beside(...sizes: [ours: Median, theirs: Median][]): { also?: Beside } {
+function beside(sizes: readonly Pair[]): { also?: Beside } {
   const names = Object.keys(sizes[0]![0].also);
   if (names.length === 0) return {};
   const at = (name: string) =>
@@ -119,29 +137,34 @@ interface Median {
   readonly also: Readonly<Record<string, number>>;
 }
 
+type Pair = readonly [ours: Median, theirs: Median];
+
 /** Short runs of each side after the other, so that a change of the machine's load hits both. */
-async function inTurn(row: StoreRow, both: readonly Side[], size: number, rounds: number) {
-  const figures: Measured[][] = both.map(() => []);
+async function inTurn(
+  rows: readonly StoreRow[],
+  both: readonly [Side, Side],
+  size: number,
+  rounds: number,
+): Promise<Pair[]> {
+  const runs: { side: Side; figures: Measured[] }[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const [i, side] of both.entries()) {
-      const figure = await once(row, side, size);
-      const said = `${figure.value.toFixed(1)} ${row.unit}`;
-      process.stderr.write(`  ${side.name}, size ${size}: ${said}\n`);
-      figures[i]!.push(figure);
-    }
+    for (const side of both) runs.push({ side, figures: await once(rows, side, size) });
   }
-  return figures.map((runs): Median => {
-    const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
-    const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
-    const cpu_us = Math.round(median(runs.map((run) => run.cpu_us)) * TEN) / TEN;
-    const also = Object.fromEntries(
-      Object.keys(runs[0]?.also ?? {}).map((name) => [
-        name,
-        median(runs.map((run) => run.also?.[name] ?? Number.NaN)),
-      ]),
-    );
-    return { value: median(runs.map(({ value }) => value)), generator, cpu_us, also };
+  return rows.map((_, i) => {
+    const of = (wanted: Side) =>
+      middle(runs.flatMap(({ side, figures }) => (side === wanted ? [figures[i]!] : [])));
+    return [of(both[0]), of(both[1])];
   });
+}
+
+function middle(runs: readonly Measured[]): Median {
+  const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
+  const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
+  const cpu_us = Math.round(median(runs.map((run) => run.cpu_us)) * TEN) / TEN;
+  const names = Object.keys(runs[0]?.also ?? {});
+  const of = (name: string) => median(runs.map((run) => run.also?.[name] ?? Number.NaN));
+  const also = Object.fromEntries(names.map((name) => [name, of(name)]));
+  return { value: median(runs.map(({ value }) => value)), generator, cpu_us, also };
 }
 
 /** Rates are those of a store that has been at work for a second, not of its first moments. */
@@ -154,17 +177,26 @@ interface Measured extends Figure {
   readonly cpu_us: number;
 }
 
-async function once(row: StoreRow, side: Side, size: number): Promise<Measured> {
-  const cluster = await side.start(row.members);
+/** The rows one after the other, on one store. */
+async function once(rows: readonly StoreRow[], side: Side, size: number): Promise<Measured[]> {
+  const [{ members, unit, prepare }] = rows as [StoreRow];
+  const cluster = await side.start(members);
   try {
-    if (row.unit === "/s") await warmUp(cluster);
-    await row.warmUp?.(cluster);
-    const before_s = cluster.cpu_s();
-    const figure = await row.measure(cluster, size);
-    const store_s = cluster.cpu_s() - before_s;
-    const generator_s = figure.generator_s;
-    const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
-    return { ...figure, share, cpu_us: (store_s * 1e6) / size };
+    if (unit === "/s") await warmUp(cluster);
+    await prepare?.(cluster, size);
+    const measured: Measured[] = [];
+    for (const row of rows) {
+      await row.warmUp?.(cluster);
+      const before_s = cluster.cpu_s();
+      const figure = await row.measure(cluster, size);
+      const store_s = cluster.cpu_s() - before_s;
+      const { generator_s } = figure;
+      const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
+      measured.push({ ...figure, share, cpu_us: (store_s * 1e6) / size });
+      const said = `${row.name}: ${figure.value.toFixed(1)} ${row.unit}`;
+      process.stderr.write(`  ${side.name}, size ${size}, ${said}\n`);
+    }
+    return measured;
   } finally {
     await cluster.close();
   }
