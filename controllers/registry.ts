@@ -10,6 +10,7 @@ import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
 import { startPodGc } from "./podgc/podgc.ts";
+import { startAttributesClassProtection } from "./pvprotection/attributes-class.ts";
 import { startClaimProtection, startVolumeProtection } from "./pvprotection/pvprotection.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
@@ -37,6 +38,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolumeclaim-protection-controller": startClaimProtection,
   "persistentvolume-protection-controller": startVolumeProtection,
+  "volumeattributesclass-protection-controller": startAttributesClassProtection,
   "certificatesigningrequest-approving-controller": startApproving,
   "certificatesigningrequest-signing-controller": startSigning,
   "certificatesigningrequest-cleaner-controller": startCleaning,

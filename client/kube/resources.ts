@@ -25,6 +25,12 @@ export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
 export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
 export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
 export const STORAGE_CLASSES = grouped("storage.k8s.io", "StorageClass", "storageclasses", false);
+export const VOLUME_ATTRIBUTES_CLASSES = grouped(
+  "storage.k8s.io",
+  "VolumeAttributesClass",
+  "volumeattributesclasses",
+  false,
+);
 export const CSI_NODES = grouped("storage.k8s.io", "CSINode", "csinodes", false);
 export const CSI_DRIVERS = grouped("storage.k8s.io", "CSIDriver", "csidrivers", false);
 export const CERTIFICATE_SIGNING_REQUESTS = grouped(

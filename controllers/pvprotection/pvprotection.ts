@@ -1,8 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -12,6 +9,7 @@ import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { everyChange, startLoop } from "../loop.ts";
+import { protect, release } from "./finalizer.ts";
 
 const CLAIM_FINALIZER = "kubernetes.io/pvc-protection";
 const VOLUME_FINALIZER = "kubernetes.io/pv-protection";
@@ -78,36 +76,3 @@ export function startVolumeProtection(context: ControllerContext): Running {
   volumes.handle(everyChange(loop.queue));
   return loop;
 }
-
-async function protect<T extends KubeObject>(
-  writer: ResourceClient<T>,
-  object: T,
-  finalizer: string,
-): Promise<void> {
-  const finalizers = object.metadata.finalizers ?? [];
-  if (finalizers.includes(finalizer)) return;
-  await write(writer, object, [...finalizers, finalizer]);
-}
-
-async function release<T extends KubeObject>(
-  writer: ResourceClient<T>,
-  object: T,
-  finalizer: string,
-): Promise<void> {
-  const finalizers = object.metadata.finalizers ?? [];
-  if (!finalizers.includes(finalizer)) return;
-  await write(writer, object, finalizers.filter((item) => item !== finalizer));
-}
-
-async function write<T extends KubeObject>(
-  writer: ResourceClient<T>,
-  object: T,
-  finalizers: string[],
-): Promise<void> {
-  try {
-    await writer.update({ ...object, metadata: { ...object.metadata, finalizers } });
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
-}
-

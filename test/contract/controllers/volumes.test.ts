@@ -1,11 +1,12 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
   STORAGE_CLASSES,
+  VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -163,4 +164,22 @@ test("claims of a dynamic class name their provisioner, and the node when known"
   await pods.create(podWith("dynamic", "then"));
   expect((await asked("then"))["volume.kubernetes.io/selected-node"]).toMatch(/^n[12]$/);
   expect((await pods.get({ namespace, name: "dynamic" })).spec.nodeName).toBeUndefined();
+});
+
+test("a class of attributes is kept while a claim names it", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const classes = world.admin.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+  const gold = { driverName: "csi.example.com", parameters: { iops: "500" } };
+  for (const name of ["gold", "unused"]) await classes.create({ metadata: { name }, ...gold });
+  const wanting = claim("golden", "none");
+  wanting.spec.volumeAttributesClassName = "gold";
+  await claims.create(wanting);
+  for (const name of ["gold", "unused"]) await classes.delete({ name });
+  await eventually("the class that nobody names to be gone", async () =>
+    (await classes.listAll({})).items.length === 1);
+  const kept = await classes.get({ name: "gold" });
+  expect(kept.metadata.finalizers).toEqual(["kubernetes.io/vac-protection"]);
+  await claims.delete({ namespace, name: "golden" });
+  await eventually("the other to be gone", async () =>
+    (await classes.listAll({})).items.length === 0);
 });
