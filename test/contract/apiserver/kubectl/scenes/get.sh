@@ -7,7 +7,7 @@ kubectl get pods --show-labels --no-headers
 kubectl get pods -L tier --sort-by=.spec.containers[0].image
 kubectl get pods -l 'tier in (front)' -o jsonpath='{.items[*].metadata.name}'
 kubectl get pods --field-selector=spec.nodeName= -o name
-kubectl get pods -A -l app=pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image
+kubectl get pods -A --field-selector=metadata.namespace=$NS -l app=pods -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image
 kubectl get pod a -o go-template='{{range .spec.containers}}{{.name}}{{end}}'
 kubectl get pod a -o yaml
 kubectl get configmap settings -o json
