@@ -1,4 +1,4 @@
-import { required } from "@raft2kube/api/errors.ts";
+import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BoundObject, KubernetesClaims } from "../authn/token-claims.ts";
 import type { Core } from "../core.ts";
@@ -8,6 +8,9 @@ import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
 import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../limits.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import { trackUpdate } from "../patch/apply/track.ts";
+import type { Tracked } from "../patch/apply/tracked.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
@@ -25,6 +28,14 @@ const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenReques
 const SUBJECT = { group: KIND.group, name: KIND.kind };
 const DEFAULT_SECONDS = 3_600;
 
+/** Upstream notes who asked for what even of an object that is stored nowhere. */
+const TRACKED: Tracked = {
+  apiVersion: "authentication.k8s.io/v1",
+  schema: "authentication/v1.TokenRequest",
+  ignored: [],
+  elsewhere: () => undefined,
+};
+
 /**
  * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
  */
@@ -39,20 +50,30 @@ export async function serveToken(
   const body = await readBody(context.request);
   const request = await decodeBody<TokenRequest>(context.request, body, {
     kind: KIND,
-    schema: "authentication/v1.TokenRequest",
+    schema: TRACKED.schema,
     fieldValidation: options.fieldValidation,
     warnings,
   });
   const account = await resource.store.get<KubeObject>(info.namespace, info.name);
+  checkIdentity(request, info);
+  const now_ms = core.clock.now();
+  const spec = (request.spec ??= {});
+  const lifetime_s = lifetimeOf(request.metadata.name, spec.expirationSeconds);
+  spec.expirationSeconds = lifetime_s;
+  const writer = {
+    manager: options.fieldManager,
+    operation: "Update",
+    subresource: options.subresource,
+    now_ms,
+  } as const;
+  trackUpdate(TRACKED, request, undefined, writer);
   request.metadata = {
     ...request.metadata,
     name: info.name,
     namespace: info.namespace,
-    creationTimestamp: timeText(core.clock.now()),
+    ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
+    creationTimestamp: timeText(now_ms),
   };
-  const spec = (request.spec ??= {});
-  const lifetime_s = lifetimeOf(info.name, spec.expirationSeconds);
-  spec.expirationSeconds = lifetime_s;
   const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
   spec.audiences = [...audiences];
   await core.admission.validate({
@@ -69,14 +90,25 @@ export async function serveToken(
   });
   const claims = await claimsFor(core, account, spec.boundObjectRef);
   const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
-  request.status = {
-    token: options.dryRun ? "" : token,
-    expirationTimestamp: timeText(expires_ms),
-  };
+  request.status = { token, expirationTimestamp: timeText(expires_ms) };
   return objectAnswer(request, undefined, 201);
 }
 
-function lifetimeOf(name: string, asked_s = DEFAULT_SECONDS): number {
+/** Throws when the body is of another account than the path. */
+function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestInfo): void {
+  const given = metadata.name || name;
+  if (given !== name) {
+    const why = "must match the service account name if specified";
+    throw invalid(SUBJECT, name, [invalidField("metadata.name", given, why)]);
+  }
+  if ((metadata.namespace || namespace) === namespace) return;
+  throw badRequest(
+    "the namespace of the provided object does not match the namespace sent on the request",
+  );
+}
+
+/** `name` is the body's: the path's is none of what was sent. */
+function lifetimeOf(name = "", asked_s = DEFAULT_SECONDS): number {
   const field = "spec.expirationSeconds";
   if (asked_s < TOKEN_SECONDS_MIN) {
     throw invalid(SUBJECT, name, [
@@ -135,8 +167,13 @@ async function claimsFor(
     return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
   }
   throw badRequest(
-    `cannot bind token to object of type ${bound.apiVersion ?? ""}, Kind=${bound.kind}`,
+    `cannot bind token to object of type ${typeText(bound)}`,
   );
+}
+
+/** As Go shows a type: `/v1, Kind=Pod` of the core group. */
+function typeText({ apiVersion = "", kind = "" }: NonNullable<BoundReference>): string {
+  return `${apiVersion.includes("/") ? "" : "/"}${apiVersion}, Kind=${kind}`;
 }
 
 function identityOf(object: KubeObject): BoundObject {
@@ -160,7 +197,7 @@ async function boundObject(
   if (object === undefined) throw notFound(resource.subject, name);
   if (bound.uid && bound.uid !== object.metadata.uid) {
     throw conflict(
-      resource.subject,
+      { group: "", name: resource.kind.kind },
       name,
       `the UID in the bound object reference (${bound.uid}) does not match the UID in record. ` +
         "The object might have been deleted and then recreated",
