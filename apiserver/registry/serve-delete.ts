@@ -32,6 +32,17 @@ const ANSWER_OBJECT = new Set([
   "policy/podsecuritypolicies",
 ]);
 
+/** Jobs alone leave what they own behind unless they are told what to do with it. */
+function warnOfOrphans({ kind }: Resource, request: DeleteRequest, warnings: string[]): void {
+  if (kind.group !== "batch" || kind.plural !== "jobs") return;
+  if (request.propagation !== undefined) return;
+  warnings.push(
+    "child pods are preserved by default when jobs are deleted; set " +
+      "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress " +
+      "this warning",
+  );
+}
+
 /** DELETE of one object. */
 export async function serveDelete(
   core: Core,
@@ -40,6 +51,7 @@ export async function serveDelete(
 ): Promise<Answer> {
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  warnOfOrphans(resource, request, context.warnings);
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
   const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
@@ -70,6 +82,7 @@ export async function serveDeleteCollection(
   const { kind } = resource;
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  warnOfOrphans(resource, request, context.warnings);
   const namespace = namespaceOf(resource, context);
   const list = readListOptions(context.query);
   const selection = selectionOf(kind, namespace, list);

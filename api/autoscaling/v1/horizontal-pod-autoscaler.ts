@@ -71,7 +71,7 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
     type: "Resource",
     resource: { name: "cpu", target: { type: "Utilization", averageUtilization: cpu } },
   }];
-  const { currentCPUUtilizationPercentage: _cpu, ...status } =
+  const { currentCPUUtilizationPercentage: _cpu, currentReplicas, ...status } =
     object.status ?? { currentReplicas: 0, desiredReplicas: 0 };
   const { annotations: _annotations, ...metadata } = object.metadata;
   return {
@@ -82,6 +82,8 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
       ...spec, metrics: [...others, ...share], ...(behavior === undefined ? {} : { behavior }),
     },
     status: {
+      // The second version leaves a count of nothing away.
+      ...(currentReplicas === 0 ? {} : { currentReplicas }),
       ...status, currentMetrics, ...(conditions === undefined ? {} : { conditions }),
     },
   };

@@ -32,6 +32,9 @@ function toCore(object: Event): CoreEvent {
 
 function fromCore(stored: KubeObject): Event {
   const event = renamed(stored as unknown as Fields, 1) as unknown as Event;
+  // In core they are there even when empty.
+  if (event.reportingController === "") delete event.reportingController;
+  if (event.reportingInstance === "") delete event.reportingInstance;
   return { ...event, kind: "Event", apiVersion: "events.k8s.io/v1" };
 }
 

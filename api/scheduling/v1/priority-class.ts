@@ -18,9 +18,12 @@ function validate(object: PriorityClass): FieldError[] {
   const { name = "" } = object.metadata;
   const errors: FieldError[] = [];
   if (name.startsWith("system-")) {
-    if (SYSTEM_VALUES[name] !== object.value) {
+    const value = SYSTEM_VALUES[name];
+    if (value !== object.value) {
+      const why = value === undefined ? `${name} is not a known system priority class`
+        : `value of ${name} PriorityClass must be ${value}`;
       errors.push(forbidden("metadata.name", "priority class names with 'system-' prefix are " +
-        "reserved for system use only. error: is not a known system priority class"));
+        `reserved for system use only. error: ${why}`));
     }
   } else if (object.value > HIGHEST_OF_USERS) {
     errors.push(forbidden("value",

@@ -53,11 +53,19 @@ function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
   });
 }
 
+const TOKENS_IN_SECRETS = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI " +
+  "driver, set to true to prevent possible logging of tokens in volume attributes";
+
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
   // Upstream counts changes, and does not begin at one.
   generation: "spec",
   prepareCreate: ({ metadata }) => void delete metadata.generation,
   unconditionalUpdate: false,
+  warnings({ spec }, old) {
+    const asks = (spec.tokenRequests ?? []).length > 0;
+    return old === undefined && asks && spec.serviceAccountTokenInSecrets === undefined
+      ? [TOKENS_IN_SECRETS] : [];
+  },
   defaults({ spec }) {
     spec.attachRequired ??= true;
     spec.podInfoOnMount ??= false;

@@ -10,6 +10,7 @@ import { fillSystemFields } from "../metadata.ts";
 import type { Resource } from "../resource.ts";
 import {
   addressAt,
+  isWithin,
   offsetOf,
   parseServiceCidr,
   type ServiceCidr,
@@ -42,12 +43,11 @@ export class ClusterIps {
    */
   async take(service: Service, address: string): Promise<void> {
     if (offsetOf(this.#cidr, address) === undefined) {
-      throw this.#refusal(
-        service,
-        `failed to allocate IP ${address}: ` +
-          `the provided IP (${address}) is not in the valid range. ` +
-          `The range of valid IPs is ${this.#cidr.text}`,
-      );
+      const why = isWithin(this.#cidr, address)
+        ? `the provided IP (${address}) is not in the valid range. ` +
+          `The range of valid IPs is ${this.#cidr.text}`
+        : "the provided network does not match the current range";
+      throw this.#refusal(service, `failed to allocate IP ${address}: ${why}`);
     }
     if (!(await this.#create(service, address))) {
       throw this.#refusal(

@@ -41,6 +41,13 @@ export function addressAt(cidr: ServiceCidr, offset: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
 }
 
+/** Whether an address lies in the range, be it one that cannot be given out. */
+export function isWithin(cidr: ServiceCidr, address: string): boolean {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return false;
+  const offset = numberOf(address) - cidr.base;
+  return offset >= 0 && offset <= cidr.size + 1;
+}
+
 /** The offset of an address, or undefined when it lies outside or cannot be given out. */
 export function offsetOf(cidr: ServiceCidr, address: string): number | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined;

@@ -130,4 +130,8 @@ export function dropForType(service: Service, old: Service): void {
     if (same("allocateLoadBalancerNodePorts")) delete spec.allocateLoadBalancerNodePorts;
     if (same("loadBalancerClass")) delete spec.loadBalancerClass;
   }
+  if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
+  if (spec.type !== "LoadBalancer" && service.status !== undefined) {
+    service.status.loadBalancer = {};
+  }
 }

@@ -8,6 +8,7 @@ import {
   alignClusterIPs, defaultFamilies, defaultService, dropForType, keepAllocated,
 } from "./defaults.ts";
 import { validateService, validateServiceStatus, validateServiceUpdate } from "./validate.ts";
+import { serviceWarnings } from "./warnings.ts";
 
 function balancerAddresses(service: Service): string[] {
   const found = (service.status?.loadBalancer?.ingress ?? [])
@@ -39,6 +40,7 @@ function portsCell(service: Service): string {
 export const service: Kind<Service> = defineKind<Service>("core/v1.Service", {
   nameRule: dnsLabel,
   createOnUpdate: true,
+  warnings: (object) => serviceWarnings(object),
   defaults: defaultService,
   prepareCreate(object) {
     alignClusterIPs(object);
