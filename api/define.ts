@@ -12,6 +12,7 @@ import {
 /** What is written by hand about a kind. */
 export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   readonly columns?: readonly Column<T>[];
+  shown?(object: T): KubeObject;
   rowConditions?(object: T): readonly object[];
   readonly selectableFields?: Readonly<Record<string, FieldReader<T>>>;
   readonly status?: StatusParts<T>;
@@ -88,6 +89,7 @@ export function defineKind<T extends KubeObject>(
     subresources: Object.fromEntries(fact.subresources.map((each) =>
       [each.name, subresourceOf(each, definition)])),
     columns: definition.columns ?? [nameColumn, ageColumn],
+    ...(definition.shown && { shown: definition.shown }),
     ...(definition.rowConditions && { rowConditions: definition.rowConditions }),
     selectableFields: {
       "metadata.name": (object) => object.metadata.name ?? "",

@@ -67,6 +67,8 @@ export interface Column<T extends KubeObject = KubeObject> {
   readonly format: string;
   readonly description: string;
   readonly priority: number;
+  /** Upstream sends the cell of such a column, and not its definition: kubectl shows none. */
+  readonly undeclared?: boolean;
   /** The cell; ages are counted from `now_ms`. */
   value(object: T, now_ms: number): Cell;
 }
@@ -121,6 +123,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly strategy: Strategy<T>;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   readonly columns: readonly Column<T>[];
+  /** What a table is made of, where that is not the object as this version has it. */
+  shown?(object: T): KubeObject;
   /** What a table's row says of the whole object: that it has come to its end. */
   rowConditions?(object: T): readonly object[];
   /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
@@ -133,3 +137,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
 }
+
+/** How objects of a kind are printed, and under which names. */
+export type Printed<T extends KubeObject = KubeObject> =
+  Pick<Kind<T>, "kind" | "listKind" | "columns" | "rowConditions" | "shown">;

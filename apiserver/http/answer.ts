@@ -1,4 +1,4 @@
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import type { Watcher } from "../cache/watcher.ts";
 
 /** A list before it is encoded: the bodies are JSON already. */
@@ -25,7 +25,7 @@ export interface BytesAnswer {
 
 /** What a verb has to say; `http/respond.ts` alone turns it into bytes of the type asked for. */
 export type Answer =
-  | { type: "object"; code: number; object: KubeObject; kind?: Kind; body?: Buffer | undefined }
+  | { type: "object"; code: number; object: KubeObject; kind?: Printed; body?: Buffer | undefined }
   | { type: "list"; list: ObjectList }
   | { type: "watch"; watcher: Watcher; timeout_ms: number }
   | BytesAnswer
@@ -35,7 +35,7 @@ export type Answer =
 /** `body` is the object's JSON, where that is known already. */
 export function objectAnswer(
   object: KubeObject,
-  kind?: Kind,
+  kind?: Printed,
   code = 200,
   body?: Buffer,
 ): Extract<Answer, { type: "object" }> {

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { held } from "@raft2kube/observe/held.ts";
 import type { Status } from "../errors/api-error.ts";
 import { notAcceptableBecause } from "../errors/catalog.ts";
@@ -84,7 +84,7 @@ async function encodeAnswer(
   return await encodeObject(other as KubeObject, negotiated);
 }
 
-function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiated {
+function negotiateFor(context: RequestContext, kind: Printed | undefined): Negotiated {
   const accept = headerOf(context.request, "accept");
   const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
   if (kind !== undefined) checkForm(negotiated.transform, kind, context.info.verb);
@@ -92,7 +92,7 @@ function negotiateFor(context: RequestContext, kind: Kind | undefined): Negotiat
 }
 
 /** Throws 406 when a list was asked for as one object's metadata, or the other way round. */
-function checkForm(transform: Negotiated["transform"], { kind, listKind }: Kind, verb: string) {
+function checkForm(transform: Negotiated["transform"], { kind, listKind }: Printed, verb: string) {
   if (transform.as !== "PartialObjectMetadata") return;
   const isList = verb === "list" || verb === "deletecollection";
   if (isList === transform.list) return;
@@ -103,7 +103,7 @@ function checkForm(transform: Negotiated["transform"], { kind, listKind }: Kind,
 
 function transformer(
   context: RequestContext,
-  kind: Kind,
+  kind: Printed,
   negotiated: Negotiated,
   now: () => number,
 ): Transformer {

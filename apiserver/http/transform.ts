@@ -1,4 +1,4 @@
-import type { Column, Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { badRequest } from "../errors/catalog.ts";
 import type { ObjectList } from "./answer.ts";
@@ -12,11 +12,11 @@ export class Transformer {
   readonly transform: Transform;
   /** Names the result among other encodings of the same event. */
   readonly id: string;
-  readonly #kind: Kind;
+  readonly #kind: Printed;
   readonly #include: IncludeObject;
   readonly #now: () => number;
 
-  constructor(kind: Kind, transform: Transform, query: URLSearchParams, now: () => number) {
+  constructor(kind: Printed, transform: Transform, query: URLSearchParams, now: () => number) {
     this.transform = transform;
     this.#kind = kind;
     this.#now = now;
@@ -77,12 +77,13 @@ export class Transformer {
       kind: "Table",
       apiVersion: this.#apiVersion(),
       metadata,
-      columnDefinitions: columns.map(definitionOf),
+      columnDefinitions: columns.filter((each) => !each.undeclared).map(definitionOf),
       rows: objects.map((object) => this.#row(object, now_ms)),
     };
   }
 
-  #row(object: KubeObject, now_ms: number): object {
+  #row(given: KubeObject, now_ms: number): object {
+    const object = this.#kind.shown?.(given) ?? given;
     const cells = this.#kind.columns.map((column) => column.value(object, now_ms));
     const conditions = this.#kind.rowConditions?.(object) ?? [];
     const ended = conditions.length === 0 ? {} : { conditions };

@@ -1,3 +1,4 @@
+import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
 import type { Core } from "../core.ts";
@@ -29,7 +30,7 @@ export async function serveScale(
   const { info } = context;
   const { namespace, name } = info;
   if (info.verb === "get") {
-    return objectAnswer(view.read(await resource.store.get(namespace, name)));
+    return objectAnswer(view.read(await resource.store.get(namespace, name)), printedScale);
   }
   const options = writeOptionsOf(context);
   const wanted = await wantedScale(core, context, options);
@@ -57,7 +58,7 @@ export async function serveScale(
     },
     options,
   );
-  return objectAnswer(view.read(object));
+  return objectAnswer(view.read(object), printedScale);
 }
 
 type Wanted = (current: KubeObject) => KubeObject;

@@ -37,6 +37,14 @@ function countTemplate(object: DaemonSet, count: number): void {
   };
 }
 
+/** Upstream has the count in the annotation for clients of the object alone. */
+function withoutTemplateCount(object: DaemonSet): DaemonSet {
+  const { annotations, ...metadata } = object.metadata;
+  const { [TEMPLATE_COUNT]: _count, ...others } = annotations ?? {};
+  if (Object.keys(others).length === 0) return { ...object, metadata };
+  return { ...object, metadata: { ...metadata, annotations: others } };
+}
+
 function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
   const { type = "", rollingUpdate } = strategy;
   if (!STRATEGIES.includes(type)) {
@@ -67,6 +75,7 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
   warnings: (object) => templateWarnings(object.spec.template),
   notActedOn: "DaemonSet is stored, but no controller makes its pods yet",
   defaults,
+  shown: withoutTemplateCount,
   prepareCreate: (object) => countTemplate(object, 1),
   prepareUpdate(object, old) {
     const count = Number(old.metadata.annotations?.[TEMPLATE_COUNT] ?? 0);

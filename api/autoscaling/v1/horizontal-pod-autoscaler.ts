@@ -89,6 +89,15 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
   };
 }
 
+/** As the second version has it, the share of CPU where it usually stands: first. */
+function shown(object: HorizontalPodAutoscaler): Stored {
+  const stored = toStorage(object);
+  const { metrics = [] } = stored.spec;
+  const shares = metrics.filter(isCpuShare);
+  const others = metrics.filter((each) => !isCpuShare(each));
+  return { ...stored, spec: { ...stored.spec, metrics: [...shares, ...others] } };
+}
+
 export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
   defineKind<HorizontalPodAutoscaler>("autoscaling/v1.HorizontalPodAutoscaler", {
     storedAs: { group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler" },
@@ -104,9 +113,9 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
       validateUpdate: ({ status }) =>
         validateCounts(status, ["currentReplicas", "desiredReplicas"]),
     },
+    shown,
     columns: second.columns.map((each) => ({
       ...each,
-      value: (object: HorizontalPodAutoscaler, now_ms: number) =>
-        each.value(toStorage(object), now_ms),
+      value: (printed: KubeObject, now_ms: number) => each.value(printed as Stored, now_ms),
     })),
   });

@@ -1,7 +1,8 @@
 /** Scale: the number of replicas of anything that has one, through one small object. */
 import type { Scale } from "../../gen/autoscaling/v1.ts";
+import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { invalid, type FieldError } from "../../errors.ts";
-import type { KubeObject, View } from "../../kind.ts";
+import type { KubeObject, Printed, View } from "../../kind.ts";
 import { formatLabelTerms, type LabelTerms } from "../../selector.ts";
 
 /** How a kind shows its replicas. */
@@ -11,6 +12,18 @@ interface Scalable<T extends KubeObject> {
   selector(object: T): LabelTerms;
   setDesired(object: T, replicas: number): void;
 }
+
+/** How a Scale is printed; nothing is known of it as a kind of its own. */
+export const printedScale: Printed<Scale> = {
+  kind: "Scale",
+  listKind: "ScaleList",
+  columns: [
+    { ...nameColumn, format: "" },
+    column("Desired", ({ spec }) => spec?.replicas ?? 0, { type: "integer" }),
+    column("Available", ({ status }) => status?.replicas ?? 0, { type: "integer" }),
+    ageColumn,
+  ],
+};
 
 /** The `/scale` view of a kind. The resourceVersion it carries is that of its parent. */
 export function scaleView<T extends KubeObject>(parts: Scalable<T>): View<T> {

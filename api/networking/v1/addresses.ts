@@ -72,7 +72,7 @@ export const ipAddress: Kind<IPAddress> = defineKind<IPAddress>("networking/v1.I
     : validateParent(spec.parentRef, "spec.parentRef"),
   validateUpdate: (object, old) =>
     immutable("spec.parentRef", object.spec.parentRef, old.spec.parentRef),
-  columns: [nameColumn, column("ParentRef", parentCell), ageColumn],
+  columns: [nameColumn, column("ParentRef", parentCell), { ...ageColumn, undeclared: true }],
   selectableFields: {
     "spec.parentRef.group": ({ spec }) => spec.parentRef?.group ?? "",
     "spec.parentRef.resource": ({ spec }) => spec.parentRef?.resource ?? "",
