@@ -84,8 +84,8 @@ export function makeStrategy<T extends KubeObject>(
     defaults: (object) => parts.defaults?.(object),
     prepareCreate(object, context) {
       if (facts.statusDoor && parts.statusOnCreate !== true) clearStatus(object, facts.schema);
-      if (parts.generation === undefined) delete object.metadata.generation;
-      else object.metadata.generation = 1;
+      // Where nobody counts, what a creator says stays (as upstream).
+      if (parts.generation !== undefined) object.metadata.generation = 1;
       parts.prepareCreate?.(object, context);
     },
     prepareUpdate(object, old, context) {

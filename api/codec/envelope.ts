@@ -54,7 +54,9 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
   } catch (error) {
     // The reader throws plain errors on what is no protobuf, and RangeErrors on what ends early.
     if (error instanceof DecodeError) throw error;
-    throw new DecodeError(`proto: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    const inGo = why.replace(/^invalid wire type (\d).*/, "illegal wireType $1");
+    throw new DecodeError(`proto: ${inGo}`);
   }
   if (encoding !== "") throw new DecodeError(`content encoding ${encoding} is not supported`);
   return { apiVersion, kind, raw };

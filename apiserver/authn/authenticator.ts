@@ -55,9 +55,9 @@ const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
  * The token of the Authorization header, or of a WebSocket's protocols as browsers must send it.
  */
 function bearerToken(request: Incoming): string | undefined {
+  // What is no bearer token is passed over, as upstream does: who shows it is nobody in particular.
   const match = /^Bearer +(\S+)$/i.exec(headerOf(request, "authorization").trim());
   if (match) return match[1];
-  if (headerOf(request, "authorization") !== "") return "";
   const protocols = headerOf(request, "sec-websocket-protocol").split(",");
   const hidden = protocols
     .map((each) => each.trim())

@@ -26,7 +26,9 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
   const extra = extrasOf(request);
   if (name === "") {
     if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
-      throw badRequest("requested groups, uid or extra without impersonating a user");
+      throw badRequest(
+        `requested ${goUser(uid, groups, extra)} without impersonating a user name`,
+      );
     }
     return;
   }
@@ -45,6 +47,20 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
   }
   for (const each of asked) await requireImpersonate(core, context.user, each);
   context.user = impersonated(name, groups, uid, extra);
+}
+
+/** Who was asked for, as Go shows its structure. */
+function goUser(uid: string, groups: string[], extra: Record<string, string[]>): string {
+  const texts = (list: string[]) => {
+    const quoted = list.map((each) => JSON.stringify(each));
+    return list.length === 0 ? "[]string(nil)" : `[]string{${quoted.join(", ")}}`;
+  };
+  const members = Object.entries(extra).map(
+    ([key, list]) => `${JSON.stringify(key)}:${texts(list)}`,
+  );
+  const more = members.length === 0 ? "(nil)" : `{${members.join(", ")}}`;
+  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
+    `Extra:map[string][]string${more}}`;
 }
 
 function userAttributes(name: string): Partial<Attributes> {

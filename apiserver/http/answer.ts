@@ -16,7 +16,8 @@ export interface ObjectList {
 export interface BytesAnswer {
   type: "bytes";
   code: number;
-  contentType: string;
+  /** undefined of an answer without a body. */
+  contentType: string | undefined;
   body: Buffer | string;
   /** Set when the body is compressed already; the handler saw to it that the client takes it. */
   encoding?: "gzip";

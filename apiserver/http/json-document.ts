@@ -22,11 +22,18 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
   const scan = new Scanner(text);
   scan.run();
   try {
-    return { value: JSON.parse(text), duplicates: scan.duplicates };
+    return { value: wellFormed(text), duplicates: scan.duplicates };
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
     throw badRequest(`${prefix}${goSyntaxError(body)}`);
   }
+}
+
+/** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */
+function wellFormed(text: string): unknown {
+  if (!/\\ud[89a-f]/i.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed() : value);
 }
 
 interface Frame {

@@ -208,7 +208,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
   const { code, contentType, body, encoding } = answer;
   let bytes = typeof body === "string" ? Buffer.from(body) : body;
   const headers: Record<string, string | string[]> = {
-    "content-type": contentType,
+    ...(contentType === undefined ? {} : { "content-type": contentType }),
     "cache-control": "no-cache, private",
     "audit-id": context.id,
     ...answer.headers,

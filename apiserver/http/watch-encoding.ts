@@ -17,7 +17,9 @@ export function watchEncoderFor(
 ): WatchEncoder {
   const accept = headerOf(context.request, "accept");
   const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
-  if (negotiated.type === YAML_TYPE) throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE]);
+  if (negotiated.type === YAML_TYPE) {
+    throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`));
+  }
   const transformer = new Transformer(kind, negotiated.transform, context.query, now);
   if (negotiated.type === PROTOBUF_TYPE) return protobufWatchEncoder(kind, transformer);
   return jsonWatchEncoder(kind, transformer);

@@ -26,6 +26,9 @@ export async function createObject(
     const message = "resourceVersion should not be set on objects to be created";
     throw new ApiError({ code: 500, reason: "", message });
   }
+  // Nothing begins by being deleted, whatever its creator says.
+  delete object.metadata.deletionTimestamp;
+  delete object.metadata.deletionGracePeriodSeconds;
   trackWrite(resource, object, undefined, options, core.clock.now());
   const request = admissionRequest(resource, object, namespace, options);
   await core.admission.admit(request);

@@ -28,7 +28,9 @@ interface DeleteOptionsBody {
 export function readDeleteRequest(body: object | undefined, query: URLSearchParams): DeleteRequest {
   const options = (body ?? optionsOfQuery(query)) as DeleteOptionsBody;
   if (body && options.kind !== undefined && options.kind !== "DeleteOptions") {
-    throw badRequest(`expected a DeleteOptions, got ${JSON.stringify(options.kind)}`);
+    const given = `no kind ${JSON.stringify(options.kind)} is registered for version`;
+    const version = JSON.stringify((body as { apiVersion?: unknown }).apiVersion ?? "");
+    throw badRequest(`${given} ${version} in scheme "pkg/runtime/scheme.go:111"`);
   }
   const asked = Array.isArray(options.dryRun) ? options.dryRun.map(String) : [];
   const dryRun = [...asked, ...query.getAll("dryRun")];

@@ -44,6 +44,8 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   // HEAD is nothing that upstream knows, but for what it passes on.
   if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
+  // Questions have no objects that could be named.
+  if (resource.kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
   checkPlace(info);
   const serve = VERBS[info.verb];
   const known: readonly string[] = resource.kind.verbs;

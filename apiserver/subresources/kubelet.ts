@@ -53,16 +53,28 @@ export interface PodPlace {
   pod: Pod;
 }
 
-/**
- * Finds a pod for log, exec, attach or port-forward. `container` is the one asked for, "" for the
- * only one, undefined when none is meant. Throws 400 while the pod runs nowhere.
- */
+/** The same for exec, attach or port-forward. Throws 400 while the pod runs nowhere. */
 export async function placeOf(
   core: Core,
   namespace: string,
   name: string,
   container: string | undefined,
 ): Promise<PodPlace> {
+  const place = await placeIfAny(core, namespace, name, container);
+  if (place === undefined) throw badRequest(`pod ${name} does not have a host assigned`);
+  return place;
+}
+
+/**
+ * Finds where a pod runs, undefined while it runs nowhere. `container` is the one asked for, "" for
+ * the only one, undefined when none is meant.
+ */
+export async function placeIfAny(
+  core: Core,
+  namespace: string,
+  name: string,
+  container: string | undefined,
+): Promise<PodPlace | undefined> {
   const pod = await core.registry.of("v1", "pods").store.get<Pod>(namespace, name);
   const chosen =
     container === undefined
@@ -71,7 +83,7 @@ export async function placeOf(
         ? onlyContainer(pod, name)
         : checked(pod, container);
   const node = pod.spec?.nodeName ?? "";
-  if (node === "") throw badRequest(`pod ${name} does not have a host assigned`);
+  if (node === "") return undefined;
   return { kubelet: await kubeletOf(core, node), container: chosen, pod };
 }
 

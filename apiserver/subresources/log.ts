@@ -2,11 +2,11 @@ import type { Core } from "../core.ts";
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { invalid, methodNotAllowed } from "../errors/catalog.ts";
 import { wholeNumber } from "../http/request-info.ts";
-import type { Answer } from "../http/answer.ts";
+import { type Answer, textAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
 import { forward } from "./forward.ts";
-import { kubeletAgent, placeOf } from "./kubelet.ts";
+import { kubeletAgent, placeIfAny } from "./kubelet.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
 const PASSED = [
@@ -30,7 +30,9 @@ export async function serveLog(
   const { info, query } = context;
   if (info.verb !== "get") throw methodNotAllowed();
   checkOptions(info.name, query);
-  const place = await placeOf(core, info.namespace, info.name, query.get("container") ?? "");
+  const place = await placeIfAny(core, info.namespace, info.name, query.get("container") ?? "");
+  // Upstream knows nothing yet of a pod that has no node, and no error either.
+  if (place === undefined) return { ...textAnswer(204, ""), contentType: undefined };
   const passed = new URLSearchParams();
   for (const name of PASSED) {
     const value = query.get(name);

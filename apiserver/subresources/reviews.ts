@@ -1,4 +1,4 @@
-import type { FieldError } from "@raft2kube/api/errors.ts";
+import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Attributes, Decision } from "../authz/attributes.ts";
@@ -85,9 +85,21 @@ export async function serveReview(
   // Upstream keeps what it was asked and says who asked it; the others it makes anew.
   if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
   else trackWrite(resource, review, undefined, writeOptionsOf(context), now_ms);
+  checkMetadata(kind.kind, review.metadata);
   if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
   review.status = status;
   return objectAnswer(review, undefined, 201);
+}
+
+/** Throws 422 when a question about access has a name: nothing is stored under it. */
+function checkMetadata(kind: string, metadata: KubeObject["metadata"]): void {
+  if (!kind.endsWith("SubjectAccessReview")) return;
+  const { namespace: _namespace, managedFields: _owners, ...others } = metadata;
+  if (Object.keys(others).length === 0) return;
+  const why = kind.startsWith("Local")
+    ? "must be empty except for namespace"
+    : "must be empty";
+  throw invalid(SUBJECT, "", [invalidField("metadata", metadata, why)]);
 }
 
 const ANSWERED_ANEW = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);

@@ -55,14 +55,14 @@ export class NodeAuthorizer implements AuthorizerPlugin {
   }
 
   #read(node: string, attributes: Attributes): Decision {
-    const { verb, group, resource, subresource, namespace, name } = attributes;
+    const { verb, resource, subresource, namespace, name } = attributes;
     if (resource === "persistentvolumeclaims" && subresource === "status") {
       if (verb !== "update" && verb !== "patch") return no("can only update PVC status");
     } else if (subresource !== "") return no(`cannot access ${resource} subresources`);
     else if (!READS.includes(verb)) return no("can only read resources of this type");
     if (name === "") return no("No Object name found");
     if (this.#graph.reaches(node, resource, namespace, name)) return ALLOW;
-    return unrelated(node, group === "" ? resource : `${resource}.${group}`);
+    return unrelated(node);
   }
 
   /** A node gets tokens for its pods' accounts, and reads those accounts. */
@@ -72,7 +72,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     const read = verb === "get" && subresource === "";
     if (!token && !read) return no("can only create tokens for, and get, service accounts");
     if (this.#graph.reaches(node, "serviceaccounts", namespace, name)) return ALLOW;
-    return unrelated(node, "serviceaccounts");
+    return unrelated(node);
   }
 
   /** A node reads its own pods; what it may write to them the body decides (NodeRestriction). */
@@ -80,7 +80,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     const { verb, subresource, namespace, name, fieldSelector } = attributes;
     if (subresource !== "" || !READS.includes(verb)) return undefined;
     if (verb === "get" || (name !== "" && verb === "watch")) {
-      return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node, "pods");
+      return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
     }
     if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
     return no(`can only list/watch pods with spec.nodeName field selector`);
@@ -94,8 +94,8 @@ function no(reason: string): Decision {
   return { verdict: "no-opinion", reason };
 }
 
-function unrelated(node: string, what: string): Decision {
-  return no(`no relationship found between node '${node}' and this object (${what})`);
+function unrelated(node: string): Decision {
+  return no(`no relationship found between node '${node}' and this object`);
 }
 
 /** Whether a field selector admits only objects with this value; other terms narrow it further. */

@@ -45,7 +45,9 @@ it("an address asked for is given once, and again when it is free", async () => 
 
 it("an address outside the range, and a port outside its, are refused with the range", async () => {
   const address = await create(servers[0]!, "out", { clusterIP: "192.168.0.1" });
-  expect(address.body).toContain("The range of valid IPs is 10.96.0.0/16");
+  expect(address.body).toContain("the provided network does not match the current range");
+  const edge = await create(servers[0]!, "out", { clusterIP: "10.96.255.255" });
+  expect(edge.body).toContain("The range of valid IPs is 10.96.0.0/16");
   const port = await create(servers[0]!, "out", { ports: [{ port: 80, nodePort: 80 }] });
   expect(port.status).toBe(422);
   expect(port.body).toContain("The range of valid ports is 30000-32767");
