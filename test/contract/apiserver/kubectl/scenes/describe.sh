@@ -16,7 +16,7 @@ kubectl describe pdb keep
 kubectl describe pvc claim
 kubectl describe limitrange/range quota/quota
 kubectl describe secret hidden
-kubectl describe cm settings
+kubectl describe cm settings | sort
 kubectl describe role reader
 kubectl describe rolebinding readers
 kubectl describe endpointslice web-1
