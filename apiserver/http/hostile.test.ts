@@ -1,0 +1,93 @@
+import { connect, type TLSSocket } from "node:tls";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { HEADER_BYTES_MAX } from "../limits.ts";
+import { ask } from "../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const patience = { clock: systemClock(), timeout_ms: 60_000 };
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let nobody: KeyPair;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  nobody = await api.credentials("nobody");
+});
+afterAll(async () => {
+  await api.close();
+  await etcd.close();
+});
+afterEach(async () => {
+  // Whatever was sent, others go on.
+  expect((await ask(api, "/livez")).body).toBe("ok");
+});
+
+function open(protocol: string): { socket: TLSSocket; text: () => string; ended: () => boolean } {
+  const { port } = api.apiserver.address;
+  const socket = connect({
+    host: "127.0.0.1", port, ca: api.ca.cert, ...nobody, ALPNProtocols: [protocol],
+  });
+  let text = "";
+  let ended = false;
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+  socket.on("close", () => (ended = true));
+  socket.on("error", () => undefined);
+  return { socket, text: () => text, ended: () => ended };
+}
+
+it("a flood of headers is not answered, and ends its connection", async () => {
+  const { socket, text, ended } = open("http/1.1");
+  socket.write("GET /version HTTP/1.1\r\nHost: x\r\n");
+  const header = `X-Flood: ${"x".repeat(1000)}\r\n`;
+  for (let sent = 0; sent <= 2 * HEADER_BYTES_MAX; sent += header.length) socket.write(header);
+  socket.write("\r\n");
+  await waitFor("the end", ended, patience);
+  // A 431 may be lost to who goes on sending.
+  expect(text()).not.toContain("200 OK");
+});
+
+const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+
+const PREFACE = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0)),
+]);
+/** GET https://x/, by HPACK's static table. */
+const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
+const CANCEL = Buffer.from([0, 0, 0, 8]);
+
+it("streams that are opened and reset at once end their connection (CVE-2023-44487)", async () => {
+  const { socket, ended } = open("h2");
+  socket.write(PREFACE);
+  let stream = 1;
+  await waitFor("the server to end the connection", () => {
+    for (let i = 0; i < 200 && !ended(); i++, stream += 2) {
+      socket.write(Buffer.concat([frame(1, 5, stream, REQUEST), frame(3, 0, stream, CANCEL)]));
+    }
+    return ended();
+  }, { ...patience, interval_ms: 1 });
+});
+
+it("headers continued without end end their connection (CVE-2024-27983)", async () => {
+  const { socket, ended } = open("h2");
+  socket.write(PREFACE);
+  // :method GET from the static table, and no END_HEADERS.
+  socket.write(frame(1, 0, 1, Buffer.from([0x82])));
+  await waitFor("the server to end the connection", () => {
+    // A literal header of its own, not indexed: `x: y`.
+    if (!ended()) socket.write(frame(9, 0, 1, Buffer.from([0x00, 0x01, 0x78, 0x01, 0x79])));
+    return ended();
+  }, { ...patience, interval_ms: 1 });
+});
