@@ -19,7 +19,7 @@ const kubelets = new Map<string, HollowKubelet>();
 const namespace = "default";
 
 beforeAll(async () => {
-  world = await startWorld({ nodeMonitorGracePeriod_ms: 2_000 });
+  world = await startWorld({ nodeMonitorGracePeriod_ms: 3_000 });
   for (const name of ["n1", "n2"]) {
     kubelets.set(name, await startHollowKubelet(world, name, { renew_ms: 300 }));
   }

@@ -12,6 +12,7 @@ import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../cli/main.ts");
 const UP_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 
 interface SecureMember {
   readonly name: string;
@@ -79,15 +80,22 @@ export class SecureMembers {
     await this.#answers();
   }
 
-  /** The one that leads now. */
-  async leader(client: EtcdClient): Promise<SecureMember> {
-    const { leader } = await client.status();
-    for (const member of this.all) {
-      const own = await this.#clientOf(member);
-      const { header } = await own.status({ timeout_ms: 2_000 }).finally(() => own.close());
-      if (header!.memberId === leader) return member;
-    }
-    throw new Error("no member leads");
+  /** The one that leads now, once one does; members that are away are passed over. */
+  leader(client: EtcdClient): Promise<SecureMember> {
+    const leads = async () => {
+      const { leader } = await client.status({ timeout_ms: ANSWER_TIMEOUT_MS });
+      for (const member of this.all) if ((await this.#idOf(member)) === leader) return member;
+      return undefined;
+    };
+    return waitFor("a leader", leads, { clock: systemClock(), timeout_ms: UP_TIMEOUT_MS });
+  }
+
+  /** A member's id; undefined when it does not answer. */
+  async #idOf(member: SecureMember): Promise<bigint | undefined> {
+    const own = await this.#clientOf(member);
+    return await own.status({ timeout_ms: ANSWER_TIMEOUT_MS })
+      .then(({ header }) => header!.memberId, () => undefined)
+      .finally(() => own.close());
   }
 
   async stop(): Promise<void> {
