@@ -32,6 +32,27 @@ it("YAML says the same", async () => {
   expect(text).toMatch(/^kind: ConfigMapList\napiVersion: v1\n/);
 });
 
+/** A large object within others, with all that is hard to write. */
+const env = Array.from({ length: 300 }, (_, n) => ({ name: `V${n}`, value: TEXT, none: null }));
+const containers = [{ name: "c", env, command: [], "odd: key": ["- x", "", [1, [2]]] }, { env }];
+const LARGE = {
+  kind: "Pod",
+  metadata: { labels: Object.fromEntries(env.map(({ name }) => [`a/${name}`, "true"])) },
+  spec: { left: undefined, containers, nested: { lists: [[env, env], []] }, last: "012" },
+};
+
+it("a large object is written in pieces, and says the same", async () => {
+  const pretty = (await encodeSliced(LARGE, PRETTY_JSON)).toString();
+  expect(pretty).toBe(`${JSON.stringify(LARGE, null, 2)}\n`);
+  const yaml = (await encodeSliced(LARGE, await yamlForm())).toString();
+  expect(yamlValue(yaml)).toEqual(JSON.parse(pretty));
+  for (const form of [PRETTY_JSON, await yamlForm()]) {
+    const pieces = [...form.field("spec", LARGE.spec, true)];
+    const whole = pieces.join("").length;
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(whole / 100);
+  }
+});
+
 it.each([
   ["compact", () => Promise.resolve(COMPACT_JSON)],
   ["pretty", () => Promise.resolve(PRETTY_JSON)],

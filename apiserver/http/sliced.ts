@@ -1,14 +1,15 @@
 import { Slices } from "@raft2kube/std/slices.ts";
+import { isLarge, prettyJson, yamlLines } from "./deep-text.ts";
 
 /**
- * How an object is written whose lists are long: field by field, and of a list item by item, so
- * that others can run in between.
+ * How an object is written that may be large: field by field, of a list item by item, and what is
+ * large in these in pieces, so that others can run in between.
  */
 export interface SlicedForm {
   readonly begin: string;
-  field(name: string, value: unknown, first: boolean): string;
+  field(name: string, value: unknown, first: boolean): Iterable<string>;
   listBegin(name: string, first: boolean): string;
-  item(value: unknown, first: boolean): string;
+  item(value: unknown, first: boolean): Iterable<string>;
   readonly listEnd: string;
   readonly end: string;
 }
@@ -17,25 +18,26 @@ const comma = (first: boolean) => (first ? "" : ",");
 
 export const COMPACT_JSON: SlicedForm = {
   begin: "{",
-  field: (name, value, first) =>
+  field: (name, value, first) => [
     `${comma(first)}${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  ],
   listBegin: (name, first) => `${comma(first)}${JSON.stringify(name)}:[`,
-  item: (value, first) => `${comma(first)}${JSON.stringify(value)}`,
+  item: (value, first) => [`${comma(first)}${JSON.stringify(value)}`],
   listEnd: "]",
   end: "}\n",
 };
 
-/** As `JSON.stringify(value, null, 2)`, further to the right. */
-function indented(value: unknown, spaces: string): string {
-  return JSON.stringify(value, null, 2).replaceAll("\n", `\n${spaces}`);
-}
-
 export const PRETTY_JSON: SlicedForm = {
   begin: "{",
-  field: (name, value, first) =>
-    `${comma(first)}\n  ${JSON.stringify(name)}: ${indented(value, "  ")}`,
+  *field(name, value, first) {
+    yield `${comma(first)}\n  ${JSON.stringify(name)}: `;
+    yield* prettyJson(value, "  ");
+  },
   listBegin: (name, first) => `${comma(first)}\n  ${JSON.stringify(name)}: [`,
-  item: (value, first) => `${comma(first)}\n    ${indented(value, "    ")}`,
+  *item(value, first) {
+    yield `${comma(first)}\n    `;
+    yield* prettyJson(value, "    ");
+  },
   listEnd: "\n  ]",
   end: "\n}\n",
 };
@@ -45,9 +47,10 @@ export async function yamlForm(): Promise<SlicedForm> {
   const { yamlText } = await import("./yaml-text.ts");
   return {
     begin: "",
-    field: (name, value) => yamlText({ [name]: value }),
+    field: (name, value) =>
+      isLarge(value) ? yamlLines({ [name]: value }, "", yamlText) : [yamlText({ [name]: value })],
     listBegin: (name) => `${name}:\n`,
-    item: (value) => yamlText([value]),
+    item: (value) => isLarge(value) ? yamlLines([value], "", yamlText) : [yamlText([value])],
     listEnd: "",
     end: "",
   };
@@ -91,12 +94,12 @@ function* partsOf(object: object, form: SlicedForm): Generator<string> {
   for (const [name, value] of Object.entries(object) as [string, unknown][]) {
     if (value === undefined) continue;
     const list = listIn(value);
-    if (list === undefined) yield form.field(name, value, first);
+    if (list === undefined) yield* form.field(name, value, first);
     else {
       yield form.listBegin(name, first);
       let firstItem = true;
       for (const item of list) {
-        yield form.item(item, firstItem);
+        yield* form.item(item, firstItem);
         firstItem = false;
       }
       yield form.listEnd;

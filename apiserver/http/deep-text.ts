@@ -1,0 +1,87 @@
+/** Large values written piece by piece, so that others can run between two of them. */
+
+/** Values that are written in one piece: about a millisecond's work. */
+const PIECE_VALUES = 200;
+
+/** Whether a value has more in it than is written in one piece. */
+export function isLarge(value: unknown): boolean {
+  return countUpTo(value, PIECE_VALUES + 1) > PIECE_VALUES;
+}
+
+function countUpTo(value: unknown, most: number): number {
+  if (typeof value !== "object" || value === null) return 1;
+  let count = 1;
+  for (const child of Object.values(value)) {
+    if (count >= most) break;
+    count += countUpTo(child, most - count);
+  }
+  return count;
+}
+
+const membersOf = (value: object): [string, unknown][] =>
+  Object.entries(value).filter(([, member]) => member !== undefined);
+
+/** As `JSON.stringify(value, null, 2)`, its lines but the first further to the right. */
+export function* prettyJson(value: unknown, spaces: string): Generator<string> {
+  if (!isLarge(value)) {
+    yield JSON.stringify(value, null, 2).replaceAll("\n", `\n${spaces}`);
+    return;
+  }
+  const inner = `${spaces}  `;
+  const list = Array.isArray(value);
+  const children: [string, unknown][] = list
+    ? value.map((child: unknown) => ["", child ?? null])
+    : membersOf(value as object).map(([name, child]) => [`${JSON.stringify(name)}: `, child]);
+  yield list ? "[" : "{";
+  let comma = "";
+  for (const [front, child] of children) {
+    yield `${comma}\n${inner}${front}`;
+    yield* prettyJson(child, inner);
+    comma = ",";
+  }
+  yield `\n${spaces}${list ? "]" : "}"}`;
+}
+
+/** A value as lines of YAML that begin with `spaces`; `text` writes what is not large. */
+export function* yamlLines(
+  value: unknown,
+  spaces: string,
+  text: (value: object) => string,
+): Generator<string> {
+  if (!isLarge(value)) {
+    yield movedRight(text(value as object), spaces);
+    return;
+  }
+  if (Array.isArray(value)) {
+    for (const item of value as unknown[]) yield* yamlItem(item, spaces, text);
+    return;
+  }
+  for (const [name, child] of membersOf(value as object)) {
+    if (!isLarge(child)) yield movedRight(text({ [name]: child }), spaces);
+    else {
+      yield movedRight(text({ [name]: null }).replace(/: null\n$/, ":\n"), spaces);
+      yield* yamlLines(child, `${spaces}  `, text);
+    }
+  }
+}
+
+function* yamlItem(
+  item: unknown,
+  spaces: string,
+  text: (value: object) => string,
+): Generator<string> {
+  if (!isLarge(item)) {
+    yield movedRight(text([item]), spaces);
+    return;
+  }
+  // The first line of what is in it bears the dash.
+  let first = true;
+  for (const part of yamlLines(item, `${spaces}  `, text)) {
+    yield first ? `${spaces}- ${part.slice(spaces.length + 2)}` : part;
+    first = false;
+  }
+}
+
+/** Empty lines stay as they are: within a text they are its own. */
+const movedRight = (text: string, spaces: string): string =>
+  spaces === "" ? text : text.replace(/^(?=.)/gm, spaces);
