@@ -51,6 +51,10 @@ function providerOf(at: string, value: unknown): Provider {
   const [type = "", ...more] = Object.keys(provider);
   if (more.length > 0) read.refuse(at, "must have one provider only");
   if (type === "identity") return { type };
+  if (type === "kms") {
+    read.refuse(at, "kms would ask a plugin for each key, which this server does not: " +
+      `give keys to one of ${Object.keys(CIPHERS).join(", ")}`);
+  }
   if (type !== "aescbc" && type !== "aesgcm" && type !== "secretbox") {
     const known = ["identity", ...Object.keys(CIPHERS)].join(", ");
     read.refuse(at, `${JSON.stringify(type)} is not one of ${known}`);
