@@ -6,6 +6,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { etcd3FailoverRules } from "./etcd3-failover-rules.ts";
 import { ETCDCTL } from "./etcdctl.ts";
 import { SecureMembers } from "./secure-members.ts";
 
@@ -14,7 +15,7 @@ const CONTENDERS = 4;
 const ATTEMPTS_MAX = 10;
 const TURNS_MS = 120_000;
 
-describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while members die", () => {
+describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-locks-"));
   const running = new Set<ChildProcess>();
   /** Ended with each test, so that nobody stands again after it. */
@@ -39,6 +40,8 @@ describe.runIf(existsSync(ETCDCTL))("etcdctl lock and elect over TLS while membe
     await members?.stop();
     rmSync(folder, { recursive: true });
   });
+
+  describe("etcd3", () => etcd3FailoverRules(() => members));
 
   /** Runs etcdctl; `output` grows while it does. */
   function run(...words: string[]) {
