@@ -61,7 +61,7 @@ async function attempt<Q, R>(
 
 /** The leader has changed or gone: another may answer. Everything else is the answer. */
 function mayMove(thrown: unknown): boolean {
-  if (isEtcdError(thrown, "notLeader")) return true;
+  if (isEtcdError(thrown, "notLeader") || isEtcdError(thrown, "deadlineExceeded")) return true;
   return thrown instanceof EtcdError && thrown.status === Status.UNAVAILABLE;
 }
 
