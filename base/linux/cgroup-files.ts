@@ -70,6 +70,15 @@ export function killBelow(directory: string): void {
   }
 }
 
+/** Removes a group that has neither processes nor groups; another stays. The kernel decides. */
+export function removeEmptyGroup(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT", "ENODEV", "EBUSY", "ENOTEMPTY")) throw error;
+  }
+}
+
 /** Removes the group and all below it, again and again while the kernel calls it busy. */
 export async function removeBelow(
   directory: string,

@@ -16,5 +16,6 @@ export function noCgroups(): Cgroups {
     pids: () => [],
     kill: () => undefined,
     remove: () => Promise.resolve(),
+    removeEmpty: () => undefined,
   };
 }

@@ -7,6 +7,7 @@ import {
   readKeyed,
   readNumber,
   removeBelow,
+  removeEmptyGroup,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -97,6 +98,10 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
       kill();
       const all = unified === undefined ? roots : [...roots, unified];
       for (const root of all) await removeBelow(path.join(root, group), { ...options, kill });
+    },
+    removeEmpty(group) {
+      const all = unified === undefined ? roots : [...roots, unified];
+      for (const root of all) removeEmptyGroup(path.join(root, group));
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   readKeyed,
   readNumber,
   removeBelow,
+  removeEmptyGroup,
 } from "./cgroup-files.ts";
 import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -99,5 +100,6 @@ export function cgroupV2(root: string): Cgroups {
       kill(group);
       await removeBelow(at(group), { ...options, kill: () => kill(group) });
     },
+    removeEmpty: (group) => removeEmptyGroup(at(group)),
   };
 }

@@ -31,6 +31,9 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
         if (memory || unified) writeFileSync(`${point}${group}/cgroup.procs`, String(child.pid));
       }
       expect(cgroups.pids(parent)).toContain(child.pid);
+      cgroups.removeEmpty(parent);
+      cgroups.removeEmpty(group);
+      expect(cgroups.pids(parent)).toContain(child.pid);
       await cgroups.remove(parent, { clock });
       expect((await exited)[1]).toBe("SIGKILL");
       expect(cgroups.exists(parent)).toBe(false);
@@ -38,6 +41,15 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
     } finally {
       await cgroups.remove(parent, { clock });
     }
+  });
+
+  test("an empty group goes, one with a group below it stays", () => {
+    const parent = `/r2k-empty-${process.pid}`;
+    cgroups.create(`${parent}/a`);
+    cgroups.removeEmpty(parent);
+    expect(cgroups.exists(`${parent}/a`)).toBe(true);
+    for (const group of [`${parent}/a`, parent, parent]) cgroups.removeEmpty(group);
+    expect(cgroups.exists(parent)).toBe(false);
   });
 });
 

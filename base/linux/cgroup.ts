@@ -59,6 +59,8 @@ export interface Cgroups {
    * busy for some milliseconds: it is tried until `timeout_ms` (10 s), then the error is EBUSY's.
    */
   remove(path: string, options: { clock: Clock; timeout_ms?: number }): Promise<void>;
+  /** Removes the group where it has no group below it and no process; else it stays. */
+  removeEmpty(path: string): void;
 }
 
 /**

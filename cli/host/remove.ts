@@ -42,7 +42,8 @@ export async function removeFromHost(config: ClusterConfig, clock: Clock): Promi
   await removeNodeLink(config);
   await rm(config.runDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(config.runDir));
-  await removeParentCgroup(config, clock);
+  // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
+  cgroupsOf(modeOf(config)).removeEmpty("/r2k");
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
@@ -127,10 +128,4 @@ async function removeIfEmpty(path: string): Promise<void> {
   } catch (thrown) {
     if (!isErrno(thrown, "ENOTEMPTY", "ENOENT", "EBUSY", "EEXIST")) throw thrown;
   }
-}
-
-/** `/r2k` itself goes with the last cluster. */
-async function removeParentCgroup(config: ClusterConfig, clock: Clock): Promise<void> {
-  const cgroups = cgroupsOf(modeOf(config));
-  if (cgroups.pids("/r2k").length === 0) await cgroups.remove("/r2k", { clock });
 }
