@@ -66,13 +66,13 @@ export const GROUPS: readonly Group[] = [
 ].filter((group) => group.name === "types" || hasTests(group.name));
 
 /**
- * A folder's tests in two runs side by side, each a file at a time: one subfolder, and all others.
- * They wait more than they compute, and the two have nothing on the machine in common.
+ * A folder's tests in two runs side by side: one subfolder, whose files have nothing on the machine
+ * in common, and all others, a file at a time. They wait more than they compute.
  */
 async function inTwoHalves(folder: string, half: string): Promise<GroupResult> {
   const others = readdirSync(join(ROOT, folder)).filter((name) => name !== half);
   const results = await Promise.all([
-    runVitest([`${folder}/${half}`], ALONE),
+    runVitest([`${folder}/${half}`], REAL),
     runVitest(
       others.map((name) => `${folder}/${name}`),
       ALONE,
