@@ -53,7 +53,7 @@ export const GROUPS: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   { name: "tidy", run: () => runVitest(["test/tidy"]) },
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir))), REAL) },
-  { name: "contract", run: () => inTwoHalves("test/contract", "etcd") },
+  { name: "contract", run: () => inTwoHalves("test/contract", ["etcd", "apiserver"]) },
   { name: "fuzz", run: () => runVitest(["test/fuzz"]) },
   { name: "sim", run: () => runVitest(["test/sim"]) },
   { name: "labs", run: () => runVitest(["labs"], REAL) },
@@ -66,17 +66,15 @@ export const GROUPS: readonly Group[] = [
 ].filter((group) => group.name === "types" || hasTests(group.name));
 
 /**
- * A folder's tests in two runs side by side: one subfolder, whose files have nothing on the machine
- * in common, and all others, a file at a time. They wait more than they compute.
+ * A folder's tests in two runs side by side: subfolders whose files have nothing on the machine in
+ * common, and all others, a file at a time. They wait more than they compute.
  */
-async function inTwoHalves(folder: string, half: string): Promise<GroupResult> {
-  const others = readdirSync(join(ROOT, folder)).filter((name) => name !== half);
+async function inTwoHalves(folder: string, apart: readonly string[]): Promise<GroupResult> {
+  const others = readdirSync(join(ROOT, folder)).filter((name) => !apart.includes(name));
+  const within = (names: readonly string[]) => names.map((name) => `${folder}/${name}`);
   const results = await Promise.all([
-    runVitest([`${folder}/${half}`], REAL),
-    runVitest(
-      others.map((name) => `${folder}/${name}`),
-      ALONE,
-    ),
+    runVitest(within(apart), REAL),
+    runVitest(within(others), ALONE),
   ]);
   return {
     passed: results.reduce((sum, { passed }) => sum + passed, 0),
