@@ -1,26 +1,10 @@
-import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { ask, type AskOptions } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { expect, it } from "vitest";
+import { fileApiserver } from "../testing/file-apiserver.ts";
 
 const FLOWS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
 
-let etcd: EtcdServer;
-let api: TestApiserver;
-let admin: KeyPair;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
-  admin = await api.credentials("admin", ["system:masters"]);
-});
-afterAll(async () => {
-  await api.close();
-  await etcd.close();
-});
-
-const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+const server = fileApiserver();
+const send = server.ask;
 
 /** Gives a schema another precedence, and says whether the server may mend that. */
 async function change(name: string, precedence: number, autoupdate: string): Promise<void> {
@@ -41,7 +25,7 @@ it("flow schemas get their specs back at a start, but for those that a user keep
   await change("service-accounts", 9001, "true");
   await change("global-default", 9901, "false");
   await send(`${FLOWS}/probes`, { method: "DELETE" });
-  await api.restart();
+  await server.api.restart();
   expect(await precedenceOf("service-accounts")).toBe(9000);
   expect(await precedenceOf("global-default")).toBe(9901);
   expect(await precedenceOf("probes")).toBe(2);

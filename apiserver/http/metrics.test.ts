@@ -1,26 +1,10 @@
-import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { ask, type AskOptions } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { expect, it } from "vitest";
+import { fileApiserver } from "../testing/file-apiserver.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 
-let etcd: EtcdServer;
-let api: TestApiserver;
-let admin: KeyPair;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
-  admin = await api.credentials("admin", ["system:masters"]);
-});
-afterAll(async () => {
-  await api.close();
-  await etcd.close();
-});
-
-const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
+const server = fileApiserver();
+const send = server.ask;
 
 /** The value of a metric's row with these labels among its own. */
 async function valueOf(name: string, labels: Record<string, string>): Promise<number | undefined> {

@@ -1,11 +1,8 @@
 import { connect, type TLSSocket } from "node:tls";
-import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Answer, ask as send, type AskOptions } from "../testing/ask.ts";
-import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+import { expect, it } from "vitest";
+import { fileApiserver } from "../testing/file-apiserver.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -13,27 +10,13 @@ const MAPS = "/api/v1/namespaces/default/configmaps";
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 
-let etcd: EtcdServer;
-let api: TestApiserver;
-let admin: KeyPair;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client);
-  admin = await api.credentials("admin", ["system:masters"]);
-});
-afterAll(async () => {
-  await api.close();
-  await etcd.close();
-});
-
-const ask = (path: string, options: AskOptions = {}): Promise<Answer> =>
-  send(api, path, { ...admin, ...options });
+const server = fileApiserver();
+const ask = server.ask;
 
 /** A raw connection, and all that came back on it. */
 function open(head: string): { socket: TLSSocket; bytes: () => Buffer } {
-  const { port } = api.apiserver.address;
-  const options = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
+  const { port } = server.api.apiserver.address;
+  const options = { host: "127.0.0.1", port, ca: server.api.ca.cert, ...server.admin };
   const socket = connect({ ...options, ALPNProtocols: ["http/1.1"] });
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -56,7 +39,7 @@ it("who may change objects and not create any makes none by an apply or a PUT", 
     roleRef: { apiGroup, kind: "ClusterRole", name },
     subjects: [{ kind: "User", apiGroup, name }],
   });
-  const changer = await api.credentials(name);
+  const changer = await server.api.credentials(name);
   const apply = (target: string) =>
     ask(`${MAPS}/${target}?fieldManager=m`, {
       ...changer,

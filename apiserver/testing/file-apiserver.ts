@@ -1,0 +1,40 @@
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { afterAll, beforeAll } from "vitest";
+import type { ApiserverOptions } from "../options.ts";
+import { type Answer, ask, type AskOptions } from "./ask.ts";
+import { type EtcdServer, startEtcd } from "./etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "./test-apiserver.ts";
+
+/** What the tests of one file ask, from the first of them on. */
+export interface FileApiserver {
+  readonly api: TestApiserver;
+  /** Credentials of an administrator. */
+  readonly admin: KeyPair;
+  /** Asks as the administrator, unless the options say otherwise. */
+  ask(path: string, options?: AskOptions): Promise<Answer>;
+}
+
+/** An apiserver on an etcd of its own, for all tests of the file that calls this. */
+export function fileApiserver(more: Partial<ApiserverOptions> = {}): FileApiserver {
+  let etcd: EtcdServer;
+  let api: TestApiserver;
+  let admin: KeyPair;
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client, more);
+    admin = await api.credentials("admin", ["system:masters"]);
+  });
+  afterAll(async () => {
+    await api.close();
+    await etcd.close();
+  });
+  return {
+    get api() {
+      return api;
+    },
+    get admin() {
+      return admin;
+    },
+    ask: (path, options = {}) => ask(api, path, { ...admin, ...options }),
+  };
+}
