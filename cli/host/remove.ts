@@ -36,14 +36,17 @@ export async function removeFromHost(config: ClusterConfig, clock: Clock): Promi
   const containers = await endingByThemselves(config, belongingPids(config));
   await terminate(containers, CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
   if (config.cgroups === "none") await killContainers(config);
-  await cgroupsOf(modeOf(config)).remove(clusterCgroup(config), { clock });
+  const cgroups = cgroupsOf(modeOf(config));
+  await cgroups.remove(clusterCgroup(config), { clock });
   await terminate(belongingPids(config), TERMINATE_TIMEOUT_MS, clock);
+  // A kubelet that ran beside the node's process may have made them again until now.
+  await cgroups.remove(clusterCgroup(config), { clock });
   unmountBelow([config.runDir, config.dataDir]);
   await removeNodeLink(config);
   await rm(config.runDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(config.runDir));
   // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
-  cgroupsOf(modeOf(config)).removeEmpty("/r2k");
+  cgroups.removeEmpty("/r2k");
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
