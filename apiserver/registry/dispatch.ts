@@ -66,9 +66,15 @@ function checkScope(resource: Resource, info: RequestInfo): void {
     if (info.verb === "list" || info.verb === "watch") return;
     throw info.name === "" ? methodNotAllowed() : noSuchResource();
   }
-  if (!namespaced && info.namespace !== "" && info.resource !== "namespaces") {
-    throw noSuchResource();
-  }
+  if (!namespaced && info.namespace !== "" && !isNamespaceItself(info)) throw noSuchResource();
+}
+
+/**
+ * A namespace's own path reads as one in itself. Another below it must not be reached: the request
+ * was allowed by who may do what in the outer one.
+ */
+function isNamespaceItself({ resource, name, namespace, verb }: RequestInfo): boolean {
+  return resource === "namespaces" && name === namespace && verb !== "list";
 }
 
 /** Collections take POST, objects take PUT, PATCH. */
