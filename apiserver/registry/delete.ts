@@ -5,7 +5,7 @@ import { conflict, notFound } from "../errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { DeleteRequest } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
-import { planNamespaceDelete } from "./namespace-deletion.ts";
+import { isNamespaces, planNamespaceDelete } from "./namespace-deletion.ts";
 import type { Resource } from "./resource.ts";
 import type { WriteOptions } from "./write-options.ts";
 
@@ -51,9 +51,7 @@ function planFor(
 ): DeletePlan {
   const { kind } = resource;
   const now_ms = core.clock.now();
-  if (kind.group === "" && kind.plural === "namespaces") {
-    return planNamespaceDelete(kind, current, request, now_ms);
-  }
+  if (isNamespaces(kind)) return planNamespaceDelete(kind, current, request, now_ms);
   return planDelete(kind, current, request, now_ms);
 }
 

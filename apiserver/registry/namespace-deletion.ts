@@ -8,6 +8,17 @@ interface Namespace extends KubeObject {
   status?: { phase?: string };
 }
 
+/** Whether it is a namespace that is not emptied yet: whatever else is over, it stays. */
+export function isUnemptied(kind: Kind, object: KubeObject): boolean {
+  return isNamespaces(kind) && isHeld(object);
+}
+
+export function isNamespaces({ group, plural }: Kind): boolean {
+  return group === "" && plural === "namespaces";
+}
+
+const isHeld = ({ spec }: Namespace): boolean => (spec?.finalizers ?? []).length > 0;
+
 /**
  * A namespace goes in two steps: it is marked Terminating; the namespace controller empties it and
  * takes
@@ -19,8 +30,7 @@ export function planNamespaceDelete(
   request: DeleteRequest,
   now_ms: number,
 ): DeletePlan {
-  const held = (namespace.spec?.finalizers ?? []).length > 0;
-  if (!held) return planDelete(kind, namespace, request, now_ms);
+  if (!isHeld(namespace)) return planDelete(kind, namespace, request, now_ms);
   if (namespace.metadata.deletionTimestamp !== undefined) return { do: "keep" };
   const metadata = { ...namespace.metadata, deletionTimestamp: timeText(now_ms) };
   const status = { ...namespace.status, phase: "Terminating" };

@@ -10,6 +10,7 @@ import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
+import { isUnemptied } from "./namespace-deletion.ts";
 import type { Resource } from "./resource.ts";
 import { trackWrite } from "./track-write.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
@@ -124,7 +125,8 @@ async function attempt(
   }
   await core.admission.validate(request);
   if (options.dryRun) return { do: "keep", object };
-  return { do: isFinished(object) ? "delete" : "write", object };
+  const finished = isFinished(object) && !isUnemptied(resource.kind, object);
+  return { do: finished ? "delete" : "write", object };
 }
 
 function checkPreconditions(
