@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject } from "./merge.ts";
@@ -20,16 +19,52 @@ export function mergeKeyedList(
   const items = patch.map((item) => keyed(item, key));
   const replaces = items.some((item) => item[DIRECTIVES.patch] === "replace");
   if (replaces) return items.filter((item) => item[DIRECTIVES.patch] !== "replace");
-  const result: JsonObject[] = original.map((item) => keyed(item, key));
+  const idOf = (item: Json) => idOfValue(isObject(item) ? item[key] : item);
+  const result = new KeyedItems(original.map((item) => keyed(item, key)), idOf);
   for (const item of items) {
-    const at = result.findIndex((each) => isDeepStrictEqual(each[key], item[key]));
+    const at = result.placeOf(item);
     if (item[DIRECTIVES.patch] === "delete") {
-      if (at >= 0) result.splice(at, 1);
-    } else if (at >= 0) result[at] = mergeStruct(schema, result[at]!, item);
-    else result.push(mergeStruct(schema, {}, item));
+      if (at !== undefined) result.remove(at, item);
+    } else if (at !== undefined) result.items[at] = mergeStruct(schema, result.items[at]!, item);
+    else result.add(mergeStruct(schema, {}, item));
   }
-  const idOf = (item: Json) => JSON.stringify(isObject(item) ? item[key] : item);
-  return ordered(result, { idOf, patch: items, order: order ?? items, server: original });
+  const left = result.items.filter((item) => item !== undefined);
+  return ordered(left, { idOf, patch: items, order: order ?? items, server: original });
+}
+
+/** What tells a merge key, or a plain item, from others. */
+export const idOfValue = (value: Json): string => JSON.stringify(value);
+
+/** Items and where each key stands: a list of many must not be searched for each of a patch. */
+class KeyedItems {
+  /** Those removed leave their place empty. */
+  readonly items: (JsonObject | undefined)[] = [];
+  readonly #idOf: (item: Json) => string;
+  /** Places of a key, the first one first: a list may have come with the same key twice. */
+  readonly #places = new Map<string, number[]>();
+
+  constructor(items: readonly JsonObject[], idOf: (item: Json) => string) {
+    this.#idOf = idOf;
+    for (const item of items) this.add(item);
+  }
+
+  placeOf(item: JsonObject): number | undefined {
+    return this.#places.get(this.#idOf(item))?.[0];
+  }
+
+  add(item: JsonObject): void {
+    const id = this.#idOf(item);
+    const places = this.#places.get(id);
+    if (places === undefined) this.#places.set(id, [this.items.length]);
+    else places.push(this.items.length);
+    this.items.push(item);
+  }
+
+  /** Takes out the first item with the key of `like`, which is at `at`. */
+  remove(at: number, like: JsonObject): void {
+    this.items[at] = undefined;
+    this.#places.get(this.#idOf(like))!.shift();
+  }
 }
 
 function keyed(item: Json, key: string): JsonObject {
@@ -48,11 +83,14 @@ export function mergeScalarList(
   order: readonly Json[] | undefined,
 ): Json[] {
   const result = [...original];
+  const known = new Set(original.map(idOfValue));
   for (const item of patch) {
-    if (!result.some((each) => isDeepStrictEqual(each, item))) result.push(item);
+    const id = idOfValue(item);
+    if (known.has(id)) continue;
+    known.add(id);
+    result.push(item);
   }
-  const idOf = (item: Json) => JSON.stringify(item);
-  return ordered(result, { idOf, patch, order: order ?? patch, server: original });
+  return ordered(result, { idOf: idOfValue, patch, order: order ?? patch, server: original });
 }
 
 interface Order {
@@ -79,14 +117,17 @@ function ordered<T extends Json>(items: readonly T[], { idOf, patch, order, serv
   const right = items.filter(isOurs).sort((a, b) => placeIn(wished, a) - placeIn(wished, b));
   const left = items.filter((item) => !isOurs(item));
   const result: T[] = [];
+  let taken = 0;
   for (const item of right) {
     const at = known.get(idOf(item));
-    while (at !== undefined && left.length > 0 && placeIn(known, left[0]!) < at) {
-      result.push(left.shift()!);
+    while (at !== undefined && taken < left.length && placeIn(known, left[taken]!) < at) {
+      result.push(left[taken]!);
+      taken++;
     }
     result.push(item);
   }
-  return [...result, ...left];
+  for (; taken < left.length; taken++) result.push(left[taken]!);
+  return result;
 }
 
 /** 500 for a strategic patch that makes no sense, as upstream. */

@@ -1,8 +1,7 @@
 import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
-import { isDeepStrictEqual } from "node:util";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "./merge.ts";
-import { goMap, mergeKeyedList, mergeScalarList, unfit } from "./strategic-list.ts";
+import { goMap, idOfValue, mergeKeyedList, mergeScalarList, unfit } from "./strategic-list.ts";
 
 /** Directives that a strategic merge patch carries among its fields. */
 export const DIRECTIVES = {
@@ -65,7 +64,8 @@ function retained(original: JsonObject, patch: JsonObject): JsonObject {
   const keys = patch[DIRECTIVES.retainKeys];
   if (keys === undefined) return { ...original };
   if (!Array.isArray(keys)) throw badRequest("$retainKeys must be a list of strings");
-  return Object.fromEntries(Object.entries(original).filter(([name]) => keys.includes(name)));
+  const kept = new Set<unknown>(keys);
+  return Object.fromEntries(Object.entries(original).filter(([name]) => kept.has(name)));
 }
 
 function mergeField(
@@ -122,13 +122,13 @@ function applyListDirectives(
   for (const [directive, value] of Object.entries(patch)) {
     if (directive.startsWith(DIRECTIVES.deleteFromPrimitiveList)) {
       const name = directive.slice(DIRECTIVES.deleteFromPrimitiveList.length);
-      const gone = asList(value) ?? [];
+      const gone = new Set((asList(value) ?? []).map(idOfValue));
       const list = asList(memberOf(result, name));
       if (!list) continue;
       setMember(
         result,
         name,
-        list.filter((item) => !gone.some((each) => isDeepStrictEqual(each, item))),
+        list.filter((item) => !gone.has(idOfValue(item))),
       );
     } else if (directive.startsWith(DIRECTIVES.setElementOrder)) {
       const name = directive.slice(DIRECTIVES.setElementOrder.length);
