@@ -2,7 +2,7 @@
  * The facts of the API as upstream's Go types state them, read from `facts/*.json` (written by
  * `scripts/facts.ts`). A package is loaded when first asked for.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** One field of a type. Absent flags are false. */
@@ -85,11 +85,17 @@ const loaded = new Map<string, PackageFacts>();
 export function factsOf(name: string): PackageFacts {
   const known = loaded.get(name);
   if (known !== undefined) return known;
-  const file = join(FACTS_DIR, `${name.replace("/", ".")}.json`);
-  const facts = JSON.parse(readFileSync(file, "utf8")) as PackageFacts;
+  const facts = JSON.parse(readFileSync(fileOf(name), "utf8")) as PackageFacts;
   loaded.set(name, facts);
   return facts;
 }
+
+/** Whether there are facts of a package. */
+export function hasFacts(name: string): boolean {
+  return loaded.has(name) || existsSync(fileOf(name));
+}
+
+const fileOf = (name: string): string => join(FACTS_DIR, `${name.replace("/", ".")}.json`);
 
 /** Every resource of the stable groups, in upstream's order. Not kept: callers keep theirs. */
 export function resourceFacts(): ResourceFact[] {

@@ -3,7 +3,7 @@
  * take their structure from here. A structure is built when first asked for, and kept.
  */
 import { assert } from "@raft2kube/std/assert.ts";
-import { factsOf, type FieldFact } from "./facts.ts";
+import { factsOf, type FieldFact, hasFacts } from "./facts.ts";
 
 export type Scalar = "string" | "bool" | "int32" | "int64" | "double" | "bytes";
 
@@ -65,7 +65,7 @@ export function structOf(name: string): Struct {
 /** Whether the facts have a structure of this name. */
 export function hasStruct(name: string): boolean {
   const [from, local] = split(name);
-  return factsOf(from).types[local]?.fields !== undefined;
+  return hasFacts(from) && factsOf(from).types[local]?.fields !== undefined;
 }
 
 /** An inlined structure gives its fields to its parent's JSON object; any other gives itself. */

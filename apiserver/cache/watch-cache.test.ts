@@ -267,3 +267,38 @@ it("Expired is an error that clients know by its reason", () => {
     expect(isReason(thrown, "Expired")).toBe(true);
   }
 });
+
+/** A form that can show no object called `odd`. */
+const shy: typeof inWords = {
+  ...inWords,
+  id: "shy",
+  encode: (item) => {
+    if ("entry" in item && item.entry.name === "odd") throw new TypeError("too odd");
+    return inWords.encode(item);
+  },
+};
+
+it("an object that one form cannot show ends the watches in that form alone", async () => {
+  const cache = newCache();
+  cache.reset([entry("a", 1)], 1);
+  const cannot = listen(cache.watchFrom({ ...REQUEST, encoder: shy }, 1));
+  const can = listen(cache.watchFrom(REQUEST, 1));
+  put(cache, "odd", 2);
+  put(cache, "b", 3);
+  await heard(can.lines, ["ADDED odd 2", "ADDED b 3"]);
+  await heard(cannot.lines, ["ERROR InternalError"]);
+  expect([cache.revision, cache.watchers, cannot.ended]).toEqual([3, 1, { whole: true }]);
+  const late = listen(cache.watchAll({ ...REQUEST, encoder: shy }, true));
+  expect(late.lines).toEqual(["ADDED a 1", "ADDED b 3", "ERROR InternalError"]);
+  expect([cache.watchers, late.ended]).toEqual([1, { whole: true }]);
+});
+
+it("a watcher that ended before it was read is cut off when its reader stalls and leaves", () => {
+  const cache = newCache();
+  cache.reset([], 5);
+  const watcher = cache.watchListed(REQUEST, [entry("a", 2)], 3);
+  const reader = listen(watcher, true);
+  expect([reader.lines, reader.ended]).toEqual([["ADDED a 2", "BOOKMARK 3 end"], undefined]);
+  watcher.close();
+  expect(reader.ended).toEqual({ whole: false });
+});

@@ -87,7 +87,7 @@ export class WatchCache {
    */
   reset(listing: readonly Entry[], revision: number): void {
     const entries = listing.toSorted((a, b) => (a.key < b.key ? -1 : 1));
-    for (const watcher of [...this.#groups]) watcher.fail("the watch cache was rebuilt");
+    for (const watcher of [...this.#groups]) watcher.fail(expired("the watch cache was rebuilt"));
     const before = this.#state;
     this.#state = OrderedTree.of(entries);
     this.#history = new History(revision);
@@ -195,7 +195,7 @@ export class WatchCache {
     const { floor } = this.#history;
     if (revision < floor) {
       const watcher = this.#open(request, revision, listed);
-      watcher.fail(`too old resource version: ${revision} (${floor})`);
+      watcher.fail(expired(`too old resource version: ${revision} (${floor})`));
       return watcher;
     }
     const later = seenBy(request.selection, this.#history.after(revision));

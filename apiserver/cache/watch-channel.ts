@@ -1,6 +1,11 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { internal } from "../errors/catalog.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
-import type { Watcher } from "./watcher.ts";
+import { UNSHOWN, type Watcher } from "./watcher.ts";
+
+const log = logger("apiserver");
 
 /** Bytes that all watchers of a channel get, the same object for each. */
 export interface Chunk {
@@ -48,12 +53,25 @@ export class WatchChannel implements Flushable {
     const form = `${item.type} ${this.encoder.id}`;
     let bytes = shared.get(form);
     if (bytes === undefined) {
-      bytes = this.encoder.encode(item);
+      bytes = this.#encoded(item);
+      if (bytes === undefined) return;
       shared.set(form, bytes);
     }
     this.#pending.push({ revision: item.revision, bytes });
     this.#flusher.mark(this);
     // lab:07 end
+  }
+
+  /** What this form cannot show ends its own watches, not the others', nor the cache's feed. */
+  #encoded(item: WatchItem): Buffer | undefined {
+    try {
+      return this.encoder.encode(item);
+    } catch (thrown) {
+      const { id: form } = this.encoder;
+      log.error("an event could not be encoded", { form, reason: messageOf(thrown) });
+      for (const watcher of [...this.#watchers]) watcher.fail(internal(UNSHOWN));
+      return undefined;
+    }
   }
 
   *flush(): Generator<void> {

@@ -1,9 +1,17 @@
 import { held } from "@raft2kube/observe/held.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
-import { expired } from "../errors/catalog.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { ApiError } from "../errors/api-error.ts";
+import { internal } from "../errors/catalog.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Chunk } from "./watch-channel.ts";
+
+const log = logger("apiserver");
+
+/** What watchers are told whose form cannot show an object. */
+export const UNSHOWN = "an object cannot be shown in the form that was asked for";
 
 /** Who gets a watcher's bytes. */
 export interface WatchReader {
@@ -41,6 +49,8 @@ export class Watcher {
   #queuedBytes = 0;
   #queuedEvents = 0;
   #ended = false;
+  /** The reader knows that no more will come. */
+  #told = false;
   #sent = 0;
   #leave: () => void = () => undefined;
 
@@ -79,7 +89,7 @@ export class Watcher {
     while (this.#flowing) {
       const bytes = held("watch: first objects", () => this.#next());
       if (bytes === undefined) {
-        if (this.#ended) reader.end(true);
+        if (this.#ended) this.#tellEnd(true);
         return;
       }
       this.#flowing = reader.write(bytes);
@@ -107,12 +117,31 @@ export class Watcher {
         this.#initial = undefined;
         break;
       }
-      const bytes = this.#encoder.encode(value);
+      const bytes = this.#encoded(value);
       this.#sent++;
       parts.push(bytes);
       size += bytes.length;
     }
     return parts.length === 0 ? undefined : Buffer.concat(parts, size);
+  }
+
+  /** An object that this form cannot show ends the watch in its place. */
+  #encoded(item: WatchItem): Buffer {
+    try {
+      return this.#encoder.encode(item);
+    } catch (thrown) {
+      const { id: form } = this.#encoder;
+      log.error("an object could not be encoded", { form, reason: messageOf(thrown) });
+      this.#initial = undefined;
+      this.#queue = [];
+      this.#ended = true;
+      this.#leave();
+      return this.#complaint(internal(UNSHOWN));
+    }
+  }
+
+  #complaint({ status }: ApiError): Buffer {
+    return this.#encoder.encode({ type: "ERROR", status });
   }
 
   /** Called by the channel, in order of revision. */
@@ -135,20 +164,26 @@ export class Watcher {
     // lab:07 end
   }
 
-  /** Ends the watch with an error that tells the client to list again. */
-  fail(message: string): void {
+  /** Ends the watch with an error; an expired one tells the client to list again. */
+  fail(error: ApiError): void {
     if (this.#ended) return;
-    const bytes = this.#encoder.encode({ type: "ERROR", status: expired(message).status });
-    this.deliver({ bytes, events: 1 });
+    this.deliver({ bytes: this.#complaint(error), events: 1 });
     this.close();
   }
 
   /** No more events. A reader that has room is told at once, one without room is cut off. */
   close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#leave();
-    if (this.#reader === undefined) return;
-    this.#reader.end(this.#flowing);
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#leave();
+    }
+    // One that ended before it had a reader, and whose reader takes no more, is cut off as well.
+    this.#tellEnd(this.#flowing);
+  }
+
+  #tellEnd(whole: boolean): void {
+    if (this.#reader === undefined || this.#told) return;
+    this.#told = true;
+    this.#reader.end(whole);
   }
 }

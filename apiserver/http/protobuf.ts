@@ -27,11 +27,11 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
   const parsed = parseApiVersion(apiVersion);
   if (parsed === undefined) return undefined;
   const { group, version } = parsed;
-  const meta = group === "" && META_KINDS.has(kind);
-  const name =
-    meta || group === "meta.k8s.io" ? "meta" : group === "" ? "core" : group.split(".")[0]!;
-  // The documents of the core group do not say of which version they are.
-  const schema = `${name}/${meta ? "v1" : version}.${kind}`;
+  // The documents of the core group do not say of which version they are, and those of meta's own
+  // group are the same in each.
+  const meta = group === "meta.k8s.io" || (group === "" && META_KINDS.has(kind));
+  const name = group === "" ? "core" : group.split(".")[0]!;
+  const schema = `${meta ? "meta/v1" : `${name}/${version}`}.${kind}`;
   return hasStruct(schema) ? schema : undefined;
 }
 

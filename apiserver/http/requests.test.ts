@@ -93,6 +93,15 @@ it("a watch in protobuf for metadata alone has nothing else", async () => {
   expect(answer.body).toContain("meta.k8s.io/v1\x12\x15PartialObjectMetadata");
 });
 
+it("metadata alone has a protobuf form in its older version as well", async () => {
+  await ask(MAPS, { method: "POST", body: { metadata: { name: "older" } } });
+  const form = "as=PartialObjectMetadata;g=meta.k8s.io;v=v1beta1";
+  const accept = `application/vnd.kubernetes.protobuf;${form}`;
+  const answer = await ask(`${MAPS}/older`, { headers: { accept } });
+  expect(answer.status).toBe(200);
+  expect(answer.body).toContain("meta.k8s.io/v1beta1\x12\x15PartialObjectMetadata");
+});
+
 it("a client names its request, and impersonates with extras as they come", async () => {
   const named = await ask("/api/v1/namespaces/default", { headers: { "audit-id": "mine" } });
   expect(named.headers["audit-id"]).toBe("mine");
