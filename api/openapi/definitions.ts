@@ -1,7 +1,7 @@
 /** Structures of the facts as JSON Schemas, in the dialect of either version of OpenAPI. */
 import { KINDS } from "../kinds.ts";
 import { structOf, type Field, type Scalar, type Shape, type Special } from "../schema.ts";
-import { descriptionOf } from "./descriptions.ts";
+import { Descriptions } from "./descriptions.ts";
 import { definitionName, SPECIAL_NAMES } from "./names.ts";
 
 export type Dialect = "v2" | "v3";
@@ -41,6 +41,7 @@ const SPECIALS_V3: Partial<Record<Special, Json>> = {
 export class Definitions {
   readonly dialect: Dialect;
   readonly #found = new Map<string, Json>();
+  readonly #descriptions = new Descriptions();
 
   constructor(dialect: Dialect) {
     this.dialect = dialect;
@@ -65,7 +66,8 @@ export class Definitions {
     const name = SPECIAL_NAMES[special];
     if (!this.#found.has(name)) {
       const v3 = this.dialect === "v3" ? SPECIALS_V3[special] : undefined;
-      this.#found.set(name, v3 ?? SPECIALS[special]);
+      const text = this.#descriptions.ofStructure(`meta/v1.${special}`);
+      this.#found.set(name, { ...described(text), ...v3 ?? SPECIALS[special] });
     }
     return { $ref: PREFIXES[this.dialect] + name };
   }
@@ -86,8 +88,8 @@ export class Definitions {
 
   #property(struct: string, field: Field): Json {
     const shape = this.#shape(field.shape);
-    const description = descriptionOf(struct, field.fact.name);
-    const extras: Json = { ...(description === undefined ? {} : { description }), ...rules(field) };
+    const text = this.#descriptions.ofField(struct, field.fact.name, field.within);
+    const extras: Json = { ...described(text), ...rules(field) };
     if (field.fact.default !== undefined) extras.default = field.fact.default;
     if (Object.keys(extras).length === 0) return shape;
     if ("$ref" in shape && this.dialect === "v3") return { allOf: [shape], ...extras };
@@ -100,17 +102,16 @@ export class Definitions {
     if (struct.typeMeta) {
       for (const name of ["apiVersion", "kind"]) {
         properties[name] = {
-          type: "string", description: descriptionOf("meta/v1.TypeMeta", name) ?? "",
+          type: "string", ...described(this.#descriptions.ofField("meta/v1.TypeMeta", name)),
         };
       }
     }
     for (const [name, field] of struct.fields) properties[name] = this.#property(schema, field);
     const required = [...struct.fields].filter(([, field]) => field.fact.required === true)
       .map(([name]) => name);
-    const description = descriptionOf(schema);
     const kinds = kindsOf(schema);
     return {
-      ...(description === undefined ? {} : { description }),
+      ...described(this.#descriptions.ofStructure(schema)),
       type: "object",
       ...(Object.keys(properties).length === 0 ? {} : { properties }),
       ...(required.length === 0 ? {} : { required }),
@@ -118,6 +119,10 @@ export class Definitions {
       ...(struct.atomic ? { "x-kubernetes-map-type": "atomic" } : {}),
     };
   }
+}
+
+function described(description: string | undefined): Json {
+  return description === undefined ? {} : { description };
 }
 
 /** How lists, maps and structures are merged. */

@@ -6,7 +6,9 @@ import { entryPoints } from "./entries.ts";
 import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
 
 /** Files of the product that the bundle reads when it runs. */
-const ASSETS = ["api/facts", "cli/addons", "examples", "README.md", "LICENSE"];
+const ASSETS = [
+  "api/facts", "api/openapi/texts", "cli/addons", "examples", "README.md", "LICENSE",
+];
 
 /** Where bundles lie in the package. */
 const BUNDLES = ".cache/bundle";
