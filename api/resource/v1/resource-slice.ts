@@ -174,6 +174,10 @@ export const resourceSlice: Kind<ResourceSlice> =
       ...immutable("spec.driver", spec.driver, old.driver),
       ...immutable("spec.nodeName", spec.nodeName, old.nodeName),
     ],
+    selectableFields: {
+      "spec.nodeName": ({ spec }) => spec.nodeName ?? "",
+      "spec.driver": ({ spec }) => spec.driver,
+    },
     columns: [
       nameColumn,
       column("Node", ({ spec }) => spec.nodeName ?? ""),

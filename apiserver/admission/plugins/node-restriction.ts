@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import type { ApiError } from "../../errors/api-error.ts";
@@ -33,12 +34,23 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
       if (concerns(request, "storage.k8s.io", "csinodes")) {
         return checkOwnName(request, node, "CSINode");
       }
+      if (concerns(request, "resource.k8s.io", "resourceslices")) return checkSlice(request, node);
     },
   };
 }
 
 function no(request: AdmissionRequest, why: string): ApiError {
   return forbidden(request.resource.subject, request.name, why);
+}
+
+/** The authorizer cannot know whose a new slice is, nor each one that a collection's end takes. */
+function checkSlice(request: AdmissionRequest, node: string): void {
+  const { operation, object, old } = request;
+  if (operation !== "CREATE" && operation !== "DELETE") return;
+  const { spec } = (operation === "CREATE" ? object : old) as ResourceSlice;
+  if (spec.nodeName === node) return;
+  const same = "ResourceSlice with the same NodeName as the requesting node";
+  throw no(request, `can only ${operation.toLowerCase()} ${same}`);
 }
 
 async function checkPod(

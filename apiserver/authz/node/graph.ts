@@ -10,7 +10,8 @@ interface Volume extends KubeObject {
   };
 }
 
-interface Attachment extends KubeObject {
+/** A volume's attachment, or a slice of devices. */
+interface OfNode extends KubeObject {
   spec?: { nodeName?: string };
 }
 
@@ -27,7 +28,8 @@ export class NodeGraph {
   /** `persistentvolumes//pv1` and the secrets it needs, by the claim that is bound to it. */
   readonly #volumesOfClaim = new Map<string, { key: string; references: string[] }>();
   readonly #claimOfVolume = new Map<string, string>();
-  readonly #nodeOfAttachment = new Map<string, string>();
+  /** By `volumeattachments//name`: objects that belong to a node as a whole. */
+  readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
   static async follow(registry: Registry): Promise<NodeGraph> {
@@ -38,7 +40,10 @@ export class NodeGraph {
     };
     await watch("v1", "pods", (event) => graph.#takePod(event));
     await watch("v1", "persistentvolumes", (event) => graph.#takeVolume(event));
-    await watch("storage.k8s.io/v1", "volumeattachments", (event) => graph.#takeAttachment(event));
+    const ofNode = (apiVersion: string, plural: string) =>
+      watch(apiVersion, plural, (event) => graph.#takeOfNode(plural, event));
+    await ofNode("storage.k8s.io/v1", "volumeattachments");
+    await ofNode("resource.k8s.io/v1", "resourceslices");
     return graph;
   }
 
@@ -80,17 +85,17 @@ export class NodeGraph {
     this.#claimOfVolume.set(key, claimKey);
   }
 
-  #takeAttachment(event: CacheEvent): void {
-    const { name } = event.entry;
-    const node = event.entry.object<Attachment>().spec?.nodeName;
-    if (event.type === "DELETED" || !node) this.#nodeOfAttachment.delete(name);
-    else this.#nodeOfAttachment.set(name, node);
+  #takeOfNode(plural: string, event: CacheEvent): void {
+    const key = reference(plural, "", event.entry.name);
+    const node = event.entry.object<OfNode>().spec?.nodeName;
+    if (event.type === "DELETED" || !node) this.#nodeOf.delete(key);
+    else this.#nodeOf.set(key, node);
   }
 
   /** Whether a pod on `node` refers to the object, directly or through its claims' volumes. */
   reaches(node: string, resource: string, namespace: string, name: string): boolean {
-    if (resource === "volumeattachments") return this.#nodeOfAttachment.get(name) === node;
     const wanted = reference(resource, namespace, name);
+    if (this.#nodeOf.get(wanted) === node) return true;
     for (const key of this.#podsOfNode.get(node) ?? []) {
       const references = this.#pods.get(key)?.references;
       if (references === undefined) continue;

@@ -41,6 +41,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
       ["/nodes", nodes],
       ["coordination.k8s.io/leases", leases],
       ["storage.k8s.io/csinodes", csiNodes],
+      ["resource.k8s.io/resourceslices", (node, attributes) => this.#slices(node, attributes)],
     ]);
   }
 
@@ -84,6 +85,18 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     }
     if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
     return no(`can only list/watch pods with spec.nodeName field selector`);
+  }
+
+  /** A node's drivers write slices of their own; whose a new one is, NodeRestriction looks at. */
+  #slices(node: string, attributes: Attributes): Decision {
+    const { verb, subresource, name, fieldSelector } = attributes;
+    if (subresource !== "") return no("cannot authorize ResourceSlice subresources");
+    if (verb === "create") return ALLOW;
+    if (OWN_VERBS.includes(verb)) {
+      return this.#graph.reaches(node, "resourceslices", "", name) ? ALLOW : unrelated(node);
+    }
+    if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
+    return no("can only list/watch/deletecollection resourceslices with nodeName field selector");
   }
 }
 

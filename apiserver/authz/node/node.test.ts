@@ -145,6 +145,31 @@ it("a node keeps its own lease and no other", async () => {
   expect((await asNode(`${leases}/n2`)).status).toBe(403);
 });
 
+it("a node writes and deletes the device slices of its own, and no others", async () => {
+  const slices = "/apis/resource.k8s.io/v1/resourceslices";
+  const slice = (name: string, nodeName: string) => ({
+    metadata: { name },
+    spec: {
+      driver: "r2k.test",
+      nodeName,
+      pool: { name: nodeName, generation: 1, resourceSliceCount: 1 },
+      devices: [{ name: "d" }],
+    },
+  });
+  expect((await asNode(slices, post(slice("s1", "n1")))).status).toBe(201);
+  const other = await asNode(slices, post(slice("s2", "n2")));
+  expect(other.body).toContain("can only create ResourceSlice with the same NodeName");
+  await made(slices, slice("s2", "n2"));
+  const reads = async () => (await asNode(`${slices}/s1`)).status === 200;
+  await waitFor("the graph", reads, { clock, timeout_ms: 60_000 });
+  expect((await asNode(`${slices}/s2`)).status).toBe(403);
+  expect((await asNode(`${slices}/s2`, { method: "DELETE" })).status).toBe(403);
+  expect((await asNode(slices)).status).toBe(403);
+  const own = await asNode(`${slices}?fieldSelector=spec.nodeName%3Dn1`);
+  expect((JSON.parse(own.body) as { items: unknown[] }).items).toHaveLength(1);
+  expect((await asNode(`${slices}/s1`, { method: "DELETE" })).status).toBe(200);
+});
+
 it("the name alone makes no node: the group must be there", async () => {
   const half = await api.credentials("system:node:n1");
   expect((await ask(api, `${NS}/secrets/used`, half)).status).toBe(403);
