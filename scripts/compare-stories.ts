@@ -16,7 +16,7 @@ let all = 0;
 try {
   for (const story of STORIES) {
     if (wanted.length > 0 && !wanted.some((word) => story.name.includes(word))) continue;
-    const told = await tell(story, ours.call);
+    const told = await tell(story, ours);
     for (const [index, each] of told.entries()) {
       const found = differences(recording[story.name]?.[index], each);
       all += 1;

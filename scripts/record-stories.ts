@@ -13,7 +13,7 @@ const chosen = STORIES.filter(({ name }) => wanted.length === 0 || wanted.includ
 const recorded = wanted.length === 0 ? {} : readRecording();
 const upstream = await startTheirs();
 try {
-  for (const story of chosen) recorded[story.name] = await tell(story, upstream.call);
+  for (const story of chosen) recorded[story.name] = await tell(story, upstream);
   writeRecording(recorded);
 } finally {
   await upstream.close();

@@ -94,6 +94,7 @@ function serviceObject(core: Core): KubeObject {
     spec: {
       clusterIP: firstServiceAddress(core.options.serviceCidr),
       ports: [{ ...PORT, port: 443, targetPort: apiPort(core) }],
+      ipFamilyPolicy: "SingleStack",
       sessionAffinity: "None",
       type: "ClusterIP",
     },

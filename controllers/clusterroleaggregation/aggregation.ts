@@ -25,8 +25,11 @@ export function startClusterRoleAggregation(context: ControllerContext): Running
     if (!role?.aggregationRule) return;
     const rules = aggregatedRules(role, roles.store.list());
     if (isDeepStrictEqual(rules, role.rules ?? [])) return;
+    const { group, version, kind } = CLUSTER_ROLES;
+    const { name = "" } = role.metadata;
+    const applied = { apiVersion: `${group}/${version}`, kind, metadata: { name }, rules };
     try {
-      await writer.update({ ...role, rules });
+      await writer.patch({ name }, "apply", applied, { fieldManager: ACCOUNT, force: true });
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }

@@ -62,24 +62,6 @@ export const BINDINGS: readonly PolicyBinding[] = [
   bind("system:volume-scheduler", "system:volume-scheduler", user("system:kube-scheduler")),
   // Nodes have their rights from the Node authorizer, not from a role: no subjects.
   bind("system:node", "system:node"),
-  // A node's own certificate is renewed without anybody's doing (kubeadm makes this binding).
-  bind(
-    "system:r2k:node-certificate-rotation",
-    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
-    group("system:nodes"),
-  ),
-  bind(
-    "system:r2k:kubelet-client",
-    "system:kubelet-api-admin",
-    user("kube-apiserver-kubelet-client"),
-    user("system:r2k:apiserver"),
-  ),
-  bind("system:r2k:dns", "system:r2k:dns", user("system:r2k:dns")),
-  bind(
-    "system:r2k:csi-provisioner",
-    "system:r2k:csi-provisioner",
-    user("system:r2k:csi-provisioner"),
-  ),
   ...CONTROLLERS.map((name) =>
     bind(`system:controller:${name}`, `system:controller:${name}`, account(name)),
   ),
@@ -98,6 +80,7 @@ export const BINDINGS: readonly PolicyBinding[] = [
     "system::leader-locking-kube-controller-manager",
     user("system:kube-controller-manager"),
     account("kube-controller-manager"),
+    account("leader-election-controller"),
   ),
   bindIn(
     "kube-system",
@@ -106,4 +89,26 @@ export const BINDINGS: readonly PolicyBinding[] = [
     account("kube-scheduler"),
   ),
   bindIn("kube-public", "system:controller:bootstrap-signer", account("bootstrap-signer")),
+];
+
+/** Who has rights here that nobody has by upstream's policy. */
+export const OWN_BINDINGS: readonly PolicyBinding[] = [
+  // A node's own certificate is renewed without anybody's doing (kubeadm makes this binding).
+  bind(
+    "system:r2k:node-certificate-rotation",
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+    group("system:nodes"),
+  ),
+  bind(
+    "system:r2k:kubelet-client",
+    "system:kubelet-api-admin",
+    user("kube-apiserver-kubelet-client"),
+    user("system:r2k:apiserver"),
+  ),
+  bind("system:r2k:dns", "system:r2k:dns", user("system:r2k:dns")),
+  bind(
+    "system:r2k:csi-provisioner",
+    "system:r2k:csi-provisioner",
+    user("system:r2k:csi-provisioner"),
+  ),
 ];

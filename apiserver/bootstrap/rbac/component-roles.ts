@@ -3,11 +3,13 @@ import {
   allow,
   allowNamed,
   APPS,
+  APPS_OLD,
   CERTIFICATES,
   COORDINATION,
   CORE,
   DISCOVERY,
   EVENTS,
+  EVERY,
   NETWORKING,
   POLICY,
   type PolicyRole,
@@ -16,15 +18,15 @@ import {
   STORAGE,
 } from "./policy.ts";
 
-const REVIEWS = [
-  allow("create", "authentication.k8s.io", "tokenreviews"),
-  allow("create", "authorization.k8s.io", "subjectaccessreviews"),
-];
-
 /** Roles of the cluster's own parts (upstream's bootstrappolicy.ClusterRoles). */
 export const COMPONENT_ROLES: readonly PolicyRole[] = [
-  { name: "system:node", rules: [...NODE_RULES] },
-  { name: "system:auth-delegator", rules: REVIEWS },
+  {
+    name: "system:auth-delegator",
+    rules: [
+      allow("create", "authentication.k8s.io", "tokenreviews"),
+      allow("create", "authorization.k8s.io", "subjectaccessreviews"),
+    ],
+  },
   {
     name: "system:heapster",
     rules: [
@@ -34,11 +36,61 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
   },
   { name: "system:kube-aggregator", rules: [allow(READ, CORE, "endpoints services")] },
   {
+    name: "system:kube-controller-manager",
+    rules: [
+      EVENTS,
+      allow("create", COORDINATION, "leases"),
+      allowNamed("get update", COORDINATION, "leases", "kube-controller-manager"),
+      allow("create", CORE, "secrets serviceaccounts"),
+      allow("delete", CORE, "secrets"),
+      allow("get", CORE, "configmaps namespaces secrets serviceaccounts"),
+      allow("update", CORE, "secrets serviceaccounts"),
+      allow("create", "authentication.k8s.io", "tokenreviews"),
+      allow("create", "authorization.k8s.io", "subjectaccessreviews"),
+      allow("list watch", "*", "*"),
+      allow("create", CORE, "serviceaccounts/token"),
+    ],
+  },
+  { name: "system:kube-dns", rules: [allow("list watch", CORE, "endpoints services")] },
+  {
+    name: "system:kube-scheduler",
+    rules: [
+      EVENTS,
+      allow("create", COORDINATION, "leases"),
+      allowNamed("get list update watch", COORDINATION, "leases", "kube-scheduler"),
+      allow(EVERY, COORDINATION, "leasecandidates"),
+      allow(READ, CORE, "nodes"),
+      allow("delete get list watch", CORE, "pods"),
+      allow("create", CORE, "bindings pods/binding"),
+      allow("patch update", CORE, "pods/status"),
+      allow(READ, CORE, "replicationcontrollers services"),
+      allow(READ, APPS_OLD, "replicasets"),
+      allow(READ, APPS, "statefulsets"),
+      allow(READ, POLICY, "poddisruptionbudgets"),
+      allow(READ, CORE, "persistentvolumeclaims persistentvolumes"),
+      allow("create", "authentication.k8s.io", "tokenreviews"),
+      allow("create", "authorization.k8s.io", "subjectaccessreviews"),
+      allow(READ, STORAGE, "csinodes"),
+      allow(READ, STORAGE, "volumeattachments"),
+      allow(READ, CORE, "namespaces"),
+      allow(READ, STORAGE, "csidrivers"),
+      allow(READ, STORAGE, "csistoragecapacities"),
+      allow(READ, RESOURCE, "deviceclasses"),
+      allow("get list patch update watch", RESOURCE, "resourceclaims"),
+      allow("get list patch update watch", RESOURCE, "resourceclaims/status"),
+      allow("update", CORE, "pods/finalizers"),
+      allow(READ, RESOURCE, "resourceslices"),
+      allow("create delete", RESOURCE, "resourceclaims"),
+      allow("patch update", RESOURCE, "resourceclaims/binding"),
+    ],
+  },
+  {
     name: "system:kubelet-api-admin",
     rules: [
       allow(READ, CORE, "nodes"),
       allow("proxy", CORE, "nodes"),
       allow("*", CORE, "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+      allow("*", CORE, "nodes/configz nodes/healthz nodes/pods"),
     ],
   },
   {
@@ -47,22 +99,19 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
   },
   {
     name: "system:node-problem-detector",
-    rules: [allow("get", CORE, "nodes"), allow("patch", CORE, "nodes/status"), ...EVENTS],
+    rules: [
+      allow("get", CORE, "nodes"),
+      allow("patch", CORE, "nodes/status"),
+      EVENTS,
+    ],
   },
   {
     name: "system:node-proxier",
     rules: [
       allow("list watch", CORE, "endpoints services"),
       allow(READ, CORE, "nodes"),
-      allow("list watch", DISCOVERY, "endpointslices"),
+      EVENTS,
       allow("list watch", NETWORKING, "servicecidrs"),
-      ...EVENTS,
-    ],
-  },
-  {
-    name: "system:kube-dns",
-    rules: [
-      allow("list watch", CORE, "endpoints services"),
       allow("list watch", DISCOVERY, "endpointslices"),
     ],
   },
@@ -73,47 +122,7 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
       allow("get list update watch", CORE, "persistentvolumeclaims"),
       allow(READ, STORAGE, "storageclasses"),
       allow("watch", CORE, "events"),
-      ...EVENTS,
-    ],
-  },
-  {
-    name: "system:kube-controller-manager",
-    rules: [
-      ...EVENTS,
-      allow("create", COORDINATION, "leases"),
-      allowNamed("get update", COORDINATION, "leases", "kube-controller-manager"),
-      allow("create", CORE, "secrets serviceaccounts"),
-      allow("delete", CORE, "secrets"),
-      allow("get", CORE, "configmaps namespaces secrets serviceaccounts"),
-      allow("update", CORE, "secrets serviceaccounts"),
-      ...REVIEWS,
-      allow("list watch", "*", "*"),
-      allow("create", CORE, "serviceaccounts/token"),
-    ],
-  },
-  {
-    name: "system:kube-scheduler",
-    rules: [
-      ...EVENTS,
-      allow("create", COORDINATION, "leases"),
-      allowNamed("get list update watch", COORDINATION, "leases", "kube-scheduler"),
-      allow(READ, CORE, "nodes"),
-      allow("delete get list watch", CORE, "pods"),
-      allow("create", CORE, "bindings pods/binding"),
-      allow("patch update", CORE, "pods/status"),
-      allow(READ, CORE, "namespaces replicationcontrollers services"),
-      allow(READ, APPS, "replicasets statefulsets"),
-      allow(READ, POLICY, "poddisruptionbudgets"),
-      allow(READ, CORE, "persistentvolumeclaims persistentvolumes"),
-      ...REVIEWS,
-      allow(
-        READ,
-        STORAGE,
-        "csidrivers csinodes csistoragecapacities storageclasses volumeattachments",
-      ),
-      allow(READ, RESOURCE, "deviceclasses resourceslices"),
-      allow("get list patch update watch", RESOURCE, "resourceclaims"),
-      allow("patch update", RESOURCE, "resourceclaims/status"),
+      EVENTS,
     ],
   },
   {
@@ -124,33 +133,8 @@ export const COMPONENT_ROLES: readonly PolicyRole[] = [
       allow("get list patch update watch", CORE, "persistentvolumeclaims"),
     ],
   },
+  { name: "system:node", rules: NODE_RULES },
   ...certificateRoles(),
-  {
-    // Ours: the DNS server reads what it answers from.
-    name: "system:r2k:dns",
-    rules: [
-      allow("list watch", CORE, "endpoints namespaces pods services"),
-      allow("list watch", DISCOVERY, "endpointslices"),
-      allow("get", CORE, "nodes"),
-    ],
-  },
-  {
-    // Ours: the provisioner beside a CSI driver (kubernetes-csi's external-provisioner).
-    name: "system:r2k:csi-provisioner",
-    rules: [
-      ...EVENTS,
-      allow("list watch", CORE, "events"),
-      allow("create delete get list patch update watch", CORE, "persistentvolumes"),
-      allow("get list patch update watch", CORE, "persistentvolumeclaims"),
-      allow("patch update", CORE, "persistentvolumeclaims/status persistentvolumes/status"),
-      allow(READ, STORAGE, "csidrivers csinodes storageclasses volumeattachments"),
-      allow(READ, CORE, "nodes secrets pods"),
-      allow([...READ, "create", "delete", "patch", "update"], STORAGE, "csistoragecapacities"),
-      allow([...READ, "create", "delete", "patch", "update"], COORDINATION, "leases"),
-      allow("patch update", STORAGE, "volumeattachments volumeattachments/status"),
-      allow("get", APPS, "replicasets"),
-    ],
-  },
 ];
 
 function certificateRoles(): PolicyRole[] {
@@ -174,41 +158,3 @@ function certificateRoles(): PolicyRole[] {
     })),
   ];
 }
-
-/** Roles inside kube-system and kube-public. */
-export const NAMESPACED_ROLES: readonly (PolicyRole & { namespace: string })[] = [
-  {
-    namespace: "kube-system",
-    name: "extension-apiserver-authentication-reader",
-    rules: [allowNamed("get list watch", CORE, "configmaps", "extension-apiserver-authentication")],
-  },
-  {
-    namespace: "kube-system",
-    name: "system:controller:bootstrap-signer",
-    rules: [allow(READ, CORE, "secrets")],
-  },
-  {
-    namespace: "kube-system",
-    name: "system:controller:cloud-provider",
-    rules: [allow("create get list watch", CORE, "configmaps")],
-  },
-  {
-    namespace: "kube-system",
-    name: "system:controller:token-cleaner",
-    rules: [allow("delete get list watch", CORE, "secrets"), ...EVENTS],
-  },
-  ...["kube-controller-manager", "kube-scheduler"].map((name) => ({
-    namespace: "kube-system",
-    name: `system::leader-locking-${name}`,
-    rules: [allow("watch", CORE, "configmaps"), allowNamed("get update", CORE, "configmaps", name)],
-  })),
-  {
-    namespace: "kube-public",
-    name: "system:controller:bootstrap-signer",
-    rules: [
-      allow(READ, CORE, "configmaps"),
-      allowNamed("update", CORE, "configmaps", "cluster-info"),
-      ...EVENTS,
-    ],
-  },
-];

@@ -1,133 +1,135 @@
-import type { PolicyRule, Subject } from "@raft2kube/api/gen/rbac/v1.ts";
+import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { uncovered } from "../../authz/rbac/covers.ts";
 import type { Core } from "../../core.ts";
+import { isReason } from "../../errors/api-error.ts";
+import { deleteObject } from "../../registry/delete.ts";
 import type { Resource } from "../../registry/resource.ts";
 import { updateObject } from "../../registry/update.ts";
 import { ensure, ownWrite } from "../own-write.ts";
-import { BINDINGS, type PolicyBinding } from "./bindings.ts";
-import { COMPONENT_ROLES, NAMESPACED_ROLES } from "./component-roles.ts";
+import { BINDINGS, OWN_BINDINGS, type PolicyBinding } from "./bindings.ts";
+import { COMPONENT_ROLES } from "./component-roles.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
+import { NAMESPACED_ROLES } from "./namespaced-roles.ts";
+import { OWN_ROLES } from "./own-roles.ts";
 import { type PolicyRole, RBAC } from "./policy.ts";
+import { type Binding, mergedBinding, mergedRole, type Role } from "./reconciled.ts";
 import { USER_ROLES } from "./user-roles.ts";
 
 const BOOTSTRAP_LABEL = "kubernetes.io/bootstrapping";
+/** The label's value on what every cluster has by upstream's policy, and on what only ours has. */
+const THEIRS = "rbac-defaults";
+const OURS = "r2k-defaults";
 /** Set to "false" by a user who wants a role left as it is. */
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";
 
-interface Role extends KubeObject {
-  rules?: PolicyRule[];
-  aggregationRule?: object;
-}
-
-interface Binding extends KubeObject {
-  roleRef: { apiGroup: string; kind: string; name: string };
-  subjects?: Subject[];
-}
-
 /**
- * Makes the bootstrap roles and bindings, and gives back to those there what they have lost;
- * nothing is taken away.
+ * Makes the bootstrap roles and bindings, and gives back to those there what they have lost (each
+ * time the server starts, as upstream); what others added stays.
  */
 export async function reconcilePolicy(core: Core): Promise<void> {
-  const roles = [...USER_ROLES, ...COMPONENT_ROLES, ...CONTROLLER_ROLES];
-  const of = (plural: string) => core.registry.of(`${RBAC}/v1`, plural);
-  for (const role of roles) await reconcileRole(core, of("clusterroles"), roleObject(role, roles));
+  const clusterRoles = [...USER_ROLES, ...COMPONENT_ROLES, ...CONTROLLER_ROLES];
+  await reconcileClusterRoles(core, clusterRoles, THEIRS);
+  await reconcileClusterRoles(core, OWN_ROLES, OURS);
   for (const role of NAMESPACED_ROLES) {
-    await reconcileRole(core, of("roles"), roleObject(role, [], role.namespace));
+    await reconcile(core, of(core, "roles"), roleObject(role, THEIRS, role.namespace), mergedRole);
   }
-  for (const binding of BINDINGS) {
+  await reconcileBindings(core, BINDINGS, THEIRS);
+  await reconcileBindings(core, OWN_BINDINGS, OURS);
+}
+
+const of = (core: Core, plural: string): Resource => core.registry.of(`${RBAC}/v1`, plural);
+
+async function reconcileClusterRoles(
+  core: Core,
+  roles: readonly PolicyRole[],
+  label: string,
+): Promise<void> {
+  const resource = of(core, "clusterroles");
+  for (const role of roles) await reconcile(core, resource, roleObject(role, label), mergedRole);
+}
+
+async function reconcileBindings(
+  core: Core,
+  bindings: readonly PolicyBinding[],
+  label: string,
+): Promise<void> {
+  for (const binding of bindings) {
     const plural = binding.namespace === "" ? "clusterrolebindings" : "rolebindings";
-    await reconcileBinding(core, of(plural), bindingObject(binding));
+    await reconcile(core, of(core, plural), bindingObject(binding, label), mergedBinding);
   }
 }
 
-function metadata(name: string, namespace: string, labels: object): KubeObject["metadata"] {
+function metadata(
+  name: string,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+): KubeObject["metadata"] {
   return {
     name,
     ...(namespace === "" ? {} : { namespace }),
-    labels: { [BOOTSTRAP_LABEL]: "rbac-defaults", ...labels },
+    labels: { ...labels },
     annotations: { [AUTOUPDATE]: "true" },
   };
 }
 
-function roleObject(role: PolicyRole, all: readonly PolicyRole[], namespace = ""): Role {
-  const base = { metadata: metadata(role.name, namespace, role.labels ?? {}) };
-  if (role.aggregates === undefined) return { ...base, rules: [...role.rules] };
+function roleObject(role: PolicyRole, label: string, namespace = ""): Role {
+  const { name, labels = {}, rules, aggregates } = role;
+  const base = { metadata: metadata(name, namespace, { [BOOTSTRAP_LABEL]: label, ...labels }) };
+  // Its rules are the aggregation controller's to write.
+  if (aggregates === undefined) return { ...base, rules: [...rules] };
+  const clusterRoleSelectors = [{ matchLabels: { [aggregates]: "true" } }];
+  return { ...base, aggregationRule: { clusterRoleSelectors } };
+}
+
+function bindingObject(binding: PolicyBinding, label: string): Binding {
+  const { name, namespace, role, subjects } = binding;
   return {
-    ...base,
-    rules: aggregated(role, all),
-    aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [role.aggregates]: "true" } }] },
+    metadata: metadata(name, namespace, { [BOOTSTRAP_LABEL]: label }),
+    roleRef: { apiGroup: RBAC, ...role },
+    subjects: [...subjects],
   };
 }
 
-/** The rules that an aggregating role begins with; the aggregation controller adds users' roles. */
-function aggregated(role: PolicyRole, all: readonly PolicyRole[]): PolicyRule[] {
-  return all
-    .filter((other) => role.aggregates !== undefined && other.labels?.[role.aggregates] === "true")
-    .flatMap((other) => (other.aggregates ? aggregated(other, all) : [...other.rules]));
-}
+const isProtected = ({ metadata: { annotations } }: KubeObject): boolean =>
+  annotations?.[AUTOUPDATE] === "false";
 
-function bindingObject(binding: PolicyBinding): Binding {
-  return {
-    metadata: metadata(binding.name, binding.namespace, {}),
-    roleRef: { apiGroup: RBAC, ...binding.role },
-    subjects: [...binding.subjects],
-  };
-}
-
-function mayUpdate(object: KubeObject): boolean {
-  return object.metadata.annotations?.[AUTOUPDATE] !== "false";
-}
-
-async function reconcileRole(core: Core, resource: Resource, wanted: Role): Promise<void> {
-  const { namespace = "", name = "" } = wanted.metadata;
-  const found = await resource.store.find<Role>(namespace, name);
-  if (found === undefined) return await ensure(core, resource, wanted);
-  const missing = uncovered(found.rules ?? [], wanted.rules ?? []);
-  if (missing.length === 0 || !mayUpdate(found)) return;
-  await change(core, resource, wanted, (role: Role) => {
-    role.rules = [...(role.rules ?? []), ...missing];
-  });
-}
-
-async function reconcileBinding(core: Core, resource: Resource, wanted: Binding): Promise<void> {
-  const { namespace = "", name = "" } = wanted.metadata;
-  const found = await resource.store.find<Binding>(namespace, name);
-  if (found === undefined) return await ensure(core, resource, wanted);
-  const has = (subject: Subject) =>
-    (found.subjects ?? []).some(
-      (each) =>
-        each.kind === subject.kind &&
-        each.name === subject.name &&
-        (each.namespace ?? "") === (subject.namespace ?? ""),
-    );
-  const missing = (wanted.subjects ?? []).filter((subject) => !has(subject));
-  if (missing.length === 0 || !mayUpdate(found)) return;
-  await change(core, resource, wanted, (binding: Binding) => {
-    binding.subjects = [...(binding.subjects ?? []), ...missing];
-  });
-}
-
-async function change<T extends KubeObject>(
+/** `merged` says what the object there should be; "another" asks that it gives way to `wanted`. */
+async function reconcile<T extends KubeObject>(
   core: Core,
   resource: Resource,
   wanted: T,
-  edit: (object: T) => void,
+  merged: (found: T, wanted: T) => T | "another",
 ): Promise<void> {
   const { namespace = "", name = "" } = wanted.metadata;
-  await updateObject(
-    core,
-    resource,
-    {
-      namespace,
-      name,
-      mayCreate: false,
-      transform(current) {
-        edit(current as T);
-        return current!;
-      },
-    },
-    ownWrite(),
-  );
+  const found = await resource.store.find<T>(namespace, name);
+  if (found === undefined) return await ensure(core, resource, wanted);
+  if (isProtected(found)) return;
+  const change = merged(found, wanted);
+  if (change === "another") {
+    await remove(core, resource, found);
+    return await ensure(core, resource, wanted);
+  }
+  if (isDeepStrictEqual(change, found)) return;
+  const transform = (current: KubeObject | undefined): KubeObject => {
+    const now = merged(current as T, wanted);
+    return now === "another" ? current! : now;
+  };
+  await updateObject(core, resource, { namespace, name, mayCreate: false, transform }, ownWrite());
+}
+
+async function remove(core: Core, resource: Resource, found: KubeObject): Promise<void> {
+  const { namespace = "", name = "", uid } = found.metadata;
+  const request = {
+    gracePeriod_s: undefined,
+    propagation: undefined,
+    uid,
+    resourceVersion: undefined,
+    dryRun: false,
+  };
+  try {
+    await deleteObject(core, resource, namespace, name, request, ownWrite());
+  } catch (thrown) {
+    // Another server that starts was quicker.
+    if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;
+  }
 }

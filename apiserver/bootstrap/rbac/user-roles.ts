@@ -1,10 +1,13 @@
 import {
   allow,
   allowPaths,
+  ANY_EVENTS,
   APPS,
   BATCH,
+  COORDINATION,
   CORE,
   DISCOVERY,
+  EVERY,
   NETWORKING,
   POLICY,
   type PolicyRole,
@@ -16,42 +19,34 @@ import {
 
 const TO = "rbac.authorization.k8s.io/aggregate-to-";
 
-const HEALTH_PATHS = "/healthz /livez /readyz /version /version/";
-const DISCOVERY_PATHS = "/api /api/* /apis /apis/* /openapi /openapi/*";
-
-const VIEWED_CORE =
-  "bindings configmaps endpoints events limitranges namespaces namespaces/status " +
-  "persistentvolumeclaims persistentvolumeclaims/status pods pods/log pods/status " +
-  "replicationcontrollers replicationcontrollers/scale replicationcontrollers/status " +
-  "resourcequotas resourcequotas/status serviceaccounts services services/status";
-const VIEWED_APPS =
-  "controllerrevisions daemonsets daemonsets/status deployments deployments/scale " +
-  "deployments/status replicasets replicasets/scale replicasets/status statefulsets " +
-  "statefulsets/scale statefulsets/status";
-const VIEWED_NETWORKING = "ingresses ingresses/status networkpolicies";
-
-const EDITED_CORE =
-  "configmaps events persistentvolumeclaims replicationcontrollers " +
-  "replicationcontrollers/scale secrets serviceaccounts services services/proxy";
-const EDITED_APPS =
-  "daemonsets deployments deployments/rollback deployments/scale replicasets " +
-  "replicasets/scale statefulsets statefulsets/scale";
-
-/** Roles for people, and for everybody (upstream's bootstrappolicy.ClusterRoles). */
+/**
+ * Roles for people, and for everybody (upstream's bootstrappolicy.ClusterRoles). `admin`, `edit`
+ * and `view` get their rules from the controller that aggregates them.
+ */
 export const USER_ROLES: readonly PolicyRole[] = [
   { name: "cluster-admin", rules: [allow("*", "*", "*"), allowPaths("*", "*")] },
   {
     name: "system:discovery",
-    rules: [allowPaths("get", `${HEALTH_PATHS} ${DISCOVERY_PATHS}`)],
+    rules: [
+      allowPaths(
+        "get",
+        "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/",
+      ),
+    ],
   },
-  { name: "system:public-info-viewer", rules: [allowPaths("get", HEALTH_PATHS)] },
+  {
+    name: "system:public-info-viewer",
+    rules: [allowPaths("get", "/healthz /livez /readyz /version /version/")],
+  },
   {
     name: "system:monitoring",
     rules: [
       allowPaths(
         "get",
-        "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+        "/flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* " +
+          "/statusz",
       ),
+      allow("get", CORE, "nodes/metrics"),
     ],
   },
   {
@@ -66,20 +61,30 @@ export const USER_ROLES: readonly PolicyRole[] = [
     rules: [
       allowPaths(
         "get",
-        "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks " +
-          "/openid/v1/jwks/",
+        "/.well-known/openid-configuration /.well-known/openid-configuration/ " +
+          "/openid/v1/jwks /openid/v1/jwks/",
       ),
     ],
   },
-  { name: "admin", rules: [], aggregates: `${TO}admin` },
-  { name: "edit", rules: [], aggregates: `${TO}edit`, labels: { [`${TO}admin`]: "true" } },
-  { name: "view", rules: [], aggregates: `${TO}view`, labels: { [`${TO}edit`]: "true" } },
+  { name: "admin", aggregates: `${TO}admin`, rules: [] },
+  {
+    name: "edit",
+    labels: { [`${TO}admin`]: "true" },
+    aggregates: `${TO}edit`,
+    rules: [],
+  },
+  {
+    name: "view",
+    labels: { [`${TO}edit`]: "true" },
+    aggregates: `${TO}view`,
+    rules: [],
+  },
   {
     name: "system:aggregate-to-admin",
     labels: { [`${TO}admin`]: "true" },
     rules: [
       allow("create", "authorization.k8s.io", "localsubjectaccessreviews"),
-      allow([...WRITE, ...READ], RBAC, "rolebindings roles"),
+      allow(EVERY, RBAC, "rolebindings roles"),
     ],
   },
   {
@@ -89,14 +94,32 @@ export const USER_ROLES: readonly PolicyRole[] = [
       allow(READ, CORE, "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy"),
       allow("impersonate", CORE, "serviceaccounts"),
       allow(WRITE, CORE, "pods pods/attach pods/exec pods/portforward pods/proxy"),
-      allow("create", CORE, "pods/eviction serviceaccounts/token"),
-      allow(WRITE, CORE, EDITED_CORE),
-      allow(WRITE, APPS, EDITED_APPS),
+      allow("create", CORE, "pods/eviction"),
+      allow(
+        WRITE,
+        CORE,
+        "configmaps persistentvolumeclaims replicationcontrollers " +
+          "replicationcontrollers/scale secrets serviceaccounts services services/proxy",
+      ),
+      allow("create", CORE, "serviceaccounts/token"),
+      allow(WRITE, ANY_EVENTS, "events"),
+      allow(
+        WRITE,
+        APPS,
+        "daemonsets deployments deployments/rollback deployments/scale replicasets " +
+          "replicasets/scale statefulsets statefulsets/scale",
+      ),
       allow(WRITE, "autoscaling", "horizontalpodautoscalers"),
       allow(WRITE, BATCH, "cronjobs jobs"),
+      allow(
+        WRITE,
+        "extensions",
+        "daemonsets deployments deployments/rollback deployments/scale ingresses " +
+          "networkpolicies replicasets replicasets/scale replicationcontrollers/scale",
+      ),
       allow(WRITE, POLICY, "poddisruptionbudgets"),
       allow(WRITE, NETWORKING, "ingresses networkpolicies"),
-      allow([...WRITE, ...READ], "coordination.k8s.io", "leases"),
+      allow(EVERY, COORDINATION, "leases"),
       allow(WRITE, RESOURCE, "resourceclaims resourceclaimtemplates"),
     ],
   },
@@ -104,13 +127,40 @@ export const USER_ROLES: readonly PolicyRole[] = [
     name: "system:aggregate-to-view",
     labels: { [`${TO}view`]: "true" },
     rules: [
-      allow(READ, CORE, VIEWED_CORE),
+      allow(
+        READ,
+        CORE,
+        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods " +
+          "replicationcontrollers replicationcontrollers/scale serviceaccounts services " +
+          "services/status",
+      ),
+      allow(
+        READ,
+        CORE,
+        "bindings limitranges namespaces/status pods/log pods/status " +
+          "replicationcontrollers/status resourcequotas resourcequotas/status",
+      ),
+      allow(READ, CORE, "namespaces"),
+      allow(READ, ANY_EVENTS, "events"),
       allow(READ, DISCOVERY, "endpointslices"),
-      allow(READ, APPS, VIEWED_APPS),
+      allow(
+        READ,
+        APPS,
+        "controllerrevisions daemonsets daemonsets/status deployments deployments/scale " +
+          "deployments/status replicasets replicasets/scale replicasets/status statefulsets " +
+          "statefulsets/scale statefulsets/status",
+      ),
       allow(READ, "autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"),
       allow(READ, BATCH, "cronjobs cronjobs/status jobs jobs/status"),
+      allow(
+        READ,
+        "extensions",
+        "daemonsets daemonsets/status deployments deployments/scale deployments/status " +
+          "ingresses ingresses/status networkpolicies replicasets replicasets/scale " +
+          "replicasets/status replicationcontrollers/scale",
+      ),
       allow(READ, POLICY, "poddisruptionbudgets poddisruptionbudgets/status"),
-      allow(READ, NETWORKING, VIEWED_NETWORKING),
+      allow(READ, NETWORKING, "ingresses ingresses/status networkpolicies"),
       allow(READ, RESOURCE, "resourceclaims resourceclaims/status resourceclaimtemplates"),
     ],
   },

@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, Deployment, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 import {
   DEPLOYMENTS,
@@ -14,6 +16,7 @@ import {
   SERVICES,
 } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { aggregatedRules } from "@raft2kube/controllers/clusterroleaggregation/plan.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -67,6 +70,14 @@ async function startOnUpstream(): Promise<Exchange> {
     },
   };
 }
+
+const CLUSTER_ROLES = {
+  group: "rbac.authorization.k8s.io",
+  version: "v1",
+  plural: "clusterroles",
+  namespaced: false,
+  kind: "ClusterRole",
+} as const;
 
 const namespace = "default";
 const labels = { app: "web" };
@@ -149,6 +160,20 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
       const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
       await deployments.delete({ namespace, name: "web" }, { propagationPolicy: "Foreground" });
       await until("no pods", async () => (await pods()).length === 0);
+    });
+
+    it("roles are aggregated by the rule that ours has, and applied", async () => {
+      const roles = world.admin.resource<ClusterRole>(CLUSTER_ROLES);
+      await until("view, edit and admin with their rules", async () => {
+        const { items } = await roles.list();
+        const aggregating = items.filter(({ aggregationRule }) => aggregationRule !== undefined);
+        const { length } = aggregating;
+        return length === 3 && aggregating.every((role) =>
+          role.rules?.length && isDeepStrictEqual(role.rules, aggregatedRules(role, items)));
+      });
+      const { metadata } = await roles.get({ name: "view" });
+      const byController = { manager: "clusterrole-aggregation-controller", operation: "Apply" };
+      expect(metadata.managedFields).toContainEqual(expect.objectContaining(byController));
     });
 
     // Ours have no such controllers yet.

@@ -28,6 +28,14 @@ export class Names {
   readonly #uids = new Map<string, string>();
   /** By uid, so that an object's revisions are counted for it alone. */
   readonly #revisions = new Map<string, Map<string, string>>();
+  readonly #port: number | undefined;
+  readonly #address: RegExp | undefined;
+
+  /** `port` is where the server says that it is, which no answer is compared by. */
+  constructor(port?: number) {
+    this.#port = port;
+    if (port !== undefined) this.#address = new RegExp(`\\b[\\d.]+:${port}\\b`, "g");
+  }
 
   /** A JSON value with such names. */
   value(value: unknown): Json {
@@ -58,7 +66,8 @@ export class Names {
 
   /** A text, such as a path or a message. */
   text(text: string): string {
-    return text
+    const told = this.#address === undefined ? text : text.replace(this.#address, "ADDRESS:PORT");
+    return told
       .replace(TOKEN, (_token, claims: string) => this.#claims(claims))
       .replace(UID, (uid) => nth(this.#uids, uid, "uid"))
       .replace(TIME, (time, fraction?: string) =>
@@ -90,6 +99,7 @@ export class Names {
         typeof cell === "string" && AGE.test(cell) ? "AGE" : this.value(cell),
       );
     }
+    if (name === "targetPort" && member === this.#port) return "PORT";
     if (/nodePort$/i.test(name) && typeof member === "number") {
       return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;
     }

@@ -5,7 +5,9 @@ import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { callerOf, type Call } from "./caller.ts";
 
@@ -14,6 +16,8 @@ export interface Server {
   readonly call: Call;
   /** Where it serves on loopback, and the master's certificate. */
   readonly port: number;
+  /** Where its Service and its documents say that it is. */
+  readonly advertisedPort: number;
   readonly pair: KeyPair;
   close(): Promise<void>;
 }
@@ -35,10 +39,16 @@ export async function startTheirs(): Promise<Server> {
     "client-ca-file": clientCa,
     "authorization-mode": "Node,RBAC",
   });
-  const call = callerOf(upstream.port, pair);
+  const { port } = upstream;
+  const call = callerOf(port, pair);
+  // Made after it is ready.
+  const { clock, path } = { clock: systemClock(), path: "/api/v1/namespaces/default/services" };
+  const hasService = async () => (await call("GET", `${path}/kubernetes`, {})).status === 200;
+  await waitFor("the Service kubernetes", hasService, { clock, timeout_ms: 60_000 });
   return {
     call,
-    port: upstream.port,
+    port,
+    advertisedPort: port,
     pair,
     async close() {
       call.close();
@@ -66,6 +76,8 @@ export async function startOurs(): Promise<Server> {
   return {
     call,
     port,
+    // Without a port of its own in the options it is upstream's default.
+    advertisedPort: 6443,
     pair,
     async close() {
       call.close();

@@ -3,6 +3,7 @@ import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { splitApiVersion } from "@raft2kube/api/kinds.ts";
 import type { Call, Received, Sent } from "./caller.ts";
 import { Names } from "./normalise.ts";
+import type { Server } from "./servers.ts";
 
 /** One request and what a server said to it, as the recording has it. */
 export interface Told {
@@ -32,6 +33,9 @@ export interface Story {
   tell(teller: Teller): Promise<void>;
 }
 
+/** A server, and the port by which others find it. */
+export type Asked = Pick<Server, "call" | "advertisedPort">;
+
 /** An object as far as stories look into it. */
 export interface Answered {
   metadata: { uid: string; resourceVersion: string; continue?: string; [name: string]: unknown };
@@ -55,14 +59,15 @@ const HEADERS = [
 const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"/g;
 
 /** Tells a story to a server, in a namespace of its own, and notes each answer. */
-export async function tell(story: Story, call: Call): Promise<Told[]> {
+export async function tell(story: Story, server: Asked): Promise<Told[]> {
+  const { call, advertisedPort } = server;
   const ns = `s-${story.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`.slice(0, 50);
   const metadata = { name: ns };
   await call("POST", "/api/v1/namespaces", { body: { metadata } });
   const account = { metadata: { name: "default" } };
   await call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });
   const told: Told[] = [];
-  await story.tell(tellerOf(ns, call, new Names(), told));
+  await story.tell(tellerOf(ns, call, new Names(advertisedPort), told));
   return told;
 }
 

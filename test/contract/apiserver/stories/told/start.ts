@@ -22,6 +22,9 @@ async function each({ get }: Teller, collection: string, names: string): Promise
   for (const name of names.split(" ")) await get(`${collection}/${name}`);
 }
 
+/** What the policy of the server itself made, whoever else makes roles beside it. */
+const POLICY = "labelSelector=kubernetes.io%2Fbootstrapping%3Drbac-defaults";
+
 export const START: readonly Story[] = [
   {
     name: "start: priority and fairness",
@@ -43,6 +46,15 @@ export const START: readonly Story[] = [
       await each(teller, `${RBAC}/namespaces/kube-system/roles`, READER);
       await each(teller, "/apis/scheduling.k8s.io/v1/priorityclasses",
         "system-node-critical system-cluster-critical");
+    },
+  },
+  {
+    name: "start: policy",
+    async tell({ get }) {
+      await get(`${RBAC}/clusterroles?${POLICY}`);
+      await get(`${RBAC}/clusterrolebindings?${POLICY}`);
+      await get(`${RBAC}/roles?${POLICY}`);
+      await get(`${RBAC}/rolebindings?${POLICY}`);
     },
   },
 ];

@@ -1,0 +1,52 @@
+import { isDeepStrictEqual } from "node:util";
+import type { AggregationRule, PolicyRule, Subject } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { uncovered } from "../../authz/rbac/covers.ts";
+
+export interface Role extends KubeObject {
+  rules?: PolicyRule[];
+  aggregationRule?: AggregationRule;
+}
+
+export interface Binding extends KubeObject {
+  roleRef: { apiGroup: string; kind: string; name: string };
+  subjects?: Subject[];
+}
+
+/** A role with all that is wanted of it (upstream: component-helpers, auth/rbac/reconciliation). */
+export function mergedRole(found: Role, wanted: Role): Role {
+  const { aggregationRule: aggregated, ...rest } = withMetadata(found, wanted);
+  const missing = uncovered(found.rules ?? [], wanted.rules ?? []);
+  const rules = missing.length === 0 ? {} : { rules: [...(found.rules ?? []), ...missing] };
+  const aggregationRule = mergedAggregation(aggregated, wanted.aggregationRule);
+  return { ...rest, ...rules, ...(aggregationRule === undefined ? {} : { aggregationRule }) };
+}
+
+/** None where none is wanted: its rules would be another's to write. */
+function mergedAggregation(
+  found: AggregationRule | undefined,
+  wanted: AggregationRule | undefined,
+): AggregationRule | undefined {
+  if (wanted === undefined) return undefined;
+  const held = found?.clusterRoleSelectors ?? [];
+  const missing = (wanted.clusterRoleSelectors ?? []).filter((selector) =>
+    !held.some((each) => isDeepStrictEqual(each, selector)));
+  return missing.length === 0 ? found : { clusterRoleSelectors: [...held, ...missing] };
+}
+
+/** A binding with all subjects wanted. What it binds to cannot change: then it is another one. */
+export function mergedBinding(found: Binding, wanted: Binding): Binding | "another" {
+  if (!isDeepStrictEqual({ ...found.roleRef }, { ...wanted.roleRef })) return "another";
+  const held = found.subjects ?? [];
+  const missing = (wanted.subjects ?? []).filter((subject) =>
+    !held.some((each) => isDeepStrictEqual(each, subject)));
+  const merged = withMetadata(found, wanted);
+  return missing.length === 0 ? merged : { ...merged, subjects: [...held, ...missing] };
+}
+
+/** What stands in the labels and annotations found goes before what is wanted. */
+function withMetadata<T extends KubeObject>(found: T, { metadata }: T): T {
+  const labels = { ...metadata.labels, ...found.metadata.labels };
+  const annotations = { ...metadata.annotations, ...found.metadata.annotations };
+  return { ...found, metadata: { ...found.metadata, labels, annotations } };
+}
