@@ -32,9 +32,11 @@ describe("the texts", () => {
   });
 
   it("are sentences: they begin with a capital or a name, and end with a stop", () => {
+    const ends = /[^.,][.)]$/;
+    const begins = /^([A-Z`/$]|kubernetes\.io|[a-z]+(\.|[A-Z]))/;
     const odd = all.flatMap(({ schema, texts }) =>
-      [["", texts.own ?? "A."] as const, ...texts.fields].filter(([, text]) =>
-        !/^([A-Z`/$]|kubernetes\.io|[a-z]+(\.|[A-Z])).*[.)]$/.test(text) || /  |,\.|\.\.$/.test(text))
+      [["", texts.own ?? "A."] as const, ...texts.fields]
+        .filter(([, text]) => !begins.test(text) || !ends.test(text))
         .map(([field, text]) => `${schema}.${field}: ${text}`));
     expect(odd).toEqual([]);
   });
@@ -68,7 +70,8 @@ describe("the form of a file", () => {
 
   it("is headings, paragraphs and fields, which may go on in the next line", () => {
     const texts = parse("# Title", "", "For people.", "", "## One", "", "What it", "is.", "",
-      "- a: First", "  line.", "- b: Second.", "", "## Two (like One)", "## Three (like meta/v1.X)");
+      "- a: First", "  line.", "- b: Second.", "", "## Two (like One)",
+      "## Three (like meta/v1.X)");
     expect(texts).toEqual(new Map([
       ["One", { own: "What it is.", fields: new Map([["a", "First line."], ["b", "Second."]]) }],
       ["Two", { like: "core/v1.One", fields: new Map() }],
