@@ -125,9 +125,9 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
   onEnd(): void {
     if (this.over) return;
     this.#settle();
-    const none = new RpcError(Status.INTERNAL, "the server ended the call without a status");
-    const verdict = this.#verdict ?? none;
-    this.ended(verdict === "ok" ? undefined : verdict);
+    if (this.#verdict === "ok") return this.ended(undefined);
+    const none = "the server ended the call without a status";
+    this.ended(this.#verdict ?? new RpcError(Status.INTERNAL, none));
   }
 
   onAborted(code?: number): void {

@@ -208,7 +208,7 @@ export class FrameSender {
     this.#used = at + bytes;
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(this.#flushLater);
+      setImmediate(this.#flushLater);
     }
     return at;
   }
