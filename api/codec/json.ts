@@ -79,6 +79,51 @@ export function decodeJson<T>(name: string, value: unknown): Decoded<T> {
   return { object, unknownFields: context.unknownFields };
 }
 
+/** What the decoder asks of each field again and again, found out once for a structure. */
+interface FieldPlan {
+  readonly name: string;
+  readonly field: Field;
+  readonly path: string;
+  readonly goPath: readonly string[];
+  /** The Go type of the field's texts, when they have one of their own. */
+  readonly named: string | undefined;
+  /** Go leaves the field out when it is empty. */
+  readonly omitsEmpty: boolean;
+  /** Go writes something even when nobody set the field. */
+  readonly always: boolean;
+}
+
+interface StructPlan {
+  /** The structure's name in Go's messages. */
+  readonly shown: string;
+  readonly fields: readonly FieldPlan[];
+}
+
+const plans = new Map<Struct, StructPlan>();
+
+function planOf(struct: Struct): StructPlan {
+  let plan = plans.get(struct);
+  if (plan === undefined) {
+    const version = goName(struct.name).split(".")[0]!;
+    const fields = [...struct.fields].map(([name, field]) => planField(name, field, version));
+    plan = { shown: struct.name.slice(struct.name.indexOf(".") + 1), fields };
+    plans.set(struct, plan);
+  }
+  return plan;
+}
+
+function planField(name: string, field: Field, version: string): FieldPlan {
+  const { omitempty, pointer, type } = field.fact;
+  return {
+    name, field,
+    path: `.${name}`,
+    goPath: [...field.within ?? [], name],
+    named: namedText(name, type, version),
+    omitsEmpty: omitempty === true && pointer !== true,
+    always: absentValue(field) !== undefined,
+  };
+}
+
 export function decodeStruct(struct: Struct, value: unknown, context: DecodeContext): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw context.mismatch(value, goName(struct.name));
@@ -87,15 +132,16 @@ export function decodeStruct(struct: Struct, value: unknown, context: DecodeCont
   const source = value as JsonObject;
   const result: JsonObject = {};
   const outer = context.struct;
-  context.struct = struct.name.slice(struct.name.indexOf(".") + 1);
-  const version = goName(struct.name).split(".")[0]!;
+  const { shown, fields } = planOf(struct);
+  context.struct = shown;
   if (struct.typeMeta) decodeTypeMeta(source, result, context);
-  for (const [name, field] of struct.fields) {
+  for (const plan of fields) {
+    const { name } = plan;
     const given = Object.hasOwn(source, name) ? source[name] : undefined;
-    const decoded = given === undefined || given === null
-      ? absentValue(field)
-      : decodeField(field, name, given, version, context);
-    if (decoded !== undefined) result[name] = decoded;
+    if (given !== undefined && given !== null) {
+      const decoded = decodeField(plan, given, context);
+      if (decoded !== undefined) result[name] = decoded;
+    } else if (plan.always) result[name] = absentValue(plan.field);
   }
   for (const name of Object.keys(source)) {
     const known = struct.fields.has(name) ||
@@ -118,20 +164,17 @@ function decodeTypeMeta(source: JsonObject, result: JsonObject, context: DecodeC
   }
 }
 
-function decodeField(
-  field: Field, name: string, value: unknown, version: string, context: DecodeContext,
-): unknown {
+function decodeField(plan: FieldPlan, value: unknown, context: DecodeContext): unknown {
+  const { shape } = plan.field;
   const { named } = context;
-  context.path.push(`.${name}`);
-  context.goPath.push(...field.within ?? [], name);
-  context.named = namedText(name, field.fact.type, version);
-  const decoded = decodeShape(field.shape, value, context);
+  context.path.push(plan.path);
+  for (const step of plan.goPath) context.goPath.push(step);
+  context.named = plan.named;
+  const decoded = decodeShape(shape, value, context);
   context.named = named;
   context.path.pop();
-  context.goPath.length -= 1 + (field.within?.length ?? 0);
-  const { omitempty, pointer } = field.fact;
-  const left = omitempty === true && pointer !== true && isEmptyValue(field.shape, decoded);
-  return left ? undefined : decoded;
+  context.goPath.length -= plan.goPath.length;
+  return plan.omitsEmpty && isEmptyValue(shape, decoded) ? undefined : decoded;
 }
 
 /** The name of a Go type that is a text: `v1.PodPhase`; undefined for plain ones. */
