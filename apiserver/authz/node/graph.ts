@@ -56,11 +56,10 @@ export class NodeGraph {
     const before = this.#pods.get(key);
     if (before) this.#podsOfNode.get(before.node)?.delete(key);
     this.#pods.delete(key);
-    if (event.type === "DELETED") return;
-    const pod = event.entry.object<ReferringPod>();
-    const node = pod.spec?.nodeName ?? "";
-    if (node === "") return;
-    this.#pods.set(key, { node, references: podReferences(pod) });
+    const node = event.entry.fields["spec.nodeName"] ?? "";
+    if (event.type === "DELETED" || node === "") return;
+    const references = podReferences(event.entry.object<ReferringPod>());
+    this.#pods.set(key, { node, references });
     const pods = this.#podsOfNode.get(node) ?? new Set<string>();
     this.#podsOfNode.set(node, pods.add(key));
   }

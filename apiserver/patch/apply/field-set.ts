@@ -1,3 +1,6 @@
+/** Below a leaf. Most sets are leaves, so these have no map of their own. */
+const NOTHING: ReadonlyMap<string, FieldSet> = new Map();
+
 /**
  * A set of fields of an object, as a tree of path elements in the notation of managedFields:
  * `f:name` a field, `k:{"name":"a"}` an item of a list by its keys, `v:"x"` an item of a set by its
@@ -6,10 +9,14 @@
 export class FieldSet {
   /** Whether the field at this place is in the set itself, not only fields below it. */
   member = false;
-  readonly children: Map<string, FieldSet>;
+  #children: Map<string, FieldSet> | undefined;
 
-  constructor(children = new Map<string, FieldSet>()) {
-    this.children = children;
+  constructor(children?: Map<string, FieldSet>) {
+    this.#children = children;
+  }
+
+  get children(): ReadonlyMap<string, FieldSet> {
+    return this.#children ?? NOTHING;
   }
 
   /** Reads a FieldsV1. */
@@ -17,7 +24,7 @@ export class FieldSet {
     const set = new FieldSet();
     for (const [element, below] of Object.entries((json ?? {}) as Record<string, object>)) {
       if (element === ".") set.member = true;
-      else set.children.set(element, childFromJson(below));
+      else set.#put(element, childFromJson(below));
     }
     return set;
   }
@@ -51,9 +58,14 @@ export class FieldSet {
     let child = this.children.get(element);
     if (child === undefined) {
       child = new FieldSet();
-      this.children.set(element, child);
+      this.#put(element, child);
     }
     return child;
+  }
+
+  #put(element: string, child: FieldSet): void {
+    this.#children ??= new Map();
+    this.#children.set(element, child);
   }
 
   /** Fields of either. Sets that are combined share what they have in common. */
@@ -89,14 +101,14 @@ export class FieldSet {
     set.member = this.member && other.member;
     for (const [element, theirs] of other.children) {
       const common = this.children.get(element)?.both(theirs);
-      if (common !== undefined && !common.empty) set.children.set(element, common);
+      if (common !== undefined && !common.empty) set.#put(element, common);
     }
     return set;
   }
 
   #with(member: boolean, children: Map<string, FieldSet> | undefined): FieldSet {
     if (children === undefined && member === this.member) return this;
-    const set = new FieldSet(children ?? this.children);
+    const set = new FieldSet(children ?? this.#children);
     set.member = member;
     return set;
   }
@@ -127,7 +139,7 @@ export class FieldSet {
   /** Takes a field and all below it out of this set. */
   cut(path: readonly string[]): void {
     const parent = this.#at(path.slice(0, -1));
-    parent?.children.delete(path.at(-1)!);
+    if (parent) parent.#children?.delete(path.at(-1)!);
   }
 
   /** Takes a field out of this set, and leaves what is below it. */

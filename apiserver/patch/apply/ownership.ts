@@ -111,18 +111,21 @@ class Comparison implements Difference {
 /** Makes all of a value that was not there before members of `into`. */
 function added(place: Place, value: Json, into: FieldSet): void {
   into.member = true;
-  const parts = comparedPartsOf(place, value);
-  if (parts === undefined || parts.length === 0) return;
-  if (place.shape.is !== "list") {
-    for (const part of parts) added(part.place, part.value, into.child(part.element));
-    return;
+  const parts = comparedPartsOf(place, value) ?? [];
+  const doubled = place.shape.is === "list" ? doubledAmong(parts) : undefined;
+  for (const part of parts) {
+    const child = into.child(part.element);
+    // Several items of one key are nobody's in part.
+    if (doubled?.has(part.element)) child.member = true;
+    else added(part.place, part.value, child);
   }
-  // Several items of one key are nobody's in part.
-  for (const [element, [part, ...more]] of byElement(parts)) {
-    const item = into.child(element);
-    if (more.length > 0) item.member = true;
-    else added(part!.place, part!.value, item);
-  }
+}
+
+/** Elements that several parts have; undefined when there are none, as nearly always. */
+function doubledAmong(parts: readonly Part[]): Set<string> | undefined {
+  if (new Set(parts.map(({ element }) => element)).size === parts.length) return undefined;
+  const doubled = [...byElement(parts)].filter(([, { length }]) => length > 1);
+  return new Set(doubled.map(([element]) => element));
 }
 
 function byElement(parts: readonly Part[]): Map<string, Part[]> {

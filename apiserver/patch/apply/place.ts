@@ -34,11 +34,7 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
         : undefined;
     case "map":
       if (!isObject(value) || field?.fact.map === "atomic") return undefined;
-      return Object.entries(value).map(([key, each]) => ({
-        element: `f:${key}`,
-        place: { shape: shape.of, field: undefined },
-        value: each,
-      }));
+      return keysOf({ shape: shape.of, field: undefined }, value);
     case "list":
       return Array.isArray(value) ? itemsOf(shape.of, field, value) : undefined;
   }
@@ -48,12 +44,35 @@ function isAtomic(name: string, field: Field | undefined): boolean {
   return structOf(name).atomic || field?.fact.map === "atomic";
 }
 
+function keysOf(place: Place, value: Record<string, Json>): Part[] {
+  return Object.keys(value).map((key) => ({ element: `f:${key}`, place, value: value[key] }));
+}
+
+type FieldPart = Omit<Part, "value">;
+
+const fieldParts = new Map<string, ReadonlyMap<string, FieldPart>>();
+
+/** The fields of a structure as parts, made once: each write asks for dozens of them. */
+function fieldPartsOf(name: string): ReadonlyMap<string, FieldPart> {
+  let found = fieldParts.get(name);
+  if (found === undefined) {
+    const { fields } = structOf(name);
+    found = new Map([...fields].map(([key, field]) => [key, fieldPart(key, field)]));
+    fieldParts.set(name, found);
+  }
+  return found;
+}
+
+function fieldPart(key: string, field: Field | undefined): FieldPart {
+  const shape: Shape = field?.shape ?? { is: "scalar", scalar: "string" };
+  return { element: `f:${key}`, place: { shape, field } };
+}
+
 function fieldsOf(name: string, value: Record<string, Json>): Part[] {
-  const { fields } = structOf(name);
-  return Object.entries(value).map(([key, each]) => {
-    const field = fields.get(key);
-    const shape: Shape = field?.shape ?? { is: "scalar", scalar: "string" };
-    return { element: `f:${key}`, place: { shape, field }, value: each };
+  const known = fieldPartsOf(name);
+  return Object.keys(value).map((key) => {
+    const { element, place } = known.get(key) ?? fieldPart(key, undefined);
+    return { element, place, value: value[key] };
   });
 }
 
@@ -64,27 +83,35 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
 export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
   const parts = partsOf(place, value);
   if (parts === undefined || place.shape.is !== "struct") return parts;
-  for (const [key, field] of timesOf(place.shape.name)) {
+  for (const { key, part } of timesOf(place.shape.name)) {
     if (memberOf(value as Record<string, Json>, key) !== undefined) continue;
-    parts.push({ element: `f:${key}`, place: { shape: field.shape, field }, value: null });
+    parts.push({ ...part, value: null });
   }
   return parts;
 }
 
-const times = new Map<string, readonly [string, Field][]>();
+interface TimeField {
+  readonly key: string;
+  readonly part: FieldPart;
+}
+
+const times = new Map<string, readonly TimeField[]>();
 
 /** The times of a structure that Go never leaves out: `omitempty` does nothing for structures. */
-function timesOf(name: string): readonly [string, Field][] {
+function timesOf(name: string): readonly TimeField[] {
   let found = times.get(name);
   if (found === undefined) {
-    found = [...structOf(name).fields].filter(([, { shape, fact }]) => {
-      const special = shape.is === "special" ? shape.special : "";
-      const time = special === "Time" || special === "MicroTime";
-      return time && !fact.omitzero && !fact.pointer;
-    });
+    const always = [...structOf(name).fields].filter(([, field]) => isNeverLeftOut(field));
+    found = always.map(([key, field]) => ({ key, part: fieldPart(key, field) }));
     times.set(name, found);
   }
   return found;
+}
+
+function isNeverLeftOut({ shape, fact }: Field): boolean {
+  const special = shape.is === "special" ? shape.special : "";
+  const time = special === "Time" || special === "MicroTime";
+  return time && !fact.omitzero && !fact.pointer;
 }
 
 function itemsOf(
