@@ -13,7 +13,7 @@ const GROUP = "rbac.authorization.k8s.io";
 
 interface RoleLike extends KubeObject {
   rules?: PolicyRule[] | null;
-  aggregationRule?: object;
+  aggregationRule?: object | null;
   roleRef?: { apiGroup: string; kind: string; name: string };
   subjects?: object[];
 }
@@ -33,19 +33,17 @@ export async function checkEscalation(
 ): Promise<void> {
   const { kind } = resource;
   if (kind.group !== GROUP || user.groups.includes(MASTERS_GROUP)) return;
+  if (old && isDeepStrictEqual(granting(object), granting(old))) return;
   const isRole = kind.plural === "roles" || kind.plural === "clusterroles";
   if (isRole) {
-    if (old && isDeepStrictEqual(old.rules ?? [], object.rules ?? [])) return;
     if (await holds(core, user, "escalate", resource, object, namespace)) return;
-    return requireRules(core, user, resource, object, object.rules ?? [], namespace);
+    requireRules(core, user, resource, object, object.rules ?? [], namespace);
+    if (object.aggregationRule ?? old?.aggregationRule) requireAll(core, user, resource, object);
+    return;
   }
   const { roleRef } = object;
   if (roleRef === undefined) return;
-  const same =
-    old &&
-    isDeepStrictEqual(old.roleRef, roleRef) &&
-    isDeepStrictEqual(old.subjects ?? [], object.subjects ?? []);
-  if (same || (await mayBind(core, user, roleRef, namespace))) return;
+  if (await mayBind(core, user, roleRef, namespace)) return;
   if (roleRef.kind !== "Role" && roleRef.kind !== "ClusterRole") {
     const message = `unsupported role reference kind: ${JSON.stringify(roleRef.kind ?? "")}`;
     throw new ApiError({ code: 500, reason: "", message });
@@ -55,6 +53,33 @@ export async function checkEscalation(
     throw notFound({ group: GROUP, name: `${roleRef.kind.toLowerCase()}s` }, roleRef.name);
   }
   return requireRules(core, user, resource, object, rules, namespace);
+}
+
+/**
+ * All of an object by which rights could be granted: its labels, too, since they choose what other
+ * roles are made of. What ends its life is no part of that (upstream).
+ */
+function granting({ metadata, ...content }: RoleLike): object {
+  const {
+    ownerReferences: _owners, finalizers: _finalizers, managedFields: _managers, ...others
+  } = metadata;
+  return { ...content, metadata: others };
+}
+
+const EVERYTHING: readonly PolicyRule[] = [
+  { verbs: ["*"], apiGroups: ["*"], resources: ["*"] },
+  { verbs: ["*"], nonResourceURLs: ["*"] },
+];
+
+/** A role made of others may come to hold anything. */
+function requireAll(core: Core, user: RequestUser, resource: Resource, object: KubeObject): void {
+  const held = [...core.roles.rulesFor(user, "")].map(({ rule }) => rule);
+  if (uncovered(held, EVERYTHING).length === 0) return;
+  throw forbidden(
+    resource.subject,
+    object.metadata.name ?? "",
+    "must have cluster-admin privileges to use the aggregationRule",
+  );
 }
 
 function requireRules(
