@@ -278,6 +278,24 @@ export function parseFieldSelector(text: string): readonly FieldTerm[] {
     });
 }
 
+/**
+ * The value that a `fieldSelector` parameter asks of a field: nothing that it selects has another.
+ * undefined when it asks for none, or is no selector.
+ */
+export function valueAsked(text: string, field: string): string | undefined {
+  try {
+    return valueIn(parseFieldSelector(text), field);
+  } catch (thrown) {
+    if (thrown instanceof SelectorError) return undefined;
+    throw thrown;
+  }
+}
+
+/** The same for terms. */
+export function valueIn(terms: readonly FieldTerm[], field: string): string | undefined {
+  return terms.find((term) => term.field === field && term.operator === "=")?.value;
+}
+
 function splitEscaped(text: string): string[] {
   return text.match(/(?:[^\\,]|\\.)+/g) ?? [];
 }

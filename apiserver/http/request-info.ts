@@ -1,4 +1,5 @@
 import { parseDuration } from "@raft2kube/api/duration.ts";
+import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest, noSuchResource } from "../errors/catalog.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
@@ -75,8 +76,8 @@ export function parseRequestInfo(
   if (info.verb === "get" && info.name === "") info.verb = "list";
   if (info.verb === "delete" && info.name === "") info.verb = "deletecollection";
   if (info.verb === "list" && isTrue(query.get("watch"))) info.verb = "watch";
-  if (info.verb === "list") nameFromSelector(info, query);
-  if (info.verb === "watch") nameFromSelector(info, query);
+  const collection = info.verb === "list" || info.verb === "watch";
+  if (collection && info.name === "") nameFromSelector(info, query);
   return info;
 }
 
@@ -113,9 +114,8 @@ function checkSegment(part: string): void {
  * A list or watch narrowed to one name counts as naming it, so that rules with resourceNames hold.
  */
 function nameFromSelector(info: RequestInfo, query: URLSearchParams): void {
-  const terms = (query.get("fieldSelector") ?? "").split(",");
-  const named = terms.map((term) => /^metadata\.name==?([^!=]+)$/.exec(term)).find(Boolean);
-  if (named) info.name = named[1]!;
+  const selector = query.get("fieldSelector");
+  if (selector) info.name = valueAsked(selector, "metadata.name") ?? "";
 }
 
 /** How upstream reads booleans in a query: present and not "0" or "false". */

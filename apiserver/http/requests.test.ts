@@ -3,6 +3,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../testing/file-apiserver.ts";
+import { grant } from "../testing/grant.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -100,6 +101,26 @@ it("metadata alone has a protobuf form in its older version as well", async () =
   const answer = await ask(`${MAPS}/older`, { headers: { accept } });
   expect(answer.status).toBe(200);
   expect(answer.body).toContain("meta.k8s.io/v1beta1\x12\x15PartialObjectMetadata");
+});
+
+it("who may watch objects by name sees those alone, whatever selectors say", async () => {
+  const rule = { verbs: ["list", "watch"], apiGroups: [""], resources: ["configmaps"] };
+  const watcher = await grant(server, "watcher", "default", [
+    { ...rule, resourceNames: ["allowed"] },
+  ]);
+  for (const name of ["allowed", "hidden"]) {
+    await ask(MAPS, { method: "POST", body: { metadata: { name } } });
+  }
+  const asked = async (path: string) => (await ask(path, watcher)).status;
+  const own = "metadata.name%3Dallowed";
+  expect(await asked(`${MAPS}?fieldSelector=${own}`)).toBe(200);
+  expect(await asked(`${MAPS}?fieldSelector=metadata.name%3Dhidden`)).toBe(403);
+  expect(await asked(`${MAPS}?fieldSelector=metadata.name!%3Dx%5C,${own}`)).toBe(403);
+  expect(await asked(`${MAPS}?fieldSelector=metadata.name!%3Dx`)).toBe(403);
+  const watch = "/api/v1/watch/namespaces/default/configmaps/allowed?timeoutSeconds=1";
+  const selecting = `${watch}&fieldSelector=metadata.namespace%3Ddefault`;
+  expect(await asked(selecting)).toBe(400);
+  expect(await asked(`${selecting},${own}`)).toBe(200);
 });
 
 it("a client names its request, and impersonates with extras as they come", async () => {

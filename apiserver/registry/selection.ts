@@ -5,6 +5,7 @@ import {
   parseFieldSelector,
   parseLabelSelector,
   SelectorError,
+  valueIn,
 } from "@raft2kube/api/selector.ts";
 import type { Selection } from "../cache/selection.ts";
 import { badRequest } from "../errors/catalog.ts";
@@ -25,10 +26,8 @@ export function selectionOf(
       }
     }
     const everything = labels.length === 0 && fields.length === 0;
-    const exactly = (field: string) =>
-      fields.find((term) => term.field === field && term.operator === "=")?.value;
-    const name = exactly("metadata.name") ?? "";
-    const nodeName = exactly("spec.nodeName");
+    const name = valueIn(fields, "metadata.name") ?? "";
+    const nodeName = valueIn(fields, "spec.nodeName");
     const whole = prefixOf(kind, namespace);
     return {
       id: JSON.stringify([namespace, selectors.labelSelector, selectors.fieldSelector]),

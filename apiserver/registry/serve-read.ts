@@ -1,4 +1,6 @@
+import { valueAsked } from "@raft2kube/api/selector.ts";
 import type { Core } from "../core.ts";
+import { badRequest } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { watchEncoderFor } from "../http/watch-encoding.ts";
@@ -45,9 +47,19 @@ export async function serveWatch(
 ): Promise<Answer> {
   const { info } = context;
   const options = readWatchOptions(context.query);
-  const single = info.name !== "" && options.fieldSelector === "";
-  const fieldSelector = single ? `metadata.name=${info.name}` : options.fieldSelector;
+  const fieldSelector = selectorOf(info.name, options.fieldSelector);
   const namespace = namespaceOf(resource, context);
   const encoder = watchEncoderFor(context, resource.kind, () => core.clock.now());
   return await watchObjects(core, resource, namespace, { ...options, fieldSelector }, encoder);
+}
+
+/**
+ * The selector of a watch that may name one object by its path: the request was allowed for that
+ * alone. Throws 400 when it asks for others.
+ */
+function selectorOf(name: string, selector: string): string {
+  if (name === "") return selector;
+  if (selector === "") return `metadata.name=${name}`;
+  if (valueAsked(selector, "metadata.name") === name) return selector;
+  throw badRequest("fieldSelector metadata.name doesn't match requested name");
 }
