@@ -1,5 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
+import type { AdmissionRequest } from "../admission/plugin.ts";
 import { ownWrite } from "../bootstrap/own-write.ts";
 import type { Core } from "../core.ts";
 import { ApiError, isReason } from "../errors/api-error.ts";
@@ -8,6 +9,7 @@ import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
 import { decodeBody } from "../http/decode.ts";
+import type { RequestInfo } from "../http/request-info.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { checkPreconditions, deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteRequest } from "../registry/delete-options.ts";
@@ -52,8 +54,25 @@ export async function serveEviction(
     throw badRequest("name in URL does not match name in Eviction object");
   }
   const request: DeleteRequest = readDeleteRequest(eviction.deleteOptions ?? {}, query);
+  // Before anything of it is done: a budget that was spent is not given back.
+  const admitted = admissionRequest(resource, info, eviction, options);
+  await core.admission.admit(admitted);
+  await core.admission.validate(admitted);
   await new PodEviction(core, resource, request, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
+}
+
+function admissionRequest(
+  resource: Resource,
+  { namespace, name, subresource }: RequestInfo,
+  object: Eviction,
+  { user, dryRun, warnings }: WriteOptions,
+): AdmissionRequest {
+  const old = undefined;
+  return {
+    operation: "CREATE",
+    ...{ resource, subresource, namespace, name, object, old, user, dryRun, warnings },
+  };
 }
 
 /** One eviction, with what was asked of it. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
+import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
 import type { ApiError } from "../../errors/api-error.ts";
 import { forbidden } from "../../errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -21,7 +22,9 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
       if (node === undefined) return;
       if (concerns(request, "", "pods")) return await checkPod(context, request, node);
       if (concerns(request, "", "pods", "status")) return checkPodStatus(request, node);
-      if (concerns(request, "", "pods", "eviction")) return;
+      if (concerns(request, "", "pods", "eviction")) {
+        return await checkEviction(context, request, node);
+      }
       if (concerns(request, "", "nodes") || concerns(request, "", "nodes", "status")) {
         return checkNode(request, node);
       }
@@ -86,12 +89,10 @@ async function checkPod(
     );
   }
   await checkMirrorOwner(context, request, node);
+  checkNamesNothing(request, pod, node);
 }
 
-/**
- * A mirror pod belongs to its node, so that it goes with it (CVE-2025-4563 kind: nothing else is
- * referred to).
- */
+/** A mirror pod belongs to its node, so that it goes with it. */
 async function checkMirrorOwner(
   context: AdmissionContext,
   request: AdmissionRequest,
@@ -108,11 +109,26 @@ async function checkMirrorOwner(
   if (found?.metadata.uid !== owner.uid) {
     throw no(request, `the node of the owner reference is another one`);
   }
-  const { spec } = pod;
-  if (spec.serviceAccountName) {
-    throw no(request, "a mirror pod may not reference a service account");
-  }
-  if ("resourceClaims" in spec) throw no(request, "a mirror pod may not reference resource claims");
+}
+
+/** What it named it could read afterwards, or have made for it. */
+function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): void {
+  const [named] = objectsNamedBy(pod as ReferringPod);
+  const claims = "resourceClaims" in pod.spec ? "resourceclaims" : undefined;
+  const what = named?.split("/")[0] ?? claims;
+  if (what === undefined) return;
+  throw no(request, `node ${JSON.stringify(node)} can not create pods that reference ${what}`);
+}
+
+async function checkEviction(
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
+): Promise<void> {
+  const pods = context.registry.of("v1", "pods");
+  const pod = await pods.store.get<Pod>(request.namespace, request.name);
+  if (pod.spec.nodeName === node) return;
+  throw no(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
 }
 
 function checkPodStatus(request: AdmissionRequest, node: string): void {

@@ -15,6 +15,9 @@ interface OfNode extends KubeObject {
   spec?: { nodeName?: string };
 }
 
+/** Secrets of a volume that a node needs; the others are its controller's alone. */
+const NODE_SECRETS = ["nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"];
+
 interface Held {
   node: string;
   references: ReadonlySet<string>;
@@ -25,8 +28,11 @@ export class NodeGraph {
   /** By pod key. */
   readonly #pods = new Map<string, Held>();
   readonly #podsOfNode = new Map<string, Set<string>>();
-  /** `persistentvolumes//pv1` and the secrets it needs, by the claim that is bound to it. */
-  readonly #volumesOfClaim = new Map<string, { key: string; references: string[] }>();
+  /**
+   * `persistentvolumes//pv1` and the secrets it needs, by the claim that it names, then by its key:
+   * a volume that was released names its claim still when another is bound to that.
+   */
+  readonly #volumesOfClaim = new Map<string, Map<string, readonly string[]>>();
   readonly #claimOfVolume = new Map<string, string>();
   /** By `volumeattachments//name`: objects that belong to a node as a whole. */
   readonly #nodeOf = new Map<string, string>();
@@ -54,7 +60,7 @@ export class NodeGraph {
   #takePod(event: CacheEvent): void {
     const { key } = event.entry;
     const before = this.#pods.get(key);
-    if (before) this.#podsOfNode.get(before.node)?.delete(key);
+    if (before) forget(this.#podsOfNode, before.node, key);
     this.#pods.delete(key);
     const node = event.entry.fields["spec.nodeName"] ?? "";
     if (event.type === "DELETED" || node === "") return;
@@ -67,7 +73,7 @@ export class NodeGraph {
   #takeVolume(event: CacheEvent): void {
     const { key, name } = event.entry;
     const before = this.#claimOfVolume.get(key);
-    if (before !== undefined) this.#volumesOfClaim.delete(before);
+    if (before !== undefined) forget(this.#volumesOfClaim, before, key);
     this.#claimOfVolume.delete(key);
     if (event.type === "DELETED") return;
     const { spec } = event.entry.object<Volume>();
@@ -75,12 +81,14 @@ export class NodeGraph {
     if (!claim?.name) return;
     const claimKey = reference("persistentvolumeclaims", claim.namespace ?? "", claim.name);
     const references = [reference("persistentvolumes", "", name)];
-    for (const value of Object.values(spec?.csi ?? {})) {
+    for (const field of NODE_SECRETS) {
+      const value = spec?.csi?.[field];
       if (value?.name && value.namespace) {
         references.push(reference("secrets", value.namespace, value.name));
       }
     }
-    this.#volumesOfClaim.set(claimKey, { key, references });
+    const volumes = this.#volumesOfClaim.get(claimKey) ?? new Map<string, readonly string[]>();
+    this.#volumesOfClaim.set(claimKey, volumes.set(key, references));
     this.#claimOfVolume.set(key, claimKey);
   }
 
@@ -107,8 +115,21 @@ export class NodeGraph {
   #throughVolumes(references: ReadonlySet<string>, wanted: string): boolean {
     for (const each of references) {
       if (!each.startsWith("persistentvolumeclaims/")) continue;
-      if (this.#volumesOfClaim.get(each)?.references.includes(wanted)) return true;
+      for (const references of this.#volumesOfClaim.get(each)?.values() ?? []) {
+        if (references.includes(wanted)) return true;
+      }
     }
     return false;
   }
+}
+
+/** Takes a key out of the group it is in, and the group out with its last. */
+function forget<G extends { delete(key: string): boolean; readonly size: number }>(
+  groups: Map<string, G>,
+  group: string,
+  key: string,
+): void {
+  const members = groups.get(group);
+  members?.delete(key);
+  if (members?.size === 0) groups.delete(group);
 }

@@ -1,3 +1,4 @@
+import { valueAsked } from "@raft2kube/api/selector.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import {
   type Attributes,
@@ -83,7 +84,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     if (verb === "get" || (name !== "" && verb === "watch")) {
       return this.#graph.reaches(node, "pods", namespace, name) ? ALLOW : unrelated(node);
     }
-    if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
+    if (valueAsked(fieldSelector, "spec.nodeName") === node) return ALLOW;
     return no(`can only list/watch pods with spec.nodeName field selector`);
   }
 
@@ -95,7 +96,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     if (OWN_VERBS.includes(verb)) {
       return this.#graph.reaches(node, "resourceslices", "", name) ? ALLOW : unrelated(node);
     }
-    if (selects(fieldSelector, "spec.nodeName", node)) return ALLOW;
+    if (valueAsked(fieldSelector, "spec.nodeName") === node) return ALLOW;
     return no("can only list/watch/deletecollection resourceslices with nodeName field selector");
   }
 }
@@ -111,16 +112,10 @@ function unrelated(node: string): Decision {
   return no(`no relationship found between node '${node}' and this object`);
 }
 
-/** Whether a field selector admits only objects with this value; other terms narrow it further. */
-function selects(selector: string, field: string, value: string): boolean {
-  const [prefix, double] = [`${field}=${value}`, `${field}==${value}`];
-  return selector.split(",").some((term) => term === prefix || term === double);
-}
-
 function nodes(node: string, attributes: Attributes): Decision | undefined {
   const { verb, name, subresource, fieldSelector } = attributes;
   if (!READS.includes(verb) || subresource !== "") return undefined;
-  if (name === node || selects(fieldSelector, "metadata.name", node)) return ALLOW;
+  if (name === node || valueAsked(fieldSelector, "metadata.name") === node) return ALLOW;
   return no(`node '${node}' cannot read '${name}', only its own Node object`);
 }
 

@@ -6,6 +6,7 @@ import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
 
 const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
 let etcd: EtcdServer;
@@ -47,9 +48,8 @@ beforeAll(async () => {
   const answer = await made(`${NS}/pods`, pod("mine", { nodeName: "n1", volumes }));
   uid = (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
   await made(`${NS}/pods`, pod("theirs", { nodeName: "n2" }));
-  await waitFor("the graph", async () => (await asNode(`${NS}/pods/mine`)).status === 200, {
-    clock,
-  });
+  const seen = async () => (await asNode(`${NS}/pods/mine`)).status === 200;
+  await waitFor("the graph", seen, patience);
 });
 afterAll(async () => {
   await api.close();
@@ -93,8 +93,8 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
 
 it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(pod("plain", { nodeName: "n1" })))).status).toBe(403);
-  const mirror = (nodeName: string, owner: object[]) => ({
-    ...pod("mirror", { nodeName }),
+  const mirror = (nodeName: string, owner: object[], more: object = {}) => ({
+    ...pod("mirror", { nodeName, ...more }),
     metadata: {
       name: "mirror",
       annotations: { "kubernetes.io/config.mirror": "x" },
@@ -105,7 +105,39 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [])))).status).toBe(403);
   const node = JSON.parse((await asNode("/api/v1/nodes/n1")).body) as { metadata: { uid: string } };
   const own = { apiVersion: "v1", kind: "Node", name: "n1", uid: node.metadata.uid };
+  const naming = (more: object) => asNode(`${NS}/pods`, post(mirror("n1", [own], more)));
+  const fromEnv = { secretKeyRef: { name: "unused", key: "k" } };
+  const reading = { name: "c", image: "i", env: [{ name: "E", valueFrom: fromEnv }] };
+  const projected = (source: object) => [{ name: "v", projected: { sources: [source] } }];
+  for (const [more, what] of [
+    [{ containers: [reading] }, "secrets"],
+    [{ volumes: projected({ secret: { name: "unused" } }) }, "secrets"],
+    [{ imagePullSecrets: [{ name: "unused" }] }, "secrets"],
+    [{ volumes: [{ name: "v", configMap: { name: "c" } }] }, "configmaps"],
+    [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
+      "persistentvolumeclaims"],
+  ] as const) {
+    const refused = await naming(more);
+    expect([refused.status, refused.body]).toEqual([
+      403, expect.stringContaining(`can not create pods that reference ${what}`),
+    ]);
+  }
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
+});
+
+it("a mirror pod lets its node read nothing, whoever made it", async () => {
+  const volumes = [{ name: "v", configMap: { name: "mirrored" } }];
+  await made(`${NS}/configmaps`, { metadata: { name: "mirrored" } });
+  await made(`${NS}/configmaps`, { metadata: { name: "seen" } });
+  const annotations = { "kubernetes.io/config.mirror": "x" };
+  const metadata = { name: "by-admin", annotations };
+  await made(`${NS}/pods`, { ...pod("by-admin", { nodeName: "n1", volumes }), metadata });
+  const after = [{ name: "v", configMap: { name: "seen" } }];
+  await made(`${NS}/pods`, pod("after", { nodeName: "n1", volumes: after }));
+  const seen = async () => (await asNode(`${NS}/configmaps/seen`)).status === 200;
+  await waitFor("the pod made after it", seen, patience);
+  expect((await asNode(`${NS}/pods/by-admin`)).status).toBe(200);
+  expect((await asNode(`${NS}/configmaps/mirrored`)).status).toBe(403);
 });
 
 it("a node writes the status of its own pods, and deletes only them", async () => {
@@ -145,6 +177,20 @@ it("a node keeps its own lease and no other", async () => {
   expect((await asNode(`${leases}/n2`)).status).toBe(403);
 });
 
+it("a node evicts its own pods only, and nothing is done of what it may not", async () => {
+  const evict = (name: string) =>
+    asNode(`${NS}/pods/${name}/eviction`, post({
+      apiVersion: "policy/v1", kind: "Eviction", metadata: { name },
+    }));
+  await made(`${NS}/pods`, pod("leaving", { nodeName: "n1" }));
+  const refused = await evict("theirs");
+  expect([refused.status, refused.body]).toEqual([
+    403, expect.stringContaining("node n1 can only evict pods with spec.nodeName set to itself"),
+  ]);
+  expect((await asAdmin(`${NS}/pods/theirs`)).body).not.toContain("DisruptionTarget");
+  expect((await evict("leaving")).status).toBe(201);
+});
+
 it("a node writes and deletes the device slices of its own, and no others", async () => {
   const slices = "/apis/resource.k8s.io/v1/resourceslices";
   const slice = (name: string, nodeName: string) => ({
@@ -168,6 +214,45 @@ it("a node writes and deletes the device slices of its own, and no others", asyn
   const own = await asNode(`${slices}?fieldSelector=spec.nodeName%3Dn1`);
   expect((JSON.parse(own.body) as { items: unknown[] }).items).toHaveLength(1);
   expect((await asNode(`${slices}/s1`, { method: "DELETE" })).status).toBe(200);
+});
+
+const VOLUMES = "/api/v1/persistentvolumes";
+
+function volume(name: string, csi: object): object {
+  return {
+    metadata: { name },
+    spec: {
+      capacity: { storage: "1Gi" },
+      accessModes: ["ReadWriteOnce"],
+      claimRef: { kind: "PersistentVolumeClaim", namespace: "default", name: "data" },
+      csi: { driver: "example.com", volumeHandle: name, ...csi },
+    },
+  };
+}
+
+it("a volume that was released does not hide the one that its claim has now", async () => {
+  for (const name of ["for-node", "for-controller"]) {
+    await made(`${NS}/secrets`, { metadata: { name } });
+  }
+  const secret = (name: string) => ({ namespace: "default", name });
+  await made(VOLUMES, volume("released", {}));
+  await made(VOLUMES, volume("bound", {
+    nodeStageSecretRef: secret("for-node"), controllerPublishSecretRef: secret("for-controller"),
+  }));
+  const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
+  await made(`${NS}/pods`, pod("storing", { nodeName: "n1", volumes }));
+  const read = async (path: string) => (await asNode(path)).status;
+  await waitFor("the claim", async () => (await read(`${VOLUMES}/bound`)) === 200, patience);
+  expect(await read(`${NS}/secrets/for-node`)).toBe(200);
+  expect(await read(`${NS}/secrets/for-controller`)).toBe(403);
+  const labels = { metadata: { labels: { touched: "yes" } } };
+  const headers = { "content-type": "application/merge-patch+json" };
+  await asAdmin(`${VOLUMES}/released`, { method: "PATCH", headers, body: labels });
+  await made(VOLUMES, volume("later", {}));
+  const known = async () => (await read(`${VOLUMES}/later`)) === 200;
+  await waitFor("what came after it", known, patience);
+  expect(await read(`${VOLUMES}/bound`)).toBe(200);
+  expect(await read(`${NS}/secrets/for-node`)).toBe(200);
 });
 
 it("the name alone makes no node: the group must be there", async () => {

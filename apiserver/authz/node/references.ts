@@ -1,4 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { isMirrorPod } from "../../admission/plugins/pod.ts";
 
 /** The parts of a pod that name other objects (core/v1 Pod). */
 export interface ReferringPod extends KubeObject {
@@ -40,8 +41,18 @@ export function reference(resource: string, namespace: string, name: string): st
   return `${resource}/${namespace}/${name}`;
 }
 
-/** Everything a pod's node must read to run it. */
+/**
+ * Everything a pod's node must read to run it. Of a mirror pod that is nothing but itself: a node
+ * makes them, and must not come to read by one what it names there.
+ */
 export function podReferences(pod: ReferringPod): Set<string> {
+  const { namespace = "", name = "" } = pod.metadata;
+  const found = isMirrorPod(pod) ? new Set<string>() : objectsNamedBy(pod);
+  return found.add(reference("pods", namespace, name));
+}
+
+/** The other objects that a pod's spec names. */
+export function objectsNamedBy(pod: ReferringPod): Set<string> {
   const found = new Set<string>();
   const { namespace = "", name = "" } = pod.metadata;
   const { spec } = pod;
@@ -49,7 +60,6 @@ export function podReferences(pod: ReferringPod): Set<string> {
   const add = (resource: string, object: string | undefined) => {
     if (object !== undefined && object !== "") found.add(reference(resource, namespace, object));
   };
-  add("pods", name);
   add("serviceaccounts", spec.serviceAccountName);
   for (const secret of spec.imagePullSecrets ?? []) add("secrets", secret.name);
   const containers = [spec.initContainers, spec.containers, spec.ephemeralContainers];
