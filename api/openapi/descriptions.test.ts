@@ -22,7 +22,7 @@ describe("the texts", () => {
         .map((each) => `${schema}.${each}`);
     });
     expect(stale).toEqual([]);
-    expect(structures.length).toBeGreaterThan(250);
+    expect(structures.length).toBeGreaterThan(480);
   });
 
   it("are like structures that have texts", () => {
