@@ -110,6 +110,18 @@ export const REPAIR_ROUNDS = 3;
 /** How often an apiserver says that it is alive, and how long that is believed. */
 export const PEER_INTERVAL_MS = 10_000;
 export const PEER_LEASE_S = 30;
+/** How long an apiserver's identity Lease lasts, and how often it is renewed (upstream's). */
+export const IDENTITY_LEASE_S = 3_600;
+export const IDENTITY_RENEW_MS = 10_000;
+/** How often Leases of apiservers that are gone are looked for (upstream's). */
+export const IDENTITY_COLLECT_MS = 3_600_000;
+/** How often the record of legacy tokens' begin is looked at, and the least time to a new one. */
+export const LEGACY_RECORD_CHECK_MS = 60_000;
+export const LEGACY_RECORD_AGAIN_MS = 1_800_000;
+/** How often priority levels and flow schemas get back what they lost (upstream's). */
+export const FLOW_CONTROL_MEND_MS = 60_000;
+/** What the server keeps right is tried again after this when it failed. */
+export const ROUND_RETRY_MS = 1_000;
 /** How long an Event lives (upstream's --event-ttl). */
 export const EVENT_TTL_S = 3_600;
 /** Objects written within this time share one lease of the store. */

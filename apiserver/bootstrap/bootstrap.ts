@@ -1,17 +1,21 @@
 import type { Core } from "../core.ts";
 import { ensureApiServices } from "./api-services.ts";
 import { publishClientCa } from "./authentication-config.ts";
-import { ensureFlowControl } from "./flow-control.ts";
-import type { KubernetesService } from "./kubernetes-service.ts";
+import { FlowControl } from "./flow-control/follow.ts";
+import { IdentityLease } from "./identity-lease.ts";
+import { KubernetesService } from "./kubernetes-service.ts";
+import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
+import type { Keeper } from "./rounds.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
-interface Step {
-  name: string;
-  run(core: Core, kubernetes: KubernetesService): Promise<void>;
-}
+type Step = { readonly name: string } & (
+  | { run(core: Core): Promise<void> }
+  /** Goes on until the server closes. */
+  | { keep(core: Core): Keeper }
+);
 
 /** What must be there before anybody is served, under the names of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
@@ -19,9 +23,14 @@ const STEPS: readonly Step[] = [
   { name: "rbac/bootstrap-roles", run: reconcilePolicy },
   { name: "scheduling/bootstrap-system-priority-classes", run: ensurePriorityClasses },
   { name: "start-kubernetes-service-cidr-controller", run: ensureServiceCidr },
-  { name: "bootstrap-controller", run: (_core, kubernetes) => kubernetes.start() },
+  { name: "bootstrap-controller", keep: (core) => new KubernetesService(core) },
   { name: "start-cluster-authentication-info-controller", run: publishClientCa },
-  { name: "priority-and-fairness-config-producer", run: ensureFlowControl },
+  { name: "priority-and-fairness-config-producer", keep: (core) => new FlowControl(core) },
+  { name: "start-legacy-token-tracking-controller", keep: (core) => new LegacyTokenRecord(core) },
+  {
+    name: "start-kube-apiserver-identity-lease-controller",
+    keep: (core) => new IdentityLease(core),
+  },
   { name: "kube-apiserver-autoregistration", run: ensureApiServices },
 ];
 
@@ -29,15 +38,21 @@ export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);
 
 /**
  * Makes or mends what a cluster always has. Each step can run again, on several servers at a time.
- * `kubernetes` goes on mending the Service of that name until it is closed.
+ * What goes on behind it is given to `kept` to be closed, before it starts.
  */
 export async function bootstrap(
   core: Core,
-  kubernetes: KubernetesService,
+  kept: (keeper: Keeper) => void,
   reached: (step: string) => void,
 ): Promise<void> {
   for (const step of STEPS) {
-    await step.run(core, kubernetes);
+    if ("run" in step) {
+      await step.run(core);
+    } else {
+      const keeper = step.keep(core);
+      kept(keeper);
+      await keeper.start();
+    }
     reached(step.name);
   }
 }

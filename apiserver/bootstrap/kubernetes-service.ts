@@ -8,6 +8,7 @@ import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { updateObject } from "../registry/update.ts";
 import { decoded, ensure, ownWrite } from "./own-write.ts";
 import { PeerLeases } from "./peer-leases.ts";
+import type { Keeper } from "./rounds.ts";
 
 const log = logger("apiserver");
 
@@ -26,7 +27,7 @@ interface Slice extends KubeObject {
 }
 
 /** Keeps the Service by which pods reach the API, and where it leads: to all apiservers alive. */
-export class KubernetesService {
+export class KubernetesService implements Keeper {
   readonly #core: Core;
   readonly #peers: PeerLeases;
   #timer: Timer | undefined;

@@ -3,7 +3,11 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { APISERVER_USER } from "../authn/identities.ts";
 import type { Core } from "../core.ts";
 import { isReason } from "../errors/api-error.ts";
+import { applyTo } from "../patch/apply/apply.ts";
+import { trackedOf } from "../patch/apply/tracked.ts";
+import type { JsonObject } from "../patch/merge.ts";
 import { createObject } from "../registry/create.ts";
+import { deleteObject } from "../registry/delete.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import type { Resource } from "../registry/resource.ts";
 import { updateObject } from "../registry/update.ts";
@@ -47,16 +51,46 @@ export async function ensure(
   }
 }
 
-/** Says how an object is that nobody else follows. */
-export async function writeStatus(
+/** Applies a status under a manager's name, whoever owned its fields before. */
+export async function applyStatus(
   core: Core,
   resource: Resource,
   name: string,
-  status: object,
-  options = ownWrite(),
+  status: JsonObject,
+  manager: string,
 ): Promise<void> {
-  const { strategy } = resource.kind.subresources["status"]!;
-  const transform = (current: KubeObject | undefined) => ({ ...current!, status });
-  const update = { namespace: "", name, mayCreate: false, transform, strategy: strategy! };
-  await updateObject(core, resource, update, { ...options, subresource: "status" });
+  const { kind } = resource;
+  const { strategy } = kind.subresources["status"]!;
+  const tracked = trackedOf(kind, "status");
+  const wanted = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: { name }, status };
+  const now_ms = core.clock.now();
+  const writer = { manager, operation: "Apply", subresource: "status", now_ms } as const;
+  const transform = (current: KubeObject | undefined): KubeObject => {
+    const applied = applyTo(tracked, current, { writer, wanted, force: true });
+    return decodeJson<KubeObject>(kind.schema, applied).object;
+  };
+  const update = {
+    namespace: "", name, mayCreate: false, owns: true, transform, strategy: strategy!,
+  };
+  await updateObject(core, resource, update, { ...ownWrite(manager), subresource: "status" });
+}
+
+/** Deletes an object if it is still there, and still the one that `seen` is of. */
+export async function removeOwn(
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  name: string,
+  seen: Pick<KubeObject["metadata"], "uid" | "resourceVersion"> = {},
+): Promise<void> {
+  const { uid, resourceVersion } = seen;
+  const request = {
+    gracePeriod_s: undefined, propagation: undefined, uid, resourceVersion, dryRun: false,
+  };
+  try {
+    await deleteObject(core, resource, namespace, name, request, ownWrite());
+  } catch (thrown) {
+    // Another server was quicker, or the object has changed since.
+    if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;
+  }
 }

@@ -1,11 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
-import { isReason } from "../../errors/api-error.ts";
-import { deleteObject } from "../../registry/delete.ts";
 import type { Resource } from "../../registry/resource.ts";
 import { updateObject } from "../../registry/update.ts";
-import { ensure, ownWrite } from "../own-write.ts";
+import { ensure, ownWrite, removeOwn } from "../own-write.ts";
 import { BINDINGS, OWN_BINDINGS, type PolicyBinding } from "./bindings.ts";
 import { COMPONENT_ROLES } from "./component-roles.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
@@ -106,7 +104,7 @@ async function reconcile<T extends KubeObject>(
   if (isProtected(found)) return;
   const change = merged(found, wanted);
   if (change === "another") {
-    await remove(core, resource, found);
+    await removeOwn(core, resource, namespace, name, { uid: found.metadata.uid });
     return await ensure(core, resource, wanted);
   }
   if (isDeepStrictEqual(change, found)) return;
@@ -115,21 +113,4 @@ async function reconcile<T extends KubeObject>(
     return now === "another" ? current! : now;
   };
   await updateObject(core, resource, { namespace, name, mayCreate: false, transform }, ownWrite());
-}
-
-async function remove(core: Core, resource: Resource, found: KubeObject): Promise<void> {
-  const { namespace = "", name = "", uid } = found.metadata;
-  const request = {
-    gracePeriod_s: undefined,
-    propagation: undefined,
-    uid,
-    resourceVersion: undefined,
-    dryRun: false,
-  };
-  try {
-    await deleteObject(core, resource, namespace, name, request, ownWrite());
-  } catch (thrown) {
-    // Another server that starts was quicker.
-    if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;
-  }
 }

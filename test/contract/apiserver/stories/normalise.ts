@@ -1,3 +1,5 @@
+import { hostname } from "node:os";
+
 /** How far from now a time may be to count as made by the server, and not given by the client. */
 const RECENT_MS = 3 * 24 * 3600 * 1000;
 
@@ -10,6 +12,8 @@ const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n/g;
 const CREDENTIAL = /X509SHA256=[0-9a-f]{64}/g;
 /** A whole object as a complaint shows it, whose members stand in no certain order. */
 const DOCUMENT = /Invalid value: "(?:\{\\"|map\[)(?:[^"\\]|\\.)*"/g;
+/** A server's identity tells of its machine. */
+const IDENTITY = /\bapiserver-[a-z2-7]{26}\b/g;
 const ACCESS = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** Addresses from the range of Services, and those of them that stories ask for by name. */
 const CLUSTER_IP = /\b10\.96\.\d+\.\d+\b/g;
@@ -84,6 +88,7 @@ export class Names {
       .replace(/(continue=)[^&"]{15,}/g, "$1TOKEN")
       .replace(/(resourceVersion=)(?!9999|0|1\b)\d+/g, "$1N")
       .replace(DOCUMENT, 'Invalid value: "DOCUMENT"')
+      .replace(IDENTITY, "apiserver-MACHINE")
       .replace(ACCESS, "kube-api-access-RANDOM")
       .replace(/(\? |\bcurrent: )\d+/, "$1N")
       .replace(/in record \(\d+\)/, "in record (N)");
@@ -99,6 +104,7 @@ export class Names {
         typeof cell === "string" && AGE.test(cell) ? "AGE" : this.value(cell),
       );
     }
+    if (name === "kubernetes.io/hostname" && member === hostname()) return "MACHINE";
     if (name === "targetPort" && member === this.#port) return "PORT";
     if (/nodePort$/i.test(name) && typeof member === "number") {
       return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;

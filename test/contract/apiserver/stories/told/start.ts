@@ -1,4 +1,6 @@
 /** What a server makes when it starts, each object by its name: other stories make more beside. */
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Story, Teller } from "../teller.ts";
 
 const FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1";
@@ -16,6 +18,28 @@ const VERSIONS = "v1. v1.admissionregistration.k8s.io v1.apiextensions.k8s.io v1
   "v1.rbac.authorization.k8s.io v1.resource.k8s.io v1.scheduling.k8s.io v1.storage.k8s.io";
 const NAMESPACES = "default kube-system kube-public kube-node-lease";
 const ROLES = "cluster-admin system:heapster";
+const TRACKING = "kube-apiserver-legacy-service-account-token-tracking";
+const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
+const FLOW = {
+  priorityLevelConfiguration: { name: "story" },
+  matchingPrecedence: 9_950,
+  rules: [{
+    subjects: [{ kind: "User", user: { name: "nobody-of-this-name" } }],
+    nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["/nowhere"] }],
+  }],
+};
+const LEVEL = {
+  type: "Limited",
+  limited: { nominalConcurrencyShares: 1, limitResponse: { type: "Reject" } },
+};
+const FOLLOWED_TIMEOUT_MS = 60_000;
+
+/** Servers follow what changes in their own time. */
+function until(holds: () => Promise<boolean>): Promise<unknown> {
+  const waiting = { clock: systemClock(), timeout_ms: FOLLOWED_TIMEOUT_MS };
+  return waitFor("what a server follows", holds, waiting);
+}
+
 const READER = "extension-apiserver-authentication-reader";
 
 async function each({ get }: Teller, collection: string, names: string): Promise<void> {
@@ -55,6 +79,37 @@ export const START: readonly Story[] = [
       await get(`${RBAC}/clusterrolebindings?${POLICY}`);
       await get(`${RBAC}/roles?${POLICY}`);
       await get(`${RBAC}/rolebindings?${POLICY}`);
+    },
+  },
+  {
+    name: "start: identity and tracking",
+    async tell({ get }) {
+      const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+      await get(`${leases}?labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver`);
+      await get(`/api/v1/namespaces/kube-system/configmaps/${TRACKING}`);
+    },
+  },
+  {
+    name: "start: levels that flow schemas name",
+    async tell({ post, get, peek, delete: remove }) {
+      const levels = `${FLOW_CONTROL}/prioritylevelconfigurations`;
+      const schemas = `${FLOW_CONTROL}/flowschemas`;
+      const isSaid = (word: string) => until(async () => {
+        const { status } = await peek("GET", `${schemas}/story`);
+        const { conditions = [] } = (status ?? {}) as { conditions?: { status: string }[] };
+        return conditions[0]?.status === word;
+      });
+      await post(schemas, { metadata: { name: "story" }, spec: FLOW });
+      await isSaid("True");
+      await get(`${schemas}/story`);
+      await get(`${schemas}/story`, { accept: TABLE });
+      await post(levels, { metadata: { name: "story" }, spec: LEVEL });
+      await isSaid("False");
+      await get(`${schemas}/story`);
+      await remove(`${levels}/story`);
+      await isSaid("True");
+      await get(`${schemas}/story`);
+      await remove(`${schemas}/story`);
     },
   },
 ];

@@ -1,30 +1,12 @@
-import { isDeepStrictEqual } from "node:util";
 import type {
-  FlowSchema,
   PolicyRulesWithSubjects,
   PriorityLevelConfiguration,
   ResourcePolicyRule,
   Subject,
 } from "@raft2kube/api/gen/flowcontrol/v1.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
-import { timeText } from "../registry/metadata.ts";
-import type { Resource } from "../registry/resource.ts";
-import { updateObject } from "../registry/update.ts";
-import { decoded, ensure, ownWrite, writeStatus } from "./own-write.ts";
 
-type Level = PriorityLevelConfiguration & KubeObject;
-type Schema = FlowSchema & KubeObject;
-
-const GROUP = "flowcontrol.apiserver.k8s.io/v1";
-/** Set to "false" by a user who wants an object left as it is. */
-const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
 /** What must be as it is, whatever users wish: without these nobody could mend the rest. */
-const MANDATORY = ["exempt", "catch-all"];
-
-/** Who writes what, as upstream names its rooms. */
-const PRODUCER = "api-priority-and-fairness-config-producer-v1";
-const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
+export const MANDATORY: readonly string[] = ["exempt", "catch-all"];
 
 const QUEUE_LENGTH_MAX = 50;
 
@@ -42,7 +24,7 @@ function queued(shares: number, lent_percent: number, queues: number, hand: numb
 }
 
 /** Upstream's levels (apiserver's flowcontrol/bootstrap). */
-const LEVELS: Readonly<Record<string, PriorityLevelConfiguration["spec"]>> = {
+export const LEVELS: Readonly<Record<string, PriorityLevelConfiguration["spec"]>> = {
   exempt: { type: "Exempt", exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
   "catch-all": {
     type: "Limited",
@@ -78,7 +60,7 @@ function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
   return [{ subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] }];
 }
 
-interface Flow {
+export interface Flow {
   readonly level: string;
   /** The lowest that matches a request is the one. */
   readonly precedence: number;
@@ -89,7 +71,8 @@ interface Flow {
 
 const LEASES = "coordination.k8s.io";
 
-const FLOWS: Readonly<Record<string, Flow>> = {
+/** Upstream's flow schemas, which say of each request what level it is of. */
+export const FLOWS: Readonly<Record<string, Flow>> = {
   exempt: { level: "exempt", precedence: 1, rules: anything(group("system:masters")) },
   probes: {
     level: "exempt",
@@ -149,60 +132,3 @@ const FLOWS: Readonly<Record<string, Flow>> = {
     level: "catch-all", precedence: 10_000, by: "ByUser", rules: anything(...EVERYBODY),
   },
 };
-
-const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
-
-/** Makes upstream's priority levels and flow schemas, and mends those whose users let them be. */
-export async function ensureFlowControl(core: Core): Promise<void> {
-  const levels = core.registry.of(GROUP, "prioritylevelconfigurations");
-  const schemas = core.registry.of(GROUP, "flowschemas");
-  await Promise.all([
-    ...Object.entries(LEVELS).map(([name, spec]) =>
-      settle<Level>(core, levels, { metadata: metadata(name), spec } as Level)),
-    ...Object.entries(FLOWS).map(async ([name, flow]) => {
-      const { level, precedence, by, rules } = flow;
-      const spec: Schema["spec"] = {
-        priorityLevelConfiguration: { name: level },
-        matchingPrecedence: precedence,
-        ...(by === undefined ? {} : { distinguisherMethod: { type: by } }),
-        rules,
-      };
-      const wanted = { metadata: metadata(name), spec } as Schema;
-      const made = await settle<Schema>(core, schemas, wanted);
-      const status = { conditions: [found(core, level)] };
-      if (made) await writeStatus(core, schemas, name, status, ownWrite(CONSUMER));
-    }),
-  ]);
-}
-
-/** Says that the level a schema names is there. */
-const found = (core: Core, level: string): object => ({
-  type: "Dangling",
-  status: "False",
-  reason: "Found",
-  message:
-    `This FlowSchema references the PriorityLevelConfiguration object named ` +
-    `${JSON.stringify(level)} and it exists`,
-  lastTransitionTime: timeText(core.clock.now()),
-});
-
-/** Whether the object had to be made; one that is there gets its spec back. */
-async function settle<T extends KubeObject & { spec: object }>(
-  core: Core,
-  resource: Resource,
-  wanted: T,
-): Promise<boolean> {
-  const { name = "" } = wanted.metadata;
-  const there = await resource.store.find<T>("", name);
-  if (there === undefined) {
-    await ensure(core, resource, wanted, ownWrite(PRODUCER));
-    return true;
-  }
-  const { spec } = decoded<T>(resource, wanted);
-  const ours = MANDATORY.includes(name) || there.metadata.annotations?.[AUTOUPDATE] === "true";
-  if (!ours || isDeepStrictEqual(there.spec, spec)) return false;
-  const mend = { namespace: "", name, mayCreate: false };
-  const transform = (current: KubeObject | undefined) => ({ ...(current as T), spec });
-  await updateObject(core, resource, { ...mend, transform }, ownWrite(PRODUCER));
-  return false;
-}

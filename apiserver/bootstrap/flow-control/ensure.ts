@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from "node:util";
+import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../../core.ts";
+import { cloneObject } from "../../storage/clone.ts";
+import type { Resource } from "../../registry/resource.ts";
+import { updateObject } from "../../registry/update.ts";
+import { decoded, ensure, ownWrite, removeOwn } from "../own-write.ts";
+import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
+
+export type Level = PriorityLevelConfiguration & KubeObject;
+export type Schema = FlowSchema & KubeObject;
+
+/** Set to "false" by a user who wants an object left as it is. */
+const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
+/** Who writes the objects, as upstream names the room. */
+const PRODUCER = "api-priority-and-fairness-config-producer-v1";
+const GROUP = "flowcontrol.apiserver.k8s.io/v1";
+
+/** The two kinds. */
+export function flowControlResources(core: Core): { levels: Resource; schemas: Resource } {
+  return {
+    levels: core.registry.of(GROUP, "prioritylevelconfigurations"),
+    schemas: core.registry.of(GROUP, "flowschemas"),
+  };
+}
+
+/**
+ * Makes upstream's priority levels and flow schemas, mends those whose users let them be, and takes
+ * away those that say they are kept by the server and are none of them (an older version's).
+ */
+export async function ensureFlowControl(core: Core): Promise<void> {
+  const { levels, schemas } = flowControlResources(core);
+  await Promise.all([
+    ...Object.entries(LEVELS).map(([name, spec]) =>
+      settle<Level>(core, levels, { metadata: metadata(name), spec } as Level)),
+    ...Object.entries(FLOWS).map(([name, flow]) =>
+      settle<Schema>(core, schemas, schemaOf(name, flow))),
+  ]);
+  await removeStrangers(core, schemas, Object.keys(FLOWS));
+  await removeStrangers(core, levels, Object.keys(LEVELS));
+}
+
+const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
+
+function schemaOf(name: string, { level, precedence, by, rules }: Flow): Schema {
+  const spec: Schema["spec"] = {
+    priorityLevelConfiguration: { name: level },
+    matchingPrecedence: precedence,
+    ...(by === undefined ? {} : { distinguisherMethod: { type: by } }),
+    rules,
+  };
+  return { metadata: metadata(name), spec } as Schema;
+}
+
+async function settle<T extends Level | Schema>(
+  core: Core,
+  resource: Resource,
+  wanted: T,
+): Promise<void> {
+  const { name = "" } = wanted.metadata;
+  const found = await resource.store.find<T>("", name);
+  if (found === undefined) return await ensure(core, resource, wanted, ownWrite(PRODUCER));
+  const { spec } = decoded<T>(resource, wanted);
+  if (revised(found, spec) === undefined) return;
+  const transform = (current: KubeObject | undefined): KubeObject =>
+    revised(cloneObject(current as T), spec) ?? current!;
+  const change = { namespace: "", name, mayCreate: false, transform };
+  await updateObject(core, resource, change, ownWrite(PRODUCER));
+}
+
+/** The object with the spec and annotation it should have; undefined where it has them. */
+function revised<T extends Level | Schema>(found: T, spec: T["spec"]): T | undefined {
+  const own = mayUpdate(found);
+  const changes = own && !isAlike(found, spec);
+  const said = found.metadata.annotations?.[AUTOUPDATE];
+  if (!changes && said !== undefined && readBoolean(said) === own) return undefined;
+  const annotations = { ...found.metadata.annotations, [AUTOUPDATE]: String(own) };
+  const metadata = { ...found.metadata, annotations };
+  return { ...found, metadata, ...(changes ? { spec } : {}) };
+}
+
+/** Where the annotation does not say it: whether nobody has changed the object yet. */
+function mayUpdate({ metadata: { name = "", annotations, generation } }: KubeObject): boolean {
+  if (MANDATORY.includes(name)) return true;
+  return readBoolean(annotations?.[AUTOUPDATE]) ?? generation === 1;
+}
+
+/** The shares of the exempt level are its users' to choose. */
+function isAlike({ metadata, spec }: Level | Schema, wanted: object | undefined): boolean {
+  const { exempt } = (spec ?? {}) as NonNullable<Level["spec"]>;
+  const isExempt = metadata.name === "exempt" && exempt !== undefined;
+  return isDeepStrictEqual(spec, isExempt && "exempt" in wanted! ? { ...wanted, exempt } : wanted);
+}
+
+const TRUE: readonly string[] = ["1", "t", "T", "TRUE", "true", "True"];
+const FALSE: readonly string[] = ["0", "f", "F", "FALSE", "false", "False"];
+
+/** A truth value as Go's strconv reads it; undefined where it is none. */
+function readBoolean(text = ""): boolean | undefined {
+  if (TRUE.includes(text)) return true;
+  return FALSE.includes(text) ? false : undefined;
+}
+
+async function removeStrangers(
+  core: Core,
+  resource: Resource,
+  wanted: readonly string[],
+): Promise<void> {
+  for (const entry of (await resource.cache()).list()) {
+    const { name = "", uid, annotations } = entry.object<KubeObject>().metadata;
+    if (wanted.includes(name) || readBoolean(annotations?.[AUTOUPDATE]) !== true) continue;
+    await removeOwn(core, resource, "", name, { uid });
+  }
+}

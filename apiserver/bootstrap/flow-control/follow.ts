@@ -1,0 +1,111 @@
+import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { CacheEvent } from "../../cache/event.ts";
+import type { Core } from "../../core.ts";
+import { isReason } from "../../errors/api-error.ts";
+import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
+import { timeText } from "../../registry/metadata.ts";
+import { applyStatus } from "../own-write.ts";
+import { type Keeper, Rounds } from "../rounds.ts";
+import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
+import { MANDATORY } from "./objects.ts";
+
+/** Who writes the statuses, as upstream names the room. */
+const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
+
+/**
+ * Makes the objects of priority and fairness and keeps them, and says of each flow schema whether
+ * the level it names is there (`kubectl get flowschemas`, MISSINGPL).
+ */
+export class FlowControl implements Keeper {
+  readonly #core: Core;
+  readonly #levels = new Set<string>();
+  readonly #schemas = new Map<string, Schema>();
+  readonly #mending: Rounds;
+  readonly #telling: Rounds;
+  readonly #stops: (() => void)[] = [];
+  /** Whether all that was there at the start is told of; what changes from then on is followed. */
+  #told = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#mending = new Rounds(
+      core.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
+      () => ensureFlowControl(core),
+    );
+    this.#telling = new Rounds(
+      core.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#tell(),
+    );
+  }
+
+  async start(): Promise<void> {
+    await ensureFlowControl(this.#core);
+    this.#mending.schedule();
+    const { levels, schemas } = flowControlResources(this.#core);
+    this.#stops.push(
+      (await levels.cache()).subscribe((event) => this.#takeLevel(event)),
+      (await schemas.cache()).subscribe((event) => this.#takeSchema(event)),
+    );
+    await this.#tell();
+    this.#told = true;
+    this.#telling.now();
+  }
+
+  #takeLevel({ type, entry: { name } }: CacheEvent): void {
+    if (type === "DELETED") this.#levels.delete(name);
+    else this.#levels.add(name);
+    if (type !== "MODIFIED" && this.#told) this.#telling.now();
+  }
+
+  #takeSchema({ type, entry }: CacheEvent): void {
+    if (type === "DELETED") this.#schemas.delete(entry.name);
+    else this.#schemas.set(entry.name, entry.object<Schema>());
+    if (type !== "DELETED" && this.#told) this.#telling.now();
+  }
+
+  async #tell(): Promise<void> {
+    for (const [name, { spec, status }] of [...this.#schemas]) {
+      const level = spec?.priorityLevelConfiguration.name ?? "";
+      // The mandatory levels work even where nobody made them.
+      const found = this.#levels.has(level) || MANDATORY.includes(level);
+      const wanted = dangling(level, found);
+      const known = status?.conditions?.find(({ type }) => type === wanted.type);
+      if (known !== undefined && isSame(known, wanted)) continue;
+      await this.#write(name, wanted);
+    }
+  }
+
+  async #write(name: string, wanted: FlowSchemaCondition): Promise<void> {
+    const { schemas } = flowControlResources(this.#core);
+    const lastTransitionTime = timeText(this.#core.clock.now());
+    const condition = { ...wanted, lastTransitionTime };
+    try {
+      await applyStatus(this.#core, schemas, name, { conditions: [condition] }, CONSUMER);
+    } catch (thrown) {
+      // It went in the meantime.
+      if (!isReason(thrown, "NotFound")) throw thrown;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    await this.#mending.close();
+    await this.#telling.close();
+  }
+}
+
+function dangling(level: string, found: boolean) {
+  const names =
+    `This FlowSchema references the PriorityLevelConfiguration object named ` +
+    `${JSON.stringify(level)}`;
+  return found
+    ? { type: "Dangling", status: "False", reason: "Found", message: `${names} and it exists` }
+    : {
+        type: "Dangling",
+        status: "True",
+        reason: "NotFound",
+        message: `${names} but there is no such object`,
+      };
+}
+
+const isSame = (a: FlowSchemaCondition, b: FlowSchemaCondition): boolean =>
+  a.status === b.status && a.reason === b.reason && a.message === b.message;

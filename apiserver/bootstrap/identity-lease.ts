@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Core } from "../core.ts";
+import { isReason } from "../errors/api-error.ts";
+import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
+import type { Resource } from "../registry/resource.ts";
+import { updateObject } from "../registry/update.ts";
+import { IDENTITY, identityName } from "./identity-name.ts";
+import { ensure, ownWrite, removeOwn } from "./own-write.ts";
+import { type Keeper, Rounds } from "./rounds.ts";
+
+const log = logger("apiserver");
+
+const NAMESPACE = "kube-system";
+const IDENTITY_LABEL = "apiserver.kubernetes.io/identity";
+const HOSTNAME_LABEL = "kubernetes.io/hostname";
+
+type OwnLease = Lease & KubeObject;
+
+/**
+ * The Lease by which a server tells that it is there, under a name that its machine always has
+ * (`kubectl -n kube-system get leases -l apiserver.kubernetes.io/identity=kube-apiserver`), and
+ * the end of those of servers that are gone.
+ */
+export class IdentityLease implements Keeper {
+  readonly #core: Core;
+  readonly #leases: Resource;
+  readonly #host = hostname();
+  readonly #name = identityName(hostname());
+  readonly #holder = `${identityName(hostname())}_${randomUUID()}`;
+  readonly #renewing: Rounds;
+  readonly #collecting: Rounds;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#leases = core.registry.of("coordination.k8s.io/v1", "leases");
+    this.#renewing = new Rounds(
+      core.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
+    );
+    this.#collecting = new Rounds(
+      core.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
+      () => this.#collect(),
+    );
+  }
+
+  /** Takes the place of one that ran here before, and is not it. */
+  async start(): Promise<void> {
+    await removeOwn(this.#core, this.#leases, NAMESPACE, this.#name);
+    await this.#renew();
+    this.#renewing.schedule();
+    this.#collecting.now();
+  }
+
+  async #renew(): Promise<void> {
+    const wanted = this.#lease();
+    const leases = this.#leases;
+    await ensure(this.#core, leases, wanted);
+    const change = {
+      namespace: NAMESPACE,
+      name: this.#name,
+      mayCreate: false,
+      transform: (current: KubeObject | undefined) => ({
+        ...current!,
+        metadata: {
+          ...current!.metadata,
+          labels: { ...current!.metadata.labels, ...wanted.metadata.labels },
+        },
+        spec: { ...(current as OwnLease).spec, ...wanted.spec },
+      }),
+    };
+    await updateObject(this.#core, leases, change, ownWrite());
+  }
+
+  #lease(): OwnLease {
+    // Microseconds, as the field has them.
+    const renewTime = new Date(this.#core.clock.now()).toISOString().replace("Z", "000Z");
+    return {
+      metadata: {
+        name: this.#name,
+        namespace: NAMESPACE,
+        labels: { [IDENTITY_LABEL]: IDENTITY, [HOSTNAME_LABEL]: this.#host },
+      },
+      spec: {
+        holderIdentity: this.#holder, leaseDurationSeconds: IDENTITY_LEASE_S, renewTime,
+      },
+    };
+  }
+
+  async #collect(): Promise<void> {
+    const now_ms = this.#core.clock.now();
+    const cache = await this.#leases.cache();
+    for (const entry of cache.list()) {
+      const { metadata, spec } = entry.object<OwnLease>();
+      if (metadata.namespace !== NAMESPACE) continue;
+      if (metadata.labels?.[IDENTITY_LABEL] !== IDENTITY || !hasExpired(spec, now_ms)) continue;
+      await removeOwn(this.#core, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
+    }
+  }
+
+  /** A server that closes says so. */
+  async close(): Promise<void> {
+    await this.#renewing.close();
+    await this.#collecting.close();
+    try {
+      await removeOwn(this.#core, this.#leases, NAMESPACE, this.#name);
+    } catch (thrown) {
+      if (isReason(thrown, "Conflict")) return;
+      // The store may be gone before us; the lease ends by itself.
+      log.warn("the identity lease stays", { reason: messageOf(thrown) });
+    }
+  }
+}
+
+/** One that tells no time was not made by a server. */
+function hasExpired(spec: Lease["spec"], now_ms: number): boolean {
+  const { renewTime, leaseDurationSeconds } = spec ?? {};
+  if (renewTime === undefined || leaseDurationSeconds === undefined) return true;
+  return Date.parse(renewTime) + leaseDurationSeconds * 1000 < now_ms;
+}

@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+
+/** Which program's identity it is: several may run on one machine. */
+export const IDENTITY = "kube-apiserver";
+
+/** `apiserver-` and half of a SHA-256 of host and program in base32, as upstream names a server. */
+export function identityName(host: string): string {
+  const hash = createHash("sha256");
+  for (const text of [host, IDENTITY]) hash.update(prefixed(text));
+  const half = hash.digest().subarray(0, HASH_BYTES);
+  let bits = BigInt(`0x${half.toString("hex")}`) << 2n;
+  let letters = "";
+  for (let at = 0; at < LETTERS; at++, bits >>= 5n) letters = BASE32[Number(bits & 31n)]! + letters;
+  return `apiserver-${letters}`;
+}
+
+const HASH_BYTES = 16;
+/** 128 bits and two behind them, by fives. */
+const LETTERS = 26;
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** A text behind the count of its bytes. */
+function prefixed(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

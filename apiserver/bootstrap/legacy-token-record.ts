@@ -1,0 +1,69 @@
+import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
+import type { Resource } from "../registry/resource.ts";
+import { updateObject } from "../registry/update.ts";
+import { ensure, ownWrite } from "./own-write.ts";
+import { type Keeper, Rounds } from "./rounds.ts";
+
+const NAMESPACE = "kube-system";
+const NAME = "kube-apiserver-legacy-service-account-token-tracking";
+const DATE = /^\d{4}-\d\d-\d\d$/;
+
+type Record = ConfigMap & KubeObject;
+
+/**
+ * Tells since when this cluster notes the use of tokens in Secrets: who cleans them up must not
+ * take one for unused that was used before.
+ */
+export class LegacyTokenRecord implements Keeper {
+  readonly #core: Core;
+  readonly #maps: Resource;
+  readonly #rounds: Rounds;
+  /** Servers that make it and others that take it away do not fight over it all the time. */
+  #made_ms = Number.NEGATIVE_INFINITY;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#maps = core.registry.of("v1", "configmaps");
+    this.#rounds = new Rounds(
+      core.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
+      () => this.#round(),
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.#round();
+    this.#rounds.schedule();
+  }
+
+  async #round(): Promise<void> {
+    const { clock } = this.#core;
+    const found = await this.#maps.store.find<Record>(NAMESPACE, NAME);
+    const data = { since: new Date(clock.now()).toISOString().slice(0, 10) };
+    if (found === undefined) {
+      if (clock.monotonic() - this.#made_ms < LEGACY_RECORD_AGAIN_MS) return;
+      await ensure(this.#core, this.#maps, recordOf(data));
+      this.#made_ms = clock.monotonic();
+      return;
+    }
+    if (isDate(found.data?.["since"])) return;
+    const transform = (current: KubeObject | undefined) => {
+      const record = current as Record;
+      return { ...record, data: { ...record.data, ...data } };
+    };
+    const change = { namespace: NAMESPACE, name: NAME, mayCreate: false, transform };
+    await updateObject(this.#core, this.#maps, change, ownWrite());
+  }
+
+  close(): Promise<void> {
+    return this.#rounds.close();
+  }
+}
+
+const recordOf = (data: { since: string }): Record =>
+  ({ metadata: { name: NAME, namespace: NAMESPACE }, data });
+
+const isDate = (text: string | undefined): boolean =>
+  text !== undefined && DATE.test(text) && !Number.isNaN(Date.parse(text));
