@@ -89,5 +89,6 @@ it("a binding needs what its role holds, or the right to bind it", async () => {
   ];
   const binder = await grant(server, "binder", "", bind);
   expect((await send(binder, "POST", bindings, binding("b3", "edit"))).status).toBe(201);
-  expect((await send(binder, "POST", bindings, binding("b4", "admin"))).status).toBe(403);
+  expect((await send(binder, "POST", bindings, binding("b4", "cluster-admin"))).status)
+    .toBe(403);
 });
