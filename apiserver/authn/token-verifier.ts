@@ -43,7 +43,7 @@ export class TokenVerifier implements TokenAuthority {
   readonly #keys: SigningKeys;
   readonly #registry: Registry;
   readonly #clock: Clock;
-  readonly #known = new Map<string, { until_ms: number; token: VerifiedToken | undefined }>();
+  readonly #known = new Map<string, { until_ms: number; token: VerifiedToken }>();
 
   constructor(init: {
     issuer: string;
@@ -60,10 +60,15 @@ export class TokenVerifier implements TokenAuthority {
   }
 
   async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
-    const digest = createHash("sha256").update(token).update(audiences.join("\0")).digest("base64");
+    // No two questions may look alike: who asks chooses the audiences, and part of the token.
+    const question = JSON.stringify([token, ...audiences]);
+    const digest = createHash("sha256").update(question).digest("base64");
     const known = this.#known.get(digest);
     if (known && known.until_ms > this.#clock.now()) return known.token;
+    this.#known.delete(digest);
     const verified = await this.#verify(token, audiences);
+    // What nobody vouches for is not kept (upstream): a flood of it would drive out the others.
+    if (verified === undefined) return undefined;
     if (this.#known.size >= TOKEN_CACHE_ENTRIES_MAX) {
       this.#known.delete(this.#known.keys().next().value as string);
     }

@@ -1,0 +1,51 @@
+import { beforeAll, expect, it } from "vitest";
+import { fileApiserver } from "../testing/file-apiserver.ts";
+
+const server = fileApiserver();
+const ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts";
+const REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews";
+const OURS = "https://kubernetes.default.svc";
+
+beforeAll(async () => {
+  const body = { metadata: { name: "bot" } };
+  expect((await server.ask(ACCOUNTS, { method: "POST", body })).status).toBe(201);
+});
+
+async function tokenFor(audience: string): Promise<string> {
+  const body = { spec: { audiences: [audience] } };
+  const answer = await server.ask(`${ACCOUNTS}/bot/token`, { method: "POST", body });
+  return (JSON.parse(answer.body) as { status: { token: string } }).status.token;
+}
+
+async function review(token: string, audiences?: string[]): Promise<object> {
+  const body = { spec: { token, ...(audiences && { audiences }) } };
+  const answer = await server.ask(REVIEWS, { method: "POST", body });
+  return (JSON.parse(answer.body) as { status: object }).status;
+}
+
+/** The status of a request that shows a token, and no certificate. */
+async function shown(token: string): Promise<number> {
+  const headers = { authorization: `Bearer ${token}` };
+  return (await server.ask("/version", { headers, cert: "", key: "" })).status;
+}
+
+it("a token is good for the audiences it was made for alone", async () => {
+  const vault = await tokenFor("vault");
+  expect(await review(vault)).toMatchObject({ error: "invalid bearer token" });
+  expect(await review(vault, ["vault", "other"])).toMatchObject({
+    authenticated: true, audiences: ["vault"],
+  });
+  expect(await shown(vault)).toBe(401);
+  expect(await shown(await tokenFor(OURS))).toBe(200);
+});
+
+it("what was found out of one token says nothing of another with other audiences", async () => {
+  const foreign = await tokenFor(`x${OURS}`);
+  expect(await review(foreign, [`x${OURS}`])).toMatchObject({ authenticated: true });
+  expect(await shown(`${foreign}x`)).toBe(401);
+  const own = await tokenFor(OURS);
+  expect(await review(own.slice(0, -1), [own.slice(-1) + OURS])).toMatchObject({
+    error: "invalid bearer token",
+  });
+  expect(await shown(own)).toBe(200);
+});
