@@ -1,7 +1,9 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 
 /**
- * What one write has reserved. Exactly one of the two is called, once the write's fate is known.
+ * What one write has reserved. One of the two is called, at most once, when the write's fate is
+ * known.
  */
 export interface Reservation {
   /** The write did not happen: what was reserved for it is free again. */
@@ -16,4 +18,15 @@ export interface Allocation {
   reserve(object: KubeObject, old: KubeObject | undefined, dryRun: boolean): Promise<Reservation>;
   /** The object is gone. */
   release(object: KubeObject): Promise<void>;
+}
+
+/**
+ * Gives back what was reserved for a write that failed. When the store did not say what became of
+ * it, it may have happened: then it stays reserved, and is freed by the repair if nobody holds it.
+ */
+export async function giveBackAfter(
+  failure: unknown,
+  reserved: Reservation | undefined,
+): Promise<void> {
+  if (!(failure instanceof EtcdError)) await reserved?.giveBack();
 }

@@ -5,6 +5,7 @@ import { ApiError, isReason } from "../errors/api-error.ts";
 import { alreadyExists, invalid } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
+import { giveBackAfter } from "./allocation.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "./resource.ts";
 import { trackWrite } from "./track-write.ts";
@@ -78,15 +79,17 @@ async function createNamed(
   options.warnings.push(...kind.strategy.warnings(object));
   await core.admission.validate(request);
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
+  let created: KubeObject;
   try {
-    if (options.dryRun) return await rehearse(resource, object);
-    const created = await resource.store.create(object, await resource.lease());
-    await reserved?.settle();
-    return created;
+    created = options.dryRun
+      ? await rehearse(resource, object)
+      : await resource.store.create(object, await resource.lease());
   } catch (thrown) {
-    await reserved?.giveBack();
+    await giveBackAfter(thrown, reserved);
     throw thrown;
   }
+  await reserved?.settle();
+  return created;
 }
 
 /** A dry run finds out what the store would have said. */

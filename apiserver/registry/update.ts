@@ -2,12 +2,14 @@ import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
-import { ApiError } from "../errors/api-error.ts";
+import type { Entry } from "../cache/entry.ts";
+import { ApiError, isReason } from "../errors/api-error.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
 import { cloneObject } from "../storage/clone.ts";
 import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
-import type { Reservation } from "./allocation.ts";
+import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
+import { giveBackAfter, type Reservation } from "./allocation.ts";
 import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
@@ -43,43 +45,90 @@ export async function updateObject(
   update: Update,
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
-  const { store, subject } = resource;
   const { namespace, name } = update;
-  const guess = resource.startedCache?.get(keyOf(resource.kind, namespace, name));
-  if (guess === undefined && (await store.find<KubeObject>(namespace, name)) === undefined) {
-    if (!update.mayCreate) throw notFound(subject, name);
-    const object = await update.transform(undefined);
+  let guess = resource.startedCache?.get(keyOf(resource.kind, namespace, name));
+  for (let attempt = 1; ; attempt++) {
+    const there = guess ?? (await resource.store.find<KubeObject>(namespace, name));
+    try {
+      if (there) return await changeObject(core, resource, update, options, guess);
+      return await createAbsent(core, resource, update, options);
+    } catch (thrown) {
+      // What was there has gone meanwhile, or what was not has come: then it is the other case.
+      const turned = thrown instanceof Turned && update.mayCreate;
+      if (!turned || attempt >= UPDATE_ATTEMPTS_MAX) {
+        throw thrown instanceof Turned ? thrown.error : thrown;
+      }
+      guess = undefined;
+    }
+  }
+}
+
+/** An object is there and was not, or the other way round; `error` is what a client is told. */
+class Turned extends Error {
+  override readonly name = "Turned";
+  readonly error: ApiError;
+
+  constructor(error: ApiError) {
+    super(error.message, { cause: error });
+    this.error = error;
+  }
+}
+
+async function createAbsent(
+  core: Core,
+  resource: Resource,
+  update: Update,
+  options: WriteOptions,
+): Promise<Changed<KubeObject>> {
+  if (!update.mayCreate) throw notFound(resource.subject, update.name);
+  const object = await update.transform(undefined);
+  try {
     const created = await createThroughUpdate(core, resource, object, update, options);
     return { object: created, created: true, deleted: false };
-  }
-  // An attempt that loses the race gives back what it reserved before the next one begins.
-  let reserved: Reservation | undefined;
-  let before: string | undefined;
-  try {
-    const tryChange = async (current: KubeObject | undefined) => {
-      await reserved?.giveBack();
-      reserved = undefined;
-      if (current === undefined) throw notFound(subject, name);
-      const old = cloneObject(current);
-      before = old.metadata.resourceVersion;
-      const next = await attempt(core, resource, update, options, current, old);
-      if (next.do === "write") {
-        reserved = await resource.allocation?.reserve(next.object, old, options.dryRun);
-      }
-      return next;
-    };
-    const changed = await store.change<KubeObject>(namespace, name, tryChange, { guess });
-    await reserved?.settle();
-    if (changed.deleted) {
-      await resource.allocation?.release(changed.object);
-      // Nothing was written: the object is as old as the last that was.
-      changed.object.metadata.resourceVersion = before;
-    }
-    return changed;
   } catch (thrown) {
-    await reserved?.giveBack();
+    if (isReason(thrown, "AlreadyExists")) throw new Turned(thrown);
     throw thrown;
   }
+}
+
+async function changeObject(
+  core: Core,
+  resource: Resource,
+  update: Update,
+  options: WriteOptions,
+  guess: Entry | undefined,
+): Promise<Changed<KubeObject>> {
+  const { store, subject } = resource;
+  const { namespace, name } = update;
+  // An attempt that loses the race gives back what it reserved before the next one begins.
+  let reserved: Reservation | undefined;
+  let before: KubeObject | undefined;
+  const tryChange = async (current: KubeObject | undefined) => {
+    await reserved?.giveBack();
+    reserved = undefined;
+    if (current === undefined) throw new Turned(notFound(subject, name));
+    before = cloneObject(current);
+    const next = await attempt(core, resource, update, options, current, before);
+    if (next.do === "write") {
+      reserved = await resource.allocation?.reserve(next.object, before, options.dryRun);
+    }
+    return next;
+  };
+  let changed: Changed<KubeObject>;
+  try {
+    changed = await store.change<KubeObject>(namespace, name, tryChange, { guess });
+  } catch (thrown) {
+    await giveBackAfter(thrown, reserved);
+    throw thrown;
+  }
+  await reserved?.settle();
+  if (changed.deleted) {
+    // What it held is free, whatever its last change asked for.
+    await resource.allocation?.release(before!);
+    // Nothing was written: the object is as old as the last that was.
+    changed.object.metadata.resourceVersion = before!.metadata.resourceVersion;
+  }
+  return changed;
 }
 
 async function createThroughUpdate(

@@ -1,5 +1,7 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Core } from "../../core.ts";
 import { invalid } from "../../errors/catalog.ts";
 import type { Allocation, Reservation } from "../allocation.ts";
@@ -14,6 +16,8 @@ import {
   wantsHealthPort,
   wantsNodePorts,
 } from "./service.ts";
+
+const log = logger("apiserver");
 
 /**
  * Lets writes of Services reserve their addresses and ports, after making what is there agree;
@@ -88,9 +92,15 @@ class ServiceAllocation implements Allocation {
     await this.#free(heldAddress(service), [...heldPorts(service)]);
   }
 
+  /** The write that these belong to is over: what cannot be freed now the repair frees. */
   async #free(address: string | undefined, ports: readonly number[]): Promise<void> {
-    if (address !== undefined) await this.#addresses.release(address);
-    await this.#ports.release(ports);
+    try {
+      if (address !== undefined) await this.#addresses.release(address);
+      await this.#ports.release(ports);
+    } catch (thrown) {
+      if (!(thrown instanceof EtcdError)) throw thrown;
+      log.warn("reservations stay for now", { address, ports, reason: thrown.message });
+    }
   }
 
   /** The address newly taken, undefined when the Service has or keeps what it needs. */
