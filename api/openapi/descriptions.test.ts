@@ -25,6 +25,17 @@ describe("the texts", () => {
     expect(structures.length).toBeGreaterThan(480);
   });
 
+  it("of a field are not those of its structure: kubectl shows the two one after the other", () => {
+    const descriptions = new Descriptions();
+    const echoes = structures.flatMap(({ schema }) =>
+      [...structOf(schema).fields].filter(([field, { shape, within }]) => {
+        const inner = shape.is === "list" || shape.is === "map" ? shape.of : shape;
+        return inner.is === "struct" &&
+          descriptions.ofStructure(inner.name) === descriptions.ofField(schema, field, within);
+      }).map(([field]) => `${schema}.${field}`));
+    expect(echoes).toEqual([]);
+  });
+
   it("are like structures that have texts", () => {
     const names = new Set(all.map(({ schema }) => schema));
     const lost = all.filter(({ texts }) => texts.like !== undefined && !names.has(texts.like));
