@@ -6,7 +6,7 @@ import type { Authenticator } from "./authn/authenticator.ts";
 import type { TokenIssuer } from "./authn/token-issuer.ts";
 import type { Authorizer } from "./authz/authorizer.ts";
 import type { RoleIndex } from "./authz/rbac/role-index.ts";
-import type { Metrics } from "./http/metrics.ts";
+import type { Figures } from "./figures/figures.ts";
 import type { ApiserverOptions } from "./options.ts";
 import type { Registry } from "./registry/registry.ts";
 
@@ -23,7 +23,8 @@ export interface Core {
   readonly roles: RoleIndex;
   readonly admission: Admission;
   readonly tokens: TokenIssuer;
-  readonly metrics: Metrics;
+  /** What is measured. */
+  readonly figures: Figures;
   /** Aborted when the server begins to close. */
   readonly closing: AbortSignal;
 }

@@ -20,10 +20,10 @@ import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
 import type { Keeper } from "./bootstrap/rounds.ts";
 import { Bookmarks } from "./cache/bookmarks.ts";
 import type { Core } from "./core.ts";
+import { Figures } from "./figures/figures.ts";
 import { Discovery } from "./discovery/serve.ts";
 import { Handler } from "./http/handler.ts";
 import { Health } from "./http/health.ts";
-import { Metrics } from "./http/metrics.ts";
 import { routes } from "./http/routes.ts";
 import { ApiHttpServer } from "./http/server.ts";
 import { OpenApi } from "./openapi/serve.ts";
@@ -31,6 +31,8 @@ import type { ApiserverOptions } from "./options.ts";
 import { allocateServices } from "./registry/services/allocate.ts";
 import { Registry } from "./registry/registry.ts";
 import { Compactor } from "./storage/compactor.ts";
+import { NO_ENCRYPTION } from "./storage/encryption/config.ts";
+import { measured } from "./storage/encryption/measured.ts";
 
 const log = logger("apiserver");
 
@@ -59,7 +61,9 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const listener = new Handler(core, routes(core, rooms));
     const kept = (keeper: Keeper) => void stops.unshift(() => keeper.close());
     await bootstrap(core, kept, (step) => rooms.health.reached(step));
-    const server = await ApiHttpServer.listen({ listen, tls, clientCa, listener });
+    const server = await ApiHttpServer.listen({
+      listen, tls, clientCa, listener, handshakeErrors: core.figures.server.handshakeErrors,
+    });
     stops.unshift(() => server.close());
     const { addresses } = server;
     log.info("listening", { addresses });
@@ -78,13 +82,17 @@ async function assemble(
   closing: AbortSignal,
 ): Promise<{ core: Core; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
-  const registry = new Registry(KINDS, etcd, clock, options);
-  const stops: Stop[] = [() => registry.close()];
+  const figures = new Figures(options);
+  const { encryption: given = NO_ENCRYPTION } = options;
+  const encryption = measured(given, figures.metrics);
+  const registry = new Registry(KINDS, etcd, clock, { ...options, encryption });
+  figures.show(registry, etcd);
+  const stops: Stop[] = [() => registry.close(), () => figures.close()];
   // The server waits for its last answer, so watches end first.
   closing.addEventListener("abort", () => registry.endWatches(), { once: true });
   try {
     const roles = await RoleIndex.follow(registry);
-    const graph = await NodeGraph.follow(registry);
+    const graph = await NodeGraph.follow(registry, figures.authorization);
     const bookmarks = new Bookmarks(registry, clock);
     const compactor = new Compactor(etcd, clock, (revision) => registry.compactedTo(revision));
     stops.unshift(
@@ -93,16 +101,17 @@ async function assemble(
       () => bookmarks.close(),
       () => compactor.close(),
     );
-    const metrics = new Metrics(registry);
-    stops.push(() => metrics.close());
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
-    const verifier = new TokenVerifier({ issuer, audiences, keys, registry, clock });
+    const verifier = new TokenVerifier({
+      issuer, audiences, keys, registry, clock, figures: figures.authentication,
+    });
     const bootstrapTokens = options.bootstrapTokens
       ? [new BootstrapTokens({ audiences, registry, clock })]
       : [];
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
-    const authorizer = new Authorizer([new NodeAuthorizer(graph), new RbacAuthorizer(roles)]);
+    const chain = [new NodeAuthorizer(graph), new RbacAuthorizer(roles)];
+    const authorizer = new Authorizer(chain, figures.authorization);
     const core: Core = {
       options,
       clock,
@@ -111,16 +120,17 @@ async function assemble(
       registry,
       roles,
       closing,
-      authenticator: new Authenticator([verifier, ...bootstrapTokens]),
+      authenticator: new Authenticator([verifier, ...bootstrapTokens], figures.authentication),
       authorizer,
       admission: new Admission(
         admissionPlugins(
-          { registry, clock, graph, authorizer, configuration },
+          { registry, clock, graph, authorizer, configuration, figures: figures.podSecurity },
           options.admission,
         ),
+        figures.admission,
       ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
-      metrics,
+      figures,
     };
     const repair = await allocateServices(core);
     stops.unshift(() => repair.close());

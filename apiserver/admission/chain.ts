@@ -1,18 +1,56 @@
+import type { AdmissionFigures, Pass, PassFigures } from "../figures/admission.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./plugin.ts";
+
+/** One plugin's part in a pass. */
+interface Step {
+  run(request: AdmissionRequest): Promise<void> | void;
+  readonly figures: PassFigures;
+}
 
 /** The plugins in their order. */
 export class Admission {
-  readonly plugins: readonly AdmissionPlugin[];
+  readonly #passes: Readonly<Record<Pass, readonly Step[]>>;
+  readonly #figures: Readonly<Record<Pass, PassFigures>>;
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
-    this.plugins = plugins;
+  constructor(plugins: readonly AdmissionPlugin[], figures: AdmissionFigures) {
+    const stepsOf = (pass: Pass) => plugins.flatMap((plugin): Step[] => {
+      if (plugin[pass] === undefined) return [];
+      const run = (request: AdmissionRequest) => plugin[pass]?.(request);
+      return [{ run, figures: figures.ofPlugin(plugin.name, pass) }];
+    });
+    this.#passes = { admit: stepsOf("admit"), validate: stepsOf("validate") };
+    this.#figures = { admit: figures.ofStep("admit"), validate: figures.ofStep("validate") };
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.plugins) await plugin.admit?.(request);
+    await this.#pass("admit", request);
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.plugins) await plugin.validate?.(request);
+    await this.#pass("validate", request);
+  }
+
+  /** Lets each plugin see the request; the end of one is the beginning of the next. */
+  async #pass(pass: Pass, request: AdmissionRequest): Promise<void> {
+    const { operation } = request;
+    const from_ms = performance.now();
+    let last_ms = from_ms;
+    let rejected = true;
+    try {
+      for (const { run, figures } of this.#passes[pass]) {
+        const before_ms = last_ms;
+        let refused = true;
+        try {
+          await run(request);
+          refused = false;
+        } finally {
+          last_ms = performance.now();
+          figures.ended(operation, refused, (last_ms - before_ms) / 1_000);
+        }
+      }
+      rejected = false;
+    } finally {
+      this.#figures[pass].ended(operation, rejected, (last_ms - from_ms) / 1_000);
+    }
   }
 }

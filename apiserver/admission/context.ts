@@ -1,6 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { NodeGraph } from "../authz/node/graph.ts";
+import type { PodSecurityFigures } from "../figures/admission.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AdmissionConfiguration } from "./configuration.ts";
 
@@ -11,4 +12,5 @@ export interface AdmissionContext {
   graph: NodeGraph;
   authorizer: Authorizer;
   configuration: AdmissionConfiguration;
+  figures: PodSecurityFigures;
 }

@@ -1,6 +1,7 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { unauthorized } from "../errors/catalog.ts";
 import { headerOf, type Incoming } from "../http/context.ts";
+import type { AuthenticationFigures } from "../figures/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
@@ -11,16 +12,31 @@ import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
  */
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
+  readonly #figures: AuthenticationFigures;
 
-  constructor(authorities: readonly TokenAuthority[]) {
+  constructor(authorities: readonly TokenAuthority[], figures: AuthenticationFigures) {
     this.#authorities = authorities;
+    this.#figures = figures;
   }
 
   /** Throws 401 when credentials are shown and not believed. */
   async authenticate(request: Incoming): Promise<RequestUser> {
+    const from_ms = performance.now();
+    let user: RequestUser | undefined;
+    try {
+      return (user = await this.#find(request));
+    } finally {
+      this.#figures.ended(user?.name, (performance.now() - from_ms) / 1_000);
+    }
+  }
+
+  async #find(request: Incoming): Promise<RequestUser> {
     const certified = clientCertificateUser(request);
     if (certified === "unverified") throw unauthorized();
-    if (certified !== undefined) return authenticated(certified);
+    if (certified !== undefined) {
+      this.#figures.expiresIn((certified.until_ms - Date.now()) / 1_000);
+      return authenticated(certified.user);
+    }
     const token = bearerToken(request);
     if (token === undefined) return ANONYMOUS;
     const known = await this.verifyToken(token);

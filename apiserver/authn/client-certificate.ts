@@ -3,8 +3,14 @@ import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../http/context.ts";
 
+/** Who a certificate says that somebody is, and until when. */
+export interface Certified {
+  readonly user: RequestUser;
+  readonly until_ms: number;
+}
+
 /** What a connection's certificate says; it cannot change while the connection lasts. */
-const bySocket = new WeakMap<TLSSocket, RequestUser | "unverified" | "none">();
+const bySocket = new WeakMap<TLSSocket, Certified | "unverified" | "none">();
 
 /** Certificates made for other purposes are not believed here (extended key usage clientAuth). */
 const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
@@ -14,7 +20,7 @@ const CREDENTIAL = "authentication.kubernetes.io/credential-id";
  * The user of a verified client certificate: CN is the name, each O a group. "unverified" when a
  * certificate was shown that no client CA vouches for, undefined when none was shown.
  */
-export function clientCertificateUser(request: Incoming): RequestUser | "unverified" | undefined {
+export function clientCertificateUser(request: Incoming): Certified | "unverified" | undefined {
   const socket = socketOf(request);
   let known = bySocket.get(socket);
   if (known === undefined) {
@@ -32,7 +38,7 @@ function socketOf(request: Incoming): TLSSocket {
   return request.socket as TLSSocket;
 }
 
-function userOf(socket: TLSSocket): RequestUser | "unverified" | "none" {
+function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
   const certificate = socket.getPeerCertificate();
   if (!certificate || Object.keys(certificate).length === 0) return "none";
   if (!socket.authorized) return "unverified";
@@ -41,7 +47,9 @@ function userOf(socket: TLSSocket): RequestUser | "unverified" | "none" {
   const subject = certificate.subject as unknown as Record<string, string | string[] | undefined>;
   const [name] = listOf(subject["CN"]);
   if (name === undefined || name === "") return "unverified";
-  return { name, groups: listOf(subject["O"]), extra: { [CREDENTIAL]: [digestOf(certificate)] } };
+  const extra = { [CREDENTIAL]: [digestOf(certificate)] };
+  const until_ms = Date.parse(certificate.valid_to);
+  return { user: { name, groups: listOf(subject["O"]), extra }, until_ms };
 }
 
 /** Names the certificate in what is kept about a request, as upstream does. */

@@ -4,6 +4,7 @@ import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
+import type { AuthenticationFigures } from "../figures/access.ts";
 import type { Registry } from "../registry/registry.ts";
 import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import type { SigningKeys } from "./signing-keys.ts";
@@ -43,6 +44,7 @@ export class TokenVerifier implements TokenAuthority {
   readonly #keys: SigningKeys;
   readonly #registry: Registry;
   readonly #clock: Clock;
+  readonly #figures: AuthenticationFigures;
   readonly #known = new Map<string, { until_ms: number; token: VerifiedToken }>();
 
   constructor(init: {
@@ -51,22 +53,30 @@ export class TokenVerifier implements TokenAuthority {
     keys: SigningKeys;
     registry: Registry;
     clock: Clock;
+    figures: AuthenticationFigures;
   }) {
     this.#issuer = init.issuer;
     this.#audiences = init.audiences;
     this.#keys = init.keys;
     this.#registry = init.registry;
     this.#clock = init.clock;
+    this.#figures = init.figures;
   }
 
   async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
+    const from_ms = performance.now();
+    const took_s = () => (performance.now() - from_ms) / 1_000;
     // No two questions may look alike: who asks chooses the audiences, and part of the token.
     const question = JSON.stringify([token, ...audiences]);
     const digest = createHash("sha256").update(question).digest("base64");
     const known = this.#known.get(digest);
-    if (known && known.until_ms > this.#clock.now()) return known.token;
+    if (known && known.until_ms > this.#clock.now()) {
+      this.#figures.lookedForToken("hit", took_s());
+      return known.token;
+    }
     this.#known.delete(digest);
-    const verified = await this.#verify(token, audiences);
+    const verified = await this.#verifyAnew(token, audiences);
+    this.#figures.lookedForToken("miss", took_s());
     // What nobody vouches for is not kept (upstream): a flood of it would drive out the others.
     if (verified === undefined) return undefined;
     if (this.#known.size >= TOKEN_CACHE_ENTRIES_MAX) {
@@ -74,6 +84,19 @@ export class TokenVerifier implements TokenAuthority {
     }
     this.#known.set(digest, { until_ms: this.#clock.now() + TOKEN_CACHE_MS, token: verified });
     return verified;
+  }
+
+  async #verifyAnew(
+    token: string,
+    audiences: readonly string[],
+  ): Promise<VerifiedToken | undefined> {
+    const ended = this.#figures.verifyToken();
+    let verified: VerifiedToken | undefined;
+    try {
+      return (verified = await this.#verify(token, audiences));
+    } finally {
+      ended(verified !== undefined);
+    }
   }
 
   async #verify(token: string, audiences: readonly string[]): Promise<VerifiedToken | undefined> {

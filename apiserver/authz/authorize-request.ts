@@ -25,7 +25,12 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
 
 /** Throws 403, in upstream's words, unless the chain of authorizers allows the request. */
 export async function authorize(core: Core, context: RequestContext): Promise<void> {
-  await require(core, attributesOf(context));
+  const attributes = attributesOf(context);
+  const from_ms = performance.now();
+  const decision = await core.authorizer.decide(attributes);
+  const took_s = (performance.now() - from_ms) / 1_000;
+  core.figures.authorization.ended(decision.verdict, took_s);
+  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
 /**
@@ -33,10 +38,7 @@ export async function authorize(core: Core, context: RequestContext): Promise<vo
  * of what is not there. The right to do what its method says is not enough for that.
  */
 export async function authorizeCreate(core: Core, context: RequestContext): Promise<void> {
-  await require(core, { ...attributesOf(context), verb: "create" });
-}
-
-async function require(core: Core, attributes: Attributes): Promise<void> {
+  const attributes = { ...attributesOf(context), verb: "create" };
   const decision = await core.authorizer.decide(attributes);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }

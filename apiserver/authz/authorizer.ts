@@ -1,4 +1,5 @@
 import { MASTERS_GROUP } from "../authn/identities.ts";
+import type { AuthorizationFigures } from "../figures/access.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 
 /**
@@ -7,8 +8,11 @@ import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 export class Authorizer {
   readonly #plugins: readonly AuthorizerPlugin[];
 
-  constructor(plugins: readonly AuthorizerPlugin[]) {
+  readonly #figures: AuthorizationFigures;
+
+  constructor(plugins: readonly AuthorizerPlugin[], figures: AuthorizationFigures) {
     this.#plugins = plugins;
+    this.#figures = figures;
   }
 
   async decide(attributes: Attributes): Promise<Decision> {
@@ -16,7 +20,10 @@ export class Authorizer {
     const reasons: string[] = [];
     for (const plugin of this.#plugins) {
       const decision = await plugin.decide(attributes);
-      if (decision.verdict !== "no-opinion") return decision;
+      if (decision.verdict !== "no-opinion") {
+        this.#figures.decided(plugin.name, decision.verdict);
+        return decision;
+      }
       if (decision.reason !== "") reasons.push(decision.reason);
     }
     return { verdict: "no-opinion", reason: reasons.join("; ") };

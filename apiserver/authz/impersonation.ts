@@ -45,7 +45,15 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
       });
     }
   }
-  for (const each of asked) await requireImpersonate(core, context.user, each);
+  const from_ms = performance.now();
+  let allowed = false;
+  try {
+    for (const each of asked) await requireImpersonate(core, context.user, each);
+    allowed = true;
+  } finally {
+    const took_s = (performance.now() - from_ms) / 1_000;
+    core.figures.authorization.impersonated(allowed, took_s);
+  }
   context.user = impersonated(name, groups, uid, extra);
 }
 
@@ -84,8 +92,12 @@ async function requireImpersonate(core: Core, user: RequestUser, part: Partial<A
     fieldSelector: "",
     ...part,
   };
+  const from_ms = performance.now();
   const decision = await core.authorizer.decide(attributes);
-  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
+  const allowed = decision.verdict === "allow";
+  const took_s = (performance.now() - from_ms) / 1_000;
+  core.figures.authorization.impersonationChecked(allowed, took_s);
+  if (!allowed) throw refusal(attributes, decision.reason);
 }
 
 function impersonated(

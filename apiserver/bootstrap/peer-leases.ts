@@ -2,6 +2,7 @@ import type { Core } from "../core.ts";
 import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
+import { PLAIN } from "../storage/sealing.ts";
 
 /**
  * Upstream's place: every apiserver keeps a key with its address here, which ends with its lease.
@@ -16,7 +17,7 @@ export class PeerLeases {
 
   constructor(core: Core) {
     this.#core = core;
-    this.#rows = new Rows(core.etcd);
+    this.#rows = new Rows(core.etcd, PLAIN, core.figures.stored("apiServerIPInfo"));
   }
 
   get #key(): string {

@@ -35,7 +35,7 @@ class CompactedError extends Error {
 }
 
 /** The objects that a feed follows. */
-type Source = Pick<ObjectStore, "kind" | "rows" | "recent">;
+type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "figures">;
 
 /** What is kept equal to them. */
 export type FeedTarget = Pick<
@@ -112,7 +112,7 @@ export class Feed {
     let from: number | undefined;
     while (!this.#stop.signal.aborted) {
       try {
-        from ??= await this.#relist(await this.#firstRevision());
+        from ??= await this.#list();
         this.#ready();
         await this.#follow(from + 1);
         from = this.#cache.revision;
@@ -123,6 +123,11 @@ export class Feed {
       }
       await delay(this.#clock, FEED_RETRY_MS, this.#stop.signal);
     }
+  }
+
+  async #list(): Promise<number> {
+    this.#store.figures.lists.add();
+    return await this.#relist(await this.#firstRevision());
   }
 
   /** Says once that the store is away, not at each attempt. */
@@ -181,6 +186,7 @@ export class Feed {
       const row = this.#store.rows.rowOf(kv);
       entry = this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row);
     } catch (thrown) {
+      this.#store.figures.decodeErrors.add();
       log.error("an object in the store does not decode", {
         key: kv.key.toString("utf8"),
         reason: messageOf(thrown),
@@ -221,8 +227,13 @@ export class Feed {
     await this.#applyAll(response.events);
     const revision = response.header?.revision ?? 0;
     // Without events a response is the store's word that nothing before its revision is missing.
-    if (response.events.length === 0) this.#cache.progress(revision);
+    if (response.events.length === 0) this.#progress(revision);
     // lab:07 end
+  }
+
+  #progress(revision: number): void {
+    this.#store.figures.bookmarks.add();
+    this.#cache.progress(revision);
   }
 
   /** Others come in between only where a revision is whole: what came together is seen together. */
@@ -240,6 +251,7 @@ export class Feed {
   #applyEvent(event: Event): void {
     const { kv } = event;
     assert(kv !== undefined, "a watch event without its key");
+    this.#store.figures.events.add();
     const key = kv.key.toString("utf8");
     const revision = kv.modRevision;
     if (event.type === Event_EventType.DELETE) {

@@ -1,5 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expired } from "../errors/catalog.ts";
+import { CacheFigures } from "../figures/resource-figures.ts";
+import { WatchFigures } from "../figures/watch-figures.ts";
 import type { Entry } from "./entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";
@@ -36,8 +38,14 @@ export class WatchCache {
   /** Who waits for the cache to get further. */
   #waiting = new Set<() => void>();
 
-  constructor(clock: Clock) {
-    this.#groups = new WatchGroups(new Flusher(clock));
+  readonly #figures: CacheFigures;
+  readonly #watched: WatchFigures;
+  #bytes = 0;
+
+  constructor(clock: Clock, figures = new CacheFigures(), watched = new WatchFigures()) {
+    this.#figures = figures;
+    this.#watched = watched;
+    this.#groups = new WatchGroups(new Flusher(clock), watched.sizes);
   }
 
   /** Everything up to this revision is in the cache. */
@@ -47,6 +55,11 @@ export class WatchCache {
 
   get size(): number {
     return this.#state.size;
+  }
+
+  /** Bytes of all objects as JSON. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get watchers(): number {
@@ -92,6 +105,8 @@ export class WatchCache {
     this.#state = OrderedTree.of(entries);
     this.#history = new History(revision);
     this.#states = new States(revision, this.#state);
+    this.#figures.initializations.add();
+    this.#bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
     for (const entry of entries) {
       const previous = before.get(entry.key);
       if (previous?.revision !== entry.revision) this.#tell(eventOf(entry, previous));
@@ -141,11 +156,15 @@ export class WatchCache {
     if (change.type === "put") {
       const previous = this.#state.get(change.entry.key);
       this.#state = this.#state.set(change.entry);
+      this.#bytes += change.entry.body.length - (previous?.body.length ?? 0);
+      this.#figures.dispatched.add();
       return eventOf(change.entry, previous);
     }
     const previous = this.#state.get(change.key);
     if (previous === undefined) return undefined;
     this.#state = this.#state.delete(change.key);
+    this.#bytes -= previous.body.length;
+    this.#figures.dispatched.add();
     const entry = withRevision(previous, change.revision);
     return { type: "DELETED", revision: change.revision, entry, previous };
   }
@@ -206,7 +225,8 @@ export class WatchCache {
     const { selection, encoder, bookmarks } = request;
     // What is known here up to now is among the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
-    const watcher = new Watcher({ encoder, bookmarks, start, initial });
+    const figures = { cache: this.#figures, sizes: this.#watched.sizes };
+    const watcher = new Watcher({ encoder, bookmarks, start, initial, figures });
     watcher.onEnd(this.#groups.join(selection, encoder, watcher));
     return watcher;
   }

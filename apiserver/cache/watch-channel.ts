@@ -1,3 +1,4 @@
+import type { Spread } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { internal } from "../errors/catalog.ts";
@@ -26,13 +27,20 @@ export class WatchChannel implements Flushable {
   readonly encoder: WatchEncoder;
   readonly bookmarks: boolean;
   readonly #flusher: Flusher;
+  readonly #sizes: Spread;
   readonly #watchers = new Set<Watcher>();
   #pending: Pending[] = [];
 
-  constructor(init: { encoder: WatchEncoder; bookmarks: boolean; flusher: Flusher }) {
+  constructor(init: {
+    encoder: WatchEncoder;
+    bookmarks: boolean;
+    flusher: Flusher;
+    sizes: Spread;
+  }) {
     this.encoder = init.encoder;
     this.bookmarks = init.bookmarks;
     this.#flusher = init.flusher;
+    this.#sizes = init.sizes;
   }
 
   get watchers(): ReadonlySet<Watcher> {
@@ -57,6 +65,7 @@ export class WatchChannel implements Flushable {
       if (bytes === undefined) return;
       shared.set(form, bytes);
     }
+    this.#sizes.observe(bytes.length, this.#watchers.size);
     this.#pending.push({ revision: item.revision, bytes });
     this.#flusher.mark(this);
     // lab:07 end

@@ -1,3 +1,4 @@
+import type { Spread } from "@raft2kube/observe/families.ts";
 import type { Entry } from "./entry.ts";
 import type { CacheEvent, WatchEncoder } from "./event.ts";
 import type { Flusher } from "./flusher.ts";
@@ -26,8 +27,12 @@ export class WatchGroups {
   /** Events sent to watchers that have left. */
   #sentBefore = 0;
 
-  constructor(flusher: Flusher) {
+  readonly #sizes: Spread;
+
+  /** `sizes` counts the bytes of each event as often as it is sent. */
+  constructor(flusher: Flusher, sizes: Spread) {
     this.#flusher = flusher;
+    this.#sizes = sizes;
   }
 
   get watchers(): number {
@@ -54,7 +59,8 @@ export class WatchGroups {
     let channel = group.channels.get(id);
     if (channel === undefined) {
       const { bookmarks } = watcher;
-      channel = new WatchChannel({ encoder, bookmarks, flusher: this.#flusher });
+      const [flusher, sizes] = [this.#flusher, this.#sizes];
+      channel = new WatchChannel({ encoder, bookmarks, flusher, sizes });
       group.channels.set(id, channel);
     }
     channel.join(watcher);

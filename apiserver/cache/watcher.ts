@@ -1,9 +1,11 @@
 import { held } from "@raft2kube/observe/held.ts";
+import type { Spread } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiError } from "../errors/api-error.ts";
 import { internal } from "../errors/catalog.ts";
+import type { CacheFigures } from "../figures/resource-figures.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Chunk } from "./watch-channel.ts";
@@ -28,6 +30,7 @@ export interface WatcherInit {
   readonly start: number;
   /** What it is told before anything that happens later. */
   readonly initial: Iterable<WatchItem>;
+  readonly figures: { readonly cache: CacheFigures; readonly sizes: Spread };
 }
 
 /** Bytes of initial items handed over at a time. */
@@ -53,12 +56,15 @@ export class Watcher {
   #told = false;
   #sent = 0;
   #leave: () => void = () => undefined;
+  #listed: () => void = () => undefined;
+  readonly #figures: WatcherInit["figures"];
 
   constructor(init: WatcherInit) {
     this.#encoder = init.encoder;
     this.bookmarks = init.bookmarks;
     this.start = init.start;
     this.#initial = init.initial[Symbol.iterator]();
+    this.#figures = init.figures;
   }
 
   /** Events that the reader was given, or that wait for it. */
@@ -73,6 +79,11 @@ export class Watcher {
   /** Called once, by the cache: how to take this watcher out of it. */
   onEnd(leave: () => void): void {
     this.#leave = leave;
+  }
+
+  /** Calls `listed` once the reader has been given the initial items. */
+  onListed(listed: () => void): void {
+    this.#listed = listed;
   }
 
   /** Hands over what waits, and then what comes, until the reader or the cache ends it. */
@@ -115,10 +126,13 @@ export class Watcher {
       const { done, value } = this.#initial.next();
       if (done) {
         this.#initial = undefined;
+        this.#listed();
         break;
       }
       const bytes = this.#encoded(value);
       this.#sent++;
+      this.#figures.cache.initial.add();
+      this.#figures.sizes.observe(bytes.length);
       parts.push(bytes);
       size += bytes.length;
     }
@@ -160,8 +174,14 @@ export class Watcher {
     const tooMuch =
       this.#queuedEvents > WATCHER_QUEUE_EVENTS_MAX ||
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
-    if (tooMuch) this.close();
+    if (tooMuch) this.#terminate();
     // lab:07 end
+  }
+
+  /** The reader does not read. */
+  #terminate(): void {
+    this.#figures.cache.terminated.add();
+    this.close();
   }
 
   /** Ends the watch with an error; an expired one tells the client to list again. */

@@ -5,7 +5,7 @@ export const API_LEVEL = "1.36.0";
  * The answer of `/version` (version.Info). The build's own marks follow the level, as SemVer
  * allows.
  */
-export function versionInfo(): object {
+export function versionInfo() {
   const [major = "", minor = ""] = API_LEVEL.split(".");
   return {
     major,

@@ -1,13 +1,20 @@
 import { badRequest, bodyTooLarge, timeout, unsupportedMediaType } from "../errors/catalog.ts";
 import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
-import type { Incoming } from "./context.ts";
-import { headerOf } from "./context.ts";
+import { headerOf, type Incoming, type RequestContext } from "./context.ts";
 
 /**
  * The whole body of a request. Throws 413 past BODY_BYTES_MAX without reading further, 415 for a
  * content encoding, 504 when the body does not arrive in time.
  */
-export async function readBody(request: Incoming): Promise<Buffer> {
+export async function readBody(
+  { request, received }: Pick<RequestContext, "request" | "received">,
+): Promise<Buffer> {
+  const body = await readAll(request);
+  received?.(body.length);
+  return body;
+}
+
+async function readAll(request: Incoming): Promise<Buffer> {
   const encoding = headerOf(request, "content-encoding");
   if (encoding !== "" && encoding !== "identity") {
     throw unsupportedMediaType([`content-encoding identity, not ${encoding}`]);

@@ -29,6 +29,8 @@ export interface RequestContext {
   readonly upgrade: { socket: Duplex; head: Buffer } | undefined;
   /** Ends the request without (the rest of) an answer. */
   cut(): void;
+  /** Hears how many bytes the request's body has. */
+  received?: (bytes: number) => void;
   /** Hears how many bytes an answer has that is sent whole. */
   sent?: (bytes: number) => void;
   /** Texts for `Warning:` headers. */

@@ -11,6 +11,8 @@ import { impersonate } from "../authz/impersonation.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
+import { CONNECTIONS } from "../figures/request-labels.ts";
+import type { Counted } from "../figures/requests.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Answer } from "./answer.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "./context.ts";
@@ -20,6 +22,7 @@ import { respond, respondStatus } from "./respond.ts";
 import type { RequestListener } from "./server.ts";
 
 const log = logger("apiserver");
+const APPLY_TYPE = "application/apply-patch+yaml";
 
 /** Answers a request that is known and allowed. */
 export type Dispatch = (context: RequestContext) => Promise<Answer>;
@@ -73,15 +76,15 @@ export class Handler implements RequestListener {
       return await respondStatus(bare, context.status);
     }
     const long = isLong(context);
-    const dryRun = context.query.has("dryRun");
-    const counted = this.#core.metrics.begin(context.info, long, dryRun);
-    context.sent = counted.sent;
+    const counted = this.#count(context, long);
     try {
       await (long ? this.#answer(context) : this.#answerInTime(context));
     } catch (thrown) {
       const error = asApiError(thrown, context);
-      if (context.response.headersSent || context.signal.aborted) cut(request);
-      else await respondStatus(context, error.status);
+      if (context.response.headersSent || context.signal.aborted) {
+        counted.aborted();
+        cut(request);
+      } else await respondStatus(context, error.status);
       // What still works for a request that was given up need not go on.
       gone.abort();
     } finally {
@@ -89,17 +92,42 @@ export class Handler implements RequestListener {
     }
   }
 
+  #count(context: RequestContext, long: boolean): Counted {
+    const { info, query } = context;
+    const { group, version, resource: plural } = info;
+    const { registry, figures } = this.#core;
+    const resource = info.resourceRequest ? registry.find(group, version, plural) : undefined;
+    const apply = info.verb === "patch" &&
+      headerOf(context.request, "content-type") === APPLY_TYPE;
+    const counted = figures.requests.begin({ info, resource, query, long, apply });
+    context.sent = counted.sent;
+    context.received = counted.received;
+    return counted;
+  }
+
   /** The same for requests that may not last. Throws 504 when their time is up. */
   async #answerInTime(context: RequestContext): Promise<void> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const complaint = "request did not complete within the allotted timeout";
     const late_ms = timeoutOf(context.query);
-    const timer = this.#core.clock.after(late_ms, () => reject(timeout(complaint)));
+    let isLate = false;
+    const timer = this.#core.clock.after(late_ms, () => {
+      isLate = true;
+      reject(timeout(complaint));
+    });
+    const answer = this.#answer(context);
     try {
-      await Promise.race([this.#answer(context), late]);
+      await Promise.race([answer, late]);
     } finally {
       timer.cancel();
+      if (isLate) this.#followLate(answer);
     }
+  }
+
+  /** Work that nobody waits for any more still ends. */
+  #followLate(answer: Promise<void>): void {
+    const { requests } = this.#core.figures;
+    answer.then(() => requests.endedLate("ok"), () => requests.endedLate("error"));
   }
 
   async #answer(context: RequestContext): Promise<void> {
@@ -176,8 +204,7 @@ function newContext(
 
 /** Requests that may last: they are not counted among the durations. */
 function isLong(context: RequestContext): boolean {
-  const long = ["log", "exec", "attach", "portforward", "proxy"];
-  return context.info.verb === "watch" || long.includes(context.info.subresource);
+  return context.info.verb === "watch" || CONNECTIONS.has(context.info.subresource);
 }
 
 /** What was thrown, as the client is told; the unforeseen is logged in full and answered as 500. */

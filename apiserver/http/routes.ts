@@ -53,7 +53,7 @@ async function servePath(
       checkJson(context);
       return jsonAnswer(versionInfo());
     case "/metrics": {
-      const { type, body } = await exposition(core.metrics.registry);
+      const { type, body } = await exposition(core.figures.metrics);
       return { type: "bytes", code: 200, contentType: type, body };
     }
     case "/.well-known/openid-configuration":

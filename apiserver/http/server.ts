@@ -2,6 +2,7 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Count } from "@raft2kube/observe/families.ts";
 import {
   CONNECTION_CHECK_MS,
   DRAIN_TIMEOUT_MS,
@@ -33,6 +34,8 @@ export interface ServerInit {
   tls: KeyPair;
   clientCa: string;
   listener: RequestListener;
+  /** Counts connections that are given up before their handshake is done. */
+  handshakeErrors?: Count;
 }
 
 /**
@@ -106,7 +109,10 @@ export class ApiHttpServer {
       socket.on("error", () => socket.destroy());
       listener.upgrade(request, response, socket, head);
     });
-    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    server.on("tlsClientError", (_error, socket) => {
+      this.#init.handshakeErrors?.add();
+      socket.destroy();
+    });
     server.on("sessionError", () => undefined);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);

@@ -52,9 +52,14 @@ async function listingOf(
   const place = placeOf(resource.kind, namespace, options);
   const known = await heldState(resource, options, place);
   if (known) {
-    return held(`list ${resource.kind.plural}: select`, () =>
+    const listing = held(`list ${resource.kind.plural}: select`, () =>
       listFromState(resource.kind, namespace, selection, options, known, place.start),
     );
+    const { cache } = resource.figures;
+    cache.lists.add();
+    cache.listFetched.add(listing.fetched);
+    cache.listReturned.add(listing.entries.length);
+    return listing;
   }
   return await listFromStore(resource, namespace, selection, options);
 }
@@ -113,32 +118,48 @@ function listFromState(
   options: ListOptions,
   { state, revision }: Held,
   start: string,
-): Listing {
+): Listing & { fetched: number } {
   // lab:07 begin list-from-state
   const entries: Entry[] = [];
+  let fetched = 0;
   // Whatever state will do is answered whole (upstream).
   const limit = options.match.type === "any" && options.continue === "" ? 0 : options.limit;
   let cut = false;
   const visit = (entry: Entry) => {
+    fetched++;
     if (!selects(selection, entry)) return true;
     cut = limit > 0 && entries.length === limit;
     if (!cut) entries.push(entry);
     return !cut;
   };
   walkFrom(state, start > selection.prefix ? start : selection.prefix, selection.prefix, visit);
-  if (!cut) return { entries, revision };
+  if (!cut) return { entries, revision, fetched };
   const last = entries.at(-1)!.key;
   const prefix = prefixOf(kind, namespace);
   const token = encodeContinue({ revision, start: last.slice(prefix.length) });
   // With a selector nobody knows how many of those that follow match.
   const counted = options.labelSelector === "" && options.fieldSelector === "";
   const remaining = countBehind(state, prefix, last);
-  return { entries, revision, continue: token, ...(counted ? { remaining } : {}) };
+  return { entries, revision, fetched, continue: token, ...(counted ? { remaining } : {}) };
   // lab:07 end
 }
 
-/** Lists from the store, page after page until `limit` objects match. */
+/** Lists from the store, all that a selection picks or `limit` of it. */
 export async function listFromStore(
+  resource: Resource,
+  namespace: string,
+  selection: Selection,
+  options: ListOptions,
+): Promise<Listing> {
+  const { figures } = resource.store;
+  figures.lists.add();
+  const listing = await readPages(resource, namespace, selection, options);
+  figures.listReturned.add(listing.entries.length);
+  return listing;
+}
+
+/** Reads page after page until `limit` objects match. */
+async function readPages(
   resource: Resource,
   namespace: string,
   selection: Selection,

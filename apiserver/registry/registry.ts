@@ -4,6 +4,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
+import { ResourceFigures } from "../figures/resource-figures.ts";
 import { apiVersionOf } from "./group-version.ts";
 import { Resource } from "./resource.ts";
 import { ALL_SERVED, type Serves } from "./runtime-config.ts";
@@ -18,6 +19,7 @@ export interface RegistryOptions {
 /** Every resource this server has, by the words of a URL. */
 export class Registry {
   readonly #byPath = new Map<string, Resource>();
+  readonly #figures = new Map<string, ResourceFigures>();
   readonly #serves: Serves;
   /** The kinds that clients are shown. */
   readonly kinds: readonly Kind[];
@@ -36,8 +38,17 @@ export class Registry {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
       const sealing = encryption(storedAs(kind));
-      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing }));
+      const figures = this.#figuresOf(storedAs(kind));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing, figures }));
     }
+  }
+
+  /** Versions of a resource share what is counted of it, as they share what is stored. */
+  #figuresOf({ group, plural }: { group: string; plural: string }): ResourceFigures {
+    const name = `${plural}.${group}`;
+    let figures = this.#figures.get(name);
+    if (!figures) this.#figures.set(name, (figures = new ResourceFigures(group, plural)));
+    return figures;
   }
 
   /** The resource that a client asks for; undefined when there is none, or it is switched off. */

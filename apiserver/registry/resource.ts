@@ -4,12 +4,22 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { Feed } from "../cache/feed.ts";
 import { WatchCache } from "../cache/watch-cache.ts";
 import type { GroupName } from "../errors/catalog.ts";
+import { ResourceFigures } from "../figures/resource-figures.ts";
+import { WatchFigures } from "../figures/watch-figures.ts";
 import { EVENT_TTL_S } from "../limits.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import type { Sealing } from "../storage/sealing.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
+
+export interface ResourceOptions {
+  /** Whether the store can prove how new a watch is; shared by all resources. */
+  proof?: ProgressProof;
+  sealing?: Sealing;
+  /** Shared by the versions of a resource; by default its own. */
+  figures?: ResourceFigures;
+}
 
 /**
  * One kind being served: its description, its objects in the store, and its watch cache once asked
@@ -24,6 +34,9 @@ export class Resource {
   readonly kindSubject: GroupName;
   /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
   allocation: Allocation | undefined;
+  /** What is counted of the resource, in all its versions, and of those who watch this one. */
+  readonly figures: ResourceFigures;
+  readonly watched: WatchFigures = new WatchFigures();
   readonly #etcd: EtcdClient;
   readonly #clock: Clock;
   readonly #leases: LeasePool;
@@ -34,16 +47,18 @@ export class Resource {
     kind: Kind,
     etcd: EtcdClient,
     clock: Clock,
-    { proof = new ProgressProof(etcd), sealing }: { proof?: ProgressProof; sealing?: Sealing } = {},
+    { proof = new ProgressProof(etcd), sealing, figures }: ResourceOptions = {},
   ) {
+    this.figures = figures ?? new ResourceFigures(kind.group, kind.plural);
     this.kind = kind;
     this.#proof = proof;
     this.#etcd = etcd;
     this.#clock = clock;
     this.subject = { group: kind.group, name: kind.plural };
     this.kindSubject = { group: kind.group, name: kind.kind };
-    this.#leases = new LeasePool(etcd, clock);
-    this.store = new ObjectStore(kind, etcd, this.subject, sealing);
+    this.#leases = new LeasePool(etcd, clock, this.figures.store.leaseObjects);
+    const counted = { sealing, figures: this.figures.store };
+    this.store = new ObjectStore(kind, etcd, this.subject, counted);
   }
 
   /**
@@ -53,7 +68,7 @@ export class Resource {
    */
   async cache(since?: number): Promise<WatchCache> {
     if (this.#fed === undefined) {
-      const cache = new WatchCache(this.#clock);
+      const cache = new WatchCache(this.#clock, this.figures.cache, this.watched);
       const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
       this.#fed = { cache, feed };
     }
@@ -69,7 +84,12 @@ export class Resource {
     const cache = await this.cache();
     if (!(await this.#proof.holds())) return undefined;
     const revision = await this.store.rows.revision();
-    return (await this.#fed!.feed.catchUp(revision)) ? cache : undefined;
+    const figures = this.figures.cache;
+    const from_ms = performance.now();
+    const caughtUp = await this.#fed!.feed.catchUp(revision);
+    figures.readWaits.observe((performance.now() - from_ms) / 1_000);
+    (caughtUp ? figures.consistent : figures.consistentByStore).add();
+    return caughtUp ? cache : undefined;
   }
 
   /** The cache if it has been asked for; metrics and bookmarks must not start one. */

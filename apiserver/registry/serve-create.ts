@@ -26,7 +26,7 @@ export async function serveCreate(
   const { kind } = resource;
   const options = writeOptionsOf(context);
   const { fieldValidation, warnings } = options;
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   const object = await decodeBody(context.request, body, {
     kind,
     schema: kind.schema,

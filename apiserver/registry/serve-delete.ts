@@ -100,7 +100,7 @@ export async function serveDeleteCollection(
 }
 
 async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   if (body.length === 0) return readDeleteRequest(undefined, context.query);
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
   const value =

@@ -34,7 +34,7 @@ export async function serveUpdate(
   const { name } = context.info;
   const options = writeOptionsOf(context);
   const { fieldValidation, warnings } = options;
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   const object = await decodeBody(context.request, body, {
     kind,
     schema: kind.schema,
@@ -62,7 +62,7 @@ export async function servePatch(
 ): Promise<Answer> {
   const { kind } = resource;
   const options = writeOptionsOf(context);
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   const patch = isApply(context)
     ? await readApply(
         context,

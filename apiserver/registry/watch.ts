@@ -18,12 +18,23 @@ export async function watchObjects(
   encoder: WatchEncoder,
 ): Promise<Answer> {
   if (core.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
+  const from_ms = performance.now();
   const watcher = await openWatch(resource, namespace, options, encoder);
+  if (options.sendInitialEvents) {
+    const spread = resource.watched.listedIn(scopeOf(resource, namespace, options));
+    watcher.onListed(() => spread.observe((performance.now() - from_ms) / 1_000));
+  }
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
       ? Math.min(options.timeout_s * 1000, TIMER_MS_MAX)
       : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
   return { type: "watch", watcher, timeout_ms };
+}
+
+/** What a watch is of, in the words of metrics. */
+function scopeOf(resource: Resource, namespace: string, options: WatchOptions): string {
+  if (selectionOf(resource.kind, namespace, options).name !== undefined) return "resource";
+  return namespace === "" ? "cluster" : "namespace";
 }
 
 async function openWatch(

@@ -1,4 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Spread } from "@raft2kube/observe/families.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { LEASE_OBJECTS_MAX, LEASE_SHARING_MS } from "../limits.ts";
 
@@ -6,9 +7,12 @@ import { LEASE_OBJECTS_MAX, LEASE_SHARING_MS } from "../limits.ts";
 export class LeasePool {
   readonly #etcd: EtcdClient;
   readonly #clock: Clock;
+  readonly #objects: Spread;
   #current: { id: Promise<bigint>; until_ms: number; objects: number } | undefined;
 
-  constructor(etcd: EtcdClient, clock: Clock) {
+  /** `objects` counts how many share a lease. */
+  constructor(etcd: EtcdClient, clock: Clock, objects: Spread) {
+    this.#objects = objects;
     this.#etcd = etcd;
     this.#clock = clock;
   }
@@ -21,6 +25,7 @@ export class LeasePool {
       current.objects++;
       return await current.id;
     }
+    if (current) this.#objects.observe(current.objects);
     const id = this.#grant(ttl_s + LEASE_SHARING_MS / 1000);
     this.#current = { id, until_ms: now_ms + LEASE_SHARING_MS, objects: 1 };
     return await id;

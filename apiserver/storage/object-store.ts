@@ -2,6 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { Entry } from "../cache/entry.ts";
 import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../errors/catalog.ts";
+import { StoreFigures } from "../figures/resource-figures.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
@@ -31,6 +32,13 @@ export interface ChangeOptions {
   guess?: Entry | undefined;
 }
 
+export interface ObjectStoreOptions {
+  /** How values lie in the store; by default as they are. */
+  sealing?: Sealing | undefined;
+  /** Who counts what is asked of the store. */
+  figures?: StoreFigures;
+}
+
 /** What an attempt was made on. */
 interface Base {
   /** 0 when there is nothing. */
@@ -56,9 +64,17 @@ export class ObjectStore {
   /** Stored bytes are what clients get but for the resourceVersion. */
   readonly #alike: boolean;
 
-  constructor(kind: Kind, etcd: EtcdClient, subject: GroupName, sealing?: Sealing | undefined) {
+  readonly figures: StoreFigures;
+
+  constructor(
+    kind: Kind,
+    etcd: EtcdClient,
+    subject: GroupName,
+    { sealing, figures = new StoreFigures() }: ObjectStoreOptions = {},
+  ) {
     this.kind = kind;
-    this.rows = new Rows(etcd, sealing);
+    this.figures = figures;
+    this.rows = new Rows(etcd, sealing, figures);
     this.recent = new RecentWrites(kind);
     this.#subject = subject;
     this.#alike = isServedAsStored(kind);

@@ -2,6 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { StoreFigures } from "../figures/resource-figures.ts";
 import { PLAIN, type Sealing } from "./sealing.ts";
 
 /** One key of the store with its value. */
@@ -44,26 +45,35 @@ export type Written = { done: true; revision: number } | { done: false; current:
 export class Rows {
   readonly #etcd: EtcdClient;
   readonly #sealing: Sealing;
+  readonly #figures: StoreFigures;
 
-  constructor(etcd: EtcdClient, sealing: Sealing = PLAIN) {
+  constructor(
+    etcd: EtcdClient,
+    sealing: Sealing = PLAIN,
+    figures: StoreFigures = new StoreFigures(),
+  ) {
     this.#etcd = etcd;
     this.#sealing = sealing;
+    this.#figures = figures;
   }
 
   async get(key: string): Promise<{ row: Row | undefined; revision: number }> {
-    const answer = await this.#etcd.range({ key: Buffer.from(key) });
+    const asked = this.#etcd.range({ key: Buffer.from(key) });
+    const answer = await this.#figures.calls.get.timed(asked);
     const found = answer.kvs[0];
     return { row: found && this.rowOf(found), revision: revisionOf(answer.header) };
   }
 
   /** Writes `key` if it does not exist. `lease` ends the row's life when it runs out. */
   async create(key: string, value: Buffer, lease?: bigint): Promise<Written> {
-    return this.#swap(key, 0, { requestPut: this.#put(key, value, lease) });
+    const put = { requestPut: this.#put(key, value, lease) };
+    return await this.#figures.calls.create.timed(this.#swap(key, 0, put));
   }
 
   /** Replaces `key` if it was last written at `revision`. */
   async replace(key: string, revision: number, value: Buffer, lease?: bigint): Promise<Written> {
-    return this.#swap(key, revision, { requestPut: this.#put(key, value, lease) });
+    const put = { requestPut: this.#put(key, value, lease) };
+    return await this.#figures.calls.update.timed(this.#swap(key, revision, put));
   }
 
   #put(key: string, value: Buffer, lease: bigint | undefined) {
@@ -76,7 +86,8 @@ export class Rows {
 
   /** Removes `key` if it was last written at `revision`. */
   async remove(key: string, revision: number): Promise<Written> {
-    return this.#swap(key, revision, { requestDeleteRange: { key: Buffer.from(key) } });
+    const removal = { requestDeleteRange: { key: Buffer.from(key) } };
+    return await this.#figures.calls.delete.timed(this.#swap(key, revision, removal));
   }
 
   async #swap(key: string, revision: number, write: object): Promise<Written> {
@@ -118,12 +129,14 @@ export class Rows {
 
   /** The same before values are opened. */
   async range(prefix: string, options: PageOptions): Promise<RawPage> {
-    const answer = await this.#etcd.range({
+    const asked = this.#etcd.range({
       key: Buffer.from(options.start ?? prefix),
       rangeEnd: prefixEnd(prefix),
       limit: options.limit,
       revision: options.revision ?? 0,
     });
+    const answer = await this.#figures.calls.list.timed(asked);
+    this.#figures.listFetched.add(answer.kvs.length);
     return {
       kvs: answer.kvs,
       revision: options.revision || revisionOf(answer.header),

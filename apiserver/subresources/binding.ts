@@ -33,7 +33,7 @@ export async function serveBinding(
   const { info, warnings } = context;
   if (info.verb !== "create") throw methodNotAllowed();
   const { dryRun, fieldValidation } = writeOptionsOf(context);
-  const binding = await decodeBody<Binding>(context.request, await readBody(context.request), {
+  const binding = await decodeBody<Binding>(context.request, await readBody(context), {
     kind: { group: "", version: "v1", kind: "Binding" },
     schema: "core/v1.Binding",
     fieldValidation,

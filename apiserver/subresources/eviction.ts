@@ -43,7 +43,7 @@ export async function serveEviction(
   const { info, query } = context;
   if (info.verb !== "create") throw methodNotAllowed();
   const options = writeOptionsOf(context);
-  const eviction = await decodeBody<Eviction>(context.request, await readBody(context.request), {
+  const eviction = await decodeBody<Eviction>(context.request, await readBody(context), {
     kind: { group: "policy", version: "v1", kind: "Eviction" },
     otherVersions: ["policy/v1beta1"],
     schema: "policy/v1.Eviction",

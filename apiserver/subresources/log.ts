@@ -30,6 +30,9 @@ export async function serveLog(
   const { info, query } = context;
   if (info.verb !== "get") throw methodNotAllowed();
   checkOptions(info.name, query);
+  // A kubelet's certificate is checked in any case.
+  const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
+  core.figures.server.logAsked(careless ? "skip_tls_denied" : "enforce_tls");
   const place = await placeIfAny(core, info.namespace, info.name, query.get("container") ?? "");
   // Upstream knows nothing yet of a pod that has no node, and no error either.
   if (place === undefined) return { ...textAnswer(204, ""), contentType: undefined };

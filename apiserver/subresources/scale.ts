@@ -68,7 +68,7 @@ async function wantedScale(
   context: RequestContext,
   options: WriteOptions,
 ): Promise<Wanted> {
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   const { fieldValidation, warnings, subresource } = options;
   const now_ms = core.clock.now();
   if (context.info.verb === "patch" && isApply(context)) {

@@ -47,7 +47,7 @@ export async function serveToken(
   const { info, warnings } = context;
   if (info.verb !== "create") throw methodNotAllowed();
   const options = writeOptionsOf(context);
-  const body = await readBody(context.request);
+  const body = await readBody(context);
   const request = await decodeBody<TokenRequest>(context.request, body, {
     kind: KIND,
     schema: TRACKED.schema,

@@ -25,17 +25,17 @@ export interface MetricHead {
   readonly type: "counter" | "gauge" | "histogram";
 }
 
-/** A metric whose samples are made when it is scraped. */
+/** A metric whose samples are made, or asked for, when it is scraped. */
 export function addMetric(
   registry: Registry,
   head: MetricHead,
-  samples: () => Sample[],
+  samples: () => Sample[] | Promise<Sample[]>,
   reset: () => void = () => undefined,
 ): void {
   const aggregator = "sum";
   const metric: Scraped = {
     ...{ ...head, aggregator, reset },
-    get: () => Promise.resolve({ ...head, aggregator, values: samples() }),
+    get: async () => ({ ...head, aggregator, values: await samples() }),
   };
   registry.registerMetric(metric as never);
 }
@@ -49,15 +49,17 @@ export class Count {
   }
 }
 
-/** Counters of one name: adding to one is adding to a number, labels are put on when asked for. */
-export class CounterFamily {
+/** Numbers of one name: adding to one is adding to a number, labels are put on when asked for. */
+class NumberFamily {
   readonly #counts = new Map<string, { labels: Labels; count: Count }>();
 
-  constructor(registry: Registry, name: string, help: string) {
+  constructor(registry: Registry, head: MetricHead) {
     const reset = () => this.#counts.clear();
-    const samples = () =>
-      [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value }));
-    addMetric(registry, { name, help, type: "counter" }, samples, reset);
+    addMetric(registry, head, () => this.#samples(), reset);
+  }
+
+  #samples(): Sample[] {
+    return [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value }));
   }
 
   /** The count with these labels, to be kept by who adds to it. */
@@ -68,6 +70,20 @@ export class CounterFamily {
     const count = new Count();
     this.#counts.set(key, { labels, count });
     return count;
+  }
+}
+
+/** Numbers that only grow. */
+export class CounterFamily extends NumberFamily {
+  constructor(registry: Registry, name: string, help: string) {
+    super(registry, { name, help, type: "counter" });
+  }
+}
+
+/** Numbers that go up and down. */
+export class GaugeFamily extends NumberFamily {
+  constructor(registry: Registry, name: string, help: string) {
+    super(registry, { name, help, type: "gauge" });
   }
 }
 
@@ -82,11 +98,12 @@ export class Spread {
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  observe(value: number): void {
+  /** Counts a value that came so many times. */
+  observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > this.#bounds[bucket]!) bucket++;
-    this.#counts[bucket]!++;
-    this.#sum += value;
+    this.#counts[bucket]! += times;
+    this.#sum += value * times;
   }
 
   samples(name: string, labels: Labels): Sample[] {
@@ -112,9 +129,18 @@ export class HistogramFamily {
   constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
     this.#bounds = bounds;
     const reset = () => this.#spreads.clear();
-    const samples = () =>
-      [...this.#spreads.values()].flatMap(({ labels, spread }) => spread.samples(name, labels));
-    addMetric(registry, { name, help, type: "histogram" }, samples, reset);
+    addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name), reset);
+  }
+
+  /** Shows the same under a second, older name. */
+  alsoAs(registry: Registry, name: string, help: string): this {
+    addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name));
+    return this;
+  }
+
+  #samples(name: string): Sample[] {
+    return [...this.#spreads.values()].flatMap(({ labels, spread }) =>
+      spread.samples(name, labels));
   }
 
   of(labels: Labels = {}): Spread {

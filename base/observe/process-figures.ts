@@ -16,6 +16,7 @@ export function addProcessFigures(registry: Registry): void {
     ["os_fd_used", "Open files.", openFiles],
     ["os_fd_limit", "The bound on open files.", openFiles_max],
     ["process_virtual_memory_bytes", "Address space.", addressSpace_bytes],
+    ["process_virtual_memory_max_bytes", "The bound on it.", addressSpace_max],
   ];
   for (const [name, help, value] of figures) {
     const type = name === "process_cpu_seconds_total" ? "counter" : "gauge";
@@ -44,7 +45,21 @@ function openFiles(): number | undefined {
 }
 
 function openFiles_max(): number | undefined {
+  return limitOf("Max open files");
+}
+
+function addressSpace_max(): number | undefined {
+  return limitOf("Max address space");
+}
+
+/** What is unlimited is as much as there can be, as Prometheus' libraries say it. */
+const UNLIMITED = 2 ** 64;
+
+/** Undefined where there is no /proc. */
+function limitOf(name: string): number | undefined {
   if (process.platform !== "linux") return undefined;
-  const limit = /^Max open files +([0-9]+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-  return limit ? Number(limit[1]) : undefined;
+  const limits = readFileSync("/proc/self/limits", "utf8");
+  const soft = new RegExp(`^${name} +(\\d+|unlimited)`, "m").exec(limits)?.[1];
+  if (soft === undefined) return undefined;
+  return soft === "unlimited" ? UNLIMITED : Number(soft);
 }

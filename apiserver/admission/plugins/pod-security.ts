@@ -2,6 +2,7 @@ import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "../../errors/catalog.ts";
 import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
+import type { PodSecurityFigures, PodSecuritySubject } from "../../figures/admission.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { detailOf, reasonOf, violations } from "../pod-security/evaluate.ts";
@@ -61,6 +62,7 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
   const isExemptClass = ({ runtimeClassName = "" }: PodSpec) =>
     exemptions.runtimeClasses.has(runtimeClassName);
   const findNamespace = namespaceLookup(context);
+  const { figures } = context;
   const podsIn = async (namespace: string) =>
     (await pods.cache())
       .list()
@@ -80,36 +82,57 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
       const templateOf = TEMPLATES[`${group}/${plural}`];
       if (isPod ? IGNORED_PARTS.has(request.subresource) : request.subresource !== "") return;
       if (!isPod && templateOf === undefined) return;
-      if (isExempt(configuration, request.namespace, request.user)) return;
+      const subject = { operation, isPod, subresource: request.subresource };
+      if (isExempt(configuration, request.namespace, request.user)) {
+        return figures.exempted(subject);
+      }
       const namespace = await findNamespace(request.namespace);
       const { policy } = policyOf(namespace?.metadata.labels, defaults);
       if (isPod) {
         const old = request.old as Pod | undefined;
         if (old && !changesImages(object as Pod, old)) return;
-        if (isExemptClass((object as Pod).spec!)) return;
-        check(request, object.metadata, (object as Pod).spec!, policy.enforce, policy.warn);
-        return;
+        const { metadata, spec } = object as KubeObject & { spec: PodSpec };
+        if (isExemptClass(spec)) return figures.exempted(subject);
+        const judge = judgeOf(figures, subject, metadata, spec);
+        return check(request, judge, policy.enforce, policy.warn);
       }
       const template = templateOf!(object);
-      if (template?.spec === undefined || isExemptClass(template.spec)) return;
-      check(request, template.metadata ?? {}, template.spec, undefined, policy.warn);
+      if (template?.spec === undefined) return;
+      if (isExemptClass(template.spec)) return figures.exempted(subject);
+      const judge = judgeOf(figures, subject, template.metadata ?? {}, template.spec);
+      check(request, judge, undefined, policy.warn);
     },
+  };
+}
+
+/** What a pod, or the template of one, does against a level. */
+type Judge = (mode: "enforce" | "warn", level: LevelVersion) => ReturnType<typeof violations>;
+
+function judgeOf(
+  figures: PodSecurityFigures,
+  subject: PodSecuritySubject,
+  metadata: Judged["metadata"],
+  spec: PodSpec,
+): Judge {
+  return (mode, level) => {
+    const found = violations(level, metadata, spec);
+    figures.evaluated(subject, mode, level, found.length === 0);
+    return found;
   };
 }
 
 function check(
   request: AdmissionRequest,
-  metadata: Judged["metadata"],
-  spec: PodSpec,
+  judge: Judge,
   enforce: LevelVersion | undefined,
   warn: LevelVersion,
 ): void {
-  const refused = enforce ? violations(enforce, metadata, spec) : [];
+  const refused = enforce ? judge("enforce", enforce) : [];
   if (enforce && refused.length > 0) {
     const what = `violates PodSecurity "${textOf(enforce)}": ${detailOf(refused)}`;
     throw refusal(request, what);
   }
-  const found = violations(warn, metadata, spec);
+  const found = judge("warn", warn);
   if (found.length === 0) return;
   request.warnings.push(`would violate PodSecurity "${textOf(warn)}": ${detailOf(found)}`);
 }

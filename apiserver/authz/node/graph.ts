@@ -1,5 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
+import type { AuthorizationFigures } from "../../figures/access.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { podReferences, reference, type ReferringPod } from "./references.ts";
 
@@ -38,18 +39,28 @@ export class NodeGraph {
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
-  static async follow(registry: Registry): Promise<NodeGraph> {
+  static async follow(registry: Registry, figures: AuthorizationFigures): Promise<NodeGraph> {
     const graph = new NodeGraph();
-    const watch = async (apiVersion: string, plural: string, take: (event: CacheEvent) => void) => {
+    const watch = async (
+      [apiVersion, plural]: readonly [string, string],
+      name: string,
+      take: (event: CacheEvent) => void,
+    ) => {
       const cache = await registry.of(apiVersion, plural).cache();
-      graph.#stops.push(cache.subscribe(take));
+      const timed = (event: CacheEvent) => {
+        const from_ms = performance.now();
+        take(event);
+        const operation = `${event.type === "DELETED" ? "Delete" : "Add"}${name}`;
+        figures.graphChanged(operation, (performance.now() - from_ms) / 1_000);
+      };
+      graph.#stops.push(cache.subscribe(timed));
     };
-    await watch("v1", "pods", (event) => graph.#takePod(event));
-    await watch("v1", "persistentvolumes", (event) => graph.#takeVolume(event));
-    const ofNode = (apiVersion: string, plural: string) =>
-      watch(apiVersion, plural, (event) => graph.#takeOfNode(plural, event));
-    await ofNode("storage.k8s.io/v1", "volumeattachments");
-    await ofNode("resource.k8s.io/v1", "resourceslices");
+    await watch(["v1", "pods"], "Pod", (event) => graph.#takePod(event));
+    await watch(["v1", "persistentvolumes"], "PV", (event) => graph.#takeVolume(event));
+    const ofNode = (place: readonly [string, string], name: string) =>
+      watch(place, name, (event) => graph.#takeOfNode(place[1], event));
+    await ofNode(["storage.k8s.io/v1", "volumeattachments"], "VolumeAttachment");
+    await ofNode(["resource.k8s.io/v1", "resourceslices"], "ResourceSlice");
     return graph;
   }
 

@@ -4,6 +4,7 @@ import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Core } from "../../core.ts";
 import { invalid } from "../../errors/catalog.ts";
+import type { ServiceFigures } from "../../figures/allocators.ts";
 import type { Allocation, Reservation } from "../allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
@@ -30,17 +31,22 @@ export async function allocateServices(core: Core): Promise<{ close(): Promise<v
   const repair = new ServiceRepair(core, resource, addresses, ports);
   await repair.round();
   repair.start();
-  resource.allocation = new ServiceAllocation(addresses, ports);
+  const { services } = core.figures;
+  services.showAddresses(() => addresses.stock);
+  services.showPorts(() => ports.stock);
+  resource.allocation = new ServiceAllocation(addresses, ports, services);
   return repair;
 }
 
 class ServiceAllocation implements Allocation {
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
+  readonly #figures: ServiceFigures;
 
-  constructor(addresses: ClusterIps, ports: NodePorts) {
+  constructor(addresses: ClusterIps, ports: NodePorts, figures: ServiceFigures) {
     this.#addresses = addresses;
     this.#ports = ports;
+    this.#figures = figures;
   }
 
   async reserve(
@@ -108,8 +114,12 @@ class ServiceAllocation implements Allocation {
     if (!wantsAddress(service)) return undefined;
     const asked = service.spec.clusterIP ?? "";
     if (asked !== "" && asked === heldAddress(before)) return undefined;
-    if (asked !== "") await this.#addresses.take(service, asked);
-    const address = asked === "" ? await this.#addresses.takeAny(service) : asked;
+    const address = await this.#figures.addresses.attempt(asked === "" ? "dynamic" : "static",
+      async () => {
+        if (asked === "") return await this.#addresses.takeAny(service);
+        await this.#addresses.take(service, asked);
+        return asked;
+      });
     service.spec.clusterIP = address;
     service.spec.clusterIPs = [address];
     return address;
@@ -118,9 +128,22 @@ class ServiceAllocation implements Allocation {
   /** The ports newly taken, those asked for and those chosen. */
   async #reservePorts(service: Service, before: Service | undefined): Promise<number[]> {
     const { asked, open, health } = portsWanted(service, before);
-    const free = await this.#ports.take(service, asked, open.length + (health ? 1 : 0));
+    const free = await this.#takePorts(service, asked, open.length + (health ? 1 : 0));
     givePorts(service, open, health, free);
     return [...asked, ...free];
+  }
+
+  async #takePorts(service: Service, asked: readonly number[], count: number): Promise<number[]> {
+    const figures = this.#figures.ports;
+    try {
+      const free = await this.#ports.take(service, asked, count);
+      figures.took("static", asked.length);
+      figures.took("dynamic", free.length);
+      return free;
+    } catch (thrown) {
+      figures.failed(asked.length > 0 ? "static" : "dynamic");
+      throw thrown;
+    }
   }
 }
 

@@ -38,6 +38,12 @@ export class ClusterIps {
     this.#addresses = core.registry.of("networking.k8s.io/v1", "ipaddresses");
   }
 
+  /** How many addresses are given out; undefined before the cache of them has been started. */
+  get stock(): { taken: number; free: number } | undefined {
+    const taken = this.#addresses.startedCache?.size;
+    return taken === undefined ? undefined : { taken, free: this.#cidr.size - taken };
+  }
+
   /**
    * Takes the address that a Service asks for. Throws 422 when it is taken or outside the range.
    */

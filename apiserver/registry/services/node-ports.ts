@@ -5,6 +5,7 @@ import { conflict, internal, invalid, MODIFIED } from "../../errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";
+import { PLAIN } from "../../storage/sealing.ts";
 import type { Service } from "./service.ts";
 
 export const NODE_PORTS = { from: 30_000, to: 32_767 };
@@ -46,13 +47,22 @@ export class NodePorts {
   readonly #to: number;
   #waiting: Waiting[] = [];
   #swapping = false;
+  /** How many were taken when the bitmap was last seen. */
+  #taken: number | undefined;
 
   constructor(core: Core) {
     this.#core = core;
-    this.#rows = new Rows(core.etcd);
+    this.#rows = new Rows(core.etcd, PLAIN, core.figures.stored("servicenodeportallocations"));
     const { from, to } = core.options.nodePortRange ?? NODE_PORTS;
     this.#from = from;
     this.#to = to;
+  }
+
+  /** How many ports are given out; undefined before the bitmap has been seen. */
+  get stock(): { taken: number; free: number } | undefined {
+    const taken = this.#taken;
+    const all = this.#to - this.#from + 1;
+    return taken === undefined ? undefined : { taken, free: all - taken };
   }
 
   /**
@@ -116,7 +126,9 @@ export class NodePorts {
 
   /** The ports that the bitmap says are taken. */
   async taken(): Promise<Set<number>> {
-    return this.#decode((await this.#rows.get(KEY)).row?.value);
+    const taken = this.#decode((await this.#rows.get(KEY)).row?.value);
+    this.#taken = taken.size;
+    return taken;
   }
 
   /** Takes ports that Services hold without saying so. */
@@ -167,6 +179,7 @@ export class NodePorts {
       const used = this.#decode(row?.value);
       for (const change of changes) change.apply(used);
       const value = this.#encode(used);
+      this.#taken = used.size;
       if (row?.value.equals(value)) return;
       const written = row
         ? await this.#rows.replace(KEY, row.revision, value)

@@ -36,6 +36,8 @@ export class ServiceRepair {
   start(): void {
     this.#timer = this.#core.clock.after(REPAIR_INTERVAL_MS, () => {
       this.#running = this.round().catch((thrown: unknown) => {
+        this.#core.figures.services.addressRepair.failedRound();
+        this.#core.figures.services.portRepair.failedRound();
         log.warn("reservations of Services were not mended", { reason: messageOf(thrown) });
       });
       this.start();
@@ -58,15 +60,20 @@ export class ServiceRepair {
   }
 
   async #mendAddresses(taken: Map<string, string>, services: readonly Service[]): Promise<void> {
+    const { addressRepair } = this.#core.figures.services;
     for (const service of services) {
       const address = heldAddress(service);
       if (address === undefined) continue;
       if (taken.has(address)) taken.delete(address);
-      else await this.#addresses.mark(service, address);
+      else {
+        await this.#addresses.mark(service, address);
+        addressRepair.found("repair", 1);
+      }
     }
     const leaks = [...taken].map(([address, uid]) => `${address} ${uid}`);
     const { again, over } = counted(leaks, this.#unheldAddresses);
     this.#unheldAddresses = again;
+    addressRepair.found("leak", over.length);
     for (const leak of over) {
       const [address = "", uid = ""] = leak.split(" ");
       await this.#addresses.release(address, uid);
@@ -75,10 +82,14 @@ export class ServiceRepair {
 
   async #mendPorts(taken: Set<number>, services: readonly Service[]): Promise<void> {
     const held = new Set(services.flatMap((service) => [...heldPorts(service)]));
-    await this.#ports.mark([...held].filter((port) => !taken.has(port)));
+    const { portRepair } = this.#core.figures.services;
+    const missing = [...held].filter((port) => !taken.has(port));
+    await this.#ports.mark(missing);
+    portRepair.found("repair", missing.length);
     const unheld = [...taken].filter((port) => !held.has(port));
     const { again, over } = counted(unheld, this.#unheldPorts);
     this.#unheldPorts = again;
+    portRepair.found("leak", over.length);
     await this.#ports.release(over);
   }
 }

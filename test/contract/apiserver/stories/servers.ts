@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
@@ -25,7 +26,7 @@ export interface Server {
 const PEERS = join(import.meta.dirname, "../../../../.peers/bin");
 
 /** kube-apiserver 1.36 on etcd 3.6, whose progress notices its newer ways to list need. */
-export async function startTheirs(): Promise<Server> {
+export async function startTheirs(flags: Readonly<Record<string, string>> = {}): Promise<Server> {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms });
   const admin = { commonName: "admin", organizations: ["system:masters"], days: 1 };
@@ -38,6 +39,7 @@ export async function startTheirs(): Promise<Server> {
     "etcd-servers": etcd.url,
     "client-ca-file": clientCa,
     "authorization-mode": "Node,RBAC",
+    ...flags,
   });
   const { port } = upstream;
   const call = callerOf(port, pair);
@@ -66,10 +68,10 @@ export async function startTheirs(): Promise<Server> {
 const LOW: Random = { next: () => systemRandom.next() / 2 };
 
 /** Ours on our store. */
-export async function startOurs(): Promise<Server> {
+export async function startOurs(more: Partial<ApiserverOptions> = {}): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
   const store = await startStore({ dataDir });
-  const api = await startTestApiserver(store.client, { random: LOW });
+  const api = await startTestApiserver(store.client, { random: LOW, ...more });
   const pair = await api.credentials("admin", ["system:masters"]);
   const port = Number(new URL(api.server).port);
   const call = callerOf(port, pair);

@@ -21,7 +21,7 @@ it("tells requests under upstream's names and labels", async () => {
   await send(MAPS);
   await send(`${MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1`);
   const maps = { group: "", version: "v1", resource: "configmaps", component: "apiserver" };
-  const created = { ...maps, verb: "POST", scope: "namespace", code: "201" };
+  const created = { ...maps, verb: "POST", scope: "resource", code: "201" };
   expect(await valueOf("apiserver_request_total", { ...created, dry_run: "All" })).toBe(1);
   expect(await valueOf("apiserver_request_total", { ...created, dry_run: "" })).toBe(1);
   const listed = { ...maps, verb: "LIST" };

@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answer, ask as askServer, type AskOptions } from "../testing/ask.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const NS = "/api/v1/namespaces/default";
+/** Our own store: it proves how new a watch is, so lists come from the cache. */
+const dataDir = mkdtempSync(join(tmpdir(), "r2k-fed-"));
+let store: Store;
+let api: TestApiserver;
+let admin: KeyPair;
+
+beforeAll(async () => {
+  store = await startStore({ dataDir });
+  api = await startTestApiserver(store.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+});
+afterAll(async () => {
+  await api.close();
+  await store.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+const ask = (path: string, options: AskOptions = {}): Promise<Answer> =>
+  askServer(api, path, { ...admin, ...options });
+const post = (path: string, body: object, options: AskOptions = {}): Promise<Answer> =>
+  ask(path, { method: "POST", body, ...options });
+
+/** All samples that are not zero. */
+async function samples(): Promise<Map<string, number>> {
+  const { body } = await ask("/metrics");
+  const lines = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => {
+    const at = line.lastIndexOf(" ");
+    return [line.slice(0, at), Number(line.slice(at + 1))] as const;
+  }).filter(([, value]) => value !== 0));
+}
+
+/** How samples that begin so grow by what `act` does. */
+async function growth(act: () => Promise<unknown>, ...names: string[]) {
+  const before = await samples();
+  await act();
+  const grown: Record<string, number> = {};
+  for (const [sample, value] of await samples()) {
+    const by = value - (before.get(sample) ?? 0);
+    const wanted = names.some((name) => sample === name || sample.startsWith(`${name}{`));
+    if (by !== 0 && wanted) grown[sample] = by;
+  }
+  return grown;
+}
+
+describe("what happens is counted:", () => {
+  it("who asks, and whether they may", async () => {
+    const act = async () => {
+      await ask(`${NS}/pods`, { cert: "", key: "" });
+      await ask(`${NS}/pods`, {
+        cert: "", key: "", headers: { authorization: "Bearer x" },
+      });
+      await ask(`${NS}/pods`, { headers: { "impersonate-user": "somebody" } });
+    };
+    expect(await growth(act, "authentication_attempts", "authorization_attempts_total",
+      "apiserver_impersonation_attempts_total")).toEqual({
+      // One of each is the look at the metrics themselves.
+      'authentication_attempts{result="success"}': 3,
+      'authentication_attempts{result="error"}': 1,
+      'authorization_attempts_total{result="allowed"}': 1,
+      'authorization_attempts_total{result="no-opinion"}': 2,
+      'apiserver_impersonation_attempts_total{mode="legacy",decision="allowed"}': 1,
+    });
+  });
+
+  it("tokens, verified once and known then", async () => {
+    await post(`${NS}/serviceaccounts`, { metadata: { name: "robot" } });
+    const asked = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
+    const made = await post(`${NS}/serviceaccounts/robot/token`, asked);
+    const { token } = (JSON.parse(made.body) as { status: { token: string } }).status;
+    const by = { cert: "", key: "", headers: { authorization: `Bearer ${token}` } };
+    const act = async () => {
+      for (let i = 0; i < 3; i++) await ask("/version", by);
+    };
+    expect(await growth(act, "authentication_token_cache_request_total",
+      "authentication_token_cache_fetch_total", "serviceaccount_valid_tokens_total")).toEqual({
+      'authentication_token_cache_request_total{status="miss"}': 1,
+      'authentication_token_cache_request_total{status="hit"}': 2,
+      'authentication_token_cache_fetch_total{status="ok"}': 1,
+      serviceaccount_valid_tokens_total: 1,
+    });
+  });
+
+  it("admission, by plugin and by what it refused", async () => {
+    const act = async () => {
+      await post("/api/v1/namespaces/none/configmaps", { metadata: { name: "a" } });
+      await post(`${NS}/configmaps`, { metadata: { name: "admitted" } });
+    };
+    const grown = await growth(act,
+      "apiserver_admission_controller_admission_duration_seconds_count",
+      "apiserver_admission_step_admission_duration_seconds_count");
+    const plugin = (name: string, rejected: boolean) =>
+      "apiserver_admission_controller_admission_duration_seconds_count" +
+      `{name="${name}",type="admit",operation="CREATE",rejected="${rejected}"}`;
+    const step = (type: string, rejected: boolean) =>
+      "apiserver_admission_step_admission_duration_seconds_count" +
+      `{type="${type}",operation="CREATE",rejected="${rejected}"}`;
+    expect(grown).toMatchObject({
+      [plugin("NamespaceLifecycle", true)]: 1,
+      [plugin("NamespaceLifecycle", false)]: 1,
+      [plugin("LimitRanger", false)]: 1,
+      [step("admit", true)]: 1,
+      [step("admit", false)]: 1,
+      [step("validate", false)]: 1,
+    });
+  });
+
+  it("the store's calls, and lists from the cache", async () => {
+    const maps = `${NS}/configmaps`;
+    await ask(maps);
+    const act = async () => {
+      for (const name of ["c1", "c2", "c3"]) await post(maps, { metadata: { name } });
+      await post(maps, { metadata: { name: "c1" } });
+      await ask(`${maps}/c1`, { method: "DELETE" });
+      await ask(`${maps}?labelSelector=a%3Db`);
+    };
+    const grown = await growth(act, "etcd_requests_total", "apiserver_cache_list_total",
+      "apiserver_cache_list_returned_objects_total", "apiserver_watch_cache_events_received_total",
+      "apiserver_watch_cache_consistent_read_total");
+    const of = (name: string, more = "") => `${name}{group="",resource="configmaps"${more}}`;
+    expect(grown).toMatchObject({
+      [of("etcd_requests_total", ',operation="create"')]: 4,
+      [of("etcd_requests_total", ',operation="delete"')]: 1,
+      [of("apiserver_cache_list_total", ',index=""')]: 1,
+      [of("apiserver_watch_cache_events_received_total")]: 4,
+      [of("apiserver_watch_cache_consistent_read_total", ',success="true",fallback="false"')]: 1,
+    });
+  });
+
+  it("addresses and ports of Services", async () => {
+    const make = (name: string, spec: object) =>
+      post(`${NS}/services`, { metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } });
+    const act = async () => {
+      await make("s1", { clusterIP: "10.96.0.77" });
+      await make("s2", { clusterIP: "10.96.0.77" });
+      await make("s3", { type: "NodePort" });
+    };
+    const ips = "kube_apiserver_clusterip_allocator";
+    const ports = "kube_apiserver_nodeport_allocator";
+    const cidr = 'cidr="10.96.0.0/16"';
+    expect(await growth(act, `${ips}_allocation_total`, `${ips}_allocation_errors_total`,
+      `${ips}_available_ips`, `${ports}_allocation_total`, `${ports}_allocated_ports`)).toEqual({
+      [`${ips}_allocation_total{${cidr},scope="static"}`]: 1,
+      [`${ips}_allocation_errors_total{${cidr},scope="static"}`]: 1,
+      [`${ips}_allocation_total{${cidr},scope="dynamic"}`]: 1,
+      [`${ips}_available_ips{${cidr}}`]: -2,
+      [`${ports}_allocation_total{scope="dynamic"}`]: 1,
+      [`${ports}_allocated_ports`]: 1,
+    });
+  });
+
+  it("what the Pod Security Standards say", async () => {
+    const level = "pod-security.kubernetes.io/enforce";
+    const metadata = { name: "strict", labels: { [level]: "restricted" } };
+    await post("/api/v1/namespaces", { metadata });
+    await post("/api/v1/namespaces/strict/serviceaccounts", { metadata: { name: "default" } });
+    const spec = { containers: [{ name: "c", image: "i" }] };
+    const act = () => post("/api/v1/namespaces/strict/pods", { metadata: { name: "p" }, spec });
+    const refused = 'pod_security_evaluations_total{decision="deny",mode="enforce",' +
+      'policy_level="restricted",policy_version="latest",' +
+      'request_operation="create",resource="pod",subresource=""}';
+    expect(await growth(act, "pod_security_evaluations_total")).toEqual({ [refused]: 1 });
+  });
+
+  it("bodies, and writes by how unknown fields are taken", async () => {
+    const act = () => post(`${NS}/configmaps?fieldValidation=Strict`, { metadata: { name: "f" } });
+    expect(await growth(act, "apiserver_request_body_size_bytes_count",
+      "field_validation_request_duration_seconds_count")).toEqual({
+      'apiserver_request_body_size_bytes_count{group="",resource="configmaps",verb="create"}': 1,
+      'field_validation_request_duration_seconds_count{field_validation="Strict"}': 1,
+    });
+  });
+});

@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A metric as far as dashboards and alerts depend on it. */
+export interface Metric {
+  readonly type: string;
+  /** Sorted; undefined where there is no sample to see them by. */
+  readonly labels: string | undefined;
+}
+
+export type MetricTable = ReadonlyMap<string, Metric>;
+
+/** Every metric of kube-apiserver 1.36: those it served under the load, and those it lists. */
+export const TABLE_FILE = join(import.meta.dirname, "recorded/metrics.txt");
+const DIVERGENCE = join(import.meta.dirname, "../../../../docs/DIVERGENCE.md");
+const HEADING = "## Metrics of `r2k apiserver`\n";
+
+/** The metrics in Prometheus' text. */
+export function metricsIn(text: string): Map<string, Metric> {
+  const found = new Map<string, Metric>();
+  for (const [, name = "", type = ""] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+    const sample = new RegExp(`^${name}(?:_bucket|_sum|_count)?(?:\\{(.*)\\})? `, "m").exec(text);
+    const labels = [...(sample?.[1] ?? "").matchAll(/(\w+)="/g)].map((match) => match[1]!);
+    const own = labels.filter((label) => label !== "le" && label !== "quantile").sort();
+    found.set(name, { type, labels: sample ? own.join(",") : undefined });
+  }
+  return found;
+}
+
+/** One line of the table each: name, type, labels. */
+export function tableText(table: MetricTable): string {
+  const lines = [...table].map(([name, { type, labels = "" }]) =>
+    [name, type, labels].join(" ").trimEnd());
+  return `${lines.sort().join("\n")}\n`;
+}
+
+/** What was recorded of upstream. */
+export function readTable(): MetricTable {
+  const lines = readFileSync(TABLE_FILE, "utf8").trim().split("\n");
+  return new Map(lines.map((line) => {
+    const [name = "", type = "", labels = ""] = line.split(" ");
+    return [name, { type, labels }];
+  }));
+}
+
+/** The names in docs/DIVERGENCE.md's table; `go_*` stands for all that begin so. */
+export function absentNames(): string[] {
+  const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(HEADING);
+  const [table = ""] = section.split("\n## ");
+  return [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!));
+}
+
+/** Whether one of these names means a metric. */
+export function names(pattern: string, name: string): boolean {
+  return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}

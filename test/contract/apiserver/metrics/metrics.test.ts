@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Server } from "../stories/servers.ts";
+import { mixedLoad } from "./load.ts";
+import { absentNames, metricsIn, names, readTable } from "./metric-table.ts";
+import { startOurs } from "./servers.ts";
+
+const TIMEOUT_MS = 120_000;
+/** Names of upstream's: nothing of our own may stand under them. */
+const UPSTREAM = /^(apiserver|etcd|authenticat|authoriz|aggregator|kube_apiserver|watch_cache)/;
+
+let ours: Server;
+let text = "";
+
+beforeAll(async () => {
+  ours = await startOurs();
+  await mixedLoad(ours.call);
+  text = (await ours.call("GET", "/metrics", {})).body.toString("utf8");
+}, TIMEOUT_MS);
+afterAll(() => ours?.close());
+
+describe("metrics", () => {
+  // Recorded on kube-apiserver 1.36 by scripts/record-metrics.ts.
+  it("are upstream's, by name, type and labels, but for those named as absent", () => {
+    const own = metricsIn(text);
+    const absent = absentNames();
+    const isAbsent = (name: string) => absent.some((pattern) => names(pattern, name));
+    const wrong = [...readTable()].flatMap(([name, { type, labels }]) => {
+      const metric = own.get(name);
+      if (!metric) return isAbsent(name) ? [] : [`${name} is not there`];
+      if (isAbsent(name)) return [`${name} is there, and named as absent`];
+      if (metric.type !== type) return [`${name} is a ${metric.type}, upstream's a ${type}`];
+      if (metric.labels === undefined || metric.labels === labels) return [];
+      return [`${name} has the labels ${metric.labels}, upstream's ${labels}`];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it("has none of its own under upstream's names", () => {
+    const table = readTable();
+    const invented = [...metricsIn(text).keys()].filter((name) => UPSTREAM.test(name));
+    expect(invented.filter((name) => !table.has(name))).toEqual([]);
+  });
+
+  it("names nothing as absent that upstream has not", () => {
+    const known = [...readTable().keys()];
+    expect(absentNames().filter((pattern) => !known.some((name) => names(pattern, name))))
+      .toEqual([]);
+  });
+});
