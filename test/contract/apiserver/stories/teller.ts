@@ -56,7 +56,7 @@ const HEADERS = [
 ];
 
 /** What ours warns of in answer to a write of a kind that nothing acts on (docs/DIVERGENCE.md). */
-const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"/g;
+const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"(?=, |$)/g;
 
 /** Tells a story to a server, in a namespace of its own, and notes each answer. */
 export async function tell(story: Story, server: Asked): Promise<Told[]> {
@@ -144,7 +144,7 @@ function headersOf({ headers }: Received, names: Names): Told["headers"] {
   for (const name of HEADERS) {
     const value = headers[name];
     if (value === undefined) continue;
-    const text = names.text(String(value)).replaceAll(STORED_ONLY, "");
+    const text = names.text(String(value)).replaceAll(STORED_ONLY, "").replace(/^, /, "");
     if (text !== "") told[name] = text;
   }
   return told;
