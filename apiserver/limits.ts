@@ -1,5 +1,23 @@
 /** The largest body of a write, as upstream's limit for its etcd client with headroom. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
+/**
+ * Values in a body, or in the stored object that a request names, from which on a thread does the
+ * work: up to then it holds the loop for some 20 ms. Below the bytes there are not as many.
+ */
+export const LARGE_VALUES = 2_000;
+export const LARGE_BYTES_MIN = 8 * 1024;
+/** Bytes that cost at least as much as a value, where values cannot be counted without decoding. */
+export const YAML_BYTES_PER_VALUE = 8;
+export const PROTOBUF_BYTES_PER_VALUE = 16;
+/** JSON of few long texts is work too: so many bytes cost as much as a value. */
+export const JSON_BYTES_PER_VALUE = 256;
+/** Large requests that wait for their thread or are in it, and the bytes of their bodies. */
+export const LARGE_REQUESTS_MAX = 64;
+export const LARGE_REQUESTS_BYTES_MAX = 64 * 1024 * 1024;
+/** The thread's own memory; a request that needs more ends it, and others wait for the next. */
+export const LARGE_HEAP_MB_MAX = 1_024;
+/** The thread ends when nothing large has come for this long. */
+export const LARGE_IDLE_MS = 60_000;
 /** All headers of one request. */
 export const HEADER_BYTES_MAX = 64 * 1024;
 /** From the first byte of a request to the last of its body. */

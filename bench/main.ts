@@ -10,6 +10,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   store: async () => (await import("./store.ts")).store,
   "store-put": async () => (await import("./store.ts")).storePut,
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
+  "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   backend: async () => (await import("./backend.ts")).backend,
   pod: async () => (await import("./pod.ts")).pod,
 };

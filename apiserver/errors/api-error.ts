@@ -61,6 +61,18 @@ export class ApiError extends CodedError {
   }
 }
 
+/** The error that a Status tells of, as another thread sends it. */
+export function errorOf(status: Status): ApiError {
+  const { code = 500, reason = "", message = "", details, metadata } = status;
+  return new ApiError({
+    code,
+    reason,
+    message,
+    ...(details === undefined ? {} : { details }),
+    ...(metadata.continue === undefined ? {} : { continue: metadata.continue }),
+  });
+}
+
 /** Whether `thrown` is an API error with this reason, e.g. `isReason(thrown, "NotFound")`. */
 export function isReason(thrown: unknown, reason: string): thrown is ApiError {
   return thrown instanceof ApiError && thrown.status.reason === reason;

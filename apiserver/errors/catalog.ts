@@ -176,6 +176,16 @@ export function timeout(message: string): ApiError {
   return new ApiError({ code: 504, reason: "Timeout", message: whole, details: {} });
 }
 
+/** 429: as many requests as this server works on at a time are under way. */
+export function tooMany(): ApiError {
+  return new ApiError({
+    code: 429,
+    reason: "TooManyRequests",
+    message: "Too many requests, please try again later.",
+    details: { retryAfterSeconds: 1 },
+  });
+}
+
 export function serviceUnavailable(message: string): ApiError {
   return new ApiError({ code: 503, reason: "ServiceUnavailable", message });
 }

@@ -2,19 +2,33 @@ import { badRequest, bodyTooLarge, timeout, unsupportedMediaType } from "../erro
 import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
 import { headerOf, type Incoming, type RequestContext } from "./context.ts";
 
+const bodies = new WeakMap<Incoming, Promise<Buffer>>();
+
 /**
- * The whole body of a request. Throws 413 past BODY_BYTES_MAX without reading further, 415 for a
- * content encoding, 504 when the body does not arrive in time.
+ * The whole body of a request, read once and known from then on. Throws 413 past BODY_BYTES_MAX
+ * without reading further, 415 for a content encoding, 504 when the body does not arrive in time.
  */
-export async function readBody(
+export function readBody(
   { request, received }: Pick<RequestContext, "request" | "received">,
 ): Promise<Buffer> {
-  const body = await readAll(request);
-  received?.(body.length);
-  return body;
+  const known = bodies.get(request);
+  if (known !== undefined) return known;
+  const body = read(request);
+  bodies.set(request, body);
+  return received === undefined ? body : told(body, received);
 }
 
-async function readAll(request: Incoming): Promise<Buffer> {
+/** Says what the body of a request is that was read elsewhere. */
+export function giveBody(request: Incoming, body: Buffer): void {
+  bodies.set(request, Promise.resolve(body));
+}
+
+async function told(body: Promise<Buffer>, received: (bytes: number) => void): Promise<Buffer> {
+  received((await body).length);
+  return await body;
+}
+
+async function read(request: Incoming): Promise<Buffer> {
   const encoding = headerOf(request, "content-encoding");
   if (encoding !== "" && encoding !== "identity") {
     throw unsupportedMediaType([`content-encoding identity, not ${encoding}`]);

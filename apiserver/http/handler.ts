@@ -208,7 +208,7 @@ function isLong(context: RequestContext): boolean {
 }
 
 /** What was thrown, as the client is told; the unforeseen is logged in full and answered as 500. */
-function asApiError(thrown: unknown, context: RequestContext): ApiError {
+export function asApiError(thrown: unknown, context: RequestContext): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (context.signal.aborted) return serviceUnavailable("the request was ended");
   if (thrown instanceof EtcdError) {

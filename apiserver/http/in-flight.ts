@@ -1,5 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { ApiError } from "../errors/api-error.ts";
+import { tooMany } from "../errors/catalog.ts";
 import { ANSWERS_BYTES_MAX, ANSWER_SMALL_BYTES } from "../limits.ts";
 import type { RequestInfo } from "./request-info.ts";
 
@@ -31,15 +31,6 @@ export class InFlight {
     this.#now[kind]++;
     return () => void this.#now[kind]--;
   }
-}
-
-function tooMany(): ApiError {
-  return new ApiError({
-    code: 429,
-    reason: "TooManyRequests",
-    message: "Too many requests, please try again later.",
-    details: { retryAfterSeconds: 1 },
-  });
 }
 
 interface Waiting {

@@ -56,6 +56,7 @@ export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
   const parts = [delimited(1, encodeMessage("meta/v1.ListMeta", listMetadata(list)))];
   for (const item of list.items) {
     const object = JSON.parse(item.toString("utf8")) as KubeObject;
+    if (slices.due) await slices.pause();
     parts.push(delimited(2, encodeMessage(kind.schema, object)));
     if (slices.due) await slices.pause();
   }

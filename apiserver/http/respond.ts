@@ -53,13 +53,20 @@ export async function respond(
         leave();
       }
     }
-    case "object": {
-      const negotiated = negotiateFor(context, answer.kind);
-      const body = await encodeAnswer(context, answer, negotiated, now);
-      const { code } = answer;
-      return await sendBytes(context, { code, contentType: negotiated.type, body });
-    }
+    case "object":
+      return await sendBytes(context, await encodeWhole(context, answer, now));
   }
+}
+
+/** The bytes of an object as the client asked for it. Throws 406. */
+export async function encodeWhole(
+  context: RequestContext,
+  answer: Extract<Answer, { type: "object" }>,
+  now: () => number,
+): Promise<Omit<BytesAnswer, "type">> {
+  const negotiated = negotiateFor(context, answer.kind);
+  const body = await encodeAnswer(context, answer, negotiated, now);
+  return { code: answer.code, contentType: negotiated.type, body };
 }
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */

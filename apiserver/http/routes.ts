@@ -4,6 +4,7 @@ import type { Core } from "../core.ts";
 import type { Discovery } from "../discovery/serve.ts";
 import { versionInfo } from "../discovery/version.ts";
 import { methodNotAllowed, notProduced } from "../errors/catalog.ts";
+import type { LargeRequests } from "../large/lane.ts";
 import type { OpenApi } from "../openapi/serve.ts";
 import { serveResource } from "../registry/dispatch.ts";
 import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "./answer.ts";
@@ -17,6 +18,7 @@ export interface Rooms {
   discovery: Discovery;
   health: Health;
   openapi: OpenApi;
+  large: LargeRequests;
 }
 
 /** Upstream's router takes a HEAD for these as for resources, and has nothing for it. */
@@ -25,7 +27,10 @@ const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 /** Sends each request to the room that its path belongs to. */
 export function routes(core: Core, rooms: Rooms): Dispatch {
   return async (context) => {
-    if (context.info.resourceRequest) return await serveResource(core, context);
+    if (context.info.resourceRequest) {
+      const large = await rooms.large.serve(context);
+      return large ?? (await serveResource(core, context));
+    }
     const health = await rooms.health.serve(context);
     if (health !== undefined) return health;
     const { verb, path } = context.info;

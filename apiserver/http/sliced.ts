@@ -99,6 +99,8 @@ function* partsOf(object: object, form: SlicedForm): Generator<string> {
       yield form.listBegin(name, first);
       let firstItem = true;
       for (const item of list) {
+        // An item that was parsed for this has taken its time already.
+        yield "";
         yield* form.item(item, firstItem);
         firstItem = false;
       }

@@ -6,9 +6,12 @@ import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import type { Row } from "./rows.ts";
 
+/** What selectors look at. */
+export type Selected = ReturnType<typeof selectedFields>;
+
 interface Write {
   readonly value: Buffer;
-  readonly selected: ReturnType<typeof selectedFields>;
+  readonly selected: Selected;
   /** As clients get it, once its revision is known. */
   served: { revision: number; body: Buffer } | undefined;
 }
@@ -22,6 +25,7 @@ export class RecentWrites {
   readonly #served: boolean;
   /** By key, the oldest first. */
   readonly #writes = new Map<string, Write>();
+  #told: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
 
   constructor(kind: Kind) {
     this.#kind = kind;
@@ -31,8 +35,19 @@ export class RecentWrites {
   /** `object` is being stored as `value`. */
   note(key: string, value: Buffer, object: KubeObject): void {
     if (!this.#served) return;
-    this.#writes.delete(key);
     const selected = selectedFields(this.#kind, object);
+    this.take(key, value, selected);
+    this.#told?.(key, value, selected);
+  }
+
+  /** Who else is to know what is being stored. */
+  tell(told: (key: string, value: Buffer, selected: Selected) => void): void {
+    this.#told = told;
+  }
+
+  /** The same of what another thread of this server stores. */
+  take(key: string, value: Buffer, selected: Selected): void {
+    this.#writes.delete(key);
     this.#writes.set(key, { value, selected, served: undefined });
     if (this.#writes.size <= RECENT_WRITES_MAX) return;
     const [oldest] = this.#writes.keys();

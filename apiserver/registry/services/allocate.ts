@@ -38,6 +38,13 @@ export async function allocateServices(core: Core): Promise<{ close(): Promise<v
   return repair;
 }
 
+/** The same where another thread of this server does the mending. */
+export function reserveForServices(core: Core): void {
+  const { services } = core.figures;
+  const allocation = new ServiceAllocation(new ClusterIps(core), new NodePorts(core), services);
+  core.registry.of("v1", "services").allocation = allocation;
+}
+
 class ServiceAllocation implements Allocation {
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;

@@ -4,10 +4,22 @@ import { CIPHERS } from "./ciphers.ts";
 import { type NamedKey, type Provider, sealingOf } from "./provider.ts";
 
 /** How the values of a resource lie in the store, by its group and plural. */
-export type Encryption = (resource: { group: string; plural: string }) => Sealing;
+export interface Encryption {
+  (resource: { group: string; plural: string }): Sealing;
+  /** The text that says so now, for another thread to read; undefined for no encryption. */
+  readonly config: string | undefined;
+}
+
+/** An encryption from its two parts. */
+export function encryptionOf(
+  sealingFor: (resource: { group: string; plural: string }) => Sealing,
+  config: () => string | undefined,
+): Encryption {
+  return Object.defineProperty(sealingFor, "config", { get: config }) as Encryption;
+}
 
 /** Nothing is encrypted. */
-export const NO_ENCRYPTION: Encryption = () => PLAIN;
+export const NO_ENCRYPTION: Encryption = encryptionOf(() => PLAIN, () => undefined);
 
 const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
 
@@ -19,10 +31,11 @@ export async function readEncryption(text: string): Promise<Encryption> {
   const { yamlValue } = await import("../../http/yaml-text.ts");
   const config = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["resources"]);
   const rules = read.list("resources", config["resources"]).map(ruleOf);
-  return ({ group, plural }) => {
+  const sealingFor = ({ group, plural }: { group: string; plural: string }) => {
     const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
     return rule?.sealing ?? PLAIN;
   };
+  return encryptionOf(sealingFor, () => text);
 }
 
 function ruleOf(value: unknown, index: number): { names: string[]; sealing: Sealing } {

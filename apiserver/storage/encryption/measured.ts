@@ -5,7 +5,7 @@ import {
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { PLAIN, type Sealing } from "../sealing.ts";
-import type { Encryption } from "./config.ts";
+import { type Encryption, encryptionOf } from "./config.ts";
 
 type Direction = "to_storage" | "from_storage";
 
@@ -38,12 +38,13 @@ class SealingFigures {
 /** The same encryption, counted and timed. What is stored as it is costs nothing more. */
 export function measured(encryption: Encryption, registry: Registry): Encryption {
   const figures = new SealingFigures(registry);
-  return (resource) => {
+  const sealingFor = (resource: { group: string; plural: string }) => {
     const sealing = encryption(resource);
     if (sealing === PLAIN) return sealing;
     const { group, plural } = resource;
     return timed(sealing, figures, group === "" ? plural : `${plural}.${group}`);
   };
+  return encryptionOf(sealingFor, () => encryption.config);
 }
 
 function timed(sealing: Sealing, figures: SealingFigures, resource: string): Sealing {

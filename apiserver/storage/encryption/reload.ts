@@ -3,7 +3,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
 import type { Sealing } from "../sealing.ts";
-import { type Encryption, readEncryption } from "./config.ts";
+import { type Encryption, encryptionOf, readEncryption } from "./config.ts";
 
 const log = logger("apiserver");
 
@@ -42,7 +42,11 @@ export class EncryptionFile {
   }
 
   /** How values lie in the store, as the file says now. */
-  readonly encryption: Encryption = (resource) => {
+  get encryption(): Encryption {
+    return encryptionOf((resource) => this.#sealingFor(resource), () => this.#current.config);
+  }
+
+  #sealingFor(resource: { group: string; plural: string }): Sealing {
     let from = this.#current;
     let sealing = from(resource);
     const now = (): Sealing => {
@@ -56,7 +60,7 @@ export class EncryptionFile {
       seal: (key, value) => now().seal(key, value),
       open: (key, stored) => now().open(key, stored),
     };
-  };
+  }
 
   #schedule(): Timer {
     return this.#clock.after(ENCRYPTION_RELOAD_MS, () => {

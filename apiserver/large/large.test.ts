@@ -1,0 +1,143 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { parse, stringify } from "yaml";
+import { expect, it } from "vitest";
+import { LARGE_VALUES } from "../limits.ts";
+import { fileApiserver } from "../testing/file-apiserver.ts";
+import { readEncryption } from "../storage/encryption/config.ts";
+
+const MAPS = "/api/v1/namespaces/default/configmaps";
+const JSON_TYPE = { "content-type": "application/json" };
+const KEY = Buffer.alloc(32, 7).toString("base64");
+
+const secretbox = { keys: [{ name: "k", secret: KEY }] };
+const server = fileApiserver({
+  encryption: await readEncryption(stringify({
+    kind: "EncryptionConfiguration",
+    apiVersion: "apiserver.config.k8s.io/v1",
+    resources: [{ resources: ["configmaps"], providers: [{ secretbox }] }],
+  })),
+});
+const { ask } = server;
+
+interface Map {
+  metadata: { name: string; resourceVersion?: string; managedFields?: { manager: string }[] };
+  data: Record<string, string>;
+}
+
+/** A map with more values than the loop may be held for. */
+function large(name: string, value = "v"): Map {
+  const entries = Array.from({ length: LARGE_VALUES }, (_, n) => [`k${n}`, value]);
+  const data = Object.fromEntries(entries) as Record<string, string>;
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data } as Map;
+}
+
+/** Runs an action, and how many requests the thread was given by it. */
+async function handedOver<T>(action: () => Promise<T>): Promise<[T, number]> {
+  const count = async () =>
+    Number(/^r2k_large_requests_total (\d+)/m.exec((await ask("/metrics")).body)?.[1]);
+  const before = await count();
+  const result = await action();
+  return [result, (await count()) - before];
+}
+
+it("a body of many values is taken by the thread, a small one by the loop", async () => {
+  const [small, none] = await handedOver(() =>
+    ask(MAPS, { method: "POST", body: { metadata: { name: "small" }, data: { a: "b" } } }));
+  expect([small.status, none]).toEqual([201, 0]);
+  const [made, one] = await handedOver(() => ask(MAPS, { method: "POST", body: large("made") }));
+  expect([made.status, one]).toEqual([201, 1]);
+  const object = JSON.parse(made.body) as Map;
+  expect(object.data).toEqual(large("made").data);
+  expect(object.metadata.managedFields).toHaveLength(1);
+  expect(made.headers["audit-id"]).toMatch(/./);
+});
+
+it("each kind of patch is merged there, and whoever reads sees it", async () => {
+  await ask(MAPS, { method: "POST", body: { metadata: { name: "patched" }, data: { a: "b" } } });
+  const patch = (type: string, body: object | string, query = "") => () =>
+    ask(`${MAPS}/patched${query}`, { method: "PATCH", headers: { "content-type": type }, body });
+  const { data } = large("patched");
+  const steps = Object.keys(data).map((key) => (
+    { op: "replace", path: `/data/${key}`, value: "json" }));
+  const yaml = stringify({ ...large("patched", "yaml"), metadata: { name: "patched" } });
+  const changes: [action: ReturnType<typeof patch>, value: string][] = [
+    [patch("application/merge-patch+json", { data }), "v"],
+    [patch("application/strategic-merge-patch+json", large("patched", "strategic")), "strategic"],
+    [patch("application/json-patch+json", steps), "json"],
+    [patch("application/apply-patch+yaml", yaml, "?fieldManager=m&force=1"), "yaml"],
+  ];
+  for (const [action, value] of changes) {
+    const [answer, one] = await handedOver(action);
+    expect([answer.status, one, value]).toEqual([200, 1, value]);
+    const read = JSON.parse((await ask(`${MAPS}/patched`)).body) as Map;
+    expect(read.data["k7"]).toBe(value);
+    expect(read.metadata.resourceVersion)
+      .toBe((JSON.parse(answer.body) as Map).metadata.resourceVersion);
+  }
+});
+
+it("what is stored and large is read and changed there, in every form", async () => {
+  await ask(MAPS, { method: "POST", body: large("stored") });
+  // Once there is a cache that holds it, that knows how large it is.
+  const cached = async () => (await ask(`${MAPS}?resourceVersion=0`)).body.includes(`"stored"`);
+  await waitFor("the cache", cached, { clock: systemClock(), timeout_ms: 60_000 });
+  const forms = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf",
+    "application/json;as=Table;g=meta.k8s.io;v=v1"];
+  for (const accept of forms) {
+    const get = () => ask(`${MAPS}/stored`, { headers: { accept } });
+    const [answer, one] = await handedOver(get);
+    expect([answer.status, one, accept]).toEqual([200, 1, accept]);
+    expect(answer.headers["content-type"]).toBe(accept.split(";")[0]);
+    if (accept === "application/yaml") {
+      expect((parse(answer.body) as Map).data).toEqual(large("").data);
+    } else expect(answer.body).toContain("stored");
+  }
+  const label = { metadata: { labels: { a: "b" } } };
+  const headers = { "content-type": "application/merge-patch+json" };
+  const [labelled, one] = await handedOver(() =>
+    ask(`${MAPS}/stored`, { method: "PATCH", headers, body: label }));
+  expect([labelled.status, one]).toEqual([200, 1]);
+  const [gone, two] = await handedOver(() => ask(`${MAPS}/stored`, { method: "DELETE" }));
+  expect([gone.status, two]).toEqual([200, 1]);
+});
+
+it("refusals, warnings and conflicts come back as from the loop", async () => {
+  const wrong = large("wrong");
+  wrong.data["no/key"] = "";
+  const invalid = await ask(MAPS, { method: "POST", body: wrong });
+  expect(invalid.status).toBe(422);
+  expect(invalid.body).toContain(`"field":"data[no/key]"`);
+  const odd = { ...large("odd"), stranger: 1 };
+  const warned = await ask(`${MAPS}?dryRun=All`, { method: "POST", body: odd });
+  expect([warned.status, warned.headers["warning"]])
+    .toEqual([201, `299 - "unknown field \\"stranger\\""`]);
+  expect((await ask(`${MAPS}/odd`)).status).toBe(404);
+  await ask(MAPS, { method: "POST", body: large("twice") });
+  const again = await ask(MAPS, { method: "POST", body: large("twice") });
+  expect([again.status, again.body]).toEqual([409, expect.stringContaining("AlreadyExists")]);
+  const stale = { ...large("twice"), metadata: { name: "twice", resourceVersion: "1" } };
+  const put = await ask(`${MAPS}/twice`, { method: "PUT", body: stale });
+  expect([put.status, put.body]).toEqual([409, expect.stringContaining("Conflict")]);
+  const broken = `${JSON.stringify(large("broken")).slice(0, -1)},]`;
+  const unread = await ask(MAPS, { method: "POST", headers: JSON_TYPE, body: broken });
+  expect([unread.status, unread.body]).toEqual([400, expect.stringContaining("invalid character")]);
+});
+
+it("who may not do it is told so before anything is handed over", async () => {
+  const nobody = await server.api.credentials("nobody");
+  const post = () => ask(MAPS, { ...nobody, method: "POST", body: large("sneaked") });
+  const [answer, none] = await handedOver(post);
+  expect([answer.status, none]).toEqual([403, 0]);
+});
+
+it("reservations of a Service are taken through the thread as well", async () => {
+  const annotations = large("").data;
+  const body = { metadata: { name: "large", annotations }, spec: { ports: [{ port: 80 }] } };
+  const post = () => ask("/api/v1/namespaces/default/services", { method: "POST", body });
+  const [made, one] = await handedOver(post);
+  expect([made.status, one]).toEqual([201, 1]);
+  const { spec } = JSON.parse(made.body) as { spec: { clusterIP: string } };
+  const held = await ask(`/apis/networking.k8s.io/v1/ipaddresses/${spec.clusterIP}`);
+  expect(held.status).toBe(200);
+});

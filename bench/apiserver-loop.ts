@@ -1,0 +1,48 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { TestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { ask, type AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
+import { type Deed, deeds } from "./apiserver/large-deeds.ts";
+import type { LoopAnswer, LoopQuestion } from "./apiserver/loop-server.ts";
+import type { Row } from "./benchmark.ts";
+
+const SERVER = join(import.meta.dirname, "apiserver/loop-server.ts");
+
+/**
+ * How long the apiserver's loop is held by one request whose body, or whose object, is large: the
+ * most CPU time of one turn of the loop, for each kind of request and form. The goal is 50 ms.
+ */
+export async function apiserverLoop(): Promise<Row[]> {
+  const child = fork(SERVER, { env: { ...process.env, R2K_LOG: "warn" } });
+  const next = async () => ((await once(child, "message")) as [LoopAnswer])[0];
+  const tell = (question: LoopQuestion) => {
+    child.send(question);
+    return next();
+  };
+  try {
+    const at = await next();
+    if (!("server" in at)) throw new Error("the server did not say where it is");
+    const { server, ca, cert, key } = at;
+    const api = { server, ca: { cert: ca } } as TestApiserver;
+    const rows: Row[] = [];
+    for (const deed of deeds()) {
+      await tell("begin");
+      const code = await doIt(api, deed, { cert, key });
+      const said = await tell("end");
+      if (!("held_ms" in said)) throw new Error("the server did not say how long it was held");
+      process.stderr.write(`  ${deed.what}: ${code}: ${said.held_ms.toFixed(0)} ms\n`);
+      rows.push({ what: deed.what, unit: "ms", ours: said.held_ms, goal: "<= 50 ms" });
+    }
+    return rows;
+  } finally {
+    child.send("stop" satisfies LoopQuestion);
+    await once(child, "exit");
+  }
+}
+
+async function doIt(api: TestApiserver, deed: Deed, admin: AskOptions): Promise<number> {
+  const { status, body } = await ask(api, deed.path, { ...admin, ...deed.options });
+  if (deed.codes.includes(status)) return status;
+  throw new Error(`${deed.what}: ${status}: ${body.slice(0, 500)}`);
+}
