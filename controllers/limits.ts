@@ -47,5 +47,10 @@ export const TERMINATED_PODS_MAX = 12_500;
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;
 
+/** How long an evicted pod may take to be deleted before it counts again (upstream's 2 min). */
+export const EVICTED_POD_MS = 120_000;
+/** How long a pod may be marked as about to be disrupted without being deleted (upstream's). */
+export const DISRUPTION_TARGET_MS = 120_000;
+
 /** How soon slices are looked at again of which the informer does not show the last write yet. */
 export const UNSEEN_MS = 50;

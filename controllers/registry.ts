@@ -2,6 +2,7 @@ import { startApproving, startCleaning, startSigning } from "./certificates/cert
 import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
 import type { ControllerContext, Running } from "./context.ts";
 import { startDeployments } from "./deployment/deployment.ts";
+import { startDisruption } from "./disruption/disruption.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
 import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
 import { startEndpointSliceMirroring } from "./endpointslicemirroring/mirroring.ts";
@@ -32,6 +33,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "clusterrole-aggregation-controller": startClusterRoleAggregation,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
+  "disruption-controller": startDisruption,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
   "endpointslice-mirroring-controller": startEndpointSliceMirroring,

@@ -22,6 +22,11 @@ export const NAMESPACES = core("Namespace", "namespaces", false);
 
 export const DEPLOYMENTS = grouped("apps", "Deployment", "deployments");
 export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
+export const POD_DISRUPTION_BUDGETS = grouped(
+  "policy",
+  "PodDisruptionBudget",
+  "poddisruptionbudgets",
+);
 export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
 export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
 export const STORAGE_CLASSES = grouped("storage.k8s.io", "StorageClass", "storageclasses", false);

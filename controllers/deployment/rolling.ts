@@ -1,5 +1,5 @@
-import type { IntOrString } from "@raft2kube/api/scalars.ts";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import { shareOf } from "../share.ts";
 import { byCreation } from "./template.ts";
 
 /** New sizes of ReplicaSets, by their names. Those not named keep theirs. */
@@ -38,16 +38,11 @@ export function rollingBounds(deployment: Deployment): RollingBounds {
   if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
   const { maxSurge = "25%", maxUnavailable = "25%" } =
     deployment.spec.strategy?.rollingUpdate ?? {};
-  const surge = scaled(maxSurge, replicas, Math.ceil);
-  const unavailable = scaled(maxUnavailable, replicas, Math.floor);
+  const surge = shareOf(maxSurge, replicas, Math.ceil);
+  const unavailable = shareOf(maxUnavailable, replicas, Math.floor);
   if (replicas === 0) return { maxSurge: surge, maxUnavailable: 0 };
   const atLeastOne = surge === 0 && unavailable === 0 ? 1 : unavailable;
   return { maxSurge: surge, maxUnavailable: Math.min(atLeastOne, replicas) };
-}
-
-function scaled(value: IntOrString, of: number, round: (share: number) => number): number {
-  if (typeof value === "number") return value;
-  return round((Number.parseInt(value, 10) * of) / 100);
 }
 
 /** The size that the new ReplicaSet may have beside the others. */

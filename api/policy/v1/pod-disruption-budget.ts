@@ -32,7 +32,6 @@ export const podDisruptionBudget: Kind<PodDisruptionBudget> =
     nameRule: pathSegment,
     generation: "spec",
     unconditionalUpdate: false,
-    notActedOn: "PodDisruptionBudget is stored, but no controller counts its pods yet",
     validate,
     status: {
       validateUpdate: ({ status }) => [

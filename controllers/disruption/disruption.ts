@@ -1,0 +1,193 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  PodDisruptionBudget,
+  PodDisruptionBudgetStatus,
+} from "@raft2kube/api/gen/policy/v1.ts";
+import { formatLabelTerms, matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import {
+  DEPLOYMENTS,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  REPLICA_SETS,
+} from "@raft2kube/client-kube/resources.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { closeAll, everyChange, startLoop } from "../loop.ts";
+import { ScaleFinder } from "./expected-scale.ts";
+import {
+  countHealthy,
+  failedStatus,
+  followDisrupted,
+  needsScale,
+  statusOf,
+  type Wanted,
+  wantedBy,
+} from "./plan.ts";
+import { startStaleTargets } from "./stale-target.ts";
+
+const ACCOUNT = "disruption-controller";
+const COMPONENT = "controllermanager";
+
+/** Counts the pods of disruption budgets, so that evictions know how many more may go. */
+export function startDisruption(context: ControllerContext): Running {
+  const budgets = context.informers.of<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+  const pods = context.informers.of<Pod>(PODS);
+  const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
+  const deployments = context.informers.of<Deployment>(DEPLOYMENTS);
+  pods.index(NAMESPACE_INDEX, byNamespace);
+  budgets.index(NAMESPACE_INDEX, byNamespace);
+  const client = context.client(ACCOUNT);
+  const recorder = context.recorder(ACCOUNT, COMPONENT);
+  const counter = new Counter(context, pods, new ScaleFinder(client, sets, deployments), recorder);
+  const writer = client.resource<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+
+  const reconcile = async (key: string) => {
+    const budget = budgets.store.get(key);
+    if (!budget) return;
+    try {
+      const { status, again_ms } = await counter.count(budget);
+      await write(budget, status);
+      return again_ms === undefined ? undefined : { again_ms };
+    } catch (thrown) {
+      // Somebody evicted meanwhile: what was written then is counted from next.
+      if (isConflict(thrown)) throw thrown;
+      await write(budget, failedStatus(budget, messageOf(thrown), context.clock.now()));
+      throw thrown;
+    }
+  };
+
+  const write = async (budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) => {
+    if (isSameStatus(status, budget.status)) return;
+    try {
+      await writer.updateStatus({ ...budget, status });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const reads = [budgets, pods, sets, deployments];
+  const loop = startLoop(context, { name: ACCOUNT, reads, reconcile });
+  budgets.handle(everyChange(loop.queue));
+  watchPods(pods, budgets, recorder, (key) => loop.queue.add(key));
+  return closeAll(loop, startStaleTargets(context, ACCOUNT, client), recorder);
+}
+
+/** Tells, for each change of a pod, the budgets that have it or had it. */
+function watchPods(
+  pods: Informer<Pod>,
+  budgets: Informer<PodDisruptionBudget>,
+  recorder: EventRecorder,
+  look: (key: string) => void,
+): void {
+  const lookAt = (...states: Pod[]) => {
+    const [pod] = states;
+    const near = budgets.store.by(NAMESPACE_INDEX, pod?.metadata.namespace ?? "");
+    const has = (budget: PodDisruptionBudget) =>
+      states.some(({ metadata }) => matchesSelector(budget.spec.selector, metadata.labels));
+    const found = near.filter(has).map(keyOf);
+    found.forEach(look);
+    if (pod && found.length > 1) warnOfSeveral(recorder, pod, found);
+  };
+  pods.handle({
+    added: (pod) => lookAt(pod),
+    updated: (pod, old) => lookAt(pod, old),
+    deleted: (pod) => lookAt(pod),
+  });
+}
+
+function warnOfSeveral(recorder: EventRecorder, pod: Pod, budgets: readonly string[]): void {
+  const { namespace, name } = pod.metadata;
+  const which = `${JSON.stringify(namespace)}/${JSON.stringify(name)}`;
+  recorder.record(
+    pod,
+    "Warning",
+    "MultiplePodDisruptionBudgets",
+    `Pod ${which} matches multiple PodDisruptionBudgets, which evictions do not support: ` +
+      [...budgets].sort().join(", "),
+  );
+}
+
+/** Counts the pods of one budget, and tells what is odd about them. */
+class Counter {
+  readonly #context: ControllerContext;
+  readonly #pods: Informer<Pod>;
+  readonly #scales: ScaleFinder;
+  readonly #recorder: EventRecorder;
+
+  constructor(
+    context: ControllerContext,
+    pods: Informer<Pod>,
+    scales: ScaleFinder,
+    recorder: EventRecorder,
+  ) {
+    this.#context = context;
+    this.#pods = pods;
+    this.#scales = scales;
+    this.#recorder = recorder;
+  }
+
+  async count(budget: PodDisruptionBudget) {
+    const { namespace = "" } = budget.metadata;
+    const pods = this.#pods.store
+      .by(NAMESPACE_INDEX, namespace)
+      .filter(({ metadata }) => matchesSelector(budget.spec.selector, metadata.labels));
+    if (pods.length === 0) {
+      this.#recorder.record(budget, "Normal", "NoPods", "No matching pods found");
+    }
+    const wanted = await this.#wanted(budget, pods);
+    const now_ms = this.#context.clock.now();
+    const disrupted = followDisrupted(budget, pods, now_ms);
+    for (const pod of disrupted.notDeleted) {
+      const message = `Pod was expected by PDB ${keyOf(budget)} to be deleted but it wasn't`;
+      this.#recorder.record(pod, "Warning", "NotDeleted", message);
+    }
+    const healthy = countHealthy(pods, disrupted);
+    const status = statusOf(budget, wanted, healthy, disrupted, now_ms);
+    return { status, again_ms: disrupted.again_ms };
+  }
+
+  async #wanted(budget: PodDisruptionBudget, pods: readonly Pod[]): Promise<Wanted> {
+    if (!needsScale(budget)) return wantedBy(budget, pods);
+    try {
+      const { replicas, unmanaged } = await this.#scales.of(pods);
+      if (unmanaged.length > 0) this.#warnOfUnmanaged(budget);
+      return wantedBy(budget, pods, replicas);
+    } catch (thrown) {
+      const why = `Failed to calculate the number of expected pods: ${messageOf(thrown)}`;
+      this.#recorder.record(budget, "Warning", "CalculateExpectedPodCountFailed", why);
+      throw thrown;
+    }
+  }
+
+  #warnOfUnmanaged(budget: PodDisruptionBudget): void {
+    const selector = formatLabelTerms(termsOf(budget.spec.selector) ?? []);
+    this.#recorder.record(
+      budget,
+      "Warning",
+      "UnmanagedPods",
+      `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be ` +
+        "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may " +
+        "result in undefined behavior. To account for these pods please set " +
+        '".spec.minAvailable" field of the PDB to an integer value.',
+    );
+  }
+}
+
+/** Nothing to write: what is not there is as good as what is empty. */
+function isSameStatus(
+  now: PodDisruptionBudgetStatus,
+  before: PodDisruptionBudgetStatus | undefined,
+): boolean {
+  const plain = (status: PodDisruptionBudgetStatus) => ({
+    ...status,
+    disruptedPods: { ...status.disruptedPods },
+  });
+  return before !== undefined && isDeepStrictEqual(plain(now), plain(before));
+}

@@ -1,0 +1,64 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { PODS } from "@raft2kube/client-kube/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { DISRUPTION_TARGET_MS } from "../limits.ts";
+import { startLoop } from "../loop.ts";
+import { isPodTerminal, podCondition } from "../pod-state.ts";
+
+const TARGET = "DisruptionTarget";
+/** A kubelet may take any time from its word to the pod's end. */
+const BY_KUBELET = "TerminationByKubelet";
+
+/**
+ * How long until a pod's mark of being about to be disrupted is stale: nobody has deleted it.
+ * undefined when it has no such mark, or one that means something.
+ */
+export function staleIn_ms(pod: Pod, now_ms: number): number | undefined {
+  const condition = podCondition(pod, TARGET);
+  if (condition?.status !== "True" || condition.reason === BY_KUBELET) return undefined;
+  if (pod.metadata.deletionTimestamp !== undefined || isPodTerminal(pod)) return undefined;
+  const since_ms = timeOf(condition.lastTransitionTime) ?? now_ms;
+  return Math.max(0, since_ms + DISRUPTION_TARGET_MS - now_ms);
+}
+
+/** Takes back marks of disruption that nothing came of. */
+export function startStaleTargets(
+  context: ControllerContext,
+  account: string,
+  client: KubeClient,
+): Running {
+  const pods = context.informers.of<Pod>(PODS);
+  const writer = client.resource<Pod>(PODS);
+  const reconcile = async (key: string) => {
+    const pod = pods.store.get(key);
+    const again_ms = pod && staleIn_ms(pod, context.clock.now());
+    if (pod === undefined || again_ms === undefined) return;
+    if (again_ms > 0) return { again_ms };
+    try {
+      await writer.updateStatus(withoutMark(pod, context.clock.now()));
+    } catch (thrown) {
+      // Whoever changed it shows it again.
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+    }
+  };
+  const name = `${account} stale`;
+  const loop = startLoop(context, { name, reads: [pods], workers: 1, reconcile });
+  const look = (pod: Pod) => {
+    if (staleIn_ms(pod, context.clock.now()) !== undefined) loop.queue.add(keyOf(pod));
+  };
+  pods.handle({ added: look, updated: look });
+  return loop;
+}
+
+function withoutMark(pod: Pod, now_ms: number): Pod {
+  const conditions = (pod.status?.conditions ?? []).map((each) =>
+    each.type === TARGET
+      ? { type: TARGET, status: "False", lastTransitionTime: timeText(now_ms) }
+      : each,
+  );
+  return { ...pod, status: { ...pod.status, conditions } };
+}
