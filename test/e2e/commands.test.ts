@@ -7,6 +7,7 @@ import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
+import { drainTests } from "./drain.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -96,6 +97,8 @@ spec:
     expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(2);
     expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
   });
+
+  drainTests(() => cluster);
 });
 
 describe("~/.kube/config", { timeout: TIMEOUT_MS }, () => {
