@@ -6,6 +6,7 @@ import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
+import { noteUse } from "./authn/note-use.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
@@ -48,6 +49,8 @@ export async function assemble(
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
       issuer, audiences, keys, registry, clock, figures: figures.authentication,
+      // Only once requests come is there a token to use.
+      noteUse: (secret, labels) => noteUse(core, secret, labels),
     });
     const bootstrapTokens = options.bootstrapTokens
       ? [new BootstrapTokens({ audiences, registry, clock })]

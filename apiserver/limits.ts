@@ -107,6 +107,11 @@ export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;
 export const TOKEN_CACHE_ENTRIES_MAX = 4_096;
+/**
+ * How far clocks may be apart in the times of tokens; and a deleted pod's token holds so much
+ * longer, so that its last acts succeed (upstream's).
+ */
+export const TOKEN_LEEWAY_MS = 60_000;
 /** A service account token's least and greatest lifetime. */
 export const TOKEN_SECONDS_MIN = 600;
 export const TOKEN_SECONDS_MAX = 365 * 24 * 3600;

@@ -4,7 +4,7 @@ import { headerOf, type Incoming } from "../http/context.ts";
 import type { AuthenticationFigures } from "../figures/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
-import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
+import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-verifier.ts";
 
 /**
  * Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as
@@ -19,61 +19,73 @@ export class Authenticator {
     this.#figures = figures;
   }
 
-  /** Throws 401 when credentials are shown and not believed. */
-  async authenticate(request: Incoming): Promise<RequestUser> {
+  /**
+   * Throws 401 when credentials are shown and not believed. What the user is to be told is added
+   * to `warnings`.
+   */
+  async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const from_ms = performance.now();
     let user: RequestUser | undefined;
     try {
-      return (user = await this.#find(request));
+      return (user = await this.#find(request, warnings));
     } finally {
       this.#figures.ended(user?.name, (performance.now() - from_ms) / 1_000);
     }
   }
 
-  async #find(request: Incoming): Promise<RequestUser> {
+  async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const certified = clientCertificateUser(request);
     if (certified === "unverified") throw unauthorized();
     if (certified !== undefined) {
       this.#figures.expiresIn((certified.until_ms - Date.now()) / 1_000);
       return authenticated(certified.user);
     }
-    const token = bearerToken(request);
+    const token = bearerToken(request, warnings);
     if (token === undefined) return ANONYMOUS;
     const known = await this.verifyToken(token);
-    if (known === undefined) throw unauthorized();
+    if ("refused" in known) throw unauthorized();
+    warnings.push(...(known.warnings ?? []));
     return authenticated(known.user);
   }
 
-  /**
-   * Whose token it is for these audiences, by default this server's; undefined when it is not to be
-   * believed.
-   */
+  /** Whose token it is for these audiences, by default this server's, or why none to believe. */
   async verifyToken(
     token: string,
     audiences?: readonly string[],
-  ): Promise<VerifiedToken | undefined> {
+  ): Promise<VerifiedToken | RefusedToken> {
+    // Upstream asks twice: for its own token to itself, and for all others.
+    const refused = [INVALID];
     for (const authority of this.#authorities) {
-      const known = await authority.verify(token, audiences);
-      if (known !== undefined) return known;
+      const verdict = await authority.verify(token, audiences);
+      if (verdict === undefined) continue;
+      if (!("refused" in verdict)) return verdict;
+      refused.push(verdict.refused);
     }
-    return undefined;
+    return { refused: refused.length === 1 ? INVALID : `[${refused.join(", ")}]` };
   }
 }
+
+const INVALID = "invalid bearer token";
 
 function authenticated(user: RequestUser): RequestUser {
   if (user.groups.includes(AUTHENTICATED_GROUP)) return user;
   return { ...user, groups: [...user.groups, AUTHENTICATED_GROUP] };
 }
 
+const SPACE_WARNING =
+  "the provided Authorization header contains extra space before the bearer token, and is ignored";
 const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
 
 /**
  * The token of the Authorization header, or of a WebSocket's protocols as browsers must send it.
  */
-function bearerToken(request: Incoming): string | undefined {
+function bearerToken(request: Incoming, warnings: string[]): string | undefined {
   // What is no bearer token is passed over, as upstream does: who shows it is nobody in particular.
-  const match = /^Bearer +(\S+)$/i.exec(headerOf(request, "authorization").trim());
-  if (match) return match[1];
+  const [scheme = "", token = "", more] = headerOf(request, "authorization").trim().split(" ");
+  if (scheme.toLowerCase() === "bearer") {
+    if (token !== "") return token;
+    if (more !== undefined) warnings.push(SPACE_WARNING);
+  }
   const protocols = headerOf(request, "sec-websocket-protocol").split(",");
   const hidden = protocols
     .map((each) => each.trim())

@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { compactVerify, decodeProtectedHeader, errors, type JWTPayload } from "jose";
 import type { ApiserverOptions } from "../options.ts";
 
 /** A public key by the id that tokens name it with. */
@@ -21,6 +22,29 @@ export function readSigningKeys(options: ApiserverOptions["serviceAccountKey"]):
   const verifiers = options.publicKeys.map((pem) => verificationKey(createPublicKey(pem)));
   if (!verifiers.some((each) => each.id === signer.id)) verifiers.unshift(signer);
   return { signer, verifiers };
+}
+
+/**
+ * What a token says, if one of the keys signed it. A token that names a key is checked by that one
+ * alone.
+ */
+export async function verifySignature(
+  keys: readonly VerificationKey[],
+  token: string,
+): Promise<JWTPayload | { refused: string }> {
+  const { kid } = decodeProtectedHeader(token);
+  const candidates = kid === undefined ? keys : keys.filter(({ id }) => id === kid);
+  if (candidates.length === 0) return { refused: "invalid signature, no keys found" };
+  for (const { key, algorithm } of candidates) {
+    try {
+      const { payload } = await compactVerify(token, key, { algorithms: [algorithm] });
+      return JSON.parse(Buffer.from(payload).toString("utf8")) as JWTPayload;
+    } catch (thrown) {
+      // The next key may fit.
+      if (!(thrown instanceof errors.JOSEError)) throw thrown;
+    }
+  }
+  return { refused: "go-jose/go-jose: error in cryptographic primitive" };
 }
 
 function verificationKey(key: KeyObject): VerificationKey {

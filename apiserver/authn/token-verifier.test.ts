@@ -29,9 +29,11 @@ async function shown(token: string): Promise<number> {
   return (await server.ask("/version", { headers, cert: "", key: "" })).status;
 }
 
+const INVALID: unknown = expect.stringContaining("invalid bearer token");
+
 it("a token is good for the audiences it was made for alone", async () => {
   const vault = await tokenFor("vault");
-  expect(await review(vault)).toMatchObject({ error: "invalid bearer token" });
+  expect(await review(vault)).toMatchObject({ error: INVALID });
   expect(await review(vault, ["vault", "other"])).toMatchObject({
     authenticated: true, audiences: ["vault"],
   });
@@ -45,7 +47,7 @@ it("what was found out of one token says nothing of another with other audiences
   expect(await shown(`${foreign}x`)).toBe(401);
   const own = await tokenFor(OURS);
   expect(await review(own.slice(0, -1), [own.slice(-1) + OURS])).toMatchObject({
-    error: "invalid bearer token",
+    error: INVALID,
   });
   expect(await shown(own)).toBe(200);
 });

@@ -1,50 +1,54 @@
 import { createHash } from "node:crypto";
-import { errors, jwtVerify, type JWTPayload } from "jose";
-import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { decodeJwt, errors, type JWTPayload } from "jose";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationFigures } from "../figures/access.ts";
 import type { Registry } from "../registry/registry.ts";
-import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
-import type { SigningKeys } from "./signing-keys.ts";
-import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
+import { BoundTokens } from "./bound-tokens.ts";
+import { LEGACY_ISSUER, LegacyTokens, type NoteUse } from "./legacy-tokens.ts";
+import { type SigningKeys, verifySignature } from "./signing-keys.ts";
 
 const log = logger("apiserver");
 
 export interface VerifiedToken {
   user: RequestUser;
   /** Those of the token's audiences that were asked for. */
-  audiences: string[];
+  audiences: readonly string[];
+  /** What whoever uses the token is told. */
+  warnings?: readonly string[];
 }
+
+/** A token that an authority knows, and does not believe. */
+export interface RefusedToken {
+  refused: string;
+}
+
+/** undefined is a token of somebody else's, or none at all. */
+export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
 /** Who knows whose a bearer token is. */
 export interface TokenAuthority {
-  /**
-   * Whose token it is; undefined when it is not to be believed. `audiences` default to this
-   * server's.
-   */
-  verify(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined>;
+  /** Whose token it is. `audiences` default to this server's. */
+  verify(token: string, audiences?: readonly string[]): Promise<TokenVerdict>;
 }
 
-/**
- * A deleted pod's token holds this much longer, so that its last acts succeed (upstream's 60 s).
- */
-const DELETED_POD_GRACE_MS = 60_000;
-
-const EXTRA = "authentication.kubernetes.io";
+/** Who a token's claims say that its holder is. */
+export type Holder = Omit<VerifiedToken, "audiences"> | RefusedToken;
 
 /**
- * Verifies service account tokens: signature, issuer, times, audience, and that what they are bound
- * to lives.
+ * Verifies service account tokens: signature, issuer, audience; then, by kind, times and that what
+ * they are bound to lives.
  */
 export class TokenVerifier implements TokenAuthority {
   readonly #issuer: string;
   readonly #audiences: readonly string[];
   readonly #keys: SigningKeys;
-  readonly #registry: Registry;
   readonly #clock: Clock;
   readonly #figures: AuthenticationFigures;
+  readonly #bound: BoundTokens;
+  readonly #legacy: LegacyTokens;
   readonly #known = new Map<string, { until_ms: number; token: VerifiedToken }>();
 
   constructor(init: {
@@ -53,17 +57,20 @@ export class TokenVerifier implements TokenAuthority {
     keys: SigningKeys;
     registry: Registry;
     clock: Clock;
+    noteUse: NoteUse;
     figures: AuthenticationFigures;
   }) {
-    this.#issuer = init.issuer;
-    this.#audiences = init.audiences;
-    this.#keys = init.keys;
-    this.#registry = init.registry;
-    this.#clock = init.clock;
-    this.#figures = init.figures;
+    const { issuer, audiences, keys, registry, clock, noteUse, figures } = init;
+    this.#issuer = issuer;
+    this.#audiences = audiences;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#figures = figures;
+    this.#bound = new BoundTokens(registry, clock);
+    this.#legacy = new LegacyTokens(registry, clock, noteUse);
   }
 
-  async verify(token: string, audiences = this.#audiences): Promise<VerifiedToken | undefined> {
+  async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
     const from_ms = performance.now();
     const took_s = () => (performance.now() - from_ms) / 1_000;
     // No two questions may look alike: who asks chooses the audiences, and part of the token.
@@ -75,101 +82,70 @@ export class TokenVerifier implements TokenAuthority {
       return known.token;
     }
     this.#known.delete(digest);
-    const verified = await this.#verifyAnew(token, audiences);
+    const verdict = await this.#verifyAnew(token, audiences);
     this.#figures.lookedForToken("miss", took_s());
-    // What nobody vouches for is not kept (upstream): a flood of it would drive out the others.
-    if (verified === undefined) return undefined;
+    // What is refused is not kept (upstream): it may be believed in a moment, and a flood of it
+    // would drive out the others.
+    if (verdict === undefined || "refused" in verdict) return verdict;
     if (this.#known.size >= TOKEN_CACHE_ENTRIES_MAX) {
       this.#known.delete(this.#known.keys().next().value as string);
     }
-    this.#known.set(digest, { until_ms: this.#clock.now() + TOKEN_CACHE_MS, token: verified });
-    return verified;
+    this.#known.set(digest, { until_ms: this.#clock.now() + TOKEN_CACHE_MS, token: verdict });
+    return verdict;
   }
 
-  async #verifyAnew(
+  async #verifyAnew(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+    const ended = this.#figures.verifyToken();
+    let verdict: TokenVerdict;
+    try {
+      return (verdict = await this.#verify(token, audiences));
+    } finally {
+      ended(verdict !== undefined && !("refused" in verdict));
+    }
+  }
+
+  async #verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+    const issuer = issuerOf(token);
+    const isLegacy = issuer === LEGACY_ISSUER;
+    if (!isLegacy && issuer !== this.#issuer) return undefined;
+    const verdict = await this.#verifyOwn(token, audiences, isLegacy);
+    if ("refused" in verdict) log.debug("a token was refused", { reason: verdict.refused });
+    return verdict;
+  }
+
+  async #verifyOwn(
     token: string,
     audiences: readonly string[],
-  ): Promise<VerifiedToken | undefined> {
-    const ended = this.#figures.verifyToken();
-    let verified: VerifiedToken | undefined;
-    try {
-      return (verified = await this.#verify(token, audiences));
-    } finally {
-      ended(verified !== undefined);
+    isLegacy: boolean,
+  ): Promise<VerifiedToken | RefusedToken> {
+    const payload = await verifySignature(this.#keys.verifiers, token);
+    if ("refused" in payload) return payload as RefusedToken;
+    const own = [payload.aud ?? []].flat();
+    // A token that names nobody is for this server.
+    const given = own.length === 0 ? this.#audiences : own;
+    const granted = given.filter((each) => audiences.includes(each));
+    if (granted.length === 0) {
+      const target = `the target audiences ${quoted(audiences)}`;
+      return { refused: `token audiences ${quoted(given)} is invalid for ${target}` };
     }
-  }
-
-  async #verify(token: string, audiences: readonly string[]): Promise<VerifiedToken | undefined> {
-    const payload = await this.#payload(token, audiences);
-    const claims = payload && parseClaims(payload[CLAIMS]);
-    if (payload === undefined || claims === undefined) return undefined;
-    const { namespace, serviceaccount } = claims;
-    if (payload.sub !== serviceAccountName(namespace, serviceaccount.name)) return undefined;
-    if (!(await this.#alive(claims))) return undefined;
-    const granted = [payload.aud ?? []].flat().filter((each) => audiences.includes(each));
-    return { user: userOf(claims, payload), audiences: granted };
-  }
-
-  async #payload(token: string, audiences: readonly string[]): Promise<JWTPayload | undefined> {
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        (header) => {
-          const match = this.#keys.verifiers.find((each) => each.id === header.kid);
-          if (match === undefined || match.algorithm !== header.alg) {
-            throw new errors.JWSSignatureVerificationFailed("no key of this id and algorithm");
-          }
-          return match.key;
-        },
-        {
-          issuer: this.#issuer,
-          audience: [...audiences],
-          requiredClaims: ["exp", "sub"],
-          currentDate: new Date(this.#clock.now()),
-        },
-      );
-      return payload;
-    } catch (thrown) {
-      if (!(thrown instanceof errors.JOSEError)) throw thrown;
-      log.debug("a token was refused", { reason: thrown.message });
-      return undefined;
-    }
-  }
-
-  async #alive(claims: KubernetesClaims): Promise<boolean> {
-    const { namespace, serviceaccount, pod, secret, node } = claims;
-    if (!(await this.#lives("serviceaccounts", namespace, serviceaccount))) return false;
-    if (secret && !(await this.#lives("secrets", namespace, secret))) return false;
-    if (pod) return await this.#lives("pods", namespace, pod);
-    return node === undefined || (await this.#lives("nodes", "", node));
-  }
-
-  async #lives(resource: string, namespace: string, bound: BoundObject): Promise<boolean> {
-    const { store } = this.#registry.of("v1", resource);
-    const object = await store.find<KubeObject>(namespace, bound.name);
-    if (object === undefined || object.metadata.uid !== bound.uid) return false;
-    const { deletionTimestamp } = object.metadata;
-    if (deletionTimestamp === undefined) return true;
-    return Date.parse(deletionTimestamp) + DELETED_POD_GRACE_MS > this.#clock.now();
+    const holder = isLegacy
+      ? await this.#legacy.holderOf(token, payload)
+      : await this.#bound.holderOf(payload);
+    return "refused" in holder ? holder : { ...holder, audiences: granted };
   }
 }
 
-function userOf(claims: KubernetesClaims, payload: JWTPayload): RequestUser {
-  const { namespace, serviceaccount, pod, node } = claims;
-  const extra: Record<string, readonly string[]> = {};
-  if (payload.jti !== undefined) extra[`${EXTRA}/credential-id`] = [`JTI=${payload.jti}`];
-  if (pod) {
-    extra[`${EXTRA}/pod-name`] = [pod.name];
-    extra[`${EXTRA}/pod-uid`] = [pod.uid];
+/** The issuer that an unverified token names; undefined when it is no token of this form. */
+function issuerOf(token: string): string | undefined {
+  try {
+    const { iss }: JWTPayload = decodeJwt(token);
+    return iss;
+  } catch (thrown) {
+    // Somebody else's token, such as a bootstrap token.
+    if (thrown instanceof errors.JOSEError) return undefined;
+    throw thrown;
   }
-  if (node) {
-    extra[`${EXTRA}/node-name`] = [node.name];
-    extra[`${EXTRA}/node-uid`] = [node.uid];
-  }
-  return {
-    name: serviceAccountName(namespace, serviceaccount.name),
-    uid: serviceaccount.uid,
-    groups: serviceAccountGroups(namespace),
-    extra,
-  };
 }
+
+const quoted = (texts: readonly string[]): string =>
+  `[${texts.map((each) => JSON.stringify(each)).join(" ")}]`;

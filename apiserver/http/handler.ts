@@ -132,7 +132,7 @@ export class Handler implements RequestListener {
 
   async #answer(context: RequestContext): Promise<void> {
     const core = this.#core;
-    context.user = await core.authenticator.authenticate(context.request);
+    context.user = await core.authenticator.authenticate(context.request, context.warnings);
     await impersonate(core, context);
     const leave = isLong(context) ? undefined : this.#inFlight.admit(context.info, context.user);
     try {

@@ -187,7 +187,7 @@ async function tokenReview(core: Core, _context: RequestContext, review: Review)
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
   const asked = audiences?.length ? audiences : core.tokens.audiences;
   const known = await core.authenticator.verifyToken(token, asked);
-  if (known === undefined) return { user: {}, error: "invalid bearer token" };
+  if ("refused" in known) return { user: {}, error: known.refused };
   const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
   return { authenticated: true, user: userInfo(user), audiences: known.audiences };
 }

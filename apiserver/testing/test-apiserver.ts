@@ -13,6 +13,8 @@ export interface TestApiserver {
   server: string;
   ca: KeyPair;
   apiserver: Apiserver;
+  /** PEM, by which it signs service account tokens. */
+  readonly serviceAccountKey: string;
   /** A folder that goes with the server. */
   dir: string;
   /** A kubeconfig file for a user of the CA. */
@@ -75,12 +77,14 @@ class Running implements TestApiserver {
   readonly dir: string;
   readonly server: string;
   apiserver: Apiserver;
+  readonly serviceAccountKey: string;
   readonly #options: ApiserverOptions;
 
   constructor(options: ApiserverOptions, ca: KeyPair, dir: string, apiserver: Apiserver) {
     const { host, port } = apiserver.address;
     this.#options = { ...options, listen: [{ host, port }] };
     this.ca = ca;
+    this.serviceAccountKey = options.serviceAccountKey.privateKey;
     this.dir = dir;
     this.apiserver = apiserver;
     this.server = `https://${host}:${port}`;

@@ -18,6 +18,8 @@ export interface UpstreamApiserver {
   /** Where it serves, with a certificate of its own, and a token that may do everything. */
   readonly port: number;
   readonly token: string;
+  /** PEM, by which it signs service account tokens. */
+  readonly serviceAccountKey: string;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,9 @@ export async function startUpstream(
   const etcd = flags["etcd-servers"] === undefined ? await startEtcd() : undefined;
   const dir = await mkdtemp(join(tmpdir(), "r2k-upstream-"));
   const port = await freePort();
-  const child = await run(binary, dir, port, {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const serviceAccountKey = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  const child = await run(binary, dir, port, serviceAccountKey, {
     ...(etcd ? { "etcd-servers": etcd.url } : {}),
     ...flags,
   });
@@ -56,7 +60,7 @@ export async function startUpstream(
     await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
       metadata: { name: "default" },
     });
-    return { send, port, token: TOKEN, close };
+    return { send, port, token: TOKEN, serviceAccountKey, close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -67,12 +71,12 @@ async function run(
   binary: string,
   dir: string,
   port: number,
+  serviceAccountKey: string,
   more: Readonly<Record<string, string>>,
 ): Promise<ChildProcess> {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const key = join(dir, "sa.key");
   const tokens = join(dir, "tokens.csv");
-  await writeFile(key, privateKey.export({ type: "pkcs1", format: "pem" }), { mode: 0o600 });
+  await writeFile(key, serviceAccountKey, { mode: 0o600 });
   await writeFile(tokens, `${TOKEN},admin,admin,system:masters\n`, { mode: 0o600 });
   const flags = {
     "bind-address": "127.0.0.1",

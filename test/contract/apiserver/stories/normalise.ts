@@ -6,6 +6,8 @@ const RECENT_MS = 3 * 24 * 3600 * 1000;
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const TOKEN = /eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+/g;
+/** One as a Secret holds it: `eyJ` in base64. */
+const KEPT_TOKEN = /\bZXlK[\w+/]{40,}={0,2}/g;
 /** What a server makes of `generateName: gen-`: five letters and digits of its own. */
 const GENERATED = /\b(gen-|Gen_)[bcdfghjklmnpqrstvwxz2456789]{5}\b/g;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n/g;
@@ -73,6 +75,7 @@ export class Names {
     const told = this.#address === undefined ? text : text.replace(this.#address, "ADDRESS:PORT");
     return told
       .replace(TOKEN, (_token, claims: string) => this.#claims(claims))
+      .replace(KEPT_TOKEN, "TOKEN")
       .replace(UID, (uid) => nth(this.#uids, uid, "uid"))
       .replace(TIME, (time, fraction?: string) =>
         Math.abs(Date.parse(time) - Date.now()) > RECENT_MS

@@ -20,6 +20,8 @@ export interface Server {
   /** Where its Service and its documents say that it is. */
   readonly advertisedPort: number;
   readonly pair: KeyPair;
+  /** PEM, by which it signs service account tokens. */
+  readonly serviceAccountKey: string;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function startTheirs(flags: Readonly<Record<string, string>> = {}):
     port,
     advertisedPort: port,
     pair,
+    serviceAccountKey: upstream.serviceAccountKey,
     async close() {
       call.close();
       await upstream.close();
@@ -81,6 +84,7 @@ export async function startOurs(more: Partial<ApiserverOptions> = {}): Promise<S
     // Without a port of its own in the options it is upstream's default.
     advertisedPort: 6443,
     pair,
+    serviceAccountKey: api.serviceAccountKey,
     async close() {
       call.close();
       await api.close();

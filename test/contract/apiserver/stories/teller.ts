@@ -1,9 +1,10 @@
 import { parse } from "yaml";
 import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { splitApiVersion } from "@raft2kube/api/kinds.ts";
-import type { Call, Received, Sent } from "./caller.ts";
+import type { Received, Sent } from "./caller.ts";
 import { Names } from "./normalise.ts";
 import type { Server } from "./servers.ts";
+import { signToken } from "./sign-token.ts";
 
 /** One request and what a server said to it, as the recording has it. */
 export interface Told {
@@ -16,6 +17,8 @@ export interface Told {
 /** What a story may do with a server. Paths that begin with a letter are in its own namespace. */
 export interface Teller {
   readonly ns: string;
+  /** A service account token with these claims, signed as the server's own. */
+  sign(claims: object): string;
   /** Sends a request and notes the answer, whose JSON it gives back. */
   ask(method: string, path: string, sent?: Sent): Promise<Answered>;
   /** The same without a note of it: to wait for what a server takes its time for. */
@@ -34,7 +37,7 @@ export interface Story {
 }
 
 /** A server, and the port by which others find it. */
-export type Asked = Pick<Server, "call" | "advertisedPort">;
+export type Asked = Pick<Server, "call" | "advertisedPort" | "serviceAccountKey">;
 
 /** An object as far as stories look into it. */
 export interface Answered {
@@ -60,18 +63,19 @@ const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"(?=, |$)/g;
 
 /** Tells a story to a server, in a namespace of its own, and notes each answer. */
 export async function tell(story: Story, server: Asked): Promise<Told[]> {
-  const { call, advertisedPort } = server;
   const ns = `s-${story.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`.slice(0, 50);
   const metadata = { name: ns };
+  const { advertisedPort, call } = server;
   await call("POST", "/api/v1/namespaces", { body: { metadata } });
   const account = { metadata: { name: "default" } };
   await call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });
   const told: Told[] = [];
-  await story.tell(tellerOf(ns, call, new Names(advertisedPort), told));
+  await story.tell(tellerOf(ns, server, new Names(advertisedPort), told));
   return told;
 }
 
-function tellerOf(ns: string, call: Call, names: Names, told: Told[]): Teller {
+function tellerOf(ns: string, server: Asked, names: Names, told: Told[]): Teller {
+  const { call, serviceAccountKey } = server;
   const ask: Teller["ask"] = async (method, path, sent = {}) => {
     const whole = wholePath(ns, path);
     const received = await call(method, whole, sent);
@@ -90,6 +94,7 @@ function tellerOf(ns: string, call: Call, names: Names, told: Told[]): Teller {
   };
   return {
     ns,
+    sign: (claims) => signToken(serviceAccountKey, claims),
     ask,
     peek: async (method, path, sent = {}) =>
       contentOf(await call(method, wholePath(ns, path), sent)) as Answered,

@@ -1,0 +1,111 @@
+import type { JWTPayload } from "jose";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { TOKEN_LEEWAY_MS } from "../limits.ts";
+import type { Registry } from "../registry/registry.ts";
+import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
+import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
+import type { Holder } from "./token-verifier.ts";
+
+const EXTRA = "authentication.kubernetes.io";
+
+/** Tokens that end by themselves, and with what they are bound to (TokenRequest's). */
+export class BoundTokens {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+
+  constructor(registry: Registry, clock: Clock) {
+    this.#registry = registry;
+    this.#clock = clock;
+  }
+
+  /** Whose a token is whose signature and audience are right; its times may be a little off. */
+  async holderOf(payload: JWTPayload): Promise<Holder> {
+    const untimely = this.#untimely(payload);
+    if (untimely !== undefined) return { refused: untimely };
+    const claims = parseClaims(payload[CLAIMS]);
+    if (claims === undefined) return { refused: "the claims of kubernetes.io are missing" };
+    if (payload.sub !== serviceAccountName(claims.namespace, claims.serviceaccount.name)) {
+      return { refused: "sub claim is invalid" };
+    }
+    const gone = await this.#gone(claims);
+    return gone === undefined ? { user: userOf(claims, payload) } : { refused: gone };
+  }
+
+  #untimely({ exp, nbf, iat }: JWTPayload): string | undefined {
+    const now_ms = this.#clock.now();
+    if (nbf !== undefined && now_ms + TOKEN_LEEWAY_MS < nbf * 1000) {
+      return "service account token is not valid yet";
+    }
+    if (exp === undefined || now_ms - TOKEN_LEEWAY_MS > exp * 1000) {
+      return "service account token has expired";
+    }
+    if (iat !== undefined && now_ms + TOKEN_LEEWAY_MS < iat * 1000) {
+      return "service account token is issued in the future";
+    }
+    return undefined;
+  }
+
+  /** What of the account and of what the token is bound to is no more. */
+  async #gone(claims: KubernetesClaims): Promise<string | undefined> {
+    const { namespace, serviceaccount: account, pod, secret, node } = claims;
+    const found = await this.#find("serviceaccounts", namespace, account);
+    if (found === undefined) return `serviceaccounts "${account.name}" not found`;
+    const { uid } = found.metadata;
+    if (uid !== account.uid) {
+      return `service account UID (${uid}) does not match claim (${account.uid})`;
+    }
+    if (this.#isDeleted(found)) {
+      return `service account ${namespace}/${account.name} has been deleted`;
+    }
+    const because = secret && await this.#unbound("secret", namespace, secret);
+    if (because !== undefined) return because;
+    if (pod) return await this.#unbound("pod", namespace, pod);
+    return node && await this.#unbound("node", "", node);
+  }
+
+  async #unbound(
+    kind: "secret" | "pod" | "node",
+    namespace: string,
+    bound: BoundObject,
+  ): Promise<string | undefined> {
+    const found = await this.#find(`${kind}s`, namespace, bound);
+    const uid = found?.metadata.uid;
+    if (found !== undefined && uid !== bound.uid) {
+      const said = `service account ${kind} ref claim (${bound.uid})`;
+      return `${kind} UID (${uid}) does not match ${said}`;
+    }
+    if (found !== undefined && !this.#isDeleted(found)) return undefined;
+    return "service account token has been invalidated";
+  }
+
+  #find(plural: string, namespace: string, bound: BoundObject): Promise<KubeObject | undefined> {
+    return this.#registry.of("v1", plural).store.find<KubeObject>(namespace, bound.name);
+  }
+
+  /** For a while a deleted object's token holds, so that its last acts succeed. */
+  #isDeleted({ metadata: { deletionTimestamp } }: KubeObject): boolean {
+    if (deletionTimestamp === undefined) return false;
+    return Date.parse(deletionTimestamp) < this.#clock.now() - TOKEN_LEEWAY_MS;
+  }
+}
+
+function userOf(claims: KubernetesClaims, payload: JWTPayload): RequestUser {
+  const { namespace, serviceaccount, pod, node } = claims;
+  const extra: Record<string, readonly string[]> = {};
+  if (payload.jti !== undefined) extra[`${EXTRA}/credential-id`] = [`JTI=${payload.jti}`];
+  if (pod) {
+    extra[`${EXTRA}/pod-name`] = [pod.name];
+    extra[`${EXTRA}/pod-uid`] = [pod.uid];
+  }
+  if (node) {
+    extra[`${EXTRA}/node-name`] = [node.name];
+    extra[`${EXTRA}/node-uid`] = [node.uid];
+  }
+  return {
+    name: serviceAccountName(namespace, serviceaccount.name),
+    uid: serviceaccount.uid,
+    groups: serviceAccountGroups(namespace),
+    extra,
+  };
+}

@@ -1,0 +1,137 @@
+import { timingSafeEqual } from "node:crypto";
+import type { JWTPayload } from "jose";
+import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Registry } from "../registry/registry.ts";
+import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
+import type { Holder } from "./token-verifier.ts";
+
+/** Who signs tokens in Secrets, as they say. */
+export const LEGACY_ISSUER = "kubernetes/serviceaccount";
+const CLAIM = "kubernetes.io/serviceaccount/";
+const LAST_USED = "kubernetes.io/legacy-token-last-used";
+/** Set by who cleans up tokens that nobody uses (upstream's legacy token cleaner). */
+const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
+const DAY_MS = 24 * 3600 * 1000;
+
+/** What those who use a token that nobody asked for are told. */
+const GENERATED_WARNING =
+  "Use tokens from the TokenRequest API or manually created secret-based tokens instead of " +
+  "auto-generated secret-based tokens.";
+
+type OwnSecret = Secret & KubeObject;
+type Account = ServiceAccount & KubeObject;
+
+/** Notes on a Secret the day that its token is used, by these labels. */
+export type NoteUse = (secret: KubeObject, labels: Record<string, string>) => Promise<void>;
+
+interface LegacyClaims {
+  namespace: string;
+  secret: string;
+  account: string;
+  uid: string;
+}
+
+/** Tokens without an end, which live as long as the Secret that holds them. */
+export class LegacyTokens {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+  readonly #noteUse: NoteUse;
+
+  constructor(registry: Registry, clock: Clock, noteUse: NoteUse) {
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#noteUse = noteUse;
+  }
+
+  /** Whose a token is whose signature is right. Its use is noted, once a day. */
+  async holderOf(token: string, payload: JWTPayload): Promise<Holder> {
+    const claims = readClaims(payload);
+    if ("refused" in claims) return claims;
+    const { namespace } = claims;
+    const secret = await this.#find<OwnSecret>("secrets", namespace, claims.secret);
+    if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) {
+      return { refused: "Token has been invalidated" };
+    }
+    if (!holds(secret, token)) return { refused: "Token does not match server's copy" };
+    const account = await this.#find<Account>("serviceaccounts", namespace, claims.account);
+    const gone = whyGone(account, claims);
+    if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
+    await this.#note(secret);
+    if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") return markedInvalid(claims);
+    const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
+    const user = {
+      name: serviceAccountName(namespace, claims.account),
+      uid: claims.uid,
+      groups: serviceAccountGroups(namespace),
+    };
+    return { user, ...(isGenerated ? { warnings: [GENERATED_WARNING] } : {}) };
+  }
+
+  #find<T extends KubeObject>(
+    plural: string,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> {
+    return this.#registry.of("v1", plural).store.find<T>(namespace, name);
+  }
+
+  /** Tomorrow is today where another server's clock says so. */
+  async #note(secret: OwnSecret): Promise<void> {
+    const now_ms = this.#clock.now();
+    const [today, tomorrow] = [now_ms, now_ms + DAY_MS].map(dayOf);
+    const said = secret.metadata.labels?.[LAST_USED];
+    if (said === today || said === tomorrow) return;
+    await this.#noteUse(secret, { [LAST_USED]: today! });
+  }
+}
+
+const dayOf = (time_ms: number): string => new Date(time_ms).toISOString().slice(0, 10);
+
+function readClaims({ sub, ...payload }: JWTPayload): LegacyClaims | { refused: string } {
+  const missing = (name: string) => ({ refused: `${name} claim is missing` });
+  const claim = (name: string) => String(payload[`${CLAIM}${name}`] ?? "");
+  const namespace = claim("namespace");
+  const secret = claim("secret.name");
+  const account = claim("service-account.name");
+  const uid = claim("service-account.uid");
+  if (!sub) return missing("sub");
+  if (namespace === "") return missing("namespace");
+  if (secret === "") return missing("secretName");
+  if (account === "") return missing("serviceAccountName");
+  if (uid === "") return missing("serviceAccountUID");
+  const subject = parseServiceAccount(sub);
+  if (subject?.namespace !== namespace || subject.name !== account) {
+    return { refused: "sub claim is invalid" };
+  }
+  return { namespace, secret, account, uid };
+}
+
+function holds({ data }: OwnSecret, token: string): boolean {
+  const kept = Buffer.from(data?.["token"] ?? "", "base64");
+  const given = Buffer.from(token);
+  return kept.length === given.length && timingSafeEqual(kept, given);
+}
+
+function whyGone(
+  found: Account | undefined,
+  { namespace, account, uid }: LegacyClaims,
+): string | undefined {
+  if (found === undefined) return `serviceaccounts "${account}" not found`;
+  const { deletionTimestamp, uid: own } = found.metadata;
+  if (deletionTimestamp !== undefined) {
+    return `ServiceAccount ${namespace}/${account} has been deleted`;
+  }
+  return own === uid ? undefined : `ServiceAccount UID (${own}) does not match claim (${uid})`;
+}
+
+function markedInvalid({ namespace, secret, account }: LegacyClaims): { refused: string } {
+  const what = `the token in secret ${namespace}/${secret} for service account`;
+  return {
+    refused:
+      `${what} ${namespace}/${account} has been marked invalid. Use tokens from the TokenRequest ` +
+      `API or manually created secret-based tokens, or remove the '${INVALID_SINCE}' label from ` +
+      "the secret to temporarily allow use of this token",
+  };
+}
