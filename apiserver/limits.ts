@@ -53,6 +53,13 @@ export const WRITING_IN_FLIGHT_MAX = 200;
 export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;
 
+/** After answers of so many bytes, a while with fewer than these is a time to give memory back. */
+export const QUIET = {
+  much_bytes: 16 * 1024 * 1024,
+  little_bytes: 64 * 1024,
+  while_ms: 1_000,
+} as const;
+
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
 

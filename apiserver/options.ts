@@ -49,6 +49,8 @@ export interface ApiserverOptions {
   encryption?: Encryption;
   /** Requests worked on at a time. Default upstream's 400 and 200. */
   inFlightMax?: InFlightMax;
+  /** Much was answered, and then little for a second: a moment to give memory back. */
+  onQuiet?: () => void;
   clock?: Clock;
   random?: Random;
 }

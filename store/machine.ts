@@ -2,6 +2,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { Quiet } from "@raft2kube/std/quiet.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
@@ -9,6 +10,7 @@ import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
 import { Serving } from "./etcd/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
+  QUIET,
   REMOVED_GRACE_MS,
   REQUEST_BYTES_MAX,
   SCRUB_INTERVAL_MS,
@@ -30,7 +32,6 @@ import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { logTail } from "./node/log-tail.ts";
 import { type OpenedMember, indexPath } from "./node/open.ts";
-import { Quiet } from "./node/quiet.ts";
 import { RecordCheck } from "./node/record-check.ts";
 import { Quota, unlimitedSpace } from "./node/quota.ts";
 import { Replica } from "./node/replica.ts";
@@ -87,7 +88,7 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, fail);
-  const quiet = new Quiet(clock, options.onQuiet ?? (() => undefined));
+  const quiet = new Quiet(clock, QUIET, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   state.onCompact = () => compactor.start();
   state.onAlarms = () => haltIfCorrupt(state, replica, clock);
@@ -96,7 +97,7 @@ export function assemble(
     raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
     wal.cut(raft.state.log.base.index);
     quota?.flushed(bytes);
-    quiet.flushed(bytes);
+    quiet.note(bytes);
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);

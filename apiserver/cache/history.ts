@@ -5,7 +5,7 @@ import type { CacheEvent } from "./event.ts";
 /** The newest events of one resource, oldest first, bounded by count and bytes. */
 export class History {
   #events: CacheEvent[] = [];
-  /** Events in front of this index are gone; the array is cut when they are half of it. */
+  /** Events in front of this index are gone; the array is cut when they are an eighth of it. */
   #first = 0;
   #bytes = 0;
   /** Every event after this revision is here. */
@@ -41,7 +41,7 @@ export class History {
     this.#bytes -= gone.entry.body.length;
     this.#floor = gone.revision;
     this.#first++;
-    if (this.#first > this.#events.length / 2) {
+    if (this.#first > this.#events.length / 8) {
       this.#events = this.#events.slice(this.#first);
       this.#first = 0;
     }

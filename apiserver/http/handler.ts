@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Quiet } from "@raft2kube/std/quiet.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import { impersonate } from "../authz/impersonation.ts";
@@ -13,7 +14,7 @@ import { ApiError } from "../errors/api-error.ts";
 import { internal, serviceUnavailable, timeout } from "../errors/catalog.ts";
 import { CONNECTIONS } from "../figures/request-labels.ts";
 import type { Counted } from "../figures/requests.ts";
-import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
+import { QUIET, READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Answer } from "./answer.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "./context.ts";
 import { AnswerRoom, InFlight } from "./in-flight.ts";
@@ -33,9 +34,12 @@ export class Handler implements RequestListener {
   readonly #dispatch: Dispatch;
   readonly #inFlight: InFlight;
   readonly #room = new AnswerRoom();
+  readonly #quiet: Quiet;
 
   constructor(core: Core, dispatch: Dispatch) {
     this.#core = core;
+    this.#quiet = new Quiet(core.clock, QUIET, core.options.onQuiet ?? (() => undefined));
+    core.closing.addEventListener("abort", () => this.#quiet.stop(), { once: true });
     const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
     this.#inFlight = new InFlight(core.options.inFlightMax ?? usual);
     this.#dispatch = dispatch;
@@ -100,7 +104,10 @@ export class Handler implements RequestListener {
     const apply = info.verb === "patch" &&
       headerOf(context.request, "content-type") === APPLY_TYPE;
     const counted = figures.requests.begin({ info, resource, query, long, apply });
-    context.sent = counted.sent;
+    context.sent = (bytes) => {
+      counted.sent(bytes);
+      this.#quiet.note(bytes);
+    };
     context.received = counted.received;
     return counted;
   }

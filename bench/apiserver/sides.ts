@@ -59,8 +59,9 @@ function ours(): Make {
   return {
     name: "r2k apiserver on r2k store",
     ports: { store: 23_890, peer: 23_891, api: 26_443 },
-    store: [node, bundle, "store"],
-    apiserver: [node, bundle, "apiserver"],
+    // As bootstrap.mjs starts them.
+    store: [node, "--max-semi-space-size=4", bundle, "store"],
+    apiserver: [node, "--max-semi-space-size=16", bundle, "apiserver"],
     flags: ({ ca, admin }) => ({
       "kubelet-client-certificate": admin.cert,
       "kubelet-client-key": admin.key,
@@ -162,7 +163,8 @@ function run(
   log: number,
 ): ChildProcess {
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const env = { ...process.env, R2K_LOG: "warn", R2K_ROOT: ROOT };
+  const settings = { R2K_LOG: "warn", R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
+  const env = { ...process.env, ...settings };
   return spawn(program, [...args, ...words], { stdio: ["ignore", log, log], env });
 }
 
