@@ -75,15 +75,25 @@ function readTypeMeta(reader: protobuf.Reader): { apiVersion: string; kind: stri
 }
 
 /** Puts a message into the envelope. */
-export function writeEnvelope({ apiVersion, kind, raw }: Envelope): Buffer {
-  const writer = protobuf.Writer.create();
-  writer.uint32((TYPE_META << 3) | DELIMITED).fork()
+function writeEnvelope({ apiVersion, kind, raw }: Envelope): Buffer {
+  const { before, behind } = envelopeAround({ apiVersion, kind }, raw.length);
+  return Buffer.concat([before, raw, behind]);
+}
+
+/** What stands in an envelope before and behind a message of so many bytes. */
+export function envelopeAround(
+  { apiVersion, kind }: Omit<Envelope, "raw">, bytes: number,
+): { before: Buffer; behind: Buffer } {
+  const head = protobuf.Writer.create();
+  head.uint32((TYPE_META << 3) | DELIMITED).fork()
     .uint32((1 << 3) | DELIMITED).string(apiVersion)
     .uint32((2 << 3) | DELIMITED).string(kind).ldelim();
-  writer.uint32((RAW << 3) | DELIMITED).bytes(raw);
-  writer.uint32((CONTENT_ENCODING << 3) | DELIMITED).string("");
-  writer.uint32((CONTENT_TYPE << 3) | DELIMITED).string("");
-  return Buffer.concat([MAGIC, writer.finish()]);
+  head.uint32((RAW << 3) | DELIMITED).uint32(bytes);
+  const tail = protobuf.Writer.create();
+  tail.uint32((CONTENT_ENCODING << 3) | DELIMITED).string("");
+  tail.uint32((CONTENT_TYPE << 3) | DELIMITED).string("");
+  const behind = tail.finish();
+  return { before: Buffer.concat([MAGIC, head.finish()]), behind: Buffer.from(behind) };
 }
 
 interface Typed {

@@ -197,6 +197,26 @@ it("a watcher that does not read is closed, and others go on", async () => {
   expect(cache.watchers).toBe(1);
 });
 
+it("what waited for a slow reader comes in slices, whole and in order", async () => {
+  const cache = newCache();
+  cache.reset([], 1);
+  const long = "x".repeat(10_000);
+  const encode: typeof inWords.encode = (item) =>
+    Buffer.concat([Buffer.from(`${long} `), inWords.encode(item)]);
+  const watcher = cache.watchFrom({ ...REQUEST, encoder: { ...inWords, id: "long", encode } }, 1);
+  const reader = listen(watcher, true);
+  const good = listen(cache.watchFrom(REQUEST, 1));
+  for (let i = 0; i < 100; i++) {
+    put(cache, "a", 2 + i);
+    await waitFor("it", () => good.lines.length === i + 1, { clock });
+  }
+  expect(reader.writes).toHaveLength(1);
+  while (reader.lines.length < 100) watcher.resume();
+  expect(reader.lines.map((line) => line.replace(`${long} `, ""))).toEqual(good.lines);
+  expect(Math.max(...reader.writes.map(({ length }) => length))).toBeLessThan(70_000);
+  expect(reader.writes.length).toBeLessThan(50);
+});
+
 it("a rebuilt cache tells listeners the difference and watchers to begin again", () => {
   const cache = newCache();
   cache.reset([entry("gone", 2), entry("kept", 3), entry("changed", 4)], 5);

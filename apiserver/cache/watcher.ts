@@ -33,8 +33,11 @@ export interface WatcherInit {
   readonly figures: { readonly cache: CacheFigures; readonly sizes: Spread };
 }
 
-/** Bytes of initial items handed over at a time. */
-const INITIAL_SLICE_BYTES = 64 * 1024;
+/**
+ * Bytes handed over at a time, of initial items and of what waited. Chunks that wait are the same
+ * for all watchers of a channel: joined whole, they would be each one's own, all its queue long.
+ */
+const SLICE_BYTES = 64 * 1024;
 
 /**
  * One client's view of a cache. The initial items are made as the reader takes them; what comes
@@ -111,18 +114,28 @@ export class Watcher {
   #next(): Buffer | undefined {
     const initial = this.#nextInitial();
     if (initial !== undefined) return initial;
-    if (this.#queue.length === 0) return undefined;
-    const parts = this.#queue.map(({ bytes }) => bytes);
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#queuedEvents = 0;
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    const parts = this.#takeSlice();
+    return parts.length > 1 ? Buffer.concat(parts) : parts[0];
+  }
+
+  /** What waited longest, up to SLICE_BYTES and at least one chunk. */
+  #takeSlice(): Buffer[] {
+    let size = 0;
+    let count = 0;
+    for (const { bytes, events } of this.#queue) {
+      if (count > 0 && size + bytes.length > SLICE_BYTES) break;
+      size += bytes.length;
+      count++;
+      this.#queuedEvents -= events;
+    }
+    this.#queuedBytes -= size;
+    return this.#queue.splice(0, count).map(({ bytes }) => bytes);
   }
 
   #nextInitial(): Buffer | undefined {
     const parts: Buffer[] = [];
     let size = 0;
-    while (this.#initial && size < INITIAL_SLICE_BYTES) {
+    while (this.#initial && size < SLICE_BYTES) {
       const { done, value } = this.#initial.next();
       if (done) {
         this.#initial = undefined;

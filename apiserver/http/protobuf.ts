@@ -3,8 +3,8 @@ import {
   decodeObject,
   encodeObject,
   type Envelope,
+  envelopeAround,
   readEnvelope,
-  writeEnvelope,
 } from "@raft2kube/api/codec/envelope.ts";
 import { encodeProtobuf as encodeMessage } from "@raft2kube/api/codec/protobuf.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -16,6 +16,7 @@ import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
 import type { ObjectList } from "./answer.ts";
 import { checkType, type DecodeOptions, unrecognized } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "./negotiate.ts";
+import { joinSliced } from "./sliced.ts";
 import { listMetadata } from "./transform.ts";
 
 /**
@@ -60,8 +61,10 @@ export async function encodeProtobufList(list: ObjectList): Promise<Buffer> {
     parts.push(delimited(2, encodeMessage(kind.schema, object)));
     if (slices.due) await slices.pause();
   }
-  const raw = Buffer.concat(parts);
-  return writeEnvelope({ apiVersion: apiVersionOf(kind), kind: kind.listKind, raw });
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const type = { apiVersion: apiVersionOf(kind), kind: kind.listKind };
+  const { before, behind } = envelopeAround(type, bytes);
+  return await joinSliced([before, ...parts, behind], `list ${kind.plural}: join`);
 }
 
 function delimited(id: number, bytes: Uint8Array): Buffer {

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { held } from "@raft2kube/observe/held.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { Status } from "../errors/api-error.ts";
 import { notAcceptableBecause } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
@@ -15,6 +16,7 @@ import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
 import {
   COMPACT_JSON,
   encodeSliced,
+  joinSliced,
   LazyList,
   PRETTY_JSON,
   type SlicedForm,
@@ -161,7 +163,7 @@ async function encodeList(
   }
   if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
-    return held(`list ${list.kind.plural}: join`, () => joinList(list));
+    return await joinList(list);
   }
   const items = list.items.length === 0 ? [] : new LazyList(parsed(list.items));
   return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
@@ -186,15 +188,17 @@ const NEXT = Buffer.from(",{");
 const LIST_END = Buffer.from("]}\n");
 
 /** A list is its bodies joined: nothing in it is parsed or serialised again. */
-function joinList(list: ObjectList): Buffer {
+async function joinList(list: ObjectList): Promise<Buffer> {
   const head = JSON.stringify(headOf(list));
   const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   const type = Buffer.from(typeMembers(list.kind));
+  const slices = new Slices();
   for (const [index, item] of list.items.entries()) {
     parts.push(index > 0 ? NEXT : FIRST, withoutType(item, type));
+    if (slices.due) await slices.pause();
   }
   parts.push(LIST_END);
-  return Buffer.concat(parts);
+  return await joinSliced(parts, `list ${list.kind.plural}: join`);
 }
 
 /** How bodies of a kind begin. */

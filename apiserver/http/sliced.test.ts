@@ -1,7 +1,9 @@
 import { Slices } from "@raft2kube/std/slices.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
-import { COMPACT_JSON, encodeSliced, LazyList, PRETTY_JSON, yamlForm } from "./sliced.ts";
+import {
+  COMPACT_JSON, encodeSliced, joinSliced, LazyList, PRETTY_JSON, yamlForm,
+} from "./sliced.ts";
 import { yamlValue } from "./yaml-text.ts";
 
 const TEXT = 'two\nlines, "quoted": {}\n\n  indented\n';
@@ -72,4 +74,13 @@ it.each([
   await encodeSliced({ items }, await formOf(), new Slices(clock));
   done = true;
   expect(turns).toBeGreaterThanOrEqual(items.length);
+});
+
+it("parts of many MB are joined in steps of one or two", async () => {
+  const parts = Array.from({ length: 10 }, (_, n) => Buffer.alloc(700_000 + n, n));
+  let pauses = 0;
+  const slices = { due: true, pause: () => Promise.resolve(void pauses++) };
+  const joined = await joinSliced([...parts, Buffer.from("end")], "test: join", slices);
+  expect(joined.equals(Buffer.concat([...parts, Buffer.from("end")]))).toBe(true);
+  expect(pauses).toBeGreaterThanOrEqual(3);
 });

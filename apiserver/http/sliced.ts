@@ -1,3 +1,4 @@
+import { held } from "@raft2kube/observe/held.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { isLarge, prettyJson, yamlLines } from "./deep-text.ts";
 
@@ -85,7 +86,34 @@ export async function encodeSliced(
     await slices.pause();
   }
   flush();
-  return Buffer.concat(chunks);
+  return await joinSliced(chunks, "encode: join", slices);
+}
+
+/** Bytes copied between two looks at the time. */
+const STEP_BYTES = 1024 * 1024;
+
+/**
+ * Parts as one, others running in between: of many MB, which the kernel has yet to give, copying
+ * alone takes long. `by` names it in the metric of what held the loop.
+ */
+export async function joinSliced(
+  parts: readonly Buffer[],
+  by: string,
+  slices: Pick<Slices, "due" | "pause"> = new Slices(),
+): Promise<Buffer> {
+  const whole = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + part.length, 0));
+  let next = 0;
+  let at = 0;
+  const step = () => {
+    for (const end = at + STEP_BYTES; next < parts.length && at < end; next++) {
+      at += parts[next]!.copy(whole, at);
+    }
+  };
+  while (next < parts.length) {
+    held(by, step);
+    if (slices.due) await slices.pause();
+  }
+  return whole;
 }
 
 function* partsOf(object: object, form: SlicedForm): Generator<string> {
