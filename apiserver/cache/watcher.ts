@@ -33,11 +33,15 @@ export interface WatcherInit {
   readonly figures: { readonly cache: CacheFigures; readonly sizes: Spread };
 }
 
+/** Bytes of initial items handed over at a time. */
+const INITIAL_SLICE_BYTES = 64 * 1024;
+
 /**
- * Bytes handed over at a time, of initial items and of what waited. Chunks that wait are the same
- * for all watchers of a channel: joined whole, they would be each one's own, all its queue long.
+ * Bytes of what waited handed over at a time: what a stream takes before it says that it is full.
+ * Chunks that wait are the same for all watchers of a channel: joined whole, they would be each
+ * one's own, all its queue long.
  */
-const SLICE_BYTES = 64 * 1024;
+const SLICE_BYTES = 16 * 1024;
 
 /**
  * One client's view of a cache. The initial items are made as the reader takes them; what comes
@@ -135,7 +139,7 @@ export class Watcher {
   #nextInitial(): Buffer | undefined {
     const parts: Buffer[] = [];
     let size = 0;
-    while (this.#initial && size < SLICE_BYTES) {
+    while (this.#initial && size < INITIAL_SLICE_BYTES) {
       const { done, value } = this.#initial.next();
       if (done) {
         this.#initial = undefined;

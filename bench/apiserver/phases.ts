@@ -4,10 +4,10 @@ import type { Credentials } from "./credentials.ts";
 import { load, type Said } from "./load.ts";
 import type { Running } from "./sides.ts";
 
-const PODS = 10_000;
-const CREATE_ROUNDS = 5;
-const PATCHES = 1_500;
+export const PODS = 10_000;
 const WATCHERS = 1_000;
+const CREATE_ROUNDS = 4;
+const PATCHES = 1_500;
 const WRITES_PER_S = 200;
 /** What both sides keep up with, so that delays are theirs and not a queue's. */
 const CALM_WRITES_PER_S = 10;
@@ -30,30 +30,83 @@ export interface Phase {
   run(subject: Subject, round: number): Promise<Figures>;
 }
 
-const lists = (key: string, flags: object = {}): Phase => ({
-  rounds: 3,
+/** Rows that grow with the number of pods are measured at this share of it, too. */
+export const TENTH = 0.1;
+
+/** The key of a row's figure at a tenth of its size. */
+export function atTenth(key: string): string {
+  return `${key} at a tenth`;
+}
+
+const keyAt = (key: string, scale: number) => (scale === TENTH ? atTenth(key) : key);
+
+const LISTS: Readonly<Record<string, object>> = {
+  list: {},
+  list_gzip: { gzip: true },
+  list_cached: { "resource-version": "0" },
+  list_pages: { limit: 500 },
+};
+
+const lists = (rounds: number, scale: number): Phase[] =>
+  Object.entries(LISTS).map(([key, flags]) => ({
+    rounds,
+    run: async (subject) => {
+      const said = await work(subject, "list", { count: 3, ...flags });
+      return { [keyAt(key, scale)]: said["p50_ms"]! };
+    },
+  }));
+
+const creates = (rounds: number, from: number, to: number, scale: number): Phase => ({
+  rounds,
+  run: async (subject, round) => {
+    const count = (to - from) / rounds;
+    const flags = { count, first: from + round * count };
+    const [said, cpu_ms] = await counted(subject, "create", flags);
+    return {
+      [keyAt("create", scale)]: said["rate"]!,
+      [keyAt("create_cpu", scale)]: cpu_ms / count,
+    };
+  },
+});
+
+const memory = (scale: number): Phase => ({
+  rounds: 1,
   run: async (subject) => {
-    const said = await work(subject, "list", { count: 3, ...flags });
-    return { [key]: said["p50_ms"]! };
+    const flags = { clients: WATCHERS * scale, conns: 20, count: PODS * scale };
+    const idle = work(subject, "watch", { ...flags, rate: 1, duration: "12s" });
+    await delay(systemClock(), SETTLE_MS);
+    const found = subject.running.pss_mib();
+    await idle;
+    return { [keyAt("memory", scale)]: found };
   },
 });
 
 const watches = { clients: WATCHERS, conns: 20, count: PODS };
 
-/** In this order: the first makes the pods that the others are about. */
-export const PHASES: readonly Phase[] = [
-  {
-    rounds: CREATE_ROUNDS,
-    run: async (subject, round) => {
-      const count = PODS / CREATE_ROUNDS;
-      const [said, cpu_ms] = await counted(subject, "create", { count, first: round * count });
-      return { create: said["rate"]!, create_cpu: cpu_ms / count };
-    },
+const warmUp: Phase = {
+  rounds: 1,
+  run: async (subject) => {
+    await work(subject, "create", { count: PODS * TENTH, first: 0 });
+    return {};
   },
-  lists("list"),
-  lists("list_gzip", { gzip: true }),
-  lists("list_cached", { "resource-version": "0" }),
-  lists("list_pages", { limit: 500 }),
+};
+
+/**
+ * The first thousand pods, which also warm both sides up, are what a tenth of the size is measured
+ * on; what a creation costs there is found out with the thousand after them.
+ */
+const AT_A_TENTH: readonly Phase[] = [
+  warmUp,
+  ...lists(1, TENTH),
+  memory(TENTH),
+  creates(1, PODS * TENTH, PODS * TENTH * 2, TENTH),
+];
+
+/** In this order: the first make the pods that the others are about. */
+export const PHASES: readonly Phase[] = [
+  ...AT_A_TENTH,
+  creates(CREATE_ROUNDS, PODS * TENTH * 2, PODS, 1),
+  ...lists(3, 1),
   {
     rounds: 3,
     run: async (subject) => {
@@ -61,16 +114,7 @@ export const PHASES: readonly Phase[] = [
       return { patch: said["rate"]!, patch_cpu: cpu_ms / PATCHES };
     },
   },
-  {
-    rounds: 1,
-    run: async (subject) => {
-      const idle = work(subject, "watch", { ...watches, rate: 1, duration: "12s" });
-      await delay(systemClock(), SETTLE_MS);
-      const memory = subject.running.pss_mib();
-      await idle;
-      return { memory };
-    },
-  },
+  memory(1),
   {
     rounds: 2,
     run: async (subject) => {
