@@ -1,7 +1,7 @@
 /** The envelope around protobuf objects: four bytes of magic, then `runtime.Unknown`. */
 import protobuf from "protobufjs/minimal.js";
 import { DecodeError } from "./decode-error.ts";
-import { decodeProtobuf, encodeProtobuf } from "./protobuf.ts";
+import { decodeProtobuf, encodeProtobuf, malformed } from "./protobuf.ts";
 
 const MAGIC = Buffer.from("k8s\0", "latin1");
 
@@ -52,11 +52,7 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
       }
     }
   } catch (error) {
-    // The reader throws plain errors on what is no protobuf, and RangeErrors on what ends early.
-    if (error instanceof DecodeError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    const inGo = why.replace(/^invalid wire type (\d).*/, "illegal wireType $1");
-    throw new DecodeError(`proto: ${inGo}`);
+    throw malformed(error);
   }
   if (encoding !== "") throw new DecodeError(`content encoding ${encoding} is not supported`);
   return { apiVersion, kind, raw };

@@ -32,9 +32,20 @@ export function decodeProtobuf<T>(name: string, bytes: Uint8Array): T {
     const reader = protobuf.Reader.create(bytes);
     return readStruct(structOf(name), reader, reader.len, 0) as T;
   } catch (error) {
-    if (error instanceof RangeError) throw new DecodeError(`proto: ${error.message}`);
-    throw error;
+    throw malformed(error);
   }
+}
+
+/**
+ * What to tell of bytes that are no protobuf: the reader throws plain errors, and RangeErrors on
+ * what ends early. Any other error is not about the bytes, and stays as it is.
+ */
+export function malformed(error: unknown): unknown {
+  const plain = error instanceof RangeError ||
+    (error instanceof Error && error.constructor === Error);
+  if (!plain) return error;
+  const inGo = error.message.replace(/^invalid wire type (\d).*/, "illegal wireType $1");
+  return new DecodeError(`proto: ${inGo}`);
 }
 
 export function writeStruct(struct: Struct, object: JsonObject, writer: Writer): void {
@@ -158,6 +169,7 @@ function readField(
   field: Field, wire: number, reader: Reader, depth: number, before: unknown,
 ): unknown {
   const { shape } = field;
+  checkWire(field, wire);
   if (shape.is === "list" && !shape.wrapped) {
     const list = (before ?? []) as unknown[];
     if (wire === DELIMITED && isPackable(shape.of)) {
@@ -175,6 +187,19 @@ function readField(
     return entries;
   }
   return readValue(shape, reader, depth);
+}
+
+/** Throws when a field stands in another form than it has: its bytes would be read as others. */
+function checkWire({ shape, fact }: Field, wire: number): void {
+  const item = shape.is === "list" && !shape.wrapped ? shape.of : shape;
+  const packed = item !== shape && wire === DELIMITED && isPackable(item);
+  if (packed || wire === wireOf(item)) return;
+  throw new DecodeError(`proto: wrong wireType = ${wire} for field ${fact.name}`);
+}
+
+function wireOf(shape: Shape): number {
+  if (!isPackable(shape)) return DELIMITED;
+  return shape.is === "scalar" && shape.scalar === "double" ? FIXED64 : VARINT;
 }
 
 function isPackable(shape: Shape): boolean {
@@ -227,7 +252,17 @@ function readScalar(scalar: Scalar, reader: Reader): unknown {
     case "bytes": return Buffer.from(reader.bytes()).toString("base64");
     case "bool": return reader.bool();
     case "int32": return reader.int32();
-    case "int64": return Number(reader.int64());
+    case "int64": return wholeNumber(reader);
     case "double": return reader.double();
   }
+}
+
+/** As in JSON: what a number here cannot hold exactly is refused, not changed. */
+function wholeNumber(reader: Reader): number {
+  const long = reader.int64();
+  const number = Number(long);
+  if (Number.isSafeInteger(number)) return number;
+  throw new DecodeError(
+    `proto: the number ${String(long)} cannot be held exactly: its size is above 2^53`,
+  );
 }

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { DecodeError } from "./decode-error.ts";
+import { decodeProtobuf, encodeProtobuf } from "./protobuf.ts";
+
+const decode = (schema: string, hex: string) =>
+  decodeProtobuf<object>(schema, Buffer.from(hex, "hex"));
+
+describe("bytes that are no message of the kind", () => {
+  it.each([
+    ["a wire type that there is not", "fc01", "proto: illegal wireType 4"],
+    ["a number where a structure stands", "0805", "proto: wrong wireType = 0 for field metadata"],
+    ["eight bytes where a map stands", "110000000000000000",
+      "proto: wrong wireType = 1 for field data"],
+    ["a number without its end", "ff", "proto: index out of range"],
+    ["a structure without its end", "0aff", "proto: index out of range"],
+  ])("%s", (_name, hex, message) => {
+    expect(() => decode("core/v1.ConfigMap", hex)).toThrow(DecodeError);
+    expect(() => decode("core/v1.ConfigMap", hex)).toThrow(message);
+  });
+
+  it("a text where a number stands", () => {
+    // ContainerPort: containerPort = 3.
+    expect(() => decode("core/v1.ContainerPort", "1a0161"))
+      .toThrow("proto: wrong wireType = 2 for field containerPort");
+  });
+});
+
+it("fields that nobody knows are passed over, whatever their form", () => {
+  // Field 100 as a number, eight bytes, a text and four bytes.
+  const unknown = "a00601" + "a1060000000000000000" + "a2060161" + "a50600000000";
+  expect(decode("core/v1.ConfigMap", unknown)).toEqual(decode("core/v1.ConfigMap", ""));
+});
+
+it("a list of numbers is read packed and not", () => {
+  const expected = { supplementalGroups: [1, 300] };
+  // PodSecurityContext: supplementalGroups = 4.
+  expect(decode("core/v1.PodSecurityContext", "200120ac02")).toMatchObject(expected);
+  expect(decode("core/v1.PodSecurityContext", "220301ac02")).toMatchObject(expected);
+});
+
+it("a whole number is held exactly or refused", () => {
+  const schema = "core/v1.PodSecurityContext";
+  for (const runAsUser of [Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, 0]) {
+    const bytes = encodeProtobuf(schema, { runAsUser });
+    expect(decodeProtobuf(schema, bytes)).toMatchObject({ runAsUser });
+  }
+  // runAsUser = 2: 2^53 + 1.
+  expect(() => decode(schema, "1081808080808080" + "10"))
+    .toThrow("proto: the number 9007199254740993 cannot be held exactly");
+});
