@@ -84,8 +84,8 @@ export function parseRequestInfo(
 function placeSegments(info: RequestInfo, segments: string[]): void {
   let parts = segments;
   if (parts[0] === "watch") {
-    // The deprecated prefix /api/v1/watch/...: a get there is a watch.
-    if (info.verb === "get") info.verb = "watch";
+    // The deprecated prefix /api/v1/watch/..., by whatever method (dispatch.ts takes GET alone).
+    info.verb = "watch";
     parts = parts.slice(1);
   }
   if (parts[0] === "namespaces" && parts.length > 1) {

@@ -123,6 +123,15 @@ it("who may watch objects by name sees those alone, whatever selectors say", asy
   expect(await asked(`${selecting},${own}`)).toBe(200);
 });
 
+it("below the path of watches there is nothing but watches", async () => {
+  const watch = "/api/v1/watch/namespaces/default";
+  const body = { metadata: { name: "made-by-a-watch" } };
+  expect((await ask(`${watch}/configmaps`, { method: "POST", body })).status).toBe(405);
+  expect((await ask(`${MAPS}/made-by-a-watch`)).status).toBe(404);
+  expect((await ask(`${watch}/configmaps/kept`, { method: "DELETE" })).status).toBe(405);
+  expect((await ask(`${watch}/services/kubernetes/proxy/`)).status).toBe(405);
+});
+
 it("a client names its request, and impersonates with extras as they come", async () => {
   const named = await ask("/api/v1/namespaces/default", { headers: { "audit-id": "mine" } });
   expect(named.headers["audit-id"]).toBe("mine");

@@ -43,6 +43,10 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   checkAccept(context);
   // HEAD is nothing that upstream knows, but for what it passes on.
   if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
+  // What was allowed as a watch is nothing else, and parts of objects are not watched.
+  if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
+    throw methodNotAllowed();
+  }
   if (info.subresource !== "") return await serveSubresource(core, resource, context);
   // Questions have no objects that could be named.
   if (resource.kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();

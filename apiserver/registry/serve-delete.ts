@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import type { Status } from "../errors/api-error.ts";
 import { isReason } from "../errors/api-error.ts";
-import { badRequest } from "../errors/catalog.ts";
+import { badRequest, timeout } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
@@ -88,6 +88,8 @@ export async function serveDeleteCollection(
   const selection = selectionOf(kind, namespace, list);
   const { entries, revision } = await listFromStore(resource, namespace, selection, list);
   for (const { namespace: place, name } of entries) {
+    // Who was told that it took too long, or has gone, does not want the rest deleted later.
+    if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
     try {
       await deleteObject(core, resource, place, name, request, options);
     } catch (thrown) {

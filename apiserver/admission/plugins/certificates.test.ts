@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask, type AskOptions } from "../../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
+import { grant } from "../../testing/grant.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
 
 const CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
@@ -24,7 +25,7 @@ afterAll(async () => {
   await etcd.close();
 });
 
-function signingRequest(name: string, subject: string): AskOptions {
+function signingRequest(name: string, subject: string, signerName = SIGNER): AskOptions {
   const pem = execFileSync(
     "openssl",
     [
@@ -43,7 +44,7 @@ function signingRequest(name: string, subject: string): AskOptions {
     { stdio: ["ignore", "pipe", "ignore"] },
   );
   const request = pem.toString("base64");
-  const spec = { request, signerName: SIGNER, usages: ["client auth"] };
+  const spec = { request, signerName, usages: ["client auth"] };
   return { method: "POST", body: { metadata: { name }, spec } };
 }
 
@@ -77,4 +78,31 @@ it("approving needs the right to approve for the signer", async () => {
   expect(refused.status).toBe(403);
   expect(refused.body).toContain("user not permitted to approve requests with signerName");
   expect((await asAdmin(`${CSRS}/modest/approval`, approve)).status).toBe(200);
+});
+
+it("a node asks for certificates in its own name only", async () => {
+  const node = await api.credentials("system:node:n1", ["system:nodes"]);
+  const signer = "kubernetes.io/kube-apiserver-client-kubelet";
+  const asNode = (name: string, subject: string) =>
+    ask(api, CSRS, { ...signingRequest(name, subject, signer), ...node });
+  const other = await asNode("other", "/CN=system:node:n2/O=system:nodes");
+  expect([other.status, other.body]).toEqual([
+    403, expect.stringContaining("can only create a node CSR with CN=system:node:n1"),
+  ]);
+  expect((await asNode("own", "/CN=system:node:n1/O=system:nodes")).status).toBe(201);
+});
+
+it("saying that signing failed needs the right to sign", async () => {
+  const rule = { apiGroups: ["certificates.k8s.io"], verbs: ["update"] };
+  const teller = await grant({ api, admin, ask: asAdmin }, "teller", "", [
+    { ...rule, resources: ["certificatesigningrequests/status"] },
+  ]);
+  const found = JSON.parse((await asAdmin(`${CSRS}/own`)).body) as object;
+  const conditions = [{ type: "Failed", status: "True", reason: "x", message: "y" }];
+  const failed: AskOptions = { method: "PUT", body: { ...found, status: { conditions } } };
+  const refused = await ask(api, `${CSRS}/own/status`, { ...failed, ...teller });
+  expect([refused.status, refused.body]).toEqual([
+    403, expect.stringContaining("user not permitted to sign requests with signerName"),
+  ]);
+  expect((await asAdmin(`${CSRS}/own/status`, failed)).status).toBe(200);
 });

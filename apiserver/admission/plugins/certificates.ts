@@ -1,5 +1,7 @@
 import { X509Certificate } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { forbidden } from "../../errors/catalog.ts";
@@ -10,7 +12,7 @@ const GROUP = "certificates.k8s.io";
 const PLURAL = "certificatesigningrequests";
 const CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client";
 
-interface SigningRequest extends KubeObject {
+export interface SigningRequest extends KubeObject {
   spec: { signerName: string; request: string };
   status?: { certificate?: string; conditions?: object[] };
 }
@@ -34,8 +36,11 @@ export function certificateSigning(context: AdmissionContext): AdmissionPlugin {
       if (!concerns(request, GROUP, PLURAL, "status")) return;
       const { status } = request.object as SigningRequest;
       const before = (request.old as SigningRequest | undefined)?.status;
-      if (status?.certificate === before?.certificate) return;
-      if (status?.certificate) checkPem(request, status.certificate);
+      const issued = status?.certificate !== before?.certificate;
+      // That signing failed is the signer's to say as well.
+      const judged = !isDeepStrictEqual(status?.conditions ?? [], before?.conditions ?? []);
+      if (!issued && !judged) return;
+      if (issued && status?.certificate) checkPem(request, status.certificate);
       await requireSigner(context, request, "sign");
     },
   };
@@ -49,7 +54,8 @@ export function certificateSubjectRestriction(): AdmissionPlugin {
       if (request.operation !== "CREATE" || !concerns(request, GROUP, PLURAL)) return;
       const { spec } = request.object as SigningRequest;
       if (spec.signerName !== CLIENT_SIGNER) return;
-      if (!(await organizationsOf(request, spec.request)).includes(MASTERS_GROUP)) return;
+      const { organizations } = await certificateSubject(request, spec.request);
+      if (!organizations.includes(MASTERS_GROUP)) return;
       throw forbidden(
         request.resource.subject,
         request.name,
@@ -59,14 +65,14 @@ export function certificateSubjectRestriction(): AdmissionPlugin {
   };
 }
 
-/** The groups that a request asks to be in; its reader is loaded when the first one comes. */
-async function organizationsOf(
+/** Who a request is for; its reader is loaded when the first one comes. Throws 403. */
+export async function certificateSubject(
   request: AdmissionRequest,
   body: string,
-): Promise<readonly string[]> {
+): Promise<RequestSubject> {
   const { readRequest } = await import("@raft2kube/pki/certificate.ts");
   try {
-    return (await readRequest(Buffer.from(body, "base64").toString("utf8"))).organizations;
+    return await readRequest(Buffer.from(body, "base64").toString("utf8"));
   } catch (thrown) {
     if (!(thrown instanceof CodedError)) throw thrown;
     throw forbidden(request.resource.subject, request.name, thrown.message);

@@ -7,6 +7,7 @@ import type { ApiError } from "../../errors/api-error.ts";
 import { forbidden } from "../../errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
+import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "./pod.ts";
 
 /**
@@ -36,6 +37,12 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
       }
       if (concerns(request, "storage.k8s.io", "csinodes")) {
         return checkOwnName(request, node, "CSINode");
+      }
+      if (concerns(request, "", "persistentvolumeclaims", "status")) {
+        return checkClaimStatus(request, node);
+      }
+      if (concerns(request, "certificates.k8s.io", "certificatesigningrequests")) {
+        return await checkSigningRequest(request, node);
       }
       if (concerns(request, "resource.k8s.io", "resourceslices")) return checkSlice(request, node);
     },
@@ -118,6 +125,41 @@ function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): v
   const what = named?.split("/")[0] ?? claims;
   if (what === undefined) return;
   throw no(request, `node ${JSON.stringify(node)} can not create pods that reference ${what}`);
+}
+
+/** Of a claim a node tells how large its volume has become, and what is the matter with it. */
+const TOLD_OF_CLAIMS = [
+  "capacity", "conditions", "allocatedResources", "allocatedResourceStatuses",
+] as const;
+
+function checkClaimStatus(request: AdmissionRequest, node: string): void {
+  const rest = (object: KubeObject | undefined) => {
+    const { metadata, status, ...others } = object as KubeObject & { status?: object };
+    const { resourceVersion: _version, managedFields: _owners, ...kept } = metadata;
+    const left: Record<string, unknown> = { ...status };
+    for (const name of TOLD_OF_CLAIMS) delete left[name];
+    return { ...others, metadata: kept, status: left };
+  };
+  if (isDeepStrictEqual(rest(request.object), rest(request.old))) return;
+  throw no(
+    request,
+    `node ${JSON.stringify(node)} is not allowed to update fields other than ` +
+      "status.quantity and status.conditions",
+  );
+}
+
+const NODE_SIGNERS = [
+  "kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet",
+];
+
+/** A node asks for certificates in its own name only. */
+async function checkSigningRequest(request: AdmissionRequest, node: string): Promise<void> {
+  if (request.operation !== "CREATE") return;
+  const { spec } = request.object as SigningRequest;
+  if (!NODE_SIGNERS.includes(spec.signerName)) return;
+  const { commonName } = await certificateSubject(request, spec.request);
+  if (commonName === `system:node:${node}`) return;
+  throw no(request, `can only create a node CSR with CN=system:node:${node}`);
 }
 
 async function checkEviction(

@@ -4,6 +4,7 @@ import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
+import type { Entry } from "../../cache/entry.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 
@@ -28,13 +29,20 @@ const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
  */
 export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
   const quotas = context.registry.of("v1", "resourcequotas");
+  /** Throws when a quota has no room now. */
+  const ask = async (request: AdmissionRequest, { namespace, name }: Entry) => {
+    const quota = await quotas.store.find<Quota>(namespace, name);
+    if (quota) take(request, quota);
+  };
   return {
     name: "ResourceQuota",
     async validate(request) {
       if (!isAbout(request)) return;
       const all = (await quotas.cache()).list();
-      for (const { namespace, name } of all) {
-        if (namespace !== request.namespace) continue;
+      const ours = all.filter(({ namespace }) => namespace === request.namespace);
+      // What one quota gave is not given back when another refuses: all are asked before.
+      if (ours.length > 1) await Promise.all(ours.map((each) => ask(request, each)));
+      for (const { namespace, name } of ours) {
         await quotas.store.change<Quota>(namespace, name, (quota) => {
           const taken = quota && take(request, quota);
           // The quota may be gone since, and what changes nothing needs no write.

@@ -255,6 +255,22 @@ it("a volume that was released does not hide the one that its claim has now", as
   expect(await read(`${NS}/secrets/for-node`)).toBe(200);
 });
 
+it("a node tells how large a claim has become, and changes nothing else of it", async () => {
+  const claims = `${NS}/persistentvolumeclaims`;
+  const resources = { requests: { storage: "1Gi" } };
+  await made(claims, { metadata: { name: "data" },
+    spec: { accessModes: ["ReadWriteOnce"], resources } });
+  const change = async (body: object) => {
+    const headers = { "content-type": "application/merge-patch+json" };
+    return (await asNode(`${claims}/data/status`, { method: "PATCH", headers, body })).status;
+  };
+  expect(await change({ status: { phase: "Bound" } })).toBe(403);
+  expect(await change({ metadata: { finalizers: null } })).toBe(403);
+  expect(await change({ metadata: { labels: { a: "b" } } })).toBe(403);
+  const conditions = [{ type: "FileSystemResizePending", status: "True" }];
+  expect(await change({ status: { capacity: { storage: "2Gi" }, conditions } })).toBe(200);
+});
+
 it("the name alone makes no node: the group must be there", async () => {
   const half = await api.credentials("system:node:n1");
   expect((await ask(api, `${NS}/secrets/used`, half)).status).toBe(403);

@@ -67,3 +67,23 @@ test("a quota is counted, enforced, and given back", async () => {
   await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
   await create("f", "900m");
 });
+
+test("a quota gives nothing for what another one refuses", async () => {
+  const { clock, admin } = world;
+  const quotas = admin.resource<ResourceQuota>(QUOTAS);
+  const pod = admin.resource<Pod>(PODS);
+  await pod.deleteCollection({ namespace }, { gracePeriodSeconds: 0 });
+  await quotas.delete({ namespace, name: "q" });
+  for (const [name, hard] of [["a-room", { pods: "9" }], ["b-none", { pods: "0" }]] as const) {
+    await quotas.create({ metadata: { name, namespace }, spec: { hard } });
+    // As admission sees it: out of the apiserver's cache.
+    const counted = async () => {
+      const { items } = await quotas.list({ namespace, resourceVersion: "0" });
+      return items.some(({ metadata, status }) =>
+        metadata.name === name && status?.used?.["pods"] === "0");
+    };
+    await waitFor(`the first count of ${name}`, counted, { clock, timeout_ms: 60_000 });
+  }
+  await expect(create("refused")).rejects.toThrow("exceeded quota: b-none");
+  expect((await quotas.get({ namespace, name: "a-room" })).status?.used).toEqual({ pods: "0" });
+});
