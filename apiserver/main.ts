@@ -2,9 +2,10 @@ import { setMaxListeners } from "node:events";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assemble, type Stop } from "./assemble.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
-import type { Keeper } from "./bootstrap/rounds.ts";
 import { Bookmarks } from "./cache/bookmarks.ts";
 import type { Core } from "./core.ts";
+import { flagz } from "./diagnostics/flagz.ts";
+import { statusz } from "./diagnostics/statusz.ts";
 import { Discovery } from "./discovery/serve.ts";
 import { Handler } from "./http/handler.ts";
 import { Health } from "./http/health.ts";
@@ -13,7 +14,6 @@ import { ApiHttpServer } from "./http/server.ts";
 import { LargeRequests } from "./large/lane.ts";
 import { OpenApi } from "./openapi/serve.ts";
 import type { ApiserverOptions } from "./options.ts";
-import { allocateServices } from "./registry/services/allocate.ts";
 import { Compactor } from "./storage/compactor.ts";
 
 const log = logger("apiserver");
@@ -27,7 +27,8 @@ export interface Apiserver {
 }
 
 /**
- * Starts an apiserver on a store. Resolves when it is ready: bootstrap objects there, listening.
+ * Starts an apiserver on a store. It listens as soon as it can answer, and says so in `/readyz`;
+ * this resolves when it is ready: bootstrap objects are there.
  */
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
   const closing = new AbortController();
@@ -35,8 +36,6 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   const { core, stops } = await assemble(options, closing.signal);
   try {
     stops.unshift(...background(core));
-    const repair = await allocateServices(core);
-    stops.unshift(() => repair.close());
     const large = new LargeRequests(core);
     stops.unshift(() => large.close());
     const rooms = {
@@ -44,17 +43,22 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       health: new Health(core, BOOTSTRAP_STEPS),
       openapi: new OpenApi(core.registry.kinds),
       large,
+      zpages: { "/flagz": flagz(options), "/statusz": statusz(core) },
     };
     const { listen, tls, clientCa } = options;
     const listener = new Handler(core, routes(core, rooms));
-    const kept = (keeper: Keeper) => void stops.unshift(() => keeper.close());
-    await bootstrap(core, kept, (step) => rooms.health.reached(step));
+    const run = bootstrap(core);
     const server = await ApiHttpServer.listen({
       listen, tls, clientCa, listener, handshakeErrors: core.figures.server.handshakeErrors,
     });
     stops.unshift(() => server.close());
     const { addresses } = server;
     log.info("listening", { addresses });
+    await run({
+      kept: (keeper) => void stops.unshift(() => keeper.close()),
+      reached: (step) => rooms.health.reached(step),
+    });
+    log.info("ready");
     return { address: addresses[0]!, addresses, close: () => closeAll(closing, stops) };
   } catch (thrown) {
     await closeAll(closing, stops);

@@ -51,6 +51,8 @@ export interface ApiserverOptions {
   inFlightMax?: InFlightMax;
   /** Much was answered, and then little for a second: a moment to give memory back. */
   onQuiet?: () => void;
+  /** The flags it was started with, for `/flagz`. Default those that say the same as these. */
+  flags?: Readonly<Record<string, string>>;
   clock?: Clock;
   random?: Random;
 }

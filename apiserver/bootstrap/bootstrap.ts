@@ -1,4 +1,5 @@
 import type { Core } from "../core.ts";
+import { allocateServices } from "../registry/services/allocate.ts";
 import { ensureApiServices } from "./api-services.ts";
 import { publishClientCa } from "./authentication-config.ts";
 import { FlowControl } from "./flow-control/follow.ts";
@@ -11,48 +12,63 @@ import { reconcilePolicy } from "./rbac/reconcile.ts";
 import type { Keeper } from "./rounds.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
-type Step = { readonly name: string } & (
+type Step = { readonly names: readonly string[] } & (
   | { run(core: Core): Promise<void> }
   /** Goes on until the server closes. */
   | { keep(core: Core): Keeper }
 );
 
-/** What must be there before anybody is served, under the names of upstream's post-start hooks. */
+/** What must be there before a server is ready, in the order of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
-  { name: "start-system-namespaces-controller", run: ensureNamespaces },
-  { name: "rbac/bootstrap-roles", run: reconcilePolicy },
-  { name: "scheduling/bootstrap-system-priority-classes", run: ensurePriorityClasses },
-  { name: "start-kubernetes-service-cidr-controller", run: ensureServiceCidr },
-  { name: "bootstrap-controller", keep: (core) => new KubernetesService(core) },
-  { name: "start-cluster-authentication-info-controller", run: publishClientCa },
-  { name: "priority-and-fairness-config-producer", keep: (core) => new FlowControl(core) },
-  { name: "start-legacy-token-tracking-controller", keep: (core) => new LegacyTokenRecord(core) },
+  { names: ["start-system-namespaces-controller"], run: ensureNamespaces },
+  { names: ["start-cluster-authentication-info-controller"], run: publishClientCa },
   {
-    name: "start-kube-apiserver-identity-lease-controller",
+    names: [
+      "start-kube-apiserver-identity-lease-controller",
+      "start-kube-apiserver-identity-lease-garbage-collector",
+    ],
     keep: (core) => new IdentityLease(core),
   },
-  { name: "kube-apiserver-autoregistration", run: ensureApiServices },
+  {
+    names: ["start-legacy-token-tracking-controller"],
+    keep: (core) => new LegacyTokenRecord(core),
+  },
+  { names: ["start-service-ip-repair-controllers"], keep: allocateServices },
+  { names: ["rbac/bootstrap-roles"], run: reconcilePolicy },
+  { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
+  { names: ["priority-and-fairness-config-producer"], keep: (core) => new FlowControl(core) },
+  { names: ["bootstrap-controller"], keep: (core) => new KubernetesService(core) },
+  { names: ["start-kubernetes-service-cidr-controller"], run: ensureServiceCidr },
+  { names: ["kube-apiserver-autoregistration"], run: ensureApiServices },
 ];
 
-export const BOOTSTRAP_STEPS: readonly string[] = STEPS.map(({ name }) => name);
+/** The steps by upstream's names, by which health checks tell of them. */
+export const BOOTSTRAP_STEPS: readonly string[] = STEPS.flatMap(({ names }) => names);
+
+/** Makes or mends what a cluster always has. */
+export type Bootstrap = (init: {
+  /** Given what goes on behind a step, before it starts, to be closed with the server. */
+  readonly kept: (keeper: Keeper) => void;
+  /** Hears of each step that is done. */
+  readonly reached: (step: string) => void;
+}) => Promise<void>;
 
 /**
- * Makes or mends what a cluster always has. Each step can run again, on several servers at a time.
- * What goes on behind it is given to `kept` to be closed, before it starts.
+ * Prepares all steps, so that the server can take requests; what is returned runs them. Each can
+ * run again, on several servers at a time.
  */
-export async function bootstrap(
-  core: Core,
-  kept: (keeper: Keeper) => void,
-  reached: (step: string) => void,
-): Promise<void> {
-  for (const step of STEPS) {
-    if ("run" in step) {
-      await step.run(core);
-    } else {
-      const keeper = step.keep(core);
-      kept(keeper);
-      await keeper.start();
+export function bootstrap(core: Core): Bootstrap {
+  const steps = STEPS.map((step) => {
+    const { names } = step;
+    if ("run" in step) return { names, keeper: undefined, start: () => step.run(core) };
+    const keeper = step.keep(core);
+    return { names, keeper, start: () => keeper.start() };
+  });
+  return async ({ kept, reached }) => {
+    for (const { names, keeper, start } of steps) {
+      if (keeper) kept(keeper);
+      await start();
+      for (const name of names) reached(name);
     }
-    reached(step.name);
-  }
+  };
 }

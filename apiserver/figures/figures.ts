@@ -11,6 +11,7 @@ import type { Registry } from "../registry/registry.ts";
 import { AuthenticationFigures, AuthorizationFigures, filterDurations } from "./access.ts";
 import { AdmissionFigures, PodSecurityFigures } from "./admission.ts";
 import { ServiceFigures } from "./allocators.ts";
+import { HealthFigures } from "./health.ts";
 import { ResourceMetrics } from "./expose-resources.ts";
 import { RequestFigures } from "./requests.ts";
 import { StoreFigures } from "./resource-figures.ts";
@@ -31,6 +32,8 @@ export class Figures {
   readonly podSecurity: PodSecurityFigures = new PodSecurityFigures(this.metrics);
   readonly services: ServiceFigures;
   readonly server: ServerFigures = new ServerFigures(this.metrics);
+  /** Shown by itself, at `/metrics/slis`. */
+  readonly health: HealthFigures = new HealthFigures();
   readonly #others = new Map<string, StoreFigures>();
   /** How long the event loop was held: nothing may hold it for more than 50 ms. */
   readonly #loop: LoopMonitor = monitorLoop(this.metrics);

@@ -1,6 +1,7 @@
-import { exposition } from "@raft2kube/observe/metrics.ts";
+import { exposition, type Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../authn/openid.ts";
 import type { Core } from "../core.ts";
+import { serveZPage, type ZPage } from "../diagnostics/zpage.ts";
 import type { Discovery } from "../discovery/serve.ts";
 import { versionInfo } from "../discovery/version.ts";
 import { methodNotAllowed, notProduced } from "../errors/catalog.ts";
@@ -19,6 +20,8 @@ export interface Rooms {
   health: Health;
   openapi: OpenApi;
   large: LargeRequests;
+  /** `/statusz` and `/flagz`. */
+  zpages: Readonly<Record<string, ZPage>>;
 }
 
 /** Upstream's router takes a HEAD for these as for resources, and has nothing for it. */
@@ -57,10 +60,13 @@ async function servePath(
     case "/version/":
       checkJson(context);
       return jsonAnswer(versionInfo());
-    case "/metrics": {
-      const { type, body } = await exposition(core.figures.metrics);
-      return { type: "bytes", code: 200, contentType: type, body };
-    }
+    case "/metrics":
+      return await exposed(core.figures.metrics);
+    case "/metrics/slis":
+      return await exposed(core.figures.health.metrics);
+    case "/statusz":
+    case "/flagz":
+      return await serveZPage(context, rooms.zpages[context.info.path]!);
     case "/.well-known/openid-configuration":
       return forAnHour(jsonAnswer(openidConfiguration(core)));
     case "/openid/v1/jwks":
@@ -72,6 +78,15 @@ async function servePath(
     default:
       return undefined;
   }
+}
+
+/** Since when the numbers count: one that is smaller than before is no mistake then. */
+const STARTED_s = Math.round(Date.now() / 1_000 - process.uptime());
+
+async function exposed(metrics: Registry): Promise<BytesAnswer> {
+  const { type: contentType, body } = await exposition(metrics);
+  const headers = { "process-start-time-unix": String(STARTED_s) };
+  return { type: "bytes", code: 200, contentType, body, headers };
 }
 
 /** Throws 406 when the client takes no JSON, which is all that there is of some paths. */
@@ -92,13 +107,13 @@ function rootPaths(rooms: Rooms): string[] {
     "/api",
     "/apis",
     ...rooms.discovery.paths(),
-    "/healthz",
-    "/livez",
+    ...rooms.health.paths(),
+    ...Object.keys(rooms.zpages),
     "/metrics",
+    "/metrics/slis",
     "/openapi/v2",
     "/openapi/v3",
     "/openid/v1/jwks",
-    "/readyz",
     "/version",
-  ];
+  ].sort();
 }

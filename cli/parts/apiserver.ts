@@ -14,6 +14,7 @@ import { held } from "@raft2kube/observe/held.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
+import { flagValues } from "./flag-values.ts";
 import { runPart } from "./run-part.ts";
 
 interface Flags {
@@ -82,12 +83,16 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, command: Command): Promise<void> {
   const etcd = connectEtcd({ endpoints: flags.etcdServers.split(","), ...etcdTls(flags) });
   let encryption: GivenEncryption | undefined;
   try {
     encryption = await encryptionOf(flags);
-    const told = { admission: await admissionOf(flags), ...encryption.option };
+    const told = {
+      admission: await admissionOf(flags),
+      flags: flagValues(command),
+      ...encryption.option,
+    };
     const onQuiet = () => void giveMemoryBack();
     const options = { etcd, ...optionsOf(flags), ...told, onQuiet };
     await runPart("apiserver", () => startApiserver(options));

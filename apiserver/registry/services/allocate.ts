@@ -2,6 +2,7 @@ import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Keeper } from "../../bootstrap/rounds.ts";
 import type { Core } from "../../core.ts";
 import { invalid } from "../../errors/catalog.ts";
 import type { ServiceFigures } from "../../figures/allocators.ts";
@@ -21,21 +22,18 @@ import {
 const log = logger("apiserver");
 
 /**
- * Lets writes of Services reserve their addresses and ports, after making what is there agree;
- * returns how to stop mending it from time to time.
+ * Lets writes of Services reserve their addresses and ports; returns what makes those that are
+ * there agree, and mends them from time to time.
  */
-export async function allocateServices(core: Core): Promise<{ close(): Promise<void> }> {
+export function allocateServices(core: Core): Keeper {
   const resource = core.registry.of("v1", "services");
   const addresses = new ClusterIps(core);
   const ports = new NodePorts(core);
-  const repair = new ServiceRepair(core, resource, addresses, ports);
-  await repair.round();
-  repair.start();
   const { services } = core.figures;
   services.showAddresses(() => addresses.stock);
   services.showPorts(() => ports.stock);
   resource.allocation = new ServiceAllocation(addresses, ports, services);
-  return repair;
+  return new ServiceRepair(core, resource, addresses, ports);
 }
 
 /** The same where another thread of this server does the mending. */

@@ -1,6 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Keeper } from "../../bootstrap/rounds.ts";
 import type { Core } from "../../core.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
 import type { Resource } from "../resource.ts";
@@ -15,7 +16,7 @@ const log = logger("apiserver");
  * holds and nobody has reserved is reserved at once; what nobody holds may belong to a write that
  * is under way at another server, so it is given up only after REPAIR_ROUNDS.
  */
-export class ServiceRepair {
+export class ServiceRepair implements Keeper {
   readonly #core: Core;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
@@ -33,14 +34,19 @@ export class ServiceRepair {
     this.#ports = ports;
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#round();
+    this.#schedule();
+  }
+
+  #schedule(): void {
     this.#timer = this.#core.clock.after(REPAIR_INTERVAL_MS, () => {
-      this.#running = this.round().catch((thrown: unknown) => {
+      this.#running = this.#round().catch((thrown: unknown) => {
         this.#core.figures.services.addressRepair.failedRound();
         this.#core.figures.services.portRepair.failedRound();
         log.warn("reservations of Services were not mended", { reason: messageOf(thrown) });
       });
-      this.start();
+      this.#schedule();
     });
   }
 
@@ -50,7 +56,7 @@ export class ServiceRepair {
   }
 
   /** Compares once. Reservations are read before Services, so that none of these seems unheld. */
-  async round(): Promise<void> {
+  async #round(): Promise<void> {
     const addresses = await this.#addresses.taken();
     const ports = await this.#ports.taken();
     const cache = (await this.#services.freshCache()) ?? (await this.#services.cache());

@@ -13,7 +13,6 @@ export type MetricTable = ReadonlyMap<string, Metric>;
 /** Every metric of kube-apiserver 1.36: those it served under the load, and those it lists. */
 export const TABLE_FILE = join(import.meta.dirname, "recorded/metrics.txt");
 const DIVERGENCE = join(import.meta.dirname, "../../../../docs/DIVERGENCE.md");
-const HEADING = "## Metrics of `r2k apiserver`\n";
 
 /** The metrics in Prometheus' text. */
 export function metricsIn(text: string): Map<string, Metric> {
@@ -43,9 +42,10 @@ export function readTable(): MetricTable {
   }));
 }
 
-/** The names in docs/DIVERGENCE.md's table; `go_*` stands for all that begin so. */
-export function absentNames(): string[] {
-  const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(HEADING);
+/** The names in a table of docs/DIVERGENCE.md; `go_*` stands for all that begin so. */
+export function absentNames(heading: "Metrics" | "Health checks"): string[] {
+  const title = `## ${heading} of \`r2k apiserver\`\n`;
+  const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(title);
   const [table = ""] = section.split("\n## ");
   return [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!));

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Server } from "../stories/servers.ts";
 import { mixedLoad } from "./load.ts";
 import { absentNames, metricsIn, names, readTable } from "./metric-table.ts";
+import { askPages, type PageAnswer, readPages } from "./pages.ts";
 import { startOurs } from "./servers.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -22,7 +23,7 @@ describe("metrics", () => {
   // Recorded on kube-apiserver 1.36 by scripts/record-metrics.ts.
   it("are upstream's, by name, type and labels, but for those named as absent", () => {
     const own = metricsIn(text);
-    const absent = absentNames();
+    const absent = absentNames("Metrics");
     const isAbsent = (name: string) => absent.some((pattern) => names(pattern, name));
     const wrong = [...readTable()].flatMap(([name, { type, labels }]) => {
       const metric = own.get(name);
@@ -43,7 +44,28 @@ describe("metrics", () => {
 
   it("names nothing as absent that upstream has not", () => {
     const known = [...readTable().keys()];
-    expect(absentNames().filter((pattern) => !known.some((name) => names(pattern, name))))
+    expect(absentNames("Metrics").filter((pattern) => !known.some((name) => names(pattern, name))))
       .toEqual([]);
+  });
+});
+
+describe("diagnostic pages", () => {
+  const absent = absentNames("Health checks");
+  /** Upstream's answer without the checks that are not there. */
+  const expected = ({ body, ...page }: PageAnswer): PageAnswer => {
+    if (!Array.isArray(body)) return body === undefined ? page : { ...page, body };
+    const lines = (body as string[]).filter((line) =>
+      !absent.some((name) => line === `[+]${name} ok`));
+    return { ...page, body: lines };
+  };
+
+  // Recorded on kube-apiserver 1.36 by scripts/record-metrics.ts.
+  it("answer as upstream's, but for the checks that are not there", async () => {
+    expect(await askPages(ours.call)).toEqual(readPages().map(expected));
+  });
+
+  it("names nothing as absent that upstream has not", () => {
+    const told = JSON.stringify(readPages());
+    expect(absent.filter((name) => !told.includes(`[+]${name} ok`))).toEqual([]);
   });
 });

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Answer, ask, type AskOptions } from "../testing/ask.ts";
+import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
+
+const TIMEOUT_MS = 60_000;
+const HOOKS = "start-system-namespaces-controller start-cluster-authentication-info-controller " +
+  "start-kube-apiserver-identity-lease-controller " +
+  "start-kube-apiserver-identity-lease-garbage-collector start-legacy-token-tracking-controller " +
+  "start-service-ip-repair-controllers rbac/bootstrap-roles " +
+  "scheduling/bootstrap-system-priority-classes priority-and-fairness-config-producer " +
+  "bootstrap-controller start-kubernetes-service-cidr-controller kube-apiserver-autoregistration";
+
+const dataDir = mkdtempSync(join(tmpdir(), "r2k-health-"));
+let store: Store;
+
+beforeAll(async () => {
+  store = await startStore({ dataDir });
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+/** A way to the store on which nothing is written before `until`. */
+function holding(client: EtcdClient, until: Promise<void>): EtcdClient {
+  return new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name !== "txn") return value.bind(target) as unknown;
+      return async (...words: unknown[]) => {
+        await until;
+        return value.apply(target, words) as unknown;
+      };
+    },
+  });
+}
+
+it("a server that has not made all there must be answers, and is not ready", async () => {
+  const now_ms = Date.now();
+  const ca = await createCa({ commonName: "health", days: 1, now_ms });
+  const issue = (commonName: string, more: object) =>
+    issueCertificate(ca, { commonName, usages: ["server", "client"], days: 1, ...more }, now_ms);
+  const tls = await issue("kube-apiserver", { ipAddresses: ["127.0.0.1"] });
+  const admin = await issue("admin", { organizations: ["system:masters"] });
+  const port = await freePort();
+  const gate = Promise.withResolvers<void>();
+  const starting = startTestApiserver(holding(store.client, gate.promise), {
+    listen: [{ host: "127.0.0.1", port }], clientCa: ca.cert, tls,
+  });
+  const api = { server: `https://127.0.0.1:${port}`, ca } as unknown as TestApiserver;
+  const get = (path: string, options: AskOptions = {}): Promise<Answer> =>
+    ask(api, path, { ...admin, ...options });
+  const listens = () => get("/livez/ping").then(() => true, () => false);
+  await waitFor("the server to listen", listens, { clock: systemClock(), timeout_ms: TIMEOUT_MS });
+
+  const page = await get("/readyz");
+  expect(page.status).toBe(500);
+  const failing = HOOKS.split(" ").flatMap((hook) => {
+    const line = `[-]poststarthook/${hook} failed: reason withheld`;
+    const completed = "[-]autoregister-completion failed: reason withheld";
+    return hook === "kube-apiserver-autoregistration" ? [line, completed] : [line];
+  });
+  expect(page.body.split("\n")).toEqual([
+    "[+]ping ok", "[+]log ok", "[+]etcd ok", "[+]etcd-readiness ok", ...failing, "[+]shutdown ok",
+    "readyz check failed", "",
+  ]);
+  const hook = await get("/readyz/poststarthook/rbac/bootstrap-roles");
+  expect([hook.status, hook.body]).toEqual([500, "internal server error: not finished\n"]);
+  expect((await get("/readyz/etcd")).status).toBe(200);
+
+  gate.resolve();
+  const running = await starting;
+  expect((await get("/readyz")).body).toBe("ok");
+  const { body } = await get("/metrics/slis");
+  const name = 'name="poststarthook/rbac/bootstrap-roles"';
+  expect(body).toContain(`kubernetes_healthcheck{${name},type="readyz"} 1\n`);
+  expect(body).toContain(`kubernetes_healthchecks_total{${name},status="error",type="readyz"} 1\n`);
+  expect(body).toContain(
+    `kubernetes_healthchecks_total{${name},status="success",type="readyz"} 1\n`);
+  await running.close();
+}, TIMEOUT_MS);
