@@ -5,6 +5,7 @@ import type { AuthenticationFigures } from "../figures/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-verifier.ts";
+import { websocketToken } from "./websocket-token.ts";
 
 /**
  * Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as
@@ -74,10 +75,10 @@ function authenticated(user: RequestUser): RequestUser {
 
 const SPACE_WARNING =
   "the provided Authorization header contains extra space before the bearer token, and is ignored";
-const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
 
 /**
  * The token of the Authorization header, or of a WebSocket's protocols as browsers must send it.
+ * Throws 401 for one of the latter that nobody can read.
  */
 function bearerToken(request: Incoming, warnings: string[]): string | undefined {
   // What is no bearer token is passed over, as upstream does: who shows it is nobody in particular.
@@ -86,10 +87,5 @@ function bearerToken(request: Incoming, warnings: string[]): string | undefined 
     if (token !== "") return token;
     if (more !== undefined) warnings.push(SPACE_WARNING);
   }
-  const protocols = headerOf(request, "sec-websocket-protocol").split(",");
-  const hidden = protocols
-    .map((each) => each.trim())
-    .find((each) => each.startsWith(WEBSOCKET_TOKEN));
-  if (hidden === undefined) return undefined;
-  return Buffer.from(hidden.slice(WEBSOCKET_TOKEN.length), "base64url").toString("utf8");
+  return websocketToken(request);
 }

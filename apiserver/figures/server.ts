@@ -3,7 +3,7 @@ import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../discovery/version.ts";
 
 /** How a client wants the kubelet of a log to be believed. */
-type LogUsage = "enforce_tls" | "skip_tls_denied";
+type LogUsage = "enforce_tls" | "skip_tls_allowed";
 
 /** What this server is, and what goes wrong at its edges. */
 export class ServerFigures {

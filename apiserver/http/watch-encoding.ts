@@ -2,12 +2,14 @@ import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import protobuf from "protobufjs/minimal.js";
 import type { WatchEncoder, WatchItem } from "../cache/event.ts";
+import { isWebSocket } from "../authn/websocket-token.ts";
 import { notAcceptable } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import { JSON_TYPE, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf } from "./protobuf.ts";
 import { Transformer } from "./transform.ts";
+import { framedWatchEncoder } from "./websocket-watch.ts";
 
 /** The form that a watch's client asked for. Throws 406. */
 export function watchEncoderFor(
@@ -21,8 +23,11 @@ export function watchEncoderFor(
     throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`));
   }
   const transformer = new Transformer(kind, negotiated.transform, context.query, now);
-  if (negotiated.type === PROTOBUF_TYPE) return protobufWatchEncoder(kind, transformer);
-  return jsonWatchEncoder(kind, transformer);
+  const encoder = negotiated.type === PROTOBUF_TYPE
+    ? protobufWatchEncoder(kind, transformer)
+    : jsonWatchEncoder(kind, transformer);
+  const framed = context.upgrade !== undefined && isWebSocket(context.request);
+  return framed ? framedWatchEncoder(encoder) : encoder;
 }
 
 /** Lines of JSON: `{"type":"ADDED","object":{...}}`. */

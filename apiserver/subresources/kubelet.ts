@@ -110,16 +110,22 @@ function onlyContainer(pod: Pod, name: string): string {
   );
 }
 
-const agents = new WeakMap<Core, Agent>();
+const agents = new WeakMap<Core, Map<boolean, Agent>>();
 
-/** Connections to kubelets, with this server's certificate for them; closed with the server. */
-export function kubeletAgent(core: Core): Agent {
-  let agent = agents.get(core);
+/**
+ * Connections to kubelets, with this server's certificate for them; closed with the server. A
+ * `careless` one goes to whoever answers there: a client may ask for that to read logs of a node
+ * whose certificate has expired.
+ */
+export function kubeletAgent(core: Core, careless = false): Agent {
+  const known = agents.get(core) ?? new Map<boolean, Agent>();
+  agents.set(core, known);
+  let agent = known.get(careless);
   if (agent === undefined) {
     const { cert, key, ca } = core.options.kubeletClient;
-    const made = new Agent({ cert, key, ca, keepAlive: false });
+    const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized: !careless });
     core.closing.addEventListener("abort", () => made.destroy(), { once: true });
-    agents.set(core, made);
+    known.set(careless, made);
     agent = made;
   }
   return agent;

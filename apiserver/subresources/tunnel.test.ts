@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
-import { issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
 
 const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
 const NS = "/api/v1/namespaces/default";
 
 let etcd: EtcdServer;
@@ -19,6 +20,8 @@ let node: Server;
 /** What the node was asked, and whether it was asked with the apiserver's certificate. */
 let asked: string[] = [];
 let agrees = true;
+/** The protocols of WebSocket that it was offered. */
+const protocols: string[] = [];
 
 beforeAll(async () => {
   etcd = await startEtcd();
@@ -26,23 +29,9 @@ beforeAll(async () => {
   admin = await api.credentials("admin", ["system:masters"]);
   node = await startNode();
   const { port: Port } = node.address() as AddressInfo;
-  const send = async (path: string, body: object, method = "POST") => {
-    const answer = await ask(api, path, { method, body, ...admin });
-    expect(answer.status, answer.body).toBeLessThan(300);
-  };
   await send(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
   await send("/api/v1/nodes", { metadata: { name: "n1" } });
-  await send(
-    "/api/v1/nodes/n1/status",
-    {
-      metadata: { name: "n1" },
-      status: {
-        addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-        daemonEndpoints: { kubeletEndpoint: { Port } },
-      },
-    },
-    "PUT",
-  );
+  await moveKubelet(Port);
   const containers = [{ name: "c", image: "i" }];
   await send(`${NS}/pods`, { metadata: { name: "p" }, spec: { nodeName: "n1", containers } });
 });
@@ -52,15 +41,29 @@ afterAll(async () => {
   await etcd.close();
 });
 
+async function send(path: string, body: object, method = "POST"): Promise<void> {
+  const answer = await ask(api, path, { method, body, ...admin });
+  expect(answer.status, answer.body).toBeLessThan(300);
+}
+
+/** Says in the node's object where its kubelet answers. */
+async function moveKubelet(Port: number): Promise<void> {
+  const status = {
+    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    daemonEndpoints: { kubeletEndpoint: { Port } },
+  };
+  await send("/api/v1/nodes/n1/status", { metadata: { name: "n1" }, status }, "PUT");
+}
+
 /** A node's HTTPS server that echoes what comes through an upgrade, or refuses it. */
-async function startNode(): Promise<Server> {
+async function startNode(ca: KeyPair = api.ca): Promise<Server> {
   const request = {
     commonName: "system:node:n1",
     ipAddresses: ["127.0.0.1"],
     usages: ["server"] as const,
     days: 1,
   };
-  const { cert, key } = await issueCertificate(api.ca, request, Date.now());
+  const { cert, key } = await issueCertificate(ca, request, Date.now());
   const options = { cert, key, ca: api.ca.cert, requestCert: true };
   const server = createServer(options, (incoming, response) => {
     asked.push(`${incoming.method} ${incoming.url}`);
@@ -69,6 +72,8 @@ async function startNode(): Promise<Server> {
   server.on("upgrade", (incoming, socket) => {
     const known = (socket as TLSSocket).authorized ? "authorized" : "anonymous";
     asked.push(`${incoming.method} ${incoming.url} ${known}`);
+    const protocol = incoming.headers["sec-websocket-protocol"];
+    if (protocol !== undefined) protocols.push(protocol);
     if (agrees) {
       socket.write(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
@@ -83,13 +88,17 @@ async function startNode(): Promise<Server> {
 const UPGRADE = "Host: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n";
 
 /** A raw connection to the apiserver, and all that came back on it. */
-function open(): { socket: TLSSocket; text: () => string; ended: Promise<void> } {
+function open(identity: { cert?: string; key?: string } = admin): {
+  socket: TLSSocket;
+  text: () => string;
+  ended: Promise<void>;
+} {
   const { port } = api.apiserver.address;
   const socket = connect({
     host: "127.0.0.1",
     port,
     ca: api.ca.cert,
-    ...admin,
+    ...identity,
     ALPNProtocols: ["http/1.1"],
   });
   let text = "";
@@ -135,6 +144,59 @@ it("logs are streamed from the kubelet", async () => {
   expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
 });
 
+it("a node whose certificate nobody signed is believed where logs are asked for so", async () => {
+  asked = [];
+  const ca = await createCa({ commonName: "stranger", days: 1, now_ms: Date.now() });
+  const stranger = await startNode(ca);
+  const { port: Port } = stranger.address() as AddressInfo;
+  await moveKubelet(Port);
+  try {
+    const log = `${NS}/pods/p/log`;
+    const refused = await ask(api, log, admin);
+    expect([refused.status, asked]).toEqual([503, []]);
+    const told = await ask(api, `${log}?insecureSkipTLSVerifyBackend=true`, admin);
+    expect([told.status, told.body]).toEqual([200, "line 1\nline 2\n"]);
+    expect(asked).toEqual(["GET /containerLogs/default/p/c?"]);
+    // That is for this request alone.
+    expect((await ask(api, log, admin)).status).toBe(503);
+  } finally {
+    await moveKubelet((node.address() as AddressInfo).port);
+    stranger.close();
+  }
+});
+
+it("a browser's token opens exec, and stays here", async () => {
+  asked = [];
+  agrees = true;
+  const account = { metadata: { name: "browser" } };
+  await ask(api, `${NS}/serviceaccounts`, { method: "POST", body: account, ...admin });
+  const rbac = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+  const body = {
+    metadata: { name: "browser" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    subjects: [{ kind: "ServiceAccount", namespace: "default", name: "browser" }],
+  };
+  await ask(api, rbac, { method: "POST", body, ...admin });
+  const path = `${NS}/serviceaccounts/browser/token`;
+  const made = await ask(api, path, { method: "POST", body: { spec: {} }, ...admin });
+  const { token } = (JSON.parse(made.body) as { status: { token: string } }).status;
+  const encoded = Buffer.from(token).toString("base64url");
+  const hidden = `base64url.bearer.authorization.k8s.io.${encoded}`;
+  for (const part of ["exec?command=sh", "attach?stdout=1", "portforward?ports=80"]) {
+    const { socket, text } = open({});
+    socket.write(
+      `GET ${NS}/pods/p/${part} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+        `Sec-WebSocket-Protocol: ${hidden}, v5.channel.k8s.io\r\n\r\n`,
+    );
+    await waitFor("the 101", () => text().includes("101 Switching"), patience);
+    socket.destroy();
+  }
+  expect(asked).toHaveLength(3);
+  expect(protocols).toEqual(["v5.channel.k8s.io", "v5.channel.k8s.io", "v5.channel.k8s.io"]);
+});
+
 it("exec without an upgrade, for no container there, or by nobody, is refused", async () => {
   asked = [];
   const exec = `${NS}/pods/p/exec?command=sh`;
@@ -164,7 +226,6 @@ it("a WebSocket's GET needs the right to create, not only to read", async () => 
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const group = "rbac.authorization.k8s.io";
   const rules = [{ apiGroups: [""], resources: ["pods/exec"], verbs: ["get"] }];
-  const send = (path: string, body: object) => ask(api, path, { method: "POST", body, ...admin });
   await send(`${rbac}/clusterroles`, { metadata: { name: "reader" }, rules });
   await send(`${rbac}/clusterrolebindings`, {
     metadata: { name: "reader" },

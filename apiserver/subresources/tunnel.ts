@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { protocolsWithoutToken } from "../authn/websocket-token.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest, serviceUnavailable } from "../errors/catalog.ts";
@@ -30,7 +31,6 @@ const PROTOCOL_HEADERS = [
   "upgrade",
   "sec-websocket-key",
   "sec-websocket-version",
-  "sec-websocket-protocol",
   "sec-websocket-extensions",
   "x-stream-protocol-version",
 ];
@@ -68,10 +68,11 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   const headers: Record<string, string> = { ...end.headers, connection: "Upgrade" };
   for (const name of PROTOCOL_HEADERS) {
     const value = headerOf(context.request, name);
-    if (value !== "") {
-      headers[name] = name === "sec-websocket-protocol" ? withoutToken(value) : value;
-    }
+    if (value !== "") headers[name] = value;
   }
+  // A token among the protocols is for this server alone.
+  const protocols = protocolsWithoutToken(context.request).join(", ");
+  if (protocols !== "") headers["sec-websocket-protocol"] = protocols;
   return new Promise((resolve, reject) => {
     const { host, port, path, agent } = end;
     const method = context.request.method ?? "POST";
@@ -103,15 +104,6 @@ function refusal(code: number, text: string): ApiError {
   const message = text === "" ? `unable to upgrade connection: the backend answered ${code}` : text;
   const reason = safe === 400 ? "BadRequest" : "InternalError";
   return new ApiError({ code: safe, reason, message });
-}
-
-/** Browsers hide their bearer token among the protocols; it is for this server alone. */
-function withoutToken(protocols: string): string {
-  return protocols
-    .split(",")
-    .map((each) => each.trim())
-    .filter((each) => !each.startsWith("base64url.bearer.authorization.k8s.io."))
-    .join(", ");
 }
 
 function switchingProtocols(answer: IncomingMessage): string {

@@ -20,11 +20,28 @@ export async function upgradeToWebSocket(
     refuseUpgrade(socket, 400, `no WebSocket protocol in common, spoken: ${protocols.join(", ")}`);
     return undefined;
   }
+  return await upgradeToFrames(request, socket, head, chosen);
+}
+
+/**
+ * The same with `protocol`, or with none; undefined when the request is malformed, which is then
+ * answered with 400. Frames may be written to the connection itself as well: nothing is compressed,
+ * and what the WebSocket writes are whole frames.
+ */
+export function upgradeToFrames(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  protocol: string | undefined,
+): Promise<WebSocket | undefined> {
   const server = new WebSocketServer({
     noServer: true,
-    handleProtocols: () => chosen,
+    handleProtocols: () => protocol ?? false,
     maxPayload: MESSAGE_BYTES,
     perMessageDeflate: false,
   });
-  return new Promise((resolve) => server.handleUpgrade(request, socket, head, resolve));
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve(undefined));
+    server.handleUpgrade(request, socket, head, resolve);
+  });
 }
