@@ -74,8 +74,6 @@ export async function serveToken(
     ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
     creationTimestamp: timeText(now_ms),
   };
-  const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
-  spec.audiences = [...audiences];
   await core.admission.validate({
     operation: "CREATE",
     resource,
@@ -88,6 +86,8 @@ export async function serveToken(
     dryRun: options.dryRun,
     warnings,
   });
+  const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
+  spec.audiences = [...audiences];
   const claims = await claimsFor(core, account, spec.boundObjectRef);
   const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
   request.status = { token, expirationTimestamp: timeText(expires_ms) };

@@ -169,6 +169,31 @@ it("a node gets tokens only for its pods, bound to them", async () => {
   expect((await token({ ...bound, name: "theirs" })).status).toBe(403);
 });
 
+it("a node gets tokens for the audiences that volumes of its pods ask for alone", async () => {
+  const tokens = (audience: string) =>
+    [{ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t", audience } }] } }];
+  const driver = { tokenRequests: [{ audience: "for-driver" }], attachRequired: false };
+  await made("/apis/storage.k8s.io/v1/csidrivers", {
+    metadata: { name: "example.com" }, spec: driver,
+  });
+  const volumes = [...tokens("vault"), { name: "d", csi: { driver: "example.com" } }];
+  const answer = await made(`${NS}/pods`, pod("asking", { nodeName: "n1", volumes }));
+  const { metadata } = JSON.parse(answer.body) as { metadata: { uid: string } };
+  const token = async (...audiences: string[]) => {
+    const bound = { apiVersion: "v1", kind: "Pod", name: "asking", uid: metadata.uid };
+    const body = { spec: { audiences, boundObjectRef: bound } };
+    return await asNode(`${NS}/serviceaccounts/default/token`, post(body));
+  };
+  const known = async () => (await token("vault")).status === 201;
+  await waitFor("the graph", known, patience);
+  expect((await token("for-driver")).status).toBe(201);
+  expect((await token()).status).toBe(201);
+  const refused = await token("bank");
+  expect([refused.status, refused.body]).toEqual([403, expect.stringContaining(
+    String.raw`audience \"bank\" not found in pod spec volume, system:node:n1 is not authorized`)]);
+  expect((await token("vault", "for-driver")).status).toBe(403);
+});
+
 it("a node keeps its own lease and no other", async () => {
   const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
   expect((await asNode(leases, post({ metadata: { name: "n1" } }))).status).toBe(201);

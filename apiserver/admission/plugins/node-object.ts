@@ -1,0 +1,84 @@
+import { isDeepStrictEqual } from "node:util";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { type AdmissionRequest, refusal } from "../plugin.ts";
+
+const OWN_LABELS = new Set([
+  "kubernetes.io/hostname",
+  "kubernetes.io/arch",
+  "kubernetes.io/os",
+  "beta.kubernetes.io/arch",
+  "beta.kubernetes.io/os",
+  "node.kubernetes.io/instance-type",
+  "beta.kubernetes.io/instance-type",
+  "topology.kubernetes.io/region",
+  "topology.kubernetes.io/zone",
+  "failure-domain.beta.kubernetes.io/region",
+  "failure-domain.beta.kubernetes.io/zone",
+]);
+/** Labels by which pods are kept away from nodes that are not trusted with them. */
+const RESTRICTED_DOMAIN = "node-restriction.kubernetes.io";
+const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
+
+interface Node extends KubeObject {
+  spec?: { taints?: object[] };
+}
+
+/** A node writes its own Node, and not what decides over the work it gets. Throws 403. */
+export function checkNode(request: AdmissionRequest, node: string): void {
+  if (request.operation === "DELETE") {
+    throw refusal(request, `node ${JSON.stringify(node)} cannot delete nodes`);
+  }
+  const name = request.object?.metadata.name ?? request.name;
+  if (name !== node) {
+    throw refusal(
+      request,
+      `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`,
+    );
+  }
+  const object = request.object as Node;
+  const old = request.old as Node | undefined;
+  checkLabels(request, object, old, node);
+  if (old === undefined) return;
+  if (!isDeepStrictEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) {
+    throw refusal(request, `node ${JSON.stringify(node)} is not allowed to modify taints`);
+  }
+  // Owned by something that is deleted, the node would go with it (CVE-2025-5187).
+  const { ownerReferences: owners = [] } = object.metadata;
+  if (!isDeepStrictEqual(owners, old.metadata.ownerReferences ?? [])) {
+    throw refusal(request, `node ${JSON.stringify(node)} is not allowed to modify ownerReferences`);
+  }
+}
+
+/** A node may not label itself into work it was not meant for. */
+function checkLabels(
+  request: AdmissionRequest,
+  object: Node,
+  old: Node | undefined,
+  node: string,
+): void {
+  const now = object.metadata.labels ?? {};
+  const before = old?.metadata.labels ?? {};
+  const changed = [...new Set([...Object.keys(now), ...Object.keys(before)])].filter(
+    (key) => now[key] !== before[key],
+  );
+  const refused = changed.filter((key) => !mayLabel(key)).sort();
+  if (refused.length > 0) {
+    const labels = refused.join(", ");
+    const why = `node ${JSON.stringify(node)} is not allowed to modify labels: ${labels}`;
+    throw refusal(request, why);
+  }
+}
+
+function mayLabel(key: string): boolean {
+  const domain = key.includes("/") ? key.slice(0, key.indexOf("/")) : "";
+  if (domain === RESTRICTED_DOMAIN || domain.endsWith(`.${RESTRICTED_DOMAIN}`)) return false;
+  const reserved = ["kubernetes.io", "k8s.io"].some(
+    (each) => domain === each || domain.endsWith(`.${each}`),
+  );
+  if (!reserved) return true;
+  return (
+    OWN_LABELS.has(key) ||
+    OWN_PREFIXES.some((prefix) => key.startsWith(prefix)) ||
+    OWN_PREFIXES.some((prefix) => domain.endsWith(`.${prefix.slice(0, -1)}`))
+  );
+}

@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from "node:util";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionRequest, refusal } from "../plugin.ts";
+import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "./pod.ts";
+
+/** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
+export async function checkPod(
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
+): Promise<void> {
+  if (request.operation === "DELETE") {
+    const pod = request.old as Pod;
+    if (pod.spec.nodeName !== node) {
+      throw refusal(
+        request,
+        `node ${JSON.stringify(node)} can only delete pods with ` + "spec.nodeName set to itself",
+      );
+    }
+    return;
+  }
+  if (request.operation !== "CREATE") {
+    throw refusal(request, `node ${JSON.stringify(node)} cannot update pods, only their status`);
+  }
+  const pod = request.object as Pod;
+  if (!isMirrorPod(pod)) {
+    throw refusal(
+      request,
+      `pod does not have ${JSON.stringify(MIRROR_ANNOTATION)} annotation, ` +
+        `node ${JSON.stringify(node)} can only create mirror pods`,
+    );
+  }
+  if (pod.spec.nodeName !== node) {
+    throw refusal(
+      request,
+      `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`,
+    );
+  }
+  await checkMirrorOwner(context, request, node);
+  checkNamesNothing(request, pod, node);
+}
+
+/** A mirror pod belongs to its node, so that it goes with it. */
+async function checkMirrorOwner(
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
+): Promise<void> {
+  const pod = request.object as Pod;
+  const owners = pod.metadata.ownerReferences ?? [];
+  const [owner] = owners;
+  const own = owner?.kind === "Node" && owner.apiVersion === "v1" && owner.name === node;
+  if (owners.length !== 1 || !own) {
+    throw refusal(request, `node ${JSON.stringify(node)} can only create pods owned by itself`);
+  }
+  const found = await context.registry.of("v1", "nodes").store.find<KubeObject>("", node);
+  if (found?.metadata.uid !== owner.uid) {
+    throw refusal(request, `the node of the owner reference is another one`);
+  }
+}
+
+/** What it named it could read afterwards, or have made for it. */
+function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): void {
+  const [named] = objectsNamedBy(pod as ReferringPod);
+  const claims = "resourceClaims" in pod.spec ? "resourceclaims" : undefined;
+  const what = named?.split("/")[0] ?? claims;
+  if (what === undefined) return;
+  throw refusal(request, `node ${JSON.stringify(node)} can not create pods that reference ${what}`);
+}
+
+/** A node evicts what runs on it. Throws 403, or 404 for a pod that is not there. */
+export async function checkEviction(
+  context: AdmissionContext,
+  request: AdmissionRequest,
+  node: string,
+): Promise<void> {
+  const pods = context.registry.of("v1", "pods");
+  const pod = await pods.store.get<Pod>(request.namespace, request.name);
+  if (pod.spec.nodeName === node) return;
+  throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
+}
+
+/** A node says what became of its own pods, and leaves their labels alone. Throws 403. */
+export function checkPodStatus(request: AdmissionRequest, node: string): void {
+  const old = request.old as Pod | undefined;
+  if (request.operation !== "UPDATE" || old?.spec.nodeName !== node) {
+    throw refusal(
+      request,
+      `node ${JSON.stringify(node)} can only update pod status for pods with ` +
+        "spec.nodeName set to itself",
+    );
+  }
+  if (!isDeepStrictEqual(request.object?.metadata.labels ?? {}, old.metadata.labels ?? {})) {
+    throw refusal(request, `node ${JSON.stringify(node)} cannot update labels through pod status`);
+  }
+}

@@ -1,0 +1,58 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionRequest, refusal } from "../plugin.ts";
+import { asksForAudience } from "./token-audiences.ts";
+
+interface TokenRequest extends KubeObject {
+  spec?: {
+    audiences?: string[] | null;
+    boundObjectRef?: { kind?: string; name?: string; uid?: string };
+  };
+}
+
+/** A node gets tokens only for pods that run on it, bound to them. Throws 403. */
+export async function checkToken(
+  request: AdmissionRequest,
+  context: AdmissionContext,
+  node: string,
+): Promise<void> {
+  const { boundObjectRef: bound, audiences } = (request.object as TokenRequest).spec ?? {};
+  if (bound?.kind !== "Pod" || !bound.name) {
+    throw refusal(request, "node requested token not bound to a pod");
+  }
+  if (!bound.uid) throw refusal(request, "node requested token with a pod binding without a uid");
+  if (!context.graph.reaches(node, "pods", request.namespace, bound.name)) {
+    throw refusal(request, "node requested token bound to a pod scheduled on a different node");
+  }
+  await checkAudience(request, context, bound.name, audiences ?? []);
+}
+
+/** With a token for any audience a node could act as its pods' accounts where these never go. */
+async function checkAudience(
+  request: AdmissionRequest,
+  { registry, authorizer }: AdmissionContext,
+  pod: string,
+  audiences: readonly string[],
+): Promise<void> {
+  const [audience = "", ...more] = audiences;
+  if (more.length > 0) throw refusal(request, "node may only request 0 or 1 audiences");
+  const { namespace, name, user } = request;
+  const pods = registry.of("v1", "pods").store;
+  const found = await pods.find<KubeObject & Pod>(namespace, pod);
+  if (found && (await asksForAudience(registry, found, audience))) return;
+  const decision = await authorizer.decide({
+    ...{ user, namespace, name, resource: audience, group: "", version: "v1" },
+    verb: "request-serviceaccounts-token-audience",
+    resourceRequest: true,
+    subresource: "",
+    path: "",
+    fieldSelector: "",
+  });
+  if (decision.verdict === "allow") return;
+  throw refusal(
+    request,
+    `audience ${JSON.stringify(audience)} not found in pod spec volume, ` +
+      `${user.name} is not authorized to request tokens for this audience`,
+  );
+}

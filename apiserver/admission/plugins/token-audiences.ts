@@ -1,0 +1,59 @@
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Volume,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Registry } from "../../registry/registry.ts";
+
+/**
+ * Whether a volume of a pod asks for tokens for an audience, "" for the server's own: by itself, or
+ * by the driver that serves it. Drivers are looked for only when no volume says so itself.
+ */
+export async function asksForAudience(
+  registry: Registry,
+  pod: Pod & KubeObject,
+  audience: string,
+): Promise<boolean> {
+  const volumes = pod.spec?.volumes ?? [];
+  if (volumes.some((volume) => isProjected(volume, audience))) return true;
+  for (const volume of volumes) {
+    const driver = await driverOf(registry, pod, volume);
+    if (driver !== undefined && (await isDrivers(registry, driver, audience))) return true;
+  }
+  return false;
+}
+
+function isProjected({ projected }: Volume, audience: string): boolean {
+  return (projected?.sources ?? []).some(({ serviceAccountToken: token }) => {
+    return token !== undefined && (token.audience ?? "") === audience;
+  });
+}
+
+/** The CSI driver of a volume: its own, or that of the PersistentVolume behind its claim. */
+async function driverOf(
+  registry: Registry,
+  { metadata }: Pod & KubeObject,
+  { name, csi, persistentVolumeClaim, ephemeral }: Volume,
+): Promise<string | undefined> {
+  if (csi !== undefined) return csi.driver;
+  const made = ephemeral && `${metadata.name}-${name}`;
+  const claimName = persistentVolumeClaim?.claimName ?? made;
+  if (!claimName) return undefined;
+  const claims = registry.of("v1", "persistentvolumeclaims").store;
+  const { namespace = "" } = metadata;
+  const claim = await claims.find<PersistentVolumeClaim & KubeObject>(namespace, claimName);
+  const volumeName = claim?.spec?.volumeName;
+  if (!volumeName) return undefined;
+  const volumes = registry.of("v1", "persistentvolumes").store;
+  const volume = await volumes.find<PersistentVolume & KubeObject>("", volumeName);
+  return volume?.spec?.csi?.driver;
+}
+
+async function isDrivers(registry: Registry, name: string, audience: string): Promise<boolean> {
+  const drivers = registry.of("storage.k8s.io/v1", "csidrivers").store;
+  const driver = await drivers.find<CSIDriver & KubeObject>("", name);
+  return (driver?.spec.tokenRequests ?? []).some((each) => each.audience === audience);
+}
