@@ -12,6 +12,9 @@ const KEY = Buffer.alloc(32, 7).toString("base64");
 
 const secretbox = { keys: [{ name: "k", secret: KEY }] };
 const server = fileApiserver({
+  // Functions, which a thread cannot be given.
+  serves: () => true,
+  onQuiet: () => undefined,
   encryption: await readEncryption(stringify({
     kind: "EncryptionConfiguration",
     apiVersion: "apiserver.config.k8s.io/v1",

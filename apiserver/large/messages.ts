@@ -10,10 +10,9 @@ import type { StoreMethod } from "./store-methods.ts";
  * What an apiserver is given that a thread can be given too: no functions. The thread has the
  * system's clock and random numbers, and serves whatever kind it is sent a request for.
  */
-export type ThreadOptions = Omit<
-  ApiserverOptions,
-  "etcd" | "serves" | "encryption" | "clock" | "random"
->;
+export type ThreadOptions = Omit<ApiserverOptions, OwnersOptions>;
+
+type OwnersOptions = "etcd" | "serves" | "encryption" | "onQuiet" | "clock" | "random";
 
 /** What the thread begins with. */
 export interface ThreadInit {

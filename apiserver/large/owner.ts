@@ -21,6 +21,10 @@ import { StorePort } from "./store-port.ts";
 
 const log = logger("apiserver");
 
+type FunctionsIn<T> = {
+  [Name in keyof T]-?: NonNullable<T[Name]> extends (...given: never[]) => unknown ? Name : never;
+}[keyof T];
+
 /** For whoever asks a thread that is being ended: nobody should. */
 const REPLACED = serviceUnavailable("the thread of large requests was replaced");
 
@@ -118,8 +122,9 @@ export class LargeThread {
   }
 
   #options(): ThreadOptions {
-    const { etcd, serves, encryption, clock, random, ...options } = this.#core.options;
-    return options;
+    const { etcd, serves, encryption, onQuiet, clock, random, ...options } = this.#core.options;
+    // No function can be handed to a thread: an option that is one does not compile here.
+    return options satisfies { [Name in FunctionsIn<typeof options>]: never };
   }
 
   #rest(running: Running): void {
