@@ -1,4 +1,5 @@
-import { exposition, type Registry } from "@raft2kube/observe/metrics.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../authn/openid.ts";
 import type { Core } from "../core.ts";
 import { serveZPage, type ZPage } from "../diagnostics/zpage.ts";

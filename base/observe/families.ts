@@ -4,7 +4,9 @@ type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
   metricName?: string;
-  labels: Record<string, string | number>;
+  labels: Readonly<Record<string, string | number>>;
+  /** The upper end of a histogram's bucket, which stands behind the labels. */
+  le?: number | "+Inf";
   value: number;
 }
 
@@ -112,7 +114,7 @@ export class Spread {
     this.#counts.forEach((count, i) => {
       total += count;
       const le = this.#bounds[i] ?? "+Inf";
-      samples.push({ metricName: `${name}_bucket`, labels: { le, ...labels }, value: total });
+      samples.push({ metricName: `${name}_bucket`, labels, le, value: total });
     });
     samples.push({ metricName: `${name}_sum`, labels, value: this.#sum });
     samples.push({ metricName: `${name}_count`, labels, value: total });

@@ -6,8 +6,3 @@ export { Counter, Gauge, Histogram, Registry };
 export function metricsRegistry(): Registry {
   return new Registry();
 }
-
-/** The registry in Prometheus' text format, with the content type to send it under. */
-export async function exposition(registry: Registry): Promise<{ type: string; body: string }> {
-  return { type: registry.contentType, body: await registry.metrics() };
-}

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { configureLog, logger } from "./log.ts";
 import { monitorLoop } from "./loop-monitor.ts";
-import { Counter, exposition, metricsRegistry } from "./metrics.ts";
+import { exposition } from "./exposition.ts";
+import { Counter, metricsRegistry } from "./metrics.ts";
 
 describe("the log", () => {
   it("writes one JSON line per entry, with its component and its error's stack", () => {

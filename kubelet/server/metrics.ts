@@ -1,4 +1,5 @@
-import { exposition, Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** The kubelet's own metrics, with upstream's names, counted when asked. */

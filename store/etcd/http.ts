@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { exposition } from "@raft2kube/observe/metrics.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
 import { NONE } from "../core/types.ts";
 import { clusterVersion } from "../mvcc/downgrade.ts";
 import { ETCD_VERSION } from "../version.ts";

@@ -1,4 +1,5 @@
-import { exposition, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { expect, test } from "vitest";
 import { PeerFigures, timedSnapshot } from "./peers.ts";
 
