@@ -43,9 +43,17 @@ const WITHOUT_VALUE = new Set<FieldErrorType>([
 /** The value as Go's `%q`, `%v` or JSON show it, which is what upstream's messages carry. */
 function shown(value: unknown): string {
   if (value === undefined || value === null) return "null";
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return JSON.stringify(value);
+}
+
+/** A text as Go's strconv quotes it: JSON, but for the names of control characters. */
+function goQuoted(text: string): string {
+  return JSON.stringify(text).replace(/\\(\\|u00([01][0-9a-f]))/g, (whole, _, code?: string) => {
+    if (code === undefined) return whole;
+    return code === "07" ? "\\a" : code === "0b" ? "\\v" : `\\x${code}`;
+  }).replaceAll("\x7f", "\\x7f");
 }
 
 /** The message of one error without its path: `Invalid value: "x": must be ...`. */

@@ -100,7 +100,7 @@ export function makeStrategy<T extends KubeObject>(
       ...(parts.validateCreate?.(object, context) ?? []),
     ],
     validateUpdate: (object, old, context) => [
-      ...validateMetadataUpdate(object.metadata, old.metadata),
+      ...metadataFindings(object, old),
       ...(parts.validate?.(object, context) ?? []),
       ...(parts.validateUpdate?.(object, old, context) ?? []),
     ],
@@ -148,8 +148,14 @@ export function makeStatusStrategy<T extends KubeObject>(
       parts.prepareUpdate?.(object, old, context);
     },
     validateUpdate: (object, old, context) => [
-      ...validateMetadataUpdate(object.metadata, old.metadata),
+      ...metadataFindings(object, old),
       ...(parts.validateUpdate?.(object, old, context) ?? []),
     ],
   };
+}
+
+/** Upstream looks at metadata for any kind, and again for each: a cause stands twice. */
+function metadataFindings({ metadata }: KubeObject, old: KubeObject): FieldError[] {
+  const findings = validateMetadataUpdate(metadata, old.metadata);
+  return [...findings, ...findings];
 }

@@ -233,6 +233,22 @@ export function zeroStruct<T>(name: string): T {
   return emptyStruct(structOf(name)) as T;
 }
 
+/** The same with the nulls that Go writes for pointers that are never left out. */
+export function zeroStructWithNulls<T>(name: string): T {
+  return withNulls(structOf(name), emptyStruct(structOf(name))) as T;
+}
+
+function withNulls(struct: Struct, zero: JsonObject): JsonObject {
+  for (const [name, { fact, shape }] of struct.fields) {
+    const { pointer, omitempty, omitzero } = fact;
+    if (pointer === true && omitempty !== true && omitzero !== true) zero[name] = null;
+    else if (shape.is === "struct" && zero[name] !== undefined) {
+      withNulls(structOf(shape.name), zero[name] as JsonObject);
+    }
+  }
+  return zero;
+}
+
 export function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unknown {
   switch (shape.is) {
     case "scalar": return decodeScalar(shape.scalar, value, context);

@@ -2,6 +2,7 @@ import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { isRetired } from "@raft2kube/api/retired.ts";
 import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
@@ -143,7 +144,7 @@ export function checkType(
   const name = given.kind || kind.kind;
   if (name === kind.kind && [expected, ...otherVersions].includes(apiVersion)) return;
   const { group, version } = parseApiVersion(apiVersion) ?? { group: apiVersion, version: "" };
-  if (kindOf(group, version, name) === undefined) {
+  if (kindOf(group, version, name) === undefined && !isRetired(apiVersion, name)) {
     throw new DecodeError(
       `no kind ${JSON.stringify(name)} is registered for version ` +
         `${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,

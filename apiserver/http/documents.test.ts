@@ -95,12 +95,23 @@ describe("paths", () => {
     expect(info(method, target)).toMatchObject(expected);
   });
 
-  it.each(["/api/v1/namespaces/../secrets/x", "/api/v1/namespaces/a%2Fb/pods", "/api/v1/pods/%zz"])(
+  it.each(["/api/v1/namespaces/../secrets/x", "/api/v1/namespaces/a%2Fb/pods"])(
     "%s is refused",
     (path) => {
       expect(() => info("GET", path)).toThrow(ApiError);
     },
   );
+
+  it("a malformed escape is no path", () => {
+    expect(() => info("GET", "/api/v1/pods/%zz")).toThrow(URIError);
+  });
+
+  it("two slashes have a nameless segment between them", () => {
+    expect(info("GET", "/api/v1//namespaces")).toMatchObject({ resource: "", name: "namespaces" });
+    const everywhere = { namespace: "", resource: "configmaps", verb: "list" };
+    expect(info("GET", "/api/v1/namespaces//configmaps")).toMatchObject(everywhere);
+    expect(info("GET", "//api/v1/pods//")).toMatchObject({ resource: "pods", verb: "list" });
+  });
 });
 
 describe("what clients accept", () => {

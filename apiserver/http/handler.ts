@@ -75,6 +75,7 @@ export class Handler implements RequestListener {
     gone: AbortController,
   ): Promise<void> {
     const context = newContext(request, response, upgrade, gone.signal);
+    if (context === "malformed") return refuseTarget(response);
     if (context instanceof ApiError) {
       const bare = bareContext(request, response, gone.signal);
       return await respondStatus(bare, context.status);
@@ -195,7 +196,7 @@ function newContext(
   response: Outgoing,
   upgrade: RequestContext["upgrade"],
   signal: AbortSignal,
-): RequestContext | ApiError {
+): RequestContext | ApiError | "malformed" {
   const target = request.url ?? "/";
   const at = target.indexOf("?");
   const path = at < 0 ? target : target.slice(0, at);
@@ -205,8 +206,15 @@ function newContext(
     return contextOf({ request, response, upgrade, signal }, info, query);
   } catch (thrown) {
     if (thrown instanceof ApiError) return thrown;
+    if (thrown instanceof URIError) return "malformed";
     throw thrown;
   }
+}
+
+/** Go's server refuses a path with a malformed escape before anybody sees it. */
+function refuseTarget(response: Outgoing): void {
+  response.writeHead(400, { "content-type": "text/plain; charset=utf-8" });
+  response.end("400 Bad Request");
 }
 
 /** Requests that may last: they are not counted among the durations. */

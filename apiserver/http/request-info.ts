@@ -34,19 +34,16 @@ const VERBS: Readonly<Record<string, string>> = {
 /** Subresources of a namespace itself, which else would read as resources inside it. */
 const NAMESPACE_SUBRESOURCES = new Set(["status", "finalize"]);
 
+/** Slashes at both ends are passed over; two that follow each other have a nameless one between. */
 function segmentsOf(path: string): string[] {
-  try {
-    return path
-      .split("/")
-      .filter((part) => part !== "")
-      .map(decodeURIComponent);
-  } catch (thrown) {
-    if (thrown instanceof URIError) throw badRequest(`malformed escape in ${path}`);
-    throw thrown;
-  }
+  const inner = path.replace(/^\/+|\/+$/g, "");
+  return inner === "" ? [] : inner.split("/").map(decodeURIComponent);
 }
 
-/** Throws 400 or 404 on a segment that would leave its place (`.`, `..`, an encoded slash). */
+/**
+ * Throws 400 or 404 on a segment that would leave its place (`.`, `..`, an encoded slash), and a
+ * URIError on an escape that is none.
+ */
 export function parseRequestInfo(
   method: string,
   path: string,

@@ -44,9 +44,12 @@ export class OpenApi {
     if (path === "/openapi/v3") return await index(documents);
     if (path === "/openapi/v2") return await version2(documents, context, answer);
     const document = await documents.v3(path.slice("/openapi/v3/".length));
-    return document && answer(document, JSON_TYPE);
+    return document === undefined ? NO_DOCUMENT : answer(document, JSON_TYPE);
   }
 }
+
+/** Upstream says nothing more. */
+const NO_DOCUMENT: BytesAnswer = { type: "bytes", code: 404, contentType: undefined, body: "" };
 
 async function version2(
   documents: Documents,

@@ -1,4 +1,5 @@
 import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "./merge.ts";
 import { goMap, idOfValue, mergeKeyedList, mergeScalarList, unfit } from "./strategic-list.ts";
@@ -9,6 +10,8 @@ export const DIRECTIVES = {
   retainKeys: "$retainKeys",
   deleteFromPrimitiveList: "$deleteFromPrimitiveList/",
   setElementOrder: "$setElementOrder/",
+  /** Upstream takes all that begins so for the one above. */
+  anyElementOrder: "$setElementOrder",
 } as const;
 
 /**
@@ -38,7 +41,10 @@ export function mergeStruct(
   const fields = schema === undefined ? undefined : structOf(schema).fields;
   for (const [name, value] of Object.entries(patch)) {
     if (name === DIRECTIVES.patch || name === DIRECTIVES.retainKeys) continue;
-    if (isListDirective(name)) continue;
+    if (isListDirective(name)) {
+      if (!Array.isArray(value)) throw noList(value);
+      continue;
+    }
     const field = fields?.get(name);
     if (value === null) delete result[name];
     else setMember(result, name, mergeField(field, memberOf(result, name), value, patch));
@@ -54,9 +60,23 @@ function without(object: JsonObject, name: string): JsonObject {
 
 function isListDirective(name: string): boolean {
   return (
-    name.startsWith(DIRECTIVES.setElementOrder) ||
+    name.startsWith(DIRECTIVES.anyElementOrder) ||
     name.startsWith(DIRECTIVES.deleteFromPrimitiveList)
   );
+}
+
+/** 500, as upstream, for a directive about a list that is none. */
+function noList(value: Json): ApiError {
+  const message = `expected a []interface {}, but received a ${goType(value)}`;
+  return new ApiError({ code: 500, reason: "", message });
+}
+
+function goType(value: Json): string {
+  if (value === null || value === undefined) return "<nil>";
+  if (typeof value === "object") return "map[string]interface {}";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "string") return "string";
+  return Number.isInteger(value) ? "int64" : "float64";
 }
 
 /** `$retainKeys` names all keys that may stay: of a union, the others are cleared. */

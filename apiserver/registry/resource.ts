@@ -55,7 +55,9 @@ export class Resource {
     this.#etcd = etcd;
     this.#clock = clock;
     this.subject = { group: kind.group, name: kind.plural };
-    this.kindSubject = { group: kind.group, name: kind.kind };
+    // Complaints name the kind that it is stored as: an Event of either group is the core's.
+    const { group } = kind.storage?.as ?? kind;
+    this.kindSubject = { group, name: kind.kind };
     this.#leases = new LeasePool(etcd, clock, this.figures.store.leaseObjects);
     const counted = { sealing, figures: this.figures.store };
     this.store = new ObjectStore(kind, etcd, this.subject, counted);

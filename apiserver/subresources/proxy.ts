@@ -100,7 +100,7 @@ async function podPlace(
   const port =
     target.port === "" ? (declared[0]?.containerPort ?? usual) : portIn(target.port);
   const host = pod.status?.podIP ?? "";
-  if (host === "") throw serviceUnavailable(`pod ${target.name} has no address`);
+  if (host === "") throw badRequest("address not allowed");
   return { host: reachable(host), port, agent: agentOf(target) };
 }
 

@@ -84,13 +84,19 @@ export class RoleIndex {
   }
 
   /**
-   * Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster).
+   * Every rule that holds for `user` in `namespace` ("": only what holds for the whole cluster),
+   * those for the whole cluster first, as upstream looks for them.
    */
   *rulesFor(user: RequestUser, namespace: string): Generator<HeldRule> {
+    yield* this.#rulesIn(user, "");
+    if (namespace !== "") yield* this.#rulesIn(user, namespace);
+  }
+
+  *#rulesIn(user: RequestUser, namespace: string): Generator<HeldRule> {
     const subjects = [`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)];
     for (const subject of subjects) {
       for (const grant of this.#grants.get(subject)?.values() ?? []) {
-        if (grant.namespace !== "" && grant.namespace !== namespace) continue;
+        if (grant.namespace !== namespace) continue;
         for (const rule of this.#rules.get(grant.role) ?? []) {
           yield { rule, reason: explain(grant, subject) };
         }

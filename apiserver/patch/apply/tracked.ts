@@ -1,4 +1,4 @@
-import { zeroStruct } from "@raft2kube/api/codec/json.ts";
+import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { apiVersionOf } from "../../registry/group-version.ts";
@@ -80,7 +80,7 @@ const empty = new Map<string, JsonObject>();
 export function nothingOf(schema: string): JsonObject {
   const known = empty.get(schema);
   if (known !== undefined) return known;
-  const zero = zeroStruct<JsonObject>(schema);
+  const zero = zeroStructWithNulls<JsonObject>(schema);
   empty.set(schema, zero);
   return zero;
 }

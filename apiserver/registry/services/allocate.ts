@@ -1,4 +1,5 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -179,7 +180,7 @@ function givePorts(
 function settleFamilies(service: Service): void {
   const { spec } = service;
   if (spec.type === "ExternalName") return;
-  if (spec.ipFamilyPolicy === "RequireDualStack") {
+  if (spec.ipFamilyPolicy === "RequireDualStack" && !isWithoutSelector(service)) {
     const why = "this cluster is not configured for dual-stack services";
     const finding = invalidField("spec.ipFamilyPolicy", spec.ipFamilyPolicy, why);
     throw invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);

@@ -72,11 +72,32 @@ export function alignClusterIPs(service: Service, old?: Service): void {
 /** The families of the only stack there is. */
 export function defaultFamilies(service: Service): void {
   if (!needsClusterIP(service)) return;
+  if (isWithoutSelector(service)) return defaultBothFamilies(service);
   service.spec.ipFamilyPolicy ??= "SingleStack";
   const first = service.spec.clusterIPs?.[0] ?? "";
   if ((service.spec.ipFamilies ?? []).length === 0) {
     service.spec.ipFamilies = [first.includes(":") ? "IPv6" : "IPv4"];
   }
+}
+
+interface Pointed {
+  spec: { clusterIP?: string | undefined; selector?: object | undefined };
+}
+
+/**
+ * A headless Service whose endpoints somebody else writes may have any of both families, whatever
+ * the cluster has (as upstream).
+ */
+export function isWithoutSelector({ spec }: Pointed): boolean {
+  return spec.clusterIP === "None" && Object.keys(spec.selector ?? {}).length === 0;
+}
+
+function defaultBothFamilies({ spec }: Service): void {
+  spec.ipFamilyPolicy ??= "RequireDualStack";
+  const [first = "IPv4", ...more] = spec.ipFamilies ?? [];
+  const other = first === "IPv4" ? "IPv6" : "IPv4";
+  const both = more.length === 0 && spec.ipFamilyPolicy !== "SingleStack";
+  spec.ipFamilies = both ? [first, other] : [first, ...more];
 }
 
 /** An update that names no address and no node ports keeps those allocated before. */
