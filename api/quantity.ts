@@ -56,8 +56,8 @@ function scaleOf(suffix: string): Scale {
 
 /** Reads a quantity. Throws `QuantityError`. */
 export function parseQuantity(text: string): ParsedQuantity {
-  if (!isQuantity(text)) throw new QuantityError();
-  const match = SYNTAX.exec(text)!;
+  const match = matchOf(text);
+  if (match === undefined) throw new QuantityError();
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
   const { format, exponent, factor } = scaleOf(suffix);
   const bounded = Math.max(-MAX_QUANTITY_EXPONENT, Math.min(MAX_QUANTITY_EXPONENT, exponent));
@@ -75,9 +75,15 @@ function divideUp(amount: bigint, by: bigint): bigint {
 
 /** Whether a text is a quantity. */
 export function isQuantity(text: string): boolean {
-  if (text.length > MAX_QUANTITY_LENGTH) return false;
+  return matchOf(text) !== undefined;
+}
+
+/** The parts of a text that is a quantity. */
+function matchOf(text: string): RegExpExecArray | undefined {
+  if (text.length > MAX_QUANTITY_LENGTH) return undefined;
   const match = SYNTAX.exec(text);
-  return match !== null && (match[2] !== "" || (match[3] ?? "") !== "");
+  const hasDigits = match !== null && (match[2] !== "" || (match[3] ?? "") !== "");
+  return hasDigits ? match : undefined;
 }
 
 /** Writes the canonical form: no fraction, the largest suffix that keeps the number whole. */

@@ -1,7 +1,7 @@
 /** The special types out of JSON, in canonical form. */
 
 import { formatDuration, parseDuration } from "../duration.ts";
-import { canonicalQuantity, isQuantity, QuantityError } from "../quantity.ts";
+import { canonicalQuantity, QuantityError } from "../quantity.ts";
 import { structOf, type Special } from "../schema.ts";
 import { formatMicroTime, formatTime, parseTime } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
@@ -37,9 +37,12 @@ function quantity(value: unknown, context: DecodeContext): string {
   if (typeof value !== "string" && typeof value !== "number") {
     throw context.mismatch(value, "resource.Quantity");
   }
-  const given = String(value).trim();
-  if (!isQuantity(given)) throw new DecodeError(new QuantityError().message);
-  return canonicalQuantity(given);
+  try {
+    return canonicalQuantity(String(value).trim());
+  } catch (thrown) {
+    if (thrown instanceof QuantityError) throw new DecodeError(thrown.message);
+    throw thrown;
+  }
 }
 
 function intOrString(value: unknown, context: DecodeContext): number | string {

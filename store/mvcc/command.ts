@@ -114,14 +114,12 @@ const CALLER_HEAD_BYTES = 10;
  */
 export function encodeCommand(command: Command, ticket: Ticket): Buffer {
   const { number, type } = KINDS[command.kind];
-  const body = type.encode(command.request as never);
   const caller = command.caller ? encodeCaller(command.caller) : NO_CALLER;
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + caller.length + body.length);
+  const bytes = type.encode(command.request as never, HEAD_BYTES + caller.length);
   bytes[0] = caller.length > 0 ? number | CALLER_FLAG : number;
   bytes.writeUInt32LE(ticket.session, 1);
   bytes.writeUIntLE(ticket.sequence, 5, 6);
   caller.copy(bytes, HEAD_BYTES);
-  body.copy(bytes, HEAD_BYTES + caller.length);
   return bytes;
 }
 
