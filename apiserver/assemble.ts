@@ -16,6 +16,7 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import type { Core } from "./core.ts";
+import { showEncryption } from "./figures/encryption.ts";
 import { Figures } from "./figures/figures.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Registry } from "./registry/registry.ts";
@@ -33,6 +34,7 @@ export async function assemble(
   const figures = new Figures(options);
   const { encryption: given = NO_ENCRYPTION } = options;
   const encryption = measured(given, figures.metrics);
+  showEncryption(figures.metrics, given, options.encryptionReloads);
   const registry = new Registry(KINDS, etcd, clock, { ...options, encryption });
   figures.show(registry, etcd);
   const stops: Stop[] = [() => registry.close(), () => figures.close()];

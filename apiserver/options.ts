@@ -4,6 +4,7 @@ import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { InFlightMax } from "./http/in-flight.ts";
 import type { Serves } from "./registry/runtime-config.ts";
 import type { Encryption } from "./storage/encryption/config.ts";
+import type { Reloads } from "./storage/encryption/reloads.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** A PEM certificate and its key. */
@@ -47,6 +48,8 @@ export interface ApiserverOptions {
   serves?: Serves;
   /** How values are encrypted in the store, by `readEncryption`. Default not at all. */
   encryption?: Encryption;
+  /** How it goes to read that again, where it is. */
+  encryptionReloads?: Reloads;
   /** Requests worked on at a time. Default upstream's 400 and 200. */
   inFlightMax?: InFlightMax;
   /** Much was answered, and then little for a second: a moment to give memory back. */

@@ -12,7 +12,8 @@ import type { StoreMethod } from "./store-methods.ts";
  */
 export type ThreadOptions = Omit<ApiserverOptions, OwnersOptions>;
 
-type OwnersOptions = "etcd" | "serves" | "encryption" | "onQuiet" | "clock" | "random";
+type OwnersOptions =
+  "etcd" | "serves" | "encryption" | "encryptionReloads" | "onQuiet" | "clock" | "random";
 
 /** What the thread begins with. */
 export interface ThreadInit {

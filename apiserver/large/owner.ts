@@ -122,7 +122,8 @@ export class LargeThread {
   }
 
   #options(): ThreadOptions {
-    const { etcd, serves, encryption, onQuiet, clock, random, ...options } = this.#core.options;
+    const { etcd, serves, encryption, encryptionReloads, onQuiet, clock, random, ...options } =
+      this.#core.options;
     // No function can be handed to a thread: an option that is one does not compile here.
     return options satisfies { [Name in FunctionsIn<typeof options>]: never };
   }

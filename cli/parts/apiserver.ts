@@ -192,7 +192,7 @@ function flagged<T>(read: () => T): T {
 
 /** How values are encrypted, and how to stop looking for changes of that. */
 interface GivenEncryption {
-  readonly option: Pick<ApiserverOptions, "encryption">;
+  readonly option: Pick<ApiserverOptions, "encryption" | "encryptionReloads">;
   close(): Promise<void>;
 }
 
@@ -206,7 +206,8 @@ async function encryptionOf(flags: Flags): Promise<GivenEncryption> {
   }
   if (!reload) return { option: { encryption: await readEncryption(read(file)) }, close };
   const following = await EncryptionFile.follow(() => readFile(file, "utf8"), systemClock());
-  return { option: { encryption: following.encryption }, close: () => following.close() };
+  const { encryption, reloads } = following;
+  return { option: { encryption, encryptionReloads: reloads }, close: () => following.close() };
 }
 
 function wholeNumber(flag: string, text: string): number {

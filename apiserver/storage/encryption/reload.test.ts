@@ -68,10 +68,12 @@ it("one that makes no sense changes nothing, and the next one is read", async ()
   const sealing = following.encryption(SECRETS);
   file.text = "kind: Pod";
   await look(file, clock);
+  expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([0, 1]);
   expect(sealing.seal(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
   file.text = config("c", "a");
   await look(file, clock);
   expect(sealing.seal(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:c:/);
+  expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([1, 1]);
   await following.close();
   const { reads } = file;
   clock.advance(ENCRYPTION_RELOAD_MS);

@@ -4,6 +4,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
 import type { Sealing } from "../sealing.ts";
 import { type Encryption, encryptionOf, readEncryption } from "./config.ts";
+import { Reloads } from "./reloads.ts";
 
 const log = logger("apiserver");
 
@@ -18,6 +19,8 @@ export class EncryptionFile {
   readonly #clock: Clock;
   #text: string;
   #current: Encryption;
+  /** How it went to read the file again. */
+  readonly reloads: Reloads = new Reloads();
   #timer: Timer;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
@@ -77,8 +80,10 @@ export class EncryptionFile {
       // One that makes no sense is named once, and not at each look.
       this.#text = text;
       this.#current = await readEncryption(text);
+      this.reloads.succeeded(this.#clock.now());
       log.info("the encryption configuration was read again");
     } catch (thrown) {
+      this.reloads.failed(this.#clock.now());
       log.error("the encryption configuration stays as it was", { reason: messageOf(thrown) });
     }
   }
