@@ -21,6 +21,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { startOurManagers, startWorld, type World } from "./world.ts";
@@ -177,24 +178,28 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
     });
 
     // Ours have no such controllers yet.
-    if (!allWorkloads) return;
-    it("a StatefulSet and a DaemonSet", async () => {
-      const spec = { selector: { matchLabels: labels }, template: template("web:1") };
-      const kind = (plural: string, name: string) =>
-        ({ group: "apps", version: "v1", plural, namespaced: true, kind: name }) as const;
-      await world.admin.resource<StatefulSet>(kind("statefulsets", "StatefulSet")).create({
-        metadata: { namespace, name: "db" },
-        spec: { ...spec, replicas: 2, serviceName: "db" },
+    if (allWorkloads) {
+      it("a StatefulSet and a DaemonSet", async () => {
+        const spec = { selector: { matchLabels: labels }, template: template("web:1") };
+        const kind = (plural: string, name: string) =>
+          ({ group: "apps", version: "v1", plural, namespaced: true, kind: name }) as const;
+        await world.admin.resource<StatefulSet>(kind("statefulsets", "StatefulSet")).create({
+          metadata: { namespace, name: "db" },
+          spec: { ...spec, replicas: 2, serviceName: "db" },
+        });
+        await world.admin.resource<DaemonSet>(kind("daemonsets", "DaemonSet")).create({
+          metadata: { namespace, name: "agent" },
+          spec: { ...spec, selector: { matchLabels: labels } },
+        });
+        await until("four ready", async () => {
+          const now = await pods();
+          const ready = now.filter(({ status }) => status?.phase === "Running");
+          return ready.length === 4 && now.some(({ metadata }) => metadata.name === "db-1");
+        });
       });
-      await world.admin.resource<DaemonSet>(kind("daemonsets", "DaemonSet")).create({
-        metadata: { namespace, name: "agent" },
-        spec: { ...spec, selector: { matchLabels: labels } },
-      });
-      await until("four ready", async () => {
-        const now = await pods();
-        const ready = now.filter(({ status }) => status?.phase === "Running");
-        return ready.length === 4 && now.some(({ metadata }) => metadata.name === "db-1");
-      });
-    });
+    }
+
+    // With nodes of its own, so it is the last.
+    describe("disruption budgets", () => disruptionRules(() => world));
   });
 }
