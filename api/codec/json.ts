@@ -174,8 +174,24 @@ function decodeField(plan: FieldPlan, value: unknown, context: DecodeContext): u
   context.named = named;
   context.path.pop();
   context.goPath.length -= plan.goPath.length;
+  if (isContainer(decoded) && isEmptyValue(shape, decoded)) {
+    if (plan.omitsEmpty) return undefined;
+    given.add(decoded);
+    return decoded;
+  }
   return plan.omitsEmpty && isEmptyValue(shape, decoded) ? undefined : decoded;
 }
+
+const isContainer = (value: unknown): value is object =>
+  typeof value === "object" && value !== null;
+
+const given = new WeakSet<object>();
+
+/**
+ * Whether an empty list or map was written down by whoever sent the object. Where Go has a null for
+ * one that was not, this has an empty one as well; what was decoded knows the difference.
+ */
+export const isGivenEmpty = (value: unknown): boolean => isContainer(value) && given.has(value);
 
 /** The name of a Go type that is a text: `v1.PodPhase`; undefined for plain ones. */
 function namedText(field: string, type: string, version: string): string | undefined {

@@ -8,7 +8,7 @@ import { type ApiError, isReason } from "../errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../registry/group-version.ts";
 import type { FieldValidation } from "../registry/write-options.ts";
 import { headerOf, type Incoming } from "./context.ts";
-import { parseJson } from "./json-document.ts";
+import { parseTypedJson } from "./json-document.ts";
 import { parseMediaType } from "./media.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { decodeProtobufBody } from "./protobuf.ts";
@@ -24,7 +24,7 @@ export interface Document {
 
 /** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
 export async function parseBody(type: string, body: Buffer): Promise<Document> {
-  if (type === "" || type === JSON_TYPE || type === "*/*") return parseJson(body);
+  if (type === "" || type === JSON_TYPE || type === "*/*") return parseTypedJson(body);
   if (type === YAML_TYPE || type === "application/x-yaml" || type === "text/yaml") {
     const { parseYaml } = await import("./yaml-document.ts");
     return parseYaml(body);

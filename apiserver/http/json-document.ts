@@ -3,6 +3,7 @@ import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
 import type { Document } from "./decode.ts";
 import { goSyntaxError } from "./json-syntax.ts";
+import { mergedJson } from "./merged-json.ts";
 
 /** Bytes as text; throws 400 when they are not UTF-8. */
 export function textOf(body: Buffer): string {
@@ -27,6 +28,16 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
     if (!(thrown instanceof SyntaxError)) throw thrown;
     throw badRequest(`${prefix}${goSyntaxError(body)}`);
   }
+}
+
+/**
+ * The same for a body whose type is known: objects that stand under one key twice are put together,
+ * as Go does there.
+ */
+export function parseTypedJson(body: Buffer): Document {
+  const document = parseJson(body);
+  if (document.duplicates.length === 0) return document;
+  return { ...document, value: mergedJson(textOf(body)) };
 }
 
 /** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
 import { isObject, type Json } from "../merge.ts";
 import { FieldSet } from "./field-set.ts";
 import { comparedPartsOf, type Part, partsOf, type Place } from "./place.ts";
+import { isUnset } from "./unset.ts";
 
 /** The fields that a value sets: its leaves, items of its lists, keys of its maps. */
 export function fieldsSetBy(place: Place, value: Json): FieldSet {
@@ -62,7 +64,9 @@ class Comparison implements Difference {
 
   #leaf(before: Json, next: Json): void {
     if (before === next) return;
-    if (next === undefined) this.removed.insert(this.#path);
+    // What was null until now is empty because somebody wishes so.
+    if (isGivenEmpty(next) && isUnset(before)) this.changed.insert(this.#path);
+    else if (next === undefined) this.removed.insert(this.#path);
     else if (!isDeepStrictEqual(before, next)) this.changed.insert(this.#path);
   }
 

@@ -3,6 +3,7 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { apiVersionOf } from "../../registry/group-version.ts";
 import type { JsonObject } from "../merge.ts";
+import { noteUnset } from "./unset.ts";
 
 type Path = readonly string[];
 
@@ -82,5 +83,6 @@ export function nothingOf(schema: string): JsonObject {
   if (known !== undefined) return known;
   const zero = zeroStructWithNulls<JsonObject>(schema);
   empty.set(schema, zero);
+  noteUnset(zero);
   return zero;
 }
