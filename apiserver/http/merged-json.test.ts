@@ -15,7 +15,7 @@ it.each([
   expect(mergedJson(text)).toEqual(value);
 });
 
-it("a name that JavaScript knows is a name as any other", () => {
+it("a name that JavaScript knows is a name like others", () => {
   const value = mergedJson('{"__proto__":{"a":1},"__proto__":{"b":2}}') as object;
   expect(Object.keys(value)).toEqual(["__proto__"]);
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);

@@ -15,6 +15,7 @@ import {
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "./context.ts";
+import { refuseUnread } from "./unread.ts";
 
 /** What the server does with requests; `upgrade` takes over the connection. */
 export interface RequestListener {
@@ -114,6 +115,7 @@ export class ApiHttpServer {
       socket.destroy();
     });
     server.on("sessionError", () => undefined);
+    server.on("clientError", refuseUnread);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(address.port, address.host, () => {

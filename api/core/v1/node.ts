@@ -112,7 +112,8 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
   validate: (object) => [
     ...validateTaints(object), ...validateCapacity(object), ...validateRanges(object),
   ],
-  validateUpdate,
+  // Upstream looks at taints for any node, and again for one that changes.
+  validateUpdate: (object, old) => [...validateUpdate(object, old), ...validateTaints(object)],
   status: { validateUpdate: validateCapacity },
   columns: [
     nameColumn,

@@ -19,6 +19,7 @@ import { isObject, type JsonObject, notUnmarshalled } from "../merge.ts";
 import type { Patch } from "../patch.ts";
 import { applyTo } from "./apply.ts";
 import { doubledItems } from "./doubled-items.ts";
+import { mistyped } from "./mistyped.ts";
 import { rootPlace } from "./place.ts";
 import type { Tracked } from "./tracked.ts";
 
@@ -99,6 +100,9 @@ function checkFields(document: Document, options: DecodeOptions, wanted: JsonObj
     const message = `failed to create typed patch object ${what}: ${why}`;
     return new ApiError({ code: 500, reason: "", message });
   };
+  const wrong = mistyped(rootPlace(options.schema).shape, wanted);
+  if (wrong.length === 1) throw fail(wrong[0]!);
+  if (wrong.length > 1) throw fail(["errors:", ...wrong].join("\n  "));
   let unknown: readonly string[];
   try {
     unknown = decodeJson(options.schema, wanted).unknownFields;

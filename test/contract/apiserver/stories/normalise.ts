@@ -21,6 +21,9 @@ const ACCESS = /\bkube-api-access-[a-z0-9]{5}\b/g;
 const CLUSTER_IP = /\b10\.96\.\d+\.\d+\b/g;
 const ASKED_IP = /^10\.96\.200\.(7|9|2[0-3])$/;
 const NODE_PORTS = { from: 30_000, to: 32_767 };
+/** Of a public key as JSON Web Keys have it: its id, its modulus. */
+const KEY_PARTS: ReadonlySet<string> = new Set(["kid", "n"]);
+const KEY_PART_LENGTH_MIN = 40;
 /** The ages in a table's cells. */
 const AGE = /^(\d+[smhdy]){1,2}$/;
 
@@ -108,6 +111,7 @@ export class Names {
       );
     }
     if (name === "kubernetes.io/hostname" && member === hostname()) return "MACHINE";
+    if (KEY_PARTS.has(name) && String(member).length >= KEY_PART_LENGTH_MIN) return "KEY";
     if (name === "targetPort" && member === this.#port) return "PORT";
     if (/nodePort$/i.test(name) && typeof member === "number") {
       return member >= NODE_PORTS.from && member <= NODE_PORTS.to ? "NODEPORT" : member;

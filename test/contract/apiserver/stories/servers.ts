@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,11 +71,22 @@ export async function startTheirs(flags: Readonly<Record<string, string>> = {}):
  */
 const LOW: Random = { next: () => systemRandom.next() / 2 };
 
+/** A key of the kind that the recorded server had. */
+function rsaKey(): ApiserverOptions["serviceAccountKey"] {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return {
+    privateKey: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    publicKeys: [publicKey.export({ type: "spki", format: "pem" }) as string],
+    issuer: "https://kubernetes.default.svc",
+  };
+}
+
 /** Ours on our store. */
 export async function startOurs(more: Partial<ApiserverOptions> = {}): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
   const store = await startStore({ dataDir });
-  const api = await startTestApiserver(store.client, { random: LOW, ...more });
+  const options = { random: LOW, serviceAccountKey: rsaKey(), ...more };
+  const api = await startTestApiserver(store.client, options);
   const pair = await api.credentials("admin", ["system:masters"]);
   const port = Number(new URL(api.server).port);
   const call = callerOf(port, pair);

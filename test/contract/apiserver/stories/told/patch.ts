@@ -178,4 +178,19 @@ export const PATCH: readonly Story[] = [
       await get(at);
     },
   },
+  {
+    name: "patch: applied values of other types",
+    async tell({ patch }) {
+      const send = (spec: unknown) => patch("apps/v1:deployments/d?fieldManager=one", "apply", {
+        apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, spec,
+      });
+      for (const replicas of ["three", true, [1], { a: 1 }]) await send({ replicas });
+      for (const paused of [1, "yes", { a: [1, "b"] }]) await send({ paused });
+      for (const selector of [1, "text", ["a", 2]]) await send({ selector });
+      for (const label of [1, 1.5, true, [1, "x"], { f: 1, a: "b" }]) {
+        await send({ selector: { matchLabels: { label } } });
+      }
+      await send({ selector: { matchExpressions: [{ key: 1 }, { key: "b", values: [1] }] } });
+    },
+  },
 ];

@@ -283,7 +283,7 @@ export const PATHS: readonly Story[] = [
       await get("configmaps/a/b/c");
       await get("configmaps/%zz");
       await get("/api/v1//namespaces");
-      await get("/api/v1/namespaces//configmaps");
+      await get("/api/v1/namespaces//configmaps?labelSelector=nowhere");
       await get("/api/v1/namespaces/UPPER/configmaps");
       await get("configmaps/");
       await get("configmaps/a/");

@@ -1,0 +1,40 @@
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { methodNotAllowed } from "../errors/catalog.ts";
+
+/** What Node's parser says of bytes that are no request, and how each is answered. */
+const CODES: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+const BAD_REQUEST = 400;
+
+/**
+ * Answers on HTTP/1 what the parser did not let through, and ends the connection. A method that
+ * HTTP does not know is told what upstream tells, for whom any word is a method.
+ */
+export function refuseUnread({ code = "" }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  if (code === "HPE_INVALID_METHOD") {
+    const { status } = methodNotAllowed();
+    socket.end(answer(405, JSON.stringify(status), [
+      "content-type: application/json", "cache-control: no-cache, private",
+    ]));
+    return;
+  }
+  socket.end(answer(CODES[code] ?? BAD_REQUEST, "", []));
+}
+
+function answer(code: number, body: string, headers: readonly string[]): string {
+  const lines = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code]}`,
+    ...headers,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  return `${lines.join("\r\n")}\r\n\r\n${body}`;
+}
