@@ -62,6 +62,29 @@ describe("YAML bodies", () => {
     expect(() => parseYaml(bytes(lines.join("\n")))).toThrow(/alias/i);
   });
 
+  it.each([
+    "[".repeat(10_000) + "]".repeat(10_000),
+    "{a: ".repeat(10_000) + "1" + "}".repeat(10_000),
+    `${"- ".repeat(10_000)}x`,
+  ])("refuses nesting without end: %.8s", (text) => {
+    expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining({ http: 400 }) as Error);
+  });
+
+  // As kube-apiserver 1.36 answered them for a volume's mode.
+  it.each([
+    ["0644", 420], ["0o644", 420], ["-0o17", -15], ["0x1A4", 420], ["0b110100100", 420],
+    ["4_20", 420], ["4.2e2", 420], ["0888", 888], ["'0644'", "0644"], ["7:00", "7:00"],
+    ["2026-01-02", "2026-01-02"], ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"],
+    ["yes", true], ["off", false], ["~", null],
+  ])("%s is what Go's decoder makes of it", (text, value) => {
+    expect(parseYaml(bytes(`a: ${text}\n`)).value).toEqual({ a: value });
+  });
+
+  it("refuses integers that cannot be held, and bytes that are not UTF-8", () => {
+    expect(() => parseYaml(bytes("a: 9007199254740993\n"))).toThrow(/above 2\^53/);
+    expect(() => parseYaml(Buffer.from([0x61, 0x3a, 0x20, 0xff]))).toThrow(/UTF-8/);
+  });
+
   it("takes the first of several documents", () => {
     expect(parseYaml(bytes("a: 1\n---\nb: 2\n")).value).toEqual({ a: 1 });
   });

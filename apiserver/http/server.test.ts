@@ -1,13 +1,17 @@
 import { once } from "node:events";
 import { type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectTcp, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { connect as connectTls } from "node:tls";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { expect, it } from "vitest";
-import { ApiHttpServer } from "./server.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
 const BODY = Buffer.alloc(4 << 20, "x");
 
-async function serveBodies(): Promise<{ server: ApiHttpServer; ca: string; url: string }> {
+async function serveBodies(
+  timeouts?: ServerTimeouts,
+): Promise<{ server: ApiHttpServer; ca: string; url: string }> {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "test", days: 1, now_ms });
   const wanted = { commonName: "api", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
@@ -19,6 +23,7 @@ async function serveBodies(): Promise<{ server: ApiHttpServer; ca: string; url: 
       handle: (_, response) => response.end(BODY),
       upgrade: (_request, _response, socket) => socket.destroy(),
     },
+    ...(timeouts ? { timeouts } : {}),
   });
   return { server, ca: ca.cert, url: `https://127.0.0.1:${server.addresses[0]?.port}` };
 }
@@ -38,4 +43,54 @@ it("takes requests of a client that has large answers still to read", async () =
     session.destroy();
     await server.close();
   }
+});
+
+describe("a client that is slow to", () => {
+  /** Short, so that their end is seen; what is tested is that there is one at all. */
+  const SHORT: ServerTimeouts = {
+    handshake_ms: 200, headers_ms: 200, request_ms: 300, idle_ms: 200, check_ms: 50,
+  };
+  const TRICKLE_MS = 20;
+  let server: ApiHttpServer;
+  let ca: string;
+  beforeAll(async () => {
+    ({ server, ca } = await serveBodies(SHORT));
+  });
+  afterAll(() => server.close());
+
+  /** Says something, then more and more of it, until the server has had enough. */
+  async function hold(socket: Socket, first: Buffer, more: Buffer | undefined): Promise<void> {
+    socket.on("error", () => undefined);
+    socket.resume();
+    const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.write(first);
+    const trickle = setInterval(() => more && socket.writable && socket.write(more), TRICKLE_MS);
+    await gone;
+    clearInterval(trickle);
+  }
+
+  const over = (protocol: string): Socket =>
+    connectTls({ ...server.addresses[0]!, ca, ALPNProtocols: [protocol] });
+  const text = (words: string) => Buffer.from(words);
+  const SETTINGS = Buffer.from("000000040000000000", "hex");
+  const PREFACE = Buffer.concat([text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), SETTINGS]);
+  const PING = Buffer.from("0000080600000000000000000000000000", "hex");
+  /** HEADERS of stream 1 that say `:method GET` and that more will follow. */
+  const UNFINISHED = Buffer.from("00000101000000000182", "hex");
+
+  const POST = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n";
+
+  it.each([
+    ["begin a handshake", undefined, text(""), undefined],
+    ["finish a handshake", undefined, Buffer.from("1603010200", "hex"), undefined],
+    ["begin a request", "http/1.1", text(""), undefined],
+    ["send headers", "http/1.1", text("GET / HTTP/1.1\r\n"), text("a: b\r\n")],
+    ["send a body", "http/1.1", text(POST), text("x")],
+    ["say that it speaks HTTP/2", "h2", text(""), undefined],
+    ["open a stream, and pings", "h2", PREFACE, PING],
+    ["end headers of HTTP/2", "h2", Buffer.concat([PREFACE, UNFINISHED]), undefined],
+  ])("%s is cut off", async (_what, protocol, first, more) => {
+    const socket = protocol === undefined ? connectTcp(server.addresses[0]!) : over(protocol);
+    await hold(socket, first, more);
+  });
 });

@@ -6,6 +6,7 @@ import type { Count } from "@raft2kube/observe/families.ts";
 import {
   CONNECTION_CHECK_MS,
   DRAIN_TIMEOUT_MS,
+  HANDSHAKE_TIMEOUT_MS,
   HEADER_BYTES_MAX,
   HEADERS_TIMEOUT_MS,
   HTTP2_CONNECTION_MB_MAX,
@@ -30,6 +31,25 @@ interface HttpLimits {
   keepAliveTimeout: number;
 }
 
+/** How long a connection may take for what, in milliseconds. */
+export interface ServerTimeouts {
+  readonly handshake_ms: number;
+  readonly headers_ms: number;
+  readonly request_ms: number;
+  /** Without a request. */
+  readonly idle_ms: number;
+  /** How often these are looked at. */
+  readonly check_ms: number;
+}
+
+const TIMEOUTS: ServerTimeouts = {
+  handshake_ms: HANDSHAKE_TIMEOUT_MS,
+  headers_ms: HEADERS_TIMEOUT_MS,
+  request_ms: REQUEST_BODY_TIMEOUT_MS,
+  idle_ms: KEEP_ALIVE_TIMEOUT_MS,
+  check_ms: CONNECTION_CHECK_MS,
+};
+
 export interface ServerInit {
   listen: readonly { host: string; port: number }[];
   tls: KeyPair;
@@ -37,6 +57,7 @@ export interface ServerInit {
   listener: RequestListener;
   /** Counts connections that are given up before their handshake is done. */
   handshakeErrors?: Count;
+  timeouts?: ServerTimeouts;
 }
 
 /**
@@ -74,7 +95,7 @@ export class ApiHttpServer {
   }
 
   async #listenOn(address: { host: string; port: number }): Promise<void> {
-    const { tls, clientCa, listener } = this.#init;
+    const { tls, clientCa, listener, timeouts = TIMEOUTS } = this.#init;
     const server = createSecureServer({
       ...tls,
       ca: clientCa,
@@ -84,7 +105,8 @@ export class ApiHttpServer {
       minVersion: "TLSv1.2",
       allowHTTP1: true,
       maxHeaderSize: HEADER_BYTES_MAX,
-      connectionsCheckingInterval: CONNECTION_CHECK_MS,
+      handshakeTimeout: timeouts.handshake_ms,
+      connectionsCheckingInterval: timeouts.check_ms,
       settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
@@ -96,10 +118,10 @@ export class ApiHttpServer {
     // Node sets its own values over those given to the constructor. They bound the reading of a
     // request, not its answer: watches last long.
     const limits = server as Http2SecureServer & HttpLimits;
-    limits.headersTimeout = HEADERS_TIMEOUT_MS;
-    limits.requestTimeout = REQUEST_BODY_TIMEOUT_MS;
-    limits.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-    server.on("session", (session) => this.#admit(session));
+    limits.headersTimeout = timeouts.headers_ms;
+    limits.requestTimeout = timeouts.request_ms;
+    limits.keepAliveTimeout = timeouts.idle_ms;
+    server.on("session", (session) => this.#admit(session, timeouts));
     server.on("request", (request, response) => {
       listener.handle(request, response as unknown as Outgoing);
     });
@@ -126,17 +148,28 @@ export class ApiHttpServer {
     this.#servers.push(server);
   }
 
-  /** Keeps an HTTP/2 connection until it has had no stream for KEEP_ALIVE_TIMEOUT_MS. */
-  #admit(session: ServerHttp2Session): void {
+  /**
+   * Keeps an HTTP/2 connection until it has had no stream for a while. Frames alone do not keep
+   * it: pings, or headers that never end, which a polite close would wait for.
+   */
+  #admit(session: ServerHttp2Session, { idle_ms, check_ms }: ServerTimeouts): void {
     let streams = 0;
+    const timer = setTimeout(() => {
+      if (streams > 0) return;
+      session.close();
+      setTimeout(() => streams === 0 && session.destroy(), check_ms).unref();
+    }, idle_ms).unref();
     this.#sessions.add(session);
-    session.on("close", () => this.#sessions.delete(session));
+    session.on("close", () => {
+      clearTimeout(timer);
+      this.#sessions.delete(session);
+    });
     session.on("stream", (stream) => {
       streams++;
-      stream.on("close", () => streams--);
-    });
-    session.setTimeout(KEEP_ALIVE_TIMEOUT_MS, () => {
-      if (streams === 0) session.close();
+      stream.on("close", () => {
+        streams--;
+        if (!session.closed) timer.refresh();
+      });
     });
   }
 

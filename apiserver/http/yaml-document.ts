@@ -5,6 +5,8 @@ import {
   LineCounter,
   parseAllDocuments,
   type Scalar,
+  type ScalarTag,
+  type Tags,
 } from "yaml";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
@@ -16,7 +18,9 @@ import { parseJson, textOf } from "./json-document.ts";
  */
 export function parseYaml(body: Buffer): Document {
   const lines = new LineCounter();
-  const options = { uniqueKeys: false, version: "1.1", lineCounter: lines } as const;
+  const options = {
+    uniqueKeys: false, version: "1.1", lineCounter: lines, customTags: goTags,
+  } as const;
   const documents = parseAllDocuments(textOf(body), options);
   // Others behind the first are passed over, as upstream does.
   const [document] = Array.isArray(documents) ? documents : [];
@@ -31,6 +35,24 @@ export function parseYaml(body: Buffer): Document {
   // Through JSON once more: the same limits hold, and dates and odd keys become plain.
   const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
   return { value, duplicates };
+}
+
+/** Go's decoder knows this notation of YAML 1.2 as well. */
+const OCTAL: ScalarTag = {
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^[-+]?0o[0-7]+$/,
+  resolve: (text) => Number(text.replace(/^[-+]/, "")) * (text.startsWith("-") ? -1 : 1),
+};
+
+/**
+ * What plain words mean to Go's decoder, which is YAML 1.1 but for two things: `12:30` is no number
+ * of 750, and what looks like a date stays the text that it is.
+ */
+function goTags(tags: Tags): Tags {
+  const known = tags.filter((each) =>
+    typeof each === "string" || (each.format !== "TIME" && !each.tag.endsWith(":timestamp")));
+  return [OCTAL, ...known];
 }
 
 function plain(document: YamlDocument): unknown {
