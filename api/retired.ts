@@ -1,3 +1,5 @@
+import { own } from "@raft2kube/std/own.ts";
+
 /**
  * Kinds in API versions that are not served, which upstream's scheme knows all the same: an object
  * that says it is one of them is of the wrong version, not of no kind. From k8s.io/api's
@@ -44,4 +46,4 @@ const RETIRED: Readonly<Record<string, string>> = {
 
 /** Whether `apiVersion` had a kind of this name that is served in another version, or was. */
 export const isRetired = (apiVersion: string, kind: string): boolean =>
-  RETIRED[apiVersion]?.split(" ").includes(kind) ?? false;
+  own(RETIRED, apiVersion)?.split(" ").includes(kind) ?? false;

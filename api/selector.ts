@@ -2,6 +2,7 @@
  * Label and field selectors: their text forms and what they match. Grammar: the concepts page
  * "Labels and Selectors"; complaints follow k8s.io/apimachinery/pkg/labels and pkg/fields.
  */
+import { own } from "@raft2kube/std/own.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { LabelSelector } from "./gen/meta/v1.ts";
 import { labelValue, qualifiedName } from "./validation/names.ts";
@@ -72,7 +73,7 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
     values: [value],
   }));
   const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
-    const known = OPERATORS[operator];
+    const known = own(OPERATORS, operator);
     if (known === undefined) {
       throw new SelectorError(`"${operator}" is not a valid label selector operator`);
     }

@@ -1,7 +1,17 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 
-const server = fileApiserver();
+const real = systemClock();
+/** How far the server's time is ahead. */
+let ahead_ms = 0;
+const server = fileApiserver({
+  clock: {
+    now: () => real.now() + ahead_ms,
+    monotonic: () => real.monotonic() + ahead_ms,
+    after: (ms, run) => real.after(ms, run),
+  },
+});
 const ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts";
 const REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews";
 const OURS = "https://kubernetes.default.svc";
@@ -50,4 +60,18 @@ it("what was found out of one token says nothing of another with other audiences
     error: INVALID,
   });
   expect(await shown(own)).toBe(200);
+});
+
+it("a token is good until its time is up, and not before its time", async () => {
+  const token = await tokenFor(OURS);
+  expect(await shown(token)).toBe(200);
+  const HOUR_MS = 3_600_000;
+  ahead_ms = HOUR_MS - 60_000;
+  expect(await shown(token)).toBe(200);
+  // What was believed a moment ago is not believed for longer than it is good.
+  ahead_ms = HOUR_MS + 60_000;
+  expect(await shown(token)).toBe(401);
+  ahead_ms = -HOUR_MS;
+  expect(await shown(token)).toBe(401);
+  ahead_ms = 0;
 });

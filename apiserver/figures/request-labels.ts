@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { Resource } from "../registry/resource.ts";
 import { isSubresource } from "../subresources/dispatch.ts";
@@ -44,7 +45,7 @@ const NOTHING = { group: "", version: "", resource: "", subresource: "", scope: 
 /** Upstream's verb of a request; `apply` is a patch that is an apply. */
 export function verbOf({ verb, subresource }: RequestInfo, apply: boolean): string {
   if (CONNECTIONS.has(subresource)) return "CONNECT";
-  return apply ? "APPLY" : (VERBS[verb] ?? "OTHER");
+  return apply ? "APPLY" : (own(VERBS, verb) ?? "OTHER");
 }
 
 /** One object, those of a namespace, or all. */

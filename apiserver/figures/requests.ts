@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import {
   type Count,
   CounterFamily,
@@ -231,7 +232,7 @@ class Row {
 
   received(bytes: number): void {
     const { group, resource } = this.#labels;
-    const verb = BODY_VERBS[this.#info.verb] ?? this.#info.verb;
+    const verb = own(BODY_VERBS, this.#info.verb) ?? this.#info.verb;
     (this.#bodies ??= this.#families.bodies.of({ group, resource, verb })).observe(bytes);
   }
 }

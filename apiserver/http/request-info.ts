@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest, noSuchResource } from "../errors/catalog.ts";
@@ -67,7 +68,7 @@ export function parseRequestInfo(
   if (parts.length <= rooms) return info;
   if (rooms === 3) info.group = parts[1]!;
   info.version = parts[rooms - 1]!;
-  info.verb = VERBS[method] ?? method.toLowerCase();
+  info.verb = own(VERBS, method) ?? method.toLowerCase();
   info.resourceRequest = true;
   placeSegments(info, parts.slice(rooms));
   if (info.verb === "get" && info.name === "") info.verb = "list";

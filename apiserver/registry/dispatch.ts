@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import type { Core } from "../core.ts";
 import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import { type Answer, noSuchPage } from "../http/answer.ts";
@@ -51,7 +52,7 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   // Questions have no objects that could be named.
   if (resource.kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
   checkPlace(info);
-  const serve = VERBS[info.verb];
+  const serve = own(VERBS, info.verb);
   const known: readonly string[] = resource.kind.verbs;
   if (serve === undefined || !known.includes(info.verb)) {
     throw methodNotAllowed();

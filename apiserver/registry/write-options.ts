@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import {
@@ -39,7 +40,7 @@ export function readWriteOptions(
   request: { user: RequestUser; info: RequestInfo; warnings: string[]; userAgent: string },
 ): WriteOptions {
   const { user, info, warnings, userAgent } = request;
-  const named = OPTIONS[info.verb] ?? "CreateOptions";
+  const named = own(OPTIONS, info.verb) ?? "CreateOptions";
   const findings = named === "DeleteOptions" ? [] : complaintsAbout(query);
   if (findings.length > 0) throw invalid({ group: "meta.k8s.io", name: named }, "", findings);
   return {

@@ -20,6 +20,8 @@ let node: Server;
 /** What the node was asked, and whether it was asked with the apiserver's certificate. */
 let asked: string[] = [];
 let agrees = true;
+/** Whether the node sends whoever asks it to another place. */
+let redirects = false;
 /** The protocols of WebSocket that it was offered. */
 const protocols: string[] = [];
 
@@ -67,6 +69,10 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
   const options = { cert, key, ca: api.ca.cert, requestCert: true };
   const server = createServer(options, (incoming, response) => {
     asked.push(`${incoming.method} ${incoming.url}`);
+    if (redirects) {
+      response.writeHead(302, { location: `${api.server}/api/v1/secrets` }).end("moved");
+      return;
+    }
     response.end("line 1\nline 2\n");
   });
   server.on("upgrade", (incoming, socket) => {
@@ -74,7 +80,10 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
     asked.push(`${incoming.method} ${incoming.url} ${known}`);
     const protocol = incoming.headers["sec-websocket-protocol"];
     if (protocol !== undefined) protocols.push(protocol);
-    if (agrees) {
+    if (redirects) {
+      socket.end(`HTTP/1.1 302 Found\r\nLocation: ${api.server}/api/v1/secrets\r\n` +
+        "Content-Length: 5\r\n\r\nmoved");
+    } else if (agrees) {
       socket.write(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
       );
@@ -135,6 +144,25 @@ it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)"
   await ended;
   expect(text()).toMatch(/^HTTP\/1\.1 403 /);
   expect(asked).toEqual(["POST /exec/default/p/c?command=sh authorized"]);
+});
+
+it("nobody is sent on by a node that answers with a redirect (CVE-2020-8559)", async () => {
+  asked = [];
+  redirects = true;
+  try {
+    const log = await ask(api, `${NS}/pods/p/log`, admin);
+    expect([log.status, log.headers["location"]]).toEqual([503, undefined]);
+    expect(log.body).toContain("which is not followed");
+    const { socket, text, ended } = open();
+    socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
+    await ended;
+    expect(text()).toMatch(/^HTTP\/1\.1 502 /);
+    expect(text()).not.toMatch(/^location:/im);
+    // One request each, and none of them anywhere else.
+    expect(asked).toHaveLength(2);
+  } finally {
+    redirects = false;
+  }
 });
 
 it("logs are streamed from the kubelet", async () => {

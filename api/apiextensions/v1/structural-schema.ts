@@ -2,6 +2,7 @@
  * Schemas of custom resources: structural, so that every place has a type and can be pruned and
  * defaulted, with CEL rules about what is there.
  */
+import { own } from "@raft2kube/std/own.ts";
 import type { JSONSchemaProps } from "../../gen/apiextensions/v1.ts";
 import { checkCel, type CelType } from "../../cel/check.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
@@ -121,12 +122,12 @@ function validateRules(schema: Schema, path: string): FieldError[] {
 /** The type under which rules know what a schema describes. */
 function celTypeOf(schema: Schema, depth: number): CelType {
   const { type = "", properties } = schema;
-  if (type !== "object") return SCALARS[type] ?? "dyn";
+  if (type !== "object") return own(SCALARS, type) ?? "dyn";
   if (properties === undefined || depth > MAX_DEPTH) return "map";
-  const own = Object.entries(properties).map(([name, each]) =>
+  const members = Object.entries(properties).map(([name, each]) =>
     [name, celTypeOf(each, depth + 1)] as const);
   const open = schema["x-kubernetes-preserve-unknown-fields"] === true;
-  return open ? "dyn" : { fields: Object.fromEntries(own) };
+  return open ? "dyn" : { fields: Object.fromEntries(members) };
 }
 
 /** The schema at a path such as `.spec.size`; undefined when there is none. */

@@ -1,4 +1,5 @@
 /** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
+import { own } from "@raft2kube/std/own.ts";
 import type {
   HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules, MetricSpec, MetricStatus,
   MetricTarget,
@@ -90,7 +91,7 @@ export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldErro
 }
 
 function validateMetric(metric: MetricSpec, path: string): FieldError[] {
-  const field = METRIC_FIELDS[metric.type];
+  const field = own(METRIC_FIELDS, metric.type);
   if (field === undefined) {
     const wrong = notSupported(`${path}.type`, metric.type, Object.keys(METRIC_FIELDS));
     const absent = (metric.type as string) === ""
@@ -207,14 +208,14 @@ function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
 }
 
 function targetOf(metric: MetricSpec): MetricTarget | undefined {
-  const field = METRIC_FIELDS[metric.type];
+  const field = own(METRIC_FIELDS, metric.type);
   const source = field === undefined ? undefined : metric[field];
   return typeof source === "object" ? source.target : undefined;
 }
 
 function metricCell(metric: MetricSpec, status: MetricStatus | undefined): string {
   const target = targetOf(metric);
-  const field = METRIC_FIELDS[metric.type];
+  const field = own(METRIC_FIELDS, metric.type);
   if (target === undefined || field === undefined) return "<unknown type>";
   const source = status?.[field as keyof MetricStatus];
   const current = typeof source === "object" ? source.current : undefined;

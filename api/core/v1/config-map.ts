@@ -38,7 +38,7 @@ export function validateFrozen(
 
 function validate(object: ConfigMap): FieldError[] {
   const { data = {}, binaryData = {} } = object;
-  const twice = Object.keys(data).filter((key) => key in binaryData).map((key) =>
+  const twice = Object.keys(data).filter((key) => Object.hasOwn(binaryData, key)).map((key) =>
     invalid(`data[${key}]`, key, "duplicate of key present in binaryData"));
   const errors = [
     ...validateKeys(data, "data"), ...twice, ...validateKeys(binaryData, "binaryData"),

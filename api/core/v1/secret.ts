@@ -1,4 +1,5 @@
 /** Secret: bytes by key, with a type that says which keys must be there. */
+import { own } from "@raft2kube/std/own.ts";
 import type { Secret } from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
@@ -37,13 +38,13 @@ function validateType(secret: Secret): FieldError[] {
     const given = "username" in data || "password" in data;
     return given ? [] : [required("data[username]"), required("data[password]")];
   }
-  const missing = (DEMANDED[type] ?? []).filter((key) => !(key in data));
+  const missing = (own(DEMANDED, type) ?? []).filter((key) => !Object.hasOwn(data, key));
   if (missing.length > 0) return missing.map((key) => required(`data[${key}]`));
   return type.startsWith("kubernetes.io/dockerc") ? validateDockerConfig(type, data) : [];
 }
 
 function validateDockerConfig(type: string, data: Record<string, string>): FieldError[] {
-  const key = DEMANDED[type]?.[0];
+  const key = own(DEMANDED, type)?.[0];
   if (key === undefined) return [];
   const text = Buffer.from(data[key] ?? "", "base64").toString("utf8");
   try {

@@ -1,4 +1,5 @@
 /** PriorityClass: a name for how important a pod is. */
+import { own } from "@raft2kube/std/own.ts";
 import type { PriorityClass } from "../../gen/scheduling/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
@@ -18,7 +19,7 @@ function validate(object: PriorityClass): FieldError[] {
   const { name = "" } = object.metadata;
   const errors: FieldError[] = [];
   if (name.startsWith("system-")) {
-    const value = SYSTEM_VALUES[name];
+    const value = own(SYSTEM_VALUES, name);
     if (value !== object.value) {
       const why = value === undefined ? `${name} is not a known system priority class`
         : `value of ${name} PriorityClass must be ${value}`;

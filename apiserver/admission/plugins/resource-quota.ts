@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
@@ -113,7 +114,7 @@ function checkAsked(request: AdmissionRequest, quota: Quota, hard: Readonly<Amou
   const missing = Object.keys(hard)
     .sort()
     .flatMap((name) => {
-      const asked = ASKED_FOR[name];
+      const asked = own(ASKED_FOR, name);
       if (asked === undefined || spec.resources?.[asked[0]]?.[asked[1]] !== undefined) return [];
       const without = containers.filter((each) => !each.resources?.[asked[0]]?.[asked[1]]);
       const names = without.map((each) => each.name).sort();

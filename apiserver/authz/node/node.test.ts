@@ -86,9 +86,36 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
   const placing = { "node-restriction.kubernetes.io/team": "a" };
   expect((await patch("n1", { metadata: { labels: placing } })).status).toBe(403);
   expect((await patch("n1", { spec: { taints: [] } })).status).toBe(403);
+  // CVE-2025-5187: the collector would delete the Node, which then comes back with other labels.
   const owner = { apiVersion: "v1", kind: "ConfigMap", name: "x", uid: "y" };
   expect((await patch("n1", { metadata: { ownerReferences: [owner] } })).status).toBe(403);
   expect((await patch("n2", { metadata: { annotations: { a: "b" } } })).status).toBe(403);
+});
+
+it("a Node is judged by what was stored, through whatever door (CVE-2021-25735)", async () => {
+  const path = "/api/v1/nodes/n1";
+  const before = JSON.parse((await asAdmin(path)).body) as {
+    metadata: { labels?: object; annotations?: object }; spec: { taints?: object[] };
+  };
+  const evil = {
+    ...before,
+    metadata: { ...before.metadata, labels: { "node-restriction.kubernetes.io/team": "a" } },
+    spec: { ...before.spec, taints: [{ key: "k", effect: "NoSchedule" }] },
+  };
+  const types = ["merge-patch+json", "strategic-merge-patch+json"];
+  for (const door of ["", "/status"]) {
+    const put = await asNode(`${path}${door}`, { method: "PUT", body: evil });
+    expect([door, put.status]).toEqual([door, 403]);
+    for (const type of types) {
+      const headers = { "content-type": `application/${type}` };
+      const { metadata: { labels }, spec } = evil;
+      const body = { metadata: { labels }, spec };
+      const patched = await asNode(`${path}${door}`, { method: "PATCH", body, headers });
+      expect([door, type, patched.status]).toEqual([door, type, 403]);
+    }
+  }
+  const after = JSON.parse((await asAdmin(path)).body) as typeof before;
+  expect([after.metadata.labels, after.spec]).toEqual([before.metadata.labels, before.spec]);
 });
 
 it("a node makes mirror pods of its own, owned by itself", async () => {
@@ -116,6 +143,8 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
     [{ volumes: [{ name: "v", configMap: { name: "c" } }] }, "configmaps"],
     [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
       "persistentvolumeclaims"],
+    // CVE-2025-4563
+    [{ resourceClaims: [{ name: "r", resourceClaimName: "c" }] }, "resourceclaims"],
   ] as const) {
     const refused = await naming(more);
     expect([refused.status, refused.body]).toEqual([

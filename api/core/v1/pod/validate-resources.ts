@@ -1,4 +1,5 @@
 /** What containers ask for: names of resources, amounts, limits against requests. */
+import { own } from "@raft2kube/std/own.ts";
 import type { ResourceRequirements } from "../../../gen/core/v1.ts";
 import { forbidden, invalid, required, type FieldError } from "../../../errors.ts";
 import { compareQuantity, parseQuantity } from "../../../quantity.ts";
@@ -78,7 +79,7 @@ export function validateResources(
   for (const [name, amount] of Object.entries(requests)) {
     const at = `${path}.requests[${name}]`;
     errors.push(...validateContainerResourceName(name, at), ...validateAmount(name, amount, at));
-    errors.push(...againstLimit(name, amount, limits[name], path));
+    errors.push(...againstLimit(name, amount, own(limits, name), path));
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)];
   if (names.some(isHugePages) && !names.includes("cpu") && !names.includes("memory")) {

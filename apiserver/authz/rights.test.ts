@@ -1,0 +1,142 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { beforeAll, expect, it } from "vitest";
+import { type AskOptions } from "../testing/ask.ts";
+import { fileApiserver } from "../testing/file-apiserver.ts";
+
+const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const CORE = "/api/v1";
+const NS = `${CORE}/namespaces/default`;
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+const API_GROUP = "rbac.authorization.k8s.io";
+
+const server = fileApiserver();
+/** May do everything in the namespace default. */
+let lord: KeyPair;
+/** May act as alice, and look at nodes. */
+let agent: KeyPair;
+
+const post = (path: string, body: object) => server.ask(path, { method: "POST", body });
+
+async function grant(name: string, namespace: string, rules: object[]): Promise<KeyPair> {
+  const scope = namespace === "" ? "" : `/namespaces/${namespace}`;
+  const kind = namespace === "" ? "clusterrole" : "role";
+  expect((await post(`${RBAC}${scope}/${kind}s`, { metadata: { name }, rules })).status).toBe(201);
+  const bound = await post(`${RBAC}${scope}/${kind}bindings`, {
+    metadata: { name },
+    roleRef: { apiGroup: API_GROUP, kind: kind === "role" ? "Role" : "ClusterRole", name },
+    subjects: [{ kind: "User", apiGroup: API_GROUP, name }],
+  });
+  expect(bound.status).toBe(201);
+  return await server.api.credentials(name);
+}
+
+beforeAll(async () => {
+  const all = [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }];
+  lord = await grant("lord", "default", all);
+  agent = await grant("agent", "", [
+    { apiGroups: [""], resources: ["users"], resourceNames: ["alice"], verbs: ["impersonate"] },
+    { apiGroups: [""], resources: ["nodes"], verbs: ["*"] },
+  ]);
+  await grant("alice", "", [{ apiGroups: [""], resources: ["namespaces"], verbs: ["list"] }]);
+  await post(`${NS}/secrets`, { metadata: { name: "kept" } });
+  await post(`${CORE}/nodes`, { metadata: { name: "n1" } });
+  const hold = async () => {
+    const seen = [
+      await server.ask(`${NS}/secrets`, lord),
+      await server.ask(`${CORE}/nodes`, agent),
+      await server.ask(`${CORE}/namespaces`, as({ user: "alice" })),
+    ];
+    return seen.every(({ status }) => status === 200);
+  };
+  await waitFor("the bindings to hold", hold, patience);
+});
+
+/** The agent's request in somebody else's name. */
+function as(who: Readonly<Record<string, string>>): AskOptions {
+  const headers = Object.entries(who).map(([part, value]) => [`impersonate-${part}`, value]);
+  return { ...agent, headers: Object.fromEntries(headers) as Record<string, string> };
+}
+
+it("nobody writes anything", async () => {
+  const body = { metadata: { name: "x" } };
+  const nobody = { cert: "", key: "" };
+  const places = [`${NS}/configmaps`, `${CORE}/nodes`, `${CORE}/namespaces`,
+    `${RBAC}/clusterrolebindings`, "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    `${NS}/serviceaccounts/default/token`];
+  for (const path of places) {
+    const made = await server.ask(path, { method: "POST", body, ...nobody });
+    expect([path, made.status]).toEqual([path, 403]);
+  }
+  for (const method of ["PUT", "PATCH", "DELETE"]) {
+    const headers = { "content-type": "application/merge-patch+json" };
+    const sent = method === "DELETE" ? {} : { body, headers };
+    const changed = await server.ask(`${NS}/secrets/kept`, { method, ...sent, ...nobody });
+    expect([method, changed.status]).toEqual([method, 403]);
+  }
+  expect((await server.ask(`${NS}/secrets`, { method: "DELETE", ...nobody })).status).toBe(403);
+  expect((await server.ask(`${NS}/secrets/kept`)).status).toBe(200);
+});
+
+it("a certificate of another authority is nobody's, and not even anonymous", async () => {
+  const now_ms = Date.now();
+  const stranger = await createCa({ commonName: "r2k-test", days: 1, now_ms });
+  const request = {
+    commonName: "admin", organizations: ["system:masters"], usages: ["client"] as const, days: 1,
+  };
+  const forged = await issueCertificate(stranger, request, now_ms);
+  expect((await server.ask("/version", forged)).status).toBe(401);
+});
+
+it("who rules a namespace reaches no object of the cluster through it (2019-11247)", async () => {
+  const cluster = ["nodes", "nodes/n1", "persistentvolumes", "namespaces"].map((each) => (
+    `${NS}/${each}`));
+  const roles = ["clusterroles", "clusterroles/cluster-admin", "clusterrolebindings"]
+    .map((each) => `${RBAC}/namespaces/default/${each}`);
+  for (const path of [...cluster, ...roles]) {
+    for (const method of ["GET", "DELETE", "PUT", "PATCH", "POST"]) {
+      const headers = { "content-type": "application/merge-patch+json" };
+      const body = { metadata: { name: "cluster-admin" } };
+      const sent = method === "GET" || method === "DELETE" ? {} : { headers, body };
+      const answer = await server.ask(path, { ...lord, method, ...sent });
+      expect([method, path, answer.status < 400]).toEqual([method, path, false]);
+      expect(answer.body).not.toContain(`"uid"`);
+    }
+  }
+  expect((await server.ask(`${CORE}/nodes/n1`)).status).toBe(200);
+});
+
+it("acting as somebody is allowed for each part of who that is", async () => {
+  expect((await server.ask(`${CORE}/namespaces`, as({ user: "alice" }))).status).toBe(200);
+  const refused: Readonly<Record<string, string>>[] = [
+    { user: "admin" },
+    { user: "alice", group: "system:masters" },
+    { user: "alice", uid: "1" },
+    { user: "alice", "extra-scopes": "all" },
+    { user: "system:serviceaccount:kube-system:default" },
+    { user: "system:node:n1", group: "system:nodes" },
+  ];
+  for (const who of refused) {
+    const answer = await server.ask(`${CORE}/namespaces`, as(who));
+    expect([who, answer.status]).toEqual([who, 403]);
+    expect(answer.body).toContain("cannot impersonate resource");
+  }
+  expect((await server.ask(`${CORE}/namespaces`, as({ group: "system:masters" }))).status)
+    .toBe(400);
+  // Who acts as alice is alice: what the agent itself may do is not there.
+  expect((await server.ask(`${CORE}/nodes`, as({ user: "alice" }))).status).toBe(403);
+  // Nobody acts as anybody.
+  const nobody = { cert: "", key: "", headers: { "impersonate-user": "alice" } };
+  expect((await server.ask(`${CORE}/namespaces`, nobody)).status).toBe(403);
+});
+
+it("the right to nodes is none to what stands behind them", async () => {
+  for (const path of ["proxy/", "proxy/run/default/p/c?cmd=id", "proxy/exec/default/p/c"]) {
+    for (const method of ["GET", "POST"]) {
+      const answer = await server.ask(`${CORE}/nodes/n1/${path}`, { ...agent, method });
+      expect([path, method, answer.status]).toEqual([path, method, 403]);
+      expect(answer.body).toContain(`resource \\"nodes/proxy\\"`);
+    }
+  }
+});
