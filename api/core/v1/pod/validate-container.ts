@@ -61,11 +61,13 @@ function validateMounts(
   container: Container | EphemeralContainer, scope: PodScope, path: string,
 ): FieldError[] {
   const paths = new Set<string>();
-  const devices = container.volumeDevices ?? [];
+  const volumes = new Set(scope.volumes.map(({ name }) => name));
+  const devices = new Set((container.volumeDevices ?? []).map(({ name }) => name));
+  const devicePaths = new Set((container.volumeDevices ?? []).map((each) => each.devicePath));
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${path}[${index}]`;
     const errors: FieldError[] = mount.name === "" ? [required(`${at}.name`)] : [];
-    if (!scope.volumes.some((each) => each.name === mount.name)) {
+    if (!volumes.has(mount.name)) {
       errors.push(notFound(`${at}.name`, mount.name));
     }
     if (mount.mountPath === "") errors.push(required(`${at}.mountPath`));
@@ -73,10 +75,10 @@ function validateMounts(
       errors.push(invalid(`${at}.mountPath`, mount.mountPath, "must be unique"));
     }
     paths.add(mount.mountPath);
-    if (devices.some((each) => each.name === mount.name)) {
+    if (devices.has(mount.name)) {
       errors.push(invalid(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
     }
-    if (devices.some((each) => each.devicePath === mount.mountPath)) {
+    if (devicePaths.has(mount.mountPath)) {
       errors.push(invalid(`${at}.mountPath`, mount.mountPath,
         "must not already exist as a path in volumeDevices"));
     }
