@@ -9,6 +9,7 @@ import { inWords, listen } from "../testing/watch-words.ts";
 import { EVERYTHING } from "./selection.ts";
 
 const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
 const kind = kindOf("", "v1", "ConfigMap")!;
 const REQUEST = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
 
@@ -79,4 +80,19 @@ it.each([
   const cache = await later.cache(revision);
   expect(cache.get("/registry/configmaps/test/between")).toBeDefined();
   await later.close();
+});
+
+it("an object that no longer decodes is gone, as for who lists now, until it does", async () => {
+  const key = "/registry/configmaps/test/broken";
+  await create("broken");
+  const cache = await resource.cache();
+  await waitFor("the object", () => cache.get(key), patience);
+  const { value } = (await resource.store.rows.get(key)).row!;
+  await etcd.client.put({ key: Buffer.from(key), value: Buffer.from("{ no JSON") });
+  await waitFor("its end", () => cache.get(key) === undefined, patience);
+  const other = new Resource(kind, etcd.client, clock);
+  expect((await other.cache()).list().map(({ name }) => name)).not.toContain("broken");
+  await other.close();
+  await etcd.client.put({ key: Buffer.from(key), value });
+  await waitFor("the object again", () => cache.get(key), patience);
 });

@@ -166,7 +166,8 @@ export class Feed {
       });
       revision = page.revision;
       for (const kv of page.kvs) {
-        this.#decode(kv, (entry) => entries.push(entry));
+        const entry = this.#decode(kv);
+        if (entry) entries.push(entry);
         if (slices.due) await slices.pause();
       }
       if (!page.more) break;
@@ -180,20 +181,17 @@ export class Feed {
   /**
    * A row that does not decode is left out and named: one broken object must not hide the others.
    */
-  #decode(kv: KeyValue, then: (entry: Entry) => void): void {
-    let entry: Entry;
+  #decode(kv: KeyValue): Entry | undefined {
     try {
       const row = this.#store.rows.rowOf(kv);
-      entry = this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row);
+      return this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row);
     } catch (thrown) {
-      this.#store.figures.decodeErrors.add();
       log.error("an object in the store does not decode", {
         key: kv.key.toString("utf8"),
         reason: messageOf(thrown),
       });
-      return;
+      return undefined;
     }
-    then(entry);
   }
 
   async #follow(startRevision: number): Promise<void> {
@@ -258,6 +256,8 @@ export class Feed {
       this.#cache.apply({ type: "delete", revision, key });
       return;
     }
-    this.#decode(kv, (entry) => this.#cache.apply({ type: "put", revision, entry }));
+    const entry = this.#decode(kv);
+    // What it was before it is no longer: a server that lists now does not have it either.
+    this.#cache.apply(entry ? { type: "put", revision, entry } : { type: "delete", revision, key });
   }
 }
