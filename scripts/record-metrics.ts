@@ -51,7 +51,7 @@ function listed(): Map<string, Metric> {
   return new Map(served.map(({ name, namespace, subsystem, type, labels = [] }) => {
     const whole = [namespace, subsystem, name].filter(Boolean).join("_");
     const word = type.toLowerCase();
-    return [whole, { type: TYPES[word] ?? word, labels: labels.toSorted().join(",") }];
+    return [whole, { type: TYPES[word] ?? word, labels: labels.toSorted().join(","), counts: false }];
   }));
 }
 
@@ -60,7 +60,7 @@ try {
   await mixedLoad(upstream.call);
   const served = metricsIn((await upstream.call("GET", "/metrics", {})).body.toString("utf8"));
   mkdirSync(dirname(TABLE_FILE), { recursive: true });
-  writeFileSync(TABLE_FILE, tableText(new Map([...listed(), ...served])));
+  writeFileSync(TABLE_FILE, tableText(listed(), served));
   const pages = (await askPages(upstream.call)).map((page) => `  ${JSON.stringify(page)}`);
   writeFileSync(PAGES_FILE, `[\n${pages.join(",\n")}\n]\n`);
 } finally {

@@ -148,7 +148,7 @@ export class Watcher {
       }
       const bytes = this.#encoded(value);
       this.#sent++;
-      this.#figures.cache.initial.add();
+      if (value.type !== "BOOKMARK") this.#figures.cache.initial.add();
       this.#figures.sizes.observe(bytes.length);
       parts.push(bytes);
       size += bytes.length;

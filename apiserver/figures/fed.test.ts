@@ -1,7 +1,12 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect as connectPlain, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, ask as askServer, type AskOptions } from "../testing/ask.ts";
@@ -52,6 +57,64 @@ async function growth(act: () => Promise<unknown>, ...names: string[]) {
   }
   return grown;
 }
+
+/** Waits until samples that begin so have grown by `act`, which the server hears of later. */
+async function growthOf(name: string, act: () => Promise<unknown>): Promise<number> {
+  const sum = async () => [...await samples()]
+    .filter(([sample]) => sample.startsWith(name)).reduce((all, [, value]) => all + value, 0);
+  const before = await sum();
+  await act();
+  let grown = 0;
+  await waitFor(`${name} to grow`, async () => (grown = (await sum()) - before) > 0,
+    { clock: systemClock(), timeout_ms: 60_000 });
+  return grown;
+}
+
+/** A POST whose body never comes. */
+function postNothing(query: string): Socket {
+  const { host, port } = api.apiserver.address;
+  const socket = connect({ host, port, ca: api.ca.cert, ...admin, ALPNProtocols: ["http/1.1"] });
+  socket.on("error", () => undefined);
+  socket.write(`POST ${NS}/configmaps${query} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n`);
+  return socket;
+}
+
+describe("what ends badly is counted:", () => {
+  it("requests that take too long, and what became of them", async () => {
+    const before = await samples();
+    const sockets: Socket[] = [];
+    const act = () => Promise.resolve(void sockets.push(postNothing("?timeout=50ms")));
+    expect(await growthOf("apiserver_request_terminations_total", act)).toBe(1);
+    // What was being done ends with it: nobody waits for the rest of the body.
+    const ended = 'apiserver_request_post_timeout_total{source="timeout-handler",status="error"}';
+    await waitFor("the work to end", async () => (await samples()).has(ended),
+      { clock: systemClock(), timeout_ms: 60_000 });
+    expect(before.has(ended)).toBe(false);
+    sockets[0]!.destroy();
+  });
+
+  it("requests whose client goes away", async () => {
+    const act = async () => {
+      const socket = postNothing("");
+      const read = () => ask("/metrics").then(({ body }) =>
+        /inflight_requests{request_kind="mutating"} 1$/m.test(body));
+      await waitFor("the request to begin", read, { clock: systemClock(), timeout_ms: 60_000 });
+      socket.destroy();
+    };
+    expect(await growthOf("apiserver_request_aborts_total", act)).toBe(1);
+  });
+
+  it("connections that are none", async () => {
+    const act = async () => {
+      const { host, port } = api.apiserver.address;
+      const socket = connectPlain({ host, port });
+      socket.on("error", () => undefined);
+      await once(socket, "connect");
+      socket.end("this is no TLS");
+    };
+    expect(await growthOf("apiserver_tls_handshake_errors_total", act)).toBe(1);
+  });
+});
 
 describe("what happens is counted:", () => {
   it("who asks, and whether they may", async () => {

@@ -9,11 +9,11 @@ const bodies = new WeakMap<Incoming, Promise<Buffer>>();
  * without reading further, 415 for a content encoding, 504 when the body does not arrive in time.
  */
 export function readBody(
-  { request, received }: Pick<RequestContext, "request" | "received">,
+  { request, received, signal }: Pick<RequestContext, "request" | "received" | "signal">,
 ): Promise<Buffer> {
   const known = bodies.get(request);
   if (known !== undefined) return known;
-  const body = read(request);
+  const body = read(request, signal);
   bodies.set(request, body);
   return received === undefined ? body : told(body, received);
 }
@@ -28,7 +28,8 @@ async function told(body: Promise<Buffer>, received: (bytes: number) => void): P
   return await body;
 }
 
-async function read(request: Incoming): Promise<Buffer> {
+/** Ends with `signal`: who has been told that it takes too long need not send the rest. */
+async function read(request: Incoming, signal: AbortSignal): Promise<Buffer> {
   const encoding = headerOf(request, "content-encoding");
   if (encoding !== "" && encoding !== "identity") {
     throw unsupportedMediaType([`content-encoding identity, not ${encoding}`]);
@@ -53,6 +54,7 @@ async function read(request: Incoming): Promise<Buffer> {
     });
     request.on("end", () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", broken);
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     });
     const broken = () => {
@@ -61,5 +63,6 @@ async function read(request: Incoming): Promise<Buffer> {
     };
     request.on("error", broken);
     request.on("aborted", broken);
+    signal.addEventListener("abort", broken, { once: true });
   });
 }

@@ -25,7 +25,7 @@ export class LeasePool {
       current.objects++;
       return await current.id;
     }
-    if (current) this.#objects.observe(current.objects);
+    this.#objects.observe(current?.objects ?? 0);
     const id = this.#grant(ttl_s + LEASE_SHARING_MS / 1000);
     this.#current = { id, until_ms: now_ms + LEASE_SHARING_MS, objects: 1 };
     return await id;

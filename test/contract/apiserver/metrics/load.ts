@@ -17,6 +17,7 @@ export async function mixedLoad(call: Call): Promise<void> {
   await load.post("/api/v1/namespaces", { metadata: { name: NS } });
   await load.post(`${HERE}/serviceaccounts`, { metadata: { name: "default" } });
   await Promise.all([load.watch(), load.readAndWrite()]);
+  await load.get(`${HERE}/configmaps?watch=1&resourceVersion=0`, { lines: 1 });
   await load.callServices();
   await load.callPods();
   await load.askAsOthers();
@@ -82,6 +83,8 @@ class Load {
     await this.get("/api/v1/componentstatuses");
     const involvedObject = { namespace: NS };
     await this.post(`${HERE}/events`, { metadata: { name: "e" }, involvedObject });
+    // The store is ahead of this cache, which must ask how far its watch is.
+    await this.get(maps);
   }
 
   async #writeBadly(maps: string): Promise<void> {

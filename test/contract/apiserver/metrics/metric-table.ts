@@ -6,9 +6,11 @@ export interface Metric {
   readonly type: string;
   /** Sorted; undefined where there is no sample to see them by. */
   readonly labels: string | undefined;
+  /** A sample is not zero. */
+  readonly counts: boolean;
 }
 
-export type MetricTable = ReadonlyMap<string, Metric>;
+type MetricTable = ReadonlyMap<string, Metric>;
 
 /** Every metric of kube-apiserver 1.36: those it served under the load, and those it lists. */
 export const TABLE_FILE = join(import.meta.dirname, "recorded/metrics.txt");
@@ -21,25 +23,38 @@ export function metricsIn(text: string): Map<string, Metric> {
     const sample = new RegExp(`^${name}(?:_bucket|_sum|_count)?(?:\\{(.*)\\})? `, "m").exec(text);
     const labels = [...(sample?.[1] ?? "").matchAll(/(\w+)="/g)].map((match) => match[1]!);
     const own = labels.filter((label) => label !== "le" && label !== "quantile").sort();
-    found.set(name, { type, labels: sample ? own.join(",") : undefined });
+    const counts = new RegExp(`^${name}(?:_count)?(?:\\{.*\\})? (?!0$)`, "m").test(text);
+    found.set(name, { type, labels: sample ? own.join(",") : undefined, counts });
   }
   return found;
 }
 
-/** One line of the table each: name, type, labels. */
-export function tableText(table: MetricTable): string {
-  const lines = [...table].map(([name, { type, labels = "" }]) =>
-    [name, type, labels].join(" ").trimEnd());
+/** A metric of upstream's. */
+export interface Recorded {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: string;
+  /** It had counted something after the load. */
+  readonly seen: boolean;
+}
+
+/** One line of the table each: name, type, whether it was seen to count or is listed, labels. */
+export function tableText(listed: MetricTable, served: MetricTable): string {
+  const all = new Map([...listed, ...served]);
+  const lines = [...all].map(([name, { type, labels = "" }]) => {
+    const seen = served.get(name)?.counts ?? false;
+    return [name, type, seen ? "seen" : "listed", labels].join(" ").trimEnd();
+  });
   return `${lines.sort().join("\n")}\n`;
 }
 
 /** What was recorded of upstream. */
-export function readTable(): MetricTable {
+export function readTable(): Recorded[] {
   const lines = readFileSync(TABLE_FILE, "utf8").trim().split("\n");
-  return new Map(lines.map((line) => {
-    const [name = "", type = "", labels = ""] = line.split(" ");
-    return [name, { type, labels }];
-  }));
+  return lines.map((line) => {
+    const [name = "", type = "", how = "", labels = ""] = line.split(" ");
+    return { name, type, labels, seen: how === "seen" };
+  });
 }
 
 /** The names in a table of docs/DIVERGENCE.md; `go_*` stands for all that begin so. */
