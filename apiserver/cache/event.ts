@@ -23,4 +23,9 @@ export interface WatchEncoder {
   readonly id: string;
   readonly contentType: string;
   encode(item: WatchItem): Buffer;
+  /**
+   * The bytes of the first events that a watcher gets, where these tell it more than later ones;
+   * by default as they are.
+   */
+  opening?(bytes: Buffer): Buffer;
 }

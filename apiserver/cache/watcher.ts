@@ -96,7 +96,8 @@ export class Watcher {
   /** Hands over what waits, and then what comes, until the reader or the cache ends it. */
   attach(reader: WatchReader): void {
     assert(this.#reader === undefined, "a watcher has one reader");
-    this.#reader = reader;
+    const { opening } = this.#encoder;
+    this.#reader = opening === undefined ? reader : withOpening(reader, opening);
     this.resume();
   }
 
@@ -223,4 +224,17 @@ export class Watcher {
     this.#told = true;
     this.#reader.end(whole);
   }
+}
+
+/** A reader whose first bytes are told more in. */
+function withOpening(reader: WatchReader, opening: (bytes: Buffer) => Buffer): WatchReader {
+  let isOpen = false;
+  return {
+    write(bytes) {
+      const told = isOpen ? bytes : opening(bytes);
+      isOpen = true;
+      return reader.write(told);
+    },
+    end: (whole) => reader.end(whole),
+  };
 }

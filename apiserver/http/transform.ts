@@ -4,6 +4,9 @@ import { badRequest } from "../errors/catalog.ts";
 import type { ObjectList } from "./answer.ts";
 import type { Transform } from "./negotiate.ts";
 
+/** Before the rows, in whose objects the same could stand. */
+const NO_COLUMNS = '"columnDefinitions":null';
+
 /** How much of each object a Table's rows carry (`includeObject`). */
 type IncludeObject = "None" | "Metadata" | "Object";
 
@@ -33,13 +36,37 @@ export class Transformer {
     return this.#table([object], resourceVersion === undefined ? {} : { resourceVersion });
   }
 
-  /** A bookmark has only a revision and annotations: no column can be read from it. */
+  /** A bookmark is an object in which little is set; only one with annotations is a row. */
   bookmark(object: KubeObject): object {
-    if (this.transform.as !== "Table") return this.one(object);
+    if (!this.#isTable) return this.one(object);
     const { resourceVersion = "", annotations } = object.metadata;
-    const table = this.#table([], { resourceVersion });
-    const rows = annotations ? [{ cells: [], object: this.#partial(object) }] : [];
-    return { ...table, rows };
+    const rows = annotations ? [this.#row(object, this.#now())] : [];
+    return { ...this.#table([], { resourceVersion }), rows };
+  }
+
+  /**
+   * What `one` or `bookmark` made, for an event of a watch. A Table tells its columns in the first
+   * one alone, for which `opening` puts them in: an event's bytes are the same for all watchers.
+   */
+  lean(shown: object): object {
+    return this.#isTable ? { ...shown, columnDefinitions: null } : shown;
+  }
+
+  get #isTable(): boolean {
+    return this.transform.as === "Table";
+  }
+
+  /** The bytes of a watch's first events, as JSON, with the columns; others as they are. */
+  opening(bytes: Buffer): Buffer {
+    const at = this.#isTable ? bytes.indexOf(NO_COLUMNS) : -1;
+    if (at < 0) return bytes;
+    const columns = `"columnDefinitions":${JSON.stringify(this.#columns())}`;
+    const rest = bytes.subarray(at + NO_COLUMNS.length);
+    return Buffer.concat([bytes.subarray(0, at), Buffer.from(columns), rest]);
+  }
+
+  #columns(): object[] {
+    return this.#kind.columns.filter((each) => !each.undeclared).map(definitionOf);
   }
 
   /** A list put together from `list`, parsed because each item shows parts of its object. */
@@ -72,12 +99,11 @@ export class Transformer {
 
   #table(objects: readonly KubeObject[], metadata: object): object {
     const now_ms = this.#now();
-    const { columns } = this.#kind;
     return {
       kind: "Table",
       apiVersion: this.#apiVersion(),
       metadata,
-      columnDefinitions: columns.filter((each) => !each.undeclared).map(definitionOf),
+      columnDefinitions: this.#columns(),
       rows: objects.map((object) => this.#row(object, now_ms)),
     };
   }

@@ -1,3 +1,4 @@
+import { zeroStruct } from "@raft2kube/api/codec/json.ts";
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import protobuf from "protobufjs/minimal.js";
@@ -32,30 +33,33 @@ export function watchEncoderFor(
 
 /** Lines of JSON: `{"type":"ADDED","object":{...}}`. */
 function jsonWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
+  const bookmark = bookmarksOf(kind, transformer);
   const encode = (item: WatchItem): Buffer => {
     if (item.type === "ERROR") return line("ERROR", JSON.stringify(item.status));
     if (item.type === "BOOKMARK") {
-      return line("BOOKMARK", JSON.stringify(transformer.bookmark(bookmarkOf(item, kind))));
+      return line("BOOKMARK", JSON.stringify(transformer.lean(bookmark(item))));
     }
     if (transformer.id !== "") {
-      return line(item.type, JSON.stringify(transformer.one(item.entry.object())));
+      const shown = transformer.lean(transformer.one(item.entry.object()));
+      return line(item.type, JSON.stringify(shown));
     }
     return Buffer.concat([LINE_STARTS[item.type], item.entry.body, LINE_END]);
   };
-  return { id: `json ${transformer.id}`, contentType: JSON_TYPE, encode };
+  const opening = (bytes: Buffer) => transformer.opening(bytes);
+  return { id: `json ${transformer.id}`, contentType: JSON_TYPE, encode, opening };
 }
 
 /** Length-prefixed WatchEvents, the object within in its envelope (upstream's protobuf stream). */
 function protobufWatchEncoder(kind: Kind, transformer: Transformer): WatchEncoder {
   const bytesOf = (object: KubeObject): Buffer =>
     transformer.id === "" ? encodeObject(kind.schema, object) : encodeProtobuf(object);
+  const bookmark = bookmarksOf(kind, transformer);
   const encode = (item: WatchItem): Buffer => {
     if (item.type === "ERROR") {
       return frame("ERROR", encodeObject("meta/v1.Status", item.status));
     }
     if (item.type === "BOOKMARK") {
-      const bookmark = transformer.bookmark(bookmarkOf(item, kind));
-      return frame("BOOKMARK", bytesOf(bookmark as KubeObject));
+      return frame("BOOKMARK", bytesOf(bookmark(item) as KubeObject));
     }
     return frame(item.type, bytesOf(transformer.one(item.entry.object()) as KubeObject));
   };
@@ -85,7 +89,16 @@ function frame(type: string, raw: Buffer): Buffer {
   return Buffer.concat([length, message]);
 }
 
-function bookmarkOf(item: Extract<WatchItem, { type: "BOOKMARK" }>, kind: Kind): KubeObject {
+type Bookmark = Extract<WatchItem, { type: "BOOKMARK" }>;
+
+/** Bookmarks in the form asked for; columns are read from what nobody set as Go has it. */
+function bookmarksOf(kind: Kind, transformer: Transformer): (item: Bookmark) => object {
+  if (transformer.id === "") return (item) => bookmarkOf(item, kind);
+  const zero = zeroStruct<KubeObject>(kind.schema);
+  return (item) => transformer.bookmark({ ...zero, ...bookmarkOf(item, kind) });
+}
+
+function bookmarkOf(item: Bookmark, kind: Kind): KubeObject {
   return {
     kind: kind.kind,
     apiVersion: apiVersionOf(kind),

@@ -20,7 +20,9 @@ const LENGTH_BYTES = 4;
  */
 export function framedWatchEncoder(encoder: WatchEncoder): WatchEncoder {
   const binary = encoder.contentType.startsWith(PROTOBUF_TYPE);
+  const { opening } = encoder;
   return {
+    ...(opening === undefined ? {} : { opening: (bytes: Buffer) => reframed(bytes, opening) }),
     id: `websocket ${encoder.id}`,
     contentType: encoder.contentType,
     encode: (item) => {
@@ -28,6 +30,16 @@ export function framedWatchEncoder(encoder: WatchEncoder): WatchEncoder {
       return binary ? frame(BINARY, bytes.subarray(LENGTH_BYTES)) : frame(TEXT, bytes);
     },
   };
+}
+
+/** The first of several frames with another payload. */
+function reframed(bytes: Buffer, change: (payload: Buffer) => Buffer): Buffer {
+  const short = bytes[1]!;
+  const start = short < 126 ? 2 : short === 126 ? 4 : 10;
+  const length =
+    start === 2 ? short : start === 4 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+  const payload = bytes.subarray(start, start + length);
+  return Buffer.concat([frame(bytes[0]!, change(payload)), bytes.subarray(start + length)]);
 }
 
 /** One message in one frame, unmasked. */
