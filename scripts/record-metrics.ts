@@ -51,7 +51,8 @@ function listed(): Map<string, Metric> {
   return new Map(served.map(({ name, namespace, subsystem, type, labels = [] }) => {
     const whole = [namespace, subsystem, name].filter(Boolean).join("_");
     const word = type.toLowerCase();
-    return [whole, { type: TYPES[word] ?? word, labels: labels.toSorted().join(","), counts: false }];
+    const own = labels.toSorted().join(",");
+    return [whole, { type: TYPES[word] ?? word, labels: own, counts: false }];
   }));
 }
 
