@@ -98,6 +98,8 @@ export const STATES_MAX = 2_000;
 /** Events waiting in front of one watcher before it is closed as too slow, and their bytes. */
 export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
 export const WATCHER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** The same of all watchers together; what several wait for counts once. */
+export const WATCH_QUEUES_BYTES_MAX = 256 * 1024 * 1024;
 /** Time between two writes to watchers under load; when idle an event is sent at once. */
 export const FLUSH_INTERVAL_MS = 10;
 /** How long writing to watchers holds the loop before others come in between. */

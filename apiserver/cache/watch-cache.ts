@@ -10,6 +10,7 @@ import { OrderedTree } from "./ordered-tree.ts";
 import { Projection, selects, type Selection } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
 import { WatchGroups } from "./watch-groups.ts";
+import { WATCH_ROOM, type WatchRoom } from "./watch-room.ts";
 import { Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 
@@ -39,10 +40,17 @@ export class WatchCache {
   #waiting = new Set<() => void>();
 
   readonly #figures: CacheFigures;
+  readonly #room: WatchRoom;
   readonly #watched: WatchFigures;
   #bytes = 0;
 
-  constructor(clock: Clock, figures = new CacheFigures(), watched = new WatchFigures()) {
+  constructor(
+    clock: Clock,
+    figures = new CacheFigures(),
+    watched = new WatchFigures(),
+    room = WATCH_ROOM,
+  ) {
+    this.#room = room;
     this.#figures = figures;
     this.#watched = watched;
     this.#groups = new WatchGroups(new Flusher(clock), watched.sizes);
@@ -226,7 +234,7 @@ export class WatchCache {
     // What is known here up to now is among the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
     const figures = { cache: this.#figures, sizes: this.#watched.sizes };
-    const watcher = new Watcher({ encoder, bookmarks, start, initial, figures });
+    const watcher = new Watcher({ encoder, bookmarks, start, initial, figures, room: this.#room });
     watcher.onEnd(this.#groups.join(selection, encoder, watcher));
     return watcher;
   }

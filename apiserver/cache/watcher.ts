@@ -9,6 +9,7 @@ import type { CacheFigures } from "../figures/resource-figures.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Chunk } from "./watch-channel.ts";
+import { type Lagging, WATCH_ROOM, type WatchRoom } from "./watch-room.ts";
 
 const log = logger("apiserver");
 
@@ -31,6 +32,8 @@ export interface WatcherInit {
   /** What it is told before anything that happens later. */
   readonly initial: Iterable<WatchItem>;
   readonly figures: { readonly cache: CacheFigures; readonly sizes: Spread };
+  /** Where what waits for readers is counted; by default the process's. */
+  readonly room?: WatchRoom;
 }
 
 /** Bytes of initial items handed over at a time. */
@@ -47,7 +50,7 @@ const SLICE_BYTES = 16 * 1024;
  * One client's view of a cache. The initial items are made as the reader takes them; what comes
  * after them waits here when the reader does not read, and when too much waits the watcher ends.
  */
-export class Watcher {
+export class Watcher implements Lagging {
   readonly bookmarks: boolean;
   readonly start: number;
   readonly #encoder: WatchEncoder;
@@ -65,6 +68,7 @@ export class Watcher {
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
   readonly #figures: WatcherInit["figures"];
+  readonly #room: WatchRoom;
 
   constructor(init: WatcherInit) {
     this.#encoder = init.encoder;
@@ -72,6 +76,11 @@ export class Watcher {
     this.start = init.start;
     this.#initial = init.initial[Symbol.iterator]();
     this.#figures = init.figures;
+    this.#room = init.room ?? WATCH_ROOM;
+  }
+
+  get waiting(): number {
+    return this.#queuedBytes;
   }
 
   /** Events that the reader was given, or that wait for it. */
@@ -134,7 +143,9 @@ export class Watcher {
       this.#queuedEvents -= events;
     }
     this.#queuedBytes -= size;
-    return this.#queue.splice(0, count).map(({ bytes }) => bytes);
+    const taken = this.#queue.splice(0, count);
+    this.#room.release(this, taken);
+    return taken.map(({ bytes }) => bytes);
   }
 
   #nextInitial(): Buffer | undefined {
@@ -167,6 +178,7 @@ export class Watcher {
       this.#initial = undefined;
       this.#queue = [];
       this.#ended = true;
+      this.#room.leave(this);
       this.#leave();
       return this.#complaint(internal(UNSHOWN));
     }
@@ -194,6 +206,11 @@ export class Watcher {
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.#terminate();
     // lab:07 end
+    if (!this.#ended && this.#queue.at(-1) === chunk) this.#room.hold(this, chunk);
+  }
+
+  giveUp(): void {
+    this.#terminate();
   }
 
   /** The reader does not read. */
@@ -213,6 +230,7 @@ export class Watcher {
   close(): void {
     if (!this.#ended) {
       this.#ended = true;
+      this.#room.leave(this);
       this.#leave();
     }
     // One that ended before it had a reader, and whose reader takes no more, is cut off as well.

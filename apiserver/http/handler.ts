@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
+import { Gauge } from "prom-client";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -43,6 +44,15 @@ export class Handler implements RequestListener {
     const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
     this.#inFlight = new InFlight(core.options.inFlightMax ?? usual);
     this.#dispatch = dispatch;
+    const room = this.#room;
+    new Gauge({
+      name: "r2k_large_answers_bytes",
+      help: "Bytes of large lists that are being made or sent.",
+      registers: [core.figures.metrics],
+      collect: function () {
+        this.set(room.bytes);
+      },
+    });
   }
 
   handle(request: Incoming, response: Outgoing): void {

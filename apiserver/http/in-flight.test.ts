@@ -3,7 +3,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ANSWER_SMALL_BYTES } from "../limits.ts";
+import { ANSWER_SMALL_BYTES, ANSWERS_BYTES_MAX } from "../limits.ts";
 import { ask, type AskOptions } from "../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
@@ -92,5 +92,44 @@ describe("room for large answers", () => {
     await expect(waited).rejects.toMatchObject({ http: 429 });
     leave();
     (await next)();
+  });
+});
+
+describe("a list storm", () => {
+  const LISTS = 60;
+  const MAP_BYTES = 900_000;
+  const MAPS_STORED = 7;
+
+  it("waits for room, whose bytes are bounded, and others go on", async () => {
+    for (let n = 0; n < MAPS_STORED; n++) {
+      const data = { x: "x".repeat(MAP_BYTES) };
+      const made = await send(MAPS, { method: "POST", body: { metadata: { name: `m${n}` }, data } });
+      expect(made.status).toBe(201);
+    }
+    const { port } = api.apiserver.address;
+    const init = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
+    const clients = Array.from({ length: LISTS }, () => {
+      const socket = connect({ ...init, ALPNProtocols: ["http/1.1"] });
+      socket.on("error", () => undefined);
+      // Nobody reads what they asked for.
+      socket.pause();
+      socket.write(`GET ${MAPS} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      return socket;
+    });
+    const waiting = async () => {
+      const { body } = await send("/metrics");
+      return Number(/^r2k_large_answers_bytes (\d+)/m.exec(body)![1]);
+    };
+    // As many as there is room for, and no more, while what is small is answered.
+    const full = ANSWERS_BYTES_MAX - MAPS_STORED * (MAP_BYTES + 1_000);
+    await waitFor("the room to be full", async () => (await waiting()) > full, patience);
+    for (let n = 0; n < 5; n++) {
+      expect(await waiting()).toBeLessThanOrEqual(ANSWERS_BYTES_MAX);
+      const body = { metadata: { name: `written-${n}` } };
+      expect((await send(MAPS, { method: "POST", body })).status).toBe(201);
+      expect((await send(`${MAPS}/written-${n}`)).status).toBe(200);
+    }
+    for (const client of clients) client.destroy();
+    await waitFor("all room to be given back", async () => (await waiting()) === 0, patience);
   });
 });

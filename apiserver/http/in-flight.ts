@@ -51,6 +51,11 @@ export class AnswerRoom {
     this.#max_bytes = max_bytes;
   }
 
+  /** Bytes of the answers that are being made or sent. */
+  get bytes(): number {
+    return this.#taken_bytes;
+  }
+
   /** Waits for room; returns how to give it back. One larger than all there is goes alone. */
   async take(bytes: number, signal: AbortSignal): Promise<() => void> {
     if (bytes <= ANSWER_SMALL_BYTES) return () => undefined;

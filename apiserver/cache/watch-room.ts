@@ -1,0 +1,73 @@
+import { WATCH_QUEUES_BYTES_MAX } from "../limits.ts";
+import type { Chunk } from "./watch-channel.ts";
+
+/** A watcher for whose reader something waits. */
+export interface Lagging {
+  /** Bytes that wait for its reader. */
+  readonly waiting: number;
+  /** Ends it, as too slow. */
+  giveUp(): void;
+}
+
+/**
+ * Bounds what waits for all slow readers of this process together: each has its own bound, and
+ * thousands of them, each with a selection of its own, could still take all memory. What several
+ * wait for is there once, and counts once. Beyond the bound those with the longest queues end.
+ */
+export class WatchRoom {
+  readonly #max_bytes: number;
+  readonly #holders = new Map<Chunk, number>();
+  readonly #held = new Map<Lagging, Set<Chunk>>();
+  #bytes = 0;
+
+  constructor(max_bytes = WATCH_QUEUES_BYTES_MAX) {
+    this.#max_bytes = max_bytes;
+  }
+
+  /** Bytes of chunks that wait for somebody. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A chunk waits for one more. Ends others, or this one, when there is no room. */
+  hold(watcher: Lagging, chunk: Chunk): void {
+    const own = this.#held.get(watcher) ?? new Set<Chunk>();
+    this.#held.set(watcher, own.add(chunk));
+    const holders = this.#holders.get(chunk) ?? 0;
+    this.#holders.set(chunk, holders + 1);
+    if (holders === 0) this.#bytes += chunk.bytes.length;
+    while (this.#bytes > this.#max_bytes && this.#held.size > 1) {
+      const longest = this.#longest();
+      this.leave(longest);
+      longest.giveUp();
+    }
+  }
+
+  /** What a watcher's reader has taken waits for it no more. */
+  release(watcher: Lagging, chunks: readonly Chunk[]): void {
+    const own = this.#held.get(watcher);
+    if (own === undefined) return;
+    for (const chunk of chunks) {
+      if (!own.delete(chunk)) continue;
+      const holders = this.#holders.get(chunk)! - 1;
+      if (holders > 0) this.#holders.set(chunk, holders);
+      else {
+        this.#holders.delete(chunk);
+        this.#bytes -= chunk.bytes.length;
+      }
+    }
+    if (own.size === 0) this.#held.delete(watcher);
+  }
+
+  /** Nothing waits for a watcher any more. */
+  leave(watcher: Lagging): void {
+    this.release(watcher, [...(this.#held.get(watcher) ?? [])]);
+  }
+
+  #longest(): Lagging {
+    return [...this.#held.keys()].reduce((a, b) => (b.waiting > a.waiting ? b : a));
+  }
+}
+
+/** The room of this process: its memory is all its servers'. */
+export const WATCH_ROOM: WatchRoom = new WatchRoom();

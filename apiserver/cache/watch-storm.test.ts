@@ -1,0 +1,98 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, it } from "vitest";
+import { inWords, listen } from "../testing/watch-words.ts";
+import { Entry } from "./entry.ts";
+import type { WatchEncoder } from "./event.ts";
+import { EVERYTHING, type Selection } from "./selection.ts";
+import { WatchCache } from "./watch-cache.ts";
+import { WatchRoom } from "./watch-room.ts";
+
+const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
+const SLOW = 2_000;
+const GOOD = 20;
+const EVENTS = 200;
+const EVENT_BYTES = 4_000;
+const ROOM_BYTES = 4 * 1024 * 1024;
+
+/** Long lines, so that what waits is much. */
+const long: WatchEncoder = {
+  ...inWords,
+  id: "long",
+  encode: (item) =>
+    Buffer.concat([Buffer.from("x".repeat(EVENT_BYTES)), Buffer.from(" "), inWords.encode(item)]),
+};
+
+function entry(revision: number): Entry {
+  const metadata = { name: "a", namespace: "ns", resourceVersion: String(revision) };
+  return new Entry({
+    key: "/registry/x/ns/a", name: "a", namespace: "ns", uid: "a", revision, labels: {}, fields: {},
+    body: Buffer.from(JSON.stringify({ metadata })),
+  });
+}
+
+const ofItsOwn = (id: string): Selection => ({ ...EVERYTHING, id });
+
+interface Storm {
+  readonly room: WatchRoom;
+  /** The most bytes that ever waited. */
+  readonly most: number;
+  /** Slow watchers that are still there at the end. */
+  readonly left: number;
+}
+
+/** Some thousand watchers that read nothing but the first, among some that read all. */
+async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
+  const room = new WatchRoom(ROOM_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, room);
+  cache.reset([], 1);
+  const open = (selection: Selection, encoder = long) =>
+    cache.watchFrom({ selection, bookmarks: false, encoder }, 1);
+  const slow = Array.from({ length: SLOW }, (_, n) => listen(open(selectionOf(n)), true));
+  const good = Array.from({ length: GOOD }, () => listen(open(ofItsOwn("good"), inWords)));
+  let most = 0;
+  for (let event = 1; event <= EVENTS; event++) {
+    cache.apply({ type: "put", revision: 1 + event, entry: entry(1 + event) });
+    if (event % 10 > 0) continue;
+    // Others go on, whatever the slow ones do.
+    await waitFor("the good ones", () => good.every(({ lines }) => lines.length === event), patience);
+    most = Math.max(most, room.bytes);
+  }
+  const left = slow.filter(({ ended }) => ended === undefined).length;
+  expect(cache.watchers).toBe(left + GOOD);
+  for (const each of slow) expect(each.lines.length).toBeLessThanOrEqual(10);
+  return { room, most, left };
+}
+
+it("thousands that do not read, each with a selection of its own, share one bound", async () => {
+  const { most, left } = await storm((n) => ofItsOwn(`slow ${n}`));
+  // One flush of one watcher may be on its way beyond it.
+  expect(most).toBeLessThanOrEqual(ROOM_BYTES);
+  expect(most).toBeGreaterThan(ROOM_BYTES / 2);
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(SLOW);
+});
+
+it("what thousands wait for together is there once, and ends nobody", async () => {
+  const { most, left } = await storm(() => ofItsOwn("the same"));
+  expect(left).toBe(SLOW);
+  expect(most).toBeLessThanOrEqual(EVENTS * (EVENT_BYTES + 100));
+});
+
+it("what was taken, or waits for who has left, is not counted", async () => {
+  const room = new WatchRoom(ROOM_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, room);
+  cache.reset([], 1);
+  const watchers = ["a", "b"].map((id) =>
+    cache.watchFrom({ selection: ofItsOwn(id), bookmarks: false, encoder: long }, 1));
+  const readers = watchers.map((watcher) => listen(watcher, true));
+  for (let revision = 2; revision < 12; revision++) {
+    cache.apply({ type: "put", revision, entry: entry(revision) });
+    if (revision === 2) await waitFor("the first", () => readers[0]!.lines.length > 0, patience);
+  }
+  await waitFor("both to lag", () => room.bytes > 2 * EVENT_BYTES, patience);
+  watchers[0]!.close();
+  while (readers[1]!.lines.length < 10) watchers[1]!.resume();
+  expect(room.bytes).toBe(0);
+});
