@@ -140,4 +140,4 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
 
 /** How objects of a kind are printed, and under which names. */
 export type Printed<T extends KubeObject = KubeObject> =
-  Pick<Kind<T>, "kind" | "listKind" | "columns" | "rowConditions" | "shown">;
+  Pick<Kind<T>, "group" | "kind" | "listKind" | "columns" | "rowConditions" | "shown">;

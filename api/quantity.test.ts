@@ -25,12 +25,16 @@ describe("canonicalQuantity", () => {
 });
 
 describe("what is no quantity", () => {
-  it.each(["", "Gi", "1 Gi", "1gi", "1.2.3", "1Kii", "abc", "--1", "1e", "1mi", ".",
-    "1".repeat(300)])(
-    "refuses %j", (text) => {
-      expect(isQuantity(text)).toBe(false);
-      expect(() => parseQuantity(text)).toThrow(/quantities must match/);
-    });
+  const complaints: readonly [RegExp, readonly string[]][] = [
+    [/quantities must match/, ["", "1 Gi", "1gi", "1.2.3", "abc", "1".repeat(300)]],
+    [/parse quantity's suffix/, ["1Kii", "--1", "1e", "1mi"]],
+    [/parse numeric part/, ["Gi", "."]],
+  ];
+  const refused = complaints.flatMap(([why, texts]) => texts.map((text) => [text, why] as const));
+  it.each(refused)("refuses %j: %s", (text, why) => {
+    expect(isQuantity(text)).toBe(false);
+    expect(() => parseQuantity(text)).toThrow(why);
+  });
 });
 
 describe("arithmetic", () => {

@@ -13,13 +13,26 @@ export interface ParsedQuantity {
   readonly format: QuantityFormat;
 }
 
+/** What upstream's parser goes through before it looks at a suffix. */
+const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
+const SUFFIX = /^(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
+
+function complaintAbout(text: string): string {
+  const outline = text === "" ? null : OUTLINE.exec(text);
+  if (outline === null || text.length > MAX_QUANTITY_LENGTH) {
+    return "quantities must match the regular expression " +
+      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+  }
+  return SUFFIX.test(outline[1]!) ? "unable to parse numeric part of quantity"
+    : "unable to parse quantity's suffix";
+}
+
 /** The text is no quantity. The message is upstream's. */
 export class QuantityError extends CodedError {
   override readonly name = "QuantityError";
 
-  constructor() {
-    super("QUANTITY", "quantities must match the regular expression " +
-      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+  constructor(text: string) {
+    super("QUANTITY", complaintAbout(text));
   }
 }
 
@@ -57,7 +70,7 @@ function scaleOf(suffix: string): Scale {
 /** Reads a quantity. Throws `QuantityError`. */
 export function parseQuantity(text: string): ParsedQuantity {
   const match = matchOf(text);
-  if (match === undefined) throw new QuantityError();
+  if (match === undefined) throw new QuantityError(text);
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
   const { format, exponent, factor } = scaleOf(suffix);
   const bounded = Math.max(-MAX_QUANTITY_EXPONENT, Math.min(MAX_QUANTITY_EXPONENT, exponent));

@@ -128,6 +128,9 @@ export function parseLabelSelector(text: string): LabelTerms {
 
 const TOKEN = /\s*(?:([(),]|!=|==|=|!|>|<)|([^\s(),!=<>]+))/y;
 
+const isWord = (token: string | undefined): token is string =>
+  token !== undefined && !/^[(),!=<>]/.test(token);
+
 class LabelParser {
   readonly #tokens: string[] = [];
   #next = 0;
@@ -201,21 +204,51 @@ class LabelParser {
     const next = this.#peek();
     if (next === undefined || next === "," || next === ")") return "";
     const value = this.#word("value");
-    const complaints = labelValue(value);
-    if (complaints.length > 0) {
-      throw this.#wrong(
-        `values[0][${key}]: Invalid value: ${JSON.stringify(value)}: ` + complaints.join("; "),
-      );
-    }
+    this.#check(key, value, 0);
     return value;
+  }
+
+  #check(key: string, value: string, index: number): void {
+    const complaints = labelValue(value);
+    if (complaints.length === 0) return;
+    const about = `values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}`;
+    throw this.#wrong(`${about}: ${complaints.join("; ")}`);
   }
 
   #set(key: string): string[] {
     this.#expect("(");
-    const values = [this.#value(key)];
-    while (this.#take(",")) values.push(this.#value(key));
+    const next = this.#peek();
+    if (next === ")") {
+      this.#next++;
+      return [""];
+    }
+    if (next !== "," && !isWord(next)) {
+      throw this.#wrong(`found '${next ?? ""}', expected: ',', ')' or identifier`);
+    }
+    const values = [...this.#members()].sort();
     this.#expect(")");
-    return values.sort();
+    for (const [index, value] of values.entries()) this.#check(key, value, index);
+    return values;
+  }
+
+  /** What stands between the parentheses; nothing beside a comma is the empty value. */
+  #members(): Set<string> {
+    const values = new Set<string>();
+    for (;;) {
+      const token = this.#tokens[this.#next++];
+      const next = this.#peek();
+      if (token === ",") {
+        if (values.size === 0 || next === ")" || next === ",") values.add("");
+        if (next === ")") return values;
+        if (next === ",") this.#next++;
+      } else if (isWord(token)) {
+        values.add(token);
+        if (next === ")") return values;
+        if (next !== ",") throw this.#wrong(`found '${next ?? ""}', expected: ',' or ')'`);
+      } else {
+        throw this.#wrong(`found '${token ?? ""}', expected: ',', or identifier`);
+      }
+    }
   }
 
   #integer(): string {
@@ -231,9 +264,7 @@ class LabelParser {
 
   #word(what: string): string {
     const token = this.#tokens[this.#next++];
-    if (token === undefined || /^[(),!=<>]/.test(token)) {
-      throw this.#wrong(`found '${token ?? ""}', expected: ${what}`);
-    }
+    if (!isWord(token)) throw this.#wrong(`found '${token ?? ""}', expected: ${what}`);
     return token;
   }
 
@@ -265,12 +296,16 @@ export interface FieldTerm {
   readonly value: string;
 }
 
-/** Reads a `fieldSelector` parameter: `a=b,c!=d`, with `\,` `\=` `\\` escaped. Throws. */
+/**
+ * Reads a `fieldSelector` parameter: `a=b,c!=d`, with `\,` `\=` `\\` escaped. Its terms are in the
+ * order of their texts, which is the order of complaints about them. Throws.
+ */
 export function parseFieldSelector(text: string): readonly FieldTerm[] {
   return splitEscaped(text)
     .filter((each) => each !== "")
+    .sort()
     .map((part) => {
-      const match = /^((?:[^\\=!]|\\.)*?)(!=|==|=)((?:[^\\=]|\\.)*)$/.exec(part);
+      const match = /^(.*?)(!=|==|=)(.*)$/s.exec(part);
       if (match === null) {
         throw new SelectorError(`invalid selector: '${text}'; can't understand '${part}'`);
       }
@@ -298,13 +333,17 @@ export function valueIn(terms: readonly FieldTerm[], field: string): string | un
 }
 
 function splitEscaped(text: string): string[] {
-  return text.match(/(?:[^\\,]|\\.)+/g) ?? [];
+  return text.match(/(?:[^\\,]|\\.|\\$)+/gs) ?? [];
 }
 
 function unescaped(text: string): string {
-  return text.replace(/\\(.)/g, (_whole, character: string) => {
-    if (!"\\,=".includes(character)) {
-      throw new SelectorError(`invalid field selector: invalid escape sequence \\${character}`);
+  return text.replace(/\\(.?)|[,=]/gs, (whole, character: string | undefined) => {
+    if (character === undefined) {
+      const code = whole.charCodeAt(0);
+      throw new SelectorError(`invalid field selector: unescaped character in value: ${code}`);
+    }
+    if (character === "" || !"\\,=".includes(character)) {
+      throw new SelectorError(`invalid field selector: invalid escape sequence: \\${character}`);
     }
     return character;
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Negotiated } from "./negotiate.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 /** A request as either protocol version delivers it. */
@@ -33,6 +34,8 @@ export interface RequestContext {
   received?: (bytes: number) => void;
   /** Hears how many bytes an answer has that is sent whole. */
   sent?: (bytes: number) => void;
+  /** The form of the answer, once it is settled that there is one. */
+  negotiated?: Negotiated;
   /** Texts for `Warning:` headers. */
   readonly warnings: string[];
 }

@@ -103,7 +103,16 @@ export function interpret<T extends KubeObject>(document: Document, options: Dec
   object.kind = options.kind.kind;
   object.apiVersion = apiVersionOf(options.kind);
   object.metadata ??= {};
+  keepReset(object, document.value);
   return object;
+}
+
+/** An empty list of owners is not as good as none: it asks that nobody owns anything. */
+function keepReset({ metadata }: KubeObject, value: unknown): void {
+  const given = (value as { metadata?: { managedFields?: unknown } | null }).metadata;
+  if (Array.isArray(given?.managedFields) && given.managedFields.length === 0) {
+    metadata.managedFields = [];
+  }
 }
 
 const HEAD =
@@ -111,7 +120,7 @@ const HEAD =
   'Kind string "json:\\"kind,omitempty\\"" }';
 
 /** Throws 400 when a document has not even a place for its type. */
-function checkHead(value: unknown): void {
+export function checkHead(value: unknown): void {
   const complain = (what: string, place: string) =>
     badRequest(
       `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into ${place}`,

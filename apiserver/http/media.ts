@@ -26,14 +26,53 @@ export function parseMediaType(text: string): MediaType {
   return media;
 }
 
-/** The ranges of an Accept header, the most wanted first; an empty header accepts anything. */
+/**
+ * The ranges of an Accept header, the most wanted first; an empty header accepts anything. As the
+ * library that upstream reads it with: what is no range is left out, a weight of 0 is the least
+ * and no refusal, and one that is no number counts as 0.
+ */
 export function parseAccept(header: string): MediaType[] {
-  if (header.trim() === "") return [{ type: "*/*", parameters: {}, quality: 1 }];
-  return header
-    .split(",")
-    .map(parseMediaType)
-    .filter((media) => media.quality > 0)
-    .sort((a, b) => b.quality - a.quality);
+  if (header === "") return [{ type: "*/*", parameters: {}, quality: 1 }];
+  const ranges = header.split(",").flatMap((part) => rangeOf(part) ?? []);
+  return sorted(ranges);
+}
+
+function rangeOf(part: string): MediaType | undefined {
+  const [head = "", ...rest] = part.split(";");
+  const [first = "", second = "", ...more] = head.split("/").map(trimmed);
+  if (more.length > 0 || (second === "" && first !== "*")) return undefined;
+  const media: MediaType = { type: `${first}/${second || "*"}`, parameters: {}, quality: 1 };
+  for (const each of rest) {
+    const [name = "", value = "", ...others] = each.split("=");
+    if (value === "" || others.length > 0) continue;
+    if (trimmed(name) === "q") media.quality = weightOf(value);
+    else if (trimmed(name) !== "__proto__") media.parameters[trimmed(name)] = trimmed(value);
+  }
+  return media;
+}
+
+const trimmed = (text: string): string => text.replace(/^ +| +$/g, "");
+
+const weightOf = (text: string): number =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : 0;
+
+/**
+ * In the order of upstream's library, whose comparison is no order: more wanted, else exact before
+ * `*`. So the steps in which it sorts a short list are its answer, too.
+ */
+function sorted(ranges: MediaType[]): MediaType[] {
+  for (let end = 1; end < ranges.length; end++) {
+    for (let at = end; at > 0 && goesBefore(ranges[at]!, ranges[at - 1]!); at--) {
+      [ranges[at - 1], ranges[at]] = [ranges[at]!, ranges[at - 1]!];
+    }
+  }
+  return ranges;
+}
+
+function goesBefore(a: MediaType, b: MediaType): boolean {
+  if (a.quality > b.quality) return true;
+  if (!a.type.startsWith("*/") && b.type.startsWith("*/")) return true;
+  return !a.type.endsWith("/*") && b.type.endsWith("/*");
 }
 
 /** Whether `range` (`*\/*`, `application/*`, `application/json`) takes `type`. */

@@ -32,17 +32,14 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
     ? [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]
     : [JSON_TYPE, YAML_TYPE];
   for (const range of parseAccept(accept)) {
-    const type = types.find((each) => accepts(range.type, each));
-    if (type === undefined) continue;
-    const transform = transformOf(range.parameters, offer);
-    if (transform === undefined) continue;
-    // Tables hold cells of any type: they have no protobuf form.
-    if (transform.as === "Table" && type === PROTOBUF_TYPE) continue;
-    return {
-      type,
-      transform,
-      pretty: query.get("pretty") === "1" || query.get("pretty") === "true",
-    };
+    for (const type of types) {
+      if (!accepts(range.type, type) || !areTaken(range.parameters, type)) continue;
+      const transform = transformOf(range.parameters, offer);
+      if (transform === undefined) continue;
+      // Tables hold cells of any type: they have no protobuf form.
+      if (transform.as === "Table" && type === PROTOBUF_TYPE) continue;
+      return { type, transform, pretty: isPretty(query, range.parameters) };
+    }
   }
   throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
 }
@@ -50,29 +47,49 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
 /** Subresources whose answers are others' own. */
 const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
 
-/** Throws 406 when no type of the Accept header is one that resources have, whatever the form. */
+/**
+ * Settles the form of the answer before anything is done for it. Throws 406 when no type of the
+ * Accept header is one that resources have, or none in the form that is asked for.
+ */
 export function checkAccept(context: RequestContext): void {
   const { info, request } = context;
   if (PASSED_ON.has(info.subresource)) return;
+  checkProduced(context, info.verb === "list" || info.verb === "watch");
+  context.negotiated = negotiate(headerOf(request, "accept"), context.query, {
+    protobuf: true,
+    transforms: true,
+  });
+}
+
+function checkProduced({ request }: RequestContext, collection: boolean): void {
   const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
   const known = parseAccept(headerOf(request, "accept")).some(
     ({ type }) => type === "*/*" || types.includes(type),
   );
   if (known) return;
-  const collection = info.name === "" && request.method === "GET";
   const streams = collection
     ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`)
     : [];
   throw notProduced([...types, ...streams]);
 }
 
+/** Whether a type can be had in the form that the other parameters ask for. */
+function areTaken({ stream, sv }: Record<string, string>, type: Negotiated["type"]): boolean {
+  if (stream !== undefined && (stream !== "watch" || type === YAML_TYPE)) return false;
+  return sv === undefined || sv === "v1";
+}
+
+function isPretty(query: URLSearchParams, parameters: Record<string, string>): boolean {
+  if (parameters["pretty"] === "1") return true;
+  return /^(1|t|T|true|True|TRUE)$/.test(query.get("pretty") ?? "");
+}
+
 function transformOf(parameters: Record<string, string>, offer: Offer): Transform | undefined {
-  const as = parameters["as"];
-  if (as === undefined) return { as: "object" };
-  if (!offer.transforms || parameters["g"] !== "meta.k8s.io") return undefined;
-  const version = parameters["v"];
-  if (version !== "v1" && version !== "v1beta1") return undefined;
-  if (as === "Table") return { as, version };
+  const { as, g, v } = parameters;
+  if (as === undefined && g === undefined && v === undefined) return { as: "object" };
+  if (!offer.transforms || g !== "meta.k8s.io") return undefined;
+  if (v !== "v1" && v !== "v1beta1") return undefined;
+  if (as === "Table") return { as, version: v };
   if (as !== "PartialObjectMetadata" && as !== "PartialObjectMetadataList") return undefined;
-  return { as: "PartialObjectMetadata", version, list: as.endsWith("List") };
+  return { as: "PartialObjectMetadata", version: v, list: as.endsWith("List") };
 }

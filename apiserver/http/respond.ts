@@ -3,14 +3,13 @@ import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { held } from "@raft2kube/observe/held.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import type { Status } from "../errors/api-error.ts";
+import { isReason, type Status } from "../errors/api-error.ts";
 import { notAcceptableBecause } from "../errors/catalog.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import { GZIP_BYTES_MIN } from "../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "./answer.ts";
 import { headerOf, type RequestContext } from "./context.ts";
 import type { AnswerRoom } from "./in-flight.ts";
-import { parseAccept } from "./media.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "./negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "./protobuf.ts";
 import {
@@ -95,18 +94,24 @@ async function encodeAnswer(
 
 function negotiateFor(context: RequestContext, kind: Printed | undefined): Negotiated {
   const accept = headerOf(context.request, "accept");
-  const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
+  const offer = { protobuf: true, transforms: true };
+  const negotiated = context.negotiated ?? negotiate(accept, context.query, offer);
   if (kind !== undefined) checkForm(negotiated.transform, kind, context.info.verb);
   return negotiated;
 }
 
 /** Throws 406 when a list was asked for as one object's metadata, or the other way round. */
-function checkForm(transform: Negotiated["transform"], { kind, listKind }: Printed, verb: string) {
+function checkForm(
+  transform: Negotiated["transform"],
+  { group, kind, listKind }: Printed,
+  verb: string,
+): void {
   if (transform.as !== "PartialObjectMetadata") return;
   const isList = verb === "list" || verb === "deletecollection";
   if (isList === transform.list) return;
   const asked = `you requested PartialObjectMetadata${transform.list ? "List" : ""}`;
-  const found = isList ? `a list (*core.${listKind})` : `not a list (*core.${kind})`;
+  const type = `${group.split(".")[0] || "core"}.${isList ? listKind : kind}`;
+  const found = isList ? `a list (*${type})` : `not a list (*${type})`;
   throw notAcceptableBecause(`${asked}, but the requested object is ${found}`);
 }
 
@@ -121,11 +126,7 @@ function transformer(
 
 /** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
 export async function respondStatus(context: RequestContext, status: Status) {
-  const [first] = parseAccept(headerOf(context.request, "accept"));
-  // What was asked for as another form than the object's own is answered as anybody can read it.
-  const plain = first?.parameters["as"] === undefined;
-  const wanted = first?.type;
-  const type = plain && (wanted === YAML_TYPE || wanted === PROTOBUF_TYPE) ? wanted : JSON_TYPE;
+  const type = typeOfStatus(context);
   const body = await encodeObject(status as unknown as KubeObject, {
     type,
     transform: { as: "object" },
@@ -134,6 +135,17 @@ export async function respondStatus(context: RequestContext, status: Status) {
   const retry_s = status.details?.retryAfterSeconds;
   if (retry_s !== undefined) context.response.setHeader("retry-after", String(retry_s));
   await sendBytes(context, { code: status.code ?? 500, contentType: type, body });
+}
+
+/** What has no form that was asked for is told as anybody can read it. */
+function typeOfStatus({ request, query }: RequestContext): Negotiated["type"] {
+  try {
+    const accept = headerOf(request, "accept");
+    return negotiate(accept, query, { protobuf: true, transforms: false }).type;
+  } catch (thrown) {
+    if (isReason(thrown, "NotAcceptable")) return JSON_TYPE;
+    throw thrown;
+  }
 }
 
 async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {

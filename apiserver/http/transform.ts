@@ -23,7 +23,7 @@ export class Transformer {
     this.transform = transform;
     this.#kind = kind;
     this.#now = now;
-    this.#include = includeOf(query);
+    this.#include = transform.as === "Table" ? includeOf(query) : "Metadata";
     const { as } = transform;
     this.id = as === "object" ? "" : `${as}/${transform.version}/${this.#include}`;
   }

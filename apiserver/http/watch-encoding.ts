@@ -19,7 +19,8 @@ export function watchEncoderFor(
   now: () => number,
 ): WatchEncoder {
   const accept = headerOf(context.request, "accept");
-  const negotiated = negotiate(accept, context.query, { protobuf: true, transforms: true });
+  const offer = { protobuf: true, transforms: true };
+  const negotiated = context.negotiated ?? negotiate(accept, context.query, offer);
   if (negotiated.type === YAML_TYPE) {
     throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`));
   }

@@ -62,21 +62,20 @@ function unfit(): ApiError {
 }
 
 function applyOperation(root: Root, operation: Operation): void {
-  const { op, path, value } = operation;
+  const { op, path, value = null } = operation;
   switch (op) {
     case "add":
-      return put(root, path, structuredClone(value), true);
+      return add(root, path, structuredClone(value));
     case "replace":
-      // Upstream's library takes a member that is not there yet.
-      return put(root, path, structuredClone(value), false);
+      return replace(root, path, structuredClone(value));
     case "remove":
       return void remove(root, path);
     case "move":
-      return put(root, path, remove(root, sourceOf(operation)), true);
+      return add(root, path, remove(root, sourceOf(operation)));
     case "copy":
-      return put(root, path, copy(root, sourceOf(operation)), true);
+      return add(root, path, copy(root, sourceOf(operation)));
     case "test":
-      if (isDeepStrictEqual(readOrUndefined(root, path), value)) return;
+      if (isDeepStrictEqual(read(root, path), value)) return;
       throw unfit();
     default:
       throw unfit();
@@ -84,7 +83,8 @@ function applyOperation(root: Root, operation: Operation): void {
 }
 
 function copy(root: Root, from: string): Json {
-  const text = JSON.stringify(read(root, from));
+  const { holder, last } = holderOf(root, from);
+  const text = JSON.stringify(memberOf(holder, last));
   root.copied_bytes += Buffer.byteLength(text);
   if (root.copied_bytes > JSON_PATCH_COPIES_BYTES_MAX) throw unfit();
   return JSON.parse(text) as Json;
@@ -95,65 +95,69 @@ function sourceOf(operation: Operation): string {
   return operation.from;
 }
 
-/** The tokens of a JSON pointer (RFC 6901). */
-function tokensOf(path: string): string[] {
-  if (path === "") return [];
-  if (!path.startsWith("/")) throw unfit();
-  return path
-    .slice(1)
-    .split("/")
-    .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+type Holder = JsonObject | Json[];
+
+/**
+ * What holds the last token of a JSON pointer (RFC 6901). As upstream's library, whatever stands
+ * before the first slash is passed over, and an object's member that is not there is null.
+ */
+function holderOf(root: Root, path: string): { holder: Holder; last: string } {
+  const [, ...tokens] = path.split("/").map(unescaped);
+  const last = tokens.pop();
+  if (last === undefined) throw unfit();
+  const holder = tokens.reduce((at, token) => held(memberOf(at, token)), held(root.document));
+  return { holder, last };
 }
 
-function step(holder: Json, token: string): Json {
-  const found = stepOrUndefined(holder, token);
-  if (found === undefined) throw unfit();
-  return found;
-}
+const unescaped = (token: string): string => token.replaceAll("~1", "/").replaceAll("~0", "~");
 
-function stepOrUndefined(holder: Json, token: string): Json {
-  if (Array.isArray(holder)) {
-    return /^\d+$/.test(token) ? (holder[Number(token)] as Json) : undefined;
-  }
-  return isObject(holder) && Object.hasOwn(holder, token) ? holder[token] : undefined;
-}
-
-function read(root: Root, path: string): Json {
-  return tokensOf(path).reduce((at: Json, token) => step(at, token), root.document);
-}
-
-function readOrUndefined(root: Root, path: string): Json {
-  return tokensOf(path).reduce((at: Json, token) => stepOrUndefined(at, token), root.document);
-}
-
-function holderOf(root: Root, path: string): { holder: JsonObject | Json[]; last: string } {
-  const tokens = tokensOf(path);
-  const last = tokens.pop() ?? "";
-  const holder = tokens.reduce((at: Json, token) => step(at, token), root.document);
-  if (Array.isArray(holder) || isObject(holder)) return { holder, last };
+function held(value: Json): Holder {
+  if (Array.isArray(value) || isObject(value)) return value;
   throw unfit();
 }
 
-function put(root: Root, path: string, value: Json, insert: boolean): void {
+function memberOf(holder: Holder, token: string): Json {
+  if (Array.isArray(holder)) return holder[placeIn(token, holder.length)] as Json;
+  return Object.hasOwn(holder, token) ? holder[token] : null;
+}
+
+/** A place among so many; a negative one counts from the end. Throws 422 on any other. */
+function placeIn(token: string, places: number): number {
+  const given = /^[+-]?\d+$/.test(token) ? Number(token) : NaN;
+  const index = given < 0 ? given + places : given;
+  if (!(index >= 0 && index < places)) throw unfit();
+  return index;
+}
+
+function read(root: Root, path: string): Json {
+  if (path === "") return root.document;
+  const { holder, last } = holderOf(root, path);
+  return memberOf(holder, last);
+}
+
+function add(root: Root, path: string, value: Json): void {
+  const { holder, last } = holderOf(root, path);
+  if (!Array.isArray(holder)) setMember(holder, last, value);
+  else if (last === "-") holder.push(value);
+  else holder.splice(placeIn(last, holder.length + 1), 0, value);
+}
+
+/** Takes a member that is not there yet as well. */
+function replace(root: Root, path: string, value: Json): void {
   if (path === "") {
-    root.document = value;
+    root.document = held(value);
     return;
   }
   const { holder, last } = holderOf(root, path);
-  if (!Array.isArray(holder)) return setMember(holder, last, value);
-  const index = last === "-" ? holder.length : Number(last);
-  if (!/^(\d+|-)$/.test(last) || index > holder.length - (insert ? 0 : 1)) {
-    throw unfit();
-  }
-  if (insert) holder.splice(index, 0, value);
-  else holder[index] = value;
+  if (Array.isArray(holder)) holder[placeIn(last, holder.length)] = value;
+  else setMember(holder, last, value);
 }
 
 function remove(root: Root, path: string): Json {
-  const value = read(root, path);
-  if (path === "") throw unfit();
   const { holder, last } = holderOf(root, path);
-  if (Array.isArray(holder)) holder.splice(Number(last), 1);
-  else delete holder[last];
+  if (Array.isArray(holder)) return holder.splice(placeIn(last, holder.length), 1)[0] as Json;
+  if (!Object.hasOwn(holder, last)) throw unfit();
+  const value = holder[last];
+  delete holder[last];
   return value;
 }

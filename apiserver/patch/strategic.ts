@@ -34,7 +34,7 @@ export function mergeStruct(
   const directive = patch[DIRECTIVES.patch];
   if (directive === "replace") return without(patch, DIRECTIVES.patch);
   if (directive === "delete") return {};
-  if (directive !== undefined && directive !== "merge") {
+  if (directive !== undefined) {
     throw unfit(`unknown patch type: ${String(directive)} in map: ${goMap(patch)}`);
   }
   const result = retained(original, patch);

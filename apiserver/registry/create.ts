@@ -86,10 +86,24 @@ async function createNamed(
       : await resource.store.create(object, await resource.lease());
   } catch (thrown) {
     await giveBackAfter(thrown, reserved);
+    if (isReason(thrown, "AlreadyExists")) throw await taken(resource, object, thrown);
     throw thrown;
   }
   await reserved?.settle();
   return created;
+}
+
+/** A client can wait for the name of an object that is going: the error says which it is. */
+async function taken(
+  resource: Resource,
+  { metadata: { namespace = "", name = "" } }: KubeObject,
+  error: ApiError,
+): Promise<ApiError> {
+  const there = await resource.store.find(namespace, name);
+  if (there?.metadata.deletionTimestamp === undefined) return error;
+  const { code = 409, reason = "AlreadyExists", details } = error.status;
+  const message = `object is being deleted: ${error.message}`;
+  return new ApiError({ code, reason, message, ...(details ? { details } : {}) });
 }
 
 /** A dry run finds out what the store would have said. */

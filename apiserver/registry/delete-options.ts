@@ -1,5 +1,10 @@
-import { wholeNumber } from "../http/request-info.ts";
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import { type FieldError, notSupported } from "@raft2kube/api/errors.ts";
+import type { ApiError } from "../errors/api-error.ts";
 import { badRequest, invalid } from "../errors/catalog.ts";
+import { checkHead } from "../http/decode.ts";
+import { isTrue, wholeNumber } from "../http/request-info.ts";
 import { dryRunComplaints } from "./write-options.ts";
 
 const SUBJECT = { group: "meta.k8s.io", name: "DeleteOptions" };
@@ -15,86 +20,82 @@ export interface DeleteRequest {
   dryRun: boolean;
 }
 
+/** The body as its schema reads it: absent members are undefined. */
 interface DeleteOptionsBody {
-  kind?: unknown;
-  gracePeriodSeconds?: unknown;
-  orphanDependents?: unknown;
-  propagationPolicy?: unknown;
-  preconditions?: { uid?: unknown; resourceVersion?: unknown } | null;
-  dryRun?: unknown;
+  gracePeriodSeconds?: number;
+  orphanDependents?: boolean;
+  propagationPolicy?: string;
+  preconditions?: { uid?: string; resourceVersion?: string };
+  dryRun?: string[];
 }
 
-/** Reads the options from a body, or without one from the query. Throws 400 or 422 on nonsense. */
-export function readDeleteRequest(body: object | undefined, query: URLSearchParams): DeleteRequest {
-  const options = (body ?? optionsOfQuery(query)) as DeleteOptionsBody;
-  if (body && options.kind !== undefined && options.kind !== "DeleteOptions") {
-    const given = `no kind ${JSON.stringify(options.kind)} is registered for version`;
-    const version = JSON.stringify((body as { apiVersion?: unknown }).apiVersion ?? "");
-    throw badRequest(`${given} ${version} in scheme "pkg/runtime/scheme.go:111"`);
+const KIND = "DeleteOptions";
+/** What a body that does not say its version is of. */
+const VERSION = "meta.k8s.io/v1";
+
+/** Reads the options from a body's document. Throws 400 or 422 on nonsense. */
+export function readDeleteBody(value: unknown): DeleteRequest {
+  checkHead(value);
+  const { kind, apiVersion } = value as { kind?: string | null; apiVersion?: string | null };
+  if (kind && kind !== KIND) throw unregistered(kind, apiVersion || VERSION);
+  try {
+    return requestOf(decodeJson("meta/v1.DeleteOptions", value).object as DeleteOptionsBody);
+  } catch (thrown) {
+    if (thrown instanceof DecodeError) throw badRequest(thrown.message);
+    throw thrown;
   }
-  const asked = Array.isArray(options.dryRun) ? options.dryRun.map(String) : [];
-  const dryRun = [...asked, ...query.getAll("dryRun")];
-  const complaints = dryRunComplaints(dryRun);
+}
+
+/** The same from the query, which counts where there is no body. */
+export function readDeleteQuery(query: URLSearchParams): DeleteRequest {
+  const grace = query.get("gracePeriodSeconds");
+  const orphan = query.get("orphanDependents");
+  const policy = query.get("propagationPolicy");
+  return requestOf({
+    ...(grace === null ? {} : { gracePeriodSeconds: wholeNumber(grace) }),
+    ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
+    ...(policy === null ? {} : { propagationPolicy: policy }),
+    dryRun: query.getAll("dryRun"),
+  });
+}
+
+function unregistered(kind: string, version: string): ApiError {
+  const given = `no kind ${JSON.stringify(kind)} is registered for version`;
+  return badRequest(`${given} ${JSON.stringify(version)} in scheme "pkg/runtime/scheme.go:111"`);
+}
+
+function requestOf(options: DeleteOptionsBody): DeleteRequest {
+  const { gracePeriodSeconds: grace_s, preconditions, dryRun = [] } = options;
+  const complaints = [...propagationComplaints(options), ...dryRunComplaints(dryRun)];
   if (complaints.length > 0) throw invalid(SUBJECT, "", complaints);
-  const { preconditions } = options;
   return {
-    gracePeriod_s: graceOf(options.gracePeriodSeconds),
+    // A negative period means at once with upstream's minimum of one second.
+    gracePeriod_s: grace_s !== undefined && grace_s < 0 ? 1 : grace_s,
     propagation: propagationOf(options),
-    uid: textOf(preconditions?.uid, "preconditions.uid"),
-    resourceVersion: textOf(preconditions?.resourceVersion, "preconditions.resourceVersion"),
+    uid: preconditions?.uid,
+    resourceVersion: preconditions?.resourceVersion,
     dryRun: dryRun.length > 0,
   };
 }
 
-function optionsOfQuery(query: URLSearchParams): DeleteOptionsBody {
-  const grace = query.get("gracePeriodSeconds");
-  const orphan = query.get("orphanDependents");
-  return {
-    ...(grace === null ? {} : { gracePeriodSeconds: wholeNumber(grace) }),
-    ...(orphan === null ? {} : { orphanDependents: orphan === "true" }),
-    propagationPolicy: query.get("propagationPolicy") ?? undefined,
-  };
+const POLICIES: readonly string[] = ["Foreground", "Background", "Orphan"];
+
+function propagationComplaints(options: DeleteOptionsBody): FieldError[] {
+  const { orphanDependents, propagationPolicy: value } = options;
+  if (value === undefined) return [];
+  const field = "propagationPolicy";
+  const detail = "orphanDependents and deletionPropagation cannot be both set";
+  return [
+    ...(orphanDependents === undefined
+      ? [] : [{ type: "FieldValueInvalid", field, value, detail } as const]),
+    ...(POLICIES.includes(value) ? [] : [notSupported(field, value, [...POLICIES, "nil"])]),
+  ];
 }
 
-function graceOf(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "number" || !Number.isSafeInteger(value)) {
-    throw badRequest(`gracePeriodSeconds must be a whole number, got ${JSON.stringify(value)}`);
-  }
-  // A negative period means at once with upstream's minimum of one second.
-  return value < 0 ? 1 : value;
-}
-
-function textOf(value: unknown, field: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string") throw badRequest(`${field} must be a string`);
-  return value;
-}
-
-function propagationOf(options: DeleteOptionsBody): Propagation | undefined {
-  const { orphanDependents, propagationPolicy } = options;
-  if (propagationPolicy === undefined || propagationPolicy === null) {
-    if (orphanDependents === undefined || orphanDependents === null) return undefined;
-    return orphanDependents === true ? "Orphan" : "Background";
-  }
-  if (orphanDependents !== undefined && orphanDependents !== null) {
-    throw invalid(SUBJECT, "", [
-      {
-        type: "FieldValueInvalid",
-        field: "propagationPolicy",
-        value: propagationPolicy,
-        detail: "orphanDependents and deletionPropagation cannot be both set",
-      },
-    ]);
-  }
-  const policies: readonly unknown[] = ["Orphan", "Background", "Foreground"];
-  if (policies.includes(propagationPolicy)) return propagationPolicy as Propagation;
-  throw invalid(SUBJECT, "", [
-    {
-      type: "FieldValueNotSupported",
-      field: "propagationPolicy",
-      value: propagationPolicy,
-      detail: `supported values: "Foreground", "Background", "Orphan", "nil"`,
-    },
-  ]);
+function propagationOf({
+  orphanDependents, propagationPolicy,
+}: DeleteOptionsBody): Propagation | undefined {
+  if (propagationPolicy !== undefined) return propagationPolicy as Propagation;
+  if (orphanDependents === undefined) return undefined;
+  return orphanDependents ? "Orphan" : "Background";
 }

@@ -5,7 +5,7 @@ import { type Answer, noSuchPage } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import { checkAccept } from "../http/negotiate.ts";
-import { serveSubresource } from "../subresources/dispatch.ts";
+import { partOf } from "../subresources/dispatch.ts";
 import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "./resource.ts";
 import { serveCreate } from "./serve-create.ts";
@@ -14,11 +14,7 @@ import { serveGet, serveList, serveWatch } from "./serve-read.ts";
 import { servePatch, serveUpdate } from "./serve-update.ts";
 
 /** Answers one verb on one resource. */
-export type ServeVerb = (
-  core: Core,
-  resource: Resource,
-  context: RequestContext,
-) => Promise<Answer>;
+type ServeVerb = (core: Core, resource: Resource, context: RequestContext) => Promise<Answer>;
 
 const VERBS: Readonly<Record<string, ServeVerb>> = {
   create: serveCreate,
@@ -40,28 +36,28 @@ export async function serveResource(core: Core, context: RequestContext): Promis
     return noSuchPage();
   }
   checkScope(resource, info);
-  if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
-  checkAccept(context);
+  const serve = info.subresource === "" ? verbOf(resource, info) : partOf(resource.kind, info);
   // HEAD is nothing that upstream knows, but for what it passes on.
   if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
   // What was allowed as a watch is nothing else, and parts of objects are not watched.
   if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
     throw methodNotAllowed();
   }
-  if (info.subresource !== "") return await serveSubresource(core, resource, context);
+  if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
+  checkAccept(context);
+  return await serve(core, resource, context);
+}
+
+/** What serves a verb on a resource itself. Throws 404 or 405. */
+function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
   // Questions have no objects that could be named.
-  if (resource.kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
+  if (kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
   checkPlace(info);
   const serve = own(VERBS, info.verb);
-  const known: readonly string[] = resource.kind.verbs;
-  if (serve === undefined || !known.includes(info.verb)) {
-    throw methodNotAllowed();
-  }
+  const known: readonly string[] = kind.verbs;
+  if (serve === undefined || !known.includes(info.verb)) throw methodNotAllowed();
   // The only kind that is read and not stored.
-  if (resource.kind.storage === undefined && info.verb !== "create") {
-    return await serveComponentStatus(core, resource, context);
-  }
-  return await serve(core, resource, context);
+  return kind.storage === undefined && info.verb !== "create" ? serveComponentStatus : serve;
 }
 
 /** Objects in namespaces are named with theirs, others without; only lists span all of them. */

@@ -1,7 +1,10 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { type FieldError, forbidden, notSupported } from "@raft2kube/api/errors.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest, invalid } from "../errors/catalog.ts";
 import { isTrue, wholeNumber } from "../http/request-info.ts";
+import { decodeContinue } from "../storage/continue.ts";
+import { checkFields, readSelectors } from "./selection.ts";
 
 /** How the revision of a list is chosen (meta/v1 ListOptions). */
 export type RevisionMatch =
@@ -47,45 +50,71 @@ function revisionIn(query: URLSearchParams): number | undefined {
 /** A revision that a client names. Throws 500 in the words of upstream's parser, as upstream. */
 export function revisionOf(text: string): number {
   const revision = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(revision)) return revision;
+  const digits = /^\d+$/.test(text);
+  if (digits && Number.isSafeInteger(revision)) return revision;
   const quoted = JSON.stringify(text);
-  const complaint = `strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+  const why = digits ? "value out of range" : "invalid syntax";
+  const complaint = `strconv.ParseUint: parsing ${quoted}: ${why}`;
   const message = `resourceVersion: Invalid value: ${quoted}: ${complaint}`;
   throw new ApiError({ code: 500, reason: "", message });
 }
 
 function countIn(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
-  return text === null || text === "" ? undefined : wholeNumber(text);
+  return text === null ? undefined : wholeNumber(text);
 }
 
-/** Throws 400 or 422 for combinations that mean nothing, as upstream does. */
-export function readListOptions(query: URLSearchParams): ListOptions {
+/** What a list and a watch read first: numbers, then selectors. Throws 400. */
+function readCommon(query: URLSearchParams) {
+  const timeout_s = countIn(query, "timeoutSeconds");
+  const limit = Math.max(0, countIn(query, "limit") ?? 0);
+  const labelSelector = query.get("labelSelector") ?? "";
+  const fieldSelector = query.get("fieldSelector") ?? "";
+  const terms = readSelectors({ labelSelector, fieldSelector });
+  return { timeout_s, limit, labelSelector, fieldSelector, terms };
+}
+
+/**
+ * Throws 400 or 422 for what cannot be read and combinations that mean nothing: upstream's first
+ * complaint.
+ */
+export function readListOptions(kind: Kind, query: URLSearchParams): ListOptions {
+  const { limit, labelSelector, fieldSelector, terms } = readCommon(query);
+  const findings = listComplaints(query);
+  if (findings.length > 0) throw invalid(SUBJECT, "", findings);
+  checkFields(kind, terms.fields);
   const token = query.get("continue") ?? "";
-  countIn(query, "timeoutSeconds");
   return {
     match: revisionMatch(query, token),
-    limit: Math.max(0, countIn(query, "limit") ?? 0),
+    limit,
     continue: token,
-    labelSelector: query.get("labelSelector") ?? "",
-    fieldSelector: query.get("fieldSelector") ?? "",
+    labelSelector,
+    fieldSelector,
   };
 }
 
-function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
+function listComplaints(query: URLSearchParams): FieldError[] {
   const text = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
+  const token = query.get("continue") ?? "";
   const findings = match === "" ? [] : matchComplaints(match, text, token);
   if (query.get("sendInitialEvents") !== null) {
     findings.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
   }
-  if (findings.length > 0) throw invalid(SUBJECT, "", findings);
-  const revision = revisionIn(query);
-  if (token !== "" && revision !== undefined && revision !== 0) {
+  return findings;
+}
+
+function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
+  const match = query.get("resourceVersionMatch") ?? "";
+  if (token !== "") {
+    decodeContinue(token);
+    const text = query.get("resourceVersion") ?? "";
+    if (text === "" || text === "0") return { type: "newest" };
     throw badRequest("specifying resource version is not allowed when using continue");
   }
+  const revision = revisionIn(query);
   // lab:07 begin revision-match
-  if (revision === undefined || token !== "") return { type: "newest" };
+  if (revision === undefined) return { type: "newest" };
   if (match === "Exact") return { type: "exact", revision };
   if (revision === 0) return { type: "any" };
   // Before match rules there were, a limit meant this very revision (upstream keeps it so).
@@ -114,31 +143,36 @@ function matchComplaints(match: string, revision: string, token: string): FieldE
 
 function watchComplaints(query: URLSearchParams): FieldError[] {
   const field = "resourceVersionMatch";
-  const match = query.get(field) ?? "";
-  const initial = query.get("sendInitialEvents");
+  const given = query.get(field) ?? "";
+  const asked = query.get("sendInitialEvents");
+  // A watch of whatever is there counts as one that asks for it in the newer words.
+  const fromNow = ["", "0"].includes(query.get("resourceVersion") ?? "");
+  const filled = fromNow && given === "" && asked === null;
+  const match = filled ? "NotOlderThan" : given;
+  const initial = filled ? "true" : asked;
   const found: FieldError[] = [];
-  if (initial === null) {
-    if (match !== "") {
-      const detail = `${field} is forbidden for watch unless sendInitialEvents is provided`;
-      found.push(forbidden(field, detail));
-    }
-  } else if (match !== "NotOlderThan") {
+  if (initial !== null && match !== "NotOlderThan") {
     const detail = `sendInitialEvents requires setting ${field} to NotOlderThan`;
     found.push(forbidden(field, detail));
   }
+  if (match === "") return found;
+  if (initial === null) {
+    const detail = `${field} is forbidden for watch unless sendInitialEvents is provided`;
+    found.push(forbidden(field, detail));
+  }
+  if (match !== "NotOlderThan") found.push(notSupported(field, match, ["NotOlderThan"]));
   if (query.get("continue")) {
     found.push(forbidden(field, `${field} is forbidden when continue is provided`));
-  }
-  if (initial !== null && match !== "" && match !== "NotOlderThan") {
-    found.push(notSupported(field, match, ["NotOlderThan"]));
   }
   return found;
 }
 
 /** Throws 400 or 422 for combinations that mean nothing, as upstream does. */
-export function readWatchOptions(query: URLSearchParams): WatchOptions {
+export function readWatchOptions(kind: Kind, query: URLSearchParams): WatchOptions {
+  const { timeout_s, labelSelector, fieldSelector, terms } = readCommon(query);
   const findings = watchComplaints(query);
   if (findings.length > 0) throw invalid(SUBJECT, "", findings);
+  checkFields(kind, terms.fields);
   const text = query.get("resourceVersion") ?? "";
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const sendInitialEvents = isTrue(query.get("sendInitialEvents"));
@@ -147,11 +181,11 @@ export function readWatchOptions(query: URLSearchParams): WatchOptions {
     throw invalid(SUBJECT, "", [forbidden("allowWatchBookmarks", detail)]);
   }
   return {
-    labelSelector: query.get("labelSelector") ?? "",
-    fieldSelector: query.get("fieldSelector") ?? "",
+    labelSelector,
+    fieldSelector,
     revision: text === "" ? undefined : revisionOf(text),
     bookmarks,
     sendInitialEvents,
-    timeout_s: countIn(query, "timeoutSeconds"),
+    timeout_s,
   };
 }

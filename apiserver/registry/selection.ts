@@ -1,5 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import {
+  type FieldTerm,
   matchesFields,
   matchesLabels,
   parseFieldSelector,
@@ -9,45 +10,64 @@ import {
 } from "@raft2kube/api/selector.ts";
 import type { Selection } from "../cache/selection.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { apiVersionOf } from "./group-version.ts";
 import { prefixOf } from "../storage/keys.ts";
 
+interface Selectors {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+}
+
 /** The objects that a request's selectors pick. Throws 400 on a selector that does not parse. */
-export function selectionOf(
-  kind: Kind,
-  namespace: string,
-  selectors: { labelSelector: string; fieldSelector: string },
-): Selection {
+export function selectionOf(kind: Kind, namespace: string, selectors: Selectors): Selection {
+  const { labels, fields } = readSelectors(selectors);
+  checkFields(kind, fields);
+  const everything = labels.length === 0 && fields.length === 0;
+  const name = valueIn(fields, "metadata.name") ?? "";
+  const nodeName = valueIn(fields, "spec.nodeName");
+  const whole = prefixOf(kind, namespace);
+  return {
+    id: JSON.stringify([namespace, selectors.labelSelector, selectors.fieldSelector]),
+    namespace,
+    prefix: kind.namespaced && namespace === "" ? whole : whole + name,
+    ...(name === "" ? {} : { name }),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    matches: (entry) =>
+      everything ||
+      (matchesLabels(labels, entry.labels) &&
+        matchesFields(fields, (field) => entry.fields[field] ?? "")),
+  };
+}
+
+/** The terms of both selectors. Throws 400 on what is none. */
+export function readSelectors({ labelSelector, fieldSelector }: Selectors) {
   try {
-    const labels = parseLabelSelector(selectors.labelSelector);
-    const fields = parseFieldSelector(selectors.fieldSelector);
-    for (const { field } of fields) {
-      if (!Object.hasOwn(kind.selectableFields, field)) {
-        throw badRequest(unknownField(kind, field));
-      }
-    }
-    const everything = labels.length === 0 && fields.length === 0;
-    const name = valueIn(fields, "metadata.name") ?? "";
-    const nodeName = valueIn(fields, "spec.nodeName");
-    const whole = prefixOf(kind, namespace);
-    return {
-      id: JSON.stringify([namespace, selectors.labelSelector, selectors.fieldSelector]),
-      namespace,
-      prefix: kind.namespaced && namespace === "" ? whole : whole + name,
-      ...(name === "" ? {} : { name }),
-      ...(nodeName === undefined ? {} : { nodeName }),
-      matches: (entry) =>
-        everything ||
-        (matchesLabels(labels, entry.labels) &&
-          matchesFields(fields, (field) => entry.fields[field] ?? "")),
-    };
+    const labels = parseLabelSelector(labelSelector);
+    return { labels, fields: parseFieldSelector(fieldSelector) };
   } catch (thrown) {
     if (thrown instanceof SelectorError) throw badRequest(thrown.message);
     throw thrown;
   }
 }
 
-/** Upstream says it in two ways: of kinds with fields of their own a conversion complains. */
-function unknownField({ selectableFields }: Kind, field: string): string {
+/** Throws 400 on a field that objects of the kind are not told apart by. */
+export function checkFields(kind: Kind, fields: readonly FieldTerm[]): void {
+  const stranger = fields.find(({ field }) => !Object.hasOwn(kind.selectableFields, field));
+  if (stranger !== undefined) throw badRequest(unknownField(kind, stranger.field));
+}
+
+/**
+ * Upstream says it in several ways: of kinds with fields of their own a conversion complains, in
+ * words of its own for two of them.
+ */
+function unknownField(kind: Kind, field: string): string {
+  const { group, plural, selectableFields } = kind;
+  if (group === "batch" && plural === "jobs") {
+    return `field label ${JSON.stringify(field)} not supported for Job`;
+  }
+  if (plural === "resourceslices") {
+    return `field label not supported for ${apiVersionOf(kind)}, Kind=${kind.kind}: ${field}`;
+  }
   const own = Object.keys(selectableFields).some((each) => !PLAIN_FIELDS.includes(each));
   if (own) return `field label not supported: ${field}`;
   const known = PLAIN_FIELDS.map((each) => JSON.stringify(each)).join(", ");

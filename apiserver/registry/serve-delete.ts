@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import type { Status } from "../errors/api-error.ts";
 import { isReason } from "../errors/api-error.ts";
-import { badRequest, timeout } from "../errors/catalog.ts";
+import { timeout } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
@@ -11,7 +11,7 @@ import { parseMediaType } from "../http/media.ts";
 import { PROTOBUF_TYPE } from "../http/negotiate.ts";
 import { decodeProtobufOptions } from "../http/protobuf.ts";
 import { deleteObject } from "./delete.ts";
-import { type DeleteRequest, readDeleteRequest } from "./delete-options.ts";
+import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "./delete-options.ts";
 import { listFromStore } from "./list.ts";
 import { readListOptions } from "./list-options.ts";
 import type { Resource } from "./resource.ts";
@@ -80,13 +80,13 @@ export async function serveDeleteCollection(
   context: RequestContext,
 ): Promise<Answer> {
   const { kind } = resource;
+  const list = readListOptions(kind, context.query);
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
   warnOfOrphans(resource, request, context.warnings);
   const namespace = namespaceOf(resource, context);
-  const list = readListOptions(context.query);
   const selection = selectionOf(kind, namespace, list);
-  const { entries, revision } = await listFromStore(resource, namespace, selection, list);
+  const { entries, ...listed } = await listFromStore(resource, namespace, selection, list);
   for (const { namespace: place, name } of entries) {
     // Who was told that it took too long, or has gone, does not want the rest deleted later.
     if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
@@ -97,18 +97,14 @@ export async function serveDeleteCollection(
       if (!isReason(thrown, "NotFound")) throw thrown;
     }
   }
-  // The answer shows them as they were listed.
-  return { type: "list", list: { kind, revision, items: entries.map(({ body }) => body) } };
+  // The answer shows them as they were listed, a page where that was asked for.
+  return { type: "list", list: { kind, ...listed, items: entries.map(({ body }) => body) } };
 }
 
 async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
   const body = await readBody(context);
-  if (body.length === 0) return readDeleteRequest(undefined, context.query);
+  if (body.length === 0) return readDeleteQuery(context.query);
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
-  const value =
-    type === PROTOBUF_TYPE ? decodeProtobufOptions(body) : (await parseBody(type, body)).value;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest("the body of a delete must be a DeleteOptions");
-  }
-  return readDeleteRequest(value, context.query);
+  if (type === PROTOBUF_TYPE) return readDeleteBody(decodeProtobufOptions(body));
+  return readDeleteBody((await parseBody(type, body)).value ?? {});
 }

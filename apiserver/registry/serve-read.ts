@@ -34,7 +34,7 @@ export async function serveList(
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
-  const options = readListOptions(context.query);
+  const options = readListOptions(resource.kind, context.query);
   const namespace = namespaceOf(resource, context);
   return { type: "list", list: await listObjects(resource, namespace, options) };
 }
@@ -46,7 +46,7 @@ export async function serveWatch(
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
-  const options = readWatchOptions(context.query);
+  const options = readWatchOptions(resource.kind, context.query);
   const fieldSelector = selectorOf(info.name, options.fieldSelector);
   const namespace = namespaceOf(resource, context);
   const encoder = watchEncoderFor(context, resource.kind, () => core.clock.now());

@@ -199,7 +199,7 @@ function checkPreconditions(
   }
   if (!resource.kind.strategy.unconditionalUpdate) {
     const finding = invalidField("metadata.resourceVersion", 0, "must be specified for an update");
-    throw invalid(resource.kindSubject, update.name, [finding]);
+    throw invalid(resource.subject, update.name, [finding]);
   }
   // Without a version the newest state is meant, whichever that is.
   metadata.resourceVersion = old.metadata.resourceVersion!;

@@ -1,3 +1,5 @@
+import { normalize } from "node:path/posix";
+import type { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { goSyntaxError } from "../http/json-syntax.ts";
 
@@ -16,22 +18,40 @@ export function encodeContinue(token: ContinueToken): string {
   return Buffer.from(body).toString("base64url");
 }
 
-/** Throws 400 on a token that no apiserver has written. */
+/** Throws 400 on a token that no apiserver has written, or that leads out of the kind's keys. */
 export function decodeContinue(text: string): ContinueToken {
+  const misplaced = misplacedIn(text);
+  if (misplaced >= 0) throw notValid(`: illegal base64 data at input byte ${misplaced}`);
   const bytes = Buffer.from(text, "base64url");
   let parsed: unknown;
   try {
     parsed = JSON.parse(bytes.toString("utf8"));
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    const why = goSyntaxError(bytes);
-    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
+    throw notValid(`: ${goSyntaxError(bytes)}`);
   }
-  const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
+  const { v = "", rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
+  if (v !== VERSION) {
+    throw notValid(`: server does not recognize this encoded version ${String(v)}`);
+  }
   const revision = typeof rv === "number" && Number.isSafeInteger(rv) && rv !== 0 ? rv : undefined;
-  const inside = typeof start === "string" && start !== "" && !/^\/|\.\.\//.test(start);
-  if (v !== VERSION || revision === undefined || !inside) {
-    throw badRequest("continue key is not valid: incorrect encoded start resourceVersion");
+  if (revision === undefined) throw notValid(`: incorrect encoded start resourceVersion ${FORM}`);
+  if (typeof start !== "string" || start === "") {
+    throw notValid(`: encoded start key empty ${FORM}`);
   }
-  return { revision, start };
+  const key = start.startsWith("/") ? start : `/${start}`;
+  if (normalize(key).replace(/(.)\/$/s, "$1") !== key) throw notValid(`: ${start}`);
+  return { revision, start: key.slice(1) };
+}
+
+const FORM = "(version meta.k8s.io/v1)";
+
+const notValid = (why: string): ApiError =>
+  badRequest(`invalid continue token: continue key is not valid${why}`);
+
+/** Where text stops being base64 as Go reads it: a strange character, or one that is left over. */
+function misplacedIn(text: string): number {
+  const strange = text.search(/[^A-Za-z0-9_-]/);
+  if (strange >= 0) return strange;
+  return text.length % 4 === 1 ? text.length - 1 : -1;
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { badRequest, conflict, methodNotAllowed, notFound } from "../errors/catalog.ts";
+import { badRequest, conflict, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -31,7 +31,6 @@ export async function serveBinding(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
-  if (info.verb !== "create") throw methodNotAllowed();
   const { dryRun, fieldValidation } = writeOptionsOf(context);
   const binding = await decodeBody<Binding>(context.request, await readBody(context), {
     kind: { group: "", version: "v1", kind: "Binding" },

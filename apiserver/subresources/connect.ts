@@ -1,6 +1,6 @@
 import { authorizeCreate } from "../authz/authorize-request.ts";
 import type { Core } from "../core.ts";
-import { badRequest, methodNotAllowed } from "../errors/catalog.ts";
+import { badRequest } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -29,10 +29,6 @@ export async function serveConnect(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query, user } = context;
-  // GET comes from WebSockets; upstream counts both as creating a connection.
-  if (info.verb !== "create" && info.verb !== "get") {
-    throw methodNotAllowed();
-  }
   // A connection changes what runs, whatever method opens it: reading alone is not enough
   // (upstream from 1.35).
   await authorizeCreate(core, context);

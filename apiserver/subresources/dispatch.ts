@@ -3,6 +3,7 @@ import type { Core } from "../core.ts";
 import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
+import type { RequestInfo } from "../http/request-info.ts";
 import type { Resource } from "../registry/resource.ts";
 import { serveGet } from "../registry/serve-read.ts";
 import { servePatch, serveUpdate } from "../registry/serve-update.ts";
@@ -16,18 +17,28 @@ import { serveToken } from "./token.ts";
 
 type Serve = (core: Core, resource: Resource, context: RequestContext) => Promise<Answer>;
 
+interface Special {
+  readonly serve: Serve;
+  /** What it takes; absent where it is all there is. */
+  readonly verbs?: readonly string[];
+}
+
+const CREATED = ["create"];
+/** GET comes from WebSockets; upstream counts both as creating a connection. */
+const CONNECTED = ["create", "get"];
+
 /** Subresources that do something other than show and change their parent. */
-const SPECIAL: Readonly<Record<string, Serve>> = {
-  "/pods/binding": serveBinding,
-  "/pods/eviction": serveEviction,
-  "/pods/log": serveLog,
-  "/pods/exec": serveConnect,
-  "/pods/attach": serveConnect,
-  "/pods/portforward": serveConnect,
-  "/pods/proxy": serveProxy,
-  "/services/proxy": serveProxy,
-  "/nodes/proxy": serveProxy,
-  "/serviceaccounts/token": serveToken,
+const SPECIAL: Readonly<Record<string, Special>> = {
+  "/pods/binding": { serve: serveBinding, verbs: CREATED },
+  "/pods/eviction": { serve: serveEviction, verbs: CREATED },
+  "/pods/log": { serve: serveLog, verbs: ["get"] },
+  "/pods/exec": { serve: serveConnect, verbs: CONNECTED },
+  "/pods/attach": { serve: serveConnect, verbs: CONNECTED },
+  "/pods/portforward": { serve: serveConnect, verbs: CONNECTED },
+  "/pods/proxy": { serve: serveProxy },
+  "/services/proxy": { serve: serveProxy },
+  "/nodes/proxy": { serve: serveProxy },
+  "/serviceaccounts/token": { serve: serveToken, verbs: CREATED },
 };
 
 /** Whether a kind has a part of this name. */
@@ -36,26 +47,24 @@ export function isSubresource(kind: Kind, name: string): boolean {
     Object.hasOwn(kind.subresources, name);
 }
 
-/** Answers a request on a part of an object. Throws 404 for parts that do not exist. */
-export async function serveSubresource(
-  core: Core,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
-  const { info } = context;
-  const { kind } = resource;
+/** What serves a verb on a part of an object. Throws 404 for parts that do not exist, else 405. */
+export function partOf(kind: Kind, info: RequestInfo): Serve {
   const special = SPECIAL[`${kind.group}/${kind.plural}/${info.subresource}`];
-  if (special) return await special(core, resource, context);
+  if (special) {
+    if (special.verbs?.includes(info.verb) === false) throw methodNotAllowed();
+    return special.serve;
+  }
   const subresource = Object.hasOwn(kind.subresources, info.subresource)
     ? kind.subresources[info.subresource]
     : undefined;
-  if (subresource === undefined) throw noSuchResource();
+  // Only what is passed on has paths below it.
+  if (subresource === undefined || info.rest.length > 0) throw noSuchResource();
   const known: readonly string[] = subresource.verbs;
   if (!known.includes(info.verb)) throw methodNotAllowed();
-  if (subresource.view) return await serveScale(core, resource, context, subresource.view);
-  const { strategy } = subresource;
+  const { view, strategy } = subresource;
+  if (view) return (core, resource, context) => serveScale(core, resource, context, view);
   if (strategy === undefined) throw noSuchResource();
-  if (info.verb === "get") return await serveGet(core, resource, context);
+  if (info.verb === "get") return serveGet;
   const serve = info.verb === "update" ? serveUpdate : servePatch;
-  return await serve(core, resource, context, { strategy });
+  return (core, resource, context) => serve(core, resource, context, { strategy });
 }

@@ -4,7 +4,7 @@ import type { AdmissionRequest } from "../admission/plugin.ts";
 import { ownWrite } from "../bootstrap/own-write.ts";
 import type { Core } from "../core.ts";
 import { ApiError, isReason } from "../errors/api-error.ts";
-import { badRequest, methodNotAllowed, notFound } from "../errors/catalog.ts";
+import { badRequest, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -12,7 +12,7 @@ import { decodeBody } from "../http/decode.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { checkPreconditions, deleteObject } from "../registry/delete.ts";
-import { type DeleteRequest, readDeleteRequest } from "../registry/delete-options.ts";
+import { type DeleteRequest, readDeleteBody } from "../registry/delete-options.ts";
 import { listObjects } from "../registry/list.ts";
 import { timeText } from "../registry/metadata.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -41,7 +41,6 @@ export async function serveEviction(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
-  if (info.verb !== "create") throw methodNotAllowed();
   const options = writeOptionsOf(context);
   const eviction = await decodeBody<Eviction>(context.request, await readBody(context), {
     kind: { group: "policy", version: "v1", kind: "Eviction" },
@@ -53,7 +52,10 @@ export async function serveEviction(
   if (eviction.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
-  const request: DeleteRequest = readDeleteRequest(eviction.deleteOptions ?? {}, query);
+  const request: DeleteRequest = readDeleteBody({
+    ...eviction.deleteOptions,
+    dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
+  });
   // Before anything of it is done: a budget that was spent is not given back.
   const admitted = admissionRequest(resource, info, eviction, options);
   await core.admission.admit(admitted);

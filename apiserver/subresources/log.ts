@@ -1,6 +1,6 @@
 import type { Core } from "../core.ts";
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
-import { invalid, methodNotAllowed } from "../errors/catalog.ts";
+import { invalid } from "../errors/catalog.ts";
 import { wholeNumber } from "../http/request-info.ts";
 import { type Answer, textAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -27,7 +27,6 @@ export async function serveLog(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
-  if (info.verb !== "get") throw methodNotAllowed();
   checkOptions(info.name, query);
   const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
   core.figures.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");

@@ -2,7 +2,7 @@ import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BoundObject, KubernetesClaims } from "../authn/token-claims.ts";
 import type { Core } from "../core.ts";
-import { badRequest, conflict, invalid, methodNotAllowed, notFound } from "../errors/catalog.ts";
+import { badRequest, conflict, invalid, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -45,7 +45,6 @@ export async function serveToken(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, warnings } = context;
-  if (info.verb !== "create") throw methodNotAllowed();
   const options = writeOptionsOf(context);
   const body = await readBody(context);
   const request = await decodeBody<TokenRequest>(context.request, body, {

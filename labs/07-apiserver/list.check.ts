@@ -1,4 +1,5 @@
 import { listFromStore } from "@raft2kube/apiserver/registry/list.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
 import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
 import type { Resource } from "@raft2kube/apiserver/registry/resource.ts";
 import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
@@ -25,8 +26,9 @@ const MEANT: readonly (readonly [string, RevisionMatch])[] = [
 ];
 
 check("list: what a resourceVersion asks for", () => {
+  const configMaps = kindOf("", "v1", "ConfigMap")!;
   for (const [query, expected] of MEANT) {
-    const { match } = readListOptions(new URLSearchParams(query));
+    const { match } = readListOptions(configMaps, new URLSearchParams(query));
     judge(JSON.stringify(match) === JSON.stringify(expected), {
       when: `a list with "${query}"`,
       expected: JSON.stringify(expected),
@@ -153,7 +155,7 @@ async function crowd(world: World): Promise<{ server: Resource; expected: string
 check("list: the store's pages are of one moment, whatever happens between them", () =>
   withWorld(async (world) => {
     const { server, expected } = await crowd(world);
-    const options = readListOptions(new URLSearchParams());
+    const options = readListOptions(server.kind, new URLSearchParams());
     const selection = selectionOf(server.kind, NAMESPACE, options);
     const { entries } = await listFromStore(server, NAMESPACE, selection, options);
     const names = entries.map(({ name }) => name);

@@ -19,7 +19,7 @@ const RUNNING = { closing: new AbortController().signal, random: seededRandom(1)
 
 /** Watches as a request with this query would: `resourceVersion=7`. */
 async function watch(server: Resource, query: string): Promise<Listener> {
-  const options = readWatchOptions(new URLSearchParams(query));
+  const options = readWatchOptions(server.kind, new URLSearchParams(query));
   const answer = await watchObjects(RUNNING, server, NAMESPACE, options, inWords);
   if (answer.type !== "watch") throw new TypeError(`a watch was answered by ${answer.type}`);
   return listen(answer.watcher);

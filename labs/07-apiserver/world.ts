@@ -72,7 +72,7 @@ export interface Listed {
 
 /** Lists as a request with this query would: `limit=2`. */
 export async function list(server: Resource, query: string): Promise<Listed> {
-  const options = readListOptions(new URLSearchParams(query));
+  const options = readListOptions(server.kind, new URLSearchParams(query));
   const found = await listObjects(server, NAMESPACE, options);
   return {
     names: found.items.map((body) => (JSON.parse(body.toString()) as ConfigMap).metadata.name!),

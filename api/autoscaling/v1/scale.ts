@@ -15,6 +15,7 @@ interface Scalable<T extends KubeObject> {
 
 /** How a Scale is printed; nothing is known of it as a kind of its own. */
 export const printedScale: Printed<Scale> = {
+  group: "autoscaling",
   kind: "Scale",
   listKind: "ScaleList",
   columns: [

@@ -58,9 +58,10 @@ function validateTarget(
     (!target.apiVersion!.includes("/") && target.apiVersion !== "v1");
   const group = ungrouped ? [invalid(`${path}.apiVersion`, target.apiVersion ?? "",
     "apiVersion must specify API group")] : [];
-  return [...group, ...(["kind", "name"] as const).flatMap((name) => target[name] === ""
+  return [...(["kind", "name"] as const).flatMap((name) => target[name] === ""
     ? [required(`${path}.${name}`)]
-    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each)))];
+    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each))),
+  ...group];
 }
 
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {

@@ -135,7 +135,7 @@ function keyOf(struct: string, keys: readonly string[], item: Json): string {
   const { fields } = structOf(struct);
   const named: Record<string, Json> = {};
   for (const key of [...keys].sort()) {
-    const value = memberOf(item, key) ?? fields.get(key)?.fact.default;
+    const value = memberOf(item, key) ?? defaultOf(fields.get(key));
     if (value !== undefined) named[key] = value;
   }
   if (Object.keys(named).length === 0) {
@@ -144,6 +144,15 @@ function keyOf(struct: string, keys: readonly string[], item: Json): string {
     );
   }
   return `k:${JSON.stringify(named)}`;
+}
+
+/** Upstream's schema gives what Go always writes its empty value where it has no default. */
+function defaultOf(field: Field | undefined): Json {
+  if (field === undefined || field.fact.default !== undefined) return field?.fact.default;
+  const { shape, fact } = field;
+  if (fact.omitempty || fact.pointer || shape.is !== "scalar") return undefined;
+  if (shape.scalar === "string") return "";
+  return shape.scalar === "bool" ? false : 0;
 }
 
 /** The plain name behind a field's element. */

@@ -39,31 +39,53 @@ export async function readApply(
       required("fieldManager", "is required for apply patch"),
     ]);
   }
-  const document = await readYaml(body);
-  const wanted = document.value ?? {};
-  if (!isObject(wanted)) {
-    const why = notUnmarshalled(wanted, "map[string]interface {}");
-    throw badRequest(
-      `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`,
-    );
-  }
-  checkApplied(wanted, kind);
-  const { fieldValidation, warnings } = options;
+  const { fieldValidation, warnings, subresource } = options;
   const decoding = { kind, schema: tracked.schema, fieldValidation, warnings };
-  checkFields(document, decoding, wanted);
-  const named = settleName(wanted, info.name);
-  const { subresource } = options;
+  const read = await readWanted(body, kind, decoding, info.name);
   const writer = { manager, operation: "Apply", subresource, now_ms } as const;
   const force = isTrue(query.get("force"));
   return {
     creates: true,
     owns: true,
     apply(current) {
+      if (read instanceof ApiError) throw read;
+      const { wanted, named } = read;
       if (current === undefined && !named) throw nameless(info.name);
       const value = applyTo(tracked, current, { writer, wanted, force });
       return decodeDocument({ value, duplicates: [] }, { ...decoding, fieldValidation: "Ignore" });
     },
   };
+}
+
+interface Wanted {
+  readonly wanted: JsonObject;
+  /** Whether the body names its object. */
+  readonly named: boolean;
+}
+
+/** What is applied, or why it is refused: that is told of an object that can be applied to. */
+async function readWanted(
+  body: Buffer,
+  kind: GroupVersionKind,
+  decoding: DecodeOptions,
+  name: string,
+): Promise<Wanted | ApiError> {
+  try {
+    const document = await readYaml(body);
+    const wanted = document.value ?? {};
+    if (!isObject(wanted)) {
+      const why = notUnmarshalled(wanted, "map[string]interface {}");
+      throw badRequest(
+        `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`,
+      );
+    }
+    checkApplied(wanted, kind);
+    checkFields(document, decoding, wanted);
+    return { wanted, named: settleName(wanted, name) };
+  } catch (thrown) {
+    if (thrown instanceof ApiError) return thrown;
+    throw thrown;
+  }
 }
 
 async function readYaml(body: Buffer): Promise<Document> {

@@ -1,7 +1,7 @@
 /** What may change about a pod once it exists. */
 import { isDeepStrictEqual } from "node:util";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
-import { duplicate, forbidden, invalid, type FieldError } from "../../../errors.ts";
+import { duplicate, forbidden, invalid, required, type FieldError } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
@@ -14,11 +14,13 @@ const CHANGEABLE = [
   "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 ].join(",");
 
-function sameCount(
-  now: readonly Container[] = [], before: readonly Container[] = [], path: string,
-): FieldError[] {
-  if (now.length === before.length) return [];
-  return [forbidden(path, "pod updates may not add or remove containers")];
+function validateImages(containers: readonly Container[] = [], path: string): FieldError[] {
+  return containers.flatMap(({ image = "" }, index) => {
+    const at = `${path}[${index}].image`;
+    if (image === "") return [required(at)];
+    return image.trim() === image ? []
+      : [invalid(at, image, "must not have leading or trailing whitespace")];
+  });
 }
 
 function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
@@ -78,12 +80,17 @@ function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
 
 /** Through the pod's own door. */
 export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
+  const images: FieldError[] = [];
   for (const name of ["containers", "initContainers"] as const) {
-    const counts = sameCount(pod.spec[name], old.spec[name], `spec.${name}`);
-    if (counts.length > 0) return counts;
+    const path = `spec.${name}`;
+    if ((pod.spec[name] ?? []).length !== (old.spec[name] ?? []).length) {
+      return [...images, forbidden(path, "pod updates may not add or remove containers")];
+    }
+    images.push(...validateImages(pod.spec[name], path));
   }
   const gates = new Set((old.spec.schedulingGates ?? []).map((each) => each.name));
   const errors = [
+    ...images,
     ...validateDeadline(pod.spec, old.spec),
     ...validateKeptTolerations(pod.spec.tolerations, old.spec.tolerations),
     ...(pod.spec.schedulingGates ?? []).flatMap(({ name }, index) => gates.has(name) ? []

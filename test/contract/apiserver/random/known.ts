@@ -18,11 +18,29 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, plain(member)]));
 }
 
+/** Upstream names the managers of a conflict in no certain order. */
+function inOrder(told: Told): unknown {
+  const causes = (told.body as { details?: { causes?: object[] } }).details?.causes ?? [];
+  const sorted = causes.map((each) => JSON.stringify(each)).sort();
+  const body = { ...(told.body as object), details: { causes: sorted } };
+  return { ...(plain(told) as object), body };
+}
+
 const KNOWN: readonly KnownDifference[] = [
   {
     why: "a complaint shows a whole structure, upstream in the form of its Go type",
     is: (_step, { theirs, ours }) =>
       theirs.status === 422 && ours.status === 422 && isDeepStrictEqual(plain(theirs), plain(ours)),
+  },
+  {
+    why: "the conflicts of an apply stand in no certain order",
+    is: (_step, { theirs, ours }) =>
+      theirs.status === 409 && isDeepStrictEqual(inOrder(theirs), inOrder(ours)),
+  },
+  {
+    why: "upstream makes a Service, without an address, of the first apply to its status",
+    is: ({ path }, { theirs, ours }) =>
+      /\/services\/[^/]+\/status/.test(path) && ours.status === 404 && theirs.status !== 404,
   },
   {
     why: "upstream's handler fails on an order of nothing, and cuts the connection",
