@@ -56,7 +56,8 @@ async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
     cache.apply({ type: "put", revision: 1 + event, entry: entry(1 + event) });
     if (event % 10 > 0) continue;
     // Others go on, whatever the slow ones do.
-    await waitFor("the good ones", () => good.every(({ lines }) => lines.length === event), patience);
+    const all = () => good.every(({ lines }) => lines.length === event);
+    await waitFor("the good ones", all, patience);
     most = Math.max(most, room.bytes);
   }
   const left = slow.filter(({ ended }) => ended === undefined).length;

@@ -103,7 +103,8 @@ describe("a list storm", () => {
   it("waits for room, whose bytes are bounded, and others go on", async () => {
     for (let n = 0; n < MAPS_STORED; n++) {
       const data = { x: "x".repeat(MAP_BYTES) };
-      const made = await send(MAPS, { method: "POST", body: { metadata: { name: `m${n}` }, data } });
+      const body = { metadata: { name: `m${n}` }, data };
+      const made = await send(MAPS, { method: "POST", body });
       expect(made.status).toBe(201);
     }
     const { port } = api.apiserver.address;
