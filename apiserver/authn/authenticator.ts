@@ -36,12 +36,13 @@ export class Authenticator {
 
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const certified = clientCertificateUser(request);
-    if (certified === "unverified") throw unauthorized();
-    if (certified !== undefined) {
+    if (certified !== undefined && certified !== "unverified") {
       this.#figures.expiresIn((certified.until_ms - Date.now()) / 1_000);
       return authenticated(certified.user);
     }
     const token = bearerToken(request, warnings);
+    // A certificate of others (a proxy's, a browser's) is no reason not to look at the token.
+    if (token === undefined && certified === "unverified") throw unauthorized();
     if (token === undefined) return ANONYMOUS;
     const known = await this.verifyToken(token);
     if ("refused" in known) throw unauthorized();

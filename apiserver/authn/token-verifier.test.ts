@@ -1,4 +1,5 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 
@@ -74,4 +75,23 @@ it("a token is good until its time is up, and not before its time", async () => 
   ahead_ms = -HOUR_MS;
   expect(await shown(token)).toBe(401);
   ahead_ms = 0;
+});
+
+it("a certificate of others is refused, unless a token says who it is", async () => {
+  const now_ms = Date.now();
+  const foreign = await createCa({ commonName: "others", days: 1, now_ms });
+  const request = { commonName: "admin", organizations: ["system:masters"], days: 1 };
+  const { cert, key } = await issueCertificate(foreign, { ...request, usages: ["client"] }, now_ms);
+  const asked = async (headers: Record<string, string>) => {
+    const answer = await server.ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+      method: "POST", body: {}, headers, cert, key,
+    });
+    return [answer.status, /"username":"([^"]*)"/.exec(answer.body)?.[1]];
+  };
+  expect(await asked({})).toEqual([401, undefined]);
+  expect(await asked({ authorization: "Bearer nonsense" })).toEqual([401, undefined]);
+  const token = await tokenFor(OURS);
+  expect(await asked({ authorization: `Bearer ${token}` })).toEqual([
+    201, "system:serviceaccount:default:bot",
+  ]);
 });
