@@ -84,6 +84,8 @@ export const GENERATE_NAME_ATTEMPTS_MAX = 8;
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
 
+/** How long it is believed how many objects the store holds of what no cache does (upstream's). */
+export const OBJECT_COUNT_MS = 60_000;
 /** How long the health check waits for the store. */
 export const STORE_CHECK_TIMEOUT_MS = 2_000;
 /** Keys fetched from the store at a time. */

@@ -1,6 +1,5 @@
 import { addMetric, type Count, type Sample, type Spread } from "@raft2kube/observe/families.ts";
 import type { Registry as Metrics } from "@raft2kube/observe/metrics.ts";
-import type { WatchCache } from "../cache/watch-cache.ts";
 import { HISTORY_EVENTS_MAX } from "../limits.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Resource } from "../registry/resource.ts";
@@ -11,14 +10,9 @@ import {
   type StoreCalls,
   type StoreFigures,
 } from "./resource-figures.ts";
+import { type Shared, sharedOf } from "./shared.ts";
 
 type Labels = Readonly<Record<string, string>>;
-
-/** Versions of one resource, what they share, and the caches among them that were started. */
-interface Shared {
-  readonly figures: ResourceFigures;
-  readonly caches: readonly WatchCache[];
-}
 
 /**
  * Shows what each resource counts, in the store and in the watch cache. Resources add to plain
@@ -37,7 +31,6 @@ export class ResourceMetrics {
     this.#exposeCalls();
     this.#exposeStore();
     this.#exposeCaches();
-    this.#exposeObjects();
     this.#exposeWatches();
   }
 
@@ -76,7 +69,8 @@ export class ResourceMetrics {
     const others = [...this.#others].map(([resource, store]) =>
       ({ labels: { group: "", resource }, store }));
     return [
-      ...this.#shared().map(({ figures }) => ({ labels: labelsOf(figures), store: figures.store })),
+      ...sharedOf(this.#resources).map(({ figures }) =>
+        ({ labels: labelsOf(figures), store: figures.store })),
       ...others,
     ];
   }
@@ -84,7 +78,7 @@ export class ResourceMetrics {
   #exposeStore(): void {
     const counter = (name: string, help: string, read: (store: StoreFigures) => Count) =>
       addMetric(this.#metrics, { name, help, type: "counter" }, () =>
-        this.#shared().map(({ figures }) =>
+        sharedOf(this.#resources).map(({ figures }) =>
           ({ labels: labelsOf(figures), value: read(figures.store).value })));
     const list = (what: string, help: string, read: (store: StoreFigures) => Count) =>
       counter(`apiserver_storage_list_${what}`, help, read);
@@ -101,11 +95,12 @@ export class ResourceMetrics {
     counter("etcd_bookmark_total", "Notices of progress of the store's watches.",
       (store) => store.bookmarks);
     const head = { name: "etcd_bookmark_counts", help: "The same, by its older name." };
-    addMetric(this.#metrics, { ...head, type: "gauge" }, () => this.#shared().map(({ figures }) =>
-      ({ labels: labelsOf(figures), value: figures.store.bookmarks.value })));
+    addMetric(this.#metrics, { ...head, type: "gauge" }, () =>
+      sharedOf(this.#resources).map(({ figures }) =>
+        ({ labels: labelsOf(figures), value: figures.store.bookmarks.value })));
     const name = "etcd_lease_object_counts";
     const help = "Objects that one lease of the store was given to.";
-    addMetric(this.#metrics, { name, help, type: "histogram" }, () => this.#shared()
+    addMetric(this.#metrics, { name, help, type: "histogram" }, () => sharedOf(this.#resources)
       .filter(({ figures }) => figures.resource === "events")
       .flatMap(({ figures }) => figures.store.leaseObjects.samples(name, {})));
   }
@@ -151,24 +146,6 @@ export class ResourceMetrics {
       });
   }
 
-  #exposeObjects(): void {
-    const gauge = (name: string, help: string, read: (shared: Shared) => Sample) =>
-      this.#ofCaches(name, help, "gauge", (shared) => [read(shared)]);
-    const size = ({ caches }: Shared) => Math.max(...caches.map((cache) => cache.size));
-    gauge("apiserver_resource_objects", "Objects stored, of what a cache holds.",
-      (shared) => ({ labels: labelsOf(shared.figures), value: size(shared) }));
-    gauge("apiserver_storage_objects", "The same, by its older name.", (shared) => {
-      const { group, resource } = shared.figures;
-      const name = group === "" ? resource : `${resource}.${group}`;
-      return { labels: { resource: name }, value: size(shared) };
-    });
-    gauge("apiserver_resource_size_estimate_bytes", "Bytes of them as JSON.",
-      ({ figures, caches }) => {
-        const value = Math.max(...caches.map(({ bytes }) => bytes));
-        return { labels: labelsOf(figures), value };
-      });
-  }
-
   #exposeWatches(): void {
     this.#ofWatched("apiserver_watch_events_total", "Events sent to watchers.", "counter",
       ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
@@ -190,7 +167,7 @@ export class ResourceMetrics {
     read: (shared: Shared) => Sample[],
   ): void {
     addMetric(this.#metrics, { name, help, type }, () =>
-      this.#shared().filter(({ caches }) => caches.length > 0).flatMap(read));
+      sharedOf(this.#resources).filter(({ caches }) => caches.length > 0).flatMap(read));
   }
 
   /** The same for each version of it. */
@@ -206,16 +183,6 @@ export class ResourceMetrics {
         const { group, version, plural } = resource.kind;
         return read(resource, { group, version, resource: plural });
       }));
-  }
-
-  #shared(): Shared[] {
-    const shared = new Map<ResourceFigures, WatchCache[]>();
-    for (const { figures, startedCache, kind } of this.#resources.all()) {
-      if (kind.storage === undefined) continue;
-      const caches = shared.get(figures) ?? [];
-      shared.set(figures, startedCache ? [...caches, startedCache] : caches);
-    }
-    return [...shared].map(([figures, caches]) => ({ figures, caches }));
   }
 }
 

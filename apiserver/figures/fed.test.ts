@@ -23,6 +23,10 @@ beforeAll(async () => {
   store = await startStore({ dataDir });
   api = await startTestApiserver(store.client);
   admin = await api.credentials("admin", ["system:masters"]);
+  // What no cache holds is counted once a minute: it is there before anybody looks.
+  const template = { spec: { containers: [{ name: "c", image: "i" }] } };
+  const made = await post(`${NS}/podtemplates`, { metadata: { name: "t" }, template });
+  expect(made.status, made.body).toBe(201);
 });
 afterAll(async () => {
   await api.close();
@@ -198,6 +202,16 @@ describe("what happens is counted:", () => {
       [of("apiserver_watch_cache_events_received_total")]: 4,
       [of("apiserver_watch_cache_consistent_read_total", ',success="true",fallback="false"')]: 1,
     });
+  });
+
+  it("objects, whether a cache holds them or not", async () => {
+    const objects = (await samples()).get(
+      'apiserver_resource_objects{group="",resource="podtemplates"}');
+    expect(objects).toBe(1);
+    const all = await ask("/metrics");
+    expect(all.body).toContain('apiserver_storage_objects{resource="daemonsets.apps"} 0\n');
+    // A cache that were started by the question would hold them for good.
+    expect(all.body).not.toContain('watch_cache_capacity{group="",resource="podtemplates"}');
   });
 
   it("addresses and ports of Services", async () => {

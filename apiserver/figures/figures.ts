@@ -13,6 +13,7 @@ import { AdmissionFigures, PodSecurityFigures } from "./admission.ts";
 import { ServiceFigures } from "./allocators.ts";
 import { HealthFigures } from "./health.ts";
 import { ResourceMetrics } from "./expose-resources.ts";
+import { ObjectFigures } from "./objects.ts";
 import { RequestFigures } from "./requests.ts";
 import { StoreFigures } from "./resource-figures.ts";
 import { ServerFigures } from "./server.ts";
@@ -50,6 +51,7 @@ export class Figures {
   /** Shows what resources count, and how large the store is. */
   show(resources: Registry, etcd: EtcdClient): void {
     new ResourceMetrics(this.metrics, resources, this.#others);
+    new ObjectFigures(this.metrics, resources);
     showSize(this.metrics, etcd);
   }
 

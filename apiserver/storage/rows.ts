@@ -2,6 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { StoreFigures } from "../figures/resource-figures.ts";
 import { PLAIN, type Sealing } from "./sealing.ts";
 
@@ -143,6 +144,12 @@ export class Rows {
       more: answer.more,
       count: answer.count,
     };
+  }
+
+  /** How many keys begin with `prefix`. */
+  async count(prefix: string): Promise<number> {
+    const range = { key: Buffer.from(prefix), rangeEnd: prefixEnd(prefix), countOnly: true };
+    return (await this.#etcd.range(range, { timeout_ms: STORE_CHECK_TIMEOUT_MS })).count;
   }
 
   /** The store's revision now, confirmed by its quorum. */
