@@ -1,13 +1,9 @@
 import { forbidden, notFound } from "../../errors/catalog.ts";
 import { ApiError } from "../../errors/api-error.ts";
-import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-
-interface Namespace extends KubeObject {
-  status?: { phase?: string };
-}
+import { namespaceLookup } from "./namespace.ts";
 
 /** Namespaces that the cluster cannot be without. */
 const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
@@ -15,18 +11,14 @@ const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
 /** Nothing is made in a namespace that is not there, or is going; some namespaces never go. */
 export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
   const namespaces = context.registry.of("v1", "namespaces");
+  const find = namespaceLookup(context);
   return {
     name: "NamespaceLifecycle",
     async admit(request) {
       const { kind } = request.resource;
       if (!kind.namespaced || request.operation !== "CREATE") return;
       if (isReview(request)) return;
-      const cache = await namespaces.cache();
-      const cached = cache.get(keyOf(namespaces.kind, "", request.namespace));
-      // A cache may lag behind a namespace just made: the store has the last word.
-      const namespace =
-        cached?.shared<Namespace>() ??
-        (await namespaces.store.find<Namespace>("", request.namespace));
+      const namespace = await find(request.namespace);
       if (namespace === undefined) throw notFound(namespaces.subject, request.namespace);
       if (namespace.metadata.deletionTimestamp !== undefined) throw terminating(request, namespace);
     },
@@ -43,7 +35,7 @@ function isReview(request: AdmissionRequest): boolean {
   return request.resource.kind.storage === undefined;
 }
 
-function terminating(request: AdmissionRequest, namespace: Namespace): ApiError {
+function terminating(request: AdmissionRequest, namespace: Readonly<KubeObject>): ApiError {
   const { name = "" } = namespace.metadata;
   const error = forbidden(
     request.resource.subject,
