@@ -23,7 +23,7 @@ export const HEADER_BYTES_MAX = 64 * 1024;
 /** From the first byte of a request to the last of its body. */
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 /** From connecting to the end of TLS's handshake (upstream's). */
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS = 32_000;
 /** From connecting to the last byte of the headers. */
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** How often connections are looked at for these limits. */

@@ -6,7 +6,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Violation, require } from "../../sim/check/violation.ts";
 import { ChaosMember } from "./member.ts";
-import { Machine, openHub } from "./surroundings.ts";
+import { Machine, openHub, openSharedMemory } from "./surroundings.ts";
 
 const NAMES = ["a", "b", "c"];
 /** How soon all must be well once nothing is wrong any more, on however busy a machine. */
@@ -32,6 +32,7 @@ export class ChaosCluster {
 
   /** All members are of one release at first, which is named by its root. */
   static async open(folder: string, release: string): Promise<ChaosCluster> {
+    openSharedMemory();
     openHub();
     const cluster = new ChaosCluster();
     for (const [i, name] of NAMES.entries()) {

@@ -14,6 +14,14 @@ function run(program: string, ...args: string[]): string {
   return execFileSync(program, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
 }
 
+/**
+ * Shared memory of this process's own. libfaketime keeps a mark there of each process that it was
+ * loaded into, and one that is killed cannot remove its own.
+ */
+export function openSharedMemory(): void {
+  run("mount", "-t", "tmpfs", "r2k-chaos", "/dev/shm");
+}
+
 /** The network that the members' links meet in: this process's own namespace. */
 export function openHub(): void {
   run("ip", "link", "set", "lo", "up");

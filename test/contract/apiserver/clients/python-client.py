@@ -8,6 +8,9 @@ from kubernetes import client, config, watch
 from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
+# A loaded machine takes its time; how long is nothing that is tested here.
+PATIENCE_S = 200
+
 config.load_kube_config(sys.argv[1])
 core = client.CoreV1Api()
 
@@ -32,7 +35,7 @@ def listed_and_watched():
     watcher = watch.Watch()
     events = watcher.stream(
         core.list_namespaced_config_map, "default", label_selector="py=yes",
-        resource_version=page.metadata.resource_version, timeout_seconds=30)
+        resource_version=page.metadata.resource_version, timeout_seconds=PATIENCE_S)
     for count, event in enumerate(events, start=1):
         print("watched", event["type"], event["object"].metadata.name)
         if count == 2:
@@ -62,14 +65,15 @@ def elected():
             lead.release()
         lock = LeaseLock("lock", "default", f"{name}-{uuid.uuid4()}")
         election = electionconfig.Config(
-            lock, lease_duration=120, renew_deadline=100, retry_period=1.5,
+            lock, lease_duration=3 * PATIENCE_S, renew_deadline=2 * PATIENCE_S, retry_period=1.5,
             onstarted_leading=leads, onstopped_leading=lambda: None)
         threading.Thread(target=leaderelection.LeaderElection(election).run, daemon=True).start()
 
     lead.acquire()
     contend("x")
     contend("y")
-    lead.acquire(timeout=60)
+    if not lead.acquire(timeout=PATIENCE_S):
+        sys.exit(f"nobody led within {PATIENCE_S} s")
     lease = client.CoordinationV1Api().read_namespaced_lease("lock", "default")
     print("recorded", lease.spec.holder_identity.split("-")[0] in led)
 
