@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect as connectPlain, type Socket } from "node:net";
+import { createServer } from "node:https";
+import { type AddressInfo, connect as connectPlain, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore, type Store } from "@raft2kube/store/main.ts";
@@ -118,6 +119,32 @@ describe("what ends badly is counted:", () => {
     };
     expect(await growthOf("apiserver_tls_handshake_errors_total", act)).toBe(1);
   });
+});
+
+it("counts kubelets that are not believed", async () => {
+  const ca = await createCa({ commonName: "other", days: 1, now_ms: Date.now() });
+  const usages = ["server"] as const;
+  const pair = await issueCertificate(ca, { commonName: "n", usages, days: 1 }, Date.now());
+  const kubelet = createServer(pair).listen(0, "127.0.0.1");
+  await once(kubelet, "listening");
+  const { port } = kubelet.address() as AddressInfo;
+  const patch = (path: string, body: object) => ask(path, {
+    method: "PATCH", headers: { "content-type": "application/merge-patch+json" },
+    body: JSON.stringify(body),
+  });
+  await post("/api/v1/nodes", { metadata: { name: "n" } });
+  await patch("/api/v1/nodes/n/status", { status: {
+    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+  } });
+  await post(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
+  const spec = { nodeName: "n", containers: [{ name: "c", image: "i" }] };
+  expect((await post(`${NS}/pods`, { metadata: { name: "p" }, spec })).status).toBe(201);
+  const act = () => ask(`${NS}/pods/p/log`);
+  expect(await growth(act, "kube_apiserver_pod_logs_backend_tls_failure_total")).toEqual({
+    kube_apiserver_pod_logs_backend_tls_failure_total: 1,
+  });
+  kubelet.close();
 });
 
 describe("what happens is counted:", () => {

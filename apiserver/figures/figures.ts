@@ -12,7 +12,7 @@ import { AuthenticationFigures, AuthorizationFigures, filterDurations } from "./
 import { AdmissionFigures, PodSecurityFigures } from "./admission.ts";
 import { ServiceFigures } from "./allocators.ts";
 import { HealthFigures } from "./health.ts";
-import { ResourceMetrics } from "./expose-resources.ts";
+import { ResourceMetrics } from "./resource-metrics.ts";
 import { ObjectFigures } from "./objects.ts";
 import { RequestFigures } from "./requests.ts";
 import { StoreFigures } from "./resource-figures.ts";

@@ -10,20 +10,28 @@ export class ServerFigures {
   /** Connections that never became one. */
   readonly handshakeErrors: Count;
   readonly #logs: readonly CounterFamily[];
+  readonly #logFailures: readonly Count[];
 
   constructor(registry: Registry) {
     const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
     this.handshakeErrors = counter("apiserver_tls_handshake_errors_total",
       "Connections given up before their TLS handshake was done.").of();
-    // Upstream has it under an older name, too.
-    this.#logs = ["", "pods_logs_"].map((older) =>
-      counter(`kube_apiserver_pod_logs_${older}insecure_backend_total`,
-        "Logs asked for, by how their kubelets are believed."));
+    // Upstream has each under an older name, too.
+    const both = (name: string, help: string) => ["", "pods_logs_"].map((older) =>
+      counter(`kube_apiserver_pod_logs_${older}${name}`, help));
+    this.#logs = both("insecure_backend_total",
+      "Logs asked for, by how their kubelets are believed.");
+    this.#logFailures = both("backend_tls_failure_total",
+      "Logs whose kubelet showed a certificate that is not believed.").map((each) => each.of());
     showVersion(registry);
   }
 
   logAsked(usage: LogUsage): void {
     for (const family of this.#logs) family.of({ usage }).add();
+  }
+
+  logNotBelieved(): void {
+    for (const count of this.#logFailures) count.add();
   }
 }
 

@@ -63,6 +63,7 @@ async function read(request: Incoming, signal: AbortSignal): Promise<Buffer> {
     };
     request.on("error", broken);
     request.on("aborted", broken);
-    signal.addEventListener("abort", broken, { once: true });
+    if (signal.aborted) broken();
+    else signal.addEventListener("abort", broken, { once: true });
   });
 }

@@ -24,6 +24,8 @@ export interface Backend {
   body?: boolean;
   /** Sent when the backend gives none. */
   contentType?: string;
+  /** Hears that the backend's certificate is not believed. */
+  notBelieved?: () => void;
   /**
    * Where a redirect leads for the client. Without it redirects are neither followed nor handed on
    * (CVE-2020-8559).
@@ -86,6 +88,9 @@ export async function forward(
   }
 }
 
+/** Node's codes for certificates that do not verify. */
+const NOT_BELIEVED = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/;
+
 function open(
   core: Pick<Core, "closing">,
   context: RequestContext,
@@ -110,7 +115,8 @@ function open(
       core.closing.removeEventListener("abort", end);
     });
     request.on("response", resolve);
-    request.on("error", (error) => {
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
       reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
     });
     if (backend.body) context.request.pipe(request);

@@ -46,6 +46,7 @@ export async function serveLog(
     agent: kubeletAgent(core, careless),
     method: "GET",
     contentType: "text/plain",
+    notBelieved: () => core.figures.server.logNotBelieved(),
   });
   return { type: "taken" };
 }
