@@ -95,16 +95,19 @@ export function wildcardSubdomain(text: string): string[] {
   return [...long, patternComplaint(rule, WILDCARD, "*.example.com")];
 }
 
-/** A name with an optional domain before it: keys of labels, annotations, taints, finalizers. */
-export function qualifiedName(text: string): string[] {
+function keyNameComplaint(): string {
   const rule =
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
     "with an alphanumeric character";
-  const complaint = patternComplaint(rule, KEY_NAME, "MyName", "my.name", "123-abc");
+  return patternComplaint(rule, KEY_NAME, "MyName", "my.name", "123-abc");
+}
+
+/** A name with an optional domain before it: keys of labels, annotations, taints, finalizers. */
+export function qualifiedName(text: string): string[] {
   const parts = text.split("/");
   if (parts.length > 2) {
     return [
-      `a valid label key ${complaint} with an optional DNS subdomain prefix and '/' ` +
+      `a valid label key ${keyNameComplaint()} with an optional DNS subdomain prefix and '/' ` +
         "(e.g. 'example.com/MyName')",
     ];
   }
@@ -121,7 +124,7 @@ export function qualifiedName(text: string): string[] {
   }
   if (name === "") complaints.push("name part must be non-empty");
   complaints.push(...tooLong(name, MAX_LABEL_LENGTH, "bytes").map((each) => `name part ${each}`));
-  if (!matches(KEY_NAME, name)) complaints.push(`name part ${complaint}`);
+  if (!matches(KEY_NAME, name)) complaints.push(`name part ${keyNameComplaint()}`);
   return complaints;
 }
 

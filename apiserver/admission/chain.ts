@@ -41,7 +41,9 @@ export class Admission {
         const before_ms = last_ms;
         let refused = true;
         try {
-          await run(request);
+          // Most have looked already: who waits for nothing still waits for a turn.
+          const looking = run(request);
+          if (looking) await looking;
           refused = false;
         } finally {
           last_ms = performance.now();

@@ -47,10 +47,31 @@ function wellFormed(text: string): unknown {
     typeof value === "string" ? value.toWellFormed() : value);
 }
 
+/** Keys of one object. Most have few, which are looked through; more are looked up. */
+class Keys {
+  readonly #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  /** Whether the key is new. */
+  add(key: string): boolean {
+    if (this.#many === undefined) {
+      if (this.#few.includes(key)) return false;
+      this.#few.push(key);
+      if (this.#few.length > FEW_KEYS_MAX) this.#many = new Set(this.#few);
+      return true;
+    }
+    if (this.#many.has(key)) return false;
+    this.#many.add(key);
+    return true;
+  }
+}
+
+const FEW_KEYS_MAX = 16;
+const NUMBER = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
+
 interface Frame {
   /** The keys seen so far; undefined inside an array. */
-  keys: Set<string> | undefined;
-  path: string;
+  keys: Keys | undefined;
   key: string;
   index: number;
   expectKey: boolean;
@@ -84,16 +105,19 @@ class Scanner {
     if (this.#stack.length >= BODY_DEPTH_MAX) {
       throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
     }
-    const keys = object ? new Set<string>() : undefined;
-    this.#stack.push({ keys, path: this.#path(), key: "", index: 0, expectKey: object });
+    const keys = object ? new Keys() : undefined;
+    this.#stack.push({ keys, key: "", index: 0, expectKey: object });
     this.#at++;
   }
 
+  /** Where the scanner stands: the key or index in each of the containers around it. */
   #path(): string {
-    const top = this.#stack.at(-1);
-    if (top === undefined) return "";
-    if (top.keys === undefined) return `${top.path}[${top.index}]`;
-    return top.path === "" ? top.key : `${top.path}.${top.key}`;
+    let path = "";
+    for (const { keys, key, index } of this.#stack) {
+      if (keys === undefined) path += `[${index}]`;
+      else path = path === "" ? key : `${path}.${key}`;
+    }
+    return path;
   }
 
   #close(): void {
@@ -133,15 +157,13 @@ class Scanner {
   #key(top: Frame, key: string): void {
     top.key = key;
     top.expectKey = false;
-    const path = top.path === "" ? key : `${top.path}.${key}`;
-    if (top.keys!.has(key)) this.duplicates.push(`duplicate field ${JSON.stringify(path)}`);
-    top.keys!.add(key);
+    if (top.keys!.add(key)) return;
+    this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
   }
 
   #number(): void {
-    const match = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
-    match.lastIndex = this.#at;
-    const found = match.exec(this.#text);
+    NUMBER.lastIndex = this.#at;
+    const found = NUMBER.exec(this.#text);
     if (!found) {
       this.#at++;
       return;

@@ -60,7 +60,7 @@ function ours(): Make {
     name: "r2k apiserver on r2k store",
     ports: { store: 23_890, peer: 23_891, api: 26_443 },
     // As bootstrap.mjs starts them.
-    store: [node, "--max-semi-space-size=4", bundle, "store"],
+    store: [node, "--max-semi-space-size=4", "--heap-growing-percent=200", bundle, "store"],
     apiserver: [node, "--max-semi-space-size=16", bundle, "apiserver"],
     flags: ({ ca, admin }) => ({
       "kubelet-client-certificate": admin.cert,

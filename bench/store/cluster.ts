@@ -49,7 +49,8 @@ export function sides(): readonly [ours: Side, theirs: Side] {
   if (fresh.status !== 0) throw new Error("r2k version failed");
   const node = join(ROOT, "node_modules/node/bin/node");
   // As bootstrap.mjs starts it.
-  const ours = [node, "--max-semi-space-size=4", join(ROOT, ".cache/bundle/main.js"), "store"];
+  const flags = ["--max-semi-space-size=4", "--heap-growing-percent=200"];
+  const ours = [node, ...flags, join(ROOT, ".cache/bundle/main.js"), "store"];
   const etcd = peer("etcd");
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";

@@ -40,7 +40,7 @@ export class FieldSet {
     if (this.children.size === 0) return this.member ? {} : undefined;
     const json: Record<string, unknown> = this.member ? { ".": {} } : {};
     let empty = true;
-    for (const element of [...this.children.keys()].sort()) {
+    for (const element of sorted(this.children.keys())) {
       const below = this.children.get(element)!.#json();
       if (below === undefined) continue;
       json[element] = below;
@@ -51,7 +51,9 @@ export class FieldSet {
   }
 
   get empty(): boolean {
-    return !this.member && [...this.children.values()].every((child) => child.empty);
+    if (this.member) return false;
+    for (const child of this.children.values()) if (!child.empty) return false;
+    return true;
   }
 
   child(element: string): FieldSet {
@@ -115,7 +117,7 @@ export class FieldSet {
 
   /** The paths of all members, as elements, in upstream's order: nearer ones first. */
   *paths(prefix: readonly string[] = []): Generator<readonly string[]> {
-    const elements = [...this.children.keys()].sort();
+    const elements = sorted(this.children.keys());
     for (const element of elements) {
       if (this.children.get(element)!.member) yield [...prefix, element];
     }
@@ -153,6 +155,22 @@ export class FieldSet {
     for (const element of path) set = set?.children.get(element);
     return set;
   }
+}
+
+/** Above this sorting one by one takes longer than the library's way. */
+const INSERTION_SORT_MAX = 16;
+
+/** Elements in upstream's order, which is that of `sort()`: dozens of short lists in each write. */
+function sorted(elements: Iterable<string>): string[] {
+  const all = [...elements];
+  if (all.length > INSERTION_SORT_MAX) return all.sort();
+  for (let i = 1; i < all.length; i++) {
+    const element = all[i]!;
+    let at = i;
+    for (; at > 0 && all[at - 1]! > element; at--) all[at] = all[at - 1]!;
+    all[at] = element;
+  }
+  return all;
 }
 
 function childFromJson(json: object): FieldSet {

@@ -71,7 +71,8 @@ class Comparison implements Difference {
   }
 
   #fields(old: readonly Part[], now: readonly Part[]): void {
-    const known = new Map(old.map((part) => [part.element, part]));
+    const known = new Map<string, Part>();
+    for (const part of old) known.set(part.element, part);
     for (const part of now) {
       this.#step(part, known.get(part.element)?.value, part.value);
       known.delete(part.element);
@@ -127,6 +128,7 @@ function added(place: Place, value: Json, into: FieldSet): void {
 
 /** Elements that several parts have; undefined when there are none, as nearly always. */
 function doubledAmong(parts: readonly Part[]): Set<string> | undefined {
+  if (parts.length < 2) return undefined;
   if (new Set(parts.map(({ element }) => element)).size === parts.length) return undefined;
   const doubled = [...byElement(parts)].filter(([, { length }]) => length > 1);
   return new Set(doubled.map(([element]) => element));

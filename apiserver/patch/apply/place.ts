@@ -134,7 +134,7 @@ function keyOf(struct: string, keys: readonly string[], item: Json): string {
   if (!isObject(item)) throw badRequest("an item of a list with keys is no object");
   const { fields } = structOf(struct);
   const named: Record<string, Json> = {};
-  for (const key of [...keys].sort()) {
+  for (const key of keys.length > 1 ? keys.toSorted() : keys) {
     const value = memberOf(item, key) ?? defaultOf(fields.get(key));
     if (value !== undefined) named[key] = value;
   }
