@@ -22,6 +22,8 @@ export interface LabelTerm {
   readonly key: string;
   readonly operator: LabelOperator;
   readonly values: readonly string[];
+  /** Whether it was written as `=` or `!=`, and is to be written so again. */
+  readonly equality?: true;
 }
 
 /** Terms that must all hold; no terms match everything. */
@@ -71,6 +73,7 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
     key,
     operator: "in",
     values: [value],
+    equality: true,
   }));
   const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
     const known = own(OPERATORS, operator);
@@ -93,20 +96,22 @@ export function matchesSelector(
 
 /** A plain map as Services have it: empty matches nothing there, so callers ask before. */
 export function termsOfMap(map: Labels): LabelTerms {
-  return Object.entries(map).map(([key, value]) => ({ key, operator: "in", values: [value] }));
+  return Object.entries(map).map(([key, value]) => ({
+    key, operator: "in", values: [value], equality: true,
+  }));
 }
 
 /** The text form of terms, as kubectl writes it; scale's status carries it. */
 export function formatLabelTerms(terms: LabelTerms): string {
   const sorted = [...terms].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return sorted
-    .map(({ key, operator, values }) => {
+    .map(({ key, operator, values, equality }) => {
       const list = [...values].sort().join(",");
       switch (operator) {
         case "in":
-          return values.length === 1 ? `${key}=${list}` : `${key} in (${list})`;
+          return equality ? `${key}=${list}` : `${key} in (${list})`;
         case "notin":
-          return values.length === 1 ? `${key}!=${list}` : `${key} notin (${list})`;
+          return equality ? `${key}!=${list}` : `${key} notin (${list})`;
         case "exists":
           return key;
         case "!":
@@ -175,9 +180,9 @@ class LabelParser {
     switch (operator) {
       case "=":
       case "==":
-        return { key, operator: "in", values: [this.#value(key)] };
+        return { key, operator: "in", values: [this.#value(key)], equality: true };
       case "!=":
-        return { key, operator: "notin", values: [this.#value(key)] };
+        return { key, operator: "notin", values: [this.#value(key)], equality: true };
       case "in":
       case "notin":
         return { key, operator, values: this.#set(key) };
@@ -252,7 +257,7 @@ class LabelParser {
   }
 
   #integer(): string {
-    const value = this.#word("integer");
+    const value = this.#word("identifier");
     if (!/^-?\d+$/.test(value)) {
       throw this.#wrong(
         `values[0]: Invalid value: ${JSON.stringify(value)}: ` +

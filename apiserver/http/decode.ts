@@ -24,8 +24,8 @@ export interface Document {
 
 /** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
 export async function parseBody(type: string, body: Buffer): Promise<Document> {
-  if (type === "" || type === JSON_TYPE || type === "*/*") return parseTypedJson(body);
-  if (type === YAML_TYPE || type === "application/x-yaml" || type === "text/yaml") {
+  if (type === JSON_TYPE) return parseTypedJson(body);
+  if (type === YAML_TYPE) {
     const { parseYaml } = await import("./yaml-document.ts");
     return parseYaml(body);
   }
@@ -43,15 +43,22 @@ export interface DecodeOptions {
   warnings: string[];
 }
 
+/** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
+export function bodyTypeOf(request: Incoming): string {
+  const header = headerOf(request, "content-type");
+  if (header === "") return JSON_TYPE;
+  const { type } = parseMediaType(header);
+  if (type === "" || /;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(ACCEPTED);
+  return type;
+}
+
 /** The object in a request's body, its types checked and unknown fields treated as asked. */
 export async function decodeBody<T extends KubeObject>(
   request: Incoming,
   body: Buffer,
   options: DecodeOptions,
 ): Promise<T> {
-  const header = headerOf(request, "content-type");
-  if (/;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(ACCEPTED);
-  const { type } = parseMediaType(header);
+  const type = bodyTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
   let document: Document;
   try {
@@ -133,6 +140,10 @@ export function checkHead(value: unknown): void {
     if (given === undefined || given === null || typeof given === "string") continue;
     throw complain(jsonTypeOf(given), `Go struct field .${name} of type string`);
   }
+  const { apiVersion } = value as { apiVersion?: string | null };
+  if (apiVersion && parseApiVersion(apiVersion) === undefined) {
+    throw badRequest(`unexpected GroupVersion string: ${apiVersion}`);
+  }
 }
 
 function jsonTypeOf(value: unknown): string {
@@ -153,7 +164,7 @@ export function checkType(
   const name = given.kind || kind.kind;
   if (name === kind.kind && [expected, ...otherVersions].includes(apiVersion)) return;
   const { group, version } = parseApiVersion(apiVersion) ?? { group: apiVersion, version: "" };
-  if (kindOf(group, version, name) === undefined && !isRetired(apiVersion, name)) {
+  if (!isRegistered(group, version, name) && !isRetired(apiVersion, name)) {
     throw new DecodeError(
       `no kind ${JSON.stringify(name)} is registered for version ` +
         `${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
@@ -167,6 +178,12 @@ export function checkType(
     `the API version in the data (${apiVersion}) does not match ` +
       `the expected API version (${expected})`,
   );
+}
+
+/** Whether there is a kind of this name, or a list of one. */
+function isRegistered(group: string, version: string, name: string): boolean {
+  const item = kindOf(group, version, name.replace(/List$/, ""));
+  return item?.kind === name || item?.listKind === name;
 }
 
 function reportOddities(

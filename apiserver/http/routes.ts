@@ -16,6 +16,9 @@ import type { Health } from "./health.ts";
 import { accepts, parseAccept } from "./media.ts";
 import { JSON_TYPE } from "./negotiate.ts";
 
+/** Lists of groups and of versions: whatever is sent there, upstream shows them. */
+const ANY_METHOD = /^\/apis(\/[^/]+)?\/?$/;
+
 export interface Rooms {
   discovery: Discovery;
   health: Health;
@@ -38,7 +41,8 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
     const health = await rooms.health.serve(context);
     if (health !== undefined) return health;
     const { verb, path } = context.info;
-    const readOnly = verb === "get" || (verb === "head" && !GET_ALONE.test(path));
+    const head = verb === "head" && !GET_ALONE.test(path);
+    const readOnly = verb === "get" || head || ANY_METHOD.test(path);
     if (!readOnly) throw methodNotAllowed();
     return (
       (await servePath(core, rooms, context)) ??

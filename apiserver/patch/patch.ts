@@ -35,22 +35,41 @@ export function isApply(context: RequestContext): boolean {
   return parseMediaType(headerOf(context.request, "content-type")).type === PATCH_TYPES.apply;
 }
 
+/** Throws 415 where a patch is of no type that there is; this comes before all but the path. */
+export function checkPatchType({ request, info }: RequestContext): void {
+  // What is passed on is others' to read.
+  if (info.subresource === "proxy") return;
+  const [type = ""] = headerOf(request, "content-type").split(";");
+  const known: readonly string[] = Object.values(PATCH_TYPES);
+  if (!known.includes(type.trim())) throw unsupportedPatchType();
+}
+
 /** What must be known of a kind to patch it. */
 export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
 
-/** Reads a JSON, merge or strategic patch. Throws 400 on malformed ones, 415 on other types. */
-export async function readPatch(
+/**
+ * Reads a JSON, merge or strategic patch. What is wrong with it is told of an object that is there
+ * to be patched.
+ */
+export function readPatch(
   context: RequestContext,
   kind: PatchedKind,
   body: Buffer,
   options: WriteOptions,
-): Promise<Patch> {
+): Patch {
   const { type } = parseMediaType(headerOf(context.request, "content-type"));
-  const known: readonly string[] = Object.values(PATCH_TYPES);
-  if (!known.includes(type) || type === PATCH_TYPES.apply) {
-    throw unsupportedPatchType();
-  }
   if (context.query.has("force")) throw forceForbidden();
+  let change: Change | undefined;
+  return {
+    creates: false,
+    owns: false,
+    apply: (current) => (change ??= changeIn(type, kind, body, options))(current),
+  };
+}
+
+type Change = (current: KubeObject | undefined) => KubeObject;
+
+function changeIn(type: string, kind: PatchedKind, body: Buffer, options: WriteOptions): Change {
   const strategic = type === PATCH_TYPES.strategic;
   const parsed = parseJson(body, strategic ? "" : "error decoding patch: ");
   const { value } = parsed;
@@ -59,21 +78,17 @@ export async function readPatch(
   const change = changeOf(type, kind, value);
   const { fieldValidation, warnings } = options;
   const decoding = { kind, schema: kind.schema, fieldValidation, warnings };
-  return {
-    creates: false,
-    owns: false,
-    apply(current) {
-      if (current === undefined) throw badRequest("a patch needs an object to change");
-      const patched = change(plain(current));
-      try {
-        return interpret<KubeObject>({ value: patched, duplicates }, decoding);
-      } catch (thrown) {
-        if (!(thrown instanceof DecodeError)) throw thrown;
-        // Upstream shows what came out, but of a strategic patch the patch itself.
-        const why = strategic ? (convertersWords(thrown) ?? thrown.message) : thrown.message;
-        throw unfitPatch(JSON.stringify(strategic ? value : patched), why);
-      }
-    },
+  return (current) => {
+    if (current === undefined) throw badRequest("a patch needs an object to change");
+    const patched = change(plain(current));
+    try {
+      return interpret<KubeObject>({ value: patched, duplicates }, decoding);
+    } catch (thrown) {
+      if (!(thrown instanceof DecodeError)) throw thrown;
+      // Upstream shows what came out, but of a strategic patch the patch itself.
+      const why = strategic ? (convertersWords(thrown) ?? thrown.message) : thrown.message;
+      throw unfitPatch(JSON.stringify(strategic ? value : patched), why);
+    }
   };
 }
 

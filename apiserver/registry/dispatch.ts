@@ -4,6 +4,7 @@ import { methodNotAllowed, noSuchResource } from "../errors/catalog.ts";
 import { type Answer, noSuchPage } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { RequestInfo } from "../http/request-info.ts";
+import { checkPatchType } from "../patch/patch.ts";
 import { checkAccept } from "../http/negotiate.ts";
 import { partOf } from "../subresources/dispatch.ts";
 import { serveComponentStatus } from "./component-status.ts";
@@ -43,6 +44,7 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
     throw methodNotAllowed();
   }
+  if (context.request.method === "PATCH") checkPatchType(context);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   checkAccept(context);
   return await serve(core, resource, context);
@@ -65,7 +67,8 @@ function checkScope(resource: Resource, info: RequestInfo): void {
   const { namespaced } = resource.kind;
   if (namespaced && info.namespace === "") {
     if (info.verb === "list" || info.verb === "watch") return;
-    throw info.name === "" ? methodNotAllowed() : noSuchResource();
+    const isListed = resource.kind.verbs.includes("list");
+    throw info.name === "" && isListed ? methodNotAllowed() : noSuchResource();
   }
   if (!namespaced && info.namespace !== "" && !isNamespaceItself(info)) throw noSuchResource();
 }

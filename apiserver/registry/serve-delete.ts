@@ -5,9 +5,8 @@ import { isReason } from "../errors/api-error.ts";
 import { timeout } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
-import { headerOf, type RequestContext } from "../http/context.ts";
-import { parseBody } from "../http/decode.ts";
-import { parseMediaType } from "../http/media.ts";
+import type { RequestContext } from "../http/context.ts";
+import { bodyTypeOf, parseBody } from "../http/decode.ts";
 import { PROTOBUF_TYPE } from "../http/negotiate.ts";
 import { decodeProtobufOptions } from "../http/protobuf.ts";
 import { deleteObject } from "./delete.ts";
@@ -104,7 +103,7 @@ export async function serveDeleteCollection(
 async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
   const body = await readBody(context);
   if (body.length === 0) return readDeleteQuery(context.query);
-  const { type } = parseMediaType(headerOf(context.request, "content-type"));
+  const type = bodyTypeOf(context.request);
   if (type === PROTOBUF_TYPE) return readDeleteBody(decodeProtobufOptions(body));
   return readDeleteBody((await parseBody(type, body)).value ?? {});
 }

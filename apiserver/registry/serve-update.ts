@@ -72,7 +72,7 @@ export async function servePatch(
         options,
         core.clock.now(),
       )
-    : await readPatch(context, kind, body, options);
+    : readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(core, resource, context, options, {
     ...door,

@@ -80,6 +80,7 @@ async function createAbsent(
   update: Update,
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
+  if (update.uid) throw uidConflict(resource, update, options, update.uid, "");
   if (!update.mayCreate) throw notFound(resource.subject, update.name);
   const object = await update.transform(undefined);
   try {
@@ -142,7 +143,6 @@ async function createThroughUpdate(
   if (!update.owns) trackWrite(resource, object, undefined, options, core.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
-  if (object.metadata.uid) throw uidConflict(resource, update, options, object.metadata.uid, "");
   const request = requestFor(resource, object, undefined, update, options);
   await core.admission.admit(request);
   return await createAdmitted(core, resource, request, options);

@@ -95,7 +95,7 @@ async function wantedScale(
     });
     return (current) => tracked(structuredClone(given), current);
   }
-  const patch = await readPatch(context, { ...SCALE, schema }, body, options);
+  const patch = readPatch(context, { ...SCALE, schema }, body, options);
   return (current) => tracked(patch.apply(current), current);
 }
 

@@ -20,6 +20,9 @@ import {
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
 
+const RECYCLING = "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. " +
+  "Instead, the recommended approach is to use dynamic provisioning.";
+
 const NOT_FIXED = "except for updating from beta label to GA";
 
 /** Every field of the spec that is not a source of storage. */
@@ -153,6 +156,7 @@ export const persistentVolume: Kind<PersistentVolume> =
     },
     validate,
     validateUpdate,
+    warnings: ({ spec }) => spec.persistentVolumeReclaimPolicy === "Recycle" ? [RECYCLING] : [],
     status: {
       prepareUpdate(object, old, context) {
         if (object.status === undefined || object.status.phase === old.status?.phase) return;

@@ -27,6 +27,9 @@ function takeStringData(secret: Secret): void {
   delete secret.stringData;
 }
 
+/** The only key that must not be empty either. */
+const SSH_KEY = "ssh-privatekey";
+
 function validateType(secret: Secret): FieldError[] {
   const data = secret.data ?? {};
   const type = secret.type ?? "";
@@ -37,6 +40,9 @@ function validateType(secret: Secret): FieldError[] {
   if (type === "kubernetes.io/basic-auth") {
     const given = "username" in data || "password" in data;
     return given ? [] : [required("data[username]"), required("data[password]")];
+  }
+  if (type === "kubernetes.io/ssh-auth") {
+    return data[SSH_KEY] ? [] : [required(`data[${SSH_KEY}]`)];
   }
   const missing = (own(DEMANDED, type) ?? []).filter((key) => !Object.hasOwn(data, key));
   if (missing.length > 0) return missing.map((key) => required(`data[${key}]`));

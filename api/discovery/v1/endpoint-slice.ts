@@ -133,6 +133,8 @@ export const endpointSlice: Kind<EndpointSlice> =
     validate,
     validateUpdate: (object, old) =>
       immutable("addressType", object.addressType, old.addressType),
+    warnings: (object, old) => old === undefined && object.addressType === "FQDN"
+      ? ["spec.addressType: FQDN endpoints are deprecated"] : [],
     columns: [
       nameColumn,
       column("AddressType", (object) => object.addressType),

@@ -41,7 +41,9 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
 }
 
 function isAtomic(name: string, field: Field | undefined): boolean {
-  return structOf(name).atomic || field?.fact.map === "atomic";
+  // What a field says of itself counts more than what its structure says.
+  const own = field?.fact.map;
+  return own === undefined ? structOf(name).atomic : own === "atomic";
 }
 
 function keysOf(place: Place, value: Record<string, Json>): Part[] {

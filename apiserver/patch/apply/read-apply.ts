@@ -99,15 +99,16 @@ async function readYaml(body: Buffer): Promise<Document> {
 
 /** Throws 400 when a body is none of `kind`: an apply must say what it is. */
 function checkApplied(wanted: JsonObject, kind: GroupVersionKind): void {
-  const { apiVersion = "", kind: given = "" } = wanted;
+  const apiVersion = wanted["apiVersion"] ?? "";
+  const given = wanted["kind"] ?? "";
   if (apiVersion === apiVersionOf(kind) && given === kind.kind) return;
   throw badRequest(`invalid object type: ${typeText(wanted)}`);
 }
 
 /** `apps/v1, Kind=Deployment`; the core group is nothing before the slash. */
-function typeText({ apiVersion = "", kind = "" }: JsonObject): string {
-  const version = String(apiVersion);
-  return `${version.includes("/") ? version : `/${version}`}, Kind=${String(kind)}`;
+function typeText({ apiVersion, kind }: JsonObject): string {
+  const version = String(apiVersion ?? "");
+  return `${version.includes("/") ? version : `/${version}`}, Kind=${String(kind ?? "")}`;
 }
 
 /**

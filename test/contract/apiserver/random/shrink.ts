@@ -1,7 +1,7 @@
 /** Makes a list of steps that shows something as short as it will be. */
 
 /** How many times a sequence is tried while it is made smaller. */
-const TRIES_MAX = 120;
+const TRIES_MAX = 80;
 
 /**
  * A shorter list of which `shows` still holds: parts are left out, large ones first; then each
