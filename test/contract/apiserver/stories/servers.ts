@@ -42,6 +42,8 @@ export async function startTheirs(flags: Readonly<Record<string, string>> = {}):
     "etcd-servers": etcd.url,
     "client-ca-file": clientCa,
     "authorization-mode": "Node,RBAC",
+    // Ours do not ask each other for kinds of another version (docs/DIVERGENCE.md).
+    "feature-gates": "UnknownVersionInteroperabilityProxy=false",
     ...flags,
   });
   const { port } = upstream;
