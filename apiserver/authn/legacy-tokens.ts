@@ -3,6 +3,7 @@ import type { JWTPayload } from "jose";
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { AuthenticationFigures } from "../figures/access.ts";
 import type { Registry } from "../registry/registry.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import type { Holder } from "./token-verifier.ts";
@@ -38,11 +39,18 @@ export class LegacyTokens {
   readonly #registry: Registry;
   readonly #clock: Clock;
   readonly #noteUse: NoteUse;
+  readonly #figures: AuthenticationFigures;
 
-  constructor(registry: Registry, clock: Clock, noteUse: NoteUse) {
-    this.#registry = registry;
-    this.#clock = clock;
-    this.#noteUse = noteUse;
+  constructor(init: {
+    registry: Registry;
+    clock: Clock;
+    noteUse: NoteUse;
+    figures: AuthenticationFigures;
+  }) {
+    this.#registry = init.registry;
+    this.#clock = init.clock;
+    this.#noteUse = init.noteUse;
+    this.#figures = init.figures;
   }
 
   /** Whose a token is whose signature is right. Its use is noted, once a day. */
@@ -59,8 +67,12 @@ export class LegacyTokens {
     const gone = whyGone(account, claims);
     if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
     await this.#note(secret);
-    if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") return markedInvalid(claims);
+    if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
+      this.#figures.legacyToken("invalid");
+      return markedInvalid(claims);
+    }
     const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
+    this.#figures.legacyToken(isGenerated ? "generated" : "manual");
     const user = {
       name: serviceAccountName(namespace, claims.account),
       uid: claims.uid,

@@ -67,7 +67,7 @@ export class TokenVerifier implements TokenAuthority {
     this.#clock = clock;
     this.#figures = figures;
     this.#bound = new BoundTokens(registry, clock);
-    this.#legacy = new LegacyTokens(registry, clock, noteUse);
+    this.#legacy = new LegacyTokens({ registry, clock, noteUse, figures });
   }
 
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
@@ -121,6 +121,7 @@ export class TokenVerifier implements TokenAuthority {
     const payload = await verifySignature(this.#keys.verifiers, token);
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
+    if (own.length === 0) this.#figures.legacyToken("shown");
     // A token that names nobody is for this server.
     const given = own.length === 0 ? this.#audiences : own;
     const granted = given.filter((each) => audiences.includes(each));
@@ -131,7 +132,9 @@ export class TokenVerifier implements TokenAuthority {
     const holder = isLegacy
       ? await this.#legacy.holderOf(token, payload)
       : await this.#bound.holderOf(payload);
-    return "refused" in holder ? holder : { ...holder, audiences: granted };
+    if ("refused" in holder) return holder;
+    if (!isLegacy) this.#figures.believedBoundToken();
+    return { ...holder, audiences: granted };
   }
 }
 

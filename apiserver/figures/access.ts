@@ -49,6 +49,8 @@ class Outcomes<T extends string> {
   }
 }
 
+type LegacyUse = "shown" | "manual" | "generated" | "invalid";
+
 /** Who asks (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
 export class AuthenticationFigures {
   readonly #outcomes: Outcomes<"success" | "failure" | "error">;
@@ -60,6 +62,7 @@ export class AuthenticationFigures {
   readonly #fetched: { ok: Count; error: Count };
   readonly #fetching: Count;
   readonly #validTokens: Count;
+  readonly #legacyTokens: Readonly<Record<LegacyUse, Count>>;
 
   constructor(registry: Registry, filters: HistogramFamily) {
     const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
@@ -85,6 +88,14 @@ export class AuthenticationFigures {
       "Tokens being verified.").of({ status: "in_flight" });
     this.#validTokens = counter("serviceaccount_valid_tokens_total",
       "Service account tokens that were verified and believed.").of();
+    const legacy = (name: string, help: string) =>
+      counter(`serviceaccount_${name}_total`, help).of();
+    this.#legacyTokens = {
+      shown: legacy("legacy_tokens", "Tokens without an audience whose signature was right."),
+      manual: legacy("legacy_manual_token_uses", "Uses of tokens in Secrets that somebody made."),
+      generated: legacy("legacy_auto_token_uses", "Uses of tokens in Secrets that nobody made."),
+      invalid: legacy("invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."),
+    };
   }
 
   /** The sender was found to be this user; undefined when they showed what is not believed. */
@@ -114,8 +125,17 @@ export class AuthenticationFigures {
     return (believed) => {
       this.#fetching.add(-1);
       (believed ? this.#fetched.ok : this.#fetched.error).add();
-      if (believed) this.#validTokens.add();
     };
+  }
+
+  /** A token that ends by itself was believed. */
+  believedBoundToken(): void {
+    this.#validTokens.add();
+  }
+
+  /** A token of a Secret came, and what it turned out to be. */
+  legacyToken(use: LegacyUse): void {
+    this.#legacyTokens[use].add();
   }
 }
 
