@@ -6,6 +6,7 @@ import { readBody } from "../http/body.ts";
 import { headerOf, type RequestContext } from "../http/context.ts";
 import { LARGE_BYTES_MIN, LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
 import { keyOf } from "../storage/keys.ts";
+import { notOlderThan } from "./not-older.ts";
 import { LargeThread } from "./owner.ts";
 import { isLargeBody, isLargeJson } from "./weight.ts";
 
@@ -53,7 +54,7 @@ export class LargeRequests {
     this.#bytes += body.length;
     this.#served.inc();
     try {
-      return await this.#thread.ask(context, body);
+      return await this.#thread.ask(context, this.#queryOf(context), body);
     } finally {
       this.#requests--;
       this.#bytes -= body.length;
@@ -62,6 +63,12 @@ export class LargeRequests {
 
   async close(): Promise<void> {
     await this.#thread.close();
+  }
+
+  #queryOf({ info, query }: RequestContext): URLSearchParams {
+    if (info.verb !== "get") return query;
+    const resource = this.#core.registry.find(info.group, info.version, info.resource);
+    return notOlderThan(query, resource?.startedCache?.revision ?? 0);
   }
 
   async #bodyIfLarge(context: RequestContext): Promise<Buffer | undefined> {

@@ -1,9 +1,16 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { startStore } from "@raft2kube/store/main.ts";
 import { parse, stringify } from "yaml";
 import { expect, it } from "vitest";
 import { LARGE_VALUES } from "../limits.ts";
+import { notOlderThan } from "./not-older.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
+import { ask as request } from "../testing/ask.ts";
+import { startTestApiserver } from "../testing/test-apiserver.ts";
 import { readEncryption } from "../storage/encryption/config.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
@@ -143,4 +150,39 @@ it("reservations of a Service are taken through the thread as well", async () =>
   const { spec } = JSON.parse(made.body) as { spec: { clusterIP: string } };
   const held = await ask(`/apis/networking.k8s.io/v1/ipaddresses/${spec.clusterIP}`);
   expect(held.status).toBe(200);
+});
+
+it.each([
+  ["", ""],
+  ["resourceVersion=", "resourceVersion="],
+  ["resourceVersion=0", "resourceVersion=70"],
+  ["pretty=1&resourceVersion=69", "pretty=1&resourceVersion=70"],
+  ["resourceVersion=71", "resourceVersion=71"],
+  ["resourceVersion=x", "resourceVersion=x"],
+])("a read of %j shows nothing older than what was shown: %j", (asked, sent) => {
+  expect(notOlderThan(new URLSearchParams(asked), 70).toString()).toBe(sent);
+});
+
+it("the thread works on a store in this very process", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-large-"));
+  const store = await startStore({ dataDir: join(dir, "store") });
+  const api = await startTestApiserver(store.client);
+  try {
+    const admin = await api.credentials("admin", ["system:masters"]);
+    const made = await request(api, MAPS, { method: "POST", body: large("inside"), ...admin });
+    expect([made.status, made.body]).toEqual([201, made.body]);
+    const headers = { "content-type": "application/merge-patch+json" };
+    const body = { data: large("", "other").data };
+    const patched = await request(api, `${MAPS}/inside`, {
+      method: "PATCH", headers, body, ...admin,
+    });
+    expect([patched.status, patched.body]).toEqual([200, patched.body]);
+    expect((await request(api, "/metrics", admin)).body).toMatch(/^r2k_large_requests_total 2$/m);
+    const read = await request(api, `${MAPS}/inside`, admin);
+    expect((JSON.parse(read.body) as Map).data).toEqual(large("", "other").data);
+  } finally {
+    await api.close();
+    await store.close();
+    await rm(dir, { recursive: true });
+  }
 });

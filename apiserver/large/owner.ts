@@ -53,10 +53,10 @@ export class LargeThread {
   }
 
   /** Has the thread answer a request. Throws what it throws, 503 when the thread breaks. */
-  async ask(context: RequestContext, body: Buffer): Promise<Answer> {
+  async ask(context: RequestContext, query: URLSearchParams, body: Buffer): Promise<Answer> {
     const running = this.#started();
     const id = this.#nextId++;
-    const { request, info, user, query } = context;
+    const { request, info, user } = context;
     const abort = () => tell(running, { do: "abort", id });
     context.signal.addEventListener("abort", abort, { once: true });
     this.#idle?.cancel();
