@@ -117,6 +117,9 @@ export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */
 export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
 
+/** So many groups or extras of one impersonation are first asked for all at once (upstream's). */
+export const IMPERSONATION_PARTS_MANY = 4;
+
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;
 export const TOKEN_CACHE_ENTRIES_MAX = 4_096;

@@ -1,22 +1,15 @@
-import type { RequestUser } from "@raft2kube/api/kind.ts";
-import {
-  AUTHENTICATED_GROUP,
-  parseServiceAccount,
-  serviceAccountGroups,
-  UNAUTHENTICATED_GROUP,
-} from "../authn/identities.ts";
 import type { Core } from "../core.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../http/context.ts";
 import type { Attributes } from "./attributes.ts";
-import { refusal } from "./authorize-request.ts";
+import { attributesOf, refusal } from "./authorize-request.ts";
+import { impersonated, type Mode } from "./impersonation-modes.ts";
 
 const EXTRA_PREFIX = "impersonate-extra-";
 
 /**
  * Lets a user act as another whom they may impersonate: every part of the identity asked for (user,
- * groups,
- * uid, extras) is authorized by itself, as upstream does.
+ * groups, uid, extras) is authorized by itself, as upstream does.
  */
 export async function impersonate(core: Core, context: RequestContext): Promise<void> {
   const { request } = context;
@@ -32,29 +25,25 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
     }
     return;
   }
-  const asked: Partial<Attributes>[] = [userAttributes(name)];
-  for (const group of groups) asked.push({ resource: "groups", name: group });
-  if (uid !== "") asked.push({ group: "authentication.k8s.io", resource: "uids", name: uid });
-  for (const [key, values] of Object.entries(extra)) {
-    for (const value of values) {
-      asked.push({
-        group: "authentication.k8s.io",
-        resource: "userextras",
-        subresource: key,
-        name: value,
-      });
-    }
-  }
-  const from_ms = performance.now();
-  let allowed = false;
-  try {
-    for (const each of asked) await requireImpersonate(core, context.user, each);
-    allowed = true;
-  } finally {
+  const { figures, authorizer } = core;
+  const require = async (attributes: Attributes, mode: Mode) => {
+    const from_ms = performance.now();
+    const decision = await authorizer.decide(attributes);
+    const allowed = decision.verdict === "allow";
     const took_s = (performance.now() - from_ms) / 1_000;
-    core.figures.authorization.impersonated(allowed, took_s);
+    figures.authorization.impersonationChecked(mode, allowed, took_s);
+    if (!allowed) throw refusal(attributes, decision.reason);
+  };
+  const from_ms = performance.now();
+  let by: Mode | undefined;
+  try {
+    const wanted = { name, groups, uid, extra };
+    const { user, mode } = await impersonated(require, attributesOf(context), wanted);
+    context.user = user;
+    by = mode;
+  } finally {
+    figures.authorization.impersonated(by, (performance.now() - from_ms) / 1_000);
   }
-  context.user = impersonated(name, groups, uid, extra);
 }
 
 /** Who was asked for, as Go shows its structure. */
@@ -69,51 +58,6 @@ function goUser(uid: string, groups: string[], extra: Record<string, string[]>):
   const more = members.length === 0 ? "(nil)" : `{${members.join(", ")}}`;
   return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
     `Extra:map[string][]string${more}}`;
-}
-
-function userAttributes(name: string): Partial<Attributes> {
-  const account = parseServiceAccount(name);
-  if (account === undefined) return { resource: "users", name };
-  return { resource: "serviceaccounts", namespace: account.namespace, name: account.name };
-}
-
-async function requireImpersonate(core: Core, user: RequestUser, part: Partial<Attributes>) {
-  const attributes: Attributes = {
-    user,
-    verb: "impersonate",
-    resourceRequest: true,
-    group: "",
-    version: "v1",
-    resource: "",
-    subresource: "",
-    namespace: "",
-    name: "",
-    path: "",
-    fieldSelector: "",
-    ...part,
-  };
-  const from_ms = performance.now();
-  const decision = await core.authorizer.decide(attributes);
-  const allowed = decision.verdict === "allow";
-  const took_s = (performance.now() - from_ms) / 1_000;
-  core.figures.authorization.impersonationChecked(allowed, took_s);
-  if (!allowed) throw refusal(attributes, decision.reason);
-}
-
-function impersonated(
-  name: string,
-  asked: string[],
-  uid: string,
-  extra: Record<string, string[]>,
-): RequestUser {
-  const account = parseServiceAccount(name);
-  const groups =
-    asked.length === 0 && account ? serviceAccountGroups(account.namespace) : [...asked];
-  const marked = groups.includes(AUTHENTICATED_GROUP) || groups.includes(UNAUTHENTICATED_GROUP);
-  if (!marked) {
-    groups.push(name === "system:anonymous" ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP);
-  }
-  return { name, groups, ...(uid === "" ? {} : { uid }), extra };
 }
 
 /** Impersonate-Group may stand several times; Node joins such headers, so the raw ones are read. */

@@ -8,6 +8,7 @@ import {
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Decision } from "../authz/attributes.ts";
+import type { Mode } from "../authz/impersonation-modes.ts";
 import { ACCESS_BOUNDS_S, DEFAULT_BOUNDS_S } from "./bounds.ts";
 
 const HOUR_s = 3_600;
@@ -156,14 +157,28 @@ const RESULTS: Readonly<Record<Decision["verdict"], "allowed" | "denied" | "no-o
   "no-opinion": "no-opinion",
 };
 
+/** Outcomes of each mode of impersonation, made when there is the first. */
+function byMode(
+  counts: CounterFamily,
+  durations: HistogramFamily,
+): (mode: Mode | "") => Outcomes<"allowed" | "denied"> {
+  const known = new Map<string, Outcomes<"allowed" | "denied">>();
+  return (mode) => {
+    const values = ["allowed", "denied"] as const;
+    const made = known.get(mode) ?? new Outcomes(counts, durations, "decision", values, { mode });
+    known.set(mode, made);
+    return made;
+  };
+}
+
 /** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */
 export class AuthorizationFigures {
   readonly #outcomes: Outcomes<"allowed" | "denied" | "no-opinion">;
   readonly #decisions: CounterFamily;
   readonly #byAuthorizer = new Map<string, { allowed: Count; denied: Count }>();
   readonly #filter: Spread;
-  readonly #impersonations: Outcomes<"allowed" | "denied">;
-  readonly #impersonationChecks: Outcomes<"allowed" | "denied">;
+  readonly #impersonations: (mode: Mode | "") => Outcomes<"allowed" | "denied">;
+  readonly #impersonationChecks: (mode: Mode | "") => Outcomes<"allowed" | "denied">;
   readonly #impersonationFilter: Spread;
   readonly #graph: HistogramFamily;
   readonly #byOperation = new Map<string, Spread>();
@@ -180,11 +195,10 @@ export class AuthorizationFigures {
       "result", ["allowed", "denied", "no-opinion"]);
     this.#decisions = counter("apiserver_authorization_decisions_total",
       "What single authorizers decided.");
-    const both = (name: string, what: string) => new Outcomes(
+    const both = (name: string, what: string) => byMode(
       counter(`apiserver_impersonation_${name}_total`, `${what}.`),
       histogram(`apiserver_impersonation_${name}_duration_seconds`, `Time of that.`,
-        ACCESS_BOUNDS_S),
-      "decision", ["allowed", "denied"] as const, { mode: "legacy" });
+        ACCESS_BOUNDS_S));
     this.#impersonations = both("attempts", "Requests made as somebody else");
     this.#impersonationChecks = both("authorization_attempts", "Rights asked for to do so");
     this.#graph = histogram("node_authorizer_graph_actions_duration_seconds",
@@ -211,14 +225,14 @@ export class AuthorizationFigures {
   }
 
   /** Somebody asked to be somebody else. */
-  impersonated(allowed: boolean, seconds: number): void {
+  impersonated(by: Mode | undefined, seconds: number): void {
     this.#impersonationFilter.observe(seconds);
-    this.#impersonations.add(allowed ? "allowed" : "denied", seconds);
+    this.#impersonations(by ?? "").add(by === undefined ? "denied" : "allowed", seconds);
   }
 
   /** One part of that was decided about. */
-  impersonationChecked(allowed: boolean, seconds: number): void {
-    this.#impersonationChecks.add(allowed ? "allowed" : "denied", seconds);
+  impersonationChecked(mode: Mode, allowed: boolean, seconds: number): void {
+    this.#impersonationChecks(mode).add(allowed ? "allowed" : "denied", seconds);
   }
 
   /** The graph took in a change, such as `AddPod`. */

@@ -163,7 +163,7 @@ describe("what happens is counted:", () => {
       'authentication_attempts{result="error"}': 1,
       'authorization_attempts_total{result="allowed"}': 1,
       'authorization_attempts_total{result="no-opinion"}': 2,
-      'apiserver_impersonation_attempts_total{mode="legacy",decision="allowed"}': 1,
+      'apiserver_impersonation_attempts_total{mode="user-info",decision="allowed"}': 1,
     });
   });
 

@@ -4,6 +4,7 @@ import { CONTENT } from "./content.ts";
 import { CREATE } from "./create.ts";
 import { DELETE } from "./delete.ts";
 import { DOORS } from "./doors.ts";
+import { IMPERSONATION } from "./impersonation.ts";
 import { LEGACY_TOKENS } from "./legacy-tokens.ts";
 import { LIST } from "./list.ts";
 import { PATCH } from "./patch.ts";
@@ -17,5 +18,5 @@ import { WATCH } from "./watch.ts";
 /** Every story, each told by itself. */
 export const STORIES: readonly Story[] = [
   ...CREATE, ...UPDATE, ...PATCH, ...DELETE, ...LIST, ...WATCH, ...CONTENT, ...SUBRESOURCES,
-  ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS, ...START, ...LEGACY_TOKENS,
+  ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS, ...START, ...LEGACY_TOKENS, ...IMPERSONATION,
 ];

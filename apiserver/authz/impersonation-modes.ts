@@ -1,0 +1,223 @@
+import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.ts";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import {
+  ANONYMOUS,
+  AUTHENTICATED_GROUP,
+  MASTERS_GROUP,
+  NODES_GROUP,
+  parseServiceAccount,
+  serviceAccountGroups,
+  UNAUTHENTICATED_GROUP,
+} from "../authn/identities.ts";
+import { type ApiError, isReason } from "../errors/api-error.ts";
+import { IMPERSONATION_PARTS_MANY } from "../limits.ts";
+import type { Attributes } from "./attributes.ts";
+import { refusal } from "./authorize-request.ts";
+
+/** Whom a request asks to act as. */
+export interface Wanted {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly uid: string;
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Throws 403 where the authorizer does not allow it; `mode` is what it is asked for. */
+export type Require = (attributes: Attributes, mode: Mode) => Promise<void>;
+
+const AUTHENTICATION = "authentication.k8s.io";
+const NODE = "system:node:";
+const OWN_NODE = "authentication.kubernetes.io/node-name";
+
+export type Mode =
+  | "associated-node" | "arbitrary-node" | "serviceaccount" | "user-info" | "legacy";
+
+/**
+ * Constrained impersonation (KEP 5284): who may act as somebody, and what they may do as them, are
+ * two rights: `impersonate:MODE` and `impersonate-on:MODE:VERB`.
+ */
+const CONSTRAINED: readonly Exclude<Mode, "legacy">[] = [
+  "associated-node", "arbitrary-node", "serviceaccount", "user-info",
+];
+
+/**
+ * The user that `request` goes on as: by the first of the modes that allows it, the one in which a
+ * right alone is enough (`impersonate`) the last. Throws 403 in the words of the first that does
+ * not.
+ */
+export async function impersonated(
+  require: Require,
+  request: Attributes,
+  wanted: Wanted,
+): Promise<{ user: RequestUser; mode: Mode }> {
+  let refused: ApiError | undefined;
+  for (const mode of [...CONSTRAINED, "legacy"] as const) {
+    if (!applies(mode, wanted, request.user)) continue;
+    try {
+      return { user: await userIn(mode, require, request, wanted), mode };
+    } catch (thrown) {
+      if (!isReason(thrown, "Forbidden")) throw thrown;
+      refused ??= thrown as ApiError;
+    }
+  }
+  throw refused!;
+}
+
+function applies(mode: Mode, wanted: Wanted, requestor: RequestUser): boolean {
+  const node = nodeIn(wanted.name);
+  const isAccount = parseServiceAccount(wanted.name) !== undefined;
+  switch (mode) {
+    case "associated-node":
+      return isNameAlone(wanted) && node !== undefined && node === nodeOf(requestor);
+    case "arbitrary-node":
+      return isNameAlone(wanted) && node !== undefined;
+    case "serviceaccount":
+      return isNameAlone(wanted) && isAccount;
+    case "user-info":
+      return node === undefined && !isAccount;
+    case "legacy":
+      return true;
+  }
+}
+
+const isNameAlone = ({ groups, uid, extra }: Wanted): boolean =>
+  groups.length === 0 && uid === "" && Object.keys(extra).length === 0;
+
+function nodeIn(user: string): string | undefined {
+  const name = user.startsWith(NODE) ? user.slice(NODE.length) : "";
+  return name !== "" && dnsSubdomain(name).length === 0 ? name : undefined;
+}
+
+/** The node of the pod whose token a service account shows. */
+function nodeOf({ name, extra }: RequestUser): string | undefined {
+  const values = extra?.[OWN_NODE] ?? [];
+  return parseServiceAccount(name) !== undefined && values.length === 1 ? values[0] : undefined;
+}
+
+async function userIn(
+  mode: Mode,
+  require: Require,
+  request: Attributes,
+  wanted: Wanted,
+): Promise<RequestUser> {
+  const isLegacy = mode === "legacy";
+  const need = (attributes: Attributes) => require(attributes, mode);
+  if (!isLegacy) await need({ ...request, verb: `impersonate-on:${mode}:${request.verb}` });
+  const verb = isLegacy ? "impersonate" : `impersonate:${mode}`;
+  const ask = (part: Partial<Attributes>): Attributes =>
+    ({ ...nothing(request.user, verb), ...part });
+  const group = isLegacy ? "" : AUTHENTICATION;
+  await need(ask(nameIn(mode, group, wanted.name)));
+  if (wanted.uid !== "") {
+    await need(ask({ group: AUTHENTICATION, resource: "uids", name: wanted.uid }));
+  }
+  await needAll(need, isLegacy, wanted.groups.map((name) =>
+    ask({ group, resource: "groups", name })), forbiddenGroup(wanted.groups));
+  const extras = Object.entries(wanted.extra).flatMap(([key, values]) => values.map((name) =>
+    ask({ group: AUTHENTICATION, resource: "userextras", subresource: key, name })));
+  const why = forbiddenExtra(wanted.extra);
+  await needAll(need, isLegacy, extras, why === undefined ? undefined : { name: "", why });
+  return identity(mode, wanted);
+}
+
+function nameIn(mode: Mode, group: string, name: string): Partial<Attributes> {
+  const account = parseServiceAccount(name);
+  if (account !== undefined) return { group, resource: "serviceaccounts", ...account };
+  const node = mode === "legacy" ? undefined : nodeIn(name);
+  if (node === undefined) return { group, resource: "users", name };
+  // Whoever may act as the node it runs on may do so on any.
+  return { group, resource: "nodes", name: mode === "associated-node" ? "*" : node };
+}
+
+/** Of many parts, all at once are asked for first; `forbidden` is what no mode but legacy takes. */
+async function needAll(
+  need: (attributes: Attributes) => Promise<void>,
+  isLegacy: boolean,
+  parts: readonly Attributes[],
+  forbidden: Forbidden | undefined,
+): Promise<void> {
+  const [first] = parts;
+  if (first === undefined) return;
+  if (!isLegacy && forbidden !== undefined) {
+    const { name, why } = forbidden;
+    throw refusal({ ...first, subresource: "", name }, why);
+  }
+  if (!isLegacy && parts.length >= IMPERSONATION_PARTS_MANY) {
+    const subresource = first.subresource === "" ? "" : "*";
+    try {
+      return await need({ ...first, subresource, name: "*" });
+    } catch (thrown) {
+      if (!isReason(thrown, "Forbidden")) throw thrown;
+    }
+  }
+  for (const part of parts) await need(part);
+}
+
+/** What no right makes up for, and which part it is about. */
+interface Forbidden {
+  readonly name: string;
+  readonly why: string;
+}
+
+function forbiddenGroup(groups: readonly string[]): Forbidden | undefined {
+  if (groups.includes("")) {
+    return { name: "", why: "impersonating the empty string group is not allowed" };
+  }
+  if (!groups.includes(MASTERS_GROUP)) return undefined;
+  return { name: MASTERS_GROUP, why: `impersonating the ${MASTERS_GROUP} group is not allowed` };
+}
+
+const PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const PATH_PATTERN = new RegExp(`^${PATH}$`);
+
+/** What upstream says of a key that is no domain-prefixed path. */
+function unfitKey(key: string): FieldError[] {
+  const at = "extra.key";
+  const slash = key.indexOf("/");
+  const [host, path] = [key.slice(0, slash), key.slice(slash + 1)];
+  if (slash <= 0 || path === "") {
+    return [invalid(at, key, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  }
+  const complaints = dnsSubdomain(host).map((each) => invalid(at, host, each));
+  if (PATH_PATTERN.test(path)) return complaints;
+  const why = `Invalid path (regex used for validation is '${PATH}')`;
+  return [...complaints, invalid(at, path, why)];
+}
+
+function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
+  for (const [key, values] of Object.entries(extra)) {
+    if (key === "") return "impersonating the empty string key in extra is not allowed";
+    const unfit = unfitKey(key).map(messageOfField);
+    if (unfit.length > 0) {
+      const shown = unfit.length === 1 ? unfit[0]! : `[${unfit.join(", ")}]`;
+      return `impersonating an invalid key in extra is not allowed: ${shown}`;
+    }
+    if (key !== key.toLowerCase()) {
+      return `impersonating a non-lowercase key in extra is not allowed: ${JSON.stringify(key)}`;
+    }
+    if (values.includes("")) {
+      return "impersonating the empty string value in extra is not allowed";
+    }
+  }
+  return undefined;
+}
+
+function nothing(user: RequestUser, verb: string): Attributes {
+  return {
+    user, verb, resourceRequest: true, group: "", version: "v1", resource: "", subresource: "",
+    namespace: "", name: "", path: "", fieldSelector: "",
+  };
+}
+
+function identity(mode: Mode, { name, groups: asked, uid, extra }: Wanted): RequestUser {
+  const account = parseServiceAccount(name);
+  const isNode = mode === "associated-node" || mode === "arbitrary-node";
+  const given = account && asked.length === 0 ? serviceAccountGroups(account.namespace) : asked;
+  const groups = isNode ? [NODES_GROUP] : [...given];
+  const isNobody = name === ANONYMOUS.name;
+  const mark = isNobody ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP;
+  const isMarked = groups.includes(mark) || groups.includes(UNAUTHENTICATED_GROUP);
+  if (!isMarked) groups.push(mark);
+  return { name, groups, ...(uid === "" ? {} : { uid }), extra };
+}
