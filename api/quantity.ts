@@ -15,7 +15,6 @@ export interface ParsedQuantity {
 
 /** What upstream's parser goes through before it looks at a suffix. */
 const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
-const SUFFIX = /^(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
 
 function complaintAbout(text: string): string {
   const outline = text === "" ? null : OUTLINE.exec(text);
@@ -23,8 +22,7 @@ function complaintAbout(text: string): string {
     return "quantities must match the regular expression " +
       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
   }
-  return SUFFIX.test(outline[1]!) ? "unable to parse numeric part of quantity"
-    : "unable to parse quantity's suffix";
+  return "unable to parse quantity's suffix";
 }
 
 /** The text is no quantity. The message is upstream's. */
@@ -94,9 +92,8 @@ export function isQuantity(text: string): boolean {
 /** The parts of a text that is a quantity. */
 function matchOf(text: string): RegExpExecArray | undefined {
   if (text.length > MAX_QUANTITY_LENGTH) return undefined;
-  const match = SYNTAX.exec(text);
-  const hasDigits = match !== null && (match[2] !== "" || (match[3] ?? "") !== "");
-  return hasDigits ? match : undefined;
+  // Without a digit it is none of whatever it says: `Gi` is 0.
+  return text === "" ? undefined : (SYNTAX.exec(text) ?? undefined);
 }
 
 /** Writes the canonical form: no fraction, the largest suffix that keeps the number whole. */

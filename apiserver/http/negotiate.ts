@@ -63,10 +63,9 @@ export function checkAccept(context: RequestContext): void {
 
 function checkProduced({ request }: RequestContext, collection: boolean): void {
   const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
-  const known = parseAccept(headerOf(request, "accept")).some(
-    ({ type }) => type === "*/*" || types.includes(type),
-  );
-  if (known) return;
+  const known = ["*/*", ...types];
+  const wanted = (headerOf(request, "accept") || "*/*").split(",");
+  if (wanted.some((range) => known.includes(range.split(";")[0]!.trim()))) return;
   const streams = collection
     ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`)
     : [];

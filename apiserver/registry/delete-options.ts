@@ -15,6 +15,8 @@ export type Propagation = "Orphan" | "Background" | "Foreground";
 export interface DeleteRequest {
   gracePeriod_s: number | undefined;
   propagation: Propagation | undefined;
+  /** What the older word for it said, on which a code of the answer depends. */
+  orphanDependents?: boolean | undefined;
   uid: string | undefined;
   resourceVersion: string | undefined;
   dryRun: boolean;
@@ -72,6 +74,7 @@ function requestOf(options: DeleteOptionsBody): DeleteRequest {
     // A negative period means at once with upstream's minimum of one second.
     gracePeriod_s: grace_s !== undefined && grace_s < 0 ? 1 : grace_s,
     propagation: propagationOf(options),
+    orphanDependents: options.orphanDependents,
     uid: preconditions?.uid,
     resourceVersion: preconditions?.resourceVersion,
     dryRun: dryRun.length > 0,

@@ -56,7 +56,9 @@ export async function serveDelete(
   const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
   const { kind } = resource;
   const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
-  if (whole) return objectAnswer(object, kind);
+  // Upstream's clients rely on 200 in all other cases.
+  const accepted = !deleted && request.orphanDependents === false;
+  if (whole) return objectAnswer(object, kind, accepted ? 202 : 200);
   return objectAnswer(statusOf(resource, object) as unknown as KubeObject);
 }
 

@@ -80,8 +80,8 @@ async function createAbsent(
   update: Update,
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
-  if (update.uid) throw uidConflict(resource, update, options, update.uid, "");
   if (!update.mayCreate) throw notFound(resource.subject, update.name);
+  if (update.uid) throw uidConflict(resource, update, options, update.uid, "");
   const object = await update.transform(undefined);
   try {
     const created = await createThroughUpdate(core, resource, object, update, options);

@@ -11,7 +11,7 @@ import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 import {
-  validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate,
+  validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate, validateTrimmedImages,
 } from "./validate-update.ts";
 import { podWarnings } from "./warnings.ts";
 
@@ -52,7 +52,9 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   prepareCreate(object, context) {
     object.status = firstStatus(object, context);
   },
-  validate: (object) => validatePodSpec(object.spec, "spec", true),
+  validate: (object) => [
+    ...validatePodSpec(object.spec, "spec", true), ...validateTrimmedImages(object.spec),
+  ],
   validateUpdate: validatePodUpdate,
   warnings: (object) => podWarnings(object.spec, "spec"),
   gracePeriod_s,

@@ -17,10 +17,20 @@ const CHANGEABLE = [
 function validateImages(containers: readonly Container[] = [], path: string): FieldError[] {
   return containers.flatMap(({ image = "" }, index) => {
     const at = `${path}[${index}].image`;
-    if (image === "") return [required(at)];
-    return image.trim() === image ? []
-      : [invalid(at, image, "must not have leading or trailing whitespace")];
+    return image === "" ? [required(at)] : validateTrimmed(image, at);
   });
+}
+
+function validateTrimmed(image: string, path: string): FieldError[] {
+  if (image.trim() === image) return [];
+  return [invalid(path, image, "must not have leading or trailing whitespace")];
+}
+
+/** What is asked of a pod's images, and for older templates' sake not of theirs. */
+export function validateTrimmedImages(spec: PodSpec): FieldError[] {
+  return (["containers", "initContainers"] as const).flatMap((name) =>
+    (spec[name] ?? []).flatMap(({ image = "" }, index) =>
+      validateTrimmed(image, `spec.${name}[${index}].image`)));
 }
 
 function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {

@@ -55,7 +55,8 @@ export class Names {
   }
 
   #object(object: Record<string, unknown>): Json {
-    const isList = Array.isArray(object["items"]) || object["kind"] === "Table";
+    const isList = Array.isArray(object["items"]) || object["items"] === null ||
+      object["kind"] === "Table";
     const told: Record<string, Json> = {};
     for (const [name, member] of Object.entries(object)) {
       const bookmarked = name === "object" && object["type"] === "BOOKMARK";

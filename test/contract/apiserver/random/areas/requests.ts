@@ -12,7 +12,7 @@ const PLACES = [
   "/apis/apps/v1/namespaces/{ns}/pods", "/api/v1/namespaces/{ns}", "/api/v1/namespaces/{ns}/status",
   "/api/v1/namespaces/{ns}/finalize", "/apis/apps/v1beta1/namespaces/{ns}/deployments",
   "/apis/nosuch.io/v1/namespaces/{ns}/things", "/api/v1/watch/namespaces/{ns}/configmaps/none",
-  "/api/v1/bindings", "/api/v1/namespaces/{ns}/bindings", "/api/v1/componentstatuses",
+  "/api/v1/bindings", "/api/v1/namespaces/{ns}/bindings",
   "/apis/autoscaling/v1/namespaces/{ns}/deployments", "/apis/apps/v1", "/apis/apps", "/apis",
   "/api",
   "/api/v1/namespaces/{ns}/serviceaccounts/default/token", "/api/v1/configmaps",
@@ -29,7 +29,7 @@ const PARAMETERS = {
   pretty: ["true", "x"],
   timeout: ["1s", "x", "0", "1m", "40s", "-1s", ""],
   resourceVersion: ["0", "x", "{rv}"],
-  watch: ["x", "false", "0"],
+  watch: ["false", "0"],
   unknown: ["%zz", "1", ""],
   kind: ["Pod"],
 };

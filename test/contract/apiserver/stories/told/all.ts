@@ -9,6 +9,7 @@ import { LEGACY_TOKENS } from "./legacy-tokens.ts";
 import { LIST } from "./list.ts";
 import { PATCH } from "./patch.ts";
 import { PATHS } from "./paths.ts";
+import { RANDOM } from "./random.ts";
 import { REVIEWS } from "./reviews.ts";
 import { START } from "./start.ts";
 import { SUBRESOURCES } from "./subresources.ts";
@@ -19,4 +20,5 @@ import { WATCH } from "./watch.ts";
 export const STORIES: readonly Story[] = [
   ...CREATE, ...UPDATE, ...PATCH, ...DELETE, ...LIST, ...WATCH, ...CONTENT, ...SUBRESOURCES,
   ...REVIEWS, ...PATHS, ...COLUMNS, ...DOORS, ...START, ...LEGACY_TOKENS, ...IMPERSONATION,
+  ...RANDOM,
 ];
