@@ -1,12 +1,18 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { join } from "node:path";
 import type { TestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { ask, type AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Deed, deeds } from "./apiserver/large-deeds.ts";
 import type { LoopAnswer, LoopQuestion } from "./apiserver/loop-server.ts";
 import type { Row } from "./benchmark.ts";
 
+/** Nothing more comes of what there is when nothing has come for this long. */
+const QUIET_MS = 300;
 const SERVER = join(import.meta.dirname, "apiserver/loop-server.ts");
 
 /**
@@ -27,8 +33,11 @@ export async function apiserverLoop(): Promise<Row[]> {
     const api = { server, ca: { cert: ca } } as TestApiserver;
     const rows: Row[] = [];
     for (const deed of deeds()) {
+      const admin = { cert, key };
+      const watch = deed.watched && (await watching(api, deed.watched, admin));
       await tell("begin");
-      const code = await doIt(api, deed, { cert, key });
+      const code = await doIt(api, deed, admin);
+      await watch?.event();
       const said = await tell("end");
       if (!("held_ms" in said)) throw new Error("the server did not say how long it was held");
       process.stderr.write(`  ${deed.what}: ${code}: ${said.held_ms.toFixed(0)} ms\n`);
@@ -39,6 +48,34 @@ export async function apiserverLoop(): Promise<Row[]> {
     child.send("stop" satisfies LoopQuestion);
     await once(child, "exit");
   }
+}
+
+/** An open watch that has been told what there is; `event` waits for the next, and ends it. */
+async function watching(
+  { server, ca }: TestApiserver,
+  { path, accept }: NonNullable<Deed["watched"]>,
+  admin: AskOptions,
+): Promise<{ event(): Promise<void> }> {
+  const sent = request(`${server}${path}`, { ca: ca.cert, ...admin, headers: { accept } });
+  sent.end();
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  let bytes = 0;
+  let seen = 0;
+  answer.on("data", (chunk: Buffer) => (bytes += chunk.length));
+  const quiet = () => {
+    const same = bytes === seen && bytes > 0;
+    seen = bytes;
+    return same;
+  };
+  const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: QUIET_MS };
+  await waitFor("the objects that there are", quiet, patience);
+  const before = bytes;
+  return {
+    async event() {
+      await waitFor("an event", () => bytes > before, patience);
+      sent.destroy();
+    },
+  };
 }
 
 async function doIt(api: TestApiserver, deed: Deed, admin: AskOptions): Promise<number> {

@@ -8,6 +8,8 @@ export interface Deed {
   readonly path: string;
   readonly options: AskOptions;
   readonly codes: readonly number[];
+  /** Somebody watches in this form, and has the event before the measurement ends. */
+  readonly watched?: { readonly path: string; readonly accept: string };
 }
 
 const MIB = 1024 * 1024;
@@ -135,6 +137,13 @@ function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
     ...annotations(BODY_BYTES / 55)]);
   yield patch("JSON patch", "application/json-patch+json", steps);
   const body = JSON.stringify({ metadata: { labels: { a: "b" } } });
+  for (const [form, accept] of Object.entries(FORMS)) {
+    if (form === "YAML") continue;
+    const watched = { path: `${CORE}/${plural}?watch=1`, accept: `${accept};stream=watch` };
+    const value = JSON.stringify({ metadata: { labels: { form: form.replaceAll(" ", "-") } } });
+    const label = patch(`a label`, "application/merge-patch+json", value);
+    yield { ...label, what: `event of ${name} as ${form}`, watched };
+  }
   yield patch("a label", "application/merge-patch+json", body);
   yield {
     what: `delete ${name}`,
