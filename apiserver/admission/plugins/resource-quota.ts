@@ -5,7 +5,9 @@ import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
+import { ownWrite } from "../../bootstrap/own-write.ts";
 import type { Entry } from "../../cache/entry.ts";
+import { trackWrite } from "../../registry/track-write.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 
@@ -20,6 +22,9 @@ const ASKED_FOR: Readonly<Record<string, readonly ["requests" | "limits", string
   "limits.cpu": ["limits", "cpu"],
   "limits.memory": ["limits", "memory"],
 };
+
+/** What is taken is the server's to say, as what it writes for itself. */
+const STATUS_WRITE = { ...ownWrite(), subresource: "status" };
 
 /** Updates of these may take more than before; of others only creation counts. */
 const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
@@ -48,6 +53,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
           const taken = quota && take(request, quota);
           // The quota may be gone since, and what changes nothing needs no write.
           if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
+          trackWrite(quotas, taken, quota, STATUS_WRITE, context.clock.now());
           return { do: request.dryRun ? "keep" : "write", object: taken };
         });
       }
@@ -85,7 +91,8 @@ function take(request: AdmissionRequest, quota: Quota): Quota | undefined {
   }
   const beyond = Object.keys(more).filter((name) => compareQuantity(after[name]!, hard[name]!) > 0);
   if (beyond.length > 0) throw exceeded(request, quota, beyond, more);
-  return { ...quota, status: { ...quota.status, hard, used: { ...used, ...after } } };
+  const status = { ...quota.status, hard, used: { ...used, ...after } };
+  return { ...quota, metadata: { ...quota.metadata }, status };
 }
 
 function unknownStatus(request: AdmissionRequest, quota: Quota, more: Amounts) {
