@@ -112,10 +112,11 @@ describe("what a node must have", () => {
 });
 
 describe("required node affinity", () => {
-  const affinity = (operator: "In" | "NotIn" | "Gt" | "Exists", values: string[]) => ({
+  type Operator = "In" | "NotIn" | "Gt" | "Exists";
+  const affinity = (operator: Operator, values: string[], key = "k") => ({
     nodeAffinity: {
       requiredDuringSchedulingIgnoredDuringExecution: {
-        nodeSelectorTerms: [{ matchExpressions: [{ key: "k", operator, values }] }],
+        nodeSelectorTerms: [{ matchExpressions: [{ key, operator, values }] }],
       },
     },
   });
@@ -125,6 +126,7 @@ describe("required node affinity", () => {
     ["Gt", affinity("Gt", ["6"]), true],
     ["Gt itself", affinity("Gt", ["7"]), false],
     ["Exists", affinity("Exists", []), true],
+    ["a key that all objects have", affinity("Exists", [], "constructor"), false],
   ])("%s", (_name, wanted, fits) => {
     const labelled = node("n", { labels: { k: "7" } });
     expect(decide(pod("p", { affinity: wanted }), [[labelled, []]]) === "n").toBe(fits);

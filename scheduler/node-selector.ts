@@ -5,6 +5,7 @@ import type {
   NodeSelectorTerm,
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
+import { own } from "@raft2kube/std/own.ts";
 
 type Labels = Record<string, string>;
 
@@ -37,7 +38,7 @@ export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
 /** Whether labels meet one condition. Gt and Lt compare whole numbers of any size. */
 export function meets(requirement: NodeSelectorRequirement, labels: Labels): boolean {
   const { key, operator, values = [] } = requirement;
-  const value = labels[key];
+  const value = own(labels, key);
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);

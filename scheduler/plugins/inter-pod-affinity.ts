@@ -1,3 +1,4 @@
+import { own } from "@raft2kube/std/own.ts";
 import { crowded, type Opinion, type Plugin, type Snapshot, unfit } from "../framework.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
@@ -40,7 +41,7 @@ export const interPodAffinity: Plugin = {
 };
 
 function domainOf(node: NodeInfo, topologyKey: string): string | undefined {
-  const value = node.labels[topologyKey];
+  const value = own(node.labels, topologyKey);
   return value === undefined ? undefined : `${topologyKey}=${value}`;
 }
 

@@ -2,6 +2,7 @@ import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.t
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { untolerated } from "@raft2kube/client-kube/toleration.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { crowded, type Opinion, type Plugin, type Snapshot, unfit } from "../framework.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo } from "../node-info.ts";
@@ -34,7 +35,7 @@ export const topologySpread: Plugin = {
     const opinion: Opinion = {};
     if (hard.length > 0) {
       opinion.filter = (node) => {
-        if (hard.some(({ key }) => node.labels[key] === undefined)) return unfit(NO_LABEL);
+        if (hard.some(({ key }) => own(node.labels, key) === undefined)) return unfit(NO_LABEL);
         return hard.some((constraint) => skew(constraint, node) > constraint.maxSkew)
           ? crowded(UNEVEN)
           : undefined;
@@ -59,7 +60,7 @@ function readConstraints(
     const counts = new Map<string, number>();
     for (const node of snapshot.nodes) {
       if (!countsNode(constraint, keys, pod, node)) continue;
-      const value = node.labels[constraint.topologyKey] ?? "";
+      const value = own(node.labels, constraint.topologyKey) ?? "";
       counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, selector));
     }
     const enough = counts.size >= (constraint.minDomains ?? 1);
@@ -95,7 +96,7 @@ function countsNode(
   pod: Pod,
   { node, labels }: NodeInfo,
 ): boolean {
-  if (!node || keys.some((key) => labels[key] === undefined)) return false;
+  if (!node || keys.some((key) => own(labels, key) === undefined)) return false;
   if (nodeAffinityPolicy !== "Ignore" && !nodeAffinityMatches(pod, node)) return false;
   if (nodeTaintsPolicy !== "Honor") return true;
   const hard = ["NoSchedule", "NoExecute"];
@@ -113,13 +114,13 @@ function matching(node: NodeInfo, pod: Pod, selector: LabelSelector | undefined)
 }
 
 function skew({ key, counts, self, least }: Constraint, node: NodeInfo): number {
-  return (counts.get(node.labels[key] ?? "") ?? 0) + self - least;
+  return (counts.get(own(node.labels, key) ?? "") ?? 0) + self - least;
 }
 
 /** How crowded a node's domains are; many small domains weigh more than few large ones. */
 function crowd(constraints: readonly Constraint[], node: NodeInfo): number {
   return constraints.reduce((sum, { key, counts, maxSkew }) => {
-    const value = node.labels[key];
+    const value = own(node.labels, key);
     if (value === undefined) return Number.POSITIVE_INFINITY;
     return sum + (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (maxSkew - 1);
   }, 0);

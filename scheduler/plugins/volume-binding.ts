@@ -14,6 +14,7 @@ import {
   NO_PROVISIONER,
   SELECTED_NODE,
 } from "@raft2kube/client-kube/volumes.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { type Plugin, type Rejection, unfit } from "../framework.ts";
 import { selectsNode } from "../node-selector.ts";
 import type { VolumeBinder } from "../volume-binder.ts";
@@ -148,6 +149,6 @@ function canProvision(view: StorageView, claim: PersistentVolumeClaim, node: Nod
   if (topologies.length === 0) return true;
   const labels = node.metadata.labels ?? {};
   return topologies.some(({ matchLabelExpressions = [] }) =>
-    matchLabelExpressions.every(({ key, values }) => values.includes(labels[key] ?? "")),
+    matchLabelExpressions.every(({ key, values }) => values.includes(own(labels, key) ?? "")),
   );
 }
