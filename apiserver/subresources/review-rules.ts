@@ -1,13 +1,15 @@
 import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
 import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
 
-interface Requirement {
+/** One condition of a selector. */
+export interface Requirement {
   key?: string;
   operator?: string;
   values?: string[];
 }
 
-interface Selector {
+/** What a question about a list or watch says of its selector. */
+export interface Selector {
   rawSelector?: string;
   requirements?: Requirement[];
 }

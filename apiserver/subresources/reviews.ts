@@ -11,7 +11,8 @@ import type { Resource } from "../registry/resource.ts";
 import { writeOptionsOf } from "../registry/serve-create.ts";
 import { trackWrite } from "../registry/track-write.ts";
 import { bindPod } from "./binding.ts";
-import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
+import { type Selector, validateLocalQuestion, validateQuestion } from "./review-rules.ts";
+import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
 import { successStatus } from "./success.ts";
 
 interface ResourceAttributes {
@@ -21,6 +22,8 @@ interface ResourceAttributes {
   version?: string;
   resource?: string;
   subresource?: string;
+  fieldSelector?: Selector;
+  labelSelector?: Selector;
   name?: string;
 }
 
@@ -136,16 +139,18 @@ function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
     namespace: asked?.namespace ?? "",
     name: asked?.name ?? "",
     path: path?.path ?? "",
-    fieldSelector: "",
+    fieldSelector: fieldSelectorText(asked?.fieldSelector),
   };
 }
 
 async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<object> {
   const decision: Decision = await core.authorizer.decide(attributesOf(user, spec));
+  const evaluationError = ignoredSelectors(spec);
   return {
     allowed: decision.verdict === "allow",
     ...(decision.verdict === "deny" ? { denied: true } : {}),
     ...(decision.reason === "" ? {} : { reason: decision.reason }),
+    ...(evaluationError === "" ? {} : { evaluationError }),
   };
 }
 

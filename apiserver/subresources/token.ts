@@ -2,6 +2,7 @@ import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BoundObject, KubernetesClaims } from "../authn/token-claims.ts";
 import type { Core } from "../core.ts";
+import type { ApiError } from "../errors/api-error.ts";
 import { badRequest, conflict, invalid, notFound } from "../errors/catalog.ts";
 import { type Answer, objectAnswer } from "../http/answer.ts";
 import { readBody } from "../http/body.ts";
@@ -147,6 +148,8 @@ async function claimsFor(
   const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
   if (bound === undefined) return claims;
   if (!bound.name) throw invalid(SUBJECT, name, [required("spec.boundObjectRef.name")]);
+  // Upstream looks at the group alone: all three are of the core.
+  if (bound.apiVersion?.includes("/")) throw cannotBind(bound);
   if (bound.kind === "Pod") {
     const pod = await boundObject(core, "pods", namespace, bound);
     const { spec } = pod as PodOfAccount;
@@ -165,14 +168,13 @@ async function claimsFor(
   if (bound.kind === "Node") {
     return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
   }
-  throw badRequest(
-    `cannot bind token to object of type ${typeText(bound)}`,
-  );
+  throw cannotBind(bound);
 }
 
-/** As Go shows a type: `/v1, Kind=Pod` of the core group. */
-function typeText({ apiVersion = "", kind = "" }: NonNullable<BoundReference>): string {
-  return `${apiVersion.includes("/") ? "" : "/"}${apiVersion}, Kind=${kind}`;
+/** Go shows a type as `/v1, Kind=Pod` of the core group, `apps/v1, Kind=Deployment` of another. */
+function cannotBind({ apiVersion = "", kind = "" }: NonNullable<BoundReference>): ApiError {
+  const group = apiVersion.includes("/") ? "" : "/";
+  return badRequest(`cannot bind token to object of type ${group}${apiVersion}, Kind=${kind}`);
 }
 
 function identityOf(object: KubeObject): BoundObject {

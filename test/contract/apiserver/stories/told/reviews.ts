@@ -45,6 +45,38 @@ async function tellOtherReviews({ post, ns }: Teller, user: string, may: object)
   });
 }
 
+/** Whether a node may list pods depends on which it asks for. */
+async function tellSelectors(review: (kind: string, spec: object) => Promise<unknown>) {
+  const mine = { key: "spec.nodeName", operator: "In", values: ["n1"] };
+  const selectors = [
+    { rawSelector: "spec.nodeName=n1" },
+    { rawSelector: "spec.nodeName=n2" },
+    { rawSelector: "spec.nodeName" },
+    { requirements: [mine] },
+    { requirements: [{ ...mine, operator: "NotIn" }] },
+    { requirements: [{ ...mine, values: ["n1", "n2"] }] },
+    { requirements: [{ key: "spec.nodeName", operator: "Exists" }, mine] },
+    { requirements: [{ ...mine, values: ["n1,a=b"] }] },
+  ];
+  for (const fieldSelector of selectors) {
+    await review("subjectaccessreviews", {
+      user: "system:node:n1",
+      groups: ["system:nodes"],
+      resourceAttributes: { verb: "list", resource: "pods", fieldSelector },
+    });
+  }
+  const known = { key: "a", operator: "Exists" };
+  const odd = { key: "a", operator: "Near", values: ["b"] };
+  for (const labelSelector of [
+    { rawSelector: "a in b" },
+    { requirements: [known, odd] },
+    { requirements: [odd] },
+  ]) {
+    const resourceAttributes = { verb: "list", resource: "pods", labelSelector };
+    await review("selfsubjectaccessreviews", { resourceAttributes });
+  }
+}
+
 export const REVIEWS: readonly Story[] = [
   {
     name: "reviews: access",
@@ -94,6 +126,7 @@ export const REVIEWS: readonly Story[] = [
         groups: ["system:nodes"],
         resourceAttributes: { verb: "get", resource: "secrets", namespace: ns, name: "s" },
       });
+      await tellSelectors(review);
       await review("subjectaccessreviews", {
         user,
         resourceAttributes: { ...may, labelSelector: { rawSelector: "a=b" } },

@@ -214,6 +214,8 @@ export const SUBRESOURCES: readonly Story[] = [
       await token({ boundObjectRef: { ...bound, name: "missing" } });
       await token({ boundObjectRef: { ...bound, uid: "7e9d2bd0-4d38-4c1f-a1f7-0a5a5a5a5a5a" } });
       await token({ boundObjectRef: { ...bound, kind: "Deployment" } });
+      await token({ boundObjectRef: { ...bound, apiVersion: "apps/v1" } });
+      await token({ boundObjectRef: { ...bound, apiVersion: "v2" } });
       await post("pods", pod("q"));
       await token({ boundObjectRef: { ...bound, name: "q" } });
       await post("serviceaccounts/robot/token", { metadata: { name: "other" }, spec: {} });
