@@ -83,8 +83,14 @@ async function watchFigures({ endpoint }: Running) {
   };
 }
 
-/** `pending_max`: events that wait for readers who take none. */
-function manyRules({ start }: Implementation, pending_max: number): void {
+/** What may be told of watches whose readers take nothing. */
+interface Stalled {
+  readonly slow_min: number;
+  /** Events that wait for them. */
+  readonly pending_max: number;
+}
+
+function manyRules({ start }: Implementation, { slow_min, pending_max }: Stalled): void {
   let running: Running;
   let channel: Channel;
   beforeAll(async () => {
@@ -109,7 +115,7 @@ function manyRules({ start }: Implementation, pending_max: number): void {
     await taken;
     const stalled = await watchFigures(running);
     expect(stalled.watches).toBe(WATCHES);
-    expect(stalled.slow).toBeGreaterThan(0);
+    expect(stalled.slow).toBeGreaterThanOrEqual(slow_min);
     expect(stalled.slow).toBeLessThanOrEqual(SLOW_STREAMS * WATCHES_PER_STREAM);
     expect(stalled.pending).toBeLessThanOrEqual(pending_max);
     await Promise.all(slow.map((stream) => stream.takeAll()));
@@ -119,7 +125,7 @@ function manyRules({ start }: Implementation, pending_max: number): void {
     }
     const caughtUp = async () => {
       const { slow: behind, pending } = await watchFigures(running);
-      return behind === 0 && pending === 0;
+      return behind <= 0 && pending === 0;
     };
     await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: TOLD_MS });
     await Promise.all(streams.map((stream) => stream.end()));
@@ -132,5 +138,9 @@ function manyRules({ start }: Implementation, pending_max: number): void {
 const OUR_PENDING_MAX =
   (SLOW_STREAMS * (STREAM_QUEUE_BYTES_MAX + MERGED_EVENTS_BYTES)) / VALUE_BYTES;
 
-describe("thousands of watches", () => manyRules(served, OUR_PENDING_MAX));
-describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => manyRules(upstream36, Infinity));
+/** etcd may take a watch from its gauge that it never added: then that is below zero. */
+const ETCD_STALLED = { slow_min: -Infinity, pending_max: Infinity };
+
+describe("thousands of watches", () =>
+  manyRules(served, { slow_min: 1, pending_max: OUR_PENDING_MAX }));
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => manyRules(upstream36, ETCD_STALLED));
