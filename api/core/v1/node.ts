@@ -8,6 +8,7 @@ import {
 import type { Kind } from "../../kind.ts";
 import { validateCidr } from "../../validation/addresses.ts";
 import { labelValue, qualifiedName } from "../../validation/names.ts";
+import { firstOfList } from "./first-of-list.ts";
 import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
 import { validateAmount } from "./pod/validate-resources.ts";
 
@@ -97,15 +98,17 @@ function kernel(node: Node): string {
   return info?.architecture ? `${version} (${info.architecture})` : version;
 }
 
+const RANGE = { read: (range: string) => range, make: (range: string) => range };
+
 export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
   defaults(object) {
     if (object.status?.capacity !== undefined) {
       object.status.allocatable ??= { ...object.status.capacity };
     }
     const { spec } = object;
-    if (spec.podCIDR !== undefined) {
-      spec.podCIDRs = [spec.podCIDR, ...(spec.podCIDRs ?? []).slice(1)];
-    } else if (spec.podCIDRs?.[0] !== undefined) spec.podCIDR = spec.podCIDRs[0];
+    const { first, list } = firstOfList(spec.podCIDR, spec.podCIDRs, RANGE);
+    if (first !== undefined) spec.podCIDR = first;
+    if (list !== undefined) spec.podCIDRs = list;
   },
   /** A kubelet registers its node with the status it has already measured. */
   statusOnCreate: true,

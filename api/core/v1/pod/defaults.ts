@@ -1,8 +1,9 @@
 /** What a pod gets when its author is silent; templates of workloads get the `PodSpec` part. */
 import type {
   Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, ObjectFieldSelector,
-  Pod, PodSpec, Probe, PullPolicy, ResourceRequirements, Volume,
+  Pod, PodIP, PodSpec, PodStatus, Probe, PullPolicy, ResourceRequirements, Volume,
 } from "../../../gen/core/v1.ts";
+import { firstOfList } from "../first-of-list.ts";
 
 const GRACE_PERIOD_S = 30;
 const FILE_MODE = 0o644;
@@ -141,4 +142,13 @@ export function defaultPod(pod: Pod): void {
   }
   if (pod.spec.resources?.limits !== undefined) requestLimits(pod.spec.resources);
   pod.spec.enableServiceLinks ??= true;
+  if (pod.status !== undefined) alignAddresses(pod.status);
+}
+
+const ADDRESS = { read: ({ ip }: PodIP) => ip, make: (ip: string) => ({ ip }) };
+
+function alignAddresses(status: PodStatus): void {
+  const { first, list } = firstOfList(status.podIP, status.podIPs, ADDRESS);
+  if (first !== undefined) status.podIP = first;
+  if (list !== undefined) status.podIPs = list;
 }

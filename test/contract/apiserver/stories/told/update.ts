@@ -1,5 +1,16 @@
-import type { Story } from "../teller.ts";
+import type { Story, Teller } from "../teller.ts";
 import { configMap, deployment, pod } from "./bodies.ts";
+
+/** One range of a node's pods, and all of them. */
+async function tellRanges({ post, patch }: Pick<Teller, "post" | "patch">): Promise<void> {
+  const single = (name: string, spec: object) =>
+    post("/api/v1/nodes", { metadata: { name: `update-range-${name}` }, spec });
+  await single("a", { podCIDR: "10.2.0.0/24" });
+  await single("b", { podCIDR: "10.2.1.0/24", podCIDRs: ["10.2.2.0/24", "fd00:2::/64"] });
+  await single("c", { podCIDRs: ["10.2.3.0/24", "fd00:3::/64"] });
+  await patch("/api/v1/nodes/update-range-a", "merge", { spec: { podCIDR: "10.2.4.0/24" } });
+  await patch("/api/v1/nodes/update-range-c", "merge", { spec: { podCIDR: null } });
+}
 
 export const UPDATE: readonly Story[] = [
   {
@@ -90,6 +101,14 @@ export const UPDATE: readonly Story[] = [
       await patch("pods/p/status", "merge", {
         status: { podIP: "nonsense", podIPs: [{ ip: "nonsense" }] },
       });
+      const ips = (status: object) => patch("pods/p/status", "merge", { status });
+      await ips({ podIP: "10.1.0.1" });
+      await ips({ podIP: "10.1.0.2" });
+      await ips({ podIP: null });
+      await ips({ podIP: "10.1.0.3", podIPs: [{ ip: "10.1.0.4" }, { ip: "fd00::4" }] });
+      await ips({ podIP: null, podIPs: [{ ip: "10.1.0.5" }, { ip: "fd00::5" }] });
+      await ips({ podIP: "10.1.0.5", podIPs: [{}] });
+      await ips({ podIP: null, podIPs: null });
     },
   },
   {
@@ -117,6 +136,7 @@ export const UPDATE: readonly Story[] = [
       await patch("/api/v1/nodes/update-node", "strategic", {
         spec: { taints: [{ key: "k", effect: "Sometimes" }] },
       });
+      await tellRanges({ post, patch });
       await patch("/api/v1/nodes/update-node/status", "merge", {
         status: { capacity: { cpu: "4", memory: "8Gi", pods: "110" } },
       });
