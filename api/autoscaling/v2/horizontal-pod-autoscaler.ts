@@ -9,8 +9,7 @@ import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { parseQuantity } from "../../quantity.ts";
-import { validateLabelSelector } from "../../validation/label-selector.ts";
-import { pathSegment } from "../../validation/names.ts";
+import { METRIC_FIELDS, validateMetric, validateReference } from "./validate-metric.ts";
 
 const DEFAULT_UTILIZATION = 80;
 const PERIOD_S = 15;
@@ -19,11 +18,6 @@ const MAX_PERIOD_S = 1800;
 const SELECT_POLICIES = ["Disabled", "Max", "Min"];
 const POLICY_TYPES = ["Percent", "Pods"];
 const SHOWN = 2;
-const METRIC_FIELDS: Readonly<Record<string, keyof MetricSpec>> = {
-  ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
-  Resource: "resource",
-};
-
 const SCALE_UP: HPAScalingRules = {
   stabilizationWindowSeconds: 0,
   selectPolicy: "Max",
@@ -51,19 +45,6 @@ export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
   spec.behavior.scaleDown = { ...structuredClone(SCALE_DOWN), ...spec.behavior.scaleDown };
 }
 
-function validateTarget(
-  target: { kind: string; name: string; apiVersion?: string }, path: string,
-): FieldError[] {
-  const ungrouped = (target.apiVersion ?? "") === "" ||
-    (!target.apiVersion!.includes("/") && target.apiVersion !== "v1");
-  const group = ungrouped ? [invalid(`${path}.apiVersion`, target.apiVersion ?? "",
-    "apiVersion must specify API group")] : [];
-  return [...(["kind", "name"] as const).flatMap((name) => target[name] === ""
-    ? [required(`${path}.${name}`)]
-    : pathSegment(target[name]).map((each) => invalid(`${path}.${name}`, target[name], each))),
-  ...group];
-}
-
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {
   const { minReplicas, maxReplicas, metrics = [] } = spec;
   const errors: FieldError[] = [];
@@ -84,100 +65,16 @@ export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldErro
     errors.push(invalid("spec.maxReplicas", maxReplicas,
       "must be greater than or equal to `minReplicas`"));
   }
-  errors.push(...validateTarget(spec.scaleTargetRef, "spec.scaleTargetRef"));
+  errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", false));
   return [...errors,
     ...metrics.flatMap((each, index) => validateMetric(each, `spec.metrics[${index}]`)),
     ...(["scaleUp", "scaleDown"] as const).flatMap((name) =>
       validateRules(spec.behavior?.[name], `spec.behavior.${name}`))];
 }
 
-function validateMetric(metric: MetricSpec, path: string): FieldError[] {
-  const field = own(METRIC_FIELDS, metric.type);
-  if (field === undefined) {
-    const wrong = notSupported(`${path}.type`, metric.type, Object.keys(METRIC_FIELDS));
-    const absent = (metric.type as string) === ""
-      ? [required(`${path}.type`, "must specify a metric source type")] : [];
-    return [...absent, wrong];
-  }
-  if (metric[field] === undefined) {
-    return [required(`${path}.${field}`, "must populate information for the given metric source")];
-  }
-  const named = metric.resource ?? metric.containerResource;
-  const errors = named?.name === ""
-    ? [required(`${path}.${field}.name`, "must specify a resource name")] : [];
-  errors.push(...validateSource(metric, `${path}.${field}`));
-  const target = targetOf(metric);
-  if (target === undefined) return errors;
-  errors.push(...validateMetricTarget(target, `${path}.${field}.target`));
-  const given = target.averageUtilization ?? target.averageValue;
-  if (named !== undefined && given === undefined) {
-    errors.push(required(`${path}.${field}.target.averageUtilization`,
-      "must set either a target raw value or a target utilization"));
-  }
-  return errors;
-}
-
-/** What is measured must have a name, and some kinds of target a value. */
-function validateSource(metric: MetricSpec, path: string): FieldError[] {
-  const { containerResource, pods, object, external } = metric;
-  const errors: FieldError[] = [];
-  if (containerResource !== undefined) {
-    for (const name of ["name", "container"] as const) {
-      const text = containerResource[name];
-      errors.push(...text === "" && name === "container"
-        ? [required(`${path}.container`, "must specify a container name")]
-        : pathSegment(text).map((each) => invalid(`${path}.${name}`, text, each)));
-    }
-  }
-  for (const source of [pods, object, external]) {
-    if (source === undefined) continue;
-    const { name, selector } = source.metric;
-    errors.push(...name === "" ? [required(`${path}.metric.name`, "must specify a metric name")]
-      : pathSegment(name).map((each) => invalid(`${path}.metric.name`, name, each)));
-    errors.push(...validateLabelSelector(selector, `${path}.metric.selector`));
-  }
-  if (object !== undefined) {
-    errors.push(...validateTarget(object.describedObject, `${path}.describedObject`)
-      .filter((each) => !each.field.endsWith(".apiVersion")));
-  }
-  const { value, averageValue } = (pods ?? object ?? external)?.target ?? {};
-  if (pods !== undefined && averageValue === undefined) {
-    errors.push(required(`${path}.target.averageValue`,
-      "must specify a positive target averageValue"));
-  }
-  const either = object ?? external;
-  if (either !== undefined && value === undefined && averageValue === undefined) {
-    errors.push(required(`${path}.target.averageValue`,
-      "must set either a target value for metric or a per-pod target"));
-  }
-  return errors;
-}
-
-const TARGET_TYPES = ["Utilization", "Value", "AverageValue"];
-
-function validateMetricTarget(target: MetricTarget, path: string): FieldError[] {
-  const errors: FieldError[] = (target.type as string) === ""
-    ? [required(`${path}.type`, "must specify a metric target type")] : [];
-  if (!TARGET_TYPES.includes(target.type)) {
-    errors.push(invalid(`${path}.type`, target.type,
-      "must be either Utilization, Value, or AverageValue"));
-  }
-  const share = target.averageUtilization;
-  if (share !== undefined && share < 1) {
-    errors.push(invalid(`${path}.averageUtilization`, share, "must be greater than 0"));
-  }
-  for (const name of ["value", "averageValue"] as const) {
-    const amount = target[name];
-    if (amount !== undefined && parseQuantity(amount).nanos <= 0n) {
-      errors.push(invalid(`${path}.${name}`, amount, "must be positive"));
-    }
-  }
-  return errors;
-}
-
 function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
   if (rules === undefined) return [];
-  const { stabilizationWindowSeconds: seconds = 0, selectPolicy, policies = [] } = rules;
+  const { stabilizationWindowSeconds: seconds = 0, selectPolicy, policies = [], tolerance } = rules;
   const at = `${path}.stabilizationWindowSeconds`;
   const errors: FieldError[] = [];
   if (seconds < 0) errors.push(invalid(at, seconds, "must be greater than or equal to zero"));
@@ -190,8 +87,12 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
   if (policies.length === 0) {
     errors.push(required(`${path}.policies`, "must specify at least one Policy"));
   }
-  return [...errors, ...policies.flatMap((each, index) =>
-    validatePolicy(each, `${path}.policies[${index}]`))];
+  errors.push(...policies.flatMap((each, index) =>
+    validatePolicy(each, `${path}.policies[${index}]`)));
+  if (tolerance !== undefined && parseQuantity(tolerance).nanos < 0n) {
+    errors.push(invalid(`${path}.tolerance`, tolerance, "must be greater than or equal to 0"));
+  }
+  return errors;
 }
 
 function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {

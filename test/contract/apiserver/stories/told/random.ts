@@ -60,6 +60,28 @@ const OPERATIONS: readonly unknown[] = [
   [{ op: "test", path: "/metadata/finalizers/9", value: "x" }],
 ];
 
+const cpu = (target: object) => ({ type: "Resource", resource: { name: "cpu", target } });
+const HALF = { type: "Utilization", averageUtilization: 50 };
+const outside = (target: object) => ({ metric: { name: "m" }, target });
+
+/** What an autoscaler may be told to measure, each alone. */
+const METRICS: readonly object[] = [
+  {}, { type: "Odd" }, { object: {} }, { type: "Object", object: {} }, { type: "Pods" },
+  { type: "Resource", pods: outside({ type: "AverageValue", averageValue: "1" }) },
+  { ...cpu(HALF), pods: outside({ type: "AverageValue", averageValue: "1" }) },
+  cpu({ ...HALF, averageValue: "1" }), cpu({ type: "Value", value: "1" }),
+  { type: "External", external: outside({ type: "Value", value: "1", averageValue: "0" }) },
+  { type: "External", external: outside({ type: "AverageValue" }) },
+  { type: "ContainerResource", containerResource: { name: "odd", container: "C", target: HALF } },
+  { type: "ContainerResource", containerResource: { name: "cpu", target: HALF } },
+  { type: "Object", object: { ...outside({ type: "Value", value: "1" }),
+    describedObject: { kind: "Service", name: "s", apiVersion: "a/b/c" } } },
+  { type: "Object", object: { ...outside({ type: "Value", value: "1" }),
+    describedObject: { kind: "Service", name: "s" } } },
+  { type: "Pods", pods: { ...outside({ type: "AverageValue", averageValue: "1" }),
+    metric: { name: "a/b", selector: { matchLabels: { "a b": "c" } } } } },
+];
+
 export const RANDOM: readonly Story[] = [
   {
     name: "random: accept",
@@ -171,6 +193,20 @@ export const RANDOM: readonly Story[] = [
       await post("discovery.k8s.io/v1:endpointslices",
         { metadata: { name: "named" }, addressType: "FQDN", endpoints: [] });
       await post("events.k8s.io/v1:events", { metadata: { name: "e" } });
+    },
+  },
+  {
+    name: "random: metrics of autoscalers",
+    async tell({ post }) {
+      const scaleTargetRef = { kind: "Deployment", name: "d", apiVersion: "apps/v1" };
+      const make = (spec: object) => post("autoscaling/v2:horizontalpodautoscalers?dryRun=All", {
+        metadata: { name: "h" }, spec: { maxReplicas: 3, scaleTargetRef, ...spec },
+      });
+      for (const metric of METRICS) await make({ metrics: [metric] });
+      for (const apiVersion of ["v1", "", "a/b/c", "/v1"]) {
+        await make({ scaleTargetRef: { ...scaleTargetRef, apiVersion } });
+      }
+      await make({ behavior: { scaleUp: { tolerance: "-1" } } });
     },
   },
 ];

@@ -1,0 +1,157 @@
+/** What a HorizontalPodAutoscaler measures: one source for each metric, named, with a target. */
+import { own } from "@raft2kube/std/own.ts";
+import type { CrossVersionObjectReference, MetricIdentifier, MetricSpec, MetricTarget } from
+  "../../gen/autoscaling/v2.ts";
+import { validateContainerResourceName } from "../../core/v1/pod/validate-resources.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { parseQuantity } from "../../quantity.ts";
+import { dnsLabel, pathSegment } from "../../validation/names.ts";
+
+/** The fields of sources, in the order in which they are looked at: the first alone is. */
+const SOURCES = ["object", "external", "pods", "resource", "containerResource"] as const;
+
+export type SourceField = (typeof SOURCES)[number];
+
+/** The field that a type of metric is about. */
+export const METRIC_FIELDS: Readonly<Record<string, SourceField>> = {
+  ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
+  Resource: "resource",
+};
+const METRIC_TYPES = Object.keys(METRIC_FIELDS);
+const TARGET_TYPES = ["Utilization", "Value", "AverageValue"];
+
+/** `path` is that of the metric, e.g. `spec.metrics[0]`. */
+export function validateMetric(metric: MetricSpec, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const type: string = metric.type;
+  const wanted = own(METRIC_FIELDS, type);
+  const [first, ...more] = SOURCES.filter((field) => metric[field] !== undefined);
+  const unknown = wanted === undefined ? [notSupported(`${path}.type`, type, METRIC_TYPES)] : [];
+  if (type === "") errors.push(required(`${path}.type`, "must specify a metric source type"));
+  errors.push(...unknown);
+  if (first !== undefined) errors.push(...validateSource(metric, first, `${path}.${first}`));
+  if (wanted !== undefined && metric[wanted] === undefined) {
+    const why = "must populate information for the given metric source";
+    errors.push(required(`${path}.${wanted}`, why));
+  }
+  // Upstream says it again here.
+  errors.push(...unknown);
+  // Of one source alone, of another type, nothing is said but that its own is missing.
+  if (first === undefined || more.length === 0) return errors;
+  return [...errors, ...[first, ...more].filter((field) => field !== wanted).map((field) =>
+    forbidden(`${path}.${field}`, "must populate the given metric source only"))];
+}
+
+function validateSource(metric: MetricSpec, field: SourceField, path: string): FieldError[] {
+  const target = metric[field]!.target;
+  return [
+    ...validateSubject(metric, field, path),
+    ...validateTarget(target, `${path}.target`),
+    ...validateGoal(field, target, `${path}.target`),
+  ];
+}
+
+/** What is measured, and of what. */
+function validateSubject(metric: MetricSpec, field: SourceField, path: string): FieldError[] {
+  switch (field) {
+    case "object":
+      return [
+        ...validateReference(metric.object!.describedObject, `${path}.describedObject`, true),
+        ...validateIdentifier(metric.object!.metric, `${path}.metric`),
+      ];
+    case "external":
+    case "pods":
+      return validateIdentifier(metric[field]!.metric, `${path}.metric`);
+    case "resource":
+      return metric.resource!.name === ""
+        ? [required(`${path}.name`, "must specify a resource name")] : [];
+    case "containerResource": {
+      const { name, container } = metric.containerResource!;
+      return [
+        ...name === "" ? [required(`${path}.name`, "must specify a resource name")]
+          : validateContainerResourceName(name, `${path}.name`),
+        ...container === "" ? [required(`${path}.container`, "must specify a container")]
+          : dnsLabel(container).map((each) => invalid(`${path}.container`, container, each)),
+      ];
+    }
+  }
+}
+
+/** Its selector is for who measures: nobody looks at it here. */
+function validateIdentifier({ name }: MetricIdentifier, path: string): FieldError[] {
+  return name === "" ? [required(`${path}.name`, "must specify a metric name")]
+    : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
+}
+
+function validateTarget(target: MetricTarget, path: string): FieldError[] {
+  const type: string = target.type;
+  const errors: FieldError[] = type === ""
+    ? [required(`${path}.type`, "must specify a metric target type")] : [];
+  if (!TARGET_TYPES.includes(type)) {
+    errors.push(invalid(`${path}.type`, type, "must be either Utilization, Value, or AverageValue"));
+  }
+  for (const name of ["value", "averageValue"] as const) {
+    const amount = target[name];
+    if (amount !== undefined && parseQuantity(amount).nanos <= 0n) {
+      errors.push(invalid(`${path}.${name}`, amount, "must be positive"));
+    }
+  }
+  const share = target.averageUtilization;
+  if (share !== undefined && share < 1) {
+    errors.push(invalid(`${path}.averageUtilization`, share, "must be greater than 0"));
+  }
+  return errors;
+}
+
+/** Which of its numbers a target has, one of two for most sources. */
+function validateGoal(field: SourceField, target: MetricTarget, path: string): FieldError[] {
+  const { value, averageValue, averageUtilization } = target;
+  const average = `${path}.averageValue`;
+  switch (field) {
+    case "object":
+      return value === undefined && averageValue === undefined
+        ? [required(average, "must set either a target value or averageValue")] : [];
+    case "external":
+      return oneOf([value, averageValue], [average, `${path}.value`],
+        "a target value for metric", "a per-pod target");
+    case "pods":
+      return averageValue === undefined
+        ? [required(average, "must specify a positive target averageValue")] : [];
+    case "resource":
+    case "containerResource":
+      return oneOf([averageUtilization, averageValue], [`${path}.averageUtilization`, average],
+        "a target raw value", "a target utilization");
+  }
+}
+
+function oneOf(
+  [one, other]: readonly [unknown, unknown],
+  [missing, doubled]: readonly [path: string, path: string],
+  ...words: readonly [string, string]
+): FieldError[] {
+  if (one === undefined && other === undefined) {
+    return [required(missing, `must set either ${words.join(" or ")}`)];
+  }
+  if (one === undefined || other === undefined) return [];
+  return [forbidden(doubled, `may not set both ${words.join(" and ")}`)];
+}
+
+/** What is scaled or described; only the latter may be of the core group. */
+export function validateReference(
+  { kind, name, apiVersion = "" }: CrossVersionObjectReference, path: string, mayBeCore: boolean,
+): FieldError[] {
+  const errors = Object.entries({ kind, name }).flatMap(([field, text]) => text === ""
+    ? [required(`${path}.${field}`)]
+    : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)));
+  const wrong = complaintOf(apiVersion, mayBeCore);
+  return wrong === undefined ? errors
+    : [...errors, invalid(`${path}.apiVersion`, apiVersion, wrong)];
+}
+
+function complaintOf(apiVersion: string, mayBeCore: boolean): string | undefined {
+  const [group, ...versions] = apiVersion.split("/");
+  if (versions.length > 1) return `unexpected GroupVersion string: ${apiVersion}`;
+  const core = versions.length === 0 || group === "";
+  // Replication controllers are of the core.
+  return core && !mayBeCore ? "apiVersion must specify API group" : undefined;
+}
