@@ -88,7 +88,8 @@ function validateTarget(target: MetricTarget, path: string): FieldError[] {
   const errors: FieldError[] = type === ""
     ? [required(`${path}.type`, "must specify a metric target type")] : [];
   if (!TARGET_TYPES.includes(type)) {
-    errors.push(invalid(`${path}.type`, type, "must be either Utilization, Value, or AverageValue"));
+    const why = "must be either Utilization, Value, or AverageValue";
+    errors.push(invalid(`${path}.type`, type, why));
   }
   for (const name of ["value", "averageValue"] as const) {
     const amount = target[name];
