@@ -29,6 +29,11 @@ const servers = [await startTheirs(), await startOurs()] as const;
 const pair = new Pair(servers[0], servers[1]);
 const signs = new Map<string, number>();
 let sent = 0;
+/** The servers are ended with this program, after the sequence under way. */
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => (stopped = true));
+}
 
 async function tellOne(area: string, seed: number): Promise<void> {
   const steps = AREAS[area]!(seededRandom(seed));
@@ -54,8 +59,8 @@ function textOf({ method, path, body, ...rest }: Step): string {
 
 say(`${steps_max} steps of ${areas.join(", ")} from seed ${first}`);
 try {
-  for (let seed = first; sent < steps_max; seed++) {
-    for (const area of areas) await tellOne(area, seed);
+  for (let seed = first; sent < steps_max && !stopped; seed++) {
+    for (const area of areas) if (!stopped) await tellOne(area, seed);
   }
 } finally {
   await Promise.all(servers.map((server) => server.close()));
