@@ -44,3 +44,9 @@ export const CERTIFICATE_SIGNING_REQUESTS = grouped(
   "certificatesigningrequests",
   false,
 );
+export const CLUSTER_ROLES = grouped(
+  "rbac.authorization.k8s.io",
+  "ClusterRole",
+  "clusterroles",
+  false,
+);

@@ -2,19 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import { CLUSTER_ROLES } from "@raft2kube/client-kube/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { startLoop } from "../loop.ts";
 import { aggregatedRules } from "./plan.ts";
 
 const ACCOUNT = "clusterrole-aggregation-controller";
-const CLUSTER_ROLES: ResourceType = {
-  group: "rbac.authorization.k8s.io",
-  version: "v1",
-  plural: "clusterroles",
-  namespaced: false,
-  kind: "ClusterRole",
-};
 
 /** Keeps the rules of roles such as `admin` equal to those of the roles they select. */
 export function startClusterRoleAggregation(context: ControllerContext): Running {

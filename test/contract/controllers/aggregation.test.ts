@@ -1,15 +1,8 @@
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
+import { CLUSTER_ROLES } from "@raft2kube/client-kube/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWorld, type World } from "./world.ts";
-
-const CLUSTER_ROLES = {
-  group: "rbac.authorization.k8s.io",
-  version: "v1",
-  plural: "clusterroles",
-  namespaced: false,
-  kind: "ClusterRole",
-};
 
 let world: World;
 

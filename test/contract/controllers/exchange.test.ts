@@ -9,6 +9,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 import {
+  CLUSTER_ROLES,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
   NODES,
@@ -71,14 +72,6 @@ async function startOnUpstream(): Promise<Exchange> {
     },
   };
 }
-
-const CLUSTER_ROLES = {
-  group: "rbac.authorization.k8s.io",
-  version: "v1",
-  plural: "clusterroles",
-  namespaced: false,
-  kind: "ClusterRole",
-} as const;
 
 const namespace = "default";
 const labels = { app: "web" };
