@@ -157,13 +157,17 @@ describe("what happens is counted:", () => {
       await ask(`${NS}/pods`, { headers: { "impersonate-user": "somebody" } });
     };
     expect(await growth(act, "authentication_attempts", "authorization_attempts_total",
-      "apiserver_impersonation_attempts_total")).toEqual({
+      "apiserver_impersonation_attempts_total",
+      "apiserver_request_filter_duration_seconds_count")).toEqual({
       // One of each is the look at the metrics themselves.
       'authentication_attempts{result="success"}': 3,
       'authentication_attempts{result="error"}': 1,
       'authorization_attempts_total{result="allowed"}': 1,
       'authorization_attempts_total{result="no-opinion"}': 2,
       'apiserver_impersonation_attempts_total{mode="user-info",decision="allowed"}': 1,
+      'apiserver_request_filter_duration_seconds_count{filter="authentication"}': 4,
+      'apiserver_request_filter_duration_seconds_count{filter="authorization"}': 3,
+      'apiserver_request_filter_duration_seconds_count{filter="impersonation"}': 1,
     });
   });
 

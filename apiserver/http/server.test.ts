@@ -93,4 +93,11 @@ describe("a client that is slow to", () => {
     const socket = protocol === undefined ? connectTcp(server.addresses[0]!) : over(protocol);
     await hold(socket, first, more);
   });
+
+  it("send headers is cut off though a whole request may take long", async () => {
+    const patient = await serveBodies({ ...SHORT, request_ms: 600_000 });
+    const to = { ...patient.server.addresses[0]!, ca: patient.ca, ALPNProtocols: ["http/1.1"] };
+    await hold(connectTls(to), text("GET / HTTP/1.1\r\n"), text("a: b\r\n"));
+    await patient.server.close();
+  });
 });
