@@ -134,7 +134,7 @@ function specialWays(special: string, value: unknown, write: Write): Ways {
       return [ABSENT, ["negative", -1], ["zero", 0], ["bad", "Bad_Value!"], ["percent", "150%"]];
     case "Time":
     case "MicroTime":
-      return [ABSENT, ["later", String(value).replace("2026", "2027")],
+      return [ABSENT, ["later", String(value).replace(/^\d{4}/, (year) => `${Number(year) + 1}`)],
         ...created(write, [["bad", "yesterday"]])];
     default:
       return [ABSENT, ["a text", "x"], ["empty", {}]];

@@ -1,10 +1,15 @@
 import { hostname } from "node:os";
 
-/** How far from now a time may be to count as made by the server, and not given by the client. */
+/**
+ * How far from now a time may be to count as made by the server, and not given by the client. Times
+ * that cases send must lie in the past for good: one in the future would count as recent some day.
+ */
 const RECENT_MS = 3 * 24 * 3600 * 1000;
 
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+/** A day alone, as labels that count the use of tokens hold it. */
+const DATE = /\b\d{4}-\d\d-\d\d\b(?!T)/g;
 const TOKEN = /eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+/g;
 /** One as a Secret holds it: `eyJ` in base64. */
 const KEPT_TOKEN = /\bZXlK[\w+/]{40,}={0,2}/g;
@@ -82,12 +87,9 @@ export class Names {
       .replace(KEPT_TOKEN, "TOKEN")
       .replace(UID, (uid) => nth(this.#uids, uid, "uid"))
       .replace(TIME, (time, fraction?: string) =>
-        Math.abs(Date.parse(time) - Date.now()) > RECENT_MS
-          ? time
-          : fraction
-            ? "MICROTIME"
-            : "TIME",
+        !isRecent(time) ? time : fraction ? "MICROTIME" : "TIME",
       )
+      .replace(DATE, (date) => (isRecent(date) ? "DATE" : date))
       .replace(GENERATED, "$1RANDOM")
       .replace(PEM, "CERTIFICATE")
       .replace(CREDENTIAL, "X509SHA256=DIGEST")
@@ -158,6 +160,8 @@ export class Names {
     )}`;
   }
 }
+
+const isRecent = (time: string): boolean => Math.abs(Date.parse(time) - Date.now()) <= RECENT_MS;
 
 /** Upstream writes `null` for some lists and times that are empty (docs/DIVERGENCE.md). */
 const isNothing = (value: Json): boolean =>

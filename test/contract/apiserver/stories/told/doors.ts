@@ -118,7 +118,7 @@ export const DOORS: readonly Story[] = [
       await counted({ observedGeneration: 2, currentHealthy: 3, desiredHealthy: 2 });
       await evict("well");
       const failed = { type: "DisruptionAllowed", status: "False", reason: "SyncFailed",
-        message: "no controller", lastTransitionTime: "2026-01-01T00:00:00Z" };
+        message: "no controller", lastTransitionTime: "2001-01-01T00:00:00Z" };
       for (const reason of ["SyncFailed", "Other"]) {
         const conditions = [{ ...failed, reason }];
         await counted({ observedGeneration: 2, currentHealthy: 3, desiredHealthy: 2, conditions });
@@ -175,7 +175,7 @@ export const DOORS: readonly Story[] = [
       const now = await get(`${place}/${ns}`);
       const conditions = [{
         type: "Approved", status: "True", reason: "Because", message: "of this",
-        lastUpdateTime: "2026-01-01T00:00:00Z", lastTransitionTime: "2026-01-01T00:00:00Z",
+        lastUpdateTime: "2001-01-01T00:00:00Z", lastTransitionTime: "2001-01-01T00:00:00Z",
       }];
       const schema = "certificates/v1.CertificateSigningRequest";
       for (const each of variants({ ...now, status: { conditions } }, schema, "status")) {
