@@ -10,7 +10,7 @@ import {
 } from "@raft2kube/proto/gen/cri.ts";
 import { ContainerConfigError } from "./env.ts";
 
-/** Paths hidden from containers unless `procMount: Unmasked` (upstream's defaults). */
+/** Paths hidden from containers that are not privileged (upstream's defaults). */
 const MASKED_PATHS = [
   "/proc/asound",
   "/proc/acpi",
@@ -35,9 +35,19 @@ const READONLY_PATHS = [
   "/proc/sysrq-trigger",
 ];
 
-/** The namespaces shared by the pod's containers. */
+/**
+ * The namespaces shared by the pod's containers. A pod that relies on a user namespace of its own
+ * gets no sandbox and no container: without one its root would be the node's. Throws
+ * ContainerConfigError.
+ */
 export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
   const spec = pod.spec;
+  if (spec.hostUsers === false) {
+    throw new ContainerConfigError(
+      "hostUsers: false asks for a user namespace, which this node does not support; " +
+        "remove hostUsers from the pod",
+    );
+  }
   return {
     network: spec?.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
     ipc: spec?.hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
@@ -102,7 +112,12 @@ export function containerSecurity(
   const runAsGroup = own.runAsGroup ?? shared.runAsGroup;
   if (own.runAsNonRoot ?? shared.runAsNonRoot) checkNonRoot(runAsUser, image, container);
   const privileged = own.privileged ?? false;
-  const unmasked = privileged || own.procMount === "Unmasked";
+  if (own.procMount !== undefined && own.procMount !== "Default") {
+    throw new ContainerConfigError(
+      `procMount ${own.procMount} needs a user namespace, which this node does not support ` +
+        `(container: ${container.name})`,
+    );
+  }
   const uid = runAsUser ?? image.uid;
   return {
     privileged,
@@ -110,8 +125,8 @@ export function containerSecurity(
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
     supplementalGroups: groupsOf(pod),
-    maskedPaths: unmasked ? [] : MASKED_PATHS,
-    readonlyPaths: unmasked ? [] : READONLY_PATHS,
+    maskedPaths: privileged ? [] : MASKED_PATHS,
+    readonlyPaths: privileged ? [] : READONLY_PATHS,
     seccomp: privileged
       ? { profileType: ProfileType.Unconfined }
       : seccompProfile(own.seccompProfile ?? shared.seccompProfile, seccompRoot),

@@ -94,6 +94,12 @@ describe("sandbox configuration", () => {
     expect(host).toMatchObject({ portMappings: [], hostname: "" });
   });
 
+  test("a pod that asks for a user namespace is refused", () => {
+    expect(() => sandboxConfig(podOf({ hostUsers: false }), 0, node)).toThrow(
+      "hostUsers: false asks for a user namespace, which this node does not support",
+    );
+  });
+
   test.each([
     ["kernel.msgmax", {}],
     ["net.ipv4.ip_local_port_range", { hostNetwork: true }],

@@ -39,8 +39,3 @@ export function namesWhere(pod: Judged, bad: (container: Container) => boolean):
 export function isWindows({ spec }: Judged): boolean {
   return spec.os?.name === "windows";
 }
-
-/** A pod in a user namespace of its own may be root in it, by the rules of 1.35 and later. */
-export function isRelaxed({ spec, minor }: Judged): boolean {
-  return minor >= 35 && spec.hostUsers === false;
-}

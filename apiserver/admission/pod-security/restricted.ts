@@ -1,7 +1,7 @@
 import type { Container, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { procMount } from "./baseline.ts";
 import type { Check, Finding, Judged } from "./finding.ts";
-import { containersOf, isRelaxed, isWindows, namesWhere } from "./finding.ts";
+import { containersOf, isWindows, namesWhere } from "./finding.ts";
 import { seccompRestricted } from "./profiles.ts";
 import { namedContainers, plural, quoted, settersOf, sortedSet } from "./words.ts";
 
@@ -95,9 +95,6 @@ function runAsUser(pod: Judged): Finding | undefined {
   return { reason: "runAsUser=0", detail: `${setters.join(" and ")} must not set runAsUser=0` };
 }
 
-const unlessRelaxed = (find: Check["find"]) => (pod: Judged) =>
-  isRelaxed(pod) ? undefined : find(pod);
-
 /** Windows has no such things, by the rules of 1.25 and later. */
 const unlessWindows = (find: Check["find"]) => (pod: Judged) =>
   pod.minor >= 25 && isWindows(pod) ? undefined : find(pod);
@@ -113,8 +110,8 @@ export const RESTRICTED: readonly Check[] = [
   },
   { id: "procMount_restricted", since: 35, replaces: "procMount", find: procMount },
   { id: "restrictedVolumes", since: 0, replaces: "hostPathVolumes", find: volumes },
-  { id: "runAsNonRoot", since: 0, find: unlessRelaxed(runAsNonRoot) },
-  { id: "runAsUser", since: 23, find: unlessRelaxed(runAsUser) },
+  { id: "runAsNonRoot", since: 0, find: runAsNonRoot },
+  { id: "runAsUser", since: 23, find: runAsUser },
   {
     id: "seccompProfile_restricted",
     since: 19,

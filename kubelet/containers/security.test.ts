@@ -1,0 +1,34 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { containerSecurity } from "./security.ts";
+
+const PARTS = { user: { uid: 1000, username: "" }, seccompRoot: "/s", targetId: undefined };
+
+function securityOf(own: Container["securityContext"], spec: Partial<Pod["spec"]> = {}) {
+  const container: Container = { name: "c", ...(own ? { securityContext: own } : {}) };
+  const pod: Pod = { metadata: { name: "p" }, spec: { containers: [container], ...spec } };
+  return containerSecurity(pod, container, PARTS);
+}
+
+describe("container security", () => {
+  test("parts of /proc and /sys are hidden from all but privileged containers", () => {
+    expect(securityOf(undefined).maskedPaths).toContain("/proc/kcore");
+    expect(securityOf({ procMount: "Default" }).readonlyPaths).toContain("/proc/sys");
+    expect(securityOf({ privileged: true })).toMatchObject({ maskedPaths: [], readonlyPaths: [] });
+  });
+
+  test("an unmasked /proc is refused, with a user namespace or without", () => {
+    const unmasked = { procMount: "Unmasked" } as const;
+    expect(() => securityOf(unmasked)).toThrow("procMount Unmasked needs a user namespace");
+    expect(() => securityOf(unmasked, { hostUsers: false })).toThrow(
+      "procMount Unmasked needs a user namespace",
+    );
+  });
+
+  test("root of a user namespace is refused: it would be the node's root", () => {
+    expect(() => securityOf({ runAsUser: 0 }, { hostUsers: false })).toThrow(
+      "hostUsers: false asks for a user namespace, which this node does not support",
+    );
+    expect(securityOf({ runAsUser: 7 }, { hostUsers: true }).runAsUser).toEqual({ value: 7 });
+  });
+});
