@@ -35,6 +35,26 @@ export const libc = {
   fcntl: library.func("int fcntl(int fd, int command, long argument)"),
   ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
   mknod: library.func("int mknod(const char *path, uint mode, ulong device)"),
+  // Paths of the calls below are bytes with a zero at the end: a file's name may be no UTF-8.
+  openat2: library.func(
+    "long syscall(long number, long fd, const void *path, void *how, size_t size)",
+  ),
+  mkdirat: library.func("int mkdirat(int fd, const void *path, uint mode)"),
+  mknodat: library.func("int mknodat(int fd, const void *path, uint mode, ulong device)"),
+  symlinkat: library.func("int symlinkat(const void *target, int fd, const void *path)"),
+  linkat: library.func(
+    "int linkat(int from_fd, const void *from, int fd, const void *path, int flags)",
+  ),
+  renameat: library.func("int renameat(int from_fd, const void *from, int fd, const void *path)"),
+  unlinkat: library.func("int unlinkat(int fd, const void *path, int flags)"),
+  readlinkat: library.func(
+    "long readlinkat(int fd, const void *path, _Out_ void *target, size_t size)",
+  ),
+  fchownat: library.func("int fchownat(int fd, const void *path, uint uid, uint gid, int flags)"),
+  utimensat: library.func("int utimensat(int fd, const void *path, const void *times, int flags)"),
+  setxattr: library.func(
+    "int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)",
+  ),
   lsetxattr: library.func(
     "int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)",
   ),

@@ -1,0 +1,219 @@
+import { execFileSync } from "node:child_process";
+import {
+  closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync,
+  statSync, symlinkSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { codeOf } from "@raft2kube/std/errors.ts";
+import { Directory } from "./directory.ts";
+import { removeTree } from "./remove-tree.ts";
+import { walk } from "./walk.ts";
+
+let base: string;
+let root: Directory;
+const at = (name: string) => path.join(base, "root", name);
+const outside = (name: string) => path.join(base, name);
+beforeEach(() => {
+  base = mkdtempSync(path.join(tmpdir(), "r2k-beneath-"));
+  mkdirSync(path.join(base, "root/a/b"), { recursive: true });
+  writeFileSync(path.join(base, "root/a/b/file"), "inside");
+  writeFileSync(path.join(base, "secret"), "outside", { mode: 0o600 });
+  root = Directory.open(path.join(base, "root"));
+});
+afterEach(() => {
+  root[Symbol.dispose]();
+  rmSync(base, { recursive: true, force: true });
+});
+
+/** The errno's name that a call fails with. */
+function failure(call: () => unknown): string | undefined {
+  try {
+    call();
+  } catch (error) {
+    return codeOf(error);
+  }
+  return "nothing failed";
+}
+const text = (name: string, links: "refuse" | "inside") =>
+  root.readFile(name, { links, limit_bytes: 100 }).toString();
+
+test("a path is looked up beneath the directory, links refused", () => {
+  symlinkSync(base, at("out"));
+  symlinkSync("a", at("in"));
+  symlinkSync("../../secret", at("a/up"));
+  expect(text("a/b/file", "refuse")).toBe("inside");
+  expect(text("a/b/../b/file", "refuse")).toBe("inside");
+  const refused = ["out/secret", "in/b/file", "a/up", "../secret", outside("secret"), "a/../.."];
+  expect(refused.map((name) => failure(() => text(name, "refuse")))).toEqual([
+    "ELOOP", "ELOOP", "ELOOP", "EXDEV", "EXDEV", "EXDEV",
+  ]);
+});
+
+test("links may be followed as if the directory were the root", () => {
+  symlinkSync("/a/b", at("absolute"));
+  symlinkSync("../../../a/b", at("climbing"));
+  symlinkSync(outside("secret"), at("leading-out"));
+  symlinkSync("/proc/self/root", at("magic"));
+  expect(text("absolute/file", "inside")).toBe("inside");
+  expect(text("climbing/file", "inside")).toBe("inside");
+  expect(failure(() => text("leading-out", "inside"))).toBe("ENOENT");
+  expect(failure(() => text(`magic${outside("secret")}`, "inside"))).toBe("ENOENT");
+});
+
+test("links of /proc that jump are refused", () => {
+  using proc = Directory.open("/proc");
+  expect(failure(() => proc.handle("self/root", { links: "inside" }))).toBe("ELOOP");
+});
+
+test("a directory is not opened through a link under its own name", () => {
+  symlinkSync(base, at("out"));
+  expect(failure(() => Directory.open(at("out")))).toBe("ENOTDIR");
+});
+
+test.each(["", ".", "..", "a/x", "/x", "x\0y"])("the single name %j is refused", (name) => {
+  const changes = [
+    () => root.makeDirectory(name, 0o755),
+    () => root.makeSymlink(name, "x"),
+    () => root.makeNode(name, 0o010644),
+    () => root.makeLink(name, root, "a"),
+    () => root.makeLink("x", root, name),
+    () => root.rename("a", root, name),
+    () => root.rename(name, root, "x"),
+    () => root.remove(name, { directory: true }),
+    () => root.remove(name),
+  ];
+  for (const change of changes) expect(failure(change)).toBe("EINVAL");
+  expect(readdirSync(at(""))).toEqual(["a"]);
+});
+
+test("names are made and removed in the directory itself", () => {
+  root.makeDirectory("d", 0o700);
+  root.makeSymlink("link", outside("secret"));
+  root.makeNode("fifo", 0o010600);
+  using d = root.directory("d");
+  d.makeLink("again", root, "link");
+  d.rename("again", root, "moved");
+  expect(lstatSync(at("moved")).ino).toBe(lstatSync(at("link")).ino);
+  expect(statSync(at("fifo")).isFIFO()).toBe(true);
+  root.remove("moved");
+  root.remove("d", { directory: true });
+  expect(readdirSync(at("")).sort()).toEqual(["a", "fifo", "link"]);
+});
+
+test("what is done to a handle is done to its file, whatever has the name by then", () => {
+  writeFileSync(at("file"), "x", { mode: 0o600 });
+  using handle = root.handle("file");
+  root.rename("file", root, "moved");
+  root.makeSymlink("file", outside("secret"));
+  handle.chown(-1, -1);
+  handle.chmod(0o6755);
+  handle.setTimes(1_000, 2_500);
+  expect(lstatSync(at("moved")).mode & 0o7777).toBe(0o6755);
+  expect(lstatSync(at("moved")).mtimeMs).toBe(2_500);
+  expect(lstatSync(outside("secret")).mode & 0o7777).toBe(0o600);
+});
+
+test("a link's handle changes the link or refuses, never what it leads to", () => {
+  root.makeSymlink("link", outside("secret"));
+  using link = root.handle("link");
+  const before = lstatSync(outside("secret"));
+  link.setTimes(0, 1_000);
+  expect(failure(() => link.chmod(0o777))).toBe("ELOOP");
+  expect(failure(() => link.setAttribute("user.x", Buffer.from("y")))).toBe("ELOOP");
+  expect(failure(() => link.reopen(0))).toBe("ELOOP");
+  expect(link.readLink().toString()).toBe(outside("secret"));
+  expect(lstatSync(at("link")).mtimeMs).toBe(1_000);
+  expect(lstatSync(outside("secret"))).toEqual(before);
+});
+
+test("a file is read up to its bound, and only if it is one", () => {
+  root.makeNode("fifo", 0o010600);
+  expect(failure(() => text("fifo", "refuse"))).toBe("EINVAL");
+  expect(failure(() => text("a", "refuse"))).toBe("EINVAL");
+  expect(failure(() => root.readFile("a/b/file", { limit_bytes: 5 }))).toBe("EFBIG");
+  expect(root.readFile("a/b/file", { limit_bytes: 6 }).toString()).toBe("inside");
+});
+
+test("missing directories are made where the links lead, inside", () => {
+  symlinkSync(`${base}/x`, at("absolute"));
+  symlinkSync("../../../y", at("a/climbing"));
+  symlinkSync("loop", at("loop"));
+  const make = (name: string) => {
+    using made = root.makeDirectories(name, 0o755, { links: "inside" });
+    made.makeDirectory("here", 0o755);
+  };
+  make("absolute/sub");
+  make("a/climbing/sub");
+  make("new/../../other");
+  expect(existsSync(at(`${base}/x/sub/here`))).toBe(true);
+  expect(existsSync(at("y/sub/here"))).toBe(true);
+  expect(existsSync(at("other/here"))).toBe(true);
+  expect(readdirSync(base).sort()).toEqual(["root", "secret"]);
+  expect(failure(() => make("loop/x"))).toBe("ELOOP");
+  expect(failure(() => make("a/b/file/x"))).toBe("ENOTDIR");
+  expect(failure(() => root.makeDirectories("absolute/z", 0o755))).toBe("ELOOP");
+});
+
+test("a walk meets everything once, folders after their content, no link followed", () => {
+  symlinkSync(base, at("a/out"));
+  const met = [...walk(root)].map(({ name, stats }) => `${name}${stats.isDirectory() ? "/" : ""}`);
+  expect(met.toSorted()).toEqual(["a/", "b/", "file", "out"]);
+  expect(met.indexOf("file")).toBeLessThan(met.indexOf("b/"));
+  expect(met.at(-1)).toBe("a/");
+});
+
+test("a tree is removed without what its links lead to", async () => {
+  symlinkSync(base, at("a/out"));
+  symlinkSync(outside("secret"), at("a/b/secret"));
+  writeFileSync(Buffer.concat([Buffer.from(at("a/")), Buffer.from([0xff, 0xfe])]), "no UTF-8");
+  for (let i = 0; i < 1_000; i++) writeFileSync(at(`a/b/${i}`), "");
+  await removeTree(root, "a");
+  await removeTree(root, "a");
+  expect(readdirSync(at(""))).toEqual([]);
+  expect(readFileSync(outside("secret"), "utf8")).toBe("outside");
+});
+
+test("a tree that is deeper than any path may be is removed", async () => {
+  let deepest = root.directory("a");
+  for (let level = 0; level < 3_000; level++) {
+    using above = deepest;
+    above.makeDirectory("d", 0o755);
+    deepest = above.directory("d");
+  }
+  deepest.makeSymlink("out", base);
+  deepest[Symbol.dispose]();
+  expect(failure(() => [...walk(root)])).toBe("ELOOP");
+  await removeTree(root, "a");
+  expect(readdirSync(at(""))).toEqual([]);
+});
+
+describe.runIf(process.getuid?.() === 0)("with privileges", () => {
+  test("attributes and owners", () => {
+    using file = root.handle("a/b/file");
+    file.chown(5, 6);
+    file.setAttribute("trusted.overlay.opaque", Buffer.from("y"));
+    expect(lstatSync(at("a/b/file"))).toMatchObject({ uid: 5, gid: 6 });
+  });
+
+  test("a mount point is not crossed", async () => {
+    execFileSync("mount", ["--bind", path.join(base), at("a/b")]);
+    try {
+      expect(failure(() => [...walk(root)])).toBe("EXDEV");
+      await expect(removeTree(root, "a")).rejects.toMatchObject({ code: "EXDEV" });
+    } finally {
+      execFileSync("umount", [at("a/b")]);
+    }
+    expect(readFileSync(outside("secret"), "utf8")).toBe("outside");
+  });
+});
+
+test("a file is made through its directory", () => {
+  const fd = root.open("new", 0o101 | 0o200, { mode: 0o640 });
+  closeSync(fd);
+  expect(lstatSync(at("new")).mode & 0o7777).toBe(0o640);
+  symlinkSync(outside("made"), at("dangling"));
+  expect(failure(() => root.open("dangling", 0o101, { mode: 0o640 }))).toBe("ELOOP");
+  expect(existsSync(outside("made"))).toBe(false);
+});

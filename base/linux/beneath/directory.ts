@@ -1,0 +1,215 @@
+import { closeSync, openSync, opendirSync, readSync, type Dir } from "node:fs";
+import path from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { SystemCallError } from "../libc.ts";
+import * as calls from "./calls.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, Resolve, type FileName } from "./calls.ts";
+import { Handle } from "./handle.ts";
+
+/**
+ * What a lookup does with symbolic links: `refuse` fails with ELOOP at the first one, and with
+ * EXDEV for a path that leads above the directory; `inside` follows them as a process would whose
+ * root directory this is (chroot(2)), so nothing leads out. Magic links of /proc are refused.
+ */
+export type Links = "refuse" | "inside";
+
+export interface LookUp {
+  /** By default `refuse`. */
+  links?: Links;
+  /** Whether a mount point on the way is EXDEV. */
+  oneMount?: boolean;
+}
+
+const RESOLVE: Record<Links, number> = {
+  refuse: Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks,
+  inside: Resolve.inRoot | Resolve.noMagicLinks,
+};
+/** As the kernel (MAXSYMLINKS), and all parts of one path together with those of its links. */
+const LINKS_FOLLOWED = 40;
+const PARTS = 4096;
+const [EINVAL, EFBIG, ELOOP] = [22, 27, 40];
+/** Entries of a directory that are read at a time. */
+const NAMES_AT_ONCE = 256;
+
+/**
+ * A directory held by its descriptor, and the only way to what is beneath it. Methods that look up
+ * (`handle`, `directory`, `open`, `readFile`) take a path and never leave the directory. Methods
+ * that change names take a single name, never follow a link under it, and refuse an empty one, `.`,
+ * `..` and slashes with EINVAL. Failures are SystemCallError with errno's name as their code.
+ */
+export class Directory extends Handle {
+  /** Opens the directory of a path that is trusted up to its last name, which must be no link. */
+  static open(file: string): Directory {
+    return new Directory(openSync(file, O_PATH | O_DIRECTORY | O_NOFOLLOW), file);
+  }
+
+  /** Opens for reading or writing, as open(2) with these flags; the caller closes it. */
+  open(name: FileName, flags: number, options: LookUp & { mode?: number } = {}): number {
+    const { links = "refuse", oneMount = false, mode } = options;
+    const resolve = RESOLVE[links] | (oneMount ? Resolve.noXdev : 0);
+    const how = { flags, resolve, ...(mode !== undefined && { mode }) };
+    return calls.openBeneath(this.fd, name, how);
+  }
+
+  /** Whatever has the name; with `refuse` that may be a symbolic link itself. */
+  handle(name: FileName, options: LookUp = {}): Handle {
+    const flags = options.links === "inside" ? O_PATH : O_PATH | O_NOFOLLOW;
+    return new Handle(this.open(name, flags, options), this.#labelOf(name));
+  }
+
+  /** Like `handle`; undefined when there is nothing. */
+  find(name: FileName, options: LookUp = {}): Handle | undefined {
+    try {
+      return this.handle(name, options);
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
+    }
+  }
+
+  /** A directory beneath this one; ENOTDIR when it is none. */
+  directory(name: FileName, options: LookUp = {}): Directory {
+    const flags = O_PATH | O_DIRECTORY | (options.links === "inside" ? 0 : O_NOFOLLOW);
+    return new Directory(this.open(name, flags, options), this.#labelOf(name));
+  }
+
+  /**
+   * A small file as a whole. A link that is not followed is ELOOP, anything else but a regular file
+   * EINVAL, a file over the limit EFBIG.
+   */
+  readFile(name: FileName, options: LookUp & { limit_bytes: number }): Buffer {
+    using handle = this.handle(name, options);
+    const { limit_bytes } = options;
+    const stats = handle.stats();
+    if (!stats.isFile()) {
+      const errno = stats.isSymbolicLink() ? ELOOP : EINVAL;
+      throw new SystemCallError("read", errno, `${handle.label} is not a regular file`);
+    }
+    const fd = handle.reopen(calls.O_RDONLY | calls.O_NONBLOCK | calls.O_NOCTTY);
+    try {
+      return readUpTo(fd, limit_bytes, handle.label);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** The names in it, read a few at a time: a caller that stops early leaves the rest unread. */
+  *names(): Generator<Buffer> {
+    const reading = opendirSync(`/proc/self/fd/${this.fd}`, READ_NAMES) as unknown as Dir;
+    try {
+      for (let entry = reading.readSync(); entry; entry = reading.readSync()) {
+        yield entry.name as unknown as Buffer;
+      }
+    } finally {
+      reading.closeSync();
+    }
+  }
+
+  /** mkdir(2). EEXIST when the name is taken, by a link too. */
+  makeDirectory(name: FileName, mode: number): void {
+    calls.makeDirectoryAt(this.fd, name, mode);
+  }
+
+  /** mknod(2): a device, a fifo or a whiteout. `mode` is a FileType and permissions. */
+  makeNode(name: FileName, mode: number, device = 0): void {
+    calls.makeNodeAt(this.fd, name, mode, device);
+  }
+
+  makeSymlink(name: FileName, target: FileName): void {
+    calls.makeSymlinkAt(this.fd, name, target);
+  }
+
+  /** Another name for the file that `from` has under `fromName`; a link there is not followed. */
+  makeLink(name: FileName, from: Directory, fromName: FileName): void {
+    calls.linkAt(from.fd, fromName, this.fd, name);
+  }
+
+  rename(name: FileName, to: Directory, toName: FileName): void {
+    calls.renameAt(this.fd, name, to.fd, toName);
+  }
+
+  /** unlink(2), or rmdir(2) for an empty directory. `removeTree` takes full ones. */
+  remove(name: FileName, what: { directory: boolean } = { directory: false }): void {
+    calls.unlinkAt(this.fd, name, what);
+  }
+
+  /**
+   * The directory at a path, made with `mode` where parts of it are missing, those that a symbolic
+   * link leads to included. ENOTDIR when another file is in the way.
+   */
+  makeDirectories(name: string, mode: number, options: LookUp = {}): Directory {
+    try {
+      return this.directory(name === "" ? "." : name, options);
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+    return this.#makeParts(name, mode, options);
+  }
+
+  /**
+   * Walks one part at a time, each looked up in the directory before it without following links;
+   * links are followed here. `..` goes back on the way that was taken, never above this directory.
+   */
+  #makeParts(name: string, mode: number, { links = "refuse", ...options }: LookUp): Directory {
+    const waiting = name.split("/").reverse();
+    const way: Directory[] = [this.directory(".", options)];
+    let [followed, parts] = [0, 0];
+    const limit = () => new SystemCallError("mkdirat", ELOOP, `${name} beneath ${this.label}`);
+    try {
+      while (waiting.length > 0) {
+        const part = waiting.pop()!;
+        if (part === "" || part === ".") continue;
+        if (++parts > PARTS) throw limit();
+        const here = way.at(-1)!;
+        if (part === "..") {
+          if (way.length > 1) way.pop()![Symbol.dispose]();
+          continue;
+        }
+        const next = here.#directoryOrLink(part, mode, options);
+        if (next instanceof Directory) {
+          way.push(next);
+          continue;
+        }
+        if (links === "refuse" || ++followed > LINKS_FOLLOWED) throw limit();
+        if (next.startsWith("/")) for (const left of way.splice(1)) left[Symbol.dispose]();
+        waiting.push(...next.split("/").reverse());
+      }
+      return way.pop()!;
+    } finally {
+      for (const left of way) left[Symbol.dispose]();
+    }
+  }
+
+  /** The directory of a single name, made when there is none, or where its link leads. */
+  #directoryOrLink(name: string, mode: number, options: LookUp): Directory | string {
+    try {
+      calls.makeDirectoryAt(this.fd, name, mode);
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) throw error;
+      using found = this.handle(name, options);
+      if (found.stats().isSymbolicLink()) return found.readLink().toString("utf8");
+    }
+    return this.directory(name, options);
+  }
+
+  #labelOf(name: FileName): string {
+    return path.join(this.label, typeof name === "string" ? name : Buffer.from(name).toString());
+  }
+}
+
+/** Names come as bytes; Node's types know no directory that is read so. */
+const READ_NAMES = { encoding: "buffer" as BufferEncoding, bufferSize: NAMES_AT_ONCE };
+
+function readUpTo(fd: number, limit_bytes: number, label: string): Buffer {
+  const chunks: Buffer[] = [];
+  for (let size = 0; ; ) {
+    const chunk = Buffer.alloc(Math.min(limit_bytes + 1 - size, 64 << 10));
+    const read = readSync(fd, chunk);
+    size += read;
+    if (size > limit_bytes) {
+      throw new SystemCallError("read", EFBIG, `${label} has more than ${limit_bytes} bytes`);
+    }
+    if (read === 0) return Buffer.concat(chunks);
+    chunks.push(chunk.subarray(0, read));
+  }
+}

@@ -1,0 +1,50 @@
+import type { Stats } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { SystemCallError } from "../libc.ts";
+import { Directory } from "./directory.ts";
+import type { Handle } from "./handle.ts";
+
+/** One thing beneath a directory, held by its descriptor until the walk goes on. */
+export interface Found {
+  handle: Handle;
+  stats: Stats;
+  /** Its name in `parent`. */
+  name: Buffer;
+  parent: Directory;
+}
+
+/** Each level of a walk holds two descriptors. */
+const WALK_DEPTH = 1_000;
+const ELOOP = 40;
+
+/**
+ * Everything beneath a directory, a folder after what is in it; the directory itself is left out.
+ * No link is followed and no mount point crossed. What vanishes during the walk is passed over.
+ * Deeper than WALK_DEPTH: ELOOP. The walk is synchronous: a caller that must not hold the event
+ * loop pauses between steps.
+ */
+export function* walk(directory: Directory, depth = 0): Generator<Found> {
+  if (depth >= WALK_DEPTH) {
+    throw new SystemCallError("walk", ELOOP, `${directory.label} is nested too deeply`);
+  }
+  for (const name of directory.names()) {
+    using handle = directory.find(name, { oneMount: true });
+    if (handle === undefined) continue;
+    const stats = handle.stats();
+    if (stats.isDirectory()) yield* walkInto(directory, name, depth);
+    yield { handle, stats, name, parent: directory };
+  }
+}
+
+function* walkInto(parent: Directory, name: Buffer, depth: number): Generator<Found> {
+  let inner: Directory;
+  try {
+    inner = parent.directory(name, { oneMount: true });
+  } catch (error) {
+    // Removed or replaced since it was seen.
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return;
+    throw error;
+  }
+  using held = inner;
+  yield* walk(held, depth + 1);
+}
