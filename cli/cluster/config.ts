@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Everything that a cluster's processes must agree on; written once, kept in its data folder. */
@@ -32,6 +33,29 @@ export interface ClusterConfig {
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
 }
+
+/** What a cluster's things on this host are found by; the name alone gives it. */
+export type ClusterPlace = Pick<
+  ClusterConfig,
+  "name" | "dataDir" | "runDir" | "cgroups" | "cniBinDir"
+>;
+
+const STRINGS = [
+  "name",
+  "nodeName",
+  "dataDir",
+  "runDir",
+  "hostAddress",
+  "nodeAddress",
+  "podCidr",
+  "serviceCidr",
+  "apiServiceAddress",
+  "dnsAddress",
+  "clusterDomain",
+] as const satisfies readonly (keyof ClusterConfig)[];
+const NUMBERS = ["slot", "apiPort"] as const satisfies readonly (keyof ClusterConfig)[];
+/** Folders of a data folder whose cluster has been started. */
+const STATE_FOLDERS = ["pki", "store", "kubelet"];
 
 /** Clusters that can run side by side on one host. */
 export const CLUSTERS_MAX = 16;
@@ -112,32 +136,74 @@ export async function planCluster(
   };
 }
 
-/** The configuration of a cluster that was started before, or undefined. */
+export function clusterPlace(name: string, roots: ClusterRoots): ClusterPlace {
+  return { name, dataDir: join(roots.data, name), runDir: join(roots.run, name) };
+}
+
+/**
+ * The configuration of a cluster that was started before, or undefined. Throws CommandError
+ * `NOT_YOURS`, and `UNUSABLE_CONFIG` when the file is broken, newer, or missing beside state.
+ */
 export async function readCluster(
   name: string,
   roots: ClusterRoots,
 ): Promise<ClusterConfig | undefined> {
-  const path = configPath(join(roots.data, name));
-  let text: string;
+  const { dataDir } = clusterPlace(name, roots);
   try {
-    text = await readFile(path, "utf8");
+    return await readConfigFile(configPath(dataDir), name);
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
+    if (!isErrno(thrown, "ENOENT", "ENOTDIR")) throw thrown;
+    const state = STATE_FOLDERS.filter((folder) => existsSync(join(dataDir, folder)));
+    if (state.length === 0) return undefined;
+    const found = `is missing, but ${dataDir} has a cluster's state: ${state.join(", ")}`;
+    throw unusable(configPath(dataDir), name, found, thrown);
+  }
+}
+
+/** Reads one cluster.json; `name` is the cluster's for the remedy. Throws as `readCluster`. */
+export async function readConfigFile(path: string, name: string): Promise<ClusterConfig> {
+  const text = await readOwn(path);
+  let config: Partial<ClusterConfig> | null;
+  try {
+    config = JSON.parse(text) as Partial<ClusterConfig> | null;
+  } catch (thrown) {
+    throw unusable(path, name, `is not JSON: ${messageOf(thrown)}`, thrown);
+  }
+  const version: unknown = config?.formatVersion;
+  if (typeof version === "number" && version !== FORMAT_VERSION) {
+    throw unusable(path, name, `has format ${version}, this r2k reads ${FORMAT_VERSION}`);
+  }
+  const missing = [
+    ...(version === undefined ? ["formatVersion"] : []),
+    ...STRINGS.filter((field) => typeof config?.[field] !== "string"),
+    ...NUMBERS.filter((field) => !Number.isInteger(config?.[field])),
+  ];
+  if (missing.length === 0) return config as ClusterConfig;
+  throw unusable(path, name, `has no usable ${missing.join(", ")}`);
+}
+
+async function readOwn(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
     if (!isErrno(thrown, "EACCES")) throw thrown;
     throw new CommandError("NOT_YOURS", `${path} belongs to another user`, {
       remedy: "run as that user (sudo), or have folders of your own: R2K_DATA=DIR R2K_RUN=DIR",
       cause: thrown,
     });
   }
-  const config = JSON.parse(text) as ClusterConfig;
-  if (config.formatVersion === FORMAT_VERSION) return config;
-  throw new CommandError(
-    "NEWER_FORMAT",
-    `${path} has format ${config.formatVersion}, this r2k reads ${FORMAT_VERSION}`,
-    { remedy: "use the r2k that wrote it, or remove it: r2k down --purge" },
-  );
 }
 
+function unusable(path: string, name: string, what: string, cause?: unknown): CommandError {
+  return new CommandError("UNUSABLE_CONFIG", `${path} ${what}`, {
+    remedy:
+      "put the file back (the first start wrote it; use the r2k that did), " +
+      `or remove the cluster and its data: r2k down --purge --name ${name}`,
+    cause,
+  });
+}
+
+/** The clusters below these roots whose configuration can be read; others keep no one waiting. */
 export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]> {
   let names: string[];
   try {
@@ -146,8 +212,18 @@ export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]
     if (isErrno(thrown, "ENOENT")) return [];
     throw thrown;
   }
-  const configs = await Promise.all(names.map((name) => readCluster(name, roots)));
+  const configs = await Promise.all(names.map((name) => readIfUsable(name, roots)));
   return configs.filter((config) => config !== undefined);
+}
+
+async function readIfUsable(name: string, roots: ClusterRoots): Promise<ClusterConfig | undefined> {
+  try {
+    return await readCluster(name, roots);
+  } catch (thrown) {
+    const code = thrown instanceof CommandError ? thrown.code : undefined;
+    if (code === "UNUSABLE_CONFIG" || code === "NOT_YOURS") return undefined;
+    throw thrown;
+  }
 }
 
 export async function writeCluster(config: ClusterConfig): Promise<void> {

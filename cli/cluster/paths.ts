@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ClusterConfig } from "./config.ts";
+import type { ClusterPlace } from "./config.ts";
 
 /**
  * Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down.
@@ -23,7 +23,7 @@ export interface NodePaths {
   readonly cniAddresses: string;
 }
 
-export function nodePaths(config: ClusterConfig): NodePaths {
+export function nodePaths(config: ClusterPlace): NodePaths {
   const { dataDir, runDir } = config;
   const sockets = join(runDir, "sock");
   return {
@@ -44,16 +44,16 @@ export function nodePaths(config: ClusterConfig): NodePaths {
 }
 
 /** Where our own CNI plugins are put for this cluster. */
-export function ownPluginsDir(config: ClusterConfig): string {
+export function ownPluginsDir(config: ClusterPlace): string {
   return join(config.runDir, "cni", "bin");
 }
 
 /** Logs of the processes, and below it those of pods. */
-export function logsDir({ dataDir }: ClusterConfig): string {
+export function logsDir({ dataDir }: ClusterPlace): string {
   return join(dataDir, "logs");
 }
 
 /** The log of one of the cluster's processes, `control` or `node`. */
-export function processLog(config: ClusterConfig, name: string): string {
+export function processLog(config: ClusterPlace, name: string): string {
   return join(logsDir(config), `${name}.log`);
 }

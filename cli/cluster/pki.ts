@@ -39,7 +39,7 @@ const USERS = {
 
 export type KubeconfigUser = keyof typeof USERS;
 
-export function clusterFiles(config: ClusterConfig): ClusterFiles {
+export function clusterFiles(config: Pick<ClusterConfig, "dataDir">): ClusterFiles {
   const pkiDir = join(config.dataDir, "pki");
   return {
     pkiDir,

@@ -4,14 +4,16 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import {
   checkClusterName,
-  type ClusterConfig,
+  type ClusterPlace,
+  clusterPlace,
   clusterRoots,
   readCluster,
 } from "../cluster/config.ts";
 import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { clusterFiles } from "../cluster/pki.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
-import { type Progress, terminalProgress } from "../terminal.ts";
+import { cgroupModeHere } from "../preflight/cgroups.ts";
+import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 
 export function command(): Command {
   return new Command("down")
@@ -25,7 +27,7 @@ export function command(): Command {
 
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const progress = terminalProgress();
-  const config = await readCluster(checkClusterName(flags.name), clusterRoots(process.env));
+  const config = await findCluster(checkClusterName(flags.name), progress);
   if (!config) {
     progress.note(`There is no cluster "${flags.name}" here.`);
     return;
@@ -39,8 +41,20 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   } else progress.note(`Its data stays in ${config.dataDir}; \`r2k start\` goes on from there.`);
 }
 
+/** Removal needs no more than the name: what cannot be read of the configuration is only noted. */
+async function findCluster(name: string, progress: Progress): Promise<ClusterPlace | undefined> {
+  const roots = clusterRoots(process.env);
+  try {
+    return await readCluster(name, roots);
+  } catch (thrown) {
+    if (!(thrown instanceof CommandError) || thrown.code !== "UNUSABLE_CONFIG") throw thrown;
+    progress.note(thrown.message);
+    return { ...clusterPlace(name, roots), cgroups: await cgroupModeHere() };
+  }
+}
+
 /** An entry that `start --merge-kubeconfig` made leads nowhere from now on. */
-async function forgetKubeconfig(config: ClusterConfig, progress: Progress): Promise<void> {
+async function forgetKubeconfig(config: ClusterPlace, progress: Progress): Promise<void> {
   const own = clusterFiles(config).kubeconfig("admin");
   if (!existsSync(own)) return;
   try {

@@ -4,7 +4,7 @@ import { hideCgroups, showCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.
 import { OciRuntime } from "@raft2kube/runtime/oci/runtime.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ClusterPlace } from "../cluster/config.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { heedsTerm, parentOf } from "./process-table.ts";
@@ -14,7 +14,7 @@ import { heedsTerm, parentOf } from "./process-table.ts";
  * `monitors` are the cluster's processes: a pid that is none of theirs any more is passed over.
  */
 export async function endingByThemselves(
-  config: ClusterConfig,
+  config: ClusterPlace,
   monitors: readonly number[],
 ): Promise<number[]> {
   const { runtimeRoot, runtimeState } = nodePaths(config);
@@ -38,7 +38,7 @@ async function readPid(file: string): Promise<number> {
  * Kills the containers of a cluster without cgroups, as the OCI runtime's own state names them;
  * their monitors end with them. The runtime must have ended. Again is no error.
  */
-export async function killContainers(config: ClusterConfig): Promise<void> {
+export async function killContainers(config: ClusterPlace): Promise<void> {
   const { runtimeRoot, runtimeState } = nodePaths(config);
   const paths = runtimePaths(runtimeRoot, runtimeState);
   const ids = await containersIn(paths.oci);

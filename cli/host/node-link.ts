@@ -1,10 +1,14 @@
 import { join } from "node:path";
 import { type NodeLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
 
 /** Where the node's network namespace is pinned. */
-export function nodeNetns(config: ClusterConfig): string {
+export function nodeNetns(config: ClusterPlace): string {
   return join(config.runDir, "netns", "node");
+}
+
+function deviceOf({ name }: ClusterPlace): string {
+  return `r2k-${name}`;
 }
 
 function linkOf(config: ClusterConfig): NodeLink {
@@ -12,7 +16,7 @@ function linkOf(config: ClusterConfig): NodeLink {
   return {
     name,
     netnsPath: nodeNetns(config),
-    hostDevice: `r2k-${name}`,
+    hostDevice: deviceOf(config),
     hostAddress,
     nodeAddress,
     podCidr,
@@ -26,6 +30,7 @@ export function addNodeLink(config: ClusterConfig): Promise<void> {
 }
 
 /** Removes the namespace, the link, the routes and the rule. */
-export function removeNodeLink(config: ClusterConfig): Promise<void> {
-  return deleteNode(linkOf(config));
+export function removeNodeLink(place: ClusterPlace): Promise<void> {
+  const { name } = place;
+  return deleteNode({ name, netnsPath: nodeNetns(place), hostDevice: deviceOf(place) });
 }

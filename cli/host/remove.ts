@@ -7,7 +7,7 @@ import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type ClusterConfig, clusterRoots } from "../cluster/config.ts";
+import { type ClusterPlace, clusterRoots } from "../cluster/config.ts";
 import { runningPid } from "../process/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { removeNodeLink } from "./node-link.ts";
@@ -28,7 +28,7 @@ const MARK_DIGITS = 8;
  * namespaces, links, routes, rules, sockets. What is not there is passed over, so it can be
  * repeated.
  */
-export async function removeFromHost(config: ClusterConfig, clock: Clock): Promise<void> {
+export async function removeFromHost(config: ClusterPlace, clock: Clock): Promise<void> {
   for (const name of ["node", "control"]) {
     const pid = runningPid(config.runDir, name);
     if (pid !== undefined) await terminate([pid], TERMINATE_TIMEOUT_MS, clock);
@@ -50,7 +50,7 @@ export async function removeFromHost(config: ClusterConfig, clock: Clock): Promi
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
-export async function purgeData(config: ClusterConfig): Promise<void> {
+export async function purgeData(config: ClusterPlace): Promise<void> {
   unmountBelow([config.dataDir]);
   await rm(config.dataDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(config.dataDir));
@@ -60,14 +60,14 @@ export async function purgeData(config: ClusterConfig): Promise<void> {
  * The group above all of a cluster's pods, in every hierarchy. Groups are the machine's: clusters
  * whose folders were moved by R2K_RUN, as tests do, are kept apart from those of the same name.
  */
-export function clusterCgroup({ name, runDir }: Pick<ClusterConfig, "name" | "runDir">): string {
+export function clusterCgroup({ name, runDir }: Pick<ClusterPlace, "name" | "runDir">): string {
   if (runDir === join(clusterRoots({}).run, name)) return `/r2k/${name}`;
   const mark = createHash("sha256").update(runDir).digest("hex").slice(0, MARK_DIGITS);
   return `/r2k/${name}-${mark}`;
 }
 
 /** Monitors and drivers: processes whose command line names the cluster's folders. */
-function belongingPids(config: ClusterConfig): number[] {
+function belongingPids(config: ClusterPlace): number[] {
   const marks = [`${config.runDir}/`, `${config.dataDir}/`];
   return processTable()
     .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
@@ -117,7 +117,7 @@ function unmountBelow(folders: readonly string[]): void {
   }
 }
 
-function modeOf({ cgroups = "machine" }: ClusterConfig): CgroupMode {
+function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
   return cgroups;
 }
 

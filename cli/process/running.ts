@@ -2,8 +2,8 @@ import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
-import { readFile } from "node:fs/promises";
-import type { ClusterConfig } from "../cluster/config.ts";
+import { basename, dirname } from "node:path";
+import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
 import { processLog } from "../cluster/paths.ts";
 import { boundLog } from "./log-file.ts";
 import { announce } from "./supervise.ts";
@@ -54,7 +54,7 @@ export function processCommand(
     .requiredOption("--config <file>", "the cluster's cluster.json")
     .action(async (flags: { config: string }) => {
       configureLog({});
-      const config = JSON.parse(await readFile(flags.config, "utf8")) as ClusterConfig;
+      const config = await readConfigFile(flags.config, basename(dirname(flags.config)));
       boundLog(processLog(config, name), systemClock({ unref: true }));
       await run(name, config, start);
     });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
@@ -41,6 +41,20 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
     expect(doctor.code).toBe(2);
     expect(doctor.stdout).toMatch(/✗ privileges: not root\n\s+remedy: run as root/);
     expect(doctor.stdout).toMatch(/✗ network namespaces: .*\n\s+remedy:/);
+  });
+
+  it("when a cluster's file is broken; it is removed by name, and hinders no other", async () => {
+    const hurt = join(host.dir, "data", "hurt");
+    mkdirSync(hurt);
+    writeFileSync(join(hurt, "cluster.json"), '{ "formatVersion": 1, "na');
+    const started = await host.r2k(["start", "--name", "hurt"]);
+    expect(started.code).toBe(1);
+    expect(started.stderr).toMatch(/data\/hurt\/cluster\.json is not JSON/);
+    expect(started.stderr).toMatch(/remedy: put the file back .*down --purge --name hurt/);
+    expect((await host.r2k(["doctor", "--name", "other"])).stdout).toMatch(/API port: .* free/);
+    const down = await host.r2k(["down", "--purge", "--name", "hurt"]);
+    expect(down.code, down.stderr).toBe(0);
+    expect(existsSync(hurt)).toBe(false);
   });
 
   it("when there is no such cluster, name or component", async () => {
