@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseEvictionHard, parseTaint } from "./flags.ts";
+import { parseEvictionHard, parsePodPids, parseTaint } from "./flags.ts";
 
 describe("flags", () => {
   test.each([
@@ -12,6 +12,13 @@ describe("flags", () => {
       memoryAvailable_bytes: 100 * 2 ** 20,
       nodefsAvailable: 0.1,
     });
+  });
+
+  test("reads the limit of a pod's processes", () => {
+    expect(["100", "-1"].map(parsePodPids)).toEqual([100, -1]);
+    for (const text of ["0", "-2", "many", "1.5", ""]) {
+      expect(() => parsePodPids(text)).toThrow("--pod-max-pids is not a count");
+    }
   });
 
   test.each(["a=b", "a:Sometimes"])("refuses the taint %s", (text) => {

@@ -19,6 +19,13 @@ export function parseTaint(text: string): { key: string; value?: string; effect:
   return { key, effect, ...(value === undefined ? {} : { value }) };
 }
 
+/** Reads upstream's --pod-max-pids: a whole number above 0, or -1 for no limit. */
+export function parsePodPids(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && (count > 0 || count === -1)) return count;
+  throw new FlagError(`--pod-max-pids is not a count: ${text}`, "such as 4096, or -1 for no limit");
+}
+
 const SIGNALS: Record<string, keyof EvictionThresholds> = {
   "memory.available": "memoryAvailable_bytes",
   "nodefs.available": "nodefsAvailable",

@@ -40,6 +40,12 @@ export const NODE_RETRY_MS = 1_000;
 /** Images named in the Node's status. */
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;
+/**
+ * Processes and threads of one pod (upstream has no limit unless configured), and the share of the
+ * machine's that all pods together may have; the rest is for the node itself.
+ */
+export const POD_PIDS_MAX = 4_096;
+export const PODS_PIDS_SHARE = 0.9;
 
 /** A ConfigMap or Secret read less than this ago counts as fresh. */
 export const OBJECT_TTL_MS = 60_000;

@@ -33,6 +33,8 @@ export interface KubeletOptions {
   /** The file whose name servers pods with the node's DNS get. */
   resolvConf?: string;
   maxPods?: number;
+  /** Processes and threads of one pod; -1 lifts the limit. */
+  podPidsLimit?: number;
   nodeLabels?: Record<string, string>;
   /** Taints the node is registered with. */
   registerWithTaints?: { key: string; value?: string; effect: string }[];

@@ -6,7 +6,8 @@ import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import type { ApiSide } from "./api-side.ts";
 import { ImagePuller } from "./images/pull.ts";
 import type { Foundation } from "./kubelet.ts";
-import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS } from "./limits.ts";
+import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "./limits.ts";
+import { podsPidsMax } from "./node/machine.ts";
 import type { OwnNode } from "./node/own-node.ts";
 import type { NodePlugins } from "./node-plugins.ts";
 import type { KubeletOptions } from "./options.ts";
@@ -31,7 +32,10 @@ export async function podDeps(
   const paths = { rootDir, podLogsDir, containerLogsDir };
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
-  const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock);
+  const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock, {
+    pod: options.podPidsLimit ?? POD_PIDS_MAX,
+    allPods: await podsPidsMax(),
+  });
   cgroups.createClasses();
   const resolvConf = await readFile(options.resolvConf ?? "/etc/resolv.conf", "utf8");
   const pullSecrets = async (pod: Pod) => {

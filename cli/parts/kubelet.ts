@@ -3,7 +3,8 @@ import { hostname, networkInterfaces } from "node:os";
 import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
-import { parseEvictionHard, parseTaint } from "@raft2kube/kubelet/flags.ts";
+import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
+import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { runPart } from "./run-part.ts";
@@ -29,6 +30,7 @@ interface Flags {
   nodeLabels: string;
   registerWithTaints: string;
   maxPods: string;
+  podMaxPids: string;
   evictionHard: string;
   imageGcHighThreshold: string;
   imageGcLowThreshold: string;
@@ -65,6 +67,7 @@ export function command(): Command {
     .option("--node-labels <key=value,...>", "labels to register with", "")
     .option("--register-with-taints <key=value:effect,...>", "taints to register with", "")
     .option("--max-pods <n>", "pods that fit", "110")
+    .option("--pod-max-pids <n>", "processes of one pod; -1: no limit", String(POD_PIDS_MAX))
     .option("--eviction-hard <signal<amount,...>", "when to evict pods", "")
     .option("--image-gc-high-threshold <percent>", "start removing unused images", "85")
     .option("--image-gc-low-threshold <percent>", "stop removing them", "80")
@@ -97,6 +100,7 @@ async function optionsOf(flags: Flags): Promise<KubeletOptions> {
     nodeLabels: Object.fromEntries(labels),
     registerWithTaints: list(flags.registerWithTaints).map(parseTaint),
     maxPods: Number(flags.maxPods),
+    podPidsLimit: parsePodPids(flags.podMaxPids),
     evictionHard: parseEvictionHard(flags.evictionHard),
     imageGc: {
       highPercent: Number(flags.imageGcHighThreshold),

@@ -1,6 +1,7 @@
 import { readFile, statfs } from "node:fs/promises";
 import os from "node:os";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { PODS_PIDS_SHARE } from "../limits.ts";
 
 /** What the machine has and what is left of it. */
 export interface FilesystemSpace {
@@ -26,6 +27,26 @@ export async function memoryAvailable_bytes(): Promise<number> {
   const text = await readFile("/proc/meminfo", "utf8");
   const kibibytes = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
   return Number(kibibytes ?? 0) * 1024;
+}
+
+export interface ProcessSpace {
+  /** Processes and threads that the kernel takes. */
+  most: number;
+  running: number;
+}
+
+/** How full the kernel's table of processes and threads is. */
+export async function processSpace(): Promise<ProcessSpace> {
+  const numberIn = async (path: string) => Number(await readFile(path, "utf8"));
+  const pids = await numberIn("/proc/sys/kernel/pid_max");
+  const threads = await numberIn("/proc/sys/kernel/threads-max");
+  const running = /^\S+ \S+ \S+ \d+\/(\d+) /.exec(await readFile("/proc/loadavg", "utf8"))?.[1];
+  return { most: Math.min(pids, threads), running: Number(running ?? 0) };
+}
+
+/** Processes and threads that all pods together may have. */
+export async function podsPidsMax(): Promise<number> {
+  return Math.floor((await processSpace()).most * PODS_PIDS_SHARE);
 }
 
 export interface MachineIdentity {

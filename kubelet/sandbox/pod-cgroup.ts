@@ -1,10 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { podResources, qosClassOf } from "../containers/qos.ts";
 import { CPU_PERIOD_US, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
+const log = logger("kubelet-cgroups");
 const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
 
 /** `<root>/burstable/pod<uid>`: a pod's cgroup, relative to each hierarchy's mount. */
@@ -12,21 +14,31 @@ export function podCgroup(root: string, pod: Pod): string {
   return `${root}/${qosClassOf(pod).toLowerCase()}/pod${uidOf(pod)}`;
 }
 
+/** Processes and threads, which every pod's group and all of them together are held to. */
+export interface PidLimits {
+  pod: number;
+  allPods: number;
+}
+
 /** The cgroups above the containers' own: one per class, one per pod with the pod's limits. */
 export class PodCgroups {
   readonly #cgroups: Cgroups;
   readonly #root: string;
   readonly #clock: Clock;
+  readonly #pids: PidLimits;
 
-  constructor(cgroups: Cgroups, root: string, clock: Clock) {
+  constructor(cgroups: Cgroups, root: string, clock: Clock, pids: PidLimits) {
     this.#cgroups = cgroups;
     this.#root = root;
     this.#clock = clock;
+    this.#pids = pids;
   }
 
   /** The classes' groups; best-effort pods share what all others leave. */
   createClasses(): void {
     for (const name of CLASSES) this.#cgroups.create(`${this.#root}/${name}`);
+    if (this.#countsPids) this.#cgroups.setLimits(this.#root, { pids: this.#pids.allPods });
+    else log.warn("the kernel has no pids controller: pods may fill the table of processes");
     this.#cgroups.setLimits(`${this.#root}/besteffort`, { cpuShares: cpuShares(undefined) });
   }
 
@@ -39,6 +51,7 @@ export class PodCgroups {
       cpuPeriod_us: CPU_PERIOD_US,
       cpuQuota_us: cpuQuota_us(resources.cpuLimit_milli),
       memory_bytes: resources.memoryLimit_bytes ?? -1,
+      ...(this.#countsPids ? { pids: this.#pids.pod } : {}),
     });
   }
 
@@ -48,6 +61,10 @@ export class PodCgroups {
       const path = `${this.#root}/${name}/pod${podUid}`;
       if (this.#cgroups.exists(path)) await this.#cgroups.remove(path, { clock: this.#clock });
     }
+  }
+
+  get #countsPids(): boolean {
+    return this.#cgroups.controllers.includes("pids");
   }
 
   usage(pod: Pod): CgroupUsage | undefined {

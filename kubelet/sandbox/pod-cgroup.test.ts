@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { podsPidsMax, processSpace } from "../node/machine.ts";
+import { PodCgroups, podCgroup } from "./pod-cgroup.ts";
+
+const clock = systemClock();
+
+/** Has a shell join a group, in every hierarchy that has it. */
+function joining(group: string): string {
+  const files = readMountInfo().map(({ mountPoint }) => `${mountPoint}${group}/cgroup.procs`);
+  return files.filter(existsSync).map((file) => `echo $$ > ${file};`).join(" ");
+}
+
+test("the pods leave a tenth of the machine's processes to the node", async () => {
+  const { most, running } = await processSpace();
+  expect(await podsPidsMax()).toBe(Math.floor(most * 0.9));
+  expect(running).toBeGreaterThan(0);
+  expect(running).toBeLessThan(most);
+});
+
+describe.runIf(process.getuid?.() === 0)("a pod's cgroup", () => {
+  const root = `/r2k-pids-${process.pid}`;
+  const pod: Pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [{ name: "c" }] } };
+  const forks = "i=0; while [ $i -lt 40 ]; do sleep 30 >/dev/null 2>&1 & i=$((i+1)); done";
+
+  test.each([
+    ["the pod's limit", { pod: 20, allPods: 1_000 }],
+    ["the limit of all pods", { pod: 1_000, allPods: 20 }],
+  ])("stops a fork bomb at %s", async (_, limits) => {
+    const cgroups = openCgroups();
+    const pods = new PodCgroups(cgroups, root, clock, limits);
+    try {
+      pods.createClasses();
+      pods.create(pod);
+      const script = `${joining(podCgroup(root, pod))} ${forks}`;
+      const { stderr } = spawnSync("sh", ["-c", script], { stdio: "pipe" });
+      expect(stderr.toString()).toMatch(/fork/);
+      expect(pods.usage(pod)?.pids).toBeLessThanOrEqual(20);
+    } finally {
+      await cgroups.remove(root, { clock });
+    }
+  });
+});
