@@ -11,6 +11,7 @@ import { GATHER_MS, RETRY_FIRST_MS, RETRY_MAX_MS, VERIFY_MS } from "./limits.ts"
 import type { ServicePort } from "./plan/model.ts";
 import { planService } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
+import { reservedBy } from "./reserved.ts";
 
 /** The label by which a slice names its Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -21,6 +22,8 @@ export interface LoopOptions {
   slices: Informer<EndpointSlice>;
   rules: Rules;
   nodeName: string;
+  /** IPv4 addresses by which this node reaches the API; resolved for each rebuild. */
+  apiServers(): Promise<readonly string[]>;
   clock: Clock;
   log: Logger;
 }
@@ -42,6 +45,7 @@ export class ProxyLoop {
   #verify: Timer | undefined;
   #running: Promise<void> | undefined;
   #rebuild = true;
+  #apiServers: readonly string[] = [];
   #retry_ms = RETRY_FIRST_MS;
   #closed = false;
   #firstDone: () => void = () => {};
@@ -126,13 +130,14 @@ export class ProxyLoop {
    * Applies what is dirty; resolves with the pause before it has to be tried again, 0 for never.
    */
   async #sync(): Promise<number> {
-    const { rules, log } = this.#options;
+    const { rules, log, apiServers } = this.#options;
+    const changes = new Map<string, ServicePort | undefined>();
     const dirty = this.#rebuild ? this.#allKeys() : [...this.#dirty];
     this.#dirty.clear();
-    const changes = new Map<string, ServicePort | undefined>();
-    for (const service of dirty) this.#plan(service, changes);
     try {
-      if (this.#rebuild) await rules.rebuild([...this.#allPorts()]);
+      if (this.#rebuild) this.#apiServers = await apiServers();
+      for (const service of dirty) this.#plan(service, changes);
+      if (this.#rebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
       else await rules.change(changes);
       this.#rebuild = false;
       this.#retry_ms = RETRY_FIRST_MS;
@@ -154,8 +159,9 @@ export class ProxyLoop {
   #plan(name: string, changes: Map<string, ServicePort | undefined>): void {
     const { services, slices, nodeName } = this.#options;
     const service = services.store.get(name);
+    const reserved = reservedBy(this.#apiServers);
     const plan = service
-      ? planService(service, slices.store.by(BY_SERVICE, name), nodeName)
+      ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved)
       : { ports: [], problems: [] };
     this.#tell(name, plan.problems.join("; "));
     const before = this.#applied.get(name);

@@ -8,6 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { nftablesRules, removeNftables } from "./apply/nftables/apply.ts";
 import { ProxyLoop } from "./loop.ts";
+import { apiServerAddresses } from "./reserved.ts";
 
 export interface ProxyOptions {
   /** As `system:kube-proxy`: lists and watches Services and EndpointSlices. */
@@ -57,6 +58,7 @@ export async function startProxy(
     }),
     rules: nftablesRules({ table, nodePortAddresses, clusterCidr }),
     nodeName,
+    apiServers: () => apiServerAddresses(client.server),
     clock,
     log: logger("proxy"),
   });

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
 import { invalid, type FieldError } from "../errors.ts";
 import { dnsSubdomain } from "./names.ts";
 
@@ -8,6 +9,31 @@ const MAX_PREFIX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 export function validateIp(text: string, path: string): FieldError[] {
   if (isIP(text) !== 0) return [];
   return [invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+}
+
+const SPECIAL: readonly (readonly [cidrs: readonly string[], text: string])[] = [
+  [["0.0.0.0/32", "::/128"], "may not be unspecified (0.0.0.0 or ::)"],
+  [["127.0.0.0/8", "::1/128"], "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
+  [["169.254.0.0/16", "fe80::/10"],
+    "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
+  [["224.0.0.0/24", "ff02::/16"],
+    "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
+];
+
+/**
+ * An address to which, or in whose place, traffic of others may be sent: it is none of the node
+ * that handles the traffic (CVE-2021-25737), however it is spelled.
+ */
+export function validateNonSpecialIp(text: string, path: string): FieldError[] {
+  const wrong = validateIp(text, path);
+  if (wrong.length > 0) return wrong;
+  const address = ipaddr.process(text);
+  const within = (cidr: string) => {
+    const [network, bits] = ipaddr.parseCIDR(cidr);
+    return network.kind() === address.kind() && address.match(network, bits);
+  };
+  return SPECIAL.filter(([cidrs]) => cidrs.some(within))
+    .map(([, message]) => invalid(path, text, message));
 }
 
 /** Where a load balancer is reached: an address, or a name that is none. */

@@ -10,6 +10,7 @@ import {
 import { defaultIngressClass } from "./plugins/default-ingress-class.ts";
 import { defaultStorageClass } from "./plugins/default-storage-class.ts";
 import { defaultTolerationSeconds } from "./plugins/default-toleration-seconds.ts";
+import { denyServiceExternalIPs } from "./plugins/deny-service-external-ips.ts";
 import { limitRanger } from "./plugins/limit-ranger.ts";
 import { namespaceLifecycle } from "./plugins/namespace-lifecycle.ts";
 import { nodeRestriction } from "./plugins/node-restriction.ts";
@@ -41,12 +42,13 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
   CertificateSigning: certificateSigning,
   CertificateSubjectRestriction: certificateSubjectRestriction,
   DefaultIngressClass: defaultIngressClass,
+  DenyServiceExternalIPs: denyServiceExternalIPs,
   // Last: what it takes out of a quota is lost when another refuses after it.
   ResourceQuota: resourceQuota,
 };
 
 /** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
-const OFF = new Set(["AlwaysPullImages"]);
+const OFF = new Set(["AlwaysPullImages", "DenyServiceExternalIPs"]);
 
 /** What `--enable-admission-plugins` and `--disable-admission-plugins` say. */
 export interface AdmissionSwitches {

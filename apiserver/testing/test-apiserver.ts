@@ -64,7 +64,7 @@ export async function startTestApiserver(
       issuer: "https://kubernetes.default.svc",
     },
     serviceCidr: "10.96.0.0/16",
-    advertiseAddress: "127.0.0.1",
+    advertiseAddress: "192.0.2.10",
     kubeletClient: { ...kubelet, ca: ca.cert },
     ...more,
   };

@@ -145,7 +145,7 @@ function apiFlags(port: number, etcd: string, credentials: Credentials) {
   return {
     "etcd-servers": etcd,
     "bind-address": "127.0.0.1",
-    "advertise-address": "127.0.0.1",
+    "advertise-address": "192.0.2.10",
     "secure-port": String(port),
     "tls-cert-file": server.cert,
     "tls-private-key-file": server.key,

@@ -9,6 +9,7 @@ import { readRuntimeConfig } from "@raft2kube/apiserver/registry/runtime-config.
 import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/apiserver/storage/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
+import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { held } from "@raft2kube/observe/held.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -145,7 +146,7 @@ function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
     },
     serviceCidr: flags.serviceClusterIpRange,
     nodePortRange: portRange(flags.serviceNodePortRange),
-    advertiseAddress: flags.advertiseAddress,
+    advertiseAddress: advertised(flags.advertiseAddress),
     bootstrapTokens: flags.enableBootstrapTokenAuth ?? false,
     advertisePort: port,
     inFlightMax: {
@@ -208,6 +209,14 @@ async function encryptionOf(flags: Flags): Promise<GivenEncryption> {
   const following = await EncryptionFile.follow(() => readFile(file, "utf8"), systemClock());
   const { encryption, reloads } = following;
   return { option: { encryption, encryptionReloads: reloads }, close: () => following.close() };
+}
+
+/** The endpoint of `kubernetes`, which has to be what an endpoint may be. */
+function advertised(address: string): string {
+  const [wrong] = validateNonSpecialIp(address, "--advertise-address");
+  if (wrong === undefined) return address;
+  const remedy = "give the address of an interface by which pods reach this machine";
+  throw new CommandError("FLAG", `${wrong.field} ${address}: ${wrong.detail}`, { remedy });
 }
 
 function wholeNumber(flag: string, text: string): number {

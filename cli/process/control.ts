@@ -63,6 +63,8 @@ async function startApi(
       advertiseAddress: config.hostAddress,
       advertisePort: config.apiPort,
       kubeletClient: { ...kubeletClient, ca },
+      // Off by default, as upstream; here whoever may write Services must not redirect traffic.
+      admission: { enable: ["DenyServiceExternalIPs"] },
     }),
   );
 }

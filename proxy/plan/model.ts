@@ -29,6 +29,8 @@ export interface ServicePort {
    * `externalTrafficPolicy: Local`: keeps the client's address, uses endpoints of this node only.
    */
   externalLocal: boolean;
+  /** `default/kubernetes`: its endpoints are the API servers. */
+  ofApi: boolean;
 }
 
 /**

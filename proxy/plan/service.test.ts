@@ -114,6 +114,16 @@ describe("addresses from outside", () => {
     expect(plan.problems).toEqual([expect.stringContaining("loadBalancerSourceRanges")]);
   });
 
+  test("one that is reserved is not served, and the problem says whose it is", () => {
+    const reserved = (address: string) => address === "192.0.2.1" ? "this node's" : undefined;
+    const object = { ...service({ type: "LoadBalancer", externalIPs: ["192.0.2.9"] }), status };
+    const plan = planService(object, [], "here", reserved);
+    expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9"]);
+    expect(plan.problems).toEqual([
+      "external address 192.0.2.1 is not served: it is this node's",
+    ]);
+  });
+
   test("an IPv6 address is told not to be served", () => {
     const plan = planService(service({ clusterIPs: ["10.96.0.7", "fd00::7"] }), [], "here");
     expect(plan.ports[0]?.clusterIps).toEqual(["10.96.0.7"]);

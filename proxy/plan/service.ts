@@ -17,17 +17,29 @@ function isProxied({ metadata, spec }: Service): boolean {
   return metadata.labels?.[OTHER_PROXY] === undefined && metadata.labels?.[HEADLESS] === undefined;
 }
 
-/** Decides what a Service's ports lead to, as seen from `nodeName`. Pure. */
+/** What an address is that no Service may have as an external one; undefined: a Service may. */
+export type Reservation = (address: string) => string | undefined;
+
+/**
+ * Decides what a Service's ports lead to, as seen from `nodeName`. External addresses that are
+ * `reserved` are a problem of the Service and not served. Pure.
+ */
 export function planService(
   service: Service,
   slices: readonly EndpointSlice[],
   nodeName: string,
+  reserved: Reservation = () => undefined,
 ): ServicePlan {
   if (!isProxied(service)) return { ports: [], problems: [] };
   const problems: string[] = [];
   const addresses = {
     clusterIps: onlyIpv4(service.spec.clusterIPs ?? [service.spec.clusterIP ?? ""], problems),
-    externalIps: onlyIpv4(externalAddresses(service, problems), problems),
+    externalIps: onlyIpv4(externalAddresses(service, problems), problems).filter((address) => {
+      const whose = reserved(address);
+      if (whose === undefined) return true;
+      problems.push(`external address ${address} is not served: it is ${whose}`);
+      return false;
+    }),
   };
   const ports = (service.spec.ports ?? []).map((port): ServicePort => {
     const { name = "", protocol = "TCP" } = port;
@@ -52,6 +64,7 @@ function portPlan({ metadata, spec }: Service, port: ApiPort): Fixed {
     affinity_s: spec.sessionAffinity === "ClientIP" ? affinity : undefined,
     internalLocal: spec.internalTrafficPolicy === "Local",
     externalLocal: spec.externalTrafficPolicy === "Local",
+    ofApi: metadata.namespace === "default" && metadata.name === "kubernetes",
   };
 }
 

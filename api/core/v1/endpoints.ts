@@ -4,14 +4,14 @@ import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { validateIp } from "../../validation/addresses.ts";
+import { validateNonSpecialIp } from "../../validation/addresses.ts";
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const SHOWN = 3;
 
 function validateAddress({ ip, hostname = "", nodeName }: EndpointAddress, path: string) {
-  const errors = validateIp(ip, `${path}.ip`);
+  const errors = validateNonSpecialIp(ip, `${path}.ip`);
   if (hostname !== "") {
     errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
   }

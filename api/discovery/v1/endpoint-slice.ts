@@ -7,7 +7,7 @@ import {
   duplicate, invalid, notSupported, required, tooMany, type FieldError,
 } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { validateIp } from "../../validation/addresses.ts";
+import { validateNonSpecialIp } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
   dnsLabel, dnsSubdomain, labelValue, qualifiedName, type TextRule,
@@ -24,10 +24,10 @@ function validateAddress(address: string, type: string, path: string): FieldErro
   switch (type) {
     case "IPv4":
       return isIPv6(address) ? [invalid(path, address, "must be an IPv4 address")]
-        : validateIp(address, path);
+        : validateNonSpecialIp(address, path);
     case "IPv6":
       return isIPv4(address) ? [invalid(path, address, "must be an IPv6 address")]
-        : validateIp(address, path);
+        : validateNonSpecialIp(address, path);
     case "FQDN":
       return fullDomain(address, path);
     default:

@@ -9,8 +9,11 @@ export type PortChanges = ReadonlyMap<string, ServicePort | undefined>;
 
 /** The kernel's rules for all Services: one nft table, changed by whole transactions. */
 export interface Rules {
-  /** Builds the table anew with these ports and nothing else. */
-  rebuild(ports: readonly ServicePort[]): Promise<void>;
+  /**
+   * Builds the table anew with these ports and nothing else. `apiServers`: IPv4 addresses by which
+   * this node reaches the API, which no external address of a Service takes over.
+   */
+  rebuild(ports: readonly ServicePort[], apiServers: readonly string[]): Promise<void>;
   /** Applies what changed since. After an error the table is as before, and `rebuild` is due. */
   change(changes: PortChanges): Promise<void>;
   /** Whether they are still there. Asks the kernel, without a process. */
@@ -19,17 +22,17 @@ export interface Rules {
   conflicts(key: string): { key: string; holder: string }[];
 }
 
-export function nftablesRules(options: BaseOptions & { clusterCidr?: string | undefined }): Rules {
+export function nftablesRules(options: BaseOptions): Rules {
   const { table, clusterCidr } = options;
   let ledger = new Ledger(table);
   const toChange = (key: string, port: ServicePort | undefined): Change => {
     return { owner: key, fragment: port && renderPort(port, clusterCidr) };
   };
   return {
-    async rebuild(ports) {
+    async rebuild(ports, apiServers) {
       ledger = new Ledger(table);
       const changes = ports.map((port) => toChange(port.key, port));
-      await applyRuleset(baseRules(options) + ledger.apply(changes));
+      await applyRuleset(baseRules(options, apiServers) + ledger.apply(changes));
     },
     async change(changes) {
       const statements = ledger.apply([...changes].map(([key, port]) => toChange(key, port)));

@@ -14,17 +14,24 @@ export function claimFronts(port: ServicePort, leads: Leads, { elements }: Fragm
   const { transport, everywhere, here } = port;
   // Endpoints elsewhere only, with a local policy: dropped, so that a balancer tries another node.
   const refusal = everywhere.length > 0 ? "drop" : `goto ${REJECT}`;
-  const claim = (ip: string, usable: readonly Target[], chain: string) => {
+  const claim = (map: string, ip: string, usable: readonly Target[], chain: string) => {
     const key = `${ip} . ${transport} . ${port.port}`;
     const served = usable.length > 0;
-    const set = served ? "services" : "refused-services";
+    const set = served ? map : `refused-${map}`;
     elements.push({ set, key, value: served ? `goto ${chain}` : refusal });
   };
   for (const ip of port.clusterIps) {
     elements.push({ set: "cluster-ips", key: ip, value: "" });
-    claim(ip, port.internalLocal ? here : everywhere, leads.clusterIp);
+    claim("services", ip, port.internalLocal ? here : everywhere, leads.clusterIp);
   }
-  for (const ip of port.externalIps) claim(ip, everywhere, leads.externalIp);
+  for (const ip of port.externalIps) {
+    claim("external-services", ip, everywhere, leads.externalIp);
+  }
+  if (port.ofApi) {
+    for (const { address } of everywhere) {
+      elements.push({ set: "api-endpoints", key: address, value: "" });
+    }
+  }
   if (port.nodePort === undefined) return;
   const key = `${transport} . ${port.nodePort}`;
   const served = everywhere.length > 0;

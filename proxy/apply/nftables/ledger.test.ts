@@ -15,6 +15,7 @@ const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
   here: [],
   internalLocal: false,
   externalLocal: false,
+  ofApi: false,
   ...changes,
 });
 

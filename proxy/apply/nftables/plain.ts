@@ -23,8 +23,8 @@ export function renderPlain(
   }
   for (const ip of port.externalIps) {
     const front = `${ip} . ${transport} . ${port.port}`;
-    number(fragment, "endpoints", front, everywhere, 0);
-    if (externalLocal) number(fragment, "endpoints", front, here, NEAR);
+    number(fragment, "external-endpoints", front, everywhere, 0);
+    if (externalLocal) number(fragment, "external-endpoints", front, here, NEAR);
   }
   if (port.nodePort !== undefined) {
     const front = `${transport} . ${port.nodePort}`;
@@ -38,15 +38,16 @@ export function renderPlain(
       : hiddenChain(fragment, kind, counts.all);
   return {
     clusterIp: insideChain(fragment, inside.length, clusterCidr),
-    externalIp: port.externalIps.length > 0 ? outside("address") : "",
+    externalIp: port.externalIps.length > 0 ? outside("external") : "",
     nodePort: port.nodePort === undefined ? "" : outside("node"),
   };
 }
 
-type Kind = "address" | "node";
+type Kind = "cluster" | "external" | "node";
 
 const FRONTS: Readonly<Record<Kind, string>> = {
-  address: "ip daddr . meta l4proto . th dport . meta mark map @endpoints",
+  cluster: "ip daddr . meta l4proto . th dport . meta mark map @endpoints",
+  external: "ip daddr . meta l4proto . th dport . meta mark map @external-endpoints",
   node: "meta l4proto . th dport . meta mark map @node-endpoints",
 };
 
@@ -79,7 +80,7 @@ function insideChain(fragment: Fragment, count: number, clusterCidr: string | un
   if (count === 0) return "";
   const name = `cluster-${count}`;
   const hide = clusterCidr ? [`ip saddr != ${clusterCidr} jump ${HIDE}`] : [];
-  fragment.chains.set(name, [...hide, ...choose("address", count)]);
+  fragment.chains.set(name, [...hide, ...choose("cluster", count)]);
   return name;
 }
 

@@ -140,7 +140,7 @@ async function startApi({ etcd, ca, clock, keys, port }: ApiParts) {
       issuer: "https://kubernetes.default.svc.cluster.local",
     },
     serviceCidr: "10.96.0.0/16",
-    advertiseAddress: "127.0.0.1",
+    advertiseAddress: "192.0.2.10",
     kubeletClient: { ...(await issue("kubelet-client", "client")), ca: ca.cert },
   });
 }

@@ -54,7 +54,7 @@ beforeAll(async () => {
   const at = { address: RANGES.nodeAddress, port: 53 };
   listeners.push(await listenUdp(at, resolve, log), await listenTcp(at, resolve, log));
   const rules = nftablesRules({ table: TABLE, clusterCidr: "10.244.0.0/16" });
-  await rules.rebuild(planService(KUBE_DNS, [SLICE], "here").ports);
+  await rules.rebuild(planService(KUBE_DNS, [SLICE], "here").ports, []);
 });
 
 afterAll(async () => {

@@ -36,6 +36,15 @@ async function clientAs(user: string, organizations: string[] = []): Promise<Kub
   return client;
 }
 
+async function startOwnProxy(): Promise<void> {
+  const nodeName = "here";
+  const client = await clientAs("system:kube-proxy");
+  proxy = await startProxy({
+    client, nodeName, clusterCidr: "10.244.0.0/16", tableName: TABLE, clock,
+  });
+  await proxy.ready;
+}
+
 beforeAll(async () => {
   cluster = await createNetworkCluster(async () => {
     etcd = await startEtcd();
@@ -47,12 +56,7 @@ beforeAll(async () => {
   });
   [one, two] = [await cluster.pod("one"), await cluster.pod("two")];
   admin = await clientAs("admin", ["system:masters"]);
-  const nodeName = "here";
-  const client = await clientAs("system:kube-proxy");
-  proxy = await startProxy({
-    client, nodeName, clusterCidr: "10.244.0.0/16", tableName: TABLE, clock,
-  });
-  await proxy.ready;
+  await startOwnProxy();
   dns = await startDns({
     client: await clientAs("system:r2k:dns"), address: RANGES.nodeAddress, upstreams: [], clock,
   });
@@ -134,6 +138,19 @@ test("rules that somebody flushed come back", async () => {
   await answered(cluster.world.host, ip, 80, /^one /);
   await deleteTable("ip", TABLE);
   await answered(cluster.world.host, ip, 80, /^one /);
+});
+
+test("a Service with the API's address as an external one keeps nobody from the API", async () => {
+  const spec = { externalIPs: [RANGES.hostAddress], ports: [{ port: 6443 }] };
+  const ip = await createService("greedy", spec);
+  await slices().create(slice("greedy", 80, [one.address]));
+  await answered(two.netns, ip, 6443, /^one /);
+  await proxy.close();
+  await startOwnProxy();
+  await services().delete({ name: "greedy", namespace: "default" });
+  await waitFor("its rules to end", async () => {
+    return /refused/.test(await refusal(two.netns, ip, 6443)) || undefined;
+  }, { clock, timeout_ms: 40_000 });
 });
 
 test("without the apiserver Services go on", async () => {

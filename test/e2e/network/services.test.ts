@@ -34,7 +34,7 @@ beforeAll(async () => {
   one = await cluster.pod("one");
   two = await cluster.pod("two");
   rules = nftablesRules({ table: "r2k-proxy-test", clusterCidr: CLUSTER_CIDR });
-  await rules.rebuild([]);
+  await rules.rebuild([], [RANGES.hostAddress]);
 });
 
 afterAll(async () => {
@@ -184,12 +184,65 @@ describe("NodePort", () => {
     expect(await refusal(host, nodeAddress, 30080)).toMatch(/refused/);
     expect(readSysctl("net.ipv4.conf.all.route_localnet")).toBe("0");
   });
+});
 
-  test("external addresses are served", async () => {
+describe("external addresses", () => {
+  const { hostAddress, nodeAddress } = RANGES;
+  const kubernetes = (addresses: string[]): Wish => ({
+    name: "kubernetes", ip: "10.96.0.1", port: 443, targetPort: 6443,
+    endpoints: addresses.map((address) => ({ address, node: "none" })),
+  });
+  /** A Service of a tenant with an address that is another's. */
+  const greedy = (address: string, port: number, ready = true): Wish => ({
+    name: "greedy", ip: "10.96.0.62", port, endpoints: [{ address: one.address, ready }],
+    spec: { externalIPs: [address] },
+  });
+
+  test("are served", async () => {
     await serve({ name: "ext", ip: "10.96.0.61", endpoints: [{ address: one.address }], spec: {
       externalIPs: ["10.96.200.1"],
     } });
     expect(await ask(host, "10.96.200.1", 80)).toMatch(/^one /);
+  });
+
+  test.each([[true], [false]])("the API server's is not taken over: %s", async (ready) => {
+    await serve(kubernetes([hostAddress]));
+    await serve(greedy(hostAddress, 6443, ready));
+    for (const netns of [cluster.node.netnsPath, two.netns]) {
+      expect(await ask(netns, hostAddress, 6443)).toMatch(/^apiserver /);
+    }
+  });
+
+  test.each([[true], [false]])("the node's is not taken over: %s", async (ready) => {
+    servers.push(await echoAddress(cluster.node.netnsPath, 10_250, "kubelet"));
+    await serve(greedy(nodeAddress, 10_250, ready));
+    for (const netns of [host, cluster.node.netnsPath, two.netns]) {
+      expect(await ask(netns, nodeAddress, 10_250)).toMatch(/^kubelet /);
+    }
+    servers.pop()?.close();
+  });
+
+  test.each([[true], [false]])("a cluster IP is not taken over: %s", async (ready) => {
+    // The tenant's comes first, as it may when the proxy starts again.
+    await rules.change(new Map([["default/kubernetes:/TCP", undefined]]));
+    await serve(greedy("10.96.0.1", 443, ready));
+    await serve(kubernetes([hostAddress]));
+    expect(await ask(two.netns, "10.96.0.1", 443)).toBe(`apiserver ${two.address}`);
+    await serve(greedy("10.96.0.1", 444));
+    expect(await refusal(two.netns, "10.96.0.1", 444)).toMatch(/refused/);
+  });
+
+  test("a pod's is not taken over", async () => {
+    await serve(greedy(two.address, 80));
+    expect(await ask(host, two.address, 80)).toMatch(/^two /);
+  });
+
+  test("that of another API server, an endpoint of kubernetes, is not taken over", async () => {
+    servers.push(await echoAddress(cluster.world.outside, 6443, "member"));
+    await serve(greedy(ADDRESSES.outside, 6443));
+    expect(await ask(two.netns, ADDRESSES.outside, 6443)).toMatch(/^one /);
+    await serve(kubernetes([hostAddress, ADDRESSES.outside]));
+    expect(await ask(two.netns, ADDRESSES.outside, 6443)).toMatch(/^member /);
   });
 });
 
@@ -220,7 +273,7 @@ test("changes leave the same table as building it anew", async () => {
   await serve({ name: "sticky", ip: "10.96.1.3", endpoints: both, spec });
   await serve({ name: "sticky", ip: "10.96.1.3", endpoints: both.slice(1), spec });
   const changed = await shape();
-  await rules.rebuild([...applied.values()]);
+  await rules.rebuild([...applied.values()], [RANGES.hostAddress]);
   expect(changed).toEqual(await shape());
   expect(changed.some((object) => object.includes("svc-"))).toBe(true);
 });

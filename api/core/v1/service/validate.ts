@@ -8,7 +8,9 @@ import { validateLabels } from "../../../validation/metadata.ts";
 import {
   dnsLabel, dnsSubdomain, inRange, portName, portNumber, qualifiedName,
 } from "../../../validation/names.ts";
-import { validateBalancerPlace, validateCidr, validateIp } from "../../../validation/addresses.ts";
+import {
+  validateBalancerPlace, validateCidr, validateIp, validateNonSpecialIp,
+} from "../../../validation/addresses.ts";
 import { isHeadless } from "./defaults.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -206,27 +208,13 @@ function validateBalancer(spec: Service["spec"]): FieldError[] {
     ...qualifiedName(name).map((each) => invalid("spec.loadBalancerClass", name, each))];
 }
 
-/** Addresses of loopback and link-local networks would catch traffic that is not a Service's. */
-function validateExternalIp(ip: string, path: string): FieldError[] {
-  const wrong = validateIp(ip, path);
-  if (wrong.length > 0) return wrong;
-  const ranges: readonly (readonly [RegExp, string])[] = [
-    [/^(0\.0\.0\.0|::)$/, "may not be unspecified (0.0.0.0 or ::)"],
-    [/^(127\.|::1$)/, "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
-    [/^(169\.254\.|fe80:)/i, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
-    [/^(224\.0\.0\.|ff02:)/i,
-      "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
-  ];
-  return ranges.filter(([range]) => range.test(ip)).map(([, text]) => invalid(path, ip, text));
-}
-
 export function validateService(service: Service): FieldError[] {
   return [
     ...validatePorts(service), ...validateType(service),
     ...validateLabels(service.spec.selector, "spec.selector"),
     ...validateAffinity(service), ...validateAddresses(service),
     ...(service.spec.externalIPs ?? []).flatMap((ip, index) =>
-      validateExternalIp(ip, `spec.externalIPs[${index}]`)),
+      validateNonSpecialIp(ip, `spec.externalIPs[${index}]`)),
     ...validatePolicies(service),
   ];
 }
