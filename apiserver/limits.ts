@@ -90,12 +90,18 @@ export const OBJECT_COUNT_MS = 60_000;
 export const STORE_CHECK_TIMEOUT_MS = 2_000;
 /** Keys fetched from the store at a time. */
 export const STORE_PAGE_KEYS = 500;
-/** Events that one resource's history holds, and the bytes they may take. */
+/** Events that one resource's history holds, and what they may take in memory. */
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
-/** Objects of one kind that were just written and are remembered in full. */
+/** The same of all histories of this process together. */
+export const HISTORIES_BYTES_MAX = 64 * 1024 * 1024;
+/** Objects of one kind that were just written and are remembered in full, and their bytes. */
 export const RECENT_WRITES_MAX = 512;
-/** Past states of one resource kept for lists at a revision, at about 1 KB each. */
+export const RECENT_WRITES_BYTES_MAX = 2 * 1024 * 1024;
+/**
+ * Past states of one resource kept for lists at a revision, at about 1 KB each. None is older than
+ * the resource's history, whose events hold the objects of them.
+ */
 export const STATES_MAX = 2_000;
 /** Events waiting in front of one watcher before it is closed as too slow, and their bytes. */
 export const WATCHER_QUEUE_EVENTS_MAX = 10_000;

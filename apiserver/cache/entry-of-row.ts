@@ -1,4 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { ownUtf8 } from "@raft2kube/std/bytes.ts";
 import { decodeRow } from "../storage/body.ts";
 import type { Row } from "../storage/rows.ts";
 import { Entry } from "./entry.ts";
@@ -10,7 +11,7 @@ export function entryOfRow(kind: Kind, row: Row): Entry {
 
 /** The cache's form of an object that carries its resourceVersion already. */
 export function entryOf(kind: Kind, object: KubeObject, key: string, revision: number): Entry {
-  const body = Buffer.from(JSON.stringify(object));
+  const body = ownUtf8(JSON.stringify(object));
   return new Entry({ ...selectedFields(kind, object), key, revision, body });
 }
 

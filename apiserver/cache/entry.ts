@@ -1,5 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 
+/** An entry's strings, labels and fields, the objects around its body, and its event's. */
+const ENTRY_OVERHEAD_BYTES = 1_024;
+
 /** One object as the cache holds it: its JSON as clients get it, and what selectors look at. */
 export class Entry {
   /** The storage key, `/registry/pods/default/web`. */
@@ -11,7 +14,7 @@ export class Entry {
   readonly labels: Readonly<Record<string, string>>;
   /** The kind's selectable fields. */
   readonly fields: Readonly<Record<string, string>>;
-  /** JSON, resourceVersion within. Frozen. */
+  /** JSON, resourceVersion within, in memory of its own: caches keep it. Frozen. */
   readonly body: Buffer;
   #shared: KubeObject | undefined;
 
@@ -24,6 +27,16 @@ export class Entry {
     this.name = init.name;
     this.namespace = init.namespace;
     this.uid = init.uid;
+  }
+
+  /** What it takes in memory. */
+  get bytes(): number {
+    return this.body.length + ENTRY_OVERHEAD_BYTES;
+  }
+
+  /** Another has taken its place in the cache: what is looked at with each request is that one. */
+  replaced(): void {
+    this.#shared = undefined;
   }
 
   /** Parsed once and shared: nobody changes it. For what is looked at with each request. */

@@ -1,18 +1,31 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../limits.ts";
+import type { Entry } from "./entry.ts";
 import type { CacheEvent } from "./event.ts";
+import { HISTORY_ROOM, type HistoryRoom } from "./history-room.ts";
 
 /** The newest events of one resource, oldest first, bounded by count and bytes. */
 export class History {
+  readonly #room: HistoryRoom;
+  readonly #cut: (floor: number) => void;
   #events: CacheEvent[] = [];
   /** Events in front of this index are gone; the array is cut when they are an eighth of it. */
   #first = 0;
+  /** How many events hold an entry, as the new state or as the one before. */
+  readonly #holders = new Map<Entry, number>();
   #bytes = 0;
   /** Every event after this revision is here. */
   #floor: number;
 
-  constructor(floor: number) {
+  /** Calls `cut` now and then when events were dropped, with the floor that is left. */
+  constructor(
+    floor: number,
+    cut: (floor: number) => void = () => undefined,
+    room: HistoryRoom = HISTORY_ROOM,
+  ) {
     this.#floor = floor;
+    this.#cut = cut;
+    this.#room = room;
   }
 
   /** A watch may start behind any revision from this one on. */
@@ -20,30 +33,59 @@ export class History {
     return this.#floor;
   }
 
+  /** What the events take in memory, each entry once. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#events.length - this.#first;
+  }
+
   push(event: CacheEvent): void {
     const last = this.#events.at(-1);
     assert(!last || event.revision >= last.revision, `event ${event.revision} out of order`);
     // lab:07 begin history-push
     this.#events.push(event);
-    this.#bytes += event.entry.body.length;
-    while (this.#events.length - this.#first > 1 && this.#full()) this.#drop();
+    this.#hold(event.entry);
+    if (event.previous) this.#hold(event.previous);
+    while (this.size > 1 && this.#full()) this.dropOldest();
     // lab:07 end
+    this.#room.fit();
   }
 
   #full(): boolean {
-    return (
-      this.#events.length - this.#first > HISTORY_EVENTS_MAX || this.#bytes > HISTORY_BYTES_MAX
-    );
+    return this.size > HISTORY_EVENTS_MAX || this.#bytes > HISTORY_BYTES_MAX;
   }
 
-  #drop(): void {
+  #hold(entry: Entry): void {
+    const holders = this.#holders.get(entry) ?? 0;
+    this.#holders.set(entry, holders + 1);
+    if (holders === 0) this.#count(entry.bytes);
+  }
+
+  #release(entry: Entry): void {
+    const holders = this.#holders.get(entry)! - 1;
+    if (holders > 0) return void this.#holders.set(entry, holders);
+    this.#holders.delete(entry);
+    this.#count(-entry.bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#room.changed(this, bytes);
+  }
+
+  dropOldest(): void {
     const gone = this.#events[this.#first]!;
-    this.#bytes -= gone.entry.body.length;
+    this.#release(gone.entry);
+    if (gone.previous) this.#release(gone.previous);
     this.#floor = gone.revision;
     this.#first++;
     if (this.#first > this.#events.length / 8) {
       this.#events = this.#events.slice(this.#first);
       this.#first = 0;
+      this.#cut(this.#floor);
     }
   }
 
@@ -60,5 +102,10 @@ export class History {
     }
     return this.#events.slice(low);
     // lab:07 end
+  }
+
+  /** Nothing more is asked of it. */
+  close(): void {
+    this.#room.leave(this);
   }
 }

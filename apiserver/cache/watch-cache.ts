@@ -32,7 +32,7 @@ export interface WatchRequest {
 export class WatchCache {
   #state: State = OrderedTree.empty();
   #states = new States(0, this.#state);
-  #history = new History(0);
+  #history = this.#historyFrom(0);
   #revision = 0;
   readonly #groups: WatchGroups;
   readonly #listeners = new Set<(event: CacheEvent) => void>();
@@ -68,6 +68,11 @@ export class WatchCache {
   /** Bytes of all objects as JSON. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** What the events take that are remembered for watches. */
+  get historyBytes(): number {
+    return this.#history.bytes;
   }
 
   get watchers(): number {
@@ -111,7 +116,8 @@ export class WatchCache {
     for (const watcher of [...this.#groups]) watcher.fail(expired("the watch cache was rebuilt"));
     const before = this.#state;
     this.#state = OrderedTree.of(entries);
-    this.#history = new History(revision);
+    this.#history.close();
+    this.#history = this.#historyFrom(revision);
     this.#states = new States(revision, this.#state);
     this.#figures.initializations.add();
     this.#bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
@@ -155,6 +161,7 @@ export class WatchCache {
       this.#history.push(event);
       this.#tell(event);
       this.#groups.push(event);
+      event.previous?.replaced();
     }
     this.progress(change.revision);
     // lab:07 end
@@ -175,6 +182,11 @@ export class WatchCache {
     this.#figures.dispatched.add();
     const entry = withRevision(previous, change.revision);
     return { type: "DELETED", revision: change.revision, entry, previous };
+  }
+
+  /** A history whose objects no past state keeps longer than it does itself. */
+  #historyFrom(revision: number): History {
+    return new History(revision, (floor) => this.#states.forgetBefore(floor));
   }
 
   #tell(event: CacheEvent): void {
@@ -244,6 +256,11 @@ export class WatchCache {
     for (const entry of this.#state.all()) listener(eventOf(entry, undefined));
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Nothing more is asked of it. */
+  close(): void {
+    this.#history.close();
   }
 
   /** Ends every watch; clients open new ones elsewhere. */

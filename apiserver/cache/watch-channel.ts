@@ -2,17 +2,12 @@ import type { Spread } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { internal } from "../errors/catalog.ts";
+import { Chunk } from "./chunk.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
 import { UNSHOWN, type Watcher } from "./watcher.ts";
 
 const log = logger("apiserver");
-
-/** Bytes that all watchers of a channel get, the same object for each. */
-export interface Chunk {
-  readonly bytes: Buffer;
-  readonly events: number;
-}
 
 interface Pending {
   readonly revision: number;
@@ -104,5 +99,5 @@ export class WatchChannel implements Flushable {
 
 function chunkOf(pending: readonly Pending[]): Chunk {
   const parts = pending.map(({ bytes }) => bytes);
-  return { bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts), events: parts.length };
+  return new Chunk(parts.length === 1 ? parts[0]! : Buffer.concat(parts), parts.length);
 }

@@ -1,5 +1,5 @@
 import { WATCH_QUEUES_BYTES_MAX } from "../limits.ts";
-import type { Chunk } from "./watch-channel.ts";
+import type { Chunk } from "./chunk.ts";
 
 /** A watcher for whose reader something waits. */
 export interface Lagging {

@@ -8,7 +8,7 @@ import { internal } from "../errors/catalog.ts";
 import type { CacheFigures } from "../figures/resource-figures.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
-import type { Chunk } from "./watch-channel.ts";
+import { Chunk } from "./chunk.ts";
 import { type Lagging, WATCH_ROOM, type WatchRoom } from "./watch-room.ts";
 
 const log = logger("apiserver");
@@ -197,6 +197,7 @@ export class Watcher implements Lagging {
       this.#flowing = this.#reader!.write(chunk.bytes);
       return;
     }
+    chunk.keep();
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.bytes.length;
     this.#queuedEvents += chunk.events;
@@ -222,7 +223,7 @@ export class Watcher implements Lagging {
   /** Ends the watch with an error; an expired one tells the client to list again. */
   fail(error: ApiError): void {
     if (this.#ended) return;
-    this.deliver({ bytes: this.#complaint(error), events: 1 });
+    this.deliver(new Chunk(this.#complaint(error), 1));
     this.close();
   }
 

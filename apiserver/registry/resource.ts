@@ -107,5 +107,6 @@ export class Resource {
 
   async close(): Promise<void> {
     await this.#fed?.feed.close();
+    this.#fed?.cache.close();
   }
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { ownBytes, ownUtf8 } from "@raft2kube/std/bytes.ts";
 import { apiVersionOf } from "../registry/group-version.ts";
 import type { Row } from "./rows.ts";
 import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
@@ -24,8 +25,8 @@ export function decodeRow<T extends KubeObject = KubeObject>(kind: Kind, row: Ro
 }
 
 /**
- * The bytes of an object as they are stored: without its resourceVersion, which the store itself
- * knows.
+ * The bytes of an object as they are stored, in memory of their own: without its resourceVersion,
+ * which the store itself knows.
  */
 export function encodeRow(kind: Kind, object: KubeObject): Buffer {
   assert(kind.storage !== undefined, `${kind.kind} is not stored`);
@@ -34,7 +35,7 @@ export function encodeRow(kind: Kind, object: KubeObject): Buffer {
   const { kind: _kind, apiVersion: _version, metadata: _metadata, ...rest } = stored;
   const place = kind.storage.as;
   const whole = { kind: place.kind, apiVersion: apiVersionOf(place), metadata, ...rest };
-  return Buffer.from(JSON.stringify(whole));
+  return ownUtf8(JSON.stringify(whole));
 }
 
 /** Whether two rows hold the same: the order of members is left as a client or a patch gave it. */
@@ -54,12 +55,12 @@ export function isServedAsStored({ storage, kind, group, version, toStorage }: K
 
 const METADATA = Buffer.from('"metadata":{');
 
-/** What `encodeRow` made, as clients get it: with its resourceVersion. */
+/** What `encodeRow` made, as clients get it: with its resourceVersion, in memory of its own. */
 export function servedBody(stored: Buffer, revision: number): Buffer {
   const at = stored.indexOf(METADATA) + METADATA.length;
   assert(at >= METADATA.length, "a stored object without metadata");
   const version = Buffer.from(versionMember(revision));
-  return Buffer.concat([stored.subarray(0, at), version, stored.subarray(at)]);
+  return ownBytes(stored.subarray(0, at), version, stored.subarray(at));
 }
 
 /** How long that is. */

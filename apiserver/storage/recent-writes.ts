@@ -1,7 +1,7 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { Entry } from "../cache/entry.ts";
 import { selectedFields } from "../cache/entry-of-row.ts";
-import { RECENT_WRITES_MAX } from "../limits.ts";
+import { RECENT_WRITES_BYTES_MAX, RECENT_WRITES_MAX } from "../limits.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import type { Row } from "./rows.ts";
@@ -25,6 +25,8 @@ export class RecentWrites {
   readonly #served: boolean;
   /** By key, the oldest first. */
   readonly #writes = new Map<string, Write>();
+  /** Of each write twice, as it is stored and as it is served. */
+  #bytes = 0;
   #told: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
 
   constructor(kind: Kind) {
@@ -47,11 +49,22 @@ export class RecentWrites {
 
   /** The same of what another thread of this server stores. */
   take(key: string, value: Buffer, selected: Selected): void {
-    this.#writes.delete(key);
+    this.#forget(key);
     this.#writes.set(key, { value, selected, served: undefined });
-    if (this.#writes.size <= RECENT_WRITES_MAX) return;
-    const [oldest] = this.#writes.keys();
-    this.#writes.delete(oldest!);
+    this.#bytes += 2 * value.length;
+    while (this.#writes.size > 1 && this.#full()) {
+      const [oldest] = this.#writes.keys();
+      this.#forget(oldest!);
+    }
+  }
+
+  #full(): boolean {
+    return this.#writes.size > RECENT_WRITES_MAX || this.#bytes > RECENT_WRITES_BYTES_MAX;
+  }
+
+  #forget(key: string): void {
+    this.#bytes -= 2 * (this.#writes.get(key)?.value.length ?? 0);
+    this.#writes.delete(key);
   }
 
   /** It is stored, at `revision`. */

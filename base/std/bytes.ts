@@ -8,6 +8,27 @@ export function bytesOf(key: string): Buffer {
   return Buffer.from(key, "latin1");
 }
 
+/**
+ * The UTF-8 of `text` in memory of its own. `Buffer.from` takes small ones from Node's shared pool,
+ * and whatever is kept of a pool keeps all 64 KiB of it.
+ */
+export function ownUtf8(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
+
+/** The parts one after the other, copied into memory of their own. */
+export function ownBytes(...parts: readonly Uint8Array[]): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
 /** One table for each of eight bytes taken at once: tables[k] is of a byte with k zeros behind. */
 const CRC32C_TABLES = (() => {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256));

@@ -1,0 +1,22 @@
+import { ownBytes } from "@raft2kube/std/bytes.ts";
+
+/** Bytes that all watchers of a channel get, the same object for each. */
+export class Chunk {
+  readonly events: number;
+  #bytes: Buffer;
+
+  constructor(bytes: Buffer, events: number) {
+    this.#bytes = bytes;
+    this.events = events;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** They have to wait: in memory of their own, not among what is dropped at once. */
+  keep(): void {
+    const { buffer, length } = this.#bytes;
+    if (buffer.byteLength > length) this.#bytes = ownBytes(this.#bytes);
+  }
+}

@@ -1,0 +1,53 @@
+import { HISTORIES_BYTES_MAX } from "../limits.ts";
+
+/** What takes a share of the room. */
+interface Kept {
+  readonly bytes: number;
+  /** Its events; the last one stays. */
+  readonly size: number;
+  dropOldest(): void;
+}
+
+/**
+ * Bounds what the histories of all resources of this process take together: each has its own
+ * bound, and hundreds of kinds could still take all memory. Beyond it the largest are shortened.
+ */
+export class HistoryRoom {
+  readonly #max_bytes: number;
+  readonly #histories = new Set<Kept>();
+  #bytes = 0;
+
+  constructor(max_bytes = HISTORIES_BYTES_MAX) {
+    this.#max_bytes = max_bytes;
+  }
+
+  /** What all histories take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A history takes so much more, or less. */
+  changed(history: Kept, bytes: number): void {
+    this.#histories.add(history);
+    this.#bytes += bytes;
+  }
+
+  leave(history: Kept): void {
+    if (this.#histories.delete(history)) this.#bytes -= history.bytes;
+  }
+
+  /** Shortens the largest histories until all of them fit. */
+  fit(): void {
+    while (this.#bytes > this.#max_bytes) {
+      let largest: Kept | undefined;
+      for (const each of this.#histories) {
+        if (each.size > 1 && each.bytes > (largest?.bytes ?? 0)) largest = each;
+      }
+      if (largest === undefined) return;
+      largest.dropOldest();
+    }
+  }
+}
+
+/** The room of this process: its memory is all its servers'. */
+export const HISTORY_ROOM: HistoryRoom = new HistoryRoom();
