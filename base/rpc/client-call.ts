@@ -1,4 +1,5 @@
 import type { MethodTable } from "@raft2kube/proto/service.ts";
+import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { CallHeads } from "./call-head.ts";
 import { type Verdict, abortReason, verdictOfHead, verdictOfTrailers } from "./call-status.ts";
@@ -9,7 +10,7 @@ import { MESSAGE_HEADER_BYTES, MessageReader, framed, soleMessage } from "./grpc
 import type { Http2ClientConnection } from "./h2/client-connection.ts";
 import type { HeaderField } from "./h2/hpack/static-table.ts";
 import type { Http2Stream, StreamListener } from "./h2/stream.ts";
-import { FRAME_BYTES_MAX, STREAM_ANSWERS_BYTES_MAX } from "./limits.ts";
+import { STREAM_ANSWERS_BYTES_MAX } from "./limits.ts";
 
 export interface CallOptions {
   /** Gives up after this. Unary calls default to CALL_TIMEOUT_MS, streams have no limit. */
@@ -162,10 +163,10 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
 
 /**
  * Messages are views of what the socket delivered, and each of their fields keeps all of that in
- * memory. One larger than a frame has been put together in bytes of its own.
+ * memory; Node's pool would keep as much.
  */
 function copied(message: Buffer): Buffer {
-  return message.length <= FRAME_BYTES_MAX ? Buffer.from(message) : message;
+  return message.buffer.byteLength > 2 * message.length ? ownBytes(message) : message;
 }
 
 /** A request as it stands in DATA frames. */

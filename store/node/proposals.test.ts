@@ -60,3 +60,11 @@ test("a batch goes up to its bytes, and one at least", () => {
   while (proposals.hasWaiting) counts.push(proposals.takeWaiting(1_200, FOLLOWER).data.length);
   expect(counts).toEqual([2, 1, 1]);
 });
+
+test("commands, which the log keeps, are not in the pool of short-lived buffers", () => {
+  const { proposals, add } = collect();
+  for (const bytes of [0, 300, 5_000]) add(bytes);
+  for (const data of proposals.takeWaiting(10_000, FOLLOWER).data) {
+    expect(data.buffer.byteLength).toBeLessThan(Buffer.poolSize);
+  }
+});

@@ -2,6 +2,7 @@ import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
+import { Slabs } from "../mvcc/slabs.ts";
 import {
   PENDING_PROPOSALS_BYTES_MAX,
   PENDING_PROPOSALS_MAX,
@@ -68,6 +69,8 @@ export class Proposals {
   #bytes = 0;
   #waiting: number[] = [];
   readonly #bySequence = new Map<number, Proposal>();
+  /** The log keeps commands for followers that are a little behind. */
+  readonly #slabs = new Slabs();
 
   /**
    * `session` tells this start of the member from earlier ones, whose entries may still be in the
@@ -92,7 +95,7 @@ export class Proposals {
       return done({ error: etcdError("tooManyRequests") });
     }
     const sequence = ++this.#sequence;
-    const data = encodeCommand(command, { session: this.#session, sequence });
+    const data = this.#slabs.copy(encodeCommand(command, { session: this.#session, sequence }));
     if (data.length > this.#requestBytes_max) return done({ error: etcdError("requestTooLarge") });
     if (this.#bytes > 0 && this.#bytes + data.length > PENDING_PROPOSALS_BYTES_MAX) {
       return done({ error: etcdError("tooManyRequests") });

@@ -3,6 +3,7 @@ import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/g
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { Entry, MemberId } from "../core/types.ts";
+import { Slabs } from "../mvcc/slabs.ts";
 import { decodeChange, encodeChange } from "../wal/change.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -87,11 +88,14 @@ function encodeAppend(message: Extract<Message, { kind: "append" }>): Init<Appen
   return { prevIndex, prevTerm, commit, entries };
 }
 
+/** The log keeps entries: as views of what the socket delivered they would keep all of that. */
+const ENTRIES = new Slabs();
+
 function decodeAppend(append: Append) {
   const entries: Entry[] = append.entries.map(({ index, term, data, change }) => ({
     index,
     term,
-    data,
+    data: ENTRIES.copy(data),
     change: changeOf("append", change),
   }));
   entries.forEach(({ index, term }, i) => {
@@ -111,7 +115,7 @@ function encodePropose(message: Extract<Message, { kind: "propose" }>): Init<Pro
 }
 
 function decodePropose({ data, change }: Propose) {
-  return { data, change: changeOf("propose", change) };
+  return { data: data.map((each) => ENTRIES.copy(each)), change: changeOf("propose", change) };
 }
 
 function changeOf(kind: string, bytes: Buffer) {

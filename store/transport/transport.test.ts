@@ -54,6 +54,15 @@ test.each(EVERY_KIND)("a $kind arrives as it was sent", (message) => {
   expect(decodeMessage(WireMessage.decode(bytes), 1n, 2n)).toEqual(message);
 });
 
+test.each(EVERY_KIND)("a $kind keeps nothing of the frame that it came in", (message) => {
+  const bytes = WireMessage.encode(encodeMessage(message));
+  const frame = Buffer.concat([bytes, Buffer.alloc(64 * 1024)]).subarray(0, bytes.length);
+  const arrived = decodeMessage(WireMessage.decode(frame), 1n, 2n)!;
+  const kept = arrived.kind === "append" ? arrived.entries.map((each) => each.data)
+    : arrived.kind === "propose" ? arrived.data : [];
+  for (const each of kept) expect(each.buffer).not.toBe(frame.buffer);
+});
+
 test("a message of a kind from the future is passed over", () => {
   const unknown = WireMessage.decode(WireMessage.encode({ term: 7 }));
   expect(decodeMessage(unknown, 1n, 2n)).toBe(undefined);
