@@ -34,11 +34,7 @@ export function standForElection(raft: RaftState): void {
 
 /** Whether this member may campaign: a voter with no committed membership change still to apply. */
 export function mayCampaign(raft: RaftState): boolean {
-  if (!isVoter(raft, raft.id)) return false;
-  for (let index = raft.applied + 1; index <= raft.log.committed; index++) {
-    if (raft.log.entry(index)?.change) return false;
-  }
-  return true;
+  return isVoter(raft, raft.id) && !raft.log.hasChange(raft.applied, raft.log.committed);
 }
 
 /**

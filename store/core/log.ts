@@ -27,7 +27,8 @@ export class RaftLog {
     assert(committed <= last, () => `committed ${committed} is beyond the log's end ${last}`);
     assert(applied >= base.index, `applied ${applied} is before the log's base ${base.index}`);
     assert(applied <= committed, `applied ${applied} is beyond committed ${committed}`);
-    this.committed = committed;
+    // Earlier releases wrote a change without the commit index; that it is here proves as much.
+    this.committed = Math.max(committed, this.changeBeforeLast(last));
     this.persisted = last;
     this.#handedToWriter = last;
     this.#handedToApply = applied;
@@ -56,6 +57,19 @@ export class RaftLog {
 
   entry(index: number): Entry | undefined {
     return this.#slots.entry(index);
+  }
+
+  /** Whether there is a change of membership after `after`, up to `upTo`. */
+  hasChange(after: number, upTo: number): boolean {
+    return this.#slots.hasChange(after, upTo);
+  }
+
+  /**
+   * The change of membership before the last one up to `index`, 0 for none. It is committed: a
+   * leader proposes a change only after it has applied the one before (S11).
+   */
+  changeBeforeLast(index: number): number {
+    return this.#slots.changeBeforeLast(index);
   }
 
   /** The slots from `from` on, at least one, as many as fit in `max_bytes` of data. */

@@ -1,3 +1,4 @@
+import { assert } from "@raft2kube/std/assert.ts";
 import type { Message } from "./message.ts";
 import type { RaftState, ReadAnswer } from "./state.ts";
 import type { Entry, HardState, SnapshotMark } from "./types.ts";
@@ -43,7 +44,7 @@ export function takeReady(raft: RaftState, states: HardStates): Ready | undefine
     held = index;
     return true;
   });
-  const write = takeWrite(raft, states, held);
+  const write = takeWrite(raft, states, Math.max(held, followedChange(raft)));
   const { outbox: messages, outboxAfterPersist: messagesAfterPersist, readAnswers: reads } = raft;
   const idle = messages.length === 0 && reads.length === 0 && committed.length === 0;
   if (idle && !write) return undefined;
@@ -51,6 +52,19 @@ export function takeReady(raft: RaftState, states: HardStates): Ready | undefine
   raft.outboxAfterPersist = [];
   raft.readAnswers = [];
   return { write, messages, messagesAfterPersist, committed, reads };
+}
+
+/**
+ * The last change of membership that another one follows in the log. What the other's entry is
+ * written with must say that this one is committed (S11).
+ */
+function followedChange({ log }: RaftState): number {
+  const index = log.changeBeforeLast(log.lastIndex);
+  assert(
+    index <= log.committed,
+    () => `S11: a change follows the one at ${index}, committed is ${log.committed}`,
+  );
+  return index;
 }
 
 /**
@@ -74,9 +88,17 @@ function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): W
   // lab:04 end
 }
 
-/** Write `id` is durable, and with it the commit index it carried. */
+/**
+ * Write `id` is durable, and with it the commit index it carried. Its entries are about to be
+ * acknowledged: a change among them must not be without the commit of the change before (S11).
+ */
 export function noteDurable(raft: RaftState, states: HardStates, id: number): void {
   while (states.writing[0] && states.writing[0].id <= id) {
     raft.durableCommit = Math.max(raft.durableCommit, states.writing.shift()!.commit);
   }
+  const followed = raft.log.changeBeforeLast(raft.log.persisted);
+  assert(
+    followed <= raft.durableCommit,
+    () => `S11: a durable change follows the one at ${followed}, commit is ${raft.durableCommit}`,
+  );
 }

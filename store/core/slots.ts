@@ -8,10 +8,13 @@ import type { Entry, LogBase } from "./types.ts";
 export class Slots {
   #base: LogBase;
   #entries: Entry[];
+  /** Indexes of the changes of membership among them. */
+  #changes: number[];
 
   constructor(base: LogBase, entries: Entry[]) {
     this.#base = base;
     this.#entries = entries;
+    this.#changes = entries.flatMap(({ change, index }) => (change ? [index] : []));
   }
 
   get base(): LogBase {
@@ -34,6 +37,17 @@ export class Slots {
 
   entry(index: number): Entry | undefined {
     return this.#entries[index - this.#base.index - 1];
+  }
+
+  /** Whether there is a change of membership after `after`, up to `upTo`. */
+  hasChange(after: number, upTo: number): boolean {
+    return this.#changes.some((index) => index > after && index <= upTo);
+  }
+
+  /** Index of the change before the last one up to `index`; 0 for none. */
+  changeBeforeLast(index: number): number {
+    const last = this.#changes.findLastIndex((change) => change <= index);
+    return this.#changes[last - 1] ?? 0;
   }
 
   /** The slots from `from` through `upTo`, at least one, as many as fit in `max_bytes` of data. */
@@ -60,11 +74,13 @@ export class Slots {
   push(entry: Entry): void {
     assert(entry.index === this.lastIndex + 1, () => `slot ${entry.index} after ${this.lastIndex}`);
     this.#entries.push(entry);
+    if (entry.change) this.#changes.push(entry.index);
   }
 
   /** Drops slot `from` and everything behind it. */
   truncate(from: number): void {
     this.#entries.length = from - this.#base.index - 1;
+    this.#changes = this.#changes.filter((index) => index < from);
   }
 
   /** Forgets the slots through `index`, which becomes the base. One already forgotten is fine. */
@@ -76,6 +92,7 @@ export class Slots {
     this.#entries = this.#entries.slice(index - this.#base.index);
     this.#base = { index, term };
     // lab:05 end
+    this.#changes = this.#changes.filter((change) => change > index);
   }
 
   /** Begins anew behind `base`: nothing of before is left. */
@@ -84,5 +101,6 @@ export class Slots {
     this.#base = { index: base.index, term: base.term };
     this.#entries = [];
     // lab:05 end
+    this.#changes = [];
   }
 }

@@ -66,6 +66,30 @@ test("what was appended is read again, hard state and membership changes include
   expect(recovered.hardState).toEqual(hardState);
 });
 
+test("S11: wherever a write tears, a change is read with the commit of the one before", () => {
+  const steps = [{ action: "add-voter" as const, member: 9n }];
+  const change = { steps, transition: "auto" as const, context: Buffer.from("x".repeat(50)) };
+  const changes = [2, 4, 5].map((index) => ({ ...entry(index, 1, 0), change }));
+  const entries = [entry(1, 1), changes[0]!, entry(3, 1), changes[1]!, changes[2]!, entry(6, 1)];
+  const lengths = new Set<number>();
+  for (let end = SEGMENT_HEADER_BYTES; end < 1_024; end += 4) {
+    const disk = new MemoryDisk();
+    const { wal } = open(disk);
+    const hardState = { term: 1, vote: 3n, commit: 6 };
+    wal.append({ id: ++writes, entries, hardState, snapshot: undefined }, () => undefined);
+    disk.run();
+    disk.files.delete(SYNCED_NAME);
+    disk.tear(disk.list()[0]!, end);
+    const { recovered } = open(disk);
+    lengths.add(recovered.entries.length);
+    const { commit } = recovered.hardState;
+    const unknown = recovered.entries.filter((each) => each.change && each.index > commit);
+    expect(unknown.length, `torn at ${end}: commit ${commit}`).toBeLessThan(2);
+    expect(commit).toBeLessThanOrEqual(recovered.entries.length);
+  }
+  expect([...lengths].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
 test("group commit: all that waits while the disk is busy shares one sync", () => {
   const disk = new MemoryDisk();
   const { wal } = open(disk);

@@ -94,6 +94,7 @@ export class Wal {
       records.push({ kind: RECORD.SNAPSHOT, payload: encodeBase(write.snapshot) });
     }
     for (const entry of write.entries) {
+      if (entry.change && write.hardState) records.push(commitBefore(entry.index, write.hardState));
       records.push({ kind: RECORD.ENTRY, payload: encodeEntry(entry) });
     }
     if (write.hardState) {
@@ -270,6 +271,15 @@ export class Wal {
     this.#onFatal(new LogWriteError(file, error));
     this.#idle?.();
   }
+}
+
+/**
+ * The hard state as of the entries before `index`: a write that tears after a change of membership
+ * there still says that the change before it is committed (S11).
+ */
+function commitBefore(index: number, { term, vote, commit }: HardState): LogRecord {
+  const before = { term, vote, commit: Math.min(commit, index - 1) };
+  return { kind: RECORD.HARD_STATE, payload: encodeHardState(before) };
 }
 
 function sizeOf(pending: Pending): number {

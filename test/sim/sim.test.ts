@@ -68,7 +68,7 @@ test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
 );
 
 test(
-  `S1 to S10 hold in ${TEST_SEEDS} seeds from ${TEST_FROM}, in which every class of fault happens`,
+  `S1 to S11 hold in ${TEST_SEEDS} seeds from ${TEST_FROM}, in which every class of fault happens`,
   async () => {
     const totals = new Totals();
     const failures: string[] = [];

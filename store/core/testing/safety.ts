@@ -20,6 +20,7 @@ export class SafetyChecker {
       this.#stateMachineSafety(member);
       this.#commitNeverDecreases(member);
       this.#persistedTermNeverDecreases(member);
+      changesKnown(member);
     }
   }
 
@@ -77,4 +78,11 @@ export class SafetyChecker {
   get terms(): number {
     return this.#leaderOfTerm.size;
   }
+}
+
+/** A disk that has a change of membership knows that the one before it is committed (S11). */
+function changesKnown({ id, disk: { hardState, mark, entries } }: TestMember): void {
+  const known = Math.max(hardState.commit, mark.index);
+  const open = entries.filter(({ change, index }) => change && index > known);
+  assert(open.length < 2, () => `S11: ${id} has ${open.length} changes beyond commit ${known}`);
 }

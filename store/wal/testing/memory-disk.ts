@@ -51,6 +51,13 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  /** Nothing of a file from `offset` on was written. */
+  tear(name: string, offset: number): void {
+    const { content, durable } = this.#file(name);
+    content.fill(0, offset);
+    content.copy(durable);
+  }
+
   /** Changes one bit of a file, behind everyone's back. */
   flipBit(name: string, offset: number, random: Random): void {
     const { content, durable } = this.#file(name);

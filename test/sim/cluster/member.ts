@@ -158,6 +158,7 @@ export class Member {
     const backend = await this.#database(recovered.base.index);
     const state = await restoreState({ backend, identity, clock: this.host.clock, bootstrap });
     const restored = fit(state, recovered);
+    this.#options.witness.read(this.id, restored);
     return this.#assemble({ wal, state, restored });
   }
 

@@ -1,12 +1,13 @@
 import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
-import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { Ready } from "@raft2kube/store/core/ready.ts";
 import { describeEntry, describeState } from "@raft2kube/store/core/testing/describe.ts";
 import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { StateAgreement } from "../check/agreement.ts";
+import { changesKnown } from "../check/changes.ts";
 import { Configurations } from "../check/configurations.ts";
 import { ElectionSafety, HardStateKept, OneVotePerTerm } from "../check/elections.ts";
 import {
@@ -66,6 +67,11 @@ export class Witness {
   /** The last slot that anyone has applied. */
   get lastApplied(): number | undefined {
     return this.#machine.last?.index;
+  }
+
+  /** A member starts, and found this on its disk. */
+  read(member: MemberId, found: Restored): void {
+    this.#guard(() => changesKnown(member, found));
   }
 
   /** A member begins a life. Its core is listened to from now on. */
