@@ -1,6 +1,7 @@
-import { readdir, readlink, rm, unlink } from "node:fs/promises";
+import { readdir, readlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { isGone } from "../cri/runtime.ts";
@@ -37,8 +38,8 @@ export async function removePodRemains(
     // Deleting on would delete through the mount.
     throw new CodedError("StillMounted", `${dir} is kept: ${inside} is still mounted`);
   }
-  await rm(dir, { recursive: true, force: true });
-  await rm(podLogDir(paths, pod), { recursive: true, force: true });
+  await removePath(dir);
+  await removePath(podLogDir(paths, pod));
   await removeLogLinks(paths, pod);
 }
 

@@ -1,4 +1,6 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -10,13 +12,20 @@ export function isMountPoint(path: string): boolean {
 
 /**
  * Makes `dir` a file system in memory, which secrets need so that they never touch a disk.
- * `options` are tmpfs's (`size=1048576`). Nothing is done when it is one already.
+ * `options` are tmpfs's (`size=1048576`). False when it is one already: then nothing is done.
  */
-export async function mountMemory(dir: string, options = ""): Promise<void> {
+export async function mountMemory(dir: string, options = ""): Promise<boolean> {
   await mkdir(dir, { recursive: true });
-  if (isMountPoint(dir)) return;
+  if (isMountPoint(dir)) return false;
   const flags = MountFlag.nosuid | MountFlag.nodev;
   mount({ source: "tmpfs", target: dir, type: "tmpfs", flags, data: options });
+  return true;
+}
+
+/** Lets every user in the pod write to a volume's own directory. */
+export function openToAll(dir: string): void {
+  using held = Directory.open(dir);
+  held.chmod(0o777);
 }
 
 /**
@@ -27,5 +36,5 @@ export async function removeVolumeDir(dir: string): Promise<void> {
   while (isMountPoint(dir)) unmount(dir);
   const [inside] = mountPointsBelow(dir);
   if (inside) throw new VolumeError("StillMounted", `${inside} is still mounted`);
-  await rm(dir, { recursive: true, force: true });
+  await removePath(dir);
 }

@@ -1,7 +1,7 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { valueOf } from "@raft2kube/api/quantity.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { mountMemory, removeVolumeDir } from "./disk.ts";
+import { mountMemory, openToAll, removeVolumeDir } from "./disk.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -24,17 +24,18 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
   if (medium !== "" && medium !== "Memory") {
     throw new VolumeError("NotSupported", `emptyDir medium ${medium} is not supported`);
   }
+  // One that was set up before stays as it is: its owner and mode are the pod's to change by now.
   if (medium === "Memory") {
-    await mountMemory(dir, sizeLimit === undefined ? "" : `size=${valueOf(sizeLimit)}`);
+    const options = sizeLimit === undefined ? "" : `size=${valueOf(sizeLimit)}`;
+    if (!(await mountMemory(dir, options))) return;
   } else {
     try {
       await mkdir(dir);
     } catch (thrown) {
-      // It was set up before; its owner and mode are the pod's to change by now.
       if (isErrno(thrown, "EEXIST")) return;
       throw thrown;
     }
   }
-  await chmod(dir, 0o777);
+  openToAll(dir);
   await applyFsGroup(dir, fsGroup, false);
 }

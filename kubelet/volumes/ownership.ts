@@ -1,12 +1,19 @@
-import { chmod, lchown, lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import type { Stats } from "node:fs";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
+import { walk } from "@raft2kube/linux/beneath/walk.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 
 const DIRECTORY_BITS = 0o2110;
+/** Permissions and the sticky bit: a file that becomes the group's never keeps a set-id bit. */
+const KEPT_BITS = 0o1777;
 
 /**
  * Gives a volume's files to the pod's fsGroup: group ownership, group access, and directories that
- * pass their group on. Links are not followed. Source: the API's words on `fsGroup`.
+ * pass their group on. Containers may be using the volume, so every file is changed through the
+ * descriptor it was looked up by: neither a link nor a name that changes meanwhile leads out of the
+ * volume. A mount within it is EXDEV. Source: the API's words on `fsGroup`.
  */
 export async function applyFsGroup(
   path: string,
@@ -14,18 +21,24 @@ export async function applyFsGroup(
   readOnly: boolean,
 ): Promise<void> {
   if (fsGroup === undefined) return;
-  const { uid, mode } = await lstat(path);
-  const isLink = (mode & 0o170000) === 0o120000;
-  const isDirectory = (mode & 0o170000) === 0o040000;
+  using volume = Directory.open(path);
+  const slices = new Slices();
+  for (const { handle, stats } of walk(volume)) {
+    giveToGroup(handle, stats, fsGroup, readOnly);
+    if (slices.due) await slices.pause();
+  }
+  giveToGroup(volume, volume.stats(), fsGroup, readOnly);
+}
+
+function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: boolean): void {
   try {
-    await lchown(path, uid, fsGroup);
+    handle.chown(-1, fsGroup);
   } catch (cause) {
     if (!isErrno(cause, "EINVAL")) throw cause;
     throw new Error(`fsGroup ${fsGroup} is not mapped in this user namespace`, { cause });
   }
-  if (isLink) return;
+  if (stats.isSymbolicLink()) return;
   const access = readOnly ? 0o440 : 0o660;
-  await chmod(path, (mode & 0o7777) | access | (isDirectory ? DIRECTORY_BITS : 0));
-  if (!isDirectory) return;
-  for (const name of await readdir(path)) await applyFsGroup(join(path, name), fsGroup, readOnly);
+  const directory = stats.isDirectory() ? DIRECTORY_BITS : 0;
+  handle.chmod((stats.mode & KEPT_BITS) | access | directory);
 }

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -82,7 +83,7 @@ export class PodVolumes {
       }
     }
     if (failures.length > 0) throw new VolumesNotReady(failures);
-    await rm(root, { recursive: true, force: true });
+    await removePath(root);
   }
 
   /** Removes the bind mounts that one ended container had of parts of volumes. */
@@ -94,7 +95,7 @@ export class PodVolumes {
       const message = `subPath mount ${left} is still there`;
       throw new VolumesNotReady([{ volume: left, message }]);
     }
-    await rm(dir, { recursive: true, force: true });
+    await removePath(dir);
   }
 
   async #setUpOne(pod: Pod, volume: Volume, readOnly: boolean): Promise<ReadyVolume> {

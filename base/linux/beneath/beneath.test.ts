@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { codeOf } from "@raft2kube/std/errors.ts";
-import { Directory } from "./directory.ts";
-import { removeTree } from "./remove-tree.ts";
+import { Directory, type Links } from "./directory.ts";
+import { removePath, removeTree } from "./remove-tree.ts";
 import { walk } from "./walk.ts";
 
 let base: string;
@@ -36,7 +36,7 @@ function failure(call: () => unknown): string | undefined {
   }
   return "nothing failed";
 }
-const text = (name: string, links: "refuse" | "inside") =>
+const text = (name: string, links: Links) =>
   root.readFile(name, { links, limit_bytes: 100 }).toString();
 
 test("a path is looked up beneath the directory, links refused", () => {
@@ -60,6 +60,18 @@ test("links may be followed as if the directory were the root", () => {
   expect(text("climbing/file", "inside")).toBe("inside");
   expect(failure(() => text("leading-out", "inside"))).toBe("ENOENT");
   expect(failure(() => text(`magic${outside("secret")}`, "inside"))).toBe("ENOENT");
+});
+
+test("links may be followed as long as they stay beneath the directory", () => {
+  symlinkSync("b", at("a/near"));
+  symlinkSync("../a/b/file", at("a/around"));
+  symlinkSync("/a/b", at("absolute"));
+  symlinkSync("../../secret", at("a/up"));
+  expect(text("a/near/file", "beneath")).toBe("inside");
+  expect(text("a/around", "beneath")).toBe("inside");
+  expect(["absolute/file", "a/up"].map((name) => failure(() => text(name, "beneath")))).toEqual([
+    "EXDEV", "EXDEV",
+  ]);
 });
 
 test("links of /proc that jump are refused", () => {
@@ -173,6 +185,15 @@ test("a tree is removed without what its links lead to", async () => {
   await removeTree(root, "a");
   expect(readdirSync(at(""))).toEqual([]);
   expect(readFileSync(outside("secret"), "utf8")).toBe("outside");
+});
+
+test("a path is removed, and one that is not there is no error", async () => {
+  symlinkSync(outside("secret"), at("a/link"));
+  await removePath(at("a"));
+  await removePath(at("a"));
+  await removePath(at("none/x"));
+  expect(readdirSync(at(""))).toEqual([]);
+  expect(existsSync(outside("secret"))).toBe(true);
 });
 
 test("a tree that is deeper than any path may be is removed", async () => {

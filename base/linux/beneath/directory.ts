@@ -9,9 +9,11 @@ import { Handle } from "./handle.ts";
 /**
  * What a lookup does with symbolic links: `refuse` fails with ELOOP at the first one, and with
  * EXDEV for a path that leads above the directory; `inside` follows them as a process would whose
- * root directory this is (chroot(2)), so nothing leads out. Magic links of /proc are refused.
+ * root directory this is (chroot(2)), so nothing leads out; `beneath` follows those that stay
+ * beneath the directory, and an absolute one or one that leads above it is EXDEV. Magic links of
+ * /proc are refused.
  */
-export type Links = "refuse" | "inside";
+export type Links = "refuse" | "inside" | "beneath";
 
 export interface LookUp {
   /** By default `refuse`. */
@@ -20,10 +22,19 @@ export interface LookUp {
   oneMount?: boolean;
 }
 
+/** How directories are looked up that are made where they are missing. */
+export type MakeUp = LookUp & { links?: "refuse" | "inside" };
+
 const RESOLVE: Record<Links, number> = {
   refuse: Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks,
   inside: Resolve.inRoot | Resolve.noMagicLinks,
+  beneath: Resolve.beneath | Resolve.noMagicLinks,
 };
+/** What open(2) does with a link under the last name. */
+function lastLink({ links = "refuse" }: LookUp): number {
+  return links === "refuse" ? O_NOFOLLOW : 0;
+}
+
 /** As the kernel (MAXSYMLINKS), and all parts of one path together with those of its links. */
 const LINKS_FOLLOWED = 40;
 const PARTS = 4096;
@@ -53,7 +64,7 @@ export class Directory extends Handle {
 
   /** Whatever has the name; with `refuse` that may be a symbolic link itself. */
   handle(name: FileName, options: LookUp = {}): Handle {
-    const flags = options.links === "inside" ? O_PATH : O_PATH | O_NOFOLLOW;
+    const flags = O_PATH | lastLink(options);
     return new Handle(this.open(name, flags, options), this.#labelOf(name));
   }
 
@@ -69,7 +80,7 @@ export class Directory extends Handle {
 
   /** A directory beneath this one; ENOTDIR when it is none. */
   directory(name: FileName, options: LookUp = {}): Directory {
-    const flags = O_PATH | O_DIRECTORY | (options.links === "inside" ? 0 : O_NOFOLLOW);
+    const flags = O_PATH | O_DIRECTORY | lastLink(options);
     return new Directory(this.open(name, flags, options), this.#labelOf(name));
   }
 
@@ -137,7 +148,7 @@ export class Directory extends Handle {
    * The directory at a path, made with `mode` where parts of it are missing, those that a symbolic
    * link leads to included. ENOTDIR when another file is in the way.
    */
-  makeDirectories(name: string, mode: number, options: LookUp = {}): Directory {
+  makeDirectories(name: string, mode: number, options: MakeUp = {}): Directory {
     try {
       return this.directory(name === "" ? "." : name, options);
     } catch (error) {
@@ -150,7 +161,7 @@ export class Directory extends Handle {
    * Walks one part at a time, each looked up in the directory before it without following links;
    * links are followed here. `..` goes back on the way that was taken, never above this directory.
    */
-  #makeParts(name: string, mode: number, { links = "refuse", ...options }: LookUp): Directory {
+  #makeParts(name: string, mode: number, { links = "refuse", ...options }: MakeUp): Directory {
     const waiting = name.split("/").reverse();
     const way: Directory[] = [this.directory(".", options)];
     let [followed, parts] = [0, 0];

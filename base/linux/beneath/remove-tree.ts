@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Directory } from "./directory.ts";
 import type { FileName } from "./calls.ts";
@@ -21,6 +22,19 @@ export async function removeTree(parent: Directory, name: FileName): Promise<voi
     if ((steps += step) % STEPS_AT_ONCE !== 0) continue;
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+}
+
+/** Removes a path as `removeTree` does; the directories above its last name are trusted. */
+export async function removePath(file: string): Promise<void> {
+  let parent: Directory;
+  try {
+    parent = Directory.open(path.dirname(file));
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return;
+    throw error;
+  }
+  using held = parent;
+  await removeTree(held, path.basename(file));
 }
 
 /** The directory at the top of what is removed, and how many others were moved up to it. */

@@ -1,0 +1,97 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { applyFsGroup } from "./ownership.ts";
+
+const GROUP = 4321;
+
+let dir: string;
+let volume: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-fsgroup-"));
+  volume = join(dir, "volume");
+  mkdirSync(volume);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const bits = (path: string) => lstatSync(path).mode & 0o7777;
+
+/**
+ * Swaps a file for a link to `victim`, again and again, as a container that shares the volume can.
+ */
+async function withSwapper(victim: string, work: () => Promise<void>): Promise<void> {
+  const script = `
+    const fs = require("node:fs");
+    const [volume, victim] = process.argv.slice(1);
+    const [name, spare, link] = ["target", "spare", "link"].map((one) => volume + "/" + one);
+    fs.writeFileSync(name, "");
+    fs.chmodSync(name, 0o6777);
+    fs.symlinkSync(victim, link);
+    process.stdout.write("ready");
+    for (;;) {
+      fs.renameSync(name, spare);
+      fs.renameSync(link, name);
+      fs.renameSync(name, link);
+      fs.renameSync(spare, name);
+    }`;
+  const swapper = spawn(process.execPath, ["-e", script, volume, victim]);
+  try {
+    await once(swapper.stdout, "data");
+    await work();
+  } finally {
+    swapper.kill("SIGKILL");
+    await once(swapper, "exit");
+  }
+}
+
+describe.runIf(process.getuid?.() === 0)("fsGroup", () => {
+  test("gives files, directories and links to the group, and nothing outside", async () => {
+    mkdirSync(join(volume, "sub"), { mode: 0o700 });
+    writeFileSync(join(volume, "sub/file"), "", { mode: 0o600 });
+    writeFileSync(join(dir, "outside"), "", { mode: 0o600 });
+    symlinkSync(join(dir, "outside"), join(volume, "link"));
+    await applyFsGroup(volume, GROUP, false);
+    const groups = ["", "sub", "sub/file", "link"].map((name) => lstatSync(join(volume, name)).gid);
+    expect(groups).toEqual([GROUP, GROUP, GROUP, GROUP]);
+    expect(bits(join(volume, "sub"))).toBe(0o2770);
+    expect(bits(join(volume, "sub/file"))).toBe(0o660);
+    expect(lstatSync(join(dir, "outside"))).toMatchObject({ gid: 0, mode: 0o100600 });
+  });
+
+  test("read-only files get no right to write", async () => {
+    writeFileSync(join(volume, "file"), "", { mode: 0o400 });
+    await applyFsGroup(volume, GROUP, true);
+    expect(bits(join(volume, "file"))).toBe(0o440);
+  });
+
+  test("a file that becomes the group's loses its set-id bits", async () => {
+    const file = join(volume, "file");
+    writeFileSync(file, "");
+    chownSync(file, 1000, 1000);
+    chmodSync(file, 0o6755);
+    await applyFsGroup(volume, GROUP, false);
+    expect(bits(file)).toBe(0o775);
+    expect(lstatSync(file).uid).toBe(1000);
+  });
+
+  test("a file that is swapped for a link meanwhile leads to nothing outside", async () => {
+    const victim = join(dir, "victim");
+    writeFileSync(victim, "", { mode: 0o644 });
+    await withSwapper(victim, async () => {
+      for (let round = 0; round < 2_000; round++) await applyFsGroup(volume, GROUP, false);
+    });
+    expect(lstatSync(victim)).toMatchObject({ uid: 0, gid: 0, mode: 0o100644 });
+  });
+});
