@@ -74,6 +74,27 @@ export async function issueCertificate(
 }
 
 /**
+ * Issues a certificate again: the same subject, names, usages and key, valid from now on. The key
+ * stays, so a crash cannot leave a certificate beside another's key.
+ */
+export async function renewCertificate(
+  ca: KeyPair,
+  certPem: string,
+  options: { days: number; now_ms: number },
+): Promise<string> {
+  const old = new x509.X509Certificate(certPem);
+  const usages = old.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
+  const alternative = old.getExtension(x509.SubjectAlternativeNameExtension);
+  return sign(ca, {
+    name: old.subjectName.toJSON(),
+    publicKey: await old.publicKey.export(),
+    usages: (["server", "client"] as const).filter((usage) => usages.includes(USAGE_OIDS[usage])),
+    ...namesOf(alternative),
+    ...options,
+  });
+}
+
+/**
  * Signs a PEM certificate signing request (PKCS #10) with its own subject and alternative names,
  * for `usages`. Throws CodedError `BAD_CSR` when it does not parse or its self-signature is wrong.
  */
@@ -86,14 +107,18 @@ export async function signRequest(
   const alternative = csr.extensions.find(
     (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
   );
-  const names = alternative?.names.toJSON() ?? [];
   return sign(ca, {
     name: csr.subjectName.toJSON(),
     publicKey: await csr.publicKey.export(),
-    dnsNames: names.filter((name) => name.type === "dns").map((name) => name.value),
-    ipAddresses: names.filter((name) => name.type === "ip").map((name) => name.value),
+    ...namesOf(alternative),
     ...options,
   });
+}
+
+function namesOf(alternative: x509.SubjectAlternativeNameExtension | null | undefined) {
+  const names = alternative?.names.toJSON() ?? [];
+  const of = (type: string) => names.filter((name) => name.type === type).map((name) => name.value);
+  return { dnsNames: of("dns"), ipAddresses: of("ip") };
 }
 
 /** Whom a signing request is for, as it says itself. */
@@ -158,7 +183,8 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
     subject: new x509.Name(request.name as never).toString(),
     issuer: issuer.subject,
     notBefore: new Date(request.now_ms - BACKDATE_MS),
-    notAfter: new Date(request.now_ms + request.days * MS_PER_DAY),
+    // A certificate that outlives its issuer's is of no use, and would not be renewed with it.
+    notAfter: new Date(Math.min(request.now_ms + request.days * MS_PER_DAY, +issuer.notAfter)),
     publicKey: request.publicKey as never,
     signingKey: (await importKey(ca.key)) as never,
     signingAlgorithm: ALGORITHM,

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { parse, stringify } from "yaml";
+import { parse, parseDocument, stringify } from "yaml";
 
 /** How to reach one cluster as one user. Certificates and keys are PEM texts. */
 export interface KubeAccess {
@@ -42,6 +42,17 @@ export function kubeconfig(name: string, access: KubeAccess): string {
     contexts: [{ name, context }],
     "current-context": name,
   });
+}
+
+/** A kubeconfig's text with another certificate for its current user, everything else as it was. */
+export function withClientCertificate(text: string, cert: string): string {
+  const config = parseDocument(text);
+  const { contexts, users } = config.toJS() as Record<"contexts" | "users", Named[]>;
+  const current = contexts.find(({ name }) => name === config.get("current-context"));
+  const user = (current?.["context"] as Section | undefined)?.["user"];
+  const index = users.findIndex(({ name }) => name === user);
+  config.setIn(["users", index, "user", "client-certificate-data"], base64(cert));
+  return config.toString();
 }
 
 type Section = Readonly<Record<string, unknown>>;

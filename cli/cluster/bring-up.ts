@@ -17,7 +17,9 @@ import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir, processLog } from "./paths.ts";
-import { type ClusterFiles, ensurePki } from "./pki.ts";
+import type { ClusterFiles } from "./identities.ts";
+import { ensurePki } from "./pki.ts";
+import { checkStoreData } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
 
 /**
@@ -30,6 +32,8 @@ export interface BringUp {
   readonly config: ClusterConfig;
   /** No start of this cluster has succeeded before: undoing it removes its data too. */
   readonly isNew: boolean;
+  /** Its store has lost its data, and may begin with none. */
+  readonly newStore: boolean;
   readonly demo: boolean;
   readonly clock: Clock;
   readonly progress: Progress;
@@ -77,7 +81,10 @@ async function steps(what: BringUp): Promise<void> {
     if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
     return result;
   };
-  const files = await step("certificates and plugins", () => prepareFiles(config));
+  checkStoreData(config, what.newStore);
+  const notes: string[] = [];
+  const files = await step("certificates and plugins", () => prepareFiles(config, notes));
+  notes.forEach(progress.note);
   await step("network namespace of the node", () => addNodeLink(config));
   await step("control plane", () => ensureProcess(config, "control", signal));
   const connection = await kubeConnection(files.kubeconfig("admin"));
@@ -100,12 +107,12 @@ async function steps(what: BringUp): Promise<void> {
   }
 }
 
-async function prepareFiles(config: ClusterConfig): Promise<ClusterFiles> {
+async function prepareFiles(config: ClusterConfig, notes: string[]): Promise<ClusterFiles> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(config.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(config);
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
-  return ensurePki(config, Date.now());
+  return ensurePki(config, Date.now(), (line) => notes.push(line));
 }
 
 async function ensureProcess(

@@ -13,7 +13,6 @@ import {
   writeCluster,
 } from "./config.ts";
 import { mergeConfigs, unmergeConfigs } from "./merge-kubeconfig.ts";
-import { ensurePki } from "./pki.ts";
 import { relocate } from "./plugins.ts";
 
 let dir: string;
@@ -51,27 +50,6 @@ describe("a cluster's configuration", () => {
     await expect(readCluster("newer", roots)).rejects.toThrow(/format 9, this r2k reads 1/);
     for (const name of ["", "Upper", "-x", "waytoolongname", "a/b"]) {
       expect(() => checkClusterName(name), name).toThrow(/not usable/);
-    }
-  });
-
-  it("keeps certificates that are there, and gives only the admin a master's rights", async () => {
-    const config = await planCluster("pki", roots);
-    const first = await ensurePki(config, Date.now());
-    const { readFileSync, statSync } = await import("node:fs");
-    const { X509Certificate } = await import("node:crypto");
-    const { readKubeconfig } = await import("@raft2kube/pki/kubeconfig.ts");
-    const ca = readFileSync(first.pair("ca").cert, "utf8");
-    await ensurePki(config, Date.now());
-    expect(readFileSync(first.pair("ca").cert, "utf8")).toBe(ca);
-    const subject = async (user: Parameters<typeof first.kubeconfig>[0]) => {
-      const { cert = "" } = await readKubeconfig(first.kubeconfig(user));
-      return new X509Certificate(cert).subject;
-    };
-    expect(await subject("admin")).toContain("O=system:masters");
-    expect(await subject("kubelet")).toBe(`O=system:nodes\nCN=system:node:${config.nodeName}`);
-    for (const user of ["controller-manager", "scheduler", "proxy", "dns"] as const) {
-      expect(await subject(user), user).not.toContain("masters");
-      expect(statSync(first.kubeconfig(user)).mode & 0o777, user).toBe(0o600);
     }
   });
 });

@@ -33,6 +33,15 @@ export async function unmergeKubeconfig(from: string): Promise<boolean> {
   return true;
 }
 
+/** Puts a renewed kubeconfig's entries in ~/.kube/config where those of the old one are. */
+export async function followRenewal(before: string, after: string): Promise<void> {
+  const config = (await readConfig(userConfig())) as Lists;
+  const [old, renewed] = [parse(before) as Lists, parse(after) as Lists];
+  if (unmergeConfigs(config, old) === undefined) return;
+  const { users } = renewed;
+  await replaceFile(userConfig(), stringify(mergeConfigs(config, { users })), { mode: 0o600 });
+}
+
 /** `base` without the entries of `own`; undefined when it has none of them. */
 export function unmergeConfigs(base: Lists, own: Lists): Lists | undefined {
   const left: Record<string, unknown> = { ...base };

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
 import { runChecks } from "../preflight/check.ts";
+import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { runningPid } from "../process/supervise.ts";
@@ -18,7 +19,8 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const name = checkClusterName(flags.name);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
   const running = runningPid(config.runDir, "control") !== undefined;
-  const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config)], {
+  const certificates = await certificateChecks(config, Date.now());
+  const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config), ...certificates], {
     dataDir: config.dataDir,
     runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,

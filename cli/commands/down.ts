@@ -10,7 +10,7 @@ import {
   readCluster,
 } from "../cluster/config.ts";
 import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
-import { clusterFiles } from "../cluster/pki.ts";
+import { clusterFiles } from "../cluster/identities.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";

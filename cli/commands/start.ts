@@ -8,7 +8,7 @@ import {
   planCluster,
   readCluster,
 } from "../cluster/config.ts";
-import { clusterFiles } from "../cluster/pki.ts";
+import { clusterFiles } from "../cluster/identities.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
@@ -27,6 +27,7 @@ interface StartFlags {
   foreground?: boolean;
   mergeKubeconfig?: boolean;
   etcdServers?: string;
+  newStore?: boolean;
   apiPort?: string;
   cniBinDir?: string;
   readyTimeout: string;
@@ -41,6 +42,7 @@ export function command(): Command {
     .option("--foreground", "stay; Ctrl-C then takes the cluster down")
     .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
+    .option("--new-store", "begin with an empty store in the place of one that was lost")
     .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
     .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
@@ -77,9 +79,10 @@ async function bringUpNew(
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   const { signal } = stop;
-  const { demo } = flags;
+  const { demo, newStore = false } = flags;
+  const clock = systemClock();
   try {
-    await bringUp({ config, isNew, demo, clock: systemClock(), progress, signal, readyTimeout_ms });
+    await bringUp({ config, isNew, newStore, demo, clock, progress, signal, readyTimeout_ms });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
     throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {

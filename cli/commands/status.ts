@@ -6,7 +6,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
-import { clusterFiles } from "../cluster/pki.ts";
+import { clusterFiles } from "../cluster/identities.ts";
 import { runningPid } from "../process/supervise.ts";
 import { clusterOf } from "./cluster-of.ts";
 

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { ClusterConfig } from "../cluster/config.ts";
+import { type ClusterConfig, planCluster } from "../cluster/config.ts";
+import { ensurePki } from "../cluster/pki.ts";
 import { startTimeOf } from "../host/process-table.ts";
 import { runChecks } from "./check.ts";
+import { certificateChecks } from "./certificates.ts";
 import { clusterChecks } from "./cluster.ts";
 
 it("names a cluster's process that has ended, and nothing where none was started", async () => {
@@ -21,4 +23,39 @@ it("names a cluster's process that has ended, and nothing where none was started
     finding: { state: "failed", detail: "has ended", remedy: expect.stringContaining("r2k start") },
   });
   rmSync(runDir, { recursive: true });
+});
+
+it("says of each certificate when it ends, and what to do about it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-doctor-"));
+  const config = await planCluster("old", { data: dir, run: dir }, {}, []);
+  expect(await certificateChecks(config, 0)).toEqual([]);
+  const start_ms = Date.UTC(2030, 0, 1);
+  await ensurePki(config, start_ms);
+  const context = { dataDir: dir, runDir: dir, apiPort: undefined, ranges: [] };
+  const after = async (days: number) => {
+    const checks = await certificateChecks(config, start_ms + days * 86_400_000);
+    const results = await runChecks(checks, context);
+    return new Map(results.map(({ name, finding }) => [name, finding]));
+  };
+  const [ca, admin] = ['certificate pki/ca.crt of "old"', 'certificate admin.conf of "old"'];
+  const fresh = await after(0);
+  expect(fresh.size).toBe(11);
+  expect(fresh.get(ca!)).toEqual({
+    state: "ok",
+    detail: "ends on 2039-12-30T00:00:00.000Z, in 3650 days",
+  });
+  const remedy = expect.stringContaining("r2k down --name old && r2k start --name old") as string;
+  expect((await after(340)).get(admin!)).toEqual({
+    state: "warning",
+    detail: "ends on 2031-01-01T00:00:00.000Z, in 25 days",
+    remedy,
+  });
+  expect((await after(400)).get(admin!)).toEqual({
+    state: "failed",
+    detail: "expired on 2031-01-01T00:00:00.000Z",
+    remedy,
+  });
+  expect((await after(400)).get(ca!)?.state).toBe("ok");
+  expect((await after(-1)).get(ca!)).toMatchObject({ remedy: "set this machine's clock" });
+  rmSync(dir, { recursive: true });
 });

@@ -5,7 +5,8 @@ import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
-import { type ClusterFiles, clusterFiles } from "../cluster/pki.ts";
+import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
+import { storeDir } from "../cluster/store-data.ts";
 import { type Parts, processCommand } from "./running.ts";
 
 /** The process of the control plane: store, apiserver, controllers, scheduler. */
@@ -30,7 +31,7 @@ async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClien
     });
   }
   const { startStore } = await import("@raft2kube/store/main.ts");
-  const dataDir = join(config.dataDir, "store");
+  const dataDir = storeDir(config);
   const path = join(config.runDir, "store.sock");
   const store = await parts.start("store", () => startStore({ dataDir, listenClient: { path } }));
   return store.client;

@@ -16,7 +16,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Command } from "commander";
 import { clusterCgroup } from "../host/remove.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
-import { type KubeconfigUser, clusterFiles } from "../cluster/pki.ts";
+import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { startNodeControl } from "./node-control.ts";

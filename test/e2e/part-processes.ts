@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createWriteStream, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ClusterConfig, configPath } from "../../cli/cluster/config.ts";
-import { clusterFiles } from "../../cli/cluster/pki.ts";
+import { clusterFiles } from "../../cli/cluster/identities.ts";
 import { nodePaths, ownPluginsDir } from "../../cli/cluster/paths.ts";
 import { nodeNetns } from "../../cli/host/node-link.ts";
 import { clusterCgroup } from "../../cli/host/remove.ts";

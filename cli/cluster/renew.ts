@@ -1,0 +1,83 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
+import { withClientCertificate } from "@raft2kube/pki/kubeconfig.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
+import type { ClusterConfig } from "./config.ts";
+import { clusterFiles } from "./identities.ts";
+import { followRenewal } from "./merge-kubeconfig.ts";
+
+export const CERTIFICATE_DAYS = 365;
+/** A start renews what ends before this many days have passed. */
+const RENEW_DAYS = 90;
+const MS_PER_DAY = 86_400_000;
+
+/** Throws CommandError `FOREIGN` naming all certificates that the cluster's CA did not issue. */
+export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise<void> {
+  const issuer = new X509Certificate(ca.cert);
+  const foreign = (await keptCertificates(config)).filter(({ cert }) => {
+    return !cert.checkIssued(issuer) || !cert.verify(issuer.publicKey);
+  });
+  if (foreign.length === 0) return;
+  const paths = foreign.map((kept) => certificatePath(kept));
+  const pair = clusterFiles(config).pair("ca");
+  throw new CommandError("FOREIGN", `${pair.cert} did not issue ${paths.join(", ")}`, {
+    remedy:
+      `put back the ${pair.cert} and ${pair.key} that did, or remove these files ` +
+      "(and the .key beside each .crt): the next start makes them",
+  });
+}
+
+/** Renews what has ended, ends soon or has not begun, for the same key, and notes each by name. */
+export async function renewDue(
+  config: ClusterConfig,
+  ca: KeyPair,
+  now_ms: number,
+  note: (line: string) => void,
+): Promise<void> {
+  const caEnd_ms = new X509Certificate(ca.cert).validToDate.getTime();
+  const end_ms = Math.min(now_ms + CERTIFICATE_DAYS * MS_PER_DAY, caEnd_ms);
+  for (const kept of await keptCertificates(config)) {
+    const [from_ms, to_ms] = [kept.cert.validFromDate.getTime(), kept.cert.validToDate.getTime()];
+    const endsSoon = to_ms < now_ms + RENEW_DAYS * MS_PER_DAY && to_ms < end_ms;
+    if (from_ms <= now_ms && !endsSoon) continue;
+    const options = { days: CERTIFICATE_DAYS, now_ms };
+    const renewed = await renewCertificate(ca, String(kept.cert), options);
+    const name = relative(config.dataDir, certificatePath(kept));
+    note(`  certificate ${name} ${stateOf(kept.cert, now_ms)}; renewed until ${day(end_ms)}`);
+    if (kept.kind === "pair") await replaceFile(kept.paths.cert, renewed, { mode: 0o644 });
+    else await renewKubeconfig(kept, renewed, note);
+  }
+}
+
+async function renewKubeconfig(
+  { path, user }: Extract<KeptCertificate, { kind: "kubeconfig" }>,
+  cert: string,
+  note: (line: string) => void,
+): Promise<void> {
+  const before = await readFile(path, "utf8");
+  const after = withClientCertificate(before, cert);
+  await replaceFile(path, after, { mode: 0o600 });
+  if (user !== "admin") return;
+  note(`  copies of ${path} that were made elsewhere have the old certificate`);
+  try {
+    await followRenewal(before, after);
+  } catch (thrown) {
+    // The file is the user's: what cannot be read or written there keeps no cluster from starting.
+    note(`  ~/.kube/config may have it too: ${messageOf(thrown)}`);
+  }
+}
+
+function stateOf(cert: X509Certificate, now_ms: number): string {
+  const [from, to] = [cert.validFromDate, cert.validToDate];
+  if (from.getTime() > now_ms) return `is valid from ${from.toISOString()} on only`;
+  return `${to.getTime() <= now_ms ? "expired" : "ends"} on ${day(to.getTime())}`;
+}
+
+function day(time_ms: number): string {
+  return new Date(time_ms).toISOString().slice(0, 10);
+}

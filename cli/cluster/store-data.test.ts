@@ -1,0 +1,40 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type ClusterConfig, planCluster } from "./config.ts";
+import { nodePaths } from "./paths.ts";
+import { checkStoreData, storeDir } from "./store-data.ts";
+
+let dir: string;
+let config: ClusterConfig;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-store-"));
+  config = await planCluster("lost", { data: join(dir, "data"), run: join(dir, "run") }, {}, []);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+it("a first start, and one that ended before there was a store, begin with none", () => {
+  expect(() => checkStoreData(config, false)).not.toThrow();
+  mkdirSync(join(storeDir(config), "member", "wal"), { recursive: true });
+  expect(() => checkStoreData(config, false)).not.toThrow();
+});
+
+it("a cluster that has run does not, unless that is asked for", () => {
+  mkdirSync(nodePaths(config).kubeletRoot, { recursive: true });
+  const lost = /lost\/store\/member has no data, but this cluster has run: .*kubelet is of 20/;
+  expect(() => checkStoreData(config, false)).toThrow(lost);
+  mkdirSync(join(storeDir(config), "member", "wal"), { recursive: true });
+  expect(() => checkStoreData(config, false)).toThrow(lost);
+  expect(() => checkStoreData(config, true)).not.toThrow();
+  expect(() => checkStoreData({ ...config, etcdServers: "http://e:2379" }, false)).not.toThrow();
+});
+
+it("data that is there goes on, and is not given up by the flag", () => {
+  mkdirSync(nodePaths(config).kubeletRoot, { recursive: true });
+  const wal = join(storeDir(config), "member", "wal");
+  mkdirSync(wal, { recursive: true });
+  writeFileSync(join(wal, "0.wal"), "");
+  expect(() => checkStoreData(config, false)).not.toThrow();
+  expect(() => checkStoreData(config, true)).toThrow(/--new-store: .*member has data/);
+});

@@ -1,0 +1,41 @@
+import { relative } from "node:path";
+import { certificatePath, keptCertificates, parseCertificate } from "../cluster/certificates.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { readIfThere } from "../cluster/halves.ts";
+import { clusterFiles } from "../cluster/identities.ts";
+import { type Check, type Finding, failed, ok, warning } from "./check.ts";
+
+const MS_PER_DAY = 86_400_000;
+/** From here on a running cluster is to be started again, which renews them. */
+const WARNING_DAYS = 30;
+
+/** One check per certificate of a cluster that was started: from when until when it is valid. */
+export async function certificateChecks(config: ClusterConfig, now_ms: number): Promise<Check[]> {
+  const ca = clusterFiles(config).pair("ca").cert;
+  const text = await readIfThere(ca);
+  const own = text === undefined ? [] : [{ path: ca, cert: parseCertificate(ca, text) }];
+  const kept = await keptCertificates(config);
+  const all = [...own, ...kept.map((one) => ({ path: certificatePath(one), cert: one.cert }))];
+  const { name, dataDir } = config;
+  return all.map(({ path, cert }) => {
+    const dates = { from: cert.validFromDate, to: cert.validToDate };
+    const renewal =
+      path === ca
+        ? "r2k start says how to make a new CA once it has expired"
+        : `a start renews it: r2k down --name ${name} && r2k start --name ${name}`;
+    return {
+      name: `certificate ${relative(dataDir, path)} of "${name}"`,
+      ask: () => Promise.resolve(judge(dates, renewal, now_ms)),
+    };
+  });
+}
+
+function judge(dates: { from: Date; to: Date }, renewal: string, now_ms: number): Finding {
+  const days = Math.floor((dates.to.getTime() - now_ms) / MS_PER_DAY);
+  if (dates.from.getTime() > now_ms) {
+    return failed(`is valid from ${dates.from.toISOString()} on only`, "set this machine's clock");
+  }
+  if (dates.to.getTime() <= now_ms) return failed(`expired on ${dates.to.toISOString()}`, renewal);
+  const until = `ends on ${dates.to.toISOString()}, in ${days} days`;
+  return days < WARNING_DAYS ? warning(until, renewal) : ok(until);
+}
