@@ -91,12 +91,16 @@ export class Machine {
   get clockVariables(): Record<string, string> {
     if (!Machine.clockCanStep) return {};
     return {
-      LD_PRELOAD: FAKETIME,
+      ...Machine.wallClock,
       FAKETIME_TIMESTAMP_FILE: this.#clockFile,
       FAKETIME_CACHE_DURATION: "1",
-      // Only the wall clock steps: the monotonic one never does on a real machine.
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
     };
+  }
+
+  /** Variables that put libfaketime before a process's wall clock; others name the time. */
+  static get wallClock(): Record<string, string> {
+    // The monotonic clock is left alone: it never steps on a real machine.
+    return { LD_PRELOAD: FAKETIME, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
   }
 
   static get clockCanStep(): boolean {

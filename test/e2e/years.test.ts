@@ -1,0 +1,112 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+import { Machine } from "./chaos/surroundings.ts";
+
+const TIMEOUT_MS = 180_000;
+const NAME = "years";
+const DAYS = 400;
+
+/** The wall clock of what is started with these is ahead; the monotonic one is not. */
+const LATER = { ...Machine.wallClock, FAKETIME: `+${DAYS}d` };
+
+let cluster: TestCluster;
+let boundToken: string;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start(NAME);
+  boundToken = await cluster.ask("create", "token", "default", "--duration=24h");
+  expect(await identify(boundToken, {})).toBe("system:serviceaccount:default:default");
+  const down = await cluster.down([]);
+  expect(down.code, down.stderr).toBe(0);
+}, TIMEOUT_MS);
+
+afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+/** Whom the API takes a token for, or the status that it refuses it with. */
+async function identify(token: string, env: Readonly<Record<string, string>>): Promise<unknown> {
+  const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}';
+  const answer = await api("apis/authentication.k8s.io/v1/selfsubjectreviews", env, [
+    ...["-H", `Authorization: Bearer ${token}`],
+    ...["-H", "Content-Type: application/json", "-d", body],
+  ]);
+  const { status, code } = answer as { status?: { userInfo?: { username: string } }; code?: 401 };
+  return status?.userInfo?.username ?? code;
+}
+
+/** One answer of the API to curl, whose clock is that of `env` as the API's is. */
+async function api(
+  path: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<unknown> {
+  const config = await readKubeconfig(join(cluster.host.dir, "data", NAME, "admin.conf"));
+  const ca = join(cluster.host.dir, "ca.crt");
+  writeFileSync(ca, config.ca ?? "");
+  const url = `${config.server}/${path}`;
+  const { stdout, stderr } = await cluster.host.run("curl", ["-sS", "--cacert", ca, ...args, url], {
+    env,
+  });
+  if (stdout === "") throw new Error(`curl ${url}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+async function asAdmin(path: string, args: readonly string[] = []): Promise<unknown> {
+  const config = await readKubeconfig(join(cluster.host.dir, "data", NAME, "admin.conf"));
+  const files = ["admin.crt", "admin.key"].map((name) => join(cluster.host.dir, name));
+  writeFileSync(files[0]!, config.cert ?? "");
+  writeFileSync(files[1]!, config.key ?? "");
+  return api(path, LATER, ["--cert", files[0]!, "--key", files[1]!, ...args]);
+}
+
+it(
+  `a cluster that was stopped for ${DAYS} days starts, and says which certificates it renewed`,
+  async () => {
+    await cluster.host.run("mount", ["-t", "tmpfs", "r2k-years", "/dev/shm"]);
+    const doctor = await cluster.host.r2k(["doctor", "--name", NAME], { env: LATER });
+    expect(doctor.code).toBe(2);
+    expect(doctor.stdout).toMatch(/✗ certificate admin\.conf of "years": expired on /);
+    expect(doctor.stdout).toMatch(/✓ certificate pki\/ca\.crt of "years": ends on .*, in 32\d\d /);
+    const started = await cluster.host.r2k(["start", "--name", NAME], { env: LATER });
+    expect(started.code, started.stderr).toBe(0);
+    for (const name of ["pki/apiserver.crt", "pki/kubelet.crt", "admin.conf", "kubelet.conf"]) {
+      expect(started.stderr).toMatch(new RegExp(`certificate ${name} expired on .*; renewed`));
+    }
+    const after = await cluster.host.r2k(["doctor", "--name", NAME], { env: LATER });
+    expect(after.stdout).not.toMatch(/✗ certificate/);
+  },
+  TIMEOUT_MS,
+);
+
+it("its node, its leases and its pods are those of today", async () => {
+  const since_ms = Date.now() + (DAYS - 1) * 86_400_000;
+  type Lease = { items: { spec: { renewTime: string } }[] };
+  const path = "apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+  const leases = (await asAdmin(path)) as Lease;
+  expect(leases.items).toHaveLength(1);
+  expect(Date.parse(leases.items[0]!.spec.renewTime)).toBeGreaterThan(since_ms);
+  type Pods = { items: { status: { phase: string; startTime: string } }[] };
+  await waitFor(
+    "the demo's pods to run",
+    async () => {
+      const { items } = (await asAdmin("api/v1/namespaces/default/pods")) as Pods;
+      return items.length === 2 && items.every(({ status }) => status.phase === "Running");
+    },
+    { clock: systemClock(), timeout_ms: 60_000 },
+  );
+  const status = await cluster.host.r2k(["status", "--name", NAME], { env: LATER });
+  expect(status.stdout).toContain("cluster years: well");
+});
+
+it("a token that was bound in time is refused, a new one is not", async () => {
+  expect(await identify(boundToken, LATER)).toBe(401);
+  const path = "api/v1/namespaces/default/serviceaccounts/default/token";
+  const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}';
+  const made = await asAdmin(path, ["-H", "Content-Type: application/json", "-d", body]);
+  const { token } = (made as { status: { token: string } }).status;
+  expect(await identify(token, LATER)).toBe("system:serviceaccount:default:default");
+});
