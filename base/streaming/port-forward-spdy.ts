@@ -46,7 +46,10 @@ export async function forwardOverSpdy(socket: Duplex, options: PortForwardOption
     // Clients without request ids (before 1.4) open both streams in turn.
     const id = stream.headers["requestid"] ?? String(stream.id - (type === "data" ? 2 : 0));
     const pair = pairOf(id);
-    stream.on("error", () => stream.destroy());
+    if (pair[type]) {
+      stream.destroy();
+      return;
+    }
     stream.reply();
     pair[type] = stream;
     if (!pair.data || !pair.error) return;

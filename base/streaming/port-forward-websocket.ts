@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { createWebSocketStream } from "ws";
 import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import type { PortForwardOptions } from "./port-forward.ts";
-import { WebSocketChannels } from "./websocket-channels.ts";
+import { refuseUpgrade } from "./upgrade.ts";
+import { CHANNELS, WebSocketChannels } from "./websocket-channels.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
 
 /** SPDY/3.1 as it is, in binary messages: what kubectl speaks from 1.31 on. */
@@ -43,10 +44,16 @@ export async function forwardOverWebSocket(
   head: Buffer,
   options: PortForwardOptions,
 ): Promise<void> {
+  if (2 * options.ports.length > CHANNELS) {
+    refuseUpgrade(socket, 400, `port-forward over WebSocket: more than ${CHANNELS >> 1} ports`);
+    return;
+  }
   const webSocket = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!webSocket) return;
   if (webSocket.protocol === TUNNEL) {
-    await forwardOverSpdy(createWebSocketStream(webSocket), options);
+    const stream = createWebSocketStream(webSocket);
+    stream.on("error", () => stream.destroy());
+    await forwardOverSpdy(stream, options);
     return;
   }
   await forwardOverChannels(new WebSocketChannels(webSocket), options);

@@ -50,7 +50,6 @@ async function collectStreams(
         stream.destroy();
         return;
       }
-      stream.on("error", () => stream.destroy());
       streams.set(type, stream);
       stream.reply();
       if (streams.size === expected.size) complete();
@@ -106,6 +105,8 @@ export async function acceptSpdyCommand(
     gone: gone.signal,
     onResize: (listener) => resizes.onResize(listener),
     async finish(outcome) {
+      // Input that was not read would hold back the client's end.
+      streams.get("stdin")?.unpipe().resume();
       await flush([stdout, stderr], options.clock);
       const text = STATUS_PROTOCOLS.has(protocol) ? outcomeStatus(outcome) : outcomeText(outcome);
       if (text !== "" && !status?.destroyed) status?.write(text);

@@ -1,9 +1,12 @@
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
-import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "./limits.ts";
+import { Inflow, Unread } from "./inflow.ts";
+import { CHUNK_BYTES } from "./limits.ts";
 
 /** The channel on which v5 says that another one has ended. */
 const CLOSE_CHANNEL = 255;
+/** Channels are numbered by one byte, of which the last value is `CLOSE_CHANNEL`. */
+export const CHANNELS = 255;
 
 /**
  * Kubernetes' channels over WebSocket: the first byte of a message names its channel, by number in
@@ -12,33 +15,42 @@ const CLOSE_CHANNEL = 255;
 export class WebSocketChannels {
   readonly #socket: WebSocket;
   readonly #base64: boolean;
-  readonly #readers = new Map<number, Readable>();
-  readonly #stalled = new Set<number>();
+  readonly #inflows = new Map<number, Inflow>();
+  readonly #unread: Unread;
   /** Aborts when the connection is over. */
   readonly gone: AbortSignal;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
     this.#base64 = socket.protocol.includes("base64");
+    this.#unread = new Unread(() => {
+      if (!this.#unread.full) socket.resume();
+    });
     const gone = new AbortController();
     this.gone = gone.signal;
     socket.on("message", (message: Buffer) => this.#receive(message));
     socket.on("error", () => socket.terminate());
     socket.on("close", () => {
-      for (const reader of this.#readers.values()) reader.push(null);
+      for (const inflow of this.#inflows.values()) inflow.end();
       gone.abort();
     });
+    if (socket.readyState === socket.CLOSED) gone.abort();
   }
 
-  /** What the client sends on a channel. */
+  /** What the client sends on a channel, which is below CHANNELS and has no reader yet. */
   reader(channel: number): Readable {
     const reader = new Readable({
-      highWaterMark: STREAM_BUFFER_BYTES,
-      read: () => {
-        if (this.#stalled.delete(channel) && this.#stalled.size === 0) this.#socket.resume();
+      highWaterMark: CHUNK_BYTES,
+      read: () => inflow.wanted(),
+      destroy: (error, done) => {
+        inflow.drop();
+        done(error);
       },
     });
-    this.#readers.set(channel, reader);
+    reader.on("error", () => reader.destroy());
+    const inflow = new Inflow(reader, this.#unread);
+    this.#inflows.set(channel, inflow);
+    if (this.gone.aborted) inflow.end();
     return reader;
   }
 
@@ -48,7 +60,7 @@ export class WebSocketChannels {
       highWaterMark: CHUNK_BYTES,
       write: (chunk: Buffer, _, done) => this.#sendAll(channel, chunk, done),
     });
-    // Output that comes while the client goes has nobody to go to; `gone` tells who must know.
+    // Output that comes while the client goes is dropped; `gone` reports its end.
     writer.on("error", () => writer.destroy());
     return writer;
   }
@@ -65,7 +77,9 @@ export class WebSocketChannels {
     this.#socket.send(message, done);
   }
 
+  /** Begins the closing handshake. What the client still sends is dropped. */
   close(): void {
+    for (const inflow of this.#inflows.values()) inflow.drop();
     this.#socket.close(1000);
   }
 
@@ -81,17 +95,13 @@ export class WebSocketChannels {
     if (message.length === 0) return;
     const channel = this.#base64 ? message[0]! - 0x30 : message[0]!;
     if (channel === CLOSE_CHANNEL) {
-      this.#readers.get(message[1] ?? CLOSE_CHANNEL)?.push(null);
+      this.#inflows.get(message[1] ?? CLOSE_CHANNEL)?.end();
       return;
     }
     const rest = message.subarray(1);
     const data = this.#base64 ? Buffer.from(rest.toString("latin1"), "base64") : rest;
-    const reader = this.#readers.get(channel);
-    // Clients send empty messages to see whether a channel is open; pushing one would say nothing.
-    if (!reader || data.length === 0 || reader.readableEnded || reader.destroyed) return;
-    if (!reader.push(data)) {
-      this.#stalled.add(channel);
-      this.#socket.pause();
-    }
+    // Clients send empty messages to see whether a channel is open.
+    this.#inflows.get(channel)?.push(data);
+    if (this.#unread.full) this.#socket.pause();
   }
 }

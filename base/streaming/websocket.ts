@@ -25,8 +25,9 @@ export async function upgradeToWebSocket(
 
 /**
  * The same with `protocol`, or with none; undefined when the request is malformed, which is then
- * answered with 400. Frames may be written to the connection itself as well: nothing is compressed,
- * and what the WebSocket writes are whole frames.
+ * answered with 400, or the client has gone. Frames may be written to the connection itself as
+ * well: nothing is compressed, and what the WebSocket writes are whole frames. A client that breaks
+ * the protocol (RFC 6455, 7.1.7) loses its connection: callers learn of it by `close`.
  */
 export function upgradeToFrames(
   request: IncomingMessage,
@@ -40,8 +41,13 @@ export function upgradeToFrames(
     maxPayload: MESSAGE_BYTES,
     perMessageDeflate: false,
   });
+  socket.on("error", () => socket.destroy());
   return new Promise((resolve) => {
+    if (socket.destroyed) return resolve(undefined);
     socket.once("close", () => resolve(undefined));
-    server.handleUpgrade(request, socket, head, resolve);
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on("error", () => webSocket.terminate());
+      resolve(webSocket);
+    });
   });
 }

@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
-import { STREAMS } from "../limits.ts";
+import { asError } from "@raft2kube/std/errors.ts";
+import { Unread } from "../inflow.ts";
+import { CONTROL_BYTES, STREAMS } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
 import {
   controlFrame,
@@ -32,9 +34,10 @@ export interface SpdyOptions {
 }
 
 /**
- * A SPDY/3.1 connection over any byte stream. Reading waits for the slowest stream's reader beyond
- * its buffer. Sending does not look at the peer's flow-control windows: Kubernetes' clients never
- * open theirs (their library has no flow control), TCP's own back-pressure holds instead.
+ * A SPDY/3.1 connection over any byte stream. Reading waits for the streams' readers when too much
+ * is unread, and for the peer when it does not take the answers to its control frames. Sending does
+ * not look at the peer's flow-control windows: Kubernetes' clients never open theirs (their library
+ * has no flow control), TCP's own back-pressure holds instead.
  */
 export class SpdyConnection implements StreamCarrier {
   readonly #socket: Duplex;
@@ -51,6 +54,10 @@ export class SpdyConnection implements StreamCarrier {
   #packing: Promise<void> = Promise.resolve();
   /** Frames that wait in `#packing`. */
   #waiting = 0;
+  readonly #unread = new Unread(() => this.#wake());
+  /** Bytes of control frames that the socket has not taken yet. */
+  #unsent = 0;
+  #wake: () => void = () => undefined;
   /** Resolves when the connection is over, with the reason when it broke. */
   readonly closed: Promise<Error | undefined>;
 
@@ -59,6 +66,7 @@ export class SpdyConnection implements StreamCarrier {
     this.#options = options;
     this.#nextId = options.role === "client" ? 1 : 2;
     socket.on("error", () => socket.destroy());
+    socket.once("close", () => this.#wake());
     this.closed = this.#readAll();
   }
 
@@ -66,7 +74,7 @@ export class SpdyConnection implements StreamCarrier {
   async open(headers: SpdyHeaders): Promise<SpdyStream> {
     const id = this.#nextId;
     this.#nextId += 2;
-    const stream = new SpdyStream(id, headers, this);
+    const stream = new SpdyStream(id, headers, this, this.#unread);
     this.#streams.set(id, stream);
     await this.#sendHeaders(FrameType.synStream, id, headers, 10);
     return stream;
@@ -110,7 +118,20 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   #send(type: number, payload: Buffer, flags = 0): void {
-    if (this.#socket.writable) this.#socket.write(controlFrame(type, flags, payload));
+    if (!this.#socket.writable) return;
+    const frame = controlFrame(type, flags, payload);
+    this.#unsent += frame.length;
+    this.#socket.write(frame, () => {
+      this.#unsent -= frame.length;
+      this.#wake();
+    });
+  }
+
+  /** Waits until more may be read, or there is nothing more to come. */
+  async #room(): Promise<void> {
+    while ((this.#unread.full || this.#unsent > CONTROL_BYTES) && !this.#socket.destroyed) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
   }
 
   /**
@@ -129,22 +150,29 @@ export class SpdyConnection implements StreamCarrier {
   /** `prefix` is the length of what stands before the header block: ids, priority. */
   #sendHeaders(type: number, id: number, headers: SpdyHeaders, prefix: number): Promise<void> {
     this.#waiting++;
-    this.#packing = this.#packing.then(async () => {
-      const block = this.#socket.writable ? await this.#codec.pack(headers) : undefined;
-      this.#waiting--;
-      if (!block) return;
-      const start = Buffer.alloc(prefix);
-      start.writeUInt32BE(id);
-      this.#send(type, Buffer.concat([start, block]));
+    const sent = this.#packing.then(async () => {
+      try {
+        const start = Buffer.alloc(prefix);
+        start.writeUInt32BE(id);
+        const block = this.#socket.writable ? await this.#codec.pack(headers) : undefined;
+        if (block) this.#send(type, Buffer.concat([start, block]));
+      } finally {
+        this.#waiting--;
+      }
     });
-    return this.#packing;
+    // The peer cannot read on when a block of the zlib stream is missing.
+    this.#packing = sent.catch((thrown: unknown) => void this.#socket.destroy(asError(thrown)));
+    return sent;
   }
 
   async #readAll(): Promise<Error | undefined> {
     const parser = new FrameParser();
     try {
       for await (const chunk of this.#socket) {
-        for (const frame of parser.push(chunk as Buffer)) await this.#handle(frame);
+        for (const frame of parser.push(chunk as Buffer)) {
+          await this.#handle(frame);
+          await this.#room();
+        }
       }
       return undefined;
     } catch (thrown) {
@@ -159,7 +187,7 @@ export class SpdyConnection implements StreamCarrier {
   async #handle(frame: Frame): Promise<void> {
     if (frame.kind === "data") {
       const stream = this.#streams.get(frame.streamId);
-      if (stream) await stream.receive(frame.data, frame.fin);
+      if (stream) stream.receive(frame.data, frame.fin);
       else this.#send(FrameType.rstStream, twoNumbers(frame.streamId, RST_INVALID_STREAM));
       return;
     }
@@ -175,7 +203,7 @@ export class SpdyConnection implements StreamCarrier {
       case FrameType.headers:
         // Nothing in them matters here; the block must be unpacked to keep the zlib stream in step.
         await this.#codec.unpack(payload.subarray(4));
-        if (fin) await this.#streams.get(id)?.receive(Buffer.alloc(0), true);
+        if (fin) this.#streams.get(id)?.receive(Buffer.alloc(0), true);
         return;
       case FrameType.rstStream:
         this.#streams.get(id)?.wasReset();
@@ -198,9 +226,9 @@ export class SpdyConnection implements StreamCarrier {
     const refuse = (code: number) => this.#send(FrameType.rstStream, twoNumbers(id, code));
     if (this.#streams.has(id) || id % 2 === this.#nextId % 2) return refuse(RST_PROTOCOL_ERROR);
     if (this.#streams.size >= STREAMS) return refuse(RST_REFUSED_STREAM);
-    const stream = new SpdyStream(id, headers, this);
+    const stream = new SpdyStream(id, headers, this, this.#unread);
     this.#streams.set(id, stream);
     this.#options.onStream(stream);
-    if (fin) await stream.receive(Buffer.alloc(0), true);
+    if (fin) stream.receive(Buffer.alloc(0), true);
   }
 }

@@ -50,13 +50,21 @@ export function twoNumbers(first: number, second: number): Buffer {
   return payload;
 }
 
+/** Pieces of an incomplete frame that are kept apart; more are joined. */
+const PIECES = 256;
+
 /** Cuts frames out of what arrives. Throws StreamingError on a frame over FRAME_BYTES. */
 export class FrameParser {
-  #pending: Buffer = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  /** How many bytes the next frame, or its header, needs. */
+  #needed = HEADER_LENGTH;
 
   /** The frames that are whole now. */
   *push(chunk: Buffer): Generator<Frame> {
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#pieces.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#pieces.length > PIECES) this.#join();
     for (;;) {
       const frame = this.#next();
       if (!frame) return;
@@ -64,14 +72,22 @@ export class FrameParser {
     }
   }
 
+  #join(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)];
+    return this.#pieces[0]!;
+  }
+
   #next(): Frame | undefined {
-    const bytes = this.#pending;
-    if (bytes.length < HEADER_LENGTH) return undefined;
+    if (this.#bytes < this.#needed) return undefined;
+    const bytes = this.#join();
     const length = bytes.readUIntBE(5, 3);
     if (length > FRAME_BYTES) throw new StreamingError(`a SPDY frame of ${length} bytes`);
     const end = HEADER_LENGTH + length;
-    if (bytes.length < end) return undefined;
-    this.#pending = bytes.subarray(end);
+    this.#needed = end;
+    if (this.#bytes < end) return undefined;
+    this.#pieces = [bytes.subarray(end)];
+    this.#bytes -= end;
+    this.#needed = HEADER_LENGTH;
     const body = bytes.subarray(HEADER_LENGTH, end);
     const flags = bytes[4]!;
     if ((bytes[0]! & 0x80) === 0) {

@@ -53,6 +53,10 @@ export class HeaderCodec {
     const shared = { dictionary: SPDY_DICTIONARY };
     this.#deflate = createDeflate({ ...shared, flush: constants.Z_SYNC_FLUSH });
     this.#inflate = createInflate({ ...shared, finishFlush: constants.Z_SYNC_FLUSH });
+    // A block's own error is its caller's (`through`); none may come later without a listener.
+    for (const stream of [this.#deflate, this.#inflate]) {
+      stream.on("error", () => stream.destroy());
+    }
   }
 
   pack(headers: SpdyHeaders): Promise<Buffer> {
@@ -69,7 +73,7 @@ export class HeaderCodec {
   }
 }
 
-/** What a zlib stream makes of one piece. */
+/** What a zlib stream makes of one piece. Rejects when the stream fails, or is closed. */
 function through(stream: Deflate | Inflate, piece: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -80,11 +84,13 @@ function through(stream: Deflate | Inflate, piece: Buffer): Promise<Buffer> {
       else chunks.push(chunk);
     };
     const settle = (error?: Error | null) => {
-      stream.off("data", collect).off("error", settle);
+      stream.off("data", collect).off("error", settle).off("close", closed);
       if (error) reject(error);
       else resolve(Buffer.concat(chunks));
     };
-    stream.on("data", collect).on("error", settle);
-    stream.write(piece, () => settle(stream.errored));
+    const closed = () => settle(stream.errored ?? new StreamingError("the connection is closed"));
+    if (stream.destroyed) return closed();
+    stream.on("data", collect).on("error", settle).on("close", closed);
+    stream.write(piece, (error) => settle(error ?? stream.errored));
   });
 }

@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
-import { CHUNK_BYTES, STREAM_BUFFER_BYTES } from "../limits.ts";
+import { Inflow, type Unread } from "../inflow.ts";
+import { CHUNK_BYTES } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
 import type { SpdyHeaders } from "./headers.ts";
 
@@ -18,15 +19,18 @@ export class SpdyStream extends Duplex {
   readonly id: number;
   readonly headers: SpdyHeaders;
   readonly #carrier: StreamCarrier;
-  #wake: (() => void) | undefined;
+  readonly #inflow: Inflow;
   #ended = false;
   #reset = false;
 
-  constructor(id: number, headers: SpdyHeaders, carrier: StreamCarrier) {
-    super({ readableHighWaterMark: STREAM_BUFFER_BYTES, allowHalfOpen: true });
+  constructor(id: number, headers: SpdyHeaders, carrier: StreamCarrier, unread: Unread) {
+    super({ readableHighWaterMark: CHUNK_BYTES, allowHalfOpen: true });
     this.id = id;
     this.headers = headers;
     this.#carrier = carrier;
+    this.#inflow = new Inflow(this, unread);
+    // A peer that resets the stream fails what is written to it: that ends the stream alone.
+    this.on("error", () => this.destroy());
   }
 
   /** Accepts a stream that the peer opened. */
@@ -34,16 +38,12 @@ export class SpdyStream extends Duplex {
     this.#carrier.sendReply(this.id);
   }
 
-  /** Data from the peer; resolves when there is room for more. */
-  async receive(data: Buffer, fin: boolean): Promise<void> {
+  /** Data from the peer. */
+  receive(data: Buffer, fin: boolean): void {
     if (this.destroyed || this.#ended) return;
-    const room = data.length === 0 || this.push(data);
-    if (fin) {
-      this.#ended = true;
-      this.push(null);
-    }
+    this.#inflow.push(data);
+    if (fin) this.#end();
     this.#carrier.sendWindow(this.id, data.length);
-    if (!room && !fin) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
   /**
@@ -53,16 +53,18 @@ export class SpdyStream extends Duplex {
   wasReset(): void {
     if (this.#reset || this.destroyed) return;
     this.#reset = true;
-    if (!this.#ended) this.push(null);
-    this.#ended = true;
-    this.#wake?.();
+    this.#end();
     if (this.readableEnded) this.destroy();
     else this.once("end", () => this.destroy());
   }
 
+  #end(): void {
+    this.#ended = true;
+    this.#inflow.end();
+  }
+
   override _read(): void {
-    this.#wake?.();
-    this.#wake = undefined;
+    this.#inflow.wanted();
   }
 
   override _write(chunk: Buffer, _: string, done: (error?: Error | null) => void): void {
@@ -84,7 +86,7 @@ export class SpdyStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#wake?.();
+    this.#inflow.drop();
     const finished = this.#ended && this.writableFinished;
     if (!finished && !this.#reset) this.#carrier.sendReset(this.id);
     this.#carrier.forget(this.id);
