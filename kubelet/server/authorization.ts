@@ -1,6 +1,7 @@
 import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
 import type { User } from "./authentication.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
@@ -14,16 +15,16 @@ export interface NodeAccess {
 
 /**
  * What a request needs to be allowed, as rights on `nodes/<subresource>` (upstream's fine-grained
- * kubelet authorization). Running something in a pod is never a mere `get`, however it is asked
- * for.
+ * kubelet authorization), by its method and the segments that it is routed by. Running something in
+ * a pod is never a mere `get`, however it is asked for.
  */
-export function accessOf(method: string, path: string): NodeAccess {
-  const [first = ""] = path.split("/").filter(Boolean);
+export function accessOf(method: string, segments: readonly string[]): NodeAccess {
+  const [first = ""] = segments;
   if (["exec", "attach", "portForward", "run"].includes(first)) {
     return { verb: "create", subresources: ["proxy"] };
   }
-  const verb = VERBS[method] ?? method.toLowerCase();
-  return { verb, subresources: [...(SUBRESOURCES[first] ?? []), "proxy"] };
+  const verb = own(VERBS, method) ?? method.toLowerCase();
+  return { verb, subresources: [...(own(SUBRESOURCES, first) ?? []), "proxy"] };
 }
 
 const VERBS: Record<string, string> = {

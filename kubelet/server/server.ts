@@ -16,6 +16,7 @@ import { Authentication } from "./authentication.ts";
 import { accessOf, Authorization } from "./authorization.ts";
 import { serveContainerLogs } from "./container-logs.ts";
 import { HttpError } from "./http-error.ts";
+import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
 import { CpuRates, statsSummary } from "./stats-summary.ts";
@@ -94,8 +95,8 @@ class Handler {
 
   async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const url = await this.#admit(request);
-      await this.#answer(url, request, response);
+      const target = await this.#admit(request);
+      await this.#answer(target, request, response);
     } catch (thrown) {
       const status = statusOf(thrown);
       if (status === 500) log.warn("a request failed", { error: messageOf(thrown) });
@@ -107,27 +108,30 @@ class Handler {
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on("error", (error) => log.debug("a stream broke off", { error: error.message }));
     try {
-      const url = await this.#admit(request);
-      const parts = partsOf(url);
-      if (!STREAMS.includes(parts[0] ?? "")) throw new HttpError(404, "404 page not found");
-      const target = await streamingUrl(this.#context, parts, url.searchParams);
-      await tunnelTo(target, request, socket, head);
+      const { segments, query } = await this.#admit(request);
+      if (!STREAMS.includes(segments[0] ?? "")) throw new HttpError(404, "404 page not found");
+      const url = await streamingUrl(this.#context, segments, query);
+      await tunnelTo(url, request, socket, head);
     } catch (thrown) {
       refuseUpgrade(socket, statusOf(thrown), messageOf(thrown));
     }
   }
 
-  async #admit(request: IncomingMessage): Promise<URL> {
-    const url = new URL(request.url ?? "/", "https://kubelet");
+  /** What a request asks for, once its user may have it. */
+  async #admit(request: IncomingMessage): Promise<RequestTarget> {
     const user = await this.#authentication.userOf(request);
-    await this.#authorization.check(user, accessOf(request.method ?? "GET", url.pathname));
-    return url;
+    const target = parseTarget(request.url ?? "/");
+    await this.#authorization.check(user, accessOf(request.method ?? "GET", target.segments));
+    return target;
   }
 
-  async #answer(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(
+    { segments, query }: RequestTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const { workers } = this.#context;
-    const parts = partsOf(url);
-    const [first = "", second = ""] = parts;
+    const [first = "", second = ""] = segments;
     if (STREAMS.includes(first)) throw new HttpError(400, "Upgrade request required");
     if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
     switch (`${first}/${second}`) {
@@ -150,8 +154,7 @@ class Handler {
         return this.#resources(response);
     }
     if (first === "containerLogs") {
-      const { searchParams } = url;
-      return serveContainerLogs(this.#context, parts.slice(1), searchParams, request, response);
+      return serveContainerLogs(this.#context, segments.slice(1), query, request, response);
     }
     throw new HttpError(404, "404 page not found");
   }
@@ -179,12 +182,7 @@ class Handler {
 
 const STREAMS = ["exec", "attach", "portForward"];
 
-function partsOf(url: URL): string[] {
-  return url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
-}
-
 function statusOf(thrown: unknown): number {
-  if (thrown instanceof URIError) return 400;
   return thrown instanceof HttpError ? thrown.status : 500;
 }
 

@@ -20,15 +20,15 @@ export interface StreamingContext {
  */
 export async function streamingUrl(
   { workers, runtime }: StreamingContext,
-  parts: string[],
+  segments: readonly string[],
   query: URLSearchParams,
 ): Promise<string> {
-  const [what, namespace = "", podName = "", ...rest] = parts;
+  const [what, namespace = "", podName = "", ...rest] = segments;
   if (what === "portForward") {
     const found = await findPod(workers, runtime, namespace, podName, rest[0]);
     const sandbox = found.observed.sandboxes.find(({ ready }) => ready);
     if (!sandbox) throw new HttpError(404, `pod "${podName}" is not running`);
-    const port = query.getAll("port").flatMap((text) => text.split(",")).map(Number);
+    const port = query.getAll("port").flatMap((text) => text.split(",")).map(portNumber);
     const answer = await runtime.runtime.portForward({ podSandboxId: sandbox.id, port });
     return answer.url;
   }
@@ -54,6 +54,12 @@ export async function streamingUrl(
   return (await runtime.runtime.exec({ ...streams, cmd })).url;
 }
 
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^[0-9]+$/.test(text) && port > 0 && port < 65_536) return port;
+  throw new HttpError(400, `port ${JSON.stringify(text)} is not a number from 1 to 65535`);
+}
+
 function flag(query: URLSearchParams, name: string): boolean {
   return ["true", "1"].includes(query.get(name) ?? "");
 }
@@ -73,6 +79,14 @@ export async function tunnelTo(
 ): Promise<void> {
   const target = new URL(url);
   const upstream = await connect(target);
+  const end = () => {
+    upstream.destroy();
+    socket.destroy();
+  };
+  socket.on("error", end);
+  upstream.on("error", end);
+  // The client may have gone meanwhile.
+  if (socket.destroyed) return end();
   const lines = [`${request.method} ${target.pathname}${target.search} HTTP/1.1`];
   lines.push(`Host: ${target.host}`);
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
@@ -83,12 +97,6 @@ export async function tunnelTo(
   upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
   if (head.length > 0) upstream.write(head);
   upstream.setTimeout(STREAM_IDLE_MS, () => upstream.destroy());
-  const end = () => {
-    upstream.destroy();
-    socket.destroy();
-  };
-  socket.on("error", end);
-  upstream.on("error", end);
   socket.on("close", () => upstream.destroy());
   upstream.on("close", () => socket.end());
   socket.pipe(upstream);
@@ -107,9 +115,9 @@ function connect({ hostname, port, protocol }: URL): Promise<net.Socket> {
       reject(new HttpError(502, `the runtime's streaming server cannot be reached: ${why}`));
     };
     socket.once("timeout", () => fail("it does not answer"));
-    socket.once("error", (error) => fail(error.message));
+    socket.on("error", (error) => fail(error.message));
     socket.once("connect", () => {
-      socket.removeAllListeners();
+      socket.removeAllListeners("timeout");
       socket.setTimeout(0);
       socket.setNoDelay(true);
       resolve(socket);
