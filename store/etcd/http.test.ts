@@ -62,6 +62,10 @@ describe("plain", () => {
     ["/readyz/nothing", 404, "404 page not found\n"],
     ["/version", 200, VERSIONS],
     ["/nothing", 404, "404 page not found\n"],
+    // Targets that are no URL.
+    ["//", 404, "404 page not found\n"],
+    ["//[", 404, "404 page not found\n"],
+    ["http://[::/health", 404, "404 page not found\n"],
   ])("%s", async (path, status, body) => {
     expect(await get(path)).toEqual({ status, body });
   });

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { NONE } from "../core/types.ts";
 import { clusterVersion } from "../mvcc/downgrade.ts";
@@ -39,12 +40,15 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const url = new URL(request.url ?? "/", "http://store");
-  const page = pages[url.pathname];
+  const [path = "", query = ""] = (request.url ?? "/").split("?", 2);
+  const page = own(pages, path);
   let result: Answer;
   if (!page) result = text("404 page not found\n", 404);
   else if (request.method !== "GET") result = text("Method Not Allowed\n", 405);
-  else result = await page(url.searchParams).catch((thrown) => text(`${messageOf(thrown)}\n`, 500));
+  else {
+    const asked = new URLSearchParams(query);
+    result = await page(asked).catch((thrown) => text(`${messageOf(thrown)}\n`, 500));
+  }
   response.writeHead(result.status, { "content-type": result.type });
   response.end(result.body);
 }
