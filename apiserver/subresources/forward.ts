@@ -119,6 +119,7 @@ function open(
       if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
       reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
     });
+    if (context.signal.aborted) end();
     if (backend.body) context.request.pipe(request);
     else request.end();
   });

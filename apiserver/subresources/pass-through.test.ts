@@ -159,3 +159,11 @@ it("what follows /proxy is found by its place, whatever things are called", () =
   const node = "/api/v1/nodes/n/proxy";
   expect(splitPath(node, "nodes")).toEqual({ prefix: node, path: "", search: "" });
 });
+
+it.each([
+  ["/api/v1/watch/nodes/n/proxy/pods", "nodes"],
+  ["/api/v1/nodes/n/%70roxy/pods", "nodes"],
+  ["/api/v1/watch/namespaces/ns/pods/p/proxy", "pods"],
+])("%s has no proxy in its place, and leads nowhere", (target, resource) => {
+  expect(() => splitPath(target, resource)).toThrow("could not find");
+});

@@ -1,5 +1,6 @@
 import type { Agent } from "node:https";
 import type { Core } from "../core.ts";
+import { noSuchResource } from "../errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../http/context.ts";
 import { forward } from "./forward.ts";
 import { tunnel } from "./tunnel.ts";
@@ -46,17 +47,22 @@ export async function passThrough(
   });
 }
 
-/** `/api/v1/nodes/N/proxy`, `/api/v1/namespaces/NS/services/S/proxy`. */
-const SEGMENTS = { nodes: 5, others: 7 };
+/** Before `/proxy`: `/api/v1/nodes/N`, `/api/v1/namespaces/NS/services/S`. */
+const SEGMENTS = { nodes: 4, others: 6 };
 
-/** A target's part up to `/proxy`, what follows it as it was written, and the query. */
+/**
+ * A target's part up to `/proxy`, what follows it as it was written, and the query. Throws 404 for
+ * a target that has no `/proxy` in its place, as below the deprecated `/api/v1/watch/`.
+ */
 export function splitPath(
   target: string,
   resource: string,
 ): { prefix: string; path: string; search: string } {
   const count = resource === "nodes" ? SEGMENTS.nodes : SEGMENTS.others;
-  const form = new RegExp(`^((?:/+[^/?]+){${count}})(/[^?]*)?(\\?.*)?$`);
-  const [, prefix = "", path = "", search = ""] = form.exec(target) ?? [];
+  const form = new RegExp(`^((?:/+[^/?]+){${count}}/+proxy)(/[^?]*)?(\\?.*)?$`);
+  const parts = form.exec(target);
+  if (parts === null) throw noSuchResource();
+  const [, prefix = "", path = "", search = ""] = parts;
   return { prefix, path, search };
 }
 

@@ -2,6 +2,7 @@ import { Agent } from "node:https";
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { authorizeCreate } from "../authz/authorize-request.ts";
 import type { Core } from "../core.ts";
 import { badRequest, serviceUnavailable } from "../errors/catalog.ts";
 import type { Answer } from "../http/answer.ts";
@@ -24,6 +25,8 @@ export async function serveProxy(
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
+  // What a kubelet upgrades runs something in a pod, and the kubelet sees this server's rights.
+  if (info.resource === "nodes" && context.upgrade) await authorizeCreate(core, context);
   const place = await placeOf(core, resource, info.namespace, parseTarget(info.name));
   await passThrough(core, context, place);
   return { type: "taken" };

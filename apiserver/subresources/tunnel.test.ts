@@ -22,6 +22,8 @@ let asked: string[] = [];
 let agrees = true;
 /** Whether the node sends whoever asks it to another place. */
 let redirects = false;
+/** What the node says before it goes, and how it goes. */
+let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
 /** The protocols of WebSocket that it was offered. */
 const protocols: string[] = [];
 
@@ -76,6 +78,12 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
     response.end("line 1\nline 2\n");
   });
   server.on("upgrade", (incoming, socket) => {
+    socket.on("error", () => socket.destroy());
+    if (breaksOff) {
+      const { words, leave } = breaksOff;
+      socket.write(words, () => void socket[leave]());
+      return;
+    }
     const known = (socket as TLSSocket).authorized ? "authorized" : "anonymous";
     asked.push(`${incoming.method} ${incoming.url} ${known}`);
     const protocol = incoming.headers["sec-websocket-protocol"];
@@ -163,6 +171,50 @@ it("nobody is sent on by a node that answers with a redirect (CVE-2020-8559)", a
   } finally {
     redirects = false;
   }
+});
+
+it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
+  const fatal: unknown[] = [];
+  const note = (thrown: unknown) => void fatal.push(thrown);
+  process.on("uncaughtException", note).on("unhandledRejection", note);
+  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" +
+    "Upgrade: SPDY/3.1\r\n\r\n";
+  const refusal = "HTTP/1.1 500 Broken\r\nContent-Length: 100\r\n\r\n";
+  for (const words of ["", "HTTP/1.1 101", switching, `${switching}x`, refusal, `${refusal}x`]) {
+    for (const leave of ["end", "destroy"] as const) {
+      breaksOff = { words, leave };
+      const { socket, text, ended } = open();
+      socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
+      await waitFor("an answer", () => text() !== "", patience);
+      expect(text()).toMatch(words.includes("101 S") ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 50[03] /);
+      socket.destroy();
+      await ended;
+    }
+  }
+  breaksOff = undefined;
+  expect((await ask(api, "/livez")).body).toBe("ok");
+  process.off("uncaughtException", note).off("unhandledRejection", note);
+  expect(fatal).toEqual([]);
+});
+
+it("a node's proxy upgrades for the right to create alone", async () => {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const group = "rbac.authorization.k8s.io";
+  const rules = [{ apiGroups: [""], resources: ["nodes/proxy"], verbs: ["get"] }];
+  await send(`${rbac}/clusterroles`, { metadata: { name: "looker" }, rules });
+  await send(`${rbac}/clusterrolebindings`, {
+    metadata: { name: "looker" },
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "looker" },
+    subjects: [{ kind: "User", apiGroup: group, name: "looker" }],
+  });
+  asked = [];
+  const { socket, text, ended } = open(await api.credentials("looker"));
+  const path = "/api/v1/nodes/n1/proxy/exec/default/p/c?command=id&output=1";
+  socket.write(`GET ${path} HTTP/1.1\r\n${UPGRADE}`);
+  await ended;
+  expect(text()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(text()).toContain("cannot create resource");
+  expect(asked).toEqual([]);
 });
 
 it("logs are streamed from the kubelet", async () => {

@@ -35,12 +35,14 @@ const PROTOCOL_HEADERS = [
   "x-stream-protocol-version",
 ];
 
+/** What is read of a backend's refusal. */
+const REFUSAL_BYTES = 64 * 1024;
+
 /**
  * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely
- * only after the
- * backend's 101; a refusal is read, told to the client, and ends both connections, so that nobody
- * can go on
- * speaking to the backend with this server's credentials (CVE-2018-1002105).
+ * only after the backend's 101; a refusal is read, returned to the client, and ends both
+ * connections, so that no one can go on speaking to the backend with this server's credentials
+ * (CVE-2018-1002105).
  */
 export async function tunnel(
   core: Pick<Core, "closing">,
@@ -78,25 +80,40 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
     const method = context.request.method ?? "POST";
     const init = { host, port, path, method, headers };
     const request = agent ? httpsRequest({ ...init, agent }) : httpRequest(init);
-    request.on("upgrade", (answer, socket, head) => resolve({ answer, socket, head }));
+    request.on("upgrade", (answer, socket, head) => {
+      // Until both are joined, and after.
+      socket.on("error", () => socket.destroy());
+      resolve({ answer, socket, head });
+    });
     request.on("response", (answer) => {
-      const code = answer.statusCode ?? 502;
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => {
-        if (chunks.length < 16) chunks.push(chunk);
-      });
-      answer.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8").trim();
-        request.destroy();
-        reject(refusal(code, text));
-      });
+      readRefusal(answer)
+        .then((text) => refusal(answer.statusCode ?? 502, text))
+        .then(reject, reject)
+        .finally(() => request.destroy());
     });
     request.on("error", (error) => {
       reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
     });
     context.signal.addEventListener("abort", () => request.destroy(), { once: true });
+    if (context.signal.aborted) request.destroy();
     request.end();
   });
+}
+
+/** What a backend says instead of an upgrade, as far as it says it. */
+async function readRefusal(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let left = REFUSAL_BYTES;
+  try {
+    for await (const chunk of answer) {
+      chunks.push((chunk as Buffer).subarray(0, left));
+      left -= (chunk as Buffer).length;
+      if (left <= 0) break;
+    }
+  } catch (thrown) {
+    log.debug("a refusal broke off", { reason: messageOf(thrown) });
+  }
+  return Buffer.concat(chunks).toString("utf8").trim();
 }
 
 function refusal(code: number, text: string): ApiError {
