@@ -2,6 +2,7 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Count } from "@raft2kube/observe/families.ts";
 import {
   CONNECTION_CHECK_MS,
@@ -17,6 +18,8 @@ import {
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "./context.ts";
 import { refuseUnread } from "./unread.ts";
+
+const log = logger("apiserver");
 
 /** What the server does with requests; `upgrade` takes over the connection. */
 export interface RequestListener {
@@ -139,11 +142,12 @@ export class ApiHttpServer {
     server.on("sessionError", () => undefined);
     server.on("clientError", refuseUnread);
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(address.port, address.host, () => {
-        server.off("error", reject);
-        resolve();
+      // After it listens: a connection that could not be accepted, as descriptors are used up.
+      server.on("error", (error) => {
+        log.warn("a connection could not be accepted", { reason: error.message });
+        reject(error);
       });
+      server.listen(address.port, address.host, resolve);
     });
     this.#servers.push(server);
   }
