@@ -10,6 +10,8 @@ export const LAYER_UNPACKED_BYTES = 64 * 2 ** 30;
 /** Entries in one layer, and layers in one image (overlayfs takes 500). */
 export const LAYER_ENTRIES = 2_000_000;
 export const IMAGE_LAYERS = 127;
+/** An extended header in a tar (pax, GNU's long names): what Go's reader takes. */
+export const TAR_EXTENSION_BYTES = 1 << 20;
 /** Symbolic links followed for one path, as the kernel (MAXSYMLINKS). */
 export const LINKS_FOLLOWED = 40;
 /** /etc/passwd and /etc/group of an image. */

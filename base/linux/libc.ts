@@ -34,7 +34,6 @@ export const libc = {
   unlockpt: library.func("int unlockpt(int fd)"),
   fcntl: library.func("int fcntl(int fd, int command, long argument)"),
   ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
-  mknod: library.func("int mknod(const char *path, uint mode, ulong device)"),
   // Paths of the calls below are bytes with a zero at the end: a file's name may be no UTF-8.
   openat2: library.func(
     "long syscall(long number, long fd, const void *path, void *how, size_t size)",
@@ -52,11 +51,12 @@ export const libc = {
   ),
   fchownat: library.func("int fchownat(int fd, const void *path, uint uid, uint gid, int flags)"),
   utimensat: library.func("int utimensat(int fd, const void *path, const void *times, int flags)"),
+  listxattr: library.func("long listxattr(const char *path, _Out_ void *names, size_t size)"),
+  getxattr: library.func(
+    "long getxattr(const char *path, const char *name, _Out_ void *value, size_t size)",
+  ),
   setxattr: library.func(
     "int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)",
-  ),
-  lsetxattr: library.func(
-    "int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)",
   ),
 };
 

@@ -1,5 +1,3 @@
-import { check, libc } from "./libc.ts";
-
 /** The file type bits of mknod(2) and stat(2). */
 export const FileType = {
   fifo: 0o010000,
@@ -19,14 +17,4 @@ export function splitDeviceNumber(device: number): { major: number; minor: numbe
     major: (device >>> 8) & 0xfff,
     minor: (device & 0xff) | ((device >>> 12) & 0xfff00),
   };
-}
-
-/** mknod(2): a device or fifo. `type` is one of FileType, `mode` the permissions. */
-export function makeNode(file: string, type: number, mode: number, device = 0): void {
-  check("mknod", libc.mknod(file, type | mode, device), file);
-}
-
-/** lsetxattr(2): an extended attribute of a file, a link itself not followed. */
-export function setAttribute(file: string, name: string, value: Uint8Array): void {
-  check("lsetxattr", libc.lsetxattr(file, name, value, value.length, 0), `${name} of ${file}`);
 }

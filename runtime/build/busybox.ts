@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { RuntimeError } from "../errors.ts";
-import type { TarInput } from "../image/tar.ts";
+import type { TarInput } from "../image/tar/write.ts";
 import type { ImageRecipe } from "./image-builder.ts";
 
 const run = promisify(execFile);

@@ -10,7 +10,7 @@ import {
 } from "../image/manifest.ts";
 import { digestOf } from "../image/blobs.ts";
 import type { ImageStore } from "../image/store.ts";
-import { writeTar, type TarInput } from "../image/tar.ts";
+import { writeTar, type TarInput } from "../image/tar/write.ts";
 
 /** An image of one layer, made on this machine. */
 export interface ImageRecipe {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { promisify } from "node:util";
-import type { TarInput } from "../image/tar.ts";
+import type { TarInput } from "../image/tar/write.ts";
 import { IMAGE_PATH } from "./busybox.ts";
 import type { ImageRecipe } from "./image-builder.ts";
 

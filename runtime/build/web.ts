@@ -1,4 +1,4 @@
-import type { TarInput } from "../image/tar.ts";
+import type { TarInput } from "../image/tar/write.ts";
 import { busyboxEntries, IMAGE_PATH, staticProgram } from "./busybox.ts";
 import type { ImageRecipe } from "./image-builder.ts";
 

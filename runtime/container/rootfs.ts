@@ -1,6 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { mount, unmount } from "@raft2kube/linux/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 
 /** overlayfs reads `:` and `,` in its options, and a backslash before them. */
@@ -8,8 +10,24 @@ function escapeOption(path: string): string {
   return path.replace(/[\\:,]/g, "\\$&");
 }
 
+/**
+ * A layer that is a link would show its target, a folder of the host, to the container. Only the
+ * runtime writes where layers are, so what was looked at is what is mounted.
+ */
+function requireDirectory(layer: string): void {
+  try {
+    Directory.open(layer)[Symbol.dispose]();
+  } catch (cause) {
+    throw new RuntimeError("failed-precondition", `the image's layer ${layer} is no directory`, {
+      cause,
+      remedy: "remove the image and pull it again",
+    });
+  }
+}
+
 /** Mounts a container's root: the image's layers, topmost first, under a folder of its own. */
 export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promise<void> {
+  lower.forEach(requireDirectory);
   for (const folder of [paths.upper, paths.work, paths.rootfs]) {
     await mkdir(folder, { recursive: true, mode: 0o755 });
   }

@@ -6,7 +6,8 @@ import { loadDockerArchive, type ArchiveFiles, unnamed } from "./docker-archive.
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
-import { tarEntries, writeTar, type TarInput } from "./tar.ts";
+import { tarEntries } from "./tar/read.ts";
+import { writeTar, type TarInput } from "./tar/write.ts";
 
 /** Where tools write an image's name in a layout's index: containerd's, then the image spec's. */
 const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
@@ -48,11 +49,12 @@ async function load(
 ): Promise<string[]> {
   let index: unknown;
   const others: ArchiveFiles = { files: new Map(), links: new Map() };
-  for await (const { header, body } of tarEntries(source)) {
-    const name = header.name.replace(/^\.\//, "");
+  for await (const { header, content } of tarEntries(source)) {
+    const name = header.name.toString("utf8").replace(/^\.\//, "");
     const blob = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/.exec(name);
-    if (header.type === "symlink") others.links.set(name, header.linkname);
+    if (header.type === "symlink") others.links.set(name, header.linkname.toString("utf8"));
     if (header.type !== "file") continue;
+    const body = Readable.from(content, { objectMode: false });
     if (name === "index.json" && header.size <= MANIFEST_BYTES) {
       index = await json(body);
     } else {

@@ -1,7 +1,9 @@
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Readable } from "node:stream";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
@@ -31,6 +33,15 @@ export class LayerStore {
     this.#directory = directory;
   }
 
+  /**
+   * Makes the folder of all layers, which root alone may enter: programs in it keep their set-id
+   * bits, and no user of the machine is to run those (CVE-2021-41103).
+   */
+  async open(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await chmod(this.#directory, 0o700);
+  }
+
   /** The folder of a layer, to be used as a lower directory. */
   folder(diffId: string): string {
     return path.join(this.#directory, nameOf(diffId));
@@ -39,7 +50,8 @@ export class LayerStore {
   /** What a layer takes on disk, or undefined when it is not here whole. */
   async usage(diffId: string): Promise<{ size_bytes: number; entries: number } | undefined> {
     const state = await readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
-    return state?.diffId === diffId ? state : undefined;
+    if (state?.diffId !== diffId) return undefined;
+    return (await isDirectory(this.folder(diffId))) ? state : undefined;
   }
 
   /** Unpacks a layer unless it is here. `open` gives its tar, whose hash must be the diff id. */
@@ -57,18 +69,21 @@ export class LayerStore {
       if (kept.has(name)) continue;
       // The state first: a folder without it counts as absent.
       await rm(this.#stateFile(name), { force: true });
-      await rm(path.join(this.#directory, name), { recursive: true, force: true });
+      await this.#remove(name);
     }
   }
 
   async #unpack(diffId: string, source: Readable): Promise<void> {
-    const folder = this.folder(diffId);
-    const incoming = `${folder}.${randomBytes(4).toString("hex")}`;
-    await mkdir(incoming, { recursive: true, mode: 0o755 });
+    const name = nameOf(diffId);
+    const incoming = `${name}.${randomBytes(4).toString("hex")}`;
+    await this.open();
     try {
+      using layers = Directory.open(this.#directory);
+      layers.makeDirectory(incoming, 0o755);
+      using root = layers.directory(incoming);
       const hashing = new HashingStream(diffId.split(":")[0]!, LAYER_UNPACKED_BYTES);
       source.on("error", (error) => hashing.destroy(error));
-      const unpacked = await unpackLayer(source.pipe(hashing), incoming);
+      const unpacked = await unpackLayer(source.pipe(hashing), root);
       const found = hashing.digest();
       if (found !== diffId) {
         throw new RuntimeError("failed-precondition", `layer is ${found}, expected ${diffId}`);
@@ -85,17 +100,22 @@ export class LayerStore {
           entries: unpacked.ownersLost,
         });
       }
-      await rm(folder, { recursive: true, force: true });
-      await rename(incoming, folder);
-      await writeState(this.#stateFile(nameOf(diffId)), LAYER_STATE, {
+      await removeTree(layers, name);
+      layers.rename(incoming, layers, name);
+      await writeState(this.#stateFile(name), LAYER_STATE, {
         diffId,
         size_bytes: unpacked.size_bytes,
         entries: unpacked.entries,
       } satisfies LayerState);
     } catch (error) {
-      await rm(incoming, { recursive: true, force: true });
+      await this.#remove(incoming);
       throw error;
     }
+  }
+
+  async #remove(name: string): Promise<void> {
+    using layers = Directory.open(this.#directory);
+    await removeTree(layers, name);
   }
 
   async #entries(): Promise<string[]> {
@@ -109,6 +129,16 @@ export class LayerStore {
 
   #stateFile(name: string): string {
     return path.join(this.#directory, `${name}.json`);
+  }
+}
+
+/** False for a link, whatever it leads to. */
+async function isDirectory(file: string): Promise<boolean> {
+  try {
+    return (await lstat(file)).isDirectory();
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
   }
 }
 

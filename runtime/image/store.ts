@@ -74,8 +74,11 @@ export class ImageStore {
   async open(): Promise<void> {
     const state = await readState<IndexState>(this.#indexFile, INDEX_STATE);
     this.#references = new Map(Object.entries(state?.references ?? {}));
-    for (const { manifest } of this.#references.values()) await this.#loadImage(manifest);
+    for (const { manifest } of this.#references.values()) {
+      this.#images.set(manifest, await this.#readImage(manifest));
+    }
     await this.blobs.removeTemporary();
+    await this.layers.open();
   }
 
   /**
@@ -98,7 +101,7 @@ export class ImageStore {
    */
   async add(name: string, manifestDigest: string, target = manifestDigest): Promise<StoredImage> {
     const reference = formatReference(parseReference(name));
-    const image = await this.#loadImage(manifestDigest);
+    const image = await this.#readImage(manifestDigest);
     const { layers } = image.manifest;
     for (const [index, layer] of layers.entries()) {
       const diffId = image.config.rootfs.diff_ids[index]!;
@@ -107,7 +110,7 @@ export class ImageStore {
     }
     await this.#serial.run("index", async () => {
       this.#references.set(reference, { target, manifest: manifestDigest });
-      // Another change may have dropped it meanwhile, as it had no name.
+      // Only now: what is listed can be run.
       this.#images.set(manifestDigest, image);
       await this.#save();
     });
@@ -198,9 +201,7 @@ export class ImageStore {
     return { ...image, repoTags: [...repoTags].sort(), repoDigests: [...repoDigests].sort() };
   }
 
-  async #loadImage(manifestDigest: string): Promise<StoredImage> {
-    const loaded = this.#images.get(manifestDigest);
-    if (loaded) return loaded;
+  async #readImage(manifestDigest: string): Promise<StoredImage> {
     const bytes = await this.blobs.read(manifestDigest, MANIFEST_BYTES);
     const parsed = parseManifest(bytes);
     if (parsed.kind !== "manifest") {
@@ -210,15 +211,13 @@ export class ImageStore {
     const configBytes = await this.blobs.read(manifest.config.digest, IMAGE_CONFIG_BYTES);
     const config = parseImageConfig(configBytes, manifest.layers.length);
     const layersSize = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-    const image: StoredImage = {
+    return {
       id: manifest.config.digest,
       manifestDigest,
       manifest,
       config,
       size_bytes: layersSize + bytes.length + configBytes.length,
     };
-    this.#images.set(manifestDigest, image);
-    return image;
   }
 
   async #save(): Promise<void> {

@@ -1,21 +1,34 @@
-import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import {
+  existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync,
+  statSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { writeTar, type TarInput } from "./tar.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { writeTar, type TarInput } from "./tar/write.ts";
 import { unpackLayer, type UnpackLimits } from "./unpack.ts";
-import { isWhiteout } from "./whiteout.ts";
 
 let base: string;
 let root: string;
 beforeEach(() => {
   base = mkdtempSync(path.join(tmpdir(), "r2k-unpack-"));
   root = path.join(base, "root");
+  mkdirSync(root);
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 async function unpack(entries: TarInput[], limits?: UnpackLimits) {
-  return unpackLayer(writeTar(entries), root, limits);
+  using directory = Directory.open(root);
+  return await unpackLayer(writeTar(entries), directory, limits);
+}
+function attributes(file: string): Record<string, string> {
+  using folder = Directory.open(path.dirname(file));
+  using handle = folder.handle(path.basename(file));
+  const found = [...handle.attributes()].map(([name, value]) => [name, value.toString("hex")]);
+  return Object.fromEntries(found) as Record<string, string>;
 }
 const at = (name: string) => path.join(root, name);
 
@@ -62,12 +75,125 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
   });
 
   test.each([
-    [{ name: "../x", content: "" }, /leads out/],
-    [{ name: "a/../../x", content: "" }, /leads out/],
-    [{ name: "b", type: "link", linkname: "../../etc/passwd" }, /leads out/],
-    [{ name: "b", type: "link", linkname: "/etc/passwd" }, /not in the layer/],
-  ] as [TarInput, RegExp][])("%j is refused", async (entry, message) => {
-    await expect(unpack([entry])).rejects.toThrow(message);
+    [[{ name: "../x", content: "" }], /leads out/],
+    [[{ name: "a/../../x", content: "" }], /leads out/],
+    [[{ name: "b", type: "link", linkname: "../../etc/passwd" }], /leads out/],
+    [[{ name: "b", type: "link", linkname: "/etc/passwd" }], /not in the layer/],
+    [[{ name: "b", type: "link", linkname: "" }], /links to the root/],
+    [[{ name: "b", type: "link", linkname: "./" }], /links to the root/],
+    [[{ name: "d/", type: "directory" }, { name: "b", type: "link", linkname: "d" }], /EPERM/],
+    [[{ name: "b", type: "link", linkname: "b" }], /not in the layer/],
+    [[{ name: ".wh." }], /whiteout of no name/],
+    [[{ name: ".wh.." }], /whiteout of no name/],
+    [[{ name: "d/.wh..." }], /whiteout of no name/],
+    [[{ name: "a" }, { name: "a/b" }], /"a\/b": openat2 "a": ENOTDIR/],
+    [[{ name: "x".repeat(256) }], /ENAMETOOLONG/],
+    [[{ name: "a/".repeat(3_000) }], /ENAMETOOLONG/],
+    [[{ name: "l", type: "symlink", linkname: "l" }, { name: "l/x" }], /ELOOP/],
+  ] as [TarInput[], RegExp][])("%j is refused", async (entries, message) => {
+    const error = { code: "invalid-argument", message: expect.stringMatching(message) as string };
+    await expect(unpack(entries)).rejects.toMatchObject(error);
+  });
+
+  test.each(["", ".", "./", "/", "//", "./."])("the root is not replaced by %j", async (name) => {
+    const before = statSync(root).ino;
+    const types = ["symlink", "link", "fifo", "character-device", "block-device"] as const;
+    for (const type of types) {
+      const entries = [{ name, type, linkname: base, mode: 0o4755 }, { name: "escaped" }];
+      await expect(unpack(entries)).rejects.toThrow(/makes the root a/);
+    }
+    expect(lstatSync(root)).toMatchObject({ ino: before, mode: 0o040755 });
+    expect(readdirSync(base)).toEqual(["root"]);
+  });
+
+  test("the root is described by an entry of its own", async () => {
+    const mtime = new Date(1_000_000_000_000);
+    await unpack([{ name: "./", type: "directory", mode: 0o750, uid: 3, mtime }, { name: "a" }]);
+    expect(lstatSync(root)).toMatchObject({ mode: 0o040750, uid: 3, mtimeMs: mtime.getTime() });
+  });
+
+  test("the late time of a folder reaches no link that has replaced it", async () => {
+    const victim = path.join(base, "victim");
+    mkdirSync(path.join(victim, "b"), { recursive: true });
+    const before = [victim, path.join(victim, "b")].map((file) => lstatSync(file));
+    await unpack([
+      { name: "a/b/", type: "directory", mode: 0o777, mtime: new Date(1_000) },
+      { name: "a", type: "symlink", linkname: victim },
+      { name: "c/", type: "directory", mode: 0o777, mtime: new Date(1_000) },
+      { name: "c", type: "symlink", linkname: victim },
+    ]);
+    expect([victim, path.join(victim, "b")].map((file) => lstatSync(file))).toEqual(before);
+    expect(readlinkSync(at("a"))).toBe(victim);
+  });
+
+  test("a whiteout through a link marks nothing outside", async () => {
+    mkdirSync(path.join(base, "victim/d"), { recursive: true });
+    await unpack([
+      { name: "a", type: "symlink", linkname: path.join(base, "victim") },
+      { name: "a/.wh.d" },
+      { name: "a/.wh..wh..opq" },
+      { name: "a/.wh..wh.plnk" },
+    ]);
+    expect(attributes(path.join(base, "victim"))).toEqual({});
+    expect(attributes(path.join(base, "victim/d"))).toEqual({});
+    expect(attributes(at(`${base}/victim`))).toEqual({ "trusted.overlay.opaque": "79" });
+    expect(readdirSync(at(`${base}/victim`))).toEqual(["d"]);
+  });
+
+  test("a hard link to a link is one to the link itself", async () => {
+    writeFileSync(path.join(base, "secret"), "outside", { mode: 0o600 });
+    await unpack([
+      { name: "a", type: "symlink", linkname: path.join(base, "secret") },
+      { name: "b", type: "link", linkname: "a", mode: 0o4777 },
+    ]);
+    expect(readlinkSync(at("b"))).toBe(path.join(base, "secret"));
+    expect(lstatSync(path.join(base, "secret"))).toMatchObject({ mode: 0o100600, nlink: 1 });
+  });
+
+  test("an entry that comes twice replaces the first, a folder only if it is none", async () => {
+    await unpack([
+      { name: "a/b", content: "1" },
+      { name: "a/", type: "directory", mode: 0o700 },
+      { name: "a/b", content: "2", mode: 0o600 },
+      { name: "c/d/e", content: "x" },
+      { name: "c", content: "file now" },
+    ]);
+    expect(readFileSync(at("a/b"), "utf8")).toBe("2");
+    expect(lstatSync(at("a")).mode & 0o7777).toBe(0o700);
+    expect(readFileSync(at("c"), "utf8")).toBe("file now");
+  });
+
+  test("only attributes that are a program's or a user's own are kept", async () => {
+    const capability = Buffer.from("0100000200200000000000000000000000000000", "hex");
+    const kept = { "security.capability": capability, "user.note": Buffer.from([0xff, 0, 1]) };
+    const lost = {
+      "trusted.overlay.redirect": Buffer.from("/"),
+      "trusted.overlay.opaque": Buffer.from("y"),
+      "user.overlay.opaque": Buffer.from("y"),
+      "security.selinux": Buffer.from("x"),
+    };
+    const unpacked = await unpack([
+      { name: "a", uid: 5, mode: 0o755, attributes: kept },
+      { name: "b", type: "directory", attributes: lost },
+    ]);
+    expect(unpacked.attributesLost).toBe(1);
+    expect(attributes(at("a"))).toEqual({
+      "security.capability": capability.toString("hex"),
+      "user.note": "ff0001",
+    });
+    expect(attributes(at("b"))).toEqual({});
+  });
+
+  test("names that are no UTF-8 stay as they are", async () => {
+    const tar = await buffer(writeTar([{ name: "?", content: "x" }]));
+    tar[0] = 0xff;
+    tar.write("000000 ", 148);
+    const sum = tar.subarray(0, 512).reduce((a, b) => a + b, 0) - tar.subarray(148, 156)
+      .reduce((a, b) => a + b, 0) + 8 * 32;
+    tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    using directory = Directory.open(root);
+    await unpackLayer(Readable.from([tar]), directory);
+    expect(readdirSync(root, { encoding: "buffer" })).toEqual([Buffer.from([0xff])]);
   });
 
   test("too many entries and too much content are refused", async () => {
@@ -85,7 +211,8 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
       { name: "d/.wh.back" },
       { name: "d/back", content: "x" },
     ]);
-    expect(isWhiteout(lstatSync(at("d/gone")))).toBe(true);
+    const gone = lstatSync(at("d/gone"));
+    expect([gone.isCharacterDevice(), gone.rdev]).toEqual([true, 0]);
     expect(readFileSync(at("d/back"), "utf8")).toBe("x");
   });
 });

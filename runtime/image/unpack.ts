@@ -1,21 +1,25 @@
-import { createWriteStream, linkSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
-import { chmodSync, lchownSync, lutimesSync } from "node:fs";
-import path from "node:path";
+import { constants, write } from "node:fs";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { deviceNumber, FileType, makeNode } from "@raft2kube/linux/special-file.ts";
-import { isMapped, type MappedIds, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { promisify } from "node:util";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { Handle } from "@raft2kube/linux/beneath/handle.ts";
+import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { deviceNumber, FileType } from "@raft2kube/linux/special-file.ts";
+import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { resolveBeneath } from "./resolve-beneath.ts";
-import { tarEntries, type Header } from "./tar.ts";
-import { isWhiteout, makeOpaque, makeWhiteout, statOrNothing, whiteoutOf } from "./whiteout.ts";
+import { describe } from "./ownership.ts";
+import { type Place, placeOf, quotedName, refuse } from "./place.ts";
+import type { TarHeader } from "./tar/header.ts";
+import { tarEntries, type TarEntry } from "./tar/read.ts";
+import { hide, isWhiteout, makeOpaque, whiteoutOf } from "./whiteout.ts";
 
 /** What a layer held, and what of it could not be kept. */
 export interface Unpacked {
   entries: number;
   size_bytes: number;
-  /** Entries with extended attributes, which are not restored. */
+  /** Entries with extended attributes that are not restored. */
   attributesLost: number;
   /** Entries of users or groups that do not exist in this user namespace: root has them. */
   ownersLost: number;
@@ -26,155 +30,200 @@ export interface UnpackLimits {
   size_bytes: number;
 }
 
-const refuse = (header: Header, why: string) =>
-  new RuntimeError("invalid-argument", `layer entry ${JSON.stringify(header.name)} ${why}`);
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+const writeTo = promisify(write);
 
-/** The parts of an entry's name below the root. A `..` is refused: no honest layer has one. */
-function partsOf(header: Header, name: string): string[] {
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.includes("..")) throw refuse(header, `leads out by ${JSON.stringify(name)}`);
-  if (name.includes("\0")) throw refuse(header, "has a zero byte");
-  return parts;
+/** Of directories that a layer uses without describing them. */
+const IMPLIED_MODE = 0o755;
+
+/** Errors of the kernel that blame the layer, not the machine. */
+const REFUSALS = new Set([
+  "EEXIST", "EINVAL", "ELOOP", "EMLINK", "ENAMETOOLONG", "ENOTDIR", "EPERM", "EXDEV",
+]);
+const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
+
+/** A failure at an entry, with its name. */
+function explained(header: TarHeader, error: unknown): RuntimeError {
+  if (error instanceof RuntimeError) return error;
+  const code = codeOf(error) ?? "";
+  const full = NO_SPACE.has(code) ? "resource-exhausted" : "internal";
+  const kind = REFUSALS.has(code) ? "invalid-argument" : full;
+  const message = `layer entry ${quotedName(header.name)}: ${messageOf(error)}`;
+  return new RuntimeError(kind, message, { cause: error });
 }
 
-/** Where an entry goes: its folder with links resolved inside the root, and its last name. */
-function place(root: string, header: Header, name: string): { parent: string; last: string } {
-  const parts = partsOf(header, name);
-  const last = parts.pop() ?? "";
-  return { parent: resolveBeneath(root, parts.join("/")), last };
-}
-
-/** Removes what an entry replaces; true when that hid a name of lower layers. */
-function clear(file: string, keepDirectory: boolean): boolean {
-  const stats = statOrNothing(file);
-  if (stats === undefined || (keepDirectory && stats.isDirectory())) return false;
-  rmSync(file, { recursive: true, force: true });
-  return isWhiteout(stats);
-}
-
-/** False when its owner does not exist here (EINVAL, user_namespaces(7)): it stays with root. */
-function applyOwner(file: string, header: Header, ids: MappedIds): boolean {
-  const { uid, gid } = { uid: header.uid ?? 0, gid: header.gid ?? 0 };
-  const kept = isMapped(ids.users, uid) && isMapped(ids.groups, gid);
-  if (kept) lchownSync(file, uid, gid);
-  // After chown, which clears set-user-id; a link has no permissions of its own.
-  if (header.type !== "symlink") chmodSync(file, (header.mode ?? 0o755) & 0o7777);
-  return kept;
-}
-
-function makeDevice(file: string, header: Header): void {
-  const type =
-    header.type === "fifo"
-      ? FileType.fifo
-      : header.type === "block-device"
-        ? FileType.block
-        : FileType.character;
-  makeNode(file, type, 0o600, deviceNumber(header.devmajor ?? 0, header.devminor ?? 0));
-}
-
-function makeHardLink(root: string, file: string, header: Header): void {
-  const target = place(root, header, header.linkname ?? "");
-  const source = path.join(target.parent, target.last);
-  if (statOrNothing(source) === undefined) {
-    throw refuse(header, `links to ${JSON.stringify(header.linkname)}, which is not in the layer`);
+/** Makes a name; whatever has it already goes first. */
+async function replacing<T>(parent: Directory, name: Buffer, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
   }
-  linkSync(source, file);
+  await removeTree(parent, name);
+  return make();
 }
 
-interface Entry {
-  header: Header;
-  body: Readable;
-  ids: MappedIds;
-}
-
-/**
- * Makes one entry; its content, for a file, comes from `body`. False when its owner is not kept.
- */
-async function makeEntry(
-  root: string,
-  file: string,
-  { header, body, ids }: Entry,
-): Promise<boolean> {
-  switch (header.type) {
-    case "directory": {
-      const hid = clear(file, true);
-      mkdirSync(file, { recursive: true });
-      if (hid) makeOpaque(file);
-      break;
+async function makeFile(parent: Directory, last: Buffer, entry: TarEntry): Promise<Handle> {
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  const fd = await replacing(parent, last, () => parent.open(last, flags, { mode: 0o600 }));
+  const file = new Handle(fd, last.toString());
+  try {
+    for await (const chunk of entry.content) {
+      for (let at = 0; at < chunk.length; ) {
+        at += (await writeTo(fd, chunk, at, chunk.length - at)).bytesWritten;
+      }
     }
-    case "file":
-    case "contiguous-file":
-      clear(file, false);
-      await pipeline(body, createWriteStream(file, { flags: "wx", mode: 0o600 }));
-      break;
-    case "symlink":
-      clear(file, false);
-      symlinkSync(header.linkname ?? "", file);
-      break;
-    case "link":
-      clear(file, false);
-      makeHardLink(root, file, header);
-      return true;
-    case "character-device":
-    case "block-device":
-    case "fifo":
-      clear(file, false);
-      makeDevice(file, header);
-      break;
-    default:
-      throw refuse(header, `is of type ${JSON.stringify(header.type)}, which is not supported`);
+    return file;
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
   }
-  return applyOwner(file, header, ids);
 }
 
-function hide(parent: string, name: string): void {
-  const file = path.join(parent, name);
-  const stats = statOrNothing(file);
-  // The layer itself brings the name: then only what lower layers have below it is hidden.
-  if (stats === undefined) makeWhiteout(file);
-  else if (stats.isDirectory()) makeOpaque(file);
+/** A directory that the layer has already stays, with its content. */
+async function makeDirectory(parent: Directory, last: Buffer): Promise<Directory> {
+  using before = parent.find(last);
+  if (before?.stats().isDirectory()) return parent.directory(last);
+  const hidden = before !== undefined && isWhiteout(before);
+  await replacing(parent, last, () => parent.makeDirectory(last, IMPLIED_MODE));
+  const made = parent.directory(last);
+  if (hidden) makeOpaque(made);
+  return made;
 }
 
-function setTime(file: string, header: Header): void {
-  const time = header.mtime ?? new Date(0);
-  lutimesSync(file, time, time);
+const NODES = {
+  fifo: FileType.fifo,
+  "block-device": FileType.block,
+  "character-device": FileType.character,
+};
+
+/** Unpacks one layer into a directory that is not left, whatever the layer says. */
+class Unpacking {
+  readonly #root: Directory;
+  readonly #ids = readMappedIds();
+  readonly #directories: { place: Place; ino: number; mtime_ms: number }[] = [];
+  readonly lost = { attributesLost: 0, ownersLost: 0 };
+
+  constructor(root: Directory) {
+    this.#root = root;
+  }
+
+  async add(entry: TarEntry): Promise<void> {
+    const { header } = entry;
+    const place = placeOf(header, header.name);
+    const { folder, last } = place;
+    if (last.length === 0) return this.#describeRoot(header, place);
+    using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, { links: "inside" });
+    const whiteout = whiteoutOf(header, last);
+    if (whiteout.kind === "opaque") return makeOpaque(parent);
+    if (whiteout.kind === "hide") return hide(parent, whiteout.name);
+    if (whiteout.kind === "ignore") return;
+    using made = await this.#make(parent, last, entry);
+    // Another name for a file that has been described.
+    if (made === undefined) return;
+    this.#describe(made, header);
+    if (header.type === "directory") this.#setTimeLast(made, header, place);
+  }
+
+  /** Whatever was made in a directory changed its time. */
+  finish(): void {
+    for (const { place, ino, mtime_ms } of this.#directories) {
+      using found = this.#find(place);
+      // A later entry may have replaced it.
+      if (found?.stats().ino === ino) found.setTimes(mtime_ms, mtime_ms);
+    }
+  }
+
+  /** Makes what the header says; undefined for a hard link. */
+  async #make(parent: Directory, last: Buffer, entry: TarEntry): Promise<Handle | undefined> {
+    const { header } = entry;
+    switch (header.type) {
+      case "directory":
+        return makeDirectory(parent, last);
+      case "file":
+        return makeFile(parent, last, entry);
+      case "symlink":
+        await replacing(parent, last, () => parent.makeSymlink(last, header.linkname));
+        return parent.handle(last);
+      case "link":
+        await this.#makeHardLink(parent, last, header);
+        return undefined;
+      case "character-device":
+      case "block-device":
+      case "fifo": {
+        const device = deviceNumber(header.devmajor, header.devminor);
+        const mode = NODES[header.type] | 0o600;
+        await replacing(parent, last, () => parent.makeNode(last, mode, device));
+        return parent.handle(last);
+      }
+    }
+  }
+
+  async #makeHardLink(parent: Directory, last: Buffer, header: TarHeader): Promise<void> {
+    const target = placeOf(header, header.linkname);
+    if (target.last.length === 0) throw refuse(header, "links to the root");
+    try {
+      using folder = this.#root.directory(target.folder, { links: "inside" });
+      await replacing(parent, last, () => parent.makeLink(last, folder, target.last));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+      throw refuse(header, `links to ${quotedName(header.linkname)}, which is not in the layer`);
+    }
+  }
+
+  /** The root is there before the layer, which only describes it. */
+  #describeRoot(header: TarHeader, place: Place): void {
+    if (header.type !== "directory") throw refuse(header, `makes the root a ${header.type}`);
+    using root = this.#root.directory(".");
+    this.#describe(root, header);
+    this.#setTimeLast(root, header, place);
+  }
+
+  #describe(made: Handle, header: TarHeader): void {
+    const { owner, attributes } = describe(made, header, this.#ids);
+    if (owner) this.lost.ownersLost++;
+    if (attributes) this.lost.attributesLost++;
+  }
+
+  #setTimeLast(made: Handle, { mtime_ms }: TarHeader, place: Place): void {
+    this.#directories.push({ place, ino: made.stats().ino, mtime_ms });
+  }
+
+  #find({ folder, last }: Place): Handle | undefined {
+    if (last.length === 0) return this.#root.directory(".");
+    using parent = this.#root.find(folder, { links: "inside" });
+    if (!parent?.stats().isDirectory()) return undefined;
+    using held = this.#root.directory(folder, { links: "inside" });
+    return held.find(last);
+  }
 }
 
 /**
  * Unpacks a layer's tar into `root`, as overlayfs wants it: whiteouts become devices 0:0, opaque
- * folders get their attribute (OCI image spec, layer.md). Nothing is ever written outside `root`:
- * `..` is refused, links are resolved inside it. Over the limits: resource-exhausted.
+ * folders get their attribute (OCI image spec, layer.md). Nothing outside `root` is changed or
+ * linked to: names are looked up beneath it by descriptor, symbolic links are followed as if it
+ * were `/`, `..` is refused. A layer that cannot be is invalid-argument, naming the entry; over the
+ * limits it is resource-exhausted.
  */
 export async function unpackLayer(
   source: Readable,
-  root: string,
+  root: Directory,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
 ): Promise<Unpacked> {
-  const unpacked: Unpacked = { entries: 0, size_bytes: 0, attributesLost: 0, ownersLost: 0 };
-  const ids = readMappedIds();
-  const directories: { file: string; header: Header }[] = [];
-  for await (const { header, body } of tarEntries(source)) {
-    unpacked.entries++;
-    unpacked.size_bytes += header.size ?? 0;
-    if (unpacked.entries > limits.entries || unpacked.size_bytes > limits.size_bytes) {
+  const unpacking = new Unpacking(root);
+  let [entries, size_bytes] = [0, 0];
+  for await (const entry of tarEntries(source)) {
+    entries++;
+    size_bytes += entry.header.size;
+    if (entries > limits.entries || size_bytes > limits.size_bytes) {
       throw new RuntimeError("resource-exhausted", "the layer unpacks to more than is allowed");
     }
-    if (Object.keys(header.pax ?? {}).some((key) => key.startsWith("SCHILY.xattr."))) {
-      unpacked.attributesLost++;
-    }
-    const { parent, last } = place(root, header, header.name);
-    mkdirSync(parent, { recursive: true });
-    const whiteout = whiteoutOf(last);
-    if (whiteout.kind === "opaque") makeOpaque(parent);
-    else if (whiteout.kind === "hide") hide(parent, whiteout.name);
-    else {
-      const file = path.join(parent, last);
-      if (!(await makeEntry(root, file, { header, body, ids }))) unpacked.ownersLost++;
-      if (header.type === "directory") directories.push({ file, header });
-      else if (header.type !== "link") setTime(file, header);
+    try {
+      await unpacking.add(entry);
+    } catch (error) {
+      throw explained(entry.header, error);
     }
   }
-  // Last: whatever was made in a folder changed its time.
-  for (const { file, header } of directories) setTime(file, header);
-  return unpacked;
+  unpacking.finish();
+  return { entries, size_bytes, ...unpacking.lost };
 }

@@ -1,42 +1,53 @@
-import { lstatSync, type Stats } from "node:fs";
-import { FileType, makeNode, setAttribute } from "@raft2kube/linux/special-file.ts";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
+import { FileType } from "@raft2kube/linux/special-file.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { refuse } from "./place.ts";
+import type { TarHeader } from "./tar/header.ts";
 
-const WHITEOUT_PREFIX = ".wh.";
-const OPAQUE_NAME = ".wh..wh..opq";
+const PREFIX = ".wh.";
+const OPAQUE = ".wh..wh..opq";
+/** Names that AUFS kept for itself; they say nothing of the image. */
+const AUFS_PREFIX = ".wh..wh.";
+
+type Whiteout = { kind: "none" } | { kind: "ignore" } | { kind: "opaque" } | HideName;
+interface HideName {
+  kind: "hide";
+  name: Buffer;
+}
 
 /** What an entry's last name means in a layer (OCI image spec, layer.md, whiteouts). */
-export function whiteoutOf(
-  name: string,
-): { kind: "none" } | { kind: "opaque" } | { kind: "hide"; name: string } {
-  if (name === OPAQUE_NAME) return { kind: "opaque" };
-  if (!name.startsWith(WHITEOUT_PREFIX)) return { kind: "none" };
-  return { kind: "hide", name: name.slice(WHITEOUT_PREFIX.length) };
+export function whiteoutOf(header: TarHeader, last: Buffer): Whiteout {
+  const name = last.toString("latin1");
+  if (!name.startsWith(PREFIX)) return { kind: "none" };
+  if (name === OPAQUE) return { kind: "opaque" };
+  if (name.startsWith(AUFS_PREFIX)) return { kind: "ignore" };
+  const hidden = name.slice(PREFIX.length);
+  if (["", ".", ".."].includes(hidden)) throw refuse(header, "is a whiteout of no name");
+  return { kind: "hide", name: Buffer.from(hidden, "latin1") };
+}
+
+/** Hides what lower layers have of a name. */
+export function hide(parent: Directory, name: Buffer): void {
+  using found = parent.find(name);
+  // The layer itself brings the name: then only what lower layers have below it is hidden.
+  if (found === undefined) makeWhiteout(parent, name);
+  else if (found.stats().isDirectory()) makeOpaque(found);
 }
 
 /** overlayfs: what lower layers have in this directory is not seen. */
-export function makeOpaque(directory: string): void {
+export function makeOpaque(directory: Handle): void {
   const space = inUserNamespace(readMappedIds()) ? "user" : "trusted";
-  setAttribute(directory, `${space}.overlay.opaque`, Buffer.from("y"));
+  directory.setAttribute(`${space}.overlay.opaque`, Buffer.from("y"));
 }
 
 /** overlayfs: the name is gone, whatever lower layers have. */
-export function makeWhiteout(file: string): void {
-  makeNode(file, FileType.character, 0, 0);
+function makeWhiteout(parent: Directory, name: Buffer): void {
+  parent.makeNode(name, FileType.character);
 }
 
 /** Whether a file is overlayfs' mark of a removed name: the device 0:0. */
-export function isWhiteout(stats: Stats): boolean {
+export function isWhiteout(handle: Handle): boolean {
+  const stats = handle.stats();
   return stats.isCharacterDevice() && stats.rdev === 0;
-}
-
-/** lstat, or undefined when there is nothing. */
-export function statOrNothing(file: string): Stats | undefined {
-  try {
-    return lstatSync(file);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
 }

@@ -215,6 +215,13 @@ describe.runIf(process.getuid?.() === 0)("with privileges", () => {
     using file = root.handle("a/b/file");
     file.chown(5, 6);
     file.setAttribute("trusted.overlay.opaque", Buffer.from("y"));
+    file.setAttribute("user.bytes", Buffer.from([0, 255]));
+    expect(file.attributes()).toEqual(
+      new Map([
+        ["trusted.overlay.opaque", Buffer.from("y")],
+        ["user.bytes", Buffer.from([0, 255])],
+      ]),
+    );
     expect(lstatSync(at("a/b/file"))).toMatchObject({ uid: 5, gid: 6 });
   });
 

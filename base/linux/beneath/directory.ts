@@ -148,9 +148,9 @@ export class Directory extends Handle {
    * The directory at a path, made with `mode` where parts of it are missing, those that a symbolic
    * link leads to included. ENOTDIR when another file is in the way.
    */
-  makeDirectories(name: string, mode: number, options: MakeUp = {}): Directory {
+  makeDirectories(name: FileName, mode: number, options: MakeUp = {}): Directory {
     try {
-      return this.directory(name === "" ? "." : name, options);
+      return this.directory(name.length === 0 ? "." : name, options);
     } catch (error) {
       if (!isErrno(error, "ENOENT")) throw error;
     }
@@ -161,11 +161,12 @@ export class Directory extends Handle {
    * Walks one part at a time, each looked up in the directory before it without following links;
    * links are followed here. `..` goes back on the way that was taken, never above this directory.
    */
-  #makeParts(name: string, mode: number, { links = "refuse", ...options }: MakeUp): Directory {
-    const waiting = name.split("/").reverse();
+  #makeParts(name: FileName, mode: number, { links = "refuse", ...options }: MakeUp): Directory {
+    const waiting = partsOf(name);
     const way: Directory[] = [this.directory(".", options)];
     let [followed, parts] = [0, 0];
-    const limit = () => new SystemCallError("mkdirat", ELOOP, `${name} beneath ${this.label}`);
+    const what = `${calls.quoted(name)} beneath ${this.label}`;
+    const limit = () => new SystemCallError("mkdirat", ELOOP, what);
     try {
       while (waiting.length > 0) {
         const part = waiting.pop()!;
@@ -176,14 +177,14 @@ export class Directory extends Handle {
           if (way.length > 1) way.pop()![Symbol.dispose]();
           continue;
         }
-        const next = here.#directoryOrLink(part, mode, options);
+        const next = here.#directoryOrLink(Buffer.from(part, "latin1"), mode, options);
         if (next instanceof Directory) {
           way.push(next);
           continue;
         }
         if (links === "refuse" || ++followed > LINKS_FOLLOWED) throw limit();
-        if (next.startsWith("/")) for (const left of way.splice(1)) left[Symbol.dispose]();
-        waiting.push(...next.split("/").reverse());
+        if (next[0] === SLASH) for (const left of way.splice(1)) left[Symbol.dispose]();
+        waiting.push(...partsOf(next));
       }
       return way.pop()!;
     } finally {
@@ -192,13 +193,13 @@ export class Directory extends Handle {
   }
 
   /** The directory of a single name, made when there is none, or where its link leads. */
-  #directoryOrLink(name: string, mode: number, options: LookUp): Directory | string {
+  #directoryOrLink(name: Buffer, mode: number, options: LookUp): Directory | Buffer {
     try {
       calls.makeDirectoryAt(this.fd, name, mode);
     } catch (error) {
       if (!isErrno(error, "EEXIST")) throw error;
       using found = this.handle(name, options);
-      if (found.stats().isSymbolicLink()) return found.readLink().toString("utf8");
+      if (found.stats().isSymbolicLink()) return found.readLink();
     }
     return this.directory(name, options);
   }
@@ -206,6 +207,13 @@ export class Directory extends Handle {
   #labelOf(name: FileName): string {
     return path.join(this.label, typeof name === "string" ? name : Buffer.from(name).toString());
   }
+}
+
+const SLASH = 0x2f;
+
+/** The parts of a path, the last one first. A character stands for a byte. */
+function partsOf(name: FileName): string[] {
+  return Buffer.from(name as string).toString("latin1").split("/").reverse();
 }
 
 /** Names come as bytes; Node's types know no directory that is read so. */

@@ -3,6 +3,8 @@ import { check, libc, SystemCallError } from "../libc.ts";
 import { changeOwnerOf, readLinkOf, setTimesOf } from "./calls.ts";
 
 const ELOOP = 40;
+/** Most that one attribute's value, or all names together, may take (limits.h). */
+const XATTR_BYTES = 65_536;
 
 /**
  * A file, folder, link or device that was looked up once and is held by its descriptor: whatever
@@ -50,6 +52,22 @@ export class Handle implements Disposable {
     this.#refuseLink("setxattr");
     const result = libc.setxattr(this.#path, name, value, value.length, 0);
     check("setxattr", result, `${name} of ${this.label}`);
+  }
+
+  /** The extended attributes by name. Not of a symbolic link: ELOOP. */
+  attributes(): Map<string, Buffer> {
+    this.#refuseLink("listxattr");
+    const path = this.#path;
+    const names = Buffer.alloc(XATTR_BYTES);
+    const length = check("listxattr", libc.listxattr(path, names, names.length), this.label);
+    const found = new Map<string, Buffer>();
+    for (const name of names.toString("utf8", 0, length).split("\0").filter(Boolean)) {
+      const value = Buffer.alloc(XATTR_BYTES);
+      const detail = `${name} of ${this.label}`;
+      const size = check("getxattr", libc.getxattr(path, name, value, value.length), detail);
+      found.set(name, value.subarray(0, size));
+    }
+    return found;
   }
 
   /**

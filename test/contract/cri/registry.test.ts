@@ -1,6 +1,5 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -9,9 +8,8 @@ import { loadArchive, saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startDockerRegistry, type DockerRegistry } from "./docker-registry.ts";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
 
 const run = promisify(execFile);
@@ -19,7 +17,7 @@ const clock = systemClock();
 
 describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
   let dir: string;
-  let registry: ChildProcess;
+  let registry: DockerRegistry;
   let domain: string;
   let source: ImageStore;
   const open = async (name: string) => {
@@ -30,14 +28,8 @@ describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
 
   beforeAll(async () => {
     dir = mkdtempSync("/tmp/r2k-registry-");
-    domain = `127.0.0.1:${await freePort()}`;
-    const config = join(dir, "registry.yml");
-    writeFileSync(config, [
-      "version: 0.1", "storage:", "  filesystem:", `    rootdirectory: ${dir}/registry`,
-      "http:", `  addr: ${domain}`, "",
-    ].join("\n"));
-    registry = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
-    await waitFor("the registry", () => fetch(`http://${domain}/v2/`).then((a) => a.ok), { clock });
+    registry = await startDockerRegistry(dir);
+    domain = registry.domain;
     source = await open("source");
     await buildDemoImages(source, { busybox: BUSYBOX, init: CATATONIT });
     const archive = join(dir, "web.tar");
@@ -49,9 +41,7 @@ describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
     await run("skopeo", ["copy", tls, ...schema2]);
   });
   afterAll(async () => {
-    const exited = once(registry, "exit");
-    registry.kill();
-    await exited;
+    await registry.stop();
     rmSync(dir, { recursive: true, force: true });
   });
 

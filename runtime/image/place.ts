@@ -1,0 +1,27 @@
+import { RuntimeError } from "../errors.ts";
+import type { TarHeader } from "./tar/header.ts";
+
+/** Where an entry belongs: its folder's path beneath the layer's root, and its last name. */
+export interface Place {
+  folder: Buffer;
+  /** Empty for the root itself. */
+  last: Buffer;
+}
+
+/** A name for messages, cut where it is very long. */
+export const quotedName = (name: Buffer) => JSON.stringify(name.toString("utf8", 0, 200));
+
+/** An entry that no layer may have. */
+export function refuse(header: TarHeader, why: string): RuntimeError {
+  return new RuntimeError("invalid-argument", `layer entry ${quotedName(header.name)} ${why}`);
+}
+
+/** Takes apart a name of an entry, or of what it links to. A `..` is refused: none needs it. */
+export function placeOf(header: TarHeader, name: Buffer): Place {
+  // A character stands for a byte.
+  const parts = name.toString("latin1").split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw refuse(header, `leads out by ${quotedName(name)}`);
+  const last = parts.pop() ?? "";
+  const folder = parts.join("/") || ".";
+  return { folder: Buffer.from(folder, "latin1"), last: Buffer.from(last, "latin1") };
+}

@@ -1,0 +1,94 @@
+import { type HeaderBlock, malformed, type TarHeader, typeOf } from "./header.ts";
+
+const ATTRIBUTE = "SCHILY.xattr.";
+
+/** Records of an extended header (pax(1)): `LENGTH KEY=VALUE\n`. Values are bytes. */
+export type PaxRecords = ReadonlyMap<string, Buffer>;
+
+export function decodePax(bytes: Buffer): PaxRecords {
+  const records = new Map<string, Buffer>();
+  for (let at = 0; at < bytes.length; ) {
+    const space = bytes.indexOf(0x20, at);
+    const digits = space < 0 ? "" : bytes.toString("latin1", at, Math.min(space, at + 9));
+    const end = at + Number(digits);
+    if (!/^[0-9]+$/.test(digits) || end <= space + 1 || end > bytes.length) {
+      throw malformed("an extended header has a record of a wrong length");
+    }
+    const equals = bytes.indexOf(0x3d, space);
+    if (equals < 0 || equals >= end || bytes[end - 1] !== 0x0a) {
+      throw malformed("an extended header has a record that is not KEY=VALUE");
+    }
+    records.set(bytes.toString("utf8", space + 1, equals), bytes.subarray(equals + 1, end - 1));
+    at = end;
+  }
+  return records;
+}
+
+/** A decimal number, with a fraction for times. */
+function decimal(records: PaxRecords, key: string, otherwise: number): number {
+  const value = records.get(key)?.toString("latin1");
+  // An empty value takes the header's.
+  if (value === undefined || value === "") return otherwise;
+  if (/^-?[0-9]{1,20}(\.[0-9]*)?$/.test(value)) return Number(value);
+  throw malformed(`the extended header's ${key} is no number`);
+}
+
+/** A header with what extended headers and GNU's long names say instead. */
+export function completeHeader(
+  block: HeaderBlock,
+  records: PaxRecords,
+  long: { name?: Buffer; linkname?: Buffer },
+): TarHeader {
+  const named = (key: string) => (records.get(key)?.length ? records.get(key) : undefined);
+  const name = named("path") ?? long.name ?? block.name;
+  const sparse = [...records.keys()].find((key) => key.startsWith("GNU.sparse."));
+  if (sparse !== undefined) throw malformed("sparse files (GNU.sparse) are not supported");
+  const type = typeOf(block.flag, name);
+  const size = decimal(records, "size", block.size);
+  const header: TarHeader = {
+    name,
+    type,
+    linkname: named("linkpath") ?? long.linkname ?? block.linkname,
+    mode: block.mode,
+    uid: decimal(records, "uid", block.uid),
+    gid: decimal(records, "gid", block.gid),
+    // Only files have content, whatever the header of another says.
+    size: type === "file" ? size : 0,
+    mtime_ms: Math.floor(decimal(records, "mtime", block.mtime_ms / 1_000) * 1_000),
+    devmajor: block.devmajor,
+    devminor: block.devminor,
+    attributes: attributesOf(records),
+  };
+  requireRanges(header);
+  return header;
+}
+
+function attributesOf(records: PaxRecords): Map<string, Buffer> {
+  const attributes = new Map<string, Buffer>();
+  for (const [key, value] of records) {
+    if (key.startsWith(ATTRIBUTE)) attributes.set(key.slice(ATTRIBUTE.length), value);
+  }
+  return attributes;
+}
+
+/** Users and groups are 32 bits, of which the last means "unchanged" to the kernel. */
+const ID_MAX = 2 ** 32 - 2;
+const DEVICE_MAX = 2 ** 20 - 1;
+const TIME_MS_MAX = 2 ** 31 * 1e6;
+
+function requireRanges(header: TarHeader): void {
+  const ranges = [
+    ["size", header.size, 0, Number.MAX_SAFE_INTEGER],
+    ["mode", header.mode, 0, 0xffff_ffff],
+    ["user", header.uid, 0, ID_MAX],
+    ["group", header.gid, 0, ID_MAX],
+    ["device", header.devmajor, 0, DEVICE_MAX],
+    ["device", header.devminor, 0, DEVICE_MAX],
+    ["time", header.mtime_ms, -TIME_MS_MAX, TIME_MS_MAX],
+  ] as const;
+  for (const [what, value, least, most] of ranges) {
+    if (Number.isInteger(value) && value >= least && value <= most) continue;
+    const name = JSON.stringify(header.name.toString("utf8", 0, 200));
+    throw malformed(`${name} has the ${what} ${value}, which is out of range`);
+  }
+}
