@@ -78,7 +78,7 @@ const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETTABLE = 1;
 const NFTA_TABLE_NAME = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
-const NFPROTO = { inet: 1, ip: 2, ip6: 10 } as const;
+const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
 
 /**
  * Whether a table is there, in the namespace this thread is in. Asks the kernel: no process is run.

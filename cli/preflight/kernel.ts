@@ -93,6 +93,22 @@ const features: readonly Check[] = [
   ),
 ];
 
+/** Without it the cluster works, but pods are not kept apart by their addresses. */
+const senders: Check = {
+  name: "checks of what pods send",
+  async ask() {
+    const answer = await tryInNamespaces(
+      "nft add table netdev r2k && nft 'add chain netdev r2k c " +
+        "{ type filter hook ingress device \"lo\" priority -500; }'",
+    );
+    if (answer.succeeded) return ok("works");
+    return warning(
+      `pods can send with each other's addresses: ${answer.output}`,
+      "a kernel with nf_tables and CONFIG_NETFILTER_INGRESS",
+    );
+  },
+};
+
 const forwarding: Check = {
   name: "firewall forward policy",
   async ask() {
@@ -116,5 +132,6 @@ export const kernelChecks: readonly Check[] = [
   userIds,
   kernelVersion,
   ...features,
+  senders,
   forwarding,
 ];

@@ -21,3 +21,17 @@ it("replaces the network configuration as a whole: who is reading it reads all o
     rmSync(dir, { recursive: true });
   }
 });
+
+it("checks what pods send, unless nothing here can: then it says so and goes on", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-network-"));
+  const paths = { cniConfDir: join(dir, "net.d"), cniAddresses: join(dir, "addresses") };
+  const { PATH } = process.env;
+  try {
+    process.env["PATH"] = dir; // no nft
+    await writeNodeNetwork(paths, "10.244.0.0/24");
+    expect(JSON.stringify(loadNetwork(paths.cniConfDir))).toContain('"ipspoofchk":false');
+  } finally {
+    process.env["PATH"] = PATH;
+    rmSync(dir, { recursive: true });
+  }
+});

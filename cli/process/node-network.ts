@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
+import { tryGuard } from "@raft2kube/cni/plugins/bridge/spoof.ts";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 
 /** Where a node's network configuration and the addresses it has given out are. */
 export interface NodeNetworkPaths {
@@ -14,6 +17,21 @@ export interface NodeNetworkPaths {
  * a restart would call the node not ready, with all its pods running.
  */
 export async function writeNodeNetwork(paths: NodeNetworkPaths, podCidr: string): Promise<void> {
-  const conflist = bridgeConflist({ name: "r2k", podCidr, dataDir: paths.cniAddresses });
+  const checkAddresses = await canCheckAddresses();
+  const dataDir = paths.cniAddresses;
+  const conflist = bridgeConflist({ name: "r2k", podCidr, dataDir, checkAddresses });
   await replaceFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
+}
+
+async function canCheckAddresses(): Promise<boolean> {
+  try {
+    await tryGuard();
+    return true;
+  } catch (thrown) {
+    logger("network").warn("pods can send with each other's addresses on this node", {
+      reason: messageOf(thrown),
+      remedy: "a kernel with nf_tables and CONFIG_NETFILTER_INGRESS",
+    });
+    return false;
+  }
 }

@@ -10,8 +10,10 @@ export function bridgeConflist(options: {
   dataDir: string;
   bridge?: string;
   mtu?: number;
+  /** Whether pods are kept from sending with others' addresses. Default true. */
+  checkAddresses?: boolean;
 }): string {
-  const { name, podCidr, dataDir, bridge = "cni0", mtu } = options;
+  const { name, podCidr, dataDir, bridge = "cni0", mtu, checkAddresses = true } = options;
   const list = {
     cniVersion: "1.0.0",
     cniVersions: ["1.0.0", "1.1.0"],
@@ -25,6 +27,7 @@ export function bridgeConflist(options: {
         forceAddress: false,
         ipMasq: false,
         hairpinMode: true,
+        ipspoofchk: checkAddresses,
         ...(mtu === undefined ? {} : { mtu }),
         ipam: { type: "host-local", dataDir, ranges: [[{ subnet: podCidr }]] },
       },

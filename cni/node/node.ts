@@ -6,6 +6,7 @@ import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { ignoreRouteOffers } from "../lib/quiet-link.ts";
 import { forward, forwardingNote, releaseForwarding } from "./forwarding.ts";
 
 /** A node: a network namespace joined to the host by one veth pair. */
@@ -124,6 +125,7 @@ function linkHost(node: NodeLink): void {
   // Down in a namespace just made; the API listens there.
   setLink(route, getLink(route, "lo"), { up: true });
   const { index } = getLink(route, hostDevice);
+  ignoreRouteOffers(hostDevice); // a pod in the node's network could make them
   setLink(route, { index }, { up: true });
   // Whole addresses and a route to the other one: any two addresses make a link.
   addAddress(route, index, `${hostAddress}/32`);
@@ -136,6 +138,7 @@ function linkHost(node: NodeLink): void {
 function linkInside({ hostAddress, nodeAddress, podCidr }: NodeLink): void {
   using route = openRoute();
   const { index } = getLink(route, NODE_DEVICE);
+  ignoreRouteOffers(NODE_DEVICE);
   setLink(route, { index }, { up: true });
   addAddress(route, index, `${nodeAddress}/32`);
   replaceRoute(route, { to: `${hostAddress}/32`, link: index, source: nodeAddress });

@@ -7,6 +7,7 @@ import { checkWire } from "./check.ts";
 import { type BridgeConfig, configOf } from "./config.ts";
 import { collectMasquerade, masquerade, missingMasquerade, unmasquerade } from "./masquerade.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
+import { collectGuards, guard, isGuarded, unguard } from "./spoof.ts";
 import {
   configureInside, connect, disconnect, ensureBridge, ensureGateway, linkIn,
 } from "./wire.ts";
@@ -32,6 +33,7 @@ export const bridge: CniPlugin = {
     await ipamRun(call, "DEL");
     if (config.ipMasq) await unmasquerade(call);
     if (call.netns !== "") disconnect(call.netns, call.ifName);
+    if (config.checksMac) await unguard(call);
   },
 
   async check(call) {
@@ -39,6 +41,9 @@ export const bridge: CniPlugin = {
     const result = call.prevResult as CniResult;
     await ipamRun(call, "CHECK");
     checkWire(config, call, result);
+    if (config.checksMac && !(await isGuarded(call))) {
+      throw new CniError("check-failed", `what ${call.ifName} sends is not checked`);
+    }
     if (!config.ipMasq) return;
     const [missing] = await missingMasquerade(call, result.ips ?? []);
     if (missing) throw new CniError("check-failed", `${missing.address} is not masqueraded`);
@@ -53,6 +58,7 @@ export const bridge: CniPlugin = {
     const config = configOf(call);
     await ipamRun(call, "GC");
     if (config.ipMasq) await collectMasquerade(call, valid);
+    if (config.checksMac) await collectGuards(call, valid);
   },
 };
 
@@ -64,6 +70,10 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
     const ipam = hasIpam(call) ? await ipamAdd(call) : LAYER_2_ONLY;
     const addresses = planAddresses(config, ipam);
     try {
+      if (config.checksMac) {
+        const ips = config.checksAddresses && hasIpam(call) ? addresses.ips : undefined;
+        await guard(call, host.name, { mac: container.mac, ips });
+      }
       await configure(call, config, addresses);
     } catch (thrown) {
       await ipamRun(call, "DEL");

@@ -13,6 +13,10 @@ export interface BridgeConfig {
   hairpin: boolean;
   promiscuous: boolean;
   isolated: boolean;
+  /** Frames of the container are dropped unless their hardware address is its own. */
+  checksMac: boolean;
+  /** And unless their IP address is its own, in IP, ARP and neighbour discovery. Ours alone. */
+  checksAddresses: boolean;
   /** Undefined: the kernel's default. */
   mtu: number | undefined;
   /** The container's hardware address; undefined: the kernel's choice. */
@@ -22,7 +26,7 @@ export interface BridgeConfig {
 /**
  * Options of the reference plugin that are not there yet: naming them is better than ignoring them.
  */
-const UNSUPPORTED = ["vlan", "vlanTrunk", "macspoofchk", "preserveDefaultVlan"] as const;
+const UNSUPPORTED = ["vlan", "vlanTrunk", "preserveDefaultVlan"] as const;
 
 /** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
 export function configOf(call: PluginCall): BridgeConfig {
@@ -59,6 +63,8 @@ export function configOf(call: PluginCall): BridgeConfig {
     hairpin: flag("hairpinMode"),
     promiscuous: flag("promiscMode"),
     isolated: flag("portIsolation"),
+    checksMac: flag("macspoofchk") || flag("ipspoofchk"),
+    checksAddresses: flag("ipspoofchk"),
     mtu: mtuOf(config.mtu),
     mac: macOf(call),
   };

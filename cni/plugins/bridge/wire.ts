@@ -10,6 +10,7 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import { addRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CniError } from "../../lib/errors.ts";
+import { ignoreRouteOffers } from "../../lib/quiet-link.ts";
 import { type BridgeConfig, familyOf } from "./config.ts";
 import { type AddressPlan, gatewayOf } from "./plan.ts";
 
@@ -37,6 +38,7 @@ export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
     const what = `link ${name} is of kind ${link.kind || "device"}, not a bridge`;
     throw new CniError("invalid-config", what);
   }
+  ignoreRouteOffers(name);
   if (!link.up || (promiscuous && !link.promiscuous)) {
     setLink(route, link, { up: true, ...(promiscuous ? { promiscuous } : {}) });
   }
@@ -71,6 +73,8 @@ export function connect(
   );
   try {
     const host = getLink(route, hostName);
+    // Frames to 01:80:c2:00:00:0X may be handed to the port itself (IEEE 802.1D, table 7-10).
+    ignoreRouteOffers(hostName);
     setLink(route, host, { up: true });
     if (config.hairpin || config.isolated) {
       setBridgePort(route, host, { hairpin: config.hairpin, isolated: config.isolated });
@@ -101,6 +105,7 @@ export function configureInside(netns: string, ifName: string, plan: AddressPlan
   inNetns(netns, () => {
     using route = openRoute();
     const { index } = getLink(route, ifName);
+    ignoreRouteOffers(ifName);
     // Neighbours that knew the address under another MAC learn the new one as the link comes up.
     writeSysctl(`net/ipv4/conf/${ifName}/arp_notify`, 1);
     setLink(route, { index }, { up: true });

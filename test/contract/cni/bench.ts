@@ -102,6 +102,7 @@ export class Bench {
       bridge: "cni0",
       isGateway: true,
       hairpinMode: true,
+      ipspoofchk: true, // ours alone
       ipMasq: false,
       mtu: 1450,
       ipam,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
 import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
-import { isNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
@@ -58,6 +58,17 @@ test("deleting a node leaves the host as it was", async () => {
   await deleteNode(node("one", 0));
   expect(await host()).toEqual(before);
   expect(isNetns(node("one", 0).netnsPath)).toBe(false);
+});
+
+test("neither end of a node's link learns routes from the other", async () => {
+  const link = node("one", 0);
+  await createNode(link);
+  for (const setting of ["ipv6/conf/*/accept_ra", "ipv4/conf/*/accept_redirects"]) {
+    const read = (device: string) => readSysctl(`net/${setting.replace("*", device)}`);
+    expect(read(link.hostDevice)).toBe("0");
+    expect(inNetns(link.netnsPath, () => read("eth0"))).toBe("0");
+  }
+  await deleteNode(link);
 });
 
 test("making it again repairs what was lost, and changes nothing else", async () => {

@@ -1,0 +1,246 @@
+import { join } from "node:path";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { createCni } from "@raft2kube/cni/lib/cni.ts";
+import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
+import type { Attachment } from "@raft2kube/cni/lib/types.ts";
+import { listAddresses } from "@raft2kube/linux/address.ts";
+import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { listRuleset } from "@raft2kube/linux/nft.ts";
+import { listRoutes } from "@raft2kube/linux/route.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  arp, BROADCAST, duplicateProbe, ethernet, icmp6, neighbourAdvertisement, openRaw, type RawLink,
+  routerAdvertisement, udp4,
+} from "./frames.ts";
+import { createWorld, type World } from "./world.ts";
+
+const clock = systemClock();
+const ALL_NODES_MAC = "33:33:00:00:00:01";
+/** Frames to it are for the port itself, and go round the bridge (IEEE 802.1D, table 7-10). */
+const LINK_LOCAL_MAC = "01:80:c2:00:00:0e";
+const IP = 0x0800;
+const ARP = 0x0806;
+const VLAN = 0x8100;
+const IP6 = 0x86dd;
+
+interface Pod {
+  netns: string;
+  mac: string;
+  /** IPv4 and IPv6. */
+  ips: [string, string];
+  attachment: Attachment;
+  /** The bridge's port. */
+  port: string;
+  raw: RawLink;
+}
+
+let world: World;
+let cni: ReturnType<typeof createCni>;
+
+beforeAll(async () => {
+  world = createWorld();
+  const bin = join(world.root, "bin");
+  await buildPlugins(bin);
+  cni = createCni({ pluginDirs: [bin], cacheDir: join(world.root, "cache") });
+});
+afterAll(() => world.close());
+
+/** A network of two pods; `checks` are the options of the bridge that matter here. */
+async function network(name: string, subnet: number, checks: object) {
+  const list = parseConflist(JSON.stringify({
+    name, cniVersion: "1.1.0", plugins: [{
+      type: "bridge", bridge: `br-${name}`, isGateway: true, hairpinMode: true, ...checks,
+      ipam: {
+        type: "host-local", dataDir: join(world.root, "ipam"),
+        ranges: [[{ subnet: `10.88.${subnet}.0/24` }], [{ subnet: `fd00:${subnet}::/64` }]],
+      },
+    }],
+  }), name);
+  const pod = async (): Promise<Pod> => {
+    const netns = world.container();
+    const attachment = { containerId: `${name}-${netns.split("/").pop()}`, netns, ifName: "eth0" };
+    const result = await cni.addNetworkList(list, attachment);
+    const ips = result.ips?.map(({ address }) => address.split("/")[0]) as [string, string];
+    const mac = inNetns(netns, () => {
+      using route = openRoute();
+      return getLink(route, "eth0").mac;
+    });
+    const port = result.interfaces?.[1]?.name ?? "";
+    return { netns, mac, ips, attachment, port, raw: openRaw(netns, "eth0") };
+  };
+  return { list, attacker: await pod(), victim: await pod() };
+}
+
+/** Whether a frame of `from` comes out at `to`, which is known once a later frame has. */
+async function arrives(from: Pod, to: Pod, frame: Buffer): Promise<boolean> {
+  to.raw.receive();
+  from.raw.send(frame);
+  const marker = udp4(from.ips[0], to.ips[0], `marker ${Math.random()}`);
+  from.raw.send(ethernet(to.mac, from.mac, IP, marker));
+  const seen: Buffer[] = [];
+  await waitFor("the frame after it", () => {
+    seen.push(...to.raw.receive());
+    return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
+  }, { clock });
+  // The tag of a VLAN does not come with the frame (packet(7), PACKET_AUXDATA).
+  const tagged = frame.readUInt16BE(12) === VLAN;
+  const bare = tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;
+  return seen.some((each) => each.subarray(0, bare.length).equals(bare));
+}
+
+function linkLocal({ netns }: Pod): string {
+  return inNetns(netns, () => {
+    using route = openRoute();
+    const own = listAddresses(route, getLink(route, "eth0").index).map(({ cidr }) => cidr);
+    return own.find((cidr) => cidr.startsWith("fe80:"))?.split("/")[0] ?? "";
+  });
+}
+
+/** What a pod may send to the other. */
+const HONEST: Record<string, (own: Pod, to: Pod) => Buffer> = {
+  "a datagram from its address": (own, to) =>
+    ethernet(to.mac, own.mac, IP, udp4(own.ips[0], to.ips[0], "hello")),
+  "an ARP announcement": (own) => {
+    const me = { mac: own.mac, ip: own.ips[0] };
+    return ethernet(BROADCAST, own.mac, ARP, arp(2, me, me));
+  },
+  "an ARP probe": (own, to) => {
+    const target = { mac: "00:00:00:00:00:00", ip: to.ips[0] };
+    return ethernet(BROADCAST, own.mac, ARP, arp(1, { mac: own.mac, ip: "0.0.0.0" }, target));
+  },
+  "a neighbour advertisement": (own) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, neighbourAdvertisement(own.mac, own.ips[1])),
+  "a probe for its own IPv6 address": (own) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, duplicateProbe(own.ips[1])),
+};
+
+const OTHER_MAC = "02:00:00:00:00:99";
+const GATEWAY = (pod: Pod) => pod.ips[0].replace(/\d+$/, "1");
+
+/** What a pod must not send, by the kind of identity that is another's. */
+const FORGED_MAC: typeof HONEST = {
+  "a datagram from another hardware address": (own, to) =>
+    ethernet(to.mac, OTHER_MAC, IP, udp4(own.ips[0], to.ips[0], "hello")),
+};
+const FORGED: typeof HONEST = {
+  "a datagram from another address": (own, to) =>
+    ethernet(to.mac, own.mac, IP, udp4(GATEWAY(own), to.ips[0], "hello")),
+  "an ARP announcement of the gateway's address": (own) => {
+    const gateway = { mac: own.mac, ip: GATEWAY(own) };
+    return ethernet(BROADCAST, own.mac, ARP, arp(2, gateway, gateway));
+  },
+  "an ARP answer with another hardware address": (own, to) => {
+    const forged = { mac: OTHER_MAC, ip: own.ips[0] };
+    return ethernet(to.mac, own.mac, ARP, arp(2, forged, { mac: to.mac, ip: to.ips[0] }));
+  },
+  "a neighbour advertisement of another's address": (own, to) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, neighbourAdvertisement(own.mac, to.ips[1], own.ips[1])),
+  "a neighbour advertisement from another's address": (own, to) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, neighbourAdvertisement(own.mac, to.ips[1])),
+  "a probe for another's IPv6 address": (own, to) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, duplicateProbe(to.ips[1])),
+  "a router advertisement": (own) =>
+    ethernet(ALL_NODES_MAC, own.mac, IP6, routerAdvertisement(own.mac, own.ips[1])),
+  "a redirect": (own, to) =>
+    ethernet(to.mac, own.mac, IP6, icmp6(own.ips[1], to.ips[1], 137, Buffer.alloc(36))),
+  "a tagged frame with another's address inside": (own, to) =>
+    ethernet(to.mac, own.mac, VLAN, Buffer.concat([
+      Buffer.from([0, 5, 8, 0]), udp4(GATEWAY(own), to.ips[0], "hello"),
+    ])),
+};
+
+describe("a pod with ipspoofchk", () => {
+  let pods: Awaited<ReturnType<typeof network>>;
+  beforeAll(async () => {
+    pods = await network("checked", 1, { ipspoofchk: true });
+  });
+
+  test.each(Object.entries(HONEST))("sends %s", async (_what, frame) => {
+    const { attacker, victim } = pods;
+    expect(await arrives(attacker, victim, frame(attacker, victim))).toBe(true);
+  });
+
+  test.each(Object.entries({ ...FORGED, ...FORGED_MAC }))(
+    "does not send %s", async (_what, frame) => {
+      const { attacker, victim } = pods;
+      expect(await arrives(attacker, victim, frame(attacker, victim))).toBe(false);
+    },
+  );
+
+  test("does not take another's hardware address over by a frame for the port itself", async () => {
+    const { attacker, victim } = pods;
+    const stolen = ethernet(LINK_LOCAL_MAC, victim.mac, IP6, Buffer.alloc(60));
+    attacker.raw.send(stolen);
+    const back = ethernet(victim.mac, attacker.mac, IP, udp4(attacker.ips[0], victim.ips[0], "x"));
+    expect(await arrives(attacker, victim, back)).toBe(true);
+  });
+
+  test("CHECK finds the rules gone; DEL and GC leave none behind", async () => {
+    const { list, attacker, victim } = await network("swept", 2, { ipspoofchk: true });
+    const chains = async () => {
+      const objects = await listRuleset(["table", "netdev", "r2k-cni-spoof"]);
+      return objects.filter((object) => "chain" in object).length;
+    };
+    const before = await chains();
+    await cni.checkNetworkList(list, attacker.attachment);
+    await cni.delNetworkList(list, attacker.attachment);
+    expect(await chains()).toBe(before - 1);
+    const { containerId: containerID, ifName: ifname } = victim.attachment;
+    await cni.gcNetworkList(list, [{ containerID, ifname }]);
+    expect(await chains()).toBe(before - 1);
+    await cni.gcNetworkList(list, []);
+    expect(await chains()).toBe(before - 2);
+    for (const { raw } of [attacker, victim]) raw.close();
+  });
+});
+
+describe("a pod with macspoofchk alone, as of the reference plugin", () => {
+  test("sends from its own hardware address only", async () => {
+    const { attacker, victim } = await network("maconly", 3, { macspoofchk: true });
+    const [[, forgedMac]] = Object.entries(FORGED_MAC) as [[string, (typeof FORGED)[string]]];
+    expect(await arrives(attacker, victim, forgedMac(attacker, victim))).toBe(false);
+    const [[, forged]] = Object.entries(FORGED) as [[string, (typeof FORGED)[string]]];
+    expect(await arrives(attacker, victim, forged(attacker, victim))).toBe(true);
+  });
+});
+
+describe("a pod that is not checked", () => {
+  let attacker: Pod;
+  let victim: Pod;
+  beforeAll(async () => {
+    ({ attacker, victim } = await network("unchecked", 4, {}));
+  });
+  const defaultRoutes = (netns: string) => inNetns(netns, () => {
+    using route = openRoute();
+    return listRoutes(route, 6).filter(({ to }) => to === "::/0");
+  });
+
+  // So that the tests above are about the checks.
+  test.each(Object.entries({ ...HONEST, ...FORGED, ...FORGED_MAC }))(
+    "sends %s", async (_what, frame) => {
+      expect(await arrives(attacker, victim, frame(attacker, victim))).toBe(true);
+    },
+  );
+
+  test.each([ALL_NODES_MAC, LINK_LOCAL_MAC])(
+    "CVE-2020-10749: gives neither node nor pod a route by offering one to %s", async (to) => {
+      const offer = routerAdvertisement(attacker.mac, linkLocal(attacker));
+      const frame = ethernet(to, attacker.mac, IP6, offer);
+      await arrives(attacker, victim, frame);
+      expect(defaultRoutes(victim.netns)).toEqual([]);
+      expect(defaultRoutes(world.host)).toEqual([]);
+    },
+  );
+
+  test("links learn no routes, and are told so before they are up", () => {
+    for (const link of ["br-unchecked", attacker.port]) {
+      expect(readSysctl(`net/ipv6/conf/${link}/accept_ra`)).toBe("0");
+      expect(readSysctl(`net/ipv6/conf/${link}/accept_redirects`)).toBe("0");
+      expect(readSysctl(`net/ipv4/conf/${link}/accept_redirects`)).toBe("0");
+    }
+  });
+});
