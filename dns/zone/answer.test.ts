@@ -134,6 +134,7 @@ test("an ExternalName is an alias", () => {
   expect(ask("docs.shop.svc.cluster.local", "A")).toEqual({
     kind: "alias", target: "docs.example.org", record,
   });
+  expect(dataOf("docs.shop.svc.cluster.local", "CNAME")).toEqual(["docs.example.org"]);
 });
 
 test("a pod's address has a name in each namespace there is", () => {

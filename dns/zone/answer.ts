@@ -21,7 +21,12 @@ export type ZoneAnswer =
 const SPEC_VERSION = "1.1.0";
 
 /** What is found at a name: records of any type, or that the name does not exist. */
-type Found = { exists: boolean; records: Answer[]; additionals?: Answer[]; alias?: string };
+interface Found {
+  exists: boolean;
+  records: Answer[];
+  additionals?: Answer[];
+  alias?: { record: Answer; target: string };
+}
 
 const ABSENT: Found = { exists: false, records: [] };
 const EMPTY: Found = { exists: true, records: [] };
@@ -39,12 +44,8 @@ export function answerZone(
   const name = question.name.toLowerCase().replace(/\.$/, "");
   const found = lookUp(view, zone, name, question);
   if (!found) return undefined;
-  if (found.alias !== undefined && question.type !== "CNAME") {
-    const record: Answer = {
-      name: question.name, type: "CNAME", ttl: zone.ttl_s, data: found.alias,
-    };
-    return { kind: "alias", record, target: found.alias };
-  }
+  // Asked for the alias itself, the record is the answer and no resolver goes on at its target.
+  if (found.alias && question.type !== "CNAME") return { kind: "alias", ...found.alias };
   const answers = found.records.filter((record) => record.type === question.type);
   const reply = replyOf(found.exists ? RCODE.NOERROR : RCODE.NXDOMAIN, {
     authoritative: true,
@@ -122,7 +123,9 @@ function lookUpService(
 ): Found {
   if (service.spec.type === "ExternalName") {
     const target = service.spec.externalName;
-    return subject.kind === "service" && target ? { ...EMPTY, alias: target } : ABSENT;
+    if (subject.kind !== "service" || !target) return ABSENT;
+    const record: Answer = { name, type: "CNAME", ttl: zone.ttl_s, data: target };
+    return { exists: true, records: [record], alias: { record, target } };
   }
   const backends = backendsOf(view.slices(subject.namespace, subject.service));
   const headless = isHeadless(service);
