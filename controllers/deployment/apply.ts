@@ -109,7 +109,7 @@ async function writeStatus(
   control: DeploymentControl,
   deployment: Deployment,
   status: DeploymentStatus,
-  revision: number | undefined,
+  revision: bigint | undefined,
 ): Promise<void> {
   const before = deployment.metadata.annotations ?? {};
   const annotations =

@@ -12,7 +12,7 @@ export function planHistory(deployment: Deployment, old: readonly ReplicaSet[]):
   const surplus = staying.length - limit;
   if (surplus <= 0) return [];
   return staying
-    .sort((a, b) => revisionOf(a) - revisionOf(b))
+    .sort((a, b) => (revisionOf(a) < revisionOf(b) ? -1 : 1))
     .slice(0, surplus)
     .filter(isEmpty);
 }

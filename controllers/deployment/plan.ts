@@ -32,7 +32,7 @@ export interface DeploymentPlan {
   /**
    * The revision to write on the deployment; undefined while it has no ReplicaSet of its template.
    */
-  revision: number | undefined;
+  revision: bigint | undefined;
   status: DeploymentStatus;
   again_ms: number | undefined;
 }

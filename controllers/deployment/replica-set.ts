@@ -10,7 +10,7 @@ export const DEPLOYMENT_TYPE = { apiVersion: "apps/v1", kind: "Deployment" };
 export function makeReplicaSet(
   deployment: Deployment,
   old: readonly ReplicaSet[],
-  revision: number,
+  revision: bigint,
 ): ReplicaSet {
   const { template, selector, minReadySeconds } = deployment.spec;
   const hash = templateHash(template, deployment.status?.collisionCount);
@@ -47,7 +47,7 @@ export function syncReplicaSet(
   deployment: Deployment,
   set: ReplicaSet,
   size: number | undefined,
-  revision: number | undefined,
+  revision: bigint | undefined,
 ): ReplicaSet | undefined {
   const before = set.metadata.annotations ?? {};
   let annotations =

@@ -16,23 +16,34 @@ const NOT_COPIED = new Set([
   MAX_REPLICAS,
 ]);
 
-/** The revision written on a ReplicaSet or a deployment; 0 if there is none. */
-export function revisionOf(object: ReplicaSet | Deployment): number {
-  return numberAnnotation(object, REVISION) ?? 0;
+const INT32_MAX = 2 ** 31 - 1;
+
+/** The revision written on a ReplicaSet or a deployment; 0 if there is none, or no int64. */
+export function revisionOf(object: ReplicaSet | Deployment): bigint {
+  return parseRevision(object.metadata.annotations?.[REVISION]) ?? 0n;
 }
 
 /** The revision that the newest template gets: one above all old ones. */
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  const greatest = old.map(revisionOf).reduce((a, b) => (a > b ? a : b), 0n);
+  return BigInt.asIntN(64, greatest + 1n);
 }
 
-/** A whole number in an annotation, or undefined. */
+/** An int64 in base 10, or undefined. */
+function parseRevision(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?\d+$/.test(text)) return undefined;
+  const value = BigInt(text.replace("+", ""));
+  return BigInt.asIntN(64, value) === value ? value : undefined;
+}
+
+/** A whole number of replicas (int32, not negative) in an annotation, or undefined. */
 export function numberAnnotation(
   object: ReplicaSet | Deployment,
   name: string,
 ): number | undefined {
   const text = object.metadata.annotations?.[name];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  return Number(text) <= INT32_MAX ? Number(text) : undefined;
 }
 
 /**
@@ -43,20 +54,22 @@ export function numberAnnotation(
 export function annotationsOfNew(
   deployment: Deployment,
   existing: ReplicaSet | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations = { ...existing?.metadata.annotations };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
     if (!NOT_COPIED.has(key)) annotations[key] = value;
   }
-  const old = existing === undefined ? 0 : revisionOf(existing);
-  if (old >= revision) return annotations;
+  const text = existing?.metadata.annotations?.[REVISION];
+  const old = text ? parseRevision(text) : 0n;
+  // What a person wrote there and is no revision stays theirs, as upstream.
+  if (old === undefined || old >= revision) return annotations;
   annotations[REVISION] = String(revision);
-  if (old > 0) annotations[REVISION_HISTORY] = withHistory(annotations[REVISION_HISTORY], old);
+  if (old > 0n) annotations[REVISION_HISTORY] = withHistory(annotations[REVISION_HISTORY], old);
   return annotations;
 }
 
-function withHistory(history: string | undefined, revision: number): string {
+function withHistory(history: string | undefined, revision: bigint): string {
   const revisions = history ? history.split(",") : [];
   revisions.push(String(revision));
   while (revisions.length > 1 && revisions.join(",").length > REVISION_HISTORY_CHARS_MAX) {

@@ -3,7 +3,7 @@ import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { timeText } from "@raft2kube/client-kube/time.ts";
 import { describe, expect, test } from "vitest";
 import { planDeployment } from "./plan.ts";
-import { REVISION } from "./revision.ts";
+import { annotationsOfNew, nextRevision, REVISION, revisionOf } from "./revision.ts";
 import { rollingBounds, wanted, wantedByAll } from "./rolling.ts";
 import { conditionOf, isComplete } from "./status.ts";
 
@@ -247,4 +247,28 @@ test("Recreate ends all old pods before it makes a new one", () => {
   expect(waiting.create).toBeUndefined();
   rollout.run();
   expect(rollout.images()).toBe("v2=3");
+});
+
+describe("a revision", () => {
+  const set = (revision: string) =>
+    ({ metadata: { annotations: { [REVISION]: revision } } }) as unknown as ReplicaSet;
+
+  test("above 2^53 keeps every digit", () => {
+    const old = ["9007199254740993", "9007199254740992", "12"].map(set);
+    expect(nextRevision(old)).toBe(9007199254740994n);
+    const deployment = { metadata: {} } as Deployment;
+    const annotations = annotationsOfNew(deployment, old[1], 9007199254740994n);
+    expect(annotations).toEqual({
+      [REVISION]: "9007199254740994",
+      "deployment.kubernetes.io/revision-history": "9007199254740992",
+    });
+  });
+
+  test.each(["9223372036854775808", "1e3", "1.5", "", "x"])("%j is none, and stays", (text) => {
+    expect(revisionOf(set(text))).toBe(0n);
+    expect(nextRevision([set(text), set("7")])).toBe(8n);
+    const deployment = { metadata: {} } as Deployment;
+    const written = annotationsOfNew(deployment, set(text), 8n)[REVISION];
+    expect(written).toBe(text === "" ? "8" : text);
+  });
 });
