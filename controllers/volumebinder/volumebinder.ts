@@ -57,10 +57,10 @@ export function startVolumeBinder(context: ControllerContext): Running {
     reads,
     workers: 1,
     reconcile: async (key) => {
+      // One that is being deleted too: its protection ends when it counts as bound no more.
       const volume = storage.volumes.store.get(key);
-      if (volume && !volume.metadata.deletionTimestamp) {
-        await reconcileVolume(storage, writers, volume, (name) => claimLoop.queue.add(name));
-      }
+      if (!volume) return;
+      await reconcileVolume(storage, writers, volume, (name) => claimLoop.queue.add(name));
     },
   });
   const lookAtClaim = (claim: PersistentVolumeClaim) => claimLoop.queue.add(keyOf(claim));
@@ -86,7 +86,11 @@ export function startVolumeBinder(context: ControllerContext): Running {
   storage.claims.handle({
     added: claimChanged,
     updated: claimChanged,
-    deleted: claimChanged,
+    deleted: (claim) => {
+      claimChanged(claim);
+      // It may have been reserved a volume whose name it does not have yet.
+      storage.volumes.store.list().filter(isReserved(claim)).forEach(lookAtVolume);
+    },
   });
   const classChanged = () => lookAtClaims(({ status }) => status?.phase !== "Bound");
   storage.classes.handle({ added: classChanged, updated: classChanged });
@@ -189,6 +193,11 @@ async function reconcileVolume(
       await writers.volumes.updateStatus(withPhase(volume, "Failed", action.message));
       return;
   }
+}
+
+function isReserved({ metadata }: PersistentVolumeClaim) {
+  return ({ spec: { claimRef } }: PersistentVolume) =>
+    claimRef?.uid !== undefined && claimRef.uid === metadata.uid;
 }
 
 /** The claim of a volume. Before it counts as gone the server is asked: data may hang on it. */

@@ -31,6 +31,16 @@ function eventually<T>(what: string, probe: () => Promise<T>) {
   return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
 }
 
+async function isGone(get: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await get();
+    return false;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return true;
+    throw thrown;
+  }
+}
+
 function claim(name: string, storageClassName: string): PersistentVolumeClaim {
   return {
     metadata: { namespace, name },
@@ -100,14 +110,8 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
   const held = await claims.get({ namespace, name: "data" });
   expect(held.metadata.deletionTimestamp).toBeDefined();
   await pods.delete({ namespace, name: "user" });
-  await eventually("the claim to be gone", async () => {
-    try {
-      await claims.get({ namespace, name: "data" });
-      return false;
-    } catch (thrown) {
-      return isNotFound(thrown);
-    }
-  });
+  await eventually("the claim to be gone", () =>
+    isGone(() => claims.get({ namespace, name: "data" })));
   await eventually("the volume to be released", async () => {
     return (await volumes.get({ name: "v1" })).status?.phase === "Released";
   });
@@ -182,4 +186,36 @@ test("a class of attributes is kept while a claim names it", async () => {
   await claims.delete({ namespace, name: "golden" });
   await eventually("the other to be gone", async () =>
     (await classes.listAll({})).items.length === 0);
+});
+
+test("a volume that is deleted before its claim goes with it", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  await volumes.create(volume("early", "early"));
+  await claims.create(claim("last", "early"));
+  await eventually("both to be bound", async () => {
+    const { status } = await claims.get({ namespace, name: "last" });
+    return status?.phase === "Bound";
+  });
+  await volumes.delete({ name: "early" });
+  expect((await volumes.get({ name: "early" })).status?.phase).toBe("Bound");
+  await claims.delete({ namespace, name: "last" });
+  await eventually("the volume to be gone", () => isGone(() => volumes.get({ name: "early" })));
+});
+
+test("a claim that goes before it names its volume releases it", async () => {
+  const claims = world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const { metadata } = await claims.create(claim("brief", "reserved"));
+  // Reserved for the claim, which does not take it: as between two of the binder's writes.
+  const reserved = volume("reserved", "another");
+  reserved.spec.claimRef = { namespace, name: "brief", uid: metadata.uid ?? "" };
+  await volumes.create(reserved);
+  await eventually("the volume's protection", async () => {
+    return (await volumes.get({ name: "reserved" })).metadata.finalizers?.length;
+  });
+  await claims.delete({ namespace, name: "brief" });
+  await eventually("the volume to be released", async () => {
+    return (await volumes.get({ name: "reserved" })).status?.phase === "Released";
+  });
 });
