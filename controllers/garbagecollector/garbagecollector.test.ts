@@ -3,7 +3,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
 import { describe, expect, test } from "vitest";
 import { OwnerGraph } from "./graph.ts";
-import { type OwnerState, planItem } from "./plan.ts";
+import { type Dependents, type OwnerState, planItem } from "./plan.ts";
 
 function owner(uid: string, blockOwnerDeletion = false): OwnerReference {
   return { apiVersion: "apps/v1", kind: "ReplicaSet", name: uid, uid, blockOwnerDeletion };
@@ -27,54 +27,61 @@ describe("planItem", () => {
   const states = (map: Record<string, OwnerState>) => (reference: OwnerReference) =>
     map[reference.uid] ?? "solid";
   const two = object("x", { owners: [owner("a"), owner("b")] });
-  test.each<[string, KubeObject, Record<string, OwnerState>, boolean, unknown]>([
-    ["no owners", object("x"), {}, false, { do: "keep" }],
-    ["all owners live", two, {}, false, { do: "keep" }],
-    ["one lives on", two, { a: "absent" }, false, { do: "drop-owners", keep: [owner("b")] }],
+  test.each<[string, KubeObject, Record<string, OwnerState>, Dependents, unknown]>([
+    ["no owners", object("x"), {}, "none", { do: "keep" }],
+    ["all owners live", two, {}, "none", { do: "keep" }],
+    ["one lives on", two, { a: "absent" }, "none", { do: "drop-owners", keep: [owner("b")] }],
     [
       "one lives on, one waits",
       two,
       { a: "waiting" },
-      true,
+      "some",
       { do: "drop-owners", keep: [owner("b")] },
     ],
     [
       "all gone",
       two,
       { a: "absent", b: "absent" },
-      true,
+      "some",
       { do: "delete", propagation: "Background" },
     ],
     [
       "waited for, with dependents",
       two,
       { a: "waiting", b: "absent" },
-      true,
+      "some",
       { do: "delete", propagation: "Foreground" },
+    ],
+    [
+      "waited for, with dependents that wait in turn",
+      two,
+      { a: "waiting", b: "absent" },
+      "waiting",
+      { do: "delete", propagation: "Foreground", unblock: true },
     ],
     [
       "waited for, without dependents",
       two,
       { a: "waiting", b: "waiting" },
-      false,
+      "none",
       { do: "delete", propagation: "Background" },
     ],
     [
       "its own finalizer decides",
       object("x", { owners: [owner("a")], finalizers: ["orphan"] }),
       { a: "absent" },
-      false,
+      "none",
       { do: "delete", propagation: "Orphan" },
     ],
     [
       "already being deleted",
       object("x", { owners: [owner("a")], deleting: true }),
       { a: "absent" },
-      false,
+      "none",
       { do: "keep" },
     ],
-  ])("%s", (_name, item, owners, hasDependents, expected) => {
-    expect(planItem(item, states(owners), hasDependents)).toEqual(expected);
+  ])("%s", (_name, item, owners, dependents, expected) => {
+    expect(planItem(item, states(owners), dependents)).toEqual(expected);
   });
 });
 

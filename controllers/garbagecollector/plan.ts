@@ -14,7 +14,10 @@ export type ItemAction =
   | { do: "keep" }
   /** Some owners live on: references to the others go. */
   | { do: "drop-owners"; keep: OwnerReference[] }
-  | { do: "delete"; propagation: Propagation };
+  | { do: "delete"; propagation: Propagation; unblock?: true };
+
+/** An object's own dependents; `waiting`: one of them waits for its dependents in turn. */
+export type Dependents = "none" | "some" | "waiting";
 
 /**
  * Upstream's rule for one object: one living owner keeps it; with none left it is deleted, in the
@@ -23,7 +26,7 @@ export type ItemAction =
 export function planItem(
   object: KubeObject,
   stateOf: (owner: OwnerReference) => OwnerState,
-  hasDependents: boolean,
+  dependents: Dependents,
 ): ItemAction {
   const owners = object.metadata.ownerReferences ?? [];
   if (owners.length === 0 || object.metadata.deletionTimestamp) return { do: "keep" };
@@ -31,8 +34,10 @@ export function planItem(
   const solid = states.filter(({ state }) => state === "solid").map(({ owner }) => owner);
   if (solid.length === owners.length) return { do: "keep" };
   if (solid.length > 0) return { do: "drop-owners", keep: solid };
-  if (states.some(({ state }) => state === "waiting") && hasDependents) {
-    return { do: "delete", propagation: "Foreground" };
+  if (states.some(({ state }) => state === "waiting") && dependents !== "none") {
+    // It may be a circle, in which each waits for the next: it then blocks its owners no more.
+    const circle = dependents === "waiting" ? { unblock: true as const } : {};
+    return { do: "delete", propagation: "Foreground", ...circle };
   }
   return { do: "delete", propagation: ownPropagation(object) };
 }

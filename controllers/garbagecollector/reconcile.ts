@@ -1,5 +1,5 @@
 import { FOREGROUND, type GraphNode, ORPHAN, OwnerGraph } from "./graph.ts";
-import { type OwnerState, planItem } from "./plan.ts";
+import { type Dependents, type OwnerState, planItem } from "./plan.ts";
 import type { OwnerServer } from "./server.ts";
 
 /**
@@ -24,11 +24,20 @@ export async function inspect(
   for (const owner of object.metadata.ownerReferences ?? []) {
     states.set(owner.uid, await server.stateOf(owner, node.name.namespace));
   }
-  const hasDependents = graph.dependentsOf(uid).length > 0;
-  const action = planItem(object, (owner) => states.get(owner.uid) ?? "solid", hasDependents);
+  const own = dependentsOf(graph, uid);
+  const action = planItem(object, (owner) => states.get(owner.uid) ?? "solid", own);
   if (action.do === "drop-owners") await server.setOwners(node, object, action.keep);
-  if (action.do === "delete") await server.delete(node, object, action.propagation);
+  if (action.do === "delete") {
+    const current = action.unblock ? await server.unblockOwners(node, object) : object;
+    if (current) await server.delete(node, current, action.propagation);
+  }
   return [];
+}
+
+function dependentsOf(graph: OwnerGraph, uid: string): Dependents {
+  const dependents = graph.dependentsOf(uid);
+  if (dependents.length === 0) return "none";
+  return dependents.some((node) => OwnerGraph.isForeground(node)) ? "waiting" : "some";
 }
 
 /** An owner in foreground deletion goes when no dependent blocks it any more. */

@@ -72,6 +72,17 @@ export class OwnerServer {
     await this.#patch(node, object, { ownerReferences: owners });
   }
 
+  /** Lets an object's owners go without it; the object as it then is, undefined when it is gone. */
+  async unblockOwners(node: GraphNode, object: KubeObject): Promise<KubeObject | undefined> {
+    const owners = object.metadata.ownerReferences ?? [];
+    if (!owners.some((owner) => owner.blockOwnerDeletion)) return object;
+    await this.setOwners(node, object, owners.map((owner) => ({
+      ...owner,
+      blockOwnerDeletion: false,
+    })));
+    return this.latest(node);
+  }
+
   async removeFinalizer(node: GraphNode, object: KubeObject, finalizer: string): Promise<void> {
     const finalizers = object.metadata.finalizers ?? [];
     if (!finalizers.includes(finalizer)) return;
