@@ -4,7 +4,7 @@ import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/resource.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import type { RemainingContent } from "./plan.ts";
+import { isEmpty, type RemainingContent } from "./plan.ts";
 
 /** Asks for the deletion of all that a namespace holds, and tells what is left of it. */
 export async function deleteContent(
@@ -19,7 +19,21 @@ export async function deleteContent(
     return { ...content, discoveryFailure: messageOf(thrown) };
   }
   const holding = resources.filter((item) => item.namespaced && canDo(item, "delete", "list"));
-  for (const resource of holding) {
+  const isPods = (item: DiscoveredResource) => groupResourceOf(item) === "pods";
+  // Pods first, as upstream since 1.34: they are not to outlive what guards them, a NetworkPolicy.
+  await deleteEach(client, holding.filter(isPods), namespace, content);
+  if (!isEmpty(content)) return content;
+  await deleteEach(client, holding.filter((item) => !isPods(item)), namespace, content);
+  return content;
+}
+
+async function deleteEach(
+  client: KubeClient,
+  resources: readonly DiscoveredResource[],
+  namespace: string,
+  content: RemainingContent,
+): Promise<void> {
+  for (const resource of resources) {
     try {
       await deleteAll(client, resource, namespace, content);
     } catch (thrown) {
@@ -27,7 +41,6 @@ export async function deleteContent(
       content.failures.push(`${groupResourceOf(resource)}: ${messageOf(thrown)}`);
     }
   }
-  return content;
 }
 
 async function deleteAll(

@@ -1,0 +1,80 @@
+import type { ConfigMap, Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  CONFIG_MAPS,
+  NAMESPACES,
+  PODS,
+  SERVICE_ACCOUNTS,
+} from "@raft2kube/client-kube/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startWorld, type World } from "./world.ts";
+
+const namespace = "default";
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.close());
+
+function eventually<T>(what: string, probe: () => Promise<T>) {
+  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
+}
+
+async function isGone(get: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await get();
+    return false;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return true;
+    throw thrown;
+  }
+}
+
+test("a namespace's pods go first: what guards them stays until the last is gone", async () => {
+  const namespaces = world.admin.resource<Namespace>(NAMESPACES);
+  const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+  const pods = world.admin.resource<Pod>(PODS);
+  const team = "ordered";
+  await namespaces.create({ metadata: { name: team }, spec: {} });
+  await maps.create({ metadata: { namespace: team, name: "guard" } });
+  const accounts = world.admin.resource(SERVICE_ACCOUNTS);
+  await eventually("the account", () => accounts.get({ namespace: team, name: "default" }));
+  await pods.create({
+    metadata: { namespace: team, name: "slow", finalizers: ["example.com/hold"] },
+    spec: { containers: [{ name: "c", image: "web:1" }] },
+  });
+  await namespaces.delete({ name: team });
+  const remaining = await eventually("the condition", async () => {
+    const { status } = await namespaces.get({ name: team });
+    const condition = status?.conditions?.find(({ type }) => type === "NamespaceContentRemaining");
+    return condition?.status === "True" ? condition : undefined;
+  });
+  expect(remaining.message).toBe(
+    "Some resources are remaining: pods. has 1 resource instances",
+  );
+  expect((await maps.get({ namespace: team, name: "guard" })).metadata.deletionTimestamp)
+    .toBeUndefined();
+  await pods.patch({ namespace: team, name: "slow" }, "merge", { metadata: { finalizers: [] } });
+  await eventually("the end of the namespace", () => {
+    return isGone(() => namespaces.get({ name: team }));
+  });
+});
+
+test("a circle of owners that is deleted in the foreground goes", async () => {
+  const maps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
+  const names = ["ring-a", "ring-b", "ring-c"];
+  const made = [];
+  for (const name of names) made.push(await maps.create({ metadata: { namespace, name } }));
+  for (const [index, name] of names.entries()) {
+    const { metadata } = made[(index + 1) % made.length]!;
+    const owner = { apiVersion: "v1", kind: "ConfigMap", name: metadata.name, uid: metadata.uid };
+    const ownerReferences = [{ ...owner, blockOwnerDeletion: true }];
+    await maps.patch({ namespace, name }, "merge", { metadata: { ownerReferences } });
+  }
+  await maps.delete({ namespace, name: "ring-a" }, { propagationPolicy: "Foreground" });
+  for (const name of names) {
+    await eventually(`the end of ${name}`, () => isGone(() => maps.get({ namespace, name })));
+  }
+});
