@@ -25,7 +25,7 @@ describe("flags", () => {
     expect(() => parseTaint(text)).toThrow(text);
   });
 
-  test.each(["pid.available<10%", "memory.available<10%", "nodefs.available<1Gi"])(
+  test.each(["cpu.available<10%", "memory.available<10%", "nodefs.available<1Gi"])(
     "refuses %s by name",
     (text) => expect(() => parseEvictionHard(text)).toThrow(text.split("<")[0]),
   );

@@ -31,6 +31,7 @@ const SIGNALS: Record<string, keyof EvictionThresholds> = {
   "nodefs.available": "nodefsAvailable",
   "nodefs.inodesFree": "nodefsInodesFree",
   "imagefs.available": "imagefsAvailable",
+  "pid.available": "pidAvailable",
 };
 
 /**

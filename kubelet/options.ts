@@ -63,12 +63,14 @@ export interface EvictionThresholds {
   nodefsAvailable?: number;
   nodefsInodesFree?: number;
   imagefsAvailable?: number;
+  pidAvailable?: number;
 }
 
-/** Upstream's defaults. */
+/** Upstream's defaults, and a share of the processes, which upstream does not watch by default. */
 export const EVICTION_HARD: Required<EvictionThresholds> = {
   memoryAvailable_bytes: 100 * 2 ** 20,
   nodefsAvailable: 0.1,
   nodefsInodesFree: 0.05,
   imagefsAvailable: 0.15,
+  pidAvailable: 0.1,
 };

@@ -53,5 +53,9 @@ export const STREAM_TOKENS = 1_000;
 
 /** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
 export const EVENT_BACKLOG = 1_000;
-/** How long a measured size of a writable layer is good for. */
-export const DISK_USAGE_TTL_MS = 10_000;
+/**
+ * How long a measured size of a writable layer is good for, at least, and as a multiple of the time
+ * that it took to measure.
+ */
+export const DISK_USAGE_TTL_MS = 2_000;
+export const DISK_USAGE_REST = 10;

@@ -1,15 +1,21 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { PRESSURE_LASTS_MS } from "../limits.ts";
-import { filesystemSpace, memoryAvailable_bytes } from "../node/machine.ts";
+import { podResources } from "../containers/qos.ts";
+import { EVICTED_LEAVES_MS, PRESSURE_LASTS_MS } from "../limits.ts";
+import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
 import type { NodePressure } from "../node/node-status.ts";
 import type { EvictionThresholds } from "../options.ts";
 import type { PodEventSink } from "../pod-event-sink.ts";
 import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import { type LocalStorage, storageRequest_bytes, totalOf } from "./local-storage.ts";
+import { measureStorage } from "./measure-storage.ts";
 import {
+  type Candidate,
   chooseVictim,
   evictionMessage,
   pressureOf,
@@ -27,6 +33,7 @@ export interface EvictionsOptions {
   cgroups: PodCgroups;
   events: PodEventSink;
   rootDir: string;
+  paths: PodPaths;
   thresholds: Required<EvictionThresholds>;
   /** Frees disk space without ending a pod: dead containers, unused images. */
   freeDisk(): Promise<void>;
@@ -41,7 +48,11 @@ export class Evictions {
   readonly #options: EvictionsOptions;
   #pressure: NodePressure = NONE;
   /** By kind of pressure: when it was last seen. */
-  readonly #seen_ms = { memory: -Infinity, disk: -Infinity };
+  readonly #seen_ms = { memory: -Infinity, disk: -Infinity, pid: -Infinity };
+  /** Where the runtime keeps images; it does not move while the kubelet runs. */
+  #imageMountpoint: string | undefined;
+  /** The pod that was evicted last, while it may still be going. */
+  #leaving: { uid: string; until_ms: number } | undefined;
 
   constructor(options: EvictionsOptions) {
     this.#options = options;
@@ -52,35 +63,75 @@ export class Evictions {
     return this.#pressure;
   }
 
-  /** One look; ends at most one pod. */
+  /** One look; ends at most one pod, and none while the last one is still going. */
   async run(): Promise<void> {
     let found = shortages(await this.#signals(), this.#options.thresholds);
     this.#show(pressureOf(found));
+    if (found.length === 0 || this.#isLeaving()) return;
     if (pressureOf(found).disk) {
       await this.#options.freeDisk();
       found = shortages(await this.#signals(), this.#options.thresholds);
     }
     const [shortage] = found;
-    if (shortage) this.#evict(shortage);
+    if (shortage) await this.#relieve(shortage);
   }
 
-  #evict(shortage: Shortage): void {
-    const { workers, cgroups, events } = this.#options;
+  /** Ends a pod for the node's sake, or for what it did to it. */
+  evict(pod: Pod, message: string): void {
+    const { workers, events } = this.#options;
+    log.warn("evicting a pod", { pod: fullNameOf(pod), message });
+    events.record(pod, "Warning", "Evicted", message);
+    workers.end(uidOf(pod), { reason: "Evicted", message }, 0);
+  }
+
+  #isLeaving(): boolean {
+    const { workers, clock } = this.#options;
+    if (!this.#leaving || clock.monotonic() >= this.#leaving.until_ms) return false;
+    const state = workers.get(this.#leaving.uid)?.state;
+    return state === "syncing" || state === "terminating";
+  }
+
+  async #relieve(shortage: Shortage): Promise<void> {
+    const { workers, clock } = this.#options;
     const running = workers.list().filter(({ state }) => state === "syncing");
-    const victim = chooseVictim(
-      running.map(({ pod }) => {
-        const memory_bytes = cgroups.usage(pod)?.memory.workingSet_bytes ?? 0;
-        return { pod, memory_bytes };
-      }),
-    );
+    const candidates: Candidate[] = [];
+    for (const { pod } of running) candidates.push(await this.#candidate(pod, shortage));
+    const victim = chooseVictim(candidates);
     if (!victim) {
       log.warn("the node is short and no pod can be evicted", { ...shortage });
       return;
     }
-    const message = evictionMessage(shortage);
-    log.warn("evicting a pod", { pod: fullNameOf(victim.pod), ...shortage });
-    events.record(victim.pod, "Warning", "Evicted", message);
-    workers.end(uidOf(victim.pod), { reason: "Evicted", message }, 0);
+    this.evict(victim.pod, evictionMessage(shortage));
+    const until_ms = clock.monotonic() + EVICTED_LEAVES_MS;
+    this.#leaving = { uid: uidOf(victim.pod), until_ms };
+  }
+
+  /** What a pod has of the resource that is short. */
+  async #candidate(pod: Pod, { resource }: Shortage): Promise<Candidate> {
+    const usage = this.#options.cgroups.usage(pod);
+    switch (resource) {
+      case "memory": {
+        const requested = podResources(pod).memoryRequest_bytes ?? 0;
+        return { pod, used: usage?.memory.workingSet_bytes ?? 0, requested };
+      }
+      case "pids":
+        return { pod, used: usage?.pids ?? 0, requested: 0 };
+      case "inodes":
+        return { pod, used: totalOf(await this.#storage(pod)).inodes, requested: 0 };
+      case "ephemeral-storage": {
+        const { used_bytes } = totalOf(await this.#storage(pod));
+        return { pod, used: used_bytes, requested: storageRequest_bytes(pod) };
+      }
+    }
+  }
+
+  async #storage(pod: Pod): Promise<LocalStorage> {
+    try {
+      return await measureStorage(pod, this.#options);
+    } catch (thrown) {
+      log.warn("a pod's disk usage is unknown", { pod: fullNameOf(pod), err: thrown });
+      return { emptyDirs: new Map(), containers: new Map() };
+    }
   }
 
   /** A pressure is shown for some minutes after it has gone, so that the node does not flap. */
@@ -89,21 +140,30 @@ export class Evictions {
     const at_ms = clock.monotonic();
     if (now.memory) this.#seen_ms.memory = at_ms;
     if (now.disk) this.#seen_ms.disk = at_ms;
+    if (now.pid) this.#seen_ms.pid = at_ms;
     const lasts = (seen_ms: number) => at_ms - seen_ms < PRESSURE_LASTS_MS;
     const before = this.#pressure;
-    const { memory, disk } = this.#seen_ms;
-    this.#pressure = { memory: lasts(memory), disk: lasts(disk), pid: false };
-    if (before.memory !== this.#pressure.memory || before.disk !== this.#pressure.disk) changed();
+    const { memory, disk, pid } = this.#seen_ms;
+    const after = { memory: lasts(memory), disk: lasts(disk), pid: lasts(pid) };
+    this.#pressure = after;
+    const kinds = ["memory", "disk", "pid"] as const;
+    if (kinds.some((kind) => before[kind] !== after[kind])) changed();
   }
 
   async #signals(): Promise<Signals> {
     const { rootDir, runtime } = this.#options;
-    const { imageFilesystems } = await runtime.images.imageFsInfo({});
-    const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
+    this.#imageMountpoint ??= await imageMountpointOf(runtime);
+    const mountpoint = this.#imageMountpoint;
     return {
       memoryAvailable_bytes: await memoryAvailable_bytes(),
       nodefs: await filesystemSpace(rootDir),
       imagefs: mountpoint ? await filesystemSpace(mountpoint) : undefined,
+      processes: await processSpace(),
     };
   }
+}
+
+async function imageMountpointOf({ images }: Runtime): Promise<string | undefined> {
+  const { imageFilesystems } = await images.imageFsInfo({});
+  return imageFilesystems[0]?.fsId?.mountpoint;
 }

@@ -7,6 +7,7 @@ const PLENTY: Signals = {
   memoryAvailable_bytes: 2 ** 30,
   nodefs: { available_bytes: 50, capacity_bytes: 100, inodesFree: 50, inodes: 100 },
   imagefs: { available_bytes: 50, capacity_bytes: 100 },
+  processes: { most: 100, running: 50 },
 };
 
 function podOf(name: string, request: string | undefined, priority = 0): Pod {
@@ -25,20 +26,26 @@ describe("shortages", () => {
       ["ephemeral-storage"],
     ],
     ["inodes", { nodefs: { ...PLENTY.nodefs, inodesFree: 4 } }, ["inodes"]],
+    ["processes", { processes: { most: 100, running: 91 } }, ["pids"]],
     ["no inode count", { nodefs: { ...PLENTY.nodefs, inodesFree: 0, inodes: 0 } }, []],
   ])("%s", (_, change, resources) => {
     const found = shortages({ ...PLENTY, ...change }, EVICTION_HARD);
     expect(found.map(({ resource }) => resource)).toEqual(resources);
-    expect(pressureOf(found).disk).toBe(resources.some((name) => name !== "memory"));
+    const disk = resources.some((name) => name === "ephemeral-storage" || name === "inodes");
+    expect(pressureOf(found)).toEqual({
+      memory: resources.includes("memory"),
+      disk,
+      pid: resources.includes("pids"),
+    });
   });
 });
 
 describe("the victim", () => {
-  const greedy = { pod: podOf("greedy", "1Mi"), memory_bytes: 50 * 2 ** 20 };
-  const modest = { pod: podOf("modest", "1Gi"), memory_bytes: 500 * 2 ** 20 };
-  const small = { pod: podOf("small", undefined), memory_bytes: 2 ** 20 };
-  const high = { pod: podOf("high", undefined, 1000), memory_bytes: 2 ** 30 };
-  const critical = { pod: podOf("critical", undefined, 2_000_001_000), memory_bytes: 2 ** 30 };
+  const greedy = { pod: podOf("greedy", "1Mi"), used: 50, requested: 1 };
+  const modest = { pod: podOf("modest", "1Gi"), used: 500, requested: 1_000 };
+  const small = { pod: podOf("small", undefined), used: 1, requested: 0 };
+  const high = { pod: podOf("high", undefined, 1000), used: 1_000, requested: 0 };
+  const critical = { pod: podOf("critical", undefined, 2_000_001_000), used: 999, requested: 0 };
 
   test.each([
     ["exceeds its request", [modest, greedy], "greedy"],

@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { podResources, qosClassOf } from "../containers/qos.ts";
+import { qosClassOf } from "../containers/qos.ts";
 import type { NodePressure } from "../node/node-status.ts";
 import type { EvictionThresholds } from "../options.ts";
 import { isStatic } from "../pods/pod-identity.ts";
@@ -9,11 +9,12 @@ export interface Signals {
   memoryAvailable_bytes: number;
   nodefs: { available_bytes: number; capacity_bytes: number; inodesFree: number; inodes: number };
   imagefs: { available_bytes: number; capacity_bytes: number } | undefined;
+  processes: { most: number; running: number };
 }
 
 /** A threshold that is crossed, in the words of the eviction message. */
 export interface Shortage {
-  resource: "memory" | "ephemeral-storage" | "inodes";
+  resource: "memory" | "ephemeral-storage" | "inodes" | "pids";
   threshold: string;
   available: string;
 }
@@ -47,6 +48,11 @@ export function shortages(signals: Signals, limits: Required<EvictionThresholds>
     const threshold = String(Math.floor(limits.nodefsInodesFree * nodefs.inodes));
     found.push({ resource: "inodes", threshold, available: String(nodefs.inodesFree) });
   }
+  const { most, running } = signals.processes;
+  if (most - running < limits.pidAvailable * most) {
+    const threshold = String(Math.floor(limits.pidAvailable * most));
+    found.push({ resource: "pids", threshold, available: String(Math.max(0, most - running)) });
+  }
   return found;
 }
 
@@ -58,8 +64,8 @@ function kibibytes(bytes: number): string {
 export function pressureOf(found: Shortage[]): NodePressure {
   return {
     memory: found.some(({ resource }) => resource === "memory"),
-    disk: found.some(({ resource }) => resource !== "memory"),
-    pid: false,
+    disk: found.some(({ resource }) => resource === "ephemeral-storage" || resource === "inodes"),
+    pid: found.some(({ resource }) => resource === "pids"),
   };
 }
 
@@ -70,19 +76,20 @@ export function isCritical(pod: Pod): boolean {
 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
 
+/** A pod, and what it uses and asked for of the resource that is short. */
 export interface Candidate {
   pod: Pod;
-  memory_bytes: number;
+  used: number;
+  requested: number;
 }
 
 /**
- * The pod to evict first: one that uses more memory than it asked for, of the lowest priority, the
- * largest excess. Critical pods are never chosen. Source: the documentation of node-pressure
+ * The pod to evict first: one that uses more than it asked for, of the lowest priority, the largest
+ * excess. Critical pods are never chosen. Source: the documentation of node-pressure
  * eviction; upstream spares static critical pods in the same way.
  */
 export function chooseVictim(candidates: Candidate[]): Candidate | undefined {
-  const excess = ({ pod, memory_bytes }: Candidate) =>
-    memory_bytes - (podResources(pod).memoryRequest_bytes ?? 0);
+  const excess = ({ used, requested }: Candidate) => used - requested;
   const exceeds = (one: Candidate) => (excess(one) > 0 ? 0 : 1);
   const priority = ({ pod }: Candidate) => pod.spec.priority ?? 0;
   return candidates

@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
 import { podResources } from "../containers/qos.ts";
+import { storageRequest_bytes } from "../eviction/local-storage.ts";
 import { AdmissionError } from "../device-allocation.ts";
 import { checkSysctls } from "../sandbox/sysctl.ts";
 
@@ -19,6 +20,9 @@ export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, st
   const memoryLeft = valueOf(allocatable["memory"] ?? "0");
   checkAmount("cpu", wanted.cpuRequest_milli ?? 0, cpu, cpuLeft);
   checkAmount("memory", wanted.memoryRequest_bytes ?? 0, memory, memoryLeft);
+  const storage = others.reduce((sum, one) => sum + storageRequest_bytes(one), 0);
+  const storageLeft = valueOf(allocatable["ephemeral-storage"] ?? "0");
+  checkAmount("ephemeral-storage", storageRequest_bytes(pod), storage, storageLeft);
   checkPorts(pod, others);
 }
 

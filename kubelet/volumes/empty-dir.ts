@@ -6,10 +6,13 @@ import { applyFsGroup } from "./ownership.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
+/** The name on disk of `emptyDir` volumes. */
+export const EMPTY_DIR_PLUGIN = "kubernetes.io~empty-dir";
+
 /** `emptyDir`: a directory that lives as long as the pod, on disk or in memory. */
 export function emptyDirPlugin(): VolumePlugin {
   return {
-    name: "kubernetes.io~empty-dir",
+    name: EMPTY_DIR_PLUGIN,
     supports: ({ volume }) => volume.emptyDir !== undefined,
     async setUp(request) {
       await makeDir(request);

@@ -1,39 +1,20 @@
-import { lstat, opendir } from "node:fs/promises";
-import path from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { DISK_USAGE_TTL_MS } from "../limits.ts";
+import { DISK_USAGE_REST, DISK_USAGE_TTL_MS } from "../limits.ts";
 
 /** What a folder holds. */
 export interface DiskUsage {
   used_bytes: number;
   inodes: number;
   measuredAt_ms: number;
-}
-
-/** The size of one blocks unit of stat(2). */
-const BLOCK_BYTES = 512;
-
-async function measure(directory: string, into: { bytes: number; seen: Set<number> }) {
-  try {
-    for await (const entry of await opendir(directory)) {
-      const file = path.join(directory, entry.name);
-      const stats = await lstat(file);
-      // A file with several names counts once.
-      if (into.seen.has(stats.ino)) continue;
-      into.seen.add(stats.ino);
-      into.bytes += stats.blocks * BLOCK_BYTES;
-      if (entry.isDirectory()) await measure(file, into);
-    }
-  } catch (error) {
-    // What a running container removes meanwhile does not count.
-    if (!isErrno(error, "ENOENT", "ENOTDIR")) throw error;
-  }
+  /** When it has to be measured again; later for a folder that took long. */
+  staleAt_ms: number;
 }
 
 /**
  * Sizes of folders, measured one at a time and kept for a while: statistics are asked for every few
- * seconds, and walking a big folder is dear.
+ * seconds, and a container can make its folder as big as it likes. Measuring one folder takes at
+ * most one part in DISK_USAGE_REST of the time.
  */
 export class DiskUsages {
   readonly #clock: Clock;
@@ -45,12 +26,10 @@ export class DiskUsages {
     this.#clock = clock;
   }
 
-  /** What the folder held at most DISK_USAGE_TTL_MS ago. */
+  /** What the folder held when it was last measured, which is not long ago. */
   get(directory: string): Promise<DiskUsage> {
     const known = this.#known.get(directory);
-    if (known && this.#clock.now() - known.measuredAt_ms < DISK_USAGE_TTL_MS) {
-      return Promise.resolve(known);
-    }
+    if (known && this.#clock.monotonic() < known.staleAt_ms) return Promise.resolve(known);
     const under = this.#measuring.get(directory);
     if (under) return under;
     const measuring = this.#last.then(() => this.#measure(directory));
@@ -64,13 +43,13 @@ export class DiskUsages {
   }
 
   async #measure(directory: string): Promise<DiskUsage> {
-    const found = { bytes: 0, seen: new Set<number>() };
-    await measure(directory, found);
-    const usage = {
-      used_bytes: found.bytes,
-      inodes: found.seen.size,
-      measuredAt_ms: this.#clock.now(),
-    };
+    const clock = this.#clock;
+    const begun_ms = clock.monotonic();
+    const { used_bytes, inodes } = await treeUsage(directory);
+    const ended_ms = clock.monotonic();
+    const rest_ms = Math.max(DISK_USAGE_TTL_MS, (ended_ms - begun_ms) * DISK_USAGE_REST);
+    const staleAt_ms = ended_ms + rest_ms;
+    const usage = { used_bytes, inodes, measuredAt_ms: clock.now(), staleAt_ms };
     this.#known.set(directory, usage);
     return usage;
   }

@@ -1,0 +1,96 @@
+import type { Stats } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
+import { Directory } from "./directory.ts";
+import type { FileName } from "./calls.ts";
+
+/** What a tree takes of its file system. */
+export interface TreeUsage {
+  used_bytes: number;
+  inodes: number;
+}
+
+/** Directories held open at once, two descriptors each. */
+const DEPTH = 500;
+/** Files with several names that are remembered; further ones count once for every name. */
+const LINKED_FILES = 65_536;
+/** The unit of `blocks` in stat(2). */
+const BLOCK_BYTES = 512;
+
+/**
+ * Measures everything beneath a path, whose directories above its last name are trusted. No link is
+ * followed and no mount entered; what vanishes meanwhile does not count. Nothing there is nothing
+ * used. A tree that is nested too deeply to be measured counts as its whole file system, so that no
+ * limit is evaded that way. Others run in between: what is being written to is measured
+ * approximately.
+ */
+export async function treeUsage(file: string): Promise<TreeUsage> {
+  const usage: TreeUsage = { used_bytes: 0, inodes: 0 };
+  let root: Directory;
+  try {
+    root = Directory.open(file);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return usage;
+    throw error;
+  }
+  using held = root;
+  const measure = { usage, linked: new Set<number>(), complete: true };
+  await inSlices(measuring(held, measure, 1));
+  if (measure.complete) return usage;
+  const { blocks, bsize, files } = await statfs(file);
+  return { used_bytes: blocks * bsize, inodes: files };
+}
+
+interface Measure {
+  usage: TreeUsage;
+  /** Inode numbers of files with several names that have been counted. */
+  linked: Set<number>;
+  /** False when directories were nested too deeply to be counted. */
+  complete: boolean;
+}
+
+function* measuring(directory: Directory, measure: Measure, depth: number): Generator<void, void> {
+  for (const name of directory.names()) {
+    yield;
+    const stats = statsOf(directory, name);
+    if (!stats || isCounted(stats, measure)) continue;
+    measure.usage.used_bytes += stats.blocks * BLOCK_BYTES;
+    measure.usage.inodes++;
+    if (!stats.isDirectory()) continue;
+    if (depth === DEPTH) {
+      measure.complete = false;
+      continue;
+    }
+    using inner = directoryOf(directory, name);
+    if (inner) yield* measuring(inner, measure, depth + 1);
+  }
+}
+
+/** Undefined for a mount of another file system, and for what has vanished. */
+function statsOf(directory: Directory, name: FileName): Stats | undefined {
+  try {
+    using handle = directory.handle(name, { oneMount: true });
+    return handle.stats();
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "EXDEV")) return undefined;
+    throw error;
+  }
+}
+
+function directoryOf(parent: Directory, name: FileName): Directory | undefined {
+  try {
+    return parent.directory(name, { oneMount: true });
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP", "EXDEV")) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a file was counted under another of its names; remembers it if not. */
+function isCounted(stats: Stats, { linked }: Measure): boolean {
+  if (stats.nlink < 2 || stats.isDirectory()) return false;
+  if (linked.has(stats.ino)) return true;
+  if (linked.size < LINKED_FILES) linked.add(stats.ino);
+  return false;
+}

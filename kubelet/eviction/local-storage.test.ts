@@ -1,0 +1,58 @@
+import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { limitsStorage, type LocalStorage, storageExcess, totalOf } from "./local-storage.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+function containerOf(name: string, limit?: string): Container {
+  return { name, ...(limit ? { resources: { limits: { "ephemeral-storage": limit } } } : {}) };
+}
+
+function podOf(containers: Container[], volumes: Volume[] = [], init: Container[] = []): Pod {
+  return { metadata: { name: "p" }, spec: { containers, volumes, initContainers: init } };
+}
+
+/** Usages in MiB, by name. */
+function storageOf(
+  containers: Record<string, number>,
+  emptyDirs: Record<string, number> = {},
+): LocalStorage {
+  const bytes = (used: Record<string, number>) =>
+    new Map(
+      Object.entries(used).map(([name, mebibytes]) => {
+        return [name, { used_bytes: mebibytes * MEBIBYTE, inodes: 1 }];
+      }),
+    );
+  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs) };
+}
+
+const SIZED: Volume = { name: "v", emptyDir: { sizeLimit: "1Mi" } };
+
+describe("local storage", () => {
+  test.each<[string, Pod, LocalStorage, string | undefined]>([
+    ["an emptyDir beyond its size", podOf([containerOf("a")], [SIZED]), storageOf({}, { v: 2 }),
+      'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '],
+    ["one that is full", podOf([containerOf("a")], [SIZED]), storageOf({}, { v: 1 }), undefined],
+    ["a limit of nothing", podOf([containerOf("a")], [{ name: "v", emptyDir: { sizeLimit: "0" } }]),
+      storageOf({}, { v: 9 }), undefined],
+    ["the pod as a whole, its emptyDirs counted", podOf([containerOf("a", "4Mi")], [SIZED]),
+      storageOf({ a: 4 }, { v: 1 }),
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. "],
+    ["one container of two", podOf([containerOf("a", "1Mi"), containerOf("b", "9Mi")]),
+      storageOf({ a: 2, b: 1 }),
+      'Container a exceeded its local ephemeral storage limit "1Mi". '],
+    ["an init step may have more", podOf([containerOf("a", "1Mi")], [], [containerOf("i", "5Mi")]),
+      storageOf({ i: 4 }), undefined],
+    ["a container without a limit", podOf([containerOf("a")]), storageOf({ a: 999 }), undefined],
+  ])("%s", (_, pod, storage, expected) => expect(storageExcess(pod, storage)).toBe(expected));
+
+  test("pods without limits are not measured for them", () => {
+    expect(limitsStorage(podOf([containerOf("a")], [{ name: "v", emptyDir: {} }]))).toBe(false);
+    const memory: Volume = { name: "v", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } };
+    expect(limitsStorage(podOf([containerOf("a")], [memory]))).toBe(false);
+    expect(limitsStorage(podOf([containerOf("a")], [SIZED]))).toBe(true);
+    expect(limitsStorage(podOf([containerOf("a", "1Mi")]))).toBe(true);
+    const total = totalOf(storageOf({ a: 1 }, { v: 2 }));
+    expect(total).toEqual({ used_bytes: 3 * MEBIBYTE, inodes: 2 });
+  });
+});

@@ -1,0 +1,116 @@
+import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  addQuantity,
+  canonicalQuantity,
+  compareQuantity,
+  valueOf,
+} from "@raft2kube/api/quantity.ts";
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+
+/** What a pod has written to the node's disk. */
+export interface LocalStorage {
+  /** By name of the volume: emptyDirs that are on disk. */
+  emptyDirs: ReadonlyMap<string, TreeUsage>;
+  /** By name of the container: its writable layer and its logs. */
+  containers: ReadonlyMap<string, TreeUsage>;
+}
+
+const NOTHING: TreeUsage = { used_bytes: 0, inodes: 0 };
+
+export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
+  return [...usages].reduce((sum, { used_bytes, inodes }) => ({
+    used_bytes: sum.used_bytes + used_bytes,
+    inodes: sum.inodes + inodes,
+  }), NOTHING);
+}
+
+/** All that counts against the pod's own limit. */
+export function totalOf({ emptyDirs, containers }: LocalStorage): TreeUsage {
+  return sumOf([...emptyDirs.values(), ...containers.values()]);
+}
+
+/** An emptyDir on disk; one in memory is held to its size by the kernel. */
+export function isOnDisk({ emptyDir }: Volume): boolean {
+  return emptyDir !== undefined && (emptyDir.medium ?? "") === "";
+}
+
+/** Whether the pod has any limit of what it writes to disk. */
+export function limitsStorage(pod: Pod): boolean {
+  const sized = (pod.spec.volumes ?? []).some(
+    (volume) => isOnDisk(volume) && volume.emptyDir?.sizeLimit !== undefined,
+  );
+  return sized || podAmount(pod, "limits") !== undefined;
+}
+
+/**
+ * Why the pod is to be evicted for what it wrote, in upstream's words; undefined when it kept all
+ * its limits: of each emptyDir, of the pod as a whole, of each container, in upstream's order.
+ */
+export function storageExcess(pod: Pod, storage: LocalStorage): string | undefined {
+  return emptyDirExcess(pod, storage) ?? podExcess(pod, storage) ?? containerExcess(pod, storage);
+}
+
+/** What the pod asked for of the node's disk, in bytes. */
+export function storageRequest_bytes(pod: Pod): number {
+  return valueOf(podAmount(pod, "requests") ?? "0");
+}
+
+/** A limit of nothing is no limit, as upstream has it. */
+function isExceeded(limit: string, { used_bytes } = NOTHING): boolean {
+  return valueOf(limit) > 0 && used_bytes > valueOf(limit);
+}
+
+function emptyDirExcess(pod: Pod, { emptyDirs }: LocalStorage): string | undefined {
+  for (const { name, emptyDir } of pod.spec.volumes ?? []) {
+    const limit = emptyDir?.sizeLimit;
+    if (limit === undefined || !isExceeded(limit, emptyDirs.get(name))) continue;
+    const quantity = canonicalQuantity(limit);
+    return `Usage of EmptyDir volume "${name}" exceeds the limit "${quantity}". `;
+  }
+  return undefined;
+}
+
+function podExcess(pod: Pod, storage: LocalStorage): string | undefined {
+  const limit = podAmount(pod, "limits");
+  if (limit === undefined || !isExceeded(limit, totalOf(storage))) return undefined;
+  return `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
+}
+
+function containerExcess(pod: Pod, { containers }: LocalStorage): string | undefined {
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    const { name } = container;
+    const [limit] = amountsOf(container, "limits");
+    if (limit === undefined || !isExceeded(limit, containers.get(name))) continue;
+    const quantity = canonicalQuantity(limit);
+    return `Container ${name} exceeded its local ephemeral storage limit "${quantity}". `;
+  }
+  return undefined;
+}
+
+type Kind = "limits" | "requests";
+
+/** The container's limit or request, if it has one. */
+function amountsOf({ resources }: Container, kind: Kind): string[] {
+  const amount = resources?.[kind]?.["ephemeral-storage"];
+  return amount === undefined ? [] : [amount];
+}
+
+/**
+ * The amounts of the containers that have one together, or of an init step with the sidecars before
+ * it if that is more. Undefined when no container has one.
+ */
+function podAmount(pod: Pod, kind: Kind): string | undefined {
+  let sidecars: string[] = [];
+  const wholes: string[][] = [];
+  for (const step of pod.spec.initContainers ?? []) {
+    const withStep = [...sidecars, ...amountsOf(step, kind)];
+    wholes.push(withStep);
+    if (step.restartPolicy === "Always") sidecars = withStep;
+  }
+  wholes.push([...pod.spec.containers.flatMap((one) => amountsOf(one, kind)), ...sidecars]);
+  return wholes
+    .filter((amounts) => amounts.length > 0)
+    .map((amounts) => canonicalQuantity(amounts.reduce(addQuantity)))
+    .sort(compareQuantity)
+    .at(-1);
+}

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { containersOf, uidOf } from "../pods/pod-identity.ts";
+import { podLogDir, type PodPaths, volumeDir } from "../pods/pod-paths.ts";
+import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
+import { isOnDisk, type LocalStorage, sumOf } from "./local-storage.ts";
+
+/** Measures what a pod has on the node's disk now: emptyDirs, writable layers and logs. */
+export async function measureStorage(
+  pod: Pod,
+  { runtime, paths }: { runtime: Runtime; paths: PodPaths },
+): Promise<LocalStorage> {
+  const uid = uidOf(pod);
+  const emptyDirs = new Map<string, TreeUsage>();
+  for (const { name } of (pod.spec.volumes ?? []).filter(isOnDisk)) {
+    emptyDirs.set(name, await treeUsage(volumeDir(paths, uid, EMPTY_DIR_PLUGIN, name)));
+  }
+  const containers = new Map<string, TreeUsage>();
+  const layers = await writableLayers(runtime, uid);
+  for (const { container: { name } } of containersOf(pod)) {
+    const logs = await treeUsage(join(podLogDir(paths, pod), name));
+    containers.set(name, sumOf([logs, ...layers.filter((one) => one.container === name)]));
+  }
+  return { emptyDirs, containers };
+}
+
+async function writableLayers({ runtime }: Runtime, uid: string) {
+  const labelSelector = { [POD_UID_LABEL]: uid };
+  const { stats } = await runtime.listContainerStats({ filter: { labelSelector } });
+  return stats.map(({ attributes, writableLayer }) => ({
+    container: attributes?.metadata?.name ?? attributes?.labels[CONTAINER_NAME_LABEL] ?? "",
+    used_bytes: writableLayer?.usedBytes?.value ?? 0,
+    inodes: writableLayer?.inodesUsed?.value ?? 0,
+  }));
+}

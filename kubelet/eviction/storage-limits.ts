@@ -1,0 +1,65 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { STORAGE_REST } from "../limits.ts";
+import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+import { limitsStorage, storageExcess } from "./local-storage.ts";
+import { measureStorage } from "./measure-storage.ts";
+
+const log = logger("kubelet-storage");
+
+export interface StorageLimitsOptions {
+  clock: Clock;
+  runtime: Runtime;
+  paths: PodPaths;
+  workers: PodWorkers;
+  /** Ends a pod for the node's sake. */
+  evict(pod: Pod, message: string): void;
+}
+
+/**
+ * Holds pods to the limits of what they write to the node's disk: measures those that have one, and
+ * evicts what is over it (upstream's local storage eviction).
+ */
+export class StorageLimits {
+  readonly #options: StorageLimitsOptions;
+  /** By pod: when it is measured next. One whose files take long to measure rests longer. */
+  #due_ms = new Map<string, number>();
+
+  constructor(options: StorageLimitsOptions) {
+    this.#options = options;
+  }
+
+  /** One look at every pod that is due; a pod that cannot be measured does not hold up others. */
+  async run(): Promise<void> {
+    const { clock, workers } = this.#options;
+    const before = this.#due_ms;
+    this.#due_ms = new Map();
+    for (const { pod, state, uid } of workers.list()) {
+      if (state !== "syncing" || !limitsStorage(pod)) continue;
+      const due_ms = before.get(uid) ?? 0;
+      const begun_ms = clock.monotonic();
+      if (begun_ms < due_ms) {
+        this.#due_ms.set(uid, due_ms);
+        continue;
+      }
+      await this.#check(pod);
+      const ended_ms = clock.monotonic();
+      this.#due_ms.set(uid, ended_ms + (ended_ms - begun_ms) * STORAGE_REST);
+    }
+  }
+
+  async #check(pod: Pod): Promise<void> {
+    try {
+      const message = storageExcess(pod, await measureStorage(pod, this.#options));
+      if (message !== undefined) this.#options.evict(pod, message);
+    } catch (thrown) {
+      const fields = { pod: fullNameOf(pod), uid: uidOf(pod), error: messageOf(thrown) };
+      log.warn("what a pod has on disk could not be measured", fields);
+    }
+  }
+}
