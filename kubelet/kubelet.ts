@@ -179,7 +179,7 @@ function housekeeping(
     rootDir: options.rootDir,
     thresholds: { ...EVICTION_HARD, ...options.evictionHard },
     async freeDisk() {
-      await collectContainers(runtime, workers, paths.containerLogsDir);
+      await collectContainers(runtime, workers, paths);
       await imageGc.freeAll();
     },
     changed: () => wires.nodeSide.peek()?.trigger(),

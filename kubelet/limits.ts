@@ -56,7 +56,9 @@ export const TOKEN_REFRESH_MAX_MS = 24 * 3_600_000;
 /** A container log is cut at this size and this many files are kept, the current one included. */
 export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;
 export const LOG_FILES_MAX = 5;
-export const LOG_ROTATE_PERIOD_MS = 10_000;
+/** Between two looks at the sizes of logs: at most, and at least for one that grows fast. */
+export const LOG_ROTATE_PERIOD_MS = 1_000;
+export const LOG_ROTATE_MIN_MS = 50;
 
 /** Images are removed, least recently used first, above the high mark until below the low one. */
 export const IMAGE_GC_HIGH_PERCENT = 85;
@@ -66,7 +68,16 @@ export const IMAGE_GC_MIN_AGE_MS = 120_000;
 export const CONTAINER_GC_PERIOD_MS = 60_000;
 /** Dead containers kept per container of a living pod, for `logs --previous`. */
 export const DEAD_PER_CONTAINER_MAX = 1;
-export const EVICTION_PERIOD_MS = 10_000;
+/**
+ * Between two looks at what is left on the node, and at the pods that have limits of what they
+ * write to disk: a fast disk takes gigabytes in upstream's 10 s.
+ */
+export const EVICTION_PERIOD_MS = 2_000;
+export const STORAGE_PERIOD_MS = 2_000;
+/** A pod's files are not measured again for this many times as long as it took. */
+export const STORAGE_REST = 10;
+/** An evicted pod may take this long to go before another one is evicted for the same cause. */
+export const EVICTED_LEAVES_MS = 30_000;
 
 /** The static pod directory is read again this often, next to file events. */
 export const STATIC_POD_PERIOD_MS = 20_000;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, realpath } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
@@ -29,7 +29,9 @@ export async function podDeps(
   own: OwnNode,
 ): Promise<PodDeps> {
   const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
-  const paths = { rootDir, podLogsDir, containerLogsDir };
+  await mkdir(podLogsDir, { recursive: true });
+  // Logs are opened beneath it without following links; it may be reached by one itself.
+  const paths = { rootDir, podLogsDir: await realpath(podLogsDir), containerLogsDir };
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
   const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock, {

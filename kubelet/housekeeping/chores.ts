@@ -1,16 +1,19 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Evictions } from "../eviction/evictions.ts";
+import { StorageLimits } from "../eviction/storage-limits.ts";
 import {
   CONTAINER_GC_PERIOD_MS,
   EVICTION_PERIOD_MS,
   IMAGE_GC_PERIOD_MS,
   LOG_ROTATE_PERIOD_MS,
+  STORAGE_PERIOD_MS,
 } from "../limits.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { collectContainers } from "./container-gc.ts";
 import type { ImageGc } from "./image-gc.ts";
 import type { Chore } from "./periodic.ts";
-import { rotateLogs } from "./rotate-logs.ts";
+import { LogRotation } from "./rotate-logs.ts";
 
 /** All that a node has to have done to it from time to time. */
 export function nodeChores(
@@ -19,18 +22,22 @@ export function nodeChores(
   imageGc: ImageGc,
   evictions: Evictions,
 ): Chore[] {
+  const evict = (pod: Pod, message: string) => evictions.evict(pod, message);
+  const rotation = new LogRotation({ runtime, workers, paths, clock });
+  const storage = new StorageLimits({ runtime, clock, paths, workers, evict });
   return [
     {
       name: "log rotation",
       period_ms: LOG_ROTATE_PERIOD_MS,
-      run: () => rotateLogs({ runtime, workers, paths, now_ms: clock.now() }),
+      run: () => rotation.run(),
     },
     {
       name: "container garbage collection",
       period_ms: CONTAINER_GC_PERIOD_MS,
-      run: () => collectContainers(runtime, workers, paths.containerLogsDir),
+      run: () => collectContainers(runtime, workers, paths),
     },
     { name: "image garbage collection", period_ms: IMAGE_GC_PERIOD_MS, run: () => imageGc.run() },
     { name: "eviction", period_ms: EVICTION_PERIOD_MS, run: () => evictions.run() },
+    { name: "storage limits", period_ms: STORAGE_PERIOD_MS, run: () => storage.run() },
   ];
 }

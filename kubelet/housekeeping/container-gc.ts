@@ -5,7 +5,8 @@ import { observePod } from "../cri/observe.ts";
 import { isGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
-import { logFiles } from "../server/logs/log-files.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
+import { logFiles, openLogDirectory } from "../server/logs/log-directory.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../sync/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
@@ -38,20 +39,32 @@ export function garbageOf(observed: ObservedPod): Garbage {
 export async function collectContainers(
   runtime: Runtime,
   workers: PodWorkers,
-  containerLogsDir: string | undefined,
+  { podLogsDir, containerLogsDir }: PodPaths,
 ): Promise<void> {
   for (const { uid, pod } of workers.list()) {
     const identity = { uid, name: nameOf(pod), namespace: namespaceOf(pod) };
     const { containers, sandboxes } = garbageOf(await observePod(runtime, identity));
     for (const { id, logPath } of containers) {
       await ignoreGone(runtime.runtime.removeContainer({ containerId: id }));
-      for (const file of await logFiles(logPath)) await unlinkIfThere(file);
+      removeLog(podLogsDir, logPath);
     }
     for (const { id } of sandboxes) {
       await ignoreGone(runtime.runtime.removePodSandbox({ podSandboxId: id }));
     }
   }
   if (containerLogsDir) await removeDeadLinks(containerLogsDir);
+}
+
+function removeLog(podLogsDir: string, logPath: string): void {
+  using log = openLogDirectory(podLogsDir, logPath);
+  if (!log) return;
+  for (const name of logFiles(log)) {
+    try {
+      log.directory.remove(name);
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown;
+    }
+  }
 }
 
 async function removeDeadLinks(dir: string): Promise<void> {

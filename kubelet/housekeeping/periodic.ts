@@ -8,7 +8,8 @@ const log = logger("kubelet-housekeeping");
 export interface Chore {
   name: string;
   period_ms: number;
-  run(): Promise<void>;
+  /** May give another pause until the next time, in milliseconds. */
+  run(): Promise<void | number>;
 }
 
 /** Does chores again and again, each on its own period; one that fails is done again next time. */
@@ -28,11 +29,12 @@ async function repeat(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  for (;;) {
-    await delay(clock, period_ms, signal);
+  for (let pause_ms = period_ms; ; ) {
+    await delay(clock, pause_ms, signal);
     if (signal.aborted) return;
+    pause_ms = period_ms;
     try {
-      await run();
+      pause_ms = (await run()) ?? period_ms;
     } catch (thrown) {
       if (signal.aborted) return;
       log.warn(`${name} failed`, { error: messageOf(thrown) });

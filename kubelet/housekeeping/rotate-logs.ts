@@ -1,61 +1,119 @@
-import { rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { LOG_FILE_BYTES_MAX, LOG_FILES_MAX } from "../limits.ts";
+import {
+  LOG_FILE_BYTES_MAX,
+  LOG_FILES_MAX,
+  LOG_ROTATE_MIN_MS,
+  LOG_ROTATE_PERIOD_MS,
+} from "../limits.ts";
 import { containerLogPath, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
-import { logFiles } from "../server/logs/log-files.ts";
+import { type LogDirectory, logFiles, openLogDirectory } from "../server/logs/log-directory.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+
+const log = logger("kubelet-log-rotation");
 
 export interface RotateOptions {
   runtime: Runtime;
-  workers: PodWorkers;
+  workers: Pick<PodWorkers, "list">;
   paths: PodPaths;
-  now_ms: number;
+  clock: Clock;
   fileBytes_max?: number;
   files_max?: number;
 }
 
-/** Sets aside the logs of running containers that have grown too large, and drops the oldest. */
-export async function rotateLogs(options: RotateOptions): Promise<void> {
-  const { workers, paths } = options;
-  for (const { pod, status } of workers.list()) {
-    const statuses = [
-      ...(status?.containerStatuses ?? []),
-      ...(status?.initContainerStatuses ?? []),
-    ];
-    for (const { name, state, restartCount, containerID } of statuses) {
-      const id = containerID?.split("://")[1];
-      if (!state?.running || !id) continue;
-      const path = join(podLogDir(paths, pod), containerLogPath(name, restartCount));
-      await rotateOne(path, id, options);
+/** How large a log was when it was last looked at. */
+interface Look {
+  size_bytes: number;
+  at_ms: number;
+}
+
+/**
+ * Sets aside the logs of running containers that have grown too large, and drops the oldest. A log
+ * that grows fast is looked at again when it will be full, so that however much a container writes,
+ * its files exceed their bound by little.
+ */
+export class LogRotation {
+  readonly #options: RotateOptions;
+  #looks = new Map<string, Look>();
+
+  constructor(options: RotateOptions) {
+    this.#options = options;
+  }
+
+  /** One look at all logs; gives the milliseconds until the next one. */
+  async run(): Promise<number> {
+    const before = this.#looks;
+    this.#looks = new Map();
+    let next_ms = LOG_ROTATE_PERIOD_MS;
+    for (const { path, id } of this.#running()) {
+      try {
+        next_ms = Math.min(next_ms, await this.#look(path, id, before.get(path)));
+      } catch (thrown) {
+        // One that cannot be rotated (it is just ending) does not hold up the others.
+        log.warn("a log was not rotated", { path, error: messageOf(thrown) });
+      }
+    }
+    return Math.max(LOG_ROTATE_MIN_MS, next_ms);
+  }
+
+  /** The log and the id of every running container. */
+  *#running(): Generator<{ path: string; id: string }> {
+    const { workers, paths } = this.#options;
+    for (const { pod, status } of workers.list()) {
+      const statuses = [
+        ...(status?.containerStatuses ?? []),
+        ...(status?.initContainerStatuses ?? []),
+        ...(status?.ephemeralContainerStatuses ?? []),
+      ];
+      for (const { name, state, restartCount, containerID } of statuses) {
+        const id = containerID?.split("://")[1];
+        if (!state?.running || !id) continue;
+        yield { path: join(podLogDir(paths, pod), containerLogPath(name, restartCount)), id };
+      }
+    }
+  }
+
+  /** Rotates one log if it is due; gives the milliseconds until it will be, as fast as it grows. */
+  async #look(path: string, id: string, before: Look | undefined): Promise<number> {
+    const { clock, paths, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
+    using opened = openLogDirectory(paths.podLogsDir, path);
+    if (!opened) return Infinity;
+    const at_ms = clock.monotonic();
+    let size_bytes = sizeOf(opened);
+    const elapsed_ms = before ? at_ms - before.at_ms : LOG_ROTATE_PERIOD_MS;
+    const grown_bytes = Math.max(0, size_bytes - (before?.size_bytes ?? 0));
+    if (size_bytes >= fileBytes_max) {
+      await this.#rotate(opened, id);
+      size_bytes = 0;
+    }
+    this.#looks.set(path, { size_bytes, at_ms });
+    if (grown_bytes === 0) return Infinity;
+    return ((fileBytes_max - size_bytes) * elapsed_ms) / grown_bytes;
+  }
+
+  async #rotate({ directory, name, ...opened }: LogDirectory, containerId: string): Promise<void> {
+    const { runtime, clock, files_max = LOG_FILES_MAX } = this.#options;
+    const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:Z]/g, "").replace("T", "-");
+    const aside = `${name}.${stamp}`;
+    directory.rename(name, directory, aside);
+    try {
+      await runtime.runtime.reopenContainerLog({ containerId });
+    } catch (thrown) {
+      // The runtime goes on writing to the renamed file: give it its name back.
+      directory.rename(aside, directory, name);
+      throw thrown;
+    }
+    const files = logFiles({ directory, name, ...opened });
+    for (const file of files.slice(0, Math.max(0, files.length - files_max))) {
+      directory.remove(file);
     }
   }
 }
 
-async function rotateOne(path: string, containerId: string, options: RotateOptions): Promise<void> {
-  const { runtime, now_ms, fileBytes_max = LOG_FILE_BYTES_MAX } = options;
-  if ((await sizeOf(path)) < fileBytes_max) return;
-  const stamp = new Date(now_ms).toISOString().slice(0, 19).replaceAll(/[-:]/g, "");
-  const aside = `${path}.${stamp.replace("T", "-")}`;
-  await rename(path, aside);
-  try {
-    await runtime.runtime.reopenContainerLog({ containerId });
-  } catch (thrown) {
-    // The runtime goes on writing to the renamed file: give it its name back.
-    await rename(aside, path);
-    throw thrown;
-  }
-  const files = await logFiles(path);
-  const keep = options.files_max ?? LOG_FILES_MAX;
-  for (const file of files.slice(0, Math.max(0, files.length - keep))) await unlink(file);
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return 0;
-    throw thrown;
-  }
+function sizeOf({ directory, name }: LogDirectory): number {
+  using found = directory.find(name);
+  return found?.stats().size ?? 0;
 }

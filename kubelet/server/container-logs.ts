@@ -7,6 +7,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nameOf } from "../pods/pod-identity.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
 import type { ObservedContainer } from "../sync/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { HttpError } from "./http-error.ts";
@@ -19,11 +20,12 @@ export interface LogsContext {
   workers: PodWorkers;
   runtime: Runtime;
   clock: Clock;
+  paths: PodPaths;
 }
 
 /** GET /containerLogs/NAMESPACE/POD/CONTAINER. Throws HttpError before anything is sent. */
 export async function serveContainerLogs(
-  { workers, runtime, clock }: LogsContext,
+  { workers, runtime, clock, paths: { podLogsDir } }: LogsContext,
   [namespace = "", podName = "", container = ""]: string[],
   query: URLSearchParams,
   request: IncomingMessage,
@@ -40,7 +42,7 @@ export async function serveContainerLogs(
     const { containers } = await observePod(runtime, pod);
     return containers.some(({ id, state }) => id === wanted.id && state !== "exited");
   };
-  const source = { path: wanted.logPath, clock, signal: gone.signal, mayWrite };
+  const source = { podLogsDir, path: wanted.logPath, clock, signal: gone.signal, mayWrite };
   response.writeHead(200, { "content-type": "text/plain", "x-content-type-options": "nosniff" });
   response.flushHeaders();
   try {

@@ -10,6 +10,7 @@ import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nodeUsage } from "../node/node-usage.ts";
 import type { KubeletServerOptions } from "../options.ts";
+import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import { Authentication } from "./authentication.ts";
@@ -32,6 +33,7 @@ export interface ServerContext {
   runtime: Runtime;
   workers: PodWorkers;
   cgroups: PodCgroups;
+  paths: PodPaths;
 }
 
 export interface KubeletServer {

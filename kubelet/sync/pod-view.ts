@@ -47,7 +47,7 @@ export class PodView {
     this.#podIPs = this.#addressesOf(pod, observed);
     for (const one of observed.containers) {
       if (one.state !== "exited" || this.#messages.has(one.id)) continue;
-      this.#messages.set(one.id, await terminationMessage(one));
+      this.#messages.set(one.id, await terminationMessage(one, this.#deps.paths.podLogsDir));
     }
     return observed;
   }

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -9,7 +9,8 @@ let dir: string;
 let path: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "r2k-log-"));
-  path = join(dir, "0.log");
+  await mkdir(join(dir, "pod/c"), { recursive: true });
+  path = join(dir, "pod/c/0.log");
 });
 afterEach(() => rm(dir, { recursive: true }));
 
@@ -29,7 +30,7 @@ const LOG =
   "2026-01-01T00:00:04.000000001Z stdout F four\n";
 
 function source(mayWrite = async () => false, signal = new AbortController().signal) {
-  return { path, clock: systemClock(), signal, mayWrite };
+  return { podLogsDir: dir, path, clock: systemClock(), signal, mayWrite };
 }
 
 async function read(options: Partial<LogOptions>): Promise<string> {
@@ -62,6 +63,20 @@ describe("a container's log", () => {
 
   test("an absent log is empty", async () => {
     expect(await read({})).toBe("");
+  });
+
+  test("a link in its place, or in the place of its directory, is not followed", async () => {
+    await writeFile(join(dir, "secret"), LOG);
+    await symlink(join(dir, "secret"), path);
+    await expect(read({})).rejects.toMatchObject({ code: "ELOOP" });
+    await expect(read({ tailLines: 1 })).rejects.toMatchObject({ code: "ELOOP" });
+    const following = readLog(source(async () => true), { ...ALL, follow: true });
+    await expect(following.next()).rejects.toMatchObject({ code: "ELOOP" });
+    await rm(join(dir, "pod"), { recursive: true });
+    await mkdir(join(dir, "elsewhere/c"), { recursive: true });
+    await writeFile(join(dir, "elsewhere/c/0.log"), LOG);
+    await symlink(join(dir, "elsewhere"), join(dir, "pod"));
+    await expect(read({})).rejects.toMatchObject({ code: "ELOOP" });
   });
 
   test("is followed through a rotation until the container has ended", async () => {

@@ -1,12 +1,14 @@
 import { type FSWatcher, watch } from "node:fs";
-import { type FileHandle, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import type { FileHandle } from "node:fs/promises";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../../limits.ts";
 import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
-import { logFiles, openOrUndefined, tailPosition } from "./log-files.ts";
+import { type LogDirectory, logFiles, openLogDirectory } from "./log-directory.ts";
+import { tailPosition } from "./tail-position.ts";
 
 /** What of a log is wanted (PodLogOptions). */
 export interface LogOptions {
@@ -20,6 +22,8 @@ export interface LogOptions {
 }
 
 export interface LogSource {
+  /** The directory of all pods' logs, and the log's path beneath it. */
+  podLogsDir: string;
   path: string;
   clock: Clock;
   signal: AbortSignal;
@@ -53,20 +57,30 @@ function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
 
 /** The lines of all files from the wanted position on. */
 async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
-  const files = await logFiles(source.path);
+  using opened = openLogDirectory(source.podLogsDir, source.path);
+  // A pod's logs are there before its first container is made.
+  if (!opened) return;
+  const { directory } = opened;
+  const files = logFiles(opened);
   const { tailLines } = options;
   const start =
-    tailLines === undefined ? { file: 0, offset: 0 } : await tailPosition(files, tailLines);
+    tailLines === undefined
+      ? { file: 0, offset: 0 }
+      : await tailPosition(directory, files, tailLines);
   for (let file = start.file; file < files.length; file++) {
     const offset = file === start.file ? start.offset : 0;
     const current = file === files.length - 1;
-    if (current && options.follow) yield* followed(source, offset);
-    else yield* fileLines(files[file]!, offset);
+    if (current && options.follow) yield* followed(source, opened, offset);
+    else yield* fileLines(directory, files[file]!, offset);
   }
 }
 
-async function* fileLines(path: string, offset: number): AsyncGenerator<Buffer> {
-  const handle = await openOrUndefined(path);
+async function* fileLines(
+  directory: Directory,
+  name: string,
+  offset: number,
+): AsyncGenerator<Buffer> {
+  const handle = await openFile(directory, name);
   if (!handle) return;
   try {
     const cursor = { offset, rest: NOTHING };
@@ -78,18 +92,22 @@ async function* fileLines(path: string, offset: number): AsyncGenerator<Buffer> 
 }
 
 /** Lines as they come, going over to the new file when the log was rotated. */
-async function* followed(source: LogSource, offset: number): AsyncGenerator<Buffer> {
-  const { path, clock, signal } = source;
-  const changes = new Changes(dirname(path));
+async function* followed(
+  source: LogSource,
+  { directory, name }: LogDirectory,
+  offset: number,
+): AsyncGenerator<Buffer> {
+  const { clock, signal } = source;
+  const changes = new Changes(`/proc/self/fd/${directory.fd}`);
   let cursor = { offset, rest: NOTHING };
   let handle: FileHandle | undefined;
   try {
     while (!signal.aborted) {
-      handle ??= await openOrUndefined(path);
+      handle ??= await openFile(directory, name);
       // Asked before reading: what is written until the answer is read afterwards.
       const open = await source.mayWrite();
       if (handle) yield* linesOf(handle, cursor);
-      if (handle && (await replaced(handle, path))) {
+      if (handle && (await replaced(handle, directory, name))) {
         yield* linesOf(handle, cursor);
         await handle.close();
         handle = undefined;
@@ -105,14 +123,10 @@ async function* followed(source: LogSource, offset: number): AsyncGenerator<Buff
   }
 }
 
-async function replaced(handle: FileHandle, path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).ino !== (await handle.stat()).ino;
-  } catch (thrown) {
-    // Renamed, and the new file is not made yet.
-    if (isErrno(thrown, "ENOENT")) return false;
-    throw thrown;
-  }
+async function replaced(handle: FileHandle, directory: Directory, name: string): Promise<boolean> {
+  using found = directory.find(name);
+  // Without one it was renamed, and the new file is not made yet.
+  return found !== undefined && found.stats().ino !== (await handle.stat()).ino;
 }
 
 interface Cursor {

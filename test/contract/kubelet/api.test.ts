@@ -11,14 +11,12 @@ import {
   NODES,
   PODS,
 } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startWorld, type World } from "../controllers/world.ts";
-import { ours } from "../cri/ours.ts";
-import { isReady, Node } from "./fixture.ts";
+import type { World } from "../controllers/world.ts";
+import { type ApiNode, startApiNode } from "./api-node.ts";
+import { isReady, type Node } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
 
 const clock = systemClock();
@@ -27,30 +25,20 @@ const START_TIMEOUT_MS = 120_000;
 /** Shorter than the kubelet's own resync: what it is told by the watch it does at once. */
 const timeout_ms = 40_000;
 
+let api: ApiNode;
 let world: World;
 let node: Node;
 let podCidrs: string[] = [];
 
 beforeAll(async () => {
-  node = await Node.start(ours("crun"), async () => {
-    world = await startWorld();
-    const identity = await world.connection("system:node:node", ["system:nodes"]);
-    const server = { commonName: "node", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
-    const pair = await issueCertificate(world.ca, { ...server, days: 1 }, clock.now());
-    return {
-      client: new KubeClient({ ...identity, clock }),
-      server: { ...pair, clientCa: world.ca.cert, listen: { host: "127.0.0.1", port: 0 } },
-      onPodCidrs: async (given) => {
-        podCidrs = given;
-      },
-    };
-  });
+  const onPodCidrs = async (given: string[]) => {
+    podCidrs = given;
+  };
+  api = await startApiNode({ onPodCidrs });
+  ({ world, node } = api);
 }, START_TIMEOUT_MS);
 
-afterAll(async () => {
-  await node?.close();
-  await world?.close();
-}, START_TIMEOUT_MS);
+afterAll(() => api?.close(), START_TIMEOUT_MS);
 
 const pods = () => world.admin.resource<Pod>(PODS);
 const where = (name: string) => ({ namespace: "default", name });

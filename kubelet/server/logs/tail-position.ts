@@ -1,21 +1,6 @@
-import { type FileHandle, open, readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
-
-/**
- * The files of one container's log, oldest first: those that rotation set aside (`0.log.<time>`)
- * and the one being written (`0.log`).
- */
-export async function logFiles(path: string): Promise<string[]> {
-  const prefix = `${basename(path)}.`;
-  try {
-    const names = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix));
-    return [...names.sort().map((name) => join(dirname(path), name)), path];
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [path];
-    throw thrown;
-  }
-}
+import type { FileHandle } from "node:fs/promises";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 
 export interface LogPosition {
   /** Index into the list of files. */
@@ -27,10 +12,14 @@ const CHUNK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
 /** Where the last `lines` lines of the files begin; the very start when there are not as many. */
-export async function tailPosition(files: string[], lines: number): Promise<LogPosition> {
+export async function tailPosition(
+  directory: Directory,
+  files: string[],
+  lines: number,
+): Promise<LogPosition> {
   let left = lines;
   for (let file = files.length - 1; file >= 0; file--) {
-    const handle = await openOrUndefined(files[file]!);
+    const handle = await openFile(directory, files[file]!);
     if (!handle) continue;
     try {
       const { size } = await handle.stat();
@@ -64,13 +53,4 @@ async function startOfLast(
     end = begin;
   }
   return { offset: undefined, lines: size > 0 ? lines + 1 : 0 };
-}
-
-export async function openOrUndefined(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, "r");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
 }

@@ -1,0 +1,109 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Runtime } from "../cri/runtime.ts";
+import type { PodWorker } from "../sync/worker.ts";
+import { LogRotation } from "./rotate-logs.ts";
+
+const FULL_BYTES = 1_000;
+
+let dir: string;
+let clock: ManualClock;
+let rotation: LogRotation;
+/** What the runtime was asked to open again, and whether it does. */
+let reopened: string[];
+let refuses: boolean;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-rotate-"));
+  clock = new ManualClock(Date.UTC(2026, 0, 2));
+  reopened = [];
+  refuses = false;
+  for (const name of ["a", "b"]) {
+    mkdirSync(join(dir, `n_${name}_u`, "c"), { recursive: true });
+    writeFileSync(logOf(name), "");
+  }
+  const reopenContainerLog = async ({ containerId }: { containerId: string }) => {
+    if (refuses) throw new Error("no such container");
+    reopened.push(containerId);
+    writeFileSync(logOf(containerId), "");
+  };
+  rotation = new LogRotation({
+    runtime: { runtime: { reopenContainerLog } } as unknown as Runtime,
+    workers: { list: () => ["a", "b"].map(workerOf) },
+    paths: { rootDir: dir, podLogsDir: dir, containerLogsDir: undefined },
+    clock,
+    fileBytes_max: FULL_BYTES,
+    files_max: 3,
+  });
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const logOf = (name: string) => join(dir, `n_${name}_u`, "c/0.log");
+const filesOf = (name: string) => readdirSync(join(dir, `n_${name}_u`, "c")).sort();
+const write = (name: string, bytes: number) => appendFileSync(logOf(name), "x".repeat(bytes));
+
+function workerOf(name: string): PodWorker {
+  const running = { startedAt: "2026-01-01T00:00:00Z" };
+  const containerID = `r2k://${name}`;
+  const container = { name: "c", restartCount: 0, containerID, state: { running } };
+  return {
+    pod: { metadata: { name, namespace: "n", uid: "u" }, spec: { containers: [] } },
+    status: { containerStatuses: [container] },
+  } as unknown as PodWorker;
+}
+
+async function look(after_ms: number): Promise<number> {
+  clock.advance(after_ms);
+  return rotation.run();
+}
+
+test("a log is set aside when it is full, and the oldest go", async () => {
+  await look(0);
+  expect(filesOf("a")).toEqual(["0.log"]);
+  for (let round = 0; round < 4; round++) {
+    write("a", FULL_BYTES);
+    await look(10);
+  }
+  expect(reopened).toEqual(["a", "a", "a", "a"]);
+  expect(filesOf("a")).toEqual(["0.log", "0.log.20260102-000000.030", "0.log.20260102-000000.040"]);
+  expect(filesOf("b")).toEqual(["0.log"]);
+});
+
+test("one that grows fast is looked at again when it will be full", async () => {
+  expect(await look(1_000)).toBe(1_000);
+  write("a", 400);
+  // 400 bytes in a second: the other 600 take one and a half.
+  expect(await look(1_000)).toBe(1_000);
+  write("a", 300);
+  expect(await look(250)).toBe(250);
+  write("a", 300);
+  expect(await look(1)).toBe(50);
+  expect(await look(1_000)).toBe(1_000);
+});
+
+test("one that cannot be rotated keeps its name, and does not hold up the others", async () => {
+  refuses = true;
+  write("a", FULL_BYTES);
+  await look(0);
+  expect(readFileSync(logOf("a"))).toHaveLength(FULL_BYTES);
+  refuses = false;
+  renameSync(join(dir, "n_a_u"), join(dir, "elsewhere"));
+  symlinkSync(join(dir, "elsewhere"), join(dir, "n_a_u"));
+  write("b", FULL_BYTES);
+  await look(1);
+  expect(reopened).toEqual(["b"]);
+  expect(filesOf("b")).toHaveLength(2);
+  expect(readdirSync(join(dir, "elsewhere/c"))).toEqual(["0.log"]);
+});

@@ -1,0 +1,159 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type {
+  Container,
+  Event,
+  Namespace,
+  Pod,
+  ServiceAccount,
+} from "@raft2kube/api/gen/core/v1.ts";
+import {
+  EVENTS,
+  NAMESPACES,
+  PODS,
+  SERVICE_ACCOUNTS,
+} from "@raft2kube/client-kube/resources.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ApiNode, startApiNode } from "./api-node.ts";
+import { statusOf } from "./fixture.ts";
+import { sh, SLEEP, spec } from "./specs.ts";
+
+const clock = systemClock();
+const STEP_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 120_000;
+const timeout_ms = 60_000;
+const PIDS = 64;
+/** What the attacker of these tests may do: anything with pods, in one restricted namespace. */
+const NAMESPACE = "tenant";
+
+let api: ApiNode;
+beforeAll(async () => {
+  api = await startApiNode({ podPidsLimit: PIDS });
+  const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+  const namespaces = api.world.admin.resource<Namespace>(NAMESPACES);
+  await namespaces.create({ metadata: { name: NAMESPACE, labels }, spec: {} });
+  const accounts = api.world.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
+  const account = { namespace: NAMESPACE, name: "default" };
+  await waitFor("the service account", () => accounts.get(account), { clock });
+}, START_TIMEOUT_MS);
+afterAll(async () => {
+  const { items } = await pods().list({ namespace: NAMESPACE });
+  for (const { metadata: { name = "" } } of items) {
+    await pods().delete({ namespace: NAMESPACE, name });
+  }
+  await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0, { clock });
+  await api.close();
+}, START_TIMEOUT_MS);
+
+const pods = () => api.world.admin.resource<Pod>(PODS);
+
+function until(
+  what: string,
+  { namespace = NAMESPACE, name }: { namespace?: string; name: string },
+  wanted: (pod: Pod) => boolean,
+): Promise<Pod> {
+  const probe = async () => {
+    const pod = await pods().get({ namespace, name });
+    return wanted(pod) ? pod : undefined;
+  };
+  return waitFor(`${name} to ${what}`, probe, { clock, timeout_ms });
+}
+
+/** A container as the restricted level wants it. */
+function restricted(script: string, more: Partial<Container> = {}): Container {
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    capabilities: { drop: ["ALL"] },
+    seccompProfile: { type: "RuntimeDefault" as const },
+  };
+  return sh("main", script, { securityContext, ...more });
+}
+
+async function create(name: string, container: Container, more: Partial<Pod["spec"]> = {}) {
+  const metadata = { namespace: NAMESPACE, name };
+  await pods().create({ metadata, spec: spec([container], { restartPolicy: "Never", ...more }) });
+}
+
+/** What a container's log takes. */
+function logFilesOf(pod: Pod): { bytes: number; files: number } {
+  const { uid } = pod.metadata;
+  const dir = join(api.node.world.dir, "pod-logs", `${NAMESPACE}_${pod.metadata.name}_${uid}/main`);
+  const names = readdirSync(dir);
+  const sizes = names.map((name) => statSync(join(dir, name)).size);
+  return { bytes: sizes.reduce((sum, size) => sum + size, 0), files: names.length };
+}
+
+const isRunning = (pod: Pod) => statusOf(pod, "main")?.state?.running !== undefined;
+const isEvicted = (pod: Pod) => pod.status?.reason === "Evicted";
+
+describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () => {
+  it("is evicted when an emptyDir grows beyond its size", async () => {
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    const write = `dd if=/dev/zero of=/data/file bs=1M count=8; ${SLEEP}`;
+    await create("volume", restricted(write, { volumeMounts }), {
+      volumes: [{ name: "data", emptyDir: { sizeLimit: "1Mi" } }],
+    });
+    const pod = await until("be evicted", { name: "volume" }, isEvicted);
+    expect(pod.status).toMatchObject({
+      phase: "Failed",
+      message: 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
+    });
+  });
+
+  it("is evicted when a container writes more than its limit", async () => {
+    const write = `dd if=/dev/zero of=/tmp/file bs=1M count=8; ${SLEEP}`;
+    const resources = { limits: { "ephemeral-storage": "4Mi" } };
+    await create("layer", restricted(write, { resources }));
+    const pod = await until("be evicted", { name: "layer" }, isEvicted);
+    expect(pod.status?.message).toBe(
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
+    );
+  });
+
+  it("has its log rotated while it floods it", async () => {
+    const MEBIBYTES = 300;
+    const flood = `dd if=/dev/zero bs=1M count=${MEBIBYTES} | tr '\\0' a | fold -w 8000; ${SLEEP}`;
+    await create("flood", restricted(flood));
+    const pod = await until("run", { name: "flood" }, isRunning);
+    const rotated = () => logFilesOf(pod).files > 2;
+    await waitFor("the log to be rotated", rotated, { clock, timeout_ms });
+    await until("have written all", { name: "flood" }, () => logFilesOf(pod).files >= 5);
+    expect(logFilesOf(pod).bytes).toBeLessThan((MEBIBYTES / 2) * 2 ** 20);
+    await pods().delete({ namespace: NAMESPACE, name: "flood" });
+  });
+
+  it("cannot start more processes than a pod may have", async () => {
+    const forks = `i=0; while [ $i -lt ${2 * PIDS} ]; do sleep 60 & i=$((i+1)); done; ${SLEEP}`;
+    await create("forks", restricted(forks));
+    const pod = await until("fail to fork", { name: "forks" }, (one) => {
+      return one.status?.phase === "Failed";
+    });
+    expect(statusOf(pod, "main")?.state?.terminated?.exitCode).not.toBe(0);
+    // The node is none the worse.
+    await create("next", restricted("exit 0"));
+    await until("run", { name: "next" }, (one) => one.status?.phase === "Succeeded");
+  });
+
+  it("is not exempt from any rule by asking for a user namespace", async () => {
+    const securityContext = { ...restricted("").securityContext, runAsUser: 0 };
+    const creating = create("root", restricted(SLEEP, { securityContext }), { hostUsers: false });
+    await expect(creating).rejects.toThrow("violates PodSecurity");
+  });
+
+  it("gets no container without the user namespace that was asked for", async () => {
+    await create("users", restricted(SLEEP), { hostUsers: false });
+    const pod = await pods().get({ namespace: NAMESPACE, name: "users" });
+    const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
+    const refused = async () => {
+      const { items } = await api.world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+      return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
+    };
+    const event = await waitFor("the refusal", refused, { clock, timeout_ms });
+    expect(event.message).toContain("hostUsers: false asks for a user namespace");
+    expect(isRunning(await pods().get({ namespace: NAMESPACE, name: "users" }))).toBe(false);
+  });
+});
