@@ -12,8 +12,6 @@ export const LAYER_ENTRIES = 2_000_000;
 export const IMAGE_LAYERS = 127;
 /** An extended header in a tar (pax, GNU's long names): what Go's reader takes. */
 export const TAR_EXTENSION_BYTES = 1 << 20;
-/** Symbolic links followed for one path, as the kernel (MAXSYMLINKS). */
-export const LINKS_FOLLOWED = 40;
 /** /etc/passwd and /etc/group of an image. */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
 

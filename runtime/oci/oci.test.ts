@@ -9,6 +9,7 @@ import { combineMounts } from "./mounts.ts";
 import { clampOomScore, resourcesFor } from "./resources.ts";
 import { defaultProfile } from "./seccomp.ts";
 import { sysctlsFor } from "./sysctls.ts";
+import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { mappedUser, resolveUser } from "./user.ts";
 
 describe("capabilities", () => {
@@ -90,6 +91,36 @@ describe("users", () => {
     ],
   ])("image user %j with %j is %j", (image, context, user) => {
     expect(resolveUser(root, image, context)).toEqual(user);
+  });
+
+  test.each([
+    ["web", { runAsUser: { value: 1000 } }, { uid: 1000, gid: 0, additionalGids: [0] }],
+    ["1000", {}, { uid: 1000, gid: 0, additionalGids: [0] }],
+    ["1000:1000", {}, { uid: 1000, gid: 1000, additionalGids: [1000] }],
+    ["", { runAsUsername: "1000" }, { uid: 1000, gid: 0, additionalGids: [0] }],
+  ])("a number is never a name: %j with %j is %j", (image, context, user) => {
+    // The image's author chose names that look like ids.
+    writeFileSync(path.join(root, "etc/passwd"), "1000:x:0:0::/:\nroot:x:0:0::/:\n");
+    writeFileSync(path.join(root, "etc/group"), "1000:x:0:\nroot:x:0:1000\n");
+    expect(resolveUser(root, image, context)).toEqual(user);
+  });
+
+  test("lines without ids name nobody, and no id is out of range", () => {
+    const lines = ["a:x::", "b", "c:x:0x0:0", "d:x:-1:0", "e:x:9999999999:0"];
+    writeFileSync(path.join(root, "etc/passwd"), lines.join("\n"));
+    for (const user of ["a", "b", "c", "d", "e", "2147483648", "-1"]) {
+      expect(() => resolveUser(root, user)).toThrow(/the image has no user/);
+    }
+    expect(() => resolveUser(root, "0:4294967296")).toThrow(/the image has no group/);
+    expect(() => resolveUser(root, "", { runAsUser: { value: -1 } })).toThrow(/-1 is no user/);
+  });
+
+  test("an account file that is a device or too large is refused", () => {
+    rmSync(path.join(root, "etc/passwd"));
+    symlinkSync("/dev/zero", path.join(root, "etc/passwd"));
+    mkdirSync(path.join(root, "dev"));
+    writeFileSync(path.join(root, "dev/zero"), Buffer.alloc(ACCOUNT_FILE_BYTES + 1));
+    expect(() => resolveUser(root, "web")).toThrow(/etc\/passwd cannot be read.*more than/);
   });
 
   test("an account file that links out of the image is read inside it", () => {

@@ -1,9 +1,8 @@
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
-import { readFileSync, statSync } from "node:fs";
 import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts";
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
-import { resolveBeneath } from "../image/resolve-beneath.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciUser } from "./spec.ts";
@@ -20,54 +19,71 @@ interface Group {
   members: string[];
 }
 
-/** An account file of the image; empty when the image has none. */
+/** Users and groups above are no ids to an OCI runtime. */
+const ID_MAX = 2 ** 31 - 1;
+
+/** An id in decimal digits; undefined for anything else. */
+function idOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[0-9]+$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= ID_MAX ? id : undefined;
+}
+
+/** An account file of the image; empty when the image has none. Links in it stay in the image. */
 function readLines(rootfs: string, file: string): string[][] {
+  using root = Directory.open(rootfs);
   try {
-    const found = resolveBeneath(rootfs, file);
-    const stats = statSync(found);
-    if (!stats.isFile() || stats.size > ACCOUNT_FILE_BYTES) {
-      throw new RuntimeError("invalid-argument", `the image's ${file} is no file of decent size`);
-    }
-    return readFileSync(found, "utf8").split("\n").map((line) => line.trim().split(":"));
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
+    const content = root.readFile(file, { links: "inside", limit_bytes: ACCOUNT_FILE_BYTES });
+    return content.toString("utf8").split("\n").map((line) => line.trim().split(":"));
+  } catch (cause) {
+    if (isErrno(cause, "ENOENT", "ENOTDIR")) return [];
+    const message = `the image's ${file} cannot be read: ${messageOf(cause)}`;
+    throw new RuntimeError("invalid-argument", message, { cause });
   }
 }
 
+/** Lines whose ids are no numbers name nobody. */
 function readAccounts(rootfs: string): Account[] {
-  return readLines(rootfs, "etc/passwd")
-    .filter((fields) => fields.length >= 4)
-    .map(([name, , uid, gid]) => ({ name: name!, uid: Number(uid), gid: Number(gid) }));
+  return readLines(rootfs, "etc/passwd").flatMap(([name = "", , first, second]) => {
+    const [uid, gid] = [idOf(first), idOf(second)];
+    return uid === undefined || gid === undefined ? [] : [{ name, uid, gid }];
+  });
 }
 
 function readGroups(rootfs: string): Group[] {
-  return readLines(rootfs, "etc/group")
-    .filter((fields) => fields.length >= 3)
-    .map(([name, , gid, members = ""]) => ({
-      name: name!,
-      gid: Number(gid),
-      members: members.split(",").filter(Boolean),
-    }));
+  return readLines(rootfs, "etc/group").flatMap(([name = "", , first, members = ""]) => {
+    const gid = idOf(first);
+    return gid === undefined ? [] : [{ name, gid, members: members.split(",").filter(Boolean) }];
+  });
 }
 
-const ID = /^[0-9]+$/;
+/** An id that the pod asks for. */
+function requireId(what: string, id: number): number {
+  if (Number.isInteger(id) && id >= 0 && id <= ID_MAX) return id;
+  throw new RuntimeError("invalid-argument", `${id} is no ${what} id: 0 to ${ID_MAX}`);
+}
 
-/** The user part of `user[:group]` in an image, by number or name. */
-function findAccount(user: string, accounts: Account[]): Account {
-  const found = accounts.find(({ name }) => name === user);
-  if (found) return found;
-  if (!ID.test(user)) {
-    throw new RuntimeError("invalid-argument", `the image has no user ${JSON.stringify(user)}`);
-  }
-  const uid = Number(user);
+/** The account with a uid; of group 0 when /etc/passwd has none. */
+function accountOf(uid: number, accounts: Account[]): Account {
   return accounts.find((account) => account.uid === uid) ?? { name: "", uid, gid: 0 };
 }
 
+/**
+ * The user part of `user[:group]` in an image. A number is the uid, never a name: an image's
+ * /etc/passwd with a user named `1000` of uid 0 would make root of it.
+ */
+function findAccount(user: string, accounts: Account[]): Account {
+  const uid = idOf(user);
+  if (uid !== undefined) return accountOf(uid, accounts);
+  const found = accounts.find(({ name }) => name === user);
+  if (found) return found;
+  throw new RuntimeError("invalid-argument", `the image has no user ${JSON.stringify(user)}`);
+}
+
+/** The group part; a number is the gid. */
 function findGroup(group: string, groups: Group[]): number {
-  const found = groups.find(({ name }) => name === group);
-  if (found) return found.gid;
-  if (ID.test(group)) return Number(group);
+  const found = idOf(group) ?? groups.find(({ name }) => name === group)?.gid;
+  if (found !== undefined) return found;
   throw new RuntimeError("invalid-argument", `the image has no group ${JSON.stringify(group)}`);
 }
 
@@ -89,16 +105,18 @@ export function resolveUser(
   const groups = readGroups(rootfs);
   const fromImage = !runAsUser && runAsUsername === "";
   const [imageName = "", imageGroup] = imageUser.split(":");
-  const wanted = runAsUser ? String(runAsUser.value) : runAsUsername || imageName || "0";
-  const account = findAccount(wanted, accounts);
+  const account = runAsUser
+    ? accountOf(requireId("user", runAsUser.value), accounts)
+    : findAccount(runAsUsername || imageName || "0", accounts);
   const gid = runAsGroup
-    ? runAsGroup.value
+    ? requireId("group", runAsGroup.value)
     : fromImage && imageGroup !== undefined
       ? findGroup(imageGroup, groups)
       : account.gid;
+  const asked = supplementalGroups.map((group) => requireId("group", group));
   const strict = context.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict;
   const listed = strict ? [] : groups.filter(({ members }) => members.includes(account.name));
-  const additional = new Set([gid, ...listed.map((group) => group.gid), ...supplementalGroups]);
+  const additional = new Set([gid, ...listed.map((group) => group.gid), ...asked]);
   return { uid: account.uid, gid, additionalGids: [...additional] };
 }
 
