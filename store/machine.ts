@@ -108,6 +108,7 @@ export function assemble(
     session: randomInteger(random, 1, 2 ** 32),
     onApplied: () => flusher.changed(),
     onLeadership: (leads) => expiry.leads(leads),
+    onConflict: (conflict) => scrub.reportConflict(conflict),
     install: (mark) => install(installing, mark),
     ...{ onMembers, onFatal },
     ...measures.ofReplica(),

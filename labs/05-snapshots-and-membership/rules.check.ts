@@ -260,7 +260,8 @@ check("a newcomer is listened to from the moment it is one", () => {
   raft.step(appended(2n, raft.state.term, 2));
   work(raft);
   const { term } = raft.state;
-  raft.step({ kind: "heartbeat-reply", from: 4n, to: 1n, term, readId: 0 });
+  const news = { commit: 0, commitTerm: 0 };
+  raft.step({ kind: "heartbeat-reply", from: 4n, to: 1n, term, readId: 0, ...news });
   const sent = work(raft).now.filter(({ kind, to }) => kind === "append" && to === 4n);
   judge(sent.length > 0 && raft.state.progress.get(4n)?.learner === true, {
     when: "the change ~4 is applied, and member 4 answers its first heartbeat",

@@ -1,3 +1,4 @@
+import { commitNews, conflictsWith, endForConflict, noteConflict } from "./conflict.ts";
 import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import { jointVote } from "./joint.ts";
 import { becomeLeader } from "./leadership.ts";
@@ -28,6 +29,8 @@ export function tickFollower(raft: RaftState): void {
 export function standForElection(raft: RaftState): void {
   // One that may not campaign goes on counting: it must not seem to have a leader still.
   if (raft.role === "leader" || !mayCampaign(raft)) return;
+  // The last ballot was not won, and told why: no majority has what this member has.
+  if (raft.conflict) return endForConflict(raft, raft.conflict);
   raft.electionElapsed = 0;
   campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
 }
@@ -97,6 +100,7 @@ function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean 
 
 /** Answers a request for a vote; the caller has dealt with terms. */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
+  if (conflictsWith(raft.log, message)) return refuseForConflict(raft, message);
   // lab:03 begin handle-vote
   takeCommitNews(raft, message);
   const free = raft.vote === NONE && raft.leader === NONE;
@@ -113,8 +117,17 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 end
 }
 
+/** The answer names our entry in the place of the candidate's, which learns so that they differ. */
+export function refuseForConflict(raft: RaftState, message: VoteMessage): void {
+  const { from: to, pre, commit } = message;
+  if (raft.role === "leader" && raft.progress.has(to)) noteConflict(raft, message);
+  const commitTerm = raft.log.term(commit) ?? 0;
+  send(raft, { kind: "vote-reply", to, pre, granted: false, commit, commitTerm });
+}
+
 /** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
 export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
+  noteConflict(raft, message);
   // lab:03 begin handle-vote-reply
   takeCommitNews(raft, message);
   const pre = raft.role === "pre-candidate";
@@ -130,12 +143,6 @@ export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): voi
     becomeFollower(raft, raft.term, NONE);
   }
   // lab:03 end
-}
-
-/** What this member knows to be committed. */
-export function commitNews(raft: RaftState): { commit: number; commitTerm: number } {
-  const { committed } = raft.log;
-  return { commit: committed, commitTerm: raft.log.term(committed) ?? 0 };
 }
 
 /** Commits what another member knows to be, when our log has the same slot there (log matching). */

@@ -1,4 +1,5 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { commitNews, noteConflict } from "./conflict.ts";
 import type { HeartbeatMessage, HeartbeatReplyMessage } from "./message.ts";
 import { confirmRead } from "./read-index.ts";
 import { sendAppend } from "./replication.ts";
@@ -9,7 +10,8 @@ export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): voi
   checkNothingLost(raft, message);
   // lab:04 begin handle-heartbeat
   raft.log.commitTo(message.commit);
-  send(raft, { kind: "heartbeat-reply", to: message.from, readId: message.readId });
+  const { from: to, readId } = message;
+  send(raft, { kind: "heartbeat-reply", to, readId, ...commitNews(raft) });
   // lab:04 end
 }
 
@@ -32,6 +34,7 @@ function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage
 export function handleHeartbeatReply(raft: RaftState, message: HeartbeatReplyMessage): void {
   const progress = raft.progress.get(message.from);
   if (raft.role !== "leader" || !progress) return;
+  noteConflict(raft, message);
   progress.recentActive = true;
   progress.paused = false;
   // Behind, or in probe: an append may have been lost without anyone noticing.

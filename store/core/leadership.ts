@@ -16,6 +16,7 @@ export function becomeLeader(raft: RaftState): void {
   reset(raft, raft.term);
   raft.role = "leader";
   raft.leader = raft.id;
+  raft.conflict = undefined;
   const own = raft.progress.get(raft.id);
   if (own) own.becomeReplicate();
   // Changes in the log may not be applied yet: take none before all that is here is.

@@ -11,7 +11,7 @@ interface Envelope {
  * How far the sender knows the log to be committed. Whoever has the same slot may take it over:
  * in a change of membership the only one who knows may be one that can no longer lead.
  */
-interface CommitNews {
+export interface CommitNews {
   commit: number;
   commitTerm: number;
 }
@@ -61,7 +61,7 @@ export interface HeartbeatMessage extends Envelope {
   readId: number;
 }
 
-export interface HeartbeatReplyMessage extends Envelope {
+export interface HeartbeatReplyMessage extends Envelope, CommitNews {
   kind: "heartbeat-reply";
   readId: number;
 }

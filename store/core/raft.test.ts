@@ -267,7 +267,8 @@ describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
     // From now on member 2 is silent, with all of the log.
     for (let tick = 0; tick < 2 * options.electionTicks; tick++) {
       for (const from of [3n, 4n]) {
-        raft.step({ kind: "heartbeat-reply", from, to: 1n, term: 3, readId: 0 });
+        const news = { commit: 0, commitTerm: 0 };
+        raft.step({ kind: "heartbeat-reply", from, to: 1n, term: 3, readId: 0, ...news });
       }
       raft.tick();
       const told = drainChanges(raft).filter(({ kind }) => kind === "timeout-now");

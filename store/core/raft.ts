@@ -73,6 +73,8 @@ export class Raft {
       applied,
       uncommittedBytes: 0,
       durableCommit: Math.max(hardState.commit, applied),
+      conflict: undefined,
+      fatal: undefined,
       snapshotIndex: base.index,
       snapshotTerm: base.term,
       snapshotMembership: membership,

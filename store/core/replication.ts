@@ -1,5 +1,6 @@
 import type { AppendMessage, AppendReplyMessage } from "./message.ts";
 import { advanceCommit } from "./commit.ts";
+import { contradictsCommitted } from "./conflict.ts";
 import type { Progress } from "./progress.ts";
 import { sendSnapshot } from "./snapshot.ts";
 import { type RaftState, send, sendAfterPersist } from "./state.ts";
@@ -52,6 +53,7 @@ export function sendAppend(
 
 /** The follower's part (Raft section 5.3). */
 export function handleAppend(raft: RaftState, message: AppendMessage): void {
+  if (contradictsCommitted(raft, message)) return;
   // lab:04 begin handle-append
   const { log } = raft;
   const to = message.from;

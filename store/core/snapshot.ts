@@ -1,4 +1,5 @@
 import { assert } from "@raft2kube/std/assert.ts";
+import { conflictsWith, endForConflict } from "./conflict.ts";
 import type { SnapshotMessage } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { switchMembership } from "./reconfigure.ts";
@@ -26,6 +27,10 @@ export function sendSnapshot(raft: RaftState, to: MemberId, progress: Progress):
  * what is committed.
  */
 export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void {
+  const { index: commit, term: commitTerm } = message.mark;
+  if (conflictsWith(raft.log, { commit, commitTerm })) {
+    return endForConflict(raft, { member: message.from, index: commit, term: commitTerm });
+  }
   // lab:05 begin handle-snapshot
   const restored = restore(raft, message.mark);
   const index = restored ? raft.log.lastIndex : raft.log.committed;

@@ -1,4 +1,6 @@
+import type { CodedError } from "@raft2kube/std/errors.ts";
 import { randomInteger } from "@raft2kube/std/random.ts";
+import type { CommitConflict } from "./conflict.ts";
 import { Inflights } from "./inflights.ts";
 import type { VoterSets } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
@@ -52,6 +54,10 @@ export interface RaftState {
   uncommittedBytes: number;
   /** The commit index that this member's disk knows of. */
   durableCommit: number;
+  /** What another member has committed that contradicts this one; forgotten with the leader. */
+  conflict: CommitConflict | undefined;
+  /** Why this member must end, once the messages that are ready have left. */
+  fatal: CodedError | undefined;
   /** The newest snapshot that can be sent to a follower, as the state machine reported. */
   snapshotIndex: number;
   snapshotTerm: number;

@@ -1,5 +1,6 @@
 import { assert, unreachable } from "@raft2kube/std/assert.ts";
-import { commitNews, handleVote, handleVoteReply } from "./election.ts";
+import { commitNews, conflictsWith } from "./conflict.ts";
+import { handleVote, handleVoteReply, refuseForConflict } from "./election.ts";
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
@@ -48,6 +49,7 @@ function answerLowerTerm(raft: RaftState, message: Message): void {
     const index = 0;
     send(raft, { kind: "append-reply", to, index, reject: false, hintIndex: 0, hintTerm: 0 });
   } else if (message.kind === "vote" && message.pre) {
+    if (conflictsWith(raft.log, message)) return refuseForConflict(raft, message);
     send(raft, { kind: "vote-reply", to, pre: true, granted: false, ...commitNews(raft) });
   }
 }
@@ -94,6 +96,7 @@ function followSender(raft: RaftState, message: Message): void {
     raft.role !== "leader",
     () => `election safety: ${message.from} leads term ${raft.term} too`,
   );
+  raft.conflict = undefined;
   // lab:03 begin follow-sender
   if (raft.role !== "follower") becomeFollower(raft, raft.term, message.from);
   raft.electionElapsed = 0;

@@ -107,7 +107,8 @@ test("S7: a renewal not recorded when the office is lost is refused", async () =
   await settle();
   const { term } = raft.state;
   const readId = sent.reduce((id, each) => (each.kind === "heartbeat" ? each.readId : id), 0);
-  await receive({ kind: "heartbeat-reply", from: 2n, to: 1n, term, readId });
+  const news = { commit: 0, commitTerm: 0 };
+  await receive({ kind: "heartbeat-reply", from: 2n, to: 1n, term, readId, ...news });
   await append(3n, term + 1, [entryOf(raft.state.log.lastIndex + 1, term + 1)]);
   await append(3n, term + 1, []);
   expect(passedOn(sent)).toEqual([]);

@@ -1,6 +1,7 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { CommitConflict } from "../core/conflict.ts";
 import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready, Write } from "../core/ready.ts";
@@ -44,6 +45,8 @@ export interface ReplicaOptions {
   onCommand?: CommandListener | undefined;
   /** A leader's heartbeat went out so much later than it was due. */
   onLateHeartbeat?: ((late_ms: number) => void) | undefined;
+  /** This member leads, and another one has committed what contradicts it. */
+  onConflict?: ((conflict: CommitConflict) => void) | undefined;
   /** Another member leads than before, as far as this one knows. */
   onLeader?: (() => void) | undefined;
   timing?: Timing | undefined;
@@ -69,6 +72,7 @@ export class Replica {
   #scheduled = false;
   #ticker: Timer | undefined;
   #leads = false;
+  #conflict: CommitConflict | undefined;
   #stopped = false;
   #failed = false;
   /** Asked at the end of each turn; gone once they say true. */
@@ -272,7 +276,19 @@ export class Replica {
       this.#leads = leads;
       this.#options.onLeadership(leads);
     }
+    if (leads) this.#reportConflict();
+    const { fatal } = state;
+    // What it has to say leaves first.
+    if (fatal) this.#options.clock.after(0, () => this.fail(fatal));
     this.#waits = this.#waits.filter((wait) => !wait());
+  }
+
+  /** Once for each member and leadership: every answer of that member repeats it. */
+  #reportConflict(): void {
+    const { conflict } = this.#options.raft.state;
+    if (conflict === this.#conflict) return;
+    this.#conflict = conflict;
+    if (conflict) this.#options.onConflict?.(conflict);
   }
 
   #proposeWaiting(): void {

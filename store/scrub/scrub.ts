@@ -2,6 +2,8 @@ import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { CommitConflict } from "../core/conflict.ts";
+import type { MemberId } from "../core/types.ts";
 import { type EtcdContext, readBarrier } from "../etcd/context.ts";
 import { hashKv } from "../mvcc/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";
@@ -43,6 +45,14 @@ export class Scrub {
     this.#stopping.resolve(undefined);
     this.#timer?.cancel();
     await this.#running;
+  }
+
+  /** Raises the alarm for a member that has committed something else than this one, which leads. */
+  reportConflict({ member, index, term }: CommitConflict): void {
+    const reason = "a member has committed another entry";
+    raiseCorrupt(this.#context, member, reason, { index, term }).catch((thrown: unknown) => {
+      log.warn("the CORRUPT alarm was not raised", { index, reason: messageOf(thrown) });
+    });
   }
 
   async #round(): Promise<void> {
@@ -99,13 +109,23 @@ async function raise(context: EtcdContext, verdict: Verdict): Promise<void> {
   if (verdict.kind === "agree") return;
   const members = verdict.kind === "corrupt" ? verdict.members : [UNKNOWN_MEMBER];
   for (const memberID of members) {
-    const named = { memberID, alarm: AlarmType.CORRUPT };
-    if (context.state.alarms.isOn(named)) continue;
-    log.error("a member's data differs", { member: memberID.toString(16) });
-    const request = { ...named, action: Action.ACTIVATE };
-    // The store's own: no caller stands behind it.
-    await propose(context, { kind: "alarm", request });
+    await raiseCorrupt(context, memberID, "a member's data differs");
   }
+}
+
+/** Raises the CORRUPT alarm for a member, unless it is on. */
+async function raiseCorrupt(
+  context: EtcdContext,
+  memberID: MemberId,
+  reason: string,
+  details: Record<string, number> = {},
+): Promise<void> {
+  const named = { memberID, alarm: AlarmType.CORRUPT };
+  if (context.state.alarms.isOn(named)) return;
+  log.error(reason, { member: memberID.toString(16), ...details });
+  const request = { ...named, action: Action.ACTIVATE };
+  // The store's own: no caller stands behind it.
+  await propose(context, { kind: "alarm", request });
 }
 
 function propose(context: EtcdContext, command: Parameters<EtcdContext["replica"]["propose"]>[0]) {

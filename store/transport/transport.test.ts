@@ -40,7 +40,7 @@ const EVERY_KIND: StreamedMessage[] = [
     ...{ hintIndex: 3, hintTerm: 2 },
   },
   { ...envelope, kind: "heartbeat", commit: 3, readId: 2 ** 52 },
-  { ...envelope, kind: "heartbeat-reply", readId: 0 },
+  { ...envelope, kind: "heartbeat-reply", readId: 0, commit: 3, commitTerm: 1 },
   { ...envelope, kind: "propose", data: [data, data], change: undefined },
   { ...envelope, kind: "propose", data: [], change },
   { ...envelope, kind: "read", readId: 9 },

@@ -148,9 +148,13 @@ export const Heartbeat: MessageType<Heartbeat> = new MessageType("r2k.peer.v1.He
 
 export interface HeartbeatReply {
   readId: number;
+  commit: number;
+  commitTerm: number;
 }
 export const HeartbeatReply: MessageType<HeartbeatReply> = new MessageType("r2k.peer.v1.HeartbeatReply", () => [
   { id: 1, name: "readId", type: "uint64" },
+  { id: 2, name: "commit", type: "uint64" },
+  { id: 3, name: "commitTerm", type: "uint64" },
 ]);
 
 export interface Propose {

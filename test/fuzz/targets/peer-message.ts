@@ -32,7 +32,7 @@ const MESSAGES: StreamedMessage[] = [
   },
   { ...envelope, kind: "append-reply", index: 9, reject: true, hintIndex: 4, hintTerm: 3 },
   { ...envelope, kind: "heartbeat", commit: 8, readId: 2 ** 40 },
-  { ...envelope, kind: "heartbeat-reply", readId: 3 },
+  { ...envelope, kind: "heartbeat-reply", readId: 3, commit: 4, commitTerm: 2 },
   { ...envelope, kind: "propose", data: [Buffer.from("a"), Buffer.from("b")], change: undefined },
   { ...envelope, kind: "propose", data: [], change },
   { ...envelope, kind: "read", readId: 5 },

@@ -85,6 +85,7 @@ export function assemble(parts: Parts): Life {
       flusher.changed();
     },
     onLeadership: (leads) => expiry.leads(leads),
+    onConflict: (conflict) => scrub.reportConflict(conflict),
     onFatal: parts.onFatal,
   });
   const expiry = new LeaseExpiry(state, replica, clock);

@@ -1,0 +1,71 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { RaftLog } from "./log.ts";
+import type { AppendMessage, CommitNews } from "./message.ts";
+import { type RaftState, send } from "./state.ts";
+import type { MemberId } from "./types.ts";
+
+/**
+ * Another member has committed an entry of `term` at `index`, and this one an entry of another
+ * term: two majorities have decided apart, and state machine safety (Raft figure 3) is broken.
+ */
+export interface CommitConflict {
+  member: MemberId;
+  index: number;
+  term: number;
+}
+
+/** How far this member knows the log to be committed. */
+export function commitNews({ log }: RaftState): CommitNews {
+  return { commit: log.committed, commitTerm: log.term(log.committed) ?? 0 };
+}
+
+/** Whether an entry that is committed elsewhere differs from the one that is committed here. */
+export function conflictsWith(log: RaftLog, { commit, commitTerm }: CommitNews): boolean {
+  if (commit > log.committed) return false;
+  // What is compacted away cannot be compared.
+  return (log.term(commit) ?? commitTerm) !== commitTerm;
+}
+
+/**
+ * Whether an append contradicts what is committed here. Where its sender has committed that too,
+ * this member ends. Otherwise the sender is a leader of the past, in a term that others have left
+ * without its knowledge: what it has there will not be committed.
+ */
+export function contradictsCommitted(raft: RaftState, message: AppendMessage): boolean {
+  const { prevIndex, prevTerm, entries, from: member } = message;
+  const all = [{ index: prevIndex, term: prevTerm }, ...entries];
+  for (const { index, term } of all) {
+    if (index > raft.log.committed) return false;
+    if (!conflictsWith(raft.log, { commit: index, commitTerm: term })) continue;
+    if (index <= message.commit) endForConflict(raft, { member, index, term });
+    return true;
+  }
+  return false;
+}
+
+/** This member ends, and says why: the other one raises an alarm if it leads. */
+export function endForConflict(raft: RaftState, conflict: CommitConflict): void {
+  const { member: to, index: commit } = conflict;
+  const commitTerm = raft.log.term(commit) ?? 0;
+  send(raft, { kind: "heartbeat-reply", to, readId: 0, commit, commitTerm });
+  raft.fatal ??= commitConflict(raft.log, conflict);
+}
+
+/**
+ * Remembers that the sender has committed something else. A leader reports it; a member without one
+ * ends when it would stand for election again.
+ */
+export function noteConflict(raft: RaftState, message: CommitNews & { from: MemberId }): void {
+  if (raft.conflict || !conflictsWith(raft.log, message)) return;
+  raft.conflict = { member: message.from, index: message.commit, term: message.commitTerm };
+}
+
+function commitConflict(log: RaftLog, { member, index, term }: CommitConflict): CodedError {
+  const own = `entry ${index} is committed here in the form of term ${log.term(index)}`;
+  const other = `member ${member.toString(16)} has committed one of term ${term} there`;
+  return new CodedError("COMMIT_CONFLICT", `${own}, and ${other}`, {
+    remedy:
+      "two majorities decided apart, or a data directory was replaced by another: compare the " +
+      "members' data, keep one side, and add the other's members anew, with empty data directories",
+  });
+}
