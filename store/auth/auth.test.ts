@@ -71,6 +71,18 @@ test("users and roles survive a restart; passwords are in no file", async () => 
   expect({ enabled, authRevision }).toEqual({ enabled: true, authRevision: before.authRevision });
 });
 
+test("a refused sign-in takes as long for a name that nobody has", async () => {
+  const { client } = await start();
+  await enableAuth(client);
+  const refused: string[] = [];
+  const signIn = (name: string) =>
+    expect(client.auth.authenticate({ name, password: "wrong" })).rejects
+      .toMatchObject({ code: "INVALID_ARGUMENT" }).then(() => refused.push(name));
+  // Passwords are compared one after the other: each waits for those before it.
+  await Promise.all(["alice", "alice", "nobody", "alice"].map(signIn));
+  expect(refused).toEqual(["alice", "alice", "nobody", "alice"]);
+});
+
 test("a password's hash is bcrypt's, as etcd writes it, of the cost asked for", async () => {
   const { client } = await start();
   await enableAuth(client);

@@ -12,10 +12,13 @@ asker.on("message", (question: PasswordQuestion) => {
 });
 
 function answerTo(question: PasswordQuestion): string | boolean {
-  if ("cost" in question) return hashSync(question.password, saltOf(question.cost));
-  // A user whose password was changed to none has no hash, and no password is that.
-  return question.hash.length === BCRYPT_HASH_LENGTH &&
-    compareSync(question.password, question.hash);
+  const { password, cost } = question;
+  if (!("hash" in question)) return hashSync(password, saltOf(cost));
+  if (question.hash.length === BCRYPT_HASH_LENGTH) return compareSync(password, question.hash);
+  // A user that does not exist, or whose password was changed to none: no password is that, which
+  // takes as long to say.
+  hashSync(password, saltOf(cost));
+  return false;
 }
 
 const BCRYPT_HASH_LENGTH = 60;

@@ -13,7 +13,7 @@ import {
 /** What the thread is asked: a hash of a password, or whether a password is the one hashed. */
 export type PasswordQuestion =
   | { id: number; password: string; cost: number }
-  | { id: number; password: string; hash: string };
+  | { id: number; password: string; cost: number; hash: string };
 
 export interface PasswordAnswer {
   id: number;
@@ -25,7 +25,11 @@ interface Waiting {
   reject(reason: unknown): void;
 }
 
-type Asked = { password: string; cost: number } | { password: string; hash: string };
+interface Asked {
+  password: string;
+  cost: number;
+  hash?: string;
+}
 
 /**
  * bcrypt, in a thread of its own: one hash takes longer than the loop may be held. The thread
@@ -51,9 +55,14 @@ export class Passwords {
     return Buffer.from(hash).toString("base64");
   }
 
-  async matches(password: string, hash: Buffer): Promise<boolean> {
+  /**
+   * Whether a password is the one hashed. No hash, of a user that does not exist, takes as long as
+   * one of the present cost, so that the time of a refused sign-in tells no names.
+   */
+  async matches(password: string, hash: Buffer | undefined): Promise<boolean> {
     if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) return false;
-    return (await this.#ask({ password, hash: hash.toString("latin1") })) as boolean;
+    const { cost } = this;
+    return (await this.#ask({ password, cost, hash: hash?.toString("latin1") ?? "" })) as boolean;
   }
 
   async close(): Promise<void> {

@@ -34,8 +34,7 @@ async function checkPassword(
   if (!state.auth.enabled) throw etcdError("authNotEnabled");
   const { revision } = state.auth;
   const user = state.auth.user(name);
-  if (!user) throw etcdError("authFailed");
-  if (user.options?.noPassword === true) throw etcdError("noPasswordUser");
-  if (!(await auth.passwords.matches(password, user.password))) throw etcdError("authFailed");
+  if (user?.options?.noPassword === true) throw etcdError("noPasswordUser");
+  if (!(await auth.passwords.matches(password, user?.password))) throw etcdError("authFailed");
   return revision;
 }
