@@ -101,6 +101,12 @@ function validateStatus({ status = {} }: PersistentVolumeClaim): FieldError[] {
   return errors;
 }
 
+/** Drops a source in another namespace: CrossNamespaceVolumeDataSource is off, as upstream. */
+function dropForeignSource(spec: PersistentVolumeClaimSpec, old?: PersistentVolumeClaimSpec): void {
+  if ((spec.dataSourceRef?.namespace ?? "") === "" || old?.dataSourceRef !== undefined) return;
+  delete spec.dataSourceRef;
+}
+
 /**
  * The older field is the newer without a namespace: each is filled from the other, where a
  * reference of the core group has to be to a claim.
@@ -179,10 +185,14 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
     },
     prepareCreate(object) {
       object.status = { phase: "Pending" };
+      dropForeignSource(object.spec);
       dropUnknownSource(object.spec);
       alignSources(object.spec);
     },
-    prepareUpdate: (object) => alignSources(object.spec),
+    prepareUpdate(object, old) {
+      dropForeignSource(object.spec, old.spec);
+      alignSources(object.spec);
+    },
     status: { validateUpdate: validateStatus },
     validate: (object) => validateClaimSpec(object.spec, "spec"),
     validateUpdate,

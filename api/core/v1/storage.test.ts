@@ -71,6 +71,18 @@ describe("PersistentVolumeClaim", () => {
     })).toContain("field can not be less than status.capacity");
   });
 
+  it("begins with nothing of another namespace, where no grant is asked for", () => {
+    const source = { kind: "PersistentVolumeClaim", name: "secret" };
+    const foreign = { dataSourceRef: { ...source, namespace: "other" } };
+    expect(claim(foreign).spec).not.toHaveProperty("dataSourceRef");
+    expect(claim({ dataSourceRef: source }).spec.dataSourceRef).toEqual(source);
+    const own = claim();
+    expect(update(own, (next) => void Object.assign(next.spec, foreign))).toBe("");
+    const old = claim();
+    Object.assign(old.spec, foreign); // stored while the gate was on
+    expect(update(old, () => undefined)).toBe("");
+  });
+
   it("shows the bound volume's size", () => {
     const bound = claim({ volumeName: "pv", storageClassName: "fast" });
     bound.status = { phase: "Bound", capacity: { storage: "3Gi" }, accessModes: ["ReadWriteOnce"] };
