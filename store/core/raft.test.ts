@@ -197,6 +197,32 @@ describe("Dissertation section 10.2.1: writing to the disk in parallel", () => {
   });
 });
 
+test("an entry that is overwritten and comes back is durable with its last write (ABA)", () => {
+  const raft = new Raft(options, {
+    hardState: { term: 1, vote: 2n, commit: 1 },
+    base: { index: 0, term: 0 },
+    entries: [entry(1, 1)],
+    applied: 1,
+    membership: initialMembership([1n, 2n, 3n]),
+  });
+  const after = { kind: "append", to: 1n, prevIndex: 1, prevTerm: 1 } as const;
+  raft.step({ ...after, from: 2n, term: 1, entries: [entry(2, 1)], commit: 1 });
+  const first = raft.ready()!.write!;
+  raft.step({ ...after, from: 3n, term: 2, entries: [entry(2, 2)], commit: 1 });
+  const second = raft.ready()!.write!;
+  raft.step({ ...after, from: 2n, term: 3, entries: [entry(2, 1), entry(3, 3)], commit: 3 });
+  const third = raft.ready()!.write!;
+  expect(third.entries).toMatchObject([{ index: 2, term: 1 }, { index: 3, term: 3 }]);
+  // On the disk, the entry of term 2 is still to overwrite what the first write has left.
+  for (const { id } of [first, second]) {
+    raft.persisted(id);
+    expect(raft.state.log.persisted).toBe(1);
+    expect(raft.ready()?.committed ?? []).toEqual([]);
+  }
+  raft.persisted(third.id);
+  expect(raft.ready()!.committed.map(({ index }) => index)).toEqual([2, 3]);
+});
+
 describe("bounds", () => {
   test("proposals beyond the uncommitted bound are refused, one alone is always taken", () => {
     const raft = electedWithOldLog();

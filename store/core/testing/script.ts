@@ -68,11 +68,15 @@ export class ScriptRunner {
       this.#cluster.post(messages);
       return messages.map((message) => `send ${describeMessage(message)}`);
     },
-    "deliver": ([to]) => this.#deliver((message) => message.to === BigInt(to!)),
-    "lose": ([to]) => {
-      const lost = this.#take((message) => message.to === BigInt(to!));
+    "deliver": (words) => this.#deliver(wanted(words)),
+    "lose": (words) => {
+      const lost = this.#take(wanted(words));
       for (const message of lost) this.#cluster.lose(message);
       return lost.map((message) => `lost ${describeMessage(message)}`);
+    },
+    "unreachable": ([id, to]) => {
+      this.#member(id).raft.reportUnreachable(BigInt(to!));
+      return describeProgress(this.#member(id).raft);
     },
     "cut": ([from, to]) => {
       this.#cluster.cut.add(`${from}>${to}`).add(`${to}>${from}`);
@@ -150,6 +154,11 @@ export class ScriptRunner {
 }
 
 const NOBODY = { voters: [], outgoing: [], learners: [], learnersNext: [], autoLeave: false };
+
+/** Messages to a member: all, or those of one kind. */
+function wanted([to, kind]: string[]): (message: Message) => boolean {
+  return (message) => message.to === BigInt(to!) && (kind === undefined || message.kind === kind);
+}
 
 function outcome(proposed: Proposed): string {
   if (typeof proposed === "string") return proposed;
