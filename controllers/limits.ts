@@ -27,6 +27,9 @@ export const TOKEN_RENEW_SHARE = 0.8;
 /** How soon a namespace that is not empty yet is looked at again: its pods take time to end. */
 export const NAMESPACE_LOOK_MS = 1_000;
 
+/** How soon a node that found no pod range left is looked at again; a node's end wakes it too. */
+export const NODE_RANGE_LOOK_MS = 300_000;
+
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 

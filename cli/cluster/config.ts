@@ -21,6 +21,8 @@ export interface ClusterConfig {
   readonly hostAddress: string;
   readonly nodeAddress: string;
   readonly podCidr: string;
+  /** Bits of the prefix of one node's part of `podCidr`. Default 24. */
+  readonly nodeCidrMaskSize?: number;
   readonly serviceCidr: string;
   /** `kubernetes.default`: the first address of `serviceCidr`. */
   readonly apiServiceAddress: string;
@@ -104,7 +106,9 @@ function ownAddresses(): string[] {
 export async function planCluster(
   name: string,
   roots: ClusterRoots,
-  choices: { etcdServers?: string; apiPort?: number; cniBinDir?: string } = {},
+  choices: Partial<
+    Pick<ClusterConfig, "etcdServers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize">
+  > = {},
   addresses: readonly string[] = ownAddresses(),
 ): Promise<ClusterConfig> {
   const others = await listClusters(roots);
@@ -132,6 +136,9 @@ export async function planCluster(
     dnsAddress: `10.${96 + slot}.0.10`,
     clusterDomain: "cluster.local",
     ...(choices.etcdServers === undefined ? {} : { etcdServers: choices.etcdServers }),
+    ...(choices.nodeCidrMaskSize === undefined
+      ? {}
+      : { nodeCidrMaskSize: choices.nodeCidrMaskSize }),
     ...(choices.cniBinDir === undefined ? {} : { cniBinDir: choices.cniBinDir }),
   };
 }

@@ -20,6 +20,8 @@ import { nextSteps } from "./next-steps.ts";
 
 const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;
+const MASK_BITS_MIN = 16;
+const MASK_BITS_MAX = 30;
 
 interface StartFlags {
   name: string;
@@ -30,6 +32,7 @@ interface StartFlags {
   newStore?: boolean;
   apiPort?: string;
   cniBinDir?: string;
+  nodeCidrMaskSize?: string;
   readyTimeout: string;
   output?: string;
 }
@@ -45,6 +48,7 @@ export function command(): Command {
     .option("--new-store", "begin with an empty store in the place of one that was lost")
     .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
+    .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
     .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
     .option("-o, --output <format>", "json: print one JSON object at the end")
     .action((flags: StartFlags) => start(flags));
@@ -100,13 +104,23 @@ async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): 
 }
 
 function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {
-  const { etcdServers, apiPort, cniBinDir } = flags;
+  const { etcdServers, apiPort, cniBinDir, nodeCidrMaskSize: mask } = flags;
   const port = apiPort === undefined ? undefined : positive("--api-port", apiPort, PORT_MAX);
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
     ...(port === undefined ? {} : { apiPort: port }),
     ...(cniBinDir === undefined ? {} : { cniBinDir }),
+    ...(mask === undefined ? {} : { nodeCidrMaskSize: maskSize(mask) }),
   };
+}
+
+/** Of a range of /16: at least a network of four addresses, as upstream's 2^16 parts allow. */
+function maskSize(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= MASK_BITS_MIN && value <= MASK_BITS_MAX) return value;
+  throw new CommandError("BAD_FLAG", `--node-cidr-mask-size ${text} is not usable`, {
+    remedy: `a whole number from ${MASK_BITS_MIN} to ${MASK_BITS_MAX}`,
+  });
 }
 
 /** A flag's whole number from 1 to `most`; throws naming the flag otherwise. */
@@ -124,11 +138,13 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
     flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
     flags.apiPort !== undefined && Number(flags.apiPort) !== existing.apiPort,
     flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
+    flags.nodeCidrMaskSize !== undefined &&
+      Number(flags.nodeCidrMaskSize) !== existing.nodeCidrMaskSize,
   ];
   if (!changed.includes(true)) return;
   throw new CommandError(
     "FIXED",
-    `"${existing.name}" exists; its store, port and plugins cannot change`,
+    `"${existing.name}" exists; its store, port, plugins and ranges cannot change`,
     {
       remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
     },

@@ -84,6 +84,7 @@ async function startControl(
     startControllers({
       connection: await kubeConnection(files.kubeconfig("controller-manager")),
       clusterCidr: config.podCidr,
+      ...(config.nodeCidrMaskSize === undefined ? {} : { nodeCidrMask: config.nodeCidrMaskSize }),
       rootCa: ca.cert,
       clusterSigning: ca,
       // The only instance: an election would cost the first start its lease time after a crash.

@@ -1,8 +1,10 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES } from "@raft2kube/client-kube/resources.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { NODE_RANGE_LOOK_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { clusterRanges, freePart } from "./plan.ts";
+import { clusterRanges, freePart, rangeCondition, saysNoRange } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 
@@ -15,29 +17,57 @@ export function startNodeIpam(context: ControllerContext): Running {
   const recorder = context.recorder(ACCOUNT, "cidrAllocator");
   /** Given out, and perhaps not yet seen on the node. */
   const given = new Map<string, string[]>();
+  /** Nodes that found no part left: their own changes do not matter, another's end does. */
+  const waiting = new Set<string>();
 
   const reconcile = async (name: string) => {
     const node = nodes.store.get(name);
-    if (!node) return void given.delete(name);
-    if (node.spec?.podCIDR) return;
+    if (!node) return forget(name);
+    if (node.spec?.podCIDR) return settle(node, name);
     const used = nodes.store.list().flatMap((other) => other.spec?.podCIDRs ?? []);
     used.push(...[...given.values()].flat());
     const podCIDRs = given.get(name) ?? ranges.flatMap((range) => freePart(range, used) ?? []);
     const [podCIDR] = podCIDRs;
-    if (podCIDR === undefined || podCIDRs.length < ranges.length) {
-      const message = `Node ${name} status is now: CIDRNotAvailable`;
-      recorder.record(node, "Normal", "CIDRNotAvailable", message);
-      throw new RangeError(`no range is left in ${clusterCidr} for node ${name}`);
-    }
+    if (podCIDR === undefined || podCIDRs.length < ranges.length) return wait(node, name);
     given.set(name, podCIDRs);
     const metadata = { uid: node.metadata.uid };
     await writer.patch({ name }, "strategic", { metadata, spec: { podCIDR, podCIDRs } });
+    await settle(node, name);
+  };
+
+  const settle = async (node: Node, name: string) => {
+    waiting.delete(name);
+    if (saysNoRange(node)) await setCondition(node, name, true);
+  };
+
+  const forget = (name: string) => {
+    given.delete(name);
+    waiting.delete(name);
+    for (const other of waiting) loop.queue.add(other);
+  };
+
+  const wait = async (node: Node, name: string) => {
+    if (!waiting.has(name)) {
+      waiting.add(name);
+      const message = `Node ${name} status is now: CIDRNotAvailable`;
+      recorder.record(node, "Normal", "CIDRNotAvailable", message);
+      if (!saysNoRange(node)) await setCondition(node, name, false);
+    }
+    return { again_ms: NODE_RANGE_LOOK_MS };
+  };
+
+  const setCondition = async (node: Node, name: string, hasRange: boolean) => {
+    const condition = rangeCondition(hasRange, ranges, timeText(context.clock.now()));
+    const status = { conditions: [condition] };
+    const metadata = { uid: node.metadata.uid };
+    await writer.patch({ name, subresource: "status" }, "strategic", { metadata, status });
   };
 
   const options = { name: "node-ipam-controller", reads: [nodes], workers: 1, reconcile };
   const loop = startLoop(context, options);
   const look = (node: Node) => {
-    if (!node.spec?.podCIDR) loop.queue.add(node.metadata.name ?? "");
+    const { name = "" } = node.metadata;
+    if (node.spec?.podCIDR ? saysNoRange(node) : !waiting.has(name)) loop.queue.add(name);
   };
   nodes.handle({
     added: look,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { clusterRanges, freePart } from "./plan.ts";
+import { clusterRanges, freePart, rangeCondition } from "./plan.ts";
 
 function free(cluster: string, mask: number | undefined, used: string[]): string | undefined {
   const [range] = clusterRanges(cluster, mask);
@@ -31,4 +31,15 @@ test("bad ranges are refused by name", () => {
 test("two ranges with a comma are dual stack", () => {
   const ranges = clusterRanges("10.244.0.0/16, fd00::/48", undefined);
   expect(ranges.map((range) => range.nodeMask)).toEqual([24, 64]);
+});
+
+test("a node without a range says how many there are, and what to do", () => {
+  const ranges = clusterRanges("10.244.0.0/16", 24);
+  expect(rangeCondition(false, ranges, "T")).toMatchObject({
+    type: "NetworkUnavailable",
+    status: "True",
+    reason: "CIDRNotAvailable",
+    message: expect.stringContaining("all 256 ranges of /24 in 10.244.0.0/16 are given") as string,
+  });
+  expect(() => clusterRanges("10.244.0.0/16", Number.NaN)).toThrow("cannot be cut");
 });

@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import type { Node, NodeCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** Length of a node's range by address family, when none is set (upstream's defaults). */
@@ -32,9 +33,10 @@ function clusterRange(text: string, nodeMask: number | undefined): ClusterRange 
   const ipv6 = address.kind() === "ipv6";
   const mask = ipv6 ? MASK_IPV6 : (nodeMask ?? MASK_IPV4);
   const bits = ipv6 ? 128 : 32;
-  if (mask < length || mask > bits) {
+  if (!Number.isInteger(mask) || mask < length || mask > bits) {
     const message = `ranges of /${mask} for nodes cannot be cut from ${text}`;
-    throw new CodedError("BadClusterCidr", message);
+    const remedy = `--node-cidr-mask-size from ${length} to ${bits}, or a wider --cluster-cidr`;
+    throw new CodedError("BadClusterCidr", message, { remedy });
   }
   const partSize = 1n << BigInt(bits - mask);
   const first = toNumber(address);
@@ -46,6 +48,35 @@ function clusterRange(text: string, nodeMask: number | undefined): ClusterRange 
     partSize,
     nodeMask: mask,
   };
+}
+
+const NO_RANGE = "CIDRNotAvailable";
+
+/** Whether a node's condition says that it has no range. */
+export function saysNoRange({ status }: Node): boolean {
+  return (status?.conditions ?? []).some((condition) => {
+    return condition.type === "NetworkUnavailable" && condition.reason === NO_RANGE;
+  });
+}
+
+/** What a node says of its network: without a range its pods get no addresses. */
+export function rangeCondition(
+  hasRange: boolean,
+  ranges: readonly ClusterRange[],
+  now: string,
+): NodeCondition {
+  const type = "NetworkUnavailable" as const;
+  if (hasRange) {
+    const message = "the node has its range of pod addresses";
+    const known = { reason: "CIDRAssigned", message, lastTransitionTime: now };
+    return { type, status: "False", lastHeartbeatTime: now, ...known };
+  }
+  const size = ({ text, parts, nodeMask }: ClusterRange) =>
+    `all ${parts} ranges of /${nodeMask} in ${text} are given`;
+  const message =
+    `${ranges.map(size).join("; ")}: remove a node, or start with a larger --node-cidr-mask-size`;
+  const known = { reason: NO_RANGE, message, lastTransitionTime: now };
+  return { type, status: "True", lastHeartbeatTime: now, ...known };
 }
 
 /** The first part that overlaps none in use; undefined when the range is used up. */

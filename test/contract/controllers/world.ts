@@ -25,8 +25,10 @@ export interface World {
   close(): Promise<void>;
 }
 
+type Settings = "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
+
 type WorldOptions = Partial<
-  Pick<ControllersOptions, "controllers" | "nodeMonitorGracePeriod_ms"> & {
+  Pick<ControllersOptions, Settings> & {
     /** Starts other controllers and another scheduler in the place of ours. */
     startOthers(world: Others): Promise<{ close(): Promise<void> }>;
   }
