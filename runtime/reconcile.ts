@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { noteExit, releaseContainer } from "./container/exit.ts";
@@ -73,11 +74,11 @@ async function removeStrangers(runtime: Runtime): Promise<void> {
   const isSandbox = (id: string) => sandboxes.find(id) !== undefined;
   for (const id of await strangers(path.join(paths.state, "containers"), isContainer)) {
     unmountRootfs(paths.container(id));
-    await rm(paths.container(id).run, { recursive: true, force: true });
+    await removePath(paths.container(id).run);
   }
   for (const id of await strangers(path.join(paths.state, "sandboxes"), isSandbox)) {
     unmountSandboxFiles(paths.sandbox(id));
-    await rm(paths.sandbox(id).run, { recursive: true, force: true });
+    await removePath(paths.sandbox(id).run);
   }
   for (const id of await strangers(paths.netns, isSandbox)) deleteNetns(paths.sandbox(id).netns);
   for (const id of await strangers(paths.exits, isContainer)) {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
 import { readState, writeState, type StateKind } from "./state-file.ts";
@@ -30,7 +31,7 @@ export class RecordTable<T extends { id: string }> {
     for (const id of await readdir(directory)) {
       const record = await readState<T>(this.#fileOf(id), this.#kind);
       if (record) this.#records.set(id, record);
-      else await rm(path.join(directory, id), { recursive: true, force: true });
+      else await removePath(path.join(directory, id));
     }
   }
 

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { containerConfig } from "../containers/container-config.ts";
 import { makeEnv } from "../containers/env.ts";
@@ -163,8 +164,10 @@ async function makeTerminationLog(
   await mkdir(dir, { recursive: true, mode: 0o750 });
   const file = join(dir, randomBytes(4).toString("hex"));
   await writeFile(file, "");
+  using directory = Directory.open(dir);
+  using made = directory.handle(basename(file));
   // Any user of the container may write its last words.
-  await chmod(file, 0o666);
+  made.chmod(0o666);
   return file;
 }
 

@@ -1,4 +1,13 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
+import {
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -38,6 +47,21 @@ describe("a projected volume", () => {
     const before = await readlink(join(dir, "..data"));
     expect(await write({ a: "1" })).toBe(false);
     expect(await readlink(join(dir, "..data"))).toBe(before);
+  });
+
+  test("a link that leads out of the volume is replaced, and nothing behind it", async () => {
+    await write({ a: "1" });
+    const outside = await mkdtemp(join(tmpdir(), "r2k-outside-"));
+    await writeFile(join(outside, "a"), "1");
+    for (const name of ["..data", "a", "..data_tmp"]) {
+      await rm(join(dir, name), { force: true });
+      await symlink(outside, join(dir, name));
+    }
+    expect(await write({ a: "1" })).toBe(true);
+    expect(await readlink(join(dir, "a"))).toBe("..data/a");
+    expect(await readFile(join(dir, "a"), "utf8")).toBe("1");
+    expect(await readdir(outside)).toEqual(["a"]);
+    await rm(outside, { recursive: true });
   });
 
   test.each(["../x", "/etc/passwd", "a/../../b", "..data"])("refuses the path %s", async (path) => {

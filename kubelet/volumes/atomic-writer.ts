@@ -1,20 +1,8 @@
-import { createHash } from "node:crypto";
-import {
-  chmod,
-  lstat,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  unlink,
-  writeFile,
-} from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fchmodSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /** A file of a projected volume; `mode` in the permission bits. */
@@ -28,13 +16,15 @@ export type Payload = ReadonlyMap<string, ProjectedFile>;
 
 const DATA_DIR = "..data";
 const NEW_DATA_DIR = "..data_tmp";
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
  * Replaces the files of a volume at once, as its readers see it: all new files are written to a
  * fresh directory, then the link `..data` is renamed to point there. Names at the top are links
  * through `..data`. Returns whether anything changed; a payload already in place is not written
- * again. `own` is applied to the fresh directory before it is shown. Source: the API's promise that
- * ConfigMap, Secret and projected volumes are updated atomically.
+ * again. `own` is applied to the fresh directory before it is shown. All is done through the
+ * volume's descriptor, so that nothing that is found in it leads out. Source: the API's promise
+ * that ConfigMap, Secret and projected volumes are updated atomically.
  */
 export async function writeAtomically(
   dir: string,
@@ -42,23 +32,18 @@ export async function writeAtomically(
   own: (freshDir: string) => Promise<void>,
 ): Promise<boolean> {
   for (const path of payload.keys()) checkPath(path);
-  const current = await linkTarget(join(dir, DATA_DIR));
-  if (current && (await holds(join(dir, current), payload))) return false;
-  const fresh = await mkdtemp(join(dir, `..${new Date().toISOString().replaceAll(/[-:]/g, "_")}.`));
-  await chmod(fresh, 0o755);
-  for (const [path, { data, mode }] of payload) {
-    const file = join(fresh, path);
-    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
-    await writeFile(file, data);
-    // Not left to the file creation mask.
-    await chmod(file, mode);
-  }
-  await own(fresh);
-  await rm(join(dir, NEW_DATA_DIR), { force: true });
-  await symlink(fresh.slice(dir.length + 1), join(dir, NEW_DATA_DIR));
-  await rename(join(dir, NEW_DATA_DIR), join(dir, DATA_DIR));
-  await linkTops(dir, payload);
-  await removeStale(dir, fresh.slice(dir.length + 1));
+  using volume = Directory.open(dir);
+  const current = linkTarget(volume, DATA_DIR);
+  if (current && holds(volume, current, payload)) return false;
+  const time = new Date().toISOString().replaceAll(/[-:]/g, "_");
+  const fresh = `..${time}.${randomBytes(4).toString("hex")}`;
+  writeFiles(volume, fresh, payload);
+  await own(join(dir, fresh));
+  await removeTree(volume, NEW_DATA_DIR);
+  volume.makeSymlink(NEW_DATA_DIR, fresh);
+  volume.rename(NEW_DATA_DIR, volume, DATA_DIR);
+  await linkTops(volume, payload);
+  await removeStale(volume, fresh);
   return true;
 }
 
@@ -69,63 +54,89 @@ function checkPath(path: string): void {
   }
 }
 
-async function linkTarget(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+/** Where a link leads; undefined when there is none. */
+function linkTarget(volume: Directory, name: string): string | undefined {
+  using found = volume.find(name);
+  return found?.stats().isSymbolicLink() ? found.readLink().toString() : undefined;
 }
 
-async function holds(dir: string, payload: Payload): Promise<boolean> {
-  const files = await filesBelow(dir, "");
-  if (files.length !== payload.size) return false;
-  for (const path of files) {
-    const wanted = payload.get(path);
-    if (!wanted || digest(await readFile(join(dir, path))) !== digest(wanted.data)) return false;
-    // Ownership may have added bits to the mode; a bit that is missing means another mode.
-    const { mode } = await lstat(join(dir, path));
-    if ((mode & wanted.mode) !== wanted.mode) return false;
-  }
-  return true;
-}
-
-async function filesBelow(dir: string, below: string): Promise<string[]> {
-  const files: string[] = [];
-  try {
-    for (const entry of await readdir(join(dir, below), { withFileTypes: true })) {
-      const path = below === "" ? entry.name : `${below}/${entry.name}`;
-      if (entry.isDirectory()) files.push(...(await filesBelow(dir, path)));
-      else files.push(path);
+function writeFiles(volume: Directory, name: string, payload: Payload): void {
+  volume.makeDirectory(name, 0o755);
+  using fresh = volume.directory(name);
+  // Modes are not left to the file creation mask.
+  fresh.chmod(0o755);
+  for (const [path, { data, mode }] of payload) {
+    using parent = fresh.makeDirectories(dirname(path), 0o755);
+    const file = parent.open(basename(path), CREATE, { mode: 0o600 });
+    try {
+      writeFileSync(file, data);
+      fchmodSync(file, mode);
+    } finally {
+      closeSync(file);
     }
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
+/** Whether a directory of the volume has these files and no others. */
+function holds(volume: Directory, name: string, payload: Payload): boolean {
+  // The link has had another target than one of ours.
+  if (!/^\.\.[^/]+$/.test(name)) return false;
+  using found = volume.find(name);
+  if (!found?.stats().isDirectory()) return false;
+  using data = volume.directory(name);
+  const files = filesBelow(data, "");
+  if (files.length !== payload.size) return false;
+  return files.every((path) => {
+    const wanted = payload.get(path);
+    return wanted !== undefined && isFile(data, path, wanted);
+  });
+}
+
+function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
+  using found = data.handle(path);
+  const { size, mode } = found.stats();
+  // Ownership may have added bits to the mode; a bit that is missing means another mode.
+  if (size !== wanted.data.length || (mode & wanted.mode) !== wanted.mode) return false;
+  return data.readFile(path, { limit_bytes: size }).equals(wanted.data);
+}
+
+function filesBelow(directory: Directory, below: string): string[] {
+  const files: string[] = [];
+  for (const name of directory.names()) {
+    const path = below === "" ? String(name) : `${below}/${String(name)}`;
+    using found = directory.handle(name);
+    if (!found.stats().isDirectory()) {
+      files.push(path);
+      continue;
+    }
+    using inner = directory.directory(name);
+    files.push(...filesBelow(inner, path));
   }
   return files;
 }
 
-function digest(data: Buffer): string {
-  return createHash("sha256").update(data).digest("hex");
-}
-
 /** A link at the top for each first part of a path, and none else. */
-async function linkTops(dir: string, payload: Payload): Promise<void> {
+async function linkTops(volume: Directory, payload: Payload): Promise<void> {
   const tops = new Set([...payload.keys()].map((path) => path.split("/")[0]!));
   for (const top of tops) {
-    if ((await linkTarget(join(dir, top))) === undefined) {
-      await symlink(join(DATA_DIR, top), join(dir, top));
-    }
+    const target = join(DATA_DIR, top);
+    if (linkTarget(volume, top) === target) continue;
+    await removeTree(volume, top);
+    volume.makeSymlink(top, target);
   }
-  for (const name of await readdir(dir)) {
-    if (!name.startsWith("..") && !tops.has(name)) await unlink(join(dir, name));
+  for (const name of namesOf(volume)) {
+    if (!name.startsWith("..") && !tops.has(name)) await removeTree(volume, name);
   }
 }
 
 /** Directories of former payloads, and of writes that a crash cut short. */
-async function removeStale(dir: string, current: string): Promise<void> {
-  for (const name of await readdir(dir)) {
+async function removeStale(volume: Directory, current: string): Promise<void> {
+  for (const name of namesOf(volume)) {
     if (!name.startsWith("..") || name === DATA_DIR || name === current) continue;
-    await rm(join(dir, name), { recursive: true, force: true });
+    await removeTree(volume, name);
   }
+}
+
+function namesOf(volume: Directory): string[] {
+  return [...volume.names()].map(String);
 }

@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
@@ -20,12 +19,6 @@ export async function mountMemory(dir: string, options = ""): Promise<boolean> {
   const flags = MountFlag.nosuid | MountFlag.nodev;
   mount({ source: "tmpfs", target: dir, type: "tmpfs", flags, data: options });
   return true;
-}
-
-/** Lets every user in the pod write to a volume's own directory. */
-export function openToAll(dir: string): void {
-  using held = Directory.open(dir);
-  held.chmod(0o777);
 }
 
 /**

@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { valueOf } from "@raft2kube/api/quantity.ts";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { mountMemory, openToAll, removeVolumeDir } from "./disk.ts";
+import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -39,6 +40,6 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
       throw thrown;
     }
   }
-  openToAll(dir);
+  setDirectoryMode(dir, 0o777);
   await applyFsGroup(dir, fsGroup, false);
 }

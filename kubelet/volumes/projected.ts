@@ -1,5 +1,6 @@
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import type { Pod, Volume, VolumeProjection } from "@raft2kube/api/gen/core/v1.ts";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { writeAtomically } from "./atomic-writer.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { applyFsGroup } from "./ownership.ts";
@@ -31,7 +32,7 @@ function filesPlugin(options: {
       const files = await options.gather(pod, spec.volume);
       if (options.memory) await mountMemory(dir);
       else await mkdir(dir, { recursive: true });
-      await chmod(dir, 0o777);
+      setDirectoryMode(dir, 0o777);
       await writeAtomically(dir, files, (fresh) => applyFsGroup(fresh, fsGroup, true));
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },

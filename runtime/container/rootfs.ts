@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, unmount } from "@raft2kube/linux/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
@@ -48,7 +49,7 @@ export function unmountRootfs(paths: ContainerPaths): void {
 
 /** Removes what a container wrote and its bundle, after its root is unmounted. */
 export async function removeContainerFiles(paths: ContainerPaths): Promise<void> {
-  await rm(paths.run, { recursive: true, force: true });
+  await removePath(paths.run);
   await rm(paths.exitFile, { force: true });
-  await rm(paths.data, { recursive: true, force: true });
+  await removePath(paths.data);
 }

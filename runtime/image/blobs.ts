@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import path from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { DIGEST } from "./reference.ts";
@@ -151,7 +152,7 @@ export class BlobStore {
 
   /** Removes what an interrupted download left. Only while nothing is arriving. */
   async removeTemporary(): Promise<void> {
-    await rm(path.join(this.#directory, "incoming"), { recursive: true, force: true });
+    await removePath(path.join(this.#directory, "incoming"));
   }
 
   async #temporaryFile(): Promise<string> {

@@ -1,7 +1,8 @@
-import { chmod, lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { Readable } from "node:stream";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -39,7 +40,7 @@ export class LayerStore {
    */
   async open(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await chmod(this.#directory, 0o700);
+    setDirectoryMode(this.#directory, 0o700);
   }
 
   /** The folder of a layer, to be used as a lower directory. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname as hostName } from "node:os";
 import { mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
 import { NamespaceMode, type DNSConfig, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
@@ -53,7 +53,6 @@ export async function makeSandboxFiles(paths: SandboxPaths, config: PodSandboxCo
   await mkdir(paths.shm, { recursive: true });
   const flags = MountFlag.nosuid | MountFlag.nodev | MountFlag.noexec;
   mount({ source: "shm", target: paths.shm, type: "tmpfs", flags, data: SHM_OPTIONS });
-  await chmod(paths.shm, 0o1777);
 }
 
 /** Undoes the mounts of `makeSandboxFiles`; again is no error. */

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/netns.ts";
 import { RuntimeError } from "../errors.ts";
 import { removeContainer } from "../container/remove.ts";
@@ -42,9 +42,9 @@ export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void
 export async function removeSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
   const paths = runtime.paths.sandbox(record.id);
   for (const { id } of containersOf(runtime, record.id)) await removeContainer(runtime, id);
-  await rm(paths.run, { recursive: true, force: true });
+  await removePath(paths.run);
   await runtime.sandboxes.remove(record.id);
-  await rm(paths.data, { recursive: true, force: true });
+  await removePath(paths.data);
 }
 
 /** RemovePodSandbox: stops it first when it still runs; one that is unknown is no error. */

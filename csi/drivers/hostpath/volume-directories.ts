@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { syncDirectory } from "@raft2kube/linux/durable-file.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { internal, resourceExhausted } from "../../lib/errors.ts";
@@ -40,13 +42,13 @@ export class VolumeDirectories {
    */
   async create(kind: ContentKind, id: string, source: string | undefined): Promise<void> {
     const directory = this.pathOf(kind, id);
-    await rm(directory, { recursive: true, force: true });
+    await removePath(directory);
     await mkdir(directory);
     try {
-      if (source === undefined) await chmod(directory, 0o777);
+      if (source === undefined) setDirectoryMode(directory, 0o777);
       else await copyContent(source, directory);
     } catch (thrown) {
-      await rm(directory, { recursive: true, force: true });
+      await removePath(directory);
       if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw resourceExhausted(messageOf(thrown));
       throw thrown;
     }
@@ -55,7 +57,7 @@ export class VolumeDirectories {
 
   /** Removes the content of `id`; the caller made sure that nothing is mounted in it. */
   async remove(kind: ContentKind, id: string): Promise<void> {
-    await rm(this.pathOf(kind, id), { recursive: true, force: true });
+    await removePath(this.pathOf(kind, id));
   }
 
   /** Whether the content of `id` is there, as a directory. */
