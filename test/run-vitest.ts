@@ -20,22 +20,39 @@ interface Report {
   }[];
 }
 
-/**
- * Runs the test files below some folders. A file that cannot be loaded and an unhandled error count
- * as failures; what tests skipped, and which files passed only when run again in a process of their
- * own, is returned by name, so that nothing is hidden.
- */
+export interface RunOptions {
+  /** One file at a time. */
+  readonly sequential?: boolean;
+  /** Files that fail run again, alone. */
+  readonly secondTry?: boolean;
+  /** Without the runner's own output. */
+  readonly quiet?: boolean;
+}
+
+/** Runs the test files below some folders, as `runPatterns`. */
 export async function runVitest(
   folders: readonly string[],
-  options: { sequential?: boolean; secondTry?: boolean } = {},
+  options: RunOptions = {},
 ): Promise<GroupResult> {
-  const first = await runOnce(
+  return await runPatterns(
     folders.map((folder) => `${folder}/**/*.test.ts`),
     options,
   );
+}
+
+/**
+ * Runs the test files of some patterns. A file that cannot be loaded and an unhandled error count
+ * as failures; what tests skipped, and which files passed only when run again in a process of their
+ * own, is returned by name, so that nothing is hidden.
+ */
+export async function runPatterns(
+  patterns: readonly string[],
+  options: RunOptions = {},
+): Promise<GroupResult> {
+  const first = await runOnce(patterns, options);
   const failed = first.files.filter((file) => file.failures.length > 0);
-  const again = options.secondTry === true && failed.length > 0 && !first.error;
-  if (!again) return count(first.files, [], first.error);
+  const again = options.secondTry === true && failed.length > 0;
+  if (!again) return count(first.files, [], first.errors);
   const second = await runOnce(
     failed.map(({ name }) => name),
     options,
@@ -46,7 +63,8 @@ export async function runVitest(
   return count(
     files,
     failed.map(({ name, failures }) => `${name}: ${failures.length} failed: ${failures[0]}`),
-    second.error,
+    // A file that passes when it runs again has not taken back what no test caught.
+    [...first.errors, ...second.errors],
   );
 }
 
@@ -62,42 +80,52 @@ interface FileResult {
 interface Run {
   readonly files: readonly FileResult[];
   /** What failed though no test did. */
-  readonly error?: string;
+  readonly errors: readonly string[];
 }
 
 /** Runs the test files of some patterns. */
 async function runOnce(
   patterns: readonly string[],
-  options: { sequential?: boolean },
+  options: RunOptions,
 ): Promise<Run> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-test-"));
   const report = join(dir, "report.json");
+  const unhandled = join(dir, "unhandled.json");
   try {
     const code = await vitest(patterns, [
       "run",
       "--reporter=dot",
       "--reporter=json",
+      `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
       `--outputFile.json=${report}`,
       ...(options.sequential ? ["--no-file-parallelism"] : []),
-    ]);
+    ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
     const files = read(report);
-    const told = files.some(({ failures }) => failures.length > 0);
-    return { files, ...(code !== 0 && !told ? { error: `vitest ended with ${code}` } : {}) };
+    const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
+    const errors = messages.map((message) => `no test caught: ${firstLine(message)}`);
+    const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
+    if (code !== 0 && !explained) errors.push(`vitest ended with ${code}`);
+    return { files, errors };
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-function vitest(patterns: readonly string[], args: readonly string[]): Promise<number> {
+function vitest(
+  patterns: readonly string[],
+  args: readonly string[],
+  { unhandled, output }: { unhandled: string; output: "ignore" | "inherit" },
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const node = join(ROOT, "node_modules/node/bin/node");
     const entry = join(ROOT, "node_modules/vitest/vitest.mjs");
     const child = spawn(node, [entry, ...args], {
       cwd: ROOT,
-      stdio: ["ignore", 1, 2],
+      stdio: ["ignore", output, output],
       env: {
         R2K_LOG: "warn",
         ...process.env,
+        R2K_UNHANDLED: unhandled,
         // A filter among the arguments means a part of a path: "cni/" is in "test/contract/cni/".
         R2K_TEST_FILES: patterns.join(","),
         PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`,
@@ -133,11 +161,11 @@ function firstLine(text = "no reason is told"): string {
 }
 
 function count(
-  files: readonly FileResult[], secondTries: readonly string[], error: string | undefined,
+  files: readonly FileResult[], secondTries: readonly string[], errors: readonly string[],
 ): GroupResult {
   const failures = files.flatMap(({ name, failures }) =>
     failures.map((failure) => `${name}: ${failure}`));
-  if (error !== undefined) failures.push(error);
+  failures.push(...errors);
   return {
     passed: files.reduce((sum, { passed }) => sum + passed, 0),
     failures,
