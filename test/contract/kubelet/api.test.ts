@@ -64,10 +64,15 @@ async function gone(name: string): Promise<boolean> {
 }
 
 /** GET from the kubelet's own API, as the subject of a certificate, or as nobody. */
-async function ask(path: string, as?: { name: string; groups: string[] }) {
+async function ask(
+  path: string,
+  as?: { name: string; groups: string[] },
+  headers: Record<string, string> = {},
+) {
   const pair = as && (await world.connection(as.name, as.groups));
   const { host, port } = node.kubelet.address!;
-  const options = { host, port, path, ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
+  const identity = { ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
+  const options = { host, port, path, headers, ...identity };
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     https.get({ ...options, agent: false }, resolve).on("error", reject);
   });
@@ -139,6 +144,31 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect((await ask("/healthz", MASTER)).body).toBe("ok");
     const usage = async () => (await ask("/metrics/resource", MASTER)).body;
     await expect.poll(usage).toMatch(/pod_memory_working_set_bytes\{.*pod="whole"\}/);
+  });
+
+  it("runs nothing for a right to get, however the path is written", async () => {
+    const rules = [{ apiGroups: [""], resources: ["nodes/proxy"], verbs: ["get"] }];
+    const looker = { name: "looker", groups: [] };
+    const apiGroup = "rbac.authorization.k8s.io";
+    const create = (plural: string, body: object) =>
+      world.admin.request({ method: "POST", path: `/apis/${apiGroup}/v1/${plural}`, body });
+    await create("clusterroles", { metadata: { name: "looker" }, rules });
+    await create("clusterrolebindings", {
+      metadata: { name: "looker" },
+      roleRef: { apiGroup, kind: "ClusterRole", name: "looker" },
+      subjects: [{ kind: "User", apiGroup, name: "looker" }],
+    });
+    await expect.poll(async () => (await ask("/pods", looker)).status).toBe(200);
+    const upgrade = { connection: "Upgrade", upgrade: "SPDY/3.1" };
+    const command = "default/whole/main?command=id&output=1";
+    for (const [path, status] of [
+      [`/exec/${command}`, 403],
+      [`/%65xec/${command}`, 400],
+      [`/pods/../exec/${command}`, 400],
+      [`/pods%2f..%2fexec/${command}`, 400],
+    ] as const) {
+      expect([path, (await ask(path, looker, upgrade)).status]).toEqual([path, status]);
+    }
   });
 
   it("shows a static pod by a mirror, which comes back when it is deleted", async () => {
