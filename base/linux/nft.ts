@@ -17,15 +17,23 @@ export interface NftOptions {
   netns?: string;
 }
 
-function start(args: string[], netns: string | undefined): ChildProcessWithoutNullStreams {
+function start(
+  args: string[],
+  netns: string | undefined,
+  onError: (error: Error) => void,
+): ChildProcessWithoutNullStreams {
   // The child is born in the namespace that this thread is in while it is spawned.
-  const born = () => spawn("nft", args, { stdio: "pipe" });
+  const born = () => spawn("nft", args, { stdio: "pipe" }).on("error", onError);
   return netns === undefined ? born() : inNetns(netns, born);
 }
 
 function run(args: string[], input: string, options: NftOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = start(args, options.netns);
+    const child = start(args, options.netns, (thrown) => {
+      const remedy = "install nftables";
+      const code = isErrno(thrown, "ENOENT") ? "nft-missing" : "nft-failed";
+      reject(new NftError(code, `nft cannot be run: ${messageOf(thrown)}`, { remedy }));
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -37,11 +45,6 @@ function run(args: string[], input: string, options: NftOptions): Promise<string
     });
     child.stdin.on("error", () => undefined); // nft that stops reading says why on stderr
     child.stdin.end(input);
-    child.on("error", (thrown) => {
-      const remedy = "install nftables";
-      const code = isErrno(thrown, "ENOENT") ? "nft-missing" : "nft-failed";
-      reject(new NftError(code, `nft cannot be run: ${messageOf(thrown)}`, { remedy }));
-    });
     child.on("close", (status, signal) => {
       if (status === 0) return resolve(stdout);
       const missing = /No such file or directory/.test(stderr);

@@ -46,6 +46,7 @@ export function packetConnection(fd: number): PacketConnection {
       done(error);
     },
   });
+  incoming.on("error", () => incoming.destroy());
   outgoing.on("error", () => outgoing.destroy());
   reader.on("data", (packet: Buffer) => {
     if (!incoming.push(packet)) reader.pause();

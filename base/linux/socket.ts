@@ -37,6 +37,7 @@ export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
   check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
   const [place, other] = pair as [number, number];
   const socket = new Socket({ fd: place, readable, writable: true, allowHalfOpen: true });
+  socket.on("error", () => socket.destroy());
   try {
     check("dup3", libc.dup3(fd, place, O_CLOEXEC), String(fd));
   } finally {
@@ -113,5 +114,7 @@ export function connectLoopback(family: 4 | 6, port: number): Socket {
       throw error;
     }
   }
-  return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+  const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+  socket.on("error", () => socket.destroy());
+  return socket;
 }

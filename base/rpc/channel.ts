@@ -84,17 +84,17 @@ export class Channel {
     let connection: Http2ClientConnection | undefined;
     let reason = "the connection was closed before it was open";
     try {
-      const socket = this.target.dial(() => {
+      const onOpen = () => {
         reason = "the connection was closed before the server spoke HTTP/2";
         connection = this.#speak(socket);
+      };
+      const socket = this.target.dial(onOpen, (error) => {
+        reason = messageOf(error);
+        socket.destroy();
       });
       this.#dialling = socket;
       const patience = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
         if (this.#dialling === socket) socket.destroy(new Error("no answer in time"));
-      });
-      socket.on("error", (error) => {
-        reason = messageOf(error);
-        socket.destroy();
       });
       socket.once("close", () => {
         patience.cancel();

@@ -16,8 +16,11 @@ export interface Target {
   readonly scheme: "http" | "https";
   /** What requests name as their `:authority`. */
   readonly authority: string;
-  /** Opens a socket; `onOpen` once HTTP/2 may be spoken over it. Throws for unusable TLS files. */
-  dial(onOpen: () => void): Socket;
+  /**
+   * Opens a socket; `onOpen` once HTTP/2 may be spoken over it, `onError` when it fails before or
+   * after. Throws for unusable TLS files.
+   */
+  dial(onOpen: () => void, onError: (error: Error) => void): Socket;
 }
 
 /**
@@ -28,7 +31,8 @@ export function targetOf(address: string, tls: ClientTls = {}): Target {
   // A path is not a legal `:authority`.
   if (address.startsWith("unix:")) {
     const path = address.replace(/^unix:(\/\/)?/, "");
-    const dial = (onOpen: () => void) => kept(connect({ path }, onOpen));
+    const dial: Target["dial"] = (onOpen, onError) =>
+      kept(connect({ path }, onOpen).on("error", onError));
     return { scheme: "http", authority: "localhost", dial };
   }
   const secure = address.startsWith("https://");
@@ -37,14 +41,21 @@ export function targetOf(address: string, tls: ClientTls = {}): Target {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port || (secure ? 443 : 80));
   if (!secure) {
-    const dial = (onOpen: () => void) => kept(connect({ host, port }, onOpen));
+    const dial: Target["dial"] = (onOpen, onError) =>
+      kept(connect({ host, port }, onOpen).on("error", onError));
     return { scheme: "http", authority, dial };
   }
-  const dial = (onOpen: () => void) => kept(dialTls(host, port, tls, onOpen));
+  const dial: Target["dial"] = (onOpen, onError) =>
+    kept(dialTls({ host, port }, tls, onOpen, onError));
   return { scheme: "https", authority, dial };
 }
 
-function dialTls(host: string, port: number, tls: ClientTls, onOpen: () => void): Socket {
+function dialTls(
+  { host, port }: { host: string; port: number },
+  tls: ClientTls,
+  onOpen: () => void,
+  onError: (error: Error) => void,
+): Socket {
   const { ca, cert, key, serverName } = tls;
   const given = Object.entries({ ca, cert, key }).filter(([, text]) => text !== undefined);
   const servername = serverName ?? (isIP(host) ? "" : host);
@@ -53,6 +64,7 @@ function dialTls(host: string, port: number, tls: ClientTls, onOpen: () => void)
     if (socket.alpnProtocol === "h2") onOpen();
     else socket.destroy(new Error("the server does not speak HTTP/2 over TLS (ALPN)"));
   });
+  socket.on("error", onError);
   return socket;
 }
 

@@ -42,12 +42,14 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       else plain.destroy();
     });
   };
-  const listener = options.tls ? tlsListener(options.tls, accept) : createNetServer(accept);
+  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
+  // Once it listens, a connection that could not be accepted is its client's to try again.
+  const listener = options.tls
+    ? tlsListener(options.tls, accept, reject)
+    : createNetServer(accept).on("error", reject);
   listener.maxConnections = CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    listener.once("error", reject);
-    listener.listen(options.listen, resolve);
-  });
+  listener.listen(options.listen, resolve);
+  await listening;
   const address = listener.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : 0,
@@ -58,7 +60,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
 }
 
-function tlsListener(tls: ServerTls, accept: (socket: TLSSocket) => void): NetServer {
+function tlsListener(
+  tls: ServerTls,
+  accept: (socket: TLSSocket) => void,
+  onError: (error: Error) => void,
+): NetServer {
   let used = contextOf(tls);
   const requestCert = tls.clientCa !== undefined;
   const options = { ...used, requestCert, ALPNProtocols: ["h2", "http/1.1"] };
@@ -66,6 +72,7 @@ function tlsListener(tls: ServerTls, accept: (socket: TLSSocket) => void): NetSe
     if (requestCert && tls.refuses?.(socket.getPeerCertificate()) !== undefined) socket.destroy();
     else accept(socket);
   });
+  listener.on("error", onError);
   // Before the handshake of each connection: the files behind the texts may be others by now.
   listener.prependListener("connection", () => {
     const now = contextOf(tls);

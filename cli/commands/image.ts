@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { request } from "node:http";
 import { Command } from "commander";
-import { asError } from "@raft2kube/std/errors.ts";
+import { asError, messageOf } from "@raft2kube/std/errors.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { CommandError } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
@@ -55,6 +55,11 @@ function post(socketPath: string, file: string): Promise<Loaded> {
       const remedy = "r2k status; r2k start";
       reject(new CommandError("NO_NODE", "the node does not answer", { remedy, cause }));
     });
-    createReadStream(file).pipe(call);
+    const source = createReadStream(file);
+    source.on("error", (cause) => {
+      call.destroy();
+      reject(new CommandError("BAD_IMAGE", `${file}: ${messageOf(cause)}`, { cause }));
+    });
+    source.pipe(call);
   });
 }

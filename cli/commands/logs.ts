@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { Command } from "commander";
 import { processLog } from "../cluster/paths.ts";
 import { asidePath } from "../process/log-file.ts";
@@ -45,8 +46,8 @@ async function logs(component: string, flags: { name: string; follow?: boolean }
   if (!existsSync(path)) throw new CommandError("NO_LOG", `${path} is not there yet`);
   const parts = [asidePath(path), path].filter((part) => existsSync(part));
   for (const part of parts) {
-    const stream = flags.follow && part === path ? follow(path) : createReadStream(part);
-    for await (const line of createInterface({ input: stream })) {
+    const input = flags.follow && part === path ? follow(path) : read(part);
+    for await (const line of createInterface({ input })) {
       if (component === processName || belongs(line, component)) process.stdout.write(`${line}\n`);
     }
   }
@@ -57,8 +58,16 @@ function belongs(line: string, component: string): boolean {
   return line.includes(`"component":"${component}`);
 }
 
-function follow(path: string): NodeJS.ReadableStream {
+/** The loop over its lines meets its errors. */
+function read(path: string): Readable {
+  const stream = createReadStream(path);
+  stream.on("error", () => stream.destroy());
+  return stream;
+}
+
+function follow(path: string): Readable {
   const tail = spawn("tail", ["-n", "+1", "-F", path], { stdio: ["ignore", "pipe", "inherit"] });
+  tail.on("error", (error) => tail.stdout.destroy(error));
   process.once("exit", () => tail.kill());
   return tail.stdout;
 }

@@ -22,7 +22,7 @@ async function shell(args: string[], flags: { name: string }): Promise<void> {
   const [program = process.env["SHELL"] ?? "/bin/sh", ...rest] = args;
   const child = spawn(program, rest, { stdio: "inherit", env });
   process.exitCode = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));
   });
 }

@@ -55,7 +55,7 @@ export async function runLabChecks(
     });
   }
   const ended = new Promise<void>((resolve, reject) => {
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("close", () => resolve());
   });
   const kill = () => void child.kill("SIGKILL");

@@ -42,7 +42,7 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
         said = (said + text).slice(-SAID_CHARS_MAX);
       });
     }
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("close", (code) => resolve({ passed: code === 0, said }));
   });
 }

@@ -57,7 +57,7 @@ function compile(config: string, cwd: string): Promise<string> {
     });
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("close", () => resolve(said));
   });
 }

@@ -18,12 +18,18 @@ export async function onEveryChange(
     changed = true;
     wake();
   };
+  let failure: Error | undefined;
   const watcher = watch(folder, { recursive: true }, tell);
+  watcher.on("error", (error) => {
+    failure = error;
+    tell();
+  });
   signal.addEventListener("abort", tell);
   try {
     while (!signal.aborted) {
       if (!changed) await new Promise<void>((resolve) => (wake = resolve));
       if (signal.aborted) return;
+      if (failure) throw failure;
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       changed = false;
       await work();

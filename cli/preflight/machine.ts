@@ -96,7 +96,7 @@ const port: Check = {
 function tryListen(host: string, portNumber: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", (error) => resolve(messageOf(error)));
+    server.on("error", (error) => resolve(messageOf(error)));
     server.listen(portNumber, host, () => server.close(() => resolve(undefined)));
   });
 }

@@ -10,7 +10,7 @@ export function spawnVisible(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["ignore", 2, 2], env });
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));
   });
 }

@@ -13,7 +13,7 @@ export async function startNodeControl(path: string, images: ImageStore): Promis
   await rm(path, { force: true });
   const server = createServer((request, response) => void serve(images, request, response));
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.on("error", reject);
     server.listen(path, resolve);
   });
   return {

@@ -63,6 +63,8 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
     stdio: ["ignore", log, log, "ipc"],
     cwd: "/",
   });
+  // After its start, what becomes of it is seen by its id.
+  child.on("error", () => child.unref());
   closeSync(log);
   const said = await announcement(child, signal);
   if (said.state === "failed") {
@@ -95,7 +97,7 @@ function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Pro
     const done = (said: Announcement) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
-      child.removeAllListeners();
+      for (const event of ["message", "exit"]) child.removeAllListeners(event);
       resolve(said);
     };
     const onAbort = () => fail("stopped");

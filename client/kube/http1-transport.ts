@@ -30,7 +30,7 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
           answer.once("close", () => signal?.removeEventListener("abort", abort));
           resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
         });
-        call.once("error", (error) => {
+        call.on("error", (error) => {
           timer.cancel();
           signal?.removeEventListener("abort", abort);
           reject(transportError(error, what, call.reusedSocket));

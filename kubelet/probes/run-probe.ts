@@ -108,7 +108,7 @@ function tcpProbe(
     };
     socket.once("connect", () => end("success", ""));
     socket.once("timeout", () => end("failure", `dial tcp ${host}:${port}: i/o timeout`));
-    socket.once("error", (error) => end("failure", `dial tcp ${host}:${port}: ${error.message}`));
+    socket.on("error", (error) => end("failure", `dial tcp ${host}:${port}: ${error.message}`));
   });
 }
 

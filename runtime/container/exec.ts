@@ -33,8 +33,17 @@ export interface Exec {
   cleanUp(): Promise<void>;
 }
 
-function waitForExit(child: ChildProcess, log: string): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Runs the OCI runtime; `exited` settles as Exec's. */
+function launch(
+  program: string,
+  args: string[],
+  stdio: StdioOptions,
+  log: string,
+): Pick<Exec, "child" | "exited"> {
+  const child = spawn(program, args, { stdio });
+  // Input that comes after the command's end, and output that cannot be read, end alone.
+  for (const pipe of child.stdio) pipe?.on("error", () => pipe.destroy());
+  const exited = new Promise<number>((resolve, reject) => {
     child.on("error", (cause) => {
       reject(new RuntimeError("internal", `exec: ${cause.message}`, { cause }));
     });
@@ -47,6 +56,7 @@ function waitForExit(child: ChildProcess, log: string): Promise<number> {
       }, reject);
     });
   });
+  return { child, exited };
 }
 
 async function readPid(file: string): Promise<number | undefined> {
@@ -81,8 +91,8 @@ export async function startExec(runtime: Runtime, id: string, request: ExecReque
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
-  const child = spawn(runtime.oci.program.path, args, { stdio: request.stdio });
-  const exited = waitForExit(child, files.log);
+  const { path } = runtime.oci.program;
+  const { child, exited } = launch(path, args, request.stdio, files.log);
   return {
     child,
     exited,

@@ -20,6 +20,9 @@ export class ExitWatcher {
     this.#watcher = watch(runtime.paths.exits, (_, id) => {
       if (id !== null && runtime.containers.find(id)) this.check(id);
     });
+    this.#watcher.on("error", (err) => {
+      runtime.log.error("containers' ends are no longer watched, only polled for", { err });
+    });
   }
 
   close(): void {

@@ -55,6 +55,7 @@ async function load(
     if (header.type === "symlink") others.links.set(name, header.linkname.toString("utf8"));
     if (header.type !== "file") continue;
     const body = Readable.from(content, { objectMode: false });
+    body.on("error", () => body.destroy());
     if (name === "index.json" && header.size <= MANIFEST_BYTES) {
       index = await json(body);
     } else {

@@ -32,6 +32,7 @@ export class HashingStream extends Transform {
 
   constructor(algorithm: string, limit_bytes: number) {
     super();
+    this.on("error", () => this.destroy());
     this.#algorithm = algorithm;
     this.#hash = createHash(algorithm);
     this.#limit_bytes = limit_bytes;
@@ -93,7 +94,10 @@ export class BlobStore {
 
   /** A blob as a stream. */
   open(digest: string): Readable {
-    return createReadStream(this.file(digest));
+    const stream = createReadStream(this.file(digest));
+    // Its reader meets the error, also one that comes before it reads.
+    stream.on("error", () => stream.destroy());
+    return stream;
   }
 
   /** Stores bytes that are in memory; returns their digest. */

@@ -111,8 +111,9 @@ export class RegistryRepository {
 
   /** The answer's bytes, ended with an error when none come for a while. */
   #body(answer: Response): Readable {
-    if (!answer.body) return Readable.from([]);
-    const body = Readable.fromWeb(answer.body as never);
+    const body = answer.body ? Readable.fromWeb(answer.body as never) : Readable.from([]);
+    // Its reader meets the error, also one that comes before it reads.
+    body.on("error", () => body.destroy());
     const stalled = () => body.destroy(new RuntimeError("unavailable", `${this.#name}: stalled`));
     let timeout = this.#clock.after(REGISTRY_TIMEOUT_MS, stalled);
     body.on("data", () => {

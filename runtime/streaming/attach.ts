@@ -22,11 +22,13 @@ function inPackets(to: Writable): Writable {
       else send(chunk, end, done);
     });
   };
-  return new Writable({
+  const packets = new Writable({
     write: (chunk: Buffer, _, done) => send(chunk, 0, done),
     // The end of input goes to conmon, which closes the process's or not, as it was told.
     final: (done) => to.end(done),
   });
+  packets.on("error", () => packets.destroy());
+  return packets;
 }
 
 /** Joins a client with the process that conmon holds, until one of them goes. */

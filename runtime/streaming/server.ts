@@ -37,6 +37,7 @@ export class StreamingServer {
     this.#server = createServer((_, response) => {
       response.writeHead(400).end("an upgrade to SPDY/3.1 or WebSocket is required\n");
     });
+    this.#server.on("error", onError);
     this.#server.on("upgrade", (request, socket, head) => this.#serve(request, socket, head));
   }
 

@@ -54,9 +54,8 @@ export class HeaderCodec {
     this.#deflate = createDeflate({ ...shared, flush: constants.Z_SYNC_FLUSH });
     this.#inflate = createInflate({ ...shared, finishFlush: constants.Z_SYNC_FLUSH });
     // A block's own error is its caller's (`through`); none may come later without a listener.
-    for (const stream of [this.#deflate, this.#inflate]) {
-      stream.on("error", () => stream.destroy());
-    }
+    this.#deflate.on("error", () => this.#deflate.destroy());
+    this.#inflate.on("error", () => this.#inflate.destroy());
   }
 
   pack(headers: SpdyHeaders): Promise<Buffer> {

@@ -94,5 +94,7 @@ export function writeTar(entries: Iterable<TarInput>): Readable {
     for (const entry of entries) yield* entryOf(entry);
     yield Buffer.alloc(2 * BLOCK_BYTES);
   }
-  return Readable.from(all(), { objectMode: false });
+  const archive = Readable.from(all(), { objectMode: false });
+  archive.on("error", () => archive.destroy());
+  return archive;
 }
