@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   backend: async () => (await import("./backend.ts")).backend,
   pod: async () => (await import("./pod.ts")).pod,
+  soak: async () => (await import("./soak.ts")).soak,
 };
 
 async function main(name: string | undefined, args: readonly string[]): Promise<number> {

@@ -37,6 +37,7 @@ it("tells requests under upstream's names and labels", async () => {
   expect(await valueOf("apiserver_watch_events_total", kept)).toBe(1);
   expect(await valueOf("apiserver_resource_objects", kept)).toBe(made! + 1);
   expect((await send("/metrics")).body).toMatch(/^process_resident_memory_bytes [1-9]/m);
+  expect((await send("/metrics")).body).toMatch(/^nodejs_array_buffers_bytes [1-9]/m);
 });
 
 it("makes no rows of what is not served, however often it is asked for", async () => {

@@ -139,6 +139,12 @@ export class ResourceMetrics {
       ({ figures }) => figures.cache.readWaits.samples(waits, labelsOf(figures)));
     this.#ofCaches("watch_cache_capacity", "Events that a cache remembers at most.", "gauge",
       ({ figures }) => [{ labels: labelsOf(figures), value: HISTORY_EVENTS_MAX }]);
+    this.#ofCaches("r2k_watch_cache_bytes", "Objects in a cache, as JSON.", "gauge",
+      ({ figures, caches }) =>
+        [{ labels: labelsOf(figures), value: sum(caches, ({ bytes }) => bytes) }]);
+    this.#ofCaches("r2k_watch_history_bytes", "What a cache's remembered events take.", "gauge",
+      ({ figures, caches }) =>
+        [{ labels: labelsOf(figures), value: sum(caches, ({ historyBytes }) => historyBytes) }]);
     this.#ofCaches("apiserver_watch_cache_resource_version", "The newest revision in the cache.",
       "gauge", ({ figures, caches }) => {
         const value = Math.max(...caches.map(({ revision }) => revision));
@@ -188,4 +194,8 @@ export class ResourceMetrics {
 
 function labelsOf({ group, resource }: ResourceFigures): Labels {
   return { group, resource };
+}
+
+function sum<T>(items: readonly T[], read: (item: T) => number): number {
+  return items.reduce((total, item) => total + read(item), 0);
 }

@@ -1,10 +1,13 @@
 import { readFileSync, readdirSync } from "node:fs";
-import { addMetric } from "./families.ts";
+import { addMetric, type Sample } from "./families.ts";
 import type { Registry } from "./metrics.ts";
 
 const MICROSECONDS = 1e6;
 
-/** Adds what Prometheus' libraries tell of every process: memory, processor time, descriptors. */
+/**
+ * Adds what Prometheus' libraries expose of every process: memory, processor time, descriptors; and
+ * of Node, under the names of its client library.
+ */
 export function addProcessFigures(registry: Registry): void {
   const start_s = Date.now() / 1000 - process.uptime();
   const figures: [name: string, help: string, value: () => number | undefined][] = [
@@ -17,6 +20,11 @@ export function addProcessFigures(registry: Registry): void {
     ["os_fd_limit", "The bound on open files.", openFiles_max],
     ["process_virtual_memory_bytes", "Address space.", addressSpace_bytes],
     ["process_virtual_memory_max_bytes", "The bound on it.", addressSpace_max],
+    ["nodejs_heap_size_used_bytes", "JavaScript objects.", () => process.memoryUsage().heapUsed],
+    ["nodejs_heap_size_total_bytes", "V8's heap.", () => process.memoryUsage().heapTotal],
+    ["nodejs_external_memory_bytes", "What objects keep outside the heap, buffers included.",
+      () => process.memoryUsage().external],
+    ["nodejs_array_buffers_bytes", "Buffers of it.", () => process.memoryUsage().arrayBuffers],
   ];
   for (const [name, help, value] of figures) {
     const type = name === "process_cpu_seconds_total" ? "counter" : "gauge";
@@ -25,6 +33,16 @@ export function addProcessFigures(registry: Registry): void {
       return now === undefined ? [] : [{ labels: {}, value: now }];
     });
   }
+  const help = "What keeps the event loop alive, by type: sockets, timers, requests under way.";
+  addMetric(registry, { name: "nodejs_active_resources", help, type: "gauge" }, activeResources);
+}
+
+function activeResources(): Sample[] {
+  const counts = new Map<string, number>();
+  for (const type of process.getActiveResourcesInfo()) {
+    counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
+  return [...counts].map(([type, value]) => ({ labels: { type }, value }));
 }
 
 function cpu_s(): number {

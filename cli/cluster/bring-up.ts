@@ -23,10 +23,14 @@ import { checkStoreData } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
 
 /**
- * MiB that V8 keeps for young objects: of its usual 16 a node, which makes few of them, has no use,
- * and gives none back until it idles for minutes.
+ * V8's MiB for young objects, 16 of its own, of which it gives none back until it idles for
+ * minutes; and by how much the old ones may grow until they are collected, which V8 by itself lets
+ * reach four times what is alive: after two minutes of mixed load 228 MiB where 70 were alive.
  */
-const NODE_PROCESS_FLAGS = ["--max-semi-space-size=2"];
+const PROCESS_FLAGS: Readonly<Record<ProcessSpec["name"], readonly string[]>> = {
+  control: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
+  node: ["--max-semi-space-size=2", "--heap-growing-percent=50"],
+};
 
 export interface BringUp {
   readonly config: ClusterConfig;
@@ -127,7 +131,8 @@ async function ensureProcess(
       configPath: configPath(config.dataDir),
       runDir: config.runDir,
       logPath: processLog(config, name),
-      ...(name === "node" ? { netns: nodeNetns(config), nodeFlags: NODE_PROCESS_FLAGS } : {}),
+      nodeFlags: PROCESS_FLAGS[name],
+      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
     },
     signal,
   );
