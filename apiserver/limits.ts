@@ -173,6 +173,10 @@ export const EVENT_TTL_S = 3_600;
 export const LEASE_SHARING_MS = 60_000;
 /** Objects on one lease, so that its end does not stop the store. */
 export const LEASE_OBJECTS_MAX = 1_000;
+/** How long a namespace is believed to have no LimitRange or quota (upstream's 30 s). */
+export const EMPTY_NAMESPACE_MS = 30_000;
+/** Such namespaces remembered, for each of the two (upstream's 10,000). */
+export const EMPTY_NAMESPACES_MAX = 10_000;
 /** Pods looked at when a namespace begins to enforce a level of pod security (upstream's 3,000). */
 export const POD_SECURITY_PODS_MAX = 3_000;
 /** How often an encryption configuration is looked at for changes (upstream's minute at most). */

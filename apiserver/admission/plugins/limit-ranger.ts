@@ -4,6 +4,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { compareQuantity, milliValueOf } from "@raft2kube/api/quantity.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
+import { ObjectsIn } from "./objects-in.ts";
 import type { Container, Pod } from "./pod.ts";
 
 const ANNOTATION = "kubernetes.io/limit-ranger";
@@ -15,14 +16,15 @@ interface Claim extends KubeObject {
 /** Fills in and bounds the resources of pods and claims as their namespace's LimitRanges say. */
 export function limitRanger(context: AdmissionContext): AdmissionPlugin {
   const ranges = context.registry.of("v1", "limitranges");
+  const rangesIn = new ObjectsIn(ranges, context.clock);
   const itemsFor = async (namespace: string): Promise<LimitRangeItem[][]> =>
-    (await ranges.cache())
-      .list()
-      .filter((entry) => entry.namespace === namespace)
-      .map((entry) => entry.shared<LimitRange & KubeObject>().spec?.limits ?? []);
+    (await rangesIn.of(namespace)).map(
+      (entry) => entry.shared<LimitRange & KubeObject>().spec?.limits ?? [],
+    );
   return {
     name: "LimitRanger",
     async admit(request) {
+      rangesIn.watch(request);
       if (!isAbout(request) || !concernsPods(request)) return;
       for (const items of await itemsFor(request.namespace)) {
         fillIn(request.object as Pod, items);

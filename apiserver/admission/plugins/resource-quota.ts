@@ -10,6 +10,7 @@ import type { Entry } from "../../cache/entry.ts";
 import { trackWrite } from "../../registry/track-write.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
+import { ObjectsIn } from "./objects-in.ts";
 
 type Quota = ResourceQuota & KubeObject;
 
@@ -35,6 +36,7 @@ const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
  */
 export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
   const quotas = context.registry.of("v1", "resourcequotas");
+  const quotasIn = new ObjectsIn(quotas, context.clock);
   /** Throws when a quota has no room now. */
   const ask = async (request: AdmissionRequest, { namespace, name }: Entry) => {
     const quota = await quotas.store.find<Quota>(namespace, name);
@@ -43,9 +45,9 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
   return {
     name: "ResourceQuota",
     async validate(request) {
+      quotasIn.watch(request);
       if (!isAbout(request)) return;
-      const all = (await quotas.cache()).list();
-      const ours = all.filter(({ namespace }) => namespace === request.namespace);
+      const ours = await quotasIn.of(request.namespace);
       // What one quota gave is not given back when another refuses: all are asked before.
       if (ours.length > 1) await Promise.all(ours.map((each) => ask(request, each)));
       for (const { namespace, name } of ours) {

@@ -1,0 +1,57 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Entry } from "../../cache/entry.ts";
+import { entryOfRow } from "../../cache/entry-of-row.ts";
+import { EMPTY_NAMESPACE_MS, EMPTY_NAMESPACES_MAX, STORE_PAGE_KEYS } from "../../limits.ts";
+import type { Resource } from "../../registry/resource.ts";
+import { prefixOf } from "../../storage/keys.ts";
+import type { AdmissionRequest } from "../plugin.ts";
+
+/** Believed of a namespace that the cache has nothing of, until then. */
+type Belief = { until_ms: number; empty: boolean };
+
+/**
+ * Finds the objects of a namespace: those of the cache, and where it has none, since it may lag
+ * behind one just made, those of the store. That the store has none is believed for 30 s (as
+ * upstream's LimitRanger and ResourceQuota do), so that not every pod costs a read; but not while
+ * one is being made through this server.
+ */
+export class ObjectsIn {
+  readonly #resource: Resource;
+  readonly #clock: Clock;
+  /** By namespace, the oldest first. */
+  readonly #beliefs = new Map<string, Belief>();
+
+  constructor(resource: Resource, clock: Clock) {
+    this.#resource = resource;
+    this.#clock = clock;
+  }
+
+  /** Looks at a request on its way: from now on its namespace may have one. */
+  watch({ operation, resource, namespace }: AdmissionRequest): void {
+    if (resource === this.#resource && operation === "CREATE") this.#believe(namespace, false);
+  }
+
+  async of(namespace: string): Promise<readonly Entry[]> {
+    const all = (await this.#resource.cache()).list();
+    const cached = all.filter((entry) => entry.namespace === namespace);
+    if (cached.length > 0) return cached;
+    const belief = this.#beliefs.get(namespace);
+    const holds = belief !== undefined && belief.until_ms > this.#clock.now();
+    if (holds && belief.empty) return [];
+    const { kind, store } = this.#resource;
+    const prefix = prefixOf(kind, namespace);
+    const { rows } = await store.rows.page(prefix, { limit: STORE_PAGE_KEYS });
+    const unchanged = this.#beliefs.get(namespace) === belief;
+    if (rows.length === 0 && !holds && unchanged) this.#believe(namespace, true);
+    return rows.map((row) => entryOfRow(kind, row));
+  }
+
+  #believe(namespace: string, empty: boolean): void {
+    this.#beliefs.delete(namespace);
+    this.#beliefs.set(namespace, { until_ms: this.#clock.now() + EMPTY_NAMESPACE_MS, empty });
+    const [oldest] = this.#beliefs.keys();
+    if (this.#beliefs.size > EMPTY_NAMESPACES_MAX && oldest !== undefined) {
+      this.#beliefs.delete(oldest);
+    }
+  }
+}
