@@ -178,6 +178,19 @@ test("the default seccomp profile lets through what a capability is for", () => 
   expect(allows([], "io_uring_setup")).toBe(false);
 });
 
+test("the default seccomp profile refuses sockets of AF_ALG and AF_VSOCK alone", () => {
+  const rules = defaultProfile([]).syscalls.filter(({ names }) => names.includes("socket"));
+  const compare: Record<string, (family: number, value: number) => boolean> = {
+    SCMP_CMP_LT: (family, value) => family < value,
+    SCMP_CMP_EQ: (family, value) => family === value,
+    SCMP_CMP_GT: (family, value) => family > value,
+  };
+  const allowed = (family: number) =>
+    rules.some(({ args = [] }) => args.every(({ op, value }) => compare[op]!(family, value)));
+  const families = Array.from({ length: 64 }, (_, family) => family);
+  expect(families.filter((family) => !allowed(family))).toEqual([38, 40]);
+});
+
 test("in a user namespace only its own ids can be run as", () => {
   const one = [{ first: 0, count: 1 }];
   const ids = { users: one, groups: one };

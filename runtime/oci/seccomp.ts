@@ -11,7 +11,11 @@ const EPERM = 1;
 const ENOSYS = 38;
 /** clone(2) flags that make new namespaces: CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}. */
 const CLONE_NAMESPACES = 0x7e020000;
-/** Address families with kernel bugs behind them and no use in a container: AF_VSOCK. */
+/**
+ * Address families that a container may not use: the kernel's cryptography, a large interface that
+ * few programs need and that has had its holes, and sockets that lead to the hypervisor.
+ */
+const AF_ALG = 38;
 const AF_VSOCK = 40;
 /** personality(2): Linux, with short times, 32-bit, both, and the query. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];
@@ -28,11 +32,12 @@ export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   const has = (capability: string) => capabilities.includes(capability);
   const syscalls: OciSeccomp["syscalls"] = [
     { names: ALLOWED, action: ALLOW },
-    {
-      names: ["socket"],
-      action: ALLOW,
-      args: [{ index: 0, value: AF_VSOCK, op: "SCMP_CMP_NE" }],
-    },
+    // One rule for each range between them: rules that each exclude one would allow the other.
+    ...[
+      { value: AF_ALG, op: "SCMP_CMP_LT" },
+      { value: AF_ALG + 1, op: "SCMP_CMP_EQ" },
+      { value: AF_VSOCK, op: "SCMP_CMP_GT" },
+    ].map((range) => ({ names: ["socket"], action: ALLOW, args: [{ index: 0, ...range }] })),
     ...PERSONALITIES.map((value) => ({
       names: ["personality"],
       action: ALLOW,
