@@ -49,6 +49,7 @@ function install() {
 function programOf(command) {
   const programs = {
     test: "test/main.ts",
+    "test:clock": "test/clock/main.ts",
     tidy: "test/tidy/main.ts",
     bench: "bench/main.ts",
     build: "scripts/build/main.ts",

@@ -55,7 +55,7 @@ export const GROUPS: readonly Group[] = [
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir))), REAL) },
   { name: "contract", run: () => inTwoHalves("test/contract", ["etcd", "apiserver"]) },
   { name: "fuzz", run: () => runVitest(["test/fuzz"]) },
-  { name: "sim", run: () => runVitest(["test/sim"]) },
+  { name: "sim", run: () => runVitest(["test/sim", "test/clock"]) },
   { name: "labs", run: () => runVitest(["labs"], REAL) },
   { name: "guest", beside: true, run: () => runVitest(["test/guest"], ALONE) },
   {
