@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import {
@@ -11,7 +12,10 @@ import { squeezed } from "../walk.ts";
 import { type World, withWorld } from "./world.ts";
 
 /** The real kubectl, where it is installed. */
-export const KUBECTL = ["/usr/bin/kubectl", "/usr/local/bin/kubectl"].find(existsSync);
+export const KUBECTL = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .map((folder) => join(folder, "kubectl"))
+  .find(existsSync);
 
 const run = promisify(execFile);
 

@@ -3,8 +3,9 @@
 //   --groups G,H     only these groups of `npm test`, which the record names
 //   --keep FILE      writes what the runs print to FILE as well
 import { execFileSync, spawn } from "node:child_process";
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import {
+  createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -16,8 +17,8 @@ import { clocksAt } from "./clocks.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const RECORD = join(import.meta.dirname, "record.json");
 const LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-/** Programs that hang when the library is loaded into them, and have no use for a clock. */
-const NOT_MOVED = ["dig"];
+/** Programs that need help under a moved clock, found before those of the same name. */
+const PROGRAMS = join(import.meta.dirname, "programs");
 
 /** Files and folders of tests that cannot run under a moved clock, each with the reason. */
 const leftOut = JSON.parse(
@@ -36,16 +37,6 @@ interface Row {
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** A folder for PATH in which some programs run without the library. */
-function programsNotMoved(dir: string): string {
-  for (const name of NOT_MOVED) {
-    const path = execFileSync("sh", ["-c", `command -v ${name}`]).toString().trim();
-    const script = `#!/bin/sh\nunset LD_PRELOAD\nexec ${path} "$@"\n`;
-    writeFileSync(join(dir, name), script, { mode: 0o755 });
-  }
-  return dir;
-}
-
 /** Runs groups of the suite under one clock; resolves with its closing line's counts. */
 async function runUnder(ahead_s: number, groups: readonly string[], keep?: string) {
   const dir = mkdtempSync(join(tmpdir(), "r2k-clock-"));
@@ -58,7 +49,8 @@ async function runUnder(ahead_s: number, groups: readonly string[], keep?: strin
     stdio: ["ignore", "pipe", "inherit"],
     env: {
       ...process.env,
-      PATH: `${programsNotMoved(dir)}:${process.env["PATH"]}`,
+      PATH: `${PROGRAMS}:${process.env["PATH"]}`,
+      R2K_CLOCK_DIR: dir,
       R2K_TEST_EXCLUDE: Object.keys(leftOut).join(","),
       LD_PRELOAD: LIBRARY,
       FAKETIME: `+${ahead_s}`,

@@ -8,8 +8,8 @@ const RECENT_MS = 3 * 24 * 3600 * 1000;
 
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
-/** A day alone, as labels that count the use of tokens hold it. */
-const DATE = /\b\d{4}-\d\d-\d\d\b(?!T)/g;
+/** A day without a time, as labels that count the use of tokens hold it. */
+const DATE = /\b\d{4}-\d\d-\d\d\b(?!T| \d\d:)/g;
 const TOKEN = /eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+/g;
 /** One as a Secret holds it: `eyJ` in base64. */
 const KEPT_TOKEN = /\bZXlK[\w+/]{40,}={0,2}/g;
