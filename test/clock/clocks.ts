@@ -1,11 +1,11 @@
 const SECOND_MS = 1000;
 const DAY_MS = 24 * 3600 * SECOND_MS;
-/** How long before midnight the run named `midnight` starts: midnight falls into its first group. */
+/** How long before midnight the run `midnight` starts: midnight falls into its first group. */
 const BEFORE_MIDNIGHT_MS = 30 * SECOND_MS;
 /** A leap day is entered at this hour, so that a run of some hours ends on it. */
 const LEAP_DAY_HOUR_MS = 6 * 3600 * SECOND_MS;
 
-/** How far ahead of the machine's clock each run's clock is, in whole seconds, by the run's name. */
+/** How far each run's clock is ahead of the machine's, in whole seconds, by the run's name. */
 export type Clocks = Readonly<Record<string, number>>;
 
 /** The clocks that the suite has to pass under, for a run that starts at `now_ms` (UTC). */

@@ -1,5 +1,5 @@
-// `npm run test:clock [-- CLOCK...]`: the whole suite with the wall clock moved ahead (clocks.ts), by
-// Debian's faketime; the monotonic clock is left alone. Adds a row for each run to record.json.
+// `npm run test:clock [-- CLOCK...]`: the whole suite with the wall clock moved ahead (clocks.ts),
+// by Debian's faketime; the monotonic clock is left alone. Adds each run's row to record.json.
 //   --groups G,H     only these groups of `npm test`, which the record names
 //   --keep FILE      writes what the runs print to FILE as well
 import { execFileSync, spawn } from "node:child_process";
