@@ -132,6 +132,8 @@ export const CATCH_UP_EVENTS_MAX = 1_000;
  * seconds).
  */
 export const WATCH_PROGRESS_INTERVAL_MS = 600_000;
+/** The shortest that can be asked for (etcd's minWatchProgressInterval). */
+export const WATCH_PROGRESS_INTERVAL_MS_MIN = 100;
 
 /** Members: how long a leader that stops waits for its successor. */
 export const HAND_OVER_TIMEOUT_MS = 2 * TICK_MS * ELECTION_TICKS;

@@ -1,4 +1,4 @@
-import { FlagError } from "./flag-error.ts";
+import { SettingError } from "./flag-error.ts";
 
 /** Go's names of the suites that TLS 1.2 may use with us, and OpenSSL's of the same. */
 const SUITES: Readonly<Record<string, string>> = {
@@ -31,8 +31,8 @@ export function openSslCiphers(suites: readonly string[]): string | undefined {
   if (suites.length === 0) return undefined;
   const names = suites.map((suite) => {
     const name = SUITES[suite];
-    if (name === undefined) throw new FlagError(`--cipher-suites: unexpected TLS cipher ${suite}`);
-    return name;
+    if (name !== undefined) return name;
+    throw new SettingError(`--cipher-suites: unexpected TLS cipher ${suite}`);
   });
   return [ALWAYS, ...names].join(":");
 }

@@ -87,6 +87,7 @@ test("a command line is read by Go's rules", () => {
 
 test.each<[string, number | undefined]>([
   ["5s", 5_000], ["1h30m", 5_400_000], ["1.5s", 1_500], ["100ms", 100], ["0", 0], ["250us", 0.25],
+  ["-5s", -5_000], ["+5s", 5_000], ["--5s", undefined], ["5s-1s", undefined],
   ["5", undefined], ["", undefined], ["5 s", undefined], ["h", undefined],
 ])("the duration %j", (text, expected) => {
   expect(goDuration_ms(text)).toBe(expected);
@@ -178,6 +179,10 @@ test.each<[string[], unknown]>([
     ["--auto-compaction-mode=revision", "--auto-compaction-retention=100"],
     { mode: "revision", keepRevisions: 100 },
   ],
+  [
+    ["--auto-compaction-mode=revision", "--auto-compaction-retention=2s"],
+    { mode: "revision", keepRevisions: 2_000_000_000 },
+  ],
 ])("compaction by itself: %j", (words, expected) => {
   expect(options(...words).autoCompaction).toEqual(expected);
 });
@@ -193,9 +198,52 @@ test.each<[string[], string]>([
   [["--listen-peer-urls=http://a:1", "--initial-cluster-state=old"], "new or existing"],
   [["--auto-compaction-mode=never"], "periodic or revision"],
   [["--auto-compaction-retention=soon"], "a duration is needed"],
-  [["--bcrypt-cost=3"], "between 4 and 31"],
+  [["--auto-compaction-retention=-1h"], "a duration is needed"],
+  [["--initial-cluster-state=rubbish"], "new or existing, got rubbish"],
+  [["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"], "is above --tls-max-version"],
+  [["--tls-min-version=TLS9"], "TLS1.2 or TLS1.3, got TLS9"],
+  [["--cipher-suites=NONSENSE"], "unexpected TLS cipher NONSENSE"],
   [["--auth-token=oauth"], "simple or jwt"],
-  [["--max-txn-ops=0"], "between 1 and"],
+  [["--max-request-bytes=0"], "between 1 and"],
 ])("refuses %j", (words, complaint) => {
   expect(() => options(...words)).toThrow(complaint);
 });
+
+test("what cannot be read ends with exit code 2, what cannot be done with 1, as with etcd", () => {
+  const exitCode = (...words: string[]) => {
+    try {
+      return options(...words).name;
+    } catch (thrown) {
+      return (thrown as { exitCode: number }).exitCode;
+    }
+  };
+  expect(exitCode("--initial-cluster-state=rubbish")).toBe(2);
+  expect(exitCode("--max-txn-ops=many")).toBe(2);
+  expect(exitCode("--cipher-suites=NONSENSE")).toBe(1);
+  expect(exitCode("--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2")).toBe(1);
+  expect(exitCode("--auto-compaction-mode=rubbish")).toBe(1);
+  expect(exitCode("--heartbeat-interval=300")).toBe(1);
+});
+
+test("0 is what it is for etcd: its default, no bound, or nothing at all", () => {
+  const none = options(
+    "--auth-token-ttl=0", "--max-txn-ops=0", "--max-concurrent-streams=0",
+    "--snapshot-catchup-entries=0", "--bcrypt-cost=0", "--watch-progress-notify-interval=0",
+  );
+  expect(none).toMatchObject({
+    transactionOperations_max: 0, streams_max: 2 ** 32 - 1, catchUpEntries_max: 5_000,
+    watchProgressInterval_ms: 600_000, auth: { bcryptCost: 10 },
+  });
+  expect(none.auth).not.toHaveProperty("tokenTtl_ms");
+  const { settings } = read(["--bcrypt-cost=32"]);
+  expect(storeOptions(settings).auth!.bcryptCost).toBe(10);
+  expect(settings.warnings.join()).toContain("--bcrypt-cost=32 is not between 4 and 31");
+});
+
+test.each([["-5s", 600_000], ["1ms", 100], ["5s", 5_000]])(
+  "notices of progress each %s: %d ms",
+  (interval, expected) => {
+    const { watchProgressInterval_ms } = options(`--watch-progress-notify-interval=${interval}`);
+    expect(watchProgressInterval_ms).toBe(expected);
+  },
+);

@@ -19,7 +19,9 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const PARTS = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)/g;
 
 /** A duration as Go's `time.ParseDuration` reads it, in ms; undefined when it is none. */
-export function goDuration_ms(text: string): number | undefined {
+export function goDuration_ms(signed: string): number | undefined {
+  const negative = signed.startsWith("-");
+  const text = signed.replace(/^[-+]/, "");
   if (text === "0") return 0;
   let total_ms = 0;
   let read = 0;
@@ -27,5 +29,6 @@ export function goDuration_ms(text: string): number | undefined {
     total_ms += Number(number) * UNITS_MS[unit!]!;
     read += whole.length;
   }
-  return read === text.length && read > 0 ? total_ms : undefined;
+  if (read !== text.length || read === 0) return undefined;
+  return negative ? -total_ms : total_ms;
 }

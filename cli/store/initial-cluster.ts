@@ -1,4 +1,4 @@
-import { FlagError } from "./flag-error.ts";
+import { SettingError } from "./flag-error.ts";
 
 /** `a=http://x:1,a=http://y:1,b=http://z:1`: a member with several URLs comes several times. */
 export function clusterOf(text: string): Record<string, string[]> {
@@ -6,7 +6,7 @@ export function clusterOf(text: string): Record<string, string[]> {
   for (const part of text.split(",")) {
     const [name, url] = [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)];
     if (!part.includes("=") || name === "" || !/^https?:\/\//.test(url)) {
-      throw new FlagError(`--initial-cluster: NAME=URL is needed, got ${part}`);
+      throw new SettingError(`--initial-cluster: NAME=URL is needed, got ${part}`);
     }
     (members[name] ??= []).push(url);
   }

@@ -1,6 +1,6 @@
 import { type LogLevel, configureLog } from "@raft2kube/observe/log.ts";
 import { destination } from "pino";
-import { FlagError } from "./flag-error.ts";
+import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
 
 const LEVELS: Readonly<Record<string, LogLevel>> = {
@@ -17,15 +17,16 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
 export function configureLogging(settings: Settings): void {
   const level = LEVELS[settings.text("log-level")];
   if (level === undefined) {
-    throw new FlagError(`--log-level: unrecognized level: "${settings.text("log-level")}"`);
+    throw new SettingError(`--log-level: unrecognized level: "${settings.text("log-level")}"`);
   }
   const outputs = settings.list("log-outputs");
   if (outputs.length !== 1) {
-    throw new FlagError("--log-outputs: one output is needed: default, stderr, stdout or a file");
+    const one = "one output is needed: default, stderr, stdout or a file";
+    throw new SettingError(`--log-outputs: ${one}`);
   }
   const [output = "default"] = outputs;
   if (output.startsWith("systemd/")) {
-    throw new FlagError("--log-outputs: journald is not written to");
+    throw new SettingError("--log-outputs: journald is not written to");
   }
   const fixed: Readonly<Record<string, number>> = { default: 2, stderr: 2, stdout: 1 };
   const fd = fixed[output];

@@ -1,14 +1,21 @@
 import { parseAuthToken } from "@raft2kube/store/auth/jwt-options.ts";
 import type { AuthOptions } from "@raft2kube/store/auth/setup.ts";
-import { BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
+import {
+  BCRYPT_COST_DEFAULT,
+  BCRYPT_COST_MAX,
+  BCRYPT_COST_MIN,
+  LOG_TAIL_ENTRIES_MAX,
+  WATCH_PROGRESS_INTERVAL_MS,
+  WATCH_PROGRESS_INTERVAL_MS_MIN,
+} from "@raft2kube/store/limits.ts";
 import type { PeersOptions, StoreOptions } from "@raft2kube/store/main.ts";
 import type { AutoCompactionOptions } from "@raft2kube/store/node/auto-compaction.ts";
-import { FlagError } from "./flag-error.ts";
+import { FlagError, SettingError } from "./flag-error.ts";
 import { goDuration_ms } from "./go-values.ts";
 import { clusterOf } from "./initial-cluster.ts";
 import { listenUrls } from "./listen-urls.ts";
 import type { Settings } from "./settings.ts";
-import { peerClientTls, serverTls } from "./tls.ts";
+import { checkTls, peerClientTls, serverTls } from "./tls.ts";
 
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
@@ -18,12 +25,15 @@ const DEFAULT_PEER_URL = `http://localhost:${PEER_PORT}`;
 /** etcd's bound on an election, and how many heartbeats it must at least be long. */
 const ELECTION_MAX_MS = 50_000;
 const ELECTION_HEARTBEATS_MIN = 5;
+/** The most that HTTP/2 can say of streams. */
+const STREAMS_MAX = 2 ** 32 - 1;
 /** What a request may be made of: a record of the log holds one. */
 const REQUEST_BYTES_MAX = 12 * 1024 * 1024;
 
 /** What a member's settings mean to the store. */
 export function storeOptions(settings: Settings): StoreOptions {
   const name = settings.text("name");
+  checkTls(settings);
   const tls = once(() => serverTls(settings, ""));
   const listen = (flag: string, port: number) => listenUrls(settings, flag, port, tls);
   const http = listen("listen-client-http-urls", CLIENT_PORT);
@@ -43,12 +53,13 @@ export function storeOptions(settings: Settings): StoreOptions {
     ...(settings.has("advertise-client-urls")
       ? { advertiseClientUrls: settings.list("advertise-client-urls") }
       : {}),
-    transactionOperations_max: positive(settings, "max-txn-ops"),
+    transactionOperations_max: settings.number("max-txn-ops"),
     requestBytes_max: positive(settings, "max-request-bytes", REQUEST_BYTES_MAX),
-    streams_max: positive(settings, "max-concurrent-streams"),
+    // As with gRPC in Go, 0 is no bound of its own.
+    streams_max: settings.number("max-concurrent-streams") || STREAMS_MAX,
     quotaBackendBytes: settings.number("quota-backend-bytes"),
-    catchUpEntries_max: positive(settings, "snapshot-catchup-entries"),
-    watchProgressInterval_ms: settings.duration_ms("watch-progress-notify-interval"),
+    catchUpEntries_max: settings.number("snapshot-catchup-entries") || LOG_TAIL_ENTRIES_MAX,
+    watchProgressInterval_ms: progressInterval_ms(settings),
     looseReconfiguration: !settings.on("strict-reconfig-check"),
     timing: timingOf(settings),
     auth: authOptions(settings),
@@ -73,7 +84,14 @@ function once<T>(make: () => T): () => T {
 function positive(settings: Settings, flag: string, max = Number.MAX_SAFE_INTEGER): number {
   const value = settings.number(flag);
   if (value >= 1 && value <= max) return value;
-  throw new FlagError(`--${flag}: between 1 and ${max}, got ${value}`);
+  throw new SettingError(`--${flag}: between 1 and ${max}, got ${value}`);
+}
+
+/** As etcd: none or less is its default, and what is too short its shortest. */
+function progressInterval_ms(settings: Settings): number {
+  const interval_ms = settings.duration_ms("watch-progress-notify-interval");
+  if (interval_ms <= 0) return WATCH_PROGRESS_INTERVAL_MS;
+  return Math.max(interval_ms, WATCH_PROGRESS_INTERVAL_MS_MIN);
 }
 
 /** etcd's checks of its two times. */
@@ -82,60 +100,70 @@ function timingOf(settings: Settings) {
   const election_ms = positive(settings, "election-timeout", ELECTION_MAX_MS);
   if (election_ms < tick_ms * ELECTION_HEARTBEATS_MIN) {
     const message = `--election-timeout[${election_ms}ms] should be at least as 5 times as`;
-    throw new FlagError(`${message} --heartbeat-interval[${tick_ms}ms]`);
+    throw new SettingError(`${message} --heartbeat-interval[${tick_ms}ms]`);
   }
   return { tick_ms, electionTicks: Math.floor(election_ms / tick_ms) };
 }
 
 function authOptions(settings: Settings): AuthOptions {
-  const bcryptCost = settings.number("bcrypt-cost");
-  if (bcryptCost < BCRYPT_COST_MIN || bcryptCost > BCRYPT_COST_MAX) {
-    const range = `between ${BCRYPT_COST_MIN} and ${BCRYPT_COST_MAX}`;
-    throw new FlagError(`--bcrypt-cost: ${range}, got ${bcryptCost}`);
-  }
   const ttl = (text: string) => {
     const ttl_ms = goDuration_ms(text);
-    if (ttl_ms === undefined || ttl_ms <= 0) throw new FlagError(`--auth-token: ttl=${text}`);
+    if (ttl_ms === undefined || ttl_ms <= 0) throw new SettingError(`--auth-token: ttl=${text}`);
     return ttl_ms;
   };
+  const tokenTtl_s = settings.number("auth-token-ttl");
   return {
-    bcryptCost,
+    bcryptCost: bcryptCost(settings),
     jwt: parseAuthToken(settings.text("auth-token"), ttl),
-    tokenTtl_ms: positive(settings, "auth-token-ttl") * 1000,
+    // 0 is the store's default, as etcd's.
+    ...(tokenTtl_s > 0 ? { tokenTtl_ms: tokenTtl_s * 1000 } : {}),
     clientCertAuth: settings.on("client-cert-auth"),
   };
 }
 
-const MS_PER_HOUR = 3_600_000;
+/** As etcd, a cost that there is not becomes the default, with a warning. */
+function bcryptCost(settings: Settings): number {
+  const cost = settings.number("bcrypt-cost");
+  if (cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX) return cost;
+  const range = `between ${BCRYPT_COST_MIN} and ${BCRYPT_COST_MAX}`;
+  settings.warnings.push(`--bcrypt-cost=${cost} is not ${range}: using ${BCRYPT_COST_DEFAULT}`);
+  return BCRYPT_COST_DEFAULT;
+}
 
-/** A bare number is hours by time, and revisions by revision. */
+const MS_PER_HOUR = 3_600_000;
+const NS_PER_MS = 1_000_000;
+
+/**
+ * A bare number is hours by time, and revisions by revision. By revision a duration counts one
+ * revision for each of its nanoseconds, as with etcd.
+ */
 function autoCompaction(settings: Settings): AutoCompactionOptions | undefined {
   const mode = settings.text("auto-compaction-mode");
   const retention = settings.text("auto-compaction-retention");
   const wrong = (what: string) =>
-    new FlagError(`--auto-compaction-retention: ${what} is needed, got ${retention}`);
+    new SettingError(`--auto-compaction-retention: ${what} is needed, got ${retention}`);
   if (mode !== "periodic" && mode !== "revision") {
-    throw new FlagError(`--auto-compaction-mode: periodic or revision, got ${mode}`);
+    throw new SettingError(`--auto-compaction-mode: periodic or revision, got ${mode}`);
   }
   const number = /^[0-9]{1,15}$/.test(retention) ? Number(retention) : undefined;
   if (number === 0) return undefined;
+  const given_ms = goDuration_ms(retention);
+  if (number === undefined && (given_ms === undefined || given_ms < 0)) throw wrong("a duration");
   if (mode === "revision") {
-    if (number === undefined) throw wrong("a number of revisions");
-    return { mode, keepRevisions: number };
+    return { mode, keepRevisions: number ?? Math.round(given_ms! * NS_PER_MS) };
   }
-  const keep_ms = number === undefined ? goDuration_ms(retention) : number * MS_PER_HOUR;
-  if (keep_ms === undefined) throw wrong("a duration");
+  const keep_ms = number === undefined ? given_ms! : number * MS_PER_HOUR;
   return keep_ms === 0 ? undefined : { mode, keep_ms };
 }
 
 /** Any flag about peers makes this one member of several, or one that others can join. */
 function peersOptions(settings: Settings, name: string): PeersOptions | undefined {
   const flags = ["listen-peer-urls", "initial-advertise-peer-urls", "initial-cluster"];
-  if (!flags.some((flag) => settings.has(flag))) return undefined;
   const initialState = settings.text("initial-cluster-state");
   if (initialState !== "new" && initialState !== "existing") {
     throw new FlagError(`--initial-cluster-state: new or existing, got ${initialState}`);
   }
+  if (!flags.some((flag) => settings.has(flag))) return undefined;
   const listened = settings.has("listen-peer-urls")
     ? settings.list("listen-peer-urls")
     : [DEFAULT_PEER_URL];

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { FlagError } from "./flag-error.ts";
+import { SettingError } from "./flag-error.ts";
 
 const log = logger("tls");
 
@@ -21,14 +21,14 @@ export class TlsFiles<K extends string> {
   #stamps: string;
   #looked_ms = performance.now();
 
-  /** Reads all files; throws FlagError, naming the file, when one cannot be used. */
+  /** Reads all files; throws SettingError, naming the file, when one cannot be used. */
   constructor(paths: Record<K, string | undefined>) {
     this.#paths = paths;
     try {
       this.#stamps = this.#stampsNow();
       this.#texts = this.#read();
     } catch (thrown) {
-      throw new FlagError(`certificates cannot be used: ${messageOf(thrown)}`);
+      throw new SettingError(`certificates cannot be used: ${messageOf(thrown)}`);
     }
   }
 

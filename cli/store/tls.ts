@@ -3,7 +3,7 @@ import { checkServerIdentity } from "node:tls";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import type { ServerTls } from "@raft2kube/rpc/server.ts";
 import { openSslCiphers } from "./cipher-suites.ts";
-import { FlagError } from "./flag-error.ts";
+import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
 import { TlsFiles } from "./tls-files.ts";
 
@@ -11,11 +11,11 @@ import { TlsFiles } from "./tls-files.ts";
 export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
   const [cert, key] = [settings.path(`${prefix}cert-file`), settings.path(`${prefix}key-file`)];
   if (cert === undefined || key === undefined) {
-    throw new FlagError(`an https address needs --${prefix}cert-file and --${prefix}key-file`);
+    throw new SettingError(`an https address needs --${prefix}cert-file and --${prefix}key-file`);
   }
   const ca = settings.path(`${prefix}trusted-ca-file`);
   if (settings.on(`${prefix}client-cert-auth`) && ca === undefined) {
-    throw new FlagError(`--${prefix}client-cert-auth needs --${prefix}trusted-ca-file`);
+    throw new SettingError(`--${prefix}client-cert-auth needs --${prefix}trusted-ca-file`);
   }
   const crl = settings.path(prefix === "" ? "client-crl-file" : "peer-crl-file");
   const files = new TlsFiles({ cert, key, ca, crl });
@@ -65,19 +65,25 @@ const VERSIONS: Readonly<Record<string, SecureVersion>> = {
   "TLS1.3": "TLSv1.3",
 };
 
+/** What is wrong whether or not an address speaks TLS. */
+export function checkTls(settings: Settings): void {
+  versions(settings);
+  openSslCiphers(settings.list("cipher-suites"));
+}
+
 function versions(settings: Settings) {
   const version = (flag: string) => {
     const text = settings.text(flag);
     const found = VERSIONS[text];
-    if (text !== "" && !found) throw new FlagError(`--${flag}: TLS1.2 or TLS1.3, got ${text}`);
+    if (text !== "" && !found) throw new SettingError(`--${flag}: TLS1.2 or TLS1.3, got ${text}`);
     return found;
   };
   const [minVersion, maxVersion] = [version("tls-min-version"), version("tls-max-version")];
   if (minVersion === "TLSv1.3" && maxVersion === "TLSv1.2") {
-    throw new FlagError("--tls-min-version is above --tls-max-version");
+    throw new SettingError("--tls-min-version is above --tls-max-version");
   }
   if (minVersion === "TLSv1.3" && settings.list("cipher-suites").length > 0) {
-    throw new FlagError("--cipher-suites cannot be chosen with --tls-min-version=TLS1.3");
+    throw new SettingError("--cipher-suites cannot be chosen with --tls-min-version=TLS1.3");
   }
   return { minVersion, maxVersion };
 }
@@ -88,7 +94,7 @@ function refusalOf(settings: Settings, prefix: "" | "peer-"): ServerTls["refuses
   const names = settings.list(hostnames);
   const commonNames = prefix === "" ? [] : settings.list("peer-cert-allowed-cn");
   if (names.length > 0 && commonNames.length > 0) {
-    throw new FlagError("--peer-cert-allowed-cn excludes --peer-cert-allowed-hostname");
+    throw new SettingError("--peer-cert-allowed-cn excludes --peer-cert-allowed-hostname");
   }
   if (names.length === 0 && commonNames.length === 0) return undefined;
   return (certificate: PeerCertificate) => {
