@@ -304,6 +304,28 @@ describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
   });
 });
 
+test("S2: reads that wait are answered when those remain who have confirmed them", () => {
+  const raft = electedWithOldLog([1n, 2n]);
+  raft.step(appended(2n, 3, 3));
+  drainChanges(raft);
+  raft.proposeChange({ ...simply, steps: [{ action: "remove", member: 2n }] });
+  for (const id of [7, 8]) raft.requestRead(id);
+  expect(raft.requestRead(9)).toBe("too-many-reads");
+  drainChanges(raft);
+  raft.step(appended(2n, 4, 3));
+  const reads: number[] = [];
+  for (let ready = raft.ready(); ready; ready = raft.ready()) {
+    reads.push(...ready.reads.map(({ readId }) => readId));
+    if (ready.write) raft.persisted(ready.write.id);
+    for (const { change, index } of ready.committed) {
+      if (change) raft.applyChange(change);
+      raft.appliedTo(index, 0);
+    }
+  }
+  expect(reads).toEqual([7, 8]);
+  expect(raft.requestRead(9)).toBeUndefined();
+});
+
 describe("S9: dissertation section 4.1 and its correction", () => {
   test("no change of membership before an entry of the leader's own term is committed", () => {
     const raft = electedWithOldLog();

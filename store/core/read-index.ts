@@ -61,6 +61,13 @@ export function confirmRead(raft: RaftState, round: number, from: MemberId): voi
   for (const confirmed of raft.reads.takeThrough(round)) answer(raft, confirmed);
 }
 
+/** The voters have changed: what the answers so far confirm under the new ones is answered. */
+export function reviewReads(raft: RaftState): void {
+  const confirmed = raft.reads.lastWhere(({ acks }) => jointVote(raft.voterSets, acks) === "won");
+  if (!confirmed) return;
+  for (const read of raft.reads.takeThrough(confirmed.round)) answer(raft, read);
+}
+
 function answer(raft: RaftState, read: Pick<PendingRead, "readId" | "from" | "index">): void {
   const { readId, from, index } = read;
   if (from === raft.id) raft.readAnswers.push({ readId, index });

@@ -40,6 +40,11 @@ export class ReadQueue {
     return this.#reads.find((read) => read.round === round);
   }
 
+  /** The newest read of which `holds` is true. */
+  lastWhere(holds: (read: PendingRead) => boolean): PendingRead | undefined {
+    return this.#reads.findLast(holds);
+  }
+
   /** Takes out everything up to and including `round`. */
   takeThrough(round: number): PendingRead[] {
     const position = this.#reads.findIndex((read) => read.round === round);

@@ -2,6 +2,7 @@ import { advanceCommit, hasCommittedInTerm } from "./commit.ts";
 import { appendOwn } from "./leadership.ts";
 import { MembershipError, changeMembership, everyMember, voterSets } from "./membership.ts";
 import type { Refusal } from "./options.ts";
+import { reviewReads } from "./read-index.ts";
 import { broadcastAppend, sendAppend } from "./replication.ts";
 import { type RaftState, isVoter, newProgress } from "./state.ts";
 import { type Membership, type MembershipChange, NONE } from "./types.ts";
@@ -52,6 +53,7 @@ export function switchMembership(raft: RaftState, membership: Membership): void 
   else probeNewcomers(raft);
   if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
   // lab:05 end
+  reviewReads(raft);
 }
 
 /** Forgets who is gone, and begins to watch who is new. */

@@ -1,28 +1,38 @@
 import { type Members, Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
-import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { PEER_SILENCE_MS } from "../limits.ts";
 
 const log = logger("peer");
 
-/** Asks at all addresses for the cluster's members; the first answer that comes, if any does. */
+/**
+ * Asks at all addresses at once for the cluster's members; the first answer that comes. Undefined
+ * when all have refused, or been silent for so long.
+ */
 export async function fetchMembers(
   urls: string[],
   tls: ClientTls | undefined,
+  silence_ms = PEER_SILENCE_MS,
 ): Promise<Members | undefined> {
-  const answers = await Promise.all(urls.map((url) => fetchFrom(url, tls)));
-  return answers.find((answer) => answer !== undefined);
-}
-
-async function fetchFrom(url: string, tls: ClientTls | undefined): Promise<Members | undefined> {
-  const channel = connectGrpc(url, tls ? { tls } : {});
+  const channels = urls.map((url) => connectGrpc(url, tls ? { tls } : {}));
+  let answered = false;
+  const fetchFrom = async (channel: Channel, url: string): Promise<Members> => {
+    try {
+      return await client(channel, PeerService).members({}, { timeout_ms: silence_ms });
+    } catch (thrown) {
+      if (!answered) log.info("no answer from a member", { url, reason: messageOf(thrown) });
+      throw thrown;
+    }
+  };
   try {
-    return await client(channel, PeerService).members({}, { timeout_ms: PEER_SILENCE_MS });
+    return await Promise.any(channels.map((channel, i) => fetchFrom(channel, urls[i]!)));
   } catch (thrown) {
-    log.info("no answer from a member", { url, reason: messageOf(thrown) });
-    return undefined;
+    // Each reason is in the log.
+    if (thrown instanceof AggregateError) return undefined;
+    throw thrown;
   } finally {
-    channel.close();
+    answered = true;
+    for (const channel of channels) channel.close();
   }
 }

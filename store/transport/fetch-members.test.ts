@@ -1,0 +1,41 @@
+import { type Server, createServer } from "node:net";
+import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { TestMembers, urlOf } from "../testing/members.ts";
+import { fetchMembers } from "./fetch-members.ts";
+
+/** Longer than a test may take. */
+const FOR_EVER_MS = 3_600_000;
+
+let members: TestMembers;
+const servers: Server[] = [];
+
+beforeEach(() => {
+  members = new TestMembers();
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close();
+  await members.stopAll();
+});
+
+/** Takes connections and says nothing. */
+async function silent(): Promise<string> {
+  const port = await freePort();
+  const server = createServer((socket) => socket.resume());
+  await new Promise<void>((resolve) => void server.listen(port, "127.0.0.1", resolve));
+  servers.push(server);
+  return `http://127.0.0.1:${port}`;
+}
+
+test("one member that answers is enough: nobody waits for a silent one", async () => {
+  const [member] = await members.add("a");
+  await members.start(member!, [member!]);
+  const found = await fetchMembers([await silent(), urlOf(member!)], undefined, FOR_EVER_MS);
+  expect(found!.members).toHaveLength(1);
+});
+
+test("nobody answers: no members", async () => {
+  expect(await fetchMembers([], undefined)).toBeUndefined();
+  const refused = `http://127.0.0.1:${await freePort()}`;
+  expect(await fetchMembers([refused, await silent()], undefined, 100)).toBeUndefined();
+});
