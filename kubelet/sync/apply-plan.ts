@@ -84,10 +84,24 @@ export async function applyPlan(
   return result;
 }
 
-async function killOne(deps: PodDeps, pod: Pod, { observed, container, message }: KillAction) {
-  const probe = message.includes("liveness") ? container.livenessProbe : container.startupProbe;
-  const own = message.includes("probe") ? probe?.terminationGracePeriodSeconds : undefined;
-  await stopContainer(deps, pod, observed, message, { grace_s: own ?? graceOf(pod) });
+async function killOne(deps: PodDeps, pod: Pod, kill: KillAction): Promise<void> {
+  const grace_s = ownGrace(kill) ?? graceOf(pod);
+  await stopContainer(deps, pod, kill.observed, kill.message, { grace_s });
+}
+
+/** The grace period of the probe that failed, when it has one of its own. */
+export function ownGrace({ cause, container }: KillAction): number | undefined {
+  switch (cause) {
+    case "liveness-probe":
+      return container.livenessProbe?.terminationGracePeriodSeconds;
+    case "startup-probe":
+      return container.startupProbe?.terminationGracePeriodSeconds;
+    case "definition-changed":
+    case "unknown-state":
+      return undefined;
+    default:
+      return cause satisfies never;
+  }
 }
 
 function graceOf(pod: Pod): number {

@@ -2,7 +2,7 @@ import type { Container } from "@raft2kube/api/gen/core/v1.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "./observed.ts";
 import type { KillAction, PlanInput, StartAction } from "./plan.ts";
-import { reasonToKill } from "./plan.ts";
+import { killOfRunning } from "./plan.ts";
 
 export interface InitPlan {
   start: StartAction[];
@@ -61,10 +61,8 @@ function planStep(
     case "exited":
       if (last.exitCode === 0) return { passed: true };
       return { passed: false, start: startOf(input.observed, container) };
-    case "unknown": {
-      const message = "Init container is in unknown state, try killing it before restart";
-      return { passed: false, kill: { observed: last, container, message } };
-    }
+    case "unknown":
+      return { passed: false, kill: unknown(last, container) };
     case "created":
     case undefined:
       return { passed: false, start: startOf(input.observed, container) };
@@ -78,14 +76,12 @@ function planSidecar(
 ): Step {
   switch (last?.state) {
     case "running": {
-      const message = reasonToKill(input, container, last);
-      if (message) return { passed: false, kill: { observed: last, container, message } };
+      const kill = killOfRunning(input, container, last);
+      if (kill) return { passed: false, kill };
       return { passed: input.health(last).started };
     }
-    case "unknown": {
-      const message = "Init container is in unknown state, try killing it before restart";
-      return { passed: false, kill: { observed: last, container, message } };
-    }
+    case "unknown":
+      return { passed: false, kill: unknown(last, container) };
     case "exited":
     case "created":
     case undefined:
@@ -97,4 +93,9 @@ function planSidecar(
 function startOf(observed: ObservedPod, container: Container): StartAction {
   const last = latest(observed, container.name);
   return { kind: "init", container, attempt: last ? last.attempt + 1 : 0, after: last };
+}
+
+function unknown(observed: ObservedContainer, container: Container): KillAction {
+  const message = "Init container is in unknown state, try killing it before restart";
+  return { observed, container, cause: "unknown-state", message };
 }

@@ -1,6 +1,7 @@
 import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
+import { ownGrace } from "./apply-plan.ts";
 import type { ObservedContainer, ObservedPod } from "./observed.ts";
 import { type ContainerHealth, planPod } from "./plan.ts";
 
@@ -100,6 +101,28 @@ describe("regular containers", () => {
     const health = { a: { started: true, failed: "Liveness" as const } };
     const made = plan(two, observedOf([ran("a", "running"), ran("b", "running")]), health);
     expect(made.kill).toEqual(["a"]);
+  });
+
+  test.each([
+    ["the definition changed", { hash: "old" }, undefined, undefined],
+    ["the liveness probe failed", {}, "Liveness", 5],
+    ["the startup probe failed", {}, "Startup", 7],
+  ] as const)("when %s the grace period is that cause's", (_cause, state, failed, grace_s) => {
+    const name = "liveness-probe";
+    const probed = {
+      ...container(name),
+      livenessProbe: { terminationGracePeriodSeconds: 5 },
+      startupProbe: { terminationGracePeriodSeconds: 7 },
+    };
+    const pod = podOf({});
+    pod.spec.containers = [probed];
+    const hash = containerHash(probed);
+    const { kill } = planPod({
+      pod,
+      observed: observedOf([ran(name, "running", { hash, ...state })]),
+      health: () => ({ started: true, failed }),
+    });
+    expect(kill.map(ownGrace)).toEqual([grace_s]);
   });
 
   test.each<[RestartPolicy, number, string[]]>([

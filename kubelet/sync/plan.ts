@@ -27,9 +27,13 @@ export interface StartAction {
   after: ObservedContainer | undefined;
 }
 
+/** Why a container has to end; it may choose the grace period. */
+export type KillCause = "definition-changed" | "liveness-probe" | "startup-probe" | "unknown-state";
+
 export interface KillAction {
   observed: ObservedContainer;
   container: Container;
+  cause: KillCause;
   /** For the Killing event: `failed liveness probe, will be restarted`. */
   message: string;
 }
@@ -105,8 +109,8 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
   for (const container of pod.spec.containers ?? []) {
     const last = latest(observed, container.name);
     if (last?.state === "running") {
-      const reason = reasonToKill(input, container, last);
-      if (reason) plan.kill.push({ observed: last, container, message: reason });
+      const kill = killOfRunning(input, container, last);
+      if (kill) plan.kill.push(kill);
       alive = true;
       continue;
     }
@@ -114,7 +118,7 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
     alive = true;
     if (last?.state === "unknown") {
       const message = "Container is in unknown state, try killing it before restart";
-      plan.kill.push({ observed: last, container, message });
+      plan.kill.push({ observed: last, container, cause: "unknown-state", message });
       continue;
     }
     const attempt = last ? last.attempt + 1 : 0;
@@ -123,19 +127,22 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
   return alive;
 }
 
-/** Why a running container has to end, in the words of upstream's Killing event. */
-export function reasonToKill(
+/** Whether and why a running container has to end, in the words of upstream's Killing event. */
+export function killOfRunning(
   input: PlanInput,
   container: Container,
   observed: ObservedContainer,
-): string | undefined {
+): KillAction | undefined {
+  const { name } = container;
   const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
   const ending = again ? ", will be restarted" : "";
+  const kill = (cause: KillCause, what: string) =>
+    ({ observed, container, cause, message: `Container ${name} ${what}` });
   if (observed.hash !== containerHash(container)) {
-    return `Container ${container.name} definition changed, will be restarted`;
+    return kill("definition-changed", "definition changed, will be restarted");
   }
   const { failed } = input.health(observed);
-  if (failed === "Liveness") return `Container ${container.name} failed liveness probe${ending}`;
-  if (failed === "Startup") return `Container ${container.name} failed startup probe${ending}`;
+  if (failed === "Liveness") return kill("liveness-probe", `failed liveness probe${ending}`);
+  if (failed === "Startup") return kill("startup-probe", `failed startup probe${ending}`);
   return undefined;
 }
