@@ -85,7 +85,11 @@ async function build(
   };
 }
 
-/** CreateContainer: everything is ready but its process. A failure leaves nothing behind. */
+/**
+ * CreateContainer: everything is ready but its process. A failure leaves nothing behind. One at a
+ * time in a sandbox: of two with one name the second is refused, and none is made in a sandbox that
+ * is being removed.
+ */
 export async function createContainer(
   runtime: Runtime,
   request: CreateContainerRequest,
@@ -93,6 +97,10 @@ export async function createContainer(
   if (!request.config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the container has no metadata");
   }
+  return await runtime.serial.run(request.podSandboxId, () => createNow(runtime, request));
+}
+
+async function createNow(runtime: Runtime, request: CreateContainerRequest): Promise<string> {
   requireNew(runtime, request);
   const id = newId();
   const paths = runtime.paths.container(id);

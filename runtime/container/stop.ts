@@ -2,13 +2,19 @@ import { KILL_TIMEOUT_MS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { signal } from "../process-identity.ts";
 import type { Runtime } from "../runtime.ts";
+import type { ContainerRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
+
+/** The container once no call that began before changes it: one being started has started. */
+async function settled(runtime: Runtime, id: string): Promise<ContainerRecord | undefined> {
+  return await runtime.serial.run(id, () => Promise.resolve(runtime.containers.find(id)));
+}
 
 /**
  * SIGKILL to all that runs in a container, and waits for its end. One that does not run is fine.
  */
 export async function killContainer(runtime: Runtime, id: string): Promise<void> {
-  const record = runtime.containers.find(id);
+  const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
   signal(record.phase.process, "SIGKILL");
   runtime.cgroups.kill(record.cgroup);
@@ -26,7 +32,7 @@ export async function stopContainer(
   id: string,
   timeout_s: number,
 ): Promise<void> {
-  const record = runtime.containers.find(id);
+  const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
   if (timeout_s > 0) {
     signal(record.phase.process, signalNumber(record.stopSignal));

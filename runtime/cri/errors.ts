@@ -27,18 +27,40 @@ export function toRpcError(thrown: unknown): RpcError {
 
 type Anything = (...args: never[]) => unknown;
 
-/** Handlers whose errors are RpcErrors, whatever they throw. Streams are passed on as they are. */
+/** Handlers whose errors are RpcErrors, whatever they throw, at once or later in a stream. */
 export function withRpcErrors<H extends object>(handlers: H): H {
-  const wrap = (handler: Anything) => async (...args: never[]) => {
+  const wrapped = Object.entries(handlers).map(([name, handler]) => [name, wrap(handler)]);
+  return Object.fromEntries(wrapped) as H;
+}
+
+function wrap(handler: Anything): Anything {
+  return (...args) => {
+    let result: unknown;
     try {
-      return await handler(...args);
+      result = handler(...args);
     } catch (thrown) {
       throw toRpcError(thrown);
     }
+    return isStream(result) ? mappedStream(result) : mapped(result);
   };
-  const wrapped = Object.entries(handlers).map(([name, handler]) => {
-    const isStream = (handler as Anything).constructor.name === "AsyncGeneratorFunction";
-    return [name, isStream ? handler : wrap(handler as Anything)];
-  });
-  return Object.fromEntries(wrapped) as H;
+}
+
+function isStream(result: unknown): result is AsyncIterable<unknown> {
+  return typeof result === "object" && result !== null && Symbol.asyncIterator in result;
+}
+
+async function mapped(result: unknown): Promise<unknown> {
+  try {
+    return await result;
+  } catch (thrown) {
+    throw toRpcError(thrown);
+  }
+}
+
+async function* mappedStream(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  try {
+    yield* items;
+  } catch (thrown) {
+    throw toRpcError(thrown);
+  }
 }

@@ -66,6 +66,13 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
  */
 export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
   requireSupported(runtime, request);
+  // Of two with one name that come at once the second waits, and is refused or tries again.
+  const { name, namespace, uid, attempt } = request.config!.metadata!;
+  const key = JSON.stringify([name, namespace, uid, attempt]);
+  return await runtime.serial.run(key, () => runNow(runtime, request));
+}
+
+async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
   const same = findSame(runtime, request);
   if (same) {
     throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);

@@ -29,6 +29,15 @@ export function lifecycleRules(bench: Bench): void {
       });
     });
 
+    test("of two that are created at once with one name one is refused", async () => {
+      const { pods, served: { runtime } } = bench;
+      const pod = await pods.run({ hostNetwork: true });
+      const made = await Promise.allSettled([pods.create(pod), pods.create(pod)]);
+      expect(made.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+      const filter = { podSandboxId: pod };
+      expect((await runtime.listContainers({ filter })).containers).toHaveLength(1);
+    });
+
     test("an image that is not there is named", async () => {
       const { pods } = bench;
       const pod = await pods.run({ hostNetwork: true });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import type { Bench } from "./suite.ts";
@@ -20,6 +21,13 @@ export function sandboxRules(bench: Bench): void {
       await runtime.removePodSandbox({ podSandboxId });
       await runtime.removePodSandbox({ podSandboxId });
       await expect(statusOf(podSandboxId)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    });
+
+    test("of two that are run at once under one name one is refused", async () => {
+      const metadata = { name: "twice", namespace: "contract", uid: randomUUID(), attempt: 0 };
+      const spec = { hostNetwork: true, config: { metadata } };
+      const made = await Promise.allSettled([bench.pods.run(spec), bench.pods.run(spec)]);
+      expect(made.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     });
 
     test("lists are filtered by id, state and labels", async () => {

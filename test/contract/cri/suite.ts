@@ -32,8 +32,8 @@ const RULES = [
   portForwardRules,
 ];
 
-/** The rules that every CRI v1 runtime keeps. */
-export function criContract(name: string, implementation: Implementation): void {
+/** The rules that every CRI v1 runtime keeps, or others of one runtime. */
+export function criContract(name: string, implementation: Implementation, rules = RULES): void {
   describe.runIf(process.getuid?.() === 0)(name, () => {
     let world: World;
     let served: Served;
@@ -61,6 +61,6 @@ export function criContract(name: string, implementation: Implementation): void 
       await world.close();
     });
 
-    for (const rules of RULES) rules(bench);
+    for (const rule of rules) rule(bench);
   });
 }
