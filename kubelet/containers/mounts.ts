@@ -7,13 +7,16 @@ import { uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { mountSubPath } from "../volumes/sub-path.ts";
+import type { Runtime } from "../cri/runtime.ts";
 import { ContainerConfigError } from "./env.ts";
 import { expandStrictly } from "./expand.ts";
+import { recursiveReadOnly } from "./recursive-read-only.ts";
 
 export interface MountContext {
   volumes: ReadonlyMap<string, ReadyVolume>;
   env: ReadonlyMap<string, string>;
   paths: PodPaths;
+  runtime: Runtime;
   /** The pod's own /etc/hosts, when the kubelet manages one. */
   hostsFile: string | undefined;
   /** The file that becomes the container's terminationMessagePath. */
@@ -46,7 +49,7 @@ async function volumeMount(
   container: Container,
   wanted: VolumeMount,
   index: number,
-  { volumes, env, paths }: MountContext,
+  { volumes, env, paths, runtime }: MountContext,
 ): Promise<Init<Mount>> {
   const volume = volumes.get(wanted.name);
   if (!volume) throw new ContainerConfigError(`volume ${wanted.name} is not mounted in the pod`);
@@ -73,7 +76,7 @@ async function volumeMount(
     containerPath: absolute(wanted.mountPath),
     hostPath,
     readonly,
-    recursiveReadOnly: readonly && (wanted.recursiveReadOnly ?? "Disabled") !== "Disabled",
+    recursiveReadOnly: await recursiveReadOnly(wanted, runtime),
     propagation: propagationOf(wanted),
   };
 }

@@ -104,7 +104,7 @@ async function configOf(
   image: ReadyImage,
 ): Promise<Init<ContainerConfig>> {
   const { deps, pod, volumes, podIPs } = context;
-  const { node, paths, objects, devices, sandboxNode } = deps;
+  const { node, paths, objects, devices, sandboxNode, runtime } = deps;
   const namespace = namespaceOf(pod);
   const env = await makeEnv(
     pod,
@@ -121,6 +121,7 @@ async function configOf(
     volumes,
     env,
     paths,
+    runtime,
     hostsFile: podIPs.length > 0 ? hostsFile(paths, uidOf(pod)) : undefined,
     terminationLog,
   });

@@ -16,6 +16,7 @@ const WHOLE = spec([
       { name: "data", mountPath: "/part", subPath: "part" },
       { name: "memory", mountPath: "/memory" },
       { name: "info", mountPath: "/info" },
+      { name: "data", mountPath: "/fixed", readOnly: true, recursiveReadOnly: "IfPossible" },
     ],
   }),
 ], {
@@ -49,12 +50,13 @@ export function wholePodRules(node: () => Node): void {
     const seen = await node().exec(
       "whole", "main", "sh", "-c",
       "echo $GREETING; cat /data/step /part/file /info/labels; grep memory /proc/mounts; " +
-        "grep alias /etc/hosts; grep $(hostname) /etc/hosts; cat /etc/resolv.conf",
+        "grep alias /etc/hosts; grep $(hostname) /etc/hosts; cat /etc/resolv.conf; " +
+        "touch /fixed/new 2>&1 || true",
     );
     for (const word of [
       "hello whole-node", "done", "inside", 'name="whole"', "size=1024k", "10.1.2.3\talias",
       pod.status?.podIP ?? "no address", "nameserver 10.96.0.10",
-      "default.svc.cluster.local",
+      "default.svc.cluster.local", "Read-only file system",
     ]) expect(seen).toContain(word);
     await node().take("whole");
   });
