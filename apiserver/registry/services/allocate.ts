@@ -1,4 +1,4 @@
-import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
@@ -21,6 +21,9 @@ import {
 } from "./service.ts";
 
 const log = logger("apiserver");
+
+/** The family of the addresses that Services get. */
+const FAMILY = "IPv4";
 
 /**
  * Lets writes of Services reserve their addresses and ports; returns what makes those that are
@@ -176,16 +179,28 @@ function givePorts(
   if (health) service.spec.healthCheckNodePort = free.at(-1)!;
 }
 
-/** This cluster has one family of addresses. */
+/** This cluster has one family of addresses; a Service that asks for another is refused. */
 function settleFamilies(service: Service): void {
   const { spec } = service;
   if (spec.type === "ExternalName") return;
-  if (spec.ipFamilyPolicy === "RequireDualStack" && !isWithoutSelector(service)) {
-    const why = "this cluster is not configured for dual-stack services";
-    const finding = invalidField("spec.ipFamilyPolicy", spec.ipFamilyPolicy, why);
-    throw invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);
+  const findings = isWithoutSelector(service) ? [] : familyFindings(service);
+  if (findings.length > 0) {
+    throw invalid({ group: "", name: "Service" }, service.metadata.name ?? "", findings);
   }
-  spec.ipFamilies ??= ["IPv4"];
+  spec.ipFamilies ??= [FAMILY];
   spec.ipFamilyPolicy ??= "SingleStack";
   if (spec.clusterIP === "None") spec.clusterIPs ??= ["None"];
+}
+
+function familyFindings({ spec }: Service): FieldError[] {
+  const dual = "this cluster is not configured for dual-stack services";
+  const other = "not configured on this cluster";
+  return [
+    ...(spec.ipFamilyPolicy === "RequireDualStack"
+      ? [invalidField("spec.ipFamilyPolicy", spec.ipFamilyPolicy, dual)]
+      : []),
+    ...(spec.ipFamilies ?? []).flatMap((family, index) =>
+      family === FAMILY ? [] : [invalidField(`spec.ipFamilies[${index}]`, family, other)],
+    ),
+  ];
 }

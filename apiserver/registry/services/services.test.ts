@@ -60,6 +60,32 @@ it("a refused Service leaves nothing reserved", async () => {
   expect((await create(servers[0]!, "yes", { clusterIP })).status).toBe(201);
 });
 
+it.each<[string, object, string]>([
+  ["IPv6 alone", { ipFamilies: ["IPv6"] }, "spec.ipFamilies[0]"],
+  ["both, where they can be had", {
+    ipFamilies: ["IPv4", "IPv6"],
+    ipFamilyPolicy: "PreferDualStack",
+  }, "spec.ipFamilies[1]"],
+  ["an IPv6 address", { clusterIP: "fd00::7" }, "spec.ipFamilies[0]"],
+  ["IPv6, headless", { type: "ClusterIP", clusterIP: "None", ipFamilies: ["IPv6"],
+    selector: { app: "x" } }, "spec.ipFamilies[0]"],
+])("a family that the cluster has not is refused: %s", async (_what, spec, field) => {
+  const made = await create(servers[0]!, "six", spec);
+  expect(made.status).toBe(422);
+  expect(JSON.parse(made.body)).toMatchObject({
+    message: 'Service "six" is invalid: ' +
+      `${field}: Invalid value: "IPv6": not configured on this cluster`,
+  });
+});
+
+it("a headless Service without selector may have any family, and one may prefer both", async () => {
+  const outside = { type: "ClusterIP", clusterIP: "None", ipFamilies: ["IPv6"] };
+  expect((await create(servers[0]!, "outside", outside)).status).toBe(201);
+  const both = await create(servers[0]!, "both", { ipFamilyPolicy: "PreferDualStack" });
+  expect(both.status).toBe(201);
+  expect(JSON.parse(both.body)).toMatchObject({ spec: { ipFamilies: ["IPv4"] } });
+});
+
 it("offsets and addresses agree, and the low band is left to those who ask", () => {
   const cidr = parseServiceCidr("10.96.0.0/16");
   const offsets = [1, 255, 256, 65_534];
