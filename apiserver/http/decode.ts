@@ -20,6 +20,8 @@ export interface Document {
   value: unknown;
   /** Complaints about keys that stand twice. */
   duplicates: string[];
+  /** Those and unknown fields, in the document's order; without it duplicates come first. */
+  inOrder?: (unknown: readonly string[]) => string[];
 }
 
 /** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
@@ -106,7 +108,7 @@ export function decodeDocument<T extends KubeObject>(
 export function interpret<T extends KubeObject>(document: Document, options: DecodeOptions): T {
   checkType(document.value, options.kind, options.otherVersions);
   const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
-  reportOddities(document.duplicates, unknownFields, options);
+  reportOddities(document, unknownFields, options);
   object.kind = options.kind.kind;
   object.apiVersion = apiVersionOf(options.kind);
   object.metadata ??= {};
@@ -187,7 +189,7 @@ function isRegistered(group: string, version: string, name: string): boolean {
 }
 
 function reportOddities(
-  duplicates: readonly string[],
+  { duplicates, inOrder }: Document,
   unknown: readonly string[],
   options: DecodeOptions,
 ): void {
@@ -195,12 +197,12 @@ function reportOddities(
   const strangers = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
   if (duplicates.length + strangers.length === 0) return;
   if (options.fieldValidation === "Warn") {
-    options.warnings.push(...duplicates, ...strangers);
+    options.warnings.push(...(inOrder?.(unknown) ?? [...duplicates, ...strangers]));
     return;
   }
   const inYaml = duplicates[0]?.startsWith("line ");
   const doubled = inYaml ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`] : duplicates;
-  const oddities = [...doubled, ...strangers];
+  const oddities = inOrder?.(unknown) ?? [...doubled, ...strangers];
   throw new DecodeError(`strict decoding error: ${oddities.join(", ")}`);
 }
 

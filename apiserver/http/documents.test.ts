@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseJson } from "./json-document.ts";
+import { parseJson, parseTypedJson } from "./json-document.ts";
 import { negotiate } from "./negotiate.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { parseRequestInfo } from "./request-info.ts";
@@ -16,6 +16,18 @@ describe("JSON bodies", () => {
       ["spec.list[0].y", "spec.x", "a"].map((path) => `duplicate field "${path}"`),
     );
     expect(value).toMatchObject({ a: 3, spec: { x: 2 } });
+  });
+
+  it("orders them with unknown fields as they stand, and looks into none of those", () => {
+    const text = `{"odd":{"x":1,"x":2},"spec":{"y":1,"more":1,"y":2},"more":1,"odd":3,"spec":{}}`;
+    const { inOrder } = parseTypedJson(bytes(text));
+    expect(inOrder?.(["odd", "spec.more", "more"])).toEqual([
+      'unknown field "odd"',
+      'unknown field "spec.more"',
+      'duplicate field "spec.y"',
+      'unknown field "more"',
+      'duplicate field "spec"',
+    ]);
   });
 
   it.each([

@@ -37,7 +37,24 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
 export function parseTypedJson(body: Buffer): Document {
   const document = parseJson(body);
   if (document.duplicates.length === 0) return document;
-  return { ...document, value: mergedJson(textOf(body)) };
+  const text = textOf(body);
+  return { ...document, value: mergedJson(text), inOrder: (unknown) => inOrder(text, unknown) };
+}
+
+/**
+ * Complaints in the order in which Go's decoder meets what they are about: a key that a type does
+ * not know is one however often it stands, and what is under it is not looked at.
+ */
+function inOrder(text: string, unknown: readonly string[]): string[] {
+  const strangers = new Set(unknown);
+  const found = new Set<string>();
+  const isUnder = (path: string) =>
+    unknown.some((stranger) => path.startsWith(`${stranger}.`) || path.startsWith(`${stranger}[`));
+  new Scanner(text, (path, isNew) => {
+    if (strangers.has(path)) found.add(`unknown field ${JSON.stringify(path)}`);
+    else if (!isNew && !isUnder(path)) found.add(`duplicate field ${JSON.stringify(path)}`);
+  }).run();
+  return [...found];
 }
 
 /** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */
@@ -82,10 +99,13 @@ class Scanner {
   readonly duplicates: string[] = [];
   readonly #text: string;
   readonly #stack: Frame[] = [];
+  readonly #meet: ((path: string, isNew: boolean) => void) | undefined;
   #at = 0;
 
-  constructor(text: string) {
+  /** `meet` is called with every key's path. */
+  constructor(text: string, meet?: (path: string, isNew: boolean) => void) {
     this.#text = text;
+    this.#meet = meet;
   }
 
   run(): void {
@@ -157,7 +177,9 @@ class Scanner {
   #key(top: Frame, key: string): void {
     top.key = key;
     top.expectKey = false;
-    if (top.keys!.add(key)) return;
+    const isNew = top.keys!.add(key);
+    this.#meet?.(this.#path(), isNew);
+    if (isNew) return;
     this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
   }
 
