@@ -234,6 +234,36 @@ describe("what is sent", () => {
     expect(warned.body).not.toContain("dataa");
   });
 
+  it("unknown fields and keys that stand twice are told of in the body's order", async () => {
+    const data = '"data":{"a":"1","a":"2"}';
+    const body = `{"dataa":1,"metadata":{"name":"odd"},${data},"odd":{"b":1,"b":2}}`;
+    const path = "/api/v1/namespaces/default/configmaps?dryRun=All&fieldValidation=Strict";
+    const headers = { "content-type": "application/json" };
+    const strict = await asAdmin(path, { method: "POST", body, headers });
+    expect((JSON.parse(strict.body) as { message: string }).message).toContain(
+      'strict decoding error: unknown field "dataa", duplicate field "data.a", unknown field "odd"',
+    );
+  });
+
+  it("a review is no table, and what is stored is", async () => {
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json;as=Table;g=meta.k8s.io;v=v1",
+    };
+    const review = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    const asked = await asAdmin(review, { method: "POST", body: "{}", headers });
+    expect(asked.status).toBe(406);
+    const token = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    expect((await asAdmin(token, { method: "POST", body: "{}", headers })).status).toBe(406);
+    const either = { ...headers, accept: `${headers.accept},application/json` };
+    expect((await asAdmin(review, { method: "POST", body: "{}", headers: either })).status)
+      .toBe(201);
+    const path = "/api/v1/namespaces/default/configmaps?dryRun=All";
+    const body = JSON.stringify({ metadata: { name: "row" } });
+    const made = await asAdmin(path, { method: "POST", body, headers });
+    expect(JSON.parse(made.body)).toMatchObject({ kind: "Table" });
+  });
+
   it("a dry run leaves nothing behind", async () => {
     const body = JSON.stringify({ metadata: { name: "dry" } });
     const path = "/api/v1/namespaces/default/configmaps";

@@ -24,6 +24,8 @@ export interface Offer {
   protobuf: boolean;
   /** Whether `as=Table` and `as=PartialObjectMetadata` make sense here. */
   transforms: boolean;
+  /** Whether `as=Table` does: the answer's kind has columns. Default: as `transforms`. */
+  tables?: boolean;
 }
 
 /** Picks the first range of the Accept header that can be served; throws 406 when there is none. */
@@ -51,13 +53,14 @@ const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
  * Settles the form of the answer before anything is done for it. Throws 406 when no type of the
  * Accept header is one that resources have, or none in the form that is asked for.
  */
-export function checkAccept(context: RequestContext): void {
+export function checkAccept(context: RequestContext, tables: boolean): void {
   const { info, request } = context;
   if (PASSED_ON.has(info.subresource)) return;
   checkProduced(context, info.verb === "list" || info.verb === "watch");
   context.negotiated = negotiate(headerOf(request, "accept"), context.query, {
     protobuf: true,
     transforms: true,
+    tables,
   });
 }
 
@@ -88,7 +91,7 @@ function transformOf(parameters: Record<string, string>, offer: Offer): Transfor
   if (as === undefined && g === undefined && v === undefined) return { as: "object" };
   if (!offer.transforms || g !== "meta.k8s.io") return undefined;
   if (v !== "v1" && v !== "v1beta1") return undefined;
-  if (as === "Table") return { as, version: v };
+  if (as === "Table") return offer.tables === false ? undefined : { as, version: v };
   if (as !== "PartialObjectMetadata" && as !== "PartialObjectMetadataList") return undefined;
   return { as: "PartialObjectMetadata", version: v, list: as.endsWith("List") };
 }

@@ -46,8 +46,17 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   }
   if (context.request.method === "PATCH") checkPatchType(context);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
-  checkAccept(context);
+  checkAccept(context, hasTable(resource, info));
   return await serve(core, resource, context);
+}
+
+/** Parts of objects that are made and not stored. */
+const WITHOUT_TABLE = new Set(["binding", "eviction", "token"]);
+
+/** Whether an answer can be shown as a table: what is stored has columns, a review has none. */
+function hasTable({ kind }: Resource, { verb, subresource }: RequestInfo): boolean {
+  if (WITHOUT_TABLE.has(subresource)) return false;
+  return kind.storage !== undefined || verb !== "create";
 }
 
 /** What serves a verb on a resource itself. Throws 404 or 405. */
