@@ -1,6 +1,7 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { NetlinkSocket } from "./netlink.ts";
-import { NetlinkError, NLM_F } from "./netlink.ts";
+import { NLM_F } from "./netlink.ts";
+import { NetlinkError } from "./netlink-messages.ts";
 import { addressBytes, addressText, attribute, parseAttributes, u32Attribute } from
   "./netlink-attributes.ts";
 
@@ -77,13 +78,13 @@ export function deleteAddress(route: NetlinkSocket, link: number, cidr: string):
 export function listAddresses(route: NetlinkSocket, link = 0): Address[] {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(link, 4);
-  return route.dump(RTM.GETADDR, header, "list the addresses").map((message) => {
-    const attributes = parseAttributes(message.body, 8);
-    const bytes = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
-    const prefix = message.body.readUInt8(1);
-    return {
-      cidr: bytes ? `${addressText(bytes)}/${prefix}` : "",
-      link: message.body.readUInt32LE(4),
-    };
-  });
+  return route.dump(RTM.GETADDR, header, "list the addresses", (body) => [parseAddress(body)]);
+}
+
+/** An address, of the body of RTM_NEWADDR. */
+export function parseAddress(body: Buffer): Address {
+  const attributes = parseAttributes(body, 8);
+  const bytes = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
+  const prefix = body.readUInt8(1);
+  return { cidr: bytes ? `${addressText(bytes)}/${prefix}` : "", link: body.readUInt32LE(4) };
 }

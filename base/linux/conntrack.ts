@@ -44,12 +44,15 @@ function dump(socket: NetlinkSocket, protocol: number): { flow: Flow; body: Buff
   ];
   const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.GET;
   const body = message(tuple, nest(CTA.FILTER, ...flags));
-  return socket.dump(type, body, "list tracked connections").flatMap(({ body }) => {
-    const attributes = parseAttributes(body, 4);
-    const original = tupleOf(attributes.get(CTA.TUPLE_ORIG));
-    const reply = tupleOf(attributes.get(CTA.TUPLE_REPLY));
-    return original && reply ? [{ flow: { original, reply }, body }] : [];
-  });
+  return socket.dump(type, body, "list tracked connections", parseFlow);
+}
+
+/** A connection with the message it was in; none when it is not of IPv4. */
+export function parseFlow(body: Buffer): { flow: Flow; body: Buffer }[] {
+  const attributes = parseAttributes(body, 4);
+  const original = tupleOf(attributes.get(CTA.TUPLE_ORIG));
+  const reply = tupleOf(attributes.get(CTA.TUPLE_REPLY));
+  return original && reply ? [{ flow: { original, reply }, body }] : [];
 }
 
 function tupleOf(bytes: Buffer | undefined): FlowTuple | undefined {

@@ -1,7 +1,8 @@
 import { closeSync, openSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inNetns } from "./netns.ts";
-import { NETLINK_ROUTE, NetlinkError, NetlinkSocket, NLM_F } from "./netlink.ts";
+import { NETLINK_ROUTE, NetlinkSocket, NLM_F } from "./netlink.ts";
+import { decodeBody, NetlinkError } from "./netlink-messages.ts";
 import {
   addressBytes,
   attribute,
@@ -75,7 +76,8 @@ function header(index = 0, flags = 0, change = 0, family = 0): Buffer {
   return bytes;
 }
 
-function parseLink(body: Buffer): Link {
+/** A link, of the body of RTM_NEWLINK. */
+export function parseLink(body: Buffer): Link {
   const attributes = parseAttributes(body, 16);
   const flags = body.readUInt32LE(8);
   const u32 = (type: number) => attributes.get(type)?.readUInt32LE() ?? 0;
@@ -97,15 +99,16 @@ function parseLink(body: Buffer): Link {
 
 /** All links of the socket's namespace. */
 export function listLinks(route: NetlinkSocket): Link[] {
-  return route.dump(RTM.GETLINK, header(), "list the links").map(({ body }) => parseLink(body));
+  return route.dump(RTM.GETLINK, header(), "list the links", (body) => [parseLink(body)]);
 }
 
 /** The link of that name, or undefined. */
 export function findLink(route: NetlinkSocket, name: string): Link | undefined {
   const body = Buffer.concat([header(), textAttribute(IFLA.IFNAME, name)]);
   try {
-    const [message] = route.request(RTM.GETLINK, 0, body, `get link ${name}`);
-    return message && parseLink(message.body);
+    const doing = `get link ${name}`;
+    const [message] = route.request(RTM.GETLINK, 0, body, doing);
+    return message && decodeBody(message.body, doing, parseLink);
   } catch (thrown) {
     if (isErrno(thrown, "ENODEV")) return undefined;
     throw thrown;

@@ -32,11 +32,14 @@ export function replaceNeighbour(socket: NetlinkSocket, neighbour: Neighbour): v
 export function listNeighbours(socket: NetlinkSocket, family: 4 | 6 = 4): Neighbour[] {
   const header = Buffer.alloc(12);
   header.writeUInt8(family === 4 ? AF_INET : AF_INET6, 0);
-  return socket.dump(RTM.GETNEIGH, header, "list the neighbours").flatMap(({ body }) => {
-    const attributes = parseAttributes(body, 12);
-    const address = attributes.get(NDA.DST);
-    const mac = attributes.get(NDA.LLADDR);
-    if (!address || mac?.length !== 6) return [];
-    return [{ address: addressText(address), mac: macText(mac), link: body.readInt32LE(4) }];
-  });
+  return socket.dump(RTM.GETNEIGH, header, "list the neighbours", parseNeighbour);
+}
+
+/** An entry with a known hardware address; none for any other. */
+export function parseNeighbour(body: Buffer): Neighbour[] {
+  const attributes = parseAttributes(body, 12);
+  const address = attributes.get(NDA.DST);
+  const mac = attributes.get(NDA.LLADDR);
+  if (!address || mac?.length !== 6) return [];
+  return [{ address: addressText(address), mac: macText(mac), link: body.readInt32LE(4) }];
 }

@@ -66,8 +66,11 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(ipaddr.parse(address).toByteArray());
 }
 
-/** The address of 4 or 16 bytes in network order, in its canonical text. */
+/** The address of 4 or 16 bytes in network order, in its canonical text. RangeError for others. */
 export function addressText(bytes: Buffer): string {
+  if (bytes.length !== 4 && bytes.length !== 16) {
+    throw new RangeError(`an address of ${bytes.length} bytes`);
+  }
   return ipaddr.fromByteArray([...bytes]).toString();
 }
 

@@ -1,8 +1,7 @@
 import { closeSync } from "node:fs";
-import { assert } from "@raft2kube/std/assert.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { check, errnoName, libc } from "./libc.ts";
 import { parseAttributes } from "./netlink-attributes.ts";
+import { decodeBody, messagesOf, NetlinkError, type NetlinkMessage } from "./netlink-messages.ts";
 
 /** Netlink protocols (linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
@@ -32,20 +31,6 @@ const NLMSGERR_ATTR_MSG = 1;
 const HEADER_BYTES = 16;
 const RECEIVE_BYTES = 64 << 10;
 const RECEIVE_TIMEOUT_S = 10;
-
-/**
- * The kernel refused a netlink request; `code` is the errno's name, the message holds its
- * explanation.
- */
-export class NetlinkError extends CodedError {
-  override readonly name = "NetlinkError";
-}
-
-/** One message of an answer: its type and what follows the header. */
-export interface NetlinkMessage {
-  type: number;
-  body: Buffer;
-}
 
 /**
  * A netlink socket whose calls are synchronous: the kernel answers rtnetlink and nfnetlink requests
@@ -83,12 +68,13 @@ export class NetlinkSocket implements Disposable {
     return this.#receive(doing);
   }
 
-  /** Everything of a kind. Asked again when it changed while the kernel listed it. */
-  dump(type: number, body: Buffer, doing: string): NetlinkMessage[] {
+  /** Everything of a kind, decoded. Asked again when it changed while the kernel listed it. */
+  dump<T>(type: number, body: Buffer, doing: string, decode: (body: Buffer) => T[]): T[] {
     for (let attempt = 0; attempt < 8; attempt++) {
       this.#send(type, NLM_F_REQUEST | NLM_F_DUMP, body);
       const messages = this.#receive(doing);
-      if (!this.#interrupted) return messages;
+      if (this.#interrupted) continue;
+      return messages.flatMap((message) => decodeBody(message.body, doing, decode));
     }
     throw new NetlinkError("EINTR", `${doing}: it changed during each of 8 listings`);
   }
@@ -111,21 +97,16 @@ export class NetlinkSocket implements Disposable {
     for (;;) {
       const received = libc.recv(this.#fd, this.#received, RECEIVE_BYTES, 0);
       const size = check("recv", Number(received), `the kernel's answer to: ${doing}`);
-      for (let at = 0; at + HEADER_BYTES <= size; ) {
-        const length = this.#received.readUInt32LE(at);
-        assert(length >= HEADER_BYTES && at + length <= size, "a netlink message is cut off");
-        const type = this.#received.readUInt16LE(at + 4);
-        const flags = this.#received.readUInt16LE(at + 6);
-        const body = Buffer.from(this.#received.subarray(at + HEADER_BYTES, at + length));
-        at += (length + 3) & ~3;
+      for (const message of messagesOf(this.#received.subarray(0, size), doing)) {
+        const { type, flags, sequence, body } = message;
         // What a request that failed left behind is not of this answer.
-        if (this.#received.readUInt32LE(at - ((length + 3) & ~3) + 8) !== this.#sequence) continue;
+        if (sequence !== this.#sequence) continue;
         if (flags & NLM_F_DUMP_INTR) this.#interrupted = true;
         if (type === NLMSG_ERROR || (type === NLMSG_DONE && flags & NLM_F_MULTI)) {
           throwIfError(body, type, flags, doing);
           return messages;
         }
-        messages.push({ type, body });
+        messages.push(message);
       }
     }
   }

@@ -100,13 +100,12 @@ export function deleteRoute(socket: NetlinkSocket, route: Route): boolean {
 export function listRoutes(socket: NetlinkSocket, family: 4 | 6 = 4): Route[] {
   const header = Buffer.alloc(12);
   header.writeUInt8(family === 4 ? AF_INET : AF_INET6, 0);
-  return socket
-    .dump(RTM.GETROUTE, header, "list the routes")
-    .filter(({ body }) => body.readUInt8(4) === MAIN_TABLE && body.readUInt8(7) === RTN_UNICAST)
-    .map(({ body }) => parseRoute(body, family));
+  return socket.dump(RTM.GETROUTE, header, "list the routes", parseRoute);
 }
 
-function parseRoute(bytes: Buffer, family: 4 | 6): Route {
+/** A unicast route of the main table; none for any other. */
+export function parseRoute(bytes: Buffer): Route[] {
+  if (bytes.readUInt8(4) !== MAIN_TABLE || bytes.readUInt8(7) !== RTN_UNICAST) return [];
   const attributes = parseAttributes(bytes, 12);
   const address = (type: number) => {
     const value = attributes.get(type);
@@ -117,8 +116,9 @@ function parseRoute(bytes: Buffer, family: 4 | 6): Route {
   const via = address(RTA.GATEWAY);
   const source = address(RTA.PREFSRC);
   const mtu = metrics.get(RTAX.MTU)?.readUInt32LE();
-  return {
-    to: `${address(RTA.DST) ?? (family === 4 ? "0.0.0.0" : "::")}/${bytes.readUInt8(1)}`,
+  const everywhere = bytes.readUInt8(0) === AF_INET ? "0.0.0.0" : "::";
+  const route = {
+    to: `${address(RTA.DST) ?? everywhere}/${bytes.readUInt8(1)}`,
     ...(via ? { via } : {}),
     link: u32(RTA.OIF),
     ...(source ? { source } : {}),
@@ -126,4 +126,5 @@ function parseRoute(bytes: Buffer, family: 4 | 6): Route {
     ...(mtu ? { mtu } : {}),
     scope: bytes.readUInt8(6),
   };
+  return [route];
 }
