@@ -95,7 +95,8 @@ function stopGroup(child: ChildProcessWithoutNullStreams): void {
   }
 }
 
-function parseOutput(name: string, stdout: string, command: string, tail: string): unknown {
+/** What a plugin printed, of a command that has an answer; error "plugin-garbage" for no JSON. */
+export function parseOutput(name: string, stdout: string, command: string, tail: string): unknown {
   if (stdout.trim() === "") return undefined;
   // Only these two answer with an object; others may print what they like (spec: ignored).
   if (command !== "ADD" && command !== "VERSION") return undefined;

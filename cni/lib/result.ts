@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import { CniError } from "./errors.ts";
-import type { CniResult, ResultIp, ResultRoute } from "./types.ts";
+import type { CniResult, Dns, ResultInterface, ResultIp, ResultRoute } from "./types.ts";
 import { atLeast, isCniVersion, type CniVersion } from "./version.ts";
 
 /** Route attributes that came with 1.1.0; before, a route is `dst` and `gw`. */
@@ -44,7 +44,7 @@ function plainRoute(route: ResultRoute): ResultRoute {
  * is none is error "plugin-garbage", naming the field; `from` names who said it.
  */
 export function parseResult(value: unknown, from: string): CniResult {
-  const garbage = (why: string) => {
+  const garbage: Garbage = (why) => {
     return new CniError("plugin-garbage", `${from} gave a result that ${why}`);
   };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -62,38 +62,88 @@ export function parseResult(value: unknown, from: string): CniResult {
     }
     return items;
   };
-  const interfaces = list("interfaces");
-  if (interfaces.some((item) => typeof item.name !== "string")) {
+  const interfaces = list("interfaces").map((item) => take(item, INTERFACE, "interface", garbage));
+  if (interfaces.some((item) => item.name === undefined)) {
     throw garbage("has an interface without a name");
   }
   const ips = list("ips").map((ip) => parseIp(ip, interfaces.length, garbage));
-  const routes = list("routes");
-  const bad = routes.find((route) => !isCidr(route.dst));
-  if (bad) throw garbage(`has the route destination ${JSON.stringify(bad.dst)}`);
+  const routes = list("routes").map((route) => parseRoute(route, garbage));
+  const dns = raw.dns ?? {};
+  if (typeof dns !== "object" || Array.isArray(dns)) throw garbage('has no object in "dns"');
   return {
     cniVersion: "1.1.0",
-    ...(interfaces.length ? { interfaces: interfaces as unknown as CniResult["interfaces"] } : {}),
+    ...(interfaces.length ? { interfaces: interfaces as unknown as ResultInterface[] } : {}),
     ...(ips.length ? { ips } : {}),
-    ...(routes.length ? { routes: routes as unknown as ResultRoute[] } : {}),
-    ...(raw.dns ? { dns: raw.dns } : {}),
-  } as CniResult;
+    ...(routes.length ? { routes } : {}),
+    ...(raw.dns ? { dns: take(dns as Record<string, unknown>, DNS, "dns", garbage) as Dns } : {}),
+  };
 }
 
-function parseIp(
-  ip: Record<string, unknown>,
-  interfaces: number,
-  garbage: (why: string) => CniError,
-): ResultIp {
+type Garbage = (why: string) => CniError;
+type FieldType = "text" | "number" | "texts";
+
+const INTERFACE = {
+  name: "text", mac: "text", mtu: "number", sandbox: "text", socketPath: "text", pciID: "text",
+} as const;
+const IP = { address: "text", gateway: "text", interface: "number" } as const;
+const ROUTE = {
+  dst: "text", gw: "text", mtu: "number", advmss: "number", priority: "number", table: "number",
+  scope: "number",
+} as const;
+const DNS = { nameservers: "texts", domain: "text", search: "texts", options: "texts" } as const;
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const CHECKS: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
+  text: isText,
+  number: (value) => Number.isSafeInteger(value),
+  texts: (value) => Array.isArray(value) && value.every(isText),
+};
+
+/** Older plugins print an empty text for one that is not there. */
+const OPTIONAL_TEXTS = ["gateway", "gw", "mac", "sandbox"];
+
+/** The fields that the protocol has, each of its type; null is none, as in Go. */
+function take(
+  from: Record<string, unknown>,
+  fields: Readonly<Record<string, FieldType>>,
+  what: string,
+  garbage: Garbage,
+): Record<string, unknown> {
+  const taken: Record<string, unknown> = {};
+  for (const [name, type] of Object.entries(fields)) {
+    if (!Object.hasOwn(from, name)) continue;
+    const value = from[name];
+    if (value === undefined || value === null) continue;
+    if (value === "" && OPTIONAL_TEXTS.includes(name)) continue;
+    if (!CHECKS[type](value)) {
+      throw garbage(`has ${JSON.stringify(value)} as ${name} of ${what}`);
+    }
+    taken[name] = value;
+  }
+  return taken;
+}
+
+function parseIp(raw: Record<string, unknown>, interfaces: number, garbage: Garbage): ResultIp {
+  const ip = take(raw, IP, "an address", garbage);
   if (!isCidr(ip.address)) throw garbage(`has the address ${JSON.stringify(ip.address)}`);
-  const index = ip.interface;
-  const inside = typeof index === "number" && Number.isInteger(index) && index >= 0;
-  if (index !== undefined && !(inside && index < interfaces)) {
+  const { gateway, interface: index } = ip as { gateway?: string; interface?: number };
+  if (index !== undefined && !(index >= 0 && index < interfaces)) {
     throw garbage(`has an address on interface ${JSON.stringify(index)} of ${interfaces}`);
   }
-  const { version: _family, ...rest } = ip;
-  return rest as unknown as ResultIp;
+  if (gateway !== undefined && !ipaddr.isValid(gateway)) {
+    throw garbage(`has the gateway ${gateway}`);
+  }
+  return ip as unknown as ResultIp;
+}
+
+function parseRoute(raw: Record<string, unknown>, garbage: Garbage): ResultRoute {
+  const route = take(raw, ROUTE, "a route", garbage);
+  const { dst, gw } = route as { dst?: string; gw?: string };
+  if (!isCidr(dst)) throw garbage(`has the route destination ${JSON.stringify(dst)}`);
+  if (gw !== undefined && !ipaddr.isValid(gw)) throw garbage(`has the gateway ${gw} of a route`);
+  return route as unknown as ResultRoute;
 }
 
 function isCidr(value: unknown): value is string {
-  return typeof value === "string" && ipaddr.isValidCIDR(value);
+  return isText(value) && ipaddr.isValidCIDR(value);
 }
