@@ -31,8 +31,14 @@ export function encodeMetaPage(id: 0 | 1, meta: MetaPage & { freelist: number })
   body.writeBigUInt64LE(BigInt(meta.freelist), 32);
   body.writeBigUInt64LE(BigInt(meta.pages), 40);
   body.writeBigUInt64LE(BigInt(meta.transaction), 48);
-  body.writeBigUInt64LE(fnv1a(body.subarray(0, SUMMED_BYTES)), SUMMED_BYTES);
+  sealMetaPage(page);
   return page;
+}
+
+/** Writes the checksum of what a meta page says. */
+export function sealMetaPage(page: Buffer): void {
+  const body = page.subarray(PAGE_HEAD_BYTES);
+  body.writeBigUInt64LE(fnv1a(body.subarray(0, SUMMED_BYTES)), SUMMED_BYTES);
 }
 
 /** What a meta page says, or why it is none. */

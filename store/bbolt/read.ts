@@ -83,7 +83,7 @@ async function readMeta(path: string, handle: FileHandle, bytes: number): Promis
   const take = async (at: number, id: number) => {
     const meta = decodeMetaPage(await readAt(handle, at, META_PAGE_BYTES));
     if (typeof meta === "string") reasons.push(`page ${id} ${meta}`);
-    else if (meta.pageBytes === at || (at === 0 && isPageSize(meta.pageBytes))) found.push(meta);
+    else if (isPageSize(meta.pageBytes) && (at === 0 || meta.pageBytes === at)) found.push(meta);
     else reasons.push(`page ${id} says its pages have ${meta.pageBytes} bytes`);
   };
   await take(0, 0);
