@@ -13,7 +13,7 @@ export function mergeResponses(
   const envs = new Map<string, string>();
   const mounts = new Map<string, Init<Mount>>();
   const devices = new Map<string, DeviceAllocation["devices"][number]>();
-  const annotations: Record<string, string> = {};
+  const annotations = new Map<string, string>();
   const cdiDevices = new Set<string>();
   for (const response of responses) {
     for (const [key, value] of Object.entries(response.envs)) {
@@ -27,7 +27,9 @@ export function mergeResponses(
     for (const device of response.devices) {
       if (!devices.has(device.containerPath)) devices.set(device.containerPath, { ...device });
     }
-    for (const [key, value] of Object.entries(response.annotations)) annotations[key] ??= value;
+    for (const [key, value] of Object.entries(response.annotations)) {
+      if (!annotations.has(key)) annotations.set(key, value);
+    }
     for (const { name } of response.cdiDevices) cdiDevices.add(name);
   }
   return {
@@ -35,6 +37,6 @@ export function mergeResponses(
     mounts: [...mounts.values()],
     devices: [...devices.values()],
     cdiDevices: [...cdiDevices].map((name) => ({ name })),
-    annotations,
+    annotations: Object.fromEntries(annotations),
   };
 }
