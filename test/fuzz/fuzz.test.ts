@@ -1,16 +1,15 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { fuzz } from "./fuzz.ts";
 import type { Target } from "./target.ts";
 import { TARGETS } from "./targets.ts";
 
-/** Short here; `npm run fuzz -- all --runs N` is for long ones. */
-const RUNS: Readonly<Record<string, number>> = {
-  log: 6_000,
-  "snapshot-file": 600,
-  "peer-message": 6_000,
-  transaction: 6_000,
-};
+/** Short here; `npm run fuzz` is for long ones. */
+const RUNS = 10_000;
+/** Each of these makes and reads files, or a store. */
+const FEWER_RUNS: Readonly<Record<string, number>> = { "snapshot-file": 600, transaction: 6_000 };
 /** A reader that makes room for what a length promises would need far more. */
 const MEMORY_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -23,7 +22,7 @@ test.each(TARGETS.map(({ name }) => name))(
   "S8: %s refuses what it cannot take, and nothing else happens",
   async (name) => {
     const seed = randomInteger(systemRandom, 1, 2 ** 30);
-    const runs = RUNS[name]!;
+    const runs = FEWER_RUNS[name] ?? RUNS;
     process.stdout.write(`${name}: ${runs} runs from seed ${seed}\n`);
     const before = process.memoryUsage().rss;
     const { failure, taken, refused } = await fuzz(named(name), { seed, runs });
@@ -34,6 +33,17 @@ test.each(TARGETS.map(({ name }) => name))(
     expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_GROWTH_BYTES_MAX);
   },
 );
+
+/** Inputs that failed once, as text: one file each below `found/TARGET/`. */
+const FOUND = join(import.meta.dirname, "found");
+
+test.each(readdirSync(FOUND, { recursive: true, encoding: "utf8" }).filter((path) =>
+  path.endsWith(".hex")))("%s is taken or refused", async (path) => {
+  const input = Buffer.from(readFileSync(join(FOUND, path), "utf8").replace(/\s/g, ""), "hex");
+  const target = named(dirname(path));
+  expect(await target.read(input)).toMatch(/^(taken|refused)$/);
+  target.close?.();
+});
 
 test.each(CASES)("%s, seed %i: %s", async (name, seed) => {
   const { failure } = await fuzz(named(name), { seed, runs: 1 });

@@ -1,6 +1,6 @@
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
 import { mutate } from "./mutate.ts";
-import type { Target } from "./target.ts";
+import type { Fate, Target } from "./target.ts";
 
 /** An input that a target must not have treated so; `seed` alone makes it again. */
 export interface Failure {
@@ -19,11 +19,20 @@ export interface FuzzOptions {
   /** Run i has the seed `seed` + i. */
   seed: number;
   runs: number;
+  /** Ends earlier, after this long. */
+  time_ms?: number;
   /** Hears, now and then, how many are done. */
   onProgress?: (done: number) => void;
 }
 
 const PROGRESS_RUNS = 10_000;
+/** No input is worth more: what takes this long was made to. */
+const INPUT_TIME_MS_MAX = 5_000;
+
+/** An input that took too long; what never ends shows by the run that does not either. */
+class SlowInput extends Error {
+  override readonly name = "SlowInput";
+}
 
 /** Gives a target changed inputs until one fails. */
 export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
@@ -37,11 +46,12 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
 async function run(target: Target, options: FuzzOptions): Promise<FuzzResult> {
   const corpus = await target.corpus();
   const result: FuzzResult = { taken: 0, refused: 0, failure: undefined };
-  for (let run = 0; run < options.runs; run++) {
+  const end_ms = performance.now() + (options.time_ms ?? Infinity);
+  for (let run = 0; run < options.runs && performance.now() < end_ms; run++) {
     const seed = options.seed + run;
     const input = inputOf(target, corpus, seed);
     try {
-      result[await target.read(input)]++;
+      result[await read(target, input)]++;
     } catch (thrown) {
       result.failure = { seed, input, thrown };
       return result;
@@ -49,6 +59,14 @@ async function run(target: Target, options: FuzzOptions): Promise<FuzzResult> {
     if ((run + 1) % PROGRESS_RUNS === 0) options.onProgress?.(run + 1);
   }
   return result;
+}
+
+async function read(target: Target, input: Buffer): Promise<Fate> {
+  const from_ms = performance.now();
+  const fate = await target.read(input);
+  const took_ms = performance.now() - from_ms;
+  if (took_ms > INPUT_TIME_MS_MAX) throw new SlowInput(`${Math.round(took_ms)} ms`);
+  return fate;
 }
 
 function inputOf(target: Target, corpus: Buffer[], seed: number): Buffer {
