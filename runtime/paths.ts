@@ -12,6 +12,8 @@ export interface SandboxPaths {
   pidFile: string;
   netns: string;
   shm: string;
+  /** The folder of the three files that containers see, a small file system of its own. */
+  files: string;
   resolvConf: string;
   hostname: string;
   hosts: string;
@@ -51,6 +53,7 @@ export function runtimePaths(root: string, state: string) {
     sandbox(id: string): SandboxPaths {
       const data = path.join(root, "sandboxes", id);
       const run = path.join(state, "sandboxes", id);
+      const files = path.join(run, "files");
       return {
         data,
         record: path.join(data, "sandbox.json"),
@@ -60,9 +63,10 @@ export function runtimePaths(root: string, state: string) {
         pidFile: path.join(run, "pid"),
         netns: path.join(state, "netns", id),
         shm: path.join(run, "shm"),
-        resolvConf: path.join(run, "resolv.conf"),
-        hostname: path.join(run, "hostname"),
-        hosts: path.join(run, "hosts"),
+        files,
+        resolvConf: path.join(files, "resolv.conf"),
+        hostname: path.join(files, "hostname"),
+        hosts: path.join(files, "hosts"),
       };
     },
     container(id: string): ContainerPaths {

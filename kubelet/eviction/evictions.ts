@@ -12,7 +12,7 @@ import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { type LocalStorage, storageRequest_bytes, totalOf } from "./local-storage.ts";
+import { type LocalStorage, NOTHING, storageRequest_bytes, totalOf } from "./local-storage.ts";
 import { measureStorage } from "./measure-storage.ts";
 import {
   type Candidate,
@@ -68,7 +68,8 @@ export class Evictions {
     let found = shortages(await this.#signals(), this.#options.thresholds);
     this.#show(pressureOf(found));
     if (found.length === 0 || this.#isLeaving()) return;
-    if (pressureOf(found).disk) {
+    // Freeing takes its time: a disk that is filling up fast needs its writer ended first.
+    if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
       await this.#options.freeDisk();
       found = shortages(await this.#signals(), this.#options.thresholds);
     }
@@ -130,7 +131,7 @@ export class Evictions {
       return await measureStorage(pod, this.#options);
     } catch (thrown) {
       log.warn("a pod's disk usage is unknown", { pod: fullNameOf(pod), err: thrown });
-      return { emptyDirs: new Map(), containers: new Map() };
+      return { emptyDirs: new Map(), containers: new Map(), hosts: NOTHING };
     }
   }
 

@@ -23,7 +23,8 @@ function storageOf(
         return [name, { used_bytes: mebibytes * MEBIBYTE, inodes: 1 }];
       }),
     );
-  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs) };
+  const hosts = { used_bytes: 0, inodes: 1 };
+  return { containers: bytes(containers), emptyDirs: bytes(emptyDirs), hosts };
 }
 
 const SIZED: Volume = { name: "v", emptyDir: { sizeLimit: "1Mi" } };
@@ -37,6 +38,9 @@ describe("local storage", () => {
       storageOf({}, { v: 9 }), undefined],
     ["the pod as a whole, its emptyDirs counted", podOf([containerOf("a", "4Mi")], [SIZED]),
       storageOf({ a: 4 }, { v: 1 }),
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. "],
+    ["the pod as a whole, its hosts file counted", podOf([containerOf("a", "4Mi")]),
+      { ...storageOf({ a: 1 }), hosts: { used_bytes: 4 * MEBIBYTE, inodes: 1 } },
       "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. "],
     ["one container of two", podOf([containerOf("a", "1Mi"), containerOf("b", "9Mi")]),
       storageOf({ a: 2, b: 1 }),
@@ -53,6 +57,6 @@ describe("local storage", () => {
     expect(limitsStorage(podOf([containerOf("a")], [SIZED]))).toBe(true);
     expect(limitsStorage(podOf([containerOf("a", "1Mi")]))).toBe(true);
     const total = totalOf(storageOf({ a: 1 }, { v: 2 }));
-    expect(total).toEqual({ used_bytes: 3 * MEBIBYTE, inodes: 2 });
+    expect(total).toEqual({ used_bytes: 3 * MEBIBYTE, inodes: 3 });
   });
 });

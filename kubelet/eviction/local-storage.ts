@@ -11,11 +11,13 @@ import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 export interface LocalStorage {
   /** By name of the volume: emptyDirs that are on disk. */
   emptyDirs: ReadonlyMap<string, TreeUsage>;
-  /** By name of the container: its writable layer and its logs. */
+  /** By name of the container: its writable layer, its logs and its last words. */
   containers: ReadonlyMap<string, TreeUsage>;
+  /** The pod's /etc/hosts, which its containers may write to (CVE-2020-8557). */
+  hosts: TreeUsage;
 }
 
-const NOTHING: TreeUsage = { used_bytes: 0, inodes: 0 };
+export const NOTHING: TreeUsage = { used_bytes: 0, inodes: 0 };
 
 export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
   return [...usages].reduce((sum, { used_bytes, inodes }) => ({
@@ -25,8 +27,8 @@ export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
 }
 
 /** All that counts against the pod's own limit. */
-export function totalOf({ emptyDirs, containers }: LocalStorage): TreeUsage {
-  return sumOf([...emptyDirs.values(), ...containers.values()]);
+export function totalOf({ emptyDirs, containers, hosts }: LocalStorage): TreeUsage {
+  return sumOf([...emptyDirs.values(), ...containers.values(), hosts]);
 }
 
 /** An emptyDir on disk; one in memory is held to its size by the kernel. */

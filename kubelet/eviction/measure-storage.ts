@@ -1,15 +1,22 @@
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { containersOf, uidOf } from "../pods/pod-identity.ts";
-import { podLogDir, type PodPaths, volumeDir } from "../pods/pod-paths.ts";
+import {
+  containerDir,
+  hostsFile,
+  podLogDir,
+  type PodPaths,
+  volumeDir,
+} from "../pods/pod-paths.ts";
 import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
-import { isOnDisk, type LocalStorage, sumOf } from "./local-storage.ts";
+import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
 
-/** Measures what a pod has on the node's disk now: emptyDirs, writable layers and logs. */
+/** Measures what a pod has on the node's disk now: all that it can make grow. */
 export async function measureStorage(
   pod: Pod,
   { runtime, paths }: { runtime: Runtime; paths: PodPaths },
@@ -23,10 +30,20 @@ export async function measureStorage(
   const layers = await writableLayers(runtime, uid);
   for (const { container: { name } } of containersOf(pod)) {
     const logs = await treeUsage(join(podLogDir(paths, pod), name));
-    containers.set(name, sumOf([logs, ...layers.filter((one) => one.container === name)]));
+    const lastWords = await treeUsage(containerDir(paths, uid, name));
+    const own = layers.filter((one) => one.container === name);
+    containers.set(name, sumOf([logs, lastWords, ...own]));
   }
-  return { emptyDirs, containers };
+  return { emptyDirs, containers, hosts: fileUsage(hostsFile(paths, uid)) };
 }
+
+function fileUsage(file: string): TreeUsage {
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  return stats ? { used_bytes: stats.blocks * BLOCK_BYTES, inodes: 1 } : NOTHING;
+}
+
+/** The unit of `blocks` in stat(2). */
+const BLOCK_BYTES = 512;
 
 async function writableLayers({ runtime }: Runtime, uid: string) {
   const labelSelector = { [POD_UID_LABEL]: uid };

@@ -40,6 +40,14 @@ describe("shortages", () => {
   });
 });
 
+test("a shortage is critical when less than half of what is kept is left", () => {
+  const criticalAt = (available_bytes: number) =>
+    shortages({ ...PLENTY, nodefs: { ...PLENTY.nodefs, available_bytes } }, EVICTION_HARD).map(
+      ({ critical }) => critical,
+    );
+  expect([9, 5, 4].map(criticalAt)).toEqual([[false], [false], [true]]);
+});
+
 describe("the victim", () => {
   const greedy = { pod: podOf("greedy", "1Mi"), used: 50, requested: 1 };
   const modest = { pod: podOf("modest", "1Gi"), used: 500, requested: 1_000 };

@@ -17,6 +17,8 @@ export interface Shortage {
   resource: "memory" | "ephemeral-storage" | "inodes" | "pids";
   threshold: string;
   available: string;
+  /** Less than half of what is to be kept is left. */
+  critical: boolean;
 }
 
 /** Compares what is left with the thresholds; the first of each kind of resource counts. */
@@ -28,6 +30,7 @@ export function shortages(signals: Signals, limits: Required<EvictionThresholds>
       resource: "memory",
       threshold: String(limits.memoryAvailable_bytes),
       available: kibibytes(signals.memoryAvailable_bytes),
+      critical: signals.memoryAvailable_bytes < limits.memoryAvailable_bytes / 2,
     });
   }
   const disks = [
@@ -38,22 +41,29 @@ export function shortages(signals: Signals, limits: Required<EvictionThresholds>
     ({ space, share }) => space && space.available_bytes < share * space.capacity_bytes,
   );
   if (full?.space) {
+    const { available_bytes, capacity_bytes } = full.space;
+    const kept_bytes = full.share * capacity_bytes;
     found.push({
       resource: "ephemeral-storage",
-      threshold: String(Math.floor(full.share * full.space.capacity_bytes)),
-      available: kibibytes(full.space.available_bytes),
+      threshold: String(Math.floor(kept_bytes)),
+      available: kibibytes(available_bytes),
+      critical: available_bytes < kept_bytes / 2,
     });
   }
   if (nodefs.inodes > 0 && nodefs.inodesFree < limits.nodefsInodesFree * nodefs.inodes) {
-    const threshold = String(Math.floor(limits.nodefsInodesFree * nodefs.inodes));
-    found.push({ resource: "inodes", threshold, available: String(nodefs.inodesFree) });
+    const kept = limits.nodefsInodesFree * nodefs.inodes;
+    found.push(countOf("inodes", nodefs.inodesFree, kept));
   }
   const { most, running } = signals.processes;
   if (most - running < limits.pidAvailable * most) {
-    const threshold = String(Math.floor(limits.pidAvailable * most));
-    found.push({ resource: "pids", threshold, available: String(Math.max(0, most - running)) });
+    found.push(countOf("pids", Math.max(0, most - running), limits.pidAvailable * most));
   }
   return found;
+}
+
+function countOf(resource: "inodes" | "pids", left: number, kept: number): Shortage {
+  const threshold = String(Math.floor(kept));
+  return { resource, threshold, available: String(left), critical: left < kept / 2 };
 }
 
 function kibibytes(bytes: number): string {

@@ -7,6 +7,9 @@ import type { SandboxPaths } from "../paths.ts";
 
 /** What Kubernetes gives a pod for shared memory unless a volume says otherwise. */
 const SHM_OPTIONS = "mode=1777,size=65536k";
+/** Containers may write to these files, but not fill the node's disk with them. */
+const FILES_OPTIONS = "mode=0711,size=1024k,nr_inodes=16";
+const MOUNT_FLAGS = MountFlag.nosuid | MountFlag.nodev | MountFlag.noexec;
 
 /** resolv.conf(5) of a pod. Without DNS settings it is the host's. */
 export function resolvConfText(dns: DNSConfig | undefined, hosts: string): string {
@@ -39,23 +42,29 @@ export function usesHost(config: PodSandboxConfig, kind: "network" | "pid" | "ip
 
 /**
  * Writes what all containers of the sandbox see: resolv.conf, hostname, hosts, and mounts /dev/shm.
+ * Both are held to their size by the kernel.
  * Kubelets mount a hosts file of their own over this one.
  */
 export async function makeSandboxFiles(paths: SandboxPaths, config: PodSandboxConfig) {
   const hostname = hostnameOf(config);
   const resolvConf = resolvConfText(config.dnsConfig, await readFile("/etc/resolv.conf", "utf8"));
-  await mkdir(paths.run, { recursive: true, mode: 0o711 });
+  await mkdir(paths.files, { recursive: true, mode: 0o711 });
+  mountMemory(paths.files, FILES_OPTIONS);
   await writeFile(paths.resolvConf, resolvConf, { mode: 0o644 });
   await writeFile(paths.hostname, `${hostname}\n`, { mode: 0o644 });
   const hosts = `127.0.0.1\tlocalhost\n::1\tlocalhost\n${hostname && `127.0.1.1\t${hostname}\n`}`;
   await writeFile(paths.hosts, hosts, { mode: 0o644 });
   if (usesHost(config, "ipc")) return;
   await mkdir(paths.shm, { recursive: true });
-  const flags = MountFlag.nosuid | MountFlag.nodev | MountFlag.noexec;
-  mount({ source: "shm", target: paths.shm, type: "tmpfs", flags, data: SHM_OPTIONS });
+  mountMemory(paths.shm, SHM_OPTIONS);
+}
+
+function mountMemory(target: string, data: string): void {
+  mount({ source: "shm", target, type: "tmpfs", flags: MOUNT_FLAGS, data });
 }
 
 /** Undoes the mounts of `makeSandboxFiles`; again is no error. */
 export function unmountSandboxFiles(paths: SandboxPaths): void {
   unmount(paths.shm, { detach: true });
+  unmount(paths.files, { detach: true });
 }

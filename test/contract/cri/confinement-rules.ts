@@ -21,6 +21,18 @@ export function confinementRules(bench: Bench): void {
       expect(await pods.shell(id, "grep -c ' /proc/sys proc ro' /proc/mounts")).toBe("1");
     });
 
+    test.runIf(bench.implementation.knows.boundedFiles)(
+      "what it writes to resolv.conf, hostname and hosts is bounded",
+      async () => {
+        const { pods } = bench;
+        const id = await startWith({});
+        for (const file of ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]) {
+          const grow = `dd if=/dev/zero of=${file} bs=1M count=4 2>&1 || true`;
+          expect(await pods.shell(id, grow)).toContain("No space left");
+        }
+      },
+    );
+
     test("a privileged container has devices and may mount", async () => {
       const { pods } = bench;
       const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };

@@ -78,7 +78,9 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** Debian's containerd, as the measure. */
 export const containerd: Implementation = {
-  knows: { events: false, cgroups: false, webSocketV5: false, lastWords: false },
+  knows: {
+    boundedFiles: false, events: false, cgroups: false, webSocketV5: false, lastWords: false,
+  },
   async start(world) {
     let child = await launch(world);
     const socket = `${world.dir}/containerd.sock`;

@@ -16,6 +16,8 @@ export interface Implementation {
   start(world: World): Promise<Served>;
   /** What an implementation cannot show here, for a stated reason. */
   knows: {
+    /** Whether what a pod writes to resolv.conf and the like is bounded: not in containerd. */
+    boundedFiles: boolean;
     /** GetContainerEvents: containerd has it from 1.7 on. */
     events: boolean;
     /** Statistics and reasons from cgroups: containerd 1.6 finds none in a hybrid v1 layout. */

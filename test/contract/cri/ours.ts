@@ -28,7 +28,7 @@ function optionsFor(world: World, kind: "crun" | "runc"): RuntimeOptions {
 /** Our runtime over an OCI runtime. */
 export function ours(kind: "crun" | "runc"): Implementation {
   return {
-    knows: { events: true, cgroups: true, webSocketV5: true, lastWords: true },
+    knows: { boundedFiles: true, events: true, cgroups: true, webSocketV5: true, lastWords: true },
     async start(world) {
       const options = optionsFor(world, kind);
       let handle = await startRuntime(options);

@@ -114,6 +114,13 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     );
   });
 
+  it("is evicted when its last words are more than its limit", async () => {
+    const write = `dd if=/dev/zero of=/dev/termination-log bs=1M count=8; ${SLEEP}`;
+    const resources = { limits: { "ephemeral-storage": "4Mi" } };
+    await create("words", restricted(write, { resources }));
+    await until("be evicted", { name: "words" }, isEvicted);
+  });
+
   it("has its log rotated while it floods it", async () => {
     const MEBIBYTES = 300;
     const flood = `dd if=/dev/zero bs=1M count=${MEBIBYTES} | tr '\\0' a | fold -w 8000; ${SLEEP}`;
