@@ -3,6 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../core.ts";
+import { isReason } from "../errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { updateObject } from "../registry/update.ts";
@@ -38,9 +39,18 @@ export class KubernetesService implements Keeper {
     this.#peers = new PeerLeases(core);
   }
 
-  /** Makes it now, and mends it from time to time. */
+  /**
+   * Makes it now, and mends it from time to time. An advertised address that no Endpoints may have,
+   * such as one of the loopback range, is logged, and the server starts, as upstream's does.
+   */
   async start(): Promise<void> {
-    await this.#reconcile();
+    try {
+      await this.#reconcile();
+    } catch (thrown) {
+      if (!isReason(thrown, "Invalid")) throw thrown;
+      const remedy = "pods cannot reach the API: give --advertise-address one that they reach";
+      log.error("the Service kubernetes leads nowhere", { reason: messageOf(thrown), remedy });
+    }
     this.#schedule();
   }
 
