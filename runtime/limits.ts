@@ -15,6 +15,8 @@ export const TAR_EXTENSION_BYTES = 1 << 20;
 /** /etc/passwd and /etc/group of an image. */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
 
+/** Commands under way in one container, those of probes included. */
+export const EXECS_PER_CONTAINER = 128;
 /** Output of one ExecSync, both streams together: what fits into a message of CRI's 16 MiB. */
 export const EXEC_SYNC_OUTPUT_BYTES = (16 << 20) - (64 << 10);
 /** How long after a command's end its children may hold its output open. */

@@ -9,6 +9,7 @@ import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DiskUsages } from "./container/disk-usage.ts";
+import { ExecCounts } from "./container/exec-counts.ts";
 import { ExitWatcher } from "./container/exit-watcher.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { imageService } from "./cri/image-service.ts";
@@ -102,6 +103,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     events: new EventHub(),
     exits: new ExitWatcher(),
     diskUsages: new DiskUsages(clock),
+    execs: new ExecCounts(),
     streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
 }

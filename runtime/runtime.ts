@@ -3,6 +3,7 @@ import type { MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
+import type { ExecCounts } from "./container/exec-counts.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
@@ -42,4 +43,5 @@ export interface Runtime {
   readonly exits: ExitWatcher;
   readonly streaming: StreamingServer;
   readonly diskUsages: DiskUsages;
+  readonly execs: ExecCounts;
 }

@@ -68,8 +68,20 @@ async function readPid(file: string): Promise<number | undefined> {
   }
 }
 
-/** Starts a command in a running container. */
+/** Starts a command in a running container. RESOURCE_EXHAUSTED when it runs too many already. */
 export async function startExec(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
+  const leave = runtime.execs.enter(id);
+  try {
+    const exec = await start(runtime, id, request);
+    exec.exited.then(leave, leave);
+    return exec;
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+async function start(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
   const record = runtime.containers.get(id);
   if (record.phase.state !== "running") {
     const message = `container ${id} is ${record.phase.state}, not running`;
