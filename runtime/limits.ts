@@ -3,13 +3,24 @@
 /** An image manifest or index: the distribution spec asks registries to accept 4 MiB. */
 export const MANIFEST_BYTES = 4 << 20;
 /** An image's configuration. */
-export const IMAGE_CONFIG_BYTES = 8 << 20;
+export const IMAGE_CONFIG_BYTES = 4 << 20;
 /** One layer as it travels, and all that it unpacks to. */
-export const LAYER_BYTES = 16 * 2 ** 30;
-export const LAYER_UNPACKED_BYTES = 64 * 2 ** 30;
+export const LAYER_BYTES = 8 * 2 ** 30;
+export const LAYER_UNPACKED_BYTES = 16 * 2 ** 30;
+/** How much larger a layer may be than it travelled, and from what size on that is looked at. */
+export const LAYER_RATIO = 100;
+export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
 /** Entries in one layer, and layers in one image (overlayfs takes 500). */
-export const LAYER_ENTRIES = 2_000_000;
+export const LAYER_ENTRIES = 1_000_000;
 export const IMAGE_LAYERS = 127;
+/**
+ * What images leave free of the disk, for the store, logs and volumes: a tenth of it, but not more
+ * than that many bytes; of its inodes a twentieth. Looked at whenever so much more was written.
+ */
+export const DISK_RESERVE_SHARE = 0.1;
+export const DISK_RESERVE_BYTES = 4 * 2 ** 30;
+export const INODE_RESERVE_SHARE = 0.05;
+export const DISK_CHECK_BYTES = 16 * 2 ** 20;
 /** An extended header in a tar (pax, GNU's long names): what Go's reader takes. */
 export const TAR_EXTENSION_BYTES = 1 << 20;
 /** /etc/passwd and /etc/group of an image. */
@@ -34,8 +45,18 @@ export const EXIT_CHECK_INTERVAL_MS = 500;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 
-/** A registry: a request or a transfer without progress; layers fetched at once. */
+/** A registry: a request, and what a transfer must bring in as much time of waiting. */
 export const REGISTRY_TIMEOUT_MS = 60_000;
+export const REGISTRY_PROGRESS_BYTES = 64 << 10;
+/** The headers of an answer; redirections that are followed; indexes within indexes. */
+export const REGISTRY_HEADER_BYTES = 32 << 10;
+export const REGISTRY_REDIRECTS = 5;
+export const INDEX_DEPTH = 3;
+/** What a registry says of an error, as far as it is passed on. */
+export const REGISTRY_MESSAGE_CHARACTERS = 300;
+/** A challenge (`WWW-Authenticate`) that is read. */
+export const CHALLENGE_CHARACTERS = 4_096;
+/** Layers fetched at once. */
 export const LAYERS_AT_ONCE = 3;
 /** An answer of a token server. */
 export const TOKEN_BYTES = 1 << 20;

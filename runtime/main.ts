@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
 import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -125,8 +126,11 @@ async function open(
   held: AsyncDisposableStack,
 ): Promise<void> {
   const { paths, exits, streaming } = runtime;
-  await mkdir(paths.root, { recursive: true, mode: 0o711 });
-  await mkdir(paths.state, { recursive: true, mode: 0o711 });
+  // No user of the machine is to reach the set-id programs of a container (CVE-2021-41103).
+  for (const folder of [paths.root, paths.state]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    setDirectoryMode(folder, 0o700);
+  }
   held.use(lockOrThrow(paths.root));
   if (options.cgroups === "none") {
     runtime.log.warn("no cgroups: containers have no limits and no statistics");

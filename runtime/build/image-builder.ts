@@ -2,12 +2,8 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { writeLayout } from "../image/archive.ts";
-import {
-  hostPlatform,
-  MediaType,
-  type ImageConfig,
-  type ImageManifest,
-} from "../image/manifest.ts";
+import type { ImageConfig, ImageDefaults } from "../image/config.ts";
+import { hostPlatform, MediaType, type ImageManifest } from "../image/manifest.ts";
 import { digestOf } from "../image/blobs.ts";
 import type { ImageStore } from "../image/store.ts";
 import { writeTar, type TarInput } from "../image/tar/write.ts";
@@ -17,7 +13,7 @@ export interface ImageRecipe {
   name: string;
   /** What the layer holds; owners and times are the same for every build. */
   entries: TarInput[];
-  config: NonNullable<ImageConfig["config"]>;
+  config: ImageDefaults;
 }
 
 /** The same for every build, so that the same content has the same digest. */

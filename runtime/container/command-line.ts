@@ -1,10 +1,8 @@
 import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
-import type { ImageConfig } from "../image/manifest.ts";
+import type { ImageDefaults } from "../image/config.ts";
 import { RuntimeError } from "../errors.ts";
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-type ImageDefaults = NonNullable<ImageConfig["config"]>;
 
 /**
  * What a container runs. A command replaces the image's entrypoint and its arguments both;

@@ -53,11 +53,11 @@ export function imageService(runtime: Runtime): Handlers<ImageServiceMethods> {
       const containerFs = await folderUsage(runtime, paths.containers, paths.root);
       return { imageFilesystems: [imageFs], containerFilesystems: [containerFs] };
     },
-    async pullImage({ image, auth }) {
+    async pullImage({ image, auth }, { signal }) {
       // Loaded when first needed: clusters with images of their own never pull.
       const { pullImage } = await import("../image/pull.ts");
       const { clock, registries: endpoints } = runtime;
-      const options = { clock, endpoints, ...(auth && { auth }) };
+      const options = { clock, endpoints, signal, ...(auth && { auth }) };
       return { imageRef: (await pullImage(images, image?.image ?? "", options)).id };
     },
     async removeImage({ image }) {

@@ -1,8 +1,9 @@
-import { Readable } from "node:stream";
-import { json } from "node:stream/consumers";
-import { LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import type { Readable } from "node:stream";
+import { INDEX_DEPTH, LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { loadDockerArchive, type ArchiveFiles, unnamed } from "./docker-archive.ts";
+import { readBounded } from "./http.ts";
+import { malformed } from "./json.ts";
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
@@ -22,10 +23,11 @@ function nameOf(descriptor: Descriptor): string | undefined {
 }
 
 /** The manifest for this machine of what a descriptor points to. */
-async function manifestFor(store: ImageStore, digest: string): Promise<string> {
+async function manifestFor(store: ImageStore, digest: string, depth = 0): Promise<string> {
   const parsed = parseManifest(await store.blobs.read(digest, MANIFEST_BYTES));
   if (parsed.kind === "manifest") return digest;
-  return manifestFor(store, choosePlatform(parsed.index).digest);
+  if (depth === INDEX_DEPTH) throw malformed(`more than ${INDEX_DEPTH} indexes within each other`);
+  return manifestFor(store, choosePlatform(parsed.index).digest, depth + 1);
 }
 
 /**
@@ -47,21 +49,19 @@ async function load(
   source: Readable,
   options: { as?: string },
 ): Promise<string[]> {
-  let index: unknown;
+  let index: Buffer | undefined;
   const others: ArchiveFiles = { files: new Map(), links: new Map() };
   for await (const { header, content } of tarEntries(source)) {
     const name = header.name.toString("utf8").replace(/^\.\//, "");
     const blob = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/.exec(name);
     if (header.type === "symlink") others.links.set(name, header.linkname.toString("utf8"));
     if (header.type !== "file") continue;
-    const body = Readable.from(content, { objectMode: false });
-    body.on("error", () => body.destroy());
-    if (name === "index.json" && header.size <= MANIFEST_BYTES) {
-      index = await json(body);
+    if (name === "index.json") {
+      index = await readBounded(content, MANIFEST_BYTES, name);
     } else {
       const expected = blob ? { digest: `${blob[1]}:${blob[2]}` } : {};
       const limit_bytes = LAYER_BYTES;
-      others.files.set(name, await store.blobs.receive(body, { ...expected, limit_bytes }));
+      others.files.set(name, await store.blobs.receive(content, { ...expected, limit_bytes }));
     }
   }
   if (index !== undefined) return loadLayout(store, index, options);
@@ -73,10 +73,10 @@ async function load(
 /** Names the images of an OCI layout whose blobs are in the store. */
 async function loadLayout(
   store: ImageStore,
-  index: unknown,
+  index: Buffer,
   options: { as?: string },
 ): Promise<string[]> {
-  const parsed = parseManifest(Buffer.from(JSON.stringify(index)));
+  const parsed = parseManifest(index);
   if (parsed.kind !== "index") {
     throw new RuntimeError("invalid-argument", "index.json is no index");
   }

@@ -2,11 +2,12 @@ import { createHash, randomBytes, type Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { Transform, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
+import { FILE_BYTES, type DiskReserve } from "./disk-reserve.ts";
 import { DIGEST } from "./reference.ts";
 
 /** Where content came from, for messages, and what it must be. */
@@ -19,37 +20,32 @@ export interface Expected {
 }
 
 /** `sha256:...` of some bytes. */
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+export function digestOf(bytes: Uint8Array, algorithm = "sha256"): string {
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 
-/** Passes bytes on, hashing and counting them; fails above the limit. */
-export class HashingStream extends Transform {
+/** Hashes and counts the bytes that pass; fails above the limit. */
+export class Hashing {
   readonly #hash: Hash;
   readonly #algorithm: string;
   readonly #limit_bytes: number;
   size = 0;
 
   constructor(algorithm: string, limit_bytes: number) {
-    super();
-    this.on("error", () => this.destroy());
     this.#algorithm = algorithm;
     this.#hash = createHash(algorithm);
     this.#limit_bytes = limit_bytes;
   }
 
-  override _transform(
-    chunk: Buffer,
-    _: string,
-    done: (error?: Error, data?: Buffer) => void,
-  ): void {
-    this.size += chunk.length;
-    if (this.size > this.#limit_bytes) {
-      done(new RuntimeError("resource-exhausted", `more than ${this.#limit_bytes} bytes`));
-      return;
+  async *pass(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      this.size += chunk.length;
+      if (this.size > this.#limit_bytes) {
+        throw new RuntimeError("resource-exhausted", `more than ${this.#limit_bytes} bytes`);
+      }
+      this.#hash.update(chunk);
+      yield chunk;
     }
-    this.#hash.update(chunk);
-    done(undefined, chunk);
   }
 
   /** The digest of all that went through; once, at the end. */
@@ -61,9 +57,11 @@ export class HashingStream extends Transform {
 /** Content by digest, as in an OCI image layout: `DIR/sha256/HEX`. Names are checked, bytes too. */
 export class BlobStore {
   readonly #directory: string;
+  readonly #reserve: DiskReserve;
 
-  constructor(directory: string) {
+  constructor(directory: string, reserve: DiskReserve) {
     this.#directory = directory;
+    this.#reserve = reserve;
   }
 
   /** The file of a digest, whether it is there or not. */
@@ -100,10 +98,10 @@ export class BlobStore {
     return stream;
   }
 
-  /** Stores bytes that are in memory; returns their digest. */
-  async put(bytes: Uint8Array): Promise<string> {
-    const digest = digestOf(bytes);
+  /** Stores bytes that are in memory; returns their digest, by default the SHA-256 one. */
+  async put(bytes: Uint8Array, digest = digestOf(bytes)): Promise<string> {
     if ((await this.size(digest)) === bytes.length) return digest;
+    await this.#reserve.take(bytes.length + FILE_BYTES);
     const temporary = await this.#temporaryFile();
     await writeFile(temporary, bytes);
     await this.#keep(temporary, digest);
@@ -111,12 +109,16 @@ export class BlobStore {
   }
 
   /** Stores a stream. Content that is too long or not what was expected leaves nothing behind. */
-  async receive(source: Readable, expected: Expected): Promise<{ digest: string; size: number }> {
+  async receive(
+    source: AsyncIterable<Buffer>,
+    expected: Expected,
+  ): Promise<{ digest: string; size: number }> {
     const algorithm = expected.digest?.split(":")[0] ?? "sha256";
-    const hashing = new HashingStream(algorithm, expected.limit_bytes);
+    const hashing = new Hashing(algorithm, expected.limit_bytes);
     const temporary = await this.#temporaryFile();
     try {
-      await pipeline(source, hashing, createWriteStream(temporary));
+      const checked = this.#reserve.pass(hashing.pass(source));
+      await pipeline(checked, createWriteStream(temporary));
       const digest = hashing.digest();
       const { size } = hashing;
       if (expected.digest !== undefined && digest !== expected.digest) {

@@ -1,23 +1,66 @@
-import { PassThrough, type Readable } from "node:stream";
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
+import { LAYER_RATIO, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
 
 /**
- * A layer's tar, whatever it was compressed with (OCI image spec, layer.md; docker's types). An
- * unknown compression is refused by name. A failure of the source reaches the reader.
+ * The decompressor for a layer of this media type (OCI image spec, layer.md; docker's types);
+ * undefined for none. An unknown compression is refused by name.
  */
-export function decompress(source: Readable, mediaType: string): Readable {
+function decompressorFor(mediaType: string): Transform | undefined {
   const [, compression] = /[.+](?:tar\.)?(gzip|zstd|tar)$/.exec(mediaType) ?? [];
+  if (compression === "tar") return undefined;
   if (compression === undefined) {
-    throw new RuntimeError("unimplemented", `layers of type ${JSON.stringify(mediaType)}`);
+    const type = JSON.stringify(mediaType.slice(0, 200));
+    throw new RuntimeError("unimplemented", `layers of type ${type}`);
   }
-  const decompressor =
-    compression === "gzip" ? createGunzip()
-    : compression === "zstd" ? createZstdDecompress()
-    : new PassThrough();
+  const decompressor = compression === "gzip" ? createGunzip() : createZstdDecompress();
   // Its reader meets the error, also one that comes before it reads.
   decompressor.on("error", () => decompressor.destroy());
-  source.on("error", (error) => decompressor.destroy(error));
-  decompressor.on("close", () => source.destroy());
-  return source.pipe(decompressor);
+  return decompressor;
+}
+
+/** What ends the decompressor: damaged data is the image's fault, all else is passed on. */
+function explained(error: unknown): unknown {
+  if (!/^(Z_|ZSTD_)/.test(codeOf(error) ?? "")) return error;
+  const message = `a layer cannot be decompressed: ${messageOf(error)}`;
+  return new RuntimeError("invalid-argument", message, { cause: error });
+}
+
+/**
+ * A layer's tar, whatever it was compressed with. Damaged data is invalid-argument. What unpacks to
+ * more than LAYER_RATIO times its size is resource-exhausted, once that is a lot.
+ */
+export async function* decompress(
+  source: AsyncIterable<Buffer>,
+  mediaType: string,
+): AsyncGenerator<Buffer> {
+  const decompressor = decompressorFor(mediaType);
+  if (decompressor === undefined) return yield* source;
+  let [taken, given] = [0, 0];
+  async function* counted() {
+    for await (const chunk of source) {
+      taken += chunk.length;
+      yield chunk;
+    }
+  }
+  // The loop below meets the same failure; this keeps it from counting as unhandled.
+  const feeding = pipeline(counted(), decompressor).then(() => undefined, () => undefined);
+  try {
+    for await (const chunk of decompressor as AsyncIterable<Buffer>) {
+      given += chunk.length;
+      if (given > Math.max(LAYER_RATIO_FREE_BYTES, LAYER_RATIO * taken)) {
+        const message = `a layer unpacks to more than ${LAYER_RATIO} times its size`;
+        throw new RuntimeError("resource-exhausted", message);
+      }
+      yield chunk;
+    }
+  } catch (error) {
+    throw explained(error);
+  } finally {
+    decompressor.destroy();
+    await feeding;
+  }
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { Fields, malformed, parseJson } from "./json.ts";
 import { MediaType, type Descriptor, type ImageManifest } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
@@ -8,8 +9,20 @@ import type { ImageStore } from "./store.ts";
 /** One image of `manifest.json` in an archive of `docker save` before version 25. */
 interface SavedImage {
   Config: string;
-  RepoTags?: string[] | null;
+  RepoTags: string[];
   Layers: string[];
+}
+
+function decodeSaved(value: unknown): SavedImage[] {
+  if (!Array.isArray(value)) throw malformed("manifest.json is not a list");
+  return value.map((entry) => {
+    const fields = new Fields(entry, "an image of manifest.json");
+    const [Config, Layers] = [fields.text("Config"), fields.texts("Layers")];
+    if (Config === undefined || Layers === undefined) {
+      throw malformed("an image of manifest.json has no Config or no Layers");
+    }
+    return { Config, Layers, RepoTags: fields.texts("RepoTags") ?? [] };
+  });
 }
 
 /** Files of an archive by name, put into the store as blobs; links by where they lead. */
@@ -48,13 +61,13 @@ export async function loadDockerArchive(
   options: { as?: string },
 ): Promise<string[]> {
   const { digest } = find(archive, "manifest.json");
-  const text = (await store.blobs.read(digest, MANIFEST_BYTES)).toString("utf8");
-  const images = JSON.parse(text) as SavedImage[];
+  const text = await store.blobs.read(digest, MANIFEST_BYTES);
+  const images = decodeSaved(parseJson(text, "manifest.json"));
   const names: string[] = [];
   for (const image of images) {
     const manifest = Buffer.from(JSON.stringify(manifestOf(archive, image)));
     const manifestDigest = await store.blobs.put(manifest);
-    const tags = image.RepoTags?.length ? image.RepoTags : options.as ? [options.as] : [];
+    const tags = image.RepoTags.length > 0 ? image.RepoTags : options.as ? [options.as] : [];
     if (tags.length === 0) throw unnamed(image.Config);
     for (const name of tags) {
       parseReference(name);

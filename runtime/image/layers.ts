@@ -1,7 +1,6 @@
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import type { Readable } from "node:stream";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
@@ -11,7 +10,8 @@ import { RuntimeError } from "../errors.ts";
 import { LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { Serial } from "../serial.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
-import { HashingStream } from "./blobs.ts";
+import { Hashing } from "./blobs.ts";
+import type { DiskReserve } from "./disk-reserve.ts";
 import { unpackLayer } from "./unpack.ts";
 
 const log = logger("runtime");
@@ -28,10 +28,12 @@ interface LayerState {
 /** Layers unpacked for overlayfs, one folder each, named by the hash of their tar (diff id). */
 export class LayerStore {
   readonly #directory: string;
+  readonly #reserve: DiskReserve;
   readonly #serial = new Serial();
 
-  constructor(directory: string) {
+  constructor(directory: string, reserve: DiskReserve) {
     this.#directory = directory;
+    this.#reserve = reserve;
   }
 
   /**
@@ -56,7 +58,7 @@ export class LayerStore {
   }
 
   /** Unpacks a layer unless it is here. `open` gives its tar, whose hash must be the diff id. */
-  async add(diffId: string, open: () => Readable): Promise<void> {
+  async add(diffId: string, open: () => AsyncIterable<Buffer>): Promise<void> {
     await this.#serial.run(diffId, async () => {
       if ((await this.usage(diffId)) === undefined) await this.#unpack(diffId, open());
     });
@@ -74,7 +76,7 @@ export class LayerStore {
     }
   }
 
-  async #unpack(diffId: string, source: Readable): Promise<void> {
+  async #unpack(diffId: string, source: AsyncIterable<Buffer>): Promise<void> {
     const name = nameOf(diffId);
     const incoming = `${name}.${randomBytes(4).toString("hex")}`;
     await this.open();
@@ -82,9 +84,8 @@ export class LayerStore {
       using layers = Directory.open(this.#directory);
       layers.makeDirectory(incoming, 0o755);
       using root = layers.directory(incoming);
-      const hashing = new HashingStream(diffId.split(":")[0]!, LAYER_UNPACKED_BYTES);
-      source.on("error", (error) => hashing.destroy(error));
-      const unpacked = await unpackLayer(source.pipe(hashing), root);
+      const hashing = new Hashing(diffId.split(":")[0]!, LAYER_UNPACKED_BYTES);
+      const unpacked = await unpackLayer(hashing.pass(source), root, this.#reserve);
       const found = hashing.digest();
       if (found !== diffId) {
         throw new RuntimeError("failed-precondition", `layer is ${found}, expected ${diffId}`);

@@ -1,5 +1,6 @@
 import { IMAGE_LAYERS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { Fields, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
 /** Media types of the OCI image spec and of docker's schema 2, which mean the same. */
@@ -26,92 +27,70 @@ export interface ImageManifest {
   mediaType?: string;
   config: Descriptor;
   layers: Descriptor[];
-  annotations?: Record<string, string>;
 }
 
-export interface ImageIndex {
+interface ImageIndex {
   schemaVersion: 2;
-  mediaType?: string;
   manifests: Descriptor[];
 }
 
-/** An image's configuration, the fields that we use (OCI image spec, config.md). */
-export interface ImageConfig {
-  architecture: string;
-  os: string;
-  created?: string;
-  config?: {
-    User?: string;
-    Env?: string[];
-    Entrypoint?: string[] | null;
-    Cmd?: string[] | null;
-    WorkingDir?: string;
-    StopSignal?: string;
-    Labels?: Record<string, string> | null;
-    Volumes?: Record<string, unknown> | null;
-    ExposedPorts?: Record<string, unknown> | null;
+type Parsed = { kind: "index"; index: ImageIndex } | { kind: "manifest"; manifest: ImageManifest };
+
+function decodePlatform(fields: Fields): Descriptor["platform"] {
+  const [architecture, os, variant] = ["architecture", "os", "variant"].map((name) => {
+    return fields.text(name);
+  });
+  return {
+    ...(architecture !== undefined && { architecture }),
+    ...(os !== undefined && { os }),
+    ...(variant !== undefined && { variant }),
   };
-  rootfs: { type: "layers"; diff_ids: string[] };
-  history?: { created_by?: string; empty_layer?: boolean }[];
 }
 
-const malformed = (what: string) =>
-  new RuntimeError("invalid-argument", `malformed image: ${what}`);
-
-function parseObject(bytes: Buffer, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString("utf8"));
-  } catch (cause) {
-    throw new RuntimeError("invalid-argument", `malformed image: ${what} is not JSON`, { cause });
+function decodeDescriptor(value: unknown, what: string): Descriptor {
+  const fields = new Fields(value, what);
+  const digest = fields.text("digest");
+  if (digest === undefined || !DIGEST.test(digest)) throw malformed(`${what} has no good digest`);
+  const size = fields.raw("size");
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+    throw malformed(`${what} has no good size`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw malformed(`${what} is not an object`);
-  }
-  return value as Record<string, unknown>;
+  const platform = fields.fields("platform");
+  const annotations = fields.textsByName("annotations");
+  return {
+    mediaType: fields.text("mediaType") ?? "",
+    digest,
+    size,
+    ...(platform && { platform: decodePlatform(platform) }),
+    ...(annotations && { annotations }),
+  };
 }
 
-function requireDescriptor(value: unknown, what: string): Descriptor {
-  const entry = value as Partial<Descriptor> | undefined;
-  if (typeof entry?.digest !== "string" || !DIGEST.test(entry.digest)) {
-    throw malformed(`${what} has no good digest`);
-  }
-  if (typeof entry.size !== "number" || !(entry.size >= 0)) throw malformed(`${what} has no size`);
-  return { ...entry, mediaType: String(entry.mediaType ?? "") } as Descriptor;
+/**
+ * An index or a manifest, told apart by what is in it: the media type inside is optional. Fields
+ * that we do not use are left out; one that is not what the image spec says is invalid-argument.
+ */
+export function parseManifest(bytes: Buffer): Parsed {
+  return decodeManifest(parseJson(bytes, "the manifest"));
 }
 
-/** An index or a manifest, told apart by what is in it: the media type inside is optional. */
-export function parseManifest(
-  bytes: Buffer,
-): { kind: "index"; index: ImageIndex } | { kind: "manifest"; manifest: ImageManifest } {
-  const object = parseObject(bytes, "the manifest");
-  if (object["schemaVersion"] !== 2) {
-    throw malformed(`manifest schema ${String(object["schemaVersion"])}, only 2 is supported`);
+export function decodeManifest(value: unknown): Parsed {
+  const fields = new Fields(value, "the manifest");
+  if (fields.raw("schemaVersion") !== 2) throw malformed("the manifest's schemaVersion is not 2");
+  const manifests = fields.list("manifests")?.map((entry) => {
+    return decodeDescriptor(entry, "a manifest of the index");
+  });
+  if (manifests) return { kind: "index", index: { schemaVersion: 2, manifests } };
+  const list = fields.list("layers");
+  if (list === undefined) throw malformed("the manifest has no layers");
+  if (list.length > IMAGE_LAYERS) {
+    throw malformed(`${list.length} layers, at most ${IMAGE_LAYERS} are supported`);
   }
-  if (Array.isArray(object["manifests"])) {
-    const manifests = object["manifests"].map((entry) => requireDescriptor(entry, "a manifest"));
-    return { kind: "index", index: { ...object, schemaVersion: 2, manifests } };
-  }
-  if (!Array.isArray(object["layers"])) throw malformed("the manifest has no layers");
-  if (object["layers"].length > IMAGE_LAYERS) {
-    throw malformed(`${object["layers"].length} layers, at most ${IMAGE_LAYERS} are supported`);
-  }
-  const layers = object["layers"].map((entry) => requireDescriptor(entry, "a layer"));
-  const config = requireDescriptor(object["config"], "the config");
-  return { kind: "manifest", manifest: { ...object, schemaVersion: 2, config, layers } };
-}
-
-/** An image's configuration, with one diff id per layer that has content. */
-export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
-  const object = parseObject(bytes, "the config") as unknown as ImageConfig;
-  const diffIds = object.rootfs?.diff_ids;
-  if (!Array.isArray(diffIds) || !diffIds.every((id) => DIGEST.test(String(id)))) {
-    throw malformed("the config has no good diff_ids");
-  }
-  if (diffIds.length !== layers) {
-    throw malformed(`${layers} layers and ${diffIds.length} diff_ids`);
-  }
-  return object;
+  const layers = list.map((entry) => decodeDescriptor(entry, "a layer"));
+  const config = decodeDescriptor(fields.raw("config"), "the manifest's config");
+  const mediaType = fields.text("mediaType");
+  const manifest = { schemaVersion: 2, ...(mediaType && { mediaType }), config, layers } as const;
+  return { kind: "manifest", manifest };
 }
 
 /** The platform that images are chosen for, in the image spec's (Go's) words. */
@@ -120,6 +99,8 @@ export function hostPlatform(): { os: string; architecture: string; variant?: st
   const architecture = architectures[process.arch] ?? process.arch;
   return { os: process.platform, architecture };
 }
+
+const PLATFORMS_NAMED = 20;
 
 /** The manifest for this machine in an index; throws not-found, naming what there is. */
 export function choosePlatform(index: ImageIndex, wanted = hostPlatform()): Descriptor {
@@ -131,7 +112,8 @@ export function choosePlatform(index: ImageIndex, wanted = hostPlatform()): Desc
   const only = index.manifests.length === 1 ? index.manifests[0] : undefined;
   const found = chosen ?? (only?.platform === undefined ? only : undefined);
   if (found !== undefined) return found;
-  const there = index.manifests.map(({ platform: p }) => `${p?.os}/${p?.architecture}`);
+  const some = index.manifests.slice(0, PLATFORMS_NAMED);
+  const there = some.map(({ platform: p }) => `${p?.os}/${p?.architecture}`.slice(0, 40));
   throw new RuntimeError(
     "not-found",
     `no image for ${wanted.os}/${wanted.architecture}, there is ${there.join(", ") || "none"}`,

@@ -1,16 +1,10 @@
-import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import { IMAGE_CONFIG_BYTES, LAYER_BYTES, LAYERS_AT_ONCE } from "../limits.ts";
+import { IMAGE_CONFIG_BYTES, INDEX_DEPTH, LAYER_BYTES, LAYERS_AT_ONCE } from "../limits.ts";
+import { RuntimeError } from "../errors.ts";
+import { malformed } from "./json.ts";
 import { choosePlatform, parseManifest, type Descriptor } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
-import { RegistryRepository, type RegistryEndpoints } from "./registry.ts";
+import { RegistryRepository, type RegistryOptions } from "./registry.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
-
-export interface PullOptions {
-  auth?: Partial<AuthConfig>;
-  endpoints: RegistryEndpoints;
-  clock: Clock;
-}
 
 async function fetchBlob(
   store: ImageStore,
@@ -19,46 +13,72 @@ async function fetchBlob(
   limit_bytes: number,
 ): Promise<void> {
   const { digest, size } = descriptor;
+  if (size > limit_bytes) {
+    const message = `${digest} has ${size} bytes, at most ${limit_bytes} are supported`;
+    throw new RuntimeError("resource-exhausted", message);
+  }
   if ((await store.blobs.size(digest)) === size) return;
-  await store.blobs.receive(await repository.blob(digest), { digest, size, limit_bytes });
+  await store.blobs.receive(await repository.blob(digest), { digest, size, limit_bytes: size });
 }
 
 /** Stores what a name resolves to, an index and then the manifest in it for this machine. */
 async function fetchManifest(store: ImageStore, repository: RegistryRepository, which: string) {
-  const { digest: target, bytes } = await repository.manifest(which);
-  await store.blobs.put(bytes);
-  let found = { digest: target, parsed: parseManifest(bytes) };
-  while (found.parsed.kind === "index") {
-    const chosen = choosePlatform(found.parsed.index);
-    const next = await repository.manifest(chosen.digest);
-    await store.blobs.put(next.bytes);
-    found = { digest: next.digest, parsed: parseManifest(next.bytes) };
+  let target: string | undefined;
+  for (let [wanted, depth] = [which, 0]; depth <= INDEX_DEPTH; depth++) {
+    const { digest, bytes } = await repository.manifest(wanted);
+    const parsed = parseManifest(bytes);
+    await store.blobs.put(bytes, digest);
+    target ??= digest;
+    if (parsed.kind === "manifest") return { target, digest, manifest: parsed.manifest };
+    wanted = choosePlatform(parsed.index).digest;
   }
-  return { target, digest: found.digest, manifest: found.parsed.manifest };
+  throw malformed(`more than ${INDEX_DEPTH} indexes within each other`);
+}
+
+/** Fetches layers, a few at a time; the first failure ends the others. */
+async function fetchLayers(
+  layers: readonly Descriptor[],
+  fetch: (layer: Descriptor) => Promise<void>,
+  cancel: () => void,
+): Promise<void> {
+  const waiting = [...layers];
+  const failures: unknown[] = [];
+  const worker = async () => {
+    try {
+      for (let layer = waiting.shift(); layer; layer = waiting.shift()) await fetch(layer);
+    } catch (error) {
+      failures.push(error);
+      waiting.length = 0;
+      cancel();
+    }
+  };
+  await Promise.all(Array.from({ length: LAYERS_AT_ONCE }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 /**
  * Pulls an image by the distribution spec: manifest, configuration, layers a few at a time, every
- * byte checked against its digest; what is here already is not fetched again.
+ * byte checked against its digest; what is here already is not fetched again. When the signal
+ * aborts, so does the pull.
  */
 export function pullImage(
   store: ImageStore,
   name: string,
-  options: PullOptions,
+  options: RegistryOptions,
 ): Promise<StoredImage> {
   const reference = parseReference(name);
-  const repository = new RegistryRepository(reference, options);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const repository = new RegistryRepository(reference, { ...options, signal });
   return store.receive(async () => {
     const which = reference.digest ?? reference.tag!;
     const { target, digest, manifest } = await fetchManifest(store, repository, which);
     await fetchBlob(store, repository, manifest.config, IMAGE_CONFIG_BYTES);
-    const waiting = [...manifest.layers];
-    const worker = async () => {
-      for (let layer = waiting.shift(); layer; layer = waiting.shift()) {
-        await fetchBlob(store, repository, layer, LAYER_BYTES);
-      }
-    };
-    await Promise.all(Array.from({ length: LAYERS_AT_ONCE }, worker));
+    await fetchLayers(
+      manifest.layers,
+      (layer) => fetchBlob(store, repository, layer, LAYER_BYTES),
+      () => failed.abort(),
+    );
     return store.add(name, digest, target);
   });
 }

@@ -11,7 +11,7 @@ test("a challenge's parameters may be quoted or not", () => {
     scheme: "basic", parameters: { realm: "x, y" },
   });
   expect(parseChallenge("Negotiate")).toBeUndefined();
-  expect(parseChallenge(null)).toBeUndefined();
+  expect(parseChallenge(undefined)).toBeUndefined();
 });
 
 test("credentials come from either of CRI's two places", () => {

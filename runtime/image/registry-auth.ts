@@ -1,6 +1,9 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { RuntimeError } from "../errors.ts";
-import { TOKEN_BYTES } from "../limits.ts";
+import { CHALLENGE_CHARACTERS, TOKEN_BYTES } from "../limits.ts";
+import { get, readBounded } from "./http.ts";
+import { isRecord, parseJson } from "./json.ts";
 
 /** What a registry asks for in `WWW-Authenticate` (RFC 7235; distribution's token spec). */
 export interface Challenge {
@@ -8,59 +11,83 @@ export interface Challenge {
   parameters: Record<string, string>;
 }
 
-/** Reads the header; undefined when it has no scheme that we can serve. */
-export function parseChallenge(header: string | null): Challenge | undefined {
-  const match = /^\s*(basic|bearer)\s*(.*)$/i.exec(header ?? "");
-  if (!match) return undefined;
-  const parameters: Record<string, string> = {};
-  for (const [, name, quoted, plain] of match[2]!.matchAll(/(\w+)=(?:"([^"]*)"|([^",\s]+))/g)) {
-    parameters[name!.toLowerCase()] = quoted ?? plain ?? "";
-  }
-  return { scheme: match[1]!.toLowerCase(), parameters };
+/** What the pull is of, and how the token server is asked. */
+export interface TokenRequest {
+  /** `repository:NAME:pull`, unless the challenge names another. */
+  scope: string;
+  /** The URL of the registry. */
+  registry: string;
+  clock: Clock;
+  signal?: AbortSignal;
 }
+
+/** Reads the header; undefined when it has no scheme that we can serve. */
+export function parseChallenge(header: string | undefined): Challenge | undefined {
+  const match = /^\s*(basic|bearer)\s*(.*)$/i.exec(header ?? "");
+  if (!match || header!.length > CHALLENGE_CHARACTERS) return undefined;
+  const found = match[2]!.matchAll(/(\w+)=(?:"([^"]*)"|([^",\s]+))/g);
+  const parameters = [...found].map(([, name, quoted, plain]) => {
+    return [name!.toLowerCase(), quoted ?? plain ?? ""] as const;
+  });
+  return { scheme: match[1]!.toLowerCase(), parameters: Object.fromEntries(parameters) };
+}
+
+const denied = (why: string) => new RuntimeError("permission-denied", why);
 
 /** User and password as HTTP's Basic has them, from either of CRI's two places. */
 export function basicCredentials(auth: Partial<AuthConfig> | undefined): string | undefined {
-  if (auth?.auth) return auth.auth;
+  if (auth?.auth) {
+    if (/^[\w+/=-]+$/.test(auth.auth)) return auth.auth;
+    throw denied("the pull secret's auth is not base64");
+  }
   if (!auth?.username && !auth?.password) return undefined;
   return Buffer.from(`${auth.username ?? ""}:${auth.password ?? ""}`).toString("base64");
+}
+
+/** A token as it may stand in a header. */
+function bearer(token: unknown, from: string): string {
+  if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return `Bearer ${token}`;
+  throw denied(`${from} is not a token`);
 }
 
 async function fetchToken(
   { parameters }: Challenge,
   auth: Partial<AuthConfig> | undefined,
-  scope: string,
-  signal: AbortSignal,
+  { scope, registry, clock, signal }: TokenRequest,
 ): Promise<string> {
   const { realm = "", service } = parameters;
-  const denied = (why: string) => new RuntimeError("permission-denied", `token server: ${why}`);
-  if (!/^https?:\/\//.test(realm)) throw denied(`no URL: ${JSON.stringify(realm)}`);
-  const url = new URL(realm);
+  const url = URL.canParse(realm) ? new URL(realm) : undefined;
+  if (url?.protocol !== "https:" && url?.protocol !== "http:") {
+    throw denied(`token server: no URL: ${JSON.stringify(realm)}`);
+  }
   if (service) url.searchParams.set("service", service);
   url.searchParams.set("scope", parameters["scope"] || scope);
   const basic = basicCredentials(auth);
+  if (basic && url.protocol === "http:" && !registry.startsWith("http:")) {
+    throw denied(`token server ${url.origin}: credentials are not sent in plain text`);
+  }
   const headers: Record<string, string> = basic ? { Authorization: `Basic ${basic}` } : {};
-  const answer = await fetch(url, { headers, signal });
-  const text = await answer.text();
-  if (!answer.ok) throw denied(`${answer.status} from ${url.origin}`);
-  if (text.length > TOKEN_BYTES) throw denied(`an answer of ${text.length} bytes`);
-  const { token, access_token } = JSON.parse(text) as { token?: string; access_token?: string };
-  const found = token ?? access_token;
-  if (!found) throw denied("an answer without a token");
-  return found;
+  const name = `token server ${url.origin}`;
+  const answer = await get(url.href, { headers, clock, name, ...(signal && { signal }) });
+  if (answer.status !== 200) {
+    answer.cancel();
+    throw denied(`${name}: ${answer.status}`);
+  }
+  const value = parseJson(await readBounded(answer.body, TOKEN_BYTES, name), `${name}: the answer`);
+  const { token, access_token } = isRecord(value) ? value : {};
+  return bearer(token ?? access_token, `${name}: what it answered`);
 }
 
 /** The `Authorization` header that answers a challenge; undefined when there is nothing to say. */
 export async function answerChallenge(
   challenge: Challenge,
   auth: Partial<AuthConfig> | undefined,
-  scope: string,
-  signal: AbortSignal,
+  request: TokenRequest,
 ): Promise<string | undefined> {
   if (challenge.scheme === "basic") {
     const basic = basicCredentials(auth);
     return basic && `Basic ${basic}`;
   }
-  if (auth?.registryToken) return `Bearer ${auth.registryToken}`;
-  return `Bearer ${await fetchToken(challenge, auth, scope, signal)}`;
+  if (auth?.registryToken) return bearer(auth.registryToken, "the pull secret's registry token");
+  return fetchToken(challenge, auth, request);
 }

@@ -1,9 +1,19 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Readable } from "node:stream";
+import { createGzip } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildDemoImages } from "../build/demo-images.ts";
+import { buildImage } from "../build/image-builder.ts";
+import { RuntimeError } from "../errors.ts";
+import { DISK_RESERVE_SHARE, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
+import { decompress } from "./compression.ts";
+import type { ImageDefaults } from "./config.ts";
 import { ImageStore } from "./store.ts";
 
 let base: string;
@@ -44,6 +54,87 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
       "r2k.local/web:1",
     ]);
     expect(other.get("r2k.local/web:1").id).toBe(store.get("r2k.local/web:1").id);
+  });
+
+  test("an image that cannot be used is refused, and one on disk is left out", async () => {
+    const store = await open("a");
+    await buildDemoImages(store, programs);
+    const bad = { User: {} } as unknown as ImageDefaults;
+    const recipe = { name: "r2k.local/bad:1", entries: [{ name: "bad" }], config: bad };
+    await expect(buildImage(store, recipe)).rejects.toThrow(/the config.config.User is not a text/);
+    expect(store.list()).toHaveLength(3);
+    expect(store.find("r2k.local/bad:1")).toBeUndefined();
+    // As a version that took it would have left it.
+    const good = await buildImage(store, { ...recipe, config: {} });
+    const { id } = store.get("r2k.local/bad:1");
+    const file = path.join(base, "a/blobs", id.replace(":", "/"));
+    const config = JSON.parse(readFileSync(file, "utf8")) as object;
+    writeFileSync(file, JSON.stringify({ ...config, config: bad }));
+    const again = await open("a");
+    expect(again.list().map(({ repoTags }) => repoTags[0]).toSorted()).toEqual([
+      "r2k.local/busybox:1", "r2k.local/web:1", "r2k.local/web:2",
+    ]);
+    expect(again.find("r2k.local/bad:1")).toBeUndefined();
+    rmSync(path.join(base, "a/blobs", good.replace(":", "/")));
+    expect((await open("a")).list()).toHaveLength(3);
+    await buildImage(again, { ...recipe, config: {} });
+    expect(again.get("r2k.local/bad:1").id).toBe(id);
+  });
+
+  test("what a refused image left is removed, unless its source was unreachable", async () => {
+    const store = await open("a");
+    const leave = (code: "unavailable" | "invalid-argument") =>
+      store.receive(async () => {
+        await store.blobs.put(Buffer.from("content"));
+        throw new RuntimeError(code, "x");
+      });
+    // What was left before the start goes first.
+    await store.receive(() => Promise.resolve());
+    await expect(leave("unavailable")).rejects.toThrow("x");
+    expect(await store.blobs.list()).toHaveLength(1);
+    await expect(leave("invalid-argument")).rejects.toThrow("x");
+    expect(await store.blobs.list()).toEqual([]);
+  });
+
+  test("images leave a part of the disk free", async () => {
+    mkdirSync(path.join(base, "small"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=96m", "tmpfs", path.join(base, "small")]);
+    try {
+      const store = await open("small");
+      const entries = [{ name: "zeros", content: Buffer.alloc(30 << 20) }];
+      await buildImage(store, { name: "r2k.local/one:1", entries, config: {} });
+      const more = [{ name: "ones", content: Buffer.alloc(30 << 20, 1) }];
+      const second = buildImage(store, { name: "r2k.local/two:1", entries: more, config: {} });
+      await expect(second).rejects.toMatchObject({ code: "resource-exhausted" });
+      const { bavail, blocks } = statfsSync(path.join(base, "small"));
+      expect(bavail / blocks).toBeGreaterThan(DISK_RESERVE_SHARE);
+      expect(store.list().map(({ repoTags }) => repoTags)).toEqual([["r2k.local/one:1"]]);
+    } finally {
+      execFileSync("umount", ["-l", path.join(base, "small")]);
+    }
+  });
+
+  test("a layer that unpacks to far more than it is gets refused", async () => {
+    const zeros = async function* (): AsyncGenerator<Buffer> {
+      for (let i = 0; i < 4_096; i++) yield Buffer.alloc(1 << 20);
+    };
+    const bomb = Readable.from(zeros()).pipe(createGzip());
+    let given = 0;
+    const unpack = async () => {
+      for await (const chunk of decompress(bomb, "x+gzip")) given += chunk.length;
+    };
+    await expect(unpack()).rejects.toMatchObject({ code: "resource-exhausted" });
+    expect(given).toBeLessThanOrEqual(LAYER_RATIO_FREE_BYTES);
+    bomb.destroy();
+  });
+
+  test.each(["x+gzip", "x+zstd"])("damaged %s is the image's fault", async (type) => {
+    const read = async () => {
+      for await (const chunk of decompress(Readable.from([Buffer.from("no such data")]), type)) {
+        expect(chunk).toBeUndefined();
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: "invalid-argument" });
   });
 
   test("removing an image keeps layers that a container stands on", async () => {

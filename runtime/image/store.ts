@@ -1,19 +1,19 @@
 import path from "node:path";
 import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { Serial } from "../serial.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { LayerStore } from "./layers.ts";
-import {
-  parseImageConfig,
-  parseManifest,
-  type ImageConfig,
-  type ImageManifest,
-} from "./manifest.ts";
+import { parseImageConfig, type ImageConfig } from "./config.ts";
+import { parseManifest, type ImageManifest } from "./manifest.ts";
 import { formatReference, parseReference, repositoryOf } from "./reference.ts";
 
+const log = logger("runtime");
 const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
 
 /**
@@ -64,8 +64,9 @@ export class ImageStore {
 
   /** `layersInUse` gives the diff ids that containers stand on: they outlive their image. */
   constructor(directory: string, layersInUse: () => Iterable<string>) {
-    this.blobs = new BlobStore(path.join(directory, "blobs"));
-    this.layers = new LayerStore(path.join(directory, "layers"));
+    const reserve = new DiskReserve(directory);
+    this.blobs = new BlobStore(path.join(directory, "blobs"), reserve);
+    this.layers = new LayerStore(path.join(directory, "layers"), reserve);
     this.#indexFile = path.join(directory, "images.json");
     this.#layersInUse = layersInUse;
   }
@@ -74,21 +75,25 @@ export class ImageStore {
   async open(): Promise<void> {
     const state = await readState<IndexState>(this.#indexFile, INDEX_STATE);
     this.#references = new Map(Object.entries(state?.references ?? {}));
-    for (const { manifest } of this.#references.values()) {
-      this.#images.set(manifest, await this.#readImage(manifest));
-    }
+    for (const [name, { manifest }] of this.#references) await this.#load(name, manifest);
     await this.blobs.removeTemporary();
     await this.layers.open();
+    // With the next pull: which layers containers stand on is not known yet.
+    this.#collectDue = true;
   }
 
   /**
    * Runs `work`, which puts content here and then names it by `add`. Meanwhile nothing is
-   * collected, since what has no name yet looks unneeded.
+   * collected, since what has no name yet looks unneeded. What a failure leaves is kept only when
+   * the source was not reachable, as the next attempt continues there.
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;
     try {
       return await work();
+    } catch (error) {
+      if (codeOf(error) !== "unavailable") this.#collectDue = true;
+      throw error;
     } finally {
       this.#arriving--;
       if (this.#collectDue) await this.#serial.run("index", () => this.#collect());
@@ -199,6 +204,17 @@ export class ImageStore {
       repoDigests.add(`${repositoryOf(reference)}@${target}`);
     }
     return { ...image, repoTags: [...repoTags].sort(), repoDigests: [...repoDigests].sort() };
+  }
+
+  /** An image on disk that cannot be used is as if it were not here: the others still are. */
+  async #load(name: string, manifest: string): Promise<void> {
+    try {
+      this.#images.set(manifest, await this.#readImage(manifest));
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      this.#references.delete(name);
+      log.warn("an image is left out: pull it again", { image: name, error: messageOf(error) });
+    }
   }
 
   async #readImage(manifestDigest: string): Promise<StoredImage> {

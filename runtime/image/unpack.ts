@@ -1,5 +1,4 @@
 import { constants, write } from "node:fs";
-import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { Handle } from "@raft2kube/linux/beneath/handle.ts";
@@ -9,6 +8,7 @@ import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { FILE_BYTES } from "./disk-reserve.ts";
 import { describe } from "./ownership.ts";
 import { type Place, placeOf, quotedName, refuse } from "./place.ts";
 import type { TarHeader } from "./tar/header.ts";
@@ -63,12 +63,23 @@ async function replacing<T>(parent: Directory, name: Buffer, make: () => T): Pro
   return make();
 }
 
-async function makeFile(parent: Directory, last: Buffer, entry: TarEntry): Promise<Handle> {
+/** Where what is written is counted before. */
+interface Room {
+  take(size_bytes: number): Promise<void>;
+}
+
+async function makeFile(
+  parent: Directory,
+  last: Buffer,
+  entry: TarEntry,
+  room: Room,
+): Promise<Handle> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   const fd = await replacing(parent, last, () => parent.open(last, flags, { mode: 0o600 }));
   const file = new Handle(fd, last.toString());
   try {
     for await (const chunk of entry.content) {
+      await room.take(chunk.length);
       for (let at = 0; at < chunk.length; ) {
         at += (await writeTo(fd, chunk, at, chunk.length - at)).bytesWritten;
       }
@@ -100,12 +111,14 @@ const NODES = {
 /** Unpacks one layer into a directory that is not left, whatever the layer says. */
 class Unpacking {
   readonly #root: Directory;
+  readonly #room: Room;
   readonly #ids = readMappedIds();
   readonly #directories: { place: Place; ino: number; mtime_ms: number }[] = [];
   readonly lost = { attributesLost: 0, ownersLost: 0 };
 
-  constructor(root: Directory) {
+  constructor(root: Directory, room: Room) {
     this.#root = root;
+    this.#room = room;
   }
 
   async add(entry: TarEntry): Promise<void> {
@@ -113,6 +126,7 @@ class Unpacking {
     const place = placeOf(header, header.name);
     const { folder, last } = place;
     if (last.length === 0) return this.#describeRoot(header, place);
+    await this.#room.take(FILE_BYTES);
     using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, { links: "inside" });
     const whiteout = whiteoutOf(header, last);
     if (whiteout.kind === "opaque") return makeOpaque(parent);
@@ -141,7 +155,7 @@ class Unpacking {
       case "directory":
         return makeDirectory(parent, last);
       case "file":
-        return makeFile(parent, last, entry);
+        return makeFile(parent, last, entry, this.#room);
       case "symlink":
         await replacing(parent, last, () => parent.makeSymlink(last, header.linkname));
         return parent.handle(last);
@@ -203,14 +217,15 @@ class Unpacking {
  * folders get their attribute (OCI image spec, layer.md). Nothing outside `root` is changed or
  * linked to: names are looked up beneath it by descriptor, symbolic links are followed as if it
  * were `/`, `..` is refused. A layer that cannot be is invalid-argument, naming the entry; over the
- * limits it is resource-exhausted.
+ * limits, or without room on the disk, it is resource-exhausted.
  */
 export async function unpackLayer(
-  source: Readable,
+  source: AsyncIterable<Buffer>,
   root: Directory,
+  room: Room,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
 ): Promise<Unpacked> {
-  const unpacking = new Unpacking(root);
+  const unpacking = new Unpacking(root, room);
   let [entries, size_bytes] = [0, 0];
   for await (const entry of tarEntries(source)) {
     entries++;

@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { TAR_EXTENSION_BYTES } from "../../limits.ts";
 import { BLOCK_BYTES, decodeHeader, malformed, type HeaderBlock, type TarHeader } from "./header.ts";
 import { completeHeader, decodePax, type PaxRecords } from "./pax.ts";
@@ -121,8 +120,10 @@ async function nextHeader(bytes: Bytes): Promise<TarHeader | undefined> {
  * invalid-argument; what the source fails with is passed on. Bytes after the end are read too, so
  * that whoever hashes the source sees all of it.
  */
-export async function* tarEntries(source: Readable): AsyncGenerator<TarEntry> {
-  const bytes = new Bytes(source as AsyncIterable<Buffer>);
+export async function* tarEntries(
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<TarEntry> {
+  const bytes = new Bytes(source);
   try {
     for (;;) {
       const header = await nextHeader(bytes);

@@ -1,0 +1,63 @@
+import { statfs } from "node:fs/promises";
+import { RuntimeError } from "../errors.ts";
+import {
+  DISK_CHECK_BYTES,
+  DISK_RESERVE_BYTES,
+  DISK_RESERVE_SHARE,
+  INODE_RESERVE_SHARE,
+} from "../limits.ts";
+
+/** What a file takes beside its content: an inode and its place in a directory. */
+export const FILE_BYTES = 4_096;
+
+/**
+ * Keeps images from filling the disk that they share with the store, logs and volumes: whatever is
+ * written for an image is counted here first. Over the reserve: resource-exhausted.
+ */
+export class DiskReserve {
+  readonly #directory: string;
+  /** Written since the disk was last looked at; at first, a look is due. */
+  #unchecked_bytes = DISK_CHECK_BYTES;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Before so many bytes are written. */
+  async take(size_bytes: number): Promise<void> {
+    this.#unchecked_bytes += size_bytes;
+    if (this.#unchecked_bytes < DISK_CHECK_BYTES) return;
+    this.#unchecked_bytes = 0;
+    await this.#check(size_bytes);
+  }
+
+  /** Passes bytes on that are going to be written. */
+  async *pass(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      await this.take(chunk.length);
+      yield chunk;
+    }
+  }
+
+  async #check(size_bytes: number): Promise<void> {
+    const disk = await statfs(this.#directory);
+    const share_bytes = DISK_RESERVE_SHARE * disk.blocks * disk.bsize;
+    const reserve_bytes = Math.min(share_bytes, DISK_RESERVE_BYTES);
+    const free_bytes = disk.bavail * disk.bsize;
+    const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+    if (free_bytes - size_bytes - DISK_CHECK_BYTES < reserve_bytes) {
+      throw this.#full(`${mebibytes(free_bytes)} free, ${mebibytes(reserve_bytes)} are kept`);
+    }
+    // File systems without a fixed number of inodes say 0.
+    const reserve = INODE_RESERVE_SHARE * disk.files;
+    if (disk.files > 0 && disk.ffree < reserve) {
+      throw this.#full(`${disk.ffree} inodes free, ${Math.ceil(reserve)} are kept`);
+    }
+  }
+
+  #full(why: string): RuntimeError {
+    return new RuntimeError("resource-exhausted", `no room for images: ${why}`, {
+      remedy: `remove images, or make room in ${this.#directory}`,
+    });
+  }
+}

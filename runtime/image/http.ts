@@ -1,0 +1,161 @@
+import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { RuntimeError } from "../errors.ts";
+import {
+  REGISTRY_HEADER_BYTES,
+  REGISTRY_PROGRESS_BYTES,
+  REGISTRY_REDIRECTS,
+  REGISTRY_TIMEOUT_MS,
+} from "../limits.ts";
+
+/** An answer whose body is still to be read: once, to its end, or `cancel` it. */
+export interface HttpAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** Whether another place than the one asked has answered. */
+  redirected: boolean;
+  /** Fails when the answer ends early, or comes too slowly for as long as it is waited for. */
+  body: AsyncIterable<Buffer>;
+  cancel(): void;
+}
+
+export interface GetOptions {
+  headers: Readonly<Record<string, string>>;
+  clock: Clock;
+  /** Whom the answer is from, for messages. */
+  name: string;
+  signal?: AbortSignal;
+}
+
+const unavailable = (message: string, cause?: unknown) =>
+  new RuntimeError("unavailable", message, cause === undefined ? {} : { cause });
+
+/**
+ * One GET on a connection of its own. Resolves when the headers are here. Whatever the other side
+ * does wrong ends in a RuntimeError of this call or of the body: every event of the socket has its
+ * listener before it can come.
+ */
+function send(url: URL, { headers, clock, name, signal }: GetOptions): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const failed = (why: string, cause?: unknown) =>
+    reject(unavailable(`${name}: cannot reach ${url.origin}: ${why}`, cause));
+  const call = url.protocol === "https:" ? requestHttps : requestHttp;
+  const request = call(url, {
+    headers: { ...headers },
+    agent: false,
+    maxHeaderSize: REGISTRY_HEADER_BYTES,
+    ...(signal && { signal }),
+  });
+  const timeout = clock.after(REGISTRY_TIMEOUT_MS, () => {
+    failed(`no answer in ${REGISTRY_TIMEOUT_MS} ms`);
+    request.destroy();
+  });
+  // Stays after the answer has come: what fails then is the answer's to report.
+  request.on("error", (error) => failed(messageOf(error), error));
+  request.on("close", () => {
+    timeout.cancel();
+    failed("the connection was closed");
+  });
+  request.on("response", (response) => {
+    timeout.cancel();
+    response.on("error", () => undefined);
+    resolve(response);
+  });
+  request.end();
+  return promise;
+}
+
+/** The next place to ask after a redirection, or undefined. Never from TLS to plain text. */
+function redirection(url: URL, response: IncomingMessage): URL | undefined {
+  const { statusCode = 0, headers } = response;
+  const { location } = headers;
+  if (![301, 302, 303, 307, 308].includes(statusCode) || !location) return undefined;
+  response.destroy();
+  const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+  if (next?.protocol === "https:" || (next?.protocol === "http:" && url.protocol === "http:")) {
+    return next;
+  }
+  throw unavailable(`${url.origin} redirects to what cannot be followed`);
+}
+
+/** Whose credentials may follow: only the place that they are for gets them. */
+function headersFor(headers: GetOptions["headers"], from: URL, to: URL): GetOptions["headers"] {
+  if (from.origin === to.origin) return headers;
+  const { Authorization: _, ...others } = headers;
+  return others;
+}
+
+/** GET with redirections followed, REGISTRY_REDIRECTS at most. */
+export async function get(where: string, options: GetOptions): Promise<HttpAnswer> {
+  if (!URL.canParse(where)) throw unavailable(`${options.name}: ${where} is no URL`);
+  let url = new URL(where);
+  let { headers } = options;
+  for (let redirects = 0; ; redirects++) {
+    const response = await send(url, { ...options, headers });
+    const next = redirection(url, response);
+    if (next === undefined) {
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        redirected: redirects > 0,
+        body: bodyOf(response, options),
+        cancel: () => void response.destroy(),
+      };
+    }
+    if (redirects === REGISTRY_REDIRECTS) {
+      throw unavailable(`${options.name}: more than ${REGISTRY_REDIRECTS} redirections`);
+    }
+    headers = headersFor(headers, url, next);
+    url = next;
+  }
+}
+
+/**
+ * The bytes of an answer. Only the time that is spent waiting for the other side counts: each
+ * REGISTRY_TIMEOUT_MS of it must bring REGISTRY_PROGRESS_BYTES or the end.
+ */
+async function* bodyOf(
+  response: IncomingMessage,
+  { clock, name }: GetOptions,
+): AsyncGenerator<Buffer> {
+  const chunks = (response as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  let [waited_ms, bytes] = [0, 0];
+  try {
+    for (;;) {
+      const before_ms = clock.monotonic();
+      const left_ms = REGISTRY_TIMEOUT_MS - waited_ms;
+      const timeout = clock.after(left_ms, () => response.destroy(new Error("it came too slowly")));
+      const { value, done } = await chunks.next().finally(() => timeout.cancel());
+      if (done) break;
+      waited_ms += clock.monotonic() - before_ms;
+      bytes += (value as Buffer).length;
+      if (bytes >= REGISTRY_PROGRESS_BYTES) [waited_ms, bytes] = [0, 0];
+      yield value as Buffer;
+    }
+  } catch (cause) {
+    throw unavailable(`${name}: the transfer failed: ${messageOf(cause)}`, cause);
+  } finally {
+    response.destroy();
+  }
+  if (!response.complete) throw unavailable(`${name}: the answer ended early`);
+}
+
+/** An answer's body as a whole; resource-exhausted as soon as it is over the limit. */
+export async function readBounded(
+  body: AsyncIterable<Buffer>,
+  limit_bytes: number,
+  what: string,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > limit_bytes) {
+      throw new RuntimeError("resource-exhausted", `${what}: more than ${limit_bytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

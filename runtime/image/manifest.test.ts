@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { parseImageConfig } from "./config.ts";
+import { choosePlatform, parseManifest } from "./manifest.ts";
+
+const digest = `sha256:${"a".repeat(64)}`;
+const descriptor = { mediaType: "x", digest, size: 1 };
+const manifest = { schemaVersion: 2, config: descriptor, layers: [descriptor] };
+const rootfs = { type: "layers", diff_ids: [digest] };
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+const refusal = (text: RegExp) => ({
+  code: "invalid-argument",
+  message: expect.stringMatching(text) as string,
+});
+function thrown(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}
+
+test.each([
+  ["User", {}],
+  ["User", 1000],
+  ["User", ["root"]],
+  ["User", "a\0b"],
+  ["User", "99999999999999999999"],
+  ["User", "0:4294967296"],
+  ["StopSignal", 5],
+  ["WorkingDir", ["/"]],
+  ["WorkingDir", "tmp"],
+  ["Env", "PATH=/bin"],
+  ["Env", { PATH: "/bin" }],
+  ["Env", [5]],
+  ["Env", ["A=b\0C=d"]],
+  ["Entrypoint", "/bin/sh"],
+  ["Entrypoint", [["sh"]]],
+  ["Cmd", [null]],
+  ["Labels", { a: 1 }],
+  ["Labels", ["a"]],
+])("an image whose config has the %s %j is refused by name", (name, value) => {
+  const config = json({ rootfs, config: { [name]: value } });
+  expect(thrown(() => parseImageConfig(config, 1))).toMatchObject(refusal(new RegExp(name)));
+});
+
+test.each([
+  [5, /the config is not an object/],
+  [[], /the config is not an object/],
+  [{}, /1 layers and 0 diff_ids/],
+  [{ rootfs: 5 }, /rootfs is not an object/],
+  [{ rootfs: { diff_ids: digest } }, /diff_ids is not a list/],
+  [{ rootfs: { diff_ids: ["sha256:../../x"] } }, /no good diff_ids/],
+  [{ rootfs: { diff_ids: [digest, digest] } }, /1 layers and 2 diff_ids/],
+  [{ rootfs, config: "x" }, /config is not an object/],
+  [{ rootfs, architecture: {} }, /architecture is not a text/],
+])("the config %j is refused", (config, text) => {
+  expect(thrown(() => parseImageConfig(json(config), 1))).toMatchObject(refusal(text));
+});
+
+test("Go's nulls are fields that are not there, and unknown fields are left out", () => {
+  const config = { User: "web:7", Env: null, Cmd: ["a"], Entrypoint: null, Labels: null, Foo: 5 };
+  expect(parseImageConfig(json({ rootfs, os: "linux", config, history: 5 }), 1)).toEqual({
+    architecture: "",
+    os: "linux",
+    config: { User: "web:7", Cmd: ["a"] },
+    rootfs,
+  });
+});
+
+test("fields that every object has are not taken for the image's", () => {
+  const config = Buffer.from(`{"rootfs":{"diff_ids":["${digest}"]},"__proto__":{"config":{}}}`);
+  expect(parseImageConfig(config, 1).config).toBeUndefined();
+});
+
+test.each([
+  ["hello", /not JSON/],
+  [null, /not an object/],
+  [{ ...manifest, schemaVersion: 1 }, /schemaVersion is not 2/],
+  [{ ...manifest, layers: {} }, /layers is not a list/],
+  [{ ...manifest, layers: [null] }, /a layer is not an object/],
+  [{ ...manifest, layers: Array.from({ length: 128 }, () => descriptor) }, /128 layers/],
+  [{ ...manifest, config: undefined }, /config is not an object/],
+  [{ ...manifest, config: { ...descriptor, digest: "sha256:../../x" } }, /no good digest/],
+  [{ ...manifest, config: { ...descriptor, size: -1 } }, /no good size/],
+  [{ ...manifest, config: { ...descriptor, size: 1e300 } }, /no good size/],
+  [{ ...manifest, config: { ...descriptor, size: "1" } }, /no good size/],
+  [{ ...manifest, config: { ...descriptor, mediaType: {} } }, /mediaType is not a text/],
+  [{ schemaVersion: 2, manifests: [{ ...descriptor, platform: "linux" }] }, /platform/],
+  [{ schemaVersion: 2, manifests: [{ ...descriptor, platform: { os: 5 } }] }, /os is not a text/],
+  [{ schemaVersion: 2, manifests: [{ ...descriptor, annotations: { a: {} } }] }, /annotations/],
+])("the manifest %j is refused", (value, text) => {
+  const bytes = value === "hello" ? Buffer.from(value) : json(value);
+  expect(thrown(() => parseManifest(bytes))).toMatchObject(refusal(text));
+});
+
+test("what an index has instead is told in few words", () => {
+  const entry = { ...descriptor, platform: { os: "o".repeat(1e5), architecture: "a" } };
+  const index = { schemaVersion: 2, manifests: Array.from({ length: 1_000 }, () => entry) };
+  const parsed = parseManifest(json(index));
+  const error = thrown(() => parsed.kind === "index" && choosePlatform(parsed.index)) as Error;
+  expect(error.message).toMatch(/^no image for \w+\/\w+, there is o+/);
+  expect(error.message.length).toBeLessThan(1_000);
+});

@@ -1,0 +1,291 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES, REGISTRY_TIMEOUT_MS, TOKEN_BYTES } from "../limits.ts";
+import { digestOf } from "./blobs.ts";
+import { hostPlatform, MediaType } from "./manifest.ts";
+import { pullImage } from "./pull.ts";
+import { errorsOf } from "./registry.ts";
+import { ImageStore } from "./store.ts";
+
+/** Writes an answer to one request, byte by byte if it likes, and ends or leaves the connection. */
+type Answer = (socket: Socket, request: string) => void;
+
+let base: string;
+let server: Server;
+let domain: string;
+let answers: Map<RegExp, Answer>;
+let asked: string[];
+const sockets = new Set<Socket>();
+
+beforeEach(async () => {
+  base = mkdtempSync(path.join(tmpdir(), "r2k-registry-"));
+  answers = new Map();
+  asked = [];
+  server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.once("data", (data) => {
+      const request = data.toString("latin1");
+      asked.push(request);
+      const target = request.split(" ")[1] ?? "";
+      // The newest answer to a target counts.
+      const [, answer] = [...answers].findLast(([pattern]) => pattern.test(target)) ?? [];
+      (answer ?? whole(404, "{}"))(socket, request);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  domain = `127.0.0.1:${typeof address === "object" ? address!.port : 0}`;
+});
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  server.close();
+  rmSync(base, { recursive: true, force: true });
+});
+
+const head = (status: number, ...lines: string[]) =>
+  `HTTP/1.1 ${status} X\r\n${lines.map((line) => `${line}\r\n`).join("")}\r\n`;
+function whole(status: number, body: string | Buffer, ...lines: string[]): Answer {
+  return (socket) => {
+    socket.write(head(status, `Content-Length: ${Buffer.byteLength(body)}`, ...lines));
+    socket.end(body);
+  };
+}
+/** Writes as fast as the other side reads, until it closes. */
+function endless(start: string, piece: string | Buffer): Answer {
+  return (socket) => {
+    const go = () => {
+      while (!socket.destroyed && socket.write(piece));
+    };
+    socket.on("drain", go);
+    socket.write(start);
+    go();
+  };
+}
+
+/** An image of one layer of zeros, or what the test changes of it. */
+function serve(change: { layer?: Answer; config?: object; manifest?: object } = {}) {
+  const layer = gzipSync(Buffer.alloc(1_024));
+  const config = Buffer.from(JSON.stringify({
+    ...hostPlatform(),
+    rootfs: { type: "layers", diff_ids: [digestOf(Buffer.alloc(1_024))] },
+    ...change.config,
+  }));
+  const manifest = Buffer.from(JSON.stringify({
+    schemaVersion: 2,
+    config: { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length },
+    layers: [
+      { mediaType: `${MediaType.ociLayer}+gzip`, digest: digestOf(layer), size: layer.length },
+    ],
+    ...change.manifest,
+  }));
+  answers.set(/manifests/, whole(200, manifest));
+  answers.set(/blobs/, change.layer ?? whole(200, layer));
+  answers.set(new RegExp(digestOf(config)), whole(200, config));
+  return { layer, config, manifest };
+}
+const open = async () => {
+  const store = new ImageStore(base, () => []);
+  await store.open();
+  return store;
+};
+const pull = async (options = {}) => {
+  const store = await open();
+  const image = await pullImage(store, `${domain}/x:1`, {
+    clock: systemClock(), endpoints: {}, ...options,
+  });
+  return { store, image };
+};
+
+test("an honest registry is pulled from", async () => {
+  serve();
+  const { store, image } = await pull();
+  expect(store.get(`${domain}/x:1`).id).toBe(image.id);
+});
+
+const cut = (...lines: string[]): Answer => (socket) => {
+  socket.write(head(200, ...lines));
+  socket.end("short");
+};
+test.each<[string, Answer, string, RegExp]>([
+  ["shorter than it says", cut("Content-Length: 900"), "unavailable", /transfer failed/],
+  ["ended within a chunk", cut("Transfer-Encoding: chunked", "", "ff"), "unavailable", /transfer/],
+  ["of HTTP/1.0, ended by closing", (socket) => {
+    socket.end("HTTP/1.0 200 OK\r\n\r\nshort");
+  }, "failed-precondition", /digest/],
+  ["of HTTP/1.0 with a length, ended by closing", (socket) => {
+    socket.end("HTTP/1.0 200 OK\r\nContent-Length: 900\r\n\r\nshort");
+  }, "unavailable", /transfer failed/],
+  ["reset", (socket) => {
+    socket.write(head(200, "Content-Length: 900"));
+    socket.write("short", () => socket.resetAndDestroy());
+  }, "unavailable", /transfer failed|cannot reach/],
+  ["reset at once", (socket) => void socket.resetAndDestroy(), "unavailable", /cannot reach/],
+  ["closed before it begins", (socket) => void socket.end(), "unavailable", /cannot reach/],
+  ["no HTTP", (socket) => void socket.end("SSH-2.0-x\r\n"), "unavailable", /cannot reach/],
+  ["switched to another protocol", (socket) => {
+    socket.write(head(101, "Upgrade: x", "Connection: Upgrade"));
+  }, "unavailable", /cannot reach/],
+  ["of two lengths", cut("Content-Length: 5", "Content-Length: 6"), "unavailable", /cannot reach/],
+  ["with a broken chunk", (socket) => {
+    socket.end(`${head(200, "Transfer-Encoding: chunked")}xyz\r\n`);
+  }, "unavailable", /transfer failed|cannot reach/],
+  ["of endless headers", endless("HTTP/1.1 200 X\r\n", "A: b\r\n"), "unavailable", /reach/],
+  ["without end", endless(head(200), Buffer.alloc(65_536)), "resource-exhausted", /more than/],
+  ["a loop of redirections", (socket, request) => {
+    const target = request.split(" ")[1]!;
+    whole(307, "", `Location: ${target}`)(socket, request);
+  }, "unavailable", /redirections/],
+  ["a redirection to a file", whole(302, "", "Location: file:///x"), "unavailable", /redirects/],
+  ["a redirection to nonsense", whole(302, "", "Location: http://["), "unavailable", /redirects/],
+  ["of another content", whole(200, "another content"), "failed-precondition", /digest|more than/],
+  ["an error of a proxy", whole(502, "<html>\r\n\x07".repeat(500)), "unavailable", /502 for blobs/],
+  ["an error without a list", whole(500, '{"errors": {"map": 5}}'), "unavailable", /500 for blobs/],
+])("a layer that is %s is an error of the pull", async (_, layer, code, message) => {
+  serve({ layer });
+  const text = expect.stringMatching(message) as string;
+  await expect(pull()).rejects.toMatchObject({ code, message: text });
+  expect((await open()).list()).toEqual([]);
+  // The next pull finds nothing in its way.
+  serve();
+  await pull();
+  expect(readdirSync(path.join(base, "blobs/incoming"))).toEqual([]);
+});
+
+test("a layer that keeps waiting is cancelled with its pull", async () => {
+  const abort = new AbortController();
+  serve({ layer: (socket) => {
+    socket.write(head(200, "Content-Length: 900"));
+    socket.write("a bit", () => abort.abort());
+  } });
+  await expect(pull({ signal: abort.signal })).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("a layer that comes too slowly is given up", async () => {
+  // A third of what a transfer may take passes whenever the pull waits for another byte.
+  let drip = () => undefined as void;
+  let now_ms = 0;
+  const clock = {
+    now: () => now_ms,
+    monotonic: () => now_ms,
+    after: (delay_ms: number, fn: () => void) => {
+      const timer = { at_ms: now_ms + delay_ms, done: false };
+      setImmediate(() => {
+        drip();
+        if (now_ms >= timer.at_ms && !timer.done) fn();
+      });
+      return { cancel: () => void (timer.done = true) };
+    },
+  };
+  serve({ layer: (socket) => {
+    socket.write(head(200, "Content-Length: 900"));
+    drip = () => {
+      now_ms += REGISTRY_TIMEOUT_MS / 3;
+      socket.write("x");
+    };
+  } });
+  await expect(pull({ clock })).rejects.toThrow(/too slowly/);
+});
+
+const spaces = (status: number) => endless(head(status), " ".repeat(65_536));
+test.each([
+  ["manifest", MANIFEST_BYTES, () => answers.set(/manifests/, spaces(200))],
+  ["error", MANIFEST_BYTES, () => answers.set(/manifests/, spaces(500))],
+  ["token", TOKEN_BYTES, () => {
+    const realm = `WWW-Authenticate: Bearer realm="http://${domain}/token"`;
+    answers.set(/manifests/, whole(401, "", realm));
+    answers.set(/token/, spaces(200));
+  }],
+] as [string, number, () => void][])("an endless %s is bounded", async (_, limit, set) => {
+  set();
+  const before = process.memoryUsage().rss;
+  await expect(pull()).rejects.toMatchObject({ code: "resource-exhausted" });
+  expect(process.memoryUsage().rss - before).toBeLessThan(limit * 8 + (32 << 20));
+});
+
+test.each([
+  ["no JSON", whole(200, "hello"), /not JSON/],
+  ["no object", whole(200, "null"), /is not a token/],
+  ["a token that is no text", whole(200, '{"token": 5}'), /is not a token/],
+  ["a token with a line break", whole(200, '{"token": "a\\r\\nHost: x"}'), /is not a token/],
+  ["a refusal", whole(403, "secret of somebody"), /token server http:\S+: 403$/],
+])("a token server that answers with %s is an error of the pull", async (_, token, message) => {
+  answers.set(/token/, token);
+  const realm = `WWW-Authenticate: Bearer realm="http://${domain}/token"`;
+  answers.set(/manifests/, whole(401, "", realm));
+  await expect(pull()).rejects.toThrow(message);
+});
+
+const realms = ["http://[", "file:///etc/passwd", "/token", ""];
+test.each(realms)("the realm %j is refused", async (realm) => {
+  answers.set(/manifests/, whole(401, "", `WWW-Authenticate: Bearer realm="${realm}"`));
+  await expect(pull()).rejects.toMatchObject({ code: "permission-denied" });
+});
+
+test("credentials go to the registry alone, not to where it redirects", async () => {
+  const { layer } = serve();
+  answers.set(/elsewhere/, whole(200, layer));
+  const elsewhere = `Location: http://localhost:${domain.split(":")[1]}/elsewhere`;
+  answers.set(new RegExp(digestOf(layer)), whole(307, "", elsewhere));
+  await pull({ auth: { registryToken: "secret" } });
+  const withSecret = asked.filter((request) => /secret/i.test(request));
+  expect(withSecret.filter((request) => request.includes("/elsewhere"))).toEqual([]);
+});
+
+test("another place's answer is not quoted: the node may reach what a pod may not", async () => {
+  const internal = whole(500, "the secret of an internal service");
+  answers.set(/internal/, internal);
+  answers.set(/manifests/, whole(302, "", `Location: http://${domain}/internal`));
+  await expect(pull()).rejects.toThrow(/: 500 for manifests\/1$/);
+});
+
+test("an error's text is one short line", () => {
+  const message = "a\nb\u001b[2J".repeat(999);
+  const long = JSON.stringify({ errors: [{ code: "DENIED", message }] });
+  expect(errorsOf(long)).toMatch(/^DENIED: a b \[2Ja b/);
+  expect(errorsOf(long).length).toBe(300);
+  expect(errorsOf('{"errors": [null, 5, {"code": {}}]}')).toBe(": ");
+});
+
+test("a digest is checked by its own algorithm", async () => {
+  const { manifest } = serve();
+  const store = await open();
+  const options = { clock: systemClock(), endpoints: {} };
+  const good = `${domain}/x@${digestOf(manifest, "sha512")}`;
+  await pullImage(store, good, options);
+  expect(store.get(good).repoDigests).toEqual([good]);
+  const bad = `${domain}/x@${digestOf(Buffer.from("x"), "sha512")}`;
+  await expect(pullImage(store, bad, options)).rejects.toThrow(/has digest sha512:/);
+});
+
+test("indexes within indexes end", async () => {
+  let inner = Buffer.from("{}");
+  for (let depth = 0; depth < 10; depth++) {
+    const { os, architecture } = hostPlatform();
+    const platform = { os, architecture };
+    const content = inner;
+    answers.set(new RegExp(`manifests/${digestOf(content)}`), whole(200, content));
+    inner = Buffer.from(JSON.stringify({
+      schemaVersion: 2,
+      manifests: [{ digest: digestOf(content), size: content.length, platform }],
+    }));
+  }
+  answers.set(/manifests\/1$/, whole(200, inner));
+  await expect(pull()).rejects.toThrow(/more than 3 indexes within each other/);
+});
+
+test("content that says it is too large is not fetched", async () => {
+  serve({ manifest: {
+    config: { mediaType: "x", digest: digestOf(Buffer.from("x")), size: IMAGE_CONFIG_BYTES + 1 },
+  } });
+  await expect(pull()).rejects.toThrow(/at most/);
+  expect(asked.some((request) => request.includes("/blobs/"))).toBe(false);
+});
