@@ -9,5 +9,8 @@ export const ADDONS_DIR = join(ROOT_DIR, "cli/addons");
 /** Manifests for people to try. */
 export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 
+/** The shell script that starts a process again when it has ended. */
+export const SUPERVISOR_SCRIPT = join(ROOT_DIR, "cli/supervisor/supervise.sh");
+
 /** Bundled CNI plugins, one executable file each. */
 export const PLUGINS_DIR = join(ROOT_DIR, ".cache/cni");

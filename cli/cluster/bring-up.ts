@@ -8,9 +8,10 @@ import { NODES } from "@raft2kube/client-kube/resources.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { endProcess } from "../host/end-process.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, nodeNetns } from "../host/node-link.ts";
-import { type ProcessSpec, runningPid, startProcess } from "../process/supervise.ts";
+import { type ProcessName, runningPid, startProcess } from "../process/supervise.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
@@ -27,7 +28,7 @@ import { installPlugins } from "./plugins.ts";
  * minutes; and by how much the old ones may grow until they are collected, which V8 by itself lets
  * reach four times what is alive: after two minutes of mixed load 228 MiB where 70 were alive.
  */
-const PROCESS_FLAGS: Readonly<Record<ProcessSpec["name"], readonly string[]>> = {
+const PROCESS_FLAGS: Readonly<Record<ProcessName, readonly string[]>> = {
   control: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
   node: ["--max-semi-space-size=2", "--heap-growing-percent=50"],
 };
@@ -90,12 +91,12 @@ async function steps(what: BringUp): Promise<void> {
   const files = await step("certificates and plugins", () => prepareFiles(config, notes));
   notes.forEach(progress.note);
   await step("network namespace of the node", () => addNodeLink(config));
-  await step("control plane", () => ensureProcess(config, "control", signal));
+  await step("control plane", () => ensureProcess(config, "control", what));
   const connection = await kubeConnection(files.kubeconfig("admin"));
   const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });
   try {
     await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
-    await step("node", () => ensureProcess(config, "node", signal));
+    await step("node", () => ensureProcess(config, "node", what));
     await step("node ready", () => nodeReady(client, what));
     if (what.demo) {
       const manifest = join(EXAMPLES_DIR, "web.yaml");
@@ -121,10 +122,11 @@ async function prepareFiles(config: ClusterConfig, notes: string[]): Promise<Clu
 
 async function ensureProcess(
   config: ClusterConfig,
-  name: ProcessSpec["name"],
-  signal: AbortSignal,
+  name: ProcessName,
+  { signal, clock }: BringUp,
 ): Promise<void> {
   if (runningPid(config.runDir, name) !== undefined) return;
+  await endProcess(config, name, clock);
   await startProcess(
     {
       name,

@@ -13,8 +13,9 @@ import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
+import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
-import { runningPid } from "../process/supervise.ts";
+import { PROCESS_NAMES, runningPid } from "../process/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { nextSteps } from "./next-steps.ts";
 
@@ -77,6 +78,7 @@ async function bringUpNew(
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
+  await endRestarting(planned);
   await prepareMachine(planned, progress);
   // Of this start, not of the first: the same cluster can be started as another user.
   const config = { ...planned, cgroups: await cgroupModeHere() };
@@ -94,6 +96,14 @@ async function bringUpNew(
     });
   } finally {
     stop.release();
+  }
+}
+
+/** Ends what a supervisor is about to start again, or has just started: this start does it. */
+async function endRestarting(config: ClusterConfig): Promise<void> {
+  for (const name of PROCESS_NAMES) {
+    if (runningPid(config.runDir, name) !== undefined) continue;
+    await endProcess(config, name, systemClock());
   }
 }
 
@@ -152,7 +162,7 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
 }
 
 function isRunning(config: ClusterConfig): boolean {
-  return ["control", "node"].every((name) => runningPid(config.runDir, name) !== undefined);
+  return PROCESS_NAMES.every((name) => runningPid(config.runDir, name) !== undefined);
 }
 
 async function prepareMachine(config: ClusterConfig, progress: Progress): Promise<void> {

@@ -4,14 +4,20 @@ import { describe, type Status } from "./status.ts";
 const UP: Status = {
   name: "one",
   processes: [
-    { name: "control", pid: 11, pss_mib: 90 },
-    { name: "node", pid: 12, pss_mib: 80 },
+    { name: "control", pid: 11, pss_mib: 90, supervisor: 13, restarts: null },
+    { name: "node", pid: 12, pss_mib: 80, supervisor: 14, restarts: null },
   ],
   api: "ready",
   nodes: [{ name: "one-host", ready: true }],
   pods: { running: 2, other: 0 },
 };
-const absent = (name: string) => ({ name, pid: null, pss_mib: null });
+const absent = (name: string) => ({
+  name,
+  pid: null,
+  pss_mib: null,
+  supervisor: null,
+  restarts: null,
+});
 
 test("a cluster with all its processes and nodes is well", () => {
   expect(describe(UP)).toContain("cluster one: well");
@@ -27,4 +33,26 @@ test("a cluster that lacks a process, or whose node is not ready, is not well", 
 test("a cluster that was taken down is stopped, not ill", () => {
   const down = { ...UP, processes: [absent("control"), absent("node")], api: "down", nodes: [] };
   expect(describe(down)).toContain("cluster one: stopped");
+});
+
+test("a process that keeps ending is told with how often, why and when it goes on", () => {
+  const restarts = { count: 5, last_s: 1_767_225_600, pause_s: 16, exitStatus: 70 };
+  const control = { ...absent("control"), supervisor: 13, restarts };
+  const text = describe({ ...UP, processes: [control, UP.processes[1]!], api: "down" });
+  expect(text).toContain("not well (control has ended; why: r2k logs control)");
+  expect(text).toContain(
+    "control  ended with exit status 70, 5 times in a row, last at 2026-01-01T00:00:00Z; " +
+      "it is started again 16 s after that",
+  );
+});
+
+test("a process that was started again is well, and its restarts are told", () => {
+  const restarts = { count: 1, last_s: 1_767_225_600, pause_s: 1, exitStatus: undefined };
+  const control = { ...UP.processes[0]!, restarts, supervisor: null };
+  const text = describe({ ...UP, processes: [control, UP.processes[1]!] });
+  expect(text).toContain("cluster one: well");
+  expect(text).toContain(
+    "pid 11, 90 MiB, ended, once, last at 2026-01-01T00:00:00Z, and started again, " +
+      "without a supervisor",
+  );
 });

@@ -7,15 +7,31 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import { runningPid } from "../process/supervise.ts";
+import { PROCESS_NAMES, runningPid } from "../process/supervise.ts";
+import {
+  readRestarts,
+  type Restarts,
+  restartsText,
+  supervisorPid,
+} from "../process/supervisor.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 export interface Status {
   readonly name: string;
-  readonly processes: readonly { name: string; pid: number | null; pss_mib: number | null }[];
+  readonly processes: readonly ProcessStatus[];
   readonly api: string;
   readonly nodes: readonly { name: string; ready: boolean }[];
   readonly pods: { readonly running: number; readonly other: number };
+}
+
+interface ProcessStatus {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly pss_mib: number | null;
+  /** What starts it again when it ends; null when nothing does. */
+  readonly supervisor: number | null;
+  /** Null when it has not ended since it was started by `r2k start`. */
+  readonly restarts: Restarts | null;
 }
 
 export function command(): Command {
@@ -32,9 +48,15 @@ export function command(): Command {
 }
 
 async function readStatus(config: ClusterConfig): Promise<Status> {
-  const processes = ["control", "node"].map((name) => {
+  const processes = PROCESS_NAMES.map((name) => {
     const pid = runningPid(config.runDir, name);
-    return { name, pid: pid ?? null, pss_mib: pid === undefined ? null : pssOf(pid) };
+    return {
+      name,
+      pid: pid ?? null,
+      pss_mib: pid === undefined ? null : pssOf(pid),
+      supervisor: supervisorPid(config.runDir, name) ?? null,
+      restarts: readRestarts(config.runDir, name) ?? null,
+    };
   });
   const absent = { nodes: [], pods: { running: 0, other: 0 } };
   if (processes[0]?.pid === null) return { name: config.name, processes, api: "down", ...absent };
@@ -76,14 +98,31 @@ function pssOf(pid: number): number {
 
 function verdict(status: Status): string {
   if (isWell(status)) return "well";
+  const ending = status.processes.find((item) => item.pid === null && item.supervisor !== null);
+  if (ending) return `not well (${ending.name} has ended; why: r2k logs ${ending.name})`;
   const stopped = status.processes.every((item) => item.pid === null);
   return stopped ? "stopped (r2k start goes on from its data)" : "not well (r2k start mends it)";
 }
 
+/** A process that runs and what its supervisor did; one that keeps ending, when it goes on. */
+function stateOf({ pid, pss_mib, supervisor, restarts }: ProcessStatus): string {
+  const at = restarts && new Date(restarts.last_s * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+  const ended = restarts ? `${restartsText(restarts)}, last at ${at}` : "";
+  if (pid === null) {
+    if (supervisor === null) return "not running";
+    const next = restarts ? `; it is started again ${restarts.pause_s} s after that` : "";
+    return ended === "" ? "has ended, and is started again" : `${ended}${next}`;
+  }
+  const notes = [`pid ${pid}`, `${pss_mib} MiB`];
+  if (ended !== "") notes.push(`${ended}, and started again`);
+  if (supervisor === null) notes.push("without a supervisor");
+  return notes.join(", ");
+}
+
 /** The status as a person reads it. */
 export function describe(status: Status): string {
-  const processes = status.processes.map(({ name, pid, pss_mib }) => {
-    return `  ${name.padEnd(8)} ${pid === null ? "not running" : `pid ${pid}, ${pss_mib} MiB`}`;
+  const processes = status.processes.map((each) => {
+    return `  ${each.name.padEnd(8)} ${stateOf(each)}`;
   });
   const nodes = status.nodes.map(({ name, ready }) => `  ${name} ${ready ? "Ready" : "NotReady"}`);
   const { running, other } = status.pods;

@@ -6,12 +6,12 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterPlace, clusterRoots } from "../cluster/config.ts";
-import { runningPid } from "../process/supervise.ts";
+import { PROCESS_NAMES } from "../process/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
+import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink } from "./node-link.ts";
-import { alive, processTable, startTimeOf } from "./process-table.ts";
+import { processTable } from "./process-table.ts";
 
 /** How long a process has to end by itself before it is killed. */
 const TERMINATE_TIMEOUT_MS = 5_000;
@@ -24,15 +24,12 @@ const MARK_DIGITS = 8;
 
 /**
  * Removes from the host everything of a cluster but its data, whatever state it is in: its two
- * processes, its containers, which may end by themselves, and their monitors, cgroups, mounts,
- * namespaces, links, routes, rules, sockets. What is not there is passed over, so it can be
- * repeated.
+ * processes and their supervisors, its containers, which may end by themselves, and their monitors,
+ * cgroups, mounts, namespaces, links, routes, rules, sockets. What is not there is passed over, so
+ * it can be repeated.
  */
 export async function removeFromHost(config: ClusterPlace, clock: Clock): Promise<void> {
-  for (const name of ["node", "control"]) {
-    const pid = runningPid(config.runDir, name);
-    if (pid !== undefined) await terminate([pid], TERMINATE_TIMEOUT_MS, clock);
-  }
+  for (const name of PROCESS_NAMES.toReversed()) await endProcess(config, name, clock);
   const containers = await endingByThemselves(config, belongingPids(config));
   await terminate(containers, CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
   if (config.cgroups === "none") await killContainers(config);
@@ -72,39 +69,8 @@ function belongingPids(config: ClusterPlace): number[] {
   return processTable()
     .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
     .filter((entry) => marks.some((mark) => entry.command.includes(mark)))
-    .filter((entry) => /(^|\/)(conmon|crun|runc|node|nsenter)\b/.test(entry.command))
+    .filter((entry) => /(^|\/)(conmon|crun|runc|node|nsenter|supervise\.sh)\b/.test(entry.command))
     .map((entry) => entry.pid);
-}
-
-/** Asks processes to end, all at once, and kills those that have not within `timeout_ms`. */
-async function terminate(
-  pids: readonly number[],
-  timeout_ms: number,
-  clock: Clock,
-): Promise<void> {
-  const targets = pids.flatMap((pid) => {
-    const started = startTimeOf(pid);
-    return started === undefined ? [] : [{ pid, started }];
-  });
-  const remaining = () => targets.filter((target) => alive(target.pid, target.started));
-  const send = (signal: NodeJS.Signals) => {
-    for (const target of remaining()) {
-      try {
-        process.kill(target.pid, signal);
-      } catch (thrown) {
-        if (!isErrno(thrown, "ESRCH")) throw thrown;
-      }
-    }
-  };
-  const gone = () => remaining().length === 0;
-  send("SIGTERM");
-  try {
-    await waitFor("processes to end", gone, { clock, timeout_ms });
-  } catch (thrown) {
-    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
-    send("SIGKILL");
-    await waitFor("killed processes to end", gone, { clock });
-  }
 }
 
 function unmountBelow(folders: readonly string[]): void {

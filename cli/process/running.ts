@@ -6,7 +6,9 @@ import { basename, dirname } from "node:path";
 import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
 import { processLog } from "../cluster/paths.ts";
 import { boundLog } from "./log-file.ts";
-import { announce } from "./supervise.ts";
+import { reportRestart } from "./report-restart.ts";
+import { announce, type ProcessName, writeOwnPid } from "./supervise.ts";
+import { readRestarts, Supervisor } from "./supervisor.ts";
 
 /** Something started that can be ended. */
 export interface Closable {
@@ -46,7 +48,7 @@ export class Parts implements Closable {
 
 /** The command of a cluster's process: starts its parts, says so, and closes them on SIGTERM. */
 export function processCommand(
-  name: string,
+  name: ProcessName,
   start: (config: ClusterConfig, parts: Parts) => Promise<void>,
 ): Command {
   return new Command(name)
@@ -61,21 +63,35 @@ export function processCommand(
 }
 
 async function run(
-  name: string,
+  name: ProcessName,
   config: ClusterConfig,
   start: (config: ClusterConfig, parts: Parts) => Promise<void>,
 ): Promise<void> {
   const log = logger("process");
   const parts = new Parts();
+  const { runDir } = config;
+  const clock = systemClock({ unref: true });
+  const supervisor = new Supervisor({ name, runDir, logPath: processLog(config, name), clock });
   let closing: Promise<void> | undefined;
-  const close = () => (closing ??= parts.close().then(() => process.exit(process.exitCode ?? 0)));
+  const close = () => {
+    // What ends because it is asked to is not started again.
+    if (closing === undefined && process.exitCode === undefined) supervisor.end();
+    return (closing ??= parts.close().then(() => process.exit(process.exitCode ?? 0)));
+  };
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, close);
   process.on("unhandledRejection", (reason) => die(log, reason));
   process.on("uncaughtException", (error) => die(log, error));
   try {
     await start(config, parts);
+    if (closing !== undefined) return;
+    await writeOwnPid(runDir, name);
+    await supervisor.start();
     log.info(`${name} is ready`);
     announce({ state: "ready" });
+    const restarts = readRestarts(runDir, name);
+    if (restarts === undefined) return;
+    const report = async () => reportRestart(name, config, restarts, clock);
+    await parts.start("report of the restart", report);
   } catch (thrown) {
     const error = asError(thrown);
     log.error(`${name} did not start`, { err: error });

@@ -7,9 +7,12 @@ import { CommandError } from "../terminal.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
 import { putAside } from "./log-file.ts";
 
-/** One of a cluster's long-lived processes. */
+/** A cluster's long-lived processes. */
+export const PROCESS_NAMES = ["control", "node"] as const;
+export type ProcessName = (typeof PROCESS_NAMES)[number];
+
 export interface ProcessSpec {
-  readonly name: "control" | "node";
+  readonly name: ProcessName;
   readonly configPath: string;
   readonly runDir: string;
   readonly logPath: string;
@@ -46,10 +49,11 @@ export function runningPid(runDir: string, name: string): number | undefined {
 }
 
 /**
- * Starts the process detached, its output appended to its log, and resolves with its id when it
- * says it is ready. Rejects with what it said, or with the end of its log, when it fails.
+ * Starts the process detached, its output appended to its log, and resolves when it says it is
+ * ready; from then on its supervisor starts it again. Rejects with what it said, or with the end of
+ * its log, when it fails.
  */
-export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<number> {
+export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<void> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
   putAside(spec.logPath);
   const log = openSync(spec.logPath, "a", 0o600);
@@ -76,11 +80,14 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
       cause: logTail(spec.logPath),
     });
   }
-  const pid = child.pid!;
-  await replaceFile(pidPath(spec.runDir, spec.name), `${pid} ${startTimeOf(pid) ?? 0}\n`);
   child.disconnect();
   child.unref();
-  return pid;
+}
+
+/** Records that this process is the one of its name, and is ready. */
+export async function writeOwnPid(runDir: string, name: string): Promise<void> {
+  const { pid } = process;
+  await replaceFile(pidPath(runDir, name), `${pid} ${startTimeOf(pid) ?? 0}\n`);
 }
 
 /**

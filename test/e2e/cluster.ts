@@ -5,6 +5,19 @@ import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
 
 const clock = systemClock();
 
+export interface ClusterProcess {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly supervisor: number | null;
+  readonly restarts: { readonly count: number } | null;
+}
+
+/** SIGKILL to processes and their supervisors. */
+export function killAll(processes: readonly ClusterProcess[]): void {
+  for (const { supervisor } of processes) if (supervisor) process.kill(supervisor, "SIGKILL");
+  for (const { pid } of processes) if (pid) process.kill(pid, "SIGKILL");
+}
+
 /** A cluster in a host of its own, driven by the real kubectl. */
 export class TestCluster {
   readonly host: OwnHost;
@@ -38,11 +51,18 @@ export class TestCluster {
     this.#kubeconfig = (JSON.parse(started.stdout) as { kubeconfig: string }).kubeconfig;
   }
 
-  /** Kills the cluster's processes as a power loss of theirs; containers run on. */
+  /**
+   * Kills the cluster's processes and what would start them again, as a power loss of theirs;
+   * containers run on.
+   */
   async kill(): Promise<void> {
+    killAll(await this.processes());
+  }
+
+  /** The cluster's processes, as `r2k status` shows them. */
+  async processes(): Promise<ClusterProcess[]> {
     const { stdout } = await this.host.r2k(["status", "--name", this.name, "-o", "json"]);
-    const { processes } = JSON.parse(stdout) as { processes: { pid?: number }[] };
-    for (const { pid } of processes) if (pid !== undefined) process.kill(pid, "SIGKILL");
+    return (JSON.parse(stdout) as { processes: ClusterProcess[] }).processes;
   }
 
   /** Variables for a client of this cluster. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { type ClusterProcess, killAll } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const NAME = "clean";
@@ -66,11 +67,14 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
     });
   }
 
-  it("after kill -9 of both processes, and down", async () => {
+  it.each([
+    ["while they are being started again", false],
+    ["with their supervisors", true],
+  ])("after kill -9 of both processes %s, and down", async (_, supervisors) => {
     expect((await start()).code).toBe(0);
     const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
-    const { processes } = JSON.parse(stdout) as { processes: { pid: number }[] };
-    for (const { pid } of processes) process.kill(pid, "SIGKILL");
+    const { processes } = JSON.parse(stdout) as { processes: ClusterProcess[] };
+    killAll(supervisors ? processes : processes.map((each) => ({ ...each, supervisor: null })));
     expect((await host.r2k(["down", "--purge", "--name", NAME])).code).toBe(0);
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
   });

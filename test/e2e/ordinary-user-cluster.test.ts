@@ -4,6 +4,7 @@ import { processTable } from "@raft2kube/cli/host/process-table.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClusterProcess, killAll } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
 
@@ -50,10 +51,9 @@ function ownProcesses(): string[] {
   return commands.filter((command) => command.includes(`${checkout.own}/`));
 }
 
-async function killAll(): Promise<void> {
+async function killProcesses(): Promise<void> {
   const { stdout } = await r2k("status", "-o", "json");
-  const { processes } = JSON.parse(stdout) as { processes: { pid?: number }[] };
-  for (const { pid } of processes) if (pid !== undefined) process.kill(pid, "SIGKILL");
+  killAll((JSON.parse(stdout) as { processes: ClusterProcess[] }).processes);
 }
 
 async function answer(): Promise<string> {
@@ -103,7 +103,7 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
   it("keeps its pods when its processes are killed, and goes on", async () => {
     const list = ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.uid}"];
     const uids = await kubectl(...list);
-    await killAll();
+    await killProcesses();
     const again = await r2k("start", "-o", "json");
     expect(again.code, again.stderr).toBe(0);
     expect(await kubectl(...list)).toBe(uids);
@@ -117,7 +117,7 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
     const pauses = () => processTable().filter(({ command }) => command.startsWith("/pause "));
     const own = pauses().filter(({ pid }) => statSync(`/proc/${pid}`).uid === NOBODY);
     expect(own.length).toBeGreaterThanOrEqual(2);
-    await killAll();
+    await killProcesses();
     const down = await r2k("down", "--purge");
     expect(down.code, down.stderr).toBe(0);
     expect(ownProcesses()).toEqual([]);

@@ -1,0 +1,68 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { type ClusterPlace, configPath } from "../cluster/config.ts";
+import { type ProcessName, runningPid } from "../process/supervise.ts";
+import { dismissSupervisor, forgetRestarts, supervisorPid } from "../process/supervisor.ts";
+import { alive, processTable, startTimeOf } from "./process-table.ts";
+
+/** How long a process has to end by itself before it is killed. */
+const TERMINATE_TIMEOUT_MS = 5_000;
+
+/**
+ * Ends one of a cluster's processes for good: its supervisor first, which would start it again,
+ * then the process itself, also when it is not ready yet.
+ */
+export async function endProcess(
+  config: ClusterPlace,
+  name: ProcessName,
+  clock: Clock,
+): Promise<void> {
+  const supervisor = supervisorPid(config.runDir, name);
+  dismissSupervisor(config.runDir, name);
+  if (supervisor !== undefined) await terminate([supervisor], TERMINATE_TIMEOUT_MS, clock);
+  const running = runningPid(config.runDir, name);
+  const starting = startingPids(config, name);
+  const pids = running === undefined ? starting : [running, ...starting];
+  await terminate([...new Set(pids)], TERMINATE_TIMEOUT_MS, clock);
+  forgetRestarts(config.runDir, name);
+}
+
+/** Processes with this one's command line; a supervisor has it too. */
+function startingPids(config: ClusterPlace, name: ProcessName): number[] {
+  const command = ` ${name} --config ${configPath(config.dataDir)}`;
+  return processTable()
+    .filter((entry) => entry.command.endsWith(command) && entry.pid !== process.pid)
+    .map((entry) => entry.pid);
+}
+
+/** Asks processes to end, all at once, and kills those that have not within `timeout_ms`. */
+export async function terminate(
+  pids: readonly number[],
+  timeout_ms: number,
+  clock: Clock,
+): Promise<void> {
+  const targets = pids.flatMap((pid) => {
+    const started = startTimeOf(pid);
+    return started === undefined ? [] : [{ pid, started }];
+  });
+  const remaining = () => targets.filter((target) => alive(target.pid, target.started));
+  const send = (signal: NodeJS.Signals) => {
+    for (const target of remaining()) {
+      try {
+        process.kill(target.pid, signal);
+      } catch (thrown) {
+        if (!isErrno(thrown, "ESRCH")) throw thrown;
+      }
+    }
+  };
+  const gone = () => remaining().length === 0;
+  send("SIGTERM");
+  try {
+    await waitFor("processes to end", gone, { clock, timeout_ms });
+  } catch (thrown) {
+    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+    send("SIGKILL");
+    await waitFor("killed processes to end", gone, { clock });
+  }
+}

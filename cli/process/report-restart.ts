@@ -1,0 +1,70 @@
+import { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { clusterFiles } from "../cluster/identities.ts";
+import type { Closable } from "./running.ts";
+import { type Restarts, restartsText } from "./supervisor.ts";
+
+/** Both processes may have ended: the API may take as long as the other one's pauses. */
+const API_TIMEOUT_MS = 600_000;
+const API_INTERVAL_MS = 1_000;
+
+/** Whose rights the event of a process is written with. */
+const IDENTITIES = { control: "controller-manager", node: "kubelet" } as const;
+
+/**
+ * Writes an Event about the Node once the API answers: a process of the cluster was started again.
+ * Does not wait for it.
+ */
+export function reportRestart(
+  name: keyof typeof IDENTITIES,
+  config: ClusterConfig,
+  restarts: Restarts,
+  clock: Clock,
+): Closable {
+  const end = new AbortController();
+  const done = report(name, config, restarts, clock, end.signal).catch((thrown: unknown) => {
+    if (end.signal.aborted) return;
+    logger("supervisor").warn("a restart is not reported", { error: messageOf(thrown) });
+  });
+  return {
+    close() {
+      end.abort();
+      return done;
+    },
+  };
+}
+
+async function report(
+  name: keyof typeof IDENTITIES,
+  config: ClusterConfig,
+  restarts: Restarts,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = clusterFiles(config).kubeconfig(IDENTITIES[name]);
+  const client = new KubeClient({ ...(await kubeConnection(file)), clock });
+  const recorder = new EventRecorder({ client, component: `r2k-${name}`, clock });
+  try {
+    await waitFor("the API", () => client.request<object>({ method: "GET", path: "/version" }), {
+      clock,
+      signal,
+      timeout_ms: API_TIMEOUT_MS,
+      interval_ms: API_INTERVAL_MS,
+    });
+    const message =
+      `The ${name} process ${restartsText(restarts)}, and runs again; its log: r2k logs ${name}`;
+    // As the kubelet's: by this uid kubectl finds the events of a node.
+    const { nodeName } = config;
+    const about = { kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName };
+    recorder.record(about, "Warning", "ProcessRestarted", message);
+  } finally {
+    await recorder.close();
+    client.close();
+  }
+}

@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { endProcess } from "../host/end-process.ts";
+import { alive, processTable, startTimeOf } from "../host/process-table.ts";
+import { runningPid } from "./supervise.ts";
+import { readRestarts, supervisorPid } from "./supervisor.ts";
+
+const clock = systemClock();
+const NAME = "control";
+const PROGRAM = join(import.meta.dirname, "testing/supervised.ts");
+
+let dir: string;
+const config = () => ({ name: "test", dataDir: dir, runDir: dir });
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-supervisor-"));
+  const args = [PROGRAM, NAME, "--config", join(dir, "cluster.json")];
+  const child = spawn(process.execPath, args, { detached: true, stdio: "ignore" });
+  child.on("error", (error) => {
+    throw error;
+  });
+  child.unref();
+});
+afterEach(async () => {
+  await endProcess(config(), NAME, clock);
+  const left = processTable().filter(({ command }) => command.includes(dir));
+  rmSync(dir, { recursive: true });
+  expect(left).toEqual([]);
+});
+
+/** Waits for the process with its supervisor, other ones than before. */
+async function running(before: { pid?: number; supervisor?: number } = {}) {
+  return await waitFor("the process and its supervisor", () => {
+    const [pid, supervisor] = [runningPid(dir, NAME), supervisorPid(dir, NAME)];
+    if (pid === undefined || supervisor === undefined) return undefined;
+    return pid !== before.pid && supervisor !== before.supervisor && { pid, supervisor };
+  }, { clock });
+}
+
+it("a process that is killed runs again, under a supervisor of its own", async () => {
+  const first = await running();
+  const started = startTimeOf(first.supervisor)!;
+  process.kill(first.pid, "SIGKILL");
+  const second = await running(first);
+  expect(readRestarts(dir, NAME)).toMatchObject({ count: 1, pause_s: 1, exitStatus: undefined });
+  await expect.poll(() => alive(first.supervisor, started)).toBe(false);
+  process.kill(second.pid, "SIGKILL");
+  await running(second);
+  expect(readRestarts(dir, NAME)).toMatchObject({ count: 2, pause_s: 2 });
+  expect(readFileSync(join(dir, "log"), "utf8")).toContain(
+    `${NAME} has ended (status -); it is started again in 2 s`,
+  );
+});
+
+it("a supervisor that is killed is replaced, and the process goes on", async () => {
+  const first = await running();
+  process.kill(first.supervisor, "SIGKILL");
+  const second = await running({ supervisor: first.supervisor });
+  expect(second.pid).toBe(first.pid);
+  process.kill(second.pid, "SIGKILL");
+  await running(second);
+});
+
+it("one that cannot start is tried again and again, with its exit status", async () => {
+  const first = await running();
+  writeFileSync(join(dir, "broken"), "");
+  process.kill(first.pid, "SIGKILL");
+  const twice = () => readRestarts(dir, NAME)?.count === 2;
+  await waitFor("two ends", twice, { clock });
+  expect(readRestarts(dir, NAME)).toMatchObject({ pause_s: 2, exitStatus: 3 });
+  expect([runningPid(dir, NAME), supervisorPid(dir, NAME)]).toEqual([undefined, first.supervisor]);
+  rmSync(join(dir, "broken"));
+  await running(first);
+});
+
+it("one that is asked to end stays away, and so does its supervisor", async () => {
+  const first = await running();
+  const started = startTimeOf(first.supervisor)!;
+  process.kill(first.pid, "SIGTERM");
+  await expect.poll(() => alive(first.supervisor, started)).toBe(false);
+  expect([runningPid(dir, NAME), readRestarts(dir, NAME)]).toEqual([undefined, undefined]);
+});
+
+it("one that is ended for good in a pause stays away", async () => {
+  const first = await running();
+  process.kill(first.pid, "SIGKILL");
+  await waitFor("the pause", () => readRestarts(dir, NAME), { clock });
+  await endProcess(config(), NAME, clock);
+  expect(processTable().filter(({ command }) => command.includes(dir))).toEqual([]);
+});

@@ -1,0 +1,144 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { SUPERVISOR_SCRIPT } from "../cluster/assets.ts";
+import { alive, startTimeOf } from "../host/process-table.ts";
+
+/** The longest pause before a process is started again. */
+const PAUSE_MAX_S = 60;
+/** A process that has run so long begins with short pauses again. */
+const STEADY_S = 300;
+/** A supervisor that was killed is replaced after this long, doubled each time. */
+const REPLACE_MS_MIN = 100;
+const REPLACE_MS_MAX = 60_000;
+
+/** The ends of a process that its supervisor has counted. */
+export interface Restarts {
+  /** In a row, without a steady run between them. */
+  readonly count: number;
+  /** When it ended last, seconds since 1970. */
+  readonly last_s: number;
+  readonly pause_s: number;
+  /** Undefined when it is not known. */
+  readonly exitStatus: number | undefined;
+}
+
+export interface Supervised {
+  readonly name: string;
+  readonly runDir: string;
+  readonly logPath: string;
+  readonly clock: Clock;
+}
+
+const supervisorPath = (runDir: string, name: string) => join(runDir, `${name}.supervisor`);
+
+/** The running supervisor of a process, if it has one. */
+export function supervisorPid(runDir: string, name: string): number | undefined {
+  const text = readIfThere(supervisorPath(runDir, name));
+  const [pid = 0, started = 0] = (text ?? "").trim().split(" ").map(Number);
+  return alive(pid, started) ? pid : undefined;
+}
+
+/** Takes a supervisor's charge away: it starts nothing from then on, and can be ended. */
+export function dismissSupervisor(runDir: string, name: string): void {
+  rmSync(supervisorPath(runDir, name), { force: true });
+}
+
+/** How often a process has been started again; undefined when it never was. */
+export function readRestarts(runDir: string, name: string): Restarts | undefined {
+  const [count, last_s, pause_s, status = "-"] = (
+    readIfThere(join(runDir, `${name}.restarts`)) ?? ""
+  )
+    .trim()
+    .split(" ");
+  if (!count || !last_s || !pause_s) return undefined;
+  const exitStatus = status === "-" ? undefined : Number(status);
+  return { count: Number(count), last_s: Number(last_s), pause_s: Number(pause_s), exitStatus };
+}
+
+/** What a person reads of the restarts of a process. */
+export function restartsText({ count, exitStatus }: Restarts): string {
+  const how = exitStatus === undefined ? "" : ` with exit status ${exitStatus}`;
+  return `ended${how}, ${count === 1 ? "once" : `${count} times in a row`}`;
+}
+
+/** Forgets the ends of a process, for a start that someone asked for. */
+export function forgetRestarts(runDir: string, name: string): void {
+  rmSync(join(runDir, `${name}.restarts`), { force: true });
+}
+
+/**
+ * Keeps a supervisor beside this process, a shell of some 200 KiB that waits for the process's end
+ * (`supervise.sh`). It is started when the process is ready, and again when it is killed.
+ */
+export class Supervisor {
+  readonly #of: Supervised;
+  readonly #log = logger("supervisor");
+  #child: ChildProcess | undefined;
+  #replacement: Timer | undefined;
+  #replace_ms = REPLACE_MS_MIN;
+  #ended = false;
+
+  constructor(of: Supervised) {
+    this.#of = of;
+  }
+
+  /** Starts the supervisor, and ends the one that started this process, if one did. */
+  async start(): Promise<void> {
+    const { name, runDir, logPath } = this.#of;
+    const former = supervisorPid(runDir, name);
+    const args = [SUPERVISOR_SCRIPT, name, runDir, logPath, String(PAUSE_MAX_S), String(STEADY_S)];
+    const child = spawn("/bin/sh", [...args, ...ownCommand()], {
+      // Its input ends with this process. Its session is its own: no terminal's signals reach it.
+      stdio: ["pipe", "inherit", "inherit"],
+      detached: true,
+      cwd: "/",
+    });
+    this.#child = child;
+    child.stdin.on("error", () => child.stdin.destroy());
+    child.on("error", (error) => this.#lost(child, messageOf(error)));
+    child.on("exit", (code, signal) => this.#lost(child, `it ended with ${code ?? signal}`));
+    child.unref();
+    (child.stdin as unknown as { unref(): void }).unref();
+    const { pid } = child;
+    if (pid === undefined) return;
+    await replaceFile(supervisorPath(runDir, name), `${pid} ${startTimeOf(pid) ?? 0}\n`);
+    if (former !== undefined && former === process.ppid) process.kill(former, "SIGTERM");
+  }
+
+  /** Before this process ends because it was asked to. */
+  end(): void {
+    this.#ended = true;
+    this.#replacement?.cancel();
+    dismissSupervisor(this.#of.runDir, this.#of.name);
+    this.#child?.kill();
+  }
+
+  #lost(child: ChildProcess, why: string): void {
+    if (this.#ended || this.#child !== child) return;
+    this.#child = undefined;
+    this.#log.warn("this process is without a supervisor, a new one is started", { why });
+    this.#replacement = this.#of.clock.after(this.#replace_ms, () => {
+      this.start().catch((err: unknown) => this.#log.error("no supervisor", { err }));
+    });
+    this.#replace_ms = Math.min(this.#replace_ms * 2, REPLACE_MS_MAX);
+  }
+}
+
+/** What this process was started with; its network namespace goes to its children. */
+function ownCommand(): string[] {
+  return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}
