@@ -144,4 +144,8 @@ test("a leader goes on, and knows whose answer to a heartbeat contradicts it", (
   expect(raft.state.conflict).toBeUndefined();
   send(raft, { ...answer, commit: 3, commitTerm: 4 });
   expect(raft.state.conflict).toEqual({ member: 2n, index: 3, term: 4 });
+  // Without a majority it steps down, and stands again.
+  while (raft.isLeader) raft.tick();
+  raft.campaign();
+  expect(raft.state).toMatchObject({ role: "pre-candidate", fatal: undefined });
 });

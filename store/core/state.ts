@@ -138,6 +138,8 @@ export function newProgress(raft: RaftState, next: number, member: MemberId): Pr
 
 /** Steps down, or follows: with a leader's name when the message came from one. */
 export function becomeFollower(raft: RaftState, term: number, leader: MemberId): void {
+  // A leader had a majority behind it: what contradicts it is the other member's to end with.
+  if (raft.role === "leader") raft.conflict = undefined;
   reset(raft, term);
   raft.role = "follower";
   raft.leader = leader;
