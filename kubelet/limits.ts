@@ -82,6 +82,8 @@ export const EVICTED_LEAVES_MS = 30_000;
 /** The static pod directory is read again this often, next to file events. */
 export const STATIC_POD_PERIOD_MS = 20_000;
 export const STATIC_POD_FILE_BYTES_MAX = 1 << 20;
+/** A static pod's file is read when it has not changed for this long: nobody is writing it. */
+export const STATIC_POD_SETTLE_MS = 250;
 
 /** A running exec, attach or port-forward without traffic ends after this. */
 export const STREAM_IDLE_MS = 4 * 3_600_000;
@@ -93,6 +95,11 @@ export const STATUS_RETRY_MS = 250;
 export const STATUS_RETRY_MAX_MS = 10_000;
 /** Mirror pods that could not be written are tried again after this. */
 export const MIRROR_RETRY_MS = 5_000;
+/**
+ * A mirror that somebody deleted comes back after this: kubectl waits for the name to be free, and
+ * takes a new mirror for the old one.
+ */
+export const MIRROR_AGAIN_MS = 1_000;
 /** ConfigMaps, Secrets and tokens kept in memory, each. */
 export const OBJECTS_CACHED_MAX = 1_000;
 export const TOKENS_CACHED_MAX = 1_000;

@@ -1,14 +1,15 @@
 import { type FSWatcher, watch } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { defaultPod } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { STATIC_POD_FILE_BYTES_MAX, STATIC_POD_PERIOD_MS } from "../limits.ts";
+import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";
 import { uidOf } from "./pod-identity.ts";
-import { staticPod, StaticPodError } from "./static-pod.ts";
+import { SettledFiles } from "./settled-files.ts";
+import { staticPod } from "./static-pod.ts";
 
 export interface PodSourceSink {
   put(pod: Pod): void;
@@ -33,6 +34,9 @@ export class StaticSource {
   readonly #options: StaticSourceOptions;
   /** By file: the pod it holds. A file that does not parse keeps its last pod running. */
   #pods = new Map<string, Pod>();
+  readonly #files: SettledFiles;
+  /** A file is being written: it is looked at again soon. */
+  #unsettled = false;
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
   #reading: Promise<void> | undefined;
@@ -42,6 +46,7 @@ export class StaticSource {
 
   constructor(options: StaticSourceOptions) {
     this.#options = options;
+    this.#files = new SettledFiles(options.clock);
     this.synced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
@@ -74,7 +79,8 @@ export class StaticSource {
       this.#reading = undefined;
       const { clock } = this.#options;
       if (this.#closed) return;
-      this.#timer = clock.after(this.#again ? 0 : STATIC_POD_PERIOD_MS, () => this.#read());
+      const period_ms = this.#unsettled ? STATIC_POD_SETTLE_MS : STATIC_POD_PERIOD_MS;
+      this.#timer = clock.after(this.#again ? 0 : period_ms, () => this.#read());
       this.#again = false;
     });
   }
@@ -85,6 +91,7 @@ export class StaticSource {
       // Watched first: what changes while it is read is read again.
       this.#watcher ??= this.#watch(dir);
       const found = new Map<string, Pod>();
+      this.#unsettled = false;
       for (const name of (await readdir(dir)).sort()) {
         const file = join(dir, name);
         if (name.startsWith(".") || !EXTENSIONS.includes(extname(name))) continue;
@@ -98,7 +105,8 @@ export class StaticSource {
       for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
       changed();
-      this.#markSynced();
+      // A pod whose file is being written is not gone.
+      if (!this.#unsettled) this.#markSynced();
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown;
       log.debug("the static pod directory is not there", { dir });
@@ -109,12 +117,14 @@ export class StaticSource {
   async #podIn(file: string): Promise<Pod | undefined> {
     const { nodeName, clock } = this.#options;
     try {
-      if ((await stat(file)).size > STATIC_POD_FILE_BYTES_MAX) {
-        throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
+      const text = await this.#files.read(file);
+      if (text === undefined) {
+        this.#unsettled = true;
+        return undefined;
       }
       // Loaded when there is a file to read: most kubelets never have one.
       const { parsePodFile } = await import("./static-pod-file.ts");
-      const parsed = parsePodFile(await readFile(file, "utf8"), file);
+      const parsed = parsePodFile(text, file);
       const pod = staticPod(parsed, { file, nodeName, now_ms: clock.now() });
       // It does not pass through the API server, which would have filled these in.
       defaultPod(pod);

@@ -1,0 +1,54 @@
+import { open } from "node:fs/promises";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { STATIC_POD_FILE_BYTES_MAX, STATIC_POD_SETTLE_MS } from "../limits.ts";
+import { StaticPodError } from "./static-pod.ts";
+
+/** Reads files that others write in place, once they have stopped writing. */
+export class SettledFiles {
+  readonly #clock: Clock;
+  /** By file: its version, and since when it is that. */
+  readonly #seen = new Map<string, { version: string; since_ms: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * The file's text; undefined when it has changed within STATIC_POD_SETTLE_MS, or while it was
+   * read. Throws StaticPodError for one that is too large.
+   */
+  async read(file: string): Promise<string | undefined> {
+    const handle = await open(file, "r");
+    try {
+      const before = await handle.stat();
+      if (!this.#isSettled(file, before)) return undefined;
+      if (before.size > STATIC_POD_FILE_BYTES_MAX) {
+        throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
+      }
+      const text = await handle.readFile("utf8");
+      return versionOf(await handle.stat()) === versionOf(before) ? text : undefined;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** By its own time of change; where clocks differ, by how long it has been seen as it is. */
+  #isSettled(file: string, stats: Version): boolean {
+    const version = versionOf(stats);
+    const now_ms = this.#clock.monotonic();
+    let seen = this.#seen.get(file);
+    if (seen?.version !== version) this.#seen.set(file, (seen = { version, since_ms: now_ms }));
+    const age_ms = this.#clock.now() - stats.mtimeMs;
+    return age_ms >= STATIC_POD_SETTLE_MS || now_ms - seen.since_ms >= STATIC_POD_SETTLE_MS;
+  }
+}
+
+interface Version {
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+function versionOf({ ino, size, mtimeMs }: Version): string {
+  return `${ino} ${size} ${mtimeMs}`;
+}

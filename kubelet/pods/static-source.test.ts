@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { STATIC_POD_SETTLE_MS } from "../limits.ts";
+import { StaticSource } from "./static-source.ts";
+
+const HALF = `apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - {name: first, image: i}
+`;
+const WHOLE = `${HALF}  - {name: second, image: i}\n`;
+
+let dir: string;
+let clock: ManualClock;
+let source: StaticSource;
+let looks: number;
+/** The containers of each pod that was put. */
+let put: (string | undefined)[][];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-static-"));
+  clock = new ManualClock(Date.now());
+  put = [];
+  looks = 0;
+  const sink = {
+    put: ({ spec }: Pod) => void put.push(spec.containers.map(({ name }) => name)),
+    remove: () => undefined,
+  };
+  source = new StaticSource({ dir, nodeName: "node", clock, sink, changed: () => void looks++ });
+});
+
+afterEach(async () => {
+  await source.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** Waits while the source's own time goes on. */
+async function passing(what: string, done: () => boolean): Promise<void> {
+  const step = () => {
+    clock.advance(STATIC_POD_SETTLE_MS / 2);
+    return done();
+  };
+  await waitFor(what, step, { clock: systemClock() });
+}
+
+it("a file that is being written is read when it is whole", async () => {
+  writeFileSync(join(dir, "web.yaml"), HALF);
+  let synced = false;
+  void source.synced.then(() => (synced = true));
+  source.start();
+  await waitFor("a look at the file", () => looks > 0, { clock: systemClock() });
+  expect([put, synced]).toEqual([[], false]);
+  writeFileSync(join(dir, "web.yaml"), WHOLE);
+  await passing("the pod", () => put.length > 0);
+  expect(put).toEqual([["first", "second"]]);
+  expect(source.list()).toHaveLength(1);
+});
+
+it("a file whose time lies in the future is read too", async () => {
+  writeFileSync(join(dir, "web.yaml"), WHOLE);
+  clock = new ManualClock(Date.now() - 3_600_000);
+  source = new StaticSource({
+    dir, nodeName: "node", clock, changed: () => undefined,
+    sink: { put: () => void put.push(["read"]), remove: () => undefined },
+  });
+  source.start();
+  await passing("the pod", () => put.length > 0);
+});
