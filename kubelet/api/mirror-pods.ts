@@ -4,7 +4,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { MIRROR_RETRY_MS } from "../limits.ts";
+import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
 import {
   CONFIG_HASH,
   CONFIG_MIRROR,
@@ -75,6 +75,8 @@ export class MirrorPods {
   readonly #options: MirrorPodsOptions;
   #running: Promise<void> | undefined;
   #again = false;
+  /** When a mirror that somebody deleted went, by its full name. */
+  readonly #deleted_ms = new Map<string, number>();
   #timer: Timer | undefined;
   #closed = false;
 
@@ -117,18 +119,36 @@ export class MirrorPods {
     if (!owner) return;
     const plan = planMirrors(statics(), mirrors());
     for (const mirror of plan.delete) await this.#delete(mirror);
+    let wait_ms = 0;
     for (const pod of plan.create) {
+      const left_ms = this.#untilAgain(fullNameOf(pod));
+      wait_ms = Math.max(wait_ms, left_ms);
+      if (left_ms > 0) continue;
       try {
         await pods.create(mirrorOf(pod, owner));
       } catch (thrown) {
         if (!isAlreadyExists(thrown)) throw thrown;
       }
     }
+    if (wait_ms > 0) this.#timer = this.#options.clock.after(wait_ms, () => this.trigger());
+  }
+
+  /** How long a mirror of this name is to be left away. */
+  #untilAgain(name: string): number {
+    const left_ms = (this.#deleted_ms.get(name) ?? -Infinity) + MIRROR_AGAIN_MS
+      - this.#options.clock.monotonic();
+    if (left_ms > 0) return left_ms;
+    this.#deleted_ms.delete(name);
+    return 0;
   }
 
   async #delete(mirror: Pod): Promise<void> {
     const where = { namespace: namespaceOf(mirror), name: nameOf(mirror) };
     const preconditions = { uid: uidOf(mirror) };
+    const { clock } = this.#options;
+    if (mirror.metadata.deletionTimestamp) {
+      this.#deleted_ms.set(fullNameOf(mirror), clock.monotonic());
+    }
     try {
       await this.#options.pods.delete(where, { gracePeriodSeconds: 0, preconditions });
     } catch (thrown) {

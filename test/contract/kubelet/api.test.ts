@@ -53,6 +53,17 @@ async function shown(name: string, wanted: (pod: Pod) => boolean): Promise<Pod |
   return wanted(pod) ? pod : undefined;
 }
 
+/** `kubectl delete --now` waits until a list by name is empty once; a new pod would do as well. */
+async function deletedAsByKubectl(name: string, { metadata }: Pod): Promise<void> {
+  await pods().delete(where(name), { gracePeriodSeconds: 1 });
+  const selection = { namespace: "default", fieldSelector: `metadata.name=${name}` };
+  const { next } = await waitFor(`${name} to be gone`, async () => {
+    const { items: [next] } = await pods().listAll(selection);
+    return next?.metadata.uid !== metadata.uid && { next };
+  }, { clock, timeout_ms, interval_ms: 5 });
+  expect(next).toBeUndefined();
+}
+
 async function gone(name: string): Promise<boolean> {
   try {
     await pods().get(where(name));
@@ -184,6 +195,11 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const second = await waitFor("another mirror", another, { clock });
     const containerOf = (pod: Pod) => pod.status?.containerStatuses?.[0]?.containerID;
     expect(containerOf(second)).toBe(containerOf(first));
+    await deletedAsByKubectl(mirror, second);
+    await waitFor("a third mirror", async () => {
+      const pod = await another();
+      return pod && pod.metadata.uid !== second.metadata.uid;
+    }, { clock });
     await node.take("still");
     await waitFor("the mirror to go", () => gone(mirror), { clock });
   });
