@@ -2,6 +2,8 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { syncDirectory } from "@raft2kube/linux/durable-file.ts";
@@ -77,13 +79,18 @@ export class VolumeDirectories {
   }
 }
 
-/** Copies with owners, modes, times, links and extended attributes; shares blocks where it can. */
+/**
+ * Copies a volume that its pods may be changing; what they put in the place of a file meanwhile
+ * leads nowhere else.
+ */
 async function copyContent(source: string, target: string): Promise<void> {
-  const args = ["-a", "--reflink=auto", "--one-file-system", "--", `${source}/.`, target];
   try {
-    await run("cp", args, { timeout: COPY_TIMEOUT_MS, killSignal: "SIGKILL" });
-    await run("sync", ["-f", target], { timeout: COPY_TIMEOUT_MS });
+    using from = Directory.open(source);
+    using to = Directory.open(target);
+    await copyTree(from, to, AbortSignal.timeout(COPY_TIMEOUT_MS));
+    await run("sync", ["-f", target], { timeout: COPY_TIMEOUT_MS, killSignal: "SIGKILL" });
   } catch (thrown) {
+    if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw thrown;
     throw internal(`copying the content of the source failed: ${messageOf(thrown)}`);
   }
 }

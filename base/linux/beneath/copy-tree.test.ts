@@ -1,0 +1,120 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync,
+  statSync, symlinkSync, truncateSync, utimesSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { copyTree } from "./copy-tree.ts";
+import { Directory } from "./directory.ts";
+import { removePath } from "./remove-tree.ts";
+
+const FOREVER = new AbortController().signal;
+
+let base: string;
+let source: string;
+beforeEach(() => {
+  base = mkdtempSync(path.join(tmpdir(), "r2k-copy-"));
+  source = path.join(base, "source");
+  mkdirSync(source);
+});
+afterEach(() => removePath(base));
+
+async function copy(name = "copy", signal = FOREVER): Promise<string> {
+  const target = path.join(base, name);
+  mkdirSync(target);
+  using from = Directory.open(source);
+  using to = Directory.open(target);
+  await copyTree(from, to, signal);
+  return target;
+}
+
+const at = (name: string) => path.join(source, name);
+
+test("files, directories and links are copied with modes and times", async () => {
+  mkdirSync(at("a/b"), { recursive: true });
+  writeFileSync(at("a/b/file"), "text".repeat(700_000));
+  chmodSync(at("a/b/file"), 0o4750);
+  symlinkSync("b/file", at("a/link"));
+  linkSync(at("a/b/file"), at("a/b/again"));
+  execFileSync("mkfifo", [at("fifo")]);
+  chmodSync(at("a/b"), 0o2711);
+  utimesSync(at("a/b"), 1_000, 2_000);
+  const target = await copy();
+  const of = (name: string) => lstatSync(path.join(target, name));
+  expect(readFileSync(path.join(target, "a/b/file"))).toEqual(readFileSync(at("a/b/file")));
+  expect(readlinkSync(path.join(target, "a/link"))).toBe("b/file");
+  expect(of("a/b/again").ino).toBe(of("a/b/file").ino);
+  expect(of("fifo").isFIFO()).toBe(true);
+  expect([of("a/b").mode & 0o7777, of("a/b/file").mode & 0o7777]).toEqual([0o2711, 0o4750]);
+  expect(of("a/b").mtimeMs).toBe(2_000_000);
+});
+
+test("holes stay holes", async () => {
+  writeFileSync(at("sparse"), "begin");
+  truncateSync(at("sparse"), 64 << 20);
+  const target = await copy();
+  const { size, blocks } = statSync(path.join(target, "sparse"));
+  expect(size).toBe(64 << 20);
+  expect(blocks * 512).toBeLessThan(2 << 20);
+  expect(readFileSync(path.join(target, "sparse")).subarray(0, 6).toString()).toBe("begin\0");
+});
+
+test("a copy that is aborted ends", async () => {
+  for (let i = 0; i < 10; i++) writeFileSync(at(String(i)), "x");
+  await expect(copy("copy", AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
+});
+
+describe.runIf(process.getuid?.() === 0)("as root", () => {
+  test("owners, devices and attributes are copied", async () => {
+    writeFileSync(at("file"), "");
+    execFileSync("chown", ["5:6", at("file")]);
+    execFileSync("mknod", [at("null"), "c", "1", "3"]);
+    using from = Directory.open(source);
+    using file = from.handle("file");
+    file.setAttribute("trusted.r2k", Buffer.from("kept"));
+    const target = await copy();
+    expect(lstatSync(path.join(target, "file"))).toMatchObject({ uid: 5, gid: 6 });
+    expect(lstatSync(path.join(target, "null")).rdev).toBe(lstatSync("/dev/null").rdev);
+    using to = Directory.open(target);
+    using made = to.handle("file");
+    expect(made.attributes().get("trusted.r2k")?.toString()).toBe("kept");
+  });
+});
+
+test("a directory that is swapped for a link meanwhile leads to nothing outside", async () => {
+  const secrets = path.join(base, "secrets");
+  mkdirSync(secrets);
+  writeFileSync(path.join(secrets, "secret"), "");
+  const script = `
+    const fs = require("node:fs");
+    const [volume, victim] = process.argv.slice(1);
+    const [name, spare, link] = ["target", "spare", "link"].map((one) => volume + "/" + one);
+    fs.mkdirSync(name);
+    fs.symlinkSync(victim, link);
+    process.stdout.write("ready");
+    for (;;) {
+      fs.renameSync(name, spare);
+      fs.renameSync(link, name);
+      fs.renameSync(name, link);
+      fs.renameSync(spare, name);
+    }`;
+  const swapper = spawn(process.execPath, ["-e", script, source, secrets]);
+  try {
+    await once(swapper.stdout, "data");
+    for (let round = 0; round < 100; round++) {
+      const target = await copy(`copy${round}`);
+      const found = ["target", "spare", "link"].filter((name) => {
+        const place = path.join(target, name);
+        return existsSync(place) && lstatSync(place).isDirectory() &&
+          existsSync(path.join(place, "secret"));
+      });
+      expect(found).toEqual([]);
+    }
+  } finally {
+    swapper.kill("SIGKILL");
+    await once(swapper, "exit");
+  }
+});

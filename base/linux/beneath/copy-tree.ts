@@ -1,0 +1,182 @@
+import {
+  closeSync, constants, copyFileSync, ftruncateSync, readSync, type Stats, writeSync,
+} from "node:fs";
+import path from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import { SystemCallError } from "../libc.ts";
+import { Directory } from "./directory.ts";
+import type { Handle } from "./handle.ts";
+
+/** Levels of directories; each holds three descriptors. */
+const DEPTH = 500;
+/** Files with several names that are remembered; a name beyond becomes a file of its own. */
+const LINKED_FILES = 65_536;
+const CHUNK_BYTES = 1 << 20;
+const ELOOP = 40;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const FORMAT = 0o170000;
+
+/**
+ * Copies what is in `from` to the empty `to`, with owners, modes, times, links, devices, extended
+ * attributes and holes; blocks are shared where the file system can. Others may change `from`
+ * meanwhile: every file is read through the descriptor it was looked up by, so nothing outside is
+ * ever copied. A mount is EXDEV, deeper nesting than DEPTH is ELOOP, and once aborted it rejects
+ * with the signal's reason.
+ */
+export async function copyTree(
+  from: Directory,
+  to: Directory,
+  signal: AbortSignal,
+): Promise<void> {
+  const slices = new Slices();
+  const copy: Copy = { root: to, linked: new Map(), chunk: Buffer.alloc(CHUNK_BYTES) };
+  const steps = copying(from, to, "", copy, 1);
+  while (!steps.next().done) {
+    signal.throwIfAborted();
+    if (slices.due) await slices.pause();
+  }
+  finish(to, from, from.stats());
+}
+
+interface Copy {
+  root: Directory;
+  /** Where the copy of a file with several names is, by its inode number. */
+  linked: Map<number, string>;
+  chunk: Buffer;
+}
+
+function* copying(
+  from: Directory,
+  to: Directory,
+  below: string,
+  copy: Copy,
+  depth: number,
+): Generator<void, void> {
+  for (const name of from.names()) {
+    yield;
+    using source = from.find(name, { oneMount: true });
+    // It vanished, or was renamed to a name that comes again.
+    if (!source || isThere(to, name)) continue;
+    const stats = source.stats();
+    const place = path.join(below, String(name));
+    if (stats.isDirectory()) {
+      if (depth === DEPTH) {
+        throw new SystemCallError("copy", ELOOP, `${source.label} is nested too deeply`);
+      }
+      using inner = directoryOf(from, name);
+      if (!inner) continue;
+      to.makeDirectory(name, 0o700);
+      using made = to.directory(name);
+      yield* copying(inner, made, place, copy, depth + 1);
+      finish(made, inner, inner.stats());
+      continue;
+    }
+    if (linkAgain(to, name, stats, copy)) continue;
+    if (stats.isSymbolicLink()) to.makeSymlink(name, source.readLink());
+    else if (stats.isFile()) yield* copyContent(source, stats, to, name, copy.chunk);
+    else to.makeNode(name, stats.mode & FORMAT, stats.rdev);
+    using made = to.handle(name);
+    finish(made, source, stats);
+    const remembers = stats.nlink > 1 && copy.linked.size < LINKED_FILES;
+    if (remembers) copy.linked.set(stats.ino, place);
+  }
+}
+
+function isThere(directory: Directory, name: Buffer): boolean {
+  using found = directory.find(name);
+  return found !== undefined;
+}
+
+/** Undefined when the name has gone, or leads to something else by now. */
+function directoryOf(from: Directory, name: Buffer): Directory | undefined {
+  try {
+    return from.directory(name, { oneMount: true });
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+/** Gives another name to the copy of a file that was met before. */
+function linkAgain(to: Directory, name: Buffer, stats: Stats, { root, linked }: Copy): boolean {
+  const place = linked.get(stats.ino);
+  if (stats.nlink < 2 || place === undefined) return false;
+  using parent = root.directory(path.dirname(place));
+  to.makeLink(name, parent, path.basename(place));
+  return true;
+}
+
+function* copyContent(
+  source: Handle,
+  stats: Stats,
+  to: Directory,
+  name: Buffer,
+  chunk: Buffer,
+): Generator<void, void> {
+  const target = to.open(name, CREATE, { mode: 0o600 });
+  try {
+    if (sharesBlocks(source, target)) return;
+    const content = source.reopen(constants.O_RDONLY);
+    try {
+      yield* copyBytes(content, target, stats.size, chunk);
+    } finally {
+      closeSync(content);
+    }
+  } finally {
+    closeSync(target);
+  }
+}
+
+const CANNOT_SHARE = ["ENOTSUP", "EOPNOTSUPP", "EXDEV", "EINVAL", "ENOSYS", "ENOTTY"];
+
+/** Has the copy share the source's blocks; false where the file system cannot. */
+function sharesBlocks(source: Handle, target: number): boolean {
+  const [from, to] = [source.fd, target].map((fd) => `/proc/self/fd/${fd}`) as [string, string];
+  try {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, ...CANNOT_SHARE)) throw error;
+    return false;
+  }
+}
+
+/** Copies what a file held when it was looked at; chunks of zeros become holes. */
+function* copyBytes(
+  from: number,
+  to: number,
+  size: number,
+  chunk: Buffer,
+): Generator<void, void> {
+  for (let offset = 0; offset < size; ) {
+    const length = readSync(from, chunk, 0, Math.min(chunk.length, size - offset), offset);
+    if (length === 0) break;
+    const piece = chunk.subarray(0, length);
+    if (!isZero(piece)) writeAll(to, piece, offset);
+    offset += length;
+    yield;
+  }
+  ftruncateSync(to, size);
+}
+
+function isZero(piece: Buffer): boolean {
+  // Equal to itself by one byte later, and that byte is zero.
+  return piece[0] === 0 && piece.compare(piece, 1, piece.length, 0, piece.length - 1) === 0;
+}
+
+function writeAll(to: number, piece: Buffer, offset: number): void {
+  for (let at = 0; at < piece.length; ) {
+    at += writeSync(to, piece, at, piece.length - at, offset + at);
+  }
+}
+
+/** Gives a copy the owner, mode, attributes and times of its source. */
+function finish(made: Handle, source: Handle, stats: Stats): void {
+  made.chown(stats.uid, stats.gid);
+  if (!stats.isSymbolicLink()) {
+    made.chmod(stats.mode & 0o7777);
+    for (const [name, value] of source.attributes()) made.setAttribute(name, value);
+  }
+  made.setTimes(stats.atimeMs, stats.mtimeMs);
+}
