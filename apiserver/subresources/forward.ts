@@ -1,5 +1,6 @@
 import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { request as httpsRequest, type Agent } from "node:https";
+import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -7,6 +8,7 @@ import type { Core } from "../core.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { serviceUnavailable } from "../errors/catalog.ts";
 import type { RequestContext } from "../http/context.ts";
+import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
 
@@ -31,6 +33,8 @@ export interface Backend {
    * (CVE-2020-8559).
    */
   location?: (text: string) => string;
+  /** The same for a link in a page of HTML. Without it pages go through as they are. */
+  link?: (text: string) => string;
 }
 
 /** What concerns one connection alone. */
@@ -75,9 +79,11 @@ export async function forward(
     response.setHeader("location", backend.location(location));
   }
   if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
+  const steps = rewritingOf(answer, backend);
+  if (steps.length > 0) response.removeHeader("content-length");
   response.flushHeaders();
   try {
-    await pipeline(answer, response as NodeJS.WritableStream);
+    await pipeline([answer, ...steps, response as NodeJS.WritableStream]);
   } catch (thrown) {
     // One side went away in the middle: the other learns of it by the end of its connection.
     log.debug("a forwarded stream ended early", {
@@ -86,6 +92,11 @@ export async function forward(
     });
     context.request.destroy();
   }
+}
+
+function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transform[] {
+  if (link === undefined || method === "HEAD" || answer.headers.location !== undefined) return [];
+  return linkRewriting(answer, link) ?? [];
 }
 
 /** Node's codes for certificates that do not verify. */

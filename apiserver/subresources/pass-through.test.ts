@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type Server } from "node:http";
 import { Agent, createServer as createHttpsServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:tls";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -14,6 +15,7 @@ import { passThrough, splitPath, turnedBack } from "./pass-through.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
+const PAGE = '<a href="/x?a=1">/x</a><a href="http://elsewhere.example/x">';
 const PREFIX = "/api/v1/namespaces/default/services/web:80/proxy";
 
 let ca: KeyPair;
@@ -55,6 +57,12 @@ function listening(backend: Server): Server {
     const { method, url, headers } = asked;
     if (url === "/old") answer.writeHead(302, { location: "/new/?a=1", "set-cookie": "s=1" });
     else answer.setHeader("access-control-allow-origin", "*");
+    if (url?.startsWith("/page")) {
+      const zip = url.endsWith("zip") ? { "content-encoding": "gzip" } : {};
+      const page = url.endsWith("zip") ? gzipSync(PAGE) : Buffer.from(PAGE);
+      const head = { "content-type": "text/html; charset=utf-8", "content-length": page.length };
+      return answer.writeHead(200, { ...head, ...zip }).end(method === "HEAD" ? "" : page);
+    }
     answer.end(JSON.stringify({ method, url, headers }));
   });
   backend.on("upgrade", (asked, socket) => {
@@ -88,13 +96,18 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET",
   const { port } = server.addresses[0]!;
   const to = { port, host: "127.0.0.1", ca: ca.cert, agent: false } as const;
   const init = { ...to, path, method, headers };
-  return new Promise<{ status: number; headers: Record<string, unknown>; told: Echo }>(
+  type Asked = { status: number; headers: Record<string, unknown>; body: Buffer; told: Echo };
+  return new Promise<Asked>(
     (resolve, reject) => {
       const sent = request(init, (answer) => {
-        let text = "";
-        answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers,
-          told: text === "" ? { url: "", method: "", headers: {} } : JSON.parse(text) as Echo }));
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("end", () => {
+          const bytes = Buffer.concat(chunks);
+          const none = { url: "", method: "", headers: {} };
+          const told = bytes[0] === 0x7b ? JSON.parse(bytes.toString()) as Echo : none;
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes, told });
+        });
       });
       sent.on("error", reject);
       sent.end(body);
@@ -123,6 +136,19 @@ it("redirects stay below the proxy, and its root ends with a slash", async () =>
   expect(old.headers["set-cookie"]).toEqual(["s=1"]);
   const root = await ask(`${PREFIX}?a=1`);
   expect([root.status, root.headers["location"]]).toEqual([301, `${PREFIX}/?a=1`]);
+});
+
+it("the links of a page stay below the proxy, zipped or not", async () => {
+  toSecure = false;
+  const expected = PAGE.replace('"/x?a=1"', `"${PREFIX}/x?a=1"`);
+  const plainPage = await ask(`${PREFIX}/page`);
+  expect(plainPage.body.toString()).toBe(expected);
+  expect(plainPage.headers).not.toHaveProperty("content-length");
+  const zipped = await ask(`${PREFIX}/pagezip`);
+  expect(zipped.headers["content-encoding"]).toBe("gzip");
+  expect(gunzipSync(zipped.body).toString()).toBe(expected);
+  const head = await ask(`${PREFIX}/page`, {}, "HEAD");
+  expect(head.headers["content-length"]).toBe(String(PAGE.length));
 });
 
 it.each([false, true])("a connection becomes another protocol's; with TLS: %s", async (tls) => {

@@ -16,7 +16,7 @@ export interface ProxyPlace {
 /**
  * Passes a request below `/proxy` to what runs there as it came: its path, query, headers and body,
  * or the connection itself when it asks for another protocol. Redirects that lead to where the
- * backend is are turned back to here.
+ * backend is are turned back to here, and so are the links of its pages.
  */
 export async function passThrough(
   core: Pick<Core, "closing">,
@@ -38,13 +38,9 @@ export async function passThrough(
     return await tunnel(core, context, { ...target, headers });
   }
   const hosts = { backend: `${place.host}:${place.port}`, client: headers["host"] ?? "" };
-  await forward(core, context, {
-    ...target,
-    method,
-    headers,
-    body: true,
-    location: (text) => turnedBack(text, prefix, hosts),
-  });
+  const turned = (text: string) => turnedBack(text, prefix, hosts);
+  const turns = { location: turned, link: turned };
+  await forward(core, context, { ...target, method, headers, body: true, ...turns });
 }
 
 /** Before `/proxy`: `/api/v1/nodes/N`, `/api/v1/namespaces/NS/services/S`. */
