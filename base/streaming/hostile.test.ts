@@ -96,6 +96,9 @@ const spdy = (path: string, protocol: string): Upgrade => ({
 const UPGRADES: Readonly<Record<string, Upgrade>> = {
   "exec over WebSocket 5": webSocket("/exec", "v5.channel.k8s.io"),
   "exec over WebSocket 4, base64": webSocket("/exec", "v4.base64.channel.k8s.io"),
+  "exec over WebSocket 1": webSocket("/exec", "channel.k8s.io"),
+  "exec over WebSocket 1, base64": webSocket("/exec", "base64.channel.k8s.io"),
+  "exec over WebSocket without protocol": { path: "/exec", headers: WEBSOCKET },
   "exec without a reader over WebSocket": webSocket("/exec?idle", "v5.channel.k8s.io"),
   "a terminal over WebSocket": webSocket("/exec?tty", "v5.channel.k8s.io"),
   "port-forward over WebSocket": webSocket("/portforward", "v4.channel.k8s.io"),

@@ -10,6 +10,7 @@ import { upgradeToWebSocket } from "./websocket.ts";
 
 /** SPDY/3.1 as it is, in binary messages: what kubectl speaks from 1.31 on. */
 const TUNNEL = "SPDY/3.1+portforward.k8s.io";
+/** A client that names none speaks binary channels. */
 const PROTOCOLS = [TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
 
 function portBytes(port: number): Buffer {

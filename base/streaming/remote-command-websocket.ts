@@ -7,12 +7,14 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { FLUSH_TIMEOUT_MS } from "./limits.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
 import { ResizeFeed } from "./resize.ts";
-import { outcomeStatus } from "./status.ts";
+import { outcomeStatus, outcomeText } from "./status.ts";
 import { WebSocketChannels } from "./websocket-channels.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
 
-/** The newest first: 5 can end standard input alone. */
-const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
+/** Those that end with a Status; 5 can end standard input alone. */
+const WITH_STATUS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
+/** Those before 4, and a client that names none, get words, and only of a failure. */
+const PROTOCOLS = [...WITH_STATUS, "channel.k8s.io", "base64.channel.k8s.io"];
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
 /**
@@ -50,7 +52,9 @@ export async function acceptWebSocketCommand(
         await finished(stream).catch(() => undefined);
       }
       if (channels.gone.aborted) return;
-      channels.send(CHANNEL.error, Buffer.from(outcomeStatus(outcome)));
+      const hasStatus = WITH_STATUS.includes(webSocket.protocol);
+      const words = hasStatus ? outcomeStatus(outcome) : outcomeText(outcome);
+      if (words !== "") channels.send(CHANNEL.error, Buffer.from(words));
       const patience = new AbortController();
       const closed = once(channels.gone, "abort");
       channels.close();

@@ -36,8 +36,8 @@ export interface RemoteCommand {
 
 /**
  * Takes over an upgrade request for exec or attach: SPDY/3.1 with stream protocols 1 to 5, or
- * WebSocket with `v5.channel.k8s.io`, `v4.channel.k8s.io` and `v4.base64.channel.k8s.io`. Undefined
- * when it could not be: the request is then answered.
+ * WebSocket with `v5.channel.k8s.io`, `v4.channel.k8s.io`, `channel.k8s.io`, their `base64` forms
+ * but for 5, or none. Undefined when it could not be: the request is then answered.
  */
 export async function acceptRemoteCommand(
   request: IncomingMessage,

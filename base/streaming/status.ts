@@ -27,7 +27,7 @@ export function outcomeStatus(outcome: Outcome): string {
   });
 }
 
-/** What protocols 1 to 3 have on their error stream: words when it failed, nothing otherwise. */
+/** What protocols before 4 have on their error stream: words when it failed, nothing otherwise. */
 export function outcomeText(outcome: Outcome): string {
   if ("error" in outcome) return outcome.error;
   if (outcome.exitCode === 0) return "";

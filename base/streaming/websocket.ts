@@ -5,8 +5,9 @@ import { MESSAGE_BYTES } from "./limits.ts";
 import { headerList, refuseUpgrade } from "./upgrade.ts";
 
 /**
- * Takes a connection over to WebSocket with the first of `protocols` (ours, in order) that the
- * client offers. Undefined when there is none: the request is then answered with 400.
+ * Takes a connection over to WebSocket with the first protocol of the client's that is among
+ * `protocols`, or with none where the client names none. Undefined when none fits: the request is
+ * then answered with 403 (as upstream's handshake).
  */
 export async function upgradeToWebSocket(
   request: IncomingMessage,
@@ -15,9 +16,9 @@ export async function upgradeToWebSocket(
   protocols: readonly string[],
 ): Promise<WebSocket | undefined> {
   const offered = headerList(request, "sec-websocket-protocol");
-  const chosen = protocols.find((protocol) => offered.includes(protocol));
-  if (chosen === undefined) {
-    refuseUpgrade(socket, 400, `no WebSocket protocol in common, spoken: ${protocols.join(", ")}`);
+  const chosen = offered.find((protocol) => protocols.includes(protocol));
+  if (chosen === undefined && offered.length > 0) {
+    refuseUpgrade(socket, 403, `no WebSocket protocol in common, spoken: ${protocols.join(", ")}`);
     return undefined;
   }
   return await upgradeToFrames(request, socket, head, chosen);
