@@ -52,18 +52,16 @@ const isRefused = (name: string): boolean =>
   REFUSED_HEADERS.has(name) || name.startsWith("access-control-");
 
 /**
- * Passes a request to a backend and its answer back, both streamed. Throws 503 when it cannot be
- * reached.
+ * A backend's answer to a request that is passed on to it. Throws 503 when it cannot be reached or
+ * redirects, and what it refuses with where `contentType` says what it would otherwise send.
  */
-export async function forward(
+export async function openBackend(
   core: Pick<Core, "closing">,
   context: RequestContext,
   backend: Backend,
-): Promise<void> {
+): Promise<IncomingMessage> {
   const answer = await open(core, context, backend);
-  const { response } = context;
   const status = answer.statusCode ?? 502;
-  const { location } = answer.headers;
   if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
     answer.resume();
     throw serviceUnavailable(
@@ -71,7 +69,19 @@ export async function forward(
     );
   }
   if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
-  response.statusCode = status;
+  return answer;
+}
+
+/** Passes a request to a backend and its answer back, both streamed. Throws as `openBackend`. */
+export async function forward(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  backend: Backend,
+): Promise<void> {
+  const answer = await openBackend(core, context, backend);
+  const { response } = context;
+  const { location } = answer.headers;
+  response.statusCode = answer.statusCode ?? 502;
   for (const [name, value] of Object.entries(answer.headers)) {
     if (value !== undefined && !isRefused(name)) response.setHeader(name, value);
   }

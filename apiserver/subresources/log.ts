@@ -3,10 +3,12 @@ import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { invalid } from "../errors/catalog.ts";
 import { wholeNumber } from "../http/request-info.ts";
 import { type Answer, textAnswer } from "../http/answer.ts";
+import { isWebSocket } from "../authn/websocket-token.ts";
 import type { RequestContext } from "../http/context.ts";
 import type { Resource } from "../registry/resource.ts";
-import { forward } from "./forward.ts";
+import { type Backend, forward, openBackend } from "./forward.ts";
 import { kubeletAgent, placeIfAny } from "./kubelet.ts";
+import { sendOverWebSocket } from "./websocket-log.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
 const PASSED = [
@@ -40,14 +42,17 @@ export async function serveLog(
   }
   const { kubelet, container } = place;
   const path = ["containerLogs", info.namespace, info.name, container].map(encodeURIComponent);
-  await forward(core, context, {
+  const backend: Backend = {
     ...kubelet,
     path: `/${path.join("/")}?${passed}`,
     agent: kubeletAgent(core, careless),
     method: "GET",
     contentType: "text/plain",
     notBelieved: () => core.figures.server.logNotBelieved(),
-  });
+  };
+  if (context.upgrade && isWebSocket(context.request)) {
+    await sendOverWebSocket(context, await openBackend(core, context, backend));
+  } else await forward(core, context, backend);
   return { type: "taken" };
 }
 

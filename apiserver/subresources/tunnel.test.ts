@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
@@ -5,6 +6,7 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { ask } from "../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
@@ -222,6 +224,37 @@ it("logs are streamed from the kubelet", async () => {
   const answer = await ask(api, `${NS}/pods/p/log?tailLines=2`, admin);
   expect([answer.status, answer.body]).toEqual([200, "line 1\nline 2\n"]);
   expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
+});
+
+it.each([undefined, "binary.k8s.io", "base64.binary.k8s.io"])(
+  "logs are streamed over WebSocket, protocol: %s",
+  async (protocol) => {
+    asked = [];
+    const url = `${api.server.replace("https", "wss")}${NS}/pods/p/log?tailLines=2`;
+    const socket = new WebSocket(url, protocol ? [protocol] : [], { ca: api.ca.cert, ...admin });
+    const messages: { text: string; isBinary: boolean }[] = [];
+    socket.on("message", (message: Buffer, isBinary) => {
+      messages.push({ text: message.toString(), isBinary });
+    });
+    await once(socket, "close");
+    expect(socket.protocol).toBe(protocol ?? "");
+    const isText = protocol === "base64.binary.k8s.io";
+    expect(messages[0]).toEqual({ text: "", isBinary: !isText });
+    const rest = messages.slice(1).map(({ text }) => (isText ? atob(text) : text));
+    expect(rest.join("")).toBe("line 1\nline 2\n");
+    expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
+  },
+);
+
+it("logs over WebSocket are refused as over HTTP, before the upgrade", async () => {
+  const url = `${api.server.replace("https", "wss")}${NS}/pods/p/log`;
+  const refused = async (query: string, protocol: string[], identity: object) => {
+    const socket = new WebSocket(`${url}${query}`, protocol, { ca: api.ca.cert, ...identity });
+    return String((await once(socket, "error"))[0]);
+  };
+  expect(await refused("?tailLines=-1", [], admin)).toContain("422");
+  expect(await refused("", ["v9"], admin)).toContain("403");
+  expect(await refused("", [], await api.credentials("nobody"))).toContain("403");
 });
 
 it("a node whose certificate nobody signed is believed where logs are asked for so", async () => {
