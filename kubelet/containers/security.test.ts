@@ -25,6 +25,16 @@ describe("container security", () => {
     );
   });
 
+  test("a seccomp profile is one of the node's own", () => {
+    const local = (localhostProfile?: string) => securityOf({
+      seccompProfile: { type: "Localhost", ...(localhostProfile ? { localhostProfile } : {}) },
+    });
+    expect(local("a/b.json").seccomp).toMatchObject({ localhostRef: "/s/a/b.json" });
+    for (const path of [undefined, "/etc/x", "../pods/u/volumes/own.json", "a/../../x"]) {
+      expect(() => local(path)).toThrow("is not a path below the kubelet's folder");
+    }
+  });
+
   test("root of a user namespace is refused: it would be the node's root", () => {
     expect(() => securityOf({ runAsUser: 0 }, { hostUsers: false })).toThrow(
       "hostUsers: false asks for a user namespace, which this node does not support",

@@ -172,6 +172,18 @@ function checkNonRoot(runAsUser: number | undefined, image: ImageUser, container
   }
 }
 
+/**
+ * A path below the folder of profiles. None at all would confine nothing (CVE-2023-2431), and one
+ * outside of it could be a file that the pod wrote itself.
+ */
+function localProfile(path = ""): string {
+  if (path !== "" && !path.startsWith("/") && !path.split("/").includes("..")) return path;
+  throw new ContainerConfigError(
+    `seccompProfile.localhostProfile ${JSON.stringify(path)} is not a path below the kubelet's ` +
+      "folder of seccomp profiles",
+  );
+}
+
 function seccompProfile(
   profile: SeccompProfile | undefined,
   root: string,
@@ -182,7 +194,7 @@ function seccompProfile(
     case "Localhost":
       return {
         profileType: ProfileType.Localhost,
-        localhostRef: `${root}/${profile.localhostProfile ?? ""}`,
+        localhostRef: `${root}/${localProfile(profile.localhostProfile)}`,
       };
     case "Unconfined":
     case undefined:

@@ -140,7 +140,8 @@ export function validateSeccomp(
 ): FieldError[] {
   if (profile === undefined) return [];
   if (profile.type === "Localhost") {
-    return (profile.localhostProfile ?? "") !== "" ? []
+    const { localhostProfile = "" } = profile;
+    return localhostProfile !== "" ? descendingPath(localhostProfile, `${path}.localhostProfile`)
       : [required(`${path}.localhostProfile`, "must be set when seccomp type is Localhost")];
   }
   const errors = profile.localhostProfile === undefined ? []
