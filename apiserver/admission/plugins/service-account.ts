@@ -1,5 +1,6 @@
 import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
@@ -12,8 +13,12 @@ const VOLUME_PREFIX = "kube-api-access-";
 const TOKEN_SECONDS = 3_607;
 const DEFAULT_MODE = 0o644;
 
+/** What an account says when its pods may use its own secrets alone (deprecated upstream). */
+const MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets";
+
 interface Account extends KubeObject {
   automountServiceAccountToken?: boolean;
+  secrets?: { name?: string }[];
   imagePullSecrets?: { name?: string }[];
 }
 
@@ -23,6 +28,19 @@ interface Account extends KubeObject {
  */
 export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
   const accounts = context.registry.of("v1", "serviceaccounts");
+  const accountOf = async (request: AdmissionRequest, name: string): Promise<Account> => {
+    const key = keyOf(accounts.kind, request.namespace, name);
+    // The cache may lag behind an account just made: the store has the last word.
+    const account =
+      (await accounts.cache()).get(key)?.shared<Account>() ??
+      (await accounts.store.find<Account>(request.namespace, name));
+    if (account !== undefined) return account;
+    throw refusal(
+      request,
+      `error looking up service account ${request.namespace}/${name}: ` +
+        `serviceaccount ${JSON.stringify(name)} not found`,
+    );
+  };
   return {
     name: "ServiceAccount",
     async admit(request) {
@@ -33,24 +51,35 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       const name = spec.serviceAccountName || DEFAULT_ACCOUNT;
       spec.serviceAccountName = name;
       spec.serviceAccount = name;
-      const key = keyOf(accounts.kind, request.namespace, name);
-      // The cache may lag behind an account just made: the store has the last word.
-      const account =
-        (await accounts.cache()).get(key)?.shared<Account>() ??
-        (await accounts.store.find<Account>(request.namespace, name));
-      if (account === undefined) {
-        throw refusal(
-          request,
-          `error looking up service account ${request.namespace}/${name}: ` +
-            `serviceaccount ${JSON.stringify(name)} not found`,
-        );
-      }
+      const account = await accountOf(request, name);
       if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
         spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
       }
       if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) {
         mountToken(spec);
       }
+    },
+    /** After all that changes pods; containers for debugging come by an update. */
+    async validate(request) {
+      const created = request.operation === "CREATE" && concerns(request, "", "pods");
+      const debugged = request.operation === "UPDATE" &&
+        concerns(request, "", "pods", "ephemeralcontainers");
+      if (!created && !debugged) return;
+      const pod = request.object as Pod;
+      if (isMirrorPod(pod)) return;
+      const account = await accountOf(request, pod.spec.serviceAccountName || DEFAULT_ACCOUNT);
+      if (account.metadata.annotations?.[MOUNTABLE_ONLY] !== "true") return;
+      const { imagePullSecrets: pulls, ...rest } = pod.spec;
+      const secrets = secretsNamedBy({ ...pod, spec: rest });
+      const foreign =
+        namedBeside(account.secrets, secrets) ??
+        namedBeside(account.imagePullSecrets, (pulls ?? []).map(({ name = "" }) => name));
+      if (foreign === undefined) return;
+      throw refusal(
+        request,
+        `secret ${JSON.stringify(foreign)} is not allowed because service account ` +
+          `${account.metadata.name} does not reference that secret`,
+      );
     },
   };
 }
@@ -60,11 +89,26 @@ function checkMirrorPod(request: AdmissionRequest, pod: Pod): void {
   if (pod.spec.serviceAccountName) {
     throw refusal(request, "a mirror pod may not reference service accounts");
   }
-  for (const volume of pod.spec.volumes ?? []) {
-    if (volume["secret"] !== undefined) {
-      throw refusal(request, "a mirror pod may not reference secrets");
-    }
+  if (secretsNamedBy(pod).length > 0) {
+    throw refusal(request, "a mirror pod may not reference secrets");
   }
+  const volumes = pod.spec.volumes as { projected?: { sources?: object[] } }[] | undefined;
+  const sources = (volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  if (sources.some((source) => "serviceAccountToken" in source)) {
+    throw refusal(request, "a mirror pod may not use ServiceAccountToken volume projections");
+  }
+}
+
+/** Names of all secrets that a pod's volumes, environments and pulls need. */
+function secretsNamedBy(pod: Pod): string[] {
+  return [...objectsNamedBy(pod as ReferringPod)].flatMap((reference) => {
+    const [resource, , name = ""] = reference.split("/");
+    return resource === "secrets" ? [name] : [];
+  });
+}
+
+function namedBeside(allowed: { name?: string }[] = [], names: string[]): string | undefined {
+  return names.find((name) => !allowed.some((each) => each.name === name));
 }
 
 function mountToken(spec: PodSpec): void {
