@@ -56,10 +56,13 @@ describe("an account whose pods may use its own secrets alone", () => {
   it("its own pass, and a container for debugging brings no other (CVE-2023-2728)", async () => {
     const spec = { containers: [{ ...container, ...ofSecret("own") }] };
     expect((await create(spec)).status).toBe(201);
-    const debug = (name: string) => send(
-      "PATCH", `${CORE}/pods/p/ephemeralcontainers`, "application/strategic-merge-patch+json",
-      { spec: { ephemeralContainers: [{ ...container, name: `debug-${name}`, ...ofSecret(name) }] } },
-    );
+    const debug = (name: string) => {
+      const ephemeralContainers = [{ ...container, name: `debug-${name}`, ...ofSecret(name) }];
+      const type = "application/strategic-merge-patch+json";
+      return send("PATCH", `${CORE}/pods/p/ephemeralcontainers`, type, {
+        spec: { ephemeralContainers },
+      });
+    };
     expect((await debug("other")).status).toBe(403);
     expect((await debug("own")).status).toBe(200);
   });

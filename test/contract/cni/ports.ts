@@ -21,6 +21,17 @@ export function portsContract(bench: () => Bench, implementation: Implementation
       expect(await ask(bench().world.outside, ADDRESSES.host, 8081)).toBeUndefined();
     });
 
+  test("take over no connection to another machine, or to another container", async () => {
+    const list = bench().conflist();
+    const ports: PortMapping[] = [{ hostPort: 8083, containerPort: 80, protocol: "tcp" }];
+    const one = await bench().attach(list, { ports });
+    const two = await bench().attach(list);
+    await bench().serve(one.netns, 80);
+    expect(await ask(two.netns, ADDRESSES.host, 8083)).toBeTruthy();
+    expect(await ask(one.netns, two.address, 8083)).toBeUndefined();
+    expect(await ask(bench().world.host, ADDRESSES.outside, 8083)).toBeUndefined();
+  });
+
   test("with a hostIP count for that address only", async () => {
     const ports: PortMapping[] = [
       { hostPort: 8082, containerPort: 80, protocol: "tcp", hostIP: GATEWAY },

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { confinementRules } from "./confinement-rules.ts";
+import { descriptorRules } from "./descriptor-rules.ts";
 import { contentRules } from "./content-rules.ts";
 import { eventRules } from "./event-rules.ts";
 import { execRules } from "./exec-rules.ts";
@@ -28,8 +29,8 @@ export interface Bench {
 
 const RULES = [
   statusRules, sandboxRules, podRules, eventRules, lifecycleRules, stopRules, logRules, limitRules,
-  contentRules, identityRules, confinementRules, execRules, execStreamRules, terminalRules,
-  portForwardRules,
+  contentRules, identityRules, confinementRules, descriptorRules, execRules, execStreamRules,
+  terminalRules, portForwardRules,
 ];
 
 /** The rules that every CRI v1 runtime keeps, or others of one runtime. */
