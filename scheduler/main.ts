@@ -28,6 +28,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { SchedulerCache } from "./cache.ts";
 import type { Plugin } from "./framework.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
+import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
 import { volumeBinding } from "./plugins/volume-binding.ts";
 import { checkProfile, DEFAULT_PROFILE, pluginsOf, type SchedulerProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
@@ -95,7 +96,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
     clock,
   });
   const storage = { claims: claims.store, volumes: volumes.store, classes: classes.store };
-  const stateful = [volumeBinding(storage, binder)];
+  const stateful = [volumeRestrictions(claims.store), volumeBinding(storage, binder)];
   const profiles = new Map<string, readonly Plugin[]>();
   for (const profile of options.profiles ?? [DEFAULT_PROFILE]) {
     profiles.set(profile.schedulerName, pluginsOf(profile, stateful));

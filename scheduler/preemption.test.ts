@@ -20,7 +20,7 @@ function candidate(wanted: Pod, placed: [Node, Pod[]][]): string | undefined {
   const decision = schedule({ info, snapshot: view, plugins, random: seededRandom(1) });
   if (decision.kind === "placed") throw new Error("it fits without preemption");
   const { rejections } = decision;
-  const found = findCandidate({ info, snapshot: view, plugins, rejections });
+  const { candidate: found } = findCandidate({ info, snapshot: view, plugins, rejections });
   return found && `${found.node}: ${found.victims.map((v) => v.pod.metadata.name).join(" ")}`;
 }
 
@@ -79,4 +79,29 @@ test("room that is promised is not given to a less important pod", () => {
   expect(decide(high)).toBe("placed");
   nominations.remove(high);
   expect(decide(sized("low", "1", 1))).toBe("placed");
+});
+
+test("says why nobody is driven away, as the event shows it", () => {
+  const why = (wanted: Pod, placed: [Node, Pod[]][]) => {
+    const info = podInfo(wanted);
+    const view = snapshot(placed);
+    const decision = schedule({ info, snapshot: view, plugins, random: seededRandom(1) });
+    if (decision.kind === "placed") throw new Error("it fits without preemption");
+    const { rejections } = decision;
+    const found = findCandidate({ info, snapshot: view, plugins, rejections });
+    return found.candidate ? undefined : found.why;
+  };
+  const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];
+  const other: [Node, Pod[]] = [node("o", { cpu: "2" }), []];
+  const picky = sized("picky", "1", 1, { nodeSelector: { disk: "ssd" } });
+  expect(why(high, [full])).toBeUndefined();
+  expect(why(sized("low", "2", 0), [full])).toBe(
+    "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.");
+  expect(why(picky, [full, other])).toBe(
+    "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
+  const shared: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "1", 0), sized("b", "1", 9)]];
+  expect(why(sized("two", "2", 1), [shared])).toBe(
+    "preemption: 0/1 nodes are available: 1 Insufficient cpu.");
+  expect(why(sized("meek", "2", 1, { preemptionPolicy: "Never" }), [full])).toBe(
+    "preemption: not eligible due to preemptionPolicy=Never.");
 });

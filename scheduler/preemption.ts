@@ -1,7 +1,8 @@
 import { timeOf } from "@raft2kube/client-kube/time.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { type Plugin, priorityOf, type Rejection, type Snapshot } from "./framework.ts";
+import { type Plugin, priorityOf, type Rejection, type Snapshot, unfit } from "./framework.ts";
 import { PREEMPTION_NODES_MAX } from "./limits.ts";
+import { unfitMessage } from "./message.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 
 /** A node that a pod would fit on if these pods left it. */
@@ -18,21 +19,36 @@ export interface PreemptionInput {
   rejections: ReadonlyMap<string, Rejection>;
 }
 
+/** Where others are driven away; or why nowhere, in the words of upstream's event. */
+export type Preemption = { candidate: Candidate } | { candidate: undefined; why: string };
+
 /**
  * Where a pod may drive others away: only pods of lower priority, as few and as unimportant as can
- * be. Undefined when nothing would help, or when pods that it drove away before are still leaving.
+ * be. Nowhere when nothing would help, or when pods that it drove away before are still leaving.
  */
-export function findCandidate(input: PreemptionInput): Candidate | undefined {
+export function findCandidate(input: PreemptionInput): Preemption {
   const { info, snapshot, rejections } = input;
-  if (info.pod.spec.preemptionPolicy === "Never" || isWaiting(info.pod, snapshot)) return undefined;
+  const none = (why: string) => ({ candidate: undefined, why: `preemption: ${why}` });
+  if (info.pod.spec.preemptionPolicy === "Never") {
+    return none("not eligible due to preemptionPolicy=Never.");
+  }
+  if (isWaiting(info.pod, snapshot)) {
+    return none("not eligible due to a terminating pod on the nominated node.");
+  }
   const candidates: Candidate[] = [];
+  const refusals: Rejection[] = [];
   for (const node of snapshot.nodes) {
     if (candidates.length >= PREEMPTION_NODES_MAX) break;
-    if (!rejections.get(node.name)?.resolvable) continue;
+    if (!rejections.get(node.name)?.resolvable) {
+      refusals.push(unfit("Preemption is not helpful for scheduling"));
+      continue;
+    }
     const victims = victimsOn(input, node);
-    if (victims) candidates.push({ node: node.name, victims });
+    if (Array.isArray(victims)) candidates.push({ node: node.name, victims });
+    else refusals.push(victims);
   }
-  return candidates.sort(compareCandidates)[0];
+  const candidate = candidates.sort(compareCandidates)[0];
+  return candidate ? { candidate } : none(unfitMessage(snapshot.nodes.length, refusals));
 }
 
 /** Whether the node it was promised has pods of lower priority that are on their way out. */
@@ -44,9 +60,10 @@ function isWaiting(pod: Pod, snapshot: Snapshot): boolean {
 }
 
 /**
- * The pods to drive away from one node: all of lower priority, less those that may stay after all.
+ * The pods to drive away from one node: all of lower priority, less those that may stay after all;
+ * or why that would not do.
  */
-function victimsOn(input: PreemptionInput, node: NodeInfo): PodInfo[] | undefined {
+function victimsOn(input: PreemptionInput, node: NodeInfo): PodInfo[] | Rejection {
   const { info, snapshot } = input;
   const copy = node.clone();
   const trial: Snapshot = {
@@ -55,23 +72,31 @@ function victimsOn(input: PreemptionInput, node: NodeInfo): PodInfo[] | undefine
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
   };
   const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
+  if (lower.length === 0) return unfit("No preemption victims found for incoming pod");
   for (const { pod } of lower) copy.remove(pod);
-  if (lower.length === 0 || !fits(input, trial, copy)) return undefined;
+  const refused = refusal(input, trial, copy);
+  if (refused) return refused;
   const victims: PodInfo[] = [];
   for (const spared of lower.sort(moreImportantFirst)) {
     copy.add(spared);
-    if (fits(input, trial, copy)) continue;
+    if (!refusal(input, trial, copy)) continue;
     copy.remove(spared.pod);
     victims.push(spared);
   }
   return victims;
 }
 
-function fits({ info, plugins }: PreemptionInput, trial: Snapshot, node: NodeInfo): boolean {
-  return plugins.every((plugin) => {
+function refusal(
+  { info, plugins }: PreemptionInput,
+  trial: Snapshot,
+  node: NodeInfo,
+): Rejection | undefined {
+  for (const plugin of plugins) {
     const opinion = plugin.consider(info, trial);
-    return !opinion.reject && !opinion.filter?.(node);
-  });
+    const rejection = opinion.reject ?? opinion.filter?.(node);
+    if (rejection) return rejection;
+  }
+  return undefined;
 }
 
 function moreImportantFirst(a: PodInfo, b: PodInfo): number {

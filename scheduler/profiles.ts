@@ -1,6 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Plugin } from "./framework.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
+import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
 import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "./plugins/node-affinity.ts";
@@ -32,12 +33,13 @@ const STATELESS: readonly Plugin[] = [
   resourcesFit,
   topologySpread,
   interPodAffinity,
+  dynamicResources,
 ];
 
 const SCORING: readonly Plugin[] = [balancedAllocation, imageLocality];
 
 /** The names of the plugins that are made with a client or informers. */
-const STATEFUL = ["VolumeBinding"];
+const STATEFUL = ["VolumeRestrictions", "VolumeBinding"];
 
 /** Fails with `UnknownPlugin` when the profile names a plugin that does not exist. */
 export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile): void {

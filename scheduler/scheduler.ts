@@ -99,8 +99,11 @@ export class Scheduler {
   ): void {
     const { cache, queue } = this.#parts;
     queue.addUnschedulable(queued, refusing);
-    this.#tell(queued.pod, "Unschedulable", message);
-    const candidate = findCandidate({ info, snapshot: cache, plugins, rejections });
+    if (cache.nodes.length === 0) return this.#tell(queued.pod, "Unschedulable", message);
+    const preemption = findCandidate({ info, snapshot: cache, plugins, rejections });
+    const { candidate } = preemption;
+    const whole = candidate ? message : `${message} ${preemption.why}`;
+    this.#tell(queued.pod, "Unschedulable", whole);
     if (!candidate) return;
     this.#nominations.add(info, candidate.node);
     const preempting = preempt(this.#parts, queued.pod, candidate).catch((thrown: unknown) => {

@@ -371,7 +371,8 @@ describe("the scheduler", () => {
     });
     expect(condition).toMatchObject({
       reason: "Unschedulable",
-      message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+      message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. " +
+        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
     });
     await nodes.patch({ name: "n2" }, "merge", { metadata: { labels: { disk: "ssd" } } });
     const placed = await eventually("a node", async () => {

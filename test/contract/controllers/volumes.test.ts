@@ -96,7 +96,8 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
   const volumes = world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const pods = world.admin.resource<Pod>(PODS);
   await pods.create(podWith("user", "data"));
-  await refusal("user", '0/2 nodes are available: persistentvolumeclaim "data" not found.');
+  await refusal("user", '0/2 nodes are available: persistentvolumeclaim "data" not found. ' +
+    "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
   await claims.create(claim("data", ""));
   await volumes.create(volume("v1", ""));
   await eventually("the claim to be bound", async () => {
@@ -139,7 +140,8 @@ test("a class that waits for its first consumer binds where the pod can go", asy
   expect(bound.spec.volumeName).toBe("on-n2");
   await pods.create(podWith("second", "later"));
   await refusal("second",
-    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.");
+    "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind. " +
+      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
   await volumes.create(volume("on-n1", "local", "n1"));
   await eventually("the other to run", async () => {
     const { spec, status } = await pods.get({ namespace, name: "second" });

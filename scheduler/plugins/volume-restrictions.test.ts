@@ -1,0 +1,60 @@
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
+import { expect, test } from "vitest";
+import { schedule } from "../cycle.ts";
+import { podInfo } from "../node-info.ts";
+import { findCandidate } from "../preemption.ts";
+import { DEFAULT_PROFILE, pluginsOf } from "../profiles.ts";
+import { node, pod, snapshot } from "../test-objects.ts";
+import { volumeRestrictions } from "./volume-restrictions.ts";
+
+const claims = new Map(["ReadWriteOncePod", "ReadWriteOnce"].map((mode) => {
+  const spec = { accessModes: [mode], resources: { requests: { storage: "1Gi" } } };
+  return [`default/${mode}`, { metadata: { name: mode }, spec } as PersistentVolumeClaim];
+}));
+const view: ReadStore<PersistentVolumeClaim> = {
+  get: (key) => claims.get(key),
+  list: () => [...claims.values()],
+} as ReadStore<PersistentVolumeClaim>;
+const plugins = pluginsOf(DEFAULT_PROFILE, [volumeRestrictions(view)]);
+
+const using = (name: string, claimName: string, priority = 0): Pod =>
+  pod(name, { priority, volumes: [{ name: "data", persistentVolumeClaim: { claimName } }] });
+
+function decide(wanted: Pod, first: Pod) {
+  const nodes = snapshot([[node("a"), [first]], [node("b"), []]]);
+  const info = podInfo(wanted);
+  const decision = schedule({ info, snapshot: nodes, plugins, random: seededRandom(1) });
+  if (decision.kind === "placed") return "placed";
+  const { rejections, message } = decision;
+  const { candidate } = findCandidate({ info, snapshot: nodes, plugins, rejections });
+  return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
+}
+
+test("a claim of mode ReadWriteOncePod is given to one pod, others wait", () => {
+  const second = decide(using("second", "ReadWriteOncePod"), using("first", "ReadWriteOncePod"));
+  const message = "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the " +
+    "same name and ReadWriteOncePod access mode.";
+  expect(second).toEqual({ message, victims: undefined });
+});
+
+test("a pod of higher priority drives the claim's user away", () => {
+  const second = using("second", "ReadWriteOncePod", 10);
+  expect(decide(second, using("first", "ReadWriteOncePod"))).toMatchObject({ victims: ["first"] });
+});
+
+test("other claims are shared, and claims of the same name in another namespace are others", () => {
+  expect(decide(using("second", "ReadWriteOnce"), using("first", "ReadWriteOnce"))).toBe("placed");
+  const elsewhere = using("first", "ReadWriteOncePod");
+  elsewhere.metadata.namespace = "other";
+  expect(decide(using("second", "ReadWriteOncePod"), elsewhere)).toBe("placed");
+});
+
+test("a pod that asks for devices by claims waits, and says why", () => {
+  const asking = pod("asking", { resourceClaims: [{ name: "gpu", resourceClaimName: "none" }] });
+  expect(decide(asking, using("first", "ReadWriteOnce"))).toMatchObject({
+    message: "0/2 nodes are available: cannot allocate all claims: no devices are allocated by " +
+      "resource claims here (spec.resourceClaims: gpu).",
+  });
+});
