@@ -44,7 +44,8 @@ test("files, directories and links are copied with modes and times", async () =>
   utimesSync(at("a/b"), 1_000, 2_000);
   const target = await copy();
   const of = (name: string) => lstatSync(path.join(target, name));
-  expect(readFileSync(path.join(target, "a/b/file"))).toEqual(readFileSync(at("a/b/file")));
+  const content = readFileSync(path.join(target, "a/b/file"));
+  expect(content.equals(readFileSync(at("a/b/file")))).toBe(true);
   expect(readlinkSync(path.join(target, "a/link"))).toBe("b/file");
   expect(of("a/b/again").ino).toBe(of("a/b/file").ino);
   expect(of("fifo").isFIFO()).toBe(true);
