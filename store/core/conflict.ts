@@ -32,15 +32,23 @@ export function conflictsWith(log: RaftLog, { commit, commitTerm }: CommitNews):
  * without its knowledge: what it has there will not be committed.
  */
 export function contradictsCommitted(raft: RaftState, message: AppendMessage): boolean {
-  const { prevIndex, prevTerm, entries, from: member } = message;
-  const all = [{ index: prevIndex, term: prevTerm }, ...entries];
-  for (const { index, term } of all) {
-    if (index > raft.log.committed) return false;
-    if (!conflictsWith(raft.log, { commit: index, commitTerm: term })) continue;
-    if (index <= message.commit) endForConflict(raft, { member, index, term });
-    return true;
+  const found = firstConflict(raft.log, message);
+  if (found && found.index <= message.commit) {
+    endForConflict(raft, { member: message.from, index: found.index, term: found.term });
   }
-  return false;
+  return found !== undefined;
+}
+
+/** In most appends nothing but the entry before them is committed here already. */
+function firstConflict(log: RaftLog, { prevIndex, prevTerm, entries }: AppendMessage) {
+  if (conflictsWith(log, { commit: prevIndex, commitTerm: prevTerm })) {
+    return { index: prevIndex, term: prevTerm };
+  }
+  for (const entry of entries) {
+    if (entry.index > log.committed) return undefined;
+    if (conflictsWith(log, { commit: entry.index, commitTerm: entry.term })) return entry;
+  }
+  return undefined;
 }
 
 /** This member ends, and says why: the other one raises an alarm if it leads. */
