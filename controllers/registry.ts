@@ -6,6 +6,7 @@ import { startDisruption } from "./disruption/disruption.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
 import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
 import { startEndpointSliceMirroring } from "./endpointslicemirroring/mirroring.ts";
+import { startEphemeralVolumes } from "./ephemeralvolume/ephemeralvolume.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
@@ -37,6 +38,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
   "endpointslice-mirroring-controller": startEndpointSliceMirroring,
+  "ephemeral-volume-controller": startEphemeralVolumes,
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolumeclaim-protection-controller": startClaimProtection,
   "persistentvolume-protection-controller": startVolumeProtection,

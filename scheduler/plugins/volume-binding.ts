@@ -3,9 +3,11 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/owner.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
 import {
   claimNameOf,
@@ -77,7 +79,11 @@ function sortClaims(view: StorageView, pod: Pod): SortedClaims | Rejection {
     const name = claimNameOf(pod, volume);
     if (name === undefined) continue;
     const claim = view.claims.get(`${pod.metadata.namespace ?? ""}/${name}`);
-    if (!claim) return unfit(`persistentvolumeclaim "${name}" not found`);
+    if (!claim) return unfit(missingClaim(volume, name));
+    if (volume.ephemeral && controllerOf(claim)?.uid !== pod.metadata.uid) {
+      const [there, here] = [keyOf(claim), keyOf(pod)];
+      return unfit(`PVC "${there}" was not created for pod "${here}" (pod is not owner)`);
+    }
     if (claim.metadata.deletionTimestamp) {
       return unfit(`persistentvolumeclaim "${name}" is being deleted`);
     }
@@ -91,6 +97,12 @@ function sortClaims(view: StorageView, pod: Pod): SortedClaims | Rejection {
     else return unfit("pod has unbound immediate PersistentVolumeClaims");
   }
   return sorted;
+}
+
+function missingClaim(volume: Volume, name: string): string {
+  return volume.ephemeral === undefined
+    ? `persistentvolumeclaim "${name}" not found`
+    : `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`;
 }
 
 function waitsForConsumer(view: StorageView, claim: PersistentVolumeClaim): boolean {

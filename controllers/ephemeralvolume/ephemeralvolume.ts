@@ -1,0 +1,65 @@
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import { controllerOf, controllerReference } from "@raft2kube/client-kube/owner.ts";
+import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/resources.ts";
+import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { everyChange, startLoop } from "../loop.ts";
+
+const ACCOUNT = "ephemeral-volume-controller";
+const POD = { apiVersion: "v1", kind: "Pod" };
+
+/** Each generic ephemeral volume of a pod has a claim of its own, which goes with the pod. */
+export function startEphemeralVolumes(context: ControllerContext): Running {
+  const pods = context.informers.of<Pod>(PODS);
+  const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const writer = context.client(ACCOUNT).resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+
+  const reconcile = async (key: string) => {
+    const pod = pods.store.get(key);
+    if (!pod || pod.metadata.deletionTimestamp || hasEnded(pod)) return;
+    for (const claim of wantedClaims(pod)) {
+      const { namespace = "", name = "" } = claim.metadata;
+      // One of another owner is left alone: scheduler and kubelet refuse it by name.
+      if (claims.store.get(`${namespace}/${name}`)) continue;
+      try {
+        await writer.create(claim);
+      } catch (thrown) {
+        if (!isAlreadyExists(thrown)) throw thrown;
+      }
+    }
+  };
+
+  const loop = startLoop(context, { name: ACCOUNT, reads: [pods, claims], reconcile });
+  pods.handle(everyChange(loop.queue));
+  claims.handle({
+    deleted: (claim) => {
+      const owner = controllerOf(claim);
+      if (owner?.kind === POD.kind) loop.queue.add(`${claim.metadata.namespace}/${owner.name}`);
+    },
+  });
+  return loop;
+}
+
+function hasEnded({ status }: Pod): boolean {
+  return status?.phase === "Succeeded" || status?.phase === "Failed";
+}
+
+/** The claims of a pod's ephemeral volumes, as their templates say. */
+function wantedClaims(pod: Pod): PersistentVolumeClaim[] {
+  const { namespace } = pod.metadata;
+  return (pod.spec.volumes ?? []).flatMap((volume) => {
+    const template = volume.ephemeral?.volumeClaimTemplate;
+    const name = claimNameOf(pod, volume);
+    if (template === undefined || name === undefined) return [];
+    const { labels, annotations } = template.metadata ?? {};
+    return [{
+      metadata: {
+        ...{ namespace, name, ownerReferences: [controllerReference(pod, POD)] },
+        ...(labels && { labels }),
+        ...(annotations && { annotations }),
+      },
+      spec: template.spec,
+    }];
+  });
+}
