@@ -58,6 +58,7 @@ export const LEASE_SLACK_MS = 4_000;
 /** Chances are drawn for each run up to these. */
 export const LOSS_MAX = 0.3;
 export const REPLAY_MAX = 0.5;
+export const STRAGGLERS_MAX = 0.2;
 
 /** What `npm test` runs, and in how many processes. */
 export const TEST_FROM = 1_000;

@@ -2,22 +2,24 @@
 //   --seeds N --from S   runs N seeds and prints what happened in all of them together
 //       --jobs J         in J processes, by default one for each processor
 //       --minutes M      begins no seed after M minutes
+//       --plain          of the plain kind, with all faults and clients; else of the swarm kind
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
 //   --story SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
 //   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
 //   --mutants            puts each known bug back in and says which seed and checker found it
-//   --mutant NAME        puts this bug in, with --story or --shrink
+//   --mutant NAME        only this bug, with --mutants; puts it in, with --story or --shrink
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CASES_FOLDER, writeCase } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
-import { CLASSES } from "./faults/faults.ts";
+import { CLASSES, SWARM_CLASSES } from "./faults/faults.ts";
 import { MUTANTS } from "./mutants/all.ts";
 import { hunt } from "./mutants/hunt.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { runScript } from "./run.ts";
+import type { Kind, Script } from "./script.ts";
 import { commitOf, runSeeds } from "./seeds/seeds.ts";
 import { Totals } from "./seeds/totals.ts";
 import { shrink } from "./shrink.ts";
@@ -35,6 +37,7 @@ function parse() {
       seeds: { ...text, default: "20" },
       from: { ...text, default: "1" },
       jobs: { ...text, default: String(availableParallelism()) },
+      plain: { type: "boolean", default: false },
       minutes: { ...text, default: "Infinity" },
       totals: text,
       story: text,
@@ -61,15 +64,19 @@ function number(name: string, value: string, least: number): number {
 async function main(): Promise<number> {
   const args = parse();
   const mutant = args.mutant === undefined ? undefined : mutantOf(args.mutant);
-  if (args.story !== undefined) return tell(number("story", args.story, 0), args.svg, mutant);
+  const kind: Kind = args.plain ? {} : { swarm: true };
+  if (args.story !== undefined) {
+    return tell({ seed: number("story", args.story, 0), ...kind }, args.svg, mutant);
+  }
   if (args.shrink !== undefined) {
-    return minimise(number("shrink", args.shrink, 0), args.write, mutant);
+    return minimise({ seed: number("shrink", args.shrink, 0), ...kind }, args.write, mutant);
   }
   const from = number("from", args.from, 0);
   const count = number("seeds", args.seeds, 1);
   const jobs = number("jobs", args.jobs, 1);
-  if (args.mutants) return hunt({ from, count, jobs, say });
-  return many(args, { from, count, jobs });
+  const mutants = mutant ? [mutant] : MUTANTS;
+  if (args.mutants) return hunt({ mutants, kind, from, count, jobs, say });
+  return many(args, { kind, from, count, jobs });
 }
 
 function mutantOf(name: string): Mutant {
@@ -80,10 +87,10 @@ function mutantOf(name: string): Mutant {
 }
 
 async function many(
-  { totals: path, minutes }: Arguments,
-  range: { from: number; count: number; jobs: number },
+  { totals: path, minutes, plain }: Arguments,
+  range: { kind: Kind; from: number; count: number; jobs: number },
 ): Promise<number> {
-  const totals = path === undefined ? new Totals() : Totals.read(path);
+  const totals = path === undefined ? new Totals() : Totals.read(path, range.kind);
   const began_ms = performance.now();
   const before = totals.size;
   await runSeeds({
@@ -98,7 +105,8 @@ async function many(
   for (const line of totals.tally.lines()) say(line);
   const failed = totals.failures.map(({ seed }) => seed);
   const list = failed.length > 0 ? ` (${failed.join(", ")})` : "";
-  const missing = totals.tally.missing(CLASSES);
+  const classes = plain ? CLASSES : [...CLASSES, ...SWARM_CLASSES];
+  const missing = totals.tally.missing(classes);
   if (missing.length > 0) say(`never happened: ${missing.join(", ")}`);
   const ranges = totals.ranges.map(([from, to]) => `${from} to ${to}`).join(", ");
   say(
@@ -110,38 +118,39 @@ async function many(
 
 /** One seed, told. */
 async function tell(
-  seed: number,
+  script: Script,
   svg: string | undefined,
   mutant: Mutant | undefined,
 ): Promise<number> {
   const seams = mutant?.seams ?? {};
-  const { story, violation, tally } = await runScript({ script: { seed }, story: true, seams });
+  const { story, violation, tally } = await runScript({ script, story: true, seams });
   for (const line of story.print(STORY_LINES)) say(line);
   for (const line of textDiagram(story, DIAGRAM_MESSAGES)) say(line);
   if (svg !== undefined) writeFileSync(svg, svgDiagram(story, DIAGRAM_MESSAGES));
   for (const line of tally.lines()) say(line);
-  say(`seed ${seed}: ${violation?.message ?? "all properties held"}`);
+  say(`seed ${script.seed}: ${violation?.message ?? "all properties held"}`);
   return violation ? 1 : 0;
 }
 
 /** The least of a failing seed that fails alike, printed, and kept under a name if there is one. */
 async function minimise(
-  seed: number,
+  script: Script,
   name: string | undefined,
   mutant: Mutant | undefined,
 ): Promise<number> {
-  const least = await shrink({ script: { seed }, seams: mutant?.seams ?? {}, say });
+  const least = await shrink({ script, seams: mutant?.seams ?? {}, say });
   if (!least) {
-    say(`seed ${seed} does not fail`);
+    say(`seed ${script.seed} does not fail`);
     return 1;
   }
-  const { script, violation } = least;
+  const { violation } = least;
   const found = violation.message.split("\n")[0]!;
-  say(`${JSON.stringify(script)}\n${violation.message}`);
+  say(`${JSON.stringify(least.script)}\n${violation.message}`);
   if (name === undefined) return 0;
   const { checker } = violation;
   const path = join(CASES_FOLDER, `${name}.json`);
-  writeCase(path, { found, script, ...(mutant ? { mutant: mutant.name, checker } : {}) });
+  const bug = mutant ? { mutant: mutant.name, checker } : {};
+  writeCase(path, { found, script: least.script, ...bug });
   say(`kept in ${path}`);
   return 0;
 }

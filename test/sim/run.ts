@@ -1,17 +1,19 @@
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import { describeMembership } from "@raft2kube/store/core/testing/describe.ts";
 import { kvLinearizable } from "./check/history.ts";
 import { describeKeys } from "./check/kv-state.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
 import { Violation, require, thrownBy } from "./check/violation.ts";
 import { watchKept } from "./check/watches.ts";
-import { BIRTH, Cluster, DRIFT_MAX } from "./cluster/cluster.ts";
+import { Churn } from "./cluster/churn.ts";
+import { BIRTH, Cluster, DRIFT_MAX, membershipAtBirth } from "./cluster/cluster.ts";
 import type { Life } from "./cluster/life.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { type Setting, drawSetting } from "./cluster/setting.ts";
+import { drawSwarm } from "./cluster/swarm.ts";
 import { Witness } from "./cluster/witness.ts";
 import type { Fault } from "./faults/faults.ts";
 import { Injector } from "./faults/inject.ts";
@@ -19,7 +21,7 @@ import { drawFault } from "./faults/plan.ts";
 import * as limits from "./limits.ts";
 import { type Script, isWhole } from "./script.ts";
 import { Story } from "./story.ts";
-import { type ClientRole, SimClient } from "./workload/client.ts";
+import { SimClient } from "./workload/client.ts";
 import { Informer } from "./workload/informer.ts";
 import { LeaseBook } from "./workload/lease-book.ts";
 import { Recorder } from "./workload/recorder.ts";
@@ -41,6 +43,7 @@ export interface RunResult {
   tally: Tally;
   story: Story;
   violation: Violation | undefined;
+  clients: string[];
   /** Numbers of the faults that came up, and when. */
   faults: number[];
   faultTimes: number[];
@@ -73,6 +76,7 @@ export async function runScript(options: RunOptions): Promise<RunResult> {
     tally,
     story,
     violation,
+    clients: run.clients,
     faults: faultTimes.map((_, number) => number),
     faultTimes,
     faulty_ms: healed_ms,
@@ -81,6 +85,8 @@ export async function runScript(options: RunOptions): Promise<RunResult> {
 }
 
 const TRACE_LINES = 6;
+/** How soon after a rare state its fault comes, at most. */
+const GUIDED_MS = 5;
 
 class Run {
   readonly tally = new Tally();
@@ -92,6 +98,7 @@ class Run {
   readonly #witness: Witness;
   readonly #cluster: Cluster;
   readonly #operator: Operator;
+  readonly #churn: Churn | undefined;
   readonly #injector: Injector;
   readonly #recorder = new Recorder();
   readonly #leases: LeaseBook;
@@ -119,31 +126,34 @@ class Run {
     this.#faultTimes = streams("times of faults");
     this.#watchTimes = streams("times of watches");
     this.story = new Story(story, () => timeline.now_ms);
-    const setting = drawSetting(streams("setting"));
+    const setting = script.swarm ? drawSwarm(streams) : drawSetting(streams("setting"));
     this.#setting = setting;
-    const { size, cutting, release } = setting;
-    const ids = Array.from({ length: size }, (_, i) => BigInt(i + 1));
-    this.#witness = new Witness(this.story, tally, BIRTH.index + 1, initialMembership(ids));
+    this.story.tell(undefined, () => `SETTING ${JSON.stringify(setting)}`);
+    this.#witness = new Witness(this.story, tally, BIRTH, membershipAtBirth(setting));
     this.#leases = new LeaseBook(timeline);
     this.#witness.onApplied = (applied) => this.#leases.applied(applied);
     const witness = this.#witness;
     const shared = { timeline, tally, story: this.story };
     const heard = this.#heard(seams);
     const world = { ...shared, streams, witness, seams: heard };
-    const cluster = new Cluster({ ...world, size, cutting, release });
+    const cluster = new Cluster({ ...world, setting });
     this.#cluster = cluster;
-    tally.note("clock drifts", size);
+    tally.note("clock drifts", cluster.members.size);
     const operator = new Operator(cluster, timeline, streams("operator"), tally);
     this.#operator = operator;
+    const { churn } = setting;
+    this.#churn = churn && new Churn(cluster, timeline, streams("churn"), tally, churn);
     this.#injector = new Injector({ ...shared, cluster, operator });
     const lives = () => cluster.lives;
     this.#watchers = new Watchers({ ...shared, random: streams("watches"), lives });
     this.#clients = this.#makeClients();
-    this.#informers = Array.from({ length: limits.INFORMERS }, (_, i) => {
+    this.#informers = Array.from({ length: setting.informers }, (_, i) => {
       return new Informer({ timeline, random: streams(`informer ${i}`), tally, lives });
     });
     cluster.network.loss = setting.loss;
     cluster.network.replay = setting.replay;
+    cluster.network.stragglers = setting.stragglers;
+    this.#guide(streams("guide"));
   }
 
   /** The recorder hears every life's proposals, whatever else reaches in. */
@@ -160,18 +170,23 @@ class Run {
     const { timeline, tally } = this;
     const lives = () => this.#cluster.lives;
     const leases = this.#leases;
-    const all = Array.from({ length: limits.CLIENTS }, (_, i) => {
+    const all = this.#setting.clients.map((role, i) => {
       const name = `c${i}`;
       const random = this.#streams(`client ${name}`);
       const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
-      return new SimClient(name, roleOf(i), world);
+      return new SimClient(name, role, world);
     });
     const { clients } = this.#script;
     return all.filter(({ name }) => clients?.includes(name) ?? true);
   }
 
+  /** Those that work. */
+  get clients(): string[] {
+    return this.#clients.map(({ name }) => name);
+  }
+
   async play(): Promise<void> {
-    const think_ms = () => (this.#faulty ? limits.THINK_MS : limits.THINK_WELL_MS);
+    const think_ms = () => (this.#faulty ? this.#setting.think_ms : limits.THINK_WELL_MS);
     const working = [
       ...this.#clients.map((client) => client.work(think_ms)),
       ...this.#informers.map((informer) => informer.work()),
@@ -182,7 +197,7 @@ class Run {
       });
     }
     this.#faultLater();
-    this.#watchLater();
+    if (this.#setting.watches) this.#watchLater();
     this.#noticeProgressLater();
     await this.#everythingGoesWrong();
     await this.#healPartly();
@@ -226,9 +241,28 @@ class Run {
     const late = this.timeline.now_ms > limits.FAULTY_MS;
     const leads = this.#cluster.leader !== undefined;
     const seekChange = late && leads && this.#lacking().includes("leader changes");
-    const fault: Fault = seekChange ? { kind: "leader crash" } : drawFault(random);
+    const drawn = () => drawFault(random, this.#setting.faults);
+    const fault: Fault = seekChange ? { kind: "leader crash" } : drawn();
     this.story.tell(undefined, () => `FAULT ${number} ${JSON.stringify(fault)}`);
     if (this.#injector.inject(fault, random)) this.tally.note("faults");
+  }
+
+  /** Where the run has hardly been, something goes wrong more often. */
+  #guide(random: Random): void {
+    const { guidance, faults } = this.#setting;
+    if (guidance === 0 || this.#script.unguided) return;
+    this.#witness.onRare = (id) => {
+      if (!this.#faulty || random.next() >= guidance) return;
+      this.timeline.after(random.next() * GUIDED_MS, () => {
+        const member = this.#cluster.members.get(id);
+        if (!this.#faulty || !member?.life) return;
+        const fault = drawFault(random, faults);
+        this.story.tell(id, () => `FAULT where it had not been ${JSON.stringify(fault)}`);
+        if (!this.#injector.inject(fault, random, member)) return;
+        this.tally.note("faults");
+        this.tally.note("fault where the run had not been");
+      });
+    };
   }
 
   #watchLater(): void {
@@ -262,12 +296,14 @@ class Run {
   async #healPartly(): Promise<void> {
     this.#faulty = false;
     this.healed_ms = this.timeline.now_ms;
+    this.#churn?.end();
     const { network, all } = this.#cluster;
     const random = this.#streams("partial partition");
     const shape = pick(random, ["isolate one", "bridge"] as const);
     if (this.#clients.length === 0 || all.some(({ lost, backend }) => lost || !backend.isWhole)) {
       return;
     }
+    if (this.#churn) return;
     this.story.tell(undefined, () => `HEAL but for ${shape}`);
     this.#endFaults();
     const ids = all.map(({ id }) => id);
@@ -285,7 +321,9 @@ class Run {
   #endFaults(): void {
     this.#cluster.network.heal();
     this.#operator.hurries = true;
-    for (const { host, disk, backend, power } of this.#cluster.all) {
+    for (const member of this.#cluster.all) {
+      const { host, disk, backend, power } = member;
+      member.slow = false;
       if (host.paused) host.resume();
       disk.armed = undefined;
       disk.badness = 0;
@@ -298,12 +336,25 @@ class Run {
   async #heal(): Promise<void> {
     this.story.tell(undefined, () => "HEAL");
     this.#endFaults();
-    const whole = () => this.#operator.content && this.#cluster.leader !== undefined;
+    const settled = () => this.#operator.content && (this.#churn?.content ?? true);
+    const whole = () => settled() && this.#cluster.leader !== undefined;
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
-    const standings = this.#cluster.all.map(({ id, standing, lost }) => {
-      return `${id} ${standing}${lost ? ", lost" : ""}`;
-    });
-    require(whole(), "recovery", `not whole after the faults: ${standings.join("; ")}`);
+    const standings = () =>
+      this.#cluster.all.map(({ id, standing, lost }) => `${id} ${standing}${lost ? ", lost" : ""}`);
+    const leads = () => {
+      const { leader } = this.#cluster;
+      if (!leader) return "none leads";
+      const { id, membership } = leader.raft.state;
+      return `${id} leads ${describeMembership(membership)}`;
+    };
+    const message = () => `not whole after the faults: ${standings().join("; ")}; ${leads()}`;
+    require(whole(), "recovery", message);
+    // What faults have kept from being elected is elected now.
+    while (isWhole(this.#script) && this.#lacking().includes("leader changes")) {
+      this.#cluster.all.find(({ life }) => life && life === this.#cluster.leader)?.crash();
+      await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
+      require(whole(), "recovery", message);
+    }
   }
 
   /** Healed, the cluster answers: never nothing for a whole second. */
@@ -344,7 +395,7 @@ class Run {
   }
 
   #checkHistories(): void {
-    const { reference, elections, agreement, configurations } = this.#witness;
+    const { reference, elections, agreement, configurations, coverage } = this.#witness;
     const history = this.#recorder.history(reference);
     kvLinearizable(history);
     this.tally.note("requests checked", history.length);
@@ -353,6 +404,7 @@ class Run {
     this.tally.note("watches checked", this.#watchers.all.length);
     this.tally.note("watch events checked", events);
     this.tally.note("states compared", agreement.compared);
+    this.tally.note("pairs of state and event", coverage.size);
     this.tally.note("terms with a leader", elections.terms);
     this.tally.note("configurations compared", configurations.compared);
     const leases = [...this.#leases.all.values()];
@@ -362,10 +414,4 @@ class Run {
     const lacking = isWhole(this.#script) ? this.#lacking() : [];
     require(lacking.length === 0, "volume", `too few ${lacking.join(" and ")}`);
   }
-}
-
-/** Each kind of client a seed has. */
-function roleOf(number: number): ClientRole {
-  if (number === 0) return "compaction";
-  return number <= limits.LEASE_KEEPERS ? "leases" : "everything";
 }

@@ -5,6 +5,10 @@
  */
 export interface Script {
   readonly seed: number;
+  /** A run of the swarm kind; else of the plain kind, which has all faults and all clients. */
+  readonly swarm?: true;
+  /** Without the faults that rare states bring; they have no numbers. */
+  readonly unguided?: true;
   /** Numbers of the faults that happen, in their order; all without it. */
   readonly faults?: readonly number[];
   /** Names of the clients that work; all without it. */
@@ -13,7 +17,11 @@ export interface Script {
   readonly faulty_ms?: number;
 }
 
+/** What all seeds of a range have in common. */
+export type Kind = Pick<Script, "swarm">;
+
 /** Whether nothing is left out: only then is a run held to its volume. */
-export function isWhole({ faults, clients, faulty_ms }: Script): boolean {
-  return faults === undefined && clients === undefined && faulty_ms === undefined;
+export function isWhole({ faults, clients, faulty_ms, unguided }: Script): boolean {
+  const left = faults === undefined && unguided === undefined;
+  return left && clients === undefined && faulty_ms === undefined;
 }

@@ -1,6 +1,5 @@
 import type { Violation } from "./check/violation.ts";
 import type { Seams } from "./cluster/seams.ts";
-import { CLIENTS } from "./limits.ts";
 import { runScript } from "./run.ts";
 import type { Script } from "./script.ts";
 
@@ -37,15 +36,16 @@ export async function shrink({ script, seams, say }: ShrinkOptions): Promise<Shr
   };
   const end_ms = Math.min(first.faulty_ms, Math.ceil(first.ended_ms));
   await shorten({ ...script, faulty_ms: end_ms }, fails);
+  if (script.swarm) await fails({ ...least.script, unguided: true });
   const faults = first.faults.filter((_, i) => first.faultTimes[i]! <= end_ms);
   await leaveOut(faults, (kept) => fails({ ...least.script, faults: kept }));
-  const clients = Array.from({ length: CLIENTS }, (_, i) => `c${i}`);
+  const { clients } = first;
   await leaveOut(clients, (kept) => fails({ ...least.script, clients: kept }));
   await shorten(least.script, fails);
   const { faults: keptFaults, clients: keptClients, faulty_ms } = least.script;
   say(
     `${runs} runs: ${keptFaults?.length ?? "all"} of ${first.faults.length} faults, ` +
-      `${keptClients?.length ?? "all"} of ${CLIENTS} clients, ${faulty_ms ?? "all"} ms`,
+      `${keptClients?.length ?? "all"} of ${clients.length} clients, ${faulty_ms ?? "all"} ms`,
   );
   return { ...least, runs };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readCases } from "./cases.ts";
 import { svgDiagram, textDiagram } from "./diagram.ts";
-import { CLASSES } from "./faults/faults.ts";
+import { CLASSES, SWARM_CLASSES } from "./faults/faults.ts";
 import {
   MUTANT_SEEDS,
   SEED_REAL_TIME_MS_MAX,
@@ -61,7 +61,7 @@ test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
   async (_, { script, mutant, checker }) => {
     const { seams, noticedBy } = MUTANTS.find(({ name }) => name === mutant)!;
     const { violation } = await runScript({ script, seams });
-    const found = violation ?? (await catchMutant({ seams }, 1, MUTANT_SEEDS));
+    const found = violation ?? (await catchMutant({ seams }, { swarm: true }, 1, MUTANT_SEEDS));
     expect(noticedBy, `${checker} did: ${found?.message}`).toContain(found?.checker);
   },
   MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,
@@ -73,6 +73,7 @@ test(
     const totals = new Totals();
     const failures: string[] = [];
     await runSeeds({
+      kind: { swarm: true },
       from: TEST_FROM,
       count: TEST_SEEDS,
       jobs: TEST_JOBS,
@@ -84,7 +85,7 @@ test(
     });
     expect(failures, "npm run sim -- --story SEED").toEqual([]);
     expect(totals.size).toBe(TEST_SEEDS);
-    expect(totals.tally.missing(CLASSES)).toEqual([]);
+    expect(totals.tally.missing([...CLASSES, ...SWARM_CLASSES])).toEqual([]);
   },
   TEST_SEEDS * SEED_REAL_TIME_MS_MAX,
 );

@@ -1,4 +1,5 @@
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
+import { isQuorum } from "./quorum.ts";
 import { require } from "./violation.ts";
 
 /**
@@ -54,16 +55,9 @@ function disjointQuorums(a: Membership, b: Membership): [string, string] | undef
     const inside = (_: MemberId, i: number) => (set & (1 << i)) !== 0;
     const some = new Set(all.filter(inside));
     const rest = new Set(all.filter((member) => !some.has(member)));
-    if (decides(a, some) && decides(b, rest)) {
+    if (isQuorum(a, (id) => some.has(id)) && isQuorum(b, (id) => rest.has(id))) {
       return [[...some].join(" "), [...rest].join(" ")];
     }
   }
   return undefined;
-}
-
-function decides({ voters, outgoing }: Membership, members: ReadonlySet<MemberId>): boolean {
-  return [voters, outgoing].every((half) => {
-    const agree = half.filter((member) => members.has(member)).length;
-    return half.length === 0 || agree * 2 > half.length;
-  });
 }

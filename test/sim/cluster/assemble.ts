@@ -18,6 +18,7 @@ import { install } from "@raft2kube/store/node/install.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
 import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
+import type { Timing } from "@raft2kube/store/node/timing.ts";
 import { Scrub } from "@raft2kube/store/scrub/scrub.ts";
 import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
@@ -33,6 +34,7 @@ export interface Parts {
   state: State;
   clock: Clock;
   random: Random;
+  timing: Timing;
   cutting: LogCutting;
   power: Power;
   send: (messages: Message[]) => void;
@@ -76,6 +78,7 @@ export function assemble(parts: Parts): Life {
     wal,
     state,
     clock,
+    timing: parts.timing,
     transport,
     session,
     onMembers: () => undefined,

@@ -1,7 +1,7 @@
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import { everyMember, initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { LEADER_VERBS } from "@raft2kube/store/etcd/leader-verbs.ts";
@@ -12,16 +12,14 @@ import type { Tally } from "../world/tally.ts";
 import type { Streams } from "../world/streams.ts";
 import type { Timeline } from "../world/timeline.ts";
 import type { Life } from "./life.ts";
-import { type LogCutting, Member } from "./member.ts";
+import { Member } from "./member.ts";
 import { type Release, translate, unheardOf } from "./release.ts";
 import type { Seams } from "./seams.ts";
+import type { Setting } from "./setting.ts";
 import type { Witness } from "./witness.ts";
 
 export interface ClusterOptions {
-  size: number;
-  cutting: LogCutting;
-  /** What all members run at first. */
-  release: Release;
+  setting: Setting;
   timeline: Timeline;
   streams: Streams;
   tally: Tally;
@@ -47,6 +45,12 @@ const NOBODY: Membership = {
   autoLeave: false,
 };
 
+/** Who is there from the beginning. */
+export function membershipAtBirth({ size, learners }: Pick<Setting, "size" | "learners">) {
+  const ids = Array.from({ length: size + learners }, (_, i) => BigInt(i + 1));
+  return { ...initialMembership(ids.slice(0, size)), learners: ids.slice(size) };
+}
+
 /** The members that there are, and the network between them. */
 export class Cluster {
   readonly members = new Map<MemberId, Member>();
@@ -62,19 +66,20 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { timeline, streams, tally, release } = options;
+    const { timeline, streams, tally, setting } = options;
     this.#random = streams("clocks");
-    this.release = release;
+    this.release = setting.release;
     const random = streams("network");
     this.network = new Network({
       timeline,
       random,
       tally,
+      latency_ms: setting.latency_ms,
       deliver: (parcel) => this.#deliver(parcel),
       lost: (parcel) => this.#lost(parcel),
     });
-    const ids = Array.from({ length: options.size }, (_, i) => BigInt(i + 1));
-    for (const id of ids) this.#add(id, initialMembership(ids), BIRTH);
+    const membership = membershipAtBirth(setting);
+    for (const id of everyMember(membership)) this.#add(id, membership, BIRTH);
   }
 
   get all(): Member[] {
@@ -98,7 +103,7 @@ export class Cluster {
   }
 
   #add(id: MemberId, membership: Membership, base: { index: number; term: number }): Member {
-    const { timeline, streams, tally, story, witness, seams, cutting } = this.#options;
+    const { timeline, streams, tally, story, witness, seams, setting } = this.#options;
     const { release } = this;
     this.#nextId = id + 1n;
     const rate = 1 + (this.#random.next() * 2 - 1) * DRIFT_MAX;
@@ -109,7 +114,7 @@ export class Cluster {
     };
     const ask = (to: MemberId, kind: string, body: Buffer) => this.#ask(member, to, kind, body);
     const installs = () => timeline.after(0, () => this.#installs(id));
-    const shared = { timeline, random, tally, witness, seams, cutting, release };
+    const shared = { timeline, random, tally, witness, seams, setting, release };
     const member: Member = new Member({
       ...{ id, membership, base, rate, ...shared },
       ...{ send, ask, installs },

@@ -10,11 +10,12 @@ import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { beginLog, fit } from "@raft2kube/store/node/open.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
 import { Violation } from "../check/violation.ts";
-import { CORE_OPTIONS, SEGMENT_BYTES } from "../limits.ts";
+import { SEGMENT_BYTES } from "../limits.ts";
 import { BackendImage, isDamage, simulatedBackend } from "../world/backend.ts";
 import { DiskImage, simulatedDisk } from "../world/disk.ts";
 import { Host } from "../world/host.ts";
 import type { Parcel } from "../world/network.ts";
+import { type DiskPace, EVEN_PACE } from "../world/pace.ts";
 import { Power } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
@@ -22,6 +23,7 @@ import { assemble } from "./assemble.ts";
 import type { Life } from "./life.ts";
 import type { Release } from "./release.ts";
 import type { Seams } from "./seams.ts";
+import type { Setting } from "./setting.ts";
 import { markOf, stateForMember } from "./snapshot.ts";
 import type { Witness } from "./witness.ts";
 
@@ -35,7 +37,7 @@ export interface MemberOptions {
   /** How fast its clock runs. */
   readonly rate: number;
   readonly release: Release;
-  readonly cutting: LogCutting;
+  readonly setting: Pick<Setting, "cutting" | "core" | "timing" | "pace" | "scrub">;
   /** Nobody for one that joins: it is told by its first snapshot. */
   readonly membership: Membership;
   /** Slots before the cluster's first: those who join must not be given the log from its start. */
@@ -70,6 +72,8 @@ export class Member {
   release: Release;
   /** The database in use, and the states received from leaders, by their index. */
   backend = new BackendImage();
+  readonly #pace: DiskPace;
+  readonly #backendPace: DiskPace;
   readonly #received = new Map<number, Map<string, Buffer>>();
   readonly #options: MemberOptions;
   #life: Life | undefined;
@@ -78,6 +82,8 @@ export class Member {
   suspect = false;
   /** Its disk reads something wrongly, once: the next start is told so. */
   misreads = false;
+  /** Its disk has a pace of its own. */
+  slow = true;
   /** Its disk lost or damaged something: it will not come back under this id. */
   lost = false;
 
@@ -85,6 +91,9 @@ export class Member {
     this.id = options.id;
     this.#options = options;
     this.release = options.release;
+    const { log, backend } = options.setting.pace(options.id);
+    this.#pace = (random, mean_ms) => (this.slow ? log : EVEN_PACE)(random, mean_ms);
+    this.#backendPace = (random, mean_ms) => (this.slow ? backend : EVEN_PACE)(random, mean_ms);
     this.host = new Host(options.timeline, options.rate);
     this.disk = new DiskImage(options.random, options.tally);
   }
@@ -122,7 +131,7 @@ export class Member {
         this.#options.witness.began(this.id, life);
         life.compactor.start();
         life.replica.start();
-        life.scrub.start();
+        if (this.#options.setting.scrub) life.scrub.start();
       },
       (thrown: unknown) => {
         if (this.host.life === number) this.#failedStart(thrown);
@@ -144,7 +153,7 @@ export class Member {
 
   async #open(): Promise<Life> {
     const { random, seams, membership, base } = this.#options;
-    const disk = simulatedDisk(this.disk, this.host, this.power, random);
+    const disk = simulatedDisk(this.disk, this.host, this.power, random, this.#pace);
     const identity = { clusterId: CLUSTER_ID, memberId: this.id };
     const { wal, recovered } = Wal.open({
       disk: seams.disk?.(disk) ?? disk,
@@ -180,7 +189,9 @@ export class Member {
       return above;
     };
     const checksums = seams.checksums ?? checked;
-    const backend = await simulatedBackend(image, { host, power, random, tally, checksums });
+    const pace = this.#backendPace;
+    const world = { host, power, random, pace, tally, checksums };
+    const backend = await simulatedBackend(image, world);
     return seams.backend?.(backend) ?? backend;
   }
 
@@ -202,16 +213,17 @@ export class Member {
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {
-    const { random, seams, witness, cutting, ask, installs } = this.#options;
+    const { random, seams, witness, setting, ask, installs } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
-    const raft = new Raft({ id: this.id, random, ...CORE_OPTIONS }, restored);
+    const raft = new Raft({ id: this.id, random, ...setting.core }, restored);
     seams.raft?.(raft);
     const number = this.host.life;
     const life = assemble({
       ...parts,
       raft,
-      cutting,
+      cutting: setting.cutting,
+      timing: setting.timing,
       random,
       number,
       load: (index) => {

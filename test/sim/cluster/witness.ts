@@ -4,7 +4,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { Ready } from "@raft2kube/store/core/ready.ts";
 import { describeEntry, describeState } from "@raft2kube/store/core/testing/describe.ts";
-import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts";
+import type { Entry, LogBase, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { StateAgreement } from "../check/agreement.ts";
 import { changesKnown } from "../check/changes.ts";
@@ -24,10 +24,14 @@ import { Violation, thrownBy } from "../check/violation.ts";
 import type { Story } from "../story.ts";
 import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
+import { Consensus } from "./consensus.ts";
+import { Coverage } from "./coverage.ts";
 import type { Life } from "./life.ts";
 
 /** How many applied batches share one look at the whole state. */
 const DIGEST_EVERY = 4;
+/** What was seen fewer times is rare. */
+const RARE = 2;
 
 /**
  * Sees everything that members do and tells the checkers. It stands outside: it asks the core,
@@ -53,15 +57,28 @@ export class Witness {
   readonly #tally: Tally;
   /** The first index that a state machine applies. */
   readonly #first: number;
+  /** What the protocol says of each step of a core. */
+  readonly #consensus: Consensus;
   /** A broken invariant inside a member, to be thrown outside of it. */
   broken: Violation | undefined;
   onApplied: (applied: Applied) => void = () => undefined;
+  /** A core is in a state and meets an event that have hardly been seen together. */
+  onRare: (member: MemberId) => void = () => undefined;
+  readonly coverage = new Coverage();
 
-  constructor(story: Story, tally: Tally, firstIndex: number, initial: Membership) {
+  constructor(story: Story, tally: Tally, birth: LogBase, initial: Membership) {
     this.configurations = new Configurations(initial);
+    this.#consensus = new Consensus(
+      birth,
+      (check) => this.#guard(check),
+      ({ state }, event, came) => {
+        const times = this.coverage.note(state, event, came);
+        if (times < RARE) this.onRare(state.id);
+      },
+    );
     this.#story = story;
     this.#tally = tally;
-    this.#first = firstIndex;
+    this.#first = birth.index + 1;
   }
 
   /** The last slot that anyone has applied. */
@@ -87,6 +104,7 @@ export class Witness {
     });
     this.#story.tell(member, () => `begins life ${life.number}: ${describeState(raft)}`);
     this.#listen(member, life);
+    this.#consensus.began(raft);
   }
 
   #listen(member: MemberId, { raft, number }: Life): void {
@@ -109,8 +127,9 @@ export class Witness {
     };
     const applyChange = raft.applyChange.bind(raft);
     raft.applyChange = (change) => {
-      const membership = applyChange(change);
       const index = this.#changes.get(change);
+      if (index !== undefined) this.#consensus.applies(member, index);
+      const membership = applyChange(change);
       if (!membership || index === undefined) return membership;
       this.#guard(() => this.configurations.applied(member, index, membership));
       return membership;
@@ -156,6 +175,7 @@ export class Witness {
   }
 
   sent(message: Message): void {
+    this.#consensus.sent(message);
     if (message.kind !== "vote-reply" || !message.granted || message.pre) return;
     this.#guard(() => this.#votes.granted(message.from, message.term, message.to));
   }

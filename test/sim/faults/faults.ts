@@ -9,11 +9,14 @@ export type Fault =
   | { kind: "leader crash" }
   | { kind: "power cut everywhere" }
   | { kind: "power cut"; side: Side; moment: Moment }
+  | { kind: "power cut between writes"; after: number }
   | { kind: "pause"; for_ms: number }
   | { kind: "event loop stalled"; for_ms: number }
   | { kind: "wall clock stepped"; by_ms: number }
   | { kind: "partition"; shape: PartitionShape; for_ms: number }
   | { kind: "link clogged"; for_ms: number }
+  | { kind: "leader cut off"; way: "in" | "out" | "both"; beside: number; for_ms: number }
+  | { kind: "leader held up"; way: "in" | "out" | "both"; for_ms: number }
   | { kind: "leadership handed over"; to: "anyone" | "one that installs" }
   | { kind: "disk"; fault: DiskFault }
   | { kind: "backend"; fault: BackendFault }
@@ -76,4 +79,20 @@ export const CLASSES: readonly string[] = [
   "update met a newer one",
   "answered compact",
   "answered serializable",
+];
+
+/** What only runs of the swarm kind have. */
+export const SWARM_CLASSES: readonly string[] = [
+  "power cut between writes",
+  "leader cut off",
+  "leader held up",
+  "fault where the run had not been",
+  "voter added",
+  "learner added",
+  "learner promoted",
+  "voter demoted",
+  "member removed",
+  "joint change",
+  "explicit joint change",
+  "changes close together",
 ];

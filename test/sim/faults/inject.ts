@@ -9,6 +9,7 @@ import type { DiskFault } from "../world/disk.ts";
 import { RARE_MOMENTS } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
+import { link } from "../world/partition.ts";
 import type { Fault } from "./faults.ts";
 
 export interface FaultWorld {
@@ -26,12 +27,20 @@ export interface FaultWorld {
 export class Injector {
   readonly #world: FaultWorld;
   #partitions = 0;
+  /** The member that a fault is to meet, where it meets one. */
+  #target: Member | undefined;
 
   constructor(world: FaultWorld) {
     this.#world = world;
   }
 
-  inject(fault: Fault, random: Random): boolean {
+  /** Does a fault to `target`, if it is one to a member, or to any. */
+  inject(fault: Fault, random: Random, target?: Member): boolean {
+    this.#target = target;
+    return this.#inject(fault, random);
+  }
+
+  #inject(fault: Fault, random: Random): boolean {
     switch (fault.kind) {
       case "crash":
         return this.#onOne(random, fault.kind, (member) => member.crash());
@@ -42,6 +51,8 @@ export class Injector {
         return this.#done(fault.kind);
       case "power cut":
         return this.#appoint(random, fault);
+      case "power cut between writes":
+        return this.#countDown(random, fault.after);
       case "pause":
       case "event loop stalled":
         return this.#pause(random, fault.kind, fault.for_ms);
@@ -51,6 +62,10 @@ export class Injector {
         return this.#partition(random, fault);
       case "link clogged":
         return this.#clog(random, fault.for_ms);
+      case "leader cut off":
+        return this.#cutOff(random, fault);
+      case "leader held up":
+        return this.#holdUp(fault);
       case "leadership handed over":
         return fault.to === "anyone" ? this.#handOver(random) : this.#handOverLater();
       case "disk":
@@ -86,9 +101,14 @@ export class Injector {
     return this.#done(name);
   }
 
-  #crashLeader(): boolean {
+  /** The one that a fault is to meet, else the leader. */
+  get #leading(): Member | undefined {
     const { cluster } = this.#world;
-    const leader = cluster.all.find(({ life }) => life && life === cluster.leader);
+    return this.#target ?? cluster.all.find(({ life }) => life && life === cluster.leader);
+  }
+
+  #crashLeader(): boolean {
+    const leader = this.#leading;
     leader?.crash();
     return leader !== undefined && this.#done("crash");
   }
@@ -96,6 +116,7 @@ export class Injector {
   /** Any member that is up, the leader more often. */
   #victim(random: Random): Member | undefined {
     const { cluster } = this.#world;
+    if (this.#target?.life) return this.#target;
     const leader = cluster.all.find(({ life }) => life && life === cluster.leader);
     return leader && random.next() < 0.4 ? leader : cluster.anyUp(random);
   }
@@ -117,6 +138,18 @@ export class Injector {
     return victims.length > 0;
   }
 
+  /** Power is lost some moments from now, whichever they are. */
+  #countDown(random: Random, after: number): boolean {
+    const member = this.#victim(random);
+    if (!member || member.power.appointed) return false;
+    const act = () => {
+      this.#done("power cut between writes");
+      member.crash();
+    };
+    member.power.appointed = { after, act };
+    return true;
+  }
+
   #pause(random: Random, name: string, for_ms: number): boolean {
     return this.#onOne(random, name, ({ host }) => {
       if (host.paused) return;
@@ -129,14 +162,50 @@ export class Injector {
   }
 
   #partition(random: Random, { shape, for_ms }: Extract<Fault, { kind: "partition" }>): boolean {
-    const { cluster, timeline } = this.#world;
+    const { cluster } = this.#world;
     const ids = cluster.all.map(({ id }) => id);
     cluster.network.partition(shape, ids, random);
+    this.#joinAfter(for_ms);
+    return this.#done(`partition ${shape}`);
+  }
+
+  /** The partition of now ends, unless another has taken its place. */
+  #joinAfter(for_ms: number): void {
+    const { cluster, timeline } = this.#world;
     const number = ++this.#partitions;
     timeline.after(for_ms, () => {
       if (this.#partitions === number) cluster.network.join();
     });
-    return this.#done(`partition ${shape}`);
+  }
+
+  /** The leader, with some others beside it, does not reach the rest, or does not hear it. */
+  #cutOff(random: Random, { way, beside, for_ms }: Extract<Fault, { kind: "leader cut off" }>) {
+    const { cluster } = this.#world;
+    const leader = this.#leading;
+    if (!leader) return false;
+    const others = cluster.all.filter((member) => member !== leader);
+    const near = [leader, ...others.filter(() => random.next() * others.length < beside)];
+    const far = others.filter((member) => !near.includes(member));
+    const links = near.flatMap(({ id: a }) =>
+      far.flatMap(({ id: b }) => [
+        ...(way === "in" ? [] : [link(a, b)]),
+        ...(way === "out" ? [] : [link(b, a)]),
+      ]),
+    );
+    cluster.network.cut(links);
+    this.#joinAfter(for_ms);
+    return this.#done("leader cut off");
+  }
+
+  #holdUp({ way, for_ms }: Extract<Fault, { kind: "leader held up" }>): boolean {
+    const { cluster } = this.#world;
+    const leader = this.#leading;
+    if (!leader) return false;
+    for (const { id } of cluster.all) {
+      if (way !== "out") cluster.network.clog(id, leader.id, for_ms);
+      if (way !== "in") cluster.network.clog(leader.id, id, for_ms);
+    }
+    return this.#done("leader held up");
   }
 
   #clog(random: Random, for_ms: number): boolean {

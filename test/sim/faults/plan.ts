@@ -7,33 +7,83 @@ import type { Fault } from "./faults.ts";
 
 /** The share of writes that a bad disk spoils, at most. */
 const BADNESS_MAX = 0.1;
+/** A power cut between writes comes after at most so many more of them. */
+const WRITES_MAX = 12;
 
-/** How often each happens, beside the others. */
-const WEIGHTS: readonly (readonly [number, (random: Random) => Fault])[] = [
-  [16, () => ({ kind: "crash" })],
-  [2, () => ({ kind: "power cut everywhere" })],
-  [30, powerCut],
-  [6, (random) => ({ kind: "pause", for_ms: 500 + random.next() * 4_000 })],
-  [8, (random) => ({ kind: "event loop stalled", for_ms: 50 + random.next() * 400 })],
-  [5, (random) => ({ kind: "wall clock stepped", by_ms: randomInteger(random, -60_000, 60_000) })],
-  [20, partition],
-  [8, (random) => ({ kind: "link clogged", for_ms: random.next() * 5_000 })],
-  [10, handOver],
-  [12, (random) => ({ kind: "disk", fault: pick(random, DISK_FAULTS) })],
-  [4, (random) => ({ kind: "backend", fault: pick(random, BACKEND_FAULTS) })],
-  [2, (random) => ({ kind: "disk goes bad", chance: random.next() * BADNESS_MAX })],
-  [5, () => ({ kind: "byte flipped at rest" })],
-  [4, () => ({ kind: "byte misread" })],
-  [3, () => ({ kind: "backend damaged" })],
-  [2, () => ({ kind: "disk blank" })],
-  [3, () => ({ kind: "rolling upgrade" })],
+/** A kind of fault, and how often it happens beside the others. */
+export interface WeightedFault {
+  readonly weight: number;
+  readonly make: (random: Random) => Fault;
+  /** Whether it may cost a member its disk. */
+  readonly damages?: true;
+}
+
+export const EVERYDAY_FAULTS: readonly WeightedFault[] = [
+  { weight: 16, make: () => ({ kind: "crash" }) },
+  { weight: 2, make: () => ({ kind: "power cut everywhere" }) },
+  { weight: 30, make: powerCut },
+  { weight: 6, make: (random) => ({ kind: "pause", for_ms: 500 + random.next() * 4_000 }) },
+  {
+    weight: 8,
+    make: (random) => ({ kind: "event loop stalled", for_ms: 50 + random.next() * 400 }),
+  },
+  {
+    weight: 5,
+    make: (random) => ({
+      kind: "wall clock stepped",
+      by_ms: randomInteger(random, -60_000, 60_000),
+    }),
+  },
+  { weight: 20, make: partition },
+  { weight: 8, make: (random) => ({ kind: "link clogged", for_ms: random.next() * 5_000 }) },
+  { weight: 10, make: handOver },
+  {
+    weight: 12,
+    make: (random) => ({ kind: "disk", fault: pick(random, DISK_FAULTS) }),
+    damages: true,
+  },
+  { weight: 4, make: (random) => ({ kind: "backend", fault: pick(random, BACKEND_FAULTS) }) },
+  {
+    weight: 2,
+    make: (random) => ({ kind: "disk goes bad", chance: random.next() * BADNESS_MAX }),
+    damages: true,
+  },
+  { weight: 5, make: () => ({ kind: "byte flipped at rest" }), damages: true },
+  { weight: 4, make: () => ({ kind: "byte misread" }), damages: true },
+  { weight: 3, make: () => ({ kind: "backend damaged" }), damages: true },
+  { weight: 2, make: () => ({ kind: "disk blank" }), damages: true },
+  { weight: 3, make: () => ({ kind: "rolling upgrade" }) },
 ];
-const TOTAL = WEIGHTS.reduce((sum, [weight]) => sum + weight, 0);
+
+/** Those around a change of leader, and between any two writes. */
+const SHARP_FAULTS: readonly WeightedFault[] = [
+  {
+    weight: 20,
+    make: (random) => ({
+      kind: "power cut between writes",
+      after: randomInteger(random, 0, WRITES_MAX),
+    }),
+  },
+  { weight: 10, make: () => ({ kind: "leader crash" }) },
+  { weight: 40, make: leaderCutOff },
+  { weight: 40, make: leaderHeldUp },
+  { weight: 20, make: () => ({ kind: "leadership handed over", to: "anyone" }) },
+];
+
+/** The faults of one run, each there or not, and some more often than others. */
+export function drawFaults(random: Random, mayDamage: boolean): readonly WeightedFault[] {
+  const all = [...EVERYDAY_FAULTS, ...SHARP_FAULTS];
+  const possible = all.filter(({ damages }) => mayDamage || !damages);
+  const some = possible.filter(() => random.next() < 0.5);
+  const chosen = some.length > 0 ? some : possible;
+  return chosen.map((fault) => ({ ...fault, weight: fault.weight * (0.2 + random.next()) }));
+}
 
 /** The next fault of a run. */
-export function drawFault(random: Random): Fault {
-  let die = random.next() * TOTAL;
-  for (const [weight, make] of WEIGHTS) {
+export function drawFault(random: Random, faults: readonly WeightedFault[]): Fault {
+  const total = faults.reduce((sum, { weight }) => sum + weight, 0);
+  let die = random.next() * total;
+  for (const { weight, make } of faults) {
     die -= weight;
     if (die < 0) return make(random);
   }
@@ -43,6 +93,19 @@ export function drawFault(random: Random): Fault {
 function partition(random: Random): Fault {
   const shape = pick(random, PARTITIONS);
   return { kind: "partition", shape, for_ms: 500 + random.next() * 5_000 };
+}
+
+/** The leader, and whoever it can still reach or hear. */
+function leaderCutOff(random: Random): Fault {
+  const way = pick(random, ["in", "out", "both"] as const);
+  const beside = randomInteger(random, 0, 3);
+  return { kind: "leader cut off", way, beside, for_ms: 200 + random.next() * 3_000 };
+}
+
+/** What a leader is sent, or sends, arrives late and all at once, as when a stream stalls. */
+function leaderHeldUp(random: Random): Fault {
+  const way = pick(random, ["in", "out", "both"] as const);
+  return { kind: "leader held up", way, for_ms: random.next() * 3_000 };
 }
 
 /** Whoever takes office with a snapshot still to be installed begins on a state that goes. */

@@ -1,3 +1,4 @@
+import { CORE_MUTANTS } from "./core.ts";
 import { DISK_MUTANTS } from "./disk.ts";
 import { LEASE_MUTANTS } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
@@ -10,6 +11,7 @@ import { WATCH_MUTANTS } from "./watch.ts";
 export const MUTANTS: readonly Mutant[] = [
   ...DISK_MUTANTS,
   ...RAFT_MUTANTS,
+  ...CORE_MUTANTS,
   ...READ_MUTANTS,
   ...STATE_MUTANTS,
   ...WATCH_MUTANTS,

@@ -20,7 +20,7 @@ test.each(SAMPLE)(
   "a member that %s is noticed by one of those who may",
   async (name) => {
     const { seams, noticedBy } = MUTANTS.find((each) => each.name === name)!;
-    const caught = await catchMutant({ seams }, 1, MUTANT_SEEDS);
+    const caught = await catchMutant({ seams }, { swarm: true }, 1, MUTANT_SEEDS);
     expect(noticedBy, caught?.message).toContain(caught?.checker);
   },
   MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,

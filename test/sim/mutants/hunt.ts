@@ -1,7 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { runScript } from "../run.ts";
+import type { Kind } from "../script.ts";
 import { type Task, runPool } from "../seeds/pool.ts";
-import { ELSEWHERE, MUTANTS } from "./all.ts";
+import { ELSEWHERE } from "./all.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Who noticed a mutant, and with which seed. */
@@ -15,11 +16,12 @@ export interface Caught {
 /** Runs seeds against a mutant until one catches it; undefined when none does. */
 export async function catchMutant(
   { seams }: Pick<Mutant, "seams">,
+  kind: Kind,
   from: number,
   seeds: number,
 ): Promise<Caught | undefined> {
   for (let seed = from; seed < from + seeds; seed++) {
-    const { violation } = await runScript({ script: { seed }, seams });
+    const { violation } = await runScript({ script: { seed, ...kind }, seams });
     if (!violation) continue;
     const message = violation.message.split("\n")[0] ?? "";
     return { seed, checker: violation.checker, message };
@@ -28,6 +30,8 @@ export async function catchMutant(
 }
 
 export interface HuntOptions {
+  readonly mutants: readonly Mutant[];
+  readonly kind: Kind;
   readonly from: number;
   readonly count: number;
   readonly jobs: number;
@@ -38,9 +42,10 @@ export interface HuntOptions {
  * Every mutant must be caught within `count` seeds, by one of those who may notice it; returns how
  * many were not.
  */
-export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<number> {
+export async function hunt(options: HuntOptions): Promise<number> {
+  const { mutants, kind, from, count, jobs, say } = options;
   const caught = new Map<string, Caught>();
-  const tasks = huntingTasks(from, count, (name) => caught.has(name));
+  const tasks = huntingTasks(mutants, kind, from, count, (name) => caught.has(name));
   await runPool({
     jobs,
     clock: systemClock(),
@@ -53,7 +58,7 @@ export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<num
     },
   });
   let strange = 0;
-  for (const { name, breaks, seen = "", noticedBy } of MUTANTS) {
+  for (const { name, breaks, seen = "", noticedBy } of mutants) {
     const found = caught.get(name);
     const how = found ? `seed ${found.seed} | ${found.checker}` : "escaped | ";
     say(`| ${name} | ${breaks} | ${seen} | ${how} |`);
@@ -64,18 +69,20 @@ export async function hunt({ from, count, jobs, say }: HuntOptions): Promise<num
   for (const { seen, breaks, why } of ELSEWHERE) {
     say(`| ${why} | ${breaks} | ${seen} | not here | |`);
   }
-  return MUTANTS.length - caught.size + strange;
+  return mutants.length - caught.size + strange;
 }
 
 /** Each mutant's seeds, until it is caught. */
 function* huntingTasks(
+  mutants: readonly Mutant[],
+  kind: Kind,
   from: number,
   count: number,
   isCaught: (name: string) => boolean,
 ): Generator<Task, undefined> {
-  for (const { name } of MUTANTS) {
+  for (const { name } of mutants) {
     for (let seed = from; seed < from + count && !isCaught(name); seed++) {
-      yield { script: { seed }, mutant: name };
+      yield { script: { seed, ...kind }, mutant: name };
     }
   }
   return undefined;

@@ -19,6 +19,26 @@ export interface Mutant {
 /** The core's state, which the product only lets others read. */
 export const inside = (raft: Raft): RaftState => raft.state as RaftState;
 
+/** Runs after every answer that a leader gets. */
+export function onProgress(after: (raft: RaftState) => void) {
+  return (raft: Raft) => {
+    const step = raft.step.bind(raft);
+    const persisted = raft.persisted.bind(raft);
+    raft.step = (message) => {
+      step(message);
+      if (raft.isLeader) after(inside(raft));
+    };
+    raft.persisted = (id) => {
+      persisted(id);
+      if (raft.isLeader) after(inside(raft));
+    };
+  };
+}
+
+/** What the leader knows each to have on disk. */
+export const matchOf = (raft: RaftState) => (member: bigint) =>
+  member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0);
+
 /** A database of which some operations are others. */
 export function database(wrap: (real: Backend) => Partial<Backend>): (real: Backend) => Backend {
   return (real) => ({

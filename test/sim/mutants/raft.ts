@@ -2,7 +2,7 @@ import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { jointIndex } from "@raft2kube/store/core/joint.ts";
 import { sendAfterPersist, type RaftState } from "@raft2kube/store/core/state.ts";
 import { NONE } from "@raft2kube/store/core/types.ts";
-import { type Mutant, inside } from "./mutant.ts";
+import { type Mutant, inside, matchOf, onProgress } from "./mutant.ts";
 
 /** Steps into the core what `change` makes of each message. */
 function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) => boolean) {
@@ -13,25 +13,6 @@ function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) 
     };
   };
 }
-
-/** Runs after every answer that a leader gets. */
-function onProgress(after: (raft: RaftState) => void) {
-  return (raft: Raft) => {
-    const step = raft.step.bind(raft);
-    const persisted = raft.persisted.bind(raft);
-    raft.step = (message) => {
-      step(message);
-      if (raft.isLeader) after(inside(raft));
-    };
-    raft.persisted = (id) => {
-      persisted(id);
-      if (raft.isLeader) after(inside(raft));
-    };
-  };
-}
-
-const matchOf = (raft: RaftState) => (member: bigint) =>
-  member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0);
 
 /** The largest index that a majority less one has. */
 function commitWithOneLess(raft: RaftState): void {
@@ -59,7 +40,12 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "commits slots of an older term by counting",
     breaks: "S1, Raft 5.4.2",
-    noticedBy: ["commits in own term", "state machine safety", "leader completeness"],
+    noticedBy: [
+      "commits in own term",
+      "committed by a durable quorum",
+      "state machine safety",
+      "leader completeness",
+    ],
     seams: {
       raft: onProgress((raft) => {
         const index = jointIndex(raft.voterSets, matchOf(raft));
@@ -70,13 +56,13 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "commits with one voter less than a majority",
     breaks: "S1",
-    noticedBy: ["leader completeness", "state machine safety"],
+    noticedBy: ["committed by a durable quorum", "leader completeness", "state machine safety"],
     seams: { raft: onProgress(commitWithOneLess) },
   },
   {
     name: "votes twice in a term",
     breaks: "Raft 5.2",
-    noticedBy: ["term and vote kept", "one vote per term", "election safety"],
+    noticedBy: ["term and vote kept", "vote is durable", "one vote per term", "election safety"],
     seams: {
       raft: onStep((raft, message) => {
         if (message.kind === "vote" && !message.pre && message.term === raft.term) {
@@ -103,7 +89,13 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "keeps its own slots where they conflict",
     breaks: "Raft 5.3",
-    noticedBy: ["leader completeness", "store's own", "state machine safety"],
+    noticedBy: [
+      "acknowledged is durable",
+      "committed once",
+      "leader completeness",
+      "store's own",
+      "state machine safety",
+    ],
     seams: { raft: onStep(keepConflicts) },
   },
   {

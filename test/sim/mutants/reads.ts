@@ -35,7 +35,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: "makes a read's second attempt under the id of the first",
     breaks: "S2",
-    noticedBy: ["linearizability", "time travel"],
+    noticedBy: ["read index", "linearizability", "time travel"],
     seen: "etcd #20418",
     seams: { raft: reuseReadId },
   },

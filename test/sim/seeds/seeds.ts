@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import type { Kind } from "../script.ts";
 import { runPool } from "./pool.ts";
 import type { Totals } from "./totals.ts";
 
 const SAVE_INTERVAL_MS = 5_000;
 
 export interface SeedsOptions {
+  readonly kind: Kind;
   readonly from: number;
   readonly count: number;
   readonly jobs: number;
@@ -21,7 +23,7 @@ export interface SeedsOptions {
 
 /** Runs seeds in several processes, and adds what came of them to the totals. */
 export async function runSeeds(options: SeedsOptions): Promise<void> {
-  const { from, count, jobs, minutes, totals, commit, save, onFailure } = options;
+  const { kind, from, count, jobs, minutes, totals, commit, save, onFailure } = options;
   const clock = systemClock();
   const end_ms = clock.monotonic() + minutes * 60_000;
   let saved_ms = clock.monotonic();
@@ -29,7 +31,7 @@ export async function runSeeds(options: SeedsOptions): Promise<void> {
   const next = () => {
     while (seed < from + count && totals.has(seed)) seed++;
     if (seed >= from + count || clock.monotonic() >= end_ms) return undefined;
-    return { script: { seed: seed++ } };
+    return { script: { seed: seed++, ...kind } };
   };
   await runPool({
     jobs,

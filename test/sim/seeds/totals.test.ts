@@ -49,6 +49,21 @@ test("a seed that failed is run again, and is no failure any more when it passes
   expect(totals.size).toBe(1);
 });
 
+test("plain and swarm seeds of one file are counted apart", () => {
+  const path = join(folder, "totals.json");
+  const plain = Totals.read(path);
+  plain.take(verdict(1), "abc");
+  plain.write(path);
+  const swarm = Totals.read(path, { swarm: true });
+  expect(swarm.has(1)).toBe(false);
+  swarm.take(verdict(2), "abc");
+  swarm.write(path);
+  plain.take(verdict(3), "abc");
+  plain.write(path);
+  expect(Totals.read(path, { swarm: true }).ranges).toEqual([[2, 2]]);
+  expect(Totals.read(path).size).toBe(2);
+});
+
 test("totals of another format are refused", () => {
   const path = join(folder, "totals.json");
   writeFileSync(path, '{"format": 9}');

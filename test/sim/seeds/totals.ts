@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { Tally } from "../world/tally.ts";
+import type { Kind } from "../script.ts";
 import type { Verdict } from "./pool.ts";
 
 interface Failure {
@@ -8,8 +9,7 @@ interface Failure {
   readonly message: string;
 }
 
-interface Stored {
-  readonly format: 1;
+interface Part {
   /** Seeds run, as first and last of each stretch. */
   readonly ranges: [from: number, to: number][];
   /** Seeds run at each commit of the sources. */
@@ -19,22 +19,31 @@ interface Stored {
   readonly counts: Record<string, number>;
 }
 
+/** The plain kind of seeds, and beside it the swarm kind. */
+interface Stored extends Partial<Part> {
+  readonly format: 1;
+  readonly swarm?: Part;
+}
+
 /** What many runs have shown together, kept in a file that later runs add to. */
 export class Totals {
   readonly tally = new Tally();
   readonly failures: Failure[] = [];
   readonly #seeds = new Set<number>();
   readonly #commits = new Map<string, number>();
+  readonly #kind: Kind;
   #cpu_s = 0;
 
-  /** What a file holds; nothing when there is none yet. */
-  static read(path: string): Totals {
-    const totals = new Totals();
-    if (!existsSync(path)) return totals;
-    const stored = JSON.parse(readFileSync(path, "utf8")) as Stored;
-    if (stored.format !== 1) {
-      throw new RangeError(`${path} has format ${String(stored.format)}; move it away`);
-    }
+  constructor(kind: Kind = {}) {
+    this.#kind = kind;
+  }
+
+  /** What a file holds of a kind of seeds; nothing when there is none yet. */
+  static read(path: string, kind: Kind = {}): Totals {
+    const totals = new Totals(kind);
+    const all = readStored(path);
+    const stored = kind.swarm ? all?.swarm : all?.ranges && (all as Part);
+    if (!stored) return totals;
     for (const [from, to] of stored.ranges) {
       for (let seed = from; seed <= to; seed++) totals.#seeds.add(seed);
     }
@@ -73,14 +82,17 @@ export class Totals {
 
   /** Puts the file in place at once: whoever stops the run loses little. */
   write(path: string): void {
-    const stored: Stored = {
-      format: 1,
+    const part: Part = {
       ranges: this.ranges,
       commits: Object.fromEntries(this.#commits),
       failures: this.failures,
       cpu_s: Math.round(this.#cpu_s * 10) / 10,
       counts: Object.fromEntries([...this.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
     };
+    const all = readStored(path);
+    const stored: Stored = this.#kind.swarm
+      ? { format: 1, ...all, swarm: part }
+      : { format: 1, ...part, ...(all?.swarm ? { swarm: all.swarm } : {}) };
     writeFileSync(`${path}.part`, `${JSON.stringify(stored, undefined, 2)}\n`);
     renameSync(`${path}.part`, path);
   }
@@ -94,4 +106,11 @@ export class Totals {
     }
     return ranges;
   }
+}
+
+function readStored(path: string): Stored | undefined {
+  if (!existsSync(path)) return undefined;
+  const stored = JSON.parse(readFileSync(path, "utf8")) as Stored;
+  if (stored.format === 1) return stored;
+  throw new RangeError(`${path} has format ${String(stored.format)}; move it away`);
 }

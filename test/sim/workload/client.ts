@@ -24,7 +24,10 @@ export interface ClientWorld {
 }
 
 /** What a client mostly does. */
-export type ClientRole = "everything" | "leases" | "compaction";
+export type ClientRole = "everything" | "leases" | "compaction" | "reads" | "bursts";
+
+/** How many requests a client of bursts has under way at once, at most. */
+const BURST_MAX = 8;
 
 /** A client: one request at a time, each to any member. */
 export class SimClient {
@@ -34,6 +37,8 @@ export class SimClient {
   #values = 0;
   #revision = 1;
   #stopped = false;
+  /** The member that a client of reads or of bursts stays with. */
+  #endpoint: Life | undefined;
 
   constructor(name: string, role: ClientRole, world: ClientWorld) {
     this.name = name;
@@ -55,8 +60,34 @@ export class SimClient {
       if (!life) continue;
       this.#world.tally.note("operations");
       if (this.#role === "compaction") await this.#compact(life);
+      else if (this.#role === "reads") await this.#read();
+      else if (this.#role === "bursts") await this.#burst();
       else await this.#one(life, this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined);
     }
+  }
+
+  /** A member that this client stays with, one that takes itself for the leader first of all. */
+  #familiar(): Life {
+    const { random, lives } = this.#world;
+    const up = lives();
+    const leaders = up.filter(({ raft }) => raft.isLeader);
+    const known = this.#endpoint && up.includes(this.#endpoint) && random.next() < 0.9;
+    if (!known) this.#endpoint = pick(random, leaders.length > 0 ? leaders : up);
+    return this.#endpoint!;
+  }
+
+  async #read(): Promise<void> {
+    await this.request(this.#familiar(), readOne(pick(this.#world.random, KEYS)));
+  }
+
+  /** Does not wait for one answer before it asks for the next. */
+  async #burst(): Promise<void> {
+    const { random, tally } = this.#world;
+    const life = this.#familiar();
+    const count = randomInteger(random, 1, BURST_MAX + 1);
+    tally.note("operations", count - 1);
+    const requests = Array.from({ length: count }, () => randomRequest(this.#knowledge));
+    await Promise.all(requests.map((request) => this.request(life, request)));
   }
 
   async #one(life: Life, wish: number | undefined): Promise<void> {

@@ -9,6 +9,7 @@ import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { Host } from "./host.ts";
+import type { DiskPace } from "./pace.ts";
 import type { Power } from "./power.ts";
 import type { Tally } from "./tally.ts";
 
@@ -122,6 +123,7 @@ export interface BackendWorld {
   host: Host;
   power: Power;
   random: Random;
+  pace: DiskPace;
   tally: Tally;
   /** What stands between the state and the values as they are stored. */
   checksums: (raw: Backend) => Backend;
@@ -139,7 +141,7 @@ export async function simulatedBackend(image: BackendImage, world: BackendWorld)
 
 /** What the engine under the checksums does: batches take their time, and are whole or absent. */
 function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Backend {
-  const { host, random } = world;
+  const { host, random, pace } = world;
   const { life } = host;
   const stored = async function* (chunks: AsyncIterable<BackendPair[]>) {
     for await (const chunk of chunks) {
@@ -162,7 +164,7 @@ function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Ba
         return { key, value: value?.subarray(0, value.length - CRC_BYTES) };
       });
       return new Promise((resolve, reject) => {
-        const delay_ms = random.next() * (sync ? 8 : 1);
+        const delay_ms = pace(random, sync ? 4 : 0.5);
         const write = () => void writeOut(image, live, world, plain, sync)?.then(resolve, reject);
         host.after(delay_ms, write, life);
       });

@@ -4,6 +4,7 @@ import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
 import { Folder } from "./folder.ts";
 import type { Host } from "./host.ts";
 import { type Inode, SECTOR_BYTES } from "./inode.ts";
+import type { DiskPace } from "./pace.ts";
 import type { Moment, Power } from "./power.ts";
 import type { Tally } from "./tally.ts";
 
@@ -189,6 +190,7 @@ export function simulatedDisk(
   host: Host,
   power: Power,
   random: Random,
+  pace: DiskPace,
 ): Disk {
   const { folder } = image;
   const { life } = host;
@@ -196,7 +198,7 @@ export function simulatedDisk(
   /** Does `act` in its time; power may be lost right before it, or before anyone hears of it. */
   const later = <T>(mean_ms: number, moment: Moment | undefined, act: () => T, tell: Tell<T>) => {
     const now_ms = host.clock.monotonic() / host.rate;
-    const done_ms = Math.max(now_ms, busyUntil_ms) + random.next() * 2 * mean_ms;
+    const done_ms = Math.max(now_ms, busyUntil_ms) + pace(random, mean_ms);
     busyUntil_ms = done_ms;
     const run = () => {
       if (moment && power.cut("before", moment)) return;

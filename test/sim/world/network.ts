@@ -14,13 +14,16 @@ export interface NetworkOptions {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly tally: Tally;
+  /** The mean time that a message takes. */
+  readonly latency_ms: (from: bigint, to: bigint) => number;
   /** Hands a parcel to its receiver. */
   readonly deliver: (parcel: Parcel) => void;
   /** A parcel that will not arrive. */
   readonly lost: (parcel: Parcel) => void;
 }
 
-const LATENCY_MS = 1;
+/** How late a message is that others overtake, at most. */
+const LATE_MS_MAX = 2_000;
 /** How long a caller takes to notice that its connection is broken. */
 const BREAK_MS = 100;
 
@@ -33,6 +36,10 @@ export class Network {
   /** Chance that a message is lost, or comes a second time. */
   loss = 0;
   replay = 0;
+  /** Chance that a message arrives long after those that were sent after it. */
+  stragglers = 0;
+  /** All links are alike. */
+  #even = false;
   #cut = new Set<string>();
   readonly #cloggedUntil_ms = new Map<string, number>();
 
@@ -52,13 +59,15 @@ export class Network {
       tally.note("message lost");
       return this.#options.lost(parcel);
     }
-    const clogged_ms = Math.max(0, (this.#cloggedUntil_ms.get(name) ?? 0) - timeline.now_ms);
-    this.#deliverAfter(clogged_ms + this.#latency_ms(), parcel);
+    const late_ms = this.#straggles() ? random.next() * LATE_MS_MAX : 0;
+    const until_ms = this.#cloggedUntil_ms.get(name) ?? 0;
+    const clogged_ms = late_ms + Math.max(0, until_ms - timeline.now_ms);
+    this.#deliverAfter(clogged_ms + this.#latency_ms(message), parcel);
     // A proposal that came twice would be two: the transport is a stream and repeats none.
     if (message.kind === "propose" || message.kind === "snapshot") return;
     if (random.next() >= this.replay) return;
     tally.note("message replayed");
-    this.#deliverAfter(clogged_ms + this.#latency_ms() * 20, parcel);
+    this.#deliverAfter(clogged_ms + this.#latency_ms(message) * 20, parcel);
   }
 
   /**
@@ -70,14 +79,19 @@ export class Network {
     const name = link(from, to);
     const breaks = this.#cut.has(name) || random.next() < this.loss;
     if (breaks) tally.note("call broken");
-    timeline.after(breaks ? BREAK_MS : this.#latency_ms(), () => {
+    timeline.after(breaks ? BREAK_MS : this.#latency_ms({ from, to }), () => {
       if (breaks || this.#cut.has(name)) broken();
       else arrived();
     });
   }
 
-  #latency_ms(): number {
-    return LATENCY_MS * (0.2 - Math.log(1 - this.#options.random.next()));
+  #straggles(): boolean {
+    return this.stragglers > 0 && this.#options.random.next() < this.stragglers;
+  }
+
+  #latency_ms({ from, to }: { from: bigint; to: bigint }): number {
+    const { random, latency_ms } = this.#options;
+    return (this.#even ? 1 : latency_ms(from, to)) * (0.2 - Math.log(1 - random.next()));
   }
 
   #deliverAfter(delay_ms: number, parcel: Parcel): void {
@@ -93,6 +107,11 @@ export class Network {
     this.#cloggedUntil_ms.set(link(from, to), this.#options.timeline.now_ms + for_ms);
   }
 
+  /** Cuts exactly these links. */
+  cut(links: readonly string[]): void {
+    this.#cut = new Set(links);
+  }
+
   partition(shape: PartitionShape, ids: readonly bigint[], random: Random): void {
     this.#cut = new Set(cutLinks(shape, ids, random));
   }
@@ -102,6 +121,8 @@ export class Network {
     this.join();
     this.loss = 0;
     this.replay = 0;
+    this.stragglers = 0;
+    this.#even = true;
     this.#cloggedUntil_ms.clear();
   }
 

@@ -38,17 +38,27 @@ export class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
 
+/** When power fails: at a moment of one kind, or once so many of any kind have passed. */
+type Appointment =
+  | { readonly side: Side; readonly moment: Moment; readonly act: () => void }
+  | { after: number; readonly act: () => void };
+
 /** A member's power supply: it fails when a member comes to an appointed moment. */
 export class Power {
   /** One appointment at a time; the next fault may replace it. */
-  appointed: { side: Side; moment: Moment; act: () => void } | undefined;
+  appointed: Appointment | undefined;
 
   /** True when power is lost here: the caller does nothing more. */
   cut(side: Side, moment: Moment): boolean {
-    if (this.appointed?.moment !== moment || this.appointed.side !== side) return false;
-    const { act } = this.appointed;
+    const { appointed } = this;
+    if (!appointed) return false;
+    if ("after" in appointed) {
+      if (appointed.after-- > 0) return false;
+    } else if (appointed.moment !== moment || appointed.side !== side) {
+      return false;
+    }
     this.appointed = undefined;
-    act();
+    appointed.act();
     return true;
   }
 

@@ -1,0 +1,62 @@
+import type { RaftState } from "@raft2kube/store/core/state.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
+import type { DurableLogs } from "./durable-logs.ts";
+import { isQuorum } from "./quorum.ts";
+import { require } from "./violation.ts";
+
+/**
+ * What is committed, as it becomes so: by a leader, once a quorum of its configuration has the
+ * entry on disk (Raft section 5.3, dissertation section 4.3); a follower only learns of it.
+ */
+export class Commits {
+  readonly #disks: DurableLogs;
+  /** The term of each committed entry, by index. */
+  readonly #terms: number[] = [];
+  readonly #seen = new Map<MemberId, number>();
+
+  constructor(disks: DurableLogs, base: { index: number; term: number }) {
+    this.#disks = disks;
+    this.#terms[base.index] = base.term;
+  }
+
+  /** The newest index that any leader has committed. */
+  get last(): number {
+    return this.#terms.length - 1;
+  }
+
+  /** A member begins with what it found on its disk. */
+  began(raft: RaftState): void {
+    this.#seen.set(raft.id, 0);
+    this.seen(raft, false);
+  }
+
+  /** A look at a core; `leads` when it led before what it just did, and leads still. */
+  seen(raft: RaftState, leads: boolean): void {
+    const { id, log } = raft;
+    const before = this.#seen.get(id) ?? 0;
+    const { committed } = log;
+    if (committed === before) return;
+    this.#seen.set(id, committed);
+    if (leads) this.#counted(raft, before);
+    const known = committed <= this.last;
+    require(known, "commit is known", () => `${id} commits ${committed}, leaders ${this.last}`);
+    for (let index = Math.max(before + 1, log.firstIndex); index <= committed; index++) {
+      const term = log.term(index);
+      const same = this.#terms[index] === term || this.#terms[index] === undefined;
+      const message = () => `${id} commits ${index}/${term}, others ${index}/${this.#terms[index]}`;
+      require(same, "committed once", message);
+    }
+  }
+
+  #counted(raft: RaftState, before: number): void {
+    const { id, log, membership } = raft;
+    const { committed } = log;
+    const term = log.term(committed)!;
+    const has = (member: MemberId) => this.#disks.get(member)?.has(committed, term) ?? false;
+    const message = () => `${id} commits ${committed}/${term} without a quorum that has it on disk`;
+    require(isQuorum(membership, has), "committed by a durable quorum", message);
+    for (let index = before + 1; index <= committed; index++) {
+      this.#terms[index] ??= log.term(index)!;
+    }
+  }
+}
