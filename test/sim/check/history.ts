@@ -9,9 +9,11 @@ export interface KvOperation extends Operation<KvInput, string> {
   index?: number | undefined;
 }
 
-/** Which keys, revisions and leases a state has follows from these, given what led to it. */
-function nameOf({ revision, compacted, leases }: KvState): string {
-  return `${revision} ${compacted} ${[...leases.keys()].join(",")}`;
+/** Which keys and revisions a state has follows from these, given what led to it. */
+function equalStates(a: KvState, b: KvState): boolean {
+  if (a.revision !== b.revision || a.compacted !== b.compacted) return false;
+  if (a.leases === b.leases) return true;
+  return a.leases.size === b.leases.size && [...a.leases.keys()].every((id) => b.leases.has(id));
 }
 
 /**
@@ -20,7 +22,7 @@ function nameOf({ revision, compacted, leases }: KvState): string {
  */
 export const KV_MODEL: Model<KvState, KvInput, string> = {
   initial: EMPTY_STATE,
-  name: nameOf,
+  equal: equalStates,
   step(state, input, output) {
     if (!mayAnswer(state, output)) return undefined;
     const { answer, state: next } = kvStep(state, input);
@@ -88,7 +90,7 @@ interface Ranked {
  */
 const LOGGED_MODEL: Model<Placed, Ranked, string> = {
   initial: { state: KV_MODEL.initial, logged: 0 },
-  name: ({ state, logged }) => `${nameOf(state)} ${logged}`,
+  equal: (a, b) => a.logged === b.logged && equalStates(a.state, b.state),
   step({ state, logged }, { input, rank }, output) {
     if (rank !== undefined && rank !== logged) return undefined;
     const next = KV_MODEL.step(state, input, output);

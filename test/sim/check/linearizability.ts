@@ -1,3 +1,5 @@
+import { type PlacedCalls, PlacedSet } from "./placed-set.ts";
+
 /** A call and what came of it. `ended` is infinite while nobody heard an answer. */
 export interface Operation<I, O> {
   /** Places in one order of all calls and answers: a counter, not a clock. */
@@ -12,8 +14,8 @@ export interface Model<S, I, O> {
   initial: S;
   /** The state after `input` if `output` is a right answer to it, undefined if it is not. */
   step(state: S, input: I, output: O): S | undefined;
-  /** Equal for equal states. */
-  name(state: S): string;
+  /** Whether all that can follow one state can follow the other. */
+  equal(a: S, b: S): boolean;
 }
 
 export type Verdict =
@@ -44,7 +46,7 @@ export function checkLinearizability<S, I, O>(
 ): Verdict {
   const head = timeline(operations);
   const placed = new PlacedSet(operations.length);
-  const seen = new Set<string>();
+  const seen = new SeenStates(model);
   const chosen: { point: Point; state: S }[] = [];
   let longest: number[] = [];
   let state = model.initial;
@@ -58,9 +60,7 @@ export function checkLinearizability<S, I, O>(
       const next = model.step(state, input, output);
       if (next !== undefined) {
         placed.add(at.operation);
-        const name = `${placed.name} ${model.name(next)}`;
-        if (!seen.has(name)) {
-          seen.add(name);
+        if (seen.add(placed, next)) {
           chosen.push({ point: at, state });
           state = next;
           lift(at);
@@ -132,33 +132,30 @@ function link(point: Point): void {
   if (point.after) point.after.before = point;
 }
 
-/** The calls that have a place: nearly all up to some point, so named by the exceptions. */
-class PlacedSet {
-  readonly #placed: boolean[];
-  #full = 0;
-  readonly #beyond = new Set<number>();
+/** A state that the search has been in, and the one before it of the same hash. */
+interface Seen<S> {
+  readonly placed: PlacedCalls;
+  readonly state: S;
+  readonly other: Seen<S> | undefined;
+}
 
-  constructor(size: number) {
-    this.#placed = new Array<boolean>(size).fill(false);
+/** Which states the search has been in, and with which calls placed: none is searched twice. */
+class SeenStates<S> {
+  readonly #equal: (a: S, b: S) => boolean;
+  readonly #byHash = new Map<number, Seen<S>>();
+
+  constructor({ equal }: { equal(a: S, b: S): boolean }) {
+    this.#equal = equal;
   }
 
-  add(operation: number): void {
-    this.#placed[operation] = true;
-    this.#beyond.add(operation);
-    while (this.#placed[this.#full]) this.#beyond.delete(this.#full++);
-  }
-
-  remove(operation: number): void {
-    this.#placed[operation] = false;
-    this.#beyond.delete(operation);
-    for (; this.#full > operation; this.#full--) {
-      const last = this.#full - 1;
-      if (last !== operation) this.#beyond.add(last);
+  /** False when it was there before. */
+  add(placed: PlacedSet, state: S): boolean {
+    const first = this.#byHash.get(placed.hash);
+    for (let seen = first; seen; seen = seen.other) {
+      if (placed.equals(seen.placed) && this.#equal(seen.state, state)) return false;
     }
-  }
-
-  get name(): string {
-    return `${this.#full}:${[...this.#beyond].sort((a, b) => a - b).join(",")}`;
+    this.#byHash.set(placed.hash, { placed: placed.copy(), state, other: first });
+    return true;
   }
 }
 
