@@ -11,6 +11,7 @@ import { Ballots } from "./ballots.ts";
 import { Changes } from "./change-order.ts";
 import { Commits } from "./commits.ts";
 import { DurableLog, type DurableLogs } from "./durable-logs.ts";
+import { Fits } from "./fits.ts";
 import { ReadRounds } from "./read-rounds.ts";
 
 const BASE = { index: 1, term: 1 };
@@ -88,6 +89,26 @@ test("a follower commits nothing that no leader has, and nothing else at its ind
   const ahead = core(2n, [2, 2, 2]);
   ahead.log.commitTo(4);
   expect(() => commits.seen(ahead, false)).toThrow("2 commits 4, leaders 3");
+});
+
+test("a follower commits to where an append has shown its log to fit", () => {
+  const follower = core(2n, [1, 1, 1]);
+  const fits = new Fits();
+  const append = { kind: "append", from: 1n, to: 2n, term: 1, commit: 4 } as const;
+  const fitting: Message = { ...append, prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] };
+  fits.before(follower, fitting);
+  fits.before(follower, { ...append, prevIndex: 4, prevTerm: 2, entries: [] });
+  follower.log.commitTo(2);
+  fits.committed(follower, fitting);
+  fits.committed(follower, undefined);
+  const short: Message = { ...append, prevIndex: 1, prevTerm: 1, entries: [] };
+  expect(() => fits.committed(follower, short)).toThrow("fits up to 1");
+  follower.log.commitTo(3);
+  expect(() => fits.committed(follower, undefined)).toThrow("2 commits 3 in term 1");
+  fits.committed(follower, { ...granted(3n, 2n, 1), commit: 3, commitTerm: 1 } as Message);
+  follower.term = 2;
+  follower.log.commitTo(4);
+  expect(() => fits.committed(follower, undefined)).toThrow("its log fits up to 0");
 });
 
 function granted(from: MemberId, to: MemberId, term: number): Message {

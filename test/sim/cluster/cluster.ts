@@ -34,6 +34,9 @@ export const DRIFT_MAX = 0.05;
 /** Longer than a member is paused, or takes for an answer. */
 const CALL_MS_MAX = 5_000;
 
+/** How soon a sender notices that a stream is broken. */
+const BREAK_MS = 20;
+
 /** A cluster is born behind this slot, so that nobody can join by the log alone. */
 export const BIRTH = { index: 1, term: 1 };
 const NOTHING = { index: 0, term: 0 };
@@ -196,7 +199,11 @@ export class Cluster {
   }
 
   #lost(parcel: Parcel): void {
-    if (parcel.message.kind === "snapshot") this.#reportSnapshot(parcel, false);
+    const { from, to, kind } = parcel.message;
+    if (kind === "snapshot") return this.#reportSnapshot(parcel, false);
+    if (kind !== "append" || !this.#options.setting.noticesLoss) return;
+    const sender = this.members.get(from);
+    sender?.host.after(BREAK_MS, () => sender.life?.replica.unreachable(to));
   }
 
   #reportSnapshot({ message }: Parcel, delivered: boolean): void {

@@ -7,6 +7,7 @@ import { Ballots } from "../check/ballots.ts";
 import { Changes } from "../check/change-order.ts";
 import { Commits } from "../check/commits.ts";
 import { DurableLog, type DurableLogs } from "../check/durable-logs.ts";
+import { Fits } from "../check/fits.ts";
 import { ReadRounds } from "../check/read-rounds.ts";
 import { type Before, type CoreEvent, type CoreObserver, observe } from "./observe.ts";
 
@@ -24,12 +25,16 @@ export class Consensus implements CoreObserver {
   readonly #ballots = new Ballots(this.disks);
   readonly #changes = new Changes(this.disks);
   readonly #reads = new ReadRounds();
+  readonly #fits = new Fits();
   readonly #guard: Guard;
   /** Sees each event before it comes in. */
   readonly #onEvent: CoreObserver["before"];
   /** How much of each core's queues was looked at. */
   #outbox = 0;
   #answers = 0;
+  /** What comes in, and the commit index before it. */
+  #message: Message | undefined;
+  #committed = 0;
 
   constructor(base: LogBase, guard: Guard, onEvent: CoreObserver["before"]) {
     this.commits = new Commits(this.disks, base);
@@ -93,7 +98,10 @@ export class Consensus implements CoreObserver {
     this.#onEvent(raft, event, message);
     this.#outbox = state.outbox.length;
     this.#answers = state.readAnswers.length;
+    this.#committed = state.log.committed;
+    this.#message = message;
     if (!message) return;
+    this.#fits.before(state, message);
     this.#ballots.received(state, message);
     if (state.role !== "leader" || message.term !== state.term) return;
     if (message.kind === "read") this.#reads.asked(state, message.from, message.readId);
@@ -105,6 +113,8 @@ export class Consensus implements CoreObserver {
     const { state } = raft;
     const leads = raft.isLeader && before.role === "leader" && before.term === state.term;
     this.#guard(() => this.commits.seen(state, leads));
+    const follows = !leads && state.log.committed > this.#committed;
+    if (follows) this.#guard(() => this.#fits.committed(state, this.#message));
     if (raft.isLeader && !leads) this.#guard(() => this.#ballots.elected(state));
     if (leads && state.log.lastIndex > before.lastIndex) {
       this.#guard(() => this.#changes.appended(state, before.lastIndex));

@@ -40,6 +40,8 @@ export interface Setting {
   replay: number;
   /** The chance that a message is overtaken by all that is sent in the next seconds. */
   stragglers: number;
+  /** Whether a leader hears that an append was lost, as when a stream breaks. */
+  noticesLoss: boolean;
   /** The mean time that a message takes from one member to another. */
   latency_ms: (from: bigint, to: bigint) => number;
   /** How fast a member's disks are: the one of the log, and the one of the database. */
@@ -61,6 +63,7 @@ export interface Setting {
 const PLAIN = {
   learners: 0,
   stragglers: 0,
+  noticesLoss: false,
   core: CORE_OPTIONS,
   timing: DEFAULT_TIMING,
   latency_ms: () => 1,

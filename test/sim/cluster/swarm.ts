@@ -35,6 +35,7 @@ export function drawSwarm(streams: Streams): Setting {
     loss: on(0.5) ? 0 : random.next() ** 2 * LOSS_MAX,
     replay: on(0.4) ? 0 : random.next() * REPLAY_MAX,
     stragglers: on(0.5) ? 0 : random.next() ** 2 * STRAGGLERS_MAX,
+    noticesLoss: on(0.7),
     latency_ms: (from, to) => {
       const name = `${from}>${to}`;
       const known = links.get(name);

@@ -132,7 +132,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   {
     name: "commits behind what an append has shown to fit",
     breaks: "S1, Raft 5.3",
-    noticedBy: ["committed once", "commit is known", "state machine safety", "store's own"],
+    noticedBy: ["commits what fits", "committed once", "state machine safety", "store's own"],
     seams: { raft: commitBeyondMatch },
   },
   {

@@ -1,0 +1,46 @@
+import type { AppendMessage, Message } from "@raft2kube/store/core/message.ts";
+import type { RaftState } from "@raft2kube/store/core/state.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { require } from "./violation.ts";
+
+/**
+ * A follower commits what it knows to be its leader's: by an append no further than its last entry
+ * (Raft figure 2, receiver rule 5), by a heartbeat what appends of the term have shown to fit, and
+ * else a snapshot, or an entry that a ballot names by index and term.
+ */
+export class Fits {
+  /** Up to where each member's log is that of the leader of a term. */
+  readonly #fits = new Map<MemberId, { term: number; index: number }>();
+
+  /** A message comes in. */
+  before({ id, term, log }: RaftState, message: Message): void {
+    if (message.term < term) return;
+    if (message.kind === "snapshot") this.#note(id, message.term, message.mark.index);
+    if (message.kind !== "append" || log.term(message.prevIndex) !== message.prevTerm) return;
+    this.#note(id, message.term, lastOf(message));
+  }
+
+  /** What came in has moved a follower's commit index. */
+  committed({ id, term, log }: RaftState, message: Message | undefined): void {
+    const { committed } = log;
+    const named = message?.kind === "vote" || message?.kind === "vote-reply";
+    if (named && message.commit >= committed && log.term(message.commit) === message.commitTerm) {
+      return;
+    }
+    const known = this.#fits.get(id);
+    const shown = known?.term === term ? known.index : 0;
+    const index = message?.kind === "append" ? lastOf(message) : shown;
+    const text = () => `${id} commits ${committed} in term ${term}, its log fits up to ${index}`;
+    require(committed <= index, "commits what fits", text);
+  }
+
+  #note(id: MemberId, term: number, index: number): void {
+    const known = this.#fits.get(id);
+    const before = known?.term === term ? known.index : 0;
+    this.#fits.set(id, { term, index: Math.max(before, index) });
+  }
+}
+
+function lastOf({ prevIndex, entries }: AppendMessage): number {
+  return prevIndex + entries.length;
+}

@@ -1,0 +1,47 @@
+// `npm run explore`: all schedules of each scenario within bounds; exits with 1 if one breaks a
+// property, and prints what led to it.
+//   --deviations D   departures from the plain schedule (default 2)
+//   --worlds W       different worlds of each scenario at most
+//   --mutant NAME    with this bug put in
+import { parseArgs } from "node:util";
+import { describeMessage } from "@raft2kube/store/core/testing/describe.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { MUTANTS } from "../mutants/all.ts";
+import { SCENARIOS } from "./scenarios.ts";
+import { explore } from "./search.ts";
+import type { Step } from "./world.ts";
+
+const { values } = parseArgs({
+  options: {
+    deviations: { type: "string", default: "2" },
+    worlds: { type: "string", default: "100000" },
+    mutant: { type: "string" },
+  },
+});
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const seams = MUTANTS.find(({ name }) => name === values.mutant)?.seams ?? {};
+
+function describe(step: Step): string {
+  if ("message" in step) return `${step.kind} ${describeMessage(step.message)}`;
+  if (step.kind === "propose") return `propose ${JSON.stringify(step.change.steps, shown)}`;
+  return `${step.kind} ${step.member}`;
+}
+
+const shown = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
+
+for (const scenario of SCENARIOS) {
+  const bounds = {
+    deviations_max: Number(values.deviations),
+    steps_max: 300,
+    worlds_max: Number(values.worlds),
+  };
+  const began_ms = performance.now();
+  const { worlds, paths, complete, broken } = explore(scenario, bounds, seams);
+  const took_s = ((performance.now() - began_ms) / 1000).toFixed(1);
+  const how = complete ? "all of them" : "not all";
+  say(`${scenario.name}: ${worlds} worlds, ${paths} paths, ${how}, ${took_s} s`);
+  if (!broken) continue;
+  for (const step of broken.path) say(`  ${describe(step)}`);
+  say(`  ${messageOf(broken.error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,251 @@
+import { seededRandom } from "@raft2kube/std/random.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import { TestCluster } from "@raft2kube/store/core/testing/cluster.ts";
+import { describeMessage, describeReady } from "@raft2kube/store/core/testing/describe.ts";
+import type { TestMember } from "@raft2kube/store/core/testing/member.ts";
+import { SafetyChecker } from "@raft2kube/store/core/testing/safety.ts";
+import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
+import { Consensus } from "../cluster/consensus.ts";
+import type { Seams } from "../cluster/seams.ts";
+
+/** What is explored: who is there, and the changes that are proposed one after the other. */
+export interface Scenario {
+  readonly name: string;
+  readonly voters: number;
+  /** Members that run and are in no configuration at first. */
+  readonly spares: number;
+  readonly changes: readonly MembershipChange[];
+}
+
+/** Something that may happen next. */
+export type Step =
+  | { readonly kind: "deliver"; readonly message: Message }
+  | { readonly kind: "sync"; readonly member: MemberId }
+  | { readonly kind: "propose"; readonly change: MembershipChange }
+  | { readonly kind: "crash"; readonly member: MemberId }
+  | { readonly kind: "told to campaign"; readonly member: MemberId }
+  | { readonly kind: "lose"; readonly message: Message };
+
+const NOBODY: Membership = {
+  voters: [],
+  outgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+/** Bare cores with their disks and the messages between them; it throws when a property breaks. */
+export class World {
+  readonly #cluster = new TestCluster({ random: seededRandom(1), heartbeatTicks: 10 });
+  readonly #safety = new SafetyChecker();
+  readonly #consensus: Consensus;
+  readonly #seams: Pick<Seams, "raft">;
+  readonly #changes: MembershipChange[];
+  /** What is pending, oldest first: messages, and writes by the member whose they are. */
+  #pending: ({ message: Message } | { member: MemberId })[] = [];
+  crashes = 0;
+  elections = 0;
+
+  constructor(scenario: Scenario, seams: Pick<Seams, "raft">) {
+    this.#seams = seams;
+    this.#changes = [...scenario.changes];
+    const fail = (check: () => void) => check();
+    this.#consensus = new Consensus({ index: 0, term: 0 }, fail, () => undefined);
+    this.#cluster.addVoters(scenario.voters);
+    for (let i = 1; i <= scenario.spares; i++) {
+      this.#cluster.add(BigInt(scenario.voters + i), { ...NOBODY });
+    }
+    for (const member of this.members) this.#began(member);
+    this.#cluster.get(1n).raft.campaign();
+    this.#process(this.#cluster.get(1n));
+    this.#settle();
+    // The log of no member begins with the cluster's: one that joins needs a snapshot (SPEC).
+    for (const member of this.members) member.compact(0);
+  }
+
+  get members(): TestMember[] {
+    return [...this.#cluster.members.values()];
+  }
+
+  /** The steps that may come next; the first is what a world without mishaps does. */
+  next(): Step[] {
+    const steps = this.#pending.map((each): Step => {
+      return "message" in each ? { kind: "deliver", ...each } : { kind: "sync", ...each };
+    });
+    const change = this.#changes[0];
+    if (change) {
+      const takes = this.members.some(({ raft }) => raft.isLeader);
+      if (takes) steps.push({ kind: "propose", change });
+    }
+    return distinct(steps);
+  }
+
+  /** What may go wrong now. */
+  mishaps(): Step[] {
+    const steps: Step[] = [];
+    for (const { id, raft } of this.members) {
+      if (this.crashes < 1) steps.push({ kind: "crash", member: id });
+      const votes = raft.state.voterSets.voters.has(id);
+      if (this.elections < 1 && votes && raft.state.role === "follower") {
+        steps.push({ kind: "told to campaign", member: id });
+      }
+    }
+    const oldest = this.#pending.find((each) => "message" in each);
+    if (oldest) steps.push({ kind: "lose", ...oldest });
+    return steps;
+  }
+
+  take(step: Step): void {
+    switch (step.kind) {
+      case "deliver":
+        this.#remove(step.message);
+        this.#cluster.deliver(step.message);
+        this.#process(this.#cluster.members.get(step.message.to));
+        break;
+      case "lose":
+        this.#remove(step.message);
+        break;
+      case "sync":
+        this.#sync(this.#cluster.get(step.member));
+        break;
+      case "propose":
+        this.#propose(step.change);
+        break;
+      case "crash":
+        this.#crash(this.#cluster.get(step.member));
+        break;
+      case "told to campaign":
+        this.#tell(this.#cluster.get(step.member));
+        break;
+    }
+    this.#safety.check(this.#cluster);
+  }
+
+  #remove(message: Message): void {
+    this.#pending = this.#pending.filter((each) => !("message" in each && each.message === message));
+  }
+
+  #began(member: TestMember): void {
+    const { raft, id } = member;
+    this.#seams.raft?.(raft);
+    this.#consensus.began(raft);
+    this.#listen(id, raft);
+  }
+
+  /** Tells the checks at which index a change is put into effect. */
+  #listen(id: MemberId, raft: Raft): void {
+    const { ready, applyChange } = raft;
+    const indexes = new Map<MembershipChange, number>();
+    raft.ready = () => {
+      const result = ready.call(raft);
+      for (const { change, index } of result?.committed ?? []) {
+        if (change) indexes.set(change, index);
+      }
+      return result;
+    };
+    raft.applyChange = (change) => {
+      this.#consensus.applies(id, indexes.get(change)!);
+      return applyChange.call(raft, change);
+    };
+  }
+
+  /** Does what a core asks for, but for its writes: those wait for a step of their own. */
+  #process(member: TestMember | undefined): void {
+    if (!member) return;
+    for (;;) {
+      const writes = member.pending.length;
+      const ready = member.process();
+      if (!ready) return;
+      this.#post(ready.messages);
+      if (member.pending.length > writes) this.#pending.push({ member: member.id });
+    }
+  }
+
+  #sync(member: TestMember): void {
+    const at = this.#pending.findIndex((each) => "member" in each && each.member === member.id);
+    this.#pending.splice(at, 1);
+    this.#post(member.sync());
+    this.#process(member);
+  }
+
+  #post(messages: Message[]): void {
+    for (const message of messages) {
+      this.#consensus.sent(message);
+      if (this.#cluster.members.has(message.to)) this.#pending.push({ message });
+    }
+  }
+
+  #propose(change: MembershipChange): void {
+    const leaders = this.members.filter(({ raft }) => raft.isLeader);
+    for (const leader of leaders) {
+      const proposed = leader.raft.proposeChange(change);
+      if (typeof proposed === "string" || "refused" in proposed) continue;
+      this.#changes.shift();
+      this.#process(leader);
+      return;
+    }
+  }
+
+  #crash(member: TestMember): void {
+    this.crashes++;
+    this.#pending = this.#pending.filter((each) => !("member" in each && each.member === member.id));
+    member.crash();
+    this.#began(member);
+    this.#process(member);
+  }
+
+  /** A hand-over that its leader has forgotten: the others do not hold on to that leader. */
+  #tell(member: TestMember): void {
+    this.elections++;
+    const { id, term } = member.raft.state;
+    const from = this.members.find((other) => other !== member)!.id;
+    member.raft.step({ kind: "timeout-now", from, to: id, term });
+    this.#process(member);
+  }
+
+  #settle(): void {
+    while (this.#pending.length > 0) this.take(this.next()[0]!);
+  }
+
+  /** All of it, equal for equal worlds. */
+  fingerprint(): string {
+    const members = this.members.map(({ raft, disk, pending }) => {
+      const { state } = raft;
+      const { role, term, vote, leader, membership, log, applied, pendingChangeIndex } = state;
+      const entries = log.slice(log.firstIndex, Infinity).map((e) => `${e.index}/${e.term}`);
+      const progress = [...state.progress].map(([id, p]) => {
+        return `${id}${p.state}${p.match},${p.next},${p.paused},${p.recentActive},${p.inflights.count}`;
+      });
+      const writes = pending.map(({ write, after }) => {
+        return describeReady({
+          write,
+          messages: [],
+          messagesAfterPersist: after,
+          committed: [],
+          reads: [],
+        }).join();
+      });
+      const { voters, outgoing, learners } = membership;
+      return [
+        [role, term, vote, leader, voters, outgoing, learners, applied, pendingChangeIndex],
+        [log.committed, log.persisted, state.durableCommit, ...entries],
+        [...progress, ...[...state.votes].map(String), state.transferee, ...writes],
+        [disk.hardState.term, disk.hardState.vote, disk.hardState.commit],
+        disk.entries.map((e) => `${e.index}/${e.term}`),
+      ].join("|");
+    });
+    const pending = this.#pending.map((each) => {
+      return "message" in each ? describeMessage(each.message) : `write of ${each.member}`;
+    });
+    return [...members, ...pending, this.#changes.length, this.crashes, this.elections].join("\n");
+  }
+}
+
+/** Without those writes that a member has behind its oldest. */
+function distinct(steps: Step[]): Step[] {
+  return steps.filter((step, i) => {
+    if (step.kind !== "sync") return true;
+    return steps.findIndex((s) => s.kind === "sync" && s.member === step.member) === i;
+  });
+}
