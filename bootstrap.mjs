@@ -55,6 +55,7 @@ function programOf(command) {
     build: "scripts/build/main.ts",
     peers: "scripts/peers/main.ts",
     sim: "test/sim/main.ts",
+    explore: "test/sim/explore/main.ts",
     fuzz: "test/fuzz/main.ts",
     chaos: "test/e2e/chaos/main.ts",
   };

@@ -27,6 +27,9 @@ export type Step =
   | { readonly kind: "told to campaign"; readonly member: MemberId }
   | { readonly kind: "lose"; readonly message: Message };
 
+/** A message under way, or the oldest write of a member. */
+type Pending = { message: Message } | { member: MemberId };
+
 const NOBODY: Membership = {
   voters: [],
   outgoing: [],
@@ -43,7 +46,7 @@ export class World {
   readonly #seams: Pick<Seams, "raft">;
   readonly #changes: MembershipChange[];
   /** What is pending, oldest first: messages, and writes by the member whose they are. */
-  #pending: ({ message: Message } | { member: MemberId })[] = [];
+  #pending: Pending[] = [];
   crashes = 0;
   elections = 0;
 
@@ -123,7 +126,8 @@ export class World {
   }
 
   #remove(message: Message): void {
-    this.#pending = this.#pending.filter((each) => !("message" in each && each.message === message));
+    const isOther = (each: Pending) => !("message" in each) || each.message !== message;
+    this.#pending = this.#pending.filter(isOther);
   }
 
   #began(member: TestMember): void {
@@ -189,7 +193,8 @@ export class World {
 
   #crash(member: TestMember): void {
     this.crashes++;
-    this.#pending = this.#pending.filter((each) => !("member" in each && each.member === member.id));
+    const isOther = (each: Pending) => !("member" in each) || each.member !== member.id;
+    this.#pending = this.#pending.filter(isOther);
     member.crash();
     this.#began(member);
     this.#process(member);
@@ -215,7 +220,8 @@ export class World {
       const { role, term, vote, leader, membership, log, applied, pendingChangeIndex } = state;
       const entries = log.slice(log.firstIndex, Infinity).map((e) => `${e.index}/${e.term}`);
       const progress = [...state.progress].map(([id, p]) => {
-        return `${id}${p.state}${p.match},${p.next},${p.paused},${p.recentActive},${p.inflights.count}`;
+        const { match, next, paused, recentActive, inflights } = p;
+        return [id, p.state, match, next, paused, recentActive, inflights.count].join();
       });
       const writes = pending.map(({ write, after }) => {
         return describeReady({

@@ -1,5 +1,6 @@
 import { CORE_MUTANTS } from "./core.ts";
 import { DISK_MUTANTS } from "./disk.ts";
+import { LATER_MUTANTS } from "./later.ts";
 import { LEASE_MUTANTS } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
 import { RAFT_MUTANTS } from "./raft.ts";
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STATE_MUTANTS,
   ...WATCH_MUTANTS,
   ...LEASE_MUTANTS,
+  ...LATER_MUTANTS,
 ];
 
 /** Bugs of the field for which the store has no place, and who looks after them instead. */

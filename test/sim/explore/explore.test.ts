@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { MUTANTS } from "../mutants/all.ts";
+import { SCENARIOS } from "./scenarios.ts";
+import { explore } from "./search.ts";
+
+const BOUNDS = { deviations_max: 1, steps_max: 300, worlds_max: 20_000 };
+
+test.each(SCENARIOS)("$name: one departure from the plain schedule breaks nothing", (scenario) => {
+  const { complete, worlds, broken } = explore(scenario, BOUNDS);
+  expect(broken).toBeUndefined();
+  expect(complete).toBe(true);
+  expect(worlds).toBeGreaterThan(500);
+});
+
+test("the explorer breaks a core that applies changes before its disk knows of them", () => {
+  const bug = "applies a change that its disk does not know to be committed";
+  const { seams } = MUTANTS.find(({ name }) => name === bug)!;
+  const broken = SCENARIOS.map((scenario) => explore(scenario, BOUNDS, seams).broken);
+  const found = broken.find((each) => each !== undefined);
+  expect(String(found?.error)).toContain("change is durable");
+  expect(found?.path.length).toBeGreaterThan(0);
+});
