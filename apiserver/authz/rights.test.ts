@@ -107,6 +107,30 @@ it("who rules a namespace reaches no object of the cluster through it (2019-1124
   expect((await server.ask(`${CORE}/nodes/n1`)).status).toBe(200);
 });
 
+it("who edits a namespace writes no endpoints and no status of Services (2021-25740)", async () => {
+  const bound = await post(`${RBAC}/namespaces/default/rolebindings`, {
+    metadata: { name: "editor" },
+    roleRef: { apiGroup: API_GROUP, kind: "ClusterRole", name: "system:aggregate-to-edit" },
+    subjects: [{ kind: "User", apiGroup: API_GROUP, name: "editor" }],
+  });
+  expect(bound.status).toBe(201);
+  const editor = await server.api.credentials("editor");
+  const write = (path: string, body: object, method = "POST") => {
+    const headers = { "content-type": "application/merge-patch+json" };
+    return server.ask(path, { ...editor, method, body, ...(method === "PATCH" ? { headers } : {}) });
+  };
+  const metadata = { name: "mine" };
+  const service = { metadata, spec: { ports: [{ port: 80 }] } };
+  await waitFor("the binding to hold", async () => {
+    return (await write(`${NS}/services`, service)).status === 201;
+  }, patience);
+  const slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+  const slice = { metadata, addressType: "IPv4", endpoints: [] };
+  expect((await write(`${NS}/endpoints`, { metadata })).status).toBe(403);
+  expect((await write(slices, slice)).status).toBe(403);
+  expect((await write(`${NS}/services/mine/status`, { status: {} }, "PATCH")).status).toBe(403);
+});
+
 it("acting as somebody is allowed for each part of who that is", async () => {
   expect((await server.ask(`${CORE}/namespaces`, as({ user: "alice" }))).status).toBe(200);
   const refused: Readonly<Record<string, string>>[] = [

@@ -21,6 +21,11 @@ describe("capabilities", () => {
     expect(capabilitySets(wanted, root).effective).toEqual(["CAP_CHOWN", "CAP_NET_ADMIN"]);
   });
 
+  test("none is inherited by programs with file capabilities (CVE-2022-24769)", () => {
+    expect(capabilitySets({ addCapabilities: ["ALL"] }, root).inheritable).toEqual([]);
+    expect(capabilitySets(undefined, { ...root, privileged: true }).inheritable).toEqual([]);
+  });
+
   test("who is not root starts without, but for ambient ones", () => {
     const sets = capabilitySets({ addAmbientCapabilities: ["NET_RAW"] }, { ...root, root: false });
     expect(sets.effective).toEqual(["CAP_NET_RAW"]);
