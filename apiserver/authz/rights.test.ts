@@ -116,8 +116,8 @@ it("who edits a namespace writes no endpoints and no status of Services (2021-25
   expect(bound.status).toBe(201);
   const editor = await server.api.credentials("editor");
   const write = (path: string, body: object, method = "POST") => {
-    const headers = { "content-type": "application/merge-patch+json" };
-    return server.ask(path, { ...editor, method, body, ...(method === "PATCH" ? { headers } : {}) });
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    return server.ask(path, { ...editor, method, body, headers: { "content-type": type } });
   };
   const metadata = { name: "mine" };
   const service = { metadata, spec: { ports: [{ port: 80 }] } };
