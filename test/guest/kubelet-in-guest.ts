@@ -53,7 +53,7 @@ function idOf(pod: Pod, container: string): string {
 /** What the kernel says of a cgroup, not we. */
 function limits(dir: string) {
   const read = (file: string) => readFileSync(join(dir, file), "utf8").trim();
-  return { memory: read("memory.max"), cpu: read("cpu.max") };
+  return { memory: read("memory.max"), cpu: read("cpu.max"), pids: read("pids.max") };
 }
 
 /** Whether the kernel knows the tables that host ports and Services are made of. */

@@ -33,9 +33,9 @@ function found(subject: string): unknown {
 describe.runIf(missing === undefined)("kubelet and runtime on cgroup v2, in a guest", () => {
   it("puts the limits of containers and of their pod into the kernel's files", () => {
     expect(found("limits")).toEqual({
-      pod: { memory: String(96 << 20), cpu: "55000 100000" },
-      main: { memory: String(64 << 20), cpu: "50000 100000" },
-      busy: { memory: String(32 << 20), cpu: "5000 100000" },
+      pod: { memory: String(96 << 20), cpu: "55000 100000", pids: "4096" },
+      main: { memory: String(64 << 20), cpu: "50000 100000", pids: "max" },
+      busy: { memory: String(32 << 20), cpu: "5000 100000", pids: "max" },
       throttled: true,
     });
   });
