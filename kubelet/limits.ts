@@ -17,6 +17,9 @@ export const RELIST_GENERIC_MS = 1_000;
 /** A lost event stream is opened again after this. */
 export const EVENTS_REOPEN_MS = 1_000;
 
+/** Of the credentials that pulled one image, and of pulls that were cut short: the newest. */
+export const PULLED_CREDENTIALS_MAX = 100;
+export const PULLS_CUT_SHORT_MAX = 1_000;
 /** One image's pull. */
 export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
 /** Added to a container's grace period before StopContainer counts as hung. */

@@ -5,6 +5,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import type { ApiSide } from "./api-side.ts";
 import { ImagePuller } from "./images/pull.ts";
+import { PulledImages } from "./images/pulled-images.ts";
 import type { Foundation } from "./kubelet.ts";
 import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "./limits.ts";
 import { podsPidsMax } from "./node/machine.ts";
@@ -45,12 +46,13 @@ export async function podDeps(
     const found = await Promise.all(names.map((name) => objects.secret(namespaceOf(pod), name)));
     return found.filter((secret) => secret !== undefined);
   };
+  const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {
     clock,
     runtime,
     runtimeName: version.runtimeName,
     events,
-    images: new ImagePuller({ runtime, clock, events, pullSecrets }),
+    images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
     volumes: new PodVolumes({ plugins: plugins.volumes, paths, objects }),
     objects,
     devices: plugins.devices,

@@ -1,12 +1,21 @@
+import { createHash } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 
+/** What a pod's pull secret says for an image. */
+export interface PullCredential {
+  auth: Init<AuthConfig>;
+  secret: { uid: string; namespace: string; name: string };
+  /** Tells credentials apart without keeping them. */
+  hash: string;
+}
+
 interface DockerAuth {
-  username?: string;
-  password?: string;
-  auth?: string;
-  identitytoken?: string;
+  username: string | undefined;
+  password: string | undefined;
+  auth: string | undefined;
+  identitytoken: string | undefined;
 }
 
 /**
@@ -14,31 +23,57 @@ interface DockerAuth {
  * not parse gives none: the pull then says what the registry answers.
  * Source: the documentation of `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg`.
  */
-export function credentialsFor(image: string, secrets: Secret[]): Init<AuthConfig>[] {
+export function credentialsFor(image: string, secrets: Secret[]): PullCredential[] {
   const repository = repositoryOf(image);
   return secrets
-    .flatMap(authsOf)
+    .flatMap((secret) => authsOf(secret).map((found) => ({ ...found, secret })))
     .filter(({ server }) => matches(server, repository))
     .sort((a, b) => b.server.length - a.server.length)
-    .map(({ server, auth }) => authConfig(server, auth));
+    .map(({ server, auth: docker, secret: { metadata } }) => {
+      const auth = authConfig(server, docker);
+      const { uid = "", namespace = "", name = "" } = metadata;
+      const parts = [auth.username, auth.password, auth.identityToken, server];
+      const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+      return { auth, secret: { uid, namespace, name }, hash };
+    });
 }
 
 function authsOf(secret: Secret): { server: string; auth: DockerAuth }[] {
   const json = secret.data?.[".dockerconfigjson"];
   const text = json ?? secret.data?.[".dockercfg"];
-  if (text === undefined) return [];
-  let parsed: unknown;
+  const parsed = text === undefined ? undefined : jsonOrNothing(Buffer.from(text, "base64"));
+  const auths = json === undefined ? parsed : isRecord(parsed) ? parsed["auths"] : undefined;
+  if (!isRecord(auths)) return [];
+  return Object.entries(auths).flatMap(([server, auth]) => {
+    if (!isRecord(auth)) return [];
+    const field = (name: string) => {
+      const value = auth[name];
+      return typeof value === "string" ? value : undefined;
+    };
+    return {
+      server: server.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, ""),
+      auth: {
+        username: field("username"),
+        password: field("password"),
+        auth: field("auth"),
+        identitytoken: field("identitytoken"),
+      },
+    };
+  });
+}
+
+/** A tenant wrote it: it may be anything. */
+function jsonOrNothing(bytes: Buffer): unknown {
   try {
-    parsed = JSON.parse(Buffer.from(text, "base64").toString("utf8"));
+    return JSON.parse(bytes.toString("utf8")) as unknown;
   } catch (thrown) {
-    if (thrown instanceof SyntaxError) return [];
+    if (thrown instanceof SyntaxError) return undefined;
     throw thrown;
   }
-  const auths = json ? (parsed as { auths?: Record<string, DockerAuth> }).auths : parsed;
-  return Object.entries((auths ?? {}) as Record<string, DockerAuth>).map(([server, auth]) => ({
-    server: server.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, ""),
-    auth,
-  }));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {
@@ -54,7 +89,7 @@ function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {
 }
 
 /** `registry/path` of an image reference, with Docker Hub's implied parts filled in. */
-function repositoryOf(image: string): string {
+export function repositoryOf(image: string): string {
   const name = image.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
   const [first = "", ...rest] = name.split("/");
   const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");

@@ -26,7 +26,7 @@ describe("pull secrets", () => {
   });
   const auth = (user: string) => ({ auth: Buffer.from(`${user}:p:w`).toString("base64") });
   const users = (image: string, auths: Record<string, object>) =>
-    credentialsFor(image, [secret(auths)]).map(({ username }) => username);
+    credentialsFor(image, [secret(auths)]).map(({ auth: { username } }) => username);
 
   test.each<[string, Record<string, object>, string[]]>([
     ["reg.example/a/b:1", { "reg.example": auth("host") }, ["host"]],
@@ -41,7 +41,7 @@ describe("pull secrets", () => {
 
   test("a password may have colons; a broken secret gives none", () => {
     const [found] = credentialsFor("r.example/a", [secret({ "r.example": auth("u") })]);
-    expect(found?.password).toBe("p:w");
+    expect(found?.auth.password).toBe("p:w");
     const broken = { metadata: {}, data: { ".dockerconfigjson": "e30K!" } };
     expect(credentialsFor("r.example/a", [broken])).toEqual([]);
   });

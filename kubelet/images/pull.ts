@@ -1,14 +1,15 @@
 import type { Container, Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { ImageUser } from "../containers/security.ts";
 import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MAX_MS, PULL_BACK_OFF_MS } from "../limits.ts";
 import type { PodEventSink } from "../pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { BackOffs } from "../sync/back-off.ts";
-import { credentialsFor } from "./credentials.ts";
+import { credentialsFor, type PullCredential } from "./credentials.ts";
+import type { PulledImages } from "./pulled-images.ts";
 import { withDefaultTag } from "./image-name.ts";
 
 /** The image cannot be had now; `reason` is the container's waiting reason. */
@@ -33,6 +34,8 @@ export interface ImagePullerOptions {
   runtime: Runtime;
   clock: Clock;
   events: PodEventSink;
+  /** Which credentials pulled the images that are here. */
+  pulled: PulledImages;
   /** The pod's pull secrets that exist. */
   pullSecrets(pod: Pod): Promise<Secret[]>;
 }
@@ -66,13 +69,20 @@ export class ImagePuller {
     const image = this.#referenceOf(pod, container, named);
     const present = await this.#present(pod, container, image);
     const policy = container.imagePullPolicy ?? defaultPolicy(image);
-    if (present && policy !== "Always") {
+    const credentials = () => this.#credentials(pod, image);
+    const verified =
+      present && policy !== "Always" &&
+      !(await this.#options.pulled.mustPull(image, present.id, credentials));
+    if (verified) {
       const text = `Container image "${named}" already present on machine`;
       events.record(pod, "Normal", "Pulled", text, container.name);
       return readyImage(image, present);
     }
     if (policy === "Never") {
-      const text = `Container image "${named}" is not present with pull policy of Never`;
+      const text = present
+        ? `Container image "${named}" is present with pull policy of Never, but does not have ` +
+          "the proper credentials to access the image"
+        : `Container image "${named}" is not present with pull policy of Never`;
       events.record(pod, "Warning", "ErrImageNeverPull", text, container.name);
       throw new ImageError("ErrImageNeverPull", text);
     }
@@ -121,7 +131,7 @@ export class ImagePuller {
     image: string,
     signal: AbortSignal,
   ): Promise<ReadyImage> {
-    const { runtime, clock, events } = this.#options;
+    const { clock, events, pulled } = this.#options;
     const named = container.image ?? "";
     const key = `${uidOf(pod)}/${named}`;
     const failure = this.#failures.get(key);
@@ -133,9 +143,12 @@ export class ImagePuller {
     this.#backOffs.grow(key, clock.now());
     events.record(pod, "Normal", "Pulling", `Pulling image "${named}"`, container.name);
     const begun_ms = clock.monotonic();
+    await pulled.intend(image);
+    let credential: PullCredential | undefined;
     try {
-      await this.#pullWithSecrets(pod, image, signal);
+      credential = await this.#pullWithSecrets(pod, image, signal);
     } catch (thrown) {
+      await pulled.failed(image, signal.aborted || isErrno(thrown, "DEADLINE_EXCEEDED"));
       if (signal.aborted) throw thrown;
       const message = messageOf(thrown);
       this.#failures.set(key, { failed_ms: clock.now(), message });
@@ -145,27 +158,45 @@ export class ImagePuller {
     }
     this.#failures.delete(key);
     this.#backOffs.forget(key);
-    const { image: pulled } = await runtime.images.imageStatus({ image: { image } });
-    if (!pulled) throw new ImageError("ErrImagePull", `image "${named}" vanished after its pull`);
+    const found = await this.#recorded(image, credential);
+    if (!found) throw new ImageError("ErrImagePull", `image "${named}" vanished after its pull`);
     const took = durationText(clock.monotonic() - begun_ms);
     const text =
       `Successfully pulled image "${named}" in ${took} (${took} including waiting). ` +
-      `Image size: ${pulled.size} bytes.`;
+      `Image size: ${found.size} bytes.`;
     events.record(pod, "Normal", "Pulled", text, container.name);
-    return readyImage(image, pulled);
+    return readyImage(image, found);
+  }
+
+  /** The image that was just pulled, after it is recorded who may have it. */
+  async #recorded(image: string, credential: PullCredential | undefined) {
+    const { runtime, pulled } = this.#options;
+    const { image: found } = await runtime.images.imageStatus({ image: { image } });
+    if (!found) return undefined;
+    const { images } = await runtime.images.listImages({});
+    await pulled.pulled(image, found.id, credential, new Set(images.map(({ id }) => id)));
+    return found;
+  }
+
+  async #credentials(pod: Pod, image: string): Promise<PullCredential[]> {
+    return credentialsFor(image, await this.#options.pullSecrets(pod));
   }
 
   /** Tries each matching credential, the anonymous pull when there is none. */
-  async #pullWithSecrets(pod: Pod, image: string, signal: AbortSignal): Promise<void> {
-    const { runtime, pullSecrets } = this.#options;
-    const auths = credentialsFor(image, await pullSecrets(pod));
+  async #pullWithSecrets(
+    pod: Pod,
+    image: string,
+    signal: AbortSignal,
+  ): Promise<PullCredential | undefined> {
+    const { runtime } = this.#options;
+    const credentials = await this.#credentials(pod, image);
     const options = { timeout_ms: IMAGE_PULL_TIMEOUT_MS, signal };
     let failure: unknown;
-    for (const auth of auths.length > 0 ? auths : [undefined]) {
+    for (const credential of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        const request = { image: { image }, ...(auth ? { auth } : {}) };
+        const request = { image: { image }, ...(credential && { auth: credential.auth }) };
         await runtime.images.pullImage(request, options);
-        return;
+        return credential;
       } catch (thrown) {
         if (signal.aborted) throw thrown;
         failure = thrown;

@@ -18,16 +18,31 @@ export interface DockerRegistry {
   stop(): Promise<void>;
 }
 
-export async function startDockerRegistry(directory: string): Promise<DockerRegistry> {
+/** Whom a registry that asks for credentials knows. */
+export const REGISTRY_USER = { username: "user", password: "secret" };
+/** bcrypt of the password, as htpasswd writes it. */
+const PASSWORD_HASH = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a";
+const PAIR = `${REGISTRY_USER.username}:${REGISTRY_USER.password}`;
+const AUTHORIZATION = `Basic ${Buffer.from(PAIR).toString("base64")}`;
+
+export async function startDockerRegistry(
+  directory: string,
+  options: { credentials?: boolean } = {},
+): Promise<DockerRegistry> {
   mkdirSync(directory, { recursive: true });
   const domain = `127.0.0.1:${await freePort()}`;
   const config = join(directory, "registry.yml");
   writeFileSync(config, [
     "version: 0.1", "storage:", "  filesystem:", `    rootdirectory: ${directory}/registry`,
-    "http:", `  addr: ${domain}`, "",
+    "http:", `  addr: ${domain}`,
+    ...(options.credentials
+      ? ["auth:", "  htpasswd:", "    realm: test", `    path: ${directory}/htpasswd`]
+      : []),
+    "",
   ].join("\n"));
+  writeFileSync(join(directory, "htpasswd"), `${REGISTRY_USER.username}:${PASSWORD_HASH}\n`);
   const registry = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
-  const answers = () => fetch(`http://${domain}/v2/`).then((answer) => answer.ok);
+  const answers = () => fetch(`http://${domain}/v2/`).then(({ status }) => status < 500);
   await waitFor("the registry", answers, { clock: systemClock() });
   return {
     domain,
@@ -41,10 +56,11 @@ export async function startDockerRegistry(directory: string): Promise<DockerRegi
 
 async function pushBlob(repository: string, content: Buffer) {
   const digest = digestOf(content);
-  const started = await fetch(`${repository}/blobs/uploads/`, { method: "POST" });
+  const headers = { Authorization: AUTHORIZATION };
+  const started = await fetch(`${repository}/blobs/uploads/`, { method: "POST", headers });
   const upload = new URL(started.headers.get("location")!, repository);
   upload.searchParams.set("digest", digest);
-  const done = await fetch(upload, { method: "PUT", body: new Uint8Array(content) });
+  const done = await fetch(upload, { method: "PUT", headers, body: new Uint8Array(content) });
   if (done.status !== 201) throw new Error(`push: ${done.status} ${await done.text()}`);
   return { digest, size: content.length };
 }
@@ -68,7 +84,7 @@ export async function pushImage(
     config: { mediaType: MediaType.ociConfig, ...(await pushBlob(repository, content)) },
     layers: pushed.map((layer) => ({ mediaType, ...layer })),
   };
-  const headers = { "Content-Type": MediaType.ociManifest };
+  const headers = { "Content-Type": MediaType.ociManifest, Authorization: AUTHORIZATION };
   const body = JSON.stringify(manifest);
   const done = await fetch(`${repository}/manifests/1`, { method: "PUT", headers, body });
   if (done.status !== 201) throw new Error(`push: ${done.status} ${await done.text()}`);

@@ -1,0 +1,110 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
+import { credentialsFor, type PullCredential } from "./credentials.ts";
+import { PulledImages } from "./pulled-images.ts";
+
+const IMAGE = "r.example/private:1";
+const ID = `sha256:${"1".repeat(64)}`;
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), "r2k-pulled-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const credential = (uid: string, password: string): PullCredential => {
+  const auths = { "r.example": { username: "u", password } };
+  const data = Buffer.from(JSON.stringify({ auths })).toString("base64");
+  const metadata = { uid, namespace: "ns", name: `secret-${uid}` };
+  return credentialsFor(IMAGE, [{ metadata, data: { ".dockerconfigjson": data } }])[0]!;
+};
+const pull = async (images: PulledImages, by?: PullCredential, image = IMAGE) => {
+  await images.intend(image);
+  await images.pulled(image, ID, by, new Set([ID]));
+};
+const must = (images: PulledImages, own: PullCredential[] = [], image = IMAGE) =>
+  images.mustPull(image, ID, () => Promise.resolve(own));
+
+test("an image that a secret pulled is for pods with that secret or credential", async () => {
+  const images = await PulledImages.open(directory);
+  expect(await must(images)).toBe(false);
+  await pull(images, credential("a", "right"));
+  for (const after of [images, await PulledImages.open(directory)]) {
+    expect(await must(after)).toBe(true);
+    expect(await must(after, [credential("b", "other")])).toBe(true);
+    expect(await must(after, [credential("b", "right")])).toBe(false);
+    // Its content has changed since.
+    expect(await must(after, [credential("a", "other")])).toBe(false);
+    // The same content by another name: it may be private there.
+    expect(await must(after, [], "r.example/other:1")).toBe(true);
+    expect(await must(after, [credential("b", "right")], "r.example/private:2")).toBe(false);
+  }
+});
+
+test("an image that anyone can pull is for all", async () => {
+  const images = await PulledImages.open(directory);
+  await pull(images, credential("a", "right"));
+  await pull(images);
+  await pull(images, credential("b", "other"));
+  expect(await must(await PulledImages.open(directory))).toBe(false);
+});
+
+test("a pull that was cut short leaves no image for all", async () => {
+  const images = await PulledImages.open(directory);
+  await images.intend(IMAGE);
+  expect(await must(await PulledImages.open(directory))).toBe(true);
+  await images.failed(IMAGE, true);
+  expect(await must(images)).toBe(true);
+  expect(await must(await PulledImages.open(directory))).toBe(true);
+  await pull(images);
+  expect(await must(images)).toBe(false);
+  expect(readdirSync(path.join(directory, "pulling"))).toEqual([]);
+});
+
+test("a pull that failed says nothing of an image that was there before", async () => {
+  const images = await PulledImages.open(directory);
+  await images.intend(IMAGE);
+  await images.intend(IMAGE);
+  await images.failed(IMAGE, false);
+  expect(await must(images)).toBe(true);
+  await images.failed(IMAGE, false);
+  expect(await must(images)).toBe(false);
+});
+
+test("no password is on disk; a damaged record makes every pod pull", async () => {
+  const images = await PulledImages.open(directory);
+  await pull(images, credential("a", "a-long-password"));
+  const [name] = readdirSync(path.join(directory, "pulled"));
+  const file = path.join(directory, "pulled", name!);
+  expect(readFileSync(file, "utf8")).not.toContain("a-long-password");
+  writeFileSync(file, "{");
+  const after = await PulledImages.open(directory);
+  expect(await must(after, [credential("a", "a-long-password")])).toBe(true);
+  await pull(after);
+  expect(await must(await PulledImages.open(directory))).toBe(false);
+});
+
+test("what is kept is bounded", async () => {
+  const images = await PulledImages.open(directory);
+  for (let i = 0; i <= PULLED_CREDENTIALS_MAX; i++) await pull(images, credential(`${i}`, `${i}`));
+  expect(await must(images, [credential("0", "0")])).toBe(true);
+  expect(await must(images, [credential("1", "1")])).toBe(false);
+  const other = `sha256:${"2".repeat(64)}`;
+  await images.pulled("r.example/x:1", other, undefined, new Set([other]));
+  expect(readdirSync(path.join(directory, "pulled"))).toHaveLength(1);
+  for (let i = 0; i <= PULLS_CUT_SHORT_MAX; i++) {
+    await images.intend(`r.example/${i}:1`);
+    await images.failed(`r.example/${i}:1`, true);
+  }
+  expect(readdirSync(path.join(directory, "pulling"))).toHaveLength(PULLS_CUT_SHORT_MAX);
+});
+
+test.each(["null", "5", '{"auths": 5}', '{"auths": {"r.example": null}}', '{"auths": [1]}'])(
+  "the pull secret %s gives no credential",
+  (text) => {
+    const data = { ".dockerconfigjson": Buffer.from(text).toString("base64") };
+    expect(credentialsFor(IMAGE, [{ metadata: {}, data }])).toEqual([]);
+  },
+);

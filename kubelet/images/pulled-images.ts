@@ -1,0 +1,199 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
+import { repositoryOf, type PullCredential } from "./credentials.ts";
+
+const log = logger("kubelet");
+const API_VERSION = "kubelet.config.k8s.io/v1beta1";
+
+/** Who may use an image of one repository: everyone, or pods with one of these secrets. */
+interface Access {
+  nodePodsAccessible?: boolean;
+  kubernetesSecrets?: PulledSecret[];
+}
+
+interface PulledSecret {
+  uid: string;
+  namespace: string;
+  name: string;
+  credentialHash: string;
+}
+
+/** ImagePulledRecord, as upstream's kubelet keeps it. */
+interface PulledRecord {
+  imageRef: string;
+  credentialMapping: Map<string, Access>;
+}
+
+const hexOf = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/**
+ * Which credentials pulled which image, so that a pod without them does not get what another pod's
+ * secret brought to the node (KEP 2535, policy NeverVerifyPreloadedImages: images that no kubelet
+ * pulled are for all). One file for each image; an intent is on disk while a pull is under way, so
+ * that one cut short leaves no image that counts as preloaded.
+ */
+export class PulledImages {
+  readonly #directory: string;
+  readonly #records = new Map<string, PulledRecord>();
+  /** By the name of the file: records that cannot be read, of images that are for none. */
+  readonly #damaged = new Set<string>();
+  /** By image name: pulls that are under way; 0 where one was cut short. */
+  readonly #intents = new Map<string, number>();
+  #last: Promise<void> = Promise.resolve();
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async open(directory: string): Promise<PulledImages> {
+    const images = new PulledImages(directory);
+    for (const kind of ["pulled", "pulling"] as const) {
+      const folder = path.join(directory, kind);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      for (const name of await readdir(folder)) {
+        if (/^[0-9a-f]{64}$/.test(name)) await images.#load(kind, path.join(folder, name));
+      }
+    }
+    return images;
+  }
+
+  /**
+   * Whether a pod must show that it may have an image that is here, by pulling it. `credentials`
+   * gives the pod's own for that image; it is asked only when they matter.
+   */
+  async mustPull(
+    image: string,
+    imageRef: string,
+    credentials: () => Promise<PullCredential[]>,
+  ): Promise<boolean> {
+    const record = this.#records.get(imageRef);
+    if (record === undefined) return this.#intents.has(image) || this.#damaged.has(hexOf(imageRef));
+    const access = record.credentialMapping.get(repositoryOf(image));
+    if (access === undefined) return true;
+    if (access.nodePodsAccessible) return false;
+    const known = access.kubernetesSecrets ?? [];
+    return !(await credentials()).some((own) => known.some((secret) => isSame(secret, own)));
+  }
+
+  /** Before a pull. */
+  intend(image: string): Promise<void> {
+    this.#intents.set(image, (this.#intents.get(image) ?? 0) + 1);
+    return this.#next(() => this.#write("pulling", image, { kind: "ImagePullIntent", image }));
+  }
+
+  /** After a pull that failed; one that was cut short may still end with the image here. */
+  async failed(image: string, cutShort: boolean): Promise<void> {
+    await this.#next(async () => {
+      if (!cutShort) return this.#settle(image);
+      this.#intents.set(image, (this.#intents.get(image) ?? 1) - 1);
+      const idle = [...this.#intents].filter(([, underWay]) => underWay === 0);
+      for (const [oldest] of idle.slice(0, -PULLS_CUT_SHORT_MAX)) await this.#settle(oldest);
+    });
+  }
+
+  /** After a pull with a credential, or without any; `present` are the images that are here. */
+  async pulled(
+    image: string,
+    imageRef: string,
+    credential: PullCredential | undefined,
+    present: ReadonlySet<string>,
+  ): Promise<void> {
+    await this.#next(async () => {
+      const mapping = this.#records.get(imageRef)?.credentialMapping ?? new Map<string, Access>();
+      const repository = repositoryOf(image);
+      const access = withCredential(mapping.get(repository) ?? {}, credential);
+      const record = { imageRef, credentialMapping: new Map(mapping).set(repository, access) };
+      await this.#write("pulled", imageRef, {
+        kind: "ImagePulledRecord",
+        ...record,
+        credentialMapping: Object.fromEntries(record.credentialMapping),
+      });
+      this.#records.set(imageRef, record);
+      this.#damaged.delete(hexOf(imageRef));
+      await this.#settle(image);
+      await this.#prune(imageRef, present);
+    });
+  }
+
+  /** Forgets images that are gone. */
+  async #prune(imageRef: string, present: ReadonlySet<string>): Promise<void> {
+    for (const gone of this.#records.keys()) {
+      if (gone === imageRef || present.has(gone)) continue;
+      await rm(this.#file("pulled", gone), { force: true });
+      this.#records.delete(gone);
+    }
+  }
+
+  async #settle(image: string): Promise<void> {
+    const left = (this.#intents.get(image) ?? 1) - 1;
+    if (left > 0) return void this.#intents.set(image, left);
+    await rm(this.#file("pulling", image), { force: true });
+    this.#intents.delete(image);
+  }
+
+  /** One change at a time. */
+  #next(change: () => Promise<void>): Promise<void> {
+    const changed = this.#last.then(change);
+    this.#last = changed.then(() => undefined, () => undefined);
+    return changed;
+  }
+
+  #file(kind: "pulled" | "pulling", key: string): string {
+    return path.join(this.#directory, kind, hexOf(key));
+  }
+
+  #write(kind: "pulled" | "pulling", key: string, content: object): Promise<void> {
+    const document = { apiVersion: API_VERSION, ...content };
+    return replaceFile(this.#file(kind, key), `${JSON.stringify(document)}\n`);
+  }
+
+  async #load(kind: "pulled" | "pulling", file: string): Promise<void> {
+    const document = documentOf(await readFile(file, "utf8"));
+    const { image, imageRef, credentialMapping = {} } = document;
+    if (kind === "pulling" && image !== undefined) this.#intents.set(image, 0);
+    else if (kind === "pulled" && imageRef !== undefined) {
+      const mapping = new Map(Object.entries(credentialMapping));
+      this.#records.set(imageRef, { imageRef, credentialMapping: mapping });
+    } else {
+      log.warn("a record of a pulled image is damaged: pods pull it again", { file });
+      this.#damaged.add(path.basename(file));
+    }
+  }
+}
+
+interface Document {
+  image?: string;
+  imageRef?: string;
+  credentialMapping?: Record<string, Access>;
+}
+
+/** The files are our own; what is no JSON says nothing. */
+function documentOf(text: string): Document {
+  try {
+    return JSON.parse(text) as Document;
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+/** The same secret, whatever is in it by now, or the same credential in another secret. */
+function isSame(known: PulledSecret, { secret, hash }: PullCredential): boolean {
+  if (known.credentialHash === hash) return true;
+  const { uid, namespace, name } = secret;
+  return known.uid === uid && known.namespace === namespace && known.name === name;
+}
+
+function withCredential(access: Access, credential: PullCredential | undefined): Access {
+  if (credential === undefined) return { nodePodsAccessible: true };
+  if (access.nodePodsAccessible) return access;
+  const others = (access.kubernetesSecrets ?? []).filter((known) => {
+    return known.credentialHash !== credential.hash || known.uid !== credential.secret.uid;
+  });
+  const added = { ...credential.secret, credentialHash: credential.hash };
+  return { kubernetesSecrets: [...others, added].slice(-PULLED_CREDENTIALS_MAX) };
+}
