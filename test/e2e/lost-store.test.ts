@@ -1,0 +1,39 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+
+const TIMEOUT_MS = 180_000;
+const NAME = "lost";
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await TestCluster.start(NAME, ["--no-demo"]);
+}, TIMEOUT_MS);
+afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+const start = (...flags: string[]) =>
+  cluster.host.r2k(["start", "--name", NAME, "--no-demo", ...flags]);
+
+it(
+  "a store that lost its data is noticed, and a new one begins only when asked for",
+  async () => {
+    await cluster.ask("create", "configmap", "kept");
+    expect((await cluster.down([])).code).toBe(0);
+    rmSync(join(cluster.host.dir, "data", NAME, "store"), { recursive: true });
+    const refused = await start();
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/lost\/store\/member has no data, but this cluster has run/);
+    expect(refused.stderr).toMatch(/remedy: put .* back .*r2k start --new-store --name lost/);
+    const accepted = await start("--new-store");
+    expect(accepted.code, accepted.stderr).toBe(0);
+    expect((await cluster.kubectl(["get", "configmap", "kept"])).stderr).toContain("NotFound");
+    await cluster.ask("run", "again", "--image=r2k.local/busybox:1", "--", "sleep", "1000");
+    const phase = ["get", "pod", "again", "-o", "jsonpath={.status.phase}"];
+    await cluster.until("a pod to run on it", phase, (text) => text === "Running");
+    expect((await cluster.down([])).code).toBe(0);
+    const again = await start("--new-store");
+    expect(again.stderr).toMatch(/--new-store: .*store\/member has data/);
+  },
+  TIMEOUT_MS,
+);
