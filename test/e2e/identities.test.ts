@@ -105,4 +105,13 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
     expect((await label("other")).stderr).toMatch(/[Ff]orbidden/);
     await cluster.ask("delete", "node", "other");
   });
+
+  it("nobody takes traffic over by an external address of a Service", async () => {
+    const service = {
+      apiVersion: "v1", kind: "Service", metadata: { name: "greedy" },
+      spec: { ports: [{ port: 6443 }], externalIPs: ["192.0.2.1"] },
+    };
+    const made = await cluster.kubectl(["create", "-f", "-"], { input: JSON.stringify(service) });
+    expect(made.stderr).toContain("Use of external IPs is denied by admission control");
+  });
 });
