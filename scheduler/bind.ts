@@ -31,7 +31,10 @@ export async function tellUnschedulable(
   if (known?.status === "False" && known.reason === reason && known.message === message) return;
   const changed = known?.status !== "False";
   const lastTransitionTime = changed ? timeText(now_ms) : known.lastTransitionTime;
-  const condition = { type: "PodScheduled", status: "False", reason, message, lastTransitionTime };
+  const condition = {
+    ...{ type: "PodScheduled", status: "False", reason, message, lastTransitionTime },
+    observedGeneration: pod.metadata.generation,
+  };
   const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
   await pods.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
 }

@@ -239,3 +239,18 @@ describe("conditions", () => {
     expect(condition(changed, "Ready")?.lastTransitionTime).not.toBe(time);
   });
 });
+
+test("status and conditions say which generation they are about, containers what they got", () => {
+  const pod = podOf();
+  pod.metadata.generation = 3;
+  const resources = { requests: { cpu: "1m" }, limits: { cpu: "2m" } };
+  pod.spec.containers![0]!.resources = resources;
+  const status = statusOf(pod, [ran("a", "running"), ran("b", "running")]);
+  expect(status.observedGeneration).toBe(3);
+  expect(status.conditions?.map((each) => each.observedGeneration)).toEqual([3, 3, 3, 3]);
+  expect(status.containerStatuses).toMatchObject([
+    { name: "a", resources, allocatedResources: resources.requests },
+    { name: "b", resources: {} },
+  ]);
+  expect(status.containerStatuses?.[1]).not.toHaveProperty("allocatedResources");
+});

@@ -60,6 +60,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const ips = podIPs.length > 0 ? podIPs : (previous?.podIPs ?? []).map(({ ip }) => ip ?? "");
   const now = apiTime(facts.now_ms);
   return {
+    ...observedGeneration(pod),
     phase,
     ...(final?.reason ? { reason: final.reason } : {}),
     ...(final?.message ? { message: final.message } : {}),
@@ -117,7 +118,7 @@ function statusesOf(
     const own = observed.containers.filter((one) => one.name === name);
     const [current] = own;
     const { ready, started } = current ? facts.readiness(current) : NOT_READY;
-    return containerStatus({
+    const status = containerStatus({
       container,
       observed: own,
       previous: lists[kind]?.find((one) => one.name === name),
@@ -129,7 +130,22 @@ function statusesOf(
       terminationMessage: facts.terminationMessage,
       isStep: kind === "init" && !isRestartableInit(container),
     });
+    return kind === "ephemeral" ? status : { ...status, ...allocated(container) };
   });
+}
+
+/** What a container was given: as the spec says, since it is not changed while it runs. */
+function allocated({ resources = {} }: Container) {
+  const { requests, limits } = resources;
+  return {
+    ...(requests && { allocatedResources: requests }),
+    resources: { ...(requests && { requests }), ...(limits && { limits }) },
+  };
+}
+
+/** Which version of the pod a status or condition is about. */
+function observedGeneration({ metadata: { generation } }: Pod): { observedGeneration?: number } {
+  return generation === undefined ? {} : { observedGeneration: generation };
 }
 
 const NOT_READY = { ready: false, started: false };
@@ -147,5 +163,6 @@ function allConditions(
   const told = others.some(({ type }) => type === "PodScheduled") || !isStatic(pod);
   const scheduled: PodCondition[] = told ? [] : [{ type: "PodScheduled", status: "True" }];
   const before = [...(previous?.conditions ?? [])];
-  return [...withTransitionTimes([...own, ...scheduled], before, now), ...others];
+  const all = [...own, ...scheduled].map((each) => ({ ...each, ...observedGeneration(pod) }));
+  return [...withTransitionTimes(all, before, now), ...others];
 }

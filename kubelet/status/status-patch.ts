@@ -4,6 +4,7 @@ import { KUBELET_CONDITIONS } from "./conditions.ts";
 
 /** Fields of a pod's status that the kubelet owns; those it does not set are to vanish. */
 const OWNED = [
+  "observedGeneration",
   "phase",
   "reason",
   "message",
@@ -52,8 +53,8 @@ export function statusPatch(uid: string, status: PodStatus): object {
 export function showsStatus(shown: PodStatus | undefined, told: PodStatus): boolean {
   const conditions = (told.conditions ?? []).filter(isOwn).every((condition) => {
     const there = shown?.conditions?.find(({ type }) => type === condition.type);
-    const { status, reason, message } = condition;
-    return there?.status === status && there?.reason === reason && there?.message === message;
+    const same = ["status", "reason", "message", "observedGeneration"] as const;
+    return same.every((field) => there?.[field] === condition[field]);
   });
   return conditions && OWNED.every((name) => isDeepStrictEqual(shown?.[name], told[name]));
 }
