@@ -71,6 +71,8 @@ export const ATTACH_PACKET_BYTES = 8_192;
 /** A streaming URL is good for one request, this long; and so many may wait. */
 export const STREAM_TOKEN_TTL_MS = 60_000;
 export const STREAM_TOKENS = 1_000;
+/** Execs, attachments and port-forwards at once; each may hold a mebibyte that is not read. */
+export const STREAMS = 256;
 
 /** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
 export const EVENT_BACKLOG = 1_000;

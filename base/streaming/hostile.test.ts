@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { FRAME_BYTES } from "./limits.ts";
 import { acceptPortForward } from "./port-forward.ts";
 import { acceptRemoteCommand } from "./remote-command.ts";
-import { dataHeader, controlFrame, FrameType, twoNumbers } from "./spdy/frames.ts";
+import { dataHeader, controlFrame, FrameType, numbers } from "./spdy/frames.ts";
 import { HeaderCodec } from "./spdy/headers.ts";
 import { SPDY_DICTIONARY } from "./spdy/dictionary.ts";
 
@@ -257,13 +257,13 @@ const SPDY_ATTACKS: Readonly<Record<string, () => Promise<Buffer> | Buffer>> = {
     ),
   "data after a reset": () =>
     afterOpen(
-      controlFrame(FrameType.rstStream, 0, twoNumbers(3, 5)),
+      controlFrame(FrameType.rstStream, 0, numbers(3, 5)),
       data(3, Buffer.from("b"), true),
-      controlFrame(FrameType.rstStream, 0, twoNumbers(3, 5)),
+      controlFrame(FrameType.rstStream, 0, numbers(3, 5)),
     ),
   "every stream reset at once": () =>
     afterOpen(
-      ...[1, 3, 5, 7, 9].map((id) => controlFrame(FrameType.rstStream, 0, twoNumbers(id, 1))),
+      ...[1, 3, 5, 7, 9].map((id) => controlFrame(FrameType.rstStream, 0, numbers(id, 1))),
     ),
   "every stream ended at once": () =>
     afterOpen(...[1, 3, 5, 7, 9].map((id) => data(id, Buffer.of(), true))),
@@ -271,7 +271,7 @@ const SPDY_ATTACKS: Readonly<Record<string, () => Promise<Buffer> | Buffer>> = {
     afterOpen(
       ...Array.from({ length: 20 }, () => data(3, Buffer.alloc(64 << 10))),
       data(3, Buffer.of(), true),
-      controlFrame(FrameType.rstStream, 0, twoNumbers(3, 5)),
+      controlFrame(FrameType.rstStream, 0, numbers(3, 5)),
     ),
   "replies and headers for streams that are not there": async () => {
     const packer = codec();

@@ -10,6 +10,8 @@ export const STREAMS = 1_000;
 export const STREAM_BUFFER_BYTES = 1 << 20;
 /** What a piece of data costs beside its bytes: a Buffer, its memory block, a place in a list. */
 export const PIECE_OVERHEAD_BYTES = 256;
+/** How often a peer is asked for a sign of life while nothing is read of it. */
+export const PING_MS = 10_000;
 /** Answers to the peer's control frames that may wait to be sent before no more are read. */
 export const CONTROL_BYTES = 64 << 10;
 /** What is sent in one data frame or message. */

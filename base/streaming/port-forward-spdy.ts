@@ -19,6 +19,7 @@ function portOf(stream: SpdyStream): number | undefined {
 
 /** Serves port-forward over a SPDY connection until it ends. */
 export async function forwardOverSpdy(socket: Duplex, options: PortForwardOptions): Promise<void> {
+  const { clock } = options;
   const pairs = new Map<string, Pair>();
   const pairOf = (id: string): Pair => {
     const known = pairs.get(id);
@@ -58,7 +59,7 @@ export async function forwardOverSpdy(socket: Duplex, options: PortForwardOption
     pair.error.resume();
     options.onConnection({ port, data: pair.data, error: pair.error });
   };
-  const connection = new SpdyConnection(socket, { role: "server", onStream });
+  const connection = new SpdyConnection(socket, { role: "server", clock, onStream });
   await connection.closed;
   for (const id of pairs.keys()) drop(id);
 }

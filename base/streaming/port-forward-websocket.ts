@@ -57,5 +57,5 @@ export async function forwardOverWebSocket(
     await forwardOverSpdy(stream, options);
     return;
   }
-  await forwardOverChannels(new WebSocketChannels(webSocket), options);
+  await forwardOverChannels(new WebSocketChannels(webSocket, options.clock), options);
 }

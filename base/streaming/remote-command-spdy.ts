@@ -44,6 +44,7 @@ async function collectStreams(
   const all = new Promise<void>((resolve) => (complete = resolve));
   const connection = new SpdyConnection(socket, {
     role: "server",
+    clock,
     onStream(stream) {
       const type = stream.headers["streamtype"] ?? "";
       if (!expected.has(type) || streams.has(type)) {

@@ -28,7 +28,7 @@ export async function acceptWebSocketCommand(
 ): Promise<RemoteCommand | undefined> {
   const webSocket = await upgradeToWebSocket(request, socket, head, PROTOCOLS);
   if (!webSocket) return undefined;
-  const channels = new WebSocketChannels(webSocket);
+  const channels = new WebSocketChannels(webSocket, options.clock);
   const { streams, clock } = options;
   const stdout = streams.stdout ? channels.writer(CHANNEL.stdout) : undefined;
   const stderr = streams.stderr && !streams.tty ? channels.writer(CHANNEL.stderr) : undefined;

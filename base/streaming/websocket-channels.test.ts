@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { WebSocketChannels } from "./websocket-channels.ts";
@@ -13,7 +14,7 @@ it("output that comes while the client goes is dropped, and nothing else breaks"
   const opened = once(client, "open");
   const [socket] = await accepted;
   await opened;
-  const channels = new WebSocketChannels(socket);
+  const channels = new WebSocketChannels(socket, systemClock());
   const writer = channels.writer(1);
   socket.close();
   expect(socket.readyState).toBe(WebSocket.CLOSING);

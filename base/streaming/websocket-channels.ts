@@ -1,7 +1,8 @@
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import { Inflow, Unread } from "./inflow.ts";
-import { CHUNK_BYTES } from "./limits.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { CHUNK_BYTES, PING_MS } from "./limits.ts";
 
 /** The channel on which v5 says that another one has ended. */
 const CLOSE_CHANNEL = 255;
@@ -10,18 +11,22 @@ export const CHANNELS = 255;
 
 /**
  * Kubernetes' channels over WebSocket: the first byte of a message names its channel, by number in
- * a binary message, by digit in base64 ones. Reading waits for the slowest channel's reader.
+ * a binary message, by digit in base64 ones. Reading waits for the slowest channel's reader; that a
+ * client has gone is not seen meanwhile, but what is sent to it fails then, so it is pinged.
  */
 export class WebSocketChannels {
   readonly #socket: WebSocket;
   readonly #base64: boolean;
   readonly #inflows = new Map<number, Inflow>();
   readonly #unread: Unread;
+  readonly #clock: Clock;
+  #ping: Timer | undefined;
   /** Aborts when the connection is over. */
   readonly gone: AbortSignal;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, clock: Clock) {
     this.#socket = socket;
+    this.#clock = clock;
     this.#base64 = socket.protocol.includes("base64");
     this.#unread = new Unread(() => {
       if (!this.#unread.full) socket.resume();
@@ -32,6 +37,7 @@ export class WebSocketChannels {
     socket.on("error", () => socket.terminate());
     socket.on("close", () => {
       for (const inflow of this.#inflows.values()) inflow.end();
+      this.#ping?.cancel();
       gone.abort();
     });
     if (socket.readyState === socket.CLOSED) gone.abort();
@@ -102,6 +108,17 @@ export class WebSocketChannels {
     const data = this.#base64 ? Buffer.from(rest.toString("latin1"), "base64") : rest;
     // Clients send empty messages to see whether a channel is open.
     this.#inflows.get(channel)?.push(data);
-    if (this.#unread.full) this.#socket.pause();
+    if (!this.#unread.full) return;
+    this.#socket.pause();
+    this.#ping ??= this.#pingLater();
+  }
+
+  #pingLater(): Timer {
+    return this.#clock.after(PING_MS, () => {
+      this.#ping = undefined;
+      if (!this.#socket.isPaused || this.gone.aborted) return;
+      this.#socket.ping();
+      this.#ping = this.#pingLater();
+    });
   }
 }

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { RuntimeError } from "../errors.ts";
-import { STREAM_TOKEN_TTL_MS, STREAM_TOKENS } from "../limits.ts";
+import { STREAM_TOKEN_TTL_MS, STREAM_TOKENS, STREAMS } from "../limits.ts";
 
 /** Serves one upgrade request. */
 export type StreamHandler = (
@@ -53,6 +53,10 @@ export class StreamingServer {
   offer(kind: "exec" | "attach" | "portforward", handler: StreamHandler): string {
     if (this.#waiting.size >= STREAM_TOKENS) {
       throw new RuntimeError("resource-exhausted", `${STREAM_TOKENS} streaming URLs are unused`);
+    }
+    if (this.#sockets.size >= STREAMS) {
+      const message = `${STREAMS} execs, attachments and port-forwards are running`;
+      throw new RuntimeError("resource-exhausted", message);
     }
     const token = randomBytes(16).toString("base64url");
     const timeout = this.#clock.after(STREAM_TOKEN_TTL_MS, () => this.#waiting.delete(token));

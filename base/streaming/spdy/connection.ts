@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { Unread } from "../inflow.ts";
-import { CONTROL_BYTES, STREAMS } from "../limits.ts";
+import { CONTROL_BYTES, PING_MS, STREAMS } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
 import {
   controlFrame,
@@ -9,7 +10,7 @@ import {
   FLAG_FIN,
   FrameParser,
   FrameType,
-  twoNumbers,
+  numbers,
   type Frame,
 } from "./frames.ts";
 import { HeaderCodec, type SpdyHeaders } from "./headers.ts";
@@ -29,6 +30,8 @@ const ID_MASK = 0x7fffffff;
 export interface SpdyOptions {
   /** Which side we are: servers see odd stream ids, clients make them. */
   role: "client" | "server";
+  /** For the pings of a peer of which nothing is read, to see whether it has gone. */
+  clock?: Clock;
   /** A stream that the peer opened; it is accepted by `reply`, refused by `destroy`. */
   onStream: (stream: SpdyStream) => void;
 }
@@ -44,7 +47,9 @@ export class SpdyConnection implements StreamCarrier {
   readonly #options: SpdyOptions;
   readonly #codec = new HeaderCodec();
   readonly #streams = new Map<number, SpdyStream>();
+  readonly #clock: Clock;
   #nextId: number;
+  #pingId: number;
   /**
    * Windows are opened only for a peer that speaks of them. Go's ends never do, and close their TCP
    * connection without waiting: a frame to a closed end makes TCP drop what we have not read yet.
@@ -64,7 +69,9 @@ export class SpdyConnection implements StreamCarrier {
   constructor(socket: Duplex, options: SpdyOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock({ unref: true });
     this.#nextId = options.role === "client" ? 1 : 2;
+    this.#pingId = this.#nextId;
     socket.on("error", () => socket.destroy());
     socket.once("close", () => this.#wake());
     this.closed = this.#readAll();
@@ -104,13 +111,13 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   sendReset(id: number): void {
-    this.#inOrder(() => this.#send(FrameType.rstStream, twoNumbers(id, RST_CANCEL)));
+    this.#inOrder(() => this.#send(FrameType.rstStream, numbers(id, RST_CANCEL)));
   }
 
   sendWindow(id: number, bytes: number): void {
     if (bytes === 0 || !this.#peerCountsWindows) return;
-    this.#send(FrameType.windowUpdate, twoNumbers(id, bytes));
-    this.#send(FrameType.windowUpdate, twoNumbers(0, bytes));
+    this.#send(FrameType.windowUpdate, numbers(id, bytes));
+    this.#send(FrameType.windowUpdate, numbers(0, bytes));
   }
 
   forget(id: number): void {
@@ -130,7 +137,13 @@ export class SpdyConnection implements StreamCarrier {
   /** Waits until more may be read, or there is nothing more to come. */
   async #room(): Promise<void> {
     while ((this.#unread.full || this.#unsent > CONTROL_BYTES) && !this.#socket.destroyed) {
+      // A peer's end is not seen while it is not read; what is sent to it fails then.
+      const ping = this.#clock.after(PING_MS, () => {
+        this.#pingId += 2;
+        if (this.#unsent <= CONTROL_BYTES) this.#send(FrameType.ping, numbers(this.#pingId));
+      });
       await new Promise<void>((resolve) => (this.#wake = resolve));
+      ping.cancel();
     }
   }
 
@@ -188,7 +201,7 @@ export class SpdyConnection implements StreamCarrier {
     if (frame.kind === "data") {
       const stream = this.#streams.get(frame.streamId);
       if (stream) stream.receive(frame.data, frame.fin);
-      else this.#send(FrameType.rstStream, twoNumbers(frame.streamId, RST_INVALID_STREAM));
+      else this.#send(FrameType.rstStream, numbers(frame.streamId, RST_INVALID_STREAM));
       return;
     }
     const { type, flags, payload } = frame;
@@ -223,7 +236,7 @@ export class SpdyConnection implements StreamCarrier {
   }
 
   async #accept(id: number, headers: SpdyHeaders, fin: boolean): Promise<void> {
-    const refuse = (code: number) => this.#send(FrameType.rstStream, twoNumbers(id, code));
+    const refuse = (code: number) => this.#send(FrameType.rstStream, numbers(id, code));
     if (this.#streams.has(id) || id % 2 === this.#nextId % 2) return refuse(RST_PROTOCOL_ERROR);
     if (this.#streams.size >= STREAMS) return refuse(RST_REFUSED_STREAM);
     const stream = new SpdyStream(id, headers, this, this.#unread);

@@ -42,11 +42,10 @@ export function controlFrame(type: number, flags: number, payload: Buffer): Buff
   return Buffer.concat([header, payload]);
 }
 
-/** Two numbers of 32 bits: RST_STREAM, GOAWAY, WINDOW_UPDATE. */
-export function twoNumbers(first: number, second: number): Buffer {
-  const payload = Buffer.alloc(8);
-  payload.writeUInt32BE(first >>> 0);
-  payload.writeUInt32BE(second >>> 0, 4);
+/** Numbers of 32 bits: one for PING, two for RST_STREAM, GOAWAY, WINDOW_UPDATE. */
+export function numbers(...values: number[]): Buffer {
+  const payload = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) payload.writeUInt32BE(value >>> 0, 4 * index);
   return payload;
 }
 

@@ -7,13 +7,11 @@ import {
   dataHeader,
   FLAG_FIN,
   FrameType,
-  twoNumbers,
+  numbers,
 } from "@raft2kube/streaming/spdy/frames.ts";
 import { HeaderCodec } from "@raft2kube/streaming/spdy/headers.ts";
 import type { SpdyStream } from "@raft2kube/streaming/spdy/stream.ts";
 import type { Target } from "../target.ts";
-
-const number = (value: number) => twoNumbers(value, 0).subarray(0, 4);
 
 function data(id: number, text: string, fin = false): Buffer {
   return Buffer.concat([dataHeader(id, text.length, fin), Buffer.from(text)]);
@@ -25,7 +23,7 @@ async function opened(types: readonly string[], flags = 0): Promise<Buffer[]> {
   const frames: Buffer[] = [];
   for (const [index, streamtype] of types.entries()) {
     const block = await codec.pack({ streamtype, port: "80", requestid: "0" });
-    const head = Buffer.concat([number(2 * index + 1), Buffer.alloc(6)]);
+    const head = Buffer.concat([numbers(2 * index + 1), Buffer.alloc(6)]);
     frames.push(controlFrame(FrameType.synStream, flags, Buffer.concat([head, block])));
   }
   codec.close();
@@ -36,10 +34,10 @@ async function opened(types: readonly string[], flags = 0): Promise<Buffer[]> {
 export const spdy: Target = {
   name: "spdy",
   async corpus() {
-    const reset = controlFrame(FrameType.rstStream, 0, twoNumbers(1, 5));
+    const reset = controlFrame(FrameType.rstStream, 0, numbers(1, 5));
     const settings = controlFrame(FrameType.settings, 0, Buffer.alloc(4));
-    const window = controlFrame(FrameType.windowUpdate, 0, twoNumbers(1, 65_536));
-    const ping = controlFrame(FrameType.ping, 0, number(1));
+    const window = controlFrame(FrameType.windowUpdate, 0, numbers(1, 65_536));
+    const ping = controlFrame(FrameType.ping, 0, numbers(1));
     const exec = await opened(["error", "stdin", "stdout"]);
     const forward = await opened(["error", "data"]);
     return [

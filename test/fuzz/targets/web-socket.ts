@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { duplexPair, type Readable } from "node:stream";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { ResizeFeed } from "@raft2kube/streaming/resize.ts";
 import { WebSocketChannels } from "@raft2kube/streaming/websocket-channels.ts";
 import { upgradeToFrames } from "@raft2kube/streaming/websocket.ts";
@@ -43,7 +44,7 @@ export const webSocket: Target = {
     const socket = (await upgradeToFrames(REQUEST, far, Buffer.alloc(0), protocol))!;
     let refused = false;
     socket.on("error", () => (refused = true));
-    const channels = new WebSocketChannels(socket);
+    const channels = new WebSocketChannels(socket, systemClock({ unref: true }));
     const sizes = new ResizeFeed();
     const input = channels.reader(0);
     const ends = [input, channels.reader(4).on("data", (chunk: Buffer) => sizes.push(chunk))];

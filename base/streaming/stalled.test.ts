@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { connect, type AddressInfo, type Socket } from "node:net";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
+import { acceptRemoteCommand } from "./remote-command.ts";
+import { SpdyConnection } from "./spdy/connection.ts";
+
+const patience = { clock: systemClock(), timeout_ms: 20_000 };
+/** More than the streams, the connection and the kernel's buffers of both sides take. */
+const INPUT = Buffer.alloc(16 * STREAM_BUFFER_BYTES);
+
+let server: Server;
+let clock: ManualClock;
+beforeEach(async () => {
+  clock = new ManualClock();
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterEach(() => {
+  server.close();
+});
+
+/** Serves a command that never reads its input; resolves with the client's and our connection. */
+async function open(headers: Record<string, string>): Promise<{
+  client: Socket;
+  ours: Socket;
+  remote: ReturnType<typeof acceptRemoteCommand>;
+}> {
+  const asked = once(server, "upgrade") as Promise<[IncomingMessage, Socket, Buffer]>;
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const lines = Object.entries({ Host: "x", Connection: "Upgrade", ...headers });
+  const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  client.write(`GET /exec HTTP/1.1\r\n${text}\r\n`);
+  const [request, ours, head] = await asked;
+  ours.on("error", () => ours.destroy());
+  const streams = { stdin: true, stdout: true, stderr: false, tty: false };
+  const remote = acceptRemoteCommand(request, ours, head, { streams, clock });
+  await once(client, "data");
+  return { client, ours, remote };
+}
+
+/** The client goes without a word, while its input waits for a reader. */
+async function goes(client: Socket, ours: Socket, gone: AbortSignal): Promise<void> {
+  const waits = () => ours.readableLength >= ours.readableHighWaterMark;
+  await waitFor("the connection to wait", waits, patience);
+  client.destroy();
+  expect(gone.aborted).toBe(false);
+  await waitFor("the end to be seen", () => {
+    clock.advance(PING_MS);
+    return gone.aborted || ours.destroyed;
+  }, patience);
+}
+
+it("over WebSocket a client that goes is noticed, though its input is not read", async () => {
+  const { client, ours, remote } = await open({
+    Upgrade: "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+  });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(STREAM_BUFFER_BYTES));
+  for (let at = 0; at < INPUT.length; at += STREAM_BUFFER_BYTES) {
+    const message = INPUT.subarray(at, at + STREAM_BUFFER_BYTES);
+    client.write(Buffer.concat([Buffer.from([0x82, 0xff]), length, Buffer.alloc(4), message]));
+  }
+  const { gone } = (await remote)!;
+  await goes(client, ours, gone);
+});
+
+it("over SPDY a client that goes is noticed, though its input is not read", async () => {
+  const { client, ours, remote } = await open({
+    Upgrade: "SPDY/3.1",
+    "X-Stream-Protocol-Version": "v4.channel.k8s.io",
+  });
+  const connection = new SpdyConnection(client, { role: "client", onStream: () => undefined });
+  const streams = [];
+  for (const streamtype of ["error", "stdin", "stdout"]) {
+    streams.push(await connection.open({ streamtype }));
+  }
+  const { gone } = (await remote)!;
+  streams[1]!.write(INPUT);
+  await goes(client, ours, gone);
+  await expect.poll(() => gone.aborted).toBe(true);
+});
