@@ -3,16 +3,6 @@ import type { Mutant } from "./mutant.ts";
 
 const LONG_MS = 600_000;
 
-/** Told again that it leads, as after a snapshot installed in office, it takes nothing up anew. */
-function ignoreSecondOffice({ expiry }: Life): void {
-  const leads = expiry.leads.bind(expiry);
-  let inOffice = false;
-  expiry.leads = (now) => {
-    if (now !== inOffice) leads(now);
-    inOffice = now;
-  };
-}
-
 export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "a deposed leader goes on ending leases",
@@ -41,11 +31,5 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
         leaseTimers.restart = (leases, grace_ms) => restart(leases, grace_ms + LONG_MS);
       },
     },
-  },
-  {
-    name: "keeps a clock over leases that a snapshot has replaced",
-    breaks: "S7",
-    noticedBy: ["lease ends"],
-    seams: { life: ignoreSecondOffice },
   },
 ];
