@@ -9,8 +9,8 @@ import { require } from "./violation.ts";
  * else a snapshot, or an entry that a ballot names by index and term.
  */
 export class Fits {
-  /** Up to where each member's log is that of the leader of a term. */
-  readonly #fits = new Map<MemberId, { term: number; index: number }>();
+  /** Up to where each member's log is that of the leader of a term; a crash may forget a term. */
+  readonly #fits = new Map<string, number>();
 
   /** A message comes in. */
   before({ id, term, log }: RaftState, message: Message): void {
@@ -27,17 +27,15 @@ export class Fits {
     if (named && message.commit >= committed && log.term(message.commit) === message.commitTerm) {
       return;
     }
-    const known = this.#fits.get(id);
-    const shown = known?.term === term ? known.index : 0;
+    const shown = this.#fits.get(`${id}/${term}`) ?? 0;
     const index = message?.kind === "append" ? lastOf(message) : shown;
     const text = () => `${id} commits ${committed} in term ${term}, its log fits up to ${index}`;
     require(committed <= index, "commits what fits", text);
   }
 
   #note(id: MemberId, term: number, index: number): void {
-    const known = this.#fits.get(id);
-    const before = known?.term === term ? known.index : 0;
-    this.#fits.set(id, { term, index: Math.max(before, index) });
+    const name = `${id}/${term}`;
+    this.#fits.set(name, Math.max(index, this.#fits.get(name) ?? 0));
   }
 }
 
