@@ -124,7 +124,9 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
   it("has its log rotated while it floods it", async () => {
     const MEBIBYTES = 300;
     const flood = `dd if=/dev/zero bs=1M count=${MEBIBYTES} | tr '\\0' a | fold -w 8000; ${SLEEP}`;
-    await create("flood", restricted(flood));
+    // Slow enough that a kubelet that waits for a processor still rotates in time.
+    const resources = { limits: { cpu: "200m" } };
+    await create("flood", restricted(flood, { resources }));
     const pod = await until("run", { name: "flood" }, isRunning);
     const rotated = () => logFilesOf(pod).files > 2;
     await waitFor("the log to be rotated", rotated, { clock, timeout_ms });
