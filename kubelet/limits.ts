@@ -50,6 +50,12 @@ export const PODS_MAX = 110;
 export const POD_PIDS_MAX = 4_096;
 export const PODS_PIDS_SHARE = 0.9;
 
+/**
+ * A container's environment, and its command line, with variables expanded. No program starts with
+ * more: execve(2) takes 6 MiB of both at most.
+ */
+export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
+
 /** A ConfigMap or Secret read less than this ago counts as fresh. */
 export const OBJECT_TTL_MS = 60_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */

@@ -10,7 +10,7 @@ import { podLabels } from "../sandbox/sandbox-config.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "./container-hash.ts";
 import { ContainerConfigError } from "./env.ts";
-import { expand } from "./expand.ts";
+import { expand, ExpansionRoom } from "./expand.ts";
 import { volumeDevices } from "./mounts.ts";
 import { containerLinuxResources } from "./resources.ts";
 import { containerSecurity } from "./security.ts";
@@ -37,7 +37,10 @@ export interface ContainerParts {
   nodeMemory_bytes: number;
 }
 
-/** The CRI configuration of one container. Throws ContainerConfigError. */
+/**
+ * The CRI configuration of one container. Throws ContainerConfigError, and RangeError for a command
+ * line that is longer than EXPANDED_CHARACTERS_MAX.
+ */
 export function containerConfig(
   pod: Pod,
   container: Container,
@@ -45,11 +48,12 @@ export function containerConfig(
 ): Init<ContainerConfig> {
   const { attempt, image, env, devices } = parts;
   const lookup = (name: string) => env.get(name);
+  const room = new ExpansionRoom();
   return {
     metadata: { name: container.name, attempt },
     image: { image: image.imageRef, userSpecifiedImage: container.image ?? "" },
-    command: (container.command ?? []).map((word) => expand(word, lookup)),
-    args: (container.args ?? []).map((word) => expand(word, lookup)),
+    command: (container.command ?? []).map((word) => expand(word, lookup, room)),
+    args: (container.args ?? []).map((word) => expand(word, lookup, room)),
     workingDir: container.workingDir ?? "",
     envs: [
       ...[...env].map(([key, value]) => ({ key, value })),

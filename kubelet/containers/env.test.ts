@@ -1,5 +1,6 @@
 import type { Container, EnvVar, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
+import { type ContainerParts, containerConfig } from "./container-config.ts";
 import { type EnvSources, makeEnv } from "./env.ts";
 import { serviceEnv } from "./service-env.ts";
 
@@ -66,6 +67,38 @@ describe("a container's environment", () => {
     [{ fieldRef: { fieldPath: "spec.volumes" } }, "unsupported fieldPath: spec.volumes"],
   ])("what is missing is named", async (valueFrom, message) => {
     await expect(env([{ name: "X", valueFrom: valueFrom! }])).rejects.toThrow(message);
+  });
+});
+
+const PARTS: ContainerParts = {
+  attempt: 0,
+  image: { image: "i", imageRef: "sha256:0", user: { uid: 1, username: "" } },
+  env: new Map(),
+  mounts: [],
+  volumes: new Map(),
+  devices: { envs: [], mounts: [], devices: [], cdiDevices: [], annotations: {} },
+  terminationLog: "/t",
+  seccompRoot: "/s",
+  targetId: undefined,
+  nodeMemory_bytes: 2 ** 30,
+};
+
+describe("a container whose variables expand without end", () => {
+  const doubled = (levels: number) =>
+    Array.from({ length: levels }, (_, i) => ({
+      name: `V${i}`,
+      value: i === 0 ? "x".repeat(64) : `$(V${i - 1})$(V${i - 1})`,
+    }));
+
+  test("is refused for its environment", async () => {
+    await expect(env(doubled(40))).rejects.toThrow(/more than 6291456 characters/);
+  });
+
+  test("is refused for its command line", async () => {
+    const container = { name: "c", args: Array(200).fill("$(V10)".repeat(100)) as string[] };
+    const made = new Map(Object.entries(await env(doubled(11))));
+    const parts = { ...PARTS, env: made };
+    expect(() => containerConfig(POD, container, parts)).toThrow(/more than 6291456 characters/);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { expand } from "./expand.ts";
+import { expand, ExpansionRoom } from "./expand.ts";
 import { fieldValue, resourceValue, type NodeAllocatable } from "./downward.ts";
 
 /** A container's environment cannot be made; the reason is the container's waiting reason. */
@@ -26,7 +26,8 @@ export interface EnvContext {
 /**
  * The environment of a container: Services first, then envFrom, then env in order, later ones
  * winning, with `$(NAME)` of earlier ones expanded.
- * Throws ContainerConfigError when a ConfigMap, Secret or key that is not optional is missing.
+ * Throws ContainerConfigError when a ConfigMap, Secret or key that is not optional is missing,
+ * RangeError when all is longer than EXPANDED_CHARACTERS_MAX.
  */
 export async function makeEnv(
   pod: Pod,
@@ -35,30 +36,32 @@ export async function makeEnv(
   context: EnvContext,
 ): Promise<Map<string, string>> {
   const services = await sources.services();
+  const room = new ExpansionRoom();
   const result = new Map<string, string>();
+  const add = (name: string, value: string) => result.set(room.take(name), room.take(value));
   for (const source of container.envFrom ?? []) {
     const prefix = source.prefix ?? "";
     if (source.configMapRef) {
       const { name = "", optional } = source.configMapRef;
       const data = await sources.configMap(name);
       if (!data && !optional) throw missing("configmap", name);
-      for (const [key, value] of Object.entries(data ?? {})) result.set(prefix + key, value);
+      for (const [key, value] of Object.entries(data ?? {})) add(prefix + key, value);
     }
     if (source.secretRef) {
       const { name = "", optional } = source.secretRef;
       const data = await sources.secret(name);
       if (!data && !optional) throw missing("secret", name);
       for (const [key, value] of Object.entries(data ?? {})) {
-        result.set(prefix + key, value.toString("utf8"));
+        add(prefix + key, value.toString("utf8"));
       }
     }
   }
   for (const variable of container.env ?? []) {
     const lookup = (name: string) => result.get(name) ?? services.get(name);
     const value = await valueOf(variable, lookup, pod, container, sources, context);
-    if (value !== undefined) result.set(variable.name ?? "", value);
+    if (value !== undefined) add(variable.name ?? "", value);
   }
-  for (const [name, value] of services) if (!result.has(name)) result.set(name, value);
+  for (const [name, value] of services) if (!result.has(name)) add(name, value);
   return result;
 }
 
@@ -71,7 +74,7 @@ async function valueOf(
   context: EnvContext,
 ): Promise<string | undefined> {
   const from = variable.valueFrom;
-  if (!from) return expand(variable.value ?? "", lookup);
+  if (!from) return expand(variable.value ?? "", lookup, new ExpansionRoom());
   if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath ?? "", pod, context);
   if (from.resourceFieldRef) {
     return resourceValue(from.resourceFieldRef, pod, container, context.allocatable);

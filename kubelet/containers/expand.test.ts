@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { expand, expandStrictly } from "./expand.ts";
+import { expand, expandStrictly, ExpansionRoom } from "./expand.ts";
 
 const lookup = (name: string) => ({ A: "1", EMPTY: "", "B C": "2" })[name];
 
@@ -18,10 +18,15 @@ describe("expansion of $(NAME)", () => {
     ["cost: $", "cost: $"],
     ["$$", "$"],
   ])("%s becomes %s", (text, expected) => {
-    expect(expand(text, lookup)).toBe(expected);
+    expect(expand(text, lookup, new ExpansionRoom())).toBe(expected);
   });
 
   test("a strict expansion names the missing variable", () => {
     expect(() => expandStrictly("$(NOPE)", lookup)).toThrow('missing value for "NOPE"');
+  });
+
+  test("many open brackets are looked through once", () => {
+    const text = "$(".repeat(500_000);
+    expect(expand(text, lookup, new ExpansionRoom())).toBe(text);
   });
 });

@@ -1,32 +1,56 @@
+import { EXPANDED_CHARACTERS_MAX } from "../limits.ts";
+
+/**
+ * Room for what one container's variables become: each may repeat those before it, so that a few
+ * lines could expand to more than all memory.
+ */
+export class ExpansionRoom {
+  #left = EXPANDED_CHARACTERS_MAX;
+
+  /** Counts a text; gives it back. Throws RangeError when there is no more room. */
+  take(text: string): string {
+    this.#left -= text.length;
+    if (this.#left >= 0) return text;
+    throw new RangeError(
+      "environment or command line too long: with variables expanded, more than " +
+        `${EXPANDED_CHARACTERS_MAX} characters, with which no program can be started`,
+    );
+  }
+}
+
 /**
  * Replaces `$(NAME)` by its value; an unknown name stays as it is, `$$(NAME)` becomes `$(NAME)`.
+ * Throws RangeError when `room` has too little for the result.
  * Source: the API's words on `command`, `args` and `env[].value`.
  */
-export function expand(text: string, lookup: (name: string) => string | undefined): string {
+export function expand(
+  text: string,
+  lookup: (name: string) => string | undefined,
+  room: ExpansionRoom,
+): string {
   let out = "";
   let at = 0;
+  const lastClose = text.lastIndexOf(")");
+  const emit = (piece: string) => (out += room.take(piece));
   while (at < text.length) {
     const dollar = text.indexOf("$", at);
-    if (dollar === -1 || dollar + 1 === text.length) return out + text.slice(at);
-    out += text.slice(at, dollar);
+    if (dollar === -1 || dollar + 1 === text.length) {
+      emit(text.slice(at));
+      break;
+    }
+    emit(text.slice(at, dollar));
     const next = text[dollar + 1];
+    at = dollar + 2;
     if (next === "(") {
-      const close = text.indexOf(")", dollar + 2);
-      if (close === -1) {
-        out += "$(";
-        at = dollar + 2;
+      if (at > lastClose) {
+        emit("$(");
         continue;
       }
-      const name = text.slice(dollar + 2, close);
-      out += lookup(name) ?? `$(${name})`;
+      const close = text.indexOf(")", at);
+      const name = text.slice(at, close);
+      emit(lookup(name) ?? `$(${name})`);
       at = close + 1;
-    } else if (next === "$") {
-      out += "$";
-      at = dollar + 2;
-    } else {
-      out += `$${next}`;
-      at = dollar + 2;
-    }
+    } else emit(next === "$" ? "$" : `$${next}`);
   }
   return out;
 }
@@ -36,9 +60,10 @@ export function expand(text: string, lookup: (name: string) => string | undefine
  * Throws RangeError naming the missing variable.
  */
 export function expandStrictly(text: string, lookup: (name: string) => string | undefined): string {
-  return expand(text, (name) => {
+  const found = (name: string) => {
     const value = lookup(name);
     if (value === undefined) throw new RangeError(`missing value for ${JSON.stringify(name)}`);
     return value;
-  });
+  };
+  return expand(text, found, new ExpansionRoom());
 }
