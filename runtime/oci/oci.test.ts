@@ -8,6 +8,7 @@ import { devicesFor } from "./devices.ts";
 import { combineMounts } from "./mounts.ts";
 import { clampOomScore, resourcesFor } from "./resources.ts";
 import { defaultProfile } from "./seccomp.ts";
+import type { OciSeccomp } from "./spec.ts";
 import { sysctlsFor } from "./sysctls.ts";
 import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { mappedUser, resolveUser } from "./user.ts";
@@ -183,17 +184,21 @@ test("the default seccomp profile lets through what a capability is for", () => 
   expect(allows([], "io_uring_setup")).toBe(false);
 });
 
+type SeccompArgument = NonNullable<OciSeccomp["syscalls"][number]["args"]>[number];
+
 test("the default seccomp profile refuses sockets of AF_ALG and AF_VSOCK alone", () => {
   const rules = defaultProfile([]).syscalls.filter(({ names }) => names.includes("socket"));
-  const compare: Record<string, (family: number, value: number) => boolean> = {
-    SCMP_CMP_LT: (family, value) => family < value,
-    SCMP_CMP_EQ: (family, value) => family === value,
-    SCMP_CMP_GT: (family, value) => family > value,
+  const holds = (family: bigint, { value, valueTwo = 0, op }: SeccompArgument) => {
+    expect(op).toBe("SCMP_CMP_MASKED_EQ");
+    return (family & BigInt(value)) === BigInt(valueTwo);
   };
-  const allowed = (family: number) =>
-    rules.some(({ args = [] }) => args.every(({ op, value }) => compare[op]!(family, value)));
-  const families = Array.from({ length: 64 }, (_, family) => family);
-  expect(families.filter((family) => !allowed(family))).toEqual([38, 40]);
+  const allowed = (family: bigint) =>
+    rules.some(({ args = [] }) => args.every((argument) => holds(family, argument)));
+  const families = Array.from({ length: 64 }, (_, family) => BigInt(family));
+  expect(families.filter((family) => !allowed(family))).toEqual([38n, 40n]);
+  // The kernel takes the lower half of the register.
+  const high = families.map((family) => family + 2n ** 32n);
+  expect(high.filter((family) => !allowed(family))).toEqual([38n + 2n ** 32n, 40n + 2n ** 32n]);
 });
 
 test("in a user namespace only its own ids can be run as", () => {
