@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
 import { cgroupOf, clampOomScore } from "../oci/resources.ts";
+import { seccompFor } from "../oci/seccomp.ts";
 import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
@@ -16,6 +17,18 @@ const PAUSE_CPU_SHARES = 2;
 /** Nobody else's id, where it can be had; in a user namespace that lacks it, its root's. */
 const PAUSE_ID = 65_535;
 const PAUSE = "/pause";
+/**
+ * A container that shares the pod's processes reaches this process's root by `/proc/1/root`, so its
+ * procfs is confined as that of containers is: through one that is not, a container's root could
+ * write core_pattern and sysrq-trigger of the machine. As containerd has them.
+ */
+const MASKED_PATHS = [
+  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+  "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
+];
+const READONLY_PATHS = [
+  "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+];
 
 function namespacesOf(record: SandboxRecord): OciNamespace[] {
   const { config } = record;
@@ -37,6 +50,9 @@ function pauseUser({ users, groups }: MappedIds): OciUser {
 export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
   const { config } = record;
   const hostname = hostnameOf(config);
+  const { privileged = false, seccomp } = config.linux?.securityContext ?? {};
+  // A container that runs as the same user may trace it, and would leave its own filter that way.
+  const filter = seccompFor(seccomp, { privileged, capabilities: [] });
   const none = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
   return {
     ociVersion: "1.0.2",
@@ -75,8 +91,9 @@ export function pauseSpec(runtime: Runtime, record: SandboxRecord): OciSpec {
         network: record.netns !== undefined,
         ipc: !usesHost(config, "ipc"),
       }),
-      maskedPaths: [],
-      readonlyPaths: [],
+      ...(filter && { seccomp: filter }),
+      maskedPaths: MASKED_PATHS,
+      readonlyPaths: READONLY_PATHS,
     },
   };
 }

@@ -1,7 +1,9 @@
+import { SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function confinementRules(bench: Bench): void {
+  firstProcessRule(bench);
   const startWith = async (securityContext: object) => {
     const { pods } = bench;
     const pod = await pods.run();
@@ -54,5 +56,26 @@ export function confinementRules(bench: Bench): void {
         /not permitted|denied/,
       );
     });
+  });
+}
+
+function firstProcessRule(bench: Bench): void {
+  test("the pod's first process is as confined as they are", async () => {
+    const securityContext = {
+      namespaceOptions: bench.pods.namespaceOptions({ sharePids: true }),
+      seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault },
+    };
+    const linux = { securityContext };
+    const cgroupParent = `${bench.world.cgroupParent}/first-process`;
+    const podSandboxId = await bench.pods.run({ config: { linux: { ...linux, cgroupParent } } });
+    // The user that pause processes have.
+    const runAsUser = { value: 65_535 };
+    const id = await bench.pods.start(podSandboxId, {
+      config: { linux: { securityContext: { ...securityContext, runAsUser } } },
+    });
+    const mounts = await bench.pods.shell(id, "cat /proc/1/mounts");
+    expect(mounts).toMatch(/ \/proc\/sys proc ro[, ]/);
+    expect(mounts).toMatch(/ \/proc\/keys /);
+    expect(await bench.pods.shell(id, "grep Seccomp: /proc/1/status")).toBe("Seccomp:\t2");
   });
 }
