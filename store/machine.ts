@@ -110,7 +110,7 @@ export function assemble(
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
     install: (mark) => install(installing, mark),
-    ...{ onMembers, onFatal },
+    ...{ onMembers, onFatal: ending(flusher, onFatal) },
     ...measures.ofReplica(),
     ...{ timing: options.timing, requestBytes_max: options.requestBytes_max },
   });
@@ -142,6 +142,14 @@ export function assemble(
     },
   };
   return machine;
+}
+
+/** A failed member carries nothing more to its backend: the log has it all. */
+function ending(flusher: Flusher, onFatal: (reason: unknown) => void) {
+  return (reason: unknown) => {
+    flusher.abandon();
+    onFatal(reason);
+  };
 }
 
 /** As etcd, fragments are as large as what a client may send. */

@@ -79,12 +79,22 @@ export class Flusher {
     }
   }
 
-  /** Flushes everything applied by now, and ends. */
+  /** Flushes everything applied by now, and ends. After a failure nothing more is flushed. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
     while (this.#running) await this.#running;
     if (!this.#failed) await this.#flush();
+  }
+
+  /**
+   * Begins no other flush: the member has failed, perhaps within an entry, whose index the state
+   * has already. The log has the entry; the next start applies it to what is in the backend (S4).
+   */
+  abandon(): void {
+    this.#failed = true;
+    this.#timer?.cancel();
+    for (const done of this.#state.onFlushed.splice(0)) done();
   }
 
   #start(): void {
@@ -100,8 +110,7 @@ export class Flusher {
 
   /** What the batch took out of `pending` is nowhere now: a later one would be without it (S4). */
   #fail(reason: unknown): void {
-    this.#failed = true;
-    for (const done of this.#state.onFlushed.splice(0)) done();
+    this.abandon();
     this.#onFailure(reason);
   }
 
