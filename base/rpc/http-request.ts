@@ -20,6 +20,8 @@ export function handOverTo(listener: RequestListener): HttpHandOver {
   const server = createServer(listener);
   return (stream, head) => {
     const [near, far] = duplexPair();
+    // Neither end sees by itself that the other was destroyed: the listener learns it here.
+    near.once("close", () => far.destroy());
     server.emit("connection", far);
     return relay(stream, head, near);
   };
