@@ -33,6 +33,10 @@ export interface FieldTable {
   readonly oneof?: string;
   /** A 64-bit integer whose whole range matters; others are numbers, exact below 2^53. */
   readonly bigint?: true;
+  /** Its name in the schema, where that differs from `name`; in schemas with a JSON form. */
+  readonly original?: string;
+  /** The values of an enum by name; in schemas with a JSON form. */
+  readonly values?: () => Readonly<Record<string, number>>;
 }
 
 /** What `encode` takes: every field may be left out, which means its default. */
@@ -176,7 +180,7 @@ function defaultOf(field: FieldTable): unknown {
   return field.type === "bool" ? false : 0;
 }
 
-function isDefault(field: FieldTable, item: unknown): boolean {
+export function isDefault(field: FieldTable, item: unknown): boolean {
   if (typeof field.type === "function") return false;
   if (field.type === "bytes") return (item as Uint8Array).length === 0;
   return item === "" || item === 0 || item === 0n || item === false;

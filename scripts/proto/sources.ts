@@ -8,6 +8,8 @@ export interface SchemaSource {
   readonly files: readonly { readonly path: string; readonly packageName: string }[];
   /** Names (lowerCamel) of the 64-bit fields whose whole range matters. */
   readonly bigints: RegExp;
+  /** Its messages are also written as JSON, which needs the names of fields and enum values. */
+  readonly json?: true;
 }
 
 const NONE = /^$/;
@@ -23,6 +25,7 @@ export const SCHEMA_SOURCES: readonly SchemaSource[] = [
       { path: "etcdserverpb/rpc.proto", packageName: "etcdserverpb" },
     ],
     bigints: /^(ID|lease|leader|clusterId|memberId|memberID|targetID|watchId)$/,
+    json: true,
   },
   {
     name: "cri",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import protobuf from "protobufjs";
 import { generateDescriptors } from "./descriptors.ts";
 import { isProto3Optional } from "./print.ts";
-import { SCHEMA_SOURCES } from "./sources.ts";
+import { SCHEMA_SOURCES, type SchemaSource } from "./sources.ts";
 
 const schemaDir = join(import.meta.dirname, "../../base/proto/schema");
 
@@ -13,17 +13,20 @@ export function generateAll(): [name: string, text: string][] {
     const several = source.files.length > 1;
     const packages = source.files.map((file) => file.packageName);
     const paths = packages.map((name) => (several ? `${source.name}/${name}` : source.name));
-    return [source.name, generate(paths, packages, source.bigints)];
+    return [source.name, generate(paths, packages, source)];
   });
-  files.push(["health", generate(["health"], ["grpc.health.v1"], /^$/)]);
-  files.push(["reflection", generate(["reflection"], ["grpc.reflection.v1"], /^$/)]);
+  files.push(["health", generate(["health"], ["grpc.health.v1"], PLAIN)]);
+  files.push(["reflection", generate(["reflection"], ["grpc.reflection.v1"], PLAIN)]);
   files.push(["descriptors", generateDescriptors()]);
-  const ids = /^(ID|clusterId|memberId|from|to|transferee)$/;
-  files.push(["peer", generate(["peer"], ["r2k.peer.v1"], ids)]);
+  const bigints = /^(ID|clusterId|memberId|from|to|transferee)$/;
+  files.push(["peer", generate(["peer"], ["r2k.peer.v1"], { bigints })]);
   return files;
 }
 
-function generate(paths: string[], packages: string[], bigints: RegExp): string {
+type Choices = Pick<SchemaSource, "bigints" | "json">;
+const PLAIN: Choices = { bigints: /^$/ };
+
+function generate(paths: string[], packages: string[], choices: Choices): string {
   const root = new protobuf.Root();
   for (const path of paths) {
     const text = readFileSync(join(schemaDir, `${path}.proto`), "utf8");
@@ -43,10 +46,10 @@ function generate(paths: string[], packages: string[], bigints: RegExp): string 
     const names = [...kinds].sort().join(", ");
     lines.push(`import type { ${names}, ServiceTable } from "../service.ts";`);
   }
-  for (const type of wellKnown) lines.push("", ...message(type, bigints));
+  for (const type of wellKnown) lines.push("", ...message(type, choices));
   for (const namespace of used) {
     for (const item of flatten(namespace)) {
-      if (item instanceof protobuf.Type) lines.push("", ...message(item, bigints));
+      if (item instanceof protobuf.Type) lines.push("", ...message(item, choices));
       if (item instanceof protobuf.Enum) lines.push("", ...enumeration(item));
     }
   }
@@ -112,7 +115,7 @@ function isOptional(field: protobuf.Field): boolean {
   return field.resolvedType instanceof protobuf.Type || (partOf !== null && partOf !== undefined);
 }
 
-function message(type: protobuf.Type, bigints: RegExp): string[] {
+function message(type: protobuf.Type, { bigints, json }: Choices): string[] {
   const name = nameOf(type);
   const members: string[] = [];
   const rows: string[] = [];
@@ -132,6 +135,7 @@ function message(type: protobuf.Type, bigints: RegExp): string[] {
     const { partOf } = field;
     if (partOf && !isProto3Optional(partOf)) parts.push(`oneof: "${partOf.name}"`);
     if (isBigint(field, bigints)) parts.push("bigint: true");
+    if (json) parts.push(...jsonParts(field));
     rows.push(`  { ${parts.join(", ")} },`);
   }
   const body =
@@ -145,6 +149,14 @@ function message(type: protobuf.Type, bigints: RegExp): string[] {
     "]);",
   ];
   return [...body, ...table];
+}
+
+/** What proto3 JSON needs beside the rest. */
+function jsonParts({ name, resolvedType }: protobuf.Field): string[] {
+  return [
+    ...(name === camel(name) ? [] : [`original: "${name}"`]),
+    ...(resolvedType instanceof protobuf.Enum ? [`values: () => ${nameOf(resolvedType)}`] : []),
+  ];
 }
 
 function enumeration(item: protobuf.Enum): string[] {

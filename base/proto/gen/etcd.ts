@@ -12,8 +12,8 @@ export interface KeyValue {
 }
 export const KeyValue: MessageType<KeyValue> = new MessageType("mvccpb.KeyValue", () => [
   { id: 1, name: "key", type: "bytes" },
-  { id: 2, name: "createRevision", type: "int64" },
-  { id: 3, name: "modRevision", type: "int64" },
+  { id: 2, name: "createRevision", type: "int64", original: "create_revision" },
+  { id: 3, name: "modRevision", type: "int64", original: "mod_revision" },
   { id: 4, name: "version", type: "int64" },
   { id: 5, name: "value", type: "bytes" },
   { id: 6, name: "lease", type: "int64", bigint: true },
@@ -25,9 +25,9 @@ export interface Event {
   prevKv?: KeyValue | undefined;
 }
 export const Event: MessageType<Event> = new MessageType("mvccpb.Event", () => [
-  { id: 1, name: "type", type: "int32" },
+  { id: 1, name: "type", type: "int32", values: () => Event_EventType },
   { id: 2, name: "kv", type: () => KeyValue as never, optional: true },
-  { id: 3, name: "prevKv", type: () => KeyValue as never, optional: true },
+  { id: 3, name: "prevKv", type: () => KeyValue as never, optional: true, original: "prev_kv" },
 ]);
 
 export type Event_EventType = number;
@@ -40,7 +40,7 @@ export interface UserAddOptions {
   noPassword: boolean;
 }
 export const UserAddOptions: MessageType<UserAddOptions> = new MessageType("authpb.UserAddOptions", () => [
-  { id: 1, name: "noPassword", type: "bool" },
+  { id: 1, name: "noPassword", type: "bool", original: "no_password" },
 ]);
 
 export interface User {
@@ -62,9 +62,9 @@ export interface Permission {
   rangeEnd: Buffer;
 }
 export const Permission: MessageType<Permission> = new MessageType("authpb.Permission", () => [
-  { id: 1, name: "permType", type: "int32" },
+  { id: 1, name: "permType", type: "int32", values: () => Permission_Type },
   { id: 2, name: "key", type: "bytes" },
-  { id: 3, name: "rangeEnd", type: "bytes" },
+  { id: 3, name: "rangeEnd", type: "bytes", original: "range_end" },
 ]);
 
 export type Permission_Type = number;
@@ -90,10 +90,10 @@ export interface ResponseHeader {
   raftTerm: number;
 }
 export const ResponseHeader: MessageType<ResponseHeader> = new MessageType("etcdserverpb.ResponseHeader", () => [
-  { id: 1, name: "clusterId", type: "uint64", bigint: true },
-  { id: 2, name: "memberId", type: "uint64", bigint: true },
+  { id: 1, name: "clusterId", type: "uint64", bigint: true, original: "cluster_id" },
+  { id: 2, name: "memberId", type: "uint64", bigint: true, original: "member_id" },
   { id: 3, name: "revision", type: "int64" },
-  { id: 4, name: "raftTerm", type: "uint64" },
+  { id: 4, name: "raftTerm", type: "uint64", original: "raft_term" },
 ]);
 
 export interface RangeRequest {
@@ -113,18 +113,18 @@ export interface RangeRequest {
 }
 export const RangeRequest: MessageType<RangeRequest> = new MessageType("etcdserverpb.RangeRequest", () => [
   { id: 1, name: "key", type: "bytes" },
-  { id: 2, name: "rangeEnd", type: "bytes" },
+  { id: 2, name: "rangeEnd", type: "bytes", original: "range_end" },
   { id: 3, name: "limit", type: "int64" },
   { id: 4, name: "revision", type: "int64" },
-  { id: 5, name: "sortOrder", type: "int32" },
-  { id: 6, name: "sortTarget", type: "int32" },
+  { id: 5, name: "sortOrder", type: "int32", original: "sort_order", values: () => RangeRequest_SortOrder },
+  { id: 6, name: "sortTarget", type: "int32", original: "sort_target", values: () => RangeRequest_SortTarget },
   { id: 7, name: "serializable", type: "bool" },
-  { id: 8, name: "keysOnly", type: "bool" },
-  { id: 9, name: "countOnly", type: "bool" },
-  { id: 10, name: "minModRevision", type: "int64" },
-  { id: 11, name: "maxModRevision", type: "int64" },
-  { id: 12, name: "minCreateRevision", type: "int64" },
-  { id: 13, name: "maxCreateRevision", type: "int64" },
+  { id: 8, name: "keysOnly", type: "bool", original: "keys_only" },
+  { id: 9, name: "countOnly", type: "bool", original: "count_only" },
+  { id: 10, name: "minModRevision", type: "int64", original: "min_mod_revision" },
+  { id: 11, name: "maxModRevision", type: "int64", original: "max_mod_revision" },
+  { id: 12, name: "minCreateRevision", type: "int64", original: "min_create_revision" },
+  { id: 13, name: "maxCreateRevision", type: "int64", original: "max_create_revision" },
 ]);
 
 export type RangeRequest_SortOrder = number;
@@ -168,9 +168,9 @@ export const PutRequest: MessageType<PutRequest> = new MessageType("etcdserverpb
   { id: 1, name: "key", type: "bytes" },
   { id: 2, name: "value", type: "bytes" },
   { id: 3, name: "lease", type: "int64", bigint: true },
-  { id: 4, name: "prevKv", type: "bool" },
-  { id: 5, name: "ignoreValue", type: "bool" },
-  { id: 6, name: "ignoreLease", type: "bool" },
+  { id: 4, name: "prevKv", type: "bool", original: "prev_kv" },
+  { id: 5, name: "ignoreValue", type: "bool", original: "ignore_value" },
+  { id: 6, name: "ignoreLease", type: "bool", original: "ignore_lease" },
 ]);
 
 export interface PutResponse {
@@ -179,7 +179,7 @@ export interface PutResponse {
 }
 export const PutResponse: MessageType<PutResponse> = new MessageType("etcdserverpb.PutResponse", () => [
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
-  { id: 2, name: "prevKv", type: () => KeyValue as never, optional: true },
+  { id: 2, name: "prevKv", type: () => KeyValue as never, optional: true, original: "prev_kv" },
 ]);
 
 export interface DeleteRangeRequest {
@@ -189,8 +189,8 @@ export interface DeleteRangeRequest {
 }
 export const DeleteRangeRequest: MessageType<DeleteRangeRequest> = new MessageType("etcdserverpb.DeleteRangeRequest", () => [
   { id: 1, name: "key", type: "bytes" },
-  { id: 2, name: "rangeEnd", type: "bytes" },
-  { id: 3, name: "prevKv", type: "bool" },
+  { id: 2, name: "rangeEnd", type: "bytes", original: "range_end" },
+  { id: 3, name: "prevKv", type: "bool", original: "prev_kv" },
 ]);
 
 export interface DeleteRangeResponse {
@@ -201,7 +201,7 @@ export interface DeleteRangeResponse {
 export const DeleteRangeResponse: MessageType<DeleteRangeResponse> = new MessageType("etcdserverpb.DeleteRangeResponse", () => [
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
   { id: 2, name: "deleted", type: "int64" },
-  { id: 3, name: "prevKvs", type: () => KeyValue as never, repeated: true },
+  { id: 3, name: "prevKvs", type: () => KeyValue as never, repeated: true, original: "prev_kvs" },
 ]);
 
 export interface RequestOp {
@@ -211,10 +211,10 @@ export interface RequestOp {
   requestTxn?: TxnRequest | undefined;
 }
 export const RequestOp: MessageType<RequestOp> = new MessageType("etcdserverpb.RequestOp", () => [
-  { id: 1, name: "requestRange", type: () => RangeRequest as never, optional: true, oneof: "request" },
-  { id: 2, name: "requestPut", type: () => PutRequest as never, optional: true, oneof: "request" },
-  { id: 3, name: "requestDeleteRange", type: () => DeleteRangeRequest as never, optional: true, oneof: "request" },
-  { id: 4, name: "requestTxn", type: () => TxnRequest as never, optional: true, oneof: "request" },
+  { id: 1, name: "requestRange", type: () => RangeRequest as never, optional: true, oneof: "request", original: "request_range" },
+  { id: 2, name: "requestPut", type: () => PutRequest as never, optional: true, oneof: "request", original: "request_put" },
+  { id: 3, name: "requestDeleteRange", type: () => DeleteRangeRequest as never, optional: true, oneof: "request", original: "request_delete_range" },
+  { id: 4, name: "requestTxn", type: () => TxnRequest as never, optional: true, oneof: "request", original: "request_txn" },
 ]);
 
 export interface ResponseOp {
@@ -224,10 +224,10 @@ export interface ResponseOp {
   responseTxn?: TxnResponse | undefined;
 }
 export const ResponseOp: MessageType<ResponseOp> = new MessageType("etcdserverpb.ResponseOp", () => [
-  { id: 1, name: "responseRange", type: () => RangeResponse as never, optional: true, oneof: "response" },
-  { id: 2, name: "responsePut", type: () => PutResponse as never, optional: true, oneof: "response" },
-  { id: 3, name: "responseDeleteRange", type: () => DeleteRangeResponse as never, optional: true, oneof: "response" },
-  { id: 4, name: "responseTxn", type: () => TxnResponse as never, optional: true, oneof: "response" },
+  { id: 1, name: "responseRange", type: () => RangeResponse as never, optional: true, oneof: "response", original: "response_range" },
+  { id: 2, name: "responsePut", type: () => PutResponse as never, optional: true, oneof: "response", original: "response_put" },
+  { id: 3, name: "responseDeleteRange", type: () => DeleteRangeResponse as never, optional: true, oneof: "response", original: "response_delete_range" },
+  { id: 4, name: "responseTxn", type: () => TxnResponse as never, optional: true, oneof: "response", original: "response_txn" },
 ]);
 
 export interface Compare {
@@ -242,15 +242,15 @@ export interface Compare {
   rangeEnd: Buffer;
 }
 export const Compare: MessageType<Compare> = new MessageType("etcdserverpb.Compare", () => [
-  { id: 1, name: "result", type: "int32" },
-  { id: 2, name: "target", type: "int32" },
+  { id: 1, name: "result", type: "int32", values: () => Compare_CompareResult },
+  { id: 2, name: "target", type: "int32", values: () => Compare_CompareTarget },
   { id: 3, name: "key", type: "bytes" },
   { id: 4, name: "version", type: "int64", optional: true, oneof: "target_union" },
-  { id: 5, name: "createRevision", type: "int64", optional: true, oneof: "target_union" },
-  { id: 6, name: "modRevision", type: "int64", optional: true, oneof: "target_union" },
+  { id: 5, name: "createRevision", type: "int64", optional: true, oneof: "target_union", original: "create_revision" },
+  { id: 6, name: "modRevision", type: "int64", optional: true, oneof: "target_union", original: "mod_revision" },
   { id: 7, name: "value", type: "bytes", optional: true, oneof: "target_union" },
   { id: 8, name: "lease", type: "int64", optional: true, oneof: "target_union", bigint: true },
-  { id: 64, name: "rangeEnd", type: "bytes" },
+  { id: 64, name: "rangeEnd", type: "bytes", original: "range_end" },
 ]);
 
 export type Compare_CompareResult = number;
@@ -328,8 +328,8 @@ export interface HashKVResponse {
 export const HashKVResponse: MessageType<HashKVResponse> = new MessageType("etcdserverpb.HashKVResponse", () => [
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
   { id: 2, name: "hash", type: "uint32" },
-  { id: 3, name: "compactRevision", type: "int64" },
-  { id: 4, name: "hashRevision", type: "int64" },
+  { id: 3, name: "compactRevision", type: "int64", original: "compact_revision" },
+  { id: 4, name: "hashRevision", type: "int64", original: "hash_revision" },
 ]);
 
 export interface HashResponse {
@@ -353,7 +353,7 @@ export interface SnapshotResponse {
 }
 export const SnapshotResponse: MessageType<SnapshotResponse> = new MessageType("etcdserverpb.SnapshotResponse", () => [
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
-  { id: 2, name: "remainingBytes", type: "uint64" },
+  { id: 2, name: "remainingBytes", type: "uint64", original: "remaining_bytes" },
   { id: 3, name: "blob", type: "bytes" },
   { id: 4, name: "version", type: "string" },
 ]);
@@ -364,9 +364,9 @@ export interface WatchRequest {
   progressRequest?: WatchProgressRequest | undefined;
 }
 export const WatchRequest: MessageType<WatchRequest> = new MessageType("etcdserverpb.WatchRequest", () => [
-  { id: 1, name: "createRequest", type: () => WatchCreateRequest as never, optional: true, oneof: "request_union" },
-  { id: 2, name: "cancelRequest", type: () => WatchCancelRequest as never, optional: true, oneof: "request_union" },
-  { id: 3, name: "progressRequest", type: () => WatchProgressRequest as never, optional: true, oneof: "request_union" },
+  { id: 1, name: "createRequest", type: () => WatchCreateRequest as never, optional: true, oneof: "request_union", original: "create_request" },
+  { id: 2, name: "cancelRequest", type: () => WatchCancelRequest as never, optional: true, oneof: "request_union", original: "cancel_request" },
+  { id: 3, name: "progressRequest", type: () => WatchProgressRequest as never, optional: true, oneof: "request_union", original: "progress_request" },
 ]);
 
 export interface WatchCreateRequest {
@@ -381,12 +381,12 @@ export interface WatchCreateRequest {
 }
 export const WatchCreateRequest: MessageType<WatchCreateRequest> = new MessageType("etcdserverpb.WatchCreateRequest", () => [
   { id: 1, name: "key", type: "bytes" },
-  { id: 2, name: "rangeEnd", type: "bytes" },
-  { id: 3, name: "startRevision", type: "int64" },
-  { id: 4, name: "progressNotify", type: "bool" },
-  { id: 5, name: "filters", type: "int32", repeated: true },
-  { id: 6, name: "prevKv", type: "bool" },
-  { id: 7, name: "watchId", type: "int64", bigint: true },
+  { id: 2, name: "rangeEnd", type: "bytes", original: "range_end" },
+  { id: 3, name: "startRevision", type: "int64", original: "start_revision" },
+  { id: 4, name: "progressNotify", type: "bool", original: "progress_notify" },
+  { id: 5, name: "filters", type: "int32", repeated: true, values: () => WatchCreateRequest_FilterType },
+  { id: 6, name: "prevKv", type: "bool", original: "prev_kv" },
+  { id: 7, name: "watchId", type: "int64", bigint: true, original: "watch_id" },
   { id: 8, name: "fragment", type: "bool" },
 ]);
 
@@ -400,7 +400,7 @@ export interface WatchCancelRequest {
   watchId: bigint;
 }
 export const WatchCancelRequest: MessageType<WatchCancelRequest> = new MessageType("etcdserverpb.WatchCancelRequest", () => [
-  { id: 1, name: "watchId", type: "int64", bigint: true },
+  { id: 1, name: "watchId", type: "int64", bigint: true, original: "watch_id" },
 ]);
 
 export type WatchProgressRequest = Record<never, never>;
@@ -419,11 +419,11 @@ export interface WatchResponse {
 }
 export const WatchResponse: MessageType<WatchResponse> = new MessageType("etcdserverpb.WatchResponse", () => [
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
-  { id: 2, name: "watchId", type: "int64", bigint: true },
+  { id: 2, name: "watchId", type: "int64", bigint: true, original: "watch_id" },
   { id: 3, name: "created", type: "bool" },
   { id: 4, name: "canceled", type: "bool" },
-  { id: 5, name: "compactRevision", type: "int64" },
-  { id: 6, name: "cancelReason", type: "string" },
+  { id: 5, name: "compactRevision", type: "int64", original: "compact_revision" },
+  { id: 6, name: "cancelReason", type: "string", original: "cancel_reason" },
   { id: 7, name: "fragment", type: "bool" },
   { id: 11, name: "events", type: () => Event as never, repeated: true },
 ]);
@@ -470,7 +470,7 @@ export interface LeaseCheckpoint {
 }
 export const LeaseCheckpoint: MessageType<LeaseCheckpoint> = new MessageType("etcdserverpb.LeaseCheckpoint", () => [
   { id: 1, name: "ID", type: "int64", bigint: true },
-  { id: 2, name: "remainingTTL", type: "int64" },
+  { id: 2, name: "remainingTTL", type: "int64", original: "remaining_TTL" },
 ]);
 
 export interface LeaseCheckpointRequest {
@@ -688,9 +688,9 @@ export interface AlarmRequest {
   alarm: AlarmType;
 }
 export const AlarmRequest: MessageType<AlarmRequest> = new MessageType("etcdserverpb.AlarmRequest", () => [
-  { id: 1, name: "action", type: "int32" },
+  { id: 1, name: "action", type: "int32", values: () => AlarmRequest_AlarmAction },
   { id: 2, name: "memberID", type: "uint64", bigint: true },
-  { id: 3, name: "alarm", type: "int32" },
+  { id: 3, name: "alarm", type: "int32", values: () => AlarmType },
 ]);
 
 export type AlarmRequest_AlarmAction = number;
@@ -706,7 +706,7 @@ export interface AlarmMember {
 }
 export const AlarmMember: MessageType<AlarmMember> = new MessageType("etcdserverpb.AlarmMember", () => [
   { id: 1, name: "memberID", type: "uint64", bigint: true },
-  { id: 2, name: "alarm", type: "int32" },
+  { id: 2, name: "alarm", type: "int32", values: () => AlarmType },
 ]);
 
 export interface AlarmResponse {
@@ -723,7 +723,7 @@ export interface DowngradeRequest {
   version: string;
 }
 export const DowngradeRequest: MessageType<DowngradeRequest> = new MessageType("etcdserverpb.DowngradeRequest", () => [
-  { id: 1, name: "action", type: "int32" },
+  { id: 1, name: "action", type: "int32", values: () => DowngradeRequest_DowngradeAction },
   { id: 2, name: "version", type: "string" },
 ]);
 
@@ -917,7 +917,7 @@ export interface AuthRoleRevokePermissionRequest {
 export const AuthRoleRevokePermissionRequest: MessageType<AuthRoleRevokePermissionRequest> = new MessageType("etcdserverpb.AuthRoleRevokePermissionRequest", () => [
   { id: 1, name: "role", type: "string" },
   { id: 2, name: "key", type: "bytes" },
-  { id: 3, name: "rangeEnd", type: "bytes" },
+  { id: 3, name: "rangeEnd", type: "bytes", original: "range_end" },
 ]);
 
 export interface AuthEnableResponse {

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import {
+  AuthRoleGrantPermissionRequest, Compare, LeaseGrantRequest, RangeRequest, ResponseOp, TxnRequest,
+  WatchCreateRequest,
+} from "./gen/etcd.ts";
+import { fromJson, parseJson, toJson } from "./json.ts";
+
+test("64-bit integers are strings, bytes base64, enums names; defaults are left out", () => {
+  const given = { key: Buffer.from([0xff, 0]), revision: 5, sortOrder: 2 };
+  expect(toJson(RangeRequest, { ...RangeRequest.create(), ...given })).toEqual({
+    key: "/wA=", revision: "5", sort_order: "DESCEND",
+  });
+});
+
+test("a oneof's member is written at its default", () => {
+  const compare = { ...Compare.create(), lease: 0n, value: undefined };
+  expect(toJson(Compare, compare)).toEqual({ lease: "0" });
+  const op = { ...ResponseOp.create(), responsePut: {} };
+  expect(toJson(ResponseOp, op)).toEqual({ response_put: {} });
+});
+
+test("an enum's unknown value stays a number", () => {
+  const create = { ...WatchCreateRequest.create(), filters: [1, 9] };
+  expect(toJson(WatchCreateRequest, create)).toEqual({ filters: ["NODELETE", 9] });
+});
+
+const lease = (text: string) =>
+  LeaseGrantRequest.decode(fromJson(LeaseGrantRequest, parseJson(text)));
+
+test("integers that a double cannot hold keep their value", () => {
+  expect(lease('{"ID":9223372036854775807}').ID).toBe(9223372036854775807n);
+  expect(lease('{"ID":"-9223372036854775808","TTL":1e3}')).toEqual({
+    ID: -9223372036854775808n, TTL: 1_000,
+  });
+});
+
+test.each(["AA", "AA==", "-_8", "+/8="])("bytes in base64 or base64url: %s", (key) => {
+  const bytes = RangeRequest.decode(fromJson(RangeRequest, { key })).key;
+  expect(bytes).toEqual(Buffer.from(key, "base64"));
+});
+
+test.each([
+  [RangeRequest, { key: "A" }, "RangeRequest.key: illegal base64 data"],
+  [RangeRequest, { key: "A=A" }, "RangeRequest.key: illegal base64 data"],
+  [RangeRequest, { key: "AAA==" }, "RangeRequest.key: illegal base64 data"],
+  [RangeRequest, { limit: 1.5 }, "RangeRequest.limit: expected an integer, got a number"],
+  [RangeRequest, { limit: "" }, "RangeRequest.limit: expected an integer, got a string"],
+  [RangeRequest, { limit: "9223372036854775808" }, "does not fit 64 bits"],
+  [RangeRequest, { sort_order: "constructor" }, "constructor is no value of this enum"],
+  [RangeRequest, { sort_order: 2 ** 31 }, "does not fit 32 bits"],
+  [RangeRequest, { serializable: "true" }, "expected a boolean, got a string"],
+  [RangeRequest, { range_end: "", rangeEnd: "" }, "RangeRequest.rangeEnd: is already set"],
+  [TxnRequest, { success: {} }, "TxnRequest.success: expected an array, got a object"],
+  [TxnRequest, { success: [null] }, "TxnRequest.success[0]: expected an object, got null"],
+  [
+    TxnRequest, { success: [{ request_put: {}, requestRange: {} }] },
+    "TxnRequest.success[0].requestRange: is already set",
+  ],
+  [AuthRoleGrantPermissionRequest, { perm: [] }, "perm: expected an object, got an array"],
+])("%o refuses %o", (type, json, message) => {
+  expect(() => fromJson(type as typeof RangeRequest, json)).toThrow(message);
+});
+
+test("depth is bounded", () => {
+  let nested: unknown = {};
+  for (let i = 0; i < 60; i++) nested = { success: [{ request_txn: nested }] };
+  expect(() => fromJson(TxnRequest, nested)).toThrow("nested deeper than 100");
+  expect(() => parseJson("[".repeat(200_000) + "]".repeat(200_000))).toThrow(/./);
+});
