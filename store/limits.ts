@@ -76,6 +76,12 @@ export const SPARE_SEGMENTS_MAX = 1;
 export const REQUEST_BYTES_MAX = 1_572_864;
 /** Requests: what etcd allows gRPC on top of the request limit. */
 export const GRPC_OVERHEAD_BYTES = 512 * 1024;
+/** Gateway: how many times as large as its gRPC message a body of JSON may be. */
+export const GATEWAY_JSON_GROWTH = 2;
+/** Gateway: bodies of all requests that are not complete yet; beyond it they are refused. */
+export const GATEWAY_BODIES_BYTES_MAX = 256 * 1024 * 1024;
+/** Gateway: the body of a unary request must be complete after this. */
+export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
 export const TXN_OPERATIONS_MAX = 128;
 /**
  * Requests: how long a proposal or linearizable read may take (etcd: 5 s + two election

@@ -9,6 +9,7 @@ import { measured } from "./etcd/measured.ts";
 import { membersOf } from "./etcd/member-list.ts";
 import { answerAsLeader } from "./etcd/on-leader.ts";
 import { etcdServices } from "./etcd/services.ts";
+import { gateway } from "./gateway/gateway.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import type { StoreOptions } from "./main.ts";
@@ -25,21 +26,26 @@ export async function listenForClients(
   { context }: Machine,
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
+  const { clock } = context;
   const etcd = etcdServices(context);
   const services = measured([...etcd, ...reflectionServices(etcd)], context.measures);
   const pages = httpPages(context);
-  const shared = options.httpApart === true ? notFoundPages : pages;
+  const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
+  const forClients =
+    options.grpcGateway === false ? pages : gateway({ services, messageBytes_max, clock, pages });
+  const { listenHttp: apart = [], listenMetrics = [] } = options;
+  const shared = apart.length > 0 ? notFoundPages : forClients;
   const grpc: RpcServer[] = [];
   const http: RpcServer[] = [];
   try {
     for (const listen of listed(options.listenClient)) {
-      const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
       const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
       const server = await serveGrpc({ services, listen, http: shared, ...bounds });
       grpc.push(server);
       context.measures.clientServers.push(server);
     }
-    for (const listen of options.listenHttp ?? []) http.push(await serveHttp(listen, pages));
+    for (const listen of apart) http.push(await serveHttp(listen, forClients));
+    for (const listen of listenMetrics) http.push(await serveHttp(listen, pages));
     return { grpc, http };
   } catch (thrown) {
     for (const server of [...grpc, ...http]) await server.close();

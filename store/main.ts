@@ -45,10 +45,12 @@ export interface StoreOptions {
   forceNewCluster?: boolean;
   /** Serves etcd's gRPC there; without it only the embedded client reaches the store. */
   listenClient?: Listen | readonly Listen[];
-  /** Serves /health, /metrics and the like there, without gRPC. */
+  /** Serves HTTP for clients there, and no longer beside gRPC. */
   listenHttp?: readonly Listen[];
-  /** Those pages are served there only, and not beside gRPC. */
-  httpApart?: boolean;
+  /** Serves /health, /metrics and the like there, without gRPC and its gateway. */
+  listenMetrics?: readonly Listen[];
+  /** Serves etcd's JSON gateway where HTTP is served for clients. Default true. */
+  grpcGateway?: boolean;
   /** What members are told to reach this one's clients by. Default the address listened on. */
   advertiseClientUrls?: string[];
   transactionOperations_max?: number;
@@ -107,7 +109,7 @@ export interface Store {
   address: string | undefined;
   /** The same for each address, as clients are told: `http://host:port`, `unix:///path`. */
   endpoints: string[];
-  /** Where HTTP alone is served, in the order of `listenHttp`. */
+  /** Where HTTP alone is served, in the order of `listenHttp`, then `listenMetrics`. */
   httpAddresses: string[];
   /** Ends calls, writes what is in memory to the backend, closes all files. */
   close(): Promise<void>;

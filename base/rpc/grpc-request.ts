@@ -50,7 +50,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /** A `grpc-timeout`, in milliseconds; NaN when it is malformed. */
-function timeoutOf(text: string): number {
+export function timeoutOf(text: string): number {
   const match = /^([0-9]{1,8})([HMSmun])$/.exec(text);
   return match ? Number(match[1]) * UNITS_MS[match[2]!]! : Number.NaN;
 }

@@ -70,6 +70,7 @@ const ACTING: Flag[] = [
     "client-cert-auth": "false",
     "peer-client-cert-auth": "false",
     "strict-reconfig-check": "true",
+    "enable-grpc-gateway": "true",
   }),
   ...acts("number", {
     "heartbeat-interval": "100",
@@ -137,7 +138,7 @@ const TUNING: Flag[] = [
     "raft-read-timeout": "duration",
     "raft-write-timeout": "duration",
   }),
-  ...nothing("only etcd's own HTTP gateway uses it, which is not there", {
+  ...nothing("the JSON gateway calls this member's own handlers without a connection", {
     "client-cert-file": "text",
     "client-key-file": "text",
   }),
@@ -158,7 +159,6 @@ const LIMITED: Flag[] = [
   only("switch", "unsafe-no-fsync", ["false"], "what is acknowledged is always synced"),
   only("switch", "socket-reuse-port", ["false"], "two members cannot share a port"),
   only("switch", "socket-reuse-address", ["true", "false"], ""),
-  only("switch", "enable-grpc-gateway", ["false"], "there is no HTTP gateway to gRPC"),
   only("switch", "enable-pprof", ["false"], "there are no Go profiles"),
   only("switch", "auto-tls", ["false"], "certificates come from files"),
   only("switch", "peer-auto-tls", ["false"], "certificates come from files"),

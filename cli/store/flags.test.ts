@@ -151,7 +151,7 @@ test("older spellings do the same, and say what to write instead", () => {
 
 test("flags become what the store is told", () => {
   expect(options()).toMatchObject({
-    name: "default", dataDir: "default.etcd", clusterToken: "etcd-cluster", httpApart: false,
+    name: "default", dataDir: "default.etcd", clusterToken: "etcd-cluster", grpcGateway: true,
     timing: { tick_ms: 100, electionTicks: 10 }, looseReconfiguration: false,
     transactionOperations_max: 128, requestBytes_max: 1_572_864,
     listenClient: [{ host: "localhost", port: 2379 }],
@@ -161,10 +161,10 @@ test("flags become what the store is told", () => {
     "--name=m", "--listen-peer-urls=http://127.0.0.1:80", "--listen-metrics-urls=http://[::1]:9",
     "--heartbeat-interval=200", "--election-timeout=2000", "--strict-reconfig-check=false",
     "--max-concurrent-streams=9", "--wal-dir=/w", "--quota-backend-bytes=-5",
-    "--corrupt-check-time=1m",
+    "--corrupt-check-time=1m", "--enable-grpc-gateway=false",
   )).toMatchObject({
     peers: { listen: [{ port: 80 }], initialCluster: { m: ["http://127.0.0.1:80"] } },
-    listenHttp: [{ host: "::1", port: 9 }],
+    listenHttp: [], listenMetrics: [{ host: "::1", port: 9 }], grpcGateway: false,
     timing: { tick_ms: 200, electionTicks: 10 }, looseReconfiguration: true,
     streams_max: 9, initialCorruptCheck: false, stopsServiceOnDefragment: false, walDir: "/w",
     quotaBackendBytes: -5, corruptCheckInterval_ms: 60_000,

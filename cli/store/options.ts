@@ -36,7 +36,6 @@ export function storeOptions(settings: Settings): StoreOptions {
   checkTls(settings);
   const tls = once(() => serverTls(settings, ""));
   const listen = (flag: string, port: number) => listenUrls(settings, flag, port, tls);
-  const http = listen("listen-client-http-urls", CLIENT_PORT);
   const peers = peersOptions(settings, name);
   const compaction = autoCompaction(settings);
   const walDir = settings.path("wal-dir");
@@ -47,8 +46,9 @@ export function storeOptions(settings: Settings): StoreOptions {
     clusterToken: settings.text("initial-cluster-token"),
     forceNewCluster: settings.on("force-new-cluster"),
     listenClient: listen("listen-client-urls", CLIENT_PORT),
-    listenHttp: [...http, ...listen("listen-metrics-urls", METRICS_PORT)],
-    httpApart: http.length > 0,
+    listenHttp: listen("listen-client-http-urls", CLIENT_PORT),
+    listenMetrics: listen("listen-metrics-urls", METRICS_PORT),
+    grpcGateway: settings.on("enable-grpc-gateway"),
     ...(peers ? { peers } : {}),
     ...(settings.has("advertise-client-urls")
       ? { advertiseClientUrls: settings.list("advertise-client-urls") }

@@ -1,0 +1,63 @@
+import type { IncomingMessage } from "node:http";
+import { CallMetadata } from "@raft2kube/rpc/call-metadata.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { timeoutOf } from "@raft2kube/rpc/grpc-request.ts";
+import type { Call } from "@raft2kube/rpc/server.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+
+/** Header fields that become metadata under the rest of their name. */
+const METADATA_PREFIX = "grpc-metadata-";
+
+/**
+ * A call that came as an HTTP request. Its token is the `Authorization` header. It has no common
+ * name: as with etcd, a client certificate does not identify a user through the gateway.
+ */
+export class GatewayCall implements Call {
+  readonly metadata: CallMetadata;
+  readonly deadline: Date | undefined;
+  readonly peer: string;
+  readonly commonName = undefined;
+  /** Why the call was ended, other than by its client. */
+  failure: unknown;
+  readonly #abort = new AbortController();
+  #timer: Timer | undefined;
+
+  /** Throws RpcError for a malformed `Grpc-Timeout`. */
+  constructor({ headers, socket }: IncomingMessage, clock: Clock) {
+    this.peer = socket.remoteAddress ?? "";
+    const fields = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
+      const kept = name.startsWith(METADATA_PREFIX) ? name.slice(METADATA_PREFIX.length) : name;
+      if (kept === name && name !== "authorization") return [];
+      return [value ?? []].flat().map((each) => [kept, each]);
+    });
+    this.metadata = new CallMetadata(fields);
+    const timeout = headers["grpc-timeout"];
+    if (timeout === undefined) return;
+    const timeout_ms = timeoutOf(String(timeout));
+    if (Number.isNaN(timeout_ms)) {
+      throw new RpcError(Status.INVALID_ARGUMENT, `invalid grpc-timeout: ${String(timeout)}`);
+    }
+    this.deadline = new Date(clock.now() + timeout_ms);
+    const late = new RpcError(Status.DEADLINE_EXCEEDED, "context deadline exceeded");
+    this.#timer = clock.after(Math.min(timeout_ms, TIMER_MS_MAX), () => this.fail(late));
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Ends the call, which its handler learns from the signal. */
+  fail(error: unknown): void {
+    if (!this.signal.aborted) this.failure = error;
+    this.close();
+  }
+
+  /** The call is answered, or its client gone. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#abort.abort();
+  }
+}
+
+/** The longest that a timer of Node takes. */
+const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { STORY, type GatewayRequest } from "./gateway-story.ts";
+import {
+  ETCD_PROGRAM, type Implementation, served, upstream,
+} from "./implementations.ts";
+
+interface Answered {
+  request: string;
+  status: number;
+  answers: unknown[];
+}
+
+/** What differs from one cluster to the next, or with the time. */
+const OWN = /^(?:cluster_id|member_id|raft_term|ID|TTL|token)$/;
+/** A member of ours that is alone has no address for peers. */
+const PASSED_OVER = /^(?:clientURLs|peerURLs)$/;
+
+function normalised(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(normalised);
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value).filter(([name]) => !PASSED_OVER.test(name));
+  const entries = kept.map(([name, each]): [string, unknown] => {
+    if (name === "ID" && Number(each) < 2 ** 54) return [name, each];
+    return [name, OWN.test(name) ? "own" : normalised(each)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * The errors of etcd 3.4 have `error`, those of 3.6 have none; both have code and message.
+ * Maintenance answers with headers since 3.5.
+ */
+function judged(value: unknown, { looseText, path }: GatewayRequest): unknown {
+  if (looseText) return "an error";
+  if (typeof value !== "object" || value === null || !("code" in value)) {
+    const { header, ...rest } = normalised(value) as { header?: unknown };
+    return path.startsWith("maintenance/") ? rest : { header, ...rest };
+  }
+  const { code, message } = value as { code: number; message: string };
+  return { code, message };
+}
+
+async function ask(endpoint: string, token: string, request: GatewayRequest): Promise<Answered> {
+  const { path, body, method = "POST", lines } = request;
+  const given = Object.entries(request.headers ?? {});
+  const headers = Object.fromEntries(given.map(([name, value]) => {
+    return [name, value === "ALICE" ? token : value];
+  }));
+  const ended = new AbortController();
+  const response = await fetch(`${endpoint}/v3/${path}`, {
+    method, headers, signal: ended.signal, ...(method === "GET" ? {} : { body }),
+  });
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body!) {
+    text += decoder.decode(chunk, { stream: true });
+    if (lines !== undefined && text.split("\n").length > lines) break;
+  }
+  ended.abort();
+  const json = response.headers.get("content-type") === "application/json";
+  const parts = text.split("\n").filter((line) => line !== "");
+  const answers = json ? parts.map((line) => JSON.parse(line) as unknown) : [text];
+  return { request: `${path} ${body}`, status: response.status, answers };
+}
+
+async function record({ start }: Implementation): Promise<Answered[]> {
+  const running = await start();
+  const answered: Answered[] = [];
+  let token = "";
+  try {
+    for (const request of STORY) {
+      const { answers, ...rest } = await ask(running.endpoint!, token, request);
+      for (const answer of answers) token = (answer as { token?: string }).token ?? token;
+      answered.push({ ...rest, answers: answers.map((answer) => judged(answer, request)) });
+    }
+  } finally {
+    await running.stop();
+  }
+  return answered;
+}
+
+/** Where the releases differ ours is as 3.6, or stricter. */
+function asOf36({ request, status, answers }: Answered): Answered {
+  // grpc-gateway 1.9 has 412 for FAILED_PRECONDITION, later ones 400.
+  return { request, status: status === 412 ? 400 : status, answers };
+}
+
+let ours: Answered[];
+beforeAll(async () => {
+  ours = await record(served);
+});
+
+describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () => {
+  let theirs: Answered[];
+  beforeAll(async () => {
+    theirs = await record(upstream);
+  });
+
+  test.each(STORY.map((request, i) => ({ ...request, i })))("$i: $path $body", ({ i }) => {
+    expect(ours[i]).toEqual(asOf36(theirs[i]!));
+  });
+});
