@@ -1,5 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import {
+  type InterfaceCounters,
+  parseInterfaceCounters,
+} from "@raft2kube/linux/interface-counters.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   NetworkInterfaceUsage,
@@ -16,17 +20,14 @@ import { POD_INTERFACE } from "./network.ts";
 import type { SandboxRecord } from "./record.ts";
 import { listSandboxes } from "./status.ts";
 
-/** One line of /proc/PID/net/dev: a name, eight numbers received, eight sent (proc(5)). */
-function interfaceLine(line: string): NetworkInterfaceUsage | undefined {
-  const [name, rest] = line.split(":");
-  const numbers = rest?.trim().split(/\s+/).map(Number);
-  if (!name || !numbers || numbers.length < 16) return undefined;
+/** An interface's counters, in CRI's words. */
+function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
   return {
-    name: name.trim(),
-    rxBytes: { value: numbers[0]! },
-    rxErrors: { value: numbers[2]! },
-    txBytes: { value: numbers[8]! },
-    txErrors: { value: numbers[10]! },
+    name: counters.name,
+    rxBytes: { value: counters.rx_bytes },
+    rxErrors: { value: counters.rx_errors },
+    txBytes: { value: counters.tx_bytes },
+    txErrors: { value: counters.tx_errors },
   };
 }
 
@@ -40,12 +41,12 @@ function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsa
     if (isErrno(error, "ENOENT", "ESRCH", "EINVAL")) return undefined;
     throw error;
   }
-  const interfaces = text.split("\n").flatMap((line) => interfaceLine(line) ?? []);
+  const interfaces = parseInterfaceCounters(text).map(interfaceUsage);
   const defaultInterface = interfaces.find(({ name }) => name === POD_INTERFACE);
   return {
     timestamp,
     ...(defaultInterface && { defaultInterface }),
-    interfaces: interfaces.filter(({ name }) => name !== "lo" && name !== POD_INTERFACE),
+    interfaces: interfaces.filter(({ name }) => name !== POD_INTERFACE),
   };
 }
 
