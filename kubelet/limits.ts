@@ -85,6 +85,12 @@ export const EVICTION_PERIOD_MS = 2_000;
 export const STORAGE_PERIOD_MS = 2_000;
 /** A pod's files are not measured again for this many times as long as it took. */
 export const STORAGE_REST = 10;
+/**
+ * A pod's storage is measured for statistics at most this often (upstream: every minute), and a
+ * request for them waits this long for it.
+ */
+export const STATS_STORAGE_MS = 10_000;
+export const STATS_STORAGE_WAIT_MS = 2_000;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

@@ -29,12 +29,17 @@ export async function measureStorage(
   const containers = new Map<string, TreeUsage>();
   const layers = await writableLayers(runtime, uid);
   for (const { container: { name } } of containersOf(pod)) {
-    const logs = await treeUsage(join(podLogDir(paths, pod), name));
+    const logs = await logsUsage(paths, pod, name);
     const lastWords = await treeUsage(containerDir(paths, uid, name));
     const own = layers.filter((one) => one.container === name);
     containers.set(name, sumOf([logs, lastWords, ...own]));
   }
   return { emptyDirs, containers, hosts: fileUsage(hostsFile(paths, uid)) };
+}
+
+/** What a container's logs take, rotated ones included. */
+export function logsUsage(paths: PodPaths, pod: Pod, container: string): Promise<TreeUsage> {
+  return treeUsage(join(podLogDir(paths, pod), container));
 }
 
 function fileUsage(file: string): TreeUsage {

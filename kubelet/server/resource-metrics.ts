@@ -1,5 +1,7 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
-import type { PodUsage } from "./stats.ts";
+import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
+import type { PodUsage, Usage } from "./stats.ts";
 
 /** The body of /metrics/resource, which metrics-server scrapes: usage now, without history. */
 export function resourceMetrics(node: NodeUsage, pods: PodUsage[], now_ms: number): string {
@@ -8,48 +10,75 @@ export function resourceMetrics(node: NodeUsage, pods: PodUsage[], now_ms: numbe
     [{}, node.cpu_ns / 1e9, now_ms],
   ]);
   text.metric("node_memory_working_set_bytes", "gauge", "Working set of the node", [
-    [{}, node.workingSet_bytes, now_ms],
+    [{}, node.memory.workingSet_bytes, now_ms],
   ]);
-  const containers = pods.flatMap(({ name: pod, namespace, containers }) =>
-    containers.map((usage) => ({ labels: { container: usage.name, namespace, pod }, usage })),
+  text.metric("node_swap_usage_bytes", "gauge", "Swap usage of the node", [
+    [{}, node.swap.usage_bytes, now_ms],
+  ]);
+  const containers = pods.flatMap(({ pod, containers }) =>
+    containers.map((usage) => ({ labels: { container: usage.name, ...labelsOf(pod) }, usage })),
   );
   text.metric(
     "container_cpu_usage_seconds_total",
     "counter",
     "Cumulative cpu time of the container",
-    containers.map(({ labels, usage }) => [labels, usage.cpu_ns / 1e9, usage.time_ms]),
+    containers.flatMap(({ labels, usage }) => cpuSeconds(labels, usage)),
   );
   text.metric(
     "container_memory_working_set_bytes",
     "gauge",
     "Working set of the container",
-    containers.map(({ labels, usage }) => [labels, usage.workingSet_bytes, usage.time_ms]),
+    containers.flatMap(({ labels, usage }) => workingSet(labels, usage)),
+  );
+  text.metric(
+    "container_swap_usage_bytes",
+    "gauge",
+    "Swap usage of the container",
+    containers.flatMap(({ labels, usage: { swap } }) =>
+      swap?.usage_bytes === undefined ? [] : [[labels, swap.usage_bytes, swap.time_ms]],
+    ),
   );
   text.metric(
     "container_start_time_seconds",
     "gauge",
     "Start time of the container since unix epoch",
-    containers.map(({ labels, usage }) => [labels, usage.started_ms / 1e3, undefined]),
+    containers.flatMap(({ labels, usage: { started_ms } }) =>
+      started_ms === undefined ? [] : [[labels, started_ms / 1e3, undefined]],
+    ),
   );
-  const whole = pods.flatMap(({ name, namespace, pod }) =>
-    pod ? [{ labels: { namespace, pod: name }, usage: pod }] : [],
+  const whole = pods.flatMap(({ pod, whole: usage }) =>
+    usage ? [{ labels: labelsOf(pod), usage }] : [],
   );
   text.metric(
     "pod_cpu_usage_seconds_total",
     "counter",
     "Cumulative cpu time of the pod",
-    whole.map(({ labels, usage }) => [labels, usage.cpu_ns / 1e9, usage.time_ms]),
+    whole.flatMap(({ labels, usage }) => cpuSeconds(labels, usage)),
   );
   text.metric(
     "pod_memory_working_set_bytes",
     "gauge",
     "Working set of the pod",
-    whole.map(({ labels, usage }) => [labels, usage.workingSet_bytes, usage.time_ms]),
+    whole.flatMap(({ labels, usage }) => workingSet(labels, usage)),
   );
   text.metric("resource_scrape_error", "gauge", "1 if there was an error, 0 otherwise", [
     [{}, 0, undefined],
   ]);
   return text.toString();
+}
+
+function labelsOf(pod: Pod) {
+  return { namespace: namespaceOf(pod), pod: nameOf(pod) };
+}
+
+/** What was not measured has no sample: a zero would read as usage. */
+function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): Sample[] {
+  return cpu ? [[labels, cpu.total_ns / 1e9, cpu.time_ms]] : [];
+}
+
+function workingSet(labels: Record<string, string>, { memory }: Usage): Sample[] {
+  const bytes = memory?.workingSet_bytes;
+  return memory && bytes !== undefined ? [[labels, bytes, memory.time_ms]] : [];
 }
 
 type Sample = [labels: Record<string, string>, value: number, time_ms: number | undefined];

@@ -13,14 +13,18 @@ import type { KubeletServerOptions } from "../options.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
+import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { Authentication } from "./authentication.ts";
 import { accessOf, Authorization } from "./authorization.ts";
 import { serveContainerLogs } from "./container-logs.ts";
+import { CpuRates } from "./cpu-rates.ts";
 import { HttpError } from "./http-error.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
-import { CpuRates, statsSummary } from "./stats-summary.ts";
+import { podNetworks, runtimeFilesystems, spacesOf } from "./stats-runtime.ts";
+import { PodStorages } from "./stats-storage.ts";
+import { statsSummary } from "./stats-summary.ts";
 import { streamingUrl, tunnelTo } from "./streaming.ts";
 
 const log = logger("kubelet-server");
@@ -34,6 +38,7 @@ export interface ServerContext {
   workers: PodWorkers;
   cgroups: PodCgroups;
   paths: PodPaths;
+  volumes: PodVolumes;
 }
 
 export interface KubeletServer {
@@ -85,11 +90,13 @@ class Handler {
   readonly #authentication: Authentication;
   readonly #authorization: Authorization;
   readonly #rates = new CpuRates();
+  readonly #storages: PodStorages;
   readonly #started_ms: number;
 
   constructor(context: ServerContext) {
     const { client, clock, nodeName } = context;
     this.#context = context;
+    this.#storages = new PodStorages(context);
     this.#authentication = new Authentication(client, clock);
     this.#authorization = new Authorization(client, nodeName, clock);
     this.#started_ms = clock.now();
@@ -162,12 +169,19 @@ class Handler {
   }
 
   async #summary(response: ServerResponse): Promise<void> {
-    const { clock, nodeName, rootDir } = this.#context;
+    const { clock, nodeName, rootDir, runtime } = this.#context;
+    const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
+    const filesystems = await runtimeFilesystems(runtime);
+    const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
     const summary = statsSummary({
       nodeName,
       node: await nodeUsage(rootDir),
       nodeStarted_ms: this.#started_ms,
-      pods: await podUsages({ ...this.#context, now_ms: () => clock.now() }),
+      pods,
+      networks: await podNetworks(runtime),
+      storages: await this.#storages.of(pods.map(({ pod }) => pod)),
+      runtime: filesystems,
+      spaces: await spacesOf([filesystems.image, filesystems.container, ...layers]),
       rates: this.#rates,
       now_ms: clock.now(),
     });

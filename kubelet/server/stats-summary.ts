@@ -1,101 +1,246 @@
-import type { NodeUsage } from "../node/node-usage.ts";
-import type { ContainerUsage, PodUsage, Usage } from "./stats.ts";
-
-/** Remembers cumulated CPU times, so that the next answer can say how much is used per second. */
-export class CpuRates {
-  readonly #before = new Map<string, { time_ms: number; cpu_ns: number; rate: number }>();
-
-  /** Nanocores since the last time; 0 the first time. Forgets what is not asked for any more. */
-  rateOf(key: string, time_ms: number, cpu_ns: number): number {
-    const before = this.#before.get(key);
-    if (before && time_ms - before.time_ms < SHORTEST_MS) return before.rate;
-    const elapsed_s = before ? (time_ms - before.time_ms) / 1_000 : 0;
-    const used_ns = before ? cpu_ns - before.cpu_ns : 0;
-    const rate = elapsed_s > 0 && used_ns >= 0 ? Math.round(used_ns / elapsed_s) : 0;
-    this.#before.set(key, { time_ms, cpu_ns, rate });
-    return rate;
-  }
-
-  keepOnly(keys: ReadonlySet<string>): void {
-    for (const key of this.#before.keys()) if (!keys.has(key)) this.#before.delete(key);
-  }
-}
-
-/** Over less than this a rate says nothing. */
-const SHORTEST_MS = 1_000;
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { InterfaceCounters } from "@raft2kube/linux/interface-counters.ts";
+import type {
+  FilesystemUsage,
+  NetworkInterfaceUsage,
+  NetworkUsage,
+} from "@raft2kube/proto/gen/cri.ts";
+import type { FilesystemSpace } from "../node/machine.ts";
+import type { NodeNetwork, NodeUsage } from "../node/node-usage.ts";
+import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { VolumeUsage } from "../volumes/volume-usage.ts";
+import type { CpuRates, CpuSample } from "./cpu-rates.ts";
+import type { RuntimeFilesystems } from "./stats-runtime.ts";
+import type { PodStorage } from "./stats-storage.ts";
+import {
+  type ContainerUsage,
+  fromCriTime,
+  type MemorySample,
+  type PodUsage,
+  type SwapSample,
+} from "./stats.ts";
 
 export interface SummaryFacts {
   nodeName: string;
   node: NodeUsage;
   nodeStarted_ms: number;
   pods: PodUsage[];
+  /** By UID of the pod, as are the storages. */
+  networks: ReadonlyMap<string, NetworkUsage>;
+  storages: ReadonlyMap<string, PodStorage>;
+  runtime: RuntimeFilesystems;
+  /** By mount point. */
+  spaces: ReadonlyMap<string, FilesystemSpace>;
   rates: CpuRates;
   now_ms: number;
 }
 
-/** The body of /stats/summary (stats/v1alpha1), as metrics servers read it. */
-export function statsSummary({ nodeName, node, pods, rates, now_ms, ...facts }: SummaryFacts) {
-  const keys = new Set(["node"]);
-  const cpu = (key: string, { time_ms, cpu_ns }: { time_ms: number; cpu_ns: number }) => {
+type Cpu = (key: string, sample: CpuSample | undefined) => object | undefined;
+
+/**
+ * The body of /stats/summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1). What is not known is left
+ * out, as upstream leaves it out.
+ */
+export function statsSummary(facts: SummaryFacts) {
+  const { pods, rates } = facts;
+  const keys = new Set<string>();
+  const cpu: Cpu = (key, sample) => {
+    if (!sample) return undefined;
     keys.add(key);
     return {
-      time: time(time_ms),
-      usageNanoCores: rates.rateOf(key, time_ms, cpu_ns),
-      usageCoreNanoSeconds: cpu_ns,
+      time: time(sample.time_ms),
+      usageNanoCores: rates.rateOf(key, sample),
+      usageCoreNanoSeconds: sample.total_ns,
     };
   };
-  const { fs } = node;
   const summary = {
-    node: {
-      nodeName,
-      startTime: time(facts.nodeStarted_ms),
-      cpu: cpu("node", { time_ms: now_ms, cpu_ns: node.cpu_ns }),
-      memory: {
-        time: time(now_ms),
-        availableBytes: node.memoryAvailable_bytes,
-        usageBytes: node.workingSet_bytes,
-        workingSetBytes: node.workingSet_bytes,
-      },
-      fs: {
-        time: time(now_ms),
-        availableBytes: fs.available_bytes,
-        capacityBytes: fs.capacity_bytes,
-        usedBytes: fs.capacity_bytes - fs.available_bytes,
-        inodesFree: fs.inodesFree,
-        inodes: fs.inodes,
-        inodesUsed: fs.inodes - fs.inodesFree,
-      },
-    },
-    pods: pods.map((pod) => ({
-      podRef: { name: pod.name, namespace: pod.namespace, uid: pod.uid },
-      startTime: time(pod.started_ms),
-      containers: pod.containers.map((one) => container(one, cpu(`${pod.uid}/${one.name}`, one))),
-      ...(pod.pod ? { cpu: cpu(pod.uid, pod.pod), memory: memory(pod.pod) } : {}),
-    })),
+    node: nodeStats(facts, cpu),
+    pods: pods.map((pod) => podStats(pod, facts, cpu)),
   };
   rates.keepOnly(keys);
   return summary;
 }
 
-function container(usage: ContainerUsage, cpu: object) {
+function nodeStats({ nodeName, node, now_ms, runtime, spaces, ...facts }: SummaryFacts, cpu: Cpu) {
+  const { fs, processes, swap } = node;
+  const usage = { time_ms: now_ms, total_ns: node.cpu_ns, nanoCores: undefined };
+  return {
+    nodeName,
+    startTime: time(facts.nodeStarted_ms),
+    cpu: cpu("node", usage),
+    memory: memoryStats({ time_ms: now_ms, ...node.memory }),
+    network: nodeNetworkStats(node.network, now_ms),
+    fs: fsStats(now_ms, fs, {
+      used_bytes: fs.capacity_bytes - fs.available_bytes,
+      inodes: fs.inodes - fs.inodesFree,
+    }),
+    runtime: {
+      imageFs: runtimeFsStats(runtime.image, spaces),
+      containerFs: runtimeFsStats(runtime.container, spaces),
+    },
+    rlimit: { time: time(now_ms), maxpid: processes.most, curproc: processes.running },
+    swap: swapStats({ time_ms: now_ms, ...swap }),
+  };
+}
+
+function podStats(usage: PodUsage, facts: SummaryFacts, cpu: Cpu) {
+  const { node, networks, storages, spaces } = facts;
+  const { pod, whole } = usage;
+  const uid = uidOf(pod);
+  const network = networks.get(uid);
+  const storage = storages.get(uid);
+  return {
+    podRef: { name: nameOf(pod), namespace: namespaceOf(pod), uid },
+    startTime: time(usage.started_ms),
+    containers: usage.containers.map((one) => ({
+      ...containerStats(one, spaces),
+      cpu: cpu(`${uid}/${one.name}`, one.cpu),
+      logs: storage && fsStats(storage.time_ms, node.fs, storage.logs.get(one.name)),
+    })),
+    cpu: cpu(uid, whole?.cpu),
+    memory: memoryStats(whole?.memory),
+    network: network && podNetworkStats(network, facts.now_ms),
+    volume: storage && volumeStats(pod, storage),
+    "ephemeral-storage": storage && fsStats(storage.time_ms, node.fs, storage.ephemeral),
+    process_stats: whole && { process_count: whole.processes },
+    swap: swapStats(sumOfSwap(usage.containers)),
+  };
+}
+
+function containerStats(usage: ContainerUsage, spaces: SummaryFacts["spaces"]) {
   return {
     name: usage.name,
     startTime: time(usage.started_ms),
-    cpu,
-    memory: memory(usage),
-    rootfs: { time: time(usage.time_ms), usedBytes: usage.writableLayer_bytes },
+    memory: memoryStats(usage.memory),
+    rootfs: runtimeFsStats(usage.writableLayer, spaces),
+    swap: swapStats(usage.swap),
   };
 }
 
-function memory(usage: Usage) {
+function memoryStats(sample: MemorySample | undefined) {
+  return sample && {
+    time: time(sample.time_ms),
+    availableBytes: sample.available_bytes,
+    usageBytes: sample.usage_bytes,
+    workingSetBytes: sample.workingSet_bytes,
+    rssBytes: sample.rss_bytes,
+    pageFaults: sample.pageFaults,
+    majorPageFaults: sample.majorPageFaults,
+  };
+}
+
+function swapStats(sample: SwapSample | undefined) {
+  return sample && {
+    time: time(sample.time_ms),
+    swapAvailableBytes: sample.available_bytes,
+    swapUsageBytes: sample.usage_bytes,
+  };
+}
+
+/** What the containers that have it counted use together; the room left is each one's own. */
+function sumOfSwap(containers: ContainerUsage[]): SwapSample | undefined {
+  const counted = containers.flatMap(({ swap }) => (swap?.usage_bytes === undefined ? [] : [swap]));
+  if (counted.length === 0) return undefined;
   return {
-    time: time(usage.time_ms),
-    usageBytes: usage.memory_bytes,
-    workingSetBytes: usage.workingSet_bytes,
-    rssBytes: usage.rss_bytes,
+    time_ms: Math.max(...counted.map(({ time_ms }) => time_ms)),
+    available_bytes: undefined,
+    usage_bytes: counted.reduce((sum, { usage_bytes = 0 }) => sum + usage_bytes, 0),
   };
 }
 
-function time(at_ms: number): string {
-  return `${new Date(at_ms).toISOString().slice(0, 19)}Z`;
+type Used = { used_bytes: number | undefined; inodes: number | undefined };
+
+function fsStats(time_ms: number, space: FilesystemSpace | undefined, used: Used | undefined) {
+  return {
+    time: time(time_ms),
+    availableBytes: space?.available_bytes,
+    capacityBytes: space?.capacity_bytes,
+    usedBytes: used?.used_bytes,
+    inodesFree: space?.inodesFree,
+    inodes: space?.inodes,
+    inodesUsed: used?.inodes,
+  };
+}
+
+function runtimeFsStats(usage: FilesystemUsage | undefined, spaces: SummaryFacts["spaces"]) {
+  if (!usage) return undefined;
+  return fsStats(fromCriTime(usage), spaces.get(usage.fsId?.mountpoint ?? ""), {
+    used_bytes: usage.usedBytes?.value,
+    inodes: usage.inodesUsed?.value,
+  });
+}
+
+/** In the order of the pod's spec; one that is not measured is left out. */
+function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
+  return (pod.spec.volumes ?? []).flatMap((volume) => {
+    const usage = volumes.get(volume.name);
+    if (!usage) return [];
+    const claimName = volume.ephemeral
+      ? `${nameOf(pod)}-${volume.name}`
+      : volume.persistentVolumeClaim?.claimName;
+    const pvcRef = claimName === undefined
+      ? undefined
+      : { name: claimName, namespace: namespaceOf(pod) };
+    return [{ ...volumeFsStats(time_ms, usage), name: volume.name, pvcRef }];
+  });
+}
+
+function volumeFsStats(time_ms: number, usage: VolumeUsage) {
+  return {
+    time: time(time_ms),
+    availableBytes: usage.available_bytes,
+    capacityBytes: usage.capacity_bytes,
+    usedBytes: usage.used_bytes,
+    inodesFree: usage.inodesFree,
+    inodes: usage.inodes,
+    inodesUsed: usage.inodesUsed,
+  };
+}
+
+/**
+ * The default interface's counters, and those of all interfaces, that one included. containerd
+ * gives no time.
+ */
+function podNetworkStats(network: NetworkUsage, now_ms: number) {
+  const { defaultInterface, interfaces } = network;
+  const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
+  return {
+    time: time(network.timestamp > 0n ? fromCriTime(network) : now_ms),
+    ...(defaultInterface && criInterface(defaultInterface)),
+    interfaces: [...(defaultInterface ? [defaultInterface] : []), ...others].map(criInterface),
+  };
+}
+
+function criInterface(counted: NetworkInterfaceUsage) {
+  return {
+    name: counted.name,
+    rxBytes: counted.rxBytes?.value,
+    rxErrors: counted.rxErrors?.value,
+    txBytes: counted.txBytes?.value,
+    txErrors: counted.txErrors?.value,
+  };
+}
+
+function nodeNetworkStats({ defaultName, interfaces }: NodeNetwork, now_ms: number) {
+  const defaultInterface = interfaces.find(({ name }) => name === defaultName);
+  return {
+    time: time(now_ms),
+    ...(defaultInterface && ownInterface(defaultInterface)),
+    interfaces: interfaces.map(ownInterface),
+  };
+}
+
+function ownInterface({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
+  return {
+    name,
+    rxBytes: rx_bytes,
+    rxErrors: rx_errors,
+    txBytes: tx_bytes,
+    txErrors: tx_errors,
+  };
+}
+
+/** RFC 3339 with whole seconds; null is how upstream's API writes a time that is not known. */
+function time(at_ms: number | undefined): string | null {
+  return at_ms === undefined ? null : `${new Date(at_ms).toISOString().slice(0, 19)}Z`;
 }

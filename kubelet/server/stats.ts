@@ -1,34 +1,57 @@
-import type { ContainerStats } from "@raft2kube/proto/gen/cri.ts";
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type {
+  ContainerStats,
+  CpuUsage,
+  FilesystemUsage,
+  MemoryUsage,
+  SwapUsage,
+} from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { uidOf } from "../pods/pod-identity.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import type { CpuSample } from "./cpu-rates.ts";
+
+/** Memory at one moment; undefined is what is not known. */
+export interface MemorySample {
+  time_ms: number;
+  usage_bytes: number | undefined;
+  workingSet_bytes: number | undefined;
+  rss_bytes: number | undefined;
+  pageFaults: number | undefined;
+  majorPageFaults: number | undefined;
+  /** Up to the limit; undefined when there is none. */
+  available_bytes: number | undefined;
+}
+
+export interface SwapSample {
+  time_ms: number;
+  available_bytes: number | undefined;
+  usage_bytes: number | undefined;
+}
 
 /** What one container or pod has used, at one moment. */
 export interface Usage {
-  time_ms: number;
-  cpu_ns: number;
-  workingSet_bytes: number;
-  memory_bytes: number;
-  rss_bytes: number;
+  cpu: CpuSample | undefined;
+  memory: MemorySample | undefined;
 }
 
 export interface ContainerUsage extends Usage {
   name: string;
-  started_ms: number;
-  writableLayer_bytes: number;
+  started_ms: number | undefined;
+  swap: SwapSample | undefined;
+  writableLayer: FilesystemUsage | undefined;
 }
 
 export interface PodUsage {
-  uid: string;
-  name: string;
-  namespace: string;
-  started_ms: number;
+  pod: Pod;
+  started_ms: number | undefined;
   containers: ContainerUsage[];
   /** Of the pod's own cgroup; undefined when it has just gone. */
-  pod: Usage | undefined;
+  whole: (Usage & { processes: number }) | undefined;
 }
 
 export interface StatsSources {
@@ -43,52 +66,86 @@ export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
   const { runtime, workers, cgroups, now_ms } = sources;
   const { stats } = await runtime.runtime.listContainerStats({});
   return workers.list().flatMap(({ pod, status }) => {
-    const uid = uidOf(pod);
-    const own = stats.filter((one) => one.attributes?.labels[POD_UID_LABEL] === uid);
+    const own = stats.filter((one) => one.attributes?.labels[POD_UID_LABEL] === uidOf(pod));
     if (own.length === 0) return [];
     const group = cgroups.usage(pod);
-    const containers = own.map((one) => containerUsage(one, startOf(status, nameOfStats(one))));
     return [
       {
-        uid,
-        name: nameOf(pod),
-        namespace: namespaceOf(pod),
-        started_ms: Date.parse(status?.startTime ?? "") || 0,
-        containers,
-        pod: group && {
-          time_ms: now_ms(),
-          cpu_ns: group.cpu_ns,
-          workingSet_bytes: group.memory.workingSet_bytes,
-          memory_bytes: group.memory.usage_bytes,
-          rss_bytes: group.memory.rss_bytes,
-        },
+        pod,
+        started_ms: time_ms(status?.startTime),
+        containers: own.map((one) => containerUsage(one, startOf(status, nameOfStats(one)))),
+        whole: group && groupUsage(group, now_ms()),
       },
     ];
   });
 }
 
-type Statuses = { containerStatuses?: { name: string; state?: Running }[] } | undefined;
-type Running = { running?: { startedAt?: string | null } };
+function startOf(status: PodStatus | undefined, name: string): number | undefined {
+  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status ?? {};
+  const found = [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
+    .flatMap((statuses) => statuses ?? [])
+    .find((one) => one.name === name);
+  return time_ms(found?.state?.running?.startedAt);
+}
 
-function startOf(status: Statuses, name: string): number {
-  const found = status?.containerStatuses?.find((one) => one.name === name);
-  return Date.parse(found?.state?.running?.startedAt ?? "") || 0;
+function time_ms(text: string | null | undefined): number | undefined {
+  return text ? Date.parse(text) : undefined;
 }
 
 function nameOfStats({ attributes }: ContainerStats): string {
   return attributes?.metadata?.name ?? attributes?.labels[CONTAINER_NAME_LABEL] ?? "";
 }
 
-function containerUsage(stats: ContainerStats, started_ms: number): ContainerUsage {
-  const { cpu, memory, writableLayer } = stats;
+function containerUsage(stats: ContainerStats, started_ms: number | undefined): ContainerUsage {
+  const { cpu, memory, swap, writableLayer } = stats;
   return {
     name: nameOfStats(stats),
     started_ms,
-    time_ms: Number((cpu?.timestamp ?? 0n) / 1_000_000n),
-    cpu_ns: cpu?.usageCoreNanoSeconds?.value ?? 0,
-    workingSet_bytes: memory?.workingSetBytes?.value ?? 0,
-    memory_bytes: memory?.usageBytes?.value ?? 0,
-    rss_bytes: memory?.rssBytes?.value ?? 0,
-    writableLayer_bytes: writableLayer?.usedBytes?.value ?? 0,
+    cpu: cpu && cpuSample(cpu),
+    memory: memory && memorySample(memory),
+    swap: swap && swapSample(swap),
+    writableLayer,
+  };
+}
+
+/** A time in CRI, nanoseconds since 1970, in milliseconds. */
+export function fromCriTime({ timestamp }: { timestamp: bigint }): number {
+  return Number(timestamp / 1_000_000n);
+}
+
+function cpuSample(cpu: CpuUsage): CpuSample | undefined {
+  const total_ns = cpu.usageCoreNanoSeconds?.value;
+  if (total_ns === undefined) return undefined;
+  return { time_ms: fromCriTime(cpu), total_ns, nanoCores: cpu.usageNanoCores?.value };
+}
+
+function memorySample(memory: MemoryUsage): MemorySample {
+  return {
+    time_ms: fromCriTime(memory),
+    usage_bytes: memory.usageBytes?.value,
+    workingSet_bytes: memory.workingSetBytes?.value,
+    rss_bytes: memory.rssBytes?.value,
+    pageFaults: memory.pageFaults?.value,
+    majorPageFaults: memory.majorPageFaults?.value,
+    available_bytes: memory.availableBytes?.value,
+  };
+}
+
+function swapSample(swap: SwapUsage): SwapSample {
+  return {
+    time_ms: fromCriTime(swap),
+    available_bytes: swap.swapAvailableBytes?.value,
+    usage_bytes: swap.swapUsageBytes?.value,
+  };
+}
+
+function groupUsage({ cpu_ns, memory, pids }: CgroupUsage, time_ms: number) {
+  const { limit_bytes, workingSet_bytes } = memory;
+  const available_bytes =
+    limit_bytes === undefined ? undefined : Math.max(0, limit_bytes - workingSet_bytes);
+  return {
+    cpu: { time_ms, total_ns: cpu_ns, nanoCores: undefined },
+    memory: { time_ms, ...memory, available_bytes },
+    processes: pids,
   };
 }

@@ -8,6 +8,7 @@ import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import type { CsiObjects } from "./csi-objects.ts";
 import { CSI_PLUGIN_DIR, stagedVolumeDir, stagingPath, targetPath } from "./csi-paths.ts";
 import { driverOf, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
+import { csiVolumeUsage } from "./csi-usage.ts";
 import { VolumeTurns } from "./csi-turns.ts";
 import {
   readVolumeData,
@@ -41,6 +42,7 @@ export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
     supports: (spec) => driverOf(spec) !== undefined,
     setUp: (request) => setUp(options, turns, request),
     tearDown: (request) => tearDown(options, turns, request),
+    usage: ({ dir }) => csiVolumeUsage(options, dir),
   };
 }
 

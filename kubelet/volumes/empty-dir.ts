@@ -5,6 +5,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
+import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /** The name on disk of `emptyDir` volumes. */
@@ -20,6 +21,7 @@ export function emptyDirPlugin(): VolumePlugin {
       return { kind: "filesystem", hostPath: request.dir, readOnly: false };
     },
     tearDown: ({ dir }) => removeVolumeDir(dir),
+    usage: ({ dir, measured }) => directoryUsage(dir, measured),
   };
 }
 

@@ -4,6 +4,8 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import type { VolumeUsage } from "./volume-usage.ts";
 
 /** A pod's volume after its claim, if it has one, was resolved to the bound PersistentVolume. */
 export interface VolumeSpec {
@@ -34,6 +36,13 @@ export type ReadyVolume =
   | { kind: "filesystem"; hostPath: string; readOnly: boolean; propagatesMounts?: boolean }
   | { kind: "block"; devicePath: string; readOnly: boolean };
 
+/** A volume of a running pod to measure, known from the disk alone. */
+export interface UsageRequest {
+  dir: string;
+  /** What is beneath `dir`, where that has been measured already. */
+  measured: TreeUsage | undefined;
+}
+
 /** A volume to take away, known from the disk alone: the pod may be gone from the API. */
 export interface TearDownRequest {
   podUid: string;
@@ -58,4 +67,6 @@ export interface VolumePlugin {
   setUp(request: SetUpRequest): Promise<ReadyVolume>;
   /** Unmounts and removes `dir`. Never deletes through a mount. Succeeds when nothing is there. */
   tearDown(request: TearDownRequest): Promise<void>;
+  /** What the volume holds now, for statistics; absent for kinds that cannot be measured. */
+  usage?(request: UsageRequest): Promise<VolumeUsage | undefined>;
 }

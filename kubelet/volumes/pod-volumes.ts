@@ -1,16 +1,21 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { PodObjects } from "../pod-objects.ts";
-import { containersOf, uidOf } from "../pods/pod-identity.ts";
+import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
 import { resolveVolume } from "./claim.ts";
 import type { ReadyVolume, VolumePlugin, VolumeSpec } from "./plugin.ts";
+import type { VolumeUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
+
+const log = logger("kubelet-volumes");
 
 export interface PodVolumesOptions {
   plugins: VolumePlugin[];
@@ -84,6 +89,35 @@ export class PodVolumes {
     }
     if (failures.length > 0) throw new VolumesNotReady(failures);
     await removePath(root);
+  }
+
+  /**
+   * What the volumes of a pod that are set up hold, by name. One that cannot be measured is left
+   * out and logged. `measured`: trees that need not be measured again.
+   */
+  async usages(
+    pod: Pod,
+    measured: ReadonlyMap<string, TreeUsage>,
+  ): Promise<Map<string, VolumeUsage>> {
+    const found = new Map<string, VolumeUsage>();
+    const root = volumesDir(this.#options.paths, uidOf(pod));
+    const named = new Set((pod.spec.volumes ?? []).map(({ name }) => name));
+    const one = async (plugin: VolumePlugin, name: string) => {
+      const dir = join(root, plugin.name, name);
+      try {
+        const usage = await plugin.usage?.({ dir, measured: measured.get(name) });
+        if (usage) found.set(name, usage);
+      } catch (thrown) {
+        const fields = { pod: fullNameOf(pod), volume: name, error: messageOf(thrown) };
+        log.warn("a volume could not be measured", fields);
+      }
+    };
+    const measurable = this.#options.plugins.filter(({ usage }) => usage !== undefined);
+    for (const plugin of measurable) {
+      const names = (await namesIn(join(root, plugin.name))).filter((name) => named.has(name));
+      await Promise.all(names.map((name) => one(plugin, name)));
+    }
+    return found;
   }
 
   /** Removes the bind mounts that one ended container had of parts of volumes. */

@@ -13,6 +13,7 @@ import {
   type Files,
   type ProjectionSources,
 } from "./projection.ts";
+import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
 const MODE_DEFAULT = 0o644;
@@ -37,6 +38,7 @@ function filesPlugin(options: {
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },
     tearDown: ({ dir }) => removeVolumeDir(dir),
+    usage: ({ dir, measured }) => directoryUsage(dir, measured),
   };
 }
 

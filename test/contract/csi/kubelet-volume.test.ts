@@ -128,6 +128,21 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     await tearDown("c");
   });
 
+  it("asks the driver what a volume holds and has room for, once it is set up", async () => {
+    const spec = await makeVolume();
+    const request = { dir: await volumeDir("a"), measured: undefined };
+    expect(await plugin.usage?.(request)).toBeUndefined();
+    await setUp("a", spec);
+    const usage = await plugin.usage?.(request);
+    const { capacity_bytes = 0, available_bytes = 0, used_bytes = 0 } = usage ?? {};
+    expect(capacity_bytes).toBeGreaterThanOrEqual(available_bytes + used_bytes);
+    expect(used_bytes).toBeGreaterThan(0);
+    const { inodes = 0, inodesFree = 0, inodesUsed = 0 } = usage ?? {};
+    expect([inodes - inodesFree, inodes > 0]).toEqual([inodesUsed, true]);
+    await tearDown("a");
+    expect(await plugin.usage?.(request)).toBeUndefined();
+  });
+
   it("survives restarts of kubelet and driver, and tears down from the disk alone", async () => {
     const spec = await makeVolume();
     await setUp("a", spec);

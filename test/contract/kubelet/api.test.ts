@@ -1,6 +1,3 @@
-import https from "node:https";
-import { text } from "node:stream/consumers";
-import type { IncomingMessage } from "node:http";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
@@ -16,6 +13,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { World } from "../controllers/world.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
+import { ask as askNode, MASTER } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
 
@@ -74,23 +72,8 @@ async function gone(name: string): Promise<boolean> {
   }
 }
 
-/** GET from the kubelet's own API, as the subject of a certificate, or as nobody. */
-async function ask(
-  path: string,
-  as?: { name: string; groups: string[] },
-  headers: Record<string, string> = {},
-) {
-  const pair = as && (await world.connection(as.name, as.groups));
-  const { host, port } = node.kubelet.address!;
-  const identity = { ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
-  const options = { host, port, path, headers, ...identity };
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    https.get({ ...options, agent: false }, resolve).on("error", reject);
-  });
-  return { status: answer.statusCode, body: await text(answer) };
-}
-
-const MASTER = { name: "admin", groups: ["system:masters"] };
+const ask = (...request: Tail<Parameters<typeof askNode>>) => askNode(api, ...request);
+type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
 describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => {
   it("registers its node, keeps its lease, and puts its pod range to use", async () => {

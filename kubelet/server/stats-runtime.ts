@@ -1,0 +1,50 @@
+import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
+import { filesystemSpace, type FilesystemSpace } from "../node/machine.ts";
+import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+
+/** The networks of pods as the runtime counts them, by UID; none where it does not. */
+export async function podNetworks({ runtime }: Runtime): Promise<Map<string, NetworkUsage>> {
+  const networks = new Map<string, NetworkUsage>();
+  try {
+    const { stats } = await runtime.listPodSandboxStats({});
+    for (const { attributes, linux } of stats) {
+      const uid = attributes?.labels[POD_UID_LABEL];
+      if (uid !== undefined && linux?.network) networks.set(uid, linux.network);
+    }
+  } catch (thrown) {
+    if (!isUnimplemented(thrown)) throw thrown;
+  }
+  return networks;
+}
+
+/** What the runtime's images and containers take. */
+export interface RuntimeFilesystems {
+  image: FilesystemUsage | undefined;
+  container: FilesystemUsage | undefined;
+}
+
+/** The first filesystem of each kind; a runtime that keeps both on one may name only images'. */
+export async function runtimeFilesystems({ images }: Runtime): Promise<RuntimeFilesystems> {
+  const { imageFilesystems, containerFilesystems } = await images.imageFsInfo({});
+  const [image] = imageFilesystems;
+  return { image, container: containerFilesystems[0] ?? image };
+}
+
+/** The space of each mount point that exists on this machine. */
+export async function spacesOf(
+  usages: readonly (FilesystemUsage | undefined)[],
+): Promise<Map<string, FilesystemSpace>> {
+  const spaces = new Map<string, FilesystemSpace>();
+  for (const mountpoint of new Set(usages.map((usage) => usage?.fsId?.mountpoint ?? ""))) {
+    if (mountpoint === "") continue;
+    try {
+      spaces.set(mountpoint, await filesystemSpace(mountpoint));
+    } catch (thrown) {
+      // A runtime in another mount namespace: only what it counts itself is known.
+      if (!isErrno(thrown, "ENOENT", "ENOTDIR", "EACCES")) throw thrown;
+    }
+  }
+  return spaces;
+}

@@ -1,0 +1,43 @@
+import {
+  type NodeGetVolumeStatsResponse,
+  NodeServiceCapability_RPC_Type as Capability,
+  VolumeUsage_Unit as Unit,
+} from "@raft2kube/proto/gen/csi.ts";
+import type { CsiDrivers } from "../plugins/csi-drivers.ts";
+import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
+import { stagingPath, targetPath } from "./csi-paths.ts";
+import { readVolumeData } from "./csi-volume-data.ts";
+import type { VolumeUsage } from "./volume-usage.ts";
+
+/** Asks the driver (NodeGetVolumeStats); undefined when it has no such call. */
+export async function csiVolumeUsage(
+  { rootDir, drivers }: { rootDir: string; drivers: CsiDrivers },
+  dir: string,
+): Promise<VolumeUsage | undefined> {
+  const data = await readVolumeData(dir);
+  if (!data?.setUp) return undefined;
+  const driver = drivers.require(data.driverName);
+  if (!driver.capabilities.has(Capability.GET_VOLUME_STATS)) return undefined;
+  const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
+  const staged = stages && data.volumeLifecycleMode === "Persistent";
+  const request = {
+    volumeId: data.volumeHandle,
+    volumePath: targetPath(dir),
+    stagingTargetPath: staged ? stagingPath(rootDir, driver.name, data.volumeHandle) : "",
+  };
+  const options = { timeout_ms: DRIVER_CALL_TIMEOUT_MS };
+  return usageIn(await driver.node.nodeGetVolumeStats(request, options));
+}
+
+function usageIn({ usage }: NodeGetVolumeStatsResponse): VolumeUsage {
+  const bytes = usage.find(({ unit }) => unit === Unit.BYTES);
+  const inodes = usage.find(({ unit }) => unit === Unit.INODES);
+  return {
+    capacity_bytes: bytes?.total,
+    available_bytes: bytes?.available,
+    used_bytes: bytes?.used,
+    inodes: inodes?.total,
+    inodesFree: inodes?.available,
+    inodesUsed: inodes?.used,
+  };
+}

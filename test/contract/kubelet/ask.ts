@@ -1,0 +1,23 @@
+import type { IncomingMessage } from "node:http";
+import https from "node:https";
+import { text } from "node:stream/consumers";
+import type { ApiNode } from "./api-node.ts";
+
+export const MASTER = { name: "admin", groups: ["system:masters"] };
+
+/** GET from the kubelet's own API, as the subject of a certificate, or without one. */
+export async function ask(
+  { world, node }: ApiNode,
+  path: string,
+  as?: { name: string; groups: string[] },
+  headers: Record<string, string> = {},
+) {
+  const pair = as && (await world.connection(as.name, as.groups));
+  const { host, port } = node.kubelet.address!;
+  const identity = { ca: world.ca.cert, cert: pair?.cert, key: pair?.key };
+  const options = { host, port, path, headers, ...identity };
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    https.get({ ...options, agent: false }, resolve).on("error", reject);
+  });
+  return { status: answer.statusCode, body: await text(answer) };
+}
