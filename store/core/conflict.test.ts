@@ -106,13 +106,34 @@ test("an answer to a pre-vote of an old term names the conflict too", () => {
   expect(raft.ready()!.messages).toMatchObject([{ term: 5, commit: 2, commitTerm: 2 }]);
 });
 
-test("a candidate that meets a conflict ends when it would have to stand again", () => {
+test("a candidate ends when it would have to stand again and a majority contradicts it", () => {
   const raft = memberWith(1, 2, 2);
-  raft.campaign();
-  send(raft, { kind: "vote-reply", pre: true, granted: false, commit: 2, commitTerm: 1 });
-  expect(raft.state.fatal).toBeUndefined();
+  for (const from of [2n, 3n]) {
+    raft.campaign();
+    send(raft, { kind: "vote-reply", from, pre: true, granted: false, commit: 2, commitTerm: 1 });
+    expect(raft.state.fatal).toBeUndefined();
+  }
   raft.campaign();
   expect(raft.state.fatal).toEqual(conflict(2, 2, 1));
+});
+
+test("a candidate goes on that one of three contradicts, while the third is down", () => {
+  const raft = memberWith(1, 2, 2);
+  for (let ballot = 0; ballot < 3; ballot++) {
+    raft.campaign();
+    send(raft, { kind: "vote-reply", pre: true, granted: false, commit: 2, commitTerm: 1 });
+    expect(raft.state.fatal).toBeUndefined();
+  }
+  // It is back, and elects this member.
+  for (const pre of [true, false]) {
+    const write = raft.ready()?.write;
+    if (write) raft.persisted(write.id);
+    for (const from of [1n, 3n]) {
+      const news = { commit: 0, commitTerm: 0 };
+      send(raft, { kind: "vote-reply", from, term: 6, pre, granted: true, ...news });
+    }
+  }
+  expect(raft.isLeader).toBe(true);
 });
 
 test("a candidate that meets a conflict and finds a leader goes on", () => {

@@ -1,4 +1,5 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { jointVote } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
 import type { AppendMessage, CommitNews } from "./message.ts";
 import { type RaftState, send } from "./state.ts";
@@ -61,11 +62,21 @@ export function endForConflict(raft: RaftState, conflict: CommitConflict): void 
 
 /**
  * Remembers that the sender has committed something else. A leader reports it; a member without one
- * ends when it would stand for election again.
+ * ends when it would stand for election again and is outvoted.
  */
 export function noteConflict(raft: RaftState, message: CommitNews & { from: MemberId }): void {
-  if (raft.conflict || !conflictsWith(raft.log, message)) return;
-  raft.conflict = { member: message.from, index: message.commit, term: message.commitTerm };
+  if (!conflictsWith(raft.log, message)) return;
+  raft.contradictors.add(message.from);
+  raft.conflict ??= { member: message.from, index: message.commit, term: message.commitTerm };
+}
+
+/**
+ * Whether so many contradict this member that no majority is left to elect it. A single one of
+ * them may be the one that is wrong, and the rest only down.
+ */
+export function isOutvoted({ contradictors, voterSets }: RaftState): boolean {
+  const votes = new Map([...contradictors].map((member) => [member, false]));
+  return jointVote(voterSets, votes) === "lost";
 }
 
 function commitConflict(log: RaftLog, { member, index, term }: CommitConflict): CodedError {

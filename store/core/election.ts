@@ -1,4 +1,10 @@
-import { commitNews, conflictsWith, endForConflict, noteConflict } from "./conflict.ts";
+import {
+  commitNews,
+  conflictsWith,
+  endForConflict,
+  isOutvoted,
+  noteConflict,
+} from "./conflict.ts";
 import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import { jointVote } from "./joint.ts";
 import { becomeLeader } from "./leadership.ts";
@@ -29,8 +35,8 @@ export function tickFollower(raft: RaftState): void {
 export function standForElection(raft: RaftState): void {
   // One that may not campaign goes on counting: it must not seem to have a leader still.
   if (raft.role === "leader" || !mayCampaign(raft)) return;
-  // The last ballot was not won, and told why: no majority has what this member has.
-  if (raft.conflict) return endForConflict(raft, raft.conflict);
+  // No majority has what this member has, and none ever will.
+  if (raft.conflict && isOutvoted(raft)) return endForConflict(raft, raft.conflict);
   raft.electionElapsed = 0;
   campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
 }

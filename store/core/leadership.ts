@@ -1,7 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { jointVote } from "./joint.ts";
 import { broadcastAppend, broadcastHeartbeat } from "./replication.ts";
-import { type RaftState, becomeFollower, reset } from "./state.ts";
+import { type RaftState, becomeFollower, forgetConflict, reset } from "./state.ts";
 import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
@@ -16,7 +16,7 @@ export function becomeLeader(raft: RaftState): void {
   reset(raft, raft.term);
   raft.role = "leader";
   raft.leader = raft.id;
-  raft.conflict = undefined;
+  forgetConflict(raft);
   const own = raft.progress.get(raft.id);
   if (own) own.becomeReplicate();
   // Changes in the log may not be applied yet: take none before all that is here is.

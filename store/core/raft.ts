@@ -74,6 +74,7 @@ export class Raft {
       uncommittedBytes: 0,
       durableCommit: Math.max(hardState.commit, applied),
       conflict: undefined,
+      contradictors: new Set(),
       fatal: undefined,
       snapshotIndex: base.index,
       snapshotTerm: base.term,

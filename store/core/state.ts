@@ -56,6 +56,8 @@ export interface RaftState {
   durableCommit: number;
   /** What another member has committed that contradicts this one; forgotten with the leader. */
   conflict: CommitConflict | undefined;
+  /** The members that contradict it so; forgotten likewise. */
+  contradictors: Set<MemberId>;
   /** Why this member must end, once the messages that are ready have left. */
   fatal: CodedError | undefined;
   /** The newest snapshot that can be sent to a follower, as the state machine reported. */
@@ -139,8 +141,14 @@ export function newProgress(raft: RaftState, next: number, member: MemberId): Pr
 /** Steps down, or follows: with a leader's name when the message came from one. */
 export function becomeFollower(raft: RaftState, term: number, leader: MemberId): void {
   // A leader had a majority behind it: what contradicts it is the other member's to end with.
-  if (raft.role === "leader") raft.conflict = undefined;
+  if (raft.role === "leader") forgetConflict(raft);
   reset(raft, term);
   raft.role = "follower";
   raft.leader = leader;
+}
+
+/** A leader is there: it is compared with that one from now on. */
+export function forgetConflict(raft: RaftState): void {
+  raft.conflict = undefined;
+  raft.contradictors.clear();
 }

@@ -7,7 +7,7 @@ import { proposeAsLeader } from "./propose.ts";
 import { handleRead, handleReadReply } from "./read-index.ts";
 import { handleAppend, handleAppendReply } from "./replication.ts";
 import { handleSnapshot } from "./snapshot.ts";
-import { type RaftState, becomeFollower, send } from "./state.ts";
+import { type RaftState, becomeFollower, forgetConflict, send } from "./state.ts";
 import { handleTimeoutNow, handleTransfer } from "./transfer.ts";
 import { NONE } from "./types.ts";
 
@@ -96,7 +96,7 @@ function followSender(raft: RaftState, message: Message): void {
     raft.role !== "leader",
     () => `election safety: ${message.from} leads term ${raft.term} too`,
   );
-  raft.conflict = undefined;
+  forgetConflict(raft);
   // lab:03 begin follow-sender
   if (raft.role !== "follower") becomeFollower(raft, raft.term, message.from);
   raft.electionElapsed = 0;
