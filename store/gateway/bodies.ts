@@ -28,18 +28,26 @@ export class Bodies {
     const late = new RpcError(Status.DEADLINE_EXCEEDED, "the body was not complete in time");
     const timer = this.#clock.after(GATEWAY_BODY_TIMEOUT_MS, () => call.fail(late));
     const chunks: Buffer[] = [];
-    let length = 0;
+    let held = 0;
+    let refusal: RpcError | undefined;
     try {
       for await (const chunk of chunksOf(body)) {
-        length += chunk.length;
-        this.#hold(chunk.length);
-        if (length > this.#messageBytes_max * GATEWAY_JSON_GROWTH) throw tooLarge();
+        // The rest of what is refused is read and dropped: its client must get to the answer.
+        if (refusal) continue;
+        held += chunk.length;
+        this.#bytes += chunk.length;
         chunks.push(chunk);
+        if (held > this.#messageBytes_max * GATEWAY_JSON_GROWTH) refusal = tooLarge();
+        else if (this.#bytes > GATEWAY_BODIES_BYTES_MAX) refusal = tooMany();
+        if (!refusal) continue;
+        this.#bytes -= held;
+        held = chunks.length = 0;
       }
     } finally {
       timer.cancel();
-      this.#bytes -= length;
+      this.#bytes -= held;
     }
+    if (refusal) throw refusal;
     const text = decode(new TextDecoder("utf-8", { fatal: true }), Buffer.concat(chunks));
     const json = text.trim() === "" ? {} : (parseJson(text) ?? {});
     return this.#decode(type, json);
@@ -68,7 +76,7 @@ export class Bodies {
   #hold(bytes: number): void {
     this.#bytes += bytes;
     if (bytes <= 0 || this.#bytes <= GATEWAY_BODIES_BYTES_MAX) return;
-    throw new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
+    throw tooMany();
   }
 
   #decode<Q>(type: MessageType<Q>, json: unknown): Q {
@@ -93,4 +101,8 @@ function decode(decoder: TextDecoder, bytes: Buffer, stream = false): string {
 
 function tooLarge(): RpcError {
   return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: received message larger than max");
+}
+
+function tooMany(): RpcError {
+  return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
 }

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:http2";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -50,6 +52,18 @@ test("a body is bounded, and so is the request that it stands for", async () => 
   expect([tooLarge.status, await tooLarge.json()]).toMatchObject([
     400, { code: 3, message: "etcdserver: request is too large" },
   ]);
+});
+
+test("a client that reads after it has sent everything gets the refusal", async () => {
+  const body = "A".repeat(20_000_000);
+  const socket = createConnection(Number(store.address!.split(":")[1]), "127.0.0.1");
+  const head = `POST /v3/kv/put HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject).write(head + body, () => resolve());
+  });
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  expect(answer.toString("latin1")).toContain("HTTP/1.1 429 ");
+  socket.destroy();
 });
 
 test("a stream's malformed request answers 400", async () => {
