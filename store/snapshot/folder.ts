@@ -28,6 +28,14 @@ export class SnapshotFolder {
     return join(this.path, `${hex(index)}-${hex(term)}-${crc.toString(16)}.in`);
   }
 
+  /** Another file is on its way in: what has come of earlier ones is of no more use. */
+  dropIncoming(keep: string): void {
+    for (const name of readdirSync(this.path)) {
+      const file = join(this.path, name);
+      if (name.endsWith(".in") && file !== keep) rmSync(file, { force: true });
+    }
+  }
+
   /** A received state is in use: its file and older ones go, one received meanwhile stays. */
   installed({ index }: LogBase): void {
     for (const name of readdirSync(this.path)) {

@@ -43,6 +43,7 @@ export class SnapshotReceiver {
     const offer = part?.offer;
     if (!offer) throw new RpcError(Status.INVALID_ARGUMENT, "a snapshot begins with an offer");
     const path = folder.incoming(offer, offer.crc);
+    folder.dropIncoming(path);
     const arrived = Promise.withResolvers<undefined>();
     // What comes of it is told to whoever sends; here it is only counted.
     const counted = timedSnapshot(measures.peers.of(from).snapshotsReceived, arrived.promise);

@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -133,6 +133,23 @@ test("a broken stream goes on where the file ends; the core hears once it is who
   expect(received).toEqual([{ kind: "snapshot", from: 1n, to: 2n, term: 6, mark }]);
   const same = readFileSync(snapshots.received(mark)).equals(readFileSync(file.path));
   expect(same).toBe(true);
+});
+
+test("what has come of an older snapshot goes when another is offered", async () => {
+  const file = await written();
+  const snapshots = new SnapshotFolder(folder);
+  const onReceived = () => undefined;
+  const measures = new Measures();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
+  for (const index of [100, 200, 300]) {
+    const parts = partsOf({ ...file, index }, 0, 200_000);
+    const all = async () => {
+      for await (const each of receiver.receive(stream(parts))) expect(each.offset).toBeDefined();
+    };
+    await expect(all()).rejects.toThrow("the stream ended at byte 200000");
+  }
+  const kept = readdirSync(join(folder, "member", "snap"));
+  expect(kept).toEqual([basename(snapshots.incoming(file, file.crc))]);
 });
 
 test("what is not what was offered is thrown away", async () => {
