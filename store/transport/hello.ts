@@ -55,8 +55,16 @@ export interface Greeting {
 
 const name = (id: bigint) => id.toString(16);
 
-/** The status that tells a member that it was removed, and nothing else. */
-export const REMOVED_STATUS = Status.PERMISSION_DENIED;
+const removedText = (id: bigint) => `member ${name(id)} was removed from the cluster`;
+
+/**
+ * Whether a refusal says that this member was removed. Its status alone does not: whatever else
+ * listens at a peer's address, a proxy for one, may forbid the call.
+ */
+export function saysRemoved({ memberId }: Self, thrown: unknown): boolean {
+  if (!(thrown instanceof RpcError) || thrown.status !== Status.PERMISSION_DENIED) return false;
+  return thrown.message === removedText(memberId);
+}
 
 /** Throws an RpcError that names what does not fit, for a stream that is not meant for us. */
 export function checkHello(self: Self, hello: Hello | undefined): Greeting {
@@ -82,7 +90,7 @@ export function checkHello(self: Self, hello: Hello | undefined): Greeting {
 
 export function checkNotRemoved(self: Self, from: MemberId): void {
   if (!self.isRemoved(from)) return;
-  throw new RpcError(REMOVED_STATUS, `member ${name(from)} was removed from the cluster`);
+  throw new RpcError(Status.PERMISSION_DENIED, removedText(from));
 }
 
 /** What is wrong with who answered at a member's address; undefined when it is that member. */

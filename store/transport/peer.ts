@@ -2,14 +2,13 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
 import type { PeerFigure, PeerFigures } from "../figures/peers.ts";
 import { type StreamedMessage, encodeMessage, messageBytes } from "./codec.ts";
-import { REMOVED_STATUS, type Self, helloTo, wrongWelcome } from "./hello.ts";
+import { type Self, helloTo, saysRemoved, wrongWelcome } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerAddress } from "./transport.ts";
 
@@ -98,8 +97,7 @@ export class Peer {
       log.warn("no stream to member", { member: this.id.toString(16), url, reason: complaint });
     }
     this.#complaint = complaint;
-    const removed = thrown instanceof RpcError && thrown.status === REMOVED_STATUS;
-    if (removed) this.#options.onRemoved(complaint);
+    if (saysRemoved(this.#options.self, thrown)) this.#options.onRemoved(complaint);
   }
 
   /** One stream, from its hello to its end, which is always an error but on closing. */

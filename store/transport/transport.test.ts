@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { Peer as PeerService, Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -151,6 +154,18 @@ test("a removed member hears that it was removed", async () => {
   peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://${server.address}`] }]);
   const told = "member 1 was removed from the cluster";
   await waitFor("the refusal", () => events.includes(told), { clock });
+});
+
+test("a refusal by whatever else answers there is no removal", async () => {
+  const foreign = createServer((_request, response) => response.writeHead(403).end());
+  foreign.listen(0, "127.0.0.1");
+  await once(foreign, "listening");
+  closing.push(() => new Promise<void>((resolve) => foreign.close(() => resolve())));
+  const { port } = foreign.address() as AddressInfo;
+  const events: string[] = [];
+  peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://127.0.0.1:${port}`] }]);
+  await waitFor("the refusal", () => events.length > 0, { clock });
+  expect(new Set(events)).toEqual(new Set(["unreachable 2"]));
 });
 
 function channelTo(server: RpcServer): Channel {
