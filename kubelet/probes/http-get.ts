@@ -33,6 +33,13 @@ export function httpGet(
       headers: headerMap(headers, options.userAgent),
     });
     request.on("error", (error) => reject(explain(error, target)));
+    // An answer that switches protocols is an answer, of a server that was asked for no other.
+    request.on("upgrade", (response, socket) => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      resolve({ status: response.statusCode ?? 0, location: undefined, body: "" });
+    });
+    request.on("close", () => reject(explain(new Error("the connection was closed"), target)));
     request.on("response", (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

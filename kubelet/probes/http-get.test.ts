@@ -1,0 +1,38 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { httpGet } from "./http-get.ts";
+
+let server: Server;
+afterEach(() => server.close());
+
+/** What a GET comes to of a server that says this and keeps the connection open. */
+async function ask(answer: string) {
+  server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.once("data", () => socket.write(answer));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
+  return httpGet(target, { timeout_ms: 1_000, userAgent: "test" });
+}
+
+const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx";
+
+test("an answer that switches protocols is the answer, and a preStop hook goes on", async () => {
+  expect(await ask(SWITCH)).toMatchObject({ status: 101 });
+});
+
+test.each([
+  ["no answer", ""],
+  ["only interim answers", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3)],
+  ["half of an answer", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"],
+])("%s ends with the time that there is", async (_, answer) => {
+  await expect(ask(answer)).rejects.toThrow("context deadline exceeded");
+});
+
+test("what is no HTTP is an error", async () => {
+  await expect(ask("no HTTP\r\n\r\n")).rejects.toThrow(/Parse Error/);
+});
