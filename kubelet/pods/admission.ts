@@ -6,10 +6,22 @@ import { AdmissionError } from "../device-allocation.ts";
 import { checkSysctls } from "../sandbox/sysctl.ts";
 
 /**
- * Whether the node has room for one more pod, in upstream's words: the scheduler has looked before,
- * but static pods and other schedulers may have taken the room since. Throws AdmissionError.
+ * A pod that says it is for Windows: most rules of Pod Security do not apply to it there
+ * (privilege escalation, capabilities, seccomp), so that it must never run here.
+ */
+function checkOs({ spec }: Pod): void {
+  if (spec.os?.name === undefined || spec.os.name === "linux") return;
+  const message = "Failed to admit pod as the OS field doesn't match node OS";
+  throw new AdmissionError("PodOSNotSupported", message);
+}
+
+/**
+ * Whether the node is for such a pod and has room for it, in upstream's words: the scheduler has
+ * looked before, but static pods and other schedulers may have taken the room since. Throws
+ * AdmissionError.
  */
 export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, string>): void {
+  checkOs(pod);
   checkSysctls(pod);
   checkAmount("pods", 1, others.length, valueOf(allocatable["pods"] ?? "0"));
   const taken = others.map(podResources);

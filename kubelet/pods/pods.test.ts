@@ -73,6 +73,7 @@ describe("admission", () => {
   test.each<[string, Pod, Pod[]]>([
     ["OutOfcpu", podOf("600m"), [podOf("500m")]],
     ["OutOfpods", podOf("0"), [podOf("0"), podOf("0")]],
+    ["PodOSNotSupported", { ...podOf("0"), spec: { containers: [], os: { name: "windows" } } }, []],
     ["NodePorts", podOf("0", 80), [podOf("0", 80)]],
   ])("refuses with %s", (reason, pod, others) => {
     expect(() => admitPod(pod, others, NODE)).toThrow(expect.objectContaining({ reason }));
