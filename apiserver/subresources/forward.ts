@@ -131,14 +131,23 @@ function open(
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     core.closing.addEventListener("abort", end, { once: true });
+    const unavailable = (why: string) =>
+      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${why}`));
     request.on("close", () => {
       context.signal.removeEventListener("abort", end);
       core.closing.removeEventListener("abort", end);
+      unavailable("the connection was closed");
+    });
+    // No one asked for another protocol: without this there would be neither answer nor error.
+    request.on("upgrade", (_, socket) => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      unavailable("it switches protocols without being asked to");
     });
     request.on("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
-      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
+      unavailable(error.message);
     });
     if (context.signal.aborted) end();
     if (backend.body) context.request.pipe(request);

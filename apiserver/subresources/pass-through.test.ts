@@ -8,6 +8,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ANONYMOUS } from "../authn/identities.ts";
+import { ApiError } from "../errors/api-error.ts";
 import type { Incoming, Outgoing, RequestContext } from "../http/context.ts";
 import { parseRequestInfo } from "../http/request-info.ts";
 import { ApiHttpServer } from "../http/server.ts";
@@ -16,6 +17,7 @@ import { passThrough, splitPath, turnedBack } from "./pass-through.ts";
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
 const PAGE = '<a href="/x?a=1">/x</a><a href="http://elsewhere.example/x">';
+const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
 const PREFIX = "/api/v1/namespaces/default/services/web:80/proxy";
 
 let ca: KeyPair;
@@ -55,6 +57,7 @@ afterAll(async () => {
 function listening(backend: Server): Server {
   backend.on("request", (asked, answer) => {
     const { method, url, headers } = asked;
+    if (url === "/switch") return asked.socket.write(SWITCH);
     if (url === "/old") answer.writeHead(302, { location: "/new/?a=1", "set-cookie": "s=1" });
     else answer.setHeader("access-control-allow-origin", "*");
     if (url?.startsWith("/page")) {
@@ -80,10 +83,15 @@ async function pass(request: Incoming, response: Outgoing, upgrade: RequestConte
   const backend = toSecure ? secure : plain;
   const { port } = backend.address() as AddressInfo;
   const agent = toSecure ? new Agent({ rejectUnauthorized: false }) : undefined;
-  await passThrough({ closing: new AbortController().signal }, {
-    id: "id", request, response, info, query, user: ANONYMOUS, upgrade, warnings: [],
-    signal: new AbortController().signal, cut: () => undefined,
-  }, { host: "127.0.0.1", port, agent });
+  try {
+    await passThrough({ closing: new AbortController().signal }, {
+      id: "id", request, response, info, query, user: ANONYMOUS, upgrade, warnings: [],
+      signal: new AbortController().signal, cut: () => undefined,
+    }, { host: "127.0.0.1", port, agent });
+  } catch (thrown) {
+    if (!(thrown instanceof ApiError)) throw thrown;
+    response.writeHead(thrown.http).end(thrown.message);
+  }
 }
 
 interface Echo {
@@ -127,6 +135,12 @@ it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", a
     expect(told.headers).not.toHaveProperty(name);
   }
   expect(back).not.toHaveProperty("access-control-allow-origin");
+});
+
+it("a backend that switches protocols without being asked to gives an error", async () => {
+  toSecure = false;
+  const { status, body } = await ask(`${PREFIX}/switch`);
+  expect([status, body.toString()]).toEqual([503, expect.stringContaining("switches protocols")]);
 });
 
 it("redirects stay below the proxy, and its root ends with a slash", async () => {
