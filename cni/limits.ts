@@ -19,3 +19,5 @@ export const IFNAME_LENGTH = 15;
 export const LOCK_WAIT_MS = 10_000;
 /** How often a held lock is asked for again. */
 export const LOCK_RETRY_MS = 5;
+/** How often portmap looks again at mappings that others change before it gives up. */
+export const LOCALNET_ROUNDS_MAX = 16;

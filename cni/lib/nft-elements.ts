@@ -38,26 +38,35 @@ export async function listElements(table: string): Promise<NftElement[]> {
     const set = object.map ?? object.set;
     const elements = set?.elem;
     if (!set || !Array.isArray(elements)) return [];
-    return elements.flatMap((element) => parseElement(String(set.name), element));
+    const types = [set.type].flat();
+    return elements.flatMap((element) => parseElement(String(set.name), types, element));
   });
 }
 
-/** Deletes the elements that `stale` picks by their comment, in one transaction. */
+/** Deletes the elements that `stale` picks by their comment, in one transaction; returns them. */
 export async function deleteElements(
   table: string,
   stale: (comment: string) => boolean,
-): Promise<void> {
+): Promise<NftElement[]> {
   const gone = (await listElements(table)).filter((element) => stale(element.comment));
-  if (gone.length === 0) return;
+  if (gone.length === 0) return [];
   await applyRuleset(gone.map((element) => `${deleteElement(table, element)}\n`).join(""));
+  return gone;
 }
 
-/** `{elem: {val, comment}}` of a set, `[{elem: {val, comment}}, value]` of a map. */
-function parseElement(set: string, element: unknown): NftElement[] {
+/**
+ * `{elem: {val, comment}}` of a set, `[{elem: {val, comment}}, value]` of a map. `types` are those
+ * of the key's parts: nft lists names of interfaces bare, but reads any name only when quoted.
+ */
+function parseElement(set: string, types: unknown[], element: unknown): NftElement[] {
   const [key, value] = Array.isArray(element) ? element : [element, undefined];
   const elem = (key as { elem?: { val?: unknown; comment?: unknown } })?.elem;
   if (elem === undefined || typeof elem.comment !== "string") return [];
-  return [{ set, key: textOf(elem.val), value: textOf(value), comment: elem.comment }];
+  const concat = (elem.val as { concat?: unknown })?.concat;
+  const whole = Array.isArray(concat) ? concat : [elem.val]; // a string has a concat, too
+  const parts = whole.map((part, at) =>
+    types[at] === "ifname" ? JSON.stringify(part) : textOf(part));
+  return [{ set, key: parts.join(" . "), value: textOf(value), comment: elem.comment }];
 }
 
 function textOf(value: unknown): string {

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { CniError } from "../../lib/errors.ts";
 import type { PluginCall } from "../../lib/skel.ts";
 import type { PortMapping } from "../../lib/types.ts";
+import { isLoopback } from "./localnet.ts";
 
 export interface PortmapConfig {
   mappings: PortMapping[];
@@ -32,11 +33,13 @@ export function configOf(call: PluginCall): PortmapConfig {
   if (!Array.isArray(mappings)) {
     throw new CniError("invalid-config", "runtimeConfig.portMappings is not a list");
   }
-  return {
-    mappings: mappings.map(mappingOf).filter((mapping) => mapping.hostPort !== 0),
-    snat: config.snat !== false,
-    masqAll: config.masqAll === true,
-  };
+  const mapped = mappings.map(mappingOf).filter((mapping) => mapping.hostPort !== 0);
+  const snat = config.snat !== false;
+  if (!snat && mapped.some(isLoopback)) {
+    const what = "portmap: a hostIP in 127.0.0.0/8 cannot be served with snat false; set it true";
+    throw new CniError("invalid-config", what);
+  }
+  return { mappings: mapped, snat, masqAll: config.masqAll === true };
 }
 
 function mappingOf(value: unknown): PortMapping {

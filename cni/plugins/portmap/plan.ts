@@ -3,8 +3,11 @@ import { formatSubnet, subnetOf } from "../../lib/ip.ts";
 import { addElement, type NftElement } from "../../lib/nft-elements.ts";
 import type { CniResult, PortMapping } from "../../lib/types.ts";
 import type { PortmapConfig } from "./config.ts";
+import { hostInterfaces, isLoopback, LOCALNETS } from "./localnet.ts";
 
 export const TABLE = "r2k-cni-portmap";
+
+const LOOPBACK = "127.0.0.0/8";
 
 const FAMILIES = [
   { family: 4, ip: "ip", type: "ipv4_addr" },
@@ -13,8 +16,11 @@ const FAMILIES = [
 
 /**
  * Table, maps and chains, the same each time. A host port is looked up for packets to an address of
- * this host, whether they come in or are made here; packets to 127.0.0.1 are not touched, as that
- * would need route_localnet (CVE-2020-8558).
+ * this host, whether they come in or are made here. A port on a loopback address is looked up for
+ * packets made here only, and only when its hostIP says so: it needs route_localnet, by which the
+ * host's neighbours and containers would reach what listens on 127.0.0.1 (CVE-2020-8558). So
+ * packets from or to 127.0.0.0/8 that come in by another interface than lo are dropped, before
+ * connection tracking puts such an address into an answer.
  */
 function tableRules(): string[] {
   const lines = [`add table inet ${TABLE}`];
@@ -29,17 +35,25 @@ function tableRules(): string[] {
     );
   }
   lines.push(
+    `add set inet ${TABLE} ${LOCALNETS} { type ifname . ipv4_addr; }`,
+    `add chain inet ${TABLE} guard { type filter hook prerouting priority raw; }`,
     `add chain inet ${TABLE} prerouting { type nat hook prerouting priority dstnat; }`,
     `add chain inet ${TABLE} output { type nat hook output priority -100; }`,
     `add chain inet ${TABLE} ports`,
     `add chain inet ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
   );
-  for (const chain of ["prerouting", "output", "ports", "postrouting"]) {
+  for (const chain of ["guard", "prerouting", "output", "ports", "postrouting"]) {
     lines.push(`flush chain inet ${TABLE} ${chain}`);
   }
+  lines.push(
+    `add rule inet ${TABLE} guard iif != "lo" ip saddr ${LOOPBACK} drop`,
+    `add rule inet ${TABLE} guard iif != "lo" ip daddr ${LOOPBACK} drop`,
+    `add rule inet ${TABLE} output ip daddr ${LOOPBACK} ` +
+      "dnat ip to ip daddr . meta l4proto . th dport map @hostports4",
+  );
   for (const chain of ["prerouting", "output"]) {
     lines.push(
-      `add rule inet ${TABLE} ${chain} ip daddr 127.0.0.0/8 return`,
+      `add rule inet ${TABLE} ${chain} ip daddr ${LOOPBACK} return`,
       `add rule inet ${TABLE} ${chain} fib daddr type local jump ports`,
     );
   }
@@ -56,7 +70,10 @@ function tableRules(): string[] {
   return lines;
 }
 
-/** The elements of one container: a mapping per port and family, a hairpin pair per address. */
+/**
+ * The elements of one container: a mapping per port and family, a hairpin pair per address; and for
+ * ports on loopback addresses the masquerade of 127.0.0.0/8 and the host's interfaces.
+ */
 export function planElements(
   config: PortmapConfig,
   result: CniResult,
@@ -73,6 +90,14 @@ export function planElements(
     const from = config.masqAll ? everywhere : formatSubnet(subnetOf(address));
     const key = `${from} . ${target}`;
     elements.push({ set: `hairpins${family}`, key, value: "", comment });
+    if (!mine.some(isLoopback)) continue;
+    if (!config.masqAll) {
+      elements.push({ set: "hairpins4", key: `${LOOPBACK} . ${target}`, value: "", comment });
+    }
+    for (const name of hostInterfaces(result)) {
+      const pair = `${JSON.stringify(name)} . ${target}`;
+      elements.push({ set: LOCALNETS, key: pair, value: "", comment });
+    }
   }
   return elements;
 }

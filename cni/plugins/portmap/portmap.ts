@@ -6,6 +6,7 @@ import { isStale, ownerComment } from "../../lib/owner.ts";
 import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { configOf } from "./config.ts";
+import { closedLocalnet, localnetsOf, settleLocalnets } from "./localnet.ts";
 import { planElements, portmapRules, TABLE } from "./plan.ts";
 
 /**
@@ -22,13 +23,15 @@ export const portmap: CniPlugin = {
     } catch (thrown) {
       throw (await conflict(elements)) ?? thrown;
     }
+    await settleLocalnets(TABLE, localnetsOf(elements));
     return result;
   },
 
   async del(call) {
     const mine = commentOf(call);
     try {
-      await deleteElements(TABLE, (comment) => comment === mine);
+      const gone = await deleteElements(TABLE, (comment) => comment === mine);
+      await settleLocalnets(TABLE, localnetsOf(gone));
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown; // a GC deleted them at the same time
     }
@@ -39,8 +42,11 @@ export const portmap: CniPlugin = {
     if (elements.length === 0) return;
     const present = await listElements(TABLE);
     const missing = elements.find((element) => !present.some((other) => same(element, other)));
-    if (!missing) return;
-    throw new CniError("check-failed", `port mapping ${missing.key} to ${missing.value} is gone`);
+    if (missing) {
+      throw new CniError("check-failed", `port mapping ${missing.key} to ${missing.value} is gone`);
+    }
+    const closed = closedLocalnet(localnetsOf(elements));
+    if (closed) throw new CniError("check-failed", `route_localnet of ${closed} is off`);
   },
 
   async status(call) {
@@ -54,7 +60,9 @@ export const portmap: CniPlugin = {
   },
 
   async gc(call, valid) {
-    await deleteElements(TABLE, (comment) => isStale(comment, call.network, valid));
+    const isGone = (comment: string) => isStale(comment, call.network, valid);
+    const gone = await deleteElements(TABLE, isGone);
+    await settleLocalnets(TABLE, localnetsOf(gone));
   },
 };
 

@@ -23,6 +23,11 @@ export interface Implementation {
   /** Whether CHECK of portmap works; that of the reference's 1.1.1 wants rules it never made. */
   checksPorts: boolean;
   /**
+   * Whether route_localnet is on only while a port of 127.0.0.0/8 is mapped, with those addresses
+   * closed to neighbours. The reference leaves it on, and the guard to the kubelet.
+   */
+  guardsLoopback: boolean;
+  /**
    * Whether an address is given out whole or not at all. The reference's 1.1.1 makes the address's
    * file first and writes its owner then: killed in between, it leaves a file that no DEL finds.
    */

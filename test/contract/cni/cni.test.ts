@@ -18,18 +18,21 @@ beforeAll(async () => {
 afterAll(() => rmSync(built, { recursive: true }));
 
 cniContract("ours, exec'd", {
-  pluginDir: () => built, newest: true, checksPorts: true, reservesWhole: true,
+  pluginDir: () => built, newest: true, checksPorts: true, guardsLoopback: true,
+  reservesWhole: true,
 });
 
 const notExec = () => Promise.reject(new Error("our own build was exec'd"));
 const invoke = inProcessInvoke({ plugins: PLUGINS, exec: notExec });
 cniContract("ours, in process", {
-  pluginDir: () => built, newest: true, checksPorts: true, reservesWhole: true, invoke,
+  pluginDir: () => built, newest: true, checksPorts: true, guardsLoopback: true,
+  reservesWhole: true, invoke,
 });
 
 describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference plugins", () => {
   cniContract("containernetworking", {
-    pluginDir: () => DEBIAN, newest: false, checksPorts: false, reservesWhole: false,
+    pluginDir: () => DEBIAN, newest: false, checksPorts: false, guardsLoopback: false,
+    reservesWhole: false,
   });
 });
 

@@ -3,6 +3,7 @@ import { addContract, addLimitsContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { checkContract, delContract, killContract } from "./del-check.ts";
+import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
 import { upkeepContract, versionsContract } from "./versions.ts";
 
@@ -27,6 +28,7 @@ export function cniContract(name: string, implementation: Implementation): void 
     describe("CHECK", () => checkContract(bench));
     describe("a plugin that is killed", () => killContract(bench, implementation));
     describe("port mappings", () => portsContract(bench, implementation));
+    describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
     describe("versions", () => versionsContract(bench, implementation));
     describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));
   });
