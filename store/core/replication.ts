@@ -64,9 +64,10 @@ export function handleAppend(raft: RaftState, message: AppendMessage): void {
   }
   const match = log.tryAppend(message.prevIndex, message.prevTerm, message.entries);
   if (match !== undefined) {
+    log.commitTo(Math.min(message.commit, match));
     // A change that follows another proves it committed (S11): a leader of an earlier release that
     // started again may not know that.
-    log.commitTo(Math.max(Math.min(message.commit, match), log.changeBeforeLast(match)));
+    log.commitTo(log.changeBeforeLast(match));
     acknowledge(raft, to, match);
     return;
   }
