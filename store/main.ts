@@ -145,7 +145,12 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   });
   const opened = await Promise.race([opening, early.promise]);
   const machineOptions = { ...options, ...folders, clock, random, measures };
-  const machine = assemble(opened, machineOptions, fatalHandler(options));
+  let ended: { reason: unknown } | undefined;
+  const onFatal = fatalHandler(options);
+  const machine = assemble(opened, machineOptions, (reason) => {
+    ended = { reason };
+    onFatal(reason);
+  });
   assembled = machine;
   const servers: RpcServer[] = [];
   try {
@@ -171,7 +176,8 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     };
   } catch (thrown) {
     await machine.close(servers);
-    throw thrown;
+    // A call of the start finds the member stopped; why it did is what the caller needs.
+    throw ended ? ended.reason : thrown;
   }
 }
 
