@@ -5,6 +5,7 @@ import type {
   BackendWrite,
 } from "@raft2kube/store/backend/backend.ts";
 import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
+import { INVENTORY_KEY } from "@raft2kube/store/backend/inventory.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
@@ -172,6 +173,10 @@ function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Ba
   };
 }
 
+/** Whether a batch only removes records, as a compaction's do; the inventory goes with each. */
+const removesAlone = (writes: BackendWrite[]) =>
+  writes.every(({ key, value }) => value === undefined || INVENTORY_KEY.equals(key));
+
 /** A batch reaches the disk, or fails; undefined when power is lost first. */
 function writeOut(
   image: BackendImage,
@@ -180,7 +185,7 @@ function writeOut(
   writes: BackendWrite[],
   sync: boolean,
 ): Promise<void> | undefined {
-  const moment = sync ? "backend sync" : "backend batch";
+  const moment = removesAlone(writes) ? "backend removals" : "backend sync";
   if (power.cut("before", moment)) return undefined;
   const { armed } = image;
   image.armed = undefined;

@@ -6,7 +6,7 @@ export const MOMENTS = [
   "rename",
   "remove",
   "sync folder",
-  "backend batch",
+  "backend removals",
   "backend sync",
   "snapshot sent",
   "snapshot received",
