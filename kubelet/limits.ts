@@ -97,7 +97,7 @@ export const EVICTED_LEAVES_MS = 30_000;
 /** The static pod directory is read again this often, next to file events. */
 export const STATIC_POD_PERIOD_MS = 20_000;
 export const STATIC_POD_FILE_BYTES_MAX = 1 << 20;
-/** A static pod's file is read when it has not changed for this long: nobody is writing it. */
+/** A static pod's file is read when it has not changed for this long: it is whole. */
 export const STATIC_POD_SETTLE_MS = 250;
 
 /** A running exec, attach or port-forward without traffic ends after this. */

@@ -64,7 +64,7 @@ async function startApi(
       advertiseAddress: config.hostAddress,
       advertisePort: config.apiPort,
       kubeletClient: { ...kubeletClient, ca },
-      // Off by default, as upstream; here whoever may write Services must not redirect traffic.
+      // Off by default, as upstream; here the right to write Services must not redirect traffic.
       admission: { enable: ["DenyServiceExternalIPs"] },
     }),
   );
