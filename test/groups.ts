@@ -11,6 +11,8 @@ export interface GroupResult {
   leftOut: readonly string[];
   /** Files that failed and ran again, each with why it failed first. */
   secondTries: readonly string[];
+  /** How long each file took. */
+  times?: readonly { readonly name: string; readonly took_s: number }[];
 }
 
 /** Tests that run, and are timed and counted, together. */
@@ -81,6 +83,7 @@ async function inTwoHalves(folder: string, apart: readonly string[]): Promise<Gr
     failures: results.flatMap(({ failures }) => failures),
     leftOut: results.flatMap(({ leftOut }) => leftOut),
     secondTries: results.flatMap(({ secondTries }) => secondTries),
+    times: results.flatMap(({ times }) => times ?? []),
   };
 }
 

@@ -1,9 +1,11 @@
-// The whole suite: `npm test [GROUP...]`. Prints each group's time, what was left out and why, and
-// one closing line. Exit code 0 when nothing failed and nothing unnamed was left out.
+// The whole suite, or what is asked for: `npm test [-- quick|GROUP|FILE|FOLDER|NAME...]`. Prints
+// each group's time, the slowest files, what was left out and why, and one closing line. Exit code
+// 0 when tests ran, none failed and nothing unnamed was left out.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { GROUPS, type Group, type GroupResult } from "./groups.ts";
+import type { Group, GroupResult } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
+import { selectGroups, UnknownTestError } from "./selection.ts";
 
 /** What may be left out on some machines, by the title it stands under, and why. */
 const accepted = JSON.parse(
@@ -12,33 +14,51 @@ const accepted = JSON.parse(
 
 /** So many files of a run may pass at their second try; one more, and they count as failed. */
 const SECOND_TRIES_MAX = 4;
+/** The slowest files that are listed; those below the least time are not. */
+const SLOWEST = 10;
+const SLOW_MIN_S = 5;
 
-async function main(wanted: readonly string[]): Promise<number> {
-  const groups = wanted.length === 0 ? GROUPS : GROUPS.filter((g) => wanted.includes(g.name));
-  const unknown = wanted.filter((name) => !GROUPS.some((group) => group.name === name));
-  if (unknown.length > 0) {
-    const names = GROUPS.map((group) => group.name).join(", ");
-    process.stderr.write(`no group ${unknown.join(", ")}; there are ${names}\n`);
-    return 2;
-  }
-  await installTestPrograms((line) => process.stdout.write(`${line}\n`));
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+
+async function main(args: readonly string[]): Promise<number> {
+  const groups = selected(args);
+  if (groups === undefined) return 2;
+  await installTestPrograms(print);
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) results.push(...(await Promise.all(row.map(runGroup))));
+  listSlowest(results);
   const leftOut = results.flatMap((result) => result.leftOut);
   const unnamed = leftOut.filter((title) => !(title in accepted));
   leftOut.forEach((title, i) => {
     const reason = accepted[title] ?? "no reason stands in test/left-out.json: counted as failed";
-    process.stdout.write(`LEFT OUT ${i + 1}: ${title}: ${reason}\n`);
+    print(`LEFT OUT ${i + 1}: ${title}: ${reason}`);
   });
   const tries = results.flatMap((result) => result.secondTries);
-  for (const told of tries) process.stdout.write(`SECOND TRY ${told}\n`);
+  for (const each of tries) print(`SECOND TRY ${each}`);
   const failures = results.flatMap((result) => result.failures);
-  for (const told of failures) process.stdout.write(`FAILED ${told}\n`);
+  for (const failure of failures) print(`FAILED ${failure}`);
   const untrusted = tries.length > SECOND_TRIES_MAX ? tries.length : 0;
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failed = failures.length + unnamed.length + untrusted;
-  process.stdout.write(`${passed} passed, ${failed} failed\n`);
-  return failed === 0 ? 0 : 1;
+  print(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+function selected(args: readonly string[]): readonly Group[] | undefined {
+  try {
+    return selectGroups(args);
+  } catch (error) {
+    if (!(error instanceof UnknownTestError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return undefined;
+  }
+}
+
+function listSlowest(results: readonly GroupResult[]): void {
+  const files = results.flatMap((result) => result.times ?? []);
+  const slow = files.filter(({ took_s }) => took_s >= SLOW_MIN_S);
+  const slowest = slow.toSorted((a, b) => b.took_s - a.took_s).slice(0, SLOWEST);
+  for (const { name, took_s } of slowest) print(`SLOW ${took_s.toFixed(1)} s: ${name}`);
 }
 
 /** The groups that run at the same time. */
@@ -56,13 +76,11 @@ async function runGroup(group: Group): Promise<GroupResult> {
   if (!((await group.possible?.()) ?? true)) {
     return { passed: 0, failures: [], leftOut: [group.name], secondTries: [] };
   }
-  process.stdout.write(`== ${group.name}\n`);
+  print(`== ${group.name}`);
   const start_ms = performance.now();
   const result = await group.run();
   const took_s = ((performance.now() - start_ms) / 1000).toFixed(1);
-  process.stdout.write(
-    `== ${group.name}: ${result.passed} passed, ${result.failures.length} failed, ${took_s} s\n`,
-  );
+  print(`== ${group.name}: ${result.passed} passed, ${result.failures.length} failed, ${took_s} s`);
   return result;
 }
 

@@ -11,6 +11,8 @@ interface Report {
     readonly name: string;
     readonly status: string;
     readonly message?: string;
+    readonly startTime: number;
+    readonly endTime: number;
     readonly assertionResults: readonly {
       readonly ancestorTitles: readonly string[];
       readonly title: string;
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly sequential?: boolean;
   /** Files that fail run again, alone. */
   readonly secondTry?: boolean;
+  /** Only the tests with this in their titles. */
+  readonly title?: string;
   /** Without the runner's own output. */
   readonly quiet?: boolean;
 }
@@ -72,6 +76,7 @@ interface FileResult {
   /** The path, from the repository's root. */
   readonly name: string;
   readonly passed: number;
+  readonly took_s: number;
   /** Each failed test and the first line of why. */
   readonly failures: readonly string[];
   readonly leftOut: readonly string[];
@@ -99,8 +104,9 @@ async function runOnce(
       `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
       `--outputFile.json=${report}`,
       ...(options.sequential ? ["--no-file-parallelism"] : []),
+      ...(options.title === undefined ? [] : ["-t", escapeRegExp(options.title)]),
     ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
-    const files = read(report);
+    const files = read(report, options.title);
     const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
     const errors = messages.map((message) => `no test caught: ${firstLine(message)}`);
     const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
@@ -136,10 +142,17 @@ function vitest(
   });
 }
 
-function read(path: string): FileResult[] {
+/** vitest compares `-t` as a regular expression with a test's titles, joined by blanks. */
+function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+}
+
+function read(path: string, title = ""): FileResult[] {
   const report = JSON.parse(readFileSync(path, "utf8")) as Report;
   return report.testResults.map((file) => {
-    const tests = file.assertionResults;
+    const tests = file.assertionResults.filter((test) =>
+      [...test.ancestorTitles, test.title].join(" ").includes(title),
+    );
     const failures = tests
       .filter(({ status }) => status === "failed")
       .map(({ title, failureMessages }) => `${title}: ${firstLine(failureMessages?.[0])}`);
@@ -148,6 +161,7 @@ function read(path: string): FileResult[] {
     return {
       name: relative(ROOT, file.name),
       passed: tests.filter(({ status }) => status === "passed").length,
+      took_s: (file.endTime - file.startTime) / 1000,
       failures: whole ? [firstLine(file.message)] : failures,
       leftOut: tests
         .filter(({ status }) => !["passed", "failed"].includes(status))
@@ -156,7 +170,7 @@ function read(path: string): FileResult[] {
   });
 }
 
-function firstLine(text = "no reason is told"): string {
+function firstLine(text = "no reason given"): string {
   return text.split("\n")[0]!;
 }
 
@@ -171,5 +185,6 @@ function count(
     failures,
     leftOut: [...new Set(files.flatMap(({ leftOut }) => leftOut))],
     secondTries,
+    times: files.map(({ name, took_s }) => ({ name, took_s })),
   };
 }

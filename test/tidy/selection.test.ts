@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
+
+const names = (...args: string[]) => selectGroups(args).map(({ name }) => name);
+
+it("no argument selects every group", () => {
+  expect(names()).toEqual(expect.arrayContaining(["types", "tidy", "unit", "contract", "e2e"]));
+});
+
+it("quick is types, tidy and unit; it and a group may stand together", () => {
+  expect(names("quick")).toEqual(["types", "tidy", "unit"]);
+  expect(names("labs", "quick")).toEqual(["types", "tidy", "unit", "labs"]);
+});
+
+it("a test file, a source file beside one and a folder select their tests", () => {
+  const raft = ["store/core/raft.test.ts"];
+  expect(findTests("store/core/raft.test.ts").files).toEqual(raft);
+  expect(findTests("./store/core/raft.ts").files).toEqual(raft);
+  expect(findTests("store/core/").files).toEqual(expect.arrayContaining(raft));
+});
+
+it("a part of a file's path selects all files that have it", () => {
+  expect(findTests("tidy/select").files).toEqual(["test/tidy/selection.test.ts"]);
+});
+
+it("a part of a title selects the tests that have it", () => {
+  const title = "a part of a title selects the tests that have it";
+  expect(findTests(title)).toEqual({ files: ["test/tidy/selection.test.ts"], title });
+});
+
+it("an argument that finds no test is refused by name", () => {
+  const absent = ["no such", "test"].join("-");
+  expect(() => selectGroups(["unit", absent])).toThrow(UnknownTestError);
+  expect(() => selectGroups([absent])).toThrow(absent);
+});
