@@ -6,9 +6,9 @@ import type { Authenticator } from "./authn/authenticator.ts";
 import type { TokenIssuer } from "./authn/token-issuer.ts";
 import type { Authorizer } from "./authz/authorizer.ts";
 import type { RoleIndex } from "./authz/rbac/role-index.ts";
-import type { Figures } from "./figures/figures.ts";
+import type { Figures } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
-import type { Registry } from "./registry/registry.ts";
+import type { Registry } from "./resource/resources.ts";
 
 /** What the rooms of one apiserver share. Made in `main.ts`, passed to whoever needs it. */
 export interface Core {

@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { InFlightMax } from "./http/in-flight.ts";
-import type { Serves } from "./registry/runtime-config.ts";
+import type { Serves } from "./resource/runtime-config.ts";
 import type { Encryption } from "./storage/encryption/config.ts";
 import type { Reloads } from "./storage/encryption/reloads.ts";
 import type { Random } from "@raft2kube/std/random.ts";

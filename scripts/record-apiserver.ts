@@ -1,6 +1,6 @@
 /**
  * Records how upstream's kube-apiserver answers, where tests of ours compare: who owns which fields
- * after each step of apiserver/patch/apply/golden/sequences.ts, and what admission says to
+ * after each step of apiserver/managed-fields/golden/sequences.ts, and what admission says to
  * apiserver/admission/golden/scenes.ts. Use: `npm run peers -- kube-apiserver`, then
  * `node scripts/record-apiserver.ts` (needs etcd as well).
  */
@@ -13,8 +13,8 @@ import {
 } from "@raft2kube/apiserver/admission/golden/exempt-cases.ts";
 import { SCENES } from "@raft2kube/apiserver/admission/golden/scenes.ts";
 import { judge } from "@raft2kube/apiserver/admission/golden/record.ts";
-import { play } from "@raft2kube/apiserver/patch/apply/golden/record.ts";
-import { SEQUENCES } from "@raft2kube/apiserver/patch/apply/golden/sequences.ts";
+import { play } from "@raft2kube/apiserver/managed-fields/golden/record.ts";
+import { SEQUENCES } from "@raft2kube/apiserver/managed-fields/golden/sequences.ts";
 import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 

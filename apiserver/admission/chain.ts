@@ -1,4 +1,4 @@
-import type { AdmissionFigures, Pass, PassFigures } from "../figures/admission.ts";
+import type { AdmissionFigures, Pass, PassFigures } from "../metrics/admission.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./plugin.ts";
 
 /** One plugin's part in a pass. */

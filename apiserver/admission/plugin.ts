@@ -1,7 +1,7 @@
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
-import type { ApiError } from "../errors/api-error.ts";
-import { forbidden } from "../errors/catalog.ts";
-import type { Resource } from "../registry/resource.ts";
+import type { ApiError } from "../object/errors/api-error.ts";
+import { forbidden } from "../object/errors/catalog.ts";
+import type { Resource } from "../resource/resource.ts";
 
 /** A write on its way into the store, as admission plugins see it. */
 export interface AdmissionRequest {

@@ -1,7 +1,7 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { unauthorized } from "../errors/catalog.ts";
-import { headerOf, type Incoming } from "../http/context.ts";
-import type { AuthenticationFigures } from "../figures/access.ts";
+import { unauthorized } from "../object/errors/catalog.ts";
+import { headerOf, type Incoming } from "../request/context.ts";
+import type { AuthenticationFigures } from "../metrics/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-verifier.ts";

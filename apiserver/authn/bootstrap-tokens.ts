@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Registry } from "../registry/registry.ts";
+import type { Registry } from "../resource/resources.ts";
 import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
 
 const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;

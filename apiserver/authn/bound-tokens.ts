@@ -2,7 +2,7 @@ import type { JWTPayload } from "jose";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_LEEWAY_MS } from "../limits.ts";
-import type { Registry } from "../registry/registry.ts";
+import type { Registry } from "../resource/resources.ts";
 import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
 import type { Holder } from "./token-verifier.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import type { Incoming } from "../http/context.ts";
+import type { Incoming } from "../request/context.ts";
 
 /** Who a certificate says that somebody is, and until when. */
 export interface Certified {

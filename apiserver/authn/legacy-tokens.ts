@@ -3,8 +3,8 @@ import type { JWTPayload } from "jose";
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { AuthenticationFigures } from "../figures/access.ts";
-import type { Registry } from "../registry/registry.ts";
+import type { AuthenticationFigures } from "../metrics/access.ts";
+import type { Registry } from "../resource/resources.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import type { Holder } from "./token-verifier.ts";
 

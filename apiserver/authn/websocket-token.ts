@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { unauthorized } from "../errors/catalog.ts";
-import { headerOf, type Incoming } from "../http/context.ts";
+import { unauthorized } from "../object/errors/catalog.ts";
+import { headerOf, type Incoming } from "../request/context.ts";
 
 /** Browsers cannot send headers with a WebSocket, so their token hides among the protocols. */
 const TOKEN = "base64url.bearer.authorization.k8s.io.";

@@ -1,7 +1,7 @@
 import type { Core } from "../core.ts";
-import { type ApiError } from "../errors/api-error.ts";
-import { forbidden } from "../errors/catalog.ts";
-import type { RequestContext } from "../http/context.ts";
+import { type ApiError } from "../object/errors/api-error.ts";
+import { forbidden } from "../object/errors/catalog.ts";
+import type { RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 
 /** The attributes of a request, as its URL states them. */

@@ -1,5 +1,5 @@
 import { MASTERS_GROUP } from "../authn/identities.ts";
-import type { AuthorizationFigures } from "../figures/access.ts";
+import type { AuthorizationFigures } from "../metrics/access.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Core } from "../core.ts";
-import { badRequest } from "../errors/catalog.ts";
-import { headerOf, type Incoming, type RequestContext } from "../http/context.ts";
+import { badRequest } from "../object/errors/catalog.ts";
+import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
 import { impersonated, type Mode } from "./impersonation-modes.ts";

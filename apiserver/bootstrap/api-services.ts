@@ -1,8 +1,8 @@
 import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
-import { GROUPS, versionPriorityOf } from "../discovery/priorities.ts";
-import { ensure } from "./own-write.ts";
+import { GROUPS, versionPriorityOf } from "../resource/group-priorities.ts";
+import { ensure } from "../registry/internal-write.ts";
 
 /** Upstream's word for those that its server makes for what it serves itself. */
 const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";

@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import { updateObject } from "../registry/update.ts";
-import { ensure, ownWrite } from "./own-write.ts";
+import { ensure, ownWrite } from "../registry/internal-write.ts";
 
 interface ConfigMap extends KubeObject {
   data?: Record<string, string>;

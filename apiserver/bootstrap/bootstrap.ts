@@ -9,7 +9,7 @@ import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
-import type { Keeper } from "./rounds.ts";
+import type { Keeper } from "../registry/periodic.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
 type Step = { readonly names: readonly string[] } & (

@@ -5,13 +5,13 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../core.ts";
-import { isReason } from "../errors/api-error.ts";
+import { isReason } from "../object/errors/api-error.ts";
 import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
-import type { Resource } from "../registry/resource.ts";
+import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";
-import { IDENTITY, identityName } from "./identity-name.ts";
-import { ensure, ownWrite, removeOwn } from "./own-write.ts";
-import { type Keeper, Rounds } from "./rounds.ts";
+import { IDENTITY, identityName } from "../object/identity-name.ts";
+import { ensure, ownWrite, removeOwn } from "../registry/internal-write.ts";
+import { type Keeper, Rounds } from "../registry/periodic.ts";
 
 const log = logger("apiserver");
 

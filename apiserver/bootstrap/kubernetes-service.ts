@@ -3,13 +3,13 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../core.ts";
-import { isReason } from "../errors/api-error.ts";
+import { isReason } from "../object/errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { updateObject } from "../registry/update.ts";
-import { decoded, ensure, ownWrite } from "./own-write.ts";
+import { decoded, ensure, ownWrite } from "../registry/internal-write.ts";
 import { PeerLeases } from "./peer-leases.ts";
-import type { Keeper } from "./rounds.ts";
+import type { Keeper } from "../registry/periodic.ts";
 
 const log = logger("apiserver");
 

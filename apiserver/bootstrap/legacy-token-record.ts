@@ -2,10 +2,10 @@ import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
-import type { Resource } from "../registry/resource.ts";
+import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";
-import { ensure, ownWrite } from "./own-write.ts";
-import { type Keeper, Rounds } from "./rounds.ts";
+import { ensure, ownWrite } from "../registry/internal-write.ts";
+import { type Keeper, Rounds } from "../registry/periodic.ts";
 
 const NAMESPACE = "kube-system";
 const NAME = "kube-apiserver-legacy-service-account-token-tracking";

@@ -1,5 +1,5 @@
 import type { Core } from "../core.ts";
-import { ensure } from "./own-write.ts";
+import { ensure } from "../registry/internal-write.ts";
 
 const NAMESPACES = ["kube-system", "kube-public", "kube-node-lease", "default"];
 

@@ -2,7 +2,7 @@ import type { Core } from "../core.ts";
 import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
-import { PLAIN } from "../storage/sealing.ts";
+import { PLAIN } from "../storage/value-encryption.ts";
 
 /**
  * Upstream's place: every apiserver keeps a key with its address here, which ends with its lease.

@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
-import { ensure } from "./own-write.ts";
+import { ensure } from "../registry/internal-write.ts";
 
 interface PriorityClass extends KubeObject {
   value: number;

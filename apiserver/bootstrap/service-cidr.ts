@@ -2,7 +2,7 @@ import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../core.ts";
 import { timeText } from "../registry/metadata.ts";
-import { applyStatus, ensure } from "./own-write.ts";
+import { applyStatus, ensure } from "../registry/internal-write.ts";
 
 const NAME = "kubernetes";
 const CONTROLLER = "kubernetes-service-cidr-controller";

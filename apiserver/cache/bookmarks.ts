@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { BOOKMARK_INTERVAL_MS } from "../limits.ts";
-import type { Registry } from "../registry/registry.ts";
+import type { Registry } from "../resource/resources.ts";
 
 /**
  * Tells watchers from time to time how far they are, so that one who reconnects need not list

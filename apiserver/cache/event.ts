@@ -1,5 +1,5 @@
-import type { Status } from "../errors/api-error.ts";
-import type { Entry } from "./entry.ts";
+import type { Status } from "../object/errors/api-error.ts";
+import type { Entry } from "../object/entry.ts";
 
 /** One change of one object, as the store's watch reported it. */
 export interface CacheEvent {

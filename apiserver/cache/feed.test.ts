@@ -2,7 +2,7 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Resource } from "../registry/resource.ts";
+import { Resource } from "../resource/resource.ts";
 import { Rows } from "../storage/rows.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { inWords, listen } from "../testing/watch-words.ts";

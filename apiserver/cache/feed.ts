@@ -18,7 +18,7 @@ import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from
 import { prefixOf } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { prefixEnd } from "../storage/rows.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "../object/entry.ts";
 import { entryOfRow } from "./entry-of-row.ts";
 import type { WatchCache } from "./watch-cache.ts";
 

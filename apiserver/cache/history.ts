@@ -1,8 +1,8 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../limits.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "../object/entry.ts";
 import type { CacheEvent } from "./event.ts";
-import { HISTORY_ROOM, type HistoryRoom } from "./history-room.ts";
+import { HISTORY_ROOM, type HistoryRoom } from "./history-budget.ts";
 
 /** The newest events of one resource, oldest first, bounded by count and bytes. */
 export class History {

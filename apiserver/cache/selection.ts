@@ -1,4 +1,4 @@
-import type { Entry } from "./entry.ts";
+import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchItem } from "./event.ts";
 import { withRevision } from "./with-revision.ts";
 

@@ -1,5 +1,5 @@
 import { STATES_MAX } from "../limits.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "../object/entry.ts";
 import type { OrderedTree } from "./ordered-tree.ts";
 
 export type State = OrderedTree<Entry>;

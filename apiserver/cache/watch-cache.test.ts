@@ -1,10 +1,10 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { isReason } from "../errors/api-error.ts";
+import { isReason } from "../object/errors/api-error.ts";
 import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import { inWords, listen } from "../testing/watch-words.ts";
-import { Entry } from "./entry.ts";
+import { Entry } from "../object/entry.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
 

@@ -1,8 +1,8 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { expired } from "../errors/catalog.ts";
-import { CacheFigures } from "../figures/resource-figures.ts";
-import { WatchFigures } from "../figures/watch-figures.ts";
-import type { Entry } from "./entry.ts";
+import { expired } from "../object/errors/catalog.ts";
+import { CacheFigures } from "../metrics/resource-counts.ts";
+import { WatchFigures } from "../metrics/watch-counts.ts";
+import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";
 import { History } from "./history.ts";
@@ -10,7 +10,7 @@ import { OrderedTree } from "./ordered-tree.ts";
 import { Projection, selects, type Selection } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
 import { WatchGroups } from "./watch-groups.ts";
-import { WATCH_ROOM, type WatchRoom } from "./watch-room.ts";
+import { WATCH_ROOM, type WatchRoom } from "./watch-budget.ts";
 import { Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 

@@ -1,5 +1,5 @@
 import type { Spread } from "@raft2kube/observe/families.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder } from "./event.ts";
 import type { Flusher } from "./flusher.ts";
 import { Projection, type Selection } from "./selection.ts";

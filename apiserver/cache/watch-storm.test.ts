@@ -2,11 +2,11 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { inWords, listen } from "../testing/watch-words.ts";
-import { Entry } from "./entry.ts";
+import { Entry } from "../object/entry.ts";
 import type { WatchEncoder } from "./event.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
-import { WatchRoom } from "./watch-room.ts";
+import { WatchRoom } from "./watch-budget.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };

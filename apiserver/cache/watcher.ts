@@ -3,13 +3,13 @@ import type { Spread } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { ApiError } from "../errors/api-error.ts";
-import { internal } from "../errors/catalog.ts";
-import type { CacheFigures } from "../figures/resource-figures.ts";
+import type { ApiError } from "../object/errors/api-error.ts";
+import { internal } from "../object/errors/catalog.ts";
+import type { CacheFigures } from "../metrics/resource-counts.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import { Chunk } from "./chunk.ts";
-import { type Lagging, WATCH_ROOM, type WatchRoom } from "./watch-room.ts";
+import { type Lagging, WATCH_ROOM, type WatchRoom } from "./watch-budget.ts";
 
 const log = logger("apiserver");
 

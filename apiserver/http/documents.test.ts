@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { parseJson, parseTypedJson } from "./json-document.ts";
-import { negotiate } from "./negotiate.ts";
-import { ApiError } from "../errors/api-error.ts";
-import { parseRequestInfo } from "./request-info.ts";
-import { parseYaml } from "./yaml-document.ts";
+import { parseJson, parseTypedJson } from "../encoding/json-document.ts";
+import { negotiate } from "../request/negotiate.ts";
+import { ApiError } from "../object/errors/api-error.ts";
+import { parseRequestInfo } from "../request/request-info.ts";
+import { parseYaml } from "../encoding/yaml-document.ts";
 
 const bytes = (text: string) => Buffer.from(text);
 

@@ -1,7 +1,7 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { tooMany } from "../errors/catalog.ts";
+import { tooMany } from "../object/errors/catalog.ts";
 import { ANSWERS_BYTES_MAX, ANSWER_SMALL_BYTES } from "../limits.ts";
-import type { RequestInfo } from "./request-info.ts";
+import type { RequestInfo } from "../request/request-info.ts";
 
 /** Requests worked on at a time, watches and other long ones left out. */
 export interface InFlightMax {

@@ -1,20 +1,20 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { openidConfiguration, openidKeys } from "../authn/openid.ts";
+import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
 import type { Core } from "../core.ts";
-import { serveZPage, type ZPage } from "../diagnostics/zpage.ts";
-import type { Discovery } from "../discovery/serve.ts";
-import { versionInfo } from "../discovery/version.ts";
-import { methodNotAllowed, notProduced } from "../errors/catalog.ts";
-import type { LargeRequests } from "../large/lane.ts";
-import type { OpenApi } from "../openapi/serve.ts";
-import { serveResource } from "../registry/dispatch.ts";
-import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "./answer.ts";
-import { headerOf, type RequestContext } from "./context.ts";
+import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
+import type { Discovery } from "../handlers/discovery/serve.ts";
+import { versionInfo } from "../object/version.ts";
+import { methodNotAllowed, notProduced } from "../object/errors/catalog.ts";
+import type { LargeRequests } from "../offload/offload.ts";
+import type { OpenApi } from "../handlers/openapi.ts";
+import { serveResource } from "../handlers/dispatch.ts";
+import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "../request/answer.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
 import type { Dispatch } from "./handler.ts";
-import type { Health } from "./health.ts";
-import { accepts, parseAccept } from "./media.ts";
-import { JSON_TYPE } from "./negotiate.ts";
+import type { Health } from "../handlers/health.ts";
+import { accepts, parseAccept } from "../request/media-type.ts";
+import { JSON_TYPE } from "../request/negotiate.ts";
 
 /** Lists of groups and of versions: whatever is sent there, upstream shows them. */
 const ANY_METHOD = /^\/apis(\/[^/]+)?\/?$/;

@@ -16,7 +16,7 @@ import {
   REQUEST_BODY_TIMEOUT_MS,
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
-import type { Incoming, Outgoing } from "./context.ts";
+import type { Incoming, Outgoing } from "../request/context.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import { ApiError } from "../errors/api-error.ts";
-import { badRequest } from "../errors/catalog.ts";
+import { ApiError } from "../object/errors/api-error.ts";
+import { badRequest } from "../object/errors/catalog.ts";
 import { JSON_PATCH_COPIES_BYTES_MAX, JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
-import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "./merge.ts";
+import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../object/json.ts";
 
 interface Operation {
   op: string;

@@ -1,6 +1,6 @@
-import { ApiError } from "../errors/api-error.ts";
-import { badRequest } from "../errors/catalog.ts";
-import { isObject, type Json, type JsonObject } from "./merge.ts";
+import { ApiError } from "../object/errors/api-error.ts";
+import { badRequest } from "../object/errors/catalog.ts";
+import { isObject, type Json, type JsonObject } from "../object/json.ts";
 import { DIRECTIVES, mergeStruct } from "./strategic.ts";
 
 /**

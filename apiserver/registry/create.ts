@@ -1,14 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
-import { ApiError, isReason } from "../errors/api-error.ts";
-import { alreadyExists, invalid } from "../errors/catalog.ts";
-import { cloneObject } from "../storage/clone.ts";
+import { ApiError, isReason } from "../object/errors/api-error.ts";
+import { alreadyExists, invalid } from "../object/errors/catalog.ts";
+import { cloneObject } from "../object/clone.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
-import { giveBackAfter } from "./allocation.ts";
+import { giveBackAfter } from "../resource/allocation.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
-import type { Resource } from "./resource.ts";
-import { trackWrite } from "./track-write.ts";
+import type { Resource } from "../resource/resource.ts";
+import { trackWrite } from "./managed-fields.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { type FieldError, notSupported } from "@raft2kube/api/errors.ts";
-import type { ApiError } from "../errors/api-error.ts";
-import { badRequest, invalid } from "../errors/catalog.ts";
-import { checkHead } from "../http/decode.ts";
-import { isTrue, wholeNumber } from "../http/request-info.ts";
+import type { ApiError } from "../object/errors/api-error.ts";
+import { badRequest, invalid } from "../object/errors/catalog.ts";
+import { checkHead } from "../encoding/decode.ts";
+import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { dryRunComplaints } from "./write-options.ts";
 
 const SUBJECT = { group: "meta.k8s.io", name: "DeleteOptions" };

@@ -1,12 +1,12 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
-import { conflict, notFound } from "../errors/catalog.ts";
+import { conflict, notFound } from "../object/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { DeleteRequest } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
 import { isNamespaces, planNamespaceDelete } from "./namespace-deletion.ts";
-import type { Resource } from "./resource.ts";
+import type { Resource } from "../resource/resource.ts";
 import type { WriteOptions } from "./write-options.ts";
 
 /** Deletes an object, or marks it as being deleted; `deleted` says which. */

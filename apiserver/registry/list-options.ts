@@ -1,8 +1,8 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { type FieldError, forbidden, notSupported } from "@raft2kube/api/errors.ts";
-import { ApiError } from "../errors/api-error.ts";
-import { badRequest, invalid } from "../errors/catalog.ts";
-import { isTrue, wholeNumber } from "../http/request-info.ts";
+import { ApiError } from "../object/errors/api-error.ts";
+import { badRequest, invalid } from "../object/errors/catalog.ts";
+import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { decodeContinue } from "../storage/continue.ts";
 import { checkFields, readSelectors } from "./selection.ts";
 

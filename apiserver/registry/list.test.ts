@@ -11,7 +11,7 @@ import { inWords } from "../testing/watch-words.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
 import { listObjects } from "./list.ts";
 import type { ListOptions } from "./list-options.ts";
-import { Resource } from "./resource.ts";
+import { Resource } from "../resource/resource.ts";
 
 const clock = systemClock();
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
-import { badRequest } from "../errors/catalog.ts";
+import { badRequest } from "../object/errors/catalog.ts";
 
 /** The second that was asked for last, and its text: writes come many a second. */
 let last = { second: Number.NaN, text: "" };

@@ -2,19 +2,19 @@ import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Core } from "../core.ts";
-import type { Entry } from "../cache/entry.ts";
-import { ApiError, isReason } from "../errors/api-error.ts";
-import { conflict, invalid, MODIFIED, notFound } from "../errors/catalog.ts";
-import { cloneObject } from "../storage/clone.ts";
+import type { Entry } from "../object/entry.ts";
+import { ApiError, isReason } from "../object/errors/api-error.ts";
+import { conflict, invalid, MODIFIED, notFound } from "../object/errors/catalog.ts";
+import { cloneObject } from "../object/clone.ts";
 import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
-import { giveBackAfter, type Reservation } from "./allocation.ts";
+import { giveBackAfter, type Reservation } from "../resource/allocation.ts";
 import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
-import type { Resource } from "./resource.ts";
-import { trackWrite } from "./track-write.ts";
+import type { Resource } from "../resource/resource.ts";
+import { trackWrite } from "./managed-fields.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /** One change of one object, whatever it came as: PUT, a patch, a subresource. */

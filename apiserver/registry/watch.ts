@@ -1,12 +1,12 @@
 import type { Core } from "../core.ts";
-import { serviceUnavailable } from "../errors/catalog.ts";
-import type { Answer } from "../http/answer.ts";
+import { serviceUnavailable } from "../object/errors/catalog.ts";
+import type { Answer } from "../request/answer.ts";
 import { TIMER_MS_MAX, WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
 import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
 import { listFromStore } from "./list.ts";
 import type { WatchOptions } from "./list-options.ts";
-import type { Resource } from "./resource.ts";
+import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */

@@ -7,8 +7,8 @@ import {
   notSupported,
   tooLong,
 } from "@raft2kube/api/errors.ts";
-import { invalid } from "../errors/catalog.ts";
-import type { RequestInfo } from "../http/request-info.ts";
+import { invalid } from "../object/errors/catalog.ts";
+import type { RequestInfo } from "../request/request-info.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 
 /** How strictly fields that the kind does not have are taken. */

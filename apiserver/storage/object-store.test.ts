@@ -10,7 +10,7 @@ import * as members from "@raft2kube/store/testing/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
-import { Resource } from "../registry/resource.ts";
+import { Resource } from "../resource/resource.ts";
 import { selectionOf } from "../registry/selection.ts";
 import { storesUnderTest, type StoreUnderTest } from "../testing/stores.ts";
 

@@ -1,14 +1,14 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import type { Entry } from "../cache/entry.ts";
-import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../errors/catalog.ts";
-import { StoreFigures } from "../figures/resource-figures.ts";
+import type { Entry } from "../object/entry.ts";
+import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../object/errors/catalog.ts";
+import { StoreFigures } from "../metrics/resource-counts.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { Rows } from "./rows.ts";
-import type { Sealing } from "./sealing.ts";
+import type { Sealing } from "./value-encryption.ts";
 
 /** What an attempt to change an object wants done with it. */
 export type Attempt<T> =

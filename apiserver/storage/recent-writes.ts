@@ -1,5 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { Entry } from "../cache/entry.ts";
+import { Entry } from "../object/entry.ts";
 import { selectedFields } from "../cache/entry-of-row.ts";
 import { RECENT_WRITES_BYTES_MAX, RECENT_WRITES_MAX } from "../limits.ts";
 import { isServedAsStored, servedBody } from "./body.ts";

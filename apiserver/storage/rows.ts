@@ -3,8 +3,8 @@ import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/g
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { StoreFigures } from "../figures/resource-figures.ts";
-import { PLAIN, type Sealing } from "./sealing.ts";
+import { StoreFigures } from "../metrics/resource-counts.ts";
+import { PLAIN, type Sealing } from "./value-encryption.ts";
 
 /** One key of the store with its value. */
 export interface Row {

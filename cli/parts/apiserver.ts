@@ -5,7 +5,7 @@ import { readAdmissionConfiguration } from "@raft2kube/apiserver/admission/confi
 import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
-import { readRuntimeConfig } from "@raft2kube/apiserver/registry/runtime-config.ts";
+import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
 import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/apiserver/storage/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";

@@ -1,8 +1,8 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { entryOfRow } from "@raft2kube/apiserver/cache/entry-of-row.ts";
-import { badRequest } from "@raft2kube/apiserver/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apiserver/object/errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "@raft2kube/apiserver/limits.ts";
-import type { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { keyOf } from "@raft2kube/apiserver/storage/keys.ts";
 import { Rows } from "@raft2kube/apiserver/storage/rows.ts";
 import { check } from "../check.ts";

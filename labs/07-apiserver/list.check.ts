@@ -1,7 +1,7 @@
 import { listFromStore } from "@raft2kube/apiserver/registry/list.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
-import type { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";

@@ -1,4 +1,4 @@
-import { Entry } from "@raft2kube/apiserver/cache/entry.ts";
+import { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { EVERYTHING, type Selection } from "@raft2kube/apiserver/cache/selection.ts";
 import { WatchCache } from "@raft2kube/apiserver/cache/watch-cache.ts";
 import { inWords } from "@raft2kube/apiserver/testing/watch-words.ts";

@@ -1,9 +1,9 @@
 import { Feed, type FeedTarget } from "@raft2kube/apiserver/cache/feed.ts";
 import type { Change } from "@raft2kube/apiserver/cache/watch-cache.ts";
-import type { Entry } from "@raft2kube/apiserver/cache/entry.ts";
+import type { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
 import { readWatchOptions } from "@raft2kube/apiserver/registry/list-options.ts";
-import type { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
 import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";

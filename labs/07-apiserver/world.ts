@@ -1,9 +1,9 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
-import { ApiError } from "@raft2kube/apiserver/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apiserver/object/errors/api-error.ts";
 import { listObjects } from "@raft2kube/apiserver/registry/list.ts";
 import { readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
-import { Resource } from "@raft2kube/apiserver/registry/resource.ts";
+import { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { OwnStore } from "../06-mvcc-and-watch/own-store.ts";

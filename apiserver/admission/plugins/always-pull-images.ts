@@ -1,6 +1,6 @@
 import { messageOfField, notSupported } from "@raft2kube/api/errors.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Container, Pod } from "./pod.ts";
+import type { Container, Pod } from "../../object/pod.ts";
 
 const ALWAYS = "Always";
 const LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;

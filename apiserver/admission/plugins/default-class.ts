@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Resource } from "../../registry/resource.ts";
+import type { Resource } from "../../resource/resource.ts";
 
 /** The name of the class that is marked as default; of several the newest (upstream). */
 export async function defaultClassOf<T extends KubeObject>(

@@ -1,6 +1,6 @@
 import type { AdmissionPlugin } from "../plugin.ts";
 import { concerns } from "../plugin.ts";
-import type { Pod, Toleration } from "./pod.ts";
+import type { Pod, Toleration } from "../../object/pod.ts";
 
 /** How long a pod stays on a node that has gone quiet (upstream's default). */
 const TOLERATION_SECONDS = 300;

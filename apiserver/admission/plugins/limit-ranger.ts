@@ -5,7 +5,7 @@ import { compareQuantity, milliValueOf } from "@raft2kube/api/quantity.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";
-import type { Container, Pod } from "./pod.ts";
+import type { Container, Pod } from "../../object/pod.ts";
 
 const ANNOTATION = "kubernetes.io/limit-ranger";
 

@@ -3,7 +3,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, refusal } from "../plugin.ts";
-import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "./pod.ts";
+import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "../../object/pod.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
 export async function checkPod(

@@ -1,8 +1,8 @@
 import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { invalid } from "../../errors/catalog.ts";
+import { invalid } from "../../object/errors/catalog.ts";
 import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
-import type { PodSecurityFigures, PodSecuritySubject } from "../../figures/admission.ts";
+import type { PodSecurityFigures, PodSecuritySubject } from "../../metrics/admission.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { detailOf, reasonOf, violations } from "../pod-security/evaluate.ts";

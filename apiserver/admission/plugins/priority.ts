@@ -1,8 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { forbidden } from "../../errors/catalog.ts";
+import { forbidden } from "../../object/errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, concerns } from "../plugin.ts";
-import type { Pod } from "./pod.ts";
+import type { Pod } from "../../object/pod.ts";
 
 interface PriorityClass extends KubeObject {
   value?: number;

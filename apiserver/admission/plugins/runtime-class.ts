@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError } from "../../errors/api-error.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Pod, Toleration } from "./pod.ts";
+import type { Pod, Toleration } from "../../object/pod.ts";
 
 interface RuntimeClass extends KubeObject {
   overhead?: { podFixed?: Record<string, string> };

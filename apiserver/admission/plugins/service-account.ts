@@ -4,7 +4,7 @@ import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.t
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { isMirrorPod, type Pod, type PodSpec, startedContainers } from "./pod.ts";
+import { isMirrorPod, type Pod, type PodSpec, startedContainers } from "../../object/pod.ts";
 
 const DEFAULT_ACCOUNT = "default";
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";

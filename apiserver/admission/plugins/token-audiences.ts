@@ -6,7 +6,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Registry } from "../../registry/registry.ts";
+import type { Registry } from "../../resource/resources.ts";
 
 /**
  * Whether a volume of a pod asks for tokens for an audience, "" for the server's own: by itself, or

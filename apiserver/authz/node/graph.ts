@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { AuthorizationFigures } from "../../figures/access.ts";
-import type { Registry } from "../../registry/registry.ts";
+import type { AuthorizationFigures } from "../../metrics/access.ts";
+import type { Registry } from "../../resource/resources.ts";
 import { podReferences, reference, type ReferringPod } from "./references.ts";
 
 interface Volume extends KubeObject {

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { isMirrorPod } from "../../admission/plugins/pod.ts";
+import { isMirrorPod } from "../../object/pod.ts";
 
 /** The parts of a pod that name other objects (core/v1 Pod). */
 export interface ReferringPod extends KubeObject {

@@ -8,7 +8,7 @@ import {
   READ,
   RESOURCE,
   STORAGE,
-} from "../../bootstrap/rbac/policy.ts";
+} from "../rbac/policy.ts";
 
 /** What every node may do whatever runs on it (upstream's bootstrappolicy.NodeRules). */
 export const NODE_RULES: readonly PolicyRule[] = [

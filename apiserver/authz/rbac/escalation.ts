@@ -3,9 +3,9 @@ import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import type { Core } from "../../core.ts";
-import { ApiError } from "../../errors/api-error.ts";
-import { forbidden, notFound } from "../../errors/catalog.ts";
-import type { Resource } from "../../registry/resource.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
+import { forbidden, notFound } from "../../object/errors/catalog.ts";
+import type { Resource } from "../../resource/resource.ts";
 import type { Attributes } from "../attributes.ts";
 import { uncovered } from "./covers.ts";
 

@@ -2,7 +2,7 @@ import type { PolicyRule, RoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { parseServiceAccount } from "../../authn/identities.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { Registry } from "../../registry/registry.ts";
+import type { Registry } from "../../resource/resources.ts";
 
 const GROUP_VERSION = "rbac.authorization.k8s.io/v1";
 

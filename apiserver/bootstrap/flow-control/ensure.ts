@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
-import { cloneObject } from "../../storage/clone.ts";
-import type { Resource } from "../../registry/resource.ts";
+import { cloneObject } from "../../object/clone.ts";
+import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
-import { decoded, ensure, ownWrite, removeOwn } from "../own-write.ts";
+import { decoded, ensure, ownWrite, removeOwn } from "../../registry/internal-write.ts";
 import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;

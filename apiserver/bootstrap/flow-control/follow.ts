@@ -1,11 +1,11 @@
 import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { Core } from "../../core.ts";
-import { isReason } from "../../errors/api-error.ts";
+import { isReason } from "../../object/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 import { timeText } from "../../registry/metadata.ts";
-import { applyStatus } from "../own-write.ts";
-import { type Keeper, Rounds } from "../rounds.ts";
+import { applyStatus } from "../../registry/internal-write.ts";
+import { type Keeper, Rounds } from "../../registry/periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
 import { MANDATORY } from "./objects.ts";
 

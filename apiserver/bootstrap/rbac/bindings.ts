@@ -1,6 +1,6 @@
 import type { Subject } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CONTROLLERS } from "./controller-roles.ts";
-import { RBAC } from "./policy.ts";
+import { RBAC } from "../../authz/rbac/policy.ts";
 
 /** A binding of the bootstrap policy. */
 export interface PolicyBinding {

@@ -16,7 +16,7 @@ import {
   READ,
   RESOURCE,
   STORAGE,
-} from "./policy.ts";
+} from "../../authz/rbac/policy.ts";
 
 /** Roles of the cluster's own parts (upstream's bootstrappolicy.ClusterRoles). */
 export const COMPONENT_ROLES: readonly PolicyRole[] = [

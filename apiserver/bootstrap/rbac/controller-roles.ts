@@ -16,7 +16,7 @@ import {
   READ,
   RESOURCE,
   STORAGE,
-} from "./policy.ts";
+} from "../../authz/rbac/policy.ts";
 
 /** What each controller may do under its own service account (upstream's controller_policy). */
 const RULES: Readonly<Record<string, readonly PolicyRule[]>> = {

@@ -6,7 +6,7 @@ import {
   EVENTS,
   type PolicyRole,
   READ,
-} from "./policy.ts";
+} from "../../authz/rbac/policy.ts";
 
 /** Roles inside kube-system and kube-public (upstream's bootstrappolicy.NamespaceRoles). */
 export const NAMESPACED_ROLES: readonly (PolicyRole & { namespace: string })[] = [

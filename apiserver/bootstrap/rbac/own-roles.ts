@@ -8,7 +8,7 @@ import {
   type PolicyRole,
   READ,
   STORAGE,
-} from "./policy.ts";
+} from "../../authz/rbac/policy.ts";
 
 /** Roles of what upstream does not have, or others bring along. */
 export const OWN_ROLES: readonly PolicyRole[] = [

@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
-import type { Resource } from "../../registry/resource.ts";
+import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
-import { ensure, ownWrite, removeOwn } from "../own-write.ts";
+import { ensure, ownWrite, removeOwn } from "../../registry/internal-write.ts";
 import { BINDINGS, OWN_BINDINGS, type PolicyBinding } from "./bindings.ts";
 import { COMPONENT_ROLES } from "./component-roles.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
 import { NAMESPACED_ROLES } from "./namespaced-roles.ts";
 import { OWN_ROLES } from "./own-roles.ts";
-import { type PolicyRole, RBAC } from "./policy.ts";
+import { type PolicyRole, RBAC } from "../../authz/rbac/policy.ts";
 import { type Binding, mergedBinding, mergedRole, type Role } from "./reconciled.ts";
 import { USER_ROLES } from "./user-roles.ts";
 

@@ -15,7 +15,7 @@ import {
   READ,
   RESOURCE,
   WRITE,
-} from "./policy.ts";
+} from "../../authz/rbac/policy.ts";
 
 const TO = "rbac.authorization.k8s.io/aggregate-to-";
 

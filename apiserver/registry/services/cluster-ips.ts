@@ -1,13 +1,13 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Core } from "../../core.ts";
-import { isReason } from "../../errors/api-error.ts";
-import { internal, invalid } from "../../errors/catalog.ts";
+import { isReason } from "../../object/errors/api-error.ts";
+import { internal, invalid } from "../../object/errors/catalog.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
-import { decoded, ensure } from "../../bootstrap/own-write.ts";
+import { decoded, ensure } from "../internal-write.ts";
 import { keyOf } from "../../storage/keys.ts";
 import { fillSystemFields } from "../metadata.ts";
-import type { Resource } from "../resource.ts";
+import type { Resource } from "../../resource/resource.ts";
 import {
   addressAt,
   isWithin,

@@ -1,11 +1,11 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import type { Core } from "../../core.ts";
-import { conflict, internal, invalid, MODIFIED } from "../../errors/catalog.ts";
+import { conflict, internal, invalid, MODIFIED } from "../../object/errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";
-import { PLAIN } from "../../storage/sealing.ts";
+import { PLAIN } from "../../storage/value-encryption.ts";
 import type { Service } from "./service.ts";
 
 export const NODE_PORTS = { from: 30_000, to: 32_767 };

@@ -1,10 +1,10 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Keeper } from "../../bootstrap/rounds.ts";
+import type { Keeper } from "../periodic.ts";
 import type { Core } from "../../core.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
-import type { Resource } from "../resource.ts";
+import type { Resource } from "../../resource/resource.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
 import { heldAddress, heldPorts, type Service } from "./service.ts";

@@ -1,5 +1,5 @@
-import { ConfigFields } from "../../config-fields.ts";
-import { PLAIN, type Sealing } from "../sealing.ts";
+import { ConfigFields } from "../../object/config-fields.ts";
+import { PLAIN, type Sealing } from "../value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type NamedKey, type Provider, sealingOf } from "./provider.ts";
 
@@ -28,7 +28,7 @@ const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
  * that name a resource the first holds. Throws ConfigFileError.
  */
 export async function readEncryption(text: string): Promise<Encryption> {
-  const { yamlValue } = await import("../../http/yaml-text.ts");
+  const { yamlValue } = await import("../../object/yaml.ts");
   const config = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["resources"]);
   const rules = read.list("resources", config["resources"]).map(ruleOf);
   const sealingFor = ({ group, plural }: { group: string; plural: string }) => {

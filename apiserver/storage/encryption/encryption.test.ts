@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Resource } from "../../registry/resource.ts";
+import { Resource } from "../../resource/resource.ts";
 import { CIPHERS, sealBox } from "./ciphers.ts";
 import { readEncryption } from "./config.ts";
 import { poly1305 } from "./poly1305.ts";

@@ -4,7 +4,7 @@ import {
   HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { PLAIN, type Sealing } from "../sealing.ts";
+import { PLAIN, type Sealing } from "../value-encryption.ts";
 import { type Encryption, encryptionOf } from "./config.ts";
 
 type Direction = "to_storage" | "from_storage";

@@ -1,4 +1,4 @@
-import { type Sealing, SealingError } from "../sealing.ts";
+import { type Sealing, SealingError } from "../value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 
 /** A secret by the name that stands in front of what it encrypted. */

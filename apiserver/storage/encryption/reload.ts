@@ -2,7 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
-import type { Sealing } from "../sealing.ts";
+import type { Sealing } from "../value-encryption.ts";
 import { type Encryption, encryptionOf, readEncryption } from "./config.ts";
 import { Reloads } from "./reloads.ts";
 

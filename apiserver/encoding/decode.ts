@@ -1,0 +1,214 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { isRetired } from "@raft2kube/api/retired.ts";
+import { badRequest, unsupportedMediaType } from "../object/errors/catalog.ts";
+import { type ApiError, isReason } from "../object/errors/api-error.ts";
+import { apiVersionOf, parseApiVersion } from "../object/group-version.ts";
+import type { FieldValidation } from "../registry/write-options.ts";
+import { headerOf, type Incoming } from "../request/context.ts";
+import { parseTypedJson } from "./json-document.ts";
+import { parseMediaType } from "../request/media-type.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../request/negotiate.ts";
+import { decodeProtobufBody } from "./protobuf.ts";
+
+const ACCEPTED = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+
+/** A value parsed out of a body. */
+export interface Document {
+  value: unknown;
+  /** Complaints about keys that stand twice. */
+  duplicates: string[];
+  /** Those and unknown fields, in the document's order; without it duplicates come first. */
+  inOrder?: (unknown: readonly string[]) => string[];
+}
+
+/** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
+export async function parseBody(type: string, body: Buffer): Promise<Document> {
+  if (type === JSON_TYPE) return parseTypedJson(body);
+  if (type === YAML_TYPE) {
+    const { parseYaml } = await import("./yaml-document.ts");
+    return parseYaml(body);
+  }
+  throw unsupportedMediaType(ACCEPTED);
+}
+
+export interface DecodeOptions {
+  /** What the URL says the body is, for bodies that do not say. */
+  kind: GroupVersionKind;
+  /** Older API versions of the same body that are taken as well. */
+  otherVersions?: readonly string[];
+  /** Name of the body's schema, `core/v1.Pod`. */
+  schema: string;
+  fieldValidation: FieldValidation;
+  warnings: string[];
+}
+
+/** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
+export function bodyTypeOf(request: Incoming): string {
+  const header = headerOf(request, "content-type");
+  if (header === "") return JSON_TYPE;
+  const { type } = parseMediaType(header);
+  if (type === "" || /;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(ACCEPTED);
+  return type;
+}
+
+/** The object in a request's body, its types checked and unknown fields treated as asked. */
+export async function decodeBody<T extends KubeObject>(
+  request: Incoming,
+  body: Buffer,
+  options: DecodeOptions,
+): Promise<T> {
+  const type = bodyTypeOf(request);
+  if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
+  let document: Document;
+  try {
+    document = await parseBody(type, body);
+    // Upstream's decoder takes null for an object with nothing in it.
+    document.value ??= {};
+    checkHead(document.value);
+  } catch (thrown) {
+    if (isReason(thrown, "BadRequest")) throw unrecognized(options.kind, thrown.message, body);
+    throw thrown;
+  }
+  return decodeDocument<T>(document, options);
+}
+
+/** 400 for a body that nothing can be made of, with its beginning. */
+export function unrecognized({ kind }: GroupVersionKind, why: string, body: Buffer): ApiError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): ${why} (${summary(body)})`,
+  );
+}
+
+const SUMMARY_BYTES = 30;
+
+function summary(body: Buffer): string {
+  if (body.length === 0) return "<empty>";
+  const form = body[0] === 0x7b ? "utf8" : "hex";
+  const start = body.subarray(0, SUMMARY_BYTES).toString(form);
+  return body.length > SUMMARY_BYTES ? `${start} ...` : start;
+}
+
+/** The same for a document that was parsed. Throws 400. */
+export function decodeDocument<T extends KubeObject>(
+  document: Document,
+  options: DecodeOptions,
+): T {
+  try {
+    return interpret<T>(document, options);
+  } catch (thrown) {
+    if (!(thrown instanceof DecodeError)) throw thrown;
+    throw badRequest(`${unfit(document.value, options.kind)}: ${thrown.message}`);
+  }
+}
+
+/** The same for a document that a patch made. Throws DecodeError. */
+export function interpret<T extends KubeObject>(document: Document, options: DecodeOptions): T {
+  checkType(document.value, options.kind, options.otherVersions);
+  const { object, unknownFields } = decodeJson<T>(options.schema, document.value);
+  reportOddities(document, unknownFields, options);
+  object.kind = options.kind.kind;
+  object.apiVersion = apiVersionOf(options.kind);
+  object.metadata ??= {};
+  keepReset(object, document.value);
+  return object;
+}
+
+/** An empty list of owners is not as good as none: it asks that nobody owns anything. */
+function keepReset({ metadata }: KubeObject, value: unknown): void {
+  const given = (value as { metadata?: { managedFields?: unknown } | null }).metadata;
+  if (Array.isArray(given?.managedFields) && given.managedFields.length === 0) {
+    metadata.managedFields = [];
+  }
+}
+
+const HEAD =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
+  'Kind string "json:\\"kind,omitempty\\"" }';
+
+/** Throws 400 when a document has not even a place for its type. */
+export function checkHead(value: unknown): void {
+  const complain = (what: string, place: string) =>
+    badRequest(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into ${place}`,
+    );
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw complain(jsonTypeOf(value), `Go value of type ${HEAD}`);
+  }
+  for (const name of ["apiVersion", "kind"] as const) {
+    const given = (value as { [name: string]: unknown })[name];
+    if (given === undefined || given === null || typeof given === "string") continue;
+    throw complain(jsonTypeOf(given), `Go struct field .${name} of type string`);
+  }
+  const { apiVersion } = value as { apiVersion?: string | null };
+  if (apiVersion && parseApiVersion(apiVersion) === undefined) {
+    throw badRequest(`unexpected GroupVersion string: ${apiVersion}`);
+  }
+}
+
+function jsonTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  return typeof value === "boolean" ? "bool" : typeof value;
+}
+
+/** Throws when a body says that it is something else than `kind`: 400, or a DecodeError. */
+export function checkType(
+  value: unknown,
+  kind: GroupVersionKind,
+  otherVersions: readonly string[] = [],
+): void {
+  checkHead(value);
+  const given = value as { kind?: string | null; apiVersion?: string | null };
+  const expected = apiVersionOf(kind);
+  const apiVersion = given.apiVersion || expected;
+  const name = given.kind || kind.kind;
+  if (name === kind.kind && [expected, ...otherVersions].includes(apiVersion)) return;
+  const { group, version } = parseApiVersion(apiVersion) ?? { group: apiVersion, version: "" };
+  if (!isRegistered(group, version, name) && !isRetired(apiVersion, name)) {
+    throw new DecodeError(
+      `no kind ${JSON.stringify(name)} is registered for version ` +
+        `${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
+    );
+  }
+  if (name !== kind.kind) {
+    const own = `${kind.group.split(".")[0] || "core"}.${kind.kind}`;
+    throw new DecodeError(`converting (${version}.${name}) to (${own}): unknown conversion`);
+  }
+  throw badRequest(
+    `the API version in the data (${apiVersion}) does not match ` +
+      `the expected API version (${expected})`,
+  );
+}
+
+/** Whether there is a kind of this name, or a list of one. */
+function isRegistered(group: string, version: string, name: string): boolean {
+  const item = kindOf(group, version, name.replace(/List$/, ""));
+  return item?.kind === name || item?.listKind === name;
+}
+
+function reportOddities(
+  { duplicates, inOrder }: Document,
+  unknown: readonly string[],
+  options: DecodeOptions,
+): void {
+  if (options.fieldValidation === "Ignore") return;
+  const strangers = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  if (duplicates.length + strangers.length === 0) return;
+  if (options.fieldValidation === "Warn") {
+    options.warnings.push(...(inOrder?.(unknown) ?? [...duplicates, ...strangers]));
+    return;
+  }
+  const inYaml = duplicates[0]?.startsWith("line ");
+  const doubled = inYaml ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`] : duplicates;
+  const oddities = inOrder?.(unknown) ?? [...doubled, ...strangers];
+  throw new DecodeError(`strict decoding error: ${oddities.join(", ")}`);
+}
+
+function unfit(value: unknown, kind: GroupVersionKind): string {
+  const given = value as { kind?: string; apiVersion?: string };
+  const version = parseApiVersion(given.apiVersion || apiVersionOf(kind))?.version;
+  const name = given.kind || kind.kind;
+  return `${name} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}`;
+}

@@ -1,0 +1,199 @@
+import { isUtf8 } from "node:buffer";
+import { badRequest } from "../object/errors/catalog.ts";
+import { BODY_DEPTH_MAX } from "../limits.ts";
+import type { Document } from "./decode.ts";
+import { goSyntaxError } from "./json-syntax.ts";
+import { mergedJson } from "./merged-json.ts";
+
+/** Bytes as text; throws 400 when they are not UTF-8. */
+export function textOf(body: Buffer): string {
+  if (!isUtf8(body)) throw badRequest("the body of the request is not valid UTF-8");
+  return body.toString("utf8");
+}
+
+const PARSE_ERROR = "couldn't get version/kind; json parse error: ";
+
+/**
+ * Parses JSON as Go's decoder would: duplicate keys are found, whole numbers past 2^53 and nesting
+ * past
+ * BODY_DEPTH_MAX are refused, since JavaScript would change or not survive them. Throws 400.
+ */
+export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
+  const text = textOf(body);
+  const scan = new Scanner(text);
+  scan.run();
+  try {
+    return { value: wellFormed(text), duplicates: scan.duplicates };
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    throw badRequest(`${prefix}${goSyntaxError(body)}`);
+  }
+}
+
+/**
+ * The same for a body whose type is known: objects that stand under one key twice are put together,
+ * as Go does there.
+ */
+export function parseTypedJson(body: Buffer): Document {
+  const document = parseJson(body);
+  if (document.duplicates.length === 0) return document;
+  const text = textOf(body);
+  return { ...document, value: mergedJson(text), inOrder: (unknown) => inOrder(text, unknown) };
+}
+
+/**
+ * Complaints in the order in which Go's decoder meets what they are about: a key that a type does
+ * not know is one however often it stands, and what is under it is not looked at.
+ */
+function inOrder(text: string, unknown: readonly string[]): string[] {
+  const strangers = new Set(unknown);
+  const found = new Set<string>();
+  const isUnder = (path: string) =>
+    unknown.some((stranger) => path.startsWith(`${stranger}.`) || path.startsWith(`${stranger}[`));
+  new Scanner(text, (path, isNew) => {
+    if (strangers.has(path)) found.add(`unknown field ${JSON.stringify(path)}`);
+    else if (!isNew && !isUnder(path)) found.add(`duplicate field ${JSON.stringify(path)}`);
+  }).run();
+  return [...found];
+}
+
+/** Halves of letters, which JSON can escape and UTF-8 cannot hold, become U+FFFD as in Go. */
+function wellFormed(text: string): unknown {
+  if (!/\\ud[89a-f]/i.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed() : value);
+}
+
+/** Keys of one object. Most have few, which are looked through; more are looked up. */
+class Keys {
+  readonly #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  /** Whether the key is new. */
+  add(key: string): boolean {
+    if (this.#many === undefined) {
+      if (this.#few.includes(key)) return false;
+      this.#few.push(key);
+      if (this.#few.length > FEW_KEYS_MAX) this.#many = new Set(this.#few);
+      return true;
+    }
+    if (this.#many.has(key)) return false;
+    this.#many.add(key);
+    return true;
+  }
+}
+
+const FEW_KEYS_MAX = 16;
+const NUMBER = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
+
+interface Frame {
+  /** The keys seen so far; undefined inside an array. */
+  keys: Keys | undefined;
+  key: string;
+  index: number;
+  expectKey: boolean;
+}
+
+/** One pass over the text that keeps a small stack: it judges what JSON.parse silently accepts. */
+class Scanner {
+  readonly duplicates: string[] = [];
+  readonly #text: string;
+  readonly #stack: Frame[] = [];
+  readonly #meet: ((path: string, isNew: boolean) => void) | undefined;
+  #at = 0;
+
+  /** `meet` is called with every key's path. */
+  constructor(text: string, meet?: (path: string, isNew: boolean) => void) {
+    this.#text = text;
+    this.#meet = meet;
+  }
+
+  run(): void {
+    const text = this.#text;
+    while (this.#at < text.length) {
+      const code = text.charCodeAt(this.#at);
+      if (code === 0x22) this.#string();
+      else if (code === 0x7b || code === 0x5b) this.#open(code === 0x7b);
+      else if (code === 0x7d || code === 0x5d) this.#close();
+      else if (code === 0x2c) this.#comma();
+      else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) this.#number();
+      else this.#at++;
+    }
+  }
+
+  #open(object: boolean): void {
+    if (this.#stack.length >= BODY_DEPTH_MAX) {
+      throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+    }
+    const keys = object ? new Keys() : undefined;
+    this.#stack.push({ keys, key: "", index: 0, expectKey: object });
+    this.#at++;
+  }
+
+  /** Where the scanner stands: the key or index in each of the containers around it. */
+  #path(): string {
+    let path = "";
+    for (const { keys, key, index } of this.#stack) {
+      if (keys === undefined) path += `[${index}]`;
+      else path = path === "" ? key : `${path}.${key}`;
+    }
+    return path;
+  }
+
+  #close(): void {
+    this.#stack.pop();
+    this.#at++;
+  }
+
+  #comma(): void {
+    const top = this.#stack.at(-1);
+    if (top) {
+      top.index++;
+      top.expectKey = top.keys !== undefined;
+    }
+    this.#at++;
+  }
+
+  #string(): void {
+    const from = this.#at;
+    const text = this.#text;
+    let at = from + 1;
+    for (;;) {
+      const end = text.indexOf('"', at);
+      if (end < 0) {
+        this.#at = text.length;
+        return;
+      }
+      let slashes = 0;
+      while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+      at = end + 1;
+      if (slashes % 2 === 0) break;
+    }
+    this.#at = at;
+    const top = this.#stack.at(-1);
+    if (top?.keys && top.expectKey) this.#key(top, text.slice(from + 1, at - 1));
+  }
+
+  #key(top: Frame, key: string): void {
+    top.key = key;
+    top.expectKey = false;
+    const isNew = top.keys!.add(key);
+    this.#meet?.(this.#path(), isNew);
+    if (isNew) return;
+    this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
+  }
+
+  #number(): void {
+    NUMBER.lastIndex = this.#at;
+    const found = NUMBER.exec(this.#text);
+    if (!found) {
+      this.#at++;
+      return;
+    }
+    this.#at += found[0].length;
+    const whole = found[1] === undefined && found[2] === undefined;
+    if (whole && !Number.isSafeInteger(Number(found[0]))) {
+      throw badRequest(`the number ${found[0]} cannot be held exactly: its size is above 2^53`);
+    }
+  }
+}

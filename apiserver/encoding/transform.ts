@@ -1,0 +1,158 @@
+import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import { badRequest } from "../object/errors/catalog.ts";
+import type { ObjectList } from "../request/answer.ts";
+import type { Transform } from "../request/negotiate.ts";
+
+/** Before the rows, in whose objects the same could stand. */
+const NO_COLUMNS = '"columnDefinitions":null';
+
+/** How much of each object a Table's rows carry (`includeObject`). */
+type IncludeObject = "None" | "Metadata" | "Object";
+
+/** Turns objects into what `as=` asked for; the same for single objects, lists and watch events. */
+export class Transformer {
+  readonly transform: Transform;
+  /** Names the result among other encodings of the same event. */
+  readonly id: string;
+  readonly #kind: Printed;
+  readonly #include: IncludeObject;
+  readonly #now: () => number;
+
+  constructor(kind: Printed, transform: Transform, query: URLSearchParams, now: () => number) {
+    this.transform = transform;
+    this.#kind = kind;
+    this.#now = now;
+    this.#include = transform.as === "Table" ? includeOf(query) : "Metadata";
+    const { as } = transform;
+    this.id = as === "object" ? "" : `${as}/${transform.version}/${this.#include}`;
+  }
+
+  /** The object itself when nothing was asked for. */
+  one(object: KubeObject): object {
+    if (this.transform.as === "object") return object;
+    if (this.transform.as === "PartialObjectMetadata") return this.#partial(object);
+    const { resourceVersion } = object.metadata;
+    return this.#table([object], resourceVersion === undefined ? {} : { resourceVersion });
+  }
+
+  /** A bookmark is an object in which little is set; only one with annotations is a row. */
+  bookmark(object: KubeObject): object {
+    if (!this.#isTable) return this.one(object);
+    const { resourceVersion = "", annotations } = object.metadata;
+    const rows = annotations ? [this.#row(object, this.#now())] : [];
+    return { ...this.#table([], { resourceVersion }), rows };
+  }
+
+  /**
+   * What `one` or `bookmark` made, for an event of a watch. A Table tells its columns in the first
+   * one alone, for which `opening` puts them in: an event's bytes are the same for all watchers.
+   */
+  lean(shown: object): object {
+    return this.#isTable ? { ...shown, columnDefinitions: null } : shown;
+  }
+
+  get #isTable(): boolean {
+    return this.transform.as === "Table";
+  }
+
+  /** The bytes of a watch's first events, as JSON, with the columns; others as they are. */
+  opening(bytes: Buffer): Buffer {
+    const at = this.#isTable ? bytes.indexOf(NO_COLUMNS) : -1;
+    if (at < 0) return bytes;
+    const columns = `"columnDefinitions":${JSON.stringify(this.#columns())}`;
+    const rest = bytes.subarray(at + NO_COLUMNS.length);
+    return Buffer.concat([bytes.subarray(0, at), Buffer.from(columns), rest]);
+  }
+
+  #columns(): object[] {
+    return this.#kind.columns.filter((each) => !each.undeclared).map(definitionOf);
+  }
+
+  /** A list put together from `list`, parsed because each item shows parts of its object. */
+  async list(list: ObjectList): Promise<object> {
+    const metadata = listMetadata(list);
+    if (this.transform.as === "Table") {
+      const now_ms = this.#now();
+      const rows = await eachOf(list, (object) => this.#row(object, now_ms));
+      return { ...this.#table([], metadata), rows };
+    }
+    return {
+      kind: "PartialObjectMetadataList",
+      apiVersion: this.#apiVersion(),
+      metadata,
+      items: await eachOf(list, (object) => this.#partial(object)),
+    };
+  }
+
+  #apiVersion(): string {
+    return `meta.k8s.io/${this.transform.as === "object" ? "v1" : this.transform.version}`;
+  }
+
+  #partial(object: KubeObject): object {
+    return {
+      kind: "PartialObjectMetadata",
+      apiVersion: this.#apiVersion(),
+      metadata: object.metadata,
+    };
+  }
+
+  #table(objects: readonly KubeObject[], metadata: object): object {
+    const now_ms = this.#now();
+    return {
+      kind: "Table",
+      apiVersion: this.#apiVersion(),
+      metadata,
+      columnDefinitions: this.#columns(),
+      rows: objects.map((object) => this.#row(object, now_ms)),
+    };
+  }
+
+  #row(given: KubeObject, now_ms: number): object {
+    const object = this.#kind.shown?.(given) ?? given;
+    const cells = this.#kind.columns.map((column) => column.value(object, now_ms));
+    const conditions = this.#kind.rowConditions?.(object) ?? [];
+    const ended = conditions.length === 0 ? {} : { conditions };
+    return { cells, ...ended, ...this.#rowObject(object) };
+  }
+
+  #rowObject(object: KubeObject): object {
+    if (this.#include === "None") return { object: null };
+    return { object: this.#include === "Object" ? object : this.#partial(object) };
+  }
+}
+
+/** What `make` makes of each item of a list, others running in between. */
+async function eachOf(list: ObjectList, make: (object: KubeObject) => object): Promise<object[]> {
+  const slices = new Slices();
+  const made: object[] = [];
+  for (const item of list.items) {
+    made.push(make(JSON.parse(item.toString("utf8")) as KubeObject));
+    if (slices.due) await slices.pause();
+  }
+  return made;
+}
+
+function includeOf(query: URLSearchParams): IncludeObject {
+  const value = query.get("includeObject") ?? "Metadata";
+  if (value === "" || value === "Metadata") return "Metadata";
+  if (value === "None" || value === "Object") return value;
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: "${value}": ` +
+      "must be 'Metadata', 'Object', 'None', or empty",
+  );
+}
+
+function definitionOf(column: Column): object {
+  const { name, type, format, description, priority } = column;
+  return { name, type, format, description, priority };
+}
+
+/** The metadata of a list, in the order upstream writes it. */
+export function listMetadata(list: ObjectList): object {
+  return {
+    ...(list.revision === 0 ? {} : { resourceVersion: String(list.revision) }),
+    ...(list.continue === undefined ? {} : { continue: list.continue }),
+    ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
+  };
+}

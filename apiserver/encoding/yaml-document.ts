@@ -1,0 +1,84 @@
+import {
+  type Document as YamlDocument,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  type Scalar,
+  type ScalarTag,
+  type Tags,
+} from "yaml";
+import { badRequest } from "../object/errors/catalog.ts";
+import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
+import type { Document } from "./decode.ts";
+import { parseJson, textOf } from "./json-document.ts";
+
+/**
+ * Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400.
+ */
+export function parseYaml(body: Buffer): Document {
+  const lines = new LineCounter();
+  const options = {
+    uniqueKeys: false, version: "1.1", lineCounter: lines, customTags: goTags,
+  } as const;
+  const documents = parseAllDocuments(textOf(body), options);
+  // Others behind the first are passed over, as upstream does.
+  const [document] = Array.isArray(documents) ? documents : [];
+  if (document === undefined) return { value: null, duplicates: [] };
+  const [error] = document.errors;
+  if (error) throw badRequest(`yaml: line ${lines.linePos(error.pos[0]).line}: ${error.code}`);
+  const duplicates: string[] = [];
+  inspect(document.contents, 0, (key) => {
+    const { line } = lines.linePos(key.range?.[0] ?? 0);
+    duplicates.push(`line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
+  });
+  // Through JSON once more: the same limits hold, and dates and odd keys become plain.
+  const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
+  return { value, duplicates };
+}
+
+/** Go's decoder knows this notation of YAML 1.2 as well. */
+const OCTAL: ScalarTag = {
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^[-+]?0o[0-7]+$/,
+  resolve: (text) => Number(text.replace(/^[-+]/, "")) * (text.startsWith("-") ? -1 : 1),
+};
+
+/**
+ * What plain words mean to Go's decoder, which is YAML 1.1 but for two things: `12:30` is no number
+ * of 750, and what looks like a date stays the text that it is.
+ */
+function goTags(tags: Tags): Tags {
+  const known = tags.filter((each) =>
+    typeof each === "string" || (each.format !== "TIME" && !each.tag.endsWith(":timestamp")));
+  return [OCTAL, ...known];
+}
+
+function plain(document: YamlDocument): unknown {
+  try {
+    return document.toJS({ maxAliasCount: YAML_ALIASES_MAX });
+  } catch (thrown) {
+    if (thrown instanceof ReferenceError) throw badRequest(`yaml: ${thrown.message}`);
+    throw thrown;
+  }
+}
+
+/** Walks the nodes as written: tells of keys that stand twice, and refuses what is too deep. */
+function inspect(node: unknown, depth: number, twice: (key: Scalar) => void): void {
+  if (depth > BODY_DEPTH_MAX) {
+    throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+  }
+  if (isMap(node)) {
+    const seen = new Set<string>();
+    for (const { key, value } of node.items) {
+      const name = String(isScalar(key) ? key.value : key);
+      if (seen.has(name) && isScalar(key)) twice(key);
+      seen.add(name);
+      inspect(value, depth + 1, twice);
+    }
+    return;
+  }
+  const items = (node as { items?: unknown[] } | null)?.items ?? [];
+  for (const item of items) inspect(item, depth + 1, twice);
+}

@@ -1,0 +1,164 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import { required } from "@raft2kube/api/errors.ts";
+import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
+import { ApiError, isReason } from "../object/errors/api-error.ts";
+import { badRequest, invalid } from "../object/errors/catalog.ts";
+import type { RequestContext } from "../request/context.ts";
+import {
+  decodeDocument,
+  type DecodeOptions,
+  type Document,
+  parseBody,
+} from "../encoding/decode.ts";
+import { YAML_TYPE } from "../request/negotiate.ts";
+import { isTrue } from "../request/request-info.ts";
+import { apiVersionOf } from "../object/group-version.ts";
+import type { WriteOptions } from "../registry/write-options.ts";
+import { isObject, type JsonObject, notUnmarshalled } from "../object/json.ts";
+import type { Patch } from "./patch.ts";
+import { applyTo } from "../managed-fields/apply.ts";
+import { doubledItems } from "../managed-fields/doubled-items.ts";
+import { mistyped } from "../managed-fields/mistyped.ts";
+import { rootPlace } from "../managed-fields/place.ts";
+import type { Tracked } from "../managed-fields/tracked.ts";
+
+/** Reads a server-side apply. Throws 400 on a body of another object, 422 without a manager. */
+export async function readApply(
+  context: RequestContext,
+  kind: GroupVersionKind,
+  tracked: Tracked,
+  body: Buffer,
+  options: WriteOptions,
+  now_ms: number,
+): Promise<Patch> {
+  const { query, info } = context;
+  const manager = query.get("fieldManager") ?? "";
+  if (manager === "") {
+    throw invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "", [
+      required("fieldManager", "is required for apply patch"),
+    ]);
+  }
+  const { fieldValidation, warnings, subresource } = options;
+  const decoding = { kind, schema: tracked.schema, fieldValidation, warnings };
+  const read = await readWanted(body, kind, decoding, info.name);
+  const writer = { manager, operation: "Apply", subresource, now_ms } as const;
+  const force = isTrue(query.get("force"));
+  return {
+    creates: true,
+    owns: true,
+    apply(current) {
+      if (read instanceof ApiError) throw read;
+      const { wanted, named } = read;
+      if (current === undefined && !named) throw nameless(info.name);
+      const value = applyTo(tracked, current, { writer, wanted, force });
+      return decodeDocument({ value, duplicates: [] }, { ...decoding, fieldValidation: "Ignore" });
+    },
+  };
+}
+
+interface Wanted {
+  readonly wanted: JsonObject;
+  /** Whether the body names its object. */
+  readonly named: boolean;
+}
+
+/** What is applied, or why it is refused: that is told of an object that can be applied to. */
+async function readWanted(
+  body: Buffer,
+  kind: GroupVersionKind,
+  decoding: DecodeOptions,
+  name: string,
+): Promise<Wanted | ApiError> {
+  try {
+    const document = await readYaml(body);
+    const wanted = document.value ?? {};
+    if (!isObject(wanted)) {
+      const why = notUnmarshalled(wanted, "map[string]interface {}");
+      throw badRequest(
+        `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`,
+      );
+    }
+    checkApplied(wanted, kind);
+    checkFields(document, decoding, wanted);
+    return { wanted, named: settleName(wanted, name) };
+  } catch (thrown) {
+    if (thrown instanceof ApiError) return thrown;
+    throw thrown;
+  }
+}
+
+async function readYaml(body: Buffer): Promise<Document> {
+  try {
+    return await parseBody(YAML_TYPE, body);
+  } catch (thrown) {
+    if (!isReason(thrown, "BadRequest")) throw thrown;
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${thrown.message}`);
+  }
+}
+
+/** Throws 400 when a body is none of `kind`: an apply must say what it is. */
+function checkApplied(wanted: JsonObject, kind: GroupVersionKind): void {
+  const apiVersion = wanted["apiVersion"] ?? "";
+  const given = wanted["kind"] ?? "";
+  if (apiVersion === apiVersionOf(kind) && given === kind.kind) return;
+  throw badRequest(`invalid object type: ${typeText(wanted)}`);
+}
+
+/** `apps/v1, Kind=Deployment`; the core group is nothing before the slash. */
+function typeText({ apiVersion, kind }: JsonObject): string {
+  const version = String(apiVersion ?? "");
+  return `${version.includes("/") ? version : `/${version}`}, Kind=${String(kind ?? "")}`;
+}
+
+/**
+ * Finds what does not fit the kind: what decoding fills in was not asked for. An apply takes no
+ * unknown field, whatever `fieldValidation` says. Throws 500, as upstream, and 400 on keys that
+ * stand twice.
+ */
+function checkFields(document: Document, options: DecodeOptions, wanted: JsonObject): void {
+  const fail = (why: string) => {
+    const { namespace = "", name = "" } = (wanted["metadata"] ?? {}) as { [name: string]: unknown };
+    const what = `(${String(namespace)}/${String(name)}; ${typeText(wanted)})`;
+    const message = `failed to create typed patch object ${what}: ${why}`;
+    return new ApiError({ code: 500, reason: "", message });
+  };
+  const wrong = mistyped(rootPlace(options.schema).shape, wanted);
+  if (wrong.length === 1) throw fail(wrong[0]!);
+  if (wrong.length > 1) throw fail(["errors:", ...wrong].join("\n  "));
+  let unknown: readonly string[];
+  try {
+    unknown = decodeJson(options.schema, wanted).unknownFields;
+  } catch (thrown) {
+    if (!(thrown instanceof DecodeError)) throw thrown;
+    throw fail(thrown.message);
+  }
+  const strangers = unknown.map((path) => `.${path}: field not declared in schema`);
+  const complaints = [...strangers, ...doubledItems(rootPlace(options.schema), wanted)];
+  if (complaints.length === 1) throw fail(complaints[0]!);
+  if (complaints.length > 1) throw fail(["errors:", ...complaints].join("\n  "));
+  const { fieldValidation, warnings } = options;
+  if (document.duplicates.length === 0 || fieldValidation === "Ignore") return;
+  const text = `yaml: unmarshal errors:\n  ${document.duplicates.join("\n  ")}`;
+  if (fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${text}`);
+  warnings.push(text);
+}
+
+function nameless(name: string): ApiError {
+  return badRequest(
+    `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+  );
+}
+
+/** Whether the body names its object. Throws 400 when it names another than the URL. */
+function settleName(wanted: JsonObject, name: string): boolean {
+  const metadata = isObject(wanted["metadata"]) ? wanted["metadata"] : {};
+  const given = metadata["name"];
+  if (given !== undefined && given !== name) {
+    throw badRequest(
+      `the name of the object (${String(given)}) does not match the name on the URL (${name})`,
+    );
+  }
+  wanted["metadata"] = { ...metadata, name };
+  return given !== undefined;
+}

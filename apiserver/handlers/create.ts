@@ -1,0 +1,51 @@
+import type { Core } from "../core.ts";
+import { checkEscalation } from "../authz/rbac/escalation.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import { readBody } from "../request/body.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
+import { decodeBody } from "../encoding/decode.ts";
+import { serveReview } from "./reviews/reviews.ts";
+import { createObject } from "../registry/create.ts";
+import type { Resource } from "../resource/resource.ts";
+import { namespaceOf } from "./read.ts";
+import { readWriteOptions, type WriteOptions } from "../registry/write-options.ts";
+
+/** The options of a writing request. */
+export function writeOptionsOf(context: RequestContext): WriteOptions {
+  const { query, user, warnings, info } = context;
+  const userAgent = headerOf(context.request, "user-agent");
+  return readWriteOptions(query, { user, warnings, info, userAgent });
+}
+
+/** POST to a collection. */
+export async function serveCreate(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { kind } = resource;
+  const options = writeOptionsOf(context);
+  const { fieldValidation, warnings } = options;
+  const body = await readBody(context);
+  const object = await decodeBody(context.request, body, {
+    kind,
+    schema: kind.schema,
+    fieldValidation,
+    warnings,
+  });
+  if (kind.storage === undefined) return await serveReview(core, resource, context, object);
+  kind.strategy.defaults(object);
+  const namespace = namespaceOf(resource, context);
+  await checkEscalation(core, context.user, resource, object, undefined, namespace);
+  if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
+  const created = await createObject(
+    core,
+    resource,
+    object,
+    namespace,
+    options,
+  );
+  // A dry run's object is not what was written last under its name.
+  const written = options.dryRun ? undefined : resource.store.recent.bodyOf(created);
+  return objectAnswer(created, kind, 201, written);
+}

@@ -1,0 +1,111 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../core.ts";
+import type { Status } from "../object/errors/api-error.ts";
+import { isReason } from "../object/errors/api-error.ts";
+import { timeout } from "../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import { readBody } from "../request/body.ts";
+import type { RequestContext } from "../request/context.ts";
+import { bodyTypeOf, parseBody } from "../encoding/decode.ts";
+import { PROTOBUF_TYPE } from "../request/negotiate.ts";
+import { decodeProtobufOptions } from "../encoding/protobuf.ts";
+import { deleteObject } from "../registry/delete.ts";
+import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry/delete-options.ts";
+import { listFromStore } from "../registry/list.ts";
+import { readListOptions } from "../registry/list-options.ts";
+import type { Resource } from "../resource/resource.ts";
+import { selectionOf } from "../registry/selection.ts";
+import { writeOptionsOf } from "./create.ts";
+import { namespaceOf } from "./read.ts";
+
+/** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
+const ANSWER_OBJECT = new Set([
+  "/pods",
+  "/persistentvolumes",
+  "/persistentvolumeclaims",
+  "/podtemplates",
+  "/resourcequotas",
+  "/serviceaccounts",
+  "/services",
+  "storage.k8s.io/storageclasses",
+  "policy/podsecuritypolicies",
+]);
+
+/** Jobs alone leave what they own behind unless they are told what to do with it. */
+function warnOfOrphans({ kind }: Resource, request: DeleteRequest, warnings: string[]): void {
+  if (kind.group !== "batch" || kind.plural !== "jobs") return;
+  if (request.propagation !== undefined) return;
+  warnings.push(
+    "child pods are preserved by default when jobs are deleted; set " +
+      "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress " +
+      "this warning",
+  );
+}
+
+/** DELETE of one object. */
+export async function serveDelete(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const request = await deleteRequestOf(context);
+  const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  warnOfOrphans(resource, request, context.warnings);
+  const { name } = context.info;
+  const namespace = namespaceOf(resource, context);
+  const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
+  const { kind } = resource;
+  const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
+  // Upstream's clients rely on 200 in all other cases.
+  const accepted = !deleted && request.orphanDependents === false;
+  if (whole) return objectAnswer(object, kind, accepted ? 202 : 200);
+  return objectAnswer(statusOf(resource, object) as unknown as KubeObject);
+}
+
+function statusOf(resource: Resource, object: KubeObject): Status {
+  const { name = "", uid = "" } = object.metadata;
+  const { group, plural } = resource.kind;
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    details: { name, ...(group === "" ? {} : { group }), kind: plural, uid },
+  };
+}
+
+/** DELETE of a collection: every object that the selectors pick, as of one revision. */
+export async function serveDeleteCollection(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { kind } = resource;
+  const list = readListOptions(kind, context.query);
+  const request = await deleteRequestOf(context);
+  const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
+  warnOfOrphans(resource, request, context.warnings);
+  const namespace = namespaceOf(resource, context);
+  const selection = selectionOf(kind, namespace, list);
+  const { entries, ...listed } = await listFromStore(resource, namespace, selection, list);
+  for (const { namespace: place, name } of entries) {
+    // Who was told that it took too long, or has gone, does not want the rest deleted later.
+    if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
+    try {
+      await deleteObject(core, resource, place, name, request, options);
+    } catch (thrown) {
+      // Somebody else deleted it meanwhile: what was asked for is so.
+      if (!isReason(thrown, "NotFound")) throw thrown;
+    }
+  }
+  // The answer shows them as they were listed, a page where that was asked for.
+  return { type: "list", list: { kind, ...listed, items: entries.map(({ body }) => body) } };
+}
+
+async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
+  const body = await readBody(context);
+  if (body.length === 0) return readDeleteQuery(context.query);
+  const type = bodyTypeOf(context.request);
+  if (type === PROTOBUF_TYPE) return readDeleteBody(decodeProtobufOptions(body));
+  return readDeleteBody((await parseBody(type, body)).value ?? {});
+}

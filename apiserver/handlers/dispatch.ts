@@ -1,0 +1,100 @@
+import { own } from "@raft2kube/std/own.ts";
+import type { Core } from "../core.ts";
+import { methodNotAllowed, noSuchResource } from "../object/errors/catalog.ts";
+import { type Answer, noSuchPage } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { RequestInfo } from "../request/request-info.ts";
+import { checkPatchType } from "./patch.ts";
+import { checkAccept } from "../request/negotiate.ts";
+import { partOf } from "./subresources/dispatch.ts";
+import { serveComponentStatus } from "./component-status.ts";
+import type { Resource } from "../resource/resource.ts";
+import { serveCreate } from "./create.ts";
+import { serveDelete, serveDeleteCollection } from "./delete.ts";
+import { serveGet, serveList, serveWatch } from "./read.ts";
+import { servePatch, serveUpdate } from "./update.ts";
+
+/** Answers one verb on one resource. */
+type ServeVerb = (core: Core, resource: Resource, context: RequestContext) => Promise<Answer>;
+
+const VERBS: Readonly<Record<string, ServeVerb>> = {
+  create: serveCreate,
+  get: serveGet,
+  list: serveList,
+  watch: serveWatch,
+  update: serveUpdate,
+  patch: servePatch,
+  delete: serveDelete,
+  deletecollection: serveDeleteCollection,
+};
+
+/** Finds the resource of a request and the verb's room. Throws 404 or 405. */
+export async function serveResource(core: Core, context: RequestContext): Promise<Answer> {
+  const { info } = context;
+  const resource = core.registry.find(info.group, info.version, info.resource);
+  if (resource === undefined) {
+    if (core.registry.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
+    return noSuchPage();
+  }
+  checkScope(resource, info);
+  const serve = info.subresource === "" ? verbOf(resource, info) : partOf(resource.kind, info);
+  // HEAD is nothing that upstream knows, but for what it passes on.
+  if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
+  // What was allowed as a watch is nothing else, and parts of objects are not watched.
+  if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
+    throw methodNotAllowed();
+  }
+  if (context.request.method === "PATCH") checkPatchType(context);
+  if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
+  checkAccept(context, hasTable(resource, info));
+  return await serve(core, resource, context);
+}
+
+/** Parts of objects that are made and not stored. */
+const WITHOUT_TABLE = new Set(["binding", "eviction", "token"]);
+
+/** Whether an answer can be shown as a table: what is stored has columns, a review has none. */
+function hasTable({ kind }: Resource, { verb, subresource }: RequestInfo): boolean {
+  if (WITHOUT_TABLE.has(subresource)) return false;
+  return kind.storage !== undefined || verb !== "create";
+}
+
+/** What serves a verb on a resource itself. Throws 404 or 405. */
+function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
+  // Questions have no objects that could be named.
+  if (kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
+  checkPlace(info);
+  const serve = own(VERBS, info.verb);
+  const known: readonly string[] = kind.verbs;
+  if (serve === undefined || !known.includes(info.verb)) throw methodNotAllowed();
+  // The only kind that is read and not stored.
+  return kind.storage === undefined && info.verb !== "create" ? serveComponentStatus : serve;
+}
+
+/** Objects in namespaces are named with theirs, others without; only lists span all of them. */
+function checkScope(resource: Resource, info: RequestInfo): void {
+  const { namespaced } = resource.kind;
+  if (namespaced && info.namespace === "") {
+    if (info.verb === "list" || info.verb === "watch") return;
+    const isListed = resource.kind.verbs.includes("list");
+    throw info.name === "" && isListed ? methodNotAllowed() : noSuchResource();
+  }
+  if (!namespaced && info.namespace !== "" && !isNamespaceItself(info)) throw noSuchResource();
+}
+
+/**
+ * A namespace's own path reads as one in itself. Another below it must not be reached: the request
+ * was allowed by who may do what in the outer one.
+ */
+function isNamespaceItself({ resource, name, namespace, verb }: RequestInfo): boolean {
+  return resource === "namespaces" && name === namespace && verb !== "list";
+}
+
+/** Collections take POST, objects take PUT, PATCH. */
+function checkPlace(info: RequestInfo): void {
+  const named = info.name !== "";
+  const wrong = info.verb === "create" ? named : NAMED_VERBS.has(info.verb) && !named;
+  if (wrong) throw methodNotAllowed();
+}
+
+const NAMED_VERBS = new Set(["update", "patch"]);

@@ -1,0 +1,92 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Document, Documents } from "@raft2kube/api/openapi/documents.ts";
+import { notAcceptable } from "../object/errors/catalog.ts";
+import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
+import { accepts, parseAccept } from "../request/media-type.ts";
+import { acceptsGzip } from "./response/respond.ts";
+
+/**
+ * Gnostic's protobuf, which kubectl up to 1.26 asks for. The first spelling is no media type by
+ * the RFC's letter, and clients fail on it in an answer, which always bears the second.
+ */
+const V2_PROTOBUF = [
+  "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+  "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+] as const;
+const JSON_TYPE = "application/json";
+
+type Module = typeof import("@raft2kube/api/openapi/documents.ts");
+
+/**
+ * `/openapi/v2` and `/openapi/v3`: api's documents of the kinds that clients are shown, which are
+ * made and kept compressed when first asked for.
+ */
+export class OpenApi {
+  readonly #kinds: readonly Kind[];
+  #loaded: Promise<Module> | undefined;
+
+  constructor(kinds: readonly Kind[]) {
+    this.#kinds = kinds;
+  }
+
+  /** undefined when the path is none of these. */
+  async serve(context: RequestContext): Promise<Answer | undefined> {
+    const { path } = context.info;
+    if (path !== "/openapi/v2" && path !== "/openapi/v3" && !path.startsWith("/openapi/v3/")) {
+      return undefined;
+    }
+    this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
+    const { documentsOf, plainOf } = await this.#loaded;
+    const documents = documentsOf(this.#kinds);
+    const answer = (document: Document, type: string) =>
+      answerOf(context, document, type, () => plainOf(document));
+    if (path === "/openapi/v3") return await index(documents);
+    if (path === "/openapi/v2") return await version2(documents, context, answer);
+    const document = await documents.v3(path.slice("/openapi/v3/".length));
+    return document === undefined ? NO_DOCUMENT : answer(document, JSON_TYPE);
+  }
+}
+
+/** Upstream says nothing more. */
+const NO_DOCUMENT: BytesAnswer = { type: "bytes", code: 404, contentType: undefined, body: "" };
+
+async function version2(
+  documents: Documents,
+  context: RequestContext,
+  answer: (document: Document, type: string) => Answer,
+): Promise<Answer> {
+  for (const { type } of parseAccept(headerOf(context.request, "accept"))) {
+    if (V2_PROTOBUF.some((each) => each === type)) {
+      return answer(await documents.v2Protobuf(), V2_PROTOBUF[1]);
+    }
+    if (accepts(type, JSON_TYPE)) return answer(await documents.v2(), JSON_TYPE);
+  }
+  throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
+}
+
+/** Where each group's document is; the hash lets clients keep a document for ever. */
+async function index(documents: Documents): Promise<Answer> {
+  const paths: Record<string, { serverRelativeURL: string }> = {};
+  for (const path of documents.v3Paths()) {
+    const document = await documents.v3(path);
+    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document?.hash ?? ""}` };
+  }
+  return jsonAnswer({ paths });
+}
+
+function answerOf(
+  context: RequestContext,
+  document: Document,
+  contentType: string,
+  plain: () => Buffer,
+): BytesAnswer {
+  const etag = `"${document.hash}"`;
+  const headers = { etag, vary: "Accept-Encoding, Accept" };
+  if (headerOf(context.request, "if-none-match") === etag) {
+    return { type: "bytes", code: 304, contentType, body: "", headers };
+  }
+  const answer: Omit<BytesAnswer, "body"> = { type: "bytes", code: 200, contentType, headers };
+  if (acceptsGzip(context)) return { ...answer, body: document.gzip, encoding: "gzip" };
+  return { ...answer, body: plain() };
+}

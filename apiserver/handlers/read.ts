@@ -1,0 +1,65 @@
+import { valueAsked } from "@raft2kube/api/selector.ts";
+import type { Core } from "../core.ts";
+import { badRequest } from "../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import { watchEncoderFor } from "./response/watch-encoding.ts";
+import { getObject } from "../registry/get.ts";
+import { listObjects } from "../registry/list.ts";
+import { readListOptions, readWatchOptions } from "../registry/list-options.ts";
+import type { Resource } from "../resource/resource.ts";
+import { watchObjects } from "../registry/watch.ts";
+
+/**
+ * A namespace's own requests carry its name twice in the path's reading: as object and as scope.
+ */
+export function namespaceOf(resource: Resource, context: RequestContext): string {
+  return resource.kind.namespaced ? context.info.namespace : "";
+}
+
+/** GET of one object. */
+export async function serveGet(
+  _core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, query } = context;
+  const object = await getObject(resource, namespaceOf(resource, context), info.name, query);
+  return objectAnswer(object, resource.kind);
+}
+
+/** GET of a collection. */
+export async function serveList(
+  _core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const options = readListOptions(resource.kind, context.query);
+  const namespace = namespaceOf(resource, context);
+  return { type: "list", list: await listObjects(resource, namespace, options) };
+}
+
+/** GET of a collection with `watch=1`. */
+export async function serveWatch(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info } = context;
+  const options = readWatchOptions(resource.kind, context.query);
+  const fieldSelector = selectorOf(info.name, options.fieldSelector);
+  const namespace = namespaceOf(resource, context);
+  const encoder = watchEncoderFor(context, resource.kind, () => core.clock.now());
+  return await watchObjects(core, resource, namespace, { ...options, fieldSelector }, encoder);
+}
+
+/**
+ * The selector of a watch that may name one object by its path: the request was allowed for that
+ * alone. Throws 400 when it asks for others.
+ */
+function selectorOf(name: string, selector: string): string {
+  if (name === "") return selector;
+  if (selector === "") return `metadata.name=${name}`;
+  if (valueAsked(selector, "metadata.name") === name) return selector;
+  throw badRequest("fieldSelector metadata.name doesn't match requested name");
+}

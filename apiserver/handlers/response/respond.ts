@@ -1,0 +1,275 @@
+import { promisify } from "node:util";
+import { constants, gzip as gzipCallback } from "node:zlib";
+import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
+import { held } from "@raft2kube/observe/held.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import { isReason, type Status } from "../../object/errors/api-error.ts";
+import { notAcceptableBecause } from "../../object/errors/catalog.ts";
+import { apiVersionOf } from "../../object/group-version.ts";
+import { GZIP_BYTES_MIN } from "../../limits.ts";
+import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
+import { headerOf, type RequestContext } from "../../request/context.ts";
+import type { AnswerRoom } from "../../http/in-flight.ts";
+import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "../../request/negotiate.ts";
+import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
+import {
+  COMPACT_JSON,
+  encodeSliced,
+  joinSliced,
+  LazyList,
+  PRETTY_JSON,
+  type SlicedForm,
+  yamlForm,
+} from "../../encoding/sliced.ts";
+import { streamWatch } from "./stream-watch.ts";
+import { listMetadata, Transformer } from "../../encoding/transform.ts";
+
+const gzip = promisify(gzipCallback);
+
+/** Writes the answer of a verb, in the encoding that the client asked for. */
+export async function respond(
+  context: RequestContext,
+  answer: Answer,
+  { now, room }: { now: () => number; room: AnswerRoom },
+): Promise<void> {
+  switch (answer.type) {
+    case "taken":
+      return;
+    case "bytes":
+      return await sendBytes(context, answer);
+    case "watch":
+      return await streamWatch(context, answer);
+    case "list": {
+      const { kind } = answer.list;
+      const negotiated = negotiateFor(context, kind);
+      const leave = await room.take(lengthOf(answer.list), context.signal);
+      try {
+        const body = await encodeList(
+          answer.list,
+          negotiated,
+          transformer(context, kind, negotiated, now),
+        );
+        return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
+      } finally {
+        leave();
+      }
+    }
+    case "object":
+      return await sendBytes(context, await encodeWhole(context, answer, now));
+  }
+}
+
+/** The bytes of an object as the client asked for it. Throws 406. */
+export async function encodeWhole(
+  context: RequestContext,
+  answer: Extract<Answer, { type: "object" }>,
+  now: () => number,
+): Promise<Omit<BytesAnswer, "type">> {
+  const negotiated = negotiateFor(context, answer.kind);
+  const body = await encodeAnswer(context, answer, negotiated, now);
+  return { code: answer.code, contentType: negotiated.type, body };
+}
+
+/** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */
+const NEWLINE = Buffer.from("\n");
+
+/** Bytes of a list as JSON; in other forms it is less, or not much more. */
+const lengthOf = (list: ObjectList): number =>
+  list.items.reduce((sum, item) => sum + item.length, 0);
+
+async function encodeAnswer(
+  context: RequestContext,
+  { object, kind, body }: Extract<Answer, { type: "object" }>,
+  negotiated: Negotiated,
+  now: () => number,
+): Promise<Buffer | string> {
+  const asIs = negotiated.transform.as === "object";
+  if (body && asIs && negotiated.type === JSON_TYPE && !negotiated.pretty) {
+    return Buffer.concat([body, NEWLINE]);
+  }
+  if (kind === undefined || asIs) return await encodeObject(object, negotiated);
+  const other = transformer(context, kind, negotiated, now).one(object);
+  return await encodeObject(other as KubeObject, negotiated);
+}
+
+function negotiateFor(context: RequestContext, kind: Printed | undefined): Negotiated {
+  const accept = headerOf(context.request, "accept");
+  const offer = { protobuf: true, transforms: true };
+  const negotiated = context.negotiated ?? negotiate(accept, context.query, offer);
+  if (kind !== undefined) checkForm(negotiated.transform, kind, context.info.verb);
+  return negotiated;
+}
+
+/** Throws 406 when a list was asked for as one object's metadata, or the other way round. */
+function checkForm(
+  transform: Negotiated["transform"],
+  { group, kind, listKind }: Printed,
+  verb: string,
+): void {
+  if (transform.as !== "PartialObjectMetadata") return;
+  const isList = verb === "list" || verb === "deletecollection";
+  if (isList === transform.list) return;
+  const asked = `you requested PartialObjectMetadata${transform.list ? "List" : ""}`;
+  const type = `${group.split(".")[0] || "core"}.${isList ? listKind : kind}`;
+  const found = isList ? `a list (*${type})` : `not a list (*${type})`;
+  throw notAcceptableBecause(`${asked}, but the requested object is ${found}`);
+}
+
+function transformer(
+  context: RequestContext,
+  kind: Printed,
+  negotiated: Negotiated,
+  now: () => number,
+): Transformer {
+  return new Transformer(kind, negotiated.transform, context.query, now);
+}
+
+/** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
+export async function respondStatus(context: RequestContext, status: Status) {
+  const type = typeOfStatus(context);
+  const body = await encodeObject(status as unknown as KubeObject, {
+    type,
+    transform: { as: "object" },
+    pretty: false,
+  });
+  const retry_s = status.details?.retryAfterSeconds;
+  if (retry_s !== undefined) context.response.setHeader("retry-after", String(retry_s));
+  await sendBytes(context, { code: status.code ?? 500, contentType: type, body });
+}
+
+/** What has no form that was asked for is told as anybody can read it. */
+function typeOfStatus({ request, query }: RequestContext): Negotiated["type"] {
+  try {
+    const accept = headerOf(request, "accept");
+    return negotiate(accept, query, { protobuf: true, transforms: false }).type;
+  } catch (thrown) {
+    if (isReason(thrown, "NotAcceptable")) return JSON_TYPE;
+    throw thrown;
+  }
+}
+
+async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
+  const { kind = "" } = object;
+  if (negotiated.type === PROTOBUF_TYPE) {
+    return held(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
+  }
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return `${JSON.stringify(object)}\n`;
+  return await encodeSliced(object, await formOf(negotiated));
+}
+
+async function formOf({ type, pretty }: Negotiated): Promise<SlicedForm> {
+  if (type === YAML_TYPE) return await yamlForm();
+  return pretty ? PRETTY_JSON : COMPACT_JSON;
+}
+
+async function encodeList(
+  list: ObjectList,
+  negotiated: Negotiated,
+  transformed: Transformer,
+): Promise<Buffer | string> {
+  if (negotiated.transform.as !== "object") {
+    const made = await transformed.list(list);
+    const protobuf = negotiated.type === PROTOBUF_TYPE;
+    if (protobuf) return await encodeObject(made as KubeObject, negotiated);
+    return await encodeSliced(made, await formOf(negotiated));
+  }
+  if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
+    return await joinList(list);
+  }
+  const items = list.items.length === 0 ? [] : new LazyList(parsed(list.items));
+  return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
+}
+
+function* parsed(bodies: readonly Buffer[]): Generator<unknown> {
+  for (const body of bodies) {
+    const item = JSON.parse(body.toString("utf8")) as KubeObject;
+    const { kind: _kind, apiVersion: _version, ...rest } = item;
+    yield rest;
+  }
+}
+
+/** All of a list but its items. */
+function headOf(list: ObjectList): object {
+  const { kind } = list;
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: listMetadata(list) };
+}
+
+const FIRST = Buffer.from("{");
+const NEXT = Buffer.from(",{");
+const LIST_END = Buffer.from("]}\n");
+
+/** A list is its bodies joined: nothing in it is parsed or serialised again. */
+async function joinList(list: ObjectList): Promise<Buffer> {
+  const head = JSON.stringify(headOf(list));
+  const parts: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
+  const type = Buffer.from(typeMembers(list.kind));
+  const slices = new Slices();
+  for (const [index, item] of list.items.entries()) {
+    parts.push(index > 0 ? NEXT : FIRST, withoutType(item, type));
+    if (slices.due) await slices.pause();
+  }
+  parts.push(LIST_END);
+  return await joinSliced(parts, `list ${list.kind.plural}: join`);
+}
+
+/** How bodies of a kind begin. */
+const typeMembers = (kind: Kind): string =>
+  `{"kind":${JSON.stringify(kind.kind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},`;
+
+/** A body from behind its brace, its type left out: in a list the list's own type says it. */
+function withoutType(body: Buffer, type: Buffer): Buffer {
+  if (body.subarray(0, type.length).equals(type)) return body.subarray(type.length);
+  // Stored in another version, or by upstream: its members stand in another order.
+  const { kind: _kind, apiVersion: _version, ...rest } = JSON.parse(body.toString()) as KubeObject;
+  return Buffer.from(JSON.stringify(rest).slice(1));
+}
+
+/** Sending fewer bytes holds nobody up: looking at the time would cost as much. */
+const HOLDING_BYTES_MIN = 64 * 1024;
+
+/** Headers, compression and the body, whole; a HEAD gets the headers alone. */
+async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "type">) {
+  const { request, response, warnings, signal } = context;
+  const { code, contentType, body, encoding } = answer;
+  let bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const headers: Record<string, string | string[]> = {
+    ...(contentType === undefined ? {} : { "content-type": contentType }),
+    "cache-control": "no-cache, private",
+    "audit-id": context.id,
+    ...answer.headers,
+  };
+  if (warnings.length > 0) headers["warning"] = [...new Set(warnings)].map(warningHeader);
+  if (encoding) headers["content-encoding"] = encoding;
+  else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
+    bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
+    headers["content-encoding"] = "gzip";
+    headers["vary"] = "Accept-Encoding";
+  }
+  headers["content-length"] = String(bytes.length);
+  // Who was told that it took too long is not told the answer, too.
+  if (signal.aborted || response.headersSent) return;
+  context.sent?.(bytes.length);
+  response.writeHead(code, headers);
+  await new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    const send = () => void response.end(bytes, () => resolve());
+    if (request.method === "HEAD") response.end(() => resolve());
+    else if (bytes.length < HOLDING_BYTES_MIN) send();
+    else held(`send: ${context.info.verb}`, send);
+  });
+}
+
+/** Whether compressed bytes may be sent. */
+export function acceptsGzip(context: RequestContext): boolean {
+  return headerOf(context.request, "accept-encoding").includes("gzip");
+}
+
+/** RFC 7234 5.5 with code 299, as upstream writes it. */
+function warningHeader(text: string): string {
+  const safe = text
+    .replace(/[\r\n]+/g, " ")
+    .replace(/[\\"]/g, "\\$&")
+    .replace(/[^\x20-\x7e]/g, "?");
+  return `299 - "${safe}"`;
+}

@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import type { WatchEncoder, WatchItem } from "../../cache/event.ts";
+import { framedWatchEncoder } from "./websocket-watch.ts";
+
+const ITEM: WatchItem = { type: "BOOKMARK", revision: 1, initialEventsEnd: false };
+
+/** Every event is `x` so many times; the first is told `first:` before. */
+const encoderOf = (length: number): WatchEncoder => ({
+  id: "test",
+  contentType: "application/json",
+  encode: () => Buffer.from("x".repeat(length)),
+  opening: (bytes) => Buffer.concat([Buffer.from("first:"), bytes]),
+});
+
+/** The payloads of frames that follow each other. */
+function payloads(bytes: Buffer): string[] {
+  const found: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    expect(bytes[at]).toBe(0x81);
+    const short = bytes[at + 1]!;
+    const [start, length] =
+      short < 126 ? [2, short]
+      : short === 126 ? [4, bytes.readUInt16BE(at + 2)]
+      : [10, Number(bytes.readBigUInt64BE(at + 2))];
+    found.push(bytes.subarray(at + start, at + start + length).toString());
+    at += start + length;
+  }
+  return found;
+}
+
+// The first becomes longer than its form of length holds.
+it.each([1, 125, 126, 65_535, 65_536])(
+  "what only the first event tells stands in its frame: %s bytes",
+  (length) => {
+    const encoder = framedWatchEncoder(encoderOf(length));
+    const event = encoder.encode(ITEM);
+    const told = encoder.opening!(Buffer.concat([event, event]));
+    const text = "x".repeat(length);
+    expect(payloads(told)).toEqual([`first:${text}`, text]);
+  },
+);

@@ -1,0 +1,198 @@
+import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { pathSegment } from "@raft2kube/api/validation/names.ts";
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { Attributes, Decision } from "../../authz/attributes.ts";
+import type { Core } from "../../core.ts";
+import { badRequest, invalid, methodNotAllowed } from "../../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { timeText } from "../../registry/metadata.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { writeOptionsOf } from "../create.ts";
+import { trackWrite } from "../../registry/managed-fields.ts";
+import { bindPod } from "../subresources/binding.ts";
+import { type Selector, validateLocalQuestion, validateQuestion } from "./review-rules.ts";
+import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
+import { successStatus } from "../subresources/success.ts";
+
+interface ResourceAttributes {
+  namespace?: string;
+  verb?: string;
+  group?: string;
+  version?: string;
+  resource?: string;
+  subresource?: string;
+  fieldSelector?: Selector;
+  labelSelector?: Selector;
+  name?: string;
+}
+
+interface AccessSpec {
+  resourceAttributes?: ResourceAttributes;
+  nonResourceAttributes?: { path?: string; verb?: string };
+  user?: string;
+  groups?: string[] | null;
+  uid?: string;
+  extra?: Record<string, string[]>;
+  namespace?: string;
+  token?: string;
+  audiences?: string[] | null;
+}
+
+interface Review extends KubeObject {
+  spec?: AccessSpec;
+  status?: object;
+}
+
+/** A Binding posted to its collection is the same as one posted to its pod. */
+async function bind(core: Core, context: RequestContext, object: KubeObject): Promise<Answer> {
+  const dryRun = context.query.has("dryRun");
+  const { name = "" } = object.metadata;
+  if (name === "") throw badRequest("a Binding has the name of its pod");
+  const [wrong] = pathSegment(name);
+  if (wrong !== undefined) throw badRequest(`name of the pod: ${wrong}`);
+  await bindPod(core, context.info.namespace, name, object, dryRun);
+  return objectAnswer(successStatus(201), undefined, 201);
+}
+
+type Answerer = (core: Core, context: RequestContext, review: Review) => Promise<object> | object;
+
+/** Kinds that are questions: nothing is stored, the answer is the object with its status. */
+const ANSWERS: Readonly<Record<string, Answerer>> = {
+  SelfSubjectAccessReview: (core, context, review) => access(core, context.user, review.spec ?? {}),
+  SubjectAccessReview: (core, _, review) => access(core, subjectOf(review), review.spec ?? {}),
+  LocalSubjectAccessReview: (core, _, review) =>
+    access(core, subjectOf(review), review.spec ?? {}),
+  SelfSubjectRulesReview: rules,
+  SelfSubjectReview: (_core, context) => ({ userInfo: userInfo(context.user) }),
+  TokenReview: tokenReview,
+};
+
+/** POST of a kind that is only asked. Throws 405 for those that have no answer here. */
+export async function serveReview(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  object: KubeObject,
+): Promise<Answer> {
+  if (resource.kind.kind === "Binding") return await bind(core, context, object);
+  const answer = ANSWERS[resource.kind.kind];
+  if (answer === undefined) throw methodNotAllowed();
+  const review: Review = object;
+  const findings = findingsOf(resource.kind.kind, review.spec ?? {}, context.info.namespace);
+  if (findings.length > 0) throw invalid(SUBJECT, "", findings);
+  const status = await answer(core, context, review);
+  const { kind } = resource;
+  if (kind.namespaced) review.metadata.namespace = context.info.namespace;
+  const now_ms = core.clock.now();
+  // Upstream keeps what it was asked and says who asked it; the others it makes anew.
+  if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
+  else trackWrite(resource, review, undefined, writeOptionsOf(context), now_ms);
+  checkMetadata(kind.kind, review.metadata);
+  if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
+  review.status = status;
+  return objectAnswer(review, undefined, 201);
+}
+
+/** Throws 422 when a question about access has a name: nothing is stored under it. */
+function checkMetadata(kind: string, metadata: KubeObject["metadata"]): void {
+  if (!kind.endsWith("SubjectAccessReview")) return;
+  const { namespace: _namespace, managedFields: _owners, ...others } = metadata;
+  if (Object.keys(others).length === 0) return;
+  const why = kind.startsWith("Local")
+    ? "must be empty except for namespace"
+    : "must be empty";
+  throw invalid(SUBJECT, "", [invalidField("metadata", metadata, why)]);
+}
+
+const ANSWERED_ANEW = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
+
+const anew = (kind: string, now_ms: number): KubeObject["metadata"] =>
+  kind === "SelfSubjectReview" ? { creationTimestamp: timeText(now_ms) } : {};
+
+/** Upstream's words name the group alone. */
+const SUBJECT = { group: "authorization.k8s.io", name: "" };
+
+function findingsOf(kind: string, spec: AccessSpec, namespace: string): FieldError[] {
+  switch (kind) {
+    case "SubjectAccessReview":
+      return validateQuestion(spec, true);
+    case "SelfSubjectAccessReview":
+      return validateQuestion(spec, false);
+    case "LocalSubjectAccessReview":
+      return validateLocalQuestion(spec, namespace);
+    default:
+      return [];
+  }
+}
+
+function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
+  const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
+  return {
+    user,
+    resourceRequest: asked !== undefined,
+    verb: asked?.verb ?? path?.verb ?? "",
+    group: asked?.group ?? "",
+    version: asked?.version ?? "",
+    resource: asked?.resource ?? "",
+    subresource: asked?.subresource ?? "",
+    namespace: asked?.namespace ?? "",
+    name: asked?.name ?? "",
+    path: path?.path ?? "",
+    fieldSelector: fieldSelectorText(asked?.fieldSelector),
+  };
+}
+
+async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<object> {
+  const decision: Decision = await core.authorizer.decide(attributesOf(user, spec));
+  const evaluationError = ignoredSelectors(spec);
+  return {
+    allowed: decision.verdict === "allow",
+    ...(decision.verdict === "deny" ? { denied: true } : {}),
+    ...(decision.reason === "" ? {} : { reason: decision.reason }),
+    ...(evaluationError === "" ? {} : { evaluationError }),
+  };
+}
+
+function subjectOf(review: Review): RequestUser {
+  const { user = "", groups, uid, extra } = review.spec ?? {};
+  return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
+}
+
+function rules(core: Core, context: RequestContext, review: Review): object {
+  const namespace = review.spec?.namespace ?? "";
+  if (namespace === "") throw badRequest("no namespace on request");
+  const held = [...core.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
+  const resourceRules = held
+    .filter((rule) => rule.resources?.length)
+    .map((rule) => ({
+      verbs: rule.verbs,
+      apiGroups: rule.apiGroups ?? [],
+      resources: rule.resources ?? [],
+      ...(rule.resourceNames?.length ? { resourceNames: rule.resourceNames } : {}),
+    }));
+  const nonResourceRules = held
+    .filter((rule) => rule.nonResourceURLs?.length)
+    .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
+  return { resourceRules, nonResourceRules, incomplete: false };
+}
+
+function userInfo(user: RequestUser): object {
+  const { name, uid, groups, extra } = user;
+  return {
+    username: name,
+    ...(uid ? { uid } : {}),
+    groups,
+    ...(extra && Object.keys(extra).length > 0 ? { extra } : {}),
+  };
+}
+
+async function tokenReview(core: Core, _context: RequestContext, review: Review): Promise<object> {
+  const { token = "", audiences } = review.spec ?? {};
+  if (token === "") throw badRequest("token is required for TokenReview in authentication");
+  const asked = audiences?.length ? audiences : core.tokens.audiences;
+  const known = await core.authenticator.verifyToken(token, asked);
+  if ("refused" in known) return { user: {}, error: known.refused };
+  const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
+  return { authenticated: true, user: userInfo(user), audiences: known.audiences };
+}

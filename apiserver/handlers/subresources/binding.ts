@@ -1,0 +1,122 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../../core.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
+import { badRequest, conflict, notFound } from "../../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import { readBody } from "../../request/body.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { decodeBody } from "../../encoding/decode.ts";
+import { timeText } from "../../registry/metadata.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { writeOptionsOf } from "../create.ts";
+import { keyOf } from "../../storage/keys.ts";
+import { successStatus } from "./success.ts";
+
+/** A pod's place as the scheduler states it (core/v1). */
+export interface Binding extends KubeObject {
+  target?: { kind?: string; name?: string };
+}
+
+const PART = { group: "", name: "pods/binding" };
+
+interface Pod extends KubeObject {
+  spec?: { nodeName?: string; schedulingGates?: object[] };
+  status?: { conditions?: { type: string; status: string; lastTransitionTime?: string }[] };
+}
+
+/** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
+export async function serveBinding(
+  core: Core,
+  _resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, warnings } = context;
+  const { dryRun, fieldValidation } = writeOptionsOf(context);
+  const binding = await decodeBody<Binding>(context.request, await readBody(context), {
+    kind: { group: "", version: "v1", kind: "Binding" },
+    schema: "core/v1.Binding",
+    fieldValidation,
+    warnings,
+  });
+  if (binding.metadata.name !== info.name) {
+    throw badRequest("name in URL does not match name in Binding object");
+  }
+  await bindPod(core, info.namespace, info.name, binding, dryRun);
+  return objectAnswer(successStatus(201), undefined, 201);
+}
+
+/** Puts a pod on the node of a binding. Throws 409 when it is on one already, or going. */
+export async function bindPod(
+  core: Core,
+  namespace: string,
+  name: string,
+  binding: Binding,
+  dryRun: boolean,
+): Promise<void> {
+  const resource = core.registry.of("v1", "pods");
+  const node = binding.target?.name ?? "";
+  const kind = binding.target?.kind ?? "";
+  if (node === "") throw refused("target.name: Required value");
+  if (kind !== "" && kind !== "Node") {
+    const known = 'supported values: "Node", "<empty>"';
+    throw refused(`target.kind: Unsupported value: ${JSON.stringify(kind)}: ${known}`);
+  }
+  await resource.store.change<Pod>(namespace, name, (pod) => {
+    if (pod === undefined) throw notFound(resource.subject, name);
+    checkBindable(resource, name, pod, binding);
+    const bound: Pod = {
+      ...pod,
+      metadata: {
+        ...pod.metadata,
+        ...merged("annotations", pod, binding),
+        ...merged("labels", pod, binding),
+      },
+      spec: { ...pod.spec, nodeName: node },
+      status: { ...pod.status, conditions: scheduled(pod, core.clock.now()) },
+    };
+    return { do: dryRun ? "keep" : "write", object: bound };
+  });
+}
+
+/** Upstream answers a Binding that is not valid with a plain 500. */
+function refused(message: string): ApiError {
+  return new ApiError({ code: 500, reason: "", message });
+}
+
+function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
+  const { uid } = binding.metadata;
+  const { namespace = "" } = pod.metadata;
+  if (uid && uid !== pod.metadata.uid) {
+    throw conflict(
+      resource.subject,
+      name,
+      `StorageError: invalid object, Code: 4, Key: ${keyOf(resource.kind, namespace, name)}, ` +
+        "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: " +
+        `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
+    );
+  }
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    throw conflict(PART, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  }
+  if (pod.spec?.nodeName) {
+    throw conflict(
+      PART,
+      name,
+      `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
+    );
+  }
+  if ((pod.spec?.schedulingGates ?? []).length > 0) {
+    throw conflict(PART, name, `pod ${name} has non-empty .spec.schedulingGates`);
+  }
+}
+
+function merged(field: "annotations" | "labels", pod: Pod, binding: Binding): object {
+  const added = binding.metadata[field];
+  return added ? { [field]: { ...pod.metadata[field], ...added } } : {};
+}
+
+function scheduled(pod: Pod, now_ms: number) {
+  const others = (pod.status?.conditions ?? []).filter((each) => each.type !== "PodScheduled");
+  const lastTransitionTime = timeText(now_ms);
+  return [...others, { type: "PodScheduled", status: "True", lastTransitionTime }];
+}

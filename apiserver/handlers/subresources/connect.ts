@@ -1,0 +1,76 @@
+import { authorizeCreate } from "../../authz/authorize-request.ts";
+import type { Core } from "../../core.ts";
+import { badRequest } from "../../object/errors/catalog.ts";
+import type { Answer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { kubeletAgent, placeOf } from "./kubelet.ts";
+import { tunnel } from "./tunnel.ts";
+
+/** The kubelet's word for each subresource. */
+const KUBELET_PATHS: Readonly<Record<string, string>> = {
+  exec: "exec",
+  attach: "attach",
+  portforward: "portForward",
+};
+
+/** Parameters of PodExecOptions and PodAttachOptions, and the kubelet's names for them. */
+const STREAMS: Readonly<Record<string, string>> = {
+  stdin: "input",
+  stdout: "output",
+  stderr: "error",
+  tty: "tty",
+};
+
+/** exec, attach and portforward of a pod: the connection becomes a tunnel to its kubelet. */
+export async function serveConnect(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, query, user } = context;
+  // A connection changes what runs, whatever method opens it: reading alone is not enough
+  // (upstream from 1.35).
+  await authorizeCreate(core, context);
+  const forwarding = info.subresource === "portforward";
+  // Ports belong to the pod, not to a container.
+  const container = forwarding ? undefined : (query.get("container") ?? "");
+  const place = await placeOf(core, info.namespace, info.name, container);
+  if (context.upgrade === undefined) throw badRequest("Upgrade request required");
+  await core.admission.validate({
+    operation: "CONNECT",
+    resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    name: info.name,
+    object: place.pod,
+    old: undefined,
+    user,
+    dryRun: false,
+    warnings: [],
+  });
+  const path = [KUBELET_PATHS[info.subresource]!, info.namespace, info.name];
+  if (!forwarding) path.push(place.container);
+  const passed = forwarding ? portsOf(query) : streamsOf(query);
+  await tunnel(core, context, {
+    ...place.kubelet,
+    agent: kubeletAgent(core),
+    path: `/${path.map(encodeURIComponent).join("/")}?${passed}`,
+  });
+  return { type: "taken" };
+}
+
+function streamsOf(query: URLSearchParams): URLSearchParams {
+  const passed = new URLSearchParams();
+  for (const [name, kubeletName] of Object.entries(STREAMS)) {
+    if (query.get(name) === "true" || query.get(name) === "1") passed.set(kubeletName, "1");
+  }
+  for (const word of query.getAll("command")) passed.append("command", word);
+  return passed;
+}
+
+function portsOf(query: URLSearchParams): URLSearchParams {
+  const passed = new URLSearchParams();
+  for (const port of query.getAll("ports")) passed.append("port", port);
+  return passed;
+}

@@ -1,0 +1,117 @@
+import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
+import { forbidden } from "../../object/errors/catalog.ts";
+import { DISRUPTED_PODS_MAX } from "../../limits.ts";
+import { timeText } from "../../registry/metadata.ts";
+
+export type Budget = PodDisruptionBudget & KubeObject;
+
+/** A pod as far as its eviction goes. */
+export interface EvictedPod extends KubeObject {
+  status?: {
+    phase?: string;
+    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
+  };
+}
+
+const ALLOWED = "DisruptionAllowed";
+
+/** Pods that do not serve, or are going already, disturb nothing by going. */
+export function needsBudget({ metadata, status }: EvictedPod): boolean {
+  const idle = ["Pending", "Succeeded", "Failed"].includes(status?.phase ?? "");
+  return !idle && metadata.deletionTimestamp === undefined;
+}
+
+/**
+ * Whether a pod may go without its budget being spent: one that is not ready counts for nothing
+ * in it. What the budget says of such pods decides (`unhealthyPodEvictionPolicy`).
+ */
+export function goesForFree({ spec, status }: Budget, pod: EvictedPod): boolean {
+  const ready = pod.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready?.status === "True") return false;
+  if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow") return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
+  return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
+}
+
+/** The budget with one disruption less. Throws 429 when it has none left, 403 when it is odd. */
+export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget {
+  const { name = "", generation = 0 } = budget.metadata;
+  const status = budget.status!;
+  const { disruptionsAllowed = 0, observedGeneration = 0, disruptedPods = {} } = status;
+  const subject = { group: "policy", name: "poddisruptionbudget" };
+  const odd = (why: string) => forbidden(subject, name, why);
+  if (observedGeneration < generation) throw notYet(name);
+  if (disruptionsAllowed < 0) throw odd("pdb disruptions allowed is negative");
+  if (Object.keys(disruptedPods).length > DISRUPTED_PODS_MAX) {
+    throw odd(
+      "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+    );
+  }
+  if (disruptionsAllowed === 0) throw refusal(whyNone(budget));
+  const left = disruptionsAllowed - 1;
+  return {
+    ...budget,
+    status: {
+      ...status,
+      disruptionsAllowed: left,
+      // Whoever counts must not take a pod that is about to go for one that serves.
+      disruptedPods: { ...disruptedPods, [pod]: timeText(now_ms) },
+      ...(left > 0 ? {} : { conditions: exhausted(budget, now_ms) }),
+    },
+  };
+}
+
+/** 429 for a budget that has not been counted yet, or whose pod changed meanwhile. */
+export function notYet(name: string): ApiError {
+  return refusal(`The disruption budget ${name} is still being processed by the server.`, 10);
+}
+
+function refusal(message: string, retryAfterSeconds?: number): ApiError {
+  return new ApiError({
+    code: 429,
+    reason: "TooManyRequests",
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+    details: {
+      causes: [{ reason: "DisruptionBudget", message }],
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    },
+  });
+}
+
+function whyNone({ metadata, status }: Budget): string {
+  const { currentHealthy = 0, desiredHealthy = 0, conditions } = status!;
+  const condition = conditions?.find(({ type }) => type === ALLOWED);
+  const told = condition?.status === "False" && condition.message ? condition : undefined;
+  const start = `The disruption budget ${metadata.name}`;
+  // The figures are not to be believed when the count failed.
+  if (told?.reason === "SyncFailed") {
+    return `${start} does not allow evicting pods currently because it failed sync: ` +
+      told.message;
+  }
+  if (currentHealthy <= desiredHealthy) {
+    return `${start} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  }
+  const none = `${start} does not allow evicting pods currently`;
+  return told ? `${none} (${told.reason}): ${told.message}` : none;
+}
+
+type Conditions = NonNullable<Budget["status"]>["conditions"];
+
+function exhausted({ status }: Budget, now_ms: number): Conditions {
+  const conditions = status!.conditions ?? [];
+  const before = conditions.find(({ type }) => type === ALLOWED);
+  const since = before?.status === "False" ? before.lastTransitionTime : undefined;
+  const condition = {
+    type: ALLOWED,
+    status: "False",
+    observedGeneration: status!.observedGeneration ?? 0,
+    lastTransitionTime: since ?? timeText(now_ms),
+    reason: "InsufficientPods",
+    message: "",
+  };
+  return before
+    ? conditions.map((each) => (each === before ? condition : each))
+    : [...conditions, condition];
+}

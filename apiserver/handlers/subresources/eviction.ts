@@ -1,0 +1,201 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+import type { AdmissionRequest } from "../../admission/plugin.ts";
+import { ownWrite } from "../../registry/internal-write.ts";
+import type { Core } from "../../core.ts";
+import { ApiError, isReason } from "../../object/errors/api-error.ts";
+import { badRequest, notFound } from "../../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import { readBody } from "../../request/body.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { decodeBody } from "../../encoding/decode.ts";
+import type { RequestInfo } from "../../request/request-info.ts";
+import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
+import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
+import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
+import { listObjects } from "../../registry/list.ts";
+import { timeText } from "../../registry/metadata.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { writeOptionsOf } from "../create.ts";
+import { trackWrite } from "../../registry/managed-fields.ts";
+import type { WriteOptions } from "../../registry/write-options.ts";
+import {
+  type Budget,
+  type EvictedPod,
+  goesForFree,
+  needsBudget,
+  notYet,
+  spendBudget,
+} from "./disruption-budget.ts";
+import { cloneObject } from "../../object/clone.ts";
+import { successStatus } from "./success.ts";
+
+interface Eviction extends KubeObject {
+  deleteOptions?: { dryRun?: string[] };
+}
+
+/** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
+export async function serveEviction(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, query } = context;
+  const options = writeOptionsOf(context);
+  const eviction = await decodeBody<Eviction>(context.request, await readBody(context), {
+    kind: { group: "policy", version: "v1", kind: "Eviction" },
+    otherVersions: ["policy/v1beta1"],
+    schema: "policy/v1.Eviction",
+    fieldValidation: options.fieldValidation,
+    warnings: options.warnings,
+  });
+  if (eviction.metadata.name !== info.name) {
+    throw badRequest("name in URL does not match name in Eviction object");
+  }
+  const request: DeleteRequest = readDeleteBody({
+    ...eviction.deleteOptions,
+    dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
+  });
+  // Before anything of it is done: a budget that was spent is not given back.
+  const admitted = admissionRequest(resource, info, eviction, options);
+  await core.admission.admit(admitted);
+  await core.admission.validate(admitted);
+  await new PodEviction(core, resource, request, options).evict(info.namespace, info.name);
+  return objectAnswer(successStatus(201), undefined, 201);
+}
+
+function admissionRequest(
+  resource: Resource,
+  { namespace, name, subresource }: RequestInfo,
+  object: Eviction,
+  { user, dryRun, warnings }: WriteOptions,
+): AdmissionRequest {
+  const old = undefined;
+  return {
+    operation: "CREATE",
+    ...{ resource, subresource, namespace, name, object, old, user, dryRun, warnings },
+  };
+}
+
+/** One eviction, with what was asked of it. */
+class PodEviction {
+  readonly #core: Core;
+  readonly #pods: Resource;
+  readonly #request: DeleteRequest;
+  readonly #options: WriteOptions;
+
+  constructor(core: Core, pods: Resource, request: DeleteRequest, options: WriteOptions) {
+    this.#core = core;
+    this.#pods = pods;
+    this.#request = request;
+    this.#options = options;
+  }
+
+  /** Deletes the pod, if need be at a budget's cost. Throws 429 when that has nothing left. */
+  async evict(namespace: string, name: string): Promise<void> {
+    const asked = this.#request.resourceVersion !== undefined;
+    for (let attempt = 1; ; attempt++) {
+      const pod = await this.#pods.store.get<EvictedPod>(namespace, name);
+      if (needsBudget(pod)) return await this.#evictServing(pod);
+      try {
+        // It must not begin to serve meanwhile; what has ended or is going cannot.
+        const pinned = pod.status?.phase === "Pending" && !pod.metadata.deletionTimestamp;
+        return await this.#remove(pod, pinned);
+      } catch (thrown) {
+        const again = isReason(thrown, "Conflict") && !asked && attempt < UPDATE_ATTEMPTS_MAX;
+        if (!again) throw thrown;
+      }
+    }
+  }
+
+  async #evictServing(pod: EvictedPod): Promise<void> {
+    const budget = await this.#budgetOf(pod);
+    if (budget === undefined) return await this.#remove(pod, false);
+    if (!goesForFree(budget, pod)) {
+      await this.#spend(budget, pod);
+      return await this.#remove(pod, false);
+    }
+    try {
+      await this.#remove(pod, true);
+    } catch (thrown) {
+      // It may have become healthy: asked again, the budget decides.
+      const changed = isReason(thrown, "Conflict") && this.#request.resourceVersion === undefined;
+      throw changed ? notYet(budget.metadata.name ?? "") : thrown;
+    }
+  }
+
+  /** The budget that counts a pod. Throws 500 when there are several. */
+  async #budgetOf({ metadata }: EvictedPod): Promise<Budget | undefined> {
+    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const newest = { match: { type: "newest" }, limit: 0, continue: "" } as const;
+    const all = { ...newest, labelSelector: "", fieldSelector: "" };
+    const { items } = await listObjects(resource, metadata.namespace ?? "", all);
+    const budgets = items
+      .map((body) => JSON.parse(body.toString("utf8")) as Budget)
+      .filter(({ spec }) => matchesSelector(spec?.selector, metadata.labels));
+    if (budgets.length <= 1) return budgets[0];
+    throw new ApiError({
+      code: 500,
+      reason: "",
+      message:
+        "This pod has more than one PodDisruptionBudget, which the eviction " +
+        "subresource does not support.",
+    });
+  }
+
+  async #spend({ metadata }: Budget, pod: EvictedPod): Promise<void> {
+    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const { namespace = "", name = "" } = metadata;
+    await resource.store.change<Budget>(namespace, name, (current) => {
+      if (current === undefined) throw notFound(resource.subject, name);
+      const now_ms = this.#core.clock.now();
+      const spent = spendBudget(cloneObject(current), pod.metadata.name ?? "", now_ms);
+      const own = { ...ownWrite(), subresource: "status" };
+      trackWrite(resource, spent, current, own, now_ms);
+      return { do: this.#request.dryRun ? "keep" : "write", object: spent };
+    });
+  }
+
+  /** Says in the pod's status why it goes, and deletes it; `pinned` means as it was looked at. */
+  async #remove(pod: EvictedPod, pinned: boolean): Promise<void> {
+    const { namespace = "", name = "", resourceVersion } = pod.metadata;
+    const seen = pinned ? (this.#request.resourceVersion ?? resourceVersion) : undefined;
+    let request = seen === undefined ? this.#request : { ...this.#request, resourceVersion: seen };
+    if (!request.dryRun) {
+      const marked = await this.#mark(namespace, name, request);
+      // The mark is our own change: what was asked to be unchanged is that for the rest.
+      if (request.resourceVersion !== undefined) request = { ...request, resourceVersion: marked };
+    }
+    await deleteObject(this.#core, this.#pods, namespace, name, request, this.#options);
+  }
+
+  /** Adds the condition by which those who count disruptions know; the version it made. */
+  async #mark(namespace: string, name: string, request: DeleteRequest): Promise<string> {
+    const pods = this.#pods;
+    const { object } = await pods.store.change<EvictedPod>(namespace, name, (current) => {
+      if (current === undefined) throw notFound(pods.subject, name);
+      checkPreconditions(pods, current, request);
+      return { do: "write", object: marked(current, this.#core.clock.now()) };
+    });
+    return object.metadata.resourceVersion ?? "";
+  }
+}
+
+const DISRUPTION_TARGET = "DisruptionTarget";
+
+function marked(pod: EvictedPod, now_ms: number): EvictedPod {
+  const conditions = pod.status?.conditions ?? [];
+  const before = conditions.find(({ type }) => type === DISRUPTION_TARGET);
+  const since = before?.status === "True" ? before.lastTransitionTime : undefined;
+  const condition = {
+    type: DISRUPTION_TARGET,
+    status: "True",
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+    lastTransitionTime: since ?? timeText(now_ms),
+  };
+  const all = before
+    ? conditions.map((each) => (each === before ? condition : each))
+    : [...conditions, condition];
+  return { ...pod, status: { ...pod.status, conditions: all } };
+}

@@ -1,0 +1,170 @@
+import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage } from "node:http";
+import { request as httpsRequest, type Agent } from "node:https";
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Core } from "../../core.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
+import { serviceUnavailable } from "../../object/errors/catalog.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { linkRewriting } from "./html-links.ts";
+
+const log = logger("apiserver");
+
+/** Where a request is passed on to. */
+export interface Backend {
+  host: string;
+  port: number;
+  path: string;
+  method: string;
+  /** Present for TLS backends. */
+  agent: Agent | undefined;
+  /** Headers of the client's request that go along; none by default: credentials stay here. */
+  headers?: Record<string, string>;
+  /** Whether the client's body goes along. */
+  body?: boolean;
+  /** Sent when the backend gives none. */
+  contentType?: string;
+  /** Hears that the backend's certificate is not believed. */
+  notBelieved?: () => void;
+  /**
+   * Where a redirect leads for the client. Without it redirects are neither followed nor handed on
+   * (CVE-2020-8559).
+   */
+  location?: (text: string) => string;
+  /** The same for a link in a page of HTML. Without it pages go through as they are. */
+  link?: (text: string) => string;
+}
+
+/** What concerns one connection alone. */
+const REFUSED_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "location",
+]);
+
+/** Which other pages may read this server's answers is nothing for a backend to say. */
+const isRefused = (name: string): boolean =>
+  REFUSED_HEADERS.has(name) || name.startsWith("access-control-");
+
+/**
+ * A backend's answer to a request that is passed on to it. Throws 503 when it cannot be reached or
+ * redirects, and what it refuses with where `contentType` says what it would otherwise send.
+ */
+export async function openBackend(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  backend: Backend,
+): Promise<IncomingMessage> {
+  const answer = await open(core, context, backend);
+  const status = answer.statusCode ?? 502;
+  if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
+    answer.resume();
+    throw serviceUnavailable(
+      `the backend answered with a redirect (${status}), which is not followed`,
+    );
+  }
+  if (status >= 400 && backend.contentType !== undefined) throw await refusal(answer, status);
+  return answer;
+}
+
+/** Passes a request to a backend and its answer back, both streamed. Throws as `openBackend`. */
+export async function forward(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  backend: Backend,
+): Promise<void> {
+  const answer = await openBackend(core, context, backend);
+  const { response } = context;
+  const { location } = answer.headers;
+  response.statusCode = answer.statusCode ?? 502;
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (value !== undefined && !isRefused(name)) response.setHeader(name, value);
+  }
+  if (location !== undefined && backend.location !== undefined) {
+    response.setHeader("location", backend.location(location));
+  }
+  if (backend.contentType !== undefined) response.setHeader("content-type", backend.contentType);
+  const steps = rewritingOf(answer, backend);
+  if (steps.length > 0) response.removeHeader("content-length");
+  response.flushHeaders();
+  try {
+    await pipeline([answer, ...steps, response as NodeJS.WritableStream]);
+  } catch (thrown) {
+    // One side went away in the middle: the other learns of it by the end of its connection.
+    log.debug("a forwarded stream ended early", {
+      path: context.info.path,
+      reason: messageOf(thrown),
+    });
+    context.request.destroy();
+  }
+}
+
+function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transform[] {
+  if (link === undefined || method === "HEAD" || answer.headers.location !== undefined) return [];
+  return linkRewriting(answer, link) ?? [];
+}
+
+/** Node's codes for certificates that do not verify. */
+const NOT_BELIEVED = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/;
+
+function open(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  backend: Backend,
+): Promise<IncomingMessage> {
+  const { host, port, path, method, agent, headers = {} } = backend;
+  return new Promise((resolve, reject) => {
+    const send = agent ? httpsRequest : httpRequest;
+    const request = send({
+      host,
+      port,
+      path,
+      method,
+      headers,
+      agent: agent as HttpAgent | undefined,
+    });
+    const end = () => request.destroy();
+    context.signal.addEventListener("abort", end, { once: true });
+    core.closing.addEventListener("abort", end, { once: true });
+    const unavailable = (why: string) =>
+      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${why}`));
+    request.on("close", () => {
+      context.signal.removeEventListener("abort", end);
+      core.closing.removeEventListener("abort", end);
+      unavailable("the connection was closed");
+    });
+    // No one asked for another protocol: without this there would be neither answer nor error.
+    request.on("upgrade", (_, socket) => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      unavailable("it switches protocols without being asked to");
+    });
+    request.on("response", resolve);
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (NOT_BELIEVED.test(error.code ?? "")) backend.notBelieved?.();
+      unavailable(error.message);
+    });
+    if (context.signal.aborted) end();
+    if (backend.body) context.request.pipe(request);
+    else request.end();
+  });
+}
+
+/** What a kubelet says when it refuses, as the client is told. */
+async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer) {
+    length += (chunk as Buffer).length;
+    if (length > 64 * 1024) break;
+    chunks.push(chunk as Buffer);
+  }
+  const message = Buffer.concat(chunks).toString("utf8").trim();
+  const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : "InternalError";
+  return new ApiError({ code, reason, message: message || `the kubelet answered ${code}` });
+}

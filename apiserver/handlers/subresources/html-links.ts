@@ -1,0 +1,211 @@
+import type { IncomingMessage } from "node:http";
+import { Transform, type TransformCallback } from "node:stream";
+import { createGunzip, createGzip } from "node:zlib";
+import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
+
+/** The attributes that hold a URL, by tag (as upstream's proxy). */
+const LINKS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["a", ["href"]],
+  ["applet", ["codebase"]],
+  ["area", ["href"]],
+  ["audio", ["src"]],
+  ["base", ["href"]],
+  ["blockquote", ["cite"]],
+  ["body", ["background"]],
+  ["button", ["formaction"]],
+  ["command", ["icon"]],
+  ["del", ["cite"]],
+  ["embed", ["src"]],
+  ["form", ["action"]],
+  ["frame", ["longdesc", "src"]],
+  ["head", ["profile"]],
+  ["html", ["manifest"]],
+  ["iframe", ["longdesc", "src"]],
+  ["img", ["longdesc", "src", "usemap"]],
+  ["input", ["src", "usemap", "formaction"]],
+  ["ins", ["cite"]],
+  ["link", ["href"]],
+  ["object", ["classid", "codebase", "data", "usemap"]],
+  ["q", ["cite"]],
+  ["script", ["src"]],
+  ["source", ["src"]],
+  ["video", ["poster", "src"]],
+]);
+
+/** Elements whose content is text up to their own end tag. */
+const RAW_TEXT = new Set([
+  "iframe",
+  "noembed",
+  "noframes",
+  "noscript",
+  "plaintext",
+  "script",
+  "style",
+  "textarea",
+  "title",
+  "xmp",
+]);
+
+/**
+ * The steps that an answer's body takes when it is a whole page of HTML; undefined when it goes
+ * through as it is: another type, a part, an encoding that is not known here.
+ */
+export function linkRewriting(
+  { headers, statusCode }: IncomingMessage,
+  rewrite: (link: string) => string,
+): Transform[] | undefined {
+  const type = (headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
+  if (type !== "text/html" || statusCode === 206 || statusCode === 304) return undefined;
+  switch (headers["content-encoding"] ?? "") {
+    case "":
+      return [new LinkRewriter(rewrite)];
+    case "gzip": {
+      const unzip = createGunzip();
+      const zip = createGzip();
+      unzip.on("error", () => unzip.destroy());
+      zip.on("error", () => zip.destroy());
+      return [unzip, new LinkRewriter(rewrite), zip];
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Where in a page the next byte is. */
+type Place = { in: "text" } | { in: "comment" } | { in: "raw"; element: string };
+
+const TEXT: Place = { in: "text" };
+
+/**
+ * Rewrites the links of HTML as it passes; every other byte stays. It looks at bytes as latin1: the
+ * markup is ASCII in every encoding that pages have, UTF-16 apart, in which nothing matches.
+ */
+export class LinkRewriter extends Transform {
+  readonly #rewrite: (link: string) => string;
+  #place: Place = TEXT;
+  /** The begin of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
+  #rest = "";
+
+  constructor(rewrite: (link: string) => string) {
+    super();
+    this.on("error", () => this.destroy());
+    this.#rewrite = rewrite;
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.#rest += chunk.toString("latin1");
+    done(null, Buffer.from(this.#take(), "latin1"));
+  }
+
+  override _flush(done: TransformCallback): void {
+    done(null, Buffer.from(this.#rest, "latin1"));
+  }
+
+  /** What can go on now; what must wait stays in `#rest`. */
+  #take(): string {
+    let out = "";
+    for (;;) {
+      const end = this.#place.in === "text" ? this.#text() : this.#until();
+      if (end.text !== undefined) out += end.text;
+      if (!end.more) return out;
+    }
+  }
+
+  #cut(length: number): string {
+    const text = this.#rest.slice(0, length);
+    this.#rest = this.#rest.slice(length);
+    return text;
+  }
+
+  /** Text up to the next tag, or that tag. */
+  #text(): { text?: string; more: boolean } {
+    const rest = this.#rest;
+    if (!rest.startsWith("<")) {
+      const at = rest.indexOf("<");
+      return { text: this.#cut(at < 0 ? rest.length : at), more: at >= 0 };
+    }
+    if (rest.startsWith("<!--")) {
+      this.#place = { in: "comment" };
+      return { text: this.#cut(4), more: true };
+    }
+    // The begin of a comment, or of a tag whose name has not come.
+    if (rest.length < 4 && !rest.includes(">")) return { more: false };
+    if (!/^<[a-z]/i.test(rest)) return { text: this.#cut(1), more: true };
+    const tag = rest.includes(">") ? parseTag(rest) : undefined;
+    if (tag === undefined) {
+      if (rest.length < HTML_TAG_BYTES_MAX) return { more: false };
+      return { text: this.#cut(1), more: true };
+    }
+    this.#rest = rest.slice(tag.end);
+    if (RAW_TEXT.has(tag.name)) this.#place = { in: "raw", element: tag.name };
+    return { text: this.#rewritten(rest.slice(0, tag.end), tag), more: true };
+  }
+
+  /** The rest of a comment, or of an element whose content is text. */
+  #until(): { text: string; more: boolean } {
+    const place = this.#place;
+    const mark = place.in === "raw" ? `</${place.element}>` : "-->";
+    const end = place.in === "raw" ? new RegExp(`</${place.element}[\\s/>]`, "i") : /-->/;
+    const found = end.exec(this.#rest);
+    if (found) {
+      this.#place = TEXT;
+      return { text: this.#cut(found.index + mark.length), more: true };
+    }
+    const text = this.#cut(Math.max(0, this.#rest.length - mark.length + 1));
+    return { text, more: false };
+  }
+
+  #rewritten(text: string, { name, attributes }: Tag): string {
+    const links = LINKS.get(name) ?? [];
+    let out = "";
+    let from = 0;
+    for (const { key, start, end } of attributes) {
+      if (!links.includes(key)) continue;
+      out += text.slice(from, start) + this.#rewrite(text.slice(start, end));
+      from = end;
+    }
+    return out + text.slice(from);
+  }
+}
+
+interface Tag {
+  /** In lower case. */
+  name: string;
+  /** Where its values stand, without their quotes. */
+  attributes: { key: string; start: number; end: number }[];
+  /** Behind its `>`. */
+  end: number;
+}
+
+const NAME = /[^\s/>=]+/y;
+const SPACE = /[\s/]*/y;
+const EQUALS = /\s*=\s*/y;
+const UNQUOTED = /[^\s>]*/y;
+
+/** The start tag that a text begins with; undefined while its end is missing (HTML 13.2.5). */
+function parseTag(text: string): Tag | undefined {
+  const match = (form: RegExp, from: number) => {
+    form.lastIndex = from;
+    return form.exec(text)?.[0];
+  };
+  const name = match(NAME, 1) ?? "";
+  const attributes: Tag["attributes"] = [];
+  let at = 1 + name.length;
+  for (;;) {
+    at += match(SPACE, at)!.length;
+    if (at >= text.length) return undefined;
+    if (text[at] === ">") return { name: name.toLowerCase(), attributes, end: at + 1 };
+    const key = match(NAME, at) ?? "=";
+    at += key.length;
+    const equals = match(EQUALS, at);
+    if (equals === undefined) continue;
+    at += equals.length;
+    const quote = text[at];
+    const isQuoted = quote === '"' || quote === "'";
+    const start = isQuoted ? at + 1 : at;
+    const end = isQuoted ? text.indexOf(quote, start) : start + match(UNQUOTED, start)!.length;
+    if (end < 0 || end >= text.length) return undefined;
+    attributes.push({ key: key.toLowerCase(), start, end });
+    at = isQuoted ? end + 1 : end;
+  }
+}

@@ -1,0 +1,132 @@
+import { Agent } from "node:https";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Core } from "../../core.ts";
+import { badRequest, notFound, serviceUnavailable } from "../../object/errors/catalog.ts";
+
+const KUBELET_PORT = 10250;
+
+interface Node extends KubeObject {
+  status?: {
+    addresses?: { type: string; address: string }[];
+    daemonEndpoints?: { kubeletEndpoint?: { Port?: number } };
+  };
+}
+
+interface Pod extends KubeObject {
+  spec?: { nodeName?: string; containers?: { name: string }[] } & Containers;
+}
+
+interface Containers {
+  initContainers?: { name: string }[];
+  ephemeralContainers?: { name: string }[];
+}
+
+/** Where a kubelet answers. */
+export interface KubeletAddress {
+  host: string;
+  port: number;
+}
+
+/** How nodes are reached, in order (upstream's --kubelet-preferred-address-types). */
+const ADDRESS_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS"];
+
+/**
+ * The kubelet of a node, from the node's own object. Throws 404, or 503 when it names no address.
+ */
+export async function kubeletOf(core: Core, nodeName: string): Promise<KubeletAddress> {
+  const nodes = core.registry.of("v1", "nodes");
+  const node = await nodes.store.find<Node>("", nodeName);
+  if (node === undefined) throw notFound(nodes.subject, nodeName);
+  const { addresses = [], daemonEndpoints } = node.status ?? {};
+  for (const type of ADDRESS_TYPES) {
+    const found = addresses.find((each) => each.type === type);
+    const port = daemonEndpoints?.kubeletEndpoint?.Port || KUBELET_PORT;
+    if (found) return { host: found.address, port };
+  }
+  throw serviceUnavailable(`no preferred addresses found for node ${JSON.stringify(nodeName)}`);
+}
+
+/** A pod's place: its kubelet, its uid, and the container asked for or the only one. */
+export interface PodPlace {
+  kubelet: KubeletAddress;
+  container: string;
+  pod: Pod;
+}
+
+/** The same for exec, attach or port-forward. Throws 400 while the pod runs nowhere. */
+export async function placeOf(
+  core: Core,
+  namespace: string,
+  name: string,
+  container: string | undefined,
+): Promise<PodPlace> {
+  const place = await placeIfAny(core, namespace, name, container);
+  if (place === undefined) throw badRequest(`pod ${name} does not have a host assigned`);
+  return place;
+}
+
+/**
+ * Finds where a pod runs, undefined while it runs nowhere. `container` is the one asked for, "" for
+ * the only one, undefined when none is meant.
+ */
+export async function placeIfAny(
+  core: Core,
+  namespace: string,
+  name: string,
+  container: string | undefined,
+): Promise<PodPlace | undefined> {
+  const pod = await core.registry.of("v1", "pods").store.get<Pod>(namespace, name);
+  const chosen =
+    container === undefined
+      ? ""
+      : container === ""
+        ? onlyContainer(pod, name)
+        : checked(pod, container);
+  const node = pod.spec?.nodeName ?? "";
+  if (node === "") return undefined;
+  return { kubelet: await kubeletOf(core, node), container: chosen, pod };
+}
+
+function containersOf(pod: Pod): string[] {
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  return [...containers, ...initContainers, ...ephemeralContainers].map((each) => each.name);
+}
+
+function checked(pod: Pod, container: string): string {
+  if (containersOf(pod).includes(container)) return container;
+  throw badRequest(`container ${container} is not valid for pod ${pod.metadata.name}`);
+}
+
+const DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container";
+
+function onlyContainer(pod: Pod, name: string): string {
+  const containers = (pod.spec?.containers ?? []).map((each) => each.name);
+  if (containers.length === 1) return containers[0]!;
+  const annotated = pod.metadata.annotations?.[DEFAULT_CONTAINER];
+  if (annotated !== undefined && containers.includes(annotated)) return annotated;
+  throw badRequest(
+    `a container name must be specified for pod ${name}, choose one of: ` +
+      `[${containers.join(" ")}]`,
+  );
+}
+
+const agents = new WeakMap<Core, Map<boolean, Agent>>();
+
+/**
+ * Connections to kubelets, with this server's certificate for them; closed with the server. A
+ * `careless` one goes to whoever answers there: a client may ask for that to read logs of a node
+ * whose certificate has expired.
+ */
+export function kubeletAgent(core: Core, careless = false): Agent {
+  const known = agents.get(core) ?? new Map<boolean, Agent>();
+  agents.set(core, known);
+  let agent = known.get(careless);
+  if (agent === undefined) {
+    const { cert, key, ca } = core.options.kubeletClient;
+    const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized: !careless });
+    core.closing.addEventListener("abort", () => made.destroy(), { once: true });
+    known.set(careless, made);
+    agent = made;
+  }
+  return agent;
+}

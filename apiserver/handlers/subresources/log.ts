@@ -1,0 +1,75 @@
+import type { Core } from "../../core.ts";
+import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
+import { invalid } from "../../object/errors/catalog.ts";
+import { wholeNumber } from "../../request/request-info.ts";
+import { type Answer, textAnswer } from "../../request/answer.ts";
+import { isWebSocket } from "../../authn/websocket-token.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { type Backend, forward, openBackend } from "./forward.ts";
+import { kubeletAgent, placeIfAny } from "./kubelet.ts";
+import { sendOverWebSocket } from "./websocket-log.ts";
+
+/** Parameters of PodLogOptions that a kubelet understands under the same name. */
+const PASSED = [
+  "follow",
+  "previous",
+  "sinceSeconds",
+  "sinceTime",
+  "timestamps",
+  "tailLines",
+  "limitBytes",
+  "stream",
+] as const;
+
+/** GET pods/NAME/log: the container's log as its kubelet streams it. */
+export async function serveLog(
+  core: Core,
+  _resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, query } = context;
+  checkOptions(info.name, query);
+  const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
+  core.figures.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");
+  const place = await placeIfAny(core, info.namespace, info.name, query.get("container") ?? "");
+  // Upstream knows nothing yet of a pod that has no node, and no error either.
+  if (place === undefined) return { ...textAnswer(204, ""), contentType: undefined };
+  const passed = new URLSearchParams();
+  for (const name of PASSED) {
+    const value = query.get(name);
+    if (value !== null) passed.set(name, value);
+  }
+  const { kubelet, container } = place;
+  const path = ["containerLogs", info.namespace, info.name, container].map(encodeURIComponent);
+  const backend: Backend = {
+    ...kubelet,
+    path: `/${path.join("/")}?${passed}`,
+    agent: kubeletAgent(core, careless),
+    method: "GET",
+    contentType: "text/plain",
+    notBelieved: () => core.figures.server.logNotBelieved(),
+  };
+  if (context.upgrade && isWebSocket(context.request)) {
+    await sendOverWebSocket(context, await openBackend(core, context, backend));
+  } else await forward(core, context, backend);
+  return { type: "taken" };
+}
+
+/** The least that each number may be. */
+const LEAST: Readonly<Record<string, number>> = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 };
+
+/** Throws 422 for options that mean nothing, and 400 for what is no number. */
+function checkOptions(pod: string, query: URLSearchParams): void {
+  const findings = Object.entries(LEAST).flatMap(([name, least]) => {
+    const text = query.get(name);
+    if (text === null || wholeNumber(text) >= least) return [];
+    const bound = least === 0 ? "greater than or equal to 0" : "greater than 0";
+    return [invalidField(name, Number(text), `must be ${bound}`)];
+  });
+  if (query.has("sinceSeconds") && query.has("sinceTime")) {
+    const detail = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+    findings.push(forbidden("[]", detail));
+  }
+  if (findings.length > 0) throw invalid({ group: "", name: "PodLogOptions" }, pod, findings);
+}

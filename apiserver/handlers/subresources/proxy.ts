@@ -1,0 +1,160 @@
+import { Agent } from "node:https";
+import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { authorizeCreate } from "../../authz/authorize-request.ts";
+import type { Core } from "../../core.ts";
+import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
+import type { Answer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { kubeletAgent, kubeletOf } from "./kubelet.ts";
+import { passThrough, type ProxyPlace } from "./pass-through.ts";
+
+/** `https:web:8080`, `web:http`, `web`: what stands in the place of a name before `/proxy`. */
+interface ProxyTarget {
+  scheme: string;
+  name: string;
+  port: string;
+}
+
+/** pods, services and nodes `/proxy`: a request to what runs there. */
+export async function serveProxy(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info } = context;
+  // What a kubelet upgrades runs something in a pod, and the kubelet sees this server's rights.
+  if (info.resource === "nodes" && context.upgrade) await authorizeCreate(core, context);
+  const place = await placeOf(core, resource, info.namespace, parseTarget(info.name));
+  await passThrough(core, context, place);
+  return { type: "taken" };
+}
+
+/**
+ * Pods and Services are reached by address, for which their certificates are hardly ever made: as
+ * upstream, nobody looks at them. No certificate of ours is shown.
+ */
+const UNVERIFIED = new Agent({ rejectUnauthorized: false, keepAlive: false });
+
+const agentOf = ({ scheme }: ProxyTarget): Agent | undefined =>
+  scheme === "https" ? UNVERIFIED : undefined;
+
+function parseTarget(text: string): ProxyTarget {
+  const parts = text.split(":");
+  if (parts.length === 1) return { scheme: "http", name: text, port: "" };
+  if (parts.length === 2) return { scheme: "http", name: parts[0]!, port: parts[1]! };
+  const [scheme = "", name = "", port = ""] = parts;
+  if (parts.length !== 3 || (scheme !== "http" && scheme !== "https" && scheme !== "")) {
+    throw badRequest(`invalid proxy target ${JSON.stringify(text)}`);
+  }
+  return { scheme: scheme || "http", name, port };
+}
+
+async function placeOf(
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
+): Promise<ProxyPlace> {
+  switch (resource.kind.plural) {
+    case "nodes":
+      return await nodePlace(core, target);
+    case "pods":
+      return await podPlace(resource, namespace, target);
+    default:
+      return await servicePlace(core, resource, namespace, target);
+  }
+}
+
+/** A node's kubelet, or what listens on another port of the node. */
+async function nodePlace(core: Core, target: ProxyTarget): Promise<ProxyPlace> {
+  const kubelet = await kubeletOf(core, target.name);
+  if (target.port === "" || target.port === String(kubelet.port)) {
+    return { ...kubelet, agent: kubeletAgent(core) };
+  }
+  return {
+    host: reachable(kubelet.host),
+    port: portIn(target.port),
+    agent: agentOf(target),
+  };
+}
+
+function portIn(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port;
+  throw badRequest(`invalid port ${JSON.stringify(text)}`);
+}
+
+interface Pod extends KubeObject {
+  spec?: { containers?: { ports?: { containerPort: number }[] }[] };
+  status?: { podIP?: string };
+}
+
+async function podPlace(
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
+): Promise<ProxyPlace> {
+  const pod = await resource.store.get<Pod>(namespace, target.name);
+  const declared = (pod.spec?.containers ?? []).flatMap((each) => each.ports ?? []);
+  const usual = target.scheme === "https" ? 443 : 80;
+  const port =
+    target.port === "" ? (declared[0]?.containerPort ?? usual) : portIn(target.port);
+  const host = pod.status?.podIP ?? "";
+  if (host === "") throw badRequest("address not allowed");
+  return { host: reachable(host), port, agent: agentOf(target) };
+}
+
+interface Service extends KubeObject {
+  spec?: { ports?: { name?: string; port: number }[] };
+}
+
+interface Endpoints extends KubeObject {
+  subsets?: { addresses?: { ip: string }[]; ports?: { name?: string; port: number }[] }[];
+}
+
+async function servicePlace(
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  target: ProxyTarget,
+): Promise<ProxyPlace> {
+  const service = await resource.store.get<Service>(namespace, target.name);
+  const ports = service.spec?.ports ?? [];
+  const wanted =
+    target.port === ""
+      ? ports[0]
+      : ports.find((each) => each.name === target.port || String(each.port) === target.port);
+  if (wanted === undefined) {
+    throw serviceUnavailable(
+      `no service port ${JSON.stringify(target.port)} found for service ` +
+        JSON.stringify(target.name),
+    );
+  }
+  const endpoints = await core.registry
+    .of("v1", "endpoints")
+    .store.find<Endpoints>(namespace, target.name);
+  for (const subset of endpoints?.subsets ?? []) {
+    const port = (subset.ports ?? []).find((each) => (each.name ?? "") === (wanted.name ?? ""));
+    const addresses = subset.addresses ?? [];
+    if (port === undefined || addresses.length === 0) continue;
+    const pick = addresses[Math.floor(core.random.next() * addresses.length)]!;
+    return { host: reachable(pick.ip), port: port.port, agent: agentOf(target) };
+  }
+  throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);
+}
+
+/**
+ * Endpoints are written by users: they must not lead to this machine's own loopback (CVE-2020-8561
+ * kind).
+ */
+function reachable(host: string): string {
+  if (isIP(host) === 0) throw badRequest(`address ${JSON.stringify(host)} is no IP address`);
+  const range = ipaddr.process(host).range();
+  if (range === "loopback" || range === "linkLocal" || range === "unspecified") {
+    throw badRequest("address not allowed");
+  }
+  return host;
+}

@@ -1,0 +1,112 @@
+import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
+import type { KubeObject, View } from "@raft2kube/api/kind.ts";
+import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
+import type { Core } from "../../core.ts";
+import { conflict, invalid, MODIFIED } from "../../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import { readBody } from "../../request/body.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { decodeBody } from "../../encoding/decode.ts";
+import { readApply } from "../apply.ts";
+import { ownersToParent, ownersToScale, SCALE_TRACKED } from "../../managed-fields/scale-owners.ts";
+import { trackUpdate } from "../../managed-fields/track.ts";
+import { isApply, readPatch } from "../patch.ts";
+import { requireName } from "../required-name.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { writeOptionsOf } from "../create.ts";
+import { updateObject } from "../../registry/update.ts";
+import type { WriteOptions } from "../../registry/write-options.ts";
+
+const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
+const { schema } = SCALE_TRACKED;
+
+/** GET, PUT and PATCH of `/scale`: a small object seen through its parent. */
+export async function serveScale(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  view: View<KubeObject>,
+): Promise<Answer> {
+  const { info } = context;
+  const { namespace, name } = info;
+  if (info.verb === "get") {
+    return objectAnswer(view.read(await resource.store.get(namespace, name)), printedScale);
+  }
+  const options = writeOptionsOf(context);
+  const wanted = await wantedScale(core, context, options);
+  const { object } = await updateObject(
+    core,
+    resource,
+    {
+      namespace,
+      name,
+      mayCreate: false,
+      owns: true,
+      transform(current) {
+        const object = structuredClone(current!);
+        const before = view.read(object);
+        ownersToScale(object, before);
+        const scale = wanted(before);
+        checkScale(resource, name, scale, object);
+        const findings = view.write(object, scale);
+        if (findings.length > 0) {
+          throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
+        }
+        ownersToParent(resource.kind, object, scale);
+        return object;
+      },
+    },
+    options,
+  );
+  return objectAnswer(view.read(object), printedScale);
+}
+
+type Wanted = (current: KubeObject) => KubeObject;
+
+async function wantedScale(
+  core: Core,
+  context: RequestContext,
+  options: WriteOptions,
+): Promise<Wanted> {
+  const body = await readBody(context);
+  const { fieldValidation, warnings, subresource } = options;
+  const now_ms = core.clock.now();
+  if (context.info.verb === "patch" && isApply(context)) {
+    const applied = await readApply(context, SCALE, SCALE_TRACKED, body, options, now_ms);
+    return (current) => applied.apply(current);
+  }
+  const writer = {
+    manager: options.fieldManager,
+    operation: "Update",
+    subresource,
+    now_ms,
+  } as const;
+  const tracked = (scale: KubeObject, current: KubeObject) => {
+    trackUpdate(SCALE_TRACKED, scale, current, writer);
+    return scale;
+  };
+  if (context.info.verb === "update") {
+    const kind = SCALE;
+    const given = await decodeBody(context.request, body, {
+      kind,
+      schema,
+      fieldValidation,
+      warnings,
+    });
+    return (current) => tracked(structuredClone(given), current);
+  }
+  const patch = readPatch(context, { ...SCALE, schema }, body, options);
+  return (current) => tracked(patch.apply(current), current);
+}
+
+function checkScale(resource: Resource, name: string, scale: KubeObject, object: KubeObject): void {
+  requireName(scale.metadata.name, name);
+  const { namespace = "" } = object.metadata;
+  const metadata = { ...scale.metadata, namespace };
+  const findings = validateMetadata(metadata, true, () => []);
+  if (findings.length > 0) throw invalid({ group: SCALE.group, name: SCALE.kind }, name, findings);
+  const { resourceVersion } = scale.metadata;
+  if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {
+    throw conflict(resource.subject, name, MODIFIED);
+  }
+}

@@ -1,0 +1,208 @@
+import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
+import type { Core } from "../../core.ts";
+import type { ApiError } from "../../object/errors/api-error.ts";
+import { badRequest, conflict, invalid, notFound } from "../../object/errors/catalog.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import { readBody } from "../../request/body.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { decodeBody } from "../../encoding/decode.ts";
+import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
+import type { RequestInfo } from "../../request/request-info.ts";
+import { trackUpdate } from "../../managed-fields/track.ts";
+import type { Tracked } from "../../managed-fields/tracked.ts";
+import { timeText } from "../../registry/metadata.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { writeOptionsOf } from "../create.ts";
+
+interface TokenRequest extends KubeObject {
+  spec?: {
+    audiences?: string[] | null;
+    expirationSeconds?: number;
+    boundObjectRef?: { kind?: string; apiVersion?: string; name?: string; uid?: string };
+  };
+  status?: { token: string; expirationTimestamp: string };
+}
+
+const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
+const SUBJECT = { group: KIND.group, name: KIND.kind };
+const DEFAULT_SECONDS = 3_600;
+
+/** Upstream notes who asked for what even of an object that is stored nowhere. */
+const TRACKED: Tracked = {
+  apiVersion: "authentication.k8s.io/v1",
+  schema: "authentication/v1.TokenRequest",
+  ignored: [],
+  elsewhere: () => undefined,
+};
+
+/**
+ * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
+ */
+export async function serveToken(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+): Promise<Answer> {
+  const { info, warnings } = context;
+  const options = writeOptionsOf(context);
+  const body = await readBody(context);
+  const request = await decodeBody<TokenRequest>(context.request, body, {
+    kind: KIND,
+    schema: TRACKED.schema,
+    fieldValidation: options.fieldValidation,
+    warnings,
+  });
+  const account = await resource.store.get<KubeObject>(info.namespace, info.name);
+  checkIdentity(request, info);
+  const now_ms = core.clock.now();
+  const spec = (request.spec ??= {});
+  const lifetime_s = lifetimeOf(request.metadata.name, spec.expirationSeconds);
+  spec.expirationSeconds = lifetime_s;
+  const writer = {
+    manager: options.fieldManager,
+    operation: "Update",
+    subresource: options.subresource,
+    now_ms,
+  } as const;
+  trackUpdate(TRACKED, request, undefined, writer);
+  request.metadata = {
+    ...request.metadata,
+    name: info.name,
+    namespace: info.namespace,
+    ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
+    creationTimestamp: timeText(now_ms),
+  };
+  await core.admission.validate({
+    operation: "CREATE",
+    resource,
+    subresource: "token",
+    namespace: info.namespace,
+    name: info.name,
+    object: request,
+    old: undefined,
+    user: context.user,
+    dryRun: options.dryRun,
+    warnings,
+  });
+  const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
+  spec.audiences = [...audiences];
+  const claims = await claimsFor(core, account, spec.boundObjectRef);
+  const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
+  request.status = { token, expirationTimestamp: timeText(expires_ms) };
+  return objectAnswer(request, undefined, 201);
+}
+
+/** Throws when the body is of another account than the path. */
+function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestInfo): void {
+  const given = metadata.name || name;
+  if (given !== name) {
+    const why = "must match the service account name if specified";
+    throw invalid(SUBJECT, name, [invalidField("metadata.name", given, why)]);
+  }
+  if ((metadata.namespace || namespace) === namespace) return;
+  throw badRequest(
+    "the namespace of the provided object does not match the namespace sent on the request",
+  );
+}
+
+/** `name` is the body's: the path's is none of what was sent. */
+function lifetimeOf(name = "", asked_s = DEFAULT_SECONDS): number {
+  const field = "spec.expirationSeconds";
+  if (asked_s < TOKEN_SECONDS_MIN) {
+    throw invalid(SUBJECT, name, [
+      {
+        type: "FieldValueInvalid",
+        field,
+        value: asked_s,
+        detail: "may not specify a duration less than 10 minutes",
+      },
+    ]);
+  }
+  if (asked_s > 2 ** 32) {
+    throw invalid(SUBJECT, name, [
+      {
+        type: "FieldValueInvalid",
+        field,
+        value: asked_s,
+        detail: "may not specify a duration larger than 2^32 seconds",
+      },
+    ]);
+  }
+  return Math.min(asked_s, TOKEN_SECONDS_MAX);
+}
+
+interface PodOfAccount extends KubeObject {
+  spec?: { serviceAccountName?: string; nodeName?: string };
+}
+
+type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
+
+async function claimsFor(
+  core: Core,
+  account: KubeObject,
+  bound: BoundReference,
+): Promise<KubernetesClaims> {
+  const { namespace = "", name = "", uid = "" } = account.metadata;
+  const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
+  if (bound === undefined) return claims;
+  if (!bound.name) throw invalid(SUBJECT, name, [required("spec.boundObjectRef.name")]);
+  // Upstream looks at the group alone: all three are of the core.
+  if (bound.apiVersion?.includes("/")) throw cannotBind(bound);
+  if (bound.kind === "Pod") {
+    const pod = await boundObject(core, "pods", namespace, bound);
+    const { spec } = pod as PodOfAccount;
+    if (spec?.serviceAccountName !== name) {
+      throw badRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(name)} ` +
+          "to pod running with different serviceaccount name.",
+      );
+    }
+    const node = spec.nodeName ? await nodeOf(core, spec.nodeName) : undefined;
+    return { ...claims, pod: identityOf(pod), ...(node && { node }) };
+  }
+  if (bound.kind === "Secret") {
+    return { ...claims, secret: identityOf(await boundObject(core, "secrets", namespace, bound)) };
+  }
+  if (bound.kind === "Node") {
+    return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
+  }
+  throw cannotBind(bound);
+}
+
+/** Go shows a type as `/v1, Kind=Pod` of the core group, `apps/v1, Kind=Deployment` of another. */
+function cannotBind({ apiVersion = "", kind = "" }: NonNullable<BoundReference>): ApiError {
+  const group = apiVersion.includes("/") ? "" : "/";
+  return badRequest(`cannot bind token to object of type ${group}${apiVersion}, Kind=${kind}`);
+}
+
+function identityOf(object: KubeObject): BoundObject {
+  return { name: object.metadata.name ?? "", uid: object.metadata.uid ?? "" };
+}
+
+async function nodeOf(core: Core, name: string): Promise<BoundObject | undefined> {
+  const node = await core.registry.of("v1", "nodes").store.find<KubeObject>("", name);
+  return node && identityOf(node);
+}
+
+async function boundObject(
+  core: Core,
+  plural: string,
+  namespace: string,
+  bound: NonNullable<BoundReference>,
+): Promise<KubeObject> {
+  const resource = core.registry.of("v1", plural);
+  const name = bound.name ?? "";
+  const object = await resource.store.find<KubeObject>(namespace, name);
+  if (object === undefined) throw notFound(resource.subject, name);
+  if (bound.uid && bound.uid !== object.metadata.uid) {
+    throw conflict(
+      { group: "", name: resource.kind.kind },
+      name,
+      `the UID in the bound object reference (${bound.uid}) does not match the UID in record. ` +
+        "The object might have been deleted and then recreated",
+    );
+  }
+  return object;
+}

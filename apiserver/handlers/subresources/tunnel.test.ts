@@ -1,0 +1,352 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { ask } from "../../testing/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
+
+const clock = systemClock();
+const patience = { clock, timeout_ms: 60_000 };
+const NS = "/api/v1/namespaces/default";
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let admin: { cert: string; key: string };
+let node: Server;
+/** What the node was asked, and whether it was asked with the apiserver's certificate. */
+let asked: string[] = [];
+let agrees = true;
+/** Whether the node sends whoever asks it to another place. */
+let redirects = false;
+/** What the node says before it goes, and how it goes. */
+let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
+/** The protocols of WebSocket that it was offered. */
+const protocols: string[] = [];
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  admin = await api.credentials("admin", ["system:masters"]);
+  node = await startNode();
+  const { port: Port } = node.address() as AddressInfo;
+  await send(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
+  await send("/api/v1/nodes", { metadata: { name: "n1" } });
+  await moveKubelet(Port);
+  const containers = [{ name: "c", image: "i" }];
+  await send(`${NS}/pods`, { metadata: { name: "p" }, spec: { nodeName: "n1", containers } });
+});
+afterAll(async () => {
+  await api.close();
+  node.close();
+  await etcd.close();
+});
+
+async function send(path: string, body: object, method = "POST"): Promise<void> {
+  const answer = await ask(api, path, { method, body, ...admin });
+  expect(answer.status, answer.body).toBeLessThan(300);
+}
+
+/** Says in the node's object where its kubelet answers. */
+async function moveKubelet(Port: number): Promise<void> {
+  const status = {
+    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    daemonEndpoints: { kubeletEndpoint: { Port } },
+  };
+  await send("/api/v1/nodes/n1/status", { metadata: { name: "n1" }, status }, "PUT");
+}
+
+/** A node's HTTPS server that echoes what comes through an upgrade, or refuses it. */
+async function startNode(ca: KeyPair = api.ca): Promise<Server> {
+  const request = {
+    commonName: "system:node:n1",
+    ipAddresses: ["127.0.0.1"],
+    usages: ["server"] as const,
+    days: 1,
+  };
+  const { cert, key } = await issueCertificate(ca, request, Date.now());
+  const options = { cert, key, ca: api.ca.cert, requestCert: true };
+  const server = createServer(options, (incoming, response) => {
+    asked.push(`${incoming.method} ${incoming.url}`);
+    if (redirects) {
+      response.writeHead(302, { location: `${api.server}/api/v1/secrets` }).end("moved");
+      return;
+    }
+    response.end("line 1\nline 2\n");
+  });
+  server.on("upgrade", (incoming, socket) => {
+    socket.on("error", () => socket.destroy());
+    if (breaksOff) {
+      const { words, leave } = breaksOff;
+      socket.write(words, () => void socket[leave]());
+      return;
+    }
+    const known = (socket as TLSSocket).authorized ? "authorized" : "anonymous";
+    asked.push(`${incoming.method} ${incoming.url} ${known}`);
+    const protocol = incoming.headers["sec-websocket-protocol"];
+    if (protocol !== undefined) protocols.push(protocol);
+    if (redirects) {
+      socket.end(`HTTP/1.1 302 Found\r\nLocation: ${api.server}/api/v1/secrets\r\n` +
+        "Content-Length: 5\r\n\r\nmoved");
+    } else if (agrees) {
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
+      );
+      socket.pipe(socket);
+    } else socket.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+const UPGRADE = "Host: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n";
+
+/** A raw connection to the apiserver, and all that came back on it. */
+function open(identity: { cert?: string; key?: string } = admin): {
+  socket: TLSSocket;
+  text: () => string;
+  ended: Promise<void>;
+} {
+  const { port } = api.apiserver.address;
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    ca: api.ca.cert,
+    ...identity,
+    ALPNProtocols: ["http/1.1"],
+  });
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+  const ended = new Promise<void>((resolve) => socket.on("close", () => resolve()));
+  socket.on("error", () => undefined);
+  return { socket, text: () => text, ended };
+}
+
+it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credentials", async () => {
+  asked = [];
+  agrees = true;
+  const { socket, text, ended } = open();
+  socket.write(
+    `POST ${NS}/pods/p/exec?command=sh&command=-c&stdin=true&stdout=true HTTP/1.1\r\n${UPGRADE}`,
+  );
+  await waitFor("the 101", () => text().includes("101 Switching Protocols"), { clock });
+  socket.write("through");
+  await waitFor("the echo", () => text().endsWith("through"), { clock });
+  const path = "/exec/default/p/c?input=1&output=1&command=sh&command=-c";
+  expect(asked).toEqual([`POST ${path} authorized`]);
+  socket.end();
+  await ended;
+});
+
+it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)", async () => {
+  asked = [];
+  agrees = false;
+  const { socket, text, ended } = open();
+  socket.write(
+    `POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}` +
+      "GET /runningpods/ HTTP/1.1\r\nHost: x\r\n\r\n",
+  );
+  await ended;
+  expect(text()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(asked).toEqual(["POST /exec/default/p/c?command=sh authorized"]);
+});
+
+it("nobody is sent on by a node that answers with a redirect (CVE-2020-8559)", async () => {
+  asked = [];
+  redirects = true;
+  try {
+    const log = await ask(api, `${NS}/pods/p/log`, admin);
+    expect([log.status, log.headers["location"]]).toEqual([503, undefined]);
+    expect(log.body).toContain("which is not followed");
+    const { socket, text, ended } = open();
+    socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
+    await ended;
+    expect(text()).toMatch(/^HTTP\/1\.1 502 /);
+    expect(text()).not.toMatch(/^location:/im);
+    // One request each, and none of them anywhere else.
+    expect(asked).toHaveLength(2);
+  } finally {
+    redirects = false;
+  }
+});
+
+it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
+  const fatal: unknown[] = [];
+  const note = (thrown: unknown) => void fatal.push(thrown);
+  process.on("uncaughtException", note).on("unhandledRejection", note);
+  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" +
+    "Upgrade: SPDY/3.1\r\n\r\n";
+  const refusal = "HTTP/1.1 500 Broken\r\nContent-Length: 100\r\n\r\n";
+  for (const words of ["", "HTTP/1.1 101", switching, `${switching}x`, refusal, `${refusal}x`]) {
+    for (const leave of ["end", "destroy"] as const) {
+      breaksOff = { words, leave };
+      const { socket, text, ended } = open();
+      socket.write(`POST ${NS}/pods/p/exec?command=sh HTTP/1.1\r\n${UPGRADE}`);
+      await waitFor("an answer", () => text() !== "", patience);
+      expect(text()).toMatch(words.includes("101 S") ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 50[03] /);
+      socket.destroy();
+      await ended;
+    }
+  }
+  breaksOff = undefined;
+  expect((await ask(api, "/livez")).body).toBe("ok");
+  process.off("uncaughtException", note).off("unhandledRejection", note);
+  expect(fatal).toEqual([]);
+});
+
+it("a node's proxy upgrades for the right to create alone", async () => {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const group = "rbac.authorization.k8s.io";
+  const rules = [{ apiGroups: [""], resources: ["nodes/proxy"], verbs: ["get"] }];
+  await send(`${rbac}/clusterroles`, { metadata: { name: "looker" }, rules });
+  await send(`${rbac}/clusterrolebindings`, {
+    metadata: { name: "looker" },
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "looker" },
+    subjects: [{ kind: "User", apiGroup: group, name: "looker" }],
+  });
+  asked = [];
+  const { socket, text, ended } = open(await api.credentials("looker"));
+  const path = "/api/v1/nodes/n1/proxy/exec/default/p/c?command=id&output=1";
+  socket.write(`GET ${path} HTTP/1.1\r\n${UPGRADE}`);
+  await ended;
+  expect(text()).toMatch(/^HTTP\/1\.1 403 /);
+  expect(text()).toContain("cannot create resource");
+  expect(asked).toEqual([]);
+});
+
+it("logs are streamed from the kubelet", async () => {
+  asked = [];
+  const answer = await ask(api, `${NS}/pods/p/log?tailLines=2`, admin);
+  expect([answer.status, answer.body]).toEqual([200, "line 1\nline 2\n"]);
+  expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
+});
+
+it.each([undefined, "binary.k8s.io", "base64.binary.k8s.io"])(
+  "logs are streamed over WebSocket, protocol: %s",
+  async (protocol) => {
+    asked = [];
+    const url = `${api.server.replace("https", "wss")}${NS}/pods/p/log?tailLines=2`;
+    const socket = new WebSocket(url, protocol ? [protocol] : [], { ca: api.ca.cert, ...admin });
+    const messages: { text: string; isBinary: boolean }[] = [];
+    socket.on("message", (message: Buffer, isBinary) => {
+      messages.push({ text: message.toString(), isBinary });
+    });
+    await once(socket, "close");
+    expect(socket.protocol).toBe(protocol ?? "");
+    const isText = protocol === "base64.binary.k8s.io";
+    expect(messages[0]).toEqual({ text: "", isBinary: !isText });
+    const rest = messages.slice(1).map(({ text }) => (isText ? atob(text) : text));
+    expect(rest.join("")).toBe("line 1\nline 2\n");
+    expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
+  },
+);
+
+it("logs over WebSocket are refused as over HTTP, before the upgrade", async () => {
+  const url = `${api.server.replace("https", "wss")}${NS}/pods/p/log`;
+  const refused = async (query: string, protocol: string[], identity: object) => {
+    const socket = new WebSocket(`${url}${query}`, protocol, { ca: api.ca.cert, ...identity });
+    return String((await once(socket, "error"))[0]);
+  };
+  expect(await refused("?tailLines=-1", [], admin)).toContain("422");
+  expect(await refused("", ["v9"], admin)).toContain("403");
+  expect(await refused("", [], await api.credentials("nobody"))).toContain("403");
+});
+
+it("a node whose certificate nobody signed is believed where logs are asked for so", async () => {
+  asked = [];
+  const ca = await createCa({ commonName: "stranger", days: 1, now_ms: Date.now() });
+  const stranger = await startNode(ca);
+  const { port: Port } = stranger.address() as AddressInfo;
+  await moveKubelet(Port);
+  try {
+    const log = `${NS}/pods/p/log`;
+    const refused = await ask(api, log, admin);
+    expect([refused.status, asked]).toEqual([503, []]);
+    const told = await ask(api, `${log}?insecureSkipTLSVerifyBackend=true`, admin);
+    expect([told.status, told.body]).toEqual([200, "line 1\nline 2\n"]);
+    expect(asked).toEqual(["GET /containerLogs/default/p/c?"]);
+    // That is for this request alone.
+    expect((await ask(api, log, admin)).status).toBe(503);
+  } finally {
+    await moveKubelet((node.address() as AddressInfo).port);
+    stranger.close();
+  }
+});
+
+it("a browser's token opens exec, and stays here", async () => {
+  asked = [];
+  agrees = true;
+  const account = { metadata: { name: "browser" } };
+  await ask(api, `${NS}/serviceaccounts`, { method: "POST", body: account, ...admin });
+  const rbac = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+  const body = {
+    metadata: { name: "browser" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    subjects: [{ kind: "ServiceAccount", namespace: "default", name: "browser" }],
+  };
+  await ask(api, rbac, { method: "POST", body, ...admin });
+  const path = `${NS}/serviceaccounts/browser/token`;
+  const made = await ask(api, path, { method: "POST", body: { spec: {} }, ...admin });
+  const { token } = (JSON.parse(made.body) as { status: { token: string } }).status;
+  const encoded = Buffer.from(token).toString("base64url");
+  const hidden = `base64url.bearer.authorization.k8s.io.${encoded}`;
+  for (const part of ["exec?command=sh", "attach?stdout=1", "portforward?ports=80"]) {
+    const { socket, text } = open({});
+    socket.write(
+      `GET ${NS}/pods/p/${part} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+        `Sec-WebSocket-Protocol: ${hidden}, v5.channel.k8s.io\r\n\r\n`,
+    );
+    await waitFor("the 101", () => text().includes("101 Switching"), patience);
+    socket.destroy();
+  }
+  expect(asked).toHaveLength(3);
+  expect(protocols).toEqual(["v5.channel.k8s.io", "v5.channel.k8s.io", "v5.channel.k8s.io"]);
+});
+
+it("exec without an upgrade, for no container there, or by nobody, is refused", async () => {
+  asked = [];
+  const exec = `${NS}/pods/p/exec?command=sh`;
+  expect((await ask(api, exec, { method: "POST", ...admin })).status).toBe(400);
+  expect((await ask(api, exec, { method: "POST" })).status).toBe(403);
+  const { socket, text, ended } = open();
+  socket.write(`POST ${exec}&container=other HTTP/1.1\r\n${UPGRADE}`);
+  await ended;
+  expect(text()).toContain("container other is not valid for pod p");
+  expect(asked).toEqual([]);
+});
+
+it("a pod's own address must not lead into the control plane's loopback", async () => {
+  const status = { podIP: "127.0.0.1", podIPs: [{ ip: "127.0.0.1" }] };
+  await ask(api, `${NS}/pods/p/status`, {
+    method: "PATCH",
+    body: { status },
+    ...admin,
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  const answer = await ask(api, `${NS}/pods/p/proxy/`, admin);
+  expect(answer.status).toBe(400);
+  expect(answer.body).toContain("address not allowed");
+});
+
+it("a WebSocket's GET needs the right to create, not only to read", async () => {
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const group = "rbac.authorization.k8s.io";
+  const rules = [{ apiGroups: [""], resources: ["pods/exec"], verbs: ["get"] }];
+  await send(`${rbac}/clusterroles`, { metadata: { name: "reader" }, rules });
+  await send(`${rbac}/clusterrolebindings`, {
+    metadata: { name: "reader" },
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "reader" },
+    subjects: [{ kind: "User", apiGroup: group, name: "reader" }],
+  });
+  const reader = await api.credentials("reader");
+  const answer = await ask(api, `${NS}/pods/p/exec?command=sh`, reader);
+  expect(answer.status).toBe(403);
+  expect(answer.body).toContain(`cannot create resource`);
+});

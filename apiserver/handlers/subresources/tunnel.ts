@@ -1,0 +1,151 @@
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest, type Agent } from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
+import type { Core } from "../../core.ts";
+import { ApiError } from "../../object/errors/api-error.ts";
+import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
+import { headerOf, type RequestContext } from "../../request/context.ts";
+
+const log = logger("apiserver");
+
+const SOCKET_LISTENERS_MAX = 20;
+
+/** Where the other end of a tunnel is. */
+export interface TunnelEnd {
+  host: string;
+  port: number;
+  path: string;
+  /** Present for TLS backends. */
+  agent: Agent | undefined;
+  /** The client's headers that go along; by default those of the protocol. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** Headers that the protocol spoken through the tunnel needs; credentials are not among them. */
+const PROTOCOL_HEADERS = [
+  "upgrade",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "x-stream-protocol-version",
+];
+
+/** What is read of a backend's refusal. */
+const REFUSAL_BYTES = 64 * 1024;
+
+/**
+ * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely
+ * only after the backend's 101; a refusal is read, returned to the client, and ends both
+ * connections, so that no one can go on speaking to the backend with this server's credentials
+ * (CVE-2018-1002105).
+ */
+export async function tunnel(
+  core: Pick<Core, "closing">,
+  context: RequestContext,
+  end: TunnelEnd,
+): Promise<void> {
+  const client = context.upgrade;
+  if (client === undefined) throw badRequest("Upgrade request required");
+  const { answer, socket, head } = await agree(context, end);
+  // The response would frame the bytes that follow, so it lets go of the connection.
+  context.response.detachSocket(client.socket as Socket);
+  client.socket.write(switchingProtocols(answer));
+  if (head.length > 0) client.socket.write(head);
+  if (client.head.length > 0) socket.write(client.head);
+  await relay(core, client.socket, socket);
+}
+
+interface Agreed {
+  answer: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+}
+
+function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
+  const headers: Record<string, string> = { ...end.headers, connection: "Upgrade" };
+  for (const name of PROTOCOL_HEADERS) {
+    const value = headerOf(context.request, name);
+    if (value !== "") headers[name] = value;
+  }
+  // A token among the protocols is for this server alone.
+  const protocols = protocolsWithoutToken(context.request).join(", ");
+  if (protocols !== "") headers["sec-websocket-protocol"] = protocols;
+  return new Promise((resolve, reject) => {
+    const { host, port, path, agent } = end;
+    const method = context.request.method ?? "POST";
+    const init = { host, port, path, method, headers };
+    const request = agent ? httpsRequest({ ...init, agent }) : httpRequest(init);
+    request.on("upgrade", (answer, socket, head) => {
+      // Until both are joined, and after.
+      socket.on("error", () => socket.destroy());
+      resolve({ answer, socket, head });
+    });
+    request.on("response", (answer) => {
+      readRefusal(answer)
+        .then((text) => refusal(answer.statusCode ?? 502, text))
+        .then(reject, reject)
+        .finally(() => request.destroy());
+    });
+    request.on("error", (error) => {
+      reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${error.message}`));
+    });
+    context.signal.addEventListener("abort", () => request.destroy(), { once: true });
+    if (context.signal.aborted) request.destroy();
+    request.end();
+  });
+}
+
+/** What a backend says instead of an upgrade, as far as it says it. */
+async function readRefusal(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let left = REFUSAL_BYTES;
+  try {
+    for await (const chunk of answer) {
+      chunks.push((chunk as Buffer).subarray(0, left));
+      left -= (chunk as Buffer).length;
+      if (left <= 0) break;
+    }
+  } catch (thrown) {
+    log.debug("a refusal broke off", { reason: messageOf(thrown) });
+  }
+  return Buffer.concat(chunks).toString("utf8").trim();
+}
+
+function refusal(code: number, text: string): ApiError {
+  const safe = code >= 400 ? code : 502;
+  const message = text === "" ? `unable to upgrade connection: the backend answered ${code}` : text;
+  const reason = safe === 400 ? "BadRequest" : "InternalError";
+  return new ApiError({ code: safe, reason, message });
+}
+
+function switchingProtocols(answer: IncomingMessage): string {
+  const lines = ["HTTP/1.1 101 Switching Protocols"];
+  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+    lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** Bytes both ways until both sides have ended; a side that breaks takes the other with it. */
+async function relay(core: Pick<Core, "closing">, client: Duplex, backend: Duplex): Promise<void> {
+  const cut = () => {
+    client.destroy();
+    backend.destroy();
+  };
+  core.closing.addEventListener("abort", cut, { once: true });
+  // Two pipes and the server itself listen to each.
+  for (const side of [client, backend]) side.setMaxListeners(SOCKET_LISTENERS_MAX);
+  const outcomes = await Promise.allSettled([pipeline(client, backend), pipeline(backend, client)]);
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") {
+      log.debug("a tunnel broke", { reason: messageOf(outcome.reason) });
+    }
+  }
+  core.closing.removeEventListener("abort", cut);
+  cut();
+}

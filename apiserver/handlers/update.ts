@@ -1,0 +1,120 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { authorizeCreate } from "../authz/authorize-request.ts";
+import { checkEscalation } from "../authz/rbac/escalation.ts";
+import type { Core } from "../core.ts";
+import { cloneObject } from "../object/clone.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import { readBody } from "../request/body.ts";
+import type { RequestContext } from "../request/context.ts";
+import { decodeBody } from "../encoding/decode.ts";
+import { readApply } from "./apply.ts";
+import { trackedOf } from "../managed-fields/tracked.ts";
+import { isApply, readPatch } from "./patch.ts";
+import type { Changed } from "../storage/object-store.ts";
+import { requireName } from "./required-name.ts";
+import type { Resource } from "../resource/resource.ts";
+import { writeOptionsOf } from "./create.ts";
+import { namespaceOf } from "./read.ts";
+import { type Update, updateObject } from "../registry/update.ts";
+import type { WriteOptions } from "../registry/write-options.ts";
+
+/**
+ * Which door a change comes through: the kind's own, or a subresource that shows the whole object.
+ */
+export type Door = Pick<Update, "strategy">;
+
+/** PUT of one object. */
+export async function serveUpdate(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  door: Door = {},
+): Promise<Answer> {
+  const { kind } = resource;
+  const { name } = context.info;
+  const options = writeOptionsOf(context);
+  const { fieldValidation, warnings } = options;
+  const body = await readBody(context);
+  const object = await decodeBody(context.request, body, {
+    kind,
+    schema: kind.schema,
+    fieldValidation,
+    warnings,
+  });
+  requireName(object.metadata.name, name);
+  kind.strategy.defaults(object);
+  if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
+  const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
+  return await change(core, resource, context, options, {
+    ...door,
+    mayCreate,
+    uid: object.metadata.uid,
+    transform: () => cloneObject(object),
+  });
+}
+
+/** PATCH of one object, in any of the patch types. */
+export async function servePatch(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  door: Door = {},
+): Promise<Answer> {
+  const { kind } = resource;
+  const options = writeOptionsOf(context);
+  const body = await readBody(context);
+  const patch = isApply(context)
+    ? await readApply(
+        context,
+        kind,
+        trackedOf(kind, options.subresource),
+        body,
+        options,
+        core.clock.now(),
+      )
+    : readPatch(context, kind, body, options);
+  if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
+  return await change(core, resource, context, options, {
+    ...door,
+    mayCreate: patch.creates && door.strategy === undefined,
+    owns: patch.owns,
+    transform: (current) => {
+      const patched = patch.apply(current);
+      requireName(patched.metadata.name, context.info.name);
+      kind.strategy.defaults(patched);
+      return patched;
+    },
+  });
+}
+
+async function change(
+  core: Core,
+  resource: Resource,
+  context: RequestContext,
+  options: WriteOptions,
+  update: Omit<Update, "namespace" | "name">,
+): Promise<Answer> {
+  const { name } = context.info;
+  const namespace = namespaceOf(resource, context);
+  const changed: Changed<KubeObject> = await updateObject(
+    core,
+    resource,
+    {
+      ...update,
+      namespace,
+      name,
+      transform: async (current) => {
+        if (current === undefined) await authorizeCreate(core, context);
+        const next = await update.transform(current);
+        await checkEscalation(core, context.user, resource, next, current, namespace);
+        return next;
+      },
+    },
+    options,
+  );
+  const { object, created, deleted } = changed;
+  // A dry run's object, and one that went, have the revision of what was stored, and are not it.
+  const unwritten = options.dryRun || deleted;
+  const body = unwritten ? undefined : resource.store.recent.bodyOf(object);
+  return objectAnswer(object, resource.kind, created ? 201 : 200, body);
+}

@@ -1,0 +1,143 @@
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { describe, expect, it } from "vitest";
+import { decodeDocument } from "../encoding/decode.ts";
+import type { JsonObject } from "../object/json.ts";
+import { applyTo } from "./apply.ts";
+import { FieldSet, pathText } from "./field-set.ts";
+import { trackUpdate } from "./track.ts";
+import { trackedOf } from "./tracked.ts";
+
+const kind = kindOf("apps", "v1", "Deployment")!;
+const tracked = trackedOf(kind, "");
+
+interface Deployment extends KubeObject {
+  spec: {
+    replicas?: number;
+    template: { spec: { containers: { name: string; image?: string; ports?: object[] }[] } };
+  };
+}
+
+function decoded(value: object): Deployment {
+  return decodeDocument<Deployment>(
+    { value, duplicates: [] },
+    {
+      kind,
+      schema: kind.schema,
+      fieldValidation: "Strict",
+      warnings: [],
+    },
+  );
+}
+
+function apply(
+  current: Deployment | undefined,
+  manager: string,
+  wanted: object,
+  force = false,
+): Deployment {
+  const writer = { manager, operation: "Apply", subresource: "", now_ms: 0 } as const;
+  const application = { writer, wanted: structuredClone(wanted) as JsonObject, force };
+  return decoded(applyTo(tracked, current, application));
+}
+
+function update(old: Deployment, manager: string, edit: (object: Deployment) => void): Deployment {
+  const object = structuredClone(old);
+  edit(object);
+  trackUpdate(tracked, object, old, { manager, operation: "Update", subresource: "", now_ms: 0 });
+  return object;
+}
+
+function web(spec: object, containers: object[] = [{ name: "web", image: "web:1" }]): object {
+  return { metadata: { name: "web" }, spec: { ...spec, template: { spec: { containers } } } };
+}
+
+function ownersOf(object: Deployment): Record<string, string[]> {
+  return Object.fromEntries(
+    (object.metadata.managedFields ?? []).map((entry) => {
+      const paths = [...FieldSet.fromJson(entry.fieldsV1).paths()];
+      return [entry.manager!, paths.map(pathText).sort()];
+    }),
+  );
+}
+
+describe("server-side apply", () => {
+  it("its manager owns what it names, and nothing that is filled in", () => {
+    const object = apply(undefined, "me", web({ replicas: 2 }));
+    expect(ownersOf(object)).toEqual({
+      me: [
+        ".spec.replicas",
+        '.spec.template.spec.containers[name="web"]',
+        '.spec.template.spec.containers[name="web"].image',
+        '.spec.template.spec.containers[name="web"].name',
+      ],
+    });
+  });
+
+  it("what its manager no longer names goes, if nobody else owns it", () => {
+    const first = apply(undefined, "me", web({ replicas: 2, paused: true }));
+    const second = apply(first, "me", web({ replicas: 2 }));
+    expect(second.spec).not.toHaveProperty("paused");
+    expect(ownersOf(second)["me"]).not.toContain(".spec.paused");
+  });
+
+  it("another's value is a conflict that names the field, unless it is forced", () => {
+    const first = apply(undefined, "me", web({ replicas: 2 }));
+    const scaled = update(first, "scaler", (object) => (object.spec.replicas = 5));
+    expect(ownersOf(scaled)["scaler"]).toEqual([".spec.replicas"]);
+    expect(ownersOf(scaled)["me"]).not.toContain(".spec.replicas");
+    expect(() => apply(scaled, "me", web({ replicas: 2 }))).toThrow(
+      `Apply failed with 1 conflict: conflict with "scaler" using apps/v1: .spec.replicas`,
+    );
+    const forced = apply(scaled, "me", web({ replicas: 2 }), true);
+    expect(forced.spec.replicas).toBe(2);
+    expect(ownersOf(forced)).not.toHaveProperty("scaler");
+  });
+
+  it("the same value is owned together, and goes with its last owner", () => {
+    const first = apply(undefined, "a", web({ replicas: 2, paused: true }));
+    const both = apply(first, "b", web({ paused: true }));
+    const left = apply(both, "a", web({ replicas: 2 }));
+    expect(left.spec).toHaveProperty("paused", true);
+    expect(apply(left, "b", web({})).spec).not.toHaveProperty("paused");
+  });
+
+  it("lists with keys are merged item by item", () => {
+    const a = apply(undefined, "a", web({}, [{ name: "a", image: "a:1" }]));
+    const both = apply(a, "b", web({}, [{ name: "b", image: "b:1" }]));
+    expect(both.spec.template.spec.containers.map(({ name }) => name)).toEqual(["a", "b"]);
+    const left = apply(both, "a", { metadata: { name: "web" } });
+    expect(left.spec.template.spec.containers.map(({ name }) => name)).toEqual(["b"]);
+  });
+
+  it("an item's key left out is its default: a port's protocol", () => {
+    const ports = [{ containerPort: 80 }];
+    const object = apply(undefined, "me", web({}, [{ name: "web", image: "w", ports }]));
+    expect(ownersOf(object)["me"]).toContain(
+      `.spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]`,
+    );
+  });
+
+  it("an object that nobody applied belongs to before-first-apply", () => {
+    const plain = decoded({ ...web({ replicas: 1 }), metadata: { name: "web" } });
+    expect(() => apply(plain, "me", web({ replicas: 3 }))).toThrow(/before-first-apply/);
+    const forced = apply(plain, "me", web({ replicas: 3 }), true);
+    expect(Object.keys(ownersOf(forced)).sort()).toEqual(["before-first-apply", "me"]);
+  });
+
+  it("applying the same again changes nothing", () => {
+    const first = apply(undefined, "me", web({ replicas: 2 }));
+    expect(apply(first, "me", web({ replicas: 2 }))).toEqual(first);
+  });
+
+  it("an empty list from a client ends the tracking", () => {
+    const first = apply(undefined, "me", web({ replicas: 2 }));
+    const cleared = update(first, "x", (object) => (object.metadata.managedFields = [{}]));
+    expect(cleared.metadata).not.toHaveProperty("managedFields");
+  });
+
+  it("what a body may not say of itself is refused", () => {
+    const wanted = { metadata: { name: "web", managedFields: [] } };
+    expect(() => apply(undefined, "me", wanted)).toThrow("metadata.managedFields must be nil");
+  });
+});

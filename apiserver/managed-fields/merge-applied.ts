@@ -1,0 +1,46 @@
+import { isObject, type Json, type JsonObject, memberOf, setMember } from "../object/json.ts";
+import { FieldSet } from "./field-set.ts";
+import { isVoid } from "./ownership.ts";
+import { nameOf, partsOf, type Place } from "./place.ts";
+
+/** `applied` laid over `live`: what it sets is as it says, all else stays. */
+export function mergeApplied(place: Place, live: Json, applied: Json): Json {
+  const parts = partsOf(place, applied);
+  if (parts === undefined || live === undefined) return applied;
+  if (isObject(applied)) {
+    const result: JsonObject = isObject(live) ? { ...live } : {};
+    for (const { element, place: within, value } of parts) {
+      const name = nameOf(element);
+      setMember(result, name, mergeApplied(within, memberOf(result, name), value));
+    }
+    return result;
+  }
+  const merged = new Map((partsOf(place, live) ?? []).map((part) => [part.element, part.value]));
+  for (const { element, place: within, value } of parts) {
+    merged.set(element, mergeApplied(within, merged.get(element), value));
+  }
+  return [...merged.values()];
+}
+
+/**
+ * Takes fields out of a value that nobody else owns. `others` are the fields of all other managers:
+ * what they own, or own a part of, stays.
+ */
+export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSet): Json {
+  const parts = partsOf(place, value);
+  if (parts === undefined || gone.empty) return value;
+  const kept = parts.flatMap((part) => {
+    const leaving = gone.children.get(part.element);
+    if (leaving === undefined) return [part];
+    const shared = others.children.get(part.element);
+    if (leaving.member && (shared === undefined || shared.empty)) return [];
+    const left = prune(part.place, part.value, leaving, shared ?? new FieldSet());
+    // A container that lost its last field goes with it, unless somebody owns it.
+    const hollow = isVoid(left) && !isVoid(part.value) && !shared?.member;
+    return hollow ? [] : [{ ...part, value: left }];
+  });
+  if (Array.isArray(value)) return kept.map((part) => part.value);
+  const result: JsonObject = {};
+  for (const { element, value: each } of kept) setMember(result, nameOf(element), each);
+  return result;
+}

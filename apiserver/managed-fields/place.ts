@@ -1,0 +1,163 @@
+import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
+import { badRequest } from "../object/errors/catalog.ts";
+import { isObject, type Json, memberOf } from "../object/json.ts";
+
+/** A place in a kind's schema: what may stand there, and by which rule lists and maps merge. */
+export interface Place {
+  shape: Shape;
+  /** The field that leads here; undefined for items of maps and lists and for the root. */
+  field: Field | undefined;
+}
+
+/** The place of a whole object of a schema. */
+export function rootPlace(schema: string): Place {
+  return { shape: { is: "struct", name: schema }, field: undefined };
+}
+
+/** A part of a value that can be owned by itself. */
+export interface Part {
+  element: string;
+  place: Place;
+  value: Json;
+}
+
+/** The parts of a value, or undefined when it is owned as a whole: scalars and what is atomic. */
+export function partsOf(place: Place, value: Json): Part[] | undefined {
+  const { shape, field } = place;
+  switch (shape.is) {
+    case "scalar":
+    case "special":
+      return undefined;
+    case "struct":
+      return isObject(value) && !isAtomic(shape.name, field)
+        ? fieldsOf(shape.name, value)
+        : undefined;
+    case "map":
+      if (!isObject(value) || field?.fact.map === "atomic") return undefined;
+      return keysOf({ shape: shape.of, field: undefined }, value);
+    case "list":
+      return Array.isArray(value) ? itemsOf(shape.of, field, value) : undefined;
+  }
+}
+
+function isAtomic(name: string, field: Field | undefined): boolean {
+  // What a field says of itself counts more than what its structure says.
+  const own = field?.fact.map;
+  return own === undefined ? structOf(name).atomic : own === "atomic";
+}
+
+function keysOf(place: Place, value: Record<string, Json>): Part[] {
+  return Object.keys(value).map((key) => ({ element: `f:${key}`, place, value: value[key] }));
+}
+
+type FieldPart = Omit<Part, "value">;
+
+const fieldParts = new Map<string, ReadonlyMap<string, FieldPart>>();
+
+/** The fields of a structure as parts, made once: each write asks for dozens of them. */
+function fieldPartsOf(name: string): ReadonlyMap<string, FieldPart> {
+  let found = fieldParts.get(name);
+  if (found === undefined) {
+    const { fields } = structOf(name);
+    found = new Map([...fields].map(([key, field]) => [key, fieldPart(key, field)]));
+    fieldParts.set(name, found);
+  }
+  return found;
+}
+
+function fieldPart(key: string, field: Field | undefined): FieldPart {
+  const shape: Shape = field?.shape ?? { is: "scalar", scalar: "string" };
+  return { element: `f:${key}`, place: { shape, field } };
+}
+
+function fieldsOf(name: string, value: Record<string, Json>): Part[] {
+  const known = fieldPartsOf(name);
+  return Object.keys(value).map((key) => {
+    const { element, place } = known.get(key) ?? fieldPart(key, undefined);
+    return { element, place, value: value[key] };
+  });
+}
+
+/**
+ * The same for a value that is compared: Go writes `null` for a time that nobody set, where we
+ * write nothing, and who made the structure owns that as well.
+ */
+export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
+  const parts = partsOf(place, value);
+  if (parts === undefined || place.shape.is !== "struct") return parts;
+  for (const { key, part } of timesOf(place.shape.name)) {
+    if (memberOf(value as Record<string, Json>, key) !== undefined) continue;
+    parts.push({ ...part, value: null });
+  }
+  return parts;
+}
+
+interface TimeField {
+  readonly key: string;
+  readonly part: FieldPart;
+}
+
+const times = new Map<string, readonly TimeField[]>();
+
+/** The times of a structure that Go never leaves out: `omitempty` does nothing for structures. */
+function timesOf(name: string): readonly TimeField[] {
+  let found = times.get(name);
+  if (found === undefined) {
+    const always = [...structOf(name).fields].filter(([, field]) => isNeverLeftOut(field));
+    found = always.map(([key, field]) => ({ key, part: fieldPart(key, field) }));
+    times.set(name, found);
+  }
+  return found;
+}
+
+function isNeverLeftOut({ shape, fact }: Field): boolean {
+  const special = shape.is === "special" ? shape.special : "";
+  const time = special === "Time" || special === "MicroTime";
+  return time && !fact.omitzero && !fact.pointer;
+}
+
+function itemsOf(
+  shape: Shape,
+  field: Field | undefined,
+  items: readonly Json[],
+): Part[] | undefined {
+  if (field === undefined) return undefined;
+  const rule = listRuleOf(field);
+  const place = { shape, field: undefined };
+  if (rule.type === "set") {
+    return items.map((value) => ({ element: `v:${JSON.stringify(value)}`, place, value }));
+  }
+  if (rule.type !== "map" || shape.is !== "struct") return undefined;
+  return items.map((value) => ({ element: keyOf(shape.name, rule.keys, value), place, value }));
+}
+
+/** An item's name in its list: its keys, in order, those left out at their default. */
+function keyOf(struct: string, keys: readonly string[], item: Json): string {
+  if (!isObject(item)) throw badRequest("an item of a list with keys is no object");
+  const { fields } = structOf(struct);
+  const named: Record<string, Json> = {};
+  for (const key of keys.length > 1 ? keys.toSorted() : keys) {
+    const value = memberOf(item, key) ?? defaultOf(fields.get(key));
+    if (value !== undefined) named[key] = value;
+  }
+  if (Object.keys(named).length === 0) {
+    throw badRequest(
+      `associative list with keys has an element that omits all key fields ` + JSON.stringify(keys),
+    );
+  }
+  return `k:${JSON.stringify(named)}`;
+}
+
+/** Upstream's schema gives what Go always writes its empty value where it has no default. */
+function defaultOf(field: Field | undefined): Json {
+  if (field === undefined || field.fact.default !== undefined) return field?.fact.default;
+  const { shape, fact } = field;
+  if (fact.omitempty || fact.pointer || shape.is !== "scalar") return undefined;
+  if (shape.scalar === "string") return "";
+  return shape.scalar === "bool" ? false : 0;
+}
+
+/** The plain name behind a field's element. */
+export function nameOf(element: string): string {
+  return element.slice(2);
+}

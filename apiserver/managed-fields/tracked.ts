@@ -1,0 +1,88 @@
+import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { apiVersionOf } from "../object/group-version.ts";
+import type { JsonObject } from "../object/json.ts";
+import { noteUnset } from "./unset.ts";
+
+type Path = readonly string[];
+
+/** How the owners of an object's fields are kept for one door to it. */
+export interface Tracked {
+  readonly apiVersion: string;
+  /** Name of the schema by which fields are told apart: `apps/v1.Deployment`. */
+  readonly schema: string;
+  /** Fields that writes through this door never change, whatever they say. */
+  readonly ignored: readonly Path[];
+  /** The same object in the version that another owner wrote it in; undefined: no such version. */
+  elsewhere(apiVersion: string): Elsewhere | undefined;
+}
+
+export interface Elsewhere {
+  readonly schema: string;
+  convert(object: KubeObject): KubeObject;
+}
+
+const SPEC = ["f:spec"];
+const STATUS = ["f:status"];
+const METADATA = ["f:metadata"];
+
+/** Doors that leave more alone than `/status` does with spec (upstream's GetResetFields). */
+const IGNORED: Readonly<Record<string, readonly Path[]>> = {
+  "admissionregistration/v1.ValidatingAdmissionPolicy/status": [SPEC, METADATA],
+  "apiregistration/v1.APIService/status": [SPEC, METADATA],
+  "apps/v1.Deployment/status": [SPEC, ["f:metadata", "f:labels"]],
+  "certificates/v1.CertificateSigningRequest/": [SPEC, STATUS],
+  "certificates/v1.CertificateSigningRequest/status": [SPEC, ["f:status", "f:conditions"]],
+  "certificates/v1.CertificateSigningRequest/approval": [SPEC, ["f:status", "f:certificate"]],
+  "core/v1.Namespace/finalize": [STATUS],
+  "core/v1.Pod/status": [
+    SPEC,
+    ["f:metadata", "f:deletionTimestamp"],
+    ["f:metadata", "f:ownerReferences"],
+  ],
+  "flowcontrol/v1.FlowSchema/status": [SPEC, METADATA],
+  "flowcontrol/v1.PriorityLevelConfiguration/status": [SPEC, METADATA],
+  "networking/v1.ServiceCIDR/status": [SPEC, METADATA],
+  "resource/v1.ResourceClaim/status": [SPEC, METADATA],
+  "storage/v1.VolumeAttachment/status": [SPEC, METADATA],
+};
+
+/** How writes of a kind are tracked, through its own door ("") or a subresource's. */
+export function trackedOf(kind: Kind, subresource: string): Tracked {
+  return {
+    apiVersion: apiVersionOf(kind),
+    schema: kind.schema,
+    ignored: IGNORED[`${kind.schema}/${subresource}`] ?? usuallyIgnored(kind, subresource),
+    elsewhere: (apiVersion) => elsewhere(kind, apiVersion),
+  };
+}
+
+function usuallyIgnored(kind: Kind, subresource: string): readonly Path[] {
+  if (kind.subresources["status"] === undefined) return [];
+  if (subresource === "") return [STATUS];
+  return subresource === "status" ? [SPEC] : [];
+}
+
+function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
+  const [version = "", group = ""] = apiVersion.split("/").reverse();
+  const other = kindOf(group, version, kind.kind);
+  if (other === undefined) return undefined;
+  const convert = (object: KubeObject) => {
+    const stored = kind.toStorage?.(structuredClone(object)) ?? structuredClone(object);
+    return other.fromStorage?.(stored) ?? stored;
+  };
+  return { schema: other.schema, convert };
+}
+
+const empty = new Map<string, JsonObject>();
+
+/** An object in which nobody has set anything, as Go writes it: what a creation starts from. */
+export function nothingOf(schema: string): JsonObject {
+  const known = empty.get(schema);
+  if (known !== undefined) return known;
+  const zero = zeroStructWithNulls<JsonObject>(schema);
+  empty.set(schema, zero);
+  noteUnset(zero);
+  return zero;
+}

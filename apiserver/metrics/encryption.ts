@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { addMetric, type Sample } from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { identityName } from "../object/identity-name.ts";
+import type { Encryption } from "../storage/encryption/config.ts";
+import { Reloads } from "../storage/encryption/reloads.ts";
+
+const RESULTS = ["success", "failure"] as const;
+
+/**
+ * Shows which configuration of encryption holds, and how it went to read it again (upstream:
+ * server/options/encryptionconfig/metrics). Servers are told apart by a hash of their identity.
+ */
+export function showEncryption(
+  metrics: Registry,
+  encryption: Encryption,
+  reloads: Reloads = new Reloads(),
+): void {
+  const apiserver_id_hash = hashOf(identityName(hostname()));
+  const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>
+    addMetric(metrics,
+      { name: `apiserver_encryption_config_controller_${name}`, help, type }, samples);
+  show("last_config_info", "1 for the configuration that holds.", "gauge", () => {
+    const { config } = encryption;
+    if (config === undefined) return [];
+    return [{ labels: { apiserver_id_hash, hash: hashOf(config) }, value: 1 }];
+  });
+  show("automatic_reloads_total", "How often it was read again.", "counter", () =>
+    RESULTS.flatMap((status) => {
+      const { count } = reloads[status];
+      return count === 0 ? [] : [{ labels: { apiserver_id_hash, status }, value: count }];
+    }));
+  show("automatic_reload_last_timestamp_seconds", "When that was last.", "gauge", () =>
+    RESULTS.flatMap((status) => {
+      const { last_ms } = reloads[status];
+      if (last_ms === undefined) return [];
+      return [{ labels: { apiserver_id_hash, status }, value: last_ms / 1_000 }];
+    }));
+}
+
+const hashOf = (text: string): string =>
+  `sha256:${createHash("sha256").update(text).digest("hex")}`;

@@ -1,0 +1,156 @@
+import { MessageChannel, Worker } from "node:worker_threads";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { asError } from "@raft2kube/std/errors.ts";
+import type { Core } from "../core.ts";
+import { errorOf } from "../object/errors/api-error.ts";
+import { serviceUnavailable } from "../object/errors/catalog.ts";
+import type { Answer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import { LARGE_HEAP_MB_MAX, LARGE_IDLE_MS } from "../limits.ts";
+import type {
+  FromThread,
+  LargeAnswer,
+  LargeWrite,
+  ThreadInit,
+  ThreadOptions,
+  ToThread,
+} from "./messages.ts";
+import { bufferOf } from "./store-methods.ts";
+import { StorePort } from "./store-port.ts";
+
+const log = logger("apiserver");
+
+type FunctionsIn<T> = {
+  [Name in keyof T]-?: NonNullable<T[Name]> extends (...given: never[]) => unknown ? Name : never;
+}[keyof T];
+
+/** For whoever asks a thread that is being ended: nobody should. */
+const REPLACED = serviceUnavailable("the thread of large requests was replaced");
+
+interface Waiting {
+  resolve(answer: LargeAnswer): void;
+  reject(reason: unknown): void;
+}
+
+interface Running {
+  readonly worker: Worker;
+  readonly store: StorePort;
+  /** What the thread was told of encryption. */
+  readonly encryption: string | undefined;
+  readonly waiting: Map<number, Waiting>;
+}
+
+/** Starts the thread of large requests when one comes, and ends it when none does. */
+export class LargeThread {
+  readonly #core: Core;
+  #running: Running | undefined;
+  #idle: Timer | undefined;
+  #nextId = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Has the thread answer a request. Throws what it throws, 503 when the thread breaks. */
+  async ask(context: RequestContext, query: URLSearchParams, body: Buffer): Promise<Answer> {
+    const running = this.#started();
+    const id = this.#nextId++;
+    const { request, info, user } = context;
+    const abort = () => tell(running, { do: "abort", id });
+    context.signal.addEventListener("abort", abort, { once: true });
+    this.#idle?.cancel();
+    try {
+      const answer = await new Promise<LargeAnswer>((resolve, reject) => {
+        running.waiting.set(id, { resolve, reject });
+        const { method = "GET", url = "/" } = request;
+        const headers = { ...request.headers };
+        const asked = { id, requestId: context.id, method, url, headers, info, user };
+        tell(running, { do: "serve", request: { ...asked, query: query.toString(), body } });
+      });
+      return answerOf(context, answer);
+    } finally {
+      running.waiting.delete(id);
+      context.signal.removeEventListener("abort", abort);
+      if (running.waiting.size === 0) this.#rest(running);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#idle?.cancel();
+    const running = this.#running;
+    if (running) await this.#end(running, serviceUnavailable("the apiserver is shutting down"));
+  }
+
+  /** The thread; a new one when there is none, or encryption is configured anew. */
+  #started(): Running {
+    const running = this.#running;
+    const encryption = this.#core.options.encryption?.config;
+    if (running && running.encryption === encryption) return running;
+    // What the old one has under way it may finish.
+    if (running?.waiting.size === 0) void this.#end(running, REPLACED);
+    this.#running = this.#start(encryption);
+    return this.#running;
+  }
+
+  #start(encryption: string | undefined): Running {
+    const { port1, port2 } = new MessageChannel();
+    const workerData: ThreadInit = { options: this.#options(), encryption, store: port2 };
+    const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+      workerData,
+      transferList: [port2],
+      resourceLimits: { maxOldGenerationSizeMb: LARGE_HEAP_MB_MAX },
+    });
+    const store = new StorePort(this.#core.etcd, port1);
+    const running: Running = { worker, store, encryption, waiting: new Map() };
+    worker.on("message", (message: FromThread) => {
+      if ("write" in message) this.#note(message.write);
+      else running.waiting.get(message.answer.id)?.resolve(message.answer);
+    });
+    worker.on("error", (thrown) => {
+      log.error("the thread of large requests broke", { err: asError(thrown) });
+    });
+    worker.on("exit", () => {
+      void this.#end(running, serviceUnavailable("the thread of large requests ended"));
+    });
+    return running;
+  }
+
+  #note({ apiVersion, plural, key, value, selected }: LargeWrite): void {
+    const { recent } = this.#core.registry.of(apiVersion, plural).store;
+    recent.take(key, bufferOf(value), selected);
+  }
+
+  #options(): ThreadOptions {
+    const { etcd, serves, encryption, encryptionReloads, onQuiet, clock, random, ...options } =
+      this.#core.options;
+    // No function can be handed to a thread: an option that is one does not compile here.
+    return options satisfies { [Name in FunctionsIn<typeof options>]: never };
+  }
+
+  #rest(running: Running): void {
+    if (this.#running !== running) return void this.#end(running, REPLACED);
+    this.#idle?.cancel();
+    this.#idle = this.#core.clock.after(LARGE_IDLE_MS, () => void this.#end(running, REPLACED));
+  }
+
+  async #end(running: Running, reason: Error): Promise<void> {
+    if (this.#running === running) this.#running = undefined;
+    for (const { reject } of running.waiting.values()) reject(reason);
+    running.waiting.clear();
+    running.store.close();
+    await running.worker.terminate();
+  }
+}
+
+function tell({ worker }: Running, message: ToThread): void {
+  worker.postMessage(message);
+}
+
+function answerOf(context: RequestContext, answer: LargeAnswer): Answer {
+  context.warnings.push(...answer.warnings);
+  if ("status" in answer) throw errorOf(answer.status);
+  const { code, contentType, body, headers } = answer;
+  const bytes = typeof body === "string" ? body : bufferOf(body);
+  return { type: "bytes", code, contentType, body: bytes, ...(headers ? { headers } : {}) };
+}

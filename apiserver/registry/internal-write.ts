@@ -1,0 +1,96 @@
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { APISERVER_USER } from "../authn/identities.ts";
+import type { Core } from "../core.ts";
+import { isReason } from "../object/errors/api-error.ts";
+import { applyTo } from "../managed-fields/apply.ts";
+import { trackedOf } from "../managed-fields/tracked.ts";
+import type { JsonObject } from "../object/json.ts";
+import { createObject } from "./create.ts";
+import { deleteObject } from "./delete.ts";
+import { apiVersionOf } from "../object/group-version.ts";
+import type { Resource } from "../resource/resource.ts";
+import { updateObject } from "./update.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+/** The options of a write that the server makes for itself. */
+export function ownWrite(fieldManager = "kube-apiserver"): WriteOptions {
+  return {
+    user: APISERVER_USER,
+    dryRun: false,
+    fieldManager,
+    fieldValidation: "Strict",
+    subresource: "",
+    warnings: [],
+  };
+}
+
+/** An object of the kind as decoding would make it from what a client sends. */
+export function decoded<T extends KubeObject>(resource: Resource, given: KubeObject): T {
+  const { kind } = resource;
+  const value = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...given };
+  const { object } = decodeJson<T>(kind.schema, value);
+  kind.strategy.defaults(object);
+  return object;
+}
+
+/** Creates an object unless one of its name is there; whichever server comes first makes it. */
+export async function ensure(
+  core: Core,
+  resource: Resource,
+  given: KubeObject,
+  options = ownWrite(),
+): Promise<void> {
+  const { namespace = "", name = "" } = given.metadata;
+  if (await resource.store.find(namespace, name)) return;
+  const object = decoded(resource, given);
+  try {
+    await createObject(core, resource, object, namespace, options);
+  } catch (thrown) {
+    if (!isReason(thrown, "AlreadyExists")) throw thrown;
+  }
+}
+
+/** Applies a status under a manager's name, whoever owned its fields before. */
+export async function applyStatus(
+  core: Core,
+  resource: Resource,
+  name: string,
+  status: JsonObject,
+  manager: string,
+): Promise<void> {
+  const { kind } = resource;
+  const { strategy } = kind.subresources["status"]!;
+  const tracked = trackedOf(kind, "status");
+  const wanted = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: { name }, status };
+  const now_ms = core.clock.now();
+  const writer = { manager, operation: "Apply", subresource: "status", now_ms } as const;
+  const transform = (current: KubeObject | undefined): KubeObject => {
+    const applied = applyTo(tracked, current, { writer, wanted, force: true });
+    return decodeJson<KubeObject>(kind.schema, applied).object;
+  };
+  const update = {
+    namespace: "", name, mayCreate: false, owns: true, transform, strategy: strategy!,
+  };
+  await updateObject(core, resource, update, { ...ownWrite(manager), subresource: "status" });
+}
+
+/** Deletes an object if it is still there, and still the one that `seen` is of. */
+export async function removeOwn(
+  core: Core,
+  resource: Resource,
+  namespace: string,
+  name: string,
+  seen: Pick<KubeObject["metadata"], "uid" | "resourceVersion"> = {},
+): Promise<void> {
+  const { uid, resourceVersion } = seen;
+  const request = {
+    gracePeriod_s: undefined, propagation: undefined, uid, resourceVersion, dryRun: false,
+  };
+  try {
+    await deleteObject(core, resource, namespace, name, request, ownWrite());
+  } catch (thrown) {
+    // Another server was quicker, or the object has changed since.
+    if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;
+  }
+}

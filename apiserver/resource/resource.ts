@@ -1,0 +1,112 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { Feed } from "../cache/feed.ts";
+import { WatchCache } from "../cache/watch-cache.ts";
+import type { GroupName } from "../object/errors/catalog.ts";
+import { ResourceFigures } from "../metrics/resource-counts.ts";
+import { WatchFigures } from "../metrics/watch-counts.ts";
+import { EVENT_TTL_S } from "../limits.ts";
+import { LeasePool } from "../storage/lease-pool.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
+import type { Sealing } from "../storage/value-encryption.ts";
+import { ObjectStore } from "../storage/object-store.ts";
+import type { Allocation } from "./allocation.ts";
+
+export interface ResourceOptions {
+  /** Whether the store can prove how new a watch is; shared by all resources. */
+  proof?: ProgressProof;
+  sealing?: Sealing;
+  /** Shared by the versions of a resource; by default its own. */
+  figures?: ResourceFigures;
+}
+
+/**
+ * One kind being served: its description, its objects in the store, and its watch cache once asked
+ * for.
+ */
+export class Resource {
+  readonly kind: Kind;
+  readonly store: ObjectStore;
+  /** `deployments` in `apps`: what errors about an object name. */
+  readonly subject: GroupName;
+  /** `Deployment` in `apps`: what errors about a body name. */
+  readonly kindSubject: GroupName;
+  /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
+  allocation: Allocation | undefined;
+  /** What is counted of the resource, in all its versions, and of those who watch this one. */
+  readonly figures: ResourceFigures;
+  readonly watched: WatchFigures = new WatchFigures();
+  readonly #etcd: EtcdClient;
+  readonly #clock: Clock;
+  readonly #leases: LeasePool;
+  readonly #proof: ProgressProof;
+  #fed: { cache: WatchCache; feed: Feed } | undefined;
+
+  constructor(
+    kind: Kind,
+    etcd: EtcdClient,
+    clock: Clock,
+    { proof = new ProgressProof(etcd), sealing, figures }: ResourceOptions = {},
+  ) {
+    this.figures = figures ?? new ResourceFigures(kind.group, kind.plural);
+    this.kind = kind;
+    this.#proof = proof;
+    this.#etcd = etcd;
+    this.#clock = clock;
+    this.subject = { group: kind.group, name: kind.plural };
+    // Complaints name the kind that it is stored as: an Event of either group is the core's.
+    const { group } = kind.storage?.as ?? kind;
+    this.kindSubject = { group, name: kind.kind };
+    this.#leases = new LeasePool(etcd, clock, this.figures.store.leaseObjects);
+    const counted = { sealing, figures: this.figures.store };
+    this.store = new ObjectStore(kind, etcd, this.subject, counted);
+  }
+
+  /**
+   * The watch cache, holding at least its first listing. Started by whoever asks first: from the
+   * revision `since` on where the store still has it, so that a client that listed at that revision
+   * can watch behind it.
+   */
+  async cache(since?: number): Promise<WatchCache> {
+    if (this.#fed === undefined) {
+      const cache = new WatchCache(this.#clock, this.figures.cache, this.watched);
+      const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
+      this.#fed = { cache, feed };
+    }
+    await this.#fed.feed.ready;
+    return this.#fed.cache;
+  }
+
+  /**
+   * The watch cache once it holds all that the store holds now, confirmed by the store's quorum;
+   * undefined when the store cannot prove that, or takes too long to.
+   */
+  async freshCache(): Promise<WatchCache | undefined> {
+    const cache = await this.cache();
+    if (!(await this.#proof.holds())) return undefined;
+    const revision = await this.store.rows.revision();
+    const figures = this.figures.cache;
+    const from_ms = performance.now();
+    const caughtUp = await this.#fed!.feed.catchUp(revision);
+    figures.readWaits.observe((performance.now() - from_ms) / 1_000);
+    (caughtUp ? figures.consistent : figures.consistentByStore).add();
+    return caughtUp ? cache : undefined;
+  }
+
+  /** The cache if it has been asked for; metrics and bookmarks must not start one. */
+  get startedCache(): WatchCache | undefined {
+    return this.#fed?.cache;
+  }
+
+  /** The store's lease that a new object ends with; undefined for kinds that stay until deleted. */
+  async lease(): Promise<bigint | undefined> {
+    const { storage } = this.kind;
+    return storage?.prefix === "events" ? await this.#leases.take(EVENT_TTL_S) : undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#fed?.feed.close();
+    this.#fed?.cache.close();
+  }
+}

@@ -1,0 +1,96 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
+import { ResourceFigures } from "../metrics/resource-counts.ts";
+import { apiVersionOf } from "../object/group-version.ts";
+import { Resource } from "./resource.ts";
+import { ALL_SERVED, type Serves } from "./runtime-config.ts";
+
+export interface RegistryOptions {
+  /** What clients are shown (`--runtime-config`). Default everything. */
+  serves?: Serves | undefined;
+  /** How values lie in the store. Default as they are. */
+  encryption?: Encryption | undefined;
+}
+
+/** Every resource this server has, by the words of a URL. */
+export class Registry {
+  readonly #byPath = new Map<string, Resource>();
+  readonly #figures = new Map<string, ResourceFigures>();
+  readonly #serves: Serves;
+  /** The kinds that clients are shown. */
+  readonly kinds: readonly Kind[];
+
+  constructor(
+    kinds: readonly Kind[],
+    etcd: EtcdClient,
+    clock: Clock,
+    { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: RegistryOptions = {},
+  ) {
+    this.#serves = serves;
+    // The same list where nothing is switched off: what is made of all kinds is made once.
+    this.kinds = kinds.every(serves) ? kinds : kinds.filter(serves);
+    const proof = new ProgressProof(etcd);
+    for (const kind of kinds) {
+      const path = `${apiVersionOf(kind)}/${kind.plural}`;
+      assert(!this.#byPath.has(path), `two kinds for ${path}`);
+      const sealing = encryption(storedAs(kind));
+      const figures = this.#figuresOf(storedAs(kind));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing, figures }));
+    }
+  }
+
+  /** Versions of a resource share what is counted of it, as they share what is stored. */
+  #figuresOf({ group, plural }: { group: string; plural: string }): ResourceFigures {
+    const name = `${plural}.${group}`;
+    let figures = this.#figures.get(name);
+    if (!figures) this.#figures.set(name, (figures = new ResourceFigures(group, plural)));
+    return figures;
+  }
+
+  /** The resource that a client asks for; undefined when there is none, or it is switched off. */
+  find(group: string, version: string, plural: string): Resource | undefined {
+    const found = this.#byPath.get(`${apiVersionOf({ group, version })}/${plural}`);
+    return found && this.#serves(found.kind) ? found : undefined;
+  }
+
+  /** A resource this server always has, such as `of("v1", "pods")`. */
+  of(apiVersion: string, plural: string): Resource {
+    const found = this.#byPath.get(`${apiVersion}/${plural}`);
+    assert(found !== undefined, `no resource ${apiVersion}/${plural}`);
+    return found;
+  }
+
+  /** The resource of a body's apiVersion and kind. */
+  ofKind(apiVersion: string, kind: string): Resource | undefined {
+    return [...this.#byPath.values()].find(
+      (each) => each.kind.kind === kind && apiVersionOf(each.kind) === apiVersion,
+    );
+  }
+
+  all(): IterableIterator<Resource> {
+    return this.#byPath.values();
+  }
+
+  /** The store has dropped its history before `revision`. */
+  compactedTo(revision: number): void {
+    for (const resource of this.all()) resource.startedCache?.compactedTo(revision);
+  }
+
+  /** Ends every watch: their clients reconnect, here or at another server. */
+  endWatches(): void {
+    for (const resource of this.all()) resource.startedCache?.closeWatchers();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.all()].map((resource) => resource.close()));
+  }
+}
+
+/** The resource under whose name a kind is encrypted: that of the stored group. */
+function storedAs(kind: Kind): { group: string; plural: string } {
+  return { group: kind.storage?.as.group ?? kind.group, plural: kind.plural };
+}

@@ -1,0 +1,51 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { apiVersionOf } from "../object/group-version.ts";
+
+/** Whether a kind is shown to clients. The server itself uses its kinds in any case. */
+export type Serves = (kind: Kind) => boolean;
+
+export const ALL_SERVED: Serves = () => true;
+
+/** The stability of a version, by the word that upstream's flag has for it. */
+function levelOf({ version }: Kind): "api/ga" | "api/beta" | "api/alpha" {
+  if (version.includes("alpha")) return "api/alpha";
+  return version.includes("beta") ? "api/beta" : "api/ga";
+}
+
+/**
+ * Reads upstream's `--runtime-config`: `api/all=false,apps/v1=true,batch/v1/cronjobs=false`. The
+ * narrower entry holds. Throws RangeError, naming the entry, for what is no version or resource of
+ * this server.
+ */
+export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves {
+  const switches = new Map<string, boolean>();
+  for (const entry of text.split(",").filter((each) => each !== "")) {
+    const [name = "", value = "true"] = entry.split("=");
+    if (value !== "true" && value !== "false") {
+      throw new RangeError(`--runtime-config: ${entry}: must be true or false`);
+    }
+    if (!isKnown(name, kinds)) {
+      throw new RangeError(
+        `--runtime-config: ${name} is neither api/all, api/ga, api/beta, api/alpha, ` +
+          "nor a version or resource that this server has",
+      );
+    }
+    switches.set(name, value === "true");
+  }
+  return (kind) => namesOf(kind).map((name) => switches.get(name)).find(isSet) ?? true;
+}
+
+function isSet(value: boolean | undefined): value is boolean {
+  return value !== undefined;
+}
+
+/** What switches a kind, the narrowest first. */
+function namesOf(kind: Kind): string[] {
+  const version = apiVersionOf(kind);
+  return [`${version}/${kind.plural}`, version, levelOf(kind), "api/all"];
+}
+
+function isKnown(name: string, kinds: readonly Kind[]): boolean {
+  if (["api/all", "api/ga", "api/beta", "api/alpha"].includes(name)) return true;
+  return kinds.some((kind) => namesOf(kind).includes(name));
+}
