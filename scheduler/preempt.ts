@@ -27,6 +27,7 @@ export async function preempt(
     const condition = {
       type: "DisruptionTarget",
       status: "True",
+      observedGeneration: victim.metadata.generation,
       reason: "PreemptionByScheduler",
       message: `${pod.spec.schedulerName ?? ""}: preempting to accommodate a higher priority pod`,
       lastTransitionTime: timeText(clock.now()),

@@ -11,7 +11,7 @@ import {
   statusOf,
   wantedBy,
 } from "./plan.ts";
-import { staleIn_ms } from "./stale-target.ts";
+import { staleIn_ms, withoutMark } from "./stale-target.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 const NOW = timeText(NOW_MS);
@@ -140,6 +140,13 @@ describe("staleIn_ms", () => {
     ["it has ended", marked("x", {}, "Failed"), undefined],
     ["no mark", pod("p"), undefined],
   ])("%s", (_name, given, expected) => expect(staleIn_ms(given, NOW_MS)).toBe(expected));
+
+  test("a mark is taken back for the generation that was seen", () => {
+    const taken = withoutMark(marked("x", { generation: 2 }), NOW_MS);
+    expect(taken.status?.conditions).toEqual([
+      { type: "DisruptionTarget", status: "False", observedGeneration: 2, lastTransitionTime: NOW },
+    ]);
+  });
 
   test("a mark that nothing came of is stale at once when it is old", () => {
     expect(staleIn_ms(marked("x"), NOW_MS + DISRUPTION_TARGET_MS + 1)).toBe(0);

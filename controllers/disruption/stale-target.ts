@@ -54,10 +54,13 @@ export function startStaleTargets(
   return loop;
 }
 
-function withoutMark(pod: Pod, now_ms: number): Pod {
+/** The pod with its mark false, as of the generation that is seen. */
+export function withoutMark(pod: Pod, now_ms: number): Pod {
+  const observedGeneration = pod.metadata.generation;
+  const lastTransitionTime = timeText(now_ms);
   const conditions = (pod.status?.conditions ?? []).map((each) =>
     each.type === TARGET
-      ? { type: TARGET, status: "False", lastTransitionTime: timeText(now_ms) }
+      ? { type: TARGET, status: "False", observedGeneration, lastTransitionTime }
       : each,
   );
   return { ...pod, status: { ...pod.status, conditions } };

@@ -91,7 +91,8 @@ async function markPodsNotReady(
 ): Promise<void> {
   for (const pod of pods.filter(isPodReady)) {
     const lastTransitionTime = timeText(now_ms);
-    const condition = { type: "Ready", status: "False", lastTransitionTime };
+    const observedGeneration = pod.metadata.generation;
+    const condition = { type: "Ready", status: "False", observedGeneration, lastTransitionTime };
     const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
     try {
       await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);

@@ -1,4 +1,5 @@
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { timeText } from "@raft2kube/client-kube/time.ts";
 import { isPodTerminal } from "../pod-state.ts";
 
 /** Why a pod is left over. */
@@ -30,6 +31,19 @@ export function planPodGc(
   const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));
   const others = surplus.filter((pod) => !leftovers.some((leftover) => leftover.pod === pod));
   return [...leftovers, ...others.map((pod) => ({ pod, why: "terminated" as const }))];
+}
+
+/** The end of a pod whose node is gone, as its status is patched. */
+export function orphanedStatus(pod: Pod, now_ms: number): PodStatus {
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    observedGeneration: pod.metadata.generation,
+    reason: "DeletionByPodGC",
+    message: "PodGC: node no longer exists",
+    lastTransitionTime: timeText(now_ms),
+  };
+  return { phase: "Failed", conditions: [condition] };
 }
 
 function created(pod: Pod): string {

@@ -3,12 +3,11 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { isPodTerminal } from "../pod-state.ts";
-import { type LeftoverPod, planPodGc } from "./plan.ts";
+import { type LeftoverPod, orphanedStatus, planPodGc } from "./plan.ts";
 
 const ACCOUNT = "pod-garbage-collector";
 const ALL = "all pods";
@@ -77,14 +76,7 @@ async function remove(
   const { uid } = pod.metadata;
   try {
     if (why === "orphaned" && !isPodTerminal(pod)) {
-      const condition = {
-        type: "DisruptionTarget",
-        status: "True",
-        reason: "DeletionByPodGC",
-        message: "PodGC: node no longer exists",
-        lastTransitionTime: timeText(now_ms),
-      };
-      const status = { phase: "Failed", conditions: [condition] };
+      const status = orphanedStatus(pod, now_ms);
       const name = { ...nameOf(pod), subresource: "status" };
       await writer.patch(name, "strategic", { metadata: { uid }, status });
     }

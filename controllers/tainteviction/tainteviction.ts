@@ -36,6 +36,7 @@ export function startTaintEviction(context: ControllerContext): Running {
     const condition = {
       type: "DisruptionTarget",
       status: "True",
+      observedGeneration: pod.metadata.generation,
       reason: "DeletionByTaintManager",
       message: "Taint manager: deleting due to NoExecute taint",
       lastTransitionTime: timeText(clock.now()),

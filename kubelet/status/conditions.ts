@@ -8,6 +8,7 @@ export const KUBELET_CONDITIONS: readonly string[] = [
   "Initialized",
   "Ready",
   "ContainersReady",
+  "PodScheduled",
 ];
 
 export interface ConditionFacts {
@@ -28,6 +29,8 @@ export function podConditions(facts: ConditionFacts): Condition[] {
     initialized(facts),
     { ...podReady(facts, containers), type: "Ready" },
     { ...containers, type: "ContainersReady" },
+    // Said of every pod that has come here: some have their node from the start, from no scheduler.
+    { type: "PodScheduled", status: "True" },
   ];
 }
 

@@ -2,6 +2,7 @@ import type { Container, Pod, PodStatus, RestartPolicy } from "@raft2kube/api/ge
 import { describe, expect, test } from "vitest";
 import type { ObservedContainer } from "../sync/observed.ts";
 import { podStatus, type StatusFacts } from "./pod-status.ts";
+import { statusPatch } from "./status-patch.ts";
 
 type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[] };
 
@@ -240,6 +241,23 @@ describe("conditions", () => {
   });
 });
 
+test("a pod is scheduled since it was bound, of the generation that the kubelet sees", () => {
+  const pod = podOf();
+  pod.metadata.generation = 2;
+  const bound = { type: "PodScheduled", status: "True", lastTransitionTime: "2001-01-01T00:00:00Z" };
+  pod.status = { conditions: [bound] };
+  const scheduled = (status: PodStatus) =>
+    status.conditions?.filter(({ type }) => type === "PodScheduled");
+  const first = statusOf(pod, []);
+  expect(scheduled(first)).toEqual([{ ...bound, observedGeneration: 2 }]);
+  expect(statusPatch("u", first)).toMatchObject({
+    status: { conditions: expect.arrayContaining([expect.objectContaining(bound)]) },
+  });
+  pod.metadata.generation = 3;
+  expect(scheduled(statusOf(pod, [], { previous: first, now_ms: START + 60_000 })))
+    .toEqual([{ ...bound, observedGeneration: 3 }]);
+});
+
 test("status and conditions say which generation they are about, containers what they got", () => {
   const pod = podOf();
   pod.metadata.generation = 3;
@@ -247,7 +265,7 @@ test("status and conditions say which generation they are about, containers what
   pod.spec.containers![0]!.resources = resources;
   const status = statusOf(pod, [ran("a", "running"), ran("b", "running")]);
   expect(status.observedGeneration).toBe(3);
-  expect(status.conditions?.map((each) => each.observedGeneration)).toEqual([3, 3, 3, 3]);
+  expect(status.conditions?.map((each) => each.observedGeneration)).toEqual([3, 3, 3, 3, 3]);
   expect(status.containerStatuses).toMatchObject([
     { name: "a", resources, allocatedResources: resources.requests },
     { name: "b", resources: {} },

@@ -6,7 +6,7 @@ import type {
   PodStatus,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { qosClassOf } from "../containers/qos.ts";
-import { isRestartableInit, isStatic } from "../pods/pod-identity.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
 import { KUBELET_CONDITIONS, podConditions, withTransitionTimes } from "./conditions.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
@@ -150,7 +150,7 @@ function observedGeneration({ metadata: { generation } }: Pod): { observedGenera
 
 const NOT_READY = { ready: false, started: false };
 
-/** The kubelet's conditions beside those of others (PodScheduled, readiness gates, disruption). */
+/** The kubelet's conditions beside those of others (readiness gates, disruption). */
 function allConditions(
   pod: Pod,
   own: PodCondition[],
@@ -160,9 +160,8 @@ function allConditions(
   const others = (pod.status?.conditions ?? []).filter(
     ({ type }) => !KUBELET_CONDITIONS.includes(type ?? ""),
   );
-  const told = others.some(({ type }) => type === "PodScheduled") || !isStatic(pod);
-  const scheduled: PodCondition[] = told ? [] : [{ type: "PodScheduled", status: "True" }];
-  const before = [...(previous?.conditions ?? [])];
-  const all = [...own, ...scheduled].map((each) => ({ ...each, ...observedGeneration(pod) }));
+  // A pod that is new here has the time at which the API server bound it.
+  const before = [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])];
+  const all = own.map((each) => ({ ...each, ...observedGeneration(pod) }));
   return [...withTransitionTimes(all, before, now), ...others];
 }

@@ -22,9 +22,8 @@ const OWNED = [
 /** Lists that a strategic merge would join by key; the kubelet's replaces the old one. */
 const REPLACED = ["podIPs", "hostIPs"] as const;
 
-/** The kubelet's conditions, and PodScheduled, which it tells of the pods that no scheduler saw. */
 function isOwn({ type = "" }: PodCondition): boolean {
-  return KUBELET_CONDITIONS.includes(type) || type === "PodScheduled";
+  return KUBELET_CONDITIONS.includes(type);
 }
 
 /**
