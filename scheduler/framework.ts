@@ -47,7 +47,8 @@ export type ClusterEvent =
   | "pod-removed"
   | "pod-assigned"
   | "namespace"
-  | "volumes";
+  | "volumes"
+  | "resource-claims";
 
 /** One concern of scheduling. */
 export interface Plugin {

@@ -7,12 +7,14 @@ import type {
   PersistentVolumeClaim,
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import { Informer } from "@raft2kube/client-kube/informer.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
@@ -22,19 +24,21 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
+  RESOURCE_CLAIMS,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { SchedulerCache } from "./cache.ts";
 import type { Plugin } from "./framework.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
+import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
 import { volumeBinding } from "./plugins/volume-binding.ts";
 import { checkProfile, DEFAULT_PROFILE, pluginsOf, type SchedulerProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VolumeBinder } from "./volume-binder.ts";
-import { watchCluster, watchStorage } from "./watch-cluster.ts";
+import { watchCluster, watchFor } from "./watch-cluster.ts";
 
 export interface SchedulerOptions {
   /** The apiserver, as `system:kube-scheduler`. */
@@ -96,7 +100,14 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
     clock,
   });
   const storage = { claims: claims.store, volumes: volumes.store, classes: classes.store };
-  const stateful = [volumeRestrictions(claims.store), volumeBinding(storage, binder)];
+  // Not one of the set, which is waited for: older API servers do not have this resource.
+  const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
+  const devices = new Informer({ resource, clock });
+  const stateful = [
+    volumeRestrictions(claims.store),
+    volumeBinding(storage, binder),
+    dynamicResources(devices.store),
+  ];
   const profiles = new Map<string, readonly Plugin[]>();
   for (const profile of options.profiles ?? [DEFAULT_PROFILE]) {
     profiles.set(profile.schedulerName, pluginsOf(profile, stateful));
@@ -121,8 +132,10 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   const isOurs = (pod: Pod) => profiles.has(pod.spec.schedulerName ?? "");
   watchCluster({ pods, nodes, namespaces, cache, queue, isOurs });
   pods.handle({ deleted: (pod) => scheduler.forget(pod) });
-  watchStorage([claims, volumes, classes], queue);
+  watchFor("volumes", [claims, volumes, classes], queue);
+  watchFor("resource-claims", [devices], queue);
   informers.start();
+  devices.start();
   let closed = false;
   const starting = Promise.race([informers.synced(), informers.closed]).then(() => {
     if (closed) return;
@@ -132,7 +145,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   return {
     async close() {
       closed = true;
-      await informers.close();
+      await Promise.all([informers.close(), devices.close()]);
       await starting;
       await scheduler.close();
       await recorder.close();

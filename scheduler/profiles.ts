@@ -1,7 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Plugin } from "./framework.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
-import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
 import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "./plugins/node-affinity.ts";
@@ -33,13 +32,12 @@ const STATELESS: readonly Plugin[] = [
   resourcesFit,
   topologySpread,
   interPodAffinity,
-  dynamicResources,
 ];
 
 const SCORING: readonly Plugin[] = [balancedAllocation, imageLocality];
 
 /** The names of the plugins that are made with a client or informers. */
-const STATEFUL = ["VolumeRestrictions", "VolumeBinding"];
+const STATEFUL = ["VolumeRestrictions", "VolumeBinding", "DynamicResources"];
 
 /** Fails with `UnknownPlugin` when the profile names a plugin that does not exist. */
 export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile): void {

@@ -26,12 +26,13 @@ export function watchCluster(watched: Watched): void {
   });
 }
 
-/** Anything that happens to claims, volumes and classes may help a pod that waits for them. */
-export function watchStorage(
+/** Anything that happens to such objects may help a pod that waits for them. */
+export function watchFor(
+  event: "volumes" | "resource-claims",
   informers: readonly Pick<Informer<KubeObject>, "handle">[],
   queue: SchedulingQueue,
 ): void {
-  const moved = () => queue.moveOn("volumes");
+  const moved = () => queue.moveOn(event);
   for (const informer of informers) {
     informer.handle({ added: moved, updated: moved, deleted: moved });
   }

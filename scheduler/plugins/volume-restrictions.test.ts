@@ -51,10 +51,3 @@ test("other claims are shared, and claims of the same name in another namespace 
   expect(decide(using("second", "ReadWriteOncePod"), elsewhere)).toBe("placed");
 });
 
-test("a pod that asks for devices by claims waits, and says why", () => {
-  const asking = pod("asking", { resourceClaims: [{ name: "gpu", resourceClaimName: "none" }] });
-  expect(decide(asking, using("first", "ReadWriteOnce"))).toMatchObject({
-    message: "0/2 nodes are available: cannot allocate all claims: no devices are allocated by " +
-      "resource claims here (spec.resourceClaims: gpu).",
-  });
-});

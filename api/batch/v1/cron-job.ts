@@ -8,6 +8,7 @@ import type { Kind } from "../../kind.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import { validateJobSpec } from "./job.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 
 const POLICIES = ["Allow", "Forbid", "Replace"];
 const MAX_NAME = 52;
@@ -52,6 +53,8 @@ function validate({ metadata, spec }: CronJob): FieldError[] {
 export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
   nameRule: dnsSubdomain,
   generation: "spec",
+  warnings: ({ spec: { jobTemplate } }) =>
+    templateWarnings(jobTemplate.spec?.template, "spec.jobTemplate.spec.template"),
   notActedOn: "CronJob is stored, but no controller makes its jobs yet",
   defaults({ spec }) {
     spec.concurrencyPolicy ||= "Allow";

@@ -5,8 +5,10 @@ import { defineKind } from "../../define.ts";
 import type { Kind } from "../../kind.ts";
 import { defaultPodSpec } from "./pod/defaults.ts";
 import { validatePodTemplate } from "./pod/validate-spec.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 
 export const podTemplate: Kind<PodTemplate> = defineKind<PodTemplate>("core/v1.PodTemplate", {
+  warnings: ({ template }) => templateWarnings(template, "template"),
   notActedOn: "PodTemplate is stored, but nothing uses it",
   generation: "content",
   defaults(object) {

@@ -12,6 +12,7 @@ import type { Kind } from "../../kind.ts";
 import { matchesLabels, termsOfMap } from "../../selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { validatePodTemplate } from "./pod/validate-spec.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 
 function defaults(object: ReplicationController): void {
   const { spec } = object;
@@ -48,6 +49,7 @@ function validate({ spec }: ReplicationController): FieldError[] {
 export const replicationController: Kind<ReplicationController> =
   defineKind<ReplicationController>("core/v1.ReplicationController", {
     generation: "spec",
+    warnings: ({ spec }) => templateWarnings(spec?.template),
     notActedOn: "ReplicationController is stored, but no controller makes its pods yet",
     defaults,
     validate,

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { deployment } from "../../../apps/v1/deployment.ts";
+import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
+import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
 import { qosClassOf } from "./qos.ts";
@@ -138,6 +141,26 @@ describe("warnings", () => {
       "spec.volumes[0].rbd: deprecated in v1.28, non-functional in v1.31+",
       'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when ' +
         "using apply",
+    ]);
+  });
+
+  it("say of pods that ask for devices that none is allocated, in templates, too", () => {
+    const spec = { containers: [image], resourceClaims: [{ name: "d", resourceClaimName: "c" }] };
+    const text = "stored, but devices are not allocated by claims yet: no such pod gets a node";
+    expect(pod.strategy.warnings(made(spec))).toEqual([`spec.resourceClaims: ${text}`]);
+    const template = { metadata: {}, spec };
+    const selector = {};
+    const told = [
+      deployment.strategy.warnings({ metadata: {}, spec: { selector, template } }),
+      podTemplate.strategy.warnings({ metadata: {}, template }),
+      cronJob.strategy.warnings({
+        metadata: {}, spec: { schedule: "@daily", jobTemplate: { spec: { template } } },
+      }),
+    ];
+    expect(told).toEqual([
+      [`spec.template.spec.resourceClaims: ${text}`],
+      [`template.spec.resourceClaims: ${text}`],
+      [`spec.jobTemplate.spec.template.spec.resourceClaims: ${text}`],
     ]);
   });
 });

@@ -17,6 +17,8 @@ const GONE_VOLUMES: Readonly<Record<string, string>> = {
   rbd: "deprecated in v1.28, non-functional in v1.31+",
 };
 const WHOLE_BYTES = ["memory", "ephemeral-storage"];
+const RESOURCE_CLAIMS =
+  "stored, but devices are not allocated by claims yet: no such pod gets a node";
 const BILLION = 1_000_000_000n;
 
 function volumeWarnings(volume: Volume, path: string): string[] {
@@ -75,6 +77,9 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
     ])),
     ...portWarnings(spec.containers, `${path}.containers`),
   ];
+  if ((spec.resourceClaims ?? []).length > 0) {
+    warnings.push(`${path}.resourceClaims: ${RESOURCE_CLAIMS}`);
+  }
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) {
     warnings.push(`${path}.terminationGracePeriodSeconds: must be >= 0; negative values are ` +
       "invalid and will be treated as 1");
@@ -82,7 +87,10 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
   return warnings;
 }
 
-/** The same for the template of a workload. */
-export function templateWarnings(template: PodTemplateSpec | undefined): string[] {
-  return template?.spec === undefined ? [] : podWarnings(template.spec, "spec.template.spec");
+/** The same for a template of pods at a path, by default a workload's. */
+export function templateWarnings(
+  template: PodTemplateSpec | undefined,
+  path = "spec.template",
+): string[] {
+  return template?.spec === undefined ? [] : podWarnings(template.spec, `${path}.spec`);
 }
