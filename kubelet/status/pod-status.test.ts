@@ -244,7 +244,8 @@ describe("conditions", () => {
 test("a pod is scheduled since it was bound, of the generation that the kubelet sees", () => {
   const pod = podOf();
   pod.metadata.generation = 2;
-  const bound = { type: "PodScheduled", status: "True", lastTransitionTime: "2001-01-01T00:00:00Z" };
+  const lastTransitionTime = "2001-01-01T00:00:00Z";
+  const bound = { type: "PodScheduled", status: "True", lastTransitionTime };
   pod.status = { conditions: [bound] };
   const scheduled = (status: PodStatus) =>
     status.conditions?.filter(({ type }) => type === "PodScheduled");

@@ -9,7 +9,9 @@ import { DEFAULT_PROFILE, pluginsOf } from "../profiles.ts";
 import { node, pod, snapshot } from "../test-objects.ts";
 import { dynamicResources } from "./dynamic-resources.ts";
 
-const there: ResourceClaim = { metadata: { namespace: "default", name: "there" }, spec: { devices: { requests: [] } } };
+const there: ResourceClaim = {
+  metadata: { namespace: "default", name: "there" }, spec: { devices: { requests: [] } },
+};
 const view = {
   get: (key) => (key === "default/there" ? there : undefined),
   list: () => [there],
