@@ -1,5 +1,6 @@
 import "reflect-metadata";
-import { webcrypto } from "node:crypto";
+import { webcrypto, X509Certificate } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import * as x509 from "@peculiar/x509";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
@@ -42,7 +43,7 @@ export async function createCa(options: {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: [{ CN: [options.commonName] }],
+    name: subjectName(options.commonName, []),
     notBefore: new Date(options.now_ms - BACKDATE_MS),
     notAfter: new Date(options.now_ms + options.days * MS_PER_DAY),
     keys: keys as never,
@@ -86,7 +87,7 @@ export async function renewCertificate(
   const usages = old.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
   const alternative = old.getExtension(x509.SubjectAlternativeNameExtension);
   return sign(ca, {
-    name: old.subjectName.toJSON(),
+    name: old.subjectName,
     publicKey: await old.publicKey.export(),
     usages: (["server", "client"] as const).filter((usage) => usages.includes(USAGE_OIDS[usage])),
     ...namesOf(alternative),
@@ -107,12 +108,23 @@ export async function signRequest(
   const alternative = csr.extensions.find(
     (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
   );
-  return sign(ca, {
-    name: csr.subjectName.toJSON(),
+  const signed = await sign(ca, {
+    name: csr.subjectName,
     publicKey: await csr.publicKey.export(),
     ...namesOf(alternative),
     ...options,
   });
+  requireSubject(signed, await readRequest(csrPem));
+  return signed;
+}
+
+/** Throws when servers would read another user or groups out of a certificate than was checked. */
+function requireSubject(signed: string, { commonName, organizations }: RequestSubject): void {
+  const { subject = {} } = new X509Certificate(signed).toLegacyObject();
+  const read: { CN?: string | string[]; O?: string | string[] } = subject;
+  const [users, groups] = [[read.CN ?? ""].flat(), [read.O ?? []].flat()];
+  if (isDeepStrictEqual([users, groups], [[commonName], organizations])) return;
+  throw new CodedError("BAD_CSR", "the signing request's subject can be read in two ways");
 }
 
 function namesOf(alternative: x509.SubjectAlternativeNameExtension | null | undefined) {
@@ -131,7 +143,10 @@ export interface RequestSubject {
   readonly otherNames: readonly string[];
 }
 
-/** Reads a PEM certificate signing request. Throws CodedError `BAD_CSR` as `signRequest` does. */
+/**
+ * Reads a PEM certificate signing request. Throws CodedError `BAD_CSR` as `signRequest` does, and
+ * for several common names: some readers take the first, others the last.
+ */
 export async function readRequest(csrPem: string): Promise<RequestSubject> {
   const csr = await parseRequest(csrPem);
   const alternative = csr.extensions.find(
@@ -139,8 +154,12 @@ export async function readRequest(csrPem: string): Promise<RequestSubject> {
   );
   const names = alternative?.names.toJSON() ?? [];
   const of = (type: string) => names.filter((name) => name.type === type).map((name) => name.value);
+  const [commonName = "", second] = csr.subjectName.getField("CN");
+  if (second !== undefined) {
+    throw new CodedError("BAD_CSR", "the certificate signing request has several common names");
+  }
   return {
-    commonName: csr.subjectName.getField("CN")[0] ?? "",
+    commonName,
     organizations: csr.subjectName.getField("O"),
     dnsNames: of("dns"),
     ipAddresses: of("ip"),
@@ -160,10 +179,9 @@ async function parseRequest(pem: string): Promise<x509.Pkcs10CertificateRequest>
   throw new CodedError("BAD_CSR", "the certificate signing request's signature is wrong");
 }
 
-type Name = ConstructorParameters<typeof x509.Name>[0];
-
 interface ToSign {
-  name: Name;
+  /** Goes into the certificate as it is: its text, parsed again, could be another name. */
+  name: x509.Name;
   publicKey: webcrypto.CryptoKey;
   usages: readonly Usage[];
   dnsNames?: readonly string[];
@@ -180,8 +198,8 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
   ];
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: new x509.Name(request.name as never).toString(),
-    issuer: issuer.subject,
+    subject: request.name,
+    issuer: issuer.subjectName,
     notBefore: new Date(request.now_ms - BACKDATE_MS),
     // A certificate that outlives its issuer's is of no use, and would not be renewed with it.
     notAfter: new Date(Math.min(request.now_ms + request.days * MS_PER_DAY, +issuer.notAfter)),
@@ -202,9 +220,10 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
   return `${cert.toString("pem")}\n`;
 }
 
-function subjectName(commonName: string, organizations: readonly string[]): Name {
-  const parts = organizations.map((organization) => ({ O: [organization] }));
-  return [...parts, { CN: [commonName] }] as Name;
+/** In the form whose values are taken as they are, not read as the text of a name. */
+function subjectName(commonName: string, organizations: readonly string[]): x509.Name {
+  const parts = organizations.map((organization) => ({ O: [{ utf8String: organization }] }));
+  return new x509.Name([...parts, { CN: [{ utf8String: commonName }] }]);
 }
 
 function serialNumber(): string {

@@ -1,9 +1,11 @@
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import "reflect-metadata";
+import { X509Certificate, createPrivateKey, webcrypto } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
-import { createCa, issueCertificate, signRequest } from "./certificate.ts";
+import * as x509 from "@peculiar/x509";
+import { describe, expect, it } from "vitest";
+import { createCa, issueCertificate, readRequest, signRequest } from "./certificate.ts";
 import { kubeconfig, readKubeconfig } from "./kubeconfig.ts";
 
 const now_ms = Date.now();
@@ -38,6 +40,42 @@ it("refuses a request that does not parse", async () => {
   const signing = signRequest(ca, "nonsense", { usages: ["client"], days: 1, now_ms });
   await expect(signing).rejects.toMatchObject({ code: "BAD_CSR" });
 });
+
+describe("a request is signed with the subject that it was checked for", () => {
+  it.each([
+    ["quotes", ['system:node:x"system:kube-controller-manager"']],
+    ["an attribute's text", ["system:node:x, O=system:masters, CN=y"]],
+    ["an attribute's text behind line ends", ["system:node:x\r\n\\, O=system:masters"]],
+    ["a value in hexadecimal", ["system:node:x", "#0c0161"]],
+    ["escapes", ["system:node:\\0a\\,\\"]],
+  ])("%s", async (_what, [node = "", more]) => {
+    const ca = await createCa({ commonName: "test-ca", days: 10, now_ms });
+    const parts = [{ O: [{ utf8String: "system:nodes" }] }, { CN: [{ utf8String: node }] }];
+    const unit = more === undefined ? [] : [{ OU: [{ utf8String: more }] }];
+    const csr = await requestFor([...parts, ...unit]);
+    const checked = await readRequest(csr);
+    expect(checked).toMatchObject({ commonName: node, organizations: ["system:nodes"] });
+    const signed = await signRequest(ca, csr, { usages: ["client"], days: 1, now_ms });
+    const subject = new x509.X509Certificate(signed).subjectName;
+    expect(subject.getField("CN")).toEqual([node]);
+    expect(subject.getField("O")).toEqual(["system:nodes"]);
+    expect(subject.toArrayBuffer()).toEqual(new x509.Pkcs10CertificateRequest(csr)
+      .subjectName.toArrayBuffer());
+  });
+});
+
+it("refuses a request with two common names: who reads it may take either", async () => {
+  const csr = await requestFor([{ CN: ["system:node:x"] }, { CN: ["admin"] }]);
+  await expect(readRequest(csr)).rejects.toMatchObject({ code: "BAD_CSR" });
+});
+
+/** A signing request with its own key, for any subject. */
+async function requestFor(name: ConstructorParameters<typeof x509.Name>[0]): Promise<string> {
+  const signingAlgorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ["sign", "verify"]);
+  const init = { name: new x509.Name(name), keys: keys as never, signingAlgorithm };
+  return (await x509.Pkcs10CertificateRequestGenerator.create(init as never)).toString("pem");
+}
 
 it("reads back the kubeconfig it writes", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-pki-"));
