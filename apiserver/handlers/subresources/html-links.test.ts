@@ -1,7 +1,7 @@
 import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { expect, it, test } from "vitest";
+import { expect, it, test, vi } from "vitest";
 import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
 import { LinkRewriter } from "./html-links.ts";
 
@@ -64,3 +64,19 @@ it("a tag without end is passed on, and what is kept of it is bounded", async ()
   rewriter.end(' ><a href="/x">');
   expect((await buffer(rewriter)).toString().endsWith('<a href="/P/x">')).toBe(true);
 });
+
+it.each([["whole", HTML_TAG_BYTES_MAX * 2], ["in pieces", 4]])(
+  "tags within a tag that does not end cost no more than their bytes, %s",
+  async (_what, piece) => {
+    const page = `${"<a ".repeat(1_500)}b="> ${" ".repeat(HTML_TAG_BYTES_MAX)}`;
+    const cut = (at: number) => page.slice(at * piece, (at + 1) * piece);
+    const pieces = Array.from({ length: Math.ceil(page.length / piece) }, (_, at) => cut(at));
+    const matching = vi.spyOn(RegExp.prototype, "exec");
+    try {
+      expect(await pass(...pieces)).toBe(page);
+      expect(matching.mock.calls.length).toBeLessThan(4 * page.length);
+    } finally {
+      matching.mockRestore();
+    }
+  },
+);

@@ -85,6 +85,8 @@ export class LinkRewriter extends Transform {
   #place: Place = TEXT;
   /** The begin of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
   #rest = "";
+  /** What is known of the tag that `#rest` begins with. */
+  #tag: Tag | undefined;
 
   constructor(rewrite: (link: string) => string) {
     super();
@@ -131,11 +133,14 @@ export class LinkRewriter extends Transform {
     // The begin of a comment, or of a tag whose name has not come.
     if (rest.length < 4 && !rest.includes(">")) return { more: false };
     if (!/^<[a-z]/i.test(rest)) return { text: this.#cut(1), more: true };
-    const tag = rest.includes(">") ? parseTag(rest) : undefined;
-    if (tag === undefined) {
+    const tag = (this.#tag = readTag(rest, this.#tag));
+    if (tag?.whole !== true) {
       if (rest.length < HTML_TAG_BYTES_MAX) return { more: false };
-      return { text: this.#cut(1), more: true };
+      // All that was read for it: what looks like tags within would be read again for each.
+      this.#tag = undefined;
+      return { text: this.#cut(HTML_TAG_BYTES_MAX), more: true };
     }
+    this.#tag = undefined;
     this.#rest = rest.slice(tag.end);
     if (RAW_TEXT.has(tag.name)) this.#place = { in: "raw", element: tag.name };
     return { text: this.#rewritten(rest.slice(0, tag.end), tag), more: true };
@@ -170,11 +175,12 @@ export class LinkRewriter extends Transform {
 
 interface Tag {
   /** In lower case. */
-  name: string;
+  readonly name: string;
   /** Where its values stand, without their quotes. */
-  attributes: { key: string; start: number; end: number }[];
-  /** Behind its `>`. */
+  readonly attributes: { key: string; start: number; end: number }[];
+  /** Behind the last attribute that was read; of a whole tag, behind its `>`. */
   end: number;
+  whole: boolean;
 }
 
 const NAME = /[^\s/>=]+/y;
@@ -182,30 +188,52 @@ const SPACE = /[\s/]*/y;
 const EQUALS = /\s*=\s*/y;
 const UNQUOTED = /[^\s>]*/y;
 
-/** The start tag that a text begins with; undefined while its end is missing (HTML 13.2.5). */
-function parseTag(text: string): Tag | undefined {
-  const match = (form: RegExp, from: number) => {
-    form.lastIndex = from;
-    return form.exec(text)?.[0];
-  };
-  const name = match(NAME, 1) ?? "";
-  const attributes: Tag["attributes"] = [];
-  let at = 1 + name.length;
+function matchAt(form: RegExp, text: string, from: number): string | undefined {
+  form.lastIndex = from;
+  return form.exec(text)?.[0];
+}
+
+/**
+ * Reads the start tag that a text begins with (HTML 13.2.5), or goes on with one whose end was
+ * missing before, so that a tag which comes in many pieces is read once. Returns undefined until
+ * its name has come.
+ */
+function readTag(text: string, known: Tag | undefined): Tag | undefined {
+  const name = known?.name ?? matchAt(NAME, text, 1) ?? "";
+  if (known === undefined && 1 + name.length >= text.length) return undefined;
+  const lower = name.toLowerCase();
+  const tag = known ?? { name: lower, attributes: [], end: 1 + name.length, whole: false };
   for (;;) {
-    at += match(SPACE, at)!.length;
-    if (at >= text.length) return undefined;
-    if (text[at] === ">") return { name: name.toLowerCase(), attributes, end: at + 1 };
-    const key = match(NAME, at) ?? "=";
-    at += key.length;
-    const equals = match(EQUALS, at);
-    if (equals === undefined) continue;
-    at += equals.length;
-    const quote = text[at];
-    const isQuoted = quote === '"' || quote === "'";
-    const start = isQuoted ? at + 1 : at;
-    const end = isQuoted ? text.indexOf(quote, start) : start + match(UNQUOTED, start)!.length;
-    if (end < 0 || end >= text.length) return undefined;
-    attributes.push({ key: key.toLowerCase(), start, end });
-    at = isQuoted ? end + 1 : end;
+    const at = tag.end + matchAt(SPACE, text, tag.end)!.length;
+    if (at >= text.length) return tag;
+    if (text[at] === ">") {
+      tag.end = at + 1;
+      tag.whole = true;
+      return tag;
+    }
+    const end = readAttribute(tag, text, at);
+    if (end === undefined) return tag;
+    tag.end = end;
   }
+}
+
+/** Reads the attribute at `at`; returns where it ends, undefined when that has not come. */
+function readAttribute({ attributes }: Tag, text: string, at: number): number | undefined {
+  const key = matchAt(NAME, text, at) ?? "=";
+  const behind = at + key.length;
+  const equals = matchAt(EQUALS, text, behind);
+  if (equals === undefined) {
+    // What makes a value of it may still come.
+    return behind + matchAt(SPACE, text, behind)!.length < text.length ? behind : undefined;
+  }
+  const value = behind + equals.length;
+  const quote = text[value];
+  const isQuoted = quote === '"' || quote === "'";
+  const start = isQuoted ? value + 1 : value;
+  const end = isQuoted
+    ? text.indexOf(quote, start)
+    : start + matchAt(UNQUOTED, text, start)!.length;
+  if (end < 0 || end >= text.length) return undefined;
+  attributes.push({ key: key.toLowerCase(), start, end });
+  return isQuoted ? end + 1 : end;
 }
