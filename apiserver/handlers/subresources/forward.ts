@@ -7,7 +7,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Core } from "../../core.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { serviceUnavailable } from "../../object/errors/catalog.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
 import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
@@ -120,12 +120,14 @@ function open(
   const { host, port, path, method, agent, headers = {} } = backend;
   return new Promise((resolve, reject) => {
     const send = agent ? httpsRequest : httpRequest;
+    const carries = backend.body === true && hasBody(context.request);
+    const framing = carries && headers["content-length"] === undefined ? CHUNKED : {};
     const request = send({
       host,
       port,
       path,
       method,
-      headers,
+      headers: { ...headers, ...framing },
       agent: agent as HttpAgent | undefined,
     });
     const end = () => request.destroy();
@@ -150,9 +152,18 @@ function open(
       unavailable(error.message);
     });
     if (context.signal.aborted) end();
-    if (backend.body) context.request.pipe(request);
+    if (carries) context.request.pipe(request);
     else request.end();
   });
+}
+
+/** Without it Node sends a GET's body bare: the backend would take it for its next request. */
+const CHUNKED = { "transfer-encoding": "chunked" };
+
+function hasBody(request: Incoming): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  return headerOf(request, "content-length") !== "" ||
+    headerOf(request, "transfer-encoding") !== "";
 }
 
 /** What a kubelet says when it refuses, as the client is told. */

@@ -1,12 +1,14 @@
 import { createServer as createHttpServer, type Server } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { Agent, createServer as createHttpsServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANONYMOUS } from "../../authn/identities.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
@@ -26,6 +28,8 @@ let plain: Server;
 let secure: Server;
 /** Whether requests go on to the TLS backend, whose certificate nobody knows. */
 let toSecure = false;
+/** What the backends were asked for. */
+const asked: string[] = [];
 
 beforeAll(async () => {
   const now_ms = Date.now();
@@ -55,9 +59,10 @@ afterAll(async () => {
 
 /** A backend that tells what it was asked, redirects from /old, and echoes after an upgrade. */
 function listening(backend: Server): Server {
-  backend.on("request", (asked, answer) => {
-    const { method, url, headers } = asked;
-    if (url === "/switch") return asked.socket.write(SWITCH);
+  backend.on("request", (incoming, answer) => {
+    const { method, url, headers } = incoming;
+    asked.push(`${method} ${url}`);
+    if (url === "/switch") return incoming.socket.write(SWITCH);
     if (url === "/old") answer.writeHead(302, { location: "/new/?a=1", "set-cookie": "s=1" });
     else answer.setHeader("access-control-allow-origin", "*");
     if (url?.startsWith("/page")) {
@@ -66,10 +71,10 @@ function listening(backend: Server): Server {
       const head = { "content-type": "text/html; charset=utf-8", "content-length": page.length };
       return answer.writeHead(200, { ...head, ...zip }).end(method === "HEAD" ? "" : page);
     }
-    answer.end(JSON.stringify({ method, url, headers }));
+    incoming.resume().on("end", () => answer.end(JSON.stringify({ method, url, headers })));
   });
-  backend.on("upgrade", (asked, socket) => {
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${asked.headers.upgrade}\r\n` +
+  backend.on("upgrade", (incoming, socket) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${incoming.headers.upgrade}\r\n` +
       "Connection: Upgrade\r\n\r\n");
     socket.pipe(socket);
   });
@@ -141,6 +146,35 @@ it("a backend that switches protocols without being asked to gives an error", as
   toSecure = false;
   const { status, body } = await ask(`${PREFIX}/switch`);
   expect([status, body.toString()]).toEqual([503, expect.stringContaining("switches protocols")]);
+});
+
+describe("a body is none of the requests behind it", () => {
+  const hidden = "POST /hidden HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+
+  it.each(["GET", "HEAD", "DELETE", "OPTIONS", "POST"])("of %s over HTTP/1.1", async (method) => {
+    asked.length = 0;
+    const framings: Record<string, string>[] = [
+      { "transfer-encoding": "chunked" },
+      // Named there it does not go along.
+      { "content-length": String(hidden.length), connection: "content-length" },
+    ];
+    for (const headers of framings) {
+      expect((await ask(`${PREFIX}/open`, headers, method, hidden)).status).toBe(200);
+    }
+    expect(asked).toEqual([`${method} /open`, `${method} /open`]);
+  });
+
+  it.each(["GET", "DELETE"])("of %s over HTTP/2", async (method) => {
+    asked.length = 0;
+    const session = connectHttp2(`https://127.0.0.1:${server.addresses[0]!.port}`, { ca: ca.cert });
+    const path = `${PREFIX}/open`;
+    const stream = session.request({ ":method": method, ":path": path }, { endStream: false });
+    stream.end(hidden);
+    const told = JSON.parse((await buffer(stream)).toString()) as Echo;
+    session.close();
+    expect(told.headers).toMatchObject({ "transfer-encoding": "chunked" });
+    expect(asked).toEqual([`${method} /open`]);
+  });
 });
 
 it("redirects stay below the proxy, and its root ends with a slash", async () => {
