@@ -29,6 +29,10 @@ export const GRACE_AFTER_HOOK_S = 2;
 
 /** Longest line of output kept of an exec probe, and of an HTTP probe's body. */
 export const PROBE_OUTPUT_BYTES_MAX = 10 * 1024;
+/** The longest that an HTTP probe or hook waits, 25 days: what a timer of Node takes. */
+export const GET_MS_MAX = 2 ** 31 - 1;
+/** An answer to a gRPC probe, which is a few bytes. */
+export const PROBE_ANSWER_BYTES_MAX = 64 * 1024;
 /** A termination message read from its file, and one made from the end of the log. */
 export const TERMINATION_MESSAGE_BYTES_MAX = 4_096;
 export const TERMINATION_LOG_BYTES_MAX = 2_048;

@@ -2,8 +2,6 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 
 /** Deadlines are met this late at most: one timer serves all that fall in between. */
 const GRAIN_MS = 20;
-/** The longest that a timer of Node takes; a later deadline is looked at again then. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 interface Expiring {
   expire(): void;
@@ -48,7 +46,7 @@ export class Deadlines {
   #arm(slot: number): void {
     this.#timer?.cancel();
     this.#timerSlot = slot;
-    const delay_ms = Math.min(slot * GRAIN_MS - this.#clock.monotonic(), TIMER_MS_MAX);
+    const delay_ms = slot * GRAIN_MS - this.#clock.monotonic();
     this.#timer = this.#clock.after(Math.max(0, delay_ms), () => this.#fire());
   }
 

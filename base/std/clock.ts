@@ -13,14 +13,22 @@ export interface Clock {
   after(delay_ms: number, fn: () => void): Timer;
 }
 
+/** The longest that a timer of Node takes, 25 days: one that is set for longer fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The machine's clock. Its timers keep the process alive unless `unref` is set. */
 export function systemClock(options: { unref?: boolean } = {}): Clock {
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
     after(delay_ms, fn) {
-      const handle = setTimeout(fn, delay_ms);
-      if (options.unref) handle.unref();
+      let handle: NodeJS.Timeout;
+      const wait = (left_ms: number) => {
+        const rest_ms = left_ms - TIMER_MS_MAX;
+        handle = setTimeout(rest_ms > 0 ? () => wait(rest_ms) : fn, Math.min(left_ms, TIMER_MS_MAX));
+        if (options.unref) handle.unref();
+      };
+      wait(delay_ms);
       return { cancel: () => clearTimeout(handle) };
     },
   };

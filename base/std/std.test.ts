@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AssertionError, assert, assertSafeInteger } from "./assert.ts";
 import { bytesOf, crc32c, keyOf } from "./bytes.ts";
 import { ManualClock, systemClock } from "./clock.ts";
@@ -70,6 +70,24 @@ describe("errors", () => {
     expect(() => assert(false, "the log went backwards")).toThrow(AssertionError);
     expect(() => assertSafeInteger(2 ** 53, "revision")).toThrow(/revision/);
     expect(assertSafeInteger(2 ** 53 - 1, "revision")).toBe(2 ** 53 - 1);
+  });
+});
+
+describe("the machine's clock", () => {
+  afterEach(() => void vi.useRealTimers());
+  const DAY_MS = 24 * 3_600_000;
+
+  it("keeps a timer that is longer than one of Node's can be", () => {
+    vi.useFakeTimers();
+    const fired: number[] = [];
+    const start_ms = Date.now();
+    systemClock().after(400 * DAY_MS, () => fired.push(Date.now() - start_ms));
+    systemClock().after(Infinity, () => fired.push(Infinity));
+    const cancelled = systemClock().after(100 * DAY_MS, () => fired.push(100));
+    vi.advanceTimersByTime(30 * DAY_MS);
+    cancelled.cancel();
+    vi.advanceTimersByTime(470 * DAY_MS);
+    expect(fired).toEqual([400 * DAY_MS]);
   });
 });
 

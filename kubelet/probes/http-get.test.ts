@@ -7,7 +7,7 @@ let server: Server;
 afterEach(() => server.close());
 
 /** What a GET comes to of a server that says this and keeps the connection open. */
-async function ask(answer: string) {
+async function ask(answer: string, timeout_ms = 1_000) {
   server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     socket.once("data", () => socket.write(answer));
@@ -16,7 +16,7 @@ async function ask(answer: string) {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
-  return httpGet(target, { timeout_ms: 1_000, userAgent: "test" });
+  return httpGet(target, { timeout_ms, userAgent: "test" });
 }
 
 const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx";
@@ -35,4 +35,10 @@ test.each([
 
 test("what is no HTTP is an error", async () => {
   await expect(ask("no HTTP\r\n\r\n")).rejects.toThrow(/Parse Error/);
+});
+
+test("a time of more than 25 days, which no timer takes, is waited for", async () => {
+  const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  expect(await ask(OK, 2 ** 31)).toMatchObject({ status: 200 });
+  expect(await ask(OK, 2 ** 41)).toMatchObject({ status: 200 });
 });

@@ -1,6 +1,6 @@
 import http from "node:http";
 import https from "node:https";
-import { PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
+import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import type { HttpTarget } from "./handler-address.ts";
 
 /** The first bytes of an answer. */
@@ -19,7 +19,7 @@ export function httpGet(
   options: { timeout_ms: number; userAgent: string; signal?: AbortSignal },
 ): Promise<HttpAnswer> {
   const { scheme, host, port, path, headers } = target;
-  const signals = [AbortSignal.timeout(options.timeout_ms)];
+  const signals = [AbortSignal.timeout(Math.min(options.timeout_ms, GET_MS_MAX))];
   if (options.signal) signals.push(options.signal);
   return new Promise((resolve, reject) => {
     const request = (scheme === "https" ? https : http).request({
