@@ -28,8 +28,13 @@ export const ACCOUNT_FILE_BYTES = 1 << 20;
 
 /** Commands under way in one container, those of probes included. */
 export const EXECS_PER_CONTAINER = 128;
-/** Output of one ExecSync, both streams together: what fits into a message of CRI's 16 MiB. */
+/**
+ * Output of one ExecSync, both streams together: what fits into a message of CRI's 16 MiB. Of it so
+ * much is the call's own, the rest comes out of what all calls share.
+ */
 export const EXEC_SYNC_OUTPUT_BYTES = (16 << 20) - (64 << 10);
+export const EXEC_SYNC_OWN_BYTES = 16 << 10;
+export const EXEC_SYNC_ALL_BYTES = 64 << 20;
 /** How long after a command's end its children may hold its output open. */
 export const EXEC_DRAIN_MS = 1_000;
 /** What a command of the OCI runtime may print. */

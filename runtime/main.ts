@@ -11,6 +11,7 @@ import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DiskUsages } from "./container/disk-usage.ts";
 import { ExecCounts } from "./container/exec-counts.ts";
+import { ExecOutputs } from "./container/exec-output.ts";
 import { ExitWatcher } from "./container/exit-watcher.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { imageService } from "./cri/image-service.ts";
@@ -105,6 +106,7 @@ function buildRuntime(options: RuntimeOptions): Runtime {
     exits: new ExitWatcher(),
     diskUsages: new DiskUsages(clock),
     execs: new ExecCounts(),
+    execOutputs: new ExecOutputs(),
     streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
 }

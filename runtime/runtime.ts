@@ -4,6 +4,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExecCounts } from "./container/exec-counts.ts";
+import type { ExecOutputs } from "./container/exec-output.ts";
 import type { ExitWatcher } from "./container/exit-watcher.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
@@ -44,4 +45,5 @@ export interface Runtime {
   readonly streaming: StreamingServer;
   readonly diskUsages: DiskUsages;
   readonly execs: ExecCounts;
+  readonly execOutputs: ExecOutputs;
 }

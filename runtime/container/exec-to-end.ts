@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { once } from "node:events";
 import { delay } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
-import { EXEC_DRAIN_MS, EXEC_SYNC_OUTPUT_BYTES } from "../limits.ts";
+import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import { startExec, type Exec } from "./exec.ts";
 
@@ -10,19 +10,6 @@ export interface ExecOutcome {
   stdout: Buffer;
   stderr: Buffer;
   exitCode: number;
-}
-
-/**
- * Keeps what arrives while the budget, shared by both streams, lasts; the rest is read and dropped.
- */
-function keep(stream: Readable, budget: { left_bytes: number }): () => Buffer {
-  const chunks: Buffer[] = [];
-  stream.on("data", (chunk: Buffer) => {
-    const kept = chunk.subarray(0, budget.left_bytes);
-    budget.left_bytes -= kept.length;
-    if (kept.length > 0) chunks.push(kept);
-  });
-  return () => Buffer.concat(chunks);
 }
 
 /** A command's children may hold its output open for ever: after its end they get a moment. */
@@ -49,8 +36,8 @@ async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
 }
 
 /**
- * ExecSync: runs a command to its end and returns what it printed, up to 16 MiB of both streams
- * together. After `timeout_s` seconds it is killed and the call fails with deadline-exceeded.
+ * ExecSync: runs a command to its end and returns what it printed, as much of it as ExecOutputs has
+ * room for. After `timeout_s` seconds it is killed and the call fails with deadline-exceeded.
  */
 export async function execToEnd(
   runtime: Runtime,
@@ -63,9 +50,9 @@ export async function execToEnd(
     tty: false,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const budget = { left_bytes: EXEC_SYNC_OUTPUT_BYTES };
-  const stdout = keep(exec.child.stdout!, budget);
-  const stderr = keep(exec.child.stderr!, budget);
+  using output = runtime.execOutputs.hold();
+  const stdout = output.keep(exec.child.stdout!);
+  const stderr = output.keep(exec.child.stderr!);
   try {
     const exitCode = await exitWithin(runtime, exec, timeout_s * 1000);
     if (exitCode === undefined) {

@@ -1,0 +1,60 @@
+import type { Readable } from "node:stream";
+import { EXEC_SYNC_ALL_BYTES, EXEC_SYNC_OUTPUT_BYTES, EXEC_SYNC_OWN_BYTES } from "../limits.ts";
+
+/**
+ * Room for the output that ExecSync calls hold until their commands end, which may be hours. Each
+ * call has EXEC_SYNC_OWN_BYTES of its own; what is more comes out of EXEC_SYNC_ALL_BYTES that all
+ * of them share, up to EXEC_SYNC_OUTPUT_BYTES for one.
+ */
+export class ExecOutputs {
+  #left_bytes = EXEC_SYNC_ALL_BYTES;
+
+  /** Begins to hold the output of one call. Dispose of it when the call is answered. */
+  hold(): ExecOutput {
+    let [own_bytes, shared_bytes] = [EXEC_SYNC_OWN_BYTES, 0];
+    const take = (wanted_bytes: number): number => {
+      const own = Math.min(wanted_bytes, own_bytes);
+      const room = EXEC_SYNC_OUTPUT_BYTES - EXEC_SYNC_OWN_BYTES - shared_bytes;
+      const shared = Math.min(wanted_bytes - own, room, this.#left_bytes);
+      own_bytes -= own;
+      shared_bytes += shared;
+      this.#left_bytes -= shared;
+      return own + shared;
+    };
+    return new ExecOutput(take, () => {
+      this.#left_bytes += shared_bytes;
+      shared_bytes = 0;
+    });
+  }
+}
+
+/** What one call keeps of its command's output; the rest is read and dropped. */
+export class ExecOutput implements Disposable {
+  readonly #take: (wanted_bytes: number) => number;
+  readonly #release: () => void;
+
+  constructor(take: (wanted_bytes: number) => number, release: () => void) {
+    this.#take = take;
+    this.#release = release;
+  }
+
+  /** Keeps what arrives on a stream; the function returned gives all of it. */
+  keep(stream: Readable): () => Buffer {
+    // In one piece: a buffer for each byte that is written alone would take a hundred times as much.
+    let [held, length] = [Buffer.alloc(0), 0];
+    stream.on("data", (chunk: Buffer) => {
+      const kept_bytes = this.#take(chunk.length);
+      if (length + kept_bytes > held.length) {
+        const grown = Buffer.allocUnsafeSlow(Math.max(2 * length, length + kept_bytes));
+        held.copy(grown, 0, 0, length);
+        held = grown;
+      }
+      length += chunk.copy(held, length, 0, kept_bytes);
+    });
+    return () => held.subarray(0, length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#release();
+  }
+}
