@@ -5,7 +5,7 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { asRpcError, RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
+import { PROBE_ANSWER_BYTES_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
 import { httpGet } from "./http-get.ts";
 
@@ -118,7 +118,9 @@ async function grpcProbe(
   { podIP }: ProbeTarget,
 ): Promise<ProbeOutcome> {
   const host = podIP.includes(":") ? `[${podIP}]` : podIP;
-  const channel = connectGrpc(`http://${host}:${port}`);
+  const channel = connectGrpc(`http://${host}:${port}`, {
+    messageBytes_max: PROBE_ANSWER_BYTES_MAX,
+  });
   try {
     const { status } = await client(channel, Health).check({ service }, { timeout_ms });
     const { SERVING } = HealthCheckResponse_ServingStatus;
