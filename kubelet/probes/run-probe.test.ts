@@ -27,7 +27,7 @@ async function probe(length: number) {
   const { port } = server.address() as AddressInfo;
   const target = { container: { name: "c" }, containerId: "c", podIP: "127.0.0.1" };
   const runtime = undefined as unknown as Runtime;
-  return runProbe({ grpc: { port }, timeoutSeconds: 5 }, { ...target, runtime });
+  return runProbe({ grpc: { port, service: "" }, timeoutSeconds: 5 }, { ...target, runtime });
 }
 
 test("an answer to a gRPC probe is bounded, as a pod may hold it back half sent", async () => {

@@ -20,7 +20,7 @@ export function emptyDirPlugin(): VolumePlugin {
       await makeDir(request);
       return { kind: "filesystem", hostPath: request.dir, readOnly: false };
     },
-    tearDown: ({ dir }) => removeVolumeDir(dir),
+    tearDown: removeVolumeDir,
     usage: ({ dir, measured }) => directoryUsage(dir, measured),
   };
 }

@@ -48,6 +48,8 @@ export interface TearDownRequest {
   podUid: string;
   volumeName: string;
   dir: string;
+  /** A mount beneath `dir`, not on it, if there was one. */
+  inside: string | undefined;
 }
 
 /**

@@ -72,14 +72,13 @@ export class PodVolumes {
     await this.#tearDownSubPaths(podUid);
     const failures: { volume: string; message: string }[] = [];
     const root = volumesDir(paths, podUid);
+    const inside = mountsInside(root);
     for (const pluginName of await namesIn(root)) {
       for (const volumeName of await namesIn(join(root, pluginName))) {
+        const dir = volumeDir(paths, podUid, pluginName, volumeName);
         try {
-          await this.#pluginNamed(pluginName).tearDown({
-            podUid,
-            volumeName,
-            dir: volumeDir(paths, podUid, pluginName, volumeName),
-          });
+          const request = { podUid, volumeName, dir, inside: inside.get(dir) };
+          await this.#pluginNamed(pluginName).tearDown(request);
         } catch (thrown) {
           const message =
             `UnmountVolume.TearDown failed for volume "${volumeName}" : ${messageOf(thrown)}`;
@@ -160,6 +159,16 @@ export class PodVolumes {
 
 function kindOf(source: object): string {
   return `volumes of kind ${Object.keys(source)[0] ?? "(none)"}`;
+}
+
+/** A mount beneath each volume's directory, by the directory, for those that have one. */
+function mountsInside(root: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const point of mountPointsBelow(root)) {
+    const [plugin = "", volume = "", ...rest] = point.slice(root.length + 1).split("/");
+    if (rest.length > 0) found.set(join(root, plugin, volume), point);
+  }
+  return found;
 }
 
 /** Volumes that a container mounts, and whether all of them only read it. */

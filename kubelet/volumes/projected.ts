@@ -37,7 +37,7 @@ function filesPlugin(options: {
       await writeAtomically(dir, files, (fresh) => applyFsGroup(fresh, fsGroup, true));
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },
-    tearDown: ({ dir }) => removeVolumeDir(dir),
+    tearDown: removeVolumeDir,
     usage: ({ dir, measured }) => directoryUsage(dir, measured),
   };
 }

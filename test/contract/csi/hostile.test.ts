@@ -87,7 +87,9 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
       readOnly: false,
     });
   const tearDown = async () =>
-    plugin.tearDown({ podUid: "u", volumeName: "v", dir: await volumeDir() });
+    plugin.tearDown({
+      podUid: "u", volumeName: "v", dir: await volumeDir(), inside: undefined,
+    });
 
   it("a call that hangs fails in time, and the volume is still taken away", async () => {
     await startDriver();

@@ -103,7 +103,9 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   const setUp = async (uid: string, spec: VolumeSpec, fsGroup?: number) =>
     plugin.setUp({ pod: pod(uid), spec, dir: await volumeDir(uid), fsGroup, readOnly: false });
   const tearDown = async (uid: string) =>
-    plugin.tearDown({ podUid: uid, volumeName: "data", dir: await volumeDir(uid) });
+    plugin.tearDown({
+      podUid: uid, volumeName: "data", dir: await volumeDir(uid), inside: undefined,
+    });
   const contentOf = (uid: string) =>
     readFile(path.join(dir, "pods", uid, "volumes", plugin.name, "data/mount/file"), "utf8");
 

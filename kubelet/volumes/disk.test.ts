@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bindMount, mount, unmount } from "@raft2kube/linux/mount.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isMountPoint, removeVolumeDir } from "./disk.ts";
+
+let dir: string;
+const at = (name: string) => join(dir, name);
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-disk-"));
+  for (const name of ["memory", "bound", "plain"]) mkdirSync(at(name));
+  for (const name of ["file", "other"]) writeFileSync(at(name), "");
+  symlinkSync("memory", at("link"));
+});
+afterEach(() => {
+  for (const name of ["plain/inside", "memory", "bound", "file"]) unmount(at(name));
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Asks about names in a folder with no list of mounts to be had. */
+const PROGRAM = `
+  const [disk, mounts, ...names] = process.argv.slice(1);
+  const { isMountPoint } = await import(disk);
+  (await import(mounts)).mount({ source: "none", target: "/proc", type: "tmpfs" });
+  console.log(names.map(isMountPoint).join(" "));
+`;
+
+describe.runIf(process.getuid?.() === 0)("a mount point", () => {
+  beforeEach(() => {
+    mount({ source: "none", target: at("memory"), type: "tmpfs" });
+    bindMount(at("plain"), at("bound"));
+    bindMount(at("other"), at("file"));
+  });
+
+  const NAMES = ["memory", "bound", "file", "plain", "other", "link", "absent", "absent/x", "file/x"];
+  const ANSWERS = [true, true, true, false, false, false, false, false, false];
+
+  test("is told from what is none, of the same file system too", () => {
+    expect(NAMES.map((name) => isMountPoint(at(name)))).toEqual(ANSWERS);
+  });
+
+  test("is found without the list of all mounts, whose length is up to the pods", () => {
+    const modules = ["./disk.ts", "../../base/linux/mount.ts"].map((name) => {
+      return new URL(name, import.meta.url).href;
+    });
+    const node = [process.execPath, "--input-type=module", "--eval", PROGRAM, ...modules];
+    const { stdout, stderr } = spawnSync("unshare", ["-m", ...node, ...NAMES.map(at)]);
+    expect([String(stderr), String(stdout)]).toEqual(["", `${ANSWERS.join(" ")}\n`]);
+  });
+
+  test("within a volume keeps the volume", async () => {
+    mkdirSync(at("plain/inside"));
+    bindMount(at("memory"), at("plain/inside"));
+    const request = { podUid: "u", volumeName: "v", dir: at("plain") };
+    const removing = removeVolumeDir({ ...request, inside: at("plain/inside") });
+    await expect(removing).rejects.toMatchObject({ code: "StillMounted" });
+  });
+});
