@@ -25,7 +25,8 @@ export function systemClock(options: { unref?: boolean } = {}): Clock {
       let handle: NodeJS.Timeout;
       const wait = (left_ms: number) => {
         const rest_ms = left_ms - TIMER_MS_MAX;
-        handle = setTimeout(rest_ms > 0 ? () => wait(rest_ms) : fn, Math.min(left_ms, TIMER_MS_MAX));
+        const next = rest_ms > 0 ? () => wait(rest_ms) : fn;
+        handle = setTimeout(next, Math.min(left_ms, TIMER_MS_MAX));
         if (options.unref) handle.unref();
       };
       wait(delay_ms);

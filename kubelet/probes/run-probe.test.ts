@@ -18,7 +18,8 @@ async function probe(length: number) {
     head.writeUInt32BE(length, 1);
     // SERVING, then a field that no one knows.
     const filling = Buffer.alloc(length, 0x50).fill(Buffer.from([8, 1]), 0, 2);
-    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    const headers = { ":status": 200, "content-type": "application/grpc" };
+    stream.respond(headers, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     stream.end(Buffer.concat([head, filling]));
   });

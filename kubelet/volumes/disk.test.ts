@@ -34,7 +34,9 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
     bindMount(at("other"), at("file"));
   });
 
-  const NAMES = ["memory", "bound", "file", "plain", "other", "link", "absent", "absent/x", "file/x"];
+  const NAMES = [
+    "memory", "bound", "file", "plain", "other", "link", "absent", "absent/x", "file/x",
+  ];
   const ANSWERS = [true, true, true, false, false, false, false, false, false];
 
   test("is told from what is none, of the same file system too", () => {

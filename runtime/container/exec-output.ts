@@ -40,7 +40,7 @@ export class ExecOutput implements Disposable {
 
   /** Keeps what arrives on a stream; the function returned gives all of it. */
   keep(stream: Readable): () => Buffer {
-    // In one piece: a buffer for each byte that is written alone would take a hundred times as much.
+    // In one piece: a buffer for each byte that is written alone takes a hundred times as much.
     let [held, length] = [Buffer.alloc(0), 0];
     stream.on("data", (chunk: Buffer) => {
       const kept_bytes = this.#take(chunk.length);
