@@ -104,7 +104,8 @@ function propagationOf({ mountPropagation = "None" }: VolumeMount): MountPropaga
   }
 }
 
-function absolute(path: string): string {
+/** A path in a container as the runtime is told it. */
+export function absolute(path: string): string {
   return path.startsWith("/") ? path : `/${path}`;
 }
 

@@ -96,6 +96,9 @@ export function observedContainer(status: ContainerStatus): ObservedContainer {
     hash: status.annotations[HASH_ANNOTATION] ?? "",
     logPath: status.logPath,
     annotations: status.annotations,
+    recursiveReadOnly: status.mounts
+      .filter((mount) => mount.recursiveReadOnly)
+      .map(({ containerPath }) => containerPath),
   };
 }
 

@@ -1,4 +1,10 @@
-import type { Container, ContainerState, ContainerStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  VolumeMountStatus,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { absolute } from "../containers/mounts.ts";
 import type { ObservedContainer } from "../sync/observed.ts";
 
 /** Why a container does not run now, told by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
@@ -43,6 +49,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
     restartCount: current.attempt,
     ready: isReady(facts, current),
     started: facts.started && current.state === "running",
+    ...volumeMounts(container, current),
   };
   const last = (one: ObservedContainer | undefined) =>
     one?.state === "exited" ? terminated(one, facts) : undefined;
@@ -71,6 +78,21 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
         lastState: last(before) ?? {},
       };
   }
+}
+
+/** How volumes are mounted in fact: whether read-only goes for the mounts beneath, too. */
+function volumeMounts(
+  { volumeMounts: asked = [] }: Container,
+  { recursiveReadOnly }: ObservedContainer,
+): { volumeMounts?: VolumeMountStatus[] } {
+  if (asked.length === 0) return {};
+  return {
+    volumeMounts: asked.map(({ name, mountPath, readOnly = false }) => {
+      if (!readOnly) return { name, mountPath };
+      const recursive = recursiveReadOnly.includes(absolute(mountPath));
+      return { name, mountPath, readOnly, recursiveReadOnly: recursive ? "Enabled" : "Disabled" };
+    }),
+  };
 }
 
 function isReady({ ready, isStep }: ContainerFacts, current: ObservedContainer): boolean {

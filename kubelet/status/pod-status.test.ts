@@ -41,6 +41,7 @@ function ran(name: string, state: ObservedContainer["state"], exitCode = 0, atte
     hash: "",
     logPath: "",
     annotations: {},
+    recursiveReadOnly: [],
   } satisfies ObservedContainer;
 }
 
@@ -239,6 +240,22 @@ describe("conditions", () => {
     const changed = statusOf(podOf(), [ran("a", "exited"), ran("b", "running")], later);
     expect(condition(changed, "Ready")?.lastTransitionTime).not.toBe(time);
   });
+});
+
+test("a container's mounts are shown as the runtime made them", () => {
+  const pod = podOf();
+  pod.spec.containers![0]!.volumeMounts = [
+    { name: "v", mountPath: "/plain" },
+    { name: "v", mountPath: "/fixed", readOnly: true },
+    { name: "v", mountPath: "deep", readOnly: true, recursiveReadOnly: "IfPossible" },
+  ];
+  const deep = { ...ran("a", "running"), recursiveReadOnly: ["/deep"] };
+  expect(statusOf(pod, [deep, ran("b", "running")]).containerStatuses?.[0]?.volumeMounts).toEqual([
+    { name: "v", mountPath: "/plain" },
+    { name: "v", mountPath: "/fixed", readOnly: true, recursiveReadOnly: "Disabled" },
+    { name: "v", mountPath: "deep", readOnly: true, recursiveReadOnly: "Enabled" },
+  ]);
+  expect(statusOf(pod, []).containerStatuses?.[0]).not.toHaveProperty("volumeMounts");
 });
 
 test("a pod is scheduled since it was bound, of the generation that the kubelet sees", () => {

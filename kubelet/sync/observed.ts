@@ -20,6 +20,8 @@ export interface ObservedContainer {
   hash: string;
   logPath: string;
   annotations: Record<string, string>;
+  /** Paths in the container of mounts that are read-only with all beneath them. */
+  recursiveReadOnly: readonly string[];
 }
 
 export interface ObservedSandbox {

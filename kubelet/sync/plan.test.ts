@@ -30,7 +30,8 @@ function ran(name: string, state: State, more: Partial<ObservedContainer> = {}) 
     id: `${name}-${order++}`, name, sandboxId: "s0", attempt: 0, state,
     createdAt_ms: 1, startedAt_ms: 2, finishedAt_ms: state === "exited" ? 3 : 0,
     exitCode: 0, reason: "", message: "", image: "", imageRef: "",
-    hash: containerHash(container(name)), logPath: "", annotations: {}, ...more,
+    hash: containerHash(container(name)), logPath: "", annotations: {},
+    recursiveReadOnly: [], ...more,
   } satisfies ObservedContainer;
 }
 

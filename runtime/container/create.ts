@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
+import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import { mappedUser, resolveUser } from "../oci/user.ts";
 import type { Runtime } from "../runtime.ts";
@@ -40,6 +40,13 @@ function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
   throw new RuntimeError("already-exists", `the container exists already: ${same.id}`);
 }
 
+async function requireRecursiveReadOnly(runtime: Runtime, config: ContainerConfig): Promise<void> {
+  const asked = config.mounts.find((mount) => mount.recursiveReadOnly);
+  if (asked === undefined || (await runtime.oci.recursiveReadOnly())) return;
+  const what = `a recursive read-only mount (at ${asked.containerPath})`;
+  throw new RuntimeError("unimplemented", `${what} is not supported by the OCI runtime and kernel`);
+}
+
 /** Puts the container's files and bundle in place; resolves with its record. */
 async function build(
   runtime: Runtime,
@@ -48,6 +55,7 @@ async function build(
 ): Promise<ContainerRecord> {
   const sandbox = requireReady(runtime, request.podSandboxId);
   const config = request.config!;
+  await requireRecursiveReadOnly(runtime, config);
   const image = runtime.images.get(config.image?.image ?? "");
   const paths = runtime.paths.container(id);
   await mountRootfs(paths, runtime.images.lowerDirectories(image));

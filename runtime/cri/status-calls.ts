@@ -19,6 +19,7 @@ export function statusCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
     },
     async status() {
       const network = await runtime.network.condition();
+      const recursiveReadOnlyMounts = await runtime.oci.recursiveReadOnly();
       return {
         status: {
           conditions: [
@@ -33,7 +34,7 @@ export function statusCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
         },
         runtimeHandlers: ["", runtime.oci.program.kind].map((name) => ({
           name,
-          features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+          features: { recursiveReadOnlyMounts, userNamespaces: false },
         })),
         features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false },
       };

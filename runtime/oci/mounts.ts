@@ -120,9 +120,7 @@ function refuseUnsupported(mount: Mount): void {
       ? "an image as a volume"
       : mount.uidMappings.length + mount.gidMappings.length > 0
         ? "a volume with id mappings"
-        : mount.recursiveReadOnly
-          ? "a recursively read-only mount"
-          : undefined;
+        : undefined;
   if (what === undefined) return;
   throw new RuntimeError("unimplemented", `${what} (at ${mount.containerPath}) is not supported`);
 }
@@ -139,7 +137,12 @@ function volumeMount(mount: Mount): OciMount {
     throw new RuntimeError("invalid-argument", `mount propagation ${mount.propagation}`);
   }
   if (propagation !== "rprivate") requirePropagation(source, propagation);
-  return bind(mount.containerPath, source, [propagation, mount.readonly ? "ro" : "rw"]);
+  if (mount.recursiveReadOnly && (!mount.readonly || propagation !== "rprivate")) {
+    const what = `recursive read-only mount at ${mount.containerPath}`;
+    throw new RuntimeError("invalid-argument", `${what} must be read-only and private`);
+  }
+  const access = mount.recursiveReadOnly ? "rro" : mount.readonly ? "ro" : "rw";
+  return bind(mount.containerPath, source, [propagation, access]);
 }
 
 /** The volumes of a container in the order that they must be mounted: outer folders first. */

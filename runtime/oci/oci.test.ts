@@ -1,11 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
+import {
+  type Mount, MountPropagation, SupplementalGroupsPolicy,
+} from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { capabilitySets, ownCapabilities } from "./capabilities.ts";
 import { devicesFor } from "./devices.ts";
-import { combineMounts } from "./mounts.ts";
+import { knowsRecursiveReadOnly } from "./features.ts";
+import { combineMounts, volumeMounts } from "./mounts.ts";
 import { clampOomScore, resourcesFor } from "./resources.ts";
 import { defaultProfile } from "./seccomp.ts";
 import type { OciSeccomp } from "./spec.ts";
@@ -214,4 +217,40 @@ test("in a user namespace only its own ids can be run as", () => {
 test("without cgroups a spec asks for none", () => {
   const limits = { cpuQuota: 5000, memoryLimitInBytes: 1 << 20 };
   expect(resourcesFor(limits, { cgroupVersion: "none" })).toEqual({});
+});
+
+describe("mounts that are read-only with all beneath them", () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), "r2k-features-"));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  const program = (kind: "crun" | "runc", script: string) => {
+    const file = path.join(dir, kind);
+    writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return { path: file, kind };
+  };
+  const old = '[ "$1" = features ] && exit 1; echo "crun version $VERSION"';
+
+  test.each([
+    ["the program lists the option", "runc", `echo '{"mountOptions":["ro","rro"]}'`, "6.1.0", true],
+    ["it does not", "runc", `echo '{"mountOptions":["ro"]}'`, "6.1.0", false],
+    ["the kernel is too old", "runc", `echo '{"mountOptions":["rro"]}'`, "5.11.3", false],
+    ["a crun before `features`", "crun", `VERSION=1.8.1; ${old}`, "5.12.0-1-amd64", true],
+    ["an older crun", "crun", `VERSION=0.17; ${old}`, "6.1.0", false],
+    ["a runc before `features`", "runc", "exit 1", "6.1.0", false],
+  ] as const)("%s", async (_name, kind, script, kernel, known) => {
+    expect(await knowsRecursiveReadOnly(program(kind, script), kernel)).toBe(known);
+  });
+
+  test("they are asked of the OCI runtime by the option rro; writable ones are refused", () => {
+    const mount = (more: Partial<Mount>) => volumeMounts([{
+      containerPath: "/m", hostPath: dir, readonly: true, selinuxRelabel: false,
+      propagation: MountPropagation.PROPAGATION_PRIVATE, uidMappings: [], gidMappings: [],
+      recursiveReadOnly: true, image: undefined, imageSubPath: "", ...more,
+    }]);
+    expect(mount({})[0]?.options).toEqual(["rbind", "rprivate", "rro"]);
+    expect(() => mount({ readonly: false })).toThrow("must be read-only and private");
+  });
 });

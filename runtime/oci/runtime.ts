@@ -4,6 +4,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
+import { knowsRecursiveReadOnly } from "./features.ts";
 
 /** The program that makes containers from bundles: crun or runc (OCI runtime spec, runtime.md). */
 export interface OciProgram {
@@ -22,6 +23,7 @@ export class OciRuntime {
   readonly program: OciProgram;
   readonly #root: string;
   readonly #cgroups: CgroupMode;
+  #recursiveReadOnly: boolean | undefined;
 
   /** `root` is absolute: crun resolves it against the bundle otherwise. */
   constructor(program: OciProgram, root: string, cgroups: CgroupMode = "machine") {
@@ -32,6 +34,11 @@ export class OciRuntime {
     this.program = program;
     this.#root = root;
     this.#cgroups = cgroups;
+  }
+
+  /** Whether mounts can be made read-only with all beneath them; asked until it is known. */
+  async recursiveReadOnly(): Promise<boolean> {
+    return (this.#recursiveReadOnly ??= await knowsRecursiveReadOnly(this.program));
   }
 
   /** Arguments that stand before every command. */

@@ -79,7 +79,8 @@ async function end(child: ChildProcess): Promise<void> {
 /** Debian's containerd, as the measure. */
 export const containerd: Implementation = {
   knows: {
-    boundedFiles: false, events: false, cgroups: false, webSocketV5: false, lastWords: false,
+    recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
+    webSocketV5: false, lastWords: false,
   },
   async start(world) {
     let child = await launch(world);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -23,6 +24,11 @@ export function contentRules(bench: Bench): void {
       );
     });
 
+    test.runIf(bench.implementation.knows.recursiveReadOnly)(
+      "a read-only volume is read-only with the mounts beneath it where that is asked",
+      () => recursively(bench),
+    );
+
     test("the image's command and environment are used, and replaced", async () => {
       const { pods } = bench;
       const pod = await pods.run({ hostNetwork: true });
@@ -42,4 +48,32 @@ export function contentRules(bench: Bench): void {
       );
     });
   });
+}
+
+async function recursively({ pods, world, served }: Bench): Promise<void> {
+  const { runtimeHandlers } = await served.runtime.status({});
+  const handler = runtimeHandlers.find(({ name }) => name === "");
+  expect(handler?.features?.recursiveReadOnlyMounts).toBe(true);
+  const hostPath = join(world.dir, "outer");
+  const inner = join(hostPath, "inner");
+  mkdirSync(inner, { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "none", inner]);
+  try {
+    const pod = await pods.run({ hostNetwork: true });
+    const readonly = true;
+    const id = await pods.start(pod, { config: { mounts: [
+      { containerPath: "/plain", hostPath, readonly },
+      { containerPath: "/deep", hostPath, readonly, recursiveReadOnly: true },
+    ] } });
+    const said = (file: string) => pods.shell(id, `touch ${file} 2>&1 && echo written || true`);
+    expect(await said("/plain/new")).toContain("Read-only file system");
+    expect(await said("/plain/inner/new")).toBe("written");
+    expect(await said("/deep/new")).toContain("Read-only file system");
+    expect(await said("/deep/inner/new")).toContain("Read-only file system");
+    const { status } = await served.runtime.containerStatus({ containerId: id });
+    expect(status?.mounts.map((mount) => mount.recursiveReadOnly)).toEqual([false, true]);
+    await pods.removeAll();
+  } finally {
+    execFileSync("umount", [inner]);
+  }
 }

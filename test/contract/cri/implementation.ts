@@ -16,6 +16,8 @@ export interface Implementation {
   start(world: World): Promise<Served>;
   /** What an implementation cannot show here, for a stated reason. */
   knows: {
+    /** Mounts that are read-only with all beneath them: in containerd from 2.0 on. */
+    recursiveReadOnly: boolean;
     /** Whether what a pod writes to resolv.conf and the like is bounded: not in containerd. */
     boundedFiles: boolean;
     /** GetContainerEvents: containerd has it from 1.7 on. */

@@ -28,7 +28,10 @@ function optionsFor(world: World, kind: "crun" | "runc"): RuntimeOptions {
 /** Our runtime over an OCI runtime. */
 export function ours(kind: "crun" | "runc"): Implementation {
   return {
-    knows: { boundedFiles: true, events: true, cgroups: true, webSocketV5: true, lastWords: true },
+    knows: {
+      recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
+      lastWords: true,
+    },
     async start(world) {
       const options = optionsFor(world, kind);
       let handle = await startRuntime(options);

@@ -3,6 +3,7 @@ import type { Implementation } from "../cri/implementation.ts";
 import { endRules } from "./end-rules.ts";
 import { Node } from "./fixture.ts";
 import { kubeletRestartRules } from "./kubelet-restart-rules.ts";
+import { readOnlyRules } from "./read-only-rules.ts";
 import { restartRules } from "./restart-rules.ts";
 import { wholePodRules } from "./whole-pod-rules.ts";
 
@@ -23,6 +24,7 @@ export function kubeletContract(name: string, implementation: Implementation): v
     afterAll(() => started?.close(), START_TIMEOUT_MS);
 
     wholePodRules(node);
+    readOnlyRules(node);
     kubeletRestartRules(node);
     restartRules(node);
     endRules(node);
