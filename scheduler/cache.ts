@@ -1,11 +1,12 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
-import type { Snapshot } from "./framework.ts";
+import type { Snapshot } from "./framework/plugin.ts";
 import { NodeInfo, podInfo, type PodInfo } from "./node-info.ts";
 
 /**
- * Nodes and the pods on them, as the informers tell, plus the pods that were given a node and are
- * not yet seen there (assumed): without those the next cycle would give the same room again.
+ * Nodes and their pods from the informers, plus assumed pods: those that got a node in an earlier
+ * cycle and whose binding the informer has not shown yet. Without them the next cycle would use the
+ * same resources twice.
  */
 export class SchedulerCache implements Snapshot {
   readonly #infos = new Map<string, NodeInfo>();
@@ -19,7 +20,8 @@ export class SchedulerCache implements Snapshot {
   }
 
   /**
-   * Nodes that exist, in the order they came. Pods of a node that is gone are kept but not shown.
+   * Returns the existing nodes in the order of their addition. The pods of a deleted node are kept
+   * until they are deleted, but not returned.
    */
   get nodes(): readonly NodeInfo[] {
     this.#nodes ??= [...this.#infos.values()].filter((info) => info.node !== undefined);
@@ -48,20 +50,20 @@ export class SchedulerCache implements Snapshot {
     this.#nodes = undefined;
   }
 
-  /** A pod seen on its node; it is assumed no more. */
+  /** Adds or replaces a pod that the informer shows on its node; it is no longer assumed. */
   setPod(pod: Pod): void {
     const uid = pod.metadata.uid ?? "";
     this.#assumed.delete(uid);
     this.#place(podInfo(pod), pod.spec.nodeName ?? "");
   }
 
-  /** A pod that was given a node and is about to be bound to it. */
+  /** Adds a pod to the node that it is about to be bound to. */
   assume(info: PodInfo, node: string): void {
     this.#assumed.set(info.pod.metadata.uid ?? "", node);
     this.#place(info, node);
   }
 
-  /** The binding of an assumed pod failed. One that was seen on its node meanwhile stays. */
+  /** Removes an assumed pod whose binding failed; keeps it if the informer shows it bound. */
   forget(pod: Pod): void {
     if (this.#assumed.delete(pod.metadata.uid ?? "")) this.removePod(pod);
   }

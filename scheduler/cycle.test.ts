@@ -1,85 +1,87 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
-import { nodesToFind, schedule } from "./cycle.ts";
+import { numFeasibleNodesToFind, schedulePod } from "./cycle.ts";
+import { Framework } from "./framework/framework.ts";
 import { podInfo } from "./node-info.ts";
-import { DEFAULT_PROFILE, pluginsOf } from "./profiles.ts";
+import { balancedAllocation } from "./plugins/balanced-allocation.ts";
+import { DEFAULT_PROFILE, frameworkOf } from "./profiles.ts";
 import { node, pod, snapshot } from "./test-objects.ts";
 
-const plugins = pluginsOf(DEFAULT_PROFILE, []);
+const framework = frameworkOf(DEFAULT_PROFILE, []);
 
 function decide(wanted: Pod, placed: [Node, Pod[]][]): string {
   const info = podInfo(wanted);
   const random = seededRandom(1);
-  const decision = schedule({ info, snapshot: snapshot(placed), plugins, random });
-  return decision.kind === "placed" ? decision.node.name : decision.message;
+  const decision = schedulePod({ info, snapshot: snapshot(placed), framework, random });
+  return decision.kind === "scheduled" ? decision.suggestedHost.name : decision.message;
 }
 
-describe("what a node must have", () => {
+describe("filters", () => {
   test.each<[string, Pod, [Node, Pod[]], string]>([
-    ["room", pod("p", { requests: { cpu: "1" } }), [node("n"), []], "n"],
+    ["enough of every resource", pod("p", { requests: { cpu: "1" } }), [node("n"), []], "n"],
     [
-      "cpu left",
+      "insufficient cpu",
       pod("p", { requests: { cpu: "2" } }),
       [node("n", { cpu: "3" }), [pod("a", { requests: { cpu: "1500m" } })]],
       "0/1 nodes are available: 1 Insufficient cpu.",
     ],
     [
-      "exactly enough is enough",
+      "exactly enough cpu",
       pod("p", { requests: { cpu: "1500m" } }),
       [node("n", { cpu: "3" }), [pod("a", { requests: { cpu: "1500m" } })]],
       "n",
     ],
     [
-      "several things: all are told",
+      "several insufficient resources: the message has all",
       pod("p", { requests: { cpu: "9", memory: "9Gi" } }),
       [node("n"), []],
       "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory.",
     ],
     [
-      "extended resources",
+      "insufficient extended resources",
       pod("p", { requests: { "example.com/gpu": "2" } }),
       [node("n", { extended: { "example.com/gpu": "1" } }), []],
       "0/1 nodes are available: 1 Insufficient example.com/gpu.",
     ],
     [
-      "a place in its pod count",
+      "too many pods",
       pod("p"),
       [node("n", { pods: "1" }), [pod("a")]],
       "0/1 nodes are available: 1 Too many pods.",
     ],
     [
-      "its label",
+      "a missing label",
       pod("p", { nodeSelector: { disk: "ssd" } }),
       [node("n", { labels: { disk: "hdd" } }), []],
       "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
     ],
     [
-      "no taint",
+      "an untolerated taint",
       pod("p"),
       [node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }), []],
       "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
     ],
     [
-      "a taint it tolerates",
+      "a tolerated taint",
       pod("p", { tolerations: [{ key: "k", operator: "Equal", value: "v" }] }),
       [node("n", { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] }), []],
       "n",
     ],
     [
-      "not cordoned",
+      "a cordoned node",
       pod("p"),
       [node("n", { unschedulable: true }), []],
       "0/1 nodes are available: 1 node(s) were unschedulable.",
     ],
     [
-      "cordoned, but tolerated",
+      "a cordoned node with a toleration",
       pod("p", { tolerations: [{ operator: "Exists" }] }),
       [node("n", { unschedulable: true }), []],
       "n",
     ],
     [
-      "its host port",
+      "a used host port",
       pod("p", { hostPort: 80 }),
       [node("n"), [pod("a", { hostPort: 80 })]],
       "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
@@ -94,7 +96,7 @@ describe("what a node must have", () => {
     expect(decide(wanted, [placed])).toBe(expected);
   });
 
-  test("reasons of several nodes are counted and sorted", () => {
+  test("reasons are counted over the nodes and sorted", () => {
     const big = pod("p", { requests: { cpu: "9" } });
     const placed: [Node, Pod[]][] = [
       [node("a"), []],
@@ -106,7 +108,7 @@ describe("what a node must have", () => {
     );
   });
 
-  test("without nodes upstream's own words", () => {
+  test("without nodes the message is upstream's", () => {
     expect(decide(pod("p"), [])).toBe("no nodes available to schedule pods");
   });
 });
@@ -133,13 +135,13 @@ describe("required node affinity", () => {
   });
 });
 
-describe("of nodes that fit, the better", () => {
-  test("the emptier", () => {
+describe("scores", () => {
+  test("the node with fewer requests wins", () => {
     const busy = pod("a", { requests: { cpu: "2", memory: "4Gi" } });
     expect(decide(pod("p"), [[node("full"), [busy]], [node("empty"), []]])).toBe("empty");
   });
 
-  test("the preferred by affinity", () => {
+  test("preferred node affinity wins", () => {
     const preference = { matchExpressions: [{ key: "k", operator: "Exists" as const }] };
     const preferredDuringSchedulingIgnoredDuringExecution = [{ weight: 100, preference }];
     const affinity = { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution } };
@@ -147,43 +149,43 @@ describe("of nodes that fit, the better", () => {
     expect(decide(pod("p", { affinity }), [[node("a"), []], [liked, []]])).toBe("liked");
   });
 
-  test("the one without a soft taint", () => {
+  test("the node without a PreferNoSchedule taint wins", () => {
     const tainted = node("a", { taints: [{ key: "k", effect: "PreferNoSchedule" }] });
     expect(decide(pod("p"), [[tainted, []], [node("b"), []]])).toBe("b");
   });
 
-  test("the one that has the image", () => {
+  test("the node that has the image wins", () => {
     const images = [{ names: ["web:1"], sizeBytes: 900 * 1024 * 1024 }];
     expect(decide(pod("p"), [[node("a"), []], [node("b", { images }), []]])).toBe("b");
   });
 
-  test("the one where cpu and memory stay in balance", () => {
+  test("the node where cpu and memory stay balanced wins", () => {
     const cpuHeavy = pod("p", { requests: { cpu: "3" } });
     const a: [Node, Pod[]] = [node("a", { cpu: "8", memory: "8Gi" }), []];
     const memoryUsed = pod("m", { requests: { memory: "3Gi" } });
     const b: [Node, Pod[]] = [node("b", { cpu: "8", memory: "8Gi" }), [memoryUsed]];
     const info = podInfo(cpuHeavy);
-    const only = plugins.filter((plugin) => plugin.name === "NodeResourcesBalancedAllocation");
+    const only = new Framework([balancedAllocation]);
     const random = seededRandom(1);
-    const decision = schedule({ info, snapshot: snapshot([a, b]), plugins: only, random });
-    expect(decision.kind === "placed" && decision.node.name).toBe("b");
+    const decision = schedulePod({ info, snapshot: snapshot([a, b]), framework: only, random });
+    expect(decision.kind === "scheduled" && decision.suggestedHost.name).toBe("b");
   });
 
-  test("equals are chosen by chance, not by order", () => {
+  test("one of several nodes with equal scores is picked at random", () => {
     const placed: [Node, Pod[]][] = [[node("a"), []], [node("b"), []]];
     const random = seededRandom(7);
     const chosen = new Set<string>();
     for (let i = 0; i < 50; i++) {
-      const decision = schedule({
-        info: podInfo(pod("p")), snapshot: snapshot(placed), plugins, random,
+      const decision = schedulePod({
+        info: podInfo(pod("p")), snapshot: snapshot(placed), framework, random,
       });
-      if (decision.kind === "placed") chosen.add(decision.node.name);
+      if (decision.kind === "scheduled") chosen.add(decision.suggestedHost.name);
     }
     expect([...chosen].sort()).toEqual(["a", "b"]);
   });
 });
 
-test("init containers count at their worst moment, sidecars beside the rest", () => {
+test("requests are the highest sum of init containers, sidecars and containers", () => {
   const container = (name: string, cpu: string, restartPolicy?: "Always") => ({
     name,
     resources: { requests: { cpu } },
@@ -197,9 +199,9 @@ test("init containers count at their worst moment, sidecars beside the rest", ()
   expect(podInfo(wanted).requests.get("cpu")).toBe(4100);
 });
 
-test("large clusters are not looked through whole", () => {
-  expect(nodesToFind(50)).toBe(50);
-  expect(nodesToFind(1_000)).toBe(420);
-  expect(nodesToFind(5_000)).toBe(500);
-  expect(nodesToFind(10_000)).toBe(500);
+test("only a share of a large cluster is evaluated", () => {
+  expect(numFeasibleNodesToFind(50)).toBe(50);
+  expect(numFeasibleNodesToFind(1_000)).toBe(420);
+  expect(numFeasibleNodesToFind(5_000)).toBe(500);
+  expect(numFeasibleNodesToFind(10_000)).toBe(500);
 });

@@ -1,130 +1,119 @@
 import { pick, type Random } from "@raft2kube/std/random.ts";
-import type { Opinion, Plugin, Rejection, Reservation, Snapshot } from "./framework.ts";
-import { NODES_ALL_BELOW, NODES_SHARE_MIN_PERCENT } from "./limits.ts";
-import { unfitMessage } from "./message.ts";
+import { CycleState } from "./framework/cycle-state.ts";
+import type { Framework } from "./framework/framework.ts";
+import type { Snapshot } from "./framework/plugin.ts";
+import { fitErrorMessage, type Status } from "./framework/status.ts";
+import { MIN_FEASIBLE_NODES, MIN_FEASIBLE_NODES_PERCENT } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
-import type { Nominations } from "./nominations.ts";
+import type { Nominator } from "./nominator.ts";
 
-/** A pod's node, and what its plugins hold for it there. */
-export interface Placement {
-  kind: "placed";
-  node: NodeInfo;
-  reserve(): Reservation[];
+/** A pod's node, and the state that its plugins keep for the binding cycle. */
+export interface ScheduleResult {
+  kind: "scheduled";
+  suggestedHost: NodeInfo;
+  state: CycleState;
+  evaluatedNodes: number;
 }
 
-/** Why a pod fits nowhere: the text for people, and the plugins whose events may change that. */
-export interface Unfit {
-  kind: "unfit";
+/** Why a pod fits on no node: upstream's FitError with its Diagnosis. */
+export interface FitError {
+  kind: "unschedulable";
   message: string;
-  plugins: Set<string>;
-  /** Why each node was turned down; empty when the pod as such was. */
-  rejections: Map<string, Rejection>;
+  state: CycleState;
+  /** Plugins whose events may change the outcome. */
+  unschedulablePlugins: Set<string>;
+  /** Why each node was rejected; empty when PreFilter rejected the pod on all nodes. */
+  nodeToStatus: Map<string, Status>;
+  evaluatedNodes: number;
 }
-
-export type Decision = Placement | Unfit;
 
 export interface CycleInput {
   info: PodInfo;
   snapshot: Snapshot;
-  plugins: readonly Plugin[];
+  framework: Framework;
   random: Random;
-  /** Room that is promised to other pods. */
-  nominations?: Nominations;
-  /** Where to begin among the nodes, so that large clusters are walked round. */
-  start?: number;
+  /** Pods that preemption has nominated to nodes. */
+  nominator?: Nominator;
+  /** Index of the first node to evaluate, so that cycles of a large cluster take turns. */
+  nextStartNodeIndex?: number;
 }
 
-interface Considered {
-  plugin: Plugin;
-  opinion: Opinion;
-}
-
-/** Chooses a node for one pod: filter, score, pick. Pure but for the random choice among equals. */
-export function schedule(input: CycleInput): Decision & { looked: number } {
-  const { info, snapshot, plugins, random } = input;
-  if (snapshot.nodes.length === 0) {
-    const message = "no nodes available to schedule pods";
-    const all = new Set(plugins.map((plugin) => plugin.name));
-    return { kind: "unfit", message, plugins: all, rejections: new Map(), looked: 0 };
+/**
+ * Runs PreFilter, Filter, PreScore and Score for one pod and picks a node with the highest score.
+ * Pure except for the random choice among equal scores.
+ */
+export function schedulePod(input: CycleInput): ScheduleResult | FitError {
+  const { info, snapshot, framework, random } = input;
+  const state = new CycleState(snapshot);
+  const numAllNodes = snapshot.nodes.length;
+  if (numAllNodes === 0) {
+    const names = framework.plugins.map((plugin) => plugin.name);
+    return fitError(state, "no nodes available to schedule pods", names);
   }
-  const considered: Considered[] = [];
-  for (const plugin of plugins) {
-    const opinion = plugin.consider(info, snapshot);
-    if (opinion.reject) return { ...rejectedByAll(plugin, opinion.reject, snapshot), looked: 0 };
-    considered.push({ plugin, opinion });
+  const rejected = framework.runPreFilterPlugins(state, info);
+  if (rejected) {
+    const { plugin, status } = rejected;
+    const message = `0/${numAllNodes} nodes are available: ${status.reasons.join(", ")}.`;
+    return fitError(state, message, [plugin.name]);
   }
-  const { feasible, rejections, plugins: by, looked } = filterNodes(input, considered);
+  const { feasible, nodeToStatus, plugins, evaluatedNodes } = findNodesThatPass(input, state);
   if (feasible.length === 0) {
-    const message = unfitMessage(snapshot.nodes.length, [...rejections.values()]);
-    return { kind: "unfit", message, plugins: by, rejections, looked };
+    const message = fitErrorMessage(numAllNodes, [...nodeToStatus.values()]);
+    return { ...fitError(state, message, plugins), nodeToStatus, evaluatedNodes };
   }
-  const node = best(feasible, considered, random);
-  const reserve = () => considered.flatMap(({ opinion }) => opinion.reserve?.(node) ?? []);
-  return { kind: "placed", node, reserve, looked };
+  const suggestedHost = selectHost(input, state, feasible, random);
+  return { kind: "scheduled", suggestedHost, state, evaluatedNodes };
 }
 
-function rejectedByAll(plugin: Plugin, reject: Rejection, snapshot: Snapshot): Unfit {
-  const total = snapshot.nodes.length;
-  const message = `0/${total} nodes are available: ${reject.reasons.join(", ")}.`;
-  return { kind: "unfit", message, plugins: new Set([plugin.name]), rejections: new Map() };
+function fitError(state: CycleState, message: string, plugins: Iterable<string>): FitError {
+  const unschedulablePlugins = new Set(plugins);
+  const nodeToStatus = new Map<string, Status>();
+  const none = { nodeToStatus, evaluatedNodes: 0 };
+  return { kind: "unschedulable", message, state, unschedulablePlugins, ...none };
 }
 
-function filterNodes(input: CycleInput, considered: readonly Considered[]) {
+function findNodesThatPass(input: CycleInput, state: CycleState) {
+  const { info, framework, nominator, nextStartNodeIndex = 0 } = input;
   const { nodes } = input.snapshot;
-  const enough = nodesToFind(nodes.length);
-  const filters = considered.filter(({ opinion }) => opinion.filter);
+  const enough = numFeasibleNodesToFind(nodes.length);
   const feasible: NodeInfo[] = [];
-  const rejections = new Map<string, Rejection>();
+  const nodeToStatus = new Map<string, Status>();
   const plugins = new Set<string>();
-  let looked = 0;
-  for (; looked < nodes.length && feasible.length < enough; looked++) {
-    const node = nodes[((input.start ?? 0) + looked) % nodes.length];
+  let evaluatedNodes = 0;
+  for (; evaluatedNodes < nodes.length && feasible.length < enough; evaluatedNodes++) {
+    const node = nodes[(nextStartNodeIndex + evaluatedNodes) % nodes.length];
     if (!node) continue;
-    const seen = input.nominations?.seenBy(input.info, node) ?? node;
-    // With the promised pods and without: their coming may also be what an affinity waits for.
-    const rejected = firstRejection(filters, node) ??
-      (seen === node ? undefined : firstRejection(filters, seen));
+    const nominated = nominator?.withNominatedPods(info, node) ?? node;
+    // The pod must fit without the nominated pods too: they may never arrive, and a required
+    // affinity must not depend on them.
+    const rejected = framework.runFilterPlugins(state, info, node) ??
+      (nominated === node ? undefined : framework.runFilterPlugins(state, info, nominated));
     if (!rejected) feasible.push(node);
     else {
-      rejections.set(node.name, rejected.rejection);
+      nodeToStatus.set(node.name, rejected.status);
       plugins.add(rejected.plugin.name);
     }
   }
-  return { feasible, rejections, plugins, looked };
+  return { feasible, nodeToStatus, plugins, evaluatedNodes };
 }
 
-/** Whether a node takes the pod, by the filters of all plugins in order. */
-function firstRejection(
-  filters: readonly Considered[],
-  node: NodeInfo,
-): { plugin: Plugin; rejection: Rejection } | undefined {
-  for (const { plugin, opinion } of filters) {
-    const rejection = opinion.filter?.(node);
-    if (rejection) return { plugin, rejection };
-  }
-  return undefined;
+/** Returns how many feasible nodes end the search: all of a small cluster, a share of a large. */
+export function numFeasibleNodesToFind(numAllNodes: number): number {
+  if (numAllNodes < MIN_FEASIBLE_NODES) return numAllNodes;
+  const percent = Math.max(MIN_FEASIBLE_NODES_PERCENT, 50 - Math.floor(numAllNodes / 125));
+  return Math.max(MIN_FEASIBLE_NODES, Math.floor((numAllNodes * percent) / 100));
 }
 
-/** How many feasible nodes are enough: all of a small cluster, a shrinking share of a large one. */
-export function nodesToFind(total: number): number {
-  if (total < NODES_ALL_BELOW) return total;
-  const share = Math.max(NODES_SHARE_MIN_PERCENT, 50 - Math.floor(total / 125));
-  return Math.max(NODES_ALL_BELOW, Math.floor((total * share) / 100));
-}
-
-function best(nodes: readonly NodeInfo[], considered: readonly Considered[], random: Random) {
+function selectHost(
+  { info, framework }: CycleInput,
+  state: CycleState,
+  nodes: readonly NodeInfo[],
+  random: Random,
+): NodeInfo {
   const [only] = nodes;
   if (nodes.length === 1 && only) return only;
-  const totals = nodes.map(() => 0);
-  for (const { plugin, opinion } of considered) {
-    if (!opinion.score) continue;
-    opinion.prepareScore?.(nodes);
-    const raw = nodes.map((node) => opinion.score?.(node) ?? 0);
-    const scores = opinion.normalize ? opinion.normalize(raw) : raw;
-    scores.forEach((score, index) => {
-      totals[index] = (totals[index] ?? 0) + score * plugin.weight;
-    });
-  }
+  framework.runPreScorePlugins(state, info, nodes);
+  const totals = framework.runScorePlugins(state, info, nodes);
   const highest = Math.max(...totals);
   return pick(random, nodes.filter((_node, index) => totals[index] === highest));
 }

@@ -2,7 +2,7 @@ import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { Heap } from "./heap.ts";
 
-test("gives what a sorted list gives, through pushes, replacements and removals", () => {
+test("pops in the order of a sorted list, through pushes, replacements and removals", () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = seededRandom(seed);
     const heap = new Heap<{ key: string; value: number }>(

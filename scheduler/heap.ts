@@ -1,9 +1,9 @@
-/** A binary heap that also finds and removes by key; the smallest by `before` comes out first. */
+/** A binary heap with lookup and removal by key. `pop` returns the smallest item by `before`. */
 export class Heap<T> {
   readonly #key: (item: T) => string;
   readonly #before: (a: T, b: T) => boolean;
   readonly #items: T[] = [];
-  readonly #places = new Map<string, number>();
+  readonly #positions = new Map<string, number>();
 
   constructor(key: (item: T) => string, before: (a: T, b: T) => boolean) {
     this.#key = key;
@@ -15,24 +15,24 @@ export class Heap<T> {
   }
 
   has(key: string): boolean {
-    return this.#places.has(key);
+    return this.#positions.has(key);
   }
 
   get(key: string): T | undefined {
-    const place = this.#places.get(key);
-    return place === undefined ? undefined : this.#items[place];
+    const position = this.#positions.get(key);
+    return position === undefined ? undefined : this.#items[position];
   }
 
-  /** The first item, left in place. */
+  /** Returns the first item without removing it. */
   peek(): T | undefined {
     return this.#items[0];
   }
 
-  /** Adds an item, in place of one of the same key. */
+  /** Adds an item; replaces one with the same key. */
   push(item: T): void {
     this.remove(this.#key(item));
     this.#items.push(item);
-    this.#places.set(this.#key(item), this.#items.length - 1);
+    this.#positions.set(this.#key(item), this.#items.length - 1);
     this.#up(this.#items.length - 1);
   }
 
@@ -43,15 +43,15 @@ export class Heap<T> {
   }
 
   remove(key: string): T | undefined {
-    const place = this.#places.get(key);
-    if (place === undefined) return undefined;
-    const item = this.#items[place];
+    const position = this.#positions.get(key);
+    if (position === undefined) return undefined;
+    const item = this.#items[position];
     const last = this.#items.pop();
-    this.#places.delete(key);
+    this.#positions.delete(key);
     if (last !== undefined && last !== item) {
-      this.#put(last, place);
-      this.#up(place);
-      this.#down(this.#places.get(this.#key(last)) ?? place);
+      this.#put(last, position);
+      this.#up(position);
+      this.#down(this.#positions.get(this.#key(last)) ?? position);
     }
     return item;
   }
@@ -60,29 +60,29 @@ export class Heap<T> {
     return [...this.#items];
   }
 
-  #put(item: T, place: number): void {
-    this.#items[place] = item;
-    this.#places.set(this.#key(item), place);
+  #put(item: T, position: number): void {
+    this.#items[position] = item;
+    this.#positions.set(this.#key(item), position);
   }
 
   #up(start: number): void {
-    let place = start;
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      if (!this.#swapIfBefore(place, parent)) return;
-      place = parent;
+    let position = start;
+    while (position > 0) {
+      const parent = (position - 1) >> 1;
+      if (!this.#swapIfBefore(position, parent)) return;
+      position = parent;
     }
   }
 
   #down(start: number): void {
-    let place = start;
+    let position = start;
     for (;;) {
-      const left = 2 * place + 1;
+      const left = 2 * position + 1;
       const [a, b] = [this.#items[left], this.#items[left + 1]];
       if (a === undefined) return;
       const child = b !== undefined && this.#before(b, a) ? left + 1 : left;
-      if (!this.#swapIfBefore(child, place)) return;
-      place = child;
+      if (!this.#swapIfBefore(child, position)) return;
+      position = child;
     }
   }
 

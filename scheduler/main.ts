@@ -29,12 +29,18 @@ import {
 } from "@raft2kube/client-kube/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { SchedulerCache } from "./cache.ts";
-import type { Plugin } from "./framework.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
+import { defaultBinder } from "./plugins/default-binder.ts";
+import { defaultPreemption } from "./plugins/default-preemption.ts";
 import { dynamicResources } from "./plugins/dynamic-resources.ts";
-import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
 import { volumeBinding } from "./plugins/volume-binding.ts";
-import { checkProfile, DEFAULT_PROFILE, pluginsOf, type SchedulerProfile } from "./profiles.ts";
+import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
+import {
+  checkProfile,
+  DEFAULT_PROFILE,
+  frameworksOf,
+  type SchedulerProfile,
+} from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VolumeBinder } from "./volume-binder.ts";
@@ -43,7 +49,7 @@ import { watchCluster, watchFor } from "./watch-cluster.ts";
 export interface SchedulerOptions {
   /** The apiserver, as `system:kube-scheduler`. */
   connection: KubeConnection;
-  /** One of several instances works at a time. Default true. */
+  /** Whether only the elected one of several instances schedules. Default true. */
   leaderElect?: boolean;
   /** Default: one, `default-scheduler`, with all plugins. */
   profiles?: readonly SchedulerProfile[];
@@ -55,7 +61,10 @@ export interface SchedulerOptions {
 
 const LEASE = { namespace: "kube-system", name: "kube-scheduler" };
 
-/** Starts the scheduler, or stands for election to. Fails with `UnknownPlugin` on a bad profile. */
+/**
+ * Starts the scheduler, or its candidacy for the lease. Fails with `UnknownPlugin` or
+ * `NoBindPlugin` on a bad profile.
+ */
 export async function startScheduler(
   options: SchedulerOptions,
 ): Promise<{ close(): Promise<void> }> {
@@ -100,24 +109,26 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
     clock,
   });
   const storage = { claims: claims.store, volumes: volumes.store, classes: classes.store };
-  // Not one of the set, which is waited for: older API servers do not have this resource.
+  const podClient = client.resource<Pod>(PODS);
+  const profileList = options.profiles ?? [DEFAULT_PROFILE];
+  const component = profileList[0]?.schedulerName ?? DEFAULT_PROFILE.schedulerName;
+  const recorder = new EventRecorder({ client, component, clock });
+  // Not in the set, whose synchronization is awaited: older API servers lack this resource.
   const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
-  const devices = new Informer({ resource, clock });
+  const resourceClaims = new Informer({ resource, clock });
   const stateful = [
     volumeRestrictions(claims.store),
     volumeBinding(storage, binder),
-    dynamicResources(devices.store),
+    dynamicResources(resourceClaims.store),
+    defaultPreemption({ pods: podClient, recorder, clock }),
+    defaultBinder(podClient),
   ];
-  const profiles = new Map<string, readonly Plugin[]>();
-  for (const profile of options.profiles ?? [DEFAULT_PROFILE]) {
-    profiles.set(profile.schedulerName, pluginsOf(profile, stateful));
-  }
-  const [component = DEFAULT_PROFILE.schedulerName] = profiles.keys();
-  const recorder = new EventRecorder({ client, component, clock });
-  const queue = new SchedulingQueue({ clock, plugins: [...profiles.values()].flat() });
+  const profiles = frameworksOf(profileList, stateful);
+  const plugins = [...profiles.values()].flatMap((framework) => framework.plugins);
+  const queue = new SchedulingQueue({ clock, plugins });
   const cache = new SchedulerCache(namespaces.store);
   const scheduler = new Scheduler({
-    pods: client.resource<Pod>(PODS),
+    pods: podClient,
     cache,
     queue,
     recorder,
@@ -133,9 +144,9 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   watchCluster({ pods, nodes, namespaces, cache, queue, isOurs });
   pods.handle({ deleted: (pod) => scheduler.forget(pod) });
   watchFor("volumes", [claims, volumes, classes], queue);
-  watchFor("resource-claims", [devices], queue);
+  watchFor("resource-claims", [resourceClaims], queue);
   informers.start();
-  devices.start();
+  resourceClaims.start();
   let closed = false;
   const starting = Promise.race([informers.synced(), informers.closed]).then(() => {
     if (closed) return;
@@ -145,7 +156,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   return {
     async close() {
       closed = true;
-      await Promise.all([informers.close(), devices.close()]);
+      await Promise.all([informers.close(), resourceClaims.close()]);
       await starting;
       await scheduler.close();
       await recorder.close();

@@ -8,7 +8,7 @@ import {
   podRequestsForScore,
 } from "./resources.ts";
 
-/** A pod with what the scheduler asks of it again and again, worked out once. */
+/** A pod with the values that every cycle needs, computed once. */
 export interface PodInfo {
   readonly pod: Pod;
   readonly requests: Amounts;
@@ -17,7 +17,7 @@ export interface PodInfo {
   readonly affinity: PodTerms;
 }
 
-/** A port of the node that a pod takes. */
+/** A host port that a pod uses. */
 export interface HostPort {
   ip: string;
   protocol: string;
@@ -44,21 +44,21 @@ function hostPorts(pod: Pod): HostPort[] {
   );
 }
 
-/** Whether two host ports cannot be taken on the same node. */
+/** Whether two host ports cannot be used on the same node. */
 export function portsConflict(a: HostPort, b: HostPort): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   return a.ip === b.ip || a.ip === ANY_ADDRESS || b.ip === ANY_ADDRESS;
 }
 
-/** A node and the sum of the pods on it, those assumed there included. */
+/** A node with its pods, including assumed ones, and the sums of their requests. */
 export class NodeInfo {
   readonly name: string;
   readonly pods = new Map<string, PodInfo>();
-  /** Those of its pods that say something about other pods. */
+  /** Pods with affinity or anti-affinity terms. */
   readonly podsWithTerms = new Set<PodInfo>();
   readonly requested: Amounts = new Map();
   readonly scoreRequested: Amounts = new Map();
-  /** Undefined while only its pods are known. */
+  /** Undefined if only pods of the node are known. */
   node: Node | undefined;
   allocatable: Amounts = new Map();
   /** Bytes by image name. */

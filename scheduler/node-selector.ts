@@ -9,12 +9,12 @@ import { own } from "@raft2kube/std/own.ts";
 
 type Labels = Record<string, string>;
 
-/** Whether a node satisfies a selector: any of its terms, in each all conditions. */
+/** Whether a node matches a selector: at least one of its terms. */
 export function selectsNode(selector: NodeSelector, node: Node): boolean {
   return selector.nodeSelectorTerms.some((term) => termMatches(term, node));
 }
 
-/** Whether a node satisfies one term; one without conditions matches nothing. */
+/** Whether a node meets all requirements of a term; a term without any matches no node. */
 export function termMatches(term: NodeSelectorTerm, node: Node): boolean {
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length === 0 && matchFields.length === 0) return false;
@@ -25,7 +25,7 @@ export function termMatches(term: NodeSelectorTerm, node: Node): boolean {
   );
 }
 
-/** Whether a pod's nodeSelector and required node affinity let it run on a node. */
+/** Whether a node matches the pod's nodeSelector and required node affinity. */
 export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
   for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
     if (node.metadata.labels?.[key] !== value) return false;
@@ -35,7 +35,7 @@ export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
   return !required || selectsNode(required, node);
 }
 
-/** Whether labels meet one condition. Gt and Lt compare whole numbers of any size. */
+/** Whether labels meet a requirement. Gt and Lt compare integers of any size. */
 export function meets(requirement: NodeSelectorRequirement, labels: Labels): boolean {
   const { key, operator, values = [] } = requirement;
   const value = own(labels, key);

@@ -1,15 +1,15 @@
 import type { Pod, PodAffinityTerm } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 
-/** One demand of a pod about other pods, or a wish with its weight. */
+/** A required or preferred affinity term of a pod. */
 export interface PodTerm {
   readonly topologyKey: string;
   readonly weight: number;
-  /** Whether the term is about this pod. `labelsOf` gives the labels of a namespace. */
+  /** Whether the term selects this pod. `labelsOf` returns the labels of a namespace. */
   matches(pod: Pod, labelsOf: (namespace: string) => Record<string, string>): boolean;
 }
 
-/** All that a pod says about other pods. */
+/** The affinity and anti-affinity terms of a pod. */
 export interface PodTerms {
   readonly required: readonly PodTerm[];
   readonly preferred: readonly PodTerm[];
@@ -17,7 +17,7 @@ export interface PodTerms {
   readonly preferredAnti: readonly PodTerm[];
 }
 
-/** Reads podAffinity and podAntiAffinity of a pod. */
+/** Parses podAffinity and podAntiAffinity of a pod. */
 export function podTerms(pod: Pod): PodTerms {
   const { podAffinity = {}, podAntiAffinity = {} } = pod.spec.affinity ?? {};
   const required = (terms: PodAffinityTerm[] = []) => terms.map((term) => readTerm(pod, term, 1));
@@ -35,7 +35,7 @@ export function hasTerms(terms: PodTerms): boolean {
   return Object.values(terms).some((list: readonly PodTerm[]) => list.length > 0);
 }
 
-/** A term looks in the namespaces it names or selects; in its pod's own when it does neither. */
+/** A term applies to the namespaces it lists or selects; by default to its pod's own. */
 function readTerm(owner: Pod, term: PodAffinityTerm, weight: number): PodTerm {
   const { namespaces = [], namespaceSelector, labelSelector, topologyKey } = term;
   const own = namespaces.length === 0 && namespaceSelector === undefined;

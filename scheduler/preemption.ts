@@ -1,11 +1,12 @@
 import { timeOf } from "@raft2kube/client-kube/time.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { type Plugin, priorityOf, type Rejection, type Snapshot, unfit } from "./framework.ts";
+import { CycleState } from "./framework/cycle-state.ts";
+import { type Handle, priorityOf, type Snapshot } from "./framework/plugin.ts";
+import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
 import { PREEMPTION_NODES_MAX } from "./limits.ts";
-import { unfitMessage } from "./message.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 
-/** A node that a pod would fit on if these pods left it. */
+/** A node that a pod fits on once the victims are deleted. */
 export interface Candidate {
   node: string;
   victims: PodInfo[];
@@ -14,56 +15,59 @@ export interface Candidate {
 export interface PreemptionInput {
   info: PodInfo;
   snapshot: Snapshot;
-  plugins: readonly Plugin[];
-  /** Why each node was turned down. */
-  rejections: ReadonlyMap<string, Rejection>;
+  handle: Handle;
+  /** Why each node was rejected. */
+  nodeToStatus: ReadonlyMap<string, Status>;
 }
 
-/** Where others are driven away; or why nowhere, in the words of upstream's event. */
-export type Preemption = { candidate: Candidate } | { candidate: undefined; why: string };
+/** The chosen candidate, or upstream's message that says why there is none. */
+export type Preemption =
+  | { candidate: Candidate; message?: undefined }
+  | { candidate: undefined; message: string };
 
 /**
- * Where a pod may drive others away: only pods of lower priority, as few and as unimportant as can
- * be. Nowhere when nothing would help, or when pods that it drove away before are still leaving.
+ * Chooses the node to preempt on: victims have a lower priority than the pod, and are as few and as
+ * unimportant as possible. None if no deletion helps, or if earlier victims are still terminating.
  */
 export function findCandidate(input: PreemptionInput): Preemption {
-  const { info, snapshot, rejections } = input;
-  const none = (why: string) => ({ candidate: undefined, why: `preemption: ${why}` });
+  const { info, snapshot, nodeToStatus } = input;
+  const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
   if (info.pod.spec.preemptionPolicy === "Never") {
     return none("not eligible due to preemptionPolicy=Never.");
   }
-  if (isWaiting(info.pod, snapshot)) {
+  if (hasTerminatingVictims(info.pod, snapshot)) {
     return none("not eligible due to a terminating pod on the nominated node.");
   }
   const candidates: Candidate[] = [];
-  const refusals: Rejection[] = [];
+  const statuses: Status[] = [];
   for (const node of snapshot.nodes) {
     if (candidates.length >= PREEMPTION_NODES_MAX) break;
-    if (!rejections.get(node.name)?.resolvable) {
-      refusals.push(unfit("Preemption is not helpful for scheduling"));
+    if (nodeToStatus.get(node.name)?.code !== "Unschedulable") {
+      statuses.push(unresolvable("Preemption is not helpful for scheduling"));
       continue;
     }
-    const victims = victimsOn(input, node);
+    const victims = selectVictimsOnNode(input, node);
     if (Array.isArray(victims)) candidates.push({ node: node.name, victims });
-    else refusals.push(victims);
+    else statuses.push(victims);
   }
   const candidate = candidates.sort(compareCandidates)[0];
-  return candidate ? { candidate } : none(unfitMessage(snapshot.nodes.length, refusals));
+  return candidate ? { candidate } : none(fitErrorMessage(snapshot.nodes.length, statuses));
 }
 
-/** Whether the node it was promised has pods of lower priority that are on their way out. */
-function isWaiting(pod: Pod, snapshot: Snapshot): boolean {
-  const promised = snapshot.get(pod.status?.nominatedNodeName ?? "");
-  return [...(promised?.pods.values() ?? [])].some(({ pod: other }) => {
+/** Whether pods of lower priority on the pod's nominated node are terminating. */
+function hasTerminatingVictims(pod: Pod, snapshot: Snapshot): boolean {
+  const nominated = snapshot.get(pod.status?.nominatedNodeName ?? "");
+  return [...(nominated?.pods.values() ?? [])].some(({ pod: other }) => {
     return other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod);
   });
 }
 
 /**
- * The pods to drive away from one node: all of lower priority, less those that may stay after all;
- * or why that would not do.
+ * Returns the pods to delete from one node: all of lower priority, except those with which the pod
+ * still fits, the most important first. Returns a status if the pod does
+ * not fit even without all of them.
  */
-function victimsOn(input: PreemptionInput, node: NodeInfo): PodInfo[] | Rejection {
+function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] | Status {
   const { info, snapshot } = input;
   const copy = node.clone();
   const trial: Snapshot = {
@@ -72,31 +76,25 @@ function victimsOn(input: PreemptionInput, node: NodeInfo): PodInfo[] | Rejectio
     namespaceLabels: (name) => snapshot.namespaceLabels(name),
   };
   const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
-  if (lower.length === 0) return unfit("No preemption victims found for incoming pod");
+  if (lower.length === 0) return unresolvable("No preemption victims found for incoming pod");
   for (const { pod } of lower) copy.remove(pod);
-  const refused = refusal(input, trial, copy);
-  if (refused) return refused;
+  const status = filterOn(input, trial, copy);
+  if (status) return status;
   const victims: PodInfo[] = [];
-  for (const spared of lower.sort(moreImportantFirst)) {
-    copy.add(spared);
-    if (!refusal(input, trial, copy)) continue;
-    copy.remove(spared.pod);
-    victims.push(spared);
+  for (const reprieved of lower.sort(moreImportantFirst)) {
+    copy.add(reprieved);
+    if (!filterOn(input, trial, copy)) continue;
+    copy.remove(reprieved.pod);
+    victims.push(reprieved);
   }
   return victims;
 }
 
-function refusal(
-  { info, plugins }: PreemptionInput,
-  trial: Snapshot,
-  node: NodeInfo,
-): Rejection | undefined {
-  for (const plugin of plugins) {
-    const opinion = plugin.consider(info, trial);
-    const rejection = opinion.reject ?? opinion.filter?.(node);
-    if (rejection) return rejection;
-  }
-  return undefined;
+/** Runs PreFilter and Filter as if the cluster were `trial`. */
+function filterOn({ info, handle }: PreemptionInput, trial: Snapshot, node: NodeInfo) {
+  const state = new CycleState(trial);
+  const rejected = handle.runPreFilterPlugins(state, info);
+  return (rejected ?? handle.runFilterPlugins(state, info, node))?.status;
 }
 
 function moreImportantFirst(a: PodInfo, b: PodInfo): number {
@@ -107,7 +105,7 @@ function started({ pod }: PodInfo): number {
   return timeOf(pod.status?.startTime) ?? timeOf(pod.metadata.creationTimestamp) ?? 0;
 }
 
-/** Upstream's order: least important victims, fewest, and of those the ones that started last. */
+/** Upstream's order: the lowest priorities, the fewest victims, then the latest start times. */
 function compareCandidates(a: Candidate, b: Candidate): number {
   const priorities = ({ victims }: Candidate) => victims.map(({ pod }) => priorityOf(pod));
   const highest = (candidate: Candidate) => Math.max(...priorities(candidate));

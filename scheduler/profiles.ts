@@ -1,5 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { Plugin } from "./framework.ts";
+import { Framework } from "./framework/framework.ts";
+import type { Plugin } from "./framework/plugin.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
 import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
@@ -11,18 +12,18 @@ import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
 import { topologySpread } from "./plugins/topology-spread.ts";
 
-/** A way of scheduling, for the pods that name it in `schedulerName`. */
+/** Plugin configuration for the pods that name the profile in `schedulerName`. */
 export interface SchedulerProfile {
   schedulerName: string;
-  /** Plugins left out. */
+  /** Names of plugins that are left out. */
   disabled?: readonly string[];
-  /** Other weights than the usual ones, by plugin. */
+  /** Weights that replace the default ones, by name of a score plugin. */
   weights?: Readonly<Record<string, number>>;
 }
 
 export const DEFAULT_PROFILE: SchedulerProfile = { schedulerName: "default-scheduler" };
 
-/** Cheap filters first: what turns down most nodes at least cost. */
+/** In the order of their filters: the cheap ones that reject most nodes first. */
 const STATELESS: readonly Plugin[] = [
   nodeUnschedulable,
   nodeName,
@@ -36,10 +37,22 @@ const STATELESS: readonly Plugin[] = [
 
 const SCORING: readonly Plugin[] = [balancedAllocation, imageLocality];
 
-/** The names of the plugins that are made with a client or informers. */
-const STATEFUL = ["VolumeRestrictions", "VolumeBinding", "DynamicResources"];
+/** The name of the only bind plugin, without which no pod could be bound. */
+const BINDER = "DefaultBinder";
 
-/** Fails with `UnknownPlugin` when the profile names a plugin that does not exist. */
+/** Names of the plugins that are made with a client or informers. */
+const STATEFUL = [
+  "VolumeRestrictions",
+  "VolumeBinding",
+  "DynamicResources",
+  "DefaultPreemption",
+  BINDER,
+];
+
+/**
+ * Fails with `UnknownPlugin` if the profile names a plugin that does not exist, and with
+ * `NoBindPlugin` if it disables the only bind plugin.
+ */
 export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile): void {
   const known = [...[...STATELESS, ...SCORING].map((plugin) => plugin.name), ...STATEFUL];
   for (const name of [...disabled, ...Object.keys(weights)]) {
@@ -47,12 +60,22 @@ export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile):
     const message = `no plugin is named "${name}"; there are: ${known.join(", ")}`;
     throw new CodedError("UnknownPlugin", message);
   }
+  if (disabled.includes(BINDER)) {
+    throw new CodedError("NoBindPlugin", `a profile needs a bind plugin: enable ${BINDER}`);
+  }
 }
 
-/** The plugins of a profile in their order. */
-export function pluginsOf(profile: SchedulerProfile, stateful: readonly Plugin[]): Plugin[] {
-  const { disabled = [], weights = {} } = profile;
-  return [...STATELESS, ...stateful, ...SCORING]
-    .filter((plugin) => !disabled.includes(plugin.name))
-    .map((plugin) => ({ ...plugin, weight: weights[plugin.name] ?? plugin.weight }));
+/** Makes the framework of a profile. `stateful` are the plugins with a client or informers. */
+export function frameworkOf(profile: SchedulerProfile, stateful: readonly Plugin[]): Framework {
+  const { disabled = [], weights } = profile;
+  const plugins = [...STATELESS, ...stateful, ...SCORING];
+  return new Framework(plugins.filter(({ name }) => !disabled.includes(name)), weights);
+}
+
+/** Makes the frameworks of several profiles, by schedulerName. */
+export function frameworksOf(
+  profiles: readonly SchedulerProfile[],
+  stateful: readonly Plugin[],
+): ReadonlyMap<string, Framework> {
+  return new Map(profiles.map((one) => [one.schedulerName, frameworkOf(one, stateful)]));
 }

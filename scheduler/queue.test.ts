@@ -18,7 +18,7 @@ async function next(queue: SchedulingQueue): Promise<QueuedPod> {
 }
 
 describe("SchedulingQueue", () => {
-  test("the higher priority first, then the earlier", async () => {
+  test("pops the highest priority first, then the earliest", async () => {
     const { clock, queue } = makeQueue();
     for (const [name, priority] of [["a", 0], ["b", 10], ["c", 10], ["d", -1]] as const) {
       queue.add(pod(name, { priority }));
@@ -29,24 +29,24 @@ describe("SchedulingQueue", () => {
     expect(order).toEqual(["b", "c", "a", "d"]);
   });
 
-  test("an unschedulable pod waits for an event of the plugin that refused it", async () => {
+  test("an unschedulable pod waits for an event of the plugin that rejected it", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
     clock.advance(60_000);
-    queue.moveOn("node-taints");
+    queue.moveAllToActiveOrBackoff("node-taints");
     expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 1 });
-    queue.moveOn("pod-removed");
+    queue.moveAllToActiveOrBackoff("pod-removed");
     expect(queue.sizes()).toEqual({ active: 1, backoff: 0, unschedulable: 0 });
   });
 
-  test("the pause doubles to ten seconds, and an event does not shorten it", async () => {
+  test("the backoff doubles to ten seconds, and an event does not shorten it", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));
     const pauses_ms: number[] = [];
     for (let i = 0; i < 6; i++) {
       queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
-      queue.moveOn("node-added");
+      queue.moveAllToActiveOrBackoff("node-added");
       const begun_ms = clock.now();
       while (queue.sizes().active === 0) clock.advance(100);
       pauses_ms.push(clock.now() - begun_ms);
@@ -54,7 +54,7 @@ describe("SchedulingQueue", () => {
     expect(pauses_ms).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
   });
 
-  test("what waits for five minutes is tried again without an event", async () => {
+  test("an unschedulable pod is retried after five minutes without an event", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
@@ -64,7 +64,7 @@ describe("SchedulingQueue", () => {
     expect(queue.sizes().active).toBe(1);
   });
 
-  test("a removed pod comes out of nowhere", async () => {
+  test("a removed pod is not popped from any queue", async () => {
     const { queue } = makeQueue();
     const gone = pod("a");
     queue.add(gone);
@@ -74,7 +74,7 @@ describe("SchedulingQueue", () => {
     expect(queue.sizes()).toEqual({ active: 0, backoff: 0, unschedulable: 0 });
   });
 
-  test("a changed pod leaves its place and keeps its count of failures", async () => {
+  test("a changed pod becomes active and keeps its number of attempts", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
@@ -83,11 +83,11 @@ describe("SchedulingQueue", () => {
     expect(again.attempts).toBe(1);
     queue.addUnschedulable(again, new Set(["NodeResourcesFit"]));
     clock.advance(1_999);
-    queue.moveOn("node-added");
+    queue.moveAllToActiveOrBackoff("node-added");
     expect(queue.sizes().backoff).toBe(1);
   });
 
-  test("close ends a waiting taker", async () => {
+  test("close resolves a waiting pop", async () => {
     const { queue } = makeQueue();
     const waiting = queue.pop();
     queue.close();

@@ -1,29 +1,29 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { type ClusterEvent, type Plugin, priorityOf } from "./framework.ts";
+import { type ClusterEvent, type Plugin, priorityOf } from "./framework/plugin.ts";
 import { Heap } from "./heap.ts";
 import {
   POD_BACKOFF_MAX_MS,
   POD_BACKOFF_MS,
   UNSCHEDULABLE_FLUSH_MS,
-  UNSCHEDULABLE_LOOK_MS,
+  UNSCHEDULABLE_FLUSH_INTERVAL_MS,
 } from "./limits.ts";
 
-/** A pod without a node, and how it fared so far. */
+/** A pod without a node, and the result of its earlier attempts. */
 export interface QueuedPod {
   pod: Pod;
   attempts: number;
-  /** When it came into the active queue; of equal priority the earlier goes first. */
+  /** When it entered the active queue; among equal priorities the earliest is popped first. */
   queued_ms: number;
   /** When its back-off ends. */
   ready_ms: number;
-  /** The plugins that turned it down last. */
+  /** The plugins that rejected it in the last attempt. */
   plugins: ReadonlySet<string>;
 }
 
 /**
- * Pods waiting for a node: active (highest priority first), backing off (each failure doubles the
- * pause), and unschedulable (waiting for a change that one of the plugins which refused it names).
+ * Pods without a node, in upstream's three queues: active (highest priority first), backoff (each
+ * failure doubles the pause) and unschedulable (until an event of a plugin that rejected the pod).
  */
 export class SchedulingQueue {
   readonly #clock: Clock;
@@ -31,9 +31,9 @@ export class SchedulingQueue {
   readonly #active: Heap<QueuedPod>;
   readonly #backoff: Heap<QueuedPod>;
   readonly #unschedulable = new Map<string, QueuedPod>();
-  #takers: ((queued: QueuedPod | undefined) => void)[] = [];
+  #poppers: ((queued: QueuedPod | undefined) => void)[] = [];
   #wake: Timer | undefined;
-  #look: Timer | undefined;
+  #flush: Timer | undefined;
   #closed = false;
 
   constructor(options: { clock: Clock; plugins: readonly Plugin[] }) {
@@ -44,70 +44,70 @@ export class SchedulingQueue {
       return difference === 0 ? a.queued_ms < b.queued_ms : difference < 0;
     });
     this.#backoff = new Heap(uidOf, (a, b) => a.ready_ms < b.ready_ms);
-    this.#lookLater();
+    this.#flushLater();
   }
 
-  /** Pods in each of the three places. */
+  /** Returns the number of pods in each queue. */
   sizes(): { active: number; backoff: number; unschedulable: number } {
     const [active, backoff] = [this.#active.size, this.#backoff.size];
     return { active, backoff, unschedulable: this.#unschedulable.size };
   }
 
-  /** A pod that has never been tried, or was changed in a way that may let it fit. */
+  /** Adds a new pod, or one with a change that may let it fit, to the active queue. */
   add(pod: Pod): void {
     if (this.#closed) return;
-    const known = this.#take(pod.metadata.uid ?? "");
+    const known = this.#removeFromAll(pod.metadata.uid ?? "");
     const now_ms = this.#clock.monotonic();
     const fresh = { attempts: 0, ready_ms: 0, plugins: new Set<string>() };
     this.#activate({ ...fresh, ...known, pod, queued_ms: now_ms });
   }
 
-  /** A newer state of a pod that changes nothing about where it fits. */
-  refresh(pod: Pod): void {
+  /** Replaces a pod whose change does not affect where it fits. */
+  update(pod: Pod): void {
     const uid = pod.metadata.uid ?? "";
     const known = this.#active.get(uid) ?? this.#backoff.get(uid) ?? this.#unschedulable.get(uid);
     if (known) known.pod = pod;
   }
 
   remove(pod: Pod): void {
-    this.#take(pod.metadata.uid ?? "");
+    this.#removeFromAll(pod.metadata.uid ?? "");
   }
 
-  /** A pod that was tried and fits nowhere: it waits for an event that its plugins name. */
+  /** Keeps a pod that fits on no node until an event of one of `plugins`. */
   addUnschedulable(queued: QueuedPod, plugins: ReadonlySet<string>): void {
     if (this.#closed) return;
     this.#unschedulable.set(uidOf(queued), this.#failed(queued, plugins));
   }
 
-  /** A pod that failed for a reason that will pass by itself: it is tried again after its pause. */
+  /** Retries a pod after its pause: its attempt failed for another reason than the filters. */
   addBackoff(queued: QueuedPod): void {
     if (this.#closed) return;
     this.#backOff(this.#failed(queued, queued.plugins));
   }
 
-  /** Something changed in the cluster: pods that it may help are tried again, after their pause. */
-  moveOn(event: ClusterEvent): void {
-    const interested = this.#plugins.filter((plugin) => plugin.events.includes(event));
+  /** Retries, after their pause, the pods rejected by a plugin that registered the event. */
+  moveAllToActiveOrBackoff(event: ClusterEvent): void {
+    const registered = this.#plugins.filter((plugin) => plugin.events.includes(event));
     for (const [uid, queued] of this.#unschedulable) {
-      if (!interested.some((plugin) => queued.plugins.has(plugin.name))) continue;
+      if (!registered.some((plugin) => queued.plugins.has(plugin.name))) continue;
       this.#unschedulable.delete(uid);
       this.#backOff(queued);
     }
   }
 
-  /** The next pod to try, waiting for one if need be; undefined when the queue is closed. */
+  /** Removes and returns the next active pod; waits for one. Undefined once closed. */
   pop(): Promise<QueuedPod | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     const next = this.#active.pop();
     if (next) return Promise.resolve(next);
-    return new Promise((resolve) => this.#takers.push(resolve));
+    return new Promise((resolve) => this.#poppers.push(resolve));
   }
 
   close(): void {
     this.#closed = true;
     this.#wake?.cancel();
-    this.#look?.cancel();
-    for (const taker of this.#takers.splice(0)) taker(undefined);
+    this.#flush?.cancel();
+    for (const popper of this.#poppers.splice(0)) popper(undefined);
   }
 
   #failed(queued: QueuedPod, plugins: ReadonlySet<string>): QueuedPod {
@@ -117,15 +117,15 @@ export class SchedulingQueue {
     return { ...queued, attempts, ready_ms, plugins };
   }
 
-  #take(uid: string): QueuedPod | undefined {
+  #removeFromAll(uid: string): QueuedPod | undefined {
     const waiting = this.#unschedulable.get(uid);
     this.#unschedulable.delete(uid);
     return this.#active.remove(uid) ?? this.#backoff.remove(uid) ?? waiting;
   }
 
   #activate(queued: QueuedPod): void {
-    const taker = this.#takers.shift();
-    if (taker) taker(queued);
+    const popper = this.#poppers.shift();
+    if (popper) popper(queued);
     else this.#active.push(queued);
   }
 
@@ -154,16 +154,16 @@ export class SchedulingQueue {
     });
   }
 
-  /** No rule about events is complete: what waits for too long is tried once more. */
-  #lookLater(): void {
-    this.#look = this.#clock.after(UNSCHEDULABLE_LOOK_MS, () => {
+  /** Retries pods after UNSCHEDULABLE_FLUSH_MS without an event, in case an event was missed. */
+  #flushLater(): void {
+    this.#flush = this.#clock.after(UNSCHEDULABLE_FLUSH_INTERVAL_MS, () => {
       const limit_ms = this.#clock.monotonic() - UNSCHEDULABLE_FLUSH_MS;
       for (const [uid, queued] of this.#unschedulable) {
         if (queued.queued_ms > limit_ms) continue;
         this.#unschedulable.delete(uid);
         this.#backOff(queued);
       }
-      this.#lookLater();
+      this.#flushLater();
     });
   }
 }

@@ -5,7 +5,7 @@ import { SCORE_CPU_MILLIS, SCORE_MEMORY_BYTES } from "./limits.ts";
 /** Amounts by resource name: cpu in thousandths of a core, memory in bytes, others in units. */
 export type Amounts = Map<string, number>;
 
-/** The amounts of a list of quantities. */
+/** Converts a list of quantities. */
 export function amountsOf(list: ResourceList | undefined): Amounts {
   const amounts: Amounts = new Map();
   for (const [name, quantity] of Object.entries(list ?? {})) {
@@ -14,19 +14,20 @@ export function amountsOf(list: ResourceList | undefined): Amounts {
   return amounts;
 }
 
-/** Adds `other` to `total`, `times` times (-1 takes it away). */
+/** Adds `other` times `times` to `total`; -1 subtracts. */
 export function addAmounts(total: Amounts, other: Amounts, times = 1): void {
   for (const [name, amount] of other) total.set(name, (total.get(name) ?? 0) + amount * times);
 }
 
-function raise(total: Amounts, other: Amounts): void {
+/** Raises each amount of `total` to that of `other`. */
+function setMax(total: Amounts, other: Amounts): void {
   for (const [name, amount] of other) total.set(name, Math.max(total.get(name) ?? 0, amount));
 }
 
 /**
- * What a pod needs on its node: the sum of its containers and sidecars, or what its init containers
- * need at their worst moment if that is more; the pod's own requests where it has them; and
- * overhead.
+ * Returns a pod's requests: per resource the sum of its containers and sidecars, or the highest
+ * sum while its init containers run if that is more; pod-level requests replace these; overhead is
+ * added.
  */
 export function podRequests(
   pod: Pod,
@@ -41,20 +42,20 @@ export function podRequests(
     if (container.restartPolicy === "Always") {
       addAmounts(running, requests);
       addAmounts(sidecars, requests);
-      raise(starting, sidecars);
+      setMax(starting, sidecars);
     } else {
-      const moment = new Map(sidecars);
-      addAmounts(moment, requests);
-      raise(starting, moment);
+      const during = new Map(sidecars);
+      addAmounts(during, requests);
+      setMax(starting, during);
     }
   }
-  raise(running, starting);
+  setMax(running, starting);
   for (const [name, amount] of amountsOf(pod.spec.resources?.requests)) running.set(name, amount);
   addAmounts(running, amountsOf(pod.spec.overhead));
   return running;
 }
 
-/** The same for scores, where a container that asks for nothing still counts as a small one. */
+/** Returns the requests for scores, with a minimum for containers without requests. */
 export function podRequestsForScore(pod: Pod): Amounts {
   return podRequests(pod, (container) => {
     const requests = amountsOf(container.resources?.requests);

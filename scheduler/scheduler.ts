@@ -7,151 +7,166 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
 import { keyOf } from "@raft2kube/client-kube/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { bindPod, tellUnschedulable } from "./bind.ts";
 import type { SchedulerCache } from "./cache.ts";
-import { type Placement, schedule, type Unfit } from "./cycle.ts";
-import type { Plugin, Reservation } from "./framework.ts";
+import { type FitError, schedulePod, type ScheduleResult } from "./cycle.ts";
+import type { Framework } from "./framework/framework.ts";
 import { podInfo, type PodInfo } from "./node-info.ts";
-import { Nominations } from "./nominations.ts";
-import { preempt } from "./preempt.ts";
-import { findCandidate } from "./preemption.ts";
+import { Nominator } from "./nominator.ts";
+import { writeNotScheduled } from "./pod-condition.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
 
-export interface SchedulerParts {
-  pods: ResourceClient<Pod>;
+export interface SchedulerOptions {
+  pods: Pick<ResourceClient<Pod>, "patch">;
   cache: SchedulerCache;
   queue: SchedulingQueue;
-  recorder: EventRecorder;
+  recorder: Pick<EventRecorder, "record">;
   clock: Clock;
   random: Random;
-  /** The plugins of each profile, by schedulerName. */
-  profiles: ReadonlyMap<string, readonly Plugin[]>;
-  /** The pod as the informer has it now; undefined when it is gone. */
+  /** The framework of each profile, by schedulerName. */
+  profiles: ReadonlyMap<string, Framework>;
+  /** Returns the pod as the informer has it; undefined when it is deleted. */
   current(pod: Pod): Pod | undefined;
 }
 
 const log = logger("scheduler");
 
 /**
- * Takes pods from the queue one by one, decides for each at once, and binds in the background: a
- * slow volume does not hold up the pods behind.
+ * Takes pods from the queue one by one. The scheduling cycle of each (PreFilter to Reserve) is
+ * synchronous; the binding cycle (Permit, PreBind, Bind) runs in the background, so that a slow
+ * volume does not delay the pods after it.
  */
 export class Scheduler {
-  readonly #parts: SchedulerParts;
-  readonly #nominations = new Nominations();
+  readonly #options: SchedulerOptions;
+  readonly #nominator = new Nominator();
   readonly #end = new AbortController();
   readonly #background = new Set<Promise<void>>();
-  #start = 0;
+  #nextStartNodeIndex = 0;
   #running: Promise<void> | undefined;
 
-  constructor(parts: SchedulerParts) {
-    this.#parts = parts;
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
   }
 
   start(): void {
     this.#running ??= this.#loop();
   }
 
-  /** Stops after the decision under way; bindings that wait for volumes are given up. */
+  /** Stops after the scheduling cycle in progress; aborts bindings that wait for volumes. */
   async close(): Promise<void> {
     this.#end.abort();
-    this.#parts.queue.close();
+    this.#options.queue.close();
     await this.#running;
     await Promise.all(this.#background);
   }
 
   async #loop(): Promise<void> {
     for (;;) {
-      const queued = await this.#parts.queue.pop();
+      const queued = await this.#options.queue.pop();
       if (!queued || this.#end.signal.aborted) return;
-      const pod = this.#parts.current(queued.pod);
+      const pod = this.#options.current(queued.pod);
       if (!pod || pod.spec.nodeName || pod.metadata.deletionTimestamp) continue;
-      if (this.#parts.cache.isAssumed(pod)) continue;
-      this.#decide({ ...queued, pod });
+      if (this.#options.cache.isAssumed(pod)) continue;
+      const framework = this.#options.profiles.get(pod.spec.schedulerName ?? "");
+      if (framework) this.#schedulingCycle({ ...queued, pod }, framework);
     }
   }
 
-  #decide(queued: QueuedPod): void {
-    const { cache, random, profiles } = this.#parts;
-    const plugins = profiles.get(queued.pod.spec.schedulerName ?? "") ?? [];
+  /** PreFilter, Filter, PreScore and Score; then Reserve, or PostFilter if no node passed. */
+  #schedulingCycle(queued: QueuedPod, framework: Framework): void {
+    const { cache, random } = this.#options;
     const info = podInfo(queued.pod);
-    const decision = schedule({
+    const result = schedulePod({
       info,
       snapshot: cache,
-      plugins,
+      framework,
       random,
-      nominations: this.#nominations,
-      start: this.#start,
+      nominator: this.#nominator,
+      nextStartNodeIndex: this.#nextStartNodeIndex,
     });
     const total = Math.max(1, cache.nodes.length);
-    this.#start = (this.#start + decision.looked) % total;
-    if (decision.kind === "unfit") return this.#unfit(queued, info, plugins, decision);
-    this.#nominations.remove(queued.pod);
-    this.#run(this.#place(queued, info, decision));
+    this.#nextStartNodeIndex = (this.#nextStartNodeIndex + result.evaluatedNodes) % total;
+    if (result.kind === "unschedulable") {
+      return this.#handleFitError(queued, info, framework, result);
+    }
+    this.#nominator.remove(queued.pod);
+    this.#run(this.#bindingCycle(queued, info, framework, result));
   }
 
-  /** The pod waits for an event, or for the pods that it drives away. */
-  #unfit(
+  /** Queues the pod until an event, and preempts for it if PostFilter finds a candidate. */
+  #handleFitError(
     queued: QueuedPod,
     info: PodInfo,
-    plugins: readonly Plugin[],
-    { message, plugins: refusing, rejections }: Unfit,
+    framework: Framework,
+    { message, state, unschedulablePlugins, nodeToStatus }: FitError,
   ): void {
-    const { cache, queue } = this.#parts;
-    queue.addUnschedulable(queued, refusing);
-    if (cache.nodes.length === 0) return this.#tell(queued.pod, "Unschedulable", message);
-    const preemption = findCandidate({ info, snapshot: cache, plugins, rejections });
-    const { candidate } = preemption;
-    const whole = candidate ? message : `${message} ${preemption.why}`;
-    this.#tell(queued.pod, "Unschedulable", whole);
-    if (!candidate) return;
-    this.#nominations.add(info, candidate.node);
-    const preempting = preempt(this.#parts, queued.pod, candidate).catch((thrown: unknown) => {
-      this.#nominations.remove(queued.pod);
-      log.warn("preemption failed", { pod: keyOf(queued.pod), error: messageOf(thrown) });
+    const { cache, queue } = this.#options;
+    const { pod } = queued;
+    queue.addUnschedulable(queued, unschedulablePlugins);
+    if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
+    const result = framework.runPostFilterPlugins(state, info, nodeToStatus);
+    if (result?.nominatedNodeName === undefined) {
+      const whole = result ? `${message} ${result.message}` : message;
+      return this.#recordFailure(pod, "Unschedulable", whole);
+    }
+    this.#recordFailure(pod, "Unschedulable", message);
+    this.#nominator.add(info, result.nominatedNodeName);
+    const preempting = result.prepareCandidate().catch((thrown: unknown) => {
+      this.#nominator.remove(pod);
+      log.warn("preemption failed", { pod: keyOf(pod), error: messageOf(thrown) });
     });
     this.#run(preempting);
   }
 
-  /** The pod is gone: nothing is promised to it any more. */
+  /** Forgets the nomination of a deleted pod. */
   forget(pod: Pod): void {
-    this.#nominations.remove(pod);
+    this.#nominator.remove(pod);
   }
 
-  /** Work in the background, awaited at the end. */
+  /** Registers work that `close` awaits. */
   #run(work: Promise<void>): void {
     const running = work.finally(() => this.#background.delete(running));
     this.#background.add(running);
   }
 
-  async #place(queued: QueuedPod, info: PodInfo, placement: Placement): Promise<void> {
-    const { cache, pods, queue, recorder } = this.#parts;
+  /**
+   * Assumes the pod on its node and runs Reserve before the first await, so that the next
+   * scheduling cycle counts both; then Permit, PreBind and Bind.
+   */
+  async #bindingCycle(
+    queued: QueuedPod,
+    info: PodInfo,
+    framework: Framework,
+    { suggestedHost: host, state }: ScheduleResult,
+  ): Promise<void> {
+    const { cache, queue, recorder } = this.#options;
     const { pod } = queued;
-    const node = placement.node.name;
-    cache.assume(info, node);
-    let reservations: Reservation[] = [];
+    const { signal } = this.#end;
+    cache.assume(info, host.name);
     try {
-      reservations = placement.reserve();
-      for (const reservation of reservations) await reservation.bind(this.#end.signal);
-      await bindPod(pods, pod, node);
-      const message = `Successfully assigned ${keyOf(pod)} to ${node}`;
+      framework.runReservePlugins(state, info, host);
+      await framework.runPermitPlugins(state, info, host, signal);
+      await framework.runPreBindPlugins(state, info, host, signal);
+      await framework.runBindPlugins(state, info, host);
+      const message = `Successfully assigned ${keyOf(pod)} to ${host.name}`;
       recorder.record(pod, "Normal", "Scheduled", message);
     } catch (thrown) {
-      for (const reservation of reservations) reservation.release();
+      framework.runUnreservePlugins(state, info, host);
       cache.forget(pod);
-      if (this.#end.signal.aborted || isNotFound(thrown) || !this.#parts.current(pod)) return;
-      log.warn("binding failed", { pod: keyOf(pod), node, error: messageOf(thrown) });
+      if (signal.aborted || isNotFound(thrown) || !this.#options.current(pod)) return;
+      log.warn("binding failed", { pod: keyOf(pod), node: host.name, error: messageOf(thrown) });
       queue.addBackoff(queued);
-      this.#tell(pod, "SchedulerError", `binding to ${node}: ${messageOf(thrown)}`);
+      const message = `binding to ${host.name}: ${messageOf(thrown)}`;
+      this.#recordFailure(pod, "SchedulerError", message);
     }
   }
 
-  #tell(pod: Pod, reason: "Unschedulable" | "SchedulerError", message: string): void {
-    const { pods, recorder, clock } = this.#parts;
+  /** Records an event and writes the pod's condition. */
+  #recordFailure(pod: Pod, reason: "Unschedulable" | "SchedulerError", message: string): void {
+    const { pods, recorder, clock } = this.#options;
     recorder.record(pod, "Warning", "FailedScheduling", message);
-    const telling = tellUnschedulable(pods, pod, reason, message, clock.now());
-    this.#run(telling.catch((thrown: unknown) => {
-      // The event says the same; the next attempt writes the condition again.
+    const writing = writeNotScheduled(pods, pod, reason, message, clock.now());
+    this.#run(writing.catch((thrown: unknown) => {
+      // The event has the same message; the next attempt writes the condition again.
       log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
     }));
   }

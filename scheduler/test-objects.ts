@@ -1,8 +1,8 @@
 import type { Node, Pod, PodSpec, Taint } from "@raft2kube/api/gen/core/v1.ts";
-import type { Snapshot } from "./framework.ts";
+import type { Snapshot } from "./framework/plugin.ts";
 import { NodeInfo, podInfo } from "./node-info.ts";
 
-/** Objects for tests, with just what the scheduler looks at. */
+/** Objects for tests, with the fields that the scheduler reads. */
 
 export interface NodeShape {
   cpu?: string;
@@ -48,7 +48,7 @@ export function pod(name: string, shape: PodShape = {}): Pod {
   };
 }
 
-/** Nodes with the pods on them. */
+/** Returns a snapshot of nodes and their pods. */
 export function snapshot(
   placed: [Node, Pod[]][],
   namespaces: Record<string, Record<string, string>> = {},

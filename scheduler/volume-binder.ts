@@ -10,7 +10,6 @@ import type { Informer } from "@raft2kube/client-kube/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/volumes.ts";
-import type { Reservation } from "./framework.ts";
 import { SELECT_ATTEMPTS_MAX, VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
 import type { ClaimPlan } from "./plugins/volume-binding.ts";
 
@@ -21,25 +20,33 @@ export interface VolumeBinderOptions {
   clock: Clock;
 }
 
+/** Volumes reserved for one pod from Reserve until the pod is bound. */
+export interface VolumeReservation {
+  /** Resolves when all claims are bound; fails when one cannot be, or when `signal` aborts. */
+  bind(signal: AbortSignal): Promise<void>;
+  /** Makes the volumes available to other pods. */
+  release(): void;
+}
+
 /** Gives claims their volumes, or provisioners their node, and waits until the claims are bound. */
 export class VolumeBinder {
   readonly #options: VolumeBinderOptions;
-  readonly #taken = new Map<string, string>();
+  readonly #reserved = new Map<string, string>();
 
   constructor(options: VolumeBinderOptions) {
     this.#options = options;
   }
 
-  /** Volumes promised to pods that are being bound. */
-  taken(): ReadonlySet<string> {
-    return new Set(this.#taken.keys());
+  /** Returns the volumes reserved for pods that are being bound. */
+  reserved(): ReadonlySet<string> {
+    return new Set(this.#reserved.keys());
   }
 
-  reserve(pod: Pod, plans: readonly ClaimPlan[], node: string): Reservation {
+  reserve(pod: Pod, plans: readonly ClaimPlan[], node: string): VolumeReservation {
     const names = plans.flatMap((plan) => (plan.kind === "bind" ? [keyOf(plan.volume)] : []));
-    for (const name of names) this.#taken.set(name, keyOf(pod));
+    for (const name of names) this.#reserved.set(name, keyOf(pod));
     const release = () => {
-      for (const name of names) this.#taken.delete(name);
+      for (const name of names) this.#reserved.delete(name);
     };
     return {
       release,
@@ -64,8 +71,9 @@ export class VolumeBinder {
   }
 
   /**
-   * Names the node on the claim. Pods that share it, and the volume binder, write it at the same
-   * time: after a conflict the claim's present state decides, unless it has another node by now.
+   * Sets the claim's selected-node annotation. Other pods and the volume binder may update the
+   * claim concurrently: after a conflict it is read again, and the update fails if the annotation
+   * now has another node.
    */
   async #select(claim: PersistentVolumeClaim, node: string): Promise<void> {
     const { claimWriter } = this.#options;
@@ -90,7 +98,8 @@ export class VolumeBinder {
   }
 
   /**
-   * Fails when the claim goes, when its provisioner asks for another node, and after ten minutes.
+   * Resolves when the claim is bound. Fails when it is deleted, when its provisioner removes the
+   * selected node, and after VOLUME_BIND_TIMEOUT_MS.
    */
   #untilBound(claim: PersistentVolumeClaim, node: string, signal: AbortSignal): Promise<void> {
     const { claims, clock } = this.#options;

@@ -2,74 +2,76 @@ import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object.ts";
 import type { SchedulerCache } from "./cache.ts";
-import type { ClusterEvent } from "./framework.ts";
+import type { ClusterEvent } from "./framework/plugin.ts";
 import type { SchedulingQueue } from "./queue.ts";
 
-export interface Watched {
+export interface WatchOptions {
   pods: Informer<Pod>;
   nodes: Informer<Node>;
   namespaces: Informer<Namespace>;
   cache: SchedulerCache;
   queue: SchedulingQueue;
-  /** Whether a profile of ours is responsible for a pod. */
+  /** Whether one of the profiles has the pod's schedulerName. */
   isOurs(pod: Pod): boolean;
 }
 
-/** Feeds the cache and the queue from the informers, and tells the queue what may help whom. */
-export function watchCluster(watched: Watched): void {
-  watchPods(watched);
-  watchNodes(watched);
-  const { namespaces, queue } = watched;
+/** Updates the cache and the queue from the informers, and sends the queue cluster events. */
+export function watchCluster(options: WatchOptions): void {
+  watchPods(options);
+  watchNodes(options);
+  const { namespaces, queue } = options;
   namespaces.handle({
-    added: () => queue.moveOn("namespace"),
-    updated: () => queue.moveOn("namespace"),
+    added: () => queue.moveAllToActiveOrBackoff("namespace"),
+    updated: () => queue.moveAllToActiveOrBackoff("namespace"),
   });
 }
 
-/** Anything that happens to such objects may help a pod that waits for them. */
+/** Sends the queue `event` for every change of the informers' objects. */
 export function watchFor(
   event: "volumes" | "resource-claims",
   informers: readonly Pick<Informer<KubeObject>, "handle">[],
   queue: SchedulingQueue,
 ): void {
-  const moved = () => queue.moveOn(event);
+  const changed = () => queue.moveAllToActiveOrBackoff(event);
   for (const informer of informers) {
-    informer.handle({ added: moved, updated: moved, deleted: moved });
+    informer.handle({ added: changed, updated: changed, deleted: changed });
   }
 }
 
-function watchPods({ pods, cache, queue, isOurs }: Watched): void {
-  const gone = (pod: Pod) => {
+function watchPods({ pods, cache, queue, isOurs }: WatchOptions): void {
+  const removed = (pod: Pod) => {
     queue.remove(pod);
     cache.removePod(pod);
-    if (pod.spec.nodeName) queue.moveOn("pod-removed");
+    if (pod.spec.nodeName) queue.moveAllToActiveOrBackoff("pod-removed");
   };
   const assigned = (pod: Pod, wasAssigned: boolean) => {
     queue.remove(pod);
     cache.setPod(pod);
-    if (!wasAssigned) queue.moveOn("pod-assigned");
+    if (!wasAssigned) queue.moveAllToActiveOrBackoff("pod-assigned");
   };
-  const isOver = (pod: Pod) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+  const isTerminal = ({ status }: Pod) => {
+    return status?.phase === "Succeeded" || status?.phase === "Failed";
+  };
   pods.handle({
     added(pod) {
-      if (isOver(pod)) return;
+      if (isTerminal(pod)) return;
       if (pod.spec.nodeName) assigned(pod, false);
-      else if (isWaiting(pod) && isOurs(pod)) queue.add(pod);
+      else if (isSchedulable(pod) && isOurs(pod)) queue.add(pod);
     },
     updated(pod, old) {
-      if (isOver(pod)) return gone(pod);
+      if (isTerminal(pod)) return removed(pod);
       if (pod.spec.nodeName) return assigned(pod, Boolean(old.spec.nodeName));
       if (!isOurs(pod)) return;
-      if (!isWaiting(pod)) return queue.remove(pod);
-      if (!isWaiting(old) || fitChanged(pod, old)) queue.add(pod);
-      else queue.refresh(pod);
+      if (!isSchedulable(pod)) return queue.remove(pod);
+      if (!isSchedulable(old) || fitChanged(pod, old)) queue.add(pod);
+      else queue.update(pod);
     },
-    deleted: gone,
+    deleted: removed,
   });
 }
 
-/** Without gates and not being deleted. */
-function isWaiting(pod: Pod): boolean {
+/** Whether a pod has no scheduling gates and is not being deleted. */
+function isSchedulable(pod: Pod): boolean {
   return !pod.spec.schedulingGates?.length && !pod.metadata.deletionTimestamp;
 }
 
@@ -83,21 +85,21 @@ function fitChanged(pod: Pod, old: Pod): boolean {
   return specChanged || !same(pod.metadata.labels, old.metadata.labels);
 }
 
-function watchNodes({ nodes, cache, queue }: Watched): void {
+function watchNodes({ nodes, cache, queue }: WatchOptions): void {
   nodes.handle({
     added(node) {
       cache.setNode(node);
-      queue.moveOn("node-added");
+      queue.moveAllToActiveOrBackoff("node-added");
     },
     updated(node, old) {
       cache.setNode(node);
-      for (const event of nodeEvents(node, old)) queue.moveOn(event);
+      for (const event of nodeEvents(node, old)) queue.moveAllToActiveOrBackoff(event);
     },
     deleted: (node) => cache.removeNode(node.metadata.name ?? ""),
   });
 }
 
-/** What of a node changed that a pod may have waited for. Heartbeats are nothing. */
+/** Returns the events of a node's update; none for a heartbeat. */
 export function nodeEvents(node: Node, old: Node): ClusterEvent[] {
   const events: ClusterEvent[] = [];
   if (!same(node.status?.allocatable, old.status?.allocatable)) events.push("node-allocatable");

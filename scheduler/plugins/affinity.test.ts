@@ -1,9 +1,9 @@
 import type { Affinity, Node, Pod, PodAffinityTerm } from "@raft2kube/api/gen/core/v1.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
-import { schedule } from "../cycle.ts";
+import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
-import { DEFAULT_PROFILE, pluginsOf } from "../profiles.ts";
+import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, snapshot } from "../test-objects.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
@@ -14,13 +14,13 @@ function decide(
   placed: [Node, Pod[]][],
   namespaces: Record<string, Record<string, string>> = {},
 ): string {
-  const decision = schedule({
+  const decision = schedulePod({
     info: podInfo(wanted),
     snapshot: snapshot(placed, namespaces),
-    plugins: pluginsOf(DEFAULT_PROFILE, []),
+    framework: frameworkOf(DEFAULT_PROFILE, []),
     random: seededRandom(1),
   });
-  return decision.kind === "placed" ? decision.node.name : decision.message;
+  return decision.kind === "scheduled" ? decision.suggestedHost.name : decision.message;
 }
 
 const inZone = (name: string, zone: string) => node(name, { labels: { [ZONE]: zone } });
@@ -29,51 +29,51 @@ function term(app: string, topologyKey = ZONE, more: Partial<PodAffinityTerm> = 
   return { labelSelector: { matchLabels: { app } }, topologyKey, ...more };
 }
 
-const near = (...terms: PodAffinityTerm[]): Affinity => {
+const affinityTo = (...terms: PodAffinityTerm[]): Affinity => {
   return { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } };
 };
-const away = (...terms: PodAffinityTerm[]): Affinity => {
+const antiAffinityTo = (...terms: PodAffinityTerm[]): Affinity => {
   return { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } };
 };
 
 const web = pod("web", { labels: { app: "web" } });
 
 describe("InterPodAffinity", () => {
-  test("near to a pod: its zone, on any of its hosts", () => {
+  test("required affinity selects the zone, on any of its hosts", () => {
     const placed: [Node, Pod[]][] = [
       [inZone("a1", "a"), [web]],
       [node("a2", { labels: { [ZONE]: "a" }, cpu: "32", memory: "64Gi" }), []],
       [inZone("b1", "b"), []],
     ];
-    expect(decide(pod("p", { affinity: near(term("web")) }), placed)).toBe("a2");
+    expect(decide(pod("p", { affinity: affinityTo(term("web")) }), placed)).toBe("a2");
   });
 
-  test("nobody to be near to", () => {
-    expect(decide(pod("p", { affinity: near(term("web")) }), [[inZone("a", "a"), []]])).toBe(
+  test("required affinity without a matching pod rejects", () => {
+    expect(decide(pod("p", { affinity: affinityTo(term("web")) }), [[inZone("a", "a"), []]])).toBe(
       "0/1 nodes are available: 1 node(s) didn't match pod affinity rules.",
     );
   });
 
-  test("the first of a group that wants itself may begin it", () => {
-    const first = pod("p", { labels: { app: "web" }, affinity: near(term("web")) });
+  test("the first pod of a group that matches its own terms is scheduled", () => {
+    const first = pod("p", { labels: { app: "web" }, affinity: affinityTo(term("web")) });
     expect(decide(first, [[inZone("a", "a"), []]])).toBe("a");
   });
 
-  test("a node without the label is never near", () => {
-    const first = pod("p", { labels: { app: "web" }, affinity: near(term("web")) });
+  test("a node without the topology label is rejected", () => {
+    const first = pod("p", { labels: { app: "web" }, affinity: affinityTo(term("web")) });
     expect(decide(first, [[node("bare"), []]])).toContain("pod affinity rules");
   });
 
-  test("away from a pod", () => {
+  test("required anti-affinity rejects the zone", () => {
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), [web]], [inZone("b", "b"), []]];
-    expect(decide(pod("p", { affinity: away(term("web")) }), placed)).toBe("b");
-    expect(decide(pod("p", { affinity: away(term("web")) }), placed.slice(0, 1))).toBe(
+    expect(decide(pod("p", { affinity: antiAffinityTo(term("web")) }), placed)).toBe("b");
+    expect(decide(pod("p", { affinity: antiAffinityTo(term("web")) }), placed.slice(0, 1))).toBe(
       "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.",
     );
   });
 
-  test("those that are there refuse too", () => {
-    const loner = pod("loner", { affinity: away(term("web", HOST)) });
+  test("the anti-affinity of existing pods rejects", () => {
+    const loner = pod("loner", { affinity: antiAffinityTo(term("web", HOST)) });
     const wanted = pod("p", { labels: { app: "web" } });
     expect(decide(wanted, [[node("a"), [loner]]])).toBe(
       "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.",
@@ -81,11 +81,11 @@ describe("InterPodAffinity", () => {
     expect(decide(pod("p", { labels: { app: "other" } }), [[node("a"), [loner]]])).toBe("a");
   });
 
-  test("looks in its own namespace, unless it names or selects others", () => {
+  test("a term applies to its pod's namespace, unless it lists or selects others", () => {
     const elsewhere = pod("web", { labels: { app: "web" }, namespace: "team" });
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), [elsewhere]]];
     const fits = (more: Partial<PodAffinityTerm>) => {
-      const affinity = near(term("web", ZONE, more));
+      const affinity = affinityTo(term("web", ZONE, more));
       return decide(pod("p", { affinity }), placed, { team: { tier: "gold" } }) === "a";
     };
     expect(fits({})).toBe(false);
@@ -95,13 +95,13 @@ describe("InterPodAffinity", () => {
     expect(fits({ namespaceSelector: {} })).toBe(true);
   });
 
-  test("wishes are followed, of the pod and of those that are there", () => {
+  test("preferred terms score, of the pod and of existing pods", () => {
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), []], [inZone("b", "b"), [web]]];
-    const wish = [{ weight: 100, podAffinityTerm: term("web") }];
-    const preferredDuringSchedulingIgnoredDuringExecution = wish;
-    const toBeNear = { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution } };
-    expect(decide(pod("p", { affinity: toBeNear }), placed)).toBe("b");
-    const friendly = pod("friend", { affinity: toBeNear });
+    const terms = [{ weight: 100, podAffinityTerm: term("web") }];
+    const preferredDuringSchedulingIgnoredDuringExecution = terms;
+    const preferWeb = { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution } };
+    expect(decide(pod("p", { affinity: preferWeb }), placed)).toBe("b");
+    const friendly = pod("friend", { affinity: preferWeb });
     const wanted = pod("p", { labels: { app: "web" } });
     expect(decide(wanted, [[inZone("a", "a"), []], [inZone("b", "b"), [friendly]]])).toBe("b");
   });
@@ -121,7 +121,7 @@ describe("PodTopologySpread", () => {
   const some = (count: number, prefix: string) =>
     Array.from({ length: count }, (_, i) => pod(`${prefix}${i}`, { labels: { app: "web" } }));
 
-  test("goes where fewest are", () => {
+  test("selects the zone with the fewest matching pods", () => {
     const placed: [Node, Pod[]][] = [
       [inZone("a", "a"), some(2, "a")],
       [inZone("b", "b"), some(1, "b")],
@@ -129,7 +129,7 @@ describe("PodTopologySpread", () => {
     expect(decide(pod("p", spread()), placed)).toBe("b");
   });
 
-  test("waits when only the fuller zone has room", () => {
+  test("rejects the fuller zone although only it has resources", () => {
     const placed: [Node, Pod[]][] = [
       [inZone("a", "a"), some(1, "a")],
       [node("b", { labels: { [ZONE]: "b" }, pods: "0" }), []],
@@ -140,20 +140,20 @@ describe("PodTopologySpread", () => {
     );
   });
 
-  test("a node without the label cannot count", () => {
+  test("a node without the label is rejected", () => {
     expect(decide(pod("p", spread()), [[node("bare"), []]])).toBe(
       "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints " +
         "(missing required label).",
     );
   });
 
-  test("too few domains count as an empty one", () => {
+  test("with fewer domains than minDomains the minimum is zero", () => {
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), some(1, "a")]];
     expect(decide(pod("p", spread()), placed)).toBe("a");
     expect(decide(pod("p", spread({ minDomains: 2 })), placed)).toContain("spread constraints");
   });
 
-  test("zones that the pod cannot enter do not count, unless it says so", () => {
+  test("zones that node affinity excludes do not count, unless the policy is Ignore", () => {
     const placed: [Node, Pod[]][] = [
       [node("a", { labels: { [ZONE]: "a", disk: "ssd" } }), some(1, "a")],
       [inZone("b", "b"), []],
@@ -163,7 +163,7 @@ describe("PodTopologySpread", () => {
     expect(decide(picky({ nodeAffinityPolicy: "Ignore" }), placed)).toContain("spread constraints");
   });
 
-  test("as a wish it prefers the emptier zone and refuses none", () => {
+  test("ScheduleAnyway prefers the emptier zone and rejects none", () => {
     const soft = spread({ whenUnsatisfiable: "ScheduleAnyway" });
     const placed: [Node, Pod[]][] = [
       [inZone("a", "a"), some(3, "a")],

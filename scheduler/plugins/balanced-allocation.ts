@@ -1,19 +1,20 @@
-import type { Plugin } from "../framework.ts";
+import type { PreScorePlugin, ScorePlugin } from "../framework/plugin.ts";
+import { SKIP } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
 const BALANCED = ["cpu", "memory"];
 
-/** Prefers nodes on which cpu and memory are used in like shares, so that neither is stranded. */
-export const balancedAllocation: Plugin = {
+/** Prefers nodes on which cpu and memory are requested in equal shares, so that neither is left. */
+export const balancedAllocation: PreScorePlugin & ScorePlugin = {
   name: "NodeResourcesBalancedAllocation",
   weight: 1,
   events: [],
-  consider(info) {
-    // A pod that asks for nothing changes no balance.
-    if (BALANCED.every((name) => !info.requests.get(name))) return {};
-    return { score: (node) => balance(info, node) };
+  preScore(_state, info) {
+    // A pod without requests changes no balance.
+    return BALANCED.every((name) => !info.requests.get(name)) ? SKIP : undefined;
   },
+  score: (_state, info, node) => balance(info, node),
 };
 
 function balance(info: PodInfo, node: NodeInfo): number {

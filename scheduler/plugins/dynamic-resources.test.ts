@@ -3,9 +3,9 @@ import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { schedule } from "../cycle.ts";
+import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
-import { DEFAULT_PROFILE, pluginsOf } from "../profiles.ts";
+import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, snapshot } from "../test-objects.ts";
 import { dynamicResources } from "./dynamic-resources.ts";
 
@@ -16,7 +16,7 @@ const view = {
   get: (key) => (key === "default/there" ? there : undefined),
   list: () => [there],
 } as ReadStore<ResourceClaim>;
-const plugins = pluginsOf(DEFAULT_PROFILE, [dynamicResources(view)]);
+const framework = frameworkOf(DEFAULT_PROFILE, [dynamicResources(view)]);
 
 test.each<[string, PodResourceClaim[], string]>([
   ["a claim that does not exist", [{ name: "gpu", resourceClaimName: "none" }],
@@ -28,11 +28,11 @@ test.each<[string, PodResourceClaim[], string]>([
     { name: "nic", resourceClaimTemplateName: "port" }, { name: "gpu", resourceClaimName: "none" },
   ], 'no claim is made from resourceclaimtemplate "port" here (spec.resourceClaims: nic), ' +
     'resourceclaim "none" not found (spec.resourceClaims: gpu)'],
-])("a pod waits and says why: %s", (_name, resourceClaims, why) => {
+])("a pod with resource claims is unschedulable: %s", (_name, resourceClaims, why) => {
   const info = podInfo(pod("asking", { resourceClaims }));
   const nodes = snapshot([[node("a"), []]]);
-  const decision = schedule({ info, snapshot: nodes, plugins, random: seededRandom(1) });
+  const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
   expect(decision).toMatchObject({
-    kind: "unfit", message: `0/1 nodes are available: ${why}.`,
+    kind: "unschedulable", message: `0/1 nodes are available: ${why}.`,
   });
 });

@@ -1,28 +1,28 @@
 import type { Pod, PodResourceClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
-import { type Plugin, unfit } from "../framework.ts";
+import type { PreFilterPlugin } from "../framework/plugin.ts";
+import { unresolvable } from "../framework/status.ts";
 
 /**
- * Devices are not allocated by claims here: a pod that asks for some waits, and its condition and
- * events say for each of its claims whether it is missing or only not allocated.
+ * Rejects pods with resource claims, since nothing allocates devices by claims. The reasons say of
+ * each claim whether it is missing or not allocated.
  */
-export function dynamicResources(claims: ReadStore<ResourceClaim>): Plugin {
+export function dynamicResources(claims: ReadStore<ResourceClaim>): PreFilterPlugin {
   return {
     name: "DynamicResources",
-    weight: 0,
     events: ["resource-claims"],
-    consider({ pod }) {
-      const asked = pod.spec.resourceClaims ?? [];
-      if (asked.length === 0) return {};
-      return { reject: unfit(...asked.map((each) => whyNot(claims, pod, each))) };
+    preFilter(_state, { pod }) {
+      const entries = pod.spec.resourceClaims ?? [];
+      if (entries.length === 0) return undefined;
+      return unresolvable(...entries.map((entry) => reasonOf(claims, pod, entry)));
     },
   };
 }
 
-function whyNot(claims: ReadStore<ResourceClaim>, pod: Pod, asked: PodResourceClaim): string {
-  const entry = `(spec.resourceClaims: ${asked.name})`;
-  const { resourceClaimName: name, resourceClaimTemplateName: template = "" } = asked;
+function reasonOf(claims: ReadStore<ResourceClaim>, pod: Pod, claim: PodResourceClaim): string {
+  const entry = `(spec.resourceClaims: ${claim.name})`;
+  const { resourceClaimName: name, resourceClaimTemplateName: template = "" } = claim;
   if (name === undefined) {
     return `no claim is made from resourceclaimtemplate "${template}" here ${entry}`;
   }

@@ -1,20 +1,38 @@
-import type { Plugin, Snapshot } from "../framework.ts";
+import { StateKey } from "../framework/cycle-state.ts";
+import type { PreScorePlugin, ScorePlugin, Snapshot } from "../framework/plugin.ts";
+import { SKIP } from "../framework/status.ts";
 import { IMAGE_BYTES_MAX, IMAGE_BYTES_MIN, SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
+/** The pod's images, and of each the share of nodes that have it. */
+interface Images {
+  readonly names: readonly string[];
+  readonly shares: ReadonlyMap<string, number>;
+}
+
+const IMAGES = new StateKey<Images>("PreScoreImageLocality");
+
 /**
- * Prefers nodes that have the pod's images, large ones more. An image counts by the share of nodes
- * that have it, so that one node with it does not draw every pod.
+ * Prefers nodes that have the pod's images, by size. An image's size is scaled by the share of
+ * nodes that have it, so that a single node with an image does not attract every pod.
  */
-export const imageLocality: Plugin = {
+export const imageLocality: PreScorePlugin & ScorePlugin = {
   name: "ImageLocality",
   weight: 1,
   events: [],
-  consider(info, snapshot) {
-    const images = imagesOf(info);
-    if (images.every((image) => snapshot.nodes.every((node) => !node.images.has(image)))) return {};
-    const spread = new Map(images.map((image) => [image, spreadOf(image, snapshot)]));
-    return { score: (node) => score(images, spread, node) };
+  preScore(state, info) {
+    const { snapshot } = state;
+    const names = imagesOf(info);
+    if (names.every((image) => snapshot.nodes.every((node) => !node.images.has(image)))) {
+      return SKIP;
+    }
+    const shares = new Map(names.map((image) => [image, shareOfNodes(image, snapshot)]));
+    state.write(IMAGES, { names, shares });
+    return undefined;
+  },
+  score(state, _info, node) {
+    const images = state.read(IMAGES);
+    return images ? sizeScore(images, node) : 0;
   },
 };
 
@@ -23,21 +41,20 @@ function imagesOf({ pod }: PodInfo): string[] {
   return containers.map(({ image = "" }) => withTag(image));
 }
 
-/** Nodes tell their images with a tag or digest, always. */
+/** Returns the name as node statuses list images: always with a tag or a digest. */
 function withTag(image: string): string {
   return image.lastIndexOf(":") > image.lastIndexOf("/") ? image : `${image}:latest`;
 }
 
-function spreadOf(image: string, snapshot: Snapshot): number {
-  const having = snapshot.nodes.filter((node) => node.images.has(image)).length;
-  return having / Math.max(1, snapshot.nodes.length);
+function shareOfNodes(image: string, { nodes }: Snapshot): number {
+  return nodes.filter((node) => node.images.has(image)).length / Math.max(1, nodes.length);
 }
 
-function score(images: string[], spread: Map<string, number>, node: NodeInfo): number {
-  const bytes = images.reduce((sum, image) => {
-    return sum + Math.floor((node.images.get(image) ?? 0) * (spread.get(image) ?? 0));
+function sizeScore({ names, shares }: Images, node: NodeInfo): number {
+  const bytes = names.reduce((sum, image) => {
+    return sum + Math.floor((node.images.get(image) ?? 0) * (shares.get(image) ?? 0));
   }, 0);
-  const most = IMAGE_BYTES_MAX * images.length;
+  const most = IMAGE_BYTES_MAX * names.length;
   const bounded = Math.min(most, Math.max(IMAGE_BYTES_MIN, bytes));
   return Math.floor((SCORE_MAX * (bounded - IMAGE_BYTES_MIN)) / (most - IMAGE_BYTES_MIN));
 }

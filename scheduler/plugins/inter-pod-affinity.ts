@@ -1,43 +1,61 @@
 import { own } from "@raft2kube/std/own.ts";
-import { crowded, type Opinion, type Plugin, type Snapshot, unfit } from "../framework.ts";
+import { StateKey } from "../framework/cycle-state.ts";
+import type {
+  FilterPlugin,
+  PreFilterPlugin,
+  PreScorePlugin,
+  ScorePlugin,
+  Snapshot,
+} from "../framework/plugin.ts";
+import { type Result, SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 import type { PodTerm } from "../pod-terms.ts";
 
-/** What a pod's required affinity weighs for another's score (upstream's hardPodAffinityWeight). */
-const REQUIRED_WEIGHT = 1;
+/** Weight of another pod's required affinity in the score (upstream's hardPodAffinityWeight). */
+const HARD_POD_AFFINITY_WEIGHT = 1;
 
 /** Counts by topology domain: `key=value` of a node label. */
 type Domains = Map<string, number>;
 
-/** Near to some pods, away from others: of the pod itself, and of those that are there. */
-export const interPodAffinity: Plugin = {
+/** One rule of the filter, over counts that PreFilter made. */
+type NodeFilter = (node: NodeInfo) => Result;
+
+const FILTERS = new StateKey<readonly NodeFilter[]>("PreFilterInterPodAffinity");
+const TOPOLOGY_SCORE = new StateKey<Domains>("PreScoreInterPodAffinity");
+
+type InterPodAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
+
+/** Enforces and scores podAffinity and podAntiAffinity, of the pod and of the existing pods. */
+export const interPodAffinity: InterPodAffinity = {
   name: "InterPodAffinity",
   weight: 2,
   events: ["node-added", "node-labels", "pod-assigned", "pod-removed", "namespace"],
-  consider(info, snapshot): Opinion {
+  preFilter(state, info) {
     const filters = [
-      refusedByOthers(info, snapshot),
-      refusesOthers(info, snapshot),
-      wantsOthers(info, snapshot),
+      existingAntiAffinity(info, state.snapshot),
+      podAntiAffinity(info, state.snapshot),
+      podAffinity(info, state.snapshot),
     ].filter((filter) => filter !== undefined);
-    const opinion: Opinion = {};
-    if (filters.length > 0) {
-      opinion.filter = (node) => {
-        for (const filter of filters) {
-          const rejection = filter(node);
-          if (rejection) return rejection;
-        }
-        return undefined;
-      };
-    }
-    const wishes = wishesOf(info, snapshot);
-    if (wishes.size > 0) {
-      opinion.score = (node) => sumOver(node, wishes);
-      opinion.normalize = stretch;
-    }
-    return opinion;
+    if (filters.length === 0) return SKIP;
+    state.write(FILTERS, filters);
+    return undefined;
   },
+  filter(state, _info, node) {
+    for (const filter of state.read(FILTERS) ?? []) {
+      const status = filter(node);
+      if (status) return status;
+    }
+    return undefined;
+  },
+  preScore(state, info) {
+    const scores = topologyScore(info, state.snapshot);
+    if (scores.size === 0) return SKIP;
+    state.write(TOPOLOGY_SCORE, scores);
+    return undefined;
+  },
+  score: (state, _info, node) => sumOver(node, state.read(TOPOLOGY_SCORE) ?? new Map()),
+  normalizeScore: stretch,
 };
 
 function domainOf(node: NodeInfo, topologyKey: string): string | undefined {
@@ -54,58 +72,61 @@ function add(domains: Domains, node: NodeInfo, topologyKey: string, amount: numb
   if (domain !== undefined) domains.set(domain, (domains.get(domain) ?? 0) + amount);
 }
 
-/** Pods that are there and want none like this one near. */
-function refusedByOthers({ pod }: PodInfo, snapshot: Snapshot): Opinion["filter"] {
-  const refused: Domains = new Map();
+/** Existing pods whose required anti-affinity matches this pod. */
+function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
+  const rejected: Domains = new Map();
   for (const node of snapshot.nodes) {
     for (const other of node.podsWithTerms) {
       for (const term of other.affinity.requiredAnti) {
         if (!term.matches(pod, labelsIn(snapshot))) continue;
-        add(refused, node, term.topologyKey, 1);
+        add(rejected, node, term.topologyKey, 1);
       }
     }
   }
-  if (refused.size === 0) return undefined;
+  if (rejected.size === 0) return undefined;
   return (node) => {
-    const hit = Object.keys(node.labels).some((key) => refused.has(domainOf(node, key) ?? ""));
+    const hit = Object.keys(node.labels).some((key) => rejected.has(domainOf(node, key) ?? ""));
     return hit
-      ? crowded("node(s) didn't satisfy existing pods anti-affinity rules")
+      ? unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
       : undefined;
   };
 }
 
-/** Pods that are there and that this one does not want near. */
-function refusesOthers({ affinity }: PodInfo, snapshot: Snapshot): Opinion["filter"] {
+/** Existing pods that this pod's required anti-affinity matches. */
+function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
   const terms = affinity.requiredAnti;
   if (terms.length === 0) return undefined;
   const counts = countPods(terms, snapshot, (term, other) => {
     return term.matches(other.pod, labelsIn(snapshot));
   });
   return (node) => {
-    const near = terms.some(({ topologyKey }, index) => {
+    const matched = terms.some(({ topologyKey }, index) => {
       const domain = domainOf(node, topologyKey);
       return domain !== undefined && (counts[index]?.get(domain) ?? 0) > 0;
     });
-    return near ? crowded("node(s) didn't match pod anti-affinity rules") : undefined;
+    return matched ? unschedulable("node(s) didn't match pod anti-affinity rules") : undefined;
   };
 }
 
-/** Pods that this one must be near to. The first of a group that wants itself may go anywhere. */
-function wantsOthers({ pod, affinity }: PodInfo, snapshot: Snapshot): Opinion["filter"] {
+/**
+ * Existing pods that this pod's required affinity matches. If none does and the pod matches its own
+ * terms, any node passes: it is the first of its group.
+ */
+function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
   const terms = affinity.required;
   if (terms.length === 0) return undefined;
   const labels = labelsIn(snapshot);
   const counts = countPods(terms, snapshot, (_term, other) => {
     return terms.every((term) => term.matches(other.pod, labels));
   });
-  const nobody = counts.every((domains) => domains.size === 0);
-  const first = nobody && terms.every((term) => term.matches(pod, labels));
+  const noMatch = counts.every((domains) => domains.size === 0);
+  const first = noMatch && terms.every((term) => term.matches(pod, labels));
   return (node) => {
     const fits = terms.every(({ topologyKey }, index) => {
       const domain = domainOf(node, topologyKey);
       return domain !== undefined && (first || (counts[index]?.get(domain) ?? 0) > 0);
     });
-    return fits ? undefined : unfit("node(s) didn't match pod affinity rules");
+    return fits ? undefined : unresolvable("node(s) didn't match pod affinity rules");
   };
 }
 
@@ -126,48 +147,48 @@ function countPods(
   return counts;
 }
 
-/** The wishes of this pod about others and of others about it, by domain. */
-function wishesOf({ pod, affinity }: PodInfo, snapshot: Snapshot): Domains {
-  const wishes: Domains = new Map();
+/** Sums the weights of preferred terms, this pod's and those of existing pods, by domain. */
+function topologyScore({ pod, affinity }: PodInfo, snapshot: Snapshot): Domains {
+  const scores: Domains = new Map();
   const labels = labelsIn(snapshot);
-  const mine: [readonly PodTerm[], number][] = [
+  const incoming: [readonly PodTerm[], number][] = [
     [affinity.preferred, 1],
     [affinity.preferredAnti, -1],
   ];
-  const wants = mine.some(([terms]) => terms.length > 0);
+  const hasPreferred = incoming.some(([list]) => list.length > 0);
   for (const node of snapshot.nodes) {
-    for (const other of wants ? node.pods.values() : []) {
-      for (const [terms, sign] of mine) {
+    for (const other of hasPreferred ? node.pods.values() : []) {
+      for (const [terms, sign] of incoming) {
         for (const term of terms) {
           if (!term.matches(other.pod, labels)) continue;
-          add(wishes, node, term.topologyKey, sign * term.weight);
+          add(scores, node, term.topologyKey, sign * term.weight);
         }
       }
     }
-    for (const { affinity: theirs } of node.podsWithTerms) {
-      const about: [readonly PodTerm[], number][] = [
-        [theirs.preferred, 1],
-        [theirs.preferredAnti, -1],
-        [theirs.required, REQUIRED_WEIGHT],
+    for (const { affinity: existing } of node.podsWithTerms) {
+      const symmetric: [readonly PodTerm[], number][] = [
+        [existing.preferred, 1],
+        [existing.preferredAnti, -1],
+        [existing.required, HARD_POD_AFFINITY_WEIGHT],
       ];
-      for (const [terms, sign] of about) {
+      for (const [terms, sign] of symmetric) {
         for (const term of terms) {
           if (!term.matches(pod, labels)) continue;
-          add(wishes, node, term.topologyKey, sign * term.weight);
+          add(scores, node, term.topologyKey, sign * term.weight);
         }
       }
     }
   }
-  return wishes;
+  return scores;
 }
 
-function sumOver(node: NodeInfo, wishes: Domains): number {
+function sumOver(node: NodeInfo, scores: Domains): number {
   return Object.keys(node.labels).reduce((sum, key) => {
-    return sum + (wishes.get(domainOf(node, key) ?? "") ?? 0);
+    return sum + (scores.get(domainOf(node, key) ?? "") ?? 0);
   }, 0);
 }
 
-/** From the least to the best wish: 0 to 100. */
+/** Maps the least sum to 0 and the highest to 100. */
 function stretch(scores: number[]): number[] {
   const [least, most] = [Math.min(...scores), Math.max(...scores)];
   const range = most - least;

@@ -1,29 +1,41 @@
-import { type Plugin, scaleToHighest, unfit } from "../framework.ts";
+import {
+  defaultNormalizeScore,
+  type FilterPlugin,
+  type PreFilterPlugin,
+  type PreScorePlugin,
+  type ScorePlugin,
+} from "../framework/plugin.ts";
+import { SKIP, unresolvable } from "../framework/status.ts";
 import { nodeAffinityMatches, termMatches } from "../node-selector.ts";
+import type { PodInfo } from "../node-info.ts";
 
-/** Holds to nodeSelector and required node affinity, and scores by preferred ones. */
-export const nodeAffinity: Plugin = {
+type NodeAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
+
+/** Enforces nodeSelector and required node affinity; scores by preferred node affinity. */
+export const nodeAffinity: NodeAffinity = {
   name: "NodeAffinity",
   weight: 2,
   events: ["node-added", "node-labels"],
-  consider({ pod }) {
+  preFilter(_state, { pod }) {
     const { nodeSelector, affinity } = pod.spec;
-    const preferred = affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution;
-    const opinion: ReturnType<Plugin["consider"]> = {};
     const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-    if (required || Object.keys(nodeSelector ?? {}).length > 0) {
-      opinion.filter = ({ node }) =>
-        node && nodeAffinityMatches(pod, node)
-          ? undefined
-          : unfit("node(s) didn't match Pod's node affinity/selector");
-    }
-    if (preferred && preferred.length > 0) {
-      opinion.score = ({ node }) =>
-        preferred.reduce((sum, { weight, preference }) => {
-          return node && termMatches(preference, node) ? sum + weight : sum;
-        }, 0);
-      opinion.normalize = (scores) => scaleToHighest(scores);
-    }
-    return opinion;
+    return required || Object.keys(nodeSelector ?? {}).length > 0 ? undefined : SKIP;
   },
+  filter(_state, { pod }, { node }) {
+    return node && nodeAffinityMatches(pod, node)
+      ? undefined
+      : unresolvable("node(s) didn't match Pod's node affinity/selector");
+  },
+  preScore: (_state, info) => (preferredTerms(info).length > 0 ? undefined : SKIP),
+  score(_state, info, { node }) {
+    return preferredTerms(info).reduce((sum, { weight, preference }) => {
+      return node && termMatches(preference, node) ? sum + weight : sum;
+    }, 0);
+  },
+  normalizeScore: (scores) => defaultNormalizeScore(scores),
 };
+
+function preferredTerms({ pod }: PodInfo) {
+  const affinity = pod.spec.affinity?.nodeAffinity;
+  return affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+}

@@ -1,16 +1,14 @@
-import { type Plugin, unfit } from "../framework.ts";
+import type { FilterPlugin } from "../framework/plugin.ts";
+import { unresolvable } from "../framework/status.ts";
 
-/** A pod that names its node goes there or nowhere. */
-export const nodeName: Plugin = {
+/** Admits a pod with `spec.nodeName` on that node only. */
+export const nodeName: FilterPlugin = {
   name: "NodeName",
-  weight: 0,
   events: ["node-added"],
-  consider({ pod }) {
-    const wanted = pod.spec.nodeName;
-    if (!wanted) return {};
-    return {
-      filter: ({ name }) =>
-        name === wanted ? undefined : unfit("node(s) didn't match the requested node name"),
-    };
+  filter(_state, { pod }, { name }) {
+    const { nodeName: wanted } = pod.spec;
+    return !wanted || wanted === name
+      ? undefined
+      : unresolvable("node(s) didn't match the requested node name");
   },
 };

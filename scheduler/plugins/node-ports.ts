@@ -1,23 +1,17 @@
-import { crowded, type Plugin } from "../framework.ts";
+import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
+import { SKIP, unschedulable } from "../framework/status.ts";
 import { portsConflict } from "../node-info.ts";
 
-/** Two pods cannot take the same port of a node. */
-export const nodePorts: Plugin = {
+/** Rejects nodes on which another pod uses one of the pod's host ports. */
+export const nodePorts: PreFilterPlugin & FilterPlugin = {
   name: "NodePorts",
-  weight: 0,
   events: ["node-added", "pod-removed"],
-  consider({ ports }) {
-    if (ports.length === 0) return {};
-    return {
-      filter(node) {
-        for (const other of node.pods.values()) {
-          if (!other.ports.some((taken) => ports.some((port) => portsConflict(port, taken)))) {
-            continue;
-          }
-          return crowded("node(s) didn't have free ports for the requested pod ports");
-        }
-        return undefined;
-      },
-    };
+  preFilter: (_state, { ports }) => (ports.length === 0 ? SKIP : undefined),
+  filter(_state, { ports }, node) {
+    for (const other of node.pods.values()) {
+      if (!other.ports.some((used) => ports.some((port) => portsConflict(port, used)))) continue;
+      return unschedulable("node(s) didn't have free ports for the requested pod ports");
+    }
+    return undefined;
   },
 };

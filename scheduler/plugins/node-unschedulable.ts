@@ -1,18 +1,17 @@
-import { type Plugin, unfit } from "../framework.ts";
 import { tolerates } from "@raft2kube/client-kube/toleration.ts";
+import type { FilterPlugin } from "../framework/plugin.ts";
+import { unresolvable } from "../framework/status.ts";
 
 const TAINT = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" } as const;
 
-/** Keeps pods off cordoned nodes, unless they tolerate the taint that goes with it. */
-export const nodeUnschedulable: Plugin = {
+/** Rejects cordoned nodes, unless the pod tolerates the taint that cordoning adds. */
+export const nodeUnschedulable: FilterPlugin = {
   name: "NodeUnschedulable",
-  weight: 0,
   events: ["node-added", "node-taints"],
-  consider({ pod }) {
-    if (pod.spec.tolerations?.some((toleration) => tolerates(toleration, TAINT))) return {};
-    return {
-      filter: ({ node }) =>
-        node?.spec?.unschedulable ? unfit("node(s) were unschedulable") : undefined,
-    };
+  filter(_state, { pod }, { node }) {
+    if (!node?.spec?.unschedulable) return undefined;
+    return pod.spec.tolerations?.some((toleration) => tolerates(toleration, TAINT))
+      ? undefined
+      : unresolvable("node(s) were unschedulable");
   },
 };

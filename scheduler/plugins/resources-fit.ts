@@ -1,35 +1,34 @@
-import type { Opinion, Plugin } from "../framework.ts";
+import type { FilterPlugin, ScorePlugin } from "../framework/plugin.ts";
+import { unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
-/** Resources that spread pods by how much of them is left (LeastAllocated). */
+/** Resources that the score looks at. */
 const SCORED = ["cpu", "memory"];
 
-/** The node must have left what the pod asks for; of those that have, the emptier the better. */
-export const resourcesFit: Plugin = {
+/**
+ * Rejects nodes whose unrequested resources are less than the pod requests; prefers the nodes with
+ * the largest share left (upstream's LeastAllocated strategy).
+ */
+export const resourcesFit: FilterPlugin & ScorePlugin = {
   name: "NodeResourcesFit",
   weight: 1,
   events: ["node-added", "node-allocatable", "pod-removed"],
-  consider(info): Opinion {
-    return {
-      filter(node) {
-        const reasons: string[] = [];
-        let resolvable = true;
-        if (node.pods.size + 1 > (node.allocatable.get("pods") ?? 0)) {
-          reasons.push("Too many pods");
-        }
-        for (const [name, amount] of info.requests) {
-          if (amount === 0) continue;
-          const allocatable = node.allocatable.get(name) ?? 0;
-          if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue;
-          reasons.push(`Insufficient ${name}`);
-          if (amount > allocatable) resolvable = false;
-        }
-        return reasons.length === 0 ? undefined : { reasons, resolvable };
-      },
-      score: (node) => leastAllocated(info, node),
-    };
+  filter(_state, info, node) {
+    const reasons: string[] = [];
+    let resolvable = true;
+    if (node.pods.size + 1 > (node.allocatable.get("pods") ?? 0)) reasons.push("Too many pods");
+    for (const [name, amount] of info.requests) {
+      if (amount === 0) continue;
+      const allocatable = node.allocatable.get(name) ?? 0;
+      if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue;
+      reasons.push(`Insufficient ${name}`);
+      if (amount > allocatable) resolvable = false;
+    }
+    if (reasons.length === 0) return undefined;
+    return resolvable ? unschedulable(...reasons) : unresolvable(...reasons);
   },
+  score: (_state, info, node) => leastAllocated(info, node),
 };
 
 function leastAllocated(info: PodInfo, node: NodeInfo): number {

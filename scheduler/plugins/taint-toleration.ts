@@ -1,25 +1,26 @@
-import { type Plugin, scaleToHighest, unfit } from "../framework.ts";
 import { tolerates, untolerated } from "@raft2kube/client-kube/toleration.ts";
+import {
+  defaultNormalizeScore,
+  type FilterPlugin,
+  type ScorePlugin,
+} from "../framework/plugin.ts";
+import { unresolvable } from "../framework/status.ts";
 
 const HARD = ["NoSchedule", "NoExecute"];
 
-/** Keeps pods off nodes with taints they do not tolerate; of others, prefers fewer soft taints. */
-export const taintToleration: Plugin = {
+/** Rejects nodes with untolerated taints; prefers nodes with fewer untolerated soft taints. */
+export const taintToleration: FilterPlugin & ScorePlugin = {
   name: "TaintToleration",
   weight: 3,
   events: ["node-added", "node-taints"],
-  consider({ pod }) {
-    const { tolerations = [] } = pod.spec;
-    return {
-      filter({ node }) {
-        const taint = untolerated(node?.spec?.taints, tolerations, HARD);
-        return taint ? unfit("node(s) had untolerated taint(s)") : undefined;
-      },
-      score({ node }) {
-        const soft = node?.spec?.taints?.filter((taint) => taint.effect === "PreferNoSchedule");
-        return (soft ?? []).filter((taint) => !tolerations.some((t) => tolerates(t, taint))).length;
-      },
-      normalize: (scores) => scaleToHighest(scores, true),
-    };
+  filter(_state, { pod }, { node }) {
+    const taint = untolerated(node?.spec?.taints, pod.spec.tolerations ?? [], HARD);
+    return taint ? unresolvable("node(s) had untolerated taint(s)") : undefined;
   },
+  score(_state, { pod }, { node }) {
+    const { tolerations = [] } = pod.spec;
+    const soft = node?.spec?.taints?.filter((taint) => taint.effect === "PreferNoSchedule");
+    return (soft ?? []).filter((taint) => !tolerations.some((t) => tolerates(t, taint))).length;
+  },
+  normalizeScore: (scores) => defaultNormalizeScore(scores, true),
 };

@@ -3,57 +3,72 @@ import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { untolerated } from "@raft2kube/client-kube/toleration.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { crowded, type Opinion, type Plugin, type Snapshot, unfit } from "../framework.ts";
+import { StateKey } from "../framework/cycle-state.ts";
+import type {
+  FilterPlugin,
+  PreFilterPlugin,
+  PreScorePlugin,
+  ScorePlugin,
+  Snapshot,
+} from "../framework/plugin.ts";
+import { SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
-import type { NodeInfo } from "../node-info.ts";
+import type { NodeInfo, PodInfo } from "../node-info.ts";
 import { nodeAffinityMatches } from "../node-selector.ts";
 
-const UNEVEN = "node(s) didn't match pod topology spread constraints";
-const NO_LABEL = `${UNEVEN} (missing required label)`;
+const MISMATCH = "node(s) didn't match pod topology spread constraints";
+const MISSING_LABEL = `${MISMATCH} (missing required label)`;
 
 interface Constraint {
   readonly key: string;
   readonly maxSkew: number;
   readonly selector: LabelSelector | undefined;
-  /** Matching pods by value of the key, every domain that counts included. */
+  /** Matching pods by value of the key; eligible domains without any have an entry too. */
   readonly counts: ReadonlyMap<string, number>;
-  /** Whether the pod itself counts, once it is there. */
-  readonly self: number;
-  readonly least: number;
+  /** 1 if the pod matches its own selector, else 0. */
+  readonly selfMatch: number;
+  /** Fewest matching pods of a domain; 0 while there are fewer domains than minDomains. */
+  readonly minMatch: number;
 }
 
-/** Spreads pods of one kind evenly over zones, hosts or whatever label is named. */
-export const topologySpread: Plugin = {
+const HARD = new StateKey<readonly Constraint[]>("PreFilterPodTopologySpread");
+const SOFT = new StateKey<readonly Constraint[]>("PreScorePodTopologySpread");
+
+type TopologySpread = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
+
+/** Keeps the pods that a constraint selects even over the values of a node label. */
+export const topologySpread: TopologySpread = {
   name: "PodTopologySpread",
   weight: 2,
   events: ["node-added", "node-labels", "node-taints", "pod-assigned", "pod-removed"],
-  consider({ pod }, snapshot): Opinion {
-    const all = pod.spec.topologySpreadConstraints ?? [];
-    const of = (action: string) => all.filter((item) => item.whenUnsatisfiable === action);
-    const hard = readConstraints(of("DoNotSchedule"), pod, snapshot);
-    const soft = readConstraints(of("ScheduleAnyway"), pod, snapshot);
-    const opinion: Opinion = {};
-    if (hard.length > 0) {
-      opinion.filter = (node) => {
-        if (hard.some(({ key }) => own(node.labels, key) === undefined)) return unfit(NO_LABEL);
-        return hard.some((constraint) => skew(constraint, node) > constraint.maxSkew)
-          ? crowded(UNEVEN)
-          : undefined;
-      };
-    }
-    if (soft.length > 0) {
-      opinion.score = (node) => crowd(soft, node);
-      opinion.normalize = emptiestBest;
-    }
-    return opinion;
+  preFilter(state, info) {
+    const constraints = readConstraints("DoNotSchedule", info, state.snapshot);
+    if (constraints.length === 0) return SKIP;
+    state.write(HARD, constraints);
+    return undefined;
   },
+  filter(state, _info, node) {
+    const constraints = state.read(HARD) ?? [];
+    if (constraints.some(({ key }) => own(node.labels, key) === undefined)) {
+      return unresolvable(MISSING_LABEL);
+    }
+    return constraints.some((constraint) => skew(constraint, node) > constraint.maxSkew)
+      ? unschedulable(MISMATCH)
+      : undefined;
+  },
+  preScore(state, info) {
+    const constraints = readConstraints("ScheduleAnyway", info, state.snapshot);
+    if (constraints.length === 0) return SKIP;
+    state.write(SOFT, constraints);
+    return undefined;
+  },
+  score: (state, _info, node) => occupancy(state.read(SOFT) ?? [], node),
+  normalizeScore: invert,
 };
 
-function readConstraints(
-  constraints: readonly TopologySpreadConstraint[],
-  pod: Pod,
-  snapshot: Snapshot,
-): Constraint[] {
+function readConstraints(action: string, { pod }: PodInfo, snapshot: Snapshot): Constraint[] {
+  const all = pod.spec.topologySpreadConstraints ?? [];
+  const constraints = all.filter((item) => item.whenUnsatisfiable === action);
   const keys = constraints.map(({ topologyKey }) => topologyKey);
   return constraints.map((constraint) => {
     const selector = selectorOf(constraint, pod);
@@ -69,13 +84,13 @@ function readConstraints(
       maxSkew: constraint.maxSkew,
       selector,
       counts,
-      self: matchesSelector(selector, pod.metadata.labels) ? 1 : 0,
-      least: enough && counts.size > 0 ? Math.min(...counts.values()) : 0,
+      selfMatch: matchesSelector(selector, pod.metadata.labels) ? 1 : 0,
+      minMatch: enough && counts.size > 0 ? Math.min(...counts.values()) : 0,
     };
   });
 }
 
-/** The selector, narrowed to the pod's own values of `matchLabelKeys`. */
+/** Returns the selector with the pod's values of `matchLabelKeys` added. */
 function selectorOf(
   { labelSelector, matchLabelKeys = [] }: TopologySpreadConstraint,
   pod: Pod,
@@ -89,7 +104,7 @@ function selectorOf(
   return { ...labelSelector, matchExpressions: [...matchExpressions, ...own] };
 }
 
-/** Whether a node's domain takes part: it has all keys, and the policies do not leave it out. */
+/** Whether a node counts: it has all topology keys, and the inclusion policies admit it. */
 function countsNode(
   { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,
   keys: readonly string[],
@@ -113,12 +128,12 @@ function matching(node: NodeInfo, pod: Pod, selector: LabelSelector | undefined)
   return count;
 }
 
-function skew({ key, counts, self, least }: Constraint, node: NodeInfo): number {
-  return (counts.get(own(node.labels, key) ?? "") ?? 0) + self - least;
+function skew({ key, counts, selfMatch, minMatch }: Constraint, node: NodeInfo): number {
+  return (counts.get(own(node.labels, key) ?? "") ?? 0) + selfMatch - minMatch;
 }
 
-/** How crowded a node's domains are; many small domains weigh more than few large ones. */
-function crowd(constraints: readonly Constraint[], node: NodeInfo): number {
+/** Sums the matching pods in the node's domains; constraints with more domains weigh more. */
+function occupancy(constraints: readonly Constraint[], node: NodeInfo): number {
   return constraints.reduce((sum, { key, counts, maxSkew }) => {
     const value = own(node.labels, key);
     if (value === undefined) return Number.POSITIVE_INFINITY;
@@ -126,8 +141,8 @@ function crowd(constraints: readonly Constraint[], node: NodeInfo): number {
   }, 0);
 }
 
-/** The emptiest domain gets 100; nodes without the label 0. */
-function emptiestBest(scores: number[]): number[] {
+/** Gives the domain with the fewest pods 100, and nodes without the label 0. */
+function invert(scores: number[]): number[] {
   const finite = scores.filter(Number.isFinite);
   const [least, most] = [Math.min(...finite), Math.max(...finite)];
   return scores.map((score) => {

@@ -17,86 +17,105 @@ import {
   SELECTED_NODE,
 } from "@raft2kube/client-kube/volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { type Plugin, type Rejection, unfit } from "../framework.ts";
+import { StateKey } from "../framework/cycle-state.ts";
+import type {
+  FilterPlugin,
+  PreBindPlugin,
+  PreFilterPlugin,
+  ReservePlugin,
+} from "../framework/plugin.ts";
+import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
 import { selectsNode } from "../node-selector.ts";
-import type { VolumeBinder } from "../volume-binder.ts";
+import type { VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
-const NO_VOLUME = "node(s) didn't find available persistent volumes to bind";
-const WRONG_NODE = "node(s) didn't match PersistentVolume's node affinity";
-const NO_SUCH_VOLUME =
+const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
+const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
+const VOLUME_NOT_FOUND =
   "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
 
-/** What the plugin knows about storage. */
+/** The storage objects that the plugin reads. */
 export interface StorageView {
   claims: ReadStore<PersistentVolumeClaim>;
   volumes: ReadStore<PersistentVolume>;
   classes: ReadStore<StorageClass>;
 }
 
-/** How one claim gets its volume on one node. */
+/** How one claim gets its volume on one node: an existing volume, or a new one. */
 export type ClaimPlan =
   | { kind: "bind"; claim: PersistentVolumeClaim; volume: PersistentVolume }
   | { kind: "provision"; claim: PersistentVolumeClaim };
 
+const CLAIMS = new StateKey<PodClaims>("PreFilterVolumeBinding");
+const RESERVATION = new StateKey<VolumeReservation>("ReserveVolumeBinding");
+
+type VolumeBinding = PreFilterPlugin & FilterPlugin & ReservePlugin & PreBindPlugin;
+
 /**
- * A pod goes where its volumes are, or can be. Claims of classes that wait for their first consumer
- * are given a volume, or a node to be provisioned for, before the pod is bound.
+ * Rejects nodes that cannot reach the pod's volumes. Claims that wait for their first consumer are
+ * given a volume, or a node to be provisioned for, before the pod is bound.
  */
-export function volumeBinding(view: StorageView, binder: VolumeBinder): Plugin {
+export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBinding {
   return {
     name: "VolumeBinding",
-    weight: 0,
     events: ["node-added", "node-labels", "volumes"],
-    consider({ pod }) {
-      const sorted = sortClaims(view, pod);
-      if ("reasons" in sorted) return { reject: sorted };
-      const { bound, delayed } = sorted;
-      if (bound.length === 0 && delayed.length === 0) return {};
-      return {
-        filter: ({ node }) => node && (fitBound(view, bound, node) ?? fitDelayed(node)),
-        reserve({ node }) {
-          const plans = node && planClaims(view, delayed, node, binder.taken());
-          if (!plans || plans.length === 0) return undefined;
-          return binder.reserve(pod, plans, node.metadata.name ?? "");
-        },
-      };
-      function fitDelayed(node: Node): Rejection | undefined {
-        return planClaims(view, delayed, node, binder.taken()) ? undefined : unfit(NO_VOLUME);
-      }
+    preFilter(state, { pod }) {
+      const claims = podClaims(view, pod);
+      if ("code" in claims) return claims;
+      state.write(CLAIMS, claims);
+      return claims.bound.length + claims.delayed.length === 0 ? SKIP : undefined;
+    },
+    filter(state, _info, { node }) {
+      const claims = state.read(CLAIMS);
+      if (!node || !claims) return undefined;
+      const status = checkBoundClaims(view, claims.bound, node);
+      if (status) return status;
+      const plans = planClaims(view, claims.delayed, node, binder.reserved());
+      return plans ? undefined : unresolvable(BIND_CONFLICT);
+    },
+    reserve(state, { pod }, { node }) {
+      const delayed = state.read(CLAIMS)?.delayed ?? [];
+      const plans = node && planClaims(view, delayed, node, binder.reserved());
+      if (!plans || plans.length === 0) return;
+      state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
+    },
+    unreserve: (state) => state.read(RESERVATION)?.release(),
+    async preBind(state, _info, _node, signal) {
+      await state.read(RESERVATION)?.bind(signal);
     },
   };
 }
 
-interface SortedClaims {
+/** The claims of a pod: bound ones, and those that wait for their first consumer. */
+interface PodClaims {
   bound: PersistentVolumeClaim[];
   delayed: PersistentVolumeClaim[];
 }
 
-/** The pod's claims by how far they are, or why no node can take the pod. */
-function sortClaims(view: StorageView, pod: Pod): SortedClaims | Rejection {
-  const sorted: SortedClaims = { bound: [], delayed: [] };
+/** Returns the pod's claims, or why no node can run the pod. */
+function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
+  const found: PodClaims = { bound: [], delayed: [] };
   for (const volume of pod.spec.volumes ?? []) {
     const name = claimNameOf(pod, volume);
     if (name === undefined) continue;
     const claim = view.claims.get(`${pod.metadata.namespace ?? ""}/${name}`);
-    if (!claim) return unfit(missingClaim(volume, name));
+    if (!claim) return unresolvable(missingClaim(volume, name));
     if (volume.ephemeral && controllerOf(claim)?.uid !== pod.metadata.uid) {
       const [there, here] = [keyOf(claim), keyOf(pod)];
-      return unfit(`PVC "${there}" was not created for pod "${here}" (pod is not owner)`);
+      return unresolvable(`PVC "${there}" was not created for pod "${here}" (pod is not owner)`);
     }
     if (claim.metadata.deletionTimestamp) {
-      return unfit(`persistentvolumeclaim "${name}" is being deleted`);
+      return unresolvable(`persistentvolumeclaim "${name}" is being deleted`);
     }
     if (claim.status?.phase === "Lost") {
       const lost = claim.spec.volumeName ?? "";
       const what = `persistentvolumeclaim "${name}" bound to non-existent`;
-      return unfit(`${what} persistentvolume "${lost}"`);
+      return unresolvable(`${what} persistentvolume "${lost}"`);
     }
-    if (isBound(claim)) sorted.bound.push(claim);
-    else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) sorted.delayed.push(claim);
-    else return unfit("pod has unbound immediate PersistentVolumeClaims");
+    if (isBound(claim)) found.bound.push(claim);
+    else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) found.delayed.push(claim);
+    else return unresolvable("pod has unbound immediate PersistentVolumeClaims");
   }
-  return sorted;
+  return found;
 }
 
 function missingClaim(volume: Volume, name: string): string {
@@ -110,15 +129,15 @@ function waitsForConsumer(view: StorageView, claim: PersistentVolumeClaim): bool
   return storageClass?.volumeBindingMode === "WaitForFirstConsumer";
 }
 
-function fitBound(
+function checkBoundClaims(
   view: StorageView,
   claims: readonly PersistentVolumeClaim[],
   node: Node,
-): Rejection | undefined {
+): Result {
   for (const claim of claims) {
     const volume = view.volumes.get(claim.spec.volumeName ?? "");
-    if (!volume) return unfit(NO_SUCH_VOLUME);
-    if (!reaches(volume, node)) return unfit(WRONG_NODE);
+    if (!volume) return unresolvable(VOLUME_NOT_FOUND);
+    if (!reaches(volume, node)) return unresolvable(NODE_CONFLICT);
   }
   return undefined;
 }
@@ -128,25 +147,25 @@ function reaches(volume: PersistentVolume, node: Node): boolean {
   return !required || selectsNode(required, node);
 }
 
-/** A way for each claim on this node, or undefined if one has none. */
+/** Plans each claim's volume on this node; undefined if one of them cannot have any there. */
 function planClaims(
   view: StorageView,
   claims: readonly PersistentVolumeClaim[],
   node: Node,
-  takenByOthers: ReadonlySet<string>,
+  reservedByOthers: ReadonlySet<string>,
 ): ClaimPlan[] | undefined {
   const plans: ClaimPlan[] = [];
-  const taken = new Set(takenByOthers);
+  const reserved = new Set(reservedByOthers);
   for (const claim of claims) {
     const selected = claim.metadata.annotations?.[SELECTED_NODE];
     if (selected !== undefined && selected !== node.metadata.name) return undefined;
     const volume = selected
       ? undefined
       : findVolume(view.volumes.list(), claim, (candidate) => {
-          return !taken.has(keyOf(candidate)) && reaches(candidate, node);
+          return !reserved.has(keyOf(candidate)) && reaches(candidate, node);
         });
     if (volume) {
-      taken.add(keyOf(volume));
+      reserved.add(keyOf(volume));
       plans.push({ kind: "bind", claim, volume });
     } else if (canProvision(view, claim, node)) plans.push({ kind: "provision", claim });
     else return undefined;

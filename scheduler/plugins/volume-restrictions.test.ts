@@ -2,10 +2,10 @@ import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { schedule } from "../cycle.ts";
+import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { findCandidate } from "../preemption.ts";
-import { DEFAULT_PROFILE, pluginsOf } from "../profiles.ts";
+import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, snapshot } from "../test-objects.ts";
 import { volumeRestrictions } from "./volume-restrictions.ts";
 
@@ -17,7 +17,7 @@ const view: ReadStore<PersistentVolumeClaim> = {
   get: (key) => claims.get(key),
   list: () => [...claims.values()],
 } as ReadStore<PersistentVolumeClaim>;
-const plugins = pluginsOf(DEFAULT_PROFILE, [volumeRestrictions(view)]);
+const framework = frameworkOf(DEFAULT_PROFILE, [volumeRestrictions(view)]);
 
 const using = (name: string, claimName: string, priority = 0): Pod =>
   pod(name, { priority, volumes: [{ name: "data", persistentVolumeClaim: { claimName } }] });
@@ -25,29 +25,29 @@ const using = (name: string, claimName: string, priority = 0): Pod =>
 function decide(wanted: Pod, first: Pod) {
   const nodes = snapshot([[node("a"), [first]], [node("b"), []]]);
   const info = podInfo(wanted);
-  const decision = schedule({ info, snapshot: nodes, plugins, random: seededRandom(1) });
-  if (decision.kind === "placed") return "placed";
-  const { rejections, message } = decision;
-  const { candidate } = findCandidate({ info, snapshot: nodes, plugins, rejections });
+  const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
+  if (decision.kind === "scheduled") return "scheduled";
+  const { nodeToStatus, message } = decision;
+  const { candidate } = findCandidate({ info, snapshot: nodes, handle: framework, nodeToStatus });
   return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
 }
 
-test("a claim of mode ReadWriteOncePod is given to one pod, others wait", () => {
+test("a pod that shares a claim of mode ReadWriteOncePod is unschedulable", () => {
   const second = decide(using("second", "ReadWriteOncePod"), using("first", "ReadWriteOncePod"));
   const message = "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the " +
     "same name and ReadWriteOncePod access mode.";
   expect(second).toEqual({ message, victims: undefined });
 });
 
-test("a pod of higher priority drives the claim's user away", () => {
+test("a pod of higher priority preempts the pod that uses the claim", () => {
   const second = using("second", "ReadWriteOncePod", 10);
   expect(decide(second, using("first", "ReadWriteOncePod"))).toMatchObject({ victims: ["first"] });
 });
 
-test("other claims are shared, and claims of the same name in another namespace are others", () => {
-  expect(decide(using("second", "ReadWriteOnce"), using("first", "ReadWriteOnce"))).toBe("placed");
+test("other access modes are shared, and claims are identified by namespace and name", () => {
+  const second = using("second", "ReadWriteOnce");
+  expect(decide(second, using("first", "ReadWriteOnce"))).toBe("scheduled");
   const elsewhere = using("first", "ReadWriteOncePod");
   elsewhere.metadata.namespace = "other";
-  expect(decide(using("second", "ReadWriteOncePod"), elsewhere)).toBe("placed");
+  expect(decide(using("second", "ReadWriteOncePod"), elsewhere)).toBe("scheduled");
 });
-

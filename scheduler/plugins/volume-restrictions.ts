@@ -1,23 +1,25 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/store.ts";
 import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
-import { crowded, type Plugin, type Snapshot } from "../framework.ts";
+import type { FilterPlugin, PreFilterPlugin, Snapshot } from "../framework/plugin.ts";
+import { SKIP, unschedulable } from "../framework/status.ts";
 
 const CONFLICT = "node has pod using PersistentVolumeClaim with the same name and " +
   "ReadWriteOncePod access mode";
 
-/** A claim of mode ReadWriteOncePod is for one pod, on whatever node. */
-export function volumeRestrictions(claims: ReadStore<PersistentVolumeClaim>): Plugin {
+/** Rejects every node while another pod uses a claim of the pod with mode ReadWriteOncePod. */
+export function volumeRestrictions(
+  claims: ReadStore<PersistentVolumeClaim>,
+): PreFilterPlugin & FilterPlugin {
   return {
     name: "VolumeRestrictions",
-    weight: 0,
     events: ["pod-removed", "volumes"],
-    consider({ pod }, snapshot) {
+    preFilter({ snapshot }, { pod }) {
       const single = claimsOf(pod).filter((key) =>
         claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"));
-      if (single.length === 0 || !isUsed(snapshot, single)) return {};
-      return { filter: () => crowded(CONFLICT) };
+      return single.length === 0 || !isUsed(snapshot, single) ? SKIP : undefined;
     },
+    filter: () => unschedulable(CONFLICT),
   };
 }
 

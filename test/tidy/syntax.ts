@@ -38,3 +38,57 @@ export function walk(root: unknown, visit: (node: SyntaxNode) => void): void {
     }
   }
 }
+
+/** The kinds of nodes that declare a name, and the part that has it. */
+const DECLARATIONS: Readonly<Record<string, string>> = {
+  ClassDeclaration: "id",
+  ClassMethod: "key",
+  ClassPrivateMethod: "key",
+  ClassPrivateProperty: "key",
+  ClassProperty: "key",
+  FunctionDeclaration: "id",
+  ObjectMethod: "key",
+  TSInterfaceDeclaration: "id",
+  TSMethodSignature: "key",
+  TSPropertySignature: "key",
+  TSTypeAliasDeclaration: "id",
+  VariableDeclarator: "id",
+};
+
+/** The names that a source declares: of functions, types, members, parameters and variables. */
+export function declaredNames(file: SourceFile): string[] {
+  const names = new Set<string>();
+  walk(statementsOf(file), (node) => {
+    const declared = [node[DECLARATIONS[node.type] ?? ""], ...patternsOf(node)];
+    for (const part of declared) for (const name of boundNames(part)) names.add(name);
+  });
+  return [...names];
+}
+
+function patternsOf({ params }: SyntaxNode): unknown[] {
+  return Array.isArray(params) ? params : [];
+}
+
+/** The names that a pattern binds; of a member's key the key itself. */
+function boundNames(part: unknown): string[] {
+  if (typeof part !== "object" || part === null || !("type" in part)) return [];
+  const { type, name, id, left, argument, value, properties, elements } = part as SyntaxNode;
+  switch (type) {
+    case "Identifier":
+      return [String(name)];
+    case "PrivateName":
+      return boundNames(id);
+    case "AssignmentPattern":
+      return boundNames(left);
+    case "RestElement":
+      return boundNames(argument);
+    case "ObjectProperty":
+      return boundNames(value);
+    case "ObjectPattern":
+      return Array.isArray(properties) ? properties.flatMap(boundNames) : [];
+    case "ArrayPattern":
+      return Array.isArray(elements) ? elements.flatMap(boundNames) : [];
+    default:
+      return [];
+  }
+}

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import { RETIRED_WORDS } from "./retired-words.ts";
 import { type SourceFile, handWritten } from "./sources.ts";
+import { declaredNames } from "./syntax.ts";
 
 /** Matches of a pattern in code, as `path:line: text`. Comments do not count. */
 function found(files: readonly SourceFile[], pattern: RegExp): string[] {
@@ -19,6 +21,33 @@ const pure = product.filter((file) => {
 it("files are named after what is in them", () => {
   const vague = /(^|\/)(utils?|common|helpers?|misc|manager)(\/|\.|$)/;
   expect(product.map((file) => file.path).filter((path) => vague.test(path))).toEqual([]);
+});
+
+/** The words of a name in kebab-case, camelCase, snake_case or capitals, in lower case. */
+function wordsOf(name: string): string[] {
+  const humps = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2");
+  return humps.replace(/([A-Z])([A-Z][a-z])/g, "$1 $2").toLowerCase().split(/[^a-z]+/);
+}
+
+it("splits names into words", () => {
+  expect(wordsOf("readHTTPBody")).toEqual(["read", "http", "body"]);
+  expect(wordsOf("#QUEUE_FLUSH_MS")).toEqual(["", "queue", "flush", "ms"]);
+  expect(wordsOf("proxy/stale-flows.test.ts")).toEqual(["proxy", "stale", "flows", "test", "ts"]);
+  const text = "class A { #b = 1; c(d: E) { const { f: g } = d; } } interface H { i: J }";
+  const file = { path: "a.ts", text, lines: [text] };
+  expect(declaredNames(file).sort()).toEqual(["A", "H", "b", "c", "d", "g", "i"]);
+});
+
+it("retired words name no file and no symbol", () => {
+  const returned = RETIRED_WORDS.flatMap(({ words, instead, folders }) => {
+    const inside = product.filter(({ path }) => folders.some((one) => path.startsWith(`${one}/`)));
+    return inside.flatMap((file) =>
+      [file.path, ...declaredNames(file)]
+        .filter((name) => wordsOf(name).some((word) => words.includes(word)))
+        .map((name) => `${file.path}: ${name} (write ${instead})`),
+    );
+  });
+  expect(returned).toEqual([]);
 });
 
 it("no any, no swallowed error, no ignored type error", () => {

@@ -7,20 +7,20 @@ import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { timeText } from "@raft2kube/client-kube/time.ts";
 import type { Candidate } from "./preemption.ts";
 
-export interface PreemptionActs {
+export interface PreemptionClients {
   pods: ResourceClient<Pod>;
   recorder: EventRecorder;
   clock: Clock;
 }
 
-/** Writes the promise of a node into a pod's status, then drives the victims away. */
-export async function preempt(
-  { pods, recorder, clock }: PreemptionActs,
+/** Writes the nominated node into the pod's status, then deletes the victims. */
+export async function prepareCandidate(
+  { pods, recorder, clock }: PreemptionClients,
   pod: Pod,
   { node, victims }: Candidate,
 ): Promise<void> {
-  const promise = { status: { nominatedNodeName: node }, metadata: { uid: pod.metadata.uid } };
-  await pods.patch({ ...nameOf(pod), subresource: "status" }, "strategic", promise);
+  const nomination = { status: { nominatedNodeName: node }, metadata: { uid: pod.metadata.uid } };
+  await pods.patch({ ...nameOf(pod), subresource: "status" }, "strategic", nomination);
   for (const { pod: victim } of victims) {
     if (victim.metadata.deletionTimestamp) continue;
     const { uid } = victim.metadata;

@@ -1,27 +1,14 @@
-import type { Binding, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { nameOf } from "@raft2kube/client-kube/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
 import { timeText } from "@raft2kube/client-kube/time.ts";
 
-/** Gives a pod its node. Fails with Conflict when it has one already, or is another pod by now. */
-export async function bindPod(
-  pods: ResourceClient<Pod>,
-  pod: Pod,
-  node: string,
-): Promise<void> {
-  const { namespace, name, uid } = pod.metadata;
-  const binding: Binding = {
-    apiVersion: "v1",
-    kind: "Binding",
-    metadata: { namespace, name, uid },
-    target: { kind: "Node", name: node },
-  };
-  await pods.createSubresource(nameOf(pod), "binding", binding);
-}
-
-/** Writes why a pod has no node into its PodScheduled condition, unless it says so already. */
-export async function tellUnschedulable(
-  pods: ResourceClient<Pod>,
+/**
+ * Writes why a pod has no node into its PodScheduled condition. Does nothing if the condition
+ * already has this reason and message.
+ */
+export async function writeNotScheduled(
+  pods: Pick<ResourceClient<Pod>, "patch">,
   pod: Pod,
   reason: "Unschedulable" | "SchedulerError",
   message: string,

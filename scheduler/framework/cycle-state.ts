@@ -1,0 +1,34 @@
+import type { Snapshot } from "./plugin.ts";
+
+/** Names an entry of a CycleState and carries the type of its value. */
+export class StateKey<T> {
+  readonly name: string;
+  declare protected readonly value: T;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Values that plugins keep from one extension point to the next for one pod in one cycle. */
+export class CycleState {
+  /** The nodes of this cycle. */
+  readonly snapshot: Snapshot;
+  /** Plugins whose PreFilter or PreScore returned Skip. */
+  readonly skipFilterPlugins = new Set<string>();
+  readonly skipScorePlugins = new Set<string>();
+  readonly #values = new Map<StateKey<unknown>, unknown>();
+
+  constructor(snapshot: Snapshot) {
+    this.snapshot = snapshot;
+  }
+
+  write<T>(key: StateKey<T>, value: T): void {
+    this.#values.set(key, value);
+  }
+
+  /** Returns the value that the plugin wrote earlier in this cycle; undefined if it wrote none. */
+  read<T>(key: StateKey<T>): T | undefined {
+    return this.#values.get(key) as T | undefined;
+  }
+}

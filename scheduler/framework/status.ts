@@ -1,0 +1,35 @@
+/** The outcome of an extension point that rejects a pod, in upstream's codes. */
+export interface Status {
+  /** `Unschedulable` may change when pods leave the node; preemption cannot change the other. */
+  readonly code: "Unschedulable" | "UnschedulableAndUnresolvable";
+  readonly reasons: readonly string[];
+}
+
+/** Returned by PreFilter and PreScore: the plugin's Filter or Score is left out of this cycle. */
+export const SKIP = "Skip" as const;
+
+/** What an extension point returns; `undefined` is upstream's Success. */
+export type Result = Status | undefined;
+
+/** Returns a status that pods leaving the node may change. */
+export function unschedulable(...reasons: string[]): Status {
+  return { code: "Unschedulable", reasons };
+}
+
+/** Returns a status that no preemption changes. */
+export function unresolvable(...reasons: string[]): Status {
+  return { code: "UnschedulableAndUnresolvable", reasons };
+}
+
+/**
+ * The text of upstream's FitError, as `kubectl describe pod` shows it:
+ * `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.`
+ */
+export function fitErrorMessage(numAllNodes: number, statuses: readonly Status[]): string {
+  const counts = new Map<string, number>();
+  for (const { reasons } of statuses) {
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
+  return `0/${numAllNodes} nodes are available: ${parts.join(", ")}.`;
+}

@@ -1,0 +1,19 @@
+import type { PostFilterPlugin } from "../framework/plugin.ts";
+import { findCandidate } from "../preemption.ts";
+import { prepareCandidate, type PreemptionClients } from "../prepare-candidate.ts";
+
+/** Nominates a node on which deleting pods of lower priority lets the pod fit. */
+export function defaultPreemption(clients: PreemptionClients): PostFilterPlugin {
+  return {
+    name: "DefaultPreemption",
+    events: [],
+    postFilter({ snapshot }, info, nodeToStatus, handle) {
+      const { candidate, message } = findCandidate({ info, snapshot, nodeToStatus, handle });
+      if (!candidate) return { nominatedNodeName: undefined, message };
+      return {
+        nominatedNodeName: candidate.node,
+        prepareCandidate: () => prepareCandidate(clients, info.pod, candidate),
+      };
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { SchedulerCache } from "./cache.ts";
+import { CycleState } from "./framework/cycle-state.ts";
+import { Framework } from "./framework/framework.ts";
+import type {
+  BindPlugin,
+  FilterPlugin,
+  PermitPlugin,
+  Plugin,
+  PostFilterPlugin,
+  PreBindPlugin,
+  PreFilterPlugin,
+  PreScorePlugin,
+  ReservePlugin,
+  ScorePlugin,
+} from "./framework/plugin.ts";
+import { SKIP, unschedulable } from "./framework/status.ts";
+import { podInfo } from "./node-info.ts";
+import { checkProfile } from "./profiles.ts";
+import { SchedulingQueue } from "./queue.ts";
+import { Scheduler } from "./scheduler.ts";
+import { node, pod, snapshot } from "./test-objects.ts";
+
+type EveryPoint = PreFilterPlugin & FilterPlugin & PostFilterPlugin & PreScorePlugin &
+  ScorePlugin & ReservePlugin & PermitPlugin & PreBindPlugin & BindPlugin;
+
+/** A plugin of all extension points that records each call. */
+function recordingPlugin(points: string[], replaced: Partial<EveryPoint> = {}): Plugin {
+  const record = (point: string) => void points.push(point);
+  const every: EveryPoint = {
+    name: "Recording",
+    weight: 1,
+    events: [],
+    preFilter: () => record("PreFilter") as undefined,
+    filter: (_state, _info, { name }) => record(`Filter ${name}`) as undefined,
+    postFilter() {
+      record("PostFilter");
+      return { nominatedNodeName: undefined, message: "preemption: not tried." };
+    },
+    preScore: (_state, _info, nodes) => record(`PreScore ${nodes.length}`) as undefined,
+    score(_state, _info, { name }) {
+      record(`Score ${name}`);
+      return name === "b" ? 7 : 3;
+    },
+    normalizeScore(scores) {
+      record(`NormalizeScore ${scores.join(" ")}`);
+      return scores;
+    },
+    reserve: (_state, _info, { name }) => record(`Reserve ${name}`),
+    unreserve: (_state, _info, { name }) => record(`Unreserve ${name}`),
+    permit: async (_state, _info, { name }) => record(`Permit ${name}`),
+    preBind: async (_state, _info, { name }) => record(`PreBind ${name}`),
+    bind: async (_state, _info, { name }) => record(`Bind ${name}`),
+  };
+  return { ...every, ...replaced };
+}
+
+/** Schedules one pod on nodes a and b; resolves with the events' reasons and messages. */
+async function scheduleOne(...plugins: Plugin[]): Promise<string[]> {
+  const clock = new ManualClock();
+  const events: string[] = [];
+  const queue = new SchedulingQueue({ clock, plugins });
+  const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
+  for (const name of ["a", "b"]) cache.setNode(node(name));
+  const waiting = pod("p", { schedulerName: "default-scheduler" });
+  const scheduler = new Scheduler({
+    pods: { patch: async (): Promise<Pod> => waiting },
+    recorder: { record: (_pod, _type, reason, message) => events.push(`${reason}: ${message}`) },
+    cache,
+    queue,
+    clock,
+    random: seededRandom(1),
+    profiles: new Map([["default-scheduler", new Framework(plugins)]]),
+    current: () => waiting,
+  });
+  onTestFinished(() => scheduler.close());
+  queue.add(waiting);
+  scheduler.start();
+  await vi.waitFor(() => expect(events).not.toEqual([]));
+  return events;
+}
+
+test("a pod that fits passes the extension points in upstream's order", async () => {
+  const points: string[] = [];
+  const events = await scheduleOne(recordingPlugin(points));
+  expect(points).toEqual([
+    "PreFilter", "Filter a", "Filter b", "PreScore 2", "Score a", "Score b",
+    "NormalizeScore 3 7", "Reserve b", "Permit b", "PreBind b", "Bind b",
+  ]);
+  expect(events).toEqual(["Scheduled: Successfully assigned default/p to b"]);
+});
+
+test("PostFilter runs when no node passes the filters", async () => {
+  const points: string[] = [];
+  const filter = () => unschedulable("full");
+  const events = await scheduleOne(recordingPlugin(points, { filter }));
+  expect(points).toEqual(["PreFilter", "PostFilter"]);
+  expect(events).toEqual([
+    "FailedScheduling: 0/2 nodes are available: 2 full. preemption: not tried.",
+  ]);
+});
+
+test("Skip from PreFilter and PreScore leaves out Filter and Score of that plugin", async () => {
+  const points: string[] = [];
+  const skip: Partial<EveryPoint> = { preFilter: () => SKIP, preScore: () => SKIP };
+  await scheduleOne(recordingPlugin(points, skip));
+  expect(points.map((point) => point.split(" ")[0])).toEqual([
+    "Reserve", "Permit", "PreBind", "Bind",
+  ]);
+});
+
+test("a failed PreBind undoes the reservation and is reported", async () => {
+  const points: string[] = [];
+  const preBind = () => Promise.reject(new Error("no volume"));
+  const events = await scheduleOne(recordingPlugin(points, { preBind }));
+  expect(points.slice(-3)).toEqual(["Reserve b", "Permit b", "Unreserve b"]);
+  expect(events).toEqual(["FailedScheduling: binding to b: no volume"]);
+});
+
+test("the weight of a score plugin scales its scores, and a profile replaces it", () => {
+  const score = (_state: unknown, _info: unknown, { name }: { name: string }) => Number(name);
+  const plugin: ScorePlugin = { name: "ByName", weight: 2, events: [], score };
+  const placed = snapshot([[node("1"), []], [node("3"), []]]);
+  const totals = (framework: Framework) => {
+    return framework.runScorePlugins(new CycleState(placed), podInfo(pod("p")), placed.nodes);
+  };
+  expect(totals(new Framework([plugin]))).toEqual([2, 6]);
+  expect(totals(new Framework([plugin], { ByName: 5 }))).toEqual([5, 15]);
+});
+
+test("a profile must not name unknown plugins, nor disable the only bind plugin", () => {
+  const profile = (disabled: string[]) => ({ schedulerName: "s", disabled });
+  expect(() => checkProfile(profile(["NodePorts", "DefaultPreemption"]))).not.toThrow();
+  expect(() => checkProfile(profile(["NodePort"]))).toThrow(/no plugin is named "NodePort"/);
+  expect(() => checkProfile(profile(["DefaultBinder"]))).toThrow(/needs a bind plugin/);
+});

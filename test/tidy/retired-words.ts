@@ -1,0 +1,37 @@
+/** Words that must not name files or symbols below some folders, and the field's words. */
+interface RetiredWords {
+  readonly words: readonly string[];
+  readonly instead: string;
+  readonly folders: readonly string[];
+}
+
+/** Folders without any of the general words. */
+const FINISHED = ["scheduler"];
+
+export const RETIRED_WORDS: readonly RetiredWords[] = [
+  {
+    words: ["figure", "figures", "measures", "tally"],
+    instead: "metrics, histogram, counter",
+    folders: FINISHED,
+  },
+  {
+    words: ["told", "tell", "tells", "teller", "story", "stories", "scene", "scenes"],
+    instead: "recorded, recorder, report, case, transcript",
+    folders: FINISHED,
+  },
+  {
+    words: ["room", "rooms", "lane", "lanes", "door", "doors", "keeper", "keepers", "rounds"],
+    instead: "budget, offload, endpoint, periodic",
+    folders: FINISHED,
+  },
+  {
+    words: ["sealing", "guess", "guessed", "quiet", "anew", "nobody", "whoever"],
+    instead: "encryption, cached, idle, again, none",
+    folders: FINISHED,
+  },
+  {
+    words: ["opinion", "opinions", "consider", "crowded", "unfit", "wish", "wishes", "promised"],
+    instead: "the extension point, Status, Unschedulable, preferred term, nominated",
+    folders: ["scheduler"],
+  },
+];
