@@ -84,6 +84,11 @@ export const GATEWAY_BODIES_BYTES_MAX = 256 * 1024 * 1024;
 export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
 export const TXN_OPERATIONS_MAX = 128;
 /**
+ * Operations of a transaction and of all that are nested in it together; or twice
+ * `--max-txn-ops`, where that is more. etcd bounds each branch alone.
+ */
+export const TXN_TREE_OPERATIONS_MAX = 4_096;
+/**
  * Requests: how long a proposal or linearizable read may take (etcd: 5 s + two election
  * timeouts).
  */

@@ -2,6 +2,7 @@ import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type RequestOp, TxnRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
+import { TXN_TREE_OPERATIONS_MAX } from "../limits.ts";
 import { checkTxn } from "./check.ts";
 
 const OPERATIONS_MAX = 10;
@@ -12,9 +13,9 @@ function txn(count: number, ...more: Init<RequestOp>[]): Init<TxnRequest> {
   return { success: [...Array.from({ length: count - more.length }, () => range), ...more] };
 }
 
-function tooMany(request: Init<TxnRequest>): boolean {
+function tooMany(request: Init<TxnRequest>, operations_max = OPERATIONS_MAX): boolean {
   try {
-    checkTxn(TxnRequest.decode(TxnRequest.encode(request)), OPERATIONS_MAX);
+    checkTxn(TxnRequest.decode(TxnRequest.encode(request)), operations_max);
     return false;
   } catch (thrown) {
     if (isEtcdError(thrown, "tooManyOps")) return true;
@@ -38,4 +39,20 @@ test("comparisons count as operations do", () => {
   const compare = Array.from({ length: 11 }, () => ({ key: Buffer.from("k") }));
   expect(tooMany({ compare })).toBe(true);
   expect(tooMany({ compare: compare.slice(1) })).toBe(false);
+});
+
+test("nested transactions beside each other are bounded together", () => {
+  // Each branch is within its bound, and their product beyond all.
+  const times = <T>(length: number, item: T): T[] => Array.from({ length }, () => item);
+  const inner = { requestTxn: txn(3, ...times(3, { requestTxn: txn(4) })) };
+  const branch = times(3, inner);
+  expect(tooMany({ success: branch, failure: branch })).toBe(false);
+  const wide = times(60, { requestPut: { key: Buffer.from("k") } });
+  const twice = times(40, { requestTxn: { success: wide, failure: wide } });
+  const operations = 40 + 40 * 2 * 60;
+  expect(operations).toBeGreaterThan(TXN_TREE_OPERATIONS_MAX);
+  expect(tooMany({ success: twice }, 128)).toBe(true);
+  // Whoever allows more in one branch has as much in two.
+  const { success } = txn(5_000);
+  expect(tooMany({ success, failure: success }, 5_000)).toBe(false);
 });

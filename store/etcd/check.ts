@@ -10,6 +10,7 @@ import {
   RangeRequest_SortOrder as Order,
   RangeRequest_SortTarget as Target,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { TXN_TREE_OPERATIONS_MAX } from "../limits.ts";
 import { checkIntervals } from "./intervals.ts";
 
 const ORDERS: ReadonlySet<number> = new Set(Object.values(Order));
@@ -35,27 +36,35 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 
 /** A transaction: the number of operations, each operation, and keys written twice. */
 export function checkTxn(request: TxnRequest, operations_max: number): void {
-  checkTree(request, operations_max);
+  const left = Math.max(TXN_TREE_OPERATIONS_MAX, 2 * operations_max);
+  checkTree(request, operations_max, { left });
   for (const branch of [request.success, request.failure]) {
     // One operation alone has nothing to clash with, unless it is a transaction of its own.
     if (branch.length > 1 || branch[0]?.requestTxn) checkIntervals(branch);
   }
 }
 
-function checkTree(request: TxnRequest, operations_max: number): void {
-  const { compare, success, failure } = request;
-  const operations = Math.max(compare.length, success.length, failure.length);
-  if (operations > operations_max) throw etcdError("tooManyOps");
-  for (const { key } of compare) if (key.length === 0) throw etcdError("emptyKey");
-  for (const operation of success) checkOperation(operation, operations_max - operations);
-  for (const operation of failure) checkOperation(operation, operations_max - operations);
+/** Operations that the whole tree may still have. */
+interface Tree {
+  left: number;
 }
 
-function checkOperation(operation: RequestOp, operations_max: number): void {
+function checkTree(request: TxnRequest, operations_max: number, tree: Tree): void {
+  const { compare, success, failure } = request;
+  const operations = Math.max(compare.length, success.length, failure.length);
+  tree.left -= success.length + failure.length;
+  if (operations > operations_max || tree.left < 0) throw etcdError("tooManyOps");
+  for (const { key } of compare) if (key.length === 0) throw etcdError("emptyKey");
+  const left = operations_max - operations;
+  for (const operation of success) checkOperation(operation, left, tree);
+  for (const operation of failure) checkOperation(operation, left, tree);
+}
+
+function checkOperation(operation: RequestOp, operations_max: number, tree: Tree): void {
   const { requestRange, requestPut, requestDeleteRange, requestTxn } = operation;
   if (requestRange) checkRange(requestRange);
   else if (requestPut) checkPut(requestPut);
   else if (requestDeleteRange) checkDeleteRange(requestDeleteRange);
-  else if (requestTxn) checkTree(requestTxn, operations_max);
+  else if (requestTxn) checkTree(requestTxn, operations_max, tree);
   else throw etcdError("keyNotFound");
 }
