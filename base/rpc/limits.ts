@@ -22,6 +22,10 @@ export const SOCKET_PATH_BYTES_MAX = 107;
 /** A connection that has not said which protocol it speaks by then is closed. */
 export const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
+/** HTTP/1.1: the headers of a request must be complete after this, and when that is looked at. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+export const HEADERS_CHECK_MS = 5_000;
+
 /** The kernel asks a silent peer whether it is still there after this. */
 export const KEEP_ALIVE_MS = 30_000;
 

@@ -1,4 +1,8 @@
-import { type RequestListener, createServer as createHttpServer } from "node:http";
+import {
+  type RequestListener,
+  type Server as HttpServer,
+  createServer as createHttpServer,
+} from "node:http";
 import { type Server as NetServer, type Socket, createServer as createNetServer } from "node:net";
 import {
   type SecureContextOptions,
@@ -6,7 +10,13 @@ import {
   createServer as createTlsServer,
 } from "node:tls";
 import { PREFACE } from "./h2/frame.ts";
-import { CONNECTIONS_MAX, FIRST_BYTES_TIMEOUT_MS, KEEP_ALIVE_MS } from "./limits.ts";
+import {
+  CONNECTIONS_MAX,
+  FIRST_BYTES_TIMEOUT_MS,
+  HEADERS_CHECK_MS,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+} from "./limits.ts";
 import type { ServerTls } from "./server.ts";
 
 export interface ListenerOptions {
@@ -16,7 +26,11 @@ export interface ListenerOptions {
   onHttp2: (socket: Socket | TLSSocket) => void;
   /** Serves those that speak HTTP/1.1; without it they are closed. */
   http: RequestListener | undefined;
+  /** HTTP/1.1: how long a request's headers may take, and how often that is looked at. */
+  timeouts?: { readonly headers_ms: number; readonly check_ms: number };
 }
+
+const TIMEOUTS = { headers_ms: HEADERS_TIMEOUT_MS, check_ms: HEADERS_CHECK_MS };
 
 export interface Listener {
   /** The TCP port, 0 for a Unix socket. */
@@ -33,7 +47,7 @@ const PREFACE_BEGIN = PREFACE.toString("latin1", 0, 3);
  * apart. Rejects when the address is taken.
  */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const http = options.http ? createHttpServer(options.http) : undefined;
+  const http = options.http && httpServer(options.http, options.timeouts ?? TIMEOUTS);
   const accept = (socket: Socket | TLSSocket) => {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -55,9 +69,22 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     port: typeof address === "object" && address !== null ? address.port : 0,
     close() {
       listener.close();
+      http?.close();
       http?.closeAllConnections();
     },
   };
+}
+
+/** Serves connections that are handed to it. Bodies are for their readers to bound. */
+function httpServer(
+  listener: RequestListener,
+  { headers_ms, check_ms }: Required<ListenerOptions>["timeouts"],
+): HttpServer {
+  const options = { headersTimeout: headers_ms, requestTimeout: 0 };
+  const server = createHttpServer({ ...options, connectionsCheckingInterval: check_ms }, listener);
+  // Node looks at its connections' times from then on, and this server never listens itself.
+  server.emit("listening");
+  return server;
 }
 
 function tlsListener(
