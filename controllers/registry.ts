@@ -1,6 +1,7 @@
 import { startApproving, startCleaning, startSigning } from "./certificates/certificates.ts";
 import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
 import type { ControllerContext, Running } from "./context.ts";
+import { startCronJobs } from "./cronjob/cronjob.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startDisruption } from "./disruption/disruption.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
@@ -34,6 +35,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "clusterrole-aggregation-controller": startClusterRoleAggregation,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
+  "cronjob-controller": startCronJobs,
   "disruption-controller": startDisruption,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,

@@ -51,3 +51,5 @@ export const CLUSTER_ROLES = grouped(
   "clusterroles",
   false,
 );
+export const JOBS = grouped("batch", "Job", "jobs");
+export const CRON_JOBS = grouped("batch", "CronJob", "cronjobs");

@@ -22,6 +22,7 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cronRules } from "./cron-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
@@ -191,6 +192,8 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
         });
       });
     }
+
+    describe("CronJobs", () => cronRules(() => world));
 
     // With nodes of its own, so it is the last.
     describe("disruption budgets", () => disruptionRules(() => world));
