@@ -95,9 +95,9 @@ export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 /** The same of all histories of this process together. */
 export const HISTORIES_BYTES_MAX = 32 * 1024 * 1024;
-/** Objects of one kind that were just written and are remembered in full, and their bytes. */
-export const RECENT_WRITES_MAX = 512;
-export const RECENT_WRITES_BYTES_MAX = 2 * 1024 * 1024;
+/** Objects of all kinds that were just written and are remembered in full, and their bytes. */
+export const RECENT_WRITES_MAX = 1_024;
+export const RECENT_WRITES_BYTES_MAX = 4 * 1024 * 1024;
 /**
  * Past states of one resource kept for lists at a revision, at about 1 KB each. None is older than
  * the resource's history, whose events hold the objects of them.

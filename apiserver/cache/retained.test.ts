@@ -91,6 +91,18 @@ it("what was written last is remembered within a bound of bytes, and alone", () 
   expect(retainedBy(churn)).toBeLessThan(8 * MIB);
 });
 
+it("what was written last of many kinds shares a bound", () => {
+  const churn = `for (let k = 0; k < 30; k++) {
+    const recent = new RecentWrites(kind);
+    kept.push(recent);
+    for (let i = 0; i < 500; i++) {
+      const written = object("n" + i, 2 + i, 2_000);
+      recent.note("/registry/c/ns/n" + i, encodeRow(kind, written), written);
+    }
+  }`;
+  expect(retainedBy(churn)).toBeLessThan(8 * MIB);
+});
+
 it("what was parsed of an object is let go when another takes its place", () => {
   const churn = `
     const parsed = (name, revision) => {

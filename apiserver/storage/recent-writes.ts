@@ -1,15 +1,15 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { Entry } from "../object/entry.ts";
 import { selectedFields } from "../cache/entry-of-row.ts";
-import { RECENT_WRITES_BYTES_MAX, RECENT_WRITES_MAX } from "../limits.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
+import { RECENT_ROOM, type Remembered } from "./recent-room.ts";
 import type { Row } from "./rows.ts";
 
 /** What selectors look at. */
 export type Selected = ReturnType<typeof selectedFields>;
 
-interface Write {
+interface Write extends Remembered {
   readonly value: Buffer;
   readonly selected: Selected;
   /** As clients get it, once its revision is known. */
@@ -23,10 +23,7 @@ interface Write {
 export class RecentWrites {
   readonly #kind: Kind;
   readonly #served: boolean;
-  /** By key, the oldest first. */
   readonly #writes = new Map<string, Write>();
-  /** Of each write twice, as it is stored and as it is served. */
-  #bytes = 0;
   #told: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
 
   constructor(kind: Kind) {
@@ -49,22 +46,13 @@ export class RecentWrites {
 
   /** The same of what another thread of this server stores. */
   take(key: string, value: Buffer, selected: Selected): void {
-    this.#forget(key);
-    this.#writes.set(key, { value, selected, served: undefined });
-    this.#bytes += 2 * value.length;
-    while (this.#writes.size > 1 && this.#full()) {
-      const [oldest] = this.#writes.keys();
-      this.#forget(oldest!);
-    }
-  }
-
-  #full(): boolean {
-    return this.#writes.size > RECENT_WRITES_MAX || this.#bytes > RECENT_WRITES_BYTES_MAX;
-  }
-
-  #forget(key: string): void {
-    this.#bytes -= 2 * (this.#writes.get(key)?.value.length ?? 0);
-    this.#writes.delete(key);
+    const before = this.#writes.get(key);
+    if (before) RECENT_ROOM.drop(before);
+    const forget = () => void this.#writes.delete(key);
+    // Twice: as it is stored and as it is served.
+    const write = { value, selected, served: undefined, bytes: 2 * value.length, forget };
+    this.#writes.set(key, write);
+    RECENT_ROOM.add(write);
   }
 
   /** It is stored, at `revision`. */
