@@ -60,6 +60,14 @@ export const PODS_PIDS_SHARE = 0.9;
  */
 export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
 
+/**
+ * The files of one pod's configMap, secret, downwardAPI and projected volumes, in whole pages: as
+ * many as 32 of the largest Secrets. Most of them lie in the node's memory.
+ */
+export const FILES_OF_POD_BYTES_MAX = 32 * 2 ** 20;
+/** Volumes of one pod: each may be a mount of the node's, of which the kernel has 100,000. */
+export const VOLUMES_OF_POD_MAX = 512;
+
 /** A ConfigMap or Secret read less than this ago counts as fresh. */
 export const OBJECT_TTL_MS = 60_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */
@@ -119,8 +127,9 @@ export const MIRROR_RETRY_MS = 5_000;
  * takes a new mirror for the old one.
  */
 export const MIRROR_AGAIN_MS = 1_000;
-/** ConfigMaps, Secrets and tokens kept in memory, each. */
+/** ConfigMaps, Secrets and tokens kept in memory, each; and the text of those objects. */
 export const OBJECTS_CACHED_MAX = 1_000;
+export const OBJECTS_CACHED_CHARACTERS_MAX = 64 * 2 ** 20;
 export const TOKENS_CACHED_MAX = 1_000;
 /** At the start the runtime may come up beside the kubelet. */
 export const RUNTIME_START_MS = 60_000;

@@ -19,7 +19,7 @@ import {
 } from "@raft2kube/client-kube/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { OBJECT_TTL_MS, OBJECTS_CACHED_MAX } from "../limits.ts";
+import { OBJECT_TTL_MS, OBJECTS_CACHED_CHARACTERS_MAX, OBJECTS_CACHED_MAX } from "../limits.ts";
 import type { PodObjects } from "../pod-objects.ts";
 import { ServiceAccountTokens } from "./tokens.ts";
 
@@ -61,12 +61,23 @@ const RUNTIME_CLASSES: ResourceType = {
   kind: "RuntimeClass",
 };
 
-/** Reads of one resource that are at most a minute old; readers at the same time share one. */
-class FreshObjects<T extends KubeObject> {
+interface Read<T> {
+  read_ms: number;
+  object: Promise<T | undefined>;
+  /** Length of the object's text, once it is there. */
+  characters: number;
+}
+
+/**
+ * Reads of one resource that are at most a minute old; readers at the same time share one. The
+ * oldest go when there are too many, or too much text in them.
+ */
+class FreshObjects<T extends KubeObject & WithData> {
   readonly #client: KubeClient;
   readonly #type: ResourceType;
   readonly #clock: Clock;
-  readonly #read = new Map<string, { read_ms: number; object: Promise<T | undefined> }>();
+  readonly #read = new Map<string, Read<T>>();
+  #characters = 0;
 
   constructor(client: KubeClient, type: ResourceType, clock: Clock) {
     this.#client = client;
@@ -80,18 +91,44 @@ class FreshObjects<T extends KubeObject> {
     const cached = this.#read.get(key);
     if (cached && read_ms - cached.read_ms < OBJECT_TTL_MS) return cached.object;
     const object = optional(this.#client.resource<T>(this.#type).get({ namespace, name }));
-    const entry = { read_ms, object };
-    this.#read.delete(key);
+    const entry: Read<T> = { read_ms, object, characters: 0 };
+    this.#drop(key);
     this.#read.set(key, entry);
-    const [oldest] = this.#read.keys();
-    if (this.#read.size > OBJECTS_CACHED_MAX && oldest) this.#read.delete(oldest);
+    this.#makeRoom();
     // What is missing or failed is asked for anew: a pod waits for it.
     const drop = () => {
-      if (this.#read.get(key) === entry) this.#read.delete(key);
+      if (this.#read.get(key) === entry) this.#drop(key);
     };
-    object.then((found) => found ?? drop(), drop);
+    object.then((found) => (found ? this.#weigh(key, entry, found) : drop()), drop);
     return object;
   }
+
+  #weigh(key: string, entry: Read<T>, { data = {}, binaryData = {} }: T): void {
+    if (this.#read.get(key) !== entry) return;
+    const pairs = [...Object.entries(data), ...Object.entries(binaryData)];
+    entry.characters = pairs.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+    this.#characters += entry.characters;
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    for (const key of this.#read.keys()) {
+      const few = this.#read.size <= OBJECTS_CACHED_MAX;
+      if (few && this.#characters <= OBJECTS_CACHED_CHARACTERS_MAX) return;
+      this.#drop(key);
+    }
+  }
+
+  #drop(key: string): void {
+    this.#characters -= this.#read.get(key)?.characters ?? 0;
+    this.#read.delete(key);
+  }
+}
+
+/** What ConfigMaps and Secrets have most of. */
+interface WithData {
+  data?: Record<string, string>;
+  binaryData?: Record<string, string>;
 }
 
 async function optional<T>(read: Promise<T>): Promise<T | undefined> {

@@ -15,7 +15,7 @@ const CONTEXT = {
 };
 const SOURCES: EnvSources = {
   configMap: async (name) => (name === "cm" ? { key: "from-map", other: "2" } : undefined),
-  secret: async (name) => (name === "sec" ? { key: Buffer.from("hidden") } : undefined),
+  secret: async (name) => (name === "sec" ? { key: btoa("hidden") } : undefined),
   services: async () => new Map([["WEB_SERVICE_HOST", "10.96.0.7"]]),
 };
 

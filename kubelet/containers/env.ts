@@ -12,7 +12,8 @@ export class ContainerConfigError extends Error {
 export interface EnvSources {
   /** The data, or undefined when the ConfigMap is not there. */
   configMap(name: string): Promise<Record<string, string> | undefined>;
-  secret(name: string): Promise<Record<string, Buffer> | undefined>;
+  /** The data as it is in the object, in base64: a key is decoded when a variable takes it. */
+  secret(name: string): Promise<Record<string, string> | undefined>;
   /** Variables for the Services the pod may see. */
   services(): Promise<Map<string, string>>;
 }
@@ -52,7 +53,7 @@ export async function makeEnv(
       const data = await sources.secret(name);
       if (!data && !optional) throw missing("secret", name);
       for (const [key, value] of Object.entries(data ?? {})) {
-        add(prefix + key, value.toString("utf8"));
+        add(prefix + key, decoded(value));
       }
     }
   }
@@ -93,12 +94,16 @@ async function valueOf(
     if (!data && !optional) throw missing("secret", name);
     const value = data?.[key];
     if (value === undefined && !optional) throw missingKey(key, "Secret", pod, name);
-    return value?.toString("utf8");
+    return value === undefined ? undefined : decoded(value);
   }
   throw new ContainerConfigError(
     `env ${variable.name}: valueFrom has none of fieldRef, resourceFieldRef, configMapKeyRef, ` +
       `secretKeyRef`,
   );
+}
+
+function decoded(base64: string): string {
+  return Buffer.from(base64, "base64").toString("utf8");
 }
 
 function missing(kind: string, name: string): ContainerConfigError {

@@ -111,7 +111,7 @@ async function configOf(
     container,
     {
       configMap: async (name) => (await objects.configMap(namespace, name))?.data,
-      secret: async (name) => decoded((await objects.secret(namespace, name))?.data),
+      secret: async (name) => (await objects.secret(namespace, name))?.data,
       services: async () => serviceEnv(await visibleServices(deps, pod)),
     },
     { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },
@@ -148,12 +148,6 @@ async function visibleServices({ objects }: PodDeps, pod: Pod) {
     const isApi = metadata.namespace === "default" && metadata.name === "kubernetes";
     return isApi || (links && metadata.namespace === namespaceOf(pod));
   });
-}
-
-function decoded(data: Record<string, string> | undefined): Record<string, Buffer> | undefined {
-  if (!data) return undefined;
-  const entries = Object.entries(data);
-  return Object.fromEntries(entries.map(([key, text]) => [key, Buffer.from(text, "base64")]));
 }
 
 async function makeTerminationLog(

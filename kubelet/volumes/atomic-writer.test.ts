@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { writeAtomically } from "./atomic-writer.ts";
+import { type Payload, writeAtomically } from "./atomic-writer.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -19,8 +19,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-const payload = (files: Record<string, string>, mode = 0o644) =>
-  new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode }]));
+const payload = (files: Record<string, string>, mode = 0o644): Payload =>
+  new Map(Object.entries(files).map(([path, text]) => [path, { text, encoding: "utf8", mode }]));
 const write = (files: Record<string, string>, mode?: number) =>
   writeAtomically(dir, payload(files, mode), async () => {});
 

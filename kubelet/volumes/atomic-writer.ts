@@ -5,9 +5,13 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** A file of a projected volume; `mode` in the permission bits. */
+/**
+ * A file of a projected volume; `mode` in the permission bits. Files of one object share its text,
+ * and each is decoded only while it is compared or written.
+ */
 export interface ProjectedFile {
-  data: Buffer;
+  text: string;
+  encoding: "utf8" | "base64";
   mode: number;
 }
 
@@ -65,11 +69,11 @@ function writeFiles(volume: Directory, name: string, payload: Payload): void {
   using fresh = volume.directory(name);
   // Modes are not left to the file creation mask.
   fresh.chmod(0o755);
-  for (const [path, { data, mode }] of payload) {
+  for (const [path, { text, encoding, mode }] of payload) {
     using parent = fresh.makeDirectories(dirname(path), 0o755);
     const file = parent.open(basename(path), CREATE, { mode: 0o600 });
     try {
-      writeFileSync(file, data);
+      writeFileSync(file, Buffer.from(text, encoding));
       fchmodSync(file, mode);
     } finally {
       closeSync(file);
@@ -96,8 +100,9 @@ function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
   using found = data.handle(path);
   const { size, mode } = found.stats();
   // Ownership may have added bits to the mode; a bit that is missing means another mode.
-  if (size !== wanted.data.length || (mode & wanted.mode) !== wanted.mode) return false;
-  return data.readFile(path, { limit_bytes: size }).equals(wanted.data);
+  if ((mode & wanted.mode) !== wanted.mode) return false;
+  const bytes = Buffer.from(wanted.text, wanted.encoding);
+  return size === bytes.length && data.readFile(path, { limit_bytes: size }).equals(bytes);
 }
 
 function filesBelow(directory: Directory, below: string): string[] {

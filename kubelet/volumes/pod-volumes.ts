@@ -10,8 +10,10 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { PodObjects } from "../pod-objects.ts";
 import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
+import { VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { resolveVolume } from "./claim.ts";
-import type { ReadyVolume, VolumePlugin, VolumeSpec } from "./plugin.ts";
+import { FilesRoom } from "./files.ts";
+import type { ReadyVolume, SetUpRequest, VolumePlugin, VolumeSpec } from "./plugin.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -50,9 +52,10 @@ export class PodVolumes {
   async setUp(pod: Pod): Promise<Map<string, ReadyVolume>> {
     const ready = new Map<string, ReadyVolume>();
     const failures: { volume: string; message: string }[] = [];
+    const room = new FilesRoom();
     const one = async (volume: Volume, readOnly: boolean) => {
       try {
-        ready.set(volume.name, await this.#setUpOne(pod, volume, readOnly));
+        ready.set(volume.name, await this.#setUpOne(pod, volume, { readOnly, room }));
       } catch (thrown) {
         const { name } = volume;
         const message = `MountVolume.SetUp failed for volume "${name}" : ${messageOf(thrown)}`;
@@ -61,6 +64,7 @@ export class PodVolumes {
     };
     const used = usedVolumes(pod);
     const wanted = (pod.spec.volumes ?? []).filter(({ name }) => used.has(name));
+    if (wanted.length > VOLUMES_OF_POD_MAX) throw tooMany(wanted);
     await Promise.all(wanted.map((volume) => one(volume, used.get(volume.name) ?? false)));
     if (failures.length > 0) throw new VolumesNotReady(failures);
     return ready;
@@ -131,14 +135,18 @@ export class PodVolumes {
     await removePath(dir);
   }
 
-  async #setUpOne(pod: Pod, volume: Volume, readOnly: boolean): Promise<ReadyVolume> {
+  async #setUpOne(
+    pod: Pod,
+    volume: Volume,
+    how: Pick<SetUpRequest, "readOnly" | "room">,
+  ): Promise<ReadyVolume> {
     const { objects, paths } = this.#options;
     const spec = await resolveVolume(pod, volume, objects);
     const plugin = this.#pluginFor(spec);
     const dir = volumeDir(paths, uidOf(pod), plugin.name, volume.name);
     await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
     const fsGroup = pod.spec.securityContext?.fsGroup;
-    return plugin.setUp({ pod, spec, dir, fsGroup, readOnly });
+    return plugin.setUp({ pod, spec, dir, fsGroup, ...how });
   }
 
   #pluginFor(spec: VolumeSpec): VolumePlugin {
@@ -155,6 +163,14 @@ export class PodVolumes {
     if (plugin) return plugin;
     throw new VolumeError("NotSupported", `no volume plugin ${name} is there to unmount it`);
   }
+}
+
+function tooMany(volumes: Volume[]): VolumesNotReady {
+  const { name } = volumes[VOLUMES_OF_POD_MAX]!;
+  const message =
+    `the pod's containers use ${volumes.length} volumes, this node mounts ${VOLUMES_OF_POD_MAX} ` +
+    "for a pod at most: use fewer, or one projected volume for many sources";
+  return new VolumesNotReady([{ volume: name, message }]);
 }
 
 function kindOf(source: object): string {

@@ -1,8 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import type { Pod, Volume, VolumeProjection } from "@raft2kube/api/gen/core/v1.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
+import { FILES_OF_POD_BYTES_MAX } from "../limits.ts";
 import { writeAtomically } from "./atomic-writer.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
+import { Files } from "./files.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type { VolumePlugin } from "./plugin.ts";
 import {
@@ -10,13 +12,14 @@ import {
   addDownward,
   addSecret,
   addToken,
-  type Files,
   type ProjectionSources,
 } from "./projection.ts";
 import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
 const MODE_DEFAULT = 0o644;
+/** The files of before lie beside the new ones until these are shown. */
+const MEMORY_OPTIONS = `size=${2 * FILES_OF_POD_BYTES_MAX}`;
 
 /** A volume whose files are made from objects: gathered anew at each sync, replaced atomically. */
 function filesPlugin(options: {
@@ -24,17 +27,18 @@ function filesPlugin(options: {
   /** In memory, because it holds secrets. */
   memory: boolean;
   supports(volume: Volume): boolean;
-  gather(pod: Pod, volume: Volume): Promise<Files>;
+  gather(files: Files, pod: Pod, volume: Volume): Promise<void>;
 }): VolumePlugin {
   return {
     name: options.name,
     supports: ({ volume }) => options.supports(volume),
-    async setUp({ pod, spec, dir, fsGroup }) {
-      const files = await options.gather(pod, spec.volume);
-      if (options.memory) await mountMemory(dir);
+    async setUp({ pod, spec, dir, fsGroup, room }) {
+      const files = new Files(room);
+      await options.gather(files, pod, spec.volume);
+      if (options.memory) await mountMemory(dir, MEMORY_OPTIONS);
       else await mkdir(dir, { recursive: true });
       setDirectoryMode(dir, 0o777);
-      await writeAtomically(dir, files, (fresh) => applyFsGroup(fresh, fsGroup, true));
+      await writeAtomically(dir, files.payload, (fresh) => applyFsGroup(fresh, fsGroup, true));
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },
     tearDown: removeVolumeDir,
@@ -48,11 +52,9 @@ export function configMapPlugin(sources: ProjectionSources): VolumePlugin {
     name: "kubernetes.io~configmap",
     memory: false,
     supports: (volume) => volume.configMap !== undefined,
-    async gather(pod, volume) {
+    async gather(files, pod, volume) {
       const { defaultMode = MODE_DEFAULT, ...source } = volume.configMap!;
-      const files: Files = new Map();
       await addConfigMap(files, pod, source, defaultMode, sources);
-      return files;
     },
   });
 }
@@ -63,12 +65,10 @@ export function secretPlugin(sources: ProjectionSources): VolumePlugin {
     name: "kubernetes.io~secret",
     memory: true,
     supports: (volume) => volume.secret !== undefined,
-    async gather(pod, volume) {
+    async gather(files, pod, volume) {
       const { secretName, defaultMode = MODE_DEFAULT, ...source } = volume.secret!;
-      const files: Files = new Map();
       const named = { ...source, ...(secretName === undefined ? {} : { name: secretName }) };
       await addSecret(files, pod, named, defaultMode, sources);
-      return files;
     },
   });
 }
@@ -79,11 +79,9 @@ export function downwardApiPlugin(sources: ProjectionSources): VolumePlugin {
     name: "kubernetes.io~downward-api",
     memory: true,
     supports: (volume) => volume.downwardAPI !== undefined,
-    async gather(pod, volume) {
+    async gather(files, pod, volume) {
       const { defaultMode = MODE_DEFAULT, ...source } = volume.downwardAPI!;
-      const files: Files = new Map();
       addDownward(files, pod, source, defaultMode, sources);
-      return files;
     },
   });
 }
@@ -94,13 +92,11 @@ export function projectedPlugin(sources: ProjectionSources): VolumePlugin {
     name: "kubernetes.io~projected",
     memory: true,
     supports: (volume) => volume.projected !== undefined,
-    async gather(pod, volume) {
+    async gather(files, pod, volume) {
       const { defaultMode = MODE_DEFAULT, sources: projections } = volume.projected!;
-      const files: Files = new Map();
       for (const projection of projections ?? []) {
         await addProjection(files, pod, projection, defaultMode, sources);
       }
-      return files;
     },
   });
 }

@@ -10,6 +10,7 @@ import { fieldValue, type NodeAllocatable, resourceValue } from "../containers/d
 import type { PodObjects } from "../pod-objects.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 import type { ProjectedFile } from "./atomic-writer.ts";
+import type { Files } from "./files.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /** What projections read: objects of the API and facts of the node. */
@@ -19,7 +20,8 @@ export interface ProjectionSources {
   hostIPs(): string[];
 }
 
-export type Files = Map<string, ProjectedFile>;
+/** The text of an object's keys. */
+type Texts = Map<string, Omit<ProjectedFile, "mode">>;
 
 /** Adds a ConfigMap's keys. A missing one is an error unless optional. */
 export async function addConfigMap(
@@ -33,10 +35,12 @@ export async function addConfigMap(
   const namespace = namespaceOf(pod);
   const object = await objects.configMap(namespace, name);
   if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
-  const data = new Map<string, Buffer>();
-  for (const [key, text] of Object.entries(object?.data ?? {})) data.set(key, Buffer.from(text));
+  const data: Texts = new Map();
+  for (const [key, text] of Object.entries(object?.data ?? {})) {
+    data.set(key, { text, encoding: "utf8" });
+  }
   for (const [key, text] of Object.entries(object?.binaryData ?? {})) {
-    data.set(key, Buffer.from(text, "base64"));
+    data.set(key, { text, encoding: "base64" });
   }
   addKeys(files, data, { items, mode, optional, what: `configmap ${namespace}/${name}` });
 }
@@ -53,9 +57,9 @@ export async function addSecret(
   const namespace = namespaceOf(pod);
   const object = await objects.secret(namespace, name);
   if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
-  const data = new Map<string, Buffer>();
+  const data: Texts = new Map();
   for (const [key, text] of Object.entries(object?.data ?? {})) {
-    data.set(key, Buffer.from(text, "base64"));
+    data.set(key, { text, encoding: "base64" });
   }
   addKeys(files, data, { items, mode, optional, what: `secret ${namespace}/${name}` });
 }
@@ -74,7 +78,7 @@ export function addDownward(
     const text = fieldRef
       ? fieldValue(fieldRef.fieldPath, pod, { podIPs, hostIPs })
       : resourceValue(resourceFieldRef!, pod, undefined, sources.allocatable());
-    files.set(path, { data: Buffer.from(text), mode: own ?? mode });
+    files.add(path, { text, encoding: "utf8", mode: own ?? mode });
   }
 }
 
@@ -90,24 +94,24 @@ export async function addToken(
   const audiences = audience ? [audience] : [];
   const { token } = await objects.token(pod, { audiences, expirationSeconds });
   const narrow = pod.spec.securityContext?.fsGroup === undefined ? mode : 0o600;
-  files.set(path, { data: Buffer.from(token), mode: narrow });
+  files.add(path, { text: token, encoding: "utf8", mode: narrow });
 }
 
 const TOKEN_SECONDS = 3600;
 
 function addKeys(
   files: Files,
-  data: Map<string, Buffer>,
+  data: Texts,
   how: { items: KeyToPath[] | undefined; mode: number; optional: boolean; what: string },
 ): void {
   const { items, mode, optional, what } = how;
   if (!items || items.length === 0) {
-    for (const [key, bytes] of data) files.set(key, { data: bytes, mode });
+    for (const [key, text] of data) files.add(key, { ...text, mode });
     return;
   }
   for (const { key, path, mode: own } of items) {
-    const bytes = data.get(key);
-    if (bytes) files.set(path, { data: bytes, mode: own ?? mode });
+    const text = data.get(key);
+    if (text) files.add(path, { ...text, mode: own ?? mode });
     else if (!optional) throw new VolumeError("NotFound", `${what} has no key ${key}`);
   }
 }

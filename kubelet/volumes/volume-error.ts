@@ -6,6 +6,7 @@ export type VolumeErrorCode =
   | "NotAttached"
   | "NotSupported"
   | "InvalidPath"
+  | "TooLarge"
   | "MountFailed"
   | "StillMounted";
 

@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FILES_OF_POD_BYTES_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
+import { NO_OBJECTS, type PodObjects } from "../pod-objects.ts";
+import { PodVolumes } from "./pod-volumes.ts";
+import { configMapPlugin, projectedPlugin } from "./projected.ts";
+
+const MEBIBYTE = 2 ** 20;
+const MANY = FILES_OF_POD_BYTES_MAX / MEBIBYTE + 1;
+const NODE = { cpu_milli: 1, memory_bytes: 1, ephemeralStorage_bytes: 1 };
+const objects: PodObjects = {
+  ...NO_OBJECTS,
+  secret: async () => ({
+    metadata: {},
+    data: { big: Buffer.alloc(MEBIBYTE).toString("base64"), small: btoa("1") },
+  }),
+  configMap: async () => ({ metadata: {}, data: { big: "x".repeat(MEBIBYTE), small: "1" } }),
+};
+const sources = { objects, allocatable: () => NODE, hostIPs: () => [] };
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-projected-"));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+function setUp(volumes: Volume[], metadata: Pod["metadata"] = {}) {
+  const paths = { rootDir: dir, podLogsDir: join(dir, "logs"), containerLogsDir: undefined };
+  const plugins = [configMapPlugin(sources), projectedPlugin(sources)];
+  const volumeMounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}` }));
+  const pod: Pod = {
+    metadata: { name: "p", namespace: "n", uid: "u", ...metadata },
+    spec: { containers: [{ name: "c", volumeMounts }], volumes },
+  };
+  return new PodVolumes({ plugins, paths, objects }).setUp(pod);
+}
+
+const items = (count: number, key: string, below = "") =>
+  Array.from({ length: count }, (_, index) => ({ key, path: `${below}${index}` }));
+
+describe("files of volumes made from objects are bounded for the pod as a whole", () => {
+  test.each<[string, Volume[]]>([
+    ["many sources of one Secret", [{
+      name: "v",
+      projected: {
+        sources: items(MANY, "big").map((item) => ({ secret: { name: "s", items: [item] } })),
+      },
+    }]],
+    ["many items of one ConfigMap", [{ name: "v", configMap: { items: items(MANY, "big") } }]],
+    ["many volumes",
+      items(MANY, "").map(({ path }) => ({ name: path, configMap: { name: "m" } }))],
+    ["many small files", [{ name: "v", configMap: { items: items(10_000, "small") } }]],
+    ["deep directories", [{
+      name: "v",
+      configMap: {
+        items: items(10, "small").map(({ key, path }) => ({ key, path: `${path}/a`.repeat(1e3) })),
+      },
+    }]],
+    ["fields of the pod", [{
+      name: "v",
+      projected: {
+        sources: [{
+          downwardAPI: {
+            items: items(100, "").map(({ path }) => ({
+              path,
+              fieldRef: { fieldPath: "metadata.annotations" },
+            })),
+          },
+        }],
+      },
+    }]],
+  ])("%s", async (_, volumes) => {
+    const annotations = { large: "x".repeat(MEBIBYTE) };
+    await expect(setUp(volumes, { annotations })).rejects.toThrow(/take more than \d+ bytes/);
+  });
+
+  test("the volumes that one pod's containers use are counted", async () => {
+    const volumes = items(VOLUMES_OF_POD_MAX + 1, "").map(({ path }) => ({
+      name: path,
+      configMap: { items: items(1, "small") },
+    }));
+    await expect(setUp(volumes)).rejects.toThrow("mounts 512 for a pod at most");
+  });
+});
+
+test("files of one object hold its own bytes each", async () => {
+  const configMap = { items: [...items(3, "big"), ...items(2, "small", "s/")] };
+  const ready = (await setUp([{ name: "v", configMap }])).get("v");
+  if (ready?.kind !== "filesystem") expect.fail("no directory");
+  const { hostPath } = ready;
+  expect((await readFile(join(hostPath, "2"))).equals(Buffer.alloc(MEBIBYTE, "x"))).toBe(true);
+  expect(await readFile(join(hostPath, "s/1"), "utf8")).toBe("1");
+  const shown = (await readdir(hostPath)).filter((name) => !name.startsWith(".."));
+  expect(shown.sort()).toEqual(["0", "1", "2", "s"]);
+});
