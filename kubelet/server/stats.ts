@@ -1,11 +1,12 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
-import type {
-  ContainerStats,
-  CpuUsage,
-  FilesystemUsage,
-  MemoryUsage,
-  SwapUsage,
+import {
+  ContainerState,
+  type ContainerStats,
+  type CpuUsage,
+  type FilesystemUsage,
+  type MemoryUsage,
+  type SwapUsage,
 } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -64,7 +65,7 @@ export interface StatsSources {
 /** The usage of every pod that runs, measured now. */
 export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
   const { runtime, workers, cgroups, now_ms } = sources;
-  const { stats } = await runtime.runtime.listContainerStats({});
+  const stats = await runningStats(runtime);
   return workers.list().flatMap(({ pod, status }) => {
     const own = stats.filter((one) => one.attributes?.labels[POD_UID_LABEL] === uidOf(pod));
     if (own.length === 0) return [];
@@ -78,6 +79,15 @@ export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
       },
     ];
   });
+}
+
+/** A runtime may list containers that have ended too. */
+async function runningStats({ runtime }: Runtime): Promise<ContainerStats[]> {
+  const state = { state: ContainerState.CONTAINER_RUNNING };
+  const { containers } = await runtime.listContainers({ filter: { state } });
+  const running = new Set(containers.map(({ id }) => id));
+  const { stats } = await runtime.listContainerStats({});
+  return stats.filter(({ attributes }) => running.has(attributes?.id ?? ""));
 }
 
 function startOf(status: PodStatus | undefined, name: string): number | undefined {

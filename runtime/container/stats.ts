@@ -1,8 +1,8 @@
 import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
+  ContainerFilter,
   ContainerStats,
-  ContainerStatsFilter,
   CpuUsage,
   FilesystemUsage,
   MemoryUsage,
@@ -11,7 +11,6 @@ import type { Runtime } from "../runtime.ts";
 import { nanoseconds } from "../time.ts";
 import type { ContainerRecord } from "./record.ts";
 import { listContainers } from "./status.ts";
-import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 
 /** A group's CPU time, in CRI's words. */
 export function cpuUsage(usage: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
@@ -69,12 +68,14 @@ export async function containerStats(
   };
 }
 
-/** Statistics of the running containers that pass a filter. */
+/**
+ * Statistics of the containers that pass a filter. As containerd's they include those that have
+ * ended and are still kept: their writable layers take space until they are removed.
+ */
 export async function listContainerStats(
   runtime: Runtime,
-  filter: Partial<ContainerStatsFilter> | undefined,
+  filter: Partial<ContainerFilter> | undefined,
 ): Promise<Init<ContainerStats>[]> {
-  const state = { state: ContainerState.CONTAINER_RUNNING };
-  const records = listContainers(runtime, { ...filter, state });
+  const records = listContainers(runtime, filter);
   return Promise.all(records.map((record) => containerStats(runtime, record)));
 }

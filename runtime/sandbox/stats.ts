@@ -12,7 +12,7 @@ import type {
   PodSandboxStatsFilter,
 } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
+import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
 import type { Runtime } from "../runtime.ts";
 import { nanoseconds } from "../time.ts";
@@ -79,10 +79,12 @@ export async function sandboxStats(
         process: { timestamp, processCount: { value: usage.pids } },
       }),
       ...(network && { network }),
-      containers: await listContainerStats(runtime, { podSandboxId: id }),
+      containers: await listContainerStats(runtime, { podSandboxId: id, state: RUNNING }),
     },
   };
 }
+
+const RUNNING = { state: ContainerState.CONTAINER_RUNNING };
 
 /** Statistics of the ready sandboxes that pass a filter. */
 export async function listSandboxStats(

@@ -37,6 +37,20 @@ export function limitRules(bench: Bench): void {
       expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
     });
 
+    test("statistics of a container that has ended count what it left on the disk", async () => {
+      const { pods, served: { runtime } } = bench;
+      const pod = await pods.run({ hostNetwork: true });
+      const command = ["dd", "if=/dev/zero", "of=/file", "bs=1M", "count=2"];
+      const containerId = await pods.start(pod, { command });
+      await pods.exited(containerId);
+      const wrote = async () => {
+        const { stats } = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
+        const left = stats.find(({ attributes }) => attributes?.id === containerId);
+        return (left?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
+      };
+      await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
+    });
+
     test.runIf(cgroups)("statistics count what it uses", async () => {
       const { pods, served: { runtime } } = bench;
       const pod = await pods.run({ hostNetwork: true });

@@ -5,12 +5,14 @@ import type {
   Event,
   Namespace,
   Pod,
+  Secret,
   ServiceAccount,
 } from "@raft2kube/api/gen/core/v1.ts";
 import {
   EVENTS,
   NAMESPACES,
   PODS,
+  SECRETS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -78,6 +80,17 @@ async function create(name: string, container: Container, more: Partial<Pod["spe
   await pods().create({ metadata, spec: spec([container], { restartPolicy: "Never", ...more }) });
 }
 
+/** The first event of a pod with this reason. */
+async function eventOf(name: string, wanted: string): Promise<Event> {
+  const pod = await pods().get({ namespace: NAMESPACE, name });
+  const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
+  const found = async () => {
+    const { items } = await api.world.admin.resource<Event>(EVENTS).list({ fieldSelector });
+    return items.find(({ reason }) => reason === wanted);
+  };
+  return waitFor(`${wanted} of ${name}`, found, { clock, timeout_ms });
+}
+
 /** What a container's log takes. */
 function logFilesOf(pod: Pod): { bytes: number; files: number } {
   const { uid } = pod.metadata;
@@ -112,6 +125,47 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     expect(pod.status?.message).toBe(
       "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
     );
+  });
+
+  it("is evicted for what an init container left behind that has ended", async () => {
+    const write = "dd if=/dev/zero of=/tmp/file bs=1M count=50";
+    const resources = { limits: { "ephemeral-storage": "10Mi" } };
+    await create("init", restricted(SLEEP, { resources }), {
+      initContainers: [{ ...restricted(write, { resources }), name: "writer" }],
+    });
+    const pod = await until("be evicted", { name: "init" }, isEvicted);
+    expect(pod.status?.message).toBe(
+      "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ",
+    );
+  });
+
+  it("is evicted for what a dead container left behind", async () => {
+    const write = `if [ -e /data/first ]; then ${SLEEP}; fi; touch /data/first;` +
+      "dd if=/dev/zero of=/tmp/file bs=1M count=50; exit 1";
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    const resources = { limits: { "ephemeral-storage": "10Mi" } };
+    await create("dead", restricted(write, { resources, volumeMounts }), {
+      volumes: [{ name: "data", emptyDir: {} }],
+      restartPolicy: "Always",
+    });
+    await until("be evicted", { name: "dead" }, isEvicted);
+  });
+
+  it("gets no volume of more files than a pod has room for", async () => {
+    const metadata = { namespace: NAMESPACE, name: "big" };
+    const secrets = api.world.admin.resource<Secret>(SECRETS);
+    const data = { big: Buffer.alloc(2 ** 20 - 1).toString("base64") };
+    await secrets.create({ metadata, data });
+    const items = (path: string) => [{ key: "big", path }];
+    const sources = Array.from({ length: 1_000 }, (_, index) => ({
+      secret: { name: "big", items: items(String(index)) },
+    }));
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    await create("files", restricted(SLEEP, { volumeMounts }), {
+      volumes: [{ name: "data", projected: { sources } }],
+    });
+    const event = await eventOf("files", "FailedMount");
+    expect(event.message).toContain("take more than 33554432 bytes");
   });
 
   it("is evicted when its last words are more than its limit", async () => {
@@ -155,13 +209,7 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
 
   it("gets no container without the user namespace that was asked for", async () => {
     await create("users", restricted(SLEEP), { hostUsers: false });
-    const pod = await pods().get({ namespace: NAMESPACE, name: "users" });
-    const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
-    const refused = async () => {
-      const { items } = await api.world.admin.resource<Event>(EVENTS).list({ fieldSelector });
-      return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
-    };
-    const event = await waitFor("the refusal", refused, { clock, timeout_ms });
+    const event = await eventOf("users", "FailedCreatePodSandBox");
     expect(event.message).toContain("hostUsers: false asks for a user namespace");
     expect(isRunning(await pods().get({ namespace: NAMESPACE, name: "users" }))).toBe(false);
   });
