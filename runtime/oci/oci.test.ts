@@ -1,4 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
@@ -12,6 +19,7 @@ import { combineMounts, volumeMounts } from "./mounts.ts";
 import { clampOomScore, resourcesFor } from "./resources.ts";
 import { defaultProfile } from "./seccomp.ts";
 import type { OciSeccomp } from "./spec.ts";
+import { ALLOWED, ALLOWED_BY_CAPABILITY } from "./syscalls.ts";
 import { sysctlsFor } from "./sysctls.ts";
 import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { mappedUser, resolveUser } from "./user.ts";
@@ -185,6 +193,35 @@ test("the default seccomp profile lets through what a capability is for", () => 
   expect(allows(["CAP_SYS_ADMIN"], "mount")).toBe(true);
   expect(allows([], "reboot")).toBe(false);
   expect(allows([], "io_uring_setup")).toBe(false);
+});
+
+describe("the default seccomp profile is containerd's", () => {
+  const text = readFileSync(path.join(import.meta.dirname, "containerd-syscalls.txt"), "utf8");
+  const blocks = text.split("\n\n").slice(1).map((block) => block.trim().split(/:?\s+/));
+  const containerds = new Map(blocks.map(([when = "", ...names]) => [when, names]));
+  const isCapability = (when: string) => when.startsWith("CAP_");
+
+  test("for every process, on all architectures together", () => {
+    const always = [...containerds].flatMap(([when, names]) => (isCapability(when) ? [] : names));
+    expect(new Set(ALLOWED)).toEqual(new Set(always));
+  });
+
+  test("for one with a capability; what every process may do is not named again", () => {
+    const added = [...containerds].filter(([when]) => isCapability(when));
+    const beside = (names: string[]) =>
+      names.filter((name) => !ALLOWED.includes(name)).sort((a, b) => (a < b ? -1 : 1));
+    const sorted = (lists: [string, string[]][]) =>
+      Object.fromEntries(lists.map(([when, names]) => [when, beside(names)]));
+    expect(sorted(Object.entries(ALLOWED_BY_CAPABILITY))).toEqual(sorted(added));
+  });
+
+  test("clone makes no namespaces, clone3 is not there for one without CAP_SYS_ADMIN", () => {
+    const rules = (capabilities: string[], name: string) =>
+      defaultProfile(capabilities).syscalls.filter(({ names }) => names.includes(name));
+    expect(rules([], "clone")).toMatchObject([{ args: [{ value: 0x7e020000, valueTwo: 0 }] }]);
+    expect(rules([], "clone3")).toMatchObject([{ action: "SCMP_ACT_ERRNO", errnoRet: 38 }]);
+    expect(rules(["CAP_SYS_ADMIN"], "clone3")).toMatchObject([{ action: "SCMP_ACT_ALLOW" }]);
+  });
 });
 
 type SeccompArgument = NonNullable<OciSeccomp["syscalls"][number]["args"]>[number];
