@@ -7,6 +7,8 @@ export const IMAGE_CONFIG_BYTES = 4 << 20;
 /** One layer as it travels, and all that it unpacks to. */
 export const LAYER_BYTES = 8 * 2 ** 30;
 export const LAYER_UNPACKED_BYTES = 16 * 2 ** 30;
+/** Blobs that are remembered to hold a layer, each compressed in its own way. */
+export const LAYER_BLOBS_KNOWN = 16;
 /** How much larger a layer may be than it travelled, and from what size on that is looked at. */
 export const LAYER_RATIO = 100;
 export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;

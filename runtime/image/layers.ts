@@ -7,7 +7,7 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { LAYER_UNPACKED_BYTES } from "../limits.ts";
+import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { Serial } from "../serial.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
 import { Hashing } from "./blobs.ts";
@@ -21,6 +21,8 @@ const NAME_LENGTH = 24;
 
 interface LayerState {
   diffId: string;
+  /** Digests of blobs that were found to hold this layer, the newest last. */
+  blobs?: string[];
   size_bytes: number;
   entries: number;
 }
@@ -51,16 +53,29 @@ export class LayerStore {
   }
 
   /** What a layer takes on disk, or undefined when it is not here whole. */
-  async usage(diffId: string): Promise<{ size_bytes: number; entries: number } | undefined> {
+  async usage(diffId: string): Promise<LayerState | undefined> {
     const state = await readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
     if (state?.diffId !== diffId) return undefined;
     return (await isDirectory(this.folder(diffId))) ? state : undefined;
   }
 
-  /** Unpacks a layer unless it is here. `open` gives its tar, whose hash must be the diff id. */
-  async add(diffId: string, open: () => AsyncIterable<Buffer>): Promise<void> {
+  /**
+   * Unpacks a layer unless it is here. `open` gives the tar that is in the blob `digest`; its hash
+   * must be the diff id, also when the layer is here: an image's configuration may name the diff id
+   * of another image's layer, to get what its own blobs do not hold.
+   */
+  async add(diffId: string, digest: string, open: () => AsyncIterable<Buffer>): Promise<void> {
     await this.#serial.run(diffId, async () => {
-      if ((await this.usage(diffId)) === undefined) await this.#unpack(diffId, open());
+      const state = await this.usage(diffId);
+      if (state === undefined) return this.#unpack(diffId, digest, open());
+      const { blobs = [] } = state;
+      // A blob that is the tar itself was checked when it came.
+      if (digest === diffId || blobs.includes(digest)) return;
+      const hashing = hashingOf(diffId);
+      for await (const _ of hashing.pass(open()));
+      check(hashing, diffId);
+      const known = [...blobs, digest].slice(-LAYER_BLOBS_KNOWN);
+      await this.#save({ ...state, blobs: known });
     });
   }
 
@@ -76,7 +91,7 @@ export class LayerStore {
     }
   }
 
-  async #unpack(diffId: string, source: AsyncIterable<Buffer>): Promise<void> {
+  async #unpack(diffId: string, digest: string, source: AsyncIterable<Buffer>): Promise<void> {
     const name = nameOf(diffId);
     const incoming = `${name}.${randomBytes(4).toString("hex")}`;
     await this.open();
@@ -84,12 +99,9 @@ export class LayerStore {
       using layers = Directory.open(this.#directory);
       layers.makeDirectory(incoming, 0o755);
       using root = layers.directory(incoming);
-      const hashing = new Hashing(diffId.split(":")[0]!, LAYER_UNPACKED_BYTES);
+      const hashing = hashingOf(diffId);
       const unpacked = await unpackLayer(hashing.pass(source), root, this.#reserve);
-      const found = hashing.digest();
-      if (found !== diffId) {
-        throw new RuntimeError("failed-precondition", `layer is ${found}, expected ${diffId}`);
-      }
+      check(hashing, diffId);
       if (unpacked.attributesLost > 0) {
         log.warn("extended attributes of a layer are not restored", {
           layer: diffId,
@@ -104,15 +116,16 @@ export class LayerStore {
       }
       await removeTree(layers, name);
       layers.rename(incoming, layers, name);
-      await writeState(this.#stateFile(name), LAYER_STATE, {
-        diffId,
-        size_bytes: unpacked.size_bytes,
-        entries: unpacked.entries,
-      } satisfies LayerState);
+      const { size_bytes, entries } = unpacked;
+      await this.#save({ diffId, blobs: [digest], size_bytes, entries });
     } catch (error) {
       await this.#remove(incoming);
       throw error;
     }
+  }
+
+  async #save(state: LayerState): Promise<void> {
+    await writeState(this.#stateFile(nameOf(state.diffId)), LAYER_STATE, state);
   }
 
   async #remove(name: string): Promise<void> {
@@ -132,6 +145,16 @@ export class LayerStore {
   #stateFile(name: string): string {
     return path.join(this.#directory, `${name}.json`);
   }
+}
+
+function hashingOf(diffId: string): Hashing {
+  return new Hashing(diffId.split(":")[0]!, LAYER_UNPACKED_BYTES);
+}
+
+function check(hashing: Hashing, diffId: string): void {
+  const found = hashing.digest();
+  if (found === diffId) return;
+  throw new RuntimeError("failed-precondition", `layer is ${found}, expected ${diffId}`);
 }
 
 /** False for a link, whatever it leads to. */

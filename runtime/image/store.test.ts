@@ -5,7 +5,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { createGzip } from "node:zlib";
+import { createGzip, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildDemoImages } from "../build/demo-images.ts";
 import { buildImage } from "../build/image-builder.ts";
@@ -79,6 +79,35 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     expect((await open("a")).list()).toHaveLength(3);
     await buildImage(again, { ...recipe, config: {} });
     expect(again.get("r2k.local/bad:1").id).toBe(id);
+  });
+
+  test("an image has no layer whose content is not in its own blobs", async () => {
+    const store = await open("a");
+    const entries = [{ name: "secret", content: "of another tenant" }];
+    await buildImage(store, { name: "r2k.local/private:1", entries, config: {} });
+    const { manifest, config } = store.get("r2k.local/private:1");
+    /** An image that says it has the private one's layer, and brings this blob for it. */
+    const claim = (name: string, blob: Buffer) =>
+      store.receive(async () => {
+        const put = async (content: Buffer) =>
+          ({ digest: await store.blobs.put(content), size: content.length });
+        const gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+        const document = {
+          schemaVersion: 2,
+          config: { ...manifest.config, ...(await put(Buffer.from(JSON.stringify(config)))) },
+          layers: [{ mediaType: gzip, ...(await put(blob)) }],
+        };
+        return store.add(name, (await put(Buffer.from(JSON.stringify(document)))).digest);
+      });
+    await expect(claim("r2k.local/thief:1", gzipSync("nothing"))).rejects.toMatchObject({
+      code: "failed-precondition",
+    });
+    expect(store.find("r2k.local/thief:1")).toBeUndefined();
+    const layer = await store.blobs.read(manifest.layers[0]!.digest, 1 << 20);
+    // Who has the content compresses it as they like; twice, as the blob is known then.
+    for (const name of ["r2k.local/owner:1", "r2k.local/owner:2"]) {
+      expect((await claim(name, gzipSync(layer))).config).toEqual(config);
+    }
   });
 
   test("what a refused image left is removed, unless its source was unreachable", async () => {

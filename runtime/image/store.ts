@@ -111,7 +111,7 @@ export class ImageStore {
     for (const [index, layer] of layers.entries()) {
       const diffId = image.config.rootfs.diff_ids[index]!;
       const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
-      await this.layers.add(diffId, open);
+      await this.layers.add(diffId, layer.digest, open);
     }
     await this.#serial.run("index", async () => {
       this.#references.set(reference, { target, manifest: manifestDigest });
