@@ -43,6 +43,19 @@ test("an image that a secret pulled is for pods with that secret or credential",
   }
 });
 
+test("an image that was here before there were records is preloaded: for all", async () => {
+  // Upstream's NeverVerifyPreloadedImages: a kubelet that is upgraded knows of no pull before.
+  for (const images of [await PulledImages.open(directory), await PulledImages.open(directory)]) {
+    expect(await must(images)).toBe(false);
+    expect(await must(images, [credential("a", "wrong")])).toBe(false);
+  }
+  // A pull by this kubelet ends that, for every name of the image.
+  const images = await PulledImages.open(directory);
+  await pull(images, credential("a", "right"));
+  expect(await must(images)).toBe(true);
+  expect(await must(images, [], "r.example/loaded:1")).toBe(true);
+});
+
 test("an image that anyone can pull is for all", async () => {
   const images = await PulledImages.open(directory);
   await pull(images, credential("a", "right"));
