@@ -14,6 +14,7 @@ import {
   oneOf, validateContainer, validateContainers, validateInitContainers, validateSeccomp,
   type PodScope,
 } from "./validate-container.ts";
+import { validateOs } from "./validate-os.ts";
 import { validateResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
 import { validateVolumes } from "./validate-volumes.ts";
@@ -226,7 +227,7 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
     errors.push(...dnsSubdomain(spec.runtimeClassName).map((each) =>
       invalid(`${path}.runtimeClassName`, spec.runtimeClassName, each)));
   }
-  return errors;
+  return [...errors, ...validateOs(spec, path)];
 }
 
 /** The rules of a template that a workload makes pods from. */
