@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { acceptSpdyCommand } from "./remote-command-spdy.ts";
+import type { ResizeListener } from "./resize.ts";
 import type { Outcome } from "./status.ts";
 import { refuseUpgrade, wantsUpgrade } from "./upgrade.ts";
 
@@ -29,7 +30,7 @@ export interface RemoteCommand {
   /**
    * Calls `listener` with each size of the client's terminal from now on, and the last one known.
    */
-  onResize(listener: (size: TerminalSize) => void): void;
+  onResize(listener: ResizeListener): void;
   /** Tells how the command ended, sends what is left, and closes. */
   finish(outcome: Outcome): Promise<void>;
 }

@@ -16,9 +16,8 @@ async function control(runtime: Runtime, id: string, line: string): Promise<void
   try {
     // Not blocking: when conmon is gone nobody reads the pipe, which then has no other end.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK;
-    const pipe = await open(runtime.paths.container(id).controlFifo, flags);
+    await using pipe = await open(runtime.paths.container(id).controlFifo, flags);
     await pipe.write(line);
-    await pipe.close();
   } catch (cause) {
     if (!isErrno(cause, "ENXIO", "ENOENT")) throw cause;
     throw new RuntimeError("unavailable", `the conmon of container ${id} is gone`, { cause });

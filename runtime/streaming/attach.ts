@@ -45,11 +45,10 @@ async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promis
     incoming.pause();
     to.once("drain", () => incoming.resume());
   });
-  remote.onResize((size) => {
+  remote.onResize((size) =>
     resizeTerminal(runtime, id, size).catch((err: unknown) => {
       runtime.log.debug("a terminal could not be resized", { container: id, err });
-    });
-  });
+    }));
   if (remote.stdin) {
     const input = inPackets(outgoing);
     input.on("error", () => remote.stdin?.unpipe(input));
