@@ -73,6 +73,11 @@ export const YAML_ALIASES_MAX = 100;
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
 /** JSON that the copies of one JSON patch may add up to: each may double the whole (upstream's). */
 export const JSON_PATCH_COPIES_BYTES_MAX = BODY_BYTES_MAX;
+/**
+ * Items that one JSON patch may move up or down in lists, to put others before them or take them
+ * out: as many as its operations may in a list of 5,000. A longer list is for fewer operations.
+ */
+export const JSON_PATCH_ITEMS_MOVED_MAX = 5_000 * JSON_PATCH_OPERATIONS_MAX;
 /** Owners of one object that came by updates; the oldest are joined (upstream's 10). */
 export const UPDATE_OWNERS_MAX = 10;
 

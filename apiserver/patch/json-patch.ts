@@ -1,7 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../object/errors/api-error.ts";
 import { badRequest } from "../object/errors/catalog.ts";
-import { JSON_PATCH_COPIES_BYTES_MAX, JSON_PATCH_OPERATIONS_MAX } from "../limits.ts";
+import {
+  JSON_PATCH_COPIES_BYTES_MAX,
+  JSON_PATCH_ITEMS_MOVED_MAX,
+  JSON_PATCH_OPERATIONS_MAX,
+} from "../limits.ts";
 import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../object/json.ts";
 
 interface Operation {
@@ -40,7 +44,7 @@ export function readJsonPatch(value: Json): Operation[] {
 
 /** Applies the operations to a copy of `document`. Throws 422 when one does not fit it. */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
-  const root = { document: structuredClone(document), copied_bytes: 0 };
+  const root = { document: structuredClone(document), copied_bytes: 0, itemsMoved: 0 };
   for (const operation of operations) applyOperation(root, operation);
   return root.document;
 }
@@ -49,6 +53,7 @@ interface Root {
   document: Json;
   /** What copies have added so far: a few that double the document would take all memory. */
   copied_bytes: number;
+  itemsMoved: number;
 }
 
 /** Upstream does not tell clients which operation it was, nor why. */
@@ -139,7 +144,20 @@ function add(root: Root, path: string, value: Json): void {
   const { holder, last } = holderOf(root, path);
   if (!Array.isArray(holder)) setMember(holder, last, value);
   else if (last === "-") holder.push(value);
-  else holder.splice(placeIn(last, holder.length + 1), 0, value);
+  else {
+    const index = placeIn(last, holder.length + 1);
+    moveItems(root, holder.length - index);
+    holder.splice(index, 0, value);
+  }
+}
+
+function moveItems(root: Root, count: number): void {
+  root.itemsMoved += count;
+  if (root.itemsMoved <= JSON_PATCH_ITEMS_MOVED_MAX) return;
+  const message =
+    `The JSON patch moves more than ${JSON_PATCH_ITEMS_MOVED_MAX} items of lists: ` +
+    "send fewer operations, or replace the list";
+  throw new ApiError({ code: 413, reason: "RequestEntityTooLarge", message });
 }
 
 /** Takes a member that is not there yet as well. */
@@ -155,7 +173,11 @@ function replace(root: Root, path: string, value: Json): void {
 
 function remove(root: Root, path: string): Json {
   const { holder, last } = holderOf(root, path);
-  if (Array.isArray(holder)) return holder.splice(placeIn(last, holder.length), 1)[0] as Json;
+  if (Array.isArray(holder)) {
+    const index = placeIn(last, holder.length);
+    moveItems(root, holder.length - index);
+    return holder.splice(index, 1)[0] as Json;
+  }
   if (!Object.hasOwn(holder, last)) throw unfit();
   const value = holder[last];
   delete holder[last];

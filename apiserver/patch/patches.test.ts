@@ -62,6 +62,18 @@ describe("JSON patch (RFC 6902)", () => {
     expect(apply({ a: 1 }, operations)).toEqual({ a: 1, missing: 1 });
   });
 
+  it.each([
+    ["add", { op: "add", path: "/a/0", value: 0 }],
+    ["remove", { op: "remove", path: "/a/0" }],
+    ["move", { op: "move", from: "/a/0", path: "/a/-" }],
+  ])("operations that shift all of a huge list again and again are refused: %s", (_, operation) => {
+    const a = Array.from({ length: 100_000 }, () => 0);
+    const operations = Array.from({ length: 1_000 }, () => operation);
+    expect(() => apply({ a }, operations)).toThrow(expect.objectContaining({ http: 413 }) as Error);
+    expect(apply({ a }, operations.slice(0, 10))).toHaveProperty("a");
+    expect(apply({ a: a.slice(0, 4_000) }, operations)).toHaveProperty("a");
+  });
+
   it("copies that double the whole again and again are refused before they fill the memory", () => {
     const from = "/a";
     const doubling = Array.from({ length: 40 }, (_, i) => ({ op: "copy", from, path: `/a/${i}` }));
