@@ -44,7 +44,7 @@ export class ResizeFeed {
   }
 }
 
-/** The last order in a text that is a size: of many that come at once the others are passed over. */
+/** The last order in a text that is a size: of many that come at once it alone counts. */
 function lastSize(text: string): TerminalSize | undefined {
   const orders = text.slice(-RESIZE_BYTES).split("}");
   return orders.map(sizeOf).findLast((size) => size !== undefined);

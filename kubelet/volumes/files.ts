@@ -17,8 +17,8 @@ export class FilesRoom {
     this.#left_bytes -= Math.max(1, Math.ceil(bytes / PAGE_BYTES)) * PAGE_BYTES;
     if (this.#left_bytes >= 0) return;
     const text =
-      "the files of the pod's configMap, secret, downwardAPI and projected volumes take more than " +
-      `${FILES_OF_POD_BYTES_MAX} bytes`;
+      "the files of the pod's configMap, secret, downwardAPI and projected volumes " +
+      `take more than ${FILES_OF_POD_BYTES_MAX} bytes`;
     throw new VolumeError("TooLarge", text, {
       remedy: "name fewer keys and sources, or put the data in a volume of another kind",
     });
