@@ -2,7 +2,7 @@
  * Sends random sequences of requests to upstream's kube-apiserver and to ours and prints, made as
  * short as they will be, those whose answers differ. Use: `npm run peers -- etcd kube-apiserver`,
  * then `node scripts/compare-random.ts [--seed N] [--steps M] [--area NAME] [--shown K]`. A
- * sequence has a seed of its own: `--seed N --steps 1` with its area tells it again. Answers that
+ * sequence has a seed of its own: `--seed N --steps 1` with its area sends it again. Answers that
  * are known to differ (test/contract/apiserver/random/known.ts) are passed over.
  */
 import { parseArgs } from "node:util";
@@ -10,7 +10,7 @@ import { randomInteger, seededRandom, systemRandom } from "@raft2kube/std/random
 import { AREAS } from "../test/contract/apiserver/random/areas/all.ts";
 import { Pair, signOf } from "../test/contract/apiserver/random/compare.ts";
 import type { Step } from "../test/contract/apiserver/random/step.ts";
-import { startOurs, startTheirs } from "../test/contract/apiserver/stories/servers.ts";
+import { startOurs, startTheirs } from "../test/contract/apiserver/transcripts/servers.ts";
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +35,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => (stopped = true));
 }
 
-async function tellOne(area: string, seed: number): Promise<void> {
+async function compareOne(area: string, seed: number): Promise<void> {
   const steps = AREAS[area]!(seededRandom(seed));
   sent += steps.length;
   const found = await pair.parting(steps);
@@ -60,7 +60,7 @@ function textOf({ method, path, body, ...rest }: Step): string {
 say(`${steps_max} steps of ${areas.join(", ")} from seed ${first}`);
 try {
   for (let seed = first; sent < steps_max && !stopped; seed++) {
-    for (const area of areas) if (!stopped) await tellOne(area, seed);
+    for (const area of areas) if (!stopped) await compareOne(area, seed);
   }
 } finally {
   await Promise.all(servers.map((server) => server.close()));

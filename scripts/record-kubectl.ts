@@ -1,25 +1,25 @@
 /**
  * Records what kubectl, newest and Debian's, prints before upstream's kube-apiserver when it plays
- * the scenes of test/contract/apiserver/kubectl, where a test compares ours. Use:
+ * the scripts of test/contract/apiserver/kubectl, where a test compares ours. Use:
  * `npm run peers -- etcd kube-apiserver kubectl`, then `node scripts/record-kubectl.ts [SCENE...]`.
  */
 import { KUBECTLS } from "../test/contract/apiserver/kubectl/kubectls.ts";
 import { setStage } from "../test/contract/apiserver/kubectl/play.ts";
 import { writeRecorded, writeTable } from "../test/contract/apiserver/kubectl/recording.ts";
-import { readScenes } from "../test/contract/apiserver/kubectl/scene.ts";
-import { startTheirs } from "../test/contract/apiserver/stories/servers.ts";
+import { readScripts } from "../test/contract/apiserver/kubectl/script.ts";
+import { startTheirs } from "../test/contract/apiserver/transcripts/servers.ts";
 
 const wanted = process.argv.slice(2);
-const scenes = readScenes().filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const scripts = readScripts().filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 for (const { version, program } of KUBECTLS) {
   const upstream = await startTheirs();
   const stage = await setStage(await program(), upstream);
   try {
-    const left = [...scenes];
+    const left = [...scripts];
     const recordNext = async () => {
-      for (let scene = left.shift(); scene !== undefined; scene = left.shift()) {
-        process.stdout.write(`${version} ${scene.name}\n`);
-        writeRecorded(version, scene.name, await stage.play(scene));
+      for (let script = left.shift(); script !== undefined; script = left.shift()) {
+        process.stdout.write(`${version} ${script.name}\n`);
+        writeRecorded(version, script.name, await stage.play(script));
       }
     };
     // Most of a command's time is spent waiting.
@@ -29,4 +29,4 @@ for (const { version, program } of KUBECTLS) {
     await upstream.close();
   }
 }
-writeTable(KUBECTLS.map(({ version }) => version), readScenes());
+writeTable(KUBECTLS.map(({ version }) => version), readScripts());

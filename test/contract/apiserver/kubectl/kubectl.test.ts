@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Server, startOurs } from "../stories/servers.ts";
+import { type Server, startOurs } from "../transcripts/servers.ts";
 import { KUBECTLS } from "./kubectls.ts";
 import { setStage, type Stage } from "./play.ts";
 import { readRecorded, readTable, shown, tableOf } from "./recording.ts";
-import { readScenes } from "./scene.ts";
+import { readScripts } from "./script.ts";
 
 // Recorded before upstream's kube-apiserver 1.36 by scripts/record-kubectl.ts.
-const SCENES = readScenes();
+const SCRIPTS = readScripts();
 const TIMEOUT_MS = 240_000;
 
 describe("the table of commands", () => {
   it("is made of the recordings", () => {
-    expect(readTable()).toBe(tableOf(KUBECTLS.map(({ version }) => version), SCENES));
+    expect(readTable()).toBe(tableOf(KUBECTLS.map(({ version }) => version), SCRIPTS));
   });
 });
 
@@ -29,9 +29,9 @@ for (const { version, present, program } of KUBECTLS) {
       await server?.close();
     });
 
-    // Each scene has a namespace of its own, and objects of the cluster under names of its own.
-    it.concurrent.each(SCENES)("$name: as before kube-apiserver 1.36", async (scene) => {
-      expect(shown(await stage.play(scene))).toBe(readRecorded(version, scene.name));
+    // Each script has a namespace of its own, and objects of the cluster under names of its own.
+    it.concurrent.each(SCRIPTS)("$name: as before kube-apiserver 1.36", async (script) => {
+      expect(shown(await stage.play(script))).toBe(readRecorded(version, script.name));
     });
   });
 }

@@ -4,7 +4,7 @@ import { kubectl120 } from "../../../e2e/kubectl-1.20.ts";
 
 const NEWEST = join(import.meta.dirname, "../../../../.peers/bin/kubectl");
 
-/** A kubectl that scenes are played with. */
+/** A kubectl that scripts are played with. */
 export interface Kubectl {
   /** Also the folder of its recordings. */
   readonly version: string;

@@ -1,4 +1,4 @@
-import { Names } from "../stories/normalise.ts";
+import { Names } from "../transcripts/normalise.ts";
 
 /** How far from now a day may be to count as one that the server wrote. */
 const RECENT_MS = 3 * 24 * 3600 * 1000;
@@ -15,7 +15,7 @@ const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
 /** What ours warns of when a kind is written that nothing acts on (docs/DIVERGENCE.md). */
 const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
 
-/** What a command of a scene wrote, without what differs from run to run. */
+/** What a command of a script wrote, without what differs from run to run. */
 export function told(text: string, ns: string): string {
   return new Names()
     .text(text)

@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Server } from "../stories/servers.ts";
+import type { Server } from "../transcripts/servers.ts";
 import { told } from "./normalise.ts";
-import type { Scene } from "./scene.ts";
+import type { Script } from "./script.ts";
 
 const MANIFESTS = join(import.meta.dirname, "manifests");
 
@@ -14,7 +14,7 @@ const OUTPUT_MAX_BYTES = 1 << 22;
 
 /** A kubectl in front of a server, with a home for what it keeps of discovery. */
 export interface Stage {
-  play(scene: Scene): Promise<Played[]>;
+  play(script: Script): Promise<Played[]>;
   close(): Promise<void>;
 }
 
@@ -32,13 +32,13 @@ export async function setStage(path: string, server: Server): Promise<Stage> {
   await mkdir(join(dir, "bin"));
   await symlink(path, join(dir, "bin/kubectl"));
   return {
-    play: (scene) => play(scene, server, dir),
+    play: (script) => play(script, server, dir),
     close: () => rm(dir, { recursive: true }),
   };
 }
 
-async function play({ name, lines }: Scene, server: Server, home: string): Promise<Played[]> {
-  const ns = `scene-${name}`;
+async function play({ name, lines }: Script, server: Server, home: string): Promise<Played[]> {
+  const ns = `script-${name}`;
   await server.call("POST", "/api/v1/namespaces", { body: { metadata: { name: ns } } });
   const account = { metadata: { name: "default" } };
   await server.call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });

@@ -1,19 +1,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Played } from "./play.ts";
-import type { Scene } from "./scene.ts";
+import type { Script } from "./script.ts";
 
 const DIR = join(import.meta.dirname, "recorded");
 
-const fileOf = (version: string, scene: string) => join(DIR, version, `${scene}.txt`);
+const fileOf = (version: string, script: string) => join(DIR, version, `${script}.txt`);
 
-/** What a kubectl of `version` said in a scene before upstream, as text. */
-export const readRecorded = (version: string, scene: string): string =>
-  readFileSync(fileOf(version, scene), "utf8");
+/** What a kubectl of `version` said in a script before upstream, as text. */
+export const readRecorded = (version: string, script: string): string =>
+  readFileSync(fileOf(version, script), "utf8");
 
-export function writeRecorded(version: string, scene: string, played: readonly Played[]): void {
+export function writeRecorded(version: string, script: string, played: readonly Played[]): void {
   mkdirSync(join(DIR, version), { recursive: true });
-  writeFileSync(fileOf(version, scene), shown(played));
+  writeFileSync(fileOf(version, script), shown(played));
 }
 
 /** As on a terminal: the command, what it printed, behind `!` errors, its exit code unless 0. */
@@ -33,8 +33,8 @@ function showOne({ command, exit, stdout, stderr }: Played): string {
 }
 
 /** The exit codes in a recording, command by command. */
-export function exitCodes(version: string, scene: string): number[] {
-  return readRecorded(version, scene)
+export function exitCodes(version: string, script: string): number[] {
+  return readRecorded(version, script)
     .split(/^\$ /m)
     .slice(1)
     .map((text) => Number(/^\[exit (\d+)\]$/m.exec(text)?.[1] ?? 0));
@@ -50,19 +50,19 @@ words (the texts lie beside).
 export const readTable = (): string => readFileSync(TABLE, "utf8");
 
 /** Writes which command ends how with which kubectl: `recorded/table.md`. */
-export const writeTable = (versions: readonly string[], scenes: readonly Scene[]): void =>
-  writeFileSync(TABLE, tableOf(versions, scenes));
+export const writeTable = (versions: readonly string[], scripts: readonly Script[]): void =>
+  writeFileSync(TABLE, tableOf(versions, scripts));
 
 /** One row to a command, with its exit code before kube-apiserver 1.36. */
-export function tableOf(versions: readonly string[], scenes: readonly Scene[]): string {
-  const rows = scenes.flatMap(({ name, lines }) => {
+export function tableOf(versions: readonly string[], scripts: readonly Script[]): string {
+  const rows = scripts.flatMap(({ name, lines }) => {
     const codes = versions.map((version) => exitCodes(version, name));
     return lines.map((line, at) => {
       const cells = codes.map((each) => each[at]);
       return `| ${name} | \`${line.replaceAll("|", "\\|")}\` | ${cells.join(" | ")} |`;
     });
   });
-  const head = `| scene | command | ${versions.join(" | ")} |`;
+  const head = `| script | command | ${versions.join(" | ")} |`;
   const rule = `| --- | --- |${" --- |".repeat(versions.length)}`;
   return [TITLE, head, rule, ...rows, ""].join("\n");
 }

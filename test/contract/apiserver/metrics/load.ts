@@ -1,4 +1,4 @@
-import type { Call, Received, Sent } from "../stories/caller.ts";
+import type { Call, Received, Sent } from "../transcripts/caller.ts";
 
 const NS = "measured";
 const HERE = `/api/v1/namespaces/${NS}`;

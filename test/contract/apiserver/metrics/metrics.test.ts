@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Server } from "../stories/servers.ts";
+import type { Server } from "../transcripts/servers.ts";
 import { mixedLoad } from "./load.ts";
 import { absentNames, metricsIn, names, readTable } from "./metric-table.ts";
 import { askPages, type PageAnswer, readPages } from "./pages.ts";

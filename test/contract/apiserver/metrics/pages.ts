@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { Call, Sent } from "../stories/caller.ts";
+import type { Call, Sent } from "../transcripts/caller.ts";
 
 /** What a diagnostic page answers, as far as it does not depend on when and where. */
 export interface PageAnswer {

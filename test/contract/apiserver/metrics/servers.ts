@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
-import * as stories from "../stories/servers.ts";
+import * as stories from "../transcripts/servers.ts";
 
 /** Secrets are encrypted: that is measured, too. */
 const ENCRYPTION = JSON.stringify({

@@ -1,16 +1,16 @@
-/** Tells a sequence to two servers and says where their answers part. */
-import type { Call } from "../stories/caller.ts";
-import { differences } from "../stories/differences.ts";
-import { type Asked, tell, type Told } from "../stories/teller.ts";
+/** Sends a sequence to two servers and finds where their answers part. */
+import type { Call } from "../transcripts/caller.ts";
+import { differences } from "../transcripts/differences.ts";
+import { type Asked, type Exchange, record } from "../transcripts/recorder.ts";
 import { whyKnown } from "./known.ts";
 import { shrink, smaller } from "./shrink.ts";
-import { type Step, storyOf } from "./step.ts";
+import { type Step, caseOf } from "./step.ts";
 
 /** The first answer of a sequence that differs. */
 export interface Parting {
   readonly index: number;
-  readonly theirs: Told;
-  readonly ours: Told;
+  readonly theirs: Exchange;
+  readonly ours: Exchange;
   readonly lines: readonly string[];
 }
 
@@ -18,7 +18,7 @@ export interface Parting {
 export class Pair {
   readonly #theirs: Asked;
   readonly #ours: Asked;
-  #told = 0;
+  #recorded = 0;
   requests = 0;
 
   constructor(theirs: Asked, ours: Asked) {
@@ -26,11 +26,11 @@ export class Pair {
     this.#ours = ours;
   }
 
-  /** Tells a sequence in a new namespace; undefined where the answers are the same. */
+  /** Sends a sequence in a new namespace; undefined where the answers are the same. */
   async parting(steps: readonly Step[]): Promise<Parting | undefined> {
-    const story = storyOf(`random-${++this.#told}`, steps);
+    const testCase = caseOf(`random-${++this.#recorded}`, steps);
     const [theirs, ours] = await Promise.all([
-      tell(story, named("theirs", this.#theirs)), tell(story, named("ours", this.#ours)),
+      record(testCase, named("theirs", this.#theirs)), record(testCase, named("ours", this.#ours)),
     ]);
     this.requests += steps.length;
     for (const [index, each] of theirs.entries()) {
@@ -79,7 +79,7 @@ function framesOf(body: Buffer): Buffer {
   return Buffer.from(`${frames} frames`);
 }
 
-const withoutAsk = ({ ask: _ask, ...rest }: Told): Omit<Told, "ask"> => rest;
+const withoutAsk = ({ ask: _ask, sent: _sent, ...rest }: Exchange): Partial<Exchange> => rest;
 
 /** What two partings of the same cause have in common: codes, and where the first lies. */
 export function signOf({ theirs, ours, lines }: Parting): string {
@@ -90,7 +90,7 @@ export function signOf({ theirs, ours, lines }: Parting): string {
 const GIST_LENGTH = 40;
 
 /** How a message begins, without what is quoted in it. */
-function gistOf({ body }: Told): string {
+function gistOf({ body }: Exchange): string {
   const text = /"message":"((?:[^"\\]|\\.)*)"/.exec(JSON.stringify(body ?? ""))?.[1] ?? "";
   return text.replace(/\\"(?:[^"\\]|\\[^"])*\\"/g, "_").slice(0, GIST_LENGTH);
 }

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Told } from "../stories/teller.ts";
+import type { Exchange } from "../transcripts/recorder.ts";
 import type { Step } from "./step.ts";
 
-/** A difference that is known: why, and how it is told from others. */
+/** A difference that is known: why, and how it is recognised. */
 interface KnownDifference {
   readonly why: string;
-  is(step: Step, answers: { theirs: Told; ours: Told }): boolean;
+  is(step: Step, answers: { theirs: Exchange; ours: Exchange }): boolean;
 }
 
 /** A structure as a complaint shows it: JSON on one side, Go's fields on the other. */
@@ -14,23 +14,23 @@ const SHOWN = /Invalid value: (?:\{.*?\}|\[.*?\]|null|"DOCUMENT")(?=: [a-z`])/g;
 function plain(value: unknown): unknown {
   if (typeof value === "string") return value.replace(SHOWN, "Invalid value: STRUCTURE");
   if (typeof value !== "object" || value === null) return value;
-  const members = Object.entries(value).filter(([name]) => name !== "ask");
+  const members = Object.entries(value).filter(([name]) => name !== "ask" && name !== "sent");
   return Object.fromEntries(members.map(([name, member]) => [name, plain(member)]));
 }
 
 /** The complaints in no certain order, each once. */
-function once(told: Told): unknown {
-  const { body } = plain(told) as { body: { details?: { causes?: unknown } } };
+function once(answer: Exchange): unknown {
+  const { body } = plain(answer) as { body: { details?: { causes?: unknown } } };
   const causes = Object.values(body.details?.causes ?? {}).map((each) => JSON.stringify(each));
-  return { status: told.status, headers: told.headers, causes: [...new Set(causes)].sort() };
+  return { status: answer.status, headers: answer.headers, causes: [...new Set(causes)].sort() };
 }
 
 /** Upstream names the managers of a conflict in no certain order. */
-function inOrder(told: Told): unknown {
-  const causes = (told.body as { details?: { causes?: object[] } }).details?.causes ?? [];
+function inOrder(answer: Exchange): unknown {
+  const causes = (answer.body as { details?: { causes?: object[] } }).details?.causes ?? [];
   const sorted = causes.map((each) => JSON.stringify(each)).sort();
-  const body = { ...(told.body as object), details: { causes: sorted } };
-  return { ...(plain(told) as object), body };
+  const body = { ...(answer.body as object), details: { causes: sorted } };
+  return { ...(plain(answer) as object), body };
 }
 
 const KNOWN: readonly KnownDifference[] = [
@@ -62,6 +62,9 @@ const KNOWN: readonly KnownDifference[] = [
 ];
 
 /** Why the answers to a request are known to differ; undefined where they must not. */
-export function whyKnown(step: Step, answers: { theirs: Told; ours: Told }): string | undefined {
+export function whyKnown(
+  step: Step,
+  answers: { theirs: Exchange; ours: Exchange },
+): string | undefined {
   return KNOWN.find((known) => known.is(step, answers))?.why;
 }

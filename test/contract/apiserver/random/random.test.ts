@@ -2,8 +2,8 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, it } from "vitest";
 import { AREAS } from "./areas/all.ts";
 import { shrink, smaller } from "./shrink.ts";
-import { storyOf } from "./step.ts";
-import type { Answered, Teller } from "../stories/teller.ts";
+import { caseOf } from "./step.ts";
+import type { Answered, Recorder } from "../transcripts/recorder.ts";
 
 describe("random sequences", () => {
   it.each(Object.entries(AREAS))("%s: a seed makes the same sequence again", (_name, make) => {
@@ -23,20 +23,20 @@ describe("random sequences", () => {
     expect(await shrink(items, simpler, isShown)).toEqual([{ n: 7 }, { n: 11 }]);
   });
 
-  it("name what a server chose by the answer that told it", async () => {
+  it("name what a server chose by the answer that had it", async () => {
     const asked: unknown[] = [];
     const metadata = { uid: "u1", resourceVersion: "5" };
     const answer: Answered = { metadata, data: { a: "1", b: "2" } };
-    const ask: Teller["ask"] = (...words) => {
+    const ask: Recorder["ask"] = (...words) => {
       asked.push(words);
       return Promise.resolve(answer);
     };
-    const { tell } = storyOf("s", [
+    const { run } = caseOf("s", [
       { method: "GET", path: "configmaps/a" },
       { method: "PUT", path: "configmaps/a?resourceVersion={rv}", onto: "configmaps/a",
         body: { data: { b: null, c: "{uid}" } } },
     ]);
-    await tell({ ask, ns: "n" } as Teller);
+    await run({ ask, ns: "n" } as Recorder);
     const body = { metadata, data: { a: "1", c: "u1" } };
     expect(asked[1]).toEqual(["PUT", "configmaps/a?resourceVersion=5", { body }]);
   });

@@ -1,6 +1,6 @@
 /** Requests as data: what a server chooses for itself stands in them by name. */
-import type { Sent } from "../stories/caller.ts";
-import type { Answered, Story, Teller } from "../stories/teller.ts";
+import type { Sent } from "../transcripts/caller.ts";
+import type { Answered, Case, Recorder } from "../transcripts/recorder.ts";
 
 /**
  * One request. In its path, headers and body `{ns}` is the sequence's namespace, `{rv}`, `{uid}`
@@ -21,21 +21,21 @@ interface Seen {
 
 const HOLDER = /\{(ns|rv|first-rv|uid|continue|continue-(?:cut|old|late|odd))\}/g;
 
-/** A sequence as a story that can be told to any server. */
-export function storyOf(name: string, steps: readonly Step[]): Story {
+/** A sequence as a case that runs against any server. */
+export function caseOf(name: string, steps: readonly Step[]): Case {
   return {
     name,
-    async tell(teller) {
-      const seen: Seen = { values: new Map([["ns", teller.ns]]), objects: new Map() };
-      for (const step of steps) await take(step, teller, seen);
+    async run(recorder) {
+      const seen: Seen = { values: new Map([["ns", recorder.ns]]), objects: new Map() };
+      for (const step of steps) await take(step, recorder, seen);
     },
   };
 }
 
-async function take(step: Step, teller: Teller, seen: Seen): Promise<void> {
+async function take(step: Step, recorder: Recorder, seen: Seen): Promise<void> {
   const { method, path, onto, ...sent } = step;
   const whole = filled(path, seen);
-  const answer = await teller.ask(method, whole, {
+  const answer = await recorder.ask(method, whole, {
     ...sent,
     ...(sent.headers === undefined ? {} : { headers: filledDeep(sent.headers, seen) }),
     ...(sent.body === undefined ? {} : { body: bodyOf(sent.body, onto, seen) }),

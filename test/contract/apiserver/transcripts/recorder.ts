@@ -1,0 +1,160 @@
+import { parse } from "yaml";
+import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
+import { splitApiVersion } from "@raft2kube/api/kinds.ts";
+import type { Received, Sent } from "./caller.ts";
+import { Names } from "./normalise.ts";
+import type { Server } from "./servers.ts";
+import { signToken } from "./sign-token.ts";
+
+/** One request and a server's answer, as a transcript has them. */
+export interface Exchange {
+  /** Method, path and what else tells the request from others; a number where all is the same. */
+  readonly ask: string;
+  /** The request's body; undefined without one. It is shown, and not compared. */
+  readonly sent?: unknown;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+/** The requests of a case. Paths that begin with a letter are in its own namespace. */
+export interface Recorder {
+  readonly ns: string;
+  /** A service account token with these claims, signed as the server's own. */
+  sign(claims: object): string;
+  /** Sends a request, records the answer and returns its JSON. */
+  ask(method: string, path: string, sent?: Sent): Promise<Answered>;
+  /** Sends a request without recording it: to wait for what a server does later. */
+  peek(method: string, path: string, sent?: Sent): Promise<Answered>;
+  get(path: string, sent?: Sent): Promise<Answered>;
+  post(path: string, body: unknown, sent?: Sent): Promise<Answered>;
+  put(path: string, body: unknown, sent?: Sent): Promise<Answered>;
+  /** `type` is the patch's: `merge`, `strategic`, `json` or `apply`. */
+  patch(path: string, type: keyof typeof PATCH_TYPES, body: unknown): Promise<Answered>;
+  delete(path: string, body?: unknown, sent?: Sent): Promise<Answered>;
+}
+
+export interface Case {
+  readonly name: string;
+  run(recorder: Recorder): Promise<void>;
+}
+
+/** A server, and the port by which others find it. */
+export type Asked = Pick<Server, "call" | "advertisedPort" | "serviceAccountKey">;
+
+/** An object as far as cases look into it. */
+export interface Answered {
+  metadata: { uid: string; resourceVersion: string; continue?: string; [name: string]: unknown };
+  [name: string]: unknown;
+}
+
+const PATCH_TYPES = {
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+  json: "application/json-patch+json",
+  apply: "application/apply-patch+yaml",
+};
+
+/** Headers that clients act on. */
+const HEADERS = [
+  "content-type", "content-encoding", "cache-control", "warning", "retry-after", "location",
+  "www-authenticate", "allow", "vary",
+];
+
+/** What ours warns of in answer to a write of a kind that nothing acts on (docs/DIVERGENCE.md). */
+const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"(?=, |$)/g;
+
+/** Runs a case against a server, in a namespace of its own, and returns its exchanges. */
+export async function record(testCase: Case, server: Asked): Promise<Exchange[]> {
+  const ns = `s-${testCase.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`.slice(0, 50);
+  const metadata = { name: ns };
+  const { advertisedPort, call } = server;
+  await call("POST", "/api/v1/namespaces", { body: { metadata } });
+  const account = { metadata: { name: "default" } };
+  await call("POST", `/api/v1/namespaces/${ns}/serviceaccounts`, { body: account });
+  const exchanges: Exchange[] = [];
+  await testCase.run(recorderOf(ns, server, new Names(advertisedPort), exchanges));
+  return exchanges;
+}
+
+function recorderOf(ns: string, server: Asked, names: Names, exchanges: Exchange[]): Recorder {
+  const { call, serviceAccountKey } = server;
+  const ask: Recorder["ask"] = async (method, path, sent = {}) => {
+    const whole = wholePath(ns, path);
+    const received = await call(method, whole, sent);
+    const read = contentOf(received);
+    const body = names.value(read);
+    const shown = body === undefined || body === "" ? {} : { body };
+    const title = titleOf(method, names.text(path), sent);
+    const before = exchanges.filter(({ ask }) => ask.replace(/ \(\d+\)$/, "") === title).length;
+    exchanges.push({
+      ask: before === 0 ? title : `${title} (${before + 1})`,
+      ...(sent.body === undefined ? {} : { sent: names.sent(sent.body) }),
+      status: received.status,
+      headers: headersOf(received, names),
+      ...shown,
+    });
+    return (typeof read === "object" ? read : {}) as Answered;
+  };
+  return {
+    ns,
+    sign: (claims) => signToken(serviceAccountKey, claims),
+    ask,
+    peek: async (method, path, sent = {}) =>
+      contentOf(await call(method, wholePath(ns, path), sent)) as Answered,
+    get: (path, sent) => ask("GET", path, sent),
+    post: (path, body, sent) => ask("POST", path, { body, ...sent }),
+    put: (path, body, sent) => ask("PUT", path, { body, ...sent }),
+    patch: (path, type, body) => ask("PATCH", path, { body, type: PATCH_TYPES[type] }),
+    delete: (path, body, sent) => ask("DELETE", path, { ...(body ? { body } : {}), ...sent }),
+  };
+}
+
+/** `pods/a` lies in the case's namespace, and so does `apps/v1:deployments/a`. */
+function wholePath(ns: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  const [, group, rest = path] = /^([\w.]+\/v\w+):(.*)$/.exec(path) ?? [];
+  return `${group ? `/apis/${group}` : "/api/v1"}/namespaces/${ns}/${rest}`;
+}
+
+function titleOf(method: string, path: string, sent: Sent): string {
+  const as = sent.headers?.["impersonate-user"];
+  const accept = sent.accept === undefined ? "" : ` as ${sent.accept}`;
+  const type = sent.type === undefined ? "" : ` with ${sent.type}`;
+  return `${method} ${path}${accept}${type}${as === undefined ? "" : ` by ${as}`}`;
+}
+
+/** What a body says: JSON, YAML and protobuf as values, a watch as its lines, else the text. */
+function contentOf({ headers, body }: Received): unknown {
+  const [type = ""] = String(headers["content-type"] ?? "").split(";");
+  if (body.length === 0) return "";
+  if (type === "application/vnd.kubernetes.protobuf") return { protobuf: protobufOf(body) };
+  const text = body.toString("utf8");
+  if (type === "application/yaml") return { yaml: parse(text) as unknown };
+  if (!type.endsWith("json")) return text;
+  const lines = text.trimEnd().split("\n");
+  if (/^\{"type":"[A-Z]+","object":/.test(text)) {
+    return { events: lines.map((line) => JSON.parse(line) as unknown) };
+  }
+  return JSON.parse(text) as unknown;
+}
+
+function protobufOf(body: Buffer): unknown {
+  const envelope = readEnvelope(body);
+  const { apiVersion, kind } = envelope;
+  const { group, version } = splitApiVersion(apiVersion);
+  const meta = kind === "Status" || kind.startsWith("API") || kind.startsWith("PartialObject");
+  const folder = meta ? "meta" : group === "" ? "core" : group.split(".")[0];
+  return decodeObject(`${folder}/${meta ? "v1" : version}.${kind}`, envelope);
+}
+
+function headersOf({ headers }: Received, names: Names): Exchange["headers"] {
+  const kept: Record<string, string> = {};
+  for (const name of HEADERS) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    const text = names.text(String(value)).replaceAll(STORED_ONLY, "").replace(/^, /, "");
+    if (text !== "") kept[name] = text;
+  }
+  return kept;
+}
