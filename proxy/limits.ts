@@ -1,15 +1,13 @@
-/** How long changes are gathered before they are applied together. */
-export const GATHER_MS = 20;
-/** The first pause after the kernel refused a transaction; doubled each time. */
+/** Delay between a change and the sync that applies it together with later changes. */
+export const SYNC_DELAY_MS = 20;
+/** Delay before the first retry of a failed transaction; doubled each time. */
 export const RETRY_FIRST_MS = 500;
 export const RETRY_MAX_MS = 30_000;
-/** How often it is looked whether the table is still there: somebody may flush the ruleset. */
+/** Interval between checks that the table exists; another program may flush the ruleset. */
 export const VERIFY_MS = 5_000;
-/** Elements in one statement, so that no line of a transaction grows without bound. */
+/** Elements in one statement of a transaction. */
 export const ELEMENTS_PER_STATEMENT = 500;
-/**
- * Clients that one endpoint's session affinity remembers; the kernel forgets none before its time.
- */
+/** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
-/** ClientIP affinity when the Service says none: upstream's default, 3 hours. */
+/** Default timeout of ClientIP affinity: upstream's 3 hours. */
 export const AFFINITY_DEFAULT_S = 10_800;

@@ -6,14 +6,14 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Rules } from "./apply/nftables/apply.ts";
-import { forgetStaleFlows } from "./apply/stale-flows.ts";
-import { GATHER_MS, RETRY_FIRST_MS, RETRY_MAX_MS, VERIFY_MS } from "./limits.ts";
+import { deleteStaleFlows } from "./apply/stale-flows.ts";
+import { SYNC_DELAY_MS, RETRY_FIRST_MS, RETRY_MAX_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 import { planService } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { reservedBy } from "./reserved.ts";
 
-/** The label by which a slice names its Service. */
+/** The label that names a slice's Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
 const BY_SERVICE = "service";
 
@@ -22,23 +22,23 @@ export interface LoopOptions {
   slices: Informer<EndpointSlice>;
   rules: Rules;
   nodeName: string;
-  /** IPv4 addresses by which this node reaches the API; resolved for each rebuild. */
+  /** Returns the IPv4 addresses by which this node reaches the API; called for each rebuild. */
   apiServers(): Promise<readonly string[]>;
   clock: Clock;
   log: Logger;
 }
 
 /**
- * Connects plan and rules: gathers the Services that changed, plans those, applies the difference.
- * One transaction is under way at a time; a refusal by the kernel is followed by a rebuild of all.
+ * Connects informers, plan and rules: collects the Services that changed, plans them and applies
+ * the difference. One transaction runs at a time; a rebuild of the table follows a failed one.
  */
 export class ProxyLoop {
   readonly #options: LoopOptions;
   readonly #dirty = new Set<string>();
-  /** What is applied, by Service. */
-  readonly #applied = new Map<string, Map<string, ServicePort>>();
-  readonly #told = new Map<string, string>();
-  /** Connections to forget once the rules that replace theirs stand. */
+  /** Planned ports by Service and port key. */
+  readonly #planned = new Map<string, Map<string, ServicePort>>();
+  readonly #logged = new Map<string, string>();
+  /** Entries to delete once the new rules are applied. */
   readonly #stale: StaleFlow[] = [];
   readonly #release: (() => void)[] = [];
   #timer: Timer | undefined;
@@ -49,7 +49,7 @@ export class ProxyLoop {
   #retry_ms = RETRY_FIRST_MS;
   #closed = false;
   #firstDone: () => void = () => {};
-  /** Resolves when the rules stand for the first time. */
+  /** Resolves when the rules are applied for the first time. */
   readonly ready: Promise<void>;
 
   constructor(options: LoopOptions) {
@@ -60,7 +60,7 @@ export class ProxyLoop {
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
   }
 
-  /** Listens for changes; the first rules are made once both informers have their list. */
+  /** Starts the informers; resolves when both are synchronized and the first sync is scheduled. */
   async start(): Promise<void> {
     const { services, slices } = this.#options;
     const touch = (service: Service) => this.#touch(keyOf(service));
@@ -83,13 +83,13 @@ export class ProxyLoop {
     this.#verifyLater();
   }
 
-  /** Rules that somebody took away come back, though no Service changes. */
+  /** Rebuilds the table if another program deleted it, also without a change of a Service. */
   #verifyLater(): void {
     if (this.#closed) return;
     const { clock, rules, log } = this.#options;
     this.#verify = clock.after(VERIFY_MS, () => {
       if (!this.#running && !this.#rebuild && !rules.present()) {
-        log.warn("the rules are gone: somebody flushed them; building them anew");
+        log.warn("the nftables table is missing: another program deleted it; rebuilding it");
         this.#rebuild = true;
         this.#schedule(0);
       }
@@ -97,7 +97,7 @@ export class ProxyLoop {
     });
   }
 
-  /** Stops; the rules stay, so that connections go on. */
+  /** Stops the loop and keeps the rules, so that connections continue. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
@@ -109,7 +109,7 @@ export class ProxyLoop {
 
   #touch(service: string): void {
     this.#dirty.add(service);
-    this.#schedule(GATHER_MS);
+    this.#schedule(SYNC_DELAY_MS);
   }
 
   #schedule(after_ms: number): void {
@@ -118,17 +118,15 @@ export class ProxyLoop {
     if (!services.hasSynced || !slices.hasSynced) return;
     this.#timer = clock.after(after_ms, () => {
       this.#timer = undefined;
-      this.#running = this.#sync().then((again_ms) => {
+      this.#running = this.#sync().then((retry_ms) => {
         this.#running = undefined;
-        if (again_ms > 0) this.#schedule(again_ms);
-        else if (this.#dirty.size > 0) this.#schedule(GATHER_MS);
+        if (retry_ms > 0) this.#schedule(retry_ms);
+        else if (this.#dirty.size > 0) this.#schedule(SYNC_DELAY_MS);
       });
     });
   }
 
-  /**
-   * Applies what is dirty; resolves with the pause before it has to be tried again, 0 for never.
-   */
+  /** Applies the changed Services; resolves with the delay before a retry, 0 after a success. */
   async #sync(): Promise<number> {
     const { rules, log, apiServers } = this.#options;
     const changes = new Map<string, ServicePort | undefined>();
@@ -141,18 +139,18 @@ export class ProxyLoop {
       else await rules.change(changes);
       this.#rebuild = false;
       this.#retry_ms = RETRY_FIRST_MS;
-      forgetStaleFlows(this.#stale.splice(0));
-      for (const key of changes.keys()) this.#tellConflicts(key);
+      deleteStaleFlows(this.#stale.splice(0));
+      for (const key of changes.keys()) this.#logConflicts(key);
       this.#firstDone();
       return 0;
     } catch (thrown) {
-      const again_ms = this.#retry_ms;
-      log.error("the rules could not be applied; building them anew", {
-        error: messageOf(thrown), again_ms,
+      const retry_ms = this.#retry_ms;
+      log.error("the rules could not be applied; rebuilding the table", {
+        error: messageOf(thrown), retry_ms,
       });
       this.#rebuild = true;
-      this.#retry_ms = Math.min(again_ms * 2, RETRY_MAX_MS);
-      return again_ms;
+      this.#retry_ms = Math.min(retry_ms * 2, RETRY_MAX_MS);
+      return retry_ms;
     }
   }
 
@@ -163,40 +161,40 @@ export class ProxyLoop {
     const plan = service
       ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved)
       : { ports: [], problems: [] };
-    this.#tell(name, plan.problems.join("; "));
-    const before = this.#applied.get(name);
+    this.#logProblems(name, plan.problems.join("; "));
+    const before = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
     for (const key of new Set([...(before?.keys() ?? []), ...now.keys()])) {
       changes.set(key, now.get(key));
       this.#stale.push(...staleFlows(before?.get(key), now.get(key)));
     }
-    if (now.size > 0) this.#applied.set(name, now);
-    else this.#applied.delete(name);
+    if (now.size > 0) this.#planned.set(name, now);
+    else this.#planned.delete(name);
   }
 
   #allKeys(): string[] {
     const { services } = this.#options;
-    return [...new Set([...services.store.list().map(keyOf), ...this.#applied.keys()])];
+    return [...new Set([...services.store.list().map(keyOf), ...this.#planned.keys()])];
   }
 
   *#allPorts(): Iterable<ServicePort> {
-    for (const ports of this.#applied.values()) yield* ports.values();
+    for (const ports of this.#planned.values()) yield* ports.values();
   }
 
-  /** Logs a Service's problems when they are others than before. */
-  #tell(service: string, problems: string): void {
-    if ((this.#told.get(service) ?? "") === problems) return;
-    if (problems === "") this.#told.delete(service);
+  /** Logs a Service's problems if they have changed. */
+  #logProblems(service: string, problems: string): void {
+    if ((this.#logged.get(service) ?? "") === problems) return;
+    if (problems === "") this.#logged.delete(service);
     else {
-      this.#told.set(service, problems);
-      this.#options.log.warn("a Service is not served as it asks", { service, problems });
+      this.#logged.set(service, problems);
+      this.#options.log.warn("a Service is not served completely", { service, problems });
     }
   }
 
-  #tellConflicts(port: string): void {
+  #logConflicts(port: string): void {
     const conflicts = this.#options.rules.conflicts(port);
-    const text = conflicts.map(({ key, holder }) => `${key} is held by ${holder}`).join("; ");
-    this.#tell(port, text);
+    const text = conflicts.map(({ key, owner }) => `${key} belongs to ${owner}`).join("; ");
+    this.#logProblems(port, text);
   }
 }
 

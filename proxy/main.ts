@@ -14,24 +14,24 @@ export interface ProxyOptions {
   /** As `system:kube-proxy`: lists and watches Services and EndpointSlices. */
   client: KubeClient;
   nodeName: string;
-  /** The pods' range: connections from elsewhere to a ClusterIP are masqueraded. */
+  /** The range of all pods; connections from outside it to a ClusterIP are masqueraded. */
   clusterCidr?: string;
-  /** Ranges of addresses that node ports are served on; by default all but loopback. */
+  /** Ranges of addresses that serve node ports; by default all except loopback. */
   nodePortAddresses?: string[];
   /** The nft table, family ip. Default `r2k-proxy`. */
   tableName?: string;
-  /** The kind of rules; others are refused by name. */
+  /** The kind of rules; fails with `unknown-mode` for any other. */
   mode?: "nftables";
   clock: Clock;
 }
 
 const DEFAULT_TABLE = "r2k-proxy";
 
-const SERVICES_WITHOUT_PROXY = "service.kubernetes.io/service-proxy-name";
+const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 
 /**
- * Starts the proxy in the network namespace that the process is in. `ready` resolves when the rules
- * stand for the first time. `close` leaves them: connections and Services go on without it.
+ * Starts the proxy in the network namespace of this process. `ready` resolves when the rules are
+ * applied for the first time. `close` keeps them: connections and Services work without the proxy.
  */
 export async function startProxy(
   options: ProxyOptions,
@@ -46,14 +46,14 @@ export async function startProxy(
   const loop = new ProxyLoop({
     services: new Informer<Service>({
       resource: client.resource<Service>(SERVICES),
-      selection: { labelSelector: `!${SERVICES_WITHOUT_PROXY}` },
-      transform: withoutNotes,
+      selection: { labelSelector: `!${PROXY_NAME_LABEL}` },
+      transform: trimMetadata,
       clock,
     }),
     slices: new Informer<EndpointSlice>({
       resource: client.resource<EndpointSlice>(ENDPOINT_SLICES),
-      selection: { labelSelector: `!${SERVICES_WITHOUT_PROXY}` },
-      transform: withoutNotes,
+      selection: { labelSelector: `!${PROXY_NAME_LABEL}` },
+      transform: trimMetadata,
       clock,
     }),
     rules: nftablesRules({ table, nodePortAddresses, clusterCidr }),
@@ -66,13 +66,13 @@ export async function startProxy(
   return { ready: loop.ready, close: () => loop.close() };
 }
 
-/** Takes a proxy's rules away, in the network namespace that the process is in. */
+/** Deletes a proxy's rules in the network namespace of this process. */
 export function cleanup(tableName: string = DEFAULT_TABLE): Promise<void> {
   return removeNftables(tableName);
 }
 
-/** Drops what the proxy never reads: managed fields and annotations are most of an object. */
-function withoutNotes<T extends { metadata: { managedFields?: unknown; annotations?: unknown } }>(
+/** Drops managed fields and annotations, which the proxy never reads, to save memory. */
+function trimMetadata<T extends { metadata: { managedFields?: unknown; annotations?: unknown } }>(
   object: T,
 ): T {
   delete object.metadata.managedFields;

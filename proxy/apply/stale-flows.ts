@@ -1,25 +1,25 @@
 import { type Flow, forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import type { StaleFlow } from "../plan/stale-flows.ts";
 
-/** Makes the kernel forget connections that lead where they should no longer. Returns how many. */
-export function forgetStaleFlows(stale: readonly StaleFlow[]): number {
+/** Deletes stale conntrack entries. Returns their number. */
+export function deleteStaleFlows(stale: readonly StaleFlow[]): number {
   if (stale.length === 0) return 0;
-  // By front, so that the kernel's list is gone through once whatever the number of changes.
-  const byFront = new Map<string, StaleFlow[]>();
+  // By frontend, so that the kernel's table is read once for all changes.
+  const byFrontend = new Map<string, StaleFlow[]>();
   for (const flow of stale) {
-    const front = `${flow.to ?? "*"}:${flow.port}`;
-    byFront.set(front, [...(byFront.get(front) ?? []), flow]);
+    const frontend = `${flow.to ?? "*"}:${flow.port}`;
+    byFrontend.set(frontend, [...(byFrontend.get(frontend) ?? []), flow]);
   }
   return forgetFlows("udp", (flow) => {
     const { destination, destinationPort } = flow.original;
-    const exact = byFront.get(`${destination}:${destinationPort}`) ?? [];
-    const any = byFront.get(`*:${destinationPort}`) ?? [];
-    return [...exact, ...any].some((candidate) => leadsTo(flow, candidate));
+    const exact = byFrontend.get(`${destination}:${destinationPort}`) ?? [];
+    const any = byFrontend.get(`*:${destinationPort}`) ?? [];
+    return [...exact, ...any].some((candidate) => matches(flow, candidate));
   });
 }
 
-function leadsTo({ original, reply }: Flow, { target }: StaleFlow): boolean {
-  // Not translated: the packets went to the Service's address itself, where nobody is.
+function matches({ original, reply }: Flow, { target }: StaleFlow): boolean {
+  // Not translated: the entry's destination is the Service's address itself.
   if (!target) return reply.source === original.destination;
   return reply.source === target.address && reply.sourcePort === target.port;
 }

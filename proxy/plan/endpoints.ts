@@ -2,27 +2,26 @@ import ipaddr from "ipaddr.js";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Target } from "./model.ts";
 
-/** The endpoints of one Service port on a node's eyes. */
+/** The usable endpoints of one Service port. */
 export interface PortEndpoints {
-  everywhere: Target[];
-  here: Target[];
+  allEndpoints: Target[];
+  localEndpoints: Target[];
   problems: string[];
 }
 
 interface Candidate extends Target {
   ready: boolean;
-  /** Terminating, but still answering. */
-  draining: boolean;
-  here: boolean;
+  servingTerminating: boolean;
+  local: boolean;
 }
 
-/** Ranges nobody may be sent to by an EndpointSlice: a user could reach the node's own services. */
-const REFUSED_RANGES = ["loopback", "linkLocal", "multicast", "broadcast", "unspecified"];
+/** Ranges that an EndpointSlice must not name: they would expose the node's own services. */
+const REJECTED_RANGES = ["loopback", "linkLocal", "multicast", "broadcast", "unspecified"];
 
 /**
- * Collects a port's endpoints from all slices of its Service. Endpoints that are ready count; where
- * there is none, those that terminate and still serve (KEP-1669). Loopback and link-local addresses
- * are refused (CVE-2021-25737).
+ * Returns a port's endpoints from all slices of its Service: the ready ones, or without any those
+ * that are terminating and serving (KEP-1669). Loopback and link-local addresses are rejected
+ * (CVE-2021-25737).
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
@@ -38,13 +37,14 @@ export function endpointsOf(
     for (const endpoint of slice.endpoints ?? []) {
       const [address] = endpoint.addresses; // more than one means the same endpoint (API reference)
       if (address === undefined) continue;
-      const refusal = refusalOf(address);
-      if (refusal) problems.push(`endpoint ${address} of slice ${slice.metadata.name}: ${refusal}`);
-      else gather(candidates, endpoint, { address, port: number }, nodeName);
+      const problem = problemOf(address);
+      if (problem) problems.push(`endpoint ${address} of slice ${slice.metadata.name}: ${problem}`);
+      else addCandidate(candidates, endpoint, { address, port: number }, nodeName);
     }
   }
   const all = [...candidates.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  return { everywhere: usable(all), here: usable(all.filter(({ here }) => here)), problems };
+  const localEndpoints = usable(all.filter(({ local }) => local));
+  return { allEndpoints: usable(all), localEndpoints, problems };
 }
 
 function portOf(
@@ -57,7 +57,7 @@ function portOf(
   return found?.port;
 }
 
-function gather(
+function addCandidate(
   candidates: Map<string, Candidate>,
   endpoint: Endpoint,
   target: Target,
@@ -66,28 +66,29 @@ function gather(
   const { conditions = {} } = endpoint;
   const ready = conditions.ready ?? true;
   const serving = conditions.serving ?? ready;
-  const draining = (conditions.terminating ?? false) && serving;
+  const servingTerminating = (conditions.terminating ?? false) && serving;
   const key = keyOf(target);
   const known = candidates.get(key);
-  // While slices are rewritten an endpoint may stand in two: the better word counts.
+  // While the slices are updated two of them may list the endpoint: the ready one wins.
   candidates.set(key, {
     ...target,
     ready: ready || (known?.ready ?? false),
-    draining: draining || (known?.draining ?? false),
-    here: endpoint.nodeName === nodeName || (known?.here ?? false),
+    servingTerminating: servingTerminating || (known?.servingTerminating ?? false),
+    local: endpoint.nodeName === nodeName || (known?.local ?? false),
   });
 }
 
 function usable(candidates: Candidate[]): Target[] {
   const ready = candidates.filter((candidate) => candidate.ready);
-  const chosen = ready.length > 0 ? ready : candidates.filter(({ draining }) => draining);
+  const serving = candidates.filter((candidate) => candidate.servingTerminating);
+  const chosen = ready.length > 0 ? ready : serving;
   return chosen.map(({ address, port }) => ({ address, port }));
 }
 
 const keyOf = ({ address, port }: Target) => `${address}:${port}`;
 
-function refusalOf(address: string): string | undefined {
+function problemOf(address: string): string | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return "it is not an IPv4 address";
   const range = ipaddr.IPv4.parse(address).range();
-  return REFUSED_RANGES.includes(range) ? `its address is ${range}` : undefined;
+  return REJECTED_RANGES.includes(range) ? `its address is ${range}` : undefined;
 }

@@ -1,15 +1,15 @@
-/** Protocols that a Service may have, as the kernel's rules spell them. */
+/** Protocols of a Service, as nft spells them. */
 export type Transport = "tcp" | "udp" | "sctp";
 
-/** Where a connection may go. */
+/** The address and port of an endpoint. */
 export interface Target {
   address: string;
   port: number;
 }
 
-/** One port of one Service, decided: what the rules have to do, whatever kind of rules they are. */
+/** One port of a Service with its endpoints: input of the rules, independent of their kind. */
 export interface ServicePort {
-  /** `namespace/name:port-name/protocol`: unique, and stable while the Service is. */
+  /** `namespace/name:port-name/protocol`: unique and stable. */
   key: string;
   transport: Transport;
   port: number;
@@ -17,25 +17,23 @@ export interface ServicePort {
   /** External and load balancer addresses. */
   externalIps: string[];
   nodePort: number | undefined;
-  /** Seconds that a client keeps its endpoint; undefined: no affinity. */
+  /** Timeout of ClientIP affinity in seconds; undefined: no affinity. */
   affinity_s: number | undefined;
-  /** All usable endpoints. */
-  everywhere: Target[];
-  /** Those of this node. */
-  here: Target[];
-  /** `internalTrafficPolicy: Local`: the ClusterIP leads to endpoints of this node only. */
+  /** The usable endpoints of all nodes. */
+  allEndpoints: Target[];
+  /** The usable endpoints of this node. */
+  localEndpoints: Target[];
+  /** `internalTrafficPolicy: Local`: the ClusterIP uses local endpoints only. */
   internalLocal: boolean;
   /**
-   * `externalTrafficPolicy: Local`: keeps the client's address, uses endpoints of this node only.
+   * `externalTrafficPolicy: Local`: keeps the client's address, uses local endpoints only.
    */
   externalLocal: boolean;
   /** `default/kubernetes`: its endpoints are the API servers. */
   ofApi: boolean;
 }
 
-/**
- * A Service's ports, and what in it could not be served: told to the log, never silently left out.
- */
+/** A Service's ports, and for the log what the proxy cannot serve of it. */
 export interface ServicePlan {
   ports: ServicePort[];
   problems: string[];

@@ -20,20 +20,21 @@ const slice = (endpoints: Endpoint[], changes: Partial<EndpointSlice> = {}): End
 const at = (address: string, conditions: Endpoint["conditions"] = {}, nodeName = "here") =>
   ({ addresses: [address], conditions, nodeName });
 
-const addressesOf = (slices: EndpointSlice[], where: "everywhere" | "here" = "everywhere") =>
-  planService(service(), slices, "here").ports[0]?.[where].map(({ address }) => address);
+type Endpoints = "allEndpoints" | "localEndpoints";
+const addressesOf = (slices: EndpointSlice[], which: Endpoints = "allEndpoints") =>
+  planService(service(), slices, "here").ports[0]?.[which].map(({ address }) => address);
 
-describe("which Services are served", () => {
+describe("Services that are served", () => {
   test.each([
     ["headless", service({ clusterIP: "None" })],
     ["ExternalName", service({ type: "ExternalName" })],
-    ["another proxy's", service({}, { "service.kubernetes.io/service-proxy-name": "x" })],
-    ["without an address yet", service({ clusterIP: "" })],
-  ])("not one that is %s", (_what, other) => {
+    ["for another proxy", service({}, { "service.kubernetes.io/service-proxy-name": "x" })],
+    ["without a ClusterIP", service({ clusterIP: "" })],
+  ])("none that is %s", (_name, other) => {
     expect(planService(other, [], "here")).toEqual({ ports: [], problems: [] });
   });
 
-  test("each port of one, under a key of its own", () => {
+  test("each port has its own key", () => {
     const ports = [
       { port: 53, name: "dns", protocol: "UDP" as const },
       { port: 53, name: "dns-tcp", protocol: "TCP" as const, nodePort: 30053 },
@@ -44,7 +45,7 @@ describe("which Services are served", () => {
     ]);
   });
 
-  test("session affinity lasts three hours unless the Service says otherwise", () => {
+  test("session affinity has a timeout of three hours unless the Service sets one", () => {
     const timed = { clientIP: { timeoutSeconds: 60 } };
     const affinity = (spec: Partial<Service["spec"]>) =>
       planService(service(spec), [], "here").ports[0]?.affinity_s;
@@ -54,8 +55,8 @@ describe("which Services are served", () => {
   });
 });
 
-describe("which endpoints count", () => {
-  test("those that are ready, of all slices, each once", () => {
+describe("usable endpoints", () => {
+  test("are the ready ones of all slices, each once", () => {
     const slices = [
       slice([at("10.1.0.1"), at("10.1.0.2", { ready: false })]),
       slice([at("10.1.0.1", { ready: true }), at("10.1.0.3", { ready: true })]),
@@ -63,23 +64,22 @@ describe("which endpoints count", () => {
     expect(addressesOf(slices)).toEqual(["10.1.0.1", "10.1.0.3"]);
   });
 
-  test("where none is ready, those that terminate and still serve", () => {
-    const draining = { ready: false, serving: true, terminating: true };
-    const gone = { ready: false, serving: false, terminating: true };
-    expect(addressesOf([slice([at("10.1.0.1", draining), at("10.1.0.2", gone)])])).toEqual([
-      "10.1.0.1",
-    ]);
-    expect(addressesOf([slice([at("10.1.0.1", draining), at("10.1.0.2")])])).toEqual(["10.1.0.2"]);
+  test("are the serving and terminating ones if none is ready", () => {
+    const terminating = { ready: false, serving: true, terminating: true };
+    const notServing = { ready: false, serving: false, terminating: true };
+    const first = at("10.1.0.1", terminating);
+    expect(addressesOf([slice([first, at("10.1.0.2", notServing)])])).toEqual(["10.1.0.1"]);
+    expect(addressesOf([slice([first, at("10.1.0.2")])])).toEqual(["10.1.0.2"]);
   });
 
-  test("of this node for a local policy, with the same rule for draining ones", () => {
-    const draining = { ready: false, serving: true, terminating: true };
-    const slices = [slice([at("10.1.0.1", draining), at("10.1.0.2", {}, "there")])];
+  test("of this node follow the same rule", () => {
+    const terminating = { ready: false, serving: true, terminating: true };
+    const slices = [slice([at("10.1.0.1", terminating), at("10.1.0.2", {}, "there")])];
     expect(addressesOf(slices)).toEqual(["10.1.0.2"]);
-    expect(addressesOf(slices, "here")).toEqual(["10.1.0.1"]);
+    expect(addressesOf(slices, "localEndpoints")).toEqual(["10.1.0.1"]);
   });
 
-  test("only with the port of that name and protocol", () => {
+  test("have a port of the same name and protocol", () => {
     expect(addressesOf([slice([at("10.1.0.1")], { ports: [{ name: "x", port: 1 }] })])).toEqual([]);
     const udp = [{ name: "http", port: 1, protocol: "UDP" as const }];
     expect(addressesOf([slice([at("10.1.0.1")], { ports: udp })])).toEqual([]);
@@ -89,32 +89,32 @@ describe("which endpoints count", () => {
     "127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "x",
   ];
   test.each(refused)(
-    "never %s: it is refused and told (CVE-2021-25737)", (address) => {
+    "never have address %s: it is a problem of the Service (CVE-2021-25737)", (address) => {
       const plan = planService(service(), [slice([at(address), at("10.1.0.1")])], "here");
-      expect(plan.ports[0]?.everywhere).toEqual([{ address: "10.1.0.1", port: 8080 }]);
+      expect(plan.ports[0]?.allEndpoints).toEqual([{ address: "10.1.0.1", port: 8080 }]);
       const problem = `endpoint ${address} of slice web-1`;
       expect(plan.problems).toEqual([expect.stringContaining(problem)]);
     });
 });
 
-describe("addresses from outside", () => {
+describe("external addresses", () => {
   const ingress = [{ ip: "192.0.2.1" }, { ip: "192.0.2.2", ipMode: "Proxy" }];
   const status = { loadBalancer: { ingress } };
   const balanced = (spec: Partial<Service["spec"]>) =>
     planService({ ...service({ type: "LoadBalancer", ...spec }), status }, [], "here");
 
-  test("external and load balancer addresses, but not those that a balancer answers itself", () => {
+  test("are externalIPs and load balancer addresses, without those of ipMode Proxy", () => {
     const plan = balanced({ externalIPs: ["192.0.2.9"] });
     expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9", "192.0.2.1"]);
   });
 
-  test("a filter that is not supported closes, and is told", () => {
+  test("are not served with loadBalancerSourceRanges, which is a problem of the Service", () => {
     const plan = balanced({ loadBalancerSourceRanges: ["198.51.100.0/24"] });
     expect(plan.ports[0]?.externalIps).toEqual([]);
     expect(plan.problems).toEqual([expect.stringContaining("loadBalancerSourceRanges")]);
   });
 
-  test("one that is reserved is not served, and the problem says whose it is", () => {
+  test("are not served if reserved, and the problem names the owner", () => {
     const reserved = (address: string) => address === "192.0.2.1" ? "this node's" : undefined;
     const object = { ...service({ type: "LoadBalancer", externalIPs: ["192.0.2.9"] }), status };
     const plan = planService(object, [], "here", reserved);
@@ -124,14 +124,14 @@ describe("addresses from outside", () => {
     ]);
   });
 
-  test("an IPv6 address is told not to be served", () => {
+  test("an IPv6 address is not served and a problem of the Service", () => {
     const plan = planService(service({ clusterIPs: ["10.96.0.7", "fd00::7"] }), [], "here");
     expect(plan.ports[0]?.clusterIps).toEqual(["10.96.0.7"]);
     expect(plan.problems).toEqual([expect.stringContaining("fd00::7")]);
   });
 });
 
-describe("connections to forget", () => {
+describe("stale flows", () => {
   const udp = (addresses: string[]) => planService(
     service({ ports: [{ port: 53, name: "http", protocol: "UDP", nodePort: 30053 }] }),
     [slice(addresses.map((address) => at(address)), {
@@ -140,7 +140,7 @@ describe("connections to forget", () => {
     "here",
   ).ports[0];
 
-  test("those of UDP to an endpoint that is gone, by each front", () => {
+  test("are those of UDP to a removed endpoint, for each frontend", () => {
     const target = { address: "10.1.0.1", port: 5353 };
     expect(staleFlows(udp(["10.1.0.1", "10.1.0.2"]), udp(["10.1.0.2"]))).toEqual([
       { transport: "udp", to: "10.96.0.7", port: 53, target },
@@ -149,14 +149,14 @@ describe("connections to forget", () => {
     expect(staleFlows(udp(["10.1.0.1"]), undefined)).toHaveLength(2);
   });
 
-  test("those that led nowhere, when the first endpoint comes", () => {
+  test("are those without an endpoint when the first endpoint is added", () => {
     expect(staleFlows(undefined, udp(["10.1.0.1"]))).toMatchObject([
       { to: "10.96.0.7", target: undefined }, { to: undefined, target: undefined },
     ]);
     expect(staleFlows(udp(["10.1.0.1"]), udp(["10.1.0.1", "10.1.0.2"]))).toEqual([]);
   });
 
-  test("none of TCP, which notices by itself", () => {
+  test("are none of TCP", () => {
     const tcp = planService(service(), [slice([at("10.1.0.1")])], "here").ports[0];
     expect(staleFlows(tcp, undefined)).toEqual([]);
   });

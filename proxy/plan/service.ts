@@ -7,22 +7,22 @@ import type { ServicePlan, ServicePort, Transport } from "./model.ts";
 
 const TRANSPORTS: Readonly<Record<string, Transport>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
 
-/** Labels by which a Service or slice says that this proxy is not to serve it (upstream). */
+/** Labels that exclude a Service or slice from this proxy (upstream). */
 const OTHER_PROXY = "service.kubernetes.io/service-proxy-name";
 const HEADLESS = "service.kubernetes.io/headless";
 
-/** Whether the proxy has anything to do for a Service. */
+/** Whether the proxy serves a Service. */
 function isProxied({ metadata, spec }: Service): boolean {
   if (spec.type === "ExternalName" || !spec.clusterIP || spec.clusterIP === "None") return false;
   return metadata.labels?.[OTHER_PROXY] === undefined && metadata.labels?.[HEADLESS] === undefined;
 }
 
-/** What an address is that no Service may have as an external one; undefined: a Service may. */
+/** Returns the owner of an address that no Service may have as an external one, else undefined. */
 export type Reservation = (address: string) => string | undefined;
 
 /**
- * Decides what a Service's ports lead to, as seen from `nodeName`. External addresses that are
- * `reserved` are a problem of the Service and not served. Pure.
+ * Returns the endpoints of a Service's ports for the node `nodeName`. External addresses that are
+ * `reserved` are not served, and a problem. Pure.
  */
 export function planService(
   service: Service,
@@ -35,9 +35,9 @@ export function planService(
   const addresses = {
     clusterIps: onlyIpv4(service.spec.clusterIPs ?? [service.spec.clusterIP ?? ""], problems),
     externalIps: onlyIpv4(externalAddresses(service, problems), problems).filter((address) => {
-      const whose = reserved(address);
-      if (whose === undefined) return true;
-      problems.push(`external address ${address} is not served: it is ${whose}`);
+      const owner = reserved(address);
+      if (owner === undefined) return true;
+      problems.push(`external address ${address} is not served: it is ${owner}`);
       return false;
     }),
   };
@@ -45,15 +45,15 @@ export function planService(
     const { name = "", protocol = "TCP" } = port;
     const endpoints = endpointsOf(slices, { name, protocol }, nodeName);
     problems.push(...endpoints.problems);
-    const { everywhere, here } = endpoints;
-    return { ...portPlan(service, port), ...addresses, everywhere, here };
+    const { allEndpoints, localEndpoints } = endpoints;
+    return { ...portPlan(service, port), ...addresses, allEndpoints, localEndpoints };
   });
   return { ports, problems: [...new Set(problems)] };
 }
 
-type Fixed = Omit<ServicePort, "clusterIps" | "externalIps" | "everywhere" | "here">;
+type Addresses = "clusterIps" | "externalIps" | "allEndpoints" | "localEndpoints";
 
-function portPlan({ metadata, spec }: Service, port: ApiPort): Fixed {
+function portPlan({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {
   const { name = "", protocol = "TCP" } = port;
   const affinity = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_DEFAULT_S;
   return {
@@ -74,7 +74,7 @@ function externalAddresses({ spec, status }: Service, problems: string[]): strin
     .filter(({ ipMode }) => ipMode === undefined || ipMode === "VIP")
     .flatMap(({ ip }) => (ip ? [ip] : []));
   if (balanced.length > 0 && spec.loadBalancerSourceRanges?.length) {
-    // Serving it without the filter would open what the user wanted closed.
+    // Without the filter, clients would be admitted that the Service excludes.
     problems.push("loadBalancerSourceRanges is not supported: load balancer addresses not served");
     return spec.externalIPs ?? [];
   }

@@ -1,39 +1,37 @@
 import type { ServicePort, Target } from "./model.ts";
 
 /**
- * Connections the kernel remembers that lead where they should no longer: those of UDP, which have
- * no end by which a client would notice.
+ * Conntrack entries of UDP that no longer match the rules. A UDP client does not notice that its
+ * endpoint is gone, and its packets keep the entry alive.
  */
 export interface StaleFlow {
   transport: "udp";
-  /** The address that the client sent to; undefined: any, for node ports. */
+  /** The client's destination address; undefined: any, for node ports. */
   to: string | undefined;
   port: number;
-  /** The endpoint that answered; undefined: nobody did, the packets went nowhere. */
+  /** The endpoint; undefined: the entry has none, it was made before the first endpoint. */
   target: Target | undefined;
 }
 
-/**
- * What became stale as one Service port changed; `undefined` stands for: it was not, or is gone.
- */
+/** Returns the entries that a change of one Service port makes stale. `undefined`: no port. */
 export function staleFlows(
   before: ServicePort | undefined,
   after: ServicePort | undefined,
 ): StaleFlow[] {
   const port = before ?? after;
   if (!port || port.transport !== "udp") return [];
-  const old = before?.everywhere ?? [];
-  const now = after?.everywhere ?? [];
+  const old = before?.allEndpoints ?? [];
+  const now = after?.allEndpoints ?? [];
   const same = (a: Target) => (b: Target) => a.address === b.address && a.port === b.port;
-  const gone: (Target | undefined)[] = old.filter((target) => !now.some(same(target)));
-  // Packets sent while there was no endpoint left entries that lead nowhere.
-  if (old.length === 0 && now.length > 0) gone.push(undefined);
-  return gone.flatMap((target) => [
-    ...frontsOf(before ?? after).map((to) => ({ to, port: port.port })),
+  const removed: (Target | undefined)[] = old.filter((target) => !now.some(same(target)));
+  // Packets sent while there was no endpoint have entries without translation.
+  if (old.length === 0 && now.length > 0) removed.push(undefined);
+  return removed.flatMap((target) => [
+    ...addressesOf(before ?? after).map((to) => ({ to, port: port.port })),
     ...(port.nodePort === undefined ? [] : [{ to: undefined, port: port.nodePort }]),
-  ].map((front): StaleFlow => ({ transport: "udp", ...front, target })));
+  ].map((frontend): StaleFlow => ({ transport: "udp", ...frontend, target })));
 }
 
-function frontsOf(port: ServicePort | undefined): string[] {
+function addressesOf(port: ServicePort | undefined): string[] {
   return port ? [...port.clusterIps, ...port.externalIps] : [];
 }

@@ -6,7 +6,7 @@ interface RetiredWords {
 }
 
 /** Folders without any of the general words. */
-const FINISHED = ["scheduler"];
+const FINISHED = ["proxy", "scheduler"];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
@@ -33,5 +33,10 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
     words: ["opinion", "opinions", "consider", "crowded", "unfit", "wish", "wishes", "promised"],
     instead: "the extension point, Status, Unschedulable, preferred term, nominated",
     folders: ["scheduler"],
+  },
+  {
+    words: ["hide", "front", "fronts", "near", "leads", "claims", "ledger", "here", "everywhere"],
+    instead: "masquerade, frontend, local, the name of upstream's chain",
+    folders: ["proxy"],
   },
 ];

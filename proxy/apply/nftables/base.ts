@@ -1,49 +1,51 @@
-/** The chain that marks a connection to be masqueraded. */
-export const HIDE = "hide-client";
-/** The chain that refuses. TCP by a reset: the kernel limits the rate of the other kind. */
-export const REJECT = "reject-client";
-/** The bit of the packet mark that says: the bits below it number the endpoint chosen. */
-export const MARK_CHOICE = 0x4000_0000;
-/** The bit of the connection mark that says: masquerade. */
-const MARK_HIDE = 0x4000;
+// Chains, sets and maps have the names of upstream's nftables proxier where it has the same.
 
-/** What a packet is looked up by. */
-const FRONT = "ip daddr . meta l4proto . th dport";
+/** Name of the chain that marks a connection for masquerading (iptables: KUBE-MARK-MASQ). */
+export const MARK_MASQ_CHAIN = "mark-for-masquerade";
+/** Name of the chain that rejects; TCP with a reset, as the kernel limits the rate of ICMP. */
+export const REJECT_CHAIN = "reject-chain";
+/** Bit of the packet mark; if it is set, the bits below it are the number of the endpoint. */
+export const ENDPOINT_MARK = 0x4000_0000;
+/** Bit of the connection mark that requests masquerading. */
+const MASQUERADE_MARK = 0x4000;
 
-const FRONT_TYPE = "ipv4_addr . inet_proto . inet_service";
+/** The key by which a packet's frontend is looked up. */
+const FRONTEND = "ip daddr . meta l4proto . th dport";
+
+const FRONTEND_TYPE = "ipv4_addr . inet_proto . inet_service";
 const TARGET_TYPE = "ipv4_addr . inet_service";
 
-/** What the Services' ports put their elements into. */
+/** The sets and maps that the Services' ports fill. */
 const SETS = `  set cluster-ips { type ipv4_addr; }
   set api-endpoints { type ipv4_addr; }
-  set hairpins { type ipv4_addr . ipv4_addr; }
-  map services { type ${FRONT_TYPE} : verdict; }
-  map refused-services { type ${FRONT_TYPE} : verdict; }
-  map endpoints { type ${FRONT_TYPE} . mark : ${TARGET_TYPE}; }
-  map external-services { type ${FRONT_TYPE} : verdict; }
-  map refused-external-services { type ${FRONT_TYPE} : verdict; }
-  map external-endpoints { type ${FRONT_TYPE} . mark : ${TARGET_TYPE}; }
-  map node-ports { type inet_proto . inet_service : verdict; }
-  map refused-node-ports { type inet_proto . inet_service : verdict; }
-  map node-endpoints { type inet_proto . inet_service . mark : ${TARGET_TYPE}; }
+  set hairpin-connections { type ipv4_addr . ipv4_addr; }
+  map service-ips { type ${FRONTEND_TYPE} : verdict; }
+  map no-endpoint-services { type ${FRONTEND_TYPE} : verdict; }
+  map service-endpoints { type ${FRONTEND_TYPE} . mark : ${TARGET_TYPE}; }
+  map external-ips { type ${FRONTEND_TYPE} : verdict; }
+  map no-endpoint-external-ips { type ${FRONTEND_TYPE} : verdict; }
+  map external-endpoints { type ${FRONTEND_TYPE} . mark : ${TARGET_TYPE}; }
+  map service-nodeports { type inet_proto . inet_service : verdict; }
+  map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
+  map nodeport-endpoints { type inet_proto . inet_service . mark : ${TARGET_TYPE}; }
 `;
 
 export interface BaseOptions {
   table: string;
-  /** Addresses of this node that node ports are served on; undefined: all but loopback. */
+  /** Addresses of this node that serve node ports; undefined: all except loopback. */
   nodePortAddresses?: string[] | undefined;
-  /** The pods' range. */
+  /** The range of all pods. */
   clusterCidr?: string | undefined;
 }
 
 /**
- * The table without any Service: built anew in one transaction, so that nothing of an earlier proxy
- * is left. Packets are looked up by maps, whatever the number of Services. Loopback addresses are
- * never translated, so route_localnet stays off (CVE-2020-8558).
+ * Returns the transaction that replaces the table by one without Services; nothing of an earlier
+ * proxy remains. Packets are looked up in maps: the number of rules is independent of the number
+ * of Services. Loopback addresses are never translated: route_localnet stays off (CVE-2020-8558).
  *
- * External addresses are whatever a tenant wrote (CVE-2020-8554), so they are looked up last and in
- * maps of their own: connections to an API server, to a cluster IP, to a pod or to the node itself
- * never get that far. `apiServers`: IPv4 addresses by which this node reaches the API.
+ * Tenants choose external addresses (CVE-2020-8554). They are therefore looked up last and in maps
+ * of their own, and never for connections to an API server, a cluster IP, a pod or the node itself.
+ * `apiServers`: IPv4 addresses by which this node reaches the API.
  */
 export function baseRules(options: BaseOptions, apiServers: readonly string[]): string {
   const { table, nodePortAddresses, clusterCidr } = options;
@@ -51,66 +53,78 @@ export function baseRules(options: BaseOptions, apiServers: readonly string[]): 
     ? `ip daddr { ${nodePortAddresses.join(", ")} }`
     : "ip daddr != 127.0.0.0/8";
   const node = `${allowed} fib daddr type local meta l4proto . th dport`;
-  const spared = [...apiServers, ...(clusterCidr ? [clusterCidr] : [])];
+  const exempt = [...apiServers, ...(clusterCidr ? [clusterCidr] : [])];
   return `add table ip ${table}
 delete table ip ${table}
 table ip ${table} {
 ${SETS}
-  chain ${HIDE} { ct mark set ct mark or ${MARK_HIDE}; }
-  chain ${REJECT} {
+  chain ${MARK_MASQ_CHAIN} { ct mark set ct mark or ${MASQUERADE_MARK}; }
+  chain ${REJECT_CHAIN} {
     meta l4proto tcp reject with tcp reset
     reject
   }
 
-${externalChain("external", "external-services", spared)}
-${externalChain("refuse-external", "refused-external-services", spared)}
+${externalChain("external-services", "external-ips", exempt)}
+${externalChain("external-endpoints-check", "no-endpoint-external-ips", exempt)}
 
-  chain translate {
-    ${FRONT} vmap @services
-    ${node} vmap @node-ports
-    jump external
+  chain services {
+    ${FRONTEND} vmap @service-ips
+    ${node} vmap @service-nodeports
+    jump external-services
   }
-  chain translate-incoming { type nat hook prerouting priority dstnat; jump translate; }
-  chain translate-own { type nat hook output priority -100; jump translate; }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
+  chain nat-output { type nat hook output priority -100; jump services; }
 
-  chain forget-choice { meta mark and ${MARK_CHOICE} == ${MARK_CHOICE} meta mark set 0; }
-  chain forget-incoming { type filter hook prerouting priority -99; jump forget-choice; }
-  chain forget-own { type filter hook output priority -99; jump forget-choice; }
-
-  chain refuse {
-    ${FRONT} vmap @refused-services
-    ${node} vmap @refused-node-ports
-    jump refuse-external
+  chain clear-endpoint-mark { meta mark and ${ENDPOINT_MARK} == ${ENDPOINT_MARK} meta mark set 0; }
+  chain filter-prerouting-post-dnat {
+    type filter hook prerouting priority -99;
+    jump clear-endpoint-mark
   }
-  chain refuse-incoming { type filter hook prerouting priority -110; ct state new jump refuse; }
-  chain refuse-own { type filter hook output priority -110; ct state new jump refuse; }
+  chain filter-output-post-dnat {
+    type filter hook output priority -99;
+    jump clear-endpoint-mark
+  }
 
-  chain forward {
+  chain service-endpoints-check {
+    ${FRONTEND} vmap @no-endpoint-services
+    ${node} vmap @no-endpoint-nodeports
+    jump external-endpoints-check
+  }
+  chain filter-prerouting-pre-dnat {
+    type filter hook prerouting priority -110;
+    ct state new jump service-endpoints-check
+  }
+  chain filter-output-pre-dnat {
+    type filter hook output priority -110;
+    ct state new jump service-endpoints-check
+  }
+
+  chain filter-forward {
     type filter hook forward priority filter;
     ct state invalid drop
-    ct state new ip daddr @cluster-ips goto ${REJECT}
+    ct state new ip daddr @cluster-ips goto ${REJECT_CHAIN}
   }
-  chain own {
+  chain filter-output {
     type filter hook output priority filter;
-    ct state new ip daddr @cluster-ips goto ${REJECT}
+    ct state new ip daddr @cluster-ips goto ${REJECT_CHAIN}
   }
 
-  chain postrouting {
+  chain nat-postrouting {
     type nat hook postrouting priority srcnat;
-    ct status dnat ip saddr . ip daddr @hairpins masquerade fully-random
-    ct mark and ${MARK_HIDE} == ${MARK_HIDE} masquerade fully-random
+    ct status dnat ip saddr . ip daddr @hairpin-connections masquerade fully-random
+    ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK} masquerade fully-random
   }
 }
 `;
 }
 
-/** Looks an external address up in `map`, unless it is one that no Service takes over. */
-function externalChain(name: string, map: string, spared: readonly string[]): string {
-  const spare = spared.map((range) => `    ip daddr ${range} return\n`).join("");
+/** Returns the chain that looks external addresses up in `map`, except those that are exempt. */
+function externalChain(name: string, map: string, exempt: readonly string[]): string {
+  const returns = exempt.map((range) => `    ip daddr ${range} return\n`).join("");
   return `  chain ${name} {
-${spare}    ip daddr @api-endpoints return
+${returns}    ip daddr @api-endpoints return
     ip daddr @cluster-ips return
     fib daddr type local return
-    ${FRONT} vmap @${map}
+    ${FRONTEND} vmap @${map}
   }`;
 }

@@ -1,13 +1,13 @@
 import type { ServicePort } from "../../plan/model.ts";
-import { claimFronts, claimHairpins } from "./fronts.ts";
-import { renderPlain } from "./plain.ts";
-import { renderSticky } from "./sticky.ts";
+import { addFrontends, addHairpins } from "./frontends.ts";
+import { renderRandomEndpoint } from "./random-endpoint.ts";
+import { renderSessionAffinity } from "./session-affinity.ts";
 
-/** What one Service port wants to stand in the table; several ports may want the same. */
+/** The objects that one Service port needs in the table; ports may share objects. */
 export interface Fragment {
-  /** Chains by name, with their rules. */
+  /** The rules of each chain. */
   chains: Map<string, string[]>;
-  /** Sets of clients by name, with their definition. */
+  /** The definition of each set of clients. */
   sets: Map<string, string>;
   elements: Element[];
 }
@@ -16,19 +16,19 @@ export interface Fragment {
 export interface Element {
   set: string;
   key: string;
-  /** A map's value; empty for a set. */
+  /** The value in a map; empty in a set. */
   value: string;
 }
 
 /**
- * Renders a Service port. `clusterCidr` is the range whose clients need no masquerade. Without
- * session affinity it is data for rules that are there already; with it, it needs rules of its own.
+ * Renders a Service port. Clients in `clusterCidr` are not masqueraded. Without session affinity a
+ * port is elements and shared chains; with it, it has chains of its own.
  */
 export function renderPort(port: ServicePort, clusterCidr: string | undefined): Fragment {
   const fragment: Fragment = { chains: new Map(), sets: new Map(), elements: [] };
-  const render = port.affinity_s === undefined ? renderPlain : renderSticky;
-  const leads = render(port, clusterCidr, fragment);
-  claimFronts(port, leads, fragment);
-  claimHairpins(port, fragment);
+  const render = port.affinity_s === undefined ? renderRandomEndpoint : renderSessionAffinity;
+  const chains = render(port, clusterCidr, fragment);
+  addFrontends(port, chains, fragment);
+  addHairpins(port, fragment);
   return fragment;
 }

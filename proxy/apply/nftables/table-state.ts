@@ -1,55 +1,55 @@
 import { ELEMENTS_PER_STATEMENT } from "../../limits.ts";
-import { Claims, type Difference } from "./claims.ts";
+import { type Difference, Ownership } from "./ownership.ts";
 import type { Element, Fragment } from "./fragment.ts";
 
-/** A fragment to put in the place of the owner's earlier one; `undefined` takes that one away. */
+/** Replaces the owner's fragment; `undefined` removes it. */
 export interface Change {
   owner: string;
   fragment: Fragment | undefined;
 }
 
-/** Separates a set from the key in an element's name; neither can hold it. */
+/** Separates the set from the key in an element's name; neither contains it. */
 const SEPARATOR = "\t";
 
-/** What an owner claims, by kind of object. */
+/** The objects that an owner needs, by kind. */
 interface Wanted {
   chains: Map<string, string>;
   sets: Map<string, string>;
   elements: Map<string, string>;
 }
 
-const NOTHING: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() };
+const EMPTY: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() };
 
 /**
- * Keeps what stands in the table and turns changes into the statements of one transaction: only
- * what differs is written. Pure: nothing here touches the kernel.
+ * The content of the table. Turns changes into the statements of one transaction, which contains
+ * only the differences. Pure: the caller applies the transaction.
  */
-export class Ledger {
+export class TableState {
   readonly #table: string;
   readonly #wanted = new Map<string, Wanted>();
-  readonly #chains = new Claims();
-  readonly #sets = new Claims();
-  readonly #elements = new Claims();
+  readonly #chains = new Ownership();
+  readonly #sets = new Ownership();
+  readonly #elements = new Ownership();
 
   constructor(table: string) {
     this.#table = table;
   }
 
-  /** The statements that bring the table from the earlier changes to these; empty: none. */
+  /** Records changes and returns their statements; empty if nothing differs. */
   apply(changes: readonly Change[]): string {
-    const next = changes.map(({ fragment }) => (fragment ? wantedOf(fragment) : NOTHING));
+    const next = changes.map(({ fragment }) => (fragment ? wantedOf(fragment) : EMPTY));
     for (const [at, { owner }] of changes.entries()) {
-      const old = this.#wanted.get(owner) ?? NOTHING;
-      const now = next[at] ?? NOTHING;
+      const old = this.#wanted.get(owner) ?? EMPTY;
+      const now = next[at] ?? EMPTY;
       this.#chains.release(owner, old.chains.keys(), now.chains);
       this.#sets.release(owner, old.sets.keys(), now.sets);
       this.#elements.release(owner, old.elements.keys(), now.elements);
     }
     for (const [at, { owner, fragment }] of changes.entries()) {
-      const now = next[at] ?? NOTHING;
-      this.#chains.claim(owner, now.chains);
-      this.#sets.claim(owner, now.sets);
-      this.#elements.claim(owner, now.elements);
+      const now = next[at] ?? EMPTY;
+      this.#chains.acquire(owner, now.chains);
+      this.#sets.acquire(owner, now.sets);
+      this.#elements.acquire(owner, now.elements);
       if (fragment) this.#wanted.set(owner, now);
       else this.#wanted.delete(owner);
     }
@@ -57,36 +57,36 @@ export class Ledger {
     return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
   }
 
-  /** What `owner` wants and another owner has. */
-  conflicts(owner: string): { key: string; holder: string }[] {
+  /** Returns the elements that `owner` needs with another value than the one that applies. */
+  conflicts(owner: string): { key: string; owner: string }[] {
     const elements = [...(this.#wanted.get(owner)?.elements ?? [])];
     return elements.flatMap(([name, value]) => {
-      const holder = this.#elements.holder(name, value);
-      return holder === undefined ? [] : [{ key: elementOf(name).key, holder }];
+      const other = this.#elements.conflictingOwner(name, value);
+      return other === undefined ? [] : [{ key: elementOf(name).key, owner: other }];
     });
   }
 
   #statements(chains: Difference[], sets: Difference[], elements: Difference[]): string[] {
     const at = (name: string) => `ip ${this.#table} ${name}`;
-    const make: string[] = [];
-    const fill: string[] = [];
+    const declared: string[] = [];
+    const rules: string[] = [];
     for (const { name, was, is } of sets) {
-      if (was === undefined) make.push(`add set ${at(name)} { ${is} }`);
+      if (was === undefined) declared.push(`add set ${at(name)} { ${is} }`);
     }
     for (const { name, was, is } of chains) {
       if (is === undefined) continue;
-      make.push(was === undefined ? `add chain ${at(name)}` : `flush chain ${at(name)}`);
-      for (const rule of is.split("\n")) fill.push(`add rule ${at(name)} ${rule}`);
+      declared.push(was === undefined ? `add chain ${at(name)}` : `flush chain ${at(name)}`);
+      for (const rule of is.split("\n")) rules.push(`add rule ${at(name)} ${rule}`);
     }
-    const gone = chains.filter(({ is }) => is === undefined);
+    const removed = chains.filter(({ is }) => is === undefined);
     return [
-      ...make,
-      ...fill,
+      ...declared,
+      ...rules,
       ...this.#elementStatements("delete", elements.filter(({ was }) => was !== undefined)),
       ...this.#elementStatements("add", elements.filter(({ is }) => is !== undefined)),
-      // All are emptied before the first is deleted: they refer to one another.
-      ...gone.map(({ name }) => `flush chain ${at(name)}`),
-      ...gone.map(({ name }) => `delete chain ${at(name)}`),
+      // All are flushed before the first is deleted, since they refer to one another.
+      ...removed.map(({ name }) => `flush chain ${at(name)}`),
+      ...removed.map(({ name }) => `delete chain ${at(name)}`),
       ...sets.filter(({ is }) => is === undefined).map(({ name }) => `delete set ${at(name)}`),
     ];
   }

@@ -1,0 +1,59 @@
+import type { ServicePort, Target } from "../../plan/model.ts";
+import { REJECT_CHAIN } from "./base.ts";
+import type { Fragment } from "./fragment.ts";
+
+/** Names of the chains that serve a port's frontends. */
+export interface FrontendChains {
+  clusterIp: string;
+  externalIp: string;
+  nodePort: string;
+}
+
+/** The map that rejects a frontend without usable endpoints, for each map that serves it. */
+const NO_ENDPOINT_MAPS = {
+  "service-ips": "no-endpoint-services",
+  "external-ips": "no-endpoint-external-ips",
+} as const;
+
+type FrontendMap = keyof typeof NO_ENDPOINT_MAPS;
+
+/** Adds the port's addresses and node port to the maps that dispatch to its chains. */
+export function addFrontends(
+  port: ServicePort,
+  chains: FrontendChains,
+  { elements }: Fragment,
+): void {
+  const { transport, allEndpoints, localEndpoints } = port;
+  // A policy Local without local endpoints drops, so that a load balancer tries another node.
+  const rejection = allEndpoints.length > 0 ? "drop" : `goto ${REJECT_CHAIN}`;
+  const add = (map: FrontendMap, ip: string, usable: readonly Target[], chain: string) => {
+    const key = `${ip} . ${transport} . ${port.port}`;
+    const served = usable.length > 0;
+    const set = served ? map : NO_ENDPOINT_MAPS[map];
+    elements.push({ set, key, value: served ? `goto ${chain}` : rejection });
+  };
+  for (const ip of port.clusterIps) {
+    elements.push({ set: "cluster-ips", key: ip, value: "" });
+    add("service-ips", ip, port.internalLocal ? localEndpoints : allEndpoints, chains.clusterIp);
+  }
+  for (const ip of port.externalIps) {
+    add("external-ips", ip, allEndpoints, chains.externalIp);
+  }
+  if (port.ofApi) {
+    for (const { address } of allEndpoints) {
+      elements.push({ set: "api-endpoints", key: address, value: "" });
+    }
+  }
+  if (port.nodePort === undefined) return;
+  const key = `${transport} . ${port.nodePort}`;
+  const served = allEndpoints.length > 0;
+  const set = served ? "service-nodeports" : "no-endpoint-nodeports";
+  elements.push({ set, key, value: served ? `goto ${chains.nodePort}` : rejection });
+}
+
+/** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
+export function addHairpins({ allEndpoints }: ServicePort, { elements }: Fragment): void {
+  for (const { address } of allEndpoints) {
+    elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
+  }
+}
