@@ -6,8 +6,8 @@ import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
-import { noteUse } from "./registry/token-usage.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
+import { markTokenUsed } from "./registry/token-usage.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
 import { Authorizer } from "./authz/authorizer.ts";
@@ -15,34 +15,38 @@ import { NodeGraph } from "./authz/node/graph.ts";
 import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
-import type { Core } from "./core.ts";
+import type { BootstrapServer } from "./bootstrap/server.ts";
+import type { HttpServer } from "./http/handler.ts";
 import { showEncryption } from "./metrics/encryption.ts";
-import { Figures } from "./metrics/metrics.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
-import { Registry } from "./resource/resources.ts";
+import { Resources } from "./resource/resources.ts";
 import { NO_ENCRYPTION } from "./storage/encryption/config.ts";
 import { measured } from "./storage/encryption/measured.ts";
 
+/** Everything that the layers of one apiserver are given; each asks for its own part of it. */
+export type Assembled = HttpServer & BootstrapServer;
+
 export type Stop = () => Promise<void> | void;
 
-/** Makes the rooms and connects them; `stops` undoes it, in order. */
+/** Makes the parts of a server and connects them; `stops` undoes it, in order. */
 export async function assemble(
   options: ApiserverOptions,
   closing: AbortSignal,
-): Promise<{ core: Core; stops: Stop[] }> {
+): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
-  const figures = new Figures(options);
+  const metrics = new Metrics(options);
   const { encryption: given = NO_ENCRYPTION } = options;
-  const encryption = measured(given, figures.metrics);
-  showEncryption(figures.metrics, given, options.encryptionReloads);
-  const registry = new Registry(KINDS, etcd, clock, { ...options, encryption });
-  figures.show(registry, etcd);
-  const stops: Stop[] = [() => registry.close(), () => figures.close()];
+  const encryption = measured(given, metrics.registry);
+  showEncryption(metrics.registry, given, options.encryptionReloads);
+  const resources = new Resources(KINDS, etcd, clock, { ...options, encryption });
+  metrics.show(resources, etcd);
+  const stops: Stop[] = [() => resources.close(), () => metrics.close()];
   // The server waits for its last answer, so watches end first.
-  closing.addEventListener("abort", () => registry.endWatches(), { once: true });
+  closing.addEventListener("abort", () => resources.endWatches(), { once: true });
   try {
-    const roles = await RoleIndex.follow(registry);
-    const graph = await NodeGraph.follow(registry, figures.authorization);
+    const roles = await RoleIndex.follow(resources);
+    const graph = await NodeGraph.follow(resources, metrics.authorization);
     stops.unshift(
       () => roles.close(),
       () => graph.close(),
@@ -50,37 +54,38 @@ export async function assemble(
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
-      issuer, audiences, keys, registry, clock, figures: figures.authentication,
+      issuer, audiences, keys, resources, clock, metrics: metrics.authentication,
       // Only once requests come is there a token to use.
-      noteUse: (secret, labels) => noteUse(core, secret, labels),
+      noteUse: (secret, labels) =>
+        markTokenUsed(server, resources.of("v1", "secrets"), secret, labels),
     });
     const bootstrapTokens = options.bootstrapTokens
-      ? [new BootstrapTokens({ audiences, registry, clock })]
+      ? [new BootstrapTokens({ audiences, resources, clock })]
       : [];
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const chain = [new NodeAuthorizer(graph), new RbacAuthorizer(roles)];
-    const authorizer = new Authorizer(chain, figures.authorization);
-    const core: Core = {
+    const authorizer = new Authorizer(chain, metrics.authorization);
+    const server: Assembled = {
       options,
       clock,
       random,
       etcd,
-      registry,
+      resources,
       roles,
       closing,
-      authenticator: new Authenticator([verifier, ...bootstrapTokens], figures.authentication),
+      authenticator: new Authenticator([verifier, ...bootstrapTokens], metrics.authentication),
       authorizer,
       admission: new Admission(
         admissionPlugins(
-          { registry, clock, graph, authorizer, configuration, figures: figures.podSecurity },
+          { resources, clock, graph, authorizer, configuration, metrics: metrics.podSecurity },
           options.admission,
         ),
-        figures.admission,
+        metrics.admission,
       ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
-      figures,
+      metrics,
     };
-    return { core, stops };
+    return { server, stops };
   } catch (thrown) {
     for (const stop of stops) await stop();
     throw thrown;

@@ -1,9 +1,8 @@
 import { setMaxListeners } from "node:events";
 import { logger } from "@raft2kube/observe/log.ts";
-import { assemble, type Stop } from "./assemble.ts";
+import { assemble, type Assembled, type Stop } from "./assemble.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
-import { Bookmarks } from "./cache/bookmarks.ts";
-import type { Core } from "./core.ts";
+import { Bookmarks } from "./resource/bookmarks.ts";
 import { flagz } from "./handlers/diagnostics/flagz.ts";
 import { statusz } from "./handlers/diagnostics/statusz.ts";
 import { Discovery } from "./handlers/discovery/serve.ts";
@@ -33,26 +32,26 @@ export interface Apiserver {
 export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const { core, stops } = await assemble(options, closing.signal);
+  const { server, stops } = await assemble(options, closing.signal);
   try {
-    stops.unshift(...background(core));
-    const large = new LargeRequests(core);
+    stops.unshift(...background(server));
+    const large = new LargeRequests(server);
     stops.unshift(() => large.close());
     const rooms = {
-      discovery: new Discovery(core),
-      health: new Health(core, BOOTSTRAP_STEPS),
-      openapi: new OpenApi(core.registry.kinds),
+      discovery: new Discovery(server),
+      health: new Health(server, BOOTSTRAP_STEPS),
+      openapi: new OpenApi(server.resources.kinds),
       large,
-      zpages: { "/flagz": flagz(options), "/statusz": statusz(core) },
+      zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };
     const { listen, tls, clientCa } = options;
-    const listener = new Handler(core, routes(core, rooms));
-    const run = bootstrap(core);
-    const server = await ApiHttpServer.listen({
-      listen, tls, clientCa, listener, handshakeErrors: core.figures.server.handshakeErrors,
+    const listener = new Handler(server, routes(server, rooms));
+    const run = bootstrap(server);
+    const endpoint = await ApiHttpServer.listen({
+      listen, tls, clientCa, listener, handshakeErrors: server.metrics.server.handshakeErrors,
     });
-    stops.unshift(() => server.close());
-    const { addresses } = server;
+    stops.unshift(() => endpoint.close());
+    const { addresses } = endpoint;
     log.info("listening", { addresses });
     await run({
       kept: (keeper) => void stops.unshift(() => keeper.close()),
@@ -67,9 +66,9 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
 }
 
 /** What goes on by itself, beside requests: in return, how to stop it. */
-function background({ registry, etcd, clock }: Core): Stop[] {
-  const bookmarks = new Bookmarks(registry, clock);
-  const compactor = new Compactor(etcd, clock, (revision) => registry.compactedTo(revision));
+function background({ resources, etcd, clock }: Assembled): Stop[] {
+  const bookmarks = new Bookmarks(resources, clock);
+  const compactor = new Compactor(etcd, clock, (revision) => resources.compactedTo(revision));
   return [() => bookmarks.close(), () => compactor.close()];
 }
 

@@ -1,7 +1,7 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { SigningKeyTexts } from "./authn/signing-keys.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
-import type { InFlightMax } from "./http/in-flight.ts";
 import type { Serves } from "./resource/runtime-config.ts";
 import type { Encryption } from "./storage/encryption/config.ts";
 import type { Reloads } from "./storage/encryption/reloads.ts";
@@ -13,6 +13,12 @@ export interface KeyPair {
   key: string;
 }
 
+/** Requests that may be worked on at a time; watches and other long ones do not count. */
+export interface InFlightMax {
+  readonly reading: number;
+  readonly writing: number;
+}
+
 /** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */
 export interface ApiserverOptions {
   /** The store; closed by whoever made it. */
@@ -22,11 +28,7 @@ export interface ApiserverOptions {
   tls: KeyPair;
   /** Certificates of CAs whose client certificates are believed. */
   clientCa: string;
-  serviceAccountKey: {
-    /** Signs new tokens. */
-    privateKey: string;
-    /** Verify tokens: the current key first, then those rotated out. */
-    publicKeys: readonly string[];
+  serviceAccountKey: SigningKeyTexts & {
     /** The `iss` claim, an https URL. */
     issuer: string;
     /** Audiences accepted and, when a request names none, given. Default: the issuer. */

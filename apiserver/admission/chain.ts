@@ -1,25 +1,25 @@
-import type { AdmissionFigures, Pass, PassFigures } from "../metrics/admission.ts";
+import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./plugin.ts";
 
 /** One plugin's part in a pass. */
 interface Step {
   run(request: AdmissionRequest): Promise<void> | void;
-  readonly figures: PassFigures;
+  readonly metrics: PassMetrics;
 }
 
 /** The plugins in their order. */
 export class Admission {
   readonly #passes: Readonly<Record<Pass, readonly Step[]>>;
-  readonly #figures: Readonly<Record<Pass, PassFigures>>;
+  readonly #metrics: Readonly<Record<Pass, PassMetrics>>;
 
-  constructor(plugins: readonly AdmissionPlugin[], figures: AdmissionFigures) {
+  constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics) {
     const stepsOf = (pass: Pass) => plugins.flatMap((plugin): Step[] => {
       if (plugin[pass] === undefined) return [];
       const run = (request: AdmissionRequest) => plugin[pass]?.(request);
-      return [{ run, figures: figures.ofPlugin(plugin.name, pass) }];
+      return [{ run, metrics: metrics.ofPlugin(plugin.name, pass) }];
     });
     this.#passes = { admit: stepsOf("admit"), validate: stepsOf("validate") };
-    this.#figures = { admit: figures.ofStep("admit"), validate: figures.ofStep("validate") };
+    this.#metrics = { admit: metrics.ofStep("admit"), validate: metrics.ofStep("validate") };
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
@@ -37,7 +37,7 @@ export class Admission {
     let last_ms = from_ms;
     let rejected = true;
     try {
-      for (const { run, figures } of this.#passes[pass]) {
+      for (const { run, metrics } of this.#passes[pass]) {
         const before_ms = last_ms;
         let refused = true;
         try {
@@ -47,12 +47,12 @@ export class Admission {
           refused = false;
         } finally {
           last_ms = performance.now();
-          figures.ended(operation, refused, (last_ms - before_ms) / 1_000);
+          metrics.ended(operation, refused, (last_ms - before_ms) / 1_000);
         }
       }
       rejected = false;
     } finally {
-      this.#figures[pass].ended(operation, rejected, (last_ms - from_ms) / 1_000);
+      this.#metrics[pass].ended(operation, rejected, (last_ms - from_ms) / 1_000);
     }
   }
 }

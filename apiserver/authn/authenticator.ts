@@ -1,10 +1,10 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { unauthorized } from "../object/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
-import type { AuthenticationFigures } from "../metrics/access.ts";
+import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
-import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-verifier.ts";
+import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
 /**
@@ -13,11 +13,11 @@ import { websocketToken } from "./websocket-token.ts";
  */
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
-  readonly #figures: AuthenticationFigures;
+  readonly #metrics: AuthenticationMetrics;
 
-  constructor(authorities: readonly TokenAuthority[], figures: AuthenticationFigures) {
+  constructor(authorities: readonly TokenAuthority[], metrics: AuthenticationMetrics) {
     this.#authorities = authorities;
-    this.#figures = figures;
+    this.#metrics = metrics;
   }
 
   /**
@@ -30,14 +30,14 @@ export class Authenticator {
     try {
       return (user = await this.#find(request, warnings));
     } finally {
-      this.#figures.ended(user?.name, (performance.now() - from_ms) / 1_000);
+      this.#metrics.ended(user?.name, (performance.now() - from_ms) / 1_000);
     }
   }
 
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const certified = clientCertificateUser(request);
     if (certified !== undefined && certified !== "unverified") {
-      this.#figures.expiresIn((certified.until_ms - Date.now()) / 1_000);
+      this.#metrics.expiresIn((certified.until_ms - Date.now()) / 1_000);
       return authenticated(certified.user);
     }
     const token = bearerToken(request, warnings);

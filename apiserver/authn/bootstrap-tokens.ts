@@ -2,8 +2,8 @@ import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Registry } from "../resource/resources.ts";
-import type { TokenAuthority, VerifiedToken } from "./token-verifier.ts";
+import type { Resources } from "../resource/resources.ts";
+import type { TokenAuthority, VerifiedToken } from "./token-authority.ts";
 
 const TOKEN = /^([a-z0-9]{6})\.([a-z0-9]{16})$/;
 const TYPE = "bootstrap.kubernetes.io/token";
@@ -17,12 +17,12 @@ const EXTRA_GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
  */
 export class BootstrapTokens implements TokenAuthority {
   readonly #audiences: readonly string[];
-  readonly #registry: Registry;
+  readonly #resources: Resources;
   readonly #clock: Clock;
 
-  constructor(init: { audiences: readonly string[]; registry: Registry; clock: Clock }) {
+  constructor(init: { audiences: readonly string[]; resources: Resources; clock: Clock }) {
     this.#audiences = init.audiences;
-    this.#registry = init.registry;
+    this.#resources = init.resources;
     this.#clock = init.clock;
   }
 
@@ -31,7 +31,7 @@ export class BootstrapTokens implements TokenAuthority {
     // A token of this kind names no audience: it is good for this server's.
     const granted = this.#audiences.filter((each) => audiences.includes(each));
     if (id === "" || granted.length === 0) return undefined;
-    const { store } = this.#registry.of("v1", "secrets");
+    const { store } = this.#resources.of("v1", "secrets");
     const found = await store.find<Secret & KubeObject>(NAMESPACE, `bootstrap-token-${id}`);
     if (found === undefined || !this.#holds(found, id, secret)) return undefined;
     const more = textIn(found, "auth-extra-groups").split(",").filter((each) => each !== "");

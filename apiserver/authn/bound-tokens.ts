@@ -2,20 +2,20 @@ import type { JWTPayload } from "jose";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_LEEWAY_MS } from "../limits.ts";
-import type { Registry } from "../resource/resources.ts";
+import type { Resources } from "../resource/resources.ts";
 import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
-import type { Holder } from "./token-verifier.ts";
+import type { Holder } from "./token-authority.ts";
 
 const EXTRA = "authentication.kubernetes.io";
 
 /** Tokens that end by themselves, and with what they are bound to (TokenRequest's). */
 export class BoundTokens {
-  readonly #registry: Registry;
+  readonly #resources: Resources;
   readonly #clock: Clock;
 
-  constructor(registry: Registry, clock: Clock) {
-    this.#registry = registry;
+  constructor(resources: Resources, clock: Clock) {
+    this.#resources = resources;
     this.#clock = clock;
   }
 
@@ -80,7 +80,7 @@ export class BoundTokens {
   }
 
   #find(plural: string, namespace: string, bound: BoundObject): Promise<KubeObject | undefined> {
-    return this.#registry.of("v1", plural).store.find<KubeObject>(namespace, bound.name);
+    return this.#resources.of("v1", plural).store.find<KubeObject>(namespace, bound.name);
   }
 
   /** For a while a deleted object's token holds, so that its last acts succeed. */

@@ -3,10 +3,10 @@ import type { JWTPayload } from "jose";
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { AuthenticationFigures } from "../metrics/access.ts";
-import type { Registry } from "../resource/resources.ts";
+import type { AuthenticationMetrics } from "../metrics/access.ts";
+import type { Resources } from "../resource/resources.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
-import type { Holder } from "./token-verifier.ts";
+import type { Holder } from "./token-authority.ts";
 
 /** Who signs tokens in Secrets, as they say. */
 export const LEGACY_ISSUER = "kubernetes/serviceaccount";
@@ -36,21 +36,21 @@ interface LegacyClaims {
 
 /** Tokens without an end, which live as long as the Secret that holds them. */
 export class LegacyTokens {
-  readonly #registry: Registry;
+  readonly #resources: Resources;
   readonly #clock: Clock;
   readonly #noteUse: NoteUse;
-  readonly #figures: AuthenticationFigures;
+  readonly #metrics: AuthenticationMetrics;
 
   constructor(init: {
-    registry: Registry;
+    resources: Resources;
     clock: Clock;
     noteUse: NoteUse;
-    figures: AuthenticationFigures;
+    metrics: AuthenticationMetrics;
   }) {
-    this.#registry = init.registry;
+    this.#resources = init.resources;
     this.#clock = init.clock;
     this.#noteUse = init.noteUse;
-    this.#figures = init.figures;
+    this.#metrics = init.metrics;
   }
 
   /** Whose a token is whose signature is right. Its use is noted, once a day. */
@@ -68,11 +68,11 @@ export class LegacyTokens {
     if (account === undefined || gone !== undefined) return { refused: gone ?? "" };
     await this.#note(secret);
     if ((secret.metadata.labels?.[INVALID_SINCE] ?? "") !== "") {
-      this.#figures.legacyToken("invalid");
+      this.#metrics.legacyToken("invalid");
       return markedInvalid(claims);
     }
     const isGenerated = account.secrets?.some(({ name }) => name === claims.secret) ?? false;
-    this.#figures.legacyToken(isGenerated ? "generated" : "manual");
+    this.#metrics.legacyToken(isGenerated ? "generated" : "manual");
     const user = {
       name: serviceAccountName(namespace, claims.account),
       uid: claims.uid,
@@ -86,7 +86,7 @@ export class LegacyTokens {
     namespace: string,
     name: string,
   ): Promise<T | undefined> {
-    return this.#registry.of("v1", plural).store.find<T>(namespace, name);
+    return this.#resources.of("v1", plural).store.find<T>(namespace, name);
   }
 
   /** Tomorrow is today where another server's clock says so. */

@@ -1,6 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { compactVerify, decodeProtectedHeader, errors, type JWTPayload } from "jose";
-import type { ApiserverOptions } from "../options.ts";
 
 /** A public key by the id that tokens name it with. */
 export interface VerificationKey {
@@ -15,11 +14,19 @@ export interface SigningKeys {
   verifiers: readonly VerificationKey[];
 }
 
+/** The keys of service account tokens in PEM. */
+export interface SigningKeyTexts {
+  /** Signs new tokens. */
+  readonly privateKey: string;
+  /** Verify tokens: the current key first, then those rotated out. */
+  readonly publicKeys: readonly string[];
+}
+
 /** Reads the keys; throws when one is of a kind that tokens cannot be signed with. */
-export function readSigningKeys(options: ApiserverOptions["serviceAccountKey"]): SigningKeys {
-  const privateKey = createPrivateKey(options.privateKey);
+export function readSigningKeys(texts: SigningKeyTexts): SigningKeys {
+  const privateKey = createPrivateKey(texts.privateKey);
   const signer = { ...verificationKey(createPublicKey(privateKey)), privateKey };
-  const verifiers = options.publicKeys.map((pem) => verificationKey(createPublicKey(pem)));
+  const verifiers = texts.publicKeys.map((pem) => verificationKey(createPublicKey(pem)));
   if (!verifiers.some((each) => each.id === signer.id)) verifiers.unshift(signer);
   return { signer, verifiers };
 }

@@ -1,41 +1,21 @@
 import { createHash } from "node:crypto";
 import { decodeJwt, errors, type JWTPayload } from "jose";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
-import type { AuthenticationFigures } from "../metrics/access.ts";
-import type { Registry } from "../resource/resources.ts";
+import type { AuthenticationMetrics } from "../metrics/access.ts";
+import type { Resources } from "../resource/resources.ts";
 import { BoundTokens } from "./bound-tokens.ts";
 import { LEGACY_ISSUER, LegacyTokens, type NoteUse } from "./legacy-tokens.ts";
 import { type SigningKeys, verifySignature } from "./signing-keys.ts";
+import type {
+  RefusedToken,
+  TokenAuthority,
+  TokenVerdict,
+  VerifiedToken,
+} from "./token-authority.ts";
 
 const log = logger("apiserver");
-
-export interface VerifiedToken {
-  user: RequestUser;
-  /** Those of the token's audiences that were asked for. */
-  audiences: readonly string[];
-  /** What whoever uses the token is told. */
-  warnings?: readonly string[];
-}
-
-/** A token that an authority knows, and does not believe. */
-export interface RefusedToken {
-  refused: string;
-}
-
-/** undefined is a token of somebody else's, or none at all. */
-export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
-
-/** Who knows whose a bearer token is. */
-export interface TokenAuthority {
-  /** Whose token it is. `audiences` default to this server's. */
-  verify(token: string, audiences?: readonly string[]): Promise<TokenVerdict>;
-}
-
-/** Who a token's claims say that its holder is. */
-export type Holder = Omit<VerifiedToken, "audiences"> | RefusedToken;
 
 /**
  * Verifies service account tokens: signature, issuer, audience; then, by kind, times and that what
@@ -46,7 +26,7 @@ export class TokenVerifier implements TokenAuthority {
   readonly #audiences: readonly string[];
   readonly #keys: SigningKeys;
   readonly #clock: Clock;
-  readonly #figures: AuthenticationFigures;
+  readonly #metrics: AuthenticationMetrics;
   readonly #bound: BoundTokens;
   readonly #legacy: LegacyTokens;
   readonly #known = new Map<string, { until_ms: number; token: VerifiedToken }>();
@@ -55,19 +35,19 @@ export class TokenVerifier implements TokenAuthority {
     issuer: string;
     audiences: readonly string[];
     keys: SigningKeys;
-    registry: Registry;
+    resources: Resources;
     clock: Clock;
     noteUse: NoteUse;
-    figures: AuthenticationFigures;
+    metrics: AuthenticationMetrics;
   }) {
-    const { issuer, audiences, keys, registry, clock, noteUse, figures } = init;
+    const { issuer, audiences, keys, resources, clock, noteUse, metrics } = init;
     this.#issuer = issuer;
     this.#audiences = audiences;
     this.#keys = keys;
     this.#clock = clock;
-    this.#figures = figures;
-    this.#bound = new BoundTokens(registry, clock);
-    this.#legacy = new LegacyTokens({ registry, clock, noteUse, figures });
+    this.#metrics = metrics;
+    this.#bound = new BoundTokens(resources, clock);
+    this.#legacy = new LegacyTokens({ resources, clock, noteUse, metrics });
   }
 
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
@@ -78,12 +58,12 @@ export class TokenVerifier implements TokenAuthority {
     const digest = createHash("sha256").update(question).digest("base64");
     const known = this.#known.get(digest);
     if (known && known.until_ms > this.#clock.now()) {
-      this.#figures.lookedForToken("hit", took_s());
+      this.#metrics.lookedForToken("hit", took_s());
       return known.token;
     }
     this.#known.delete(digest);
     const verdict = await this.#verifyAnew(token, audiences);
-    this.#figures.lookedForToken("miss", took_s());
+    this.#metrics.lookedForToken("miss", took_s());
     // What is refused is not kept (upstream): it may be believed in a moment, and a flood of it
     // would drive out the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
@@ -95,7 +75,7 @@ export class TokenVerifier implements TokenAuthority {
   }
 
   async #verifyAnew(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    const ended = this.#figures.verifyToken();
+    const ended = this.#metrics.verifyToken();
     let verdict: TokenVerdict;
     try {
       return (verdict = await this.#verify(token, audiences));
@@ -121,7 +101,7 @@ export class TokenVerifier implements TokenAuthority {
     const payload = await verifySignature(this.#keys.verifiers, token);
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
-    if (own.length === 0) this.#figures.legacyToken("shown");
+    if (own.length === 0) this.#metrics.legacyToken("shown");
     // A token that names nobody is for this server.
     const given = own.length === 0 ? this.#audiences : own;
     const granted = given.filter((each) => audiences.includes(each));
@@ -133,7 +113,7 @@ export class TokenVerifier implements TokenAuthority {
       ? await this.#legacy.holderOf(token, payload)
       : await this.#bound.holderOf(payload);
     if ("refused" in holder) return holder;
-    if (!isLegacy) this.#figures.believedBoundToken();
+    if (!isLegacy) this.#metrics.believedBoundToken();
     return { ...holder, audiences: granted };
   }
 }

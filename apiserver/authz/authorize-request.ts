@@ -1,8 +1,8 @@
-import type { Core } from "../core.ts";
 import { type ApiError } from "../object/errors/api-error.ts";
 import { forbidden } from "../object/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
+import type { Authorizer } from "./authorizer.ts";
 
 /** The attributes of a request, as its URL states them. */
 export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
@@ -24,12 +24,9 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
 }
 
 /** Throws 403, in upstream's words, unless the chain of authorizers allows the request. */
-export async function authorize(core: Core, context: RequestContext): Promise<void> {
+export async function authorize(authorizer: Authorizer, context: RequestContext): Promise<void> {
   const attributes = attributesOf(context);
-  const from_ms = performance.now();
-  const decision = await core.authorizer.decide(attributes);
-  const took_s = (performance.now() - from_ms) / 1_000;
-  core.figures.authorization.ended(decision.verdict, took_s);
+  const decision = await authorizer.timed(attributes);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
@@ -37,9 +34,12 @@ export async function authorize(core: Core, context: RequestContext): Promise<vo
  * The same for a request that turns out to create: a connection to what runs, an apply or a PUT
  * of what is not there. The right to do what its method says is not enough for that.
  */
-export async function authorizeCreate(core: Core, context: RequestContext): Promise<void> {
+export async function authorizeCreate(
+  authorizer: Authorizer,
+  context: RequestContext,
+): Promise<void> {
   const attributes = { ...attributesOf(context), verb: "create" };
-  const decision = await core.authorizer.decide(attributes);
+  const decision = await authorizer.decide(attributes);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 

@@ -1,5 +1,5 @@
 import { MASTERS_GROUP } from "../authn/identities.ts";
-import type { AuthorizationFigures } from "../metrics/access.ts";
+import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 
 /**
@@ -7,12 +7,19 @@ import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
  */
 export class Authorizer {
   readonly #plugins: readonly AuthorizerPlugin[];
+  readonly #metrics: AuthorizationMetrics;
 
-  readonly #figures: AuthorizationFigures;
-
-  constructor(plugins: readonly AuthorizerPlugin[], figures: AuthorizationFigures) {
+  constructor(plugins: readonly AuthorizerPlugin[], metrics: AuthorizationMetrics) {
     this.#plugins = plugins;
-    this.#figures = figures;
+    this.#metrics = metrics;
+  }
+
+  /** Decides about a request itself, which is timed. */
+  async timed(attributes: Attributes): Promise<Decision> {
+    const from_ms = performance.now();
+    const decision = await this.decide(attributes);
+    this.#metrics.ended(decision.verdict, (performance.now() - from_ms) / 1_000);
+    return decision;
   }
 
   async decide(attributes: Attributes): Promise<Decision> {
@@ -21,7 +28,7 @@ export class Authorizer {
     for (const plugin of this.#plugins) {
       const decision = await plugin.decide(attributes);
       if (decision.verdict !== "no-opinion") {
-        this.#figures.decided(plugin.name, decision.verdict);
+        this.#metrics.decided(plugin.name, decision.verdict);
         return decision;
       }
       if (decision.reason !== "") reasons.push(decision.reason);

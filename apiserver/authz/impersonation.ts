@@ -1,7 +1,8 @@
-import type { Core } from "../core.ts";
+import type { AuthorizationMetrics } from "../metrics/access.ts";
 import { badRequest } from "../object/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
+import type { Authorizer } from "./authorizer.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
 import { impersonated, type Mode } from "./impersonation-modes.ts";
 
@@ -11,7 +12,11 @@ const EXTRA_PREFIX = "impersonate-extra-";
  * Lets a user act as another whom they may impersonate: every part of the identity asked for (user,
  * groups, uid, extras) is authorized by itself, as upstream does.
  */
-export async function impersonate(core: Core, context: RequestContext): Promise<void> {
+export async function impersonate(
+  authorizer: Authorizer,
+  metrics: AuthorizationMetrics,
+  context: RequestContext,
+): Promise<void> {
   const { request } = context;
   const name = headerOf(request, "impersonate-user");
   const groups = groupsOf(request);
@@ -25,13 +30,12 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
     }
     return;
   }
-  const { figures, authorizer } = core;
   const require = async (attributes: Attributes, mode: Mode) => {
     const from_ms = performance.now();
     const decision = await authorizer.decide(attributes);
     const allowed = decision.verdict === "allow";
     const took_s = (performance.now() - from_ms) / 1_000;
-    figures.authorization.impersonationChecked(mode, allowed, took_s);
+    metrics.impersonationChecked(mode, allowed, took_s);
     if (!allowed) throw refusal(attributes, decision.reason);
   };
   const from_ms = performance.now();
@@ -42,7 +46,7 @@ export async function impersonate(core: Core, context: RequestContext): Promise<
     context.user = user;
     by = mode;
   } finally {
-    figures.authorization.impersonated(by, (performance.now() - from_ms) / 1_000);
+    metrics.impersonated(by, (performance.now() - from_ms) / 1_000);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { GROUPS, versionPriorityOf } from "../resource/group-priorities.ts";
 import { ensure } from "../registry/internal-write.ts";
 
@@ -10,9 +10,9 @@ const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
 const OWN_GROUP = "apiregistration.k8s.io";
 
 /** An APIService for each version served here: the list of all that the cluster's API has. */
-export async function ensureApiServices(core: Core): Promise<void> {
-  const resource = core.registry.of("apiregistration.k8s.io/v1", "apiservices");
-  const served = new Map(core.registry.kinds
+export async function ensureApiServices(server: BootstrapServer): Promise<void> {
+  const resource = server.resources.of("apiregistration.k8s.io/v1", "apiservices");
+  const served = new Map(server.resources.kinds
     .filter(({ group }) => group !== OWN_GROUP)
     .map(({ group, version }) => [`${version}.${group}`, { group, version }]));
   await Promise.all([...served].map(async ([name, { group, version }]) => {
@@ -28,6 +28,6 @@ export async function ensureApiServices(core: Core): Promise<void> {
         versionPriority: versionPriorityOf(group, version),
       },
     };
-    await ensure(core, resource, object);
+    await ensure(server, resource, object);
   }));
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { updateObject } from "../registry/update.ts";
 import { ensure, ownWrite } from "../registry/internal-write.ts";
 
@@ -11,15 +11,15 @@ const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
 
 /** Where aggregated apiservers read by which CA clients are known. */
-export async function publishClientCa(core: Core): Promise<void> {
-  const resource = core.registry.of("v1", "configmaps");
-  const data = { "client-ca-file": core.options.clientCa };
+export async function publishClientCa(server: BootstrapServer): Promise<void> {
+  const resource = server.resources.of("v1", "configmaps");
+  const data = { "client-ca-file": server.options.clientCa };
   const wanted: ConfigMap = { metadata: { name: NAME, namespace: NAMESPACE }, data };
-  await ensure(core, resource, wanted);
+  await ensure(server, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
   if (found.data?.["client-ca-file"] === data["client-ca-file"]) return;
   await updateObject(
-    core,
+    server,
     resource,
     {
       namespace: NAMESPACE,

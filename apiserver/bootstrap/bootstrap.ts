@@ -1,4 +1,4 @@
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { allocateServices } from "../registry/services/allocate.ts";
 import { ensureApiServices } from "./api-services.ts";
 import { publishClientCa } from "./authentication-config.ts";
@@ -13,9 +13,9 @@ import type { Keeper } from "../registry/periodic.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
 type Step = { readonly names: readonly string[] } & (
-  | { run(core: Core): Promise<void> }
+  | { run(server: BootstrapServer): Promise<void> }
   /** Goes on until the server closes. */
-  | { keep(core: Core): Keeper }
+  | { keep(server: BootstrapServer): Keeper }
 );
 
 /** What must be there before a server is ready, in the order of upstream's post-start hooks. */
@@ -27,17 +27,17 @@ const STEPS: readonly Step[] = [
       "start-kube-apiserver-identity-lease-controller",
       "start-kube-apiserver-identity-lease-garbage-collector",
     ],
-    keep: (core) => new IdentityLease(core),
+    keep: (server) => new IdentityLease(server),
   },
   {
     names: ["start-legacy-token-tracking-controller"],
-    keep: (core) => new LegacyTokenRecord(core),
+    keep: (server) => new LegacyTokenRecord(server),
   },
   { names: ["start-service-ip-repair-controllers"], keep: allocateServices },
   { names: ["rbac/bootstrap-roles"], run: reconcilePolicy },
   { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
-  { names: ["priority-and-fairness-config-producer"], keep: (core) => new FlowControl(core) },
-  { names: ["bootstrap-controller"], keep: (core) => new KubernetesService(core) },
+  { names: ["priority-and-fairness-config-producer"], keep: (server) => new FlowControl(server) },
+  { names: ["bootstrap-controller"], keep: (server) => new KubernetesService(server) },
   { names: ["start-kubernetes-service-cidr-controller"], run: ensureServiceCidr },
   { names: ["kube-apiserver-autoregistration"], run: ensureApiServices },
 ];
@@ -57,11 +57,11 @@ export type Bootstrap = (init: {
  * Prepares all steps, so that the server can take requests; what is returned runs them. Each can
  * run again, on several servers at a time.
  */
-export function bootstrap(core: Core): Bootstrap {
+export function bootstrap(server: BootstrapServer): Bootstrap {
   const steps = STEPS.map((step) => {
     const { names } = step;
-    if ("run" in step) return { names, keeper: undefined, start: () => step.run(core) };
-    const keeper = step.keep(core);
+    if ("run" in step) return { names, keeper: undefined, start: () => step.run(server) };
+    const keeper = step.keep(server);
     return { names, keeper, start: () => keeper.start() };
   });
   return async ({ kept, reached }) => {

@@ -4,7 +4,7 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { isReason } from "../object/errors/api-error.ts";
 import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
@@ -27,7 +27,7 @@ type OwnLease = Lease & KubeObject;
  * the end of those of servers that are gone.
  */
 export class IdentityLease implements Keeper {
-  readonly #core: Core;
+  readonly #server: BootstrapServer;
   readonly #leases: Resource;
   readonly #host = hostname();
   readonly #name = identityName(hostname());
@@ -35,21 +35,21 @@ export class IdentityLease implements Keeper {
   readonly #renewing: Rounds;
   readonly #collecting: Rounds;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#leases = core.registry.of("coordination.k8s.io/v1", "leases");
+  constructor(server: BootstrapServer) {
+    this.#server = server;
+    this.#leases = server.resources.of("coordination.k8s.io/v1", "leases");
     this.#renewing = new Rounds(
-      core.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
+      server.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
     );
     this.#collecting = new Rounds(
-      core.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
+      server.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
       () => this.#collect(),
     );
   }
 
   /** Takes the place of one that ran here before, and is not it. */
   async start(): Promise<void> {
-    await removeOwn(this.#core, this.#leases, NAMESPACE, this.#name);
+    await removeOwn(this.#server, this.#leases, NAMESPACE, this.#name);
     await this.#renew();
     this.#renewing.schedule();
     this.#collecting.now();
@@ -58,7 +58,7 @@ export class IdentityLease implements Keeper {
   async #renew(): Promise<void> {
     const wanted = this.#lease();
     const leases = this.#leases;
-    await ensure(this.#core, leases, wanted);
+    await ensure(this.#server, leases, wanted);
     const change = {
       namespace: NAMESPACE,
       name: this.#name,
@@ -72,12 +72,12 @@ export class IdentityLease implements Keeper {
         spec: { ...(current as OwnLease).spec, ...wanted.spec },
       }),
     };
-    await updateObject(this.#core, leases, change, ownWrite());
+    await updateObject(this.#server, leases, change, ownWrite());
   }
 
   #lease(): OwnLease {
     // Microseconds, as the field has them.
-    const renewTime = new Date(this.#core.clock.now()).toISOString().replace("Z", "000Z");
+    const renewTime = new Date(this.#server.clock.now()).toISOString().replace("Z", "000Z");
     return {
       metadata: {
         name: this.#name,
@@ -91,13 +91,13 @@ export class IdentityLease implements Keeper {
   }
 
   async #collect(): Promise<void> {
-    const now_ms = this.#core.clock.now();
+    const now_ms = this.#server.clock.now();
     const cache = await this.#leases.cache();
     for (const entry of cache.list()) {
       const { metadata, spec } = entry.object<OwnLease>();
       if (metadata.namespace !== NAMESPACE) continue;
       if (metadata.labels?.[IDENTITY_LABEL] !== IDENTITY || !hasExpired(spec, now_ms)) continue;
-      await removeOwn(this.#core, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
+      await removeOwn(this.#server, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
     }
   }
 
@@ -106,7 +106,7 @@ export class IdentityLease implements Keeper {
     await this.#renewing.close();
     await this.#collecting.close();
     try {
-      await removeOwn(this.#core, this.#leases, NAMESPACE, this.#name);
+      await removeOwn(this.#server, this.#leases, NAMESPACE, this.#name);
     } catch (thrown) {
       if (isReason(thrown, "Conflict")) return;
       // The store may be gone before us; the lease ends by itself.

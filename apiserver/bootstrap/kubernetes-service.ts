@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { isReason } from "../object/errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
@@ -29,14 +29,14 @@ interface Slice extends KubeObject {
 
 /** Keeps the Service by which pods reach the API, and where it leads: to all apiservers alive. */
 export class KubernetesService implements Keeper {
-  readonly #core: Core;
+  readonly #server: BootstrapServer;
   readonly #peers: PeerLeases;
   #timer: Timer | undefined;
   #round: Promise<void> = Promise.resolve();
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#peers = new PeerLeases(core);
+  constructor(server: BootstrapServer) {
+    this.#server = server;
+    this.#peers = new PeerLeases(server);
   }
 
   /**
@@ -55,7 +55,7 @@ export class KubernetesService implements Keeper {
   }
 
   #schedule(): void {
-    this.#timer = this.#core.clock.after(PEER_INTERVAL_MS, () => {
+    this.#timer = this.#server.clock.after(PEER_INTERVAL_MS, () => {
       this.#round = this.#reconcile().catch((thrown: unknown) => {
         log.warn("the Service kubernetes was not mended", { reason: messageOf(thrown) });
       });
@@ -65,15 +65,15 @@ export class KubernetesService implements Keeper {
 
   async #reconcile(): Promise<void> {
     await this.#peers.renew();
-    const service = serviceObject(this.#core);
-    await ensure(this.#core, this.#core.registry.of("v1", "services"), service);
+    const service = serviceObject(this.#server);
+    await ensure(this.#server, this.#server.resources.of("v1", "services"), service);
     await this.#publish(await this.#peers.addresses());
   }
 
   async #publish(addresses: readonly string[]): Promise<void> {
-    const port = apiPort(this.#core);
-    await put(this.#core, "v1", "endpoints", endpointsObject(addresses, port));
-    await put(this.#core, "discovery.k8s.io/v1", "endpointslices", sliceObject(addresses, port));
+    const port = apiPort(this.#server);
+    await put(this.#server, "v1", "endpoints", endpointsObject(addresses, port));
+    await put(this.#server, "discovery.k8s.io/v1", "endpointslices", sliceObject(addresses, port));
   }
 
   /** Leads clients to the other servers; the last one leaves its address behind. */
@@ -91,11 +91,11 @@ export class KubernetesService implements Keeper {
   }
 }
 
-function apiPort(core: Core): number {
-  return core.options.advertisePort ?? (core.options.listen[0]?.port || 6443);
+function apiPort(server: BootstrapServer): number {
+  return server.options.advertisePort ?? (server.options.listen[0]?.port || 6443);
 }
 
-function serviceObject(core: Core): KubeObject {
+function serviceObject(server: BootstrapServer): KubeObject {
   const object: KubeObject & { spec: object } = {
     metadata: {
       name: NAME,
@@ -103,8 +103,8 @@ function serviceObject(core: Core): KubeObject {
       labels: { component: "apiserver", provider: "kubernetes" },
     },
     spec: {
-      clusterIP: firstServiceAddress(core.options.serviceCidr),
-      ports: [{ ...PORT, port: 443, targetPort: apiPort(core) }],
+      clusterIP: firstServiceAddress(server.options.serviceCidr),
+      ports: [{ ...PORT, port: 443, targetPort: apiPort(server) }],
       ipFamilyPolicy: "SingleStack",
       sessionAffinity: "None",
       type: "ClusterIP",
@@ -134,15 +134,15 @@ function sliceObject(addresses: readonly string[], port: number): Slice {
 
 /** Creates the object, or replaces everything but the metadata of the one there. */
 async function put(
-  core: Core,
+  server: BootstrapServer,
   apiVersion: string,
   plural: string,
   wanted: KubeObject,
 ): Promise<void> {
-  const resource = core.registry.of(apiVersion, plural);
-  await ensure(core, resource, wanted);
+  const resource = server.resources.of(apiVersion, plural);
+  await ensure(server, resource, wanted);
   await updateObject(
-    core,
+    server,
     resource,
     {
       namespace: NAMESPACE,

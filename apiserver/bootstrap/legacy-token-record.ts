@@ -1,6 +1,6 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";
@@ -18,17 +18,17 @@ type Record = ConfigMap & KubeObject;
  * take one for unused that was used before.
  */
 export class LegacyTokenRecord implements Keeper {
-  readonly #core: Core;
+  readonly #server: BootstrapServer;
   readonly #maps: Resource;
   readonly #rounds: Rounds;
   /** Servers that make it and others that take it away do not fight over it all the time. */
   #made_ms = Number.NEGATIVE_INFINITY;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#maps = core.registry.of("v1", "configmaps");
+  constructor(server: BootstrapServer) {
+    this.#server = server;
+    this.#maps = server.resources.of("v1", "configmaps");
     this.#rounds = new Rounds(
-      core.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
+      server.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
       () => this.#round(),
     );
   }
@@ -39,12 +39,12 @@ export class LegacyTokenRecord implements Keeper {
   }
 
   async #round(): Promise<void> {
-    const { clock } = this.#core;
+    const { clock } = this.#server;
     const found = await this.#maps.store.find<Record>(NAMESPACE, NAME);
     const data = { since: new Date(clock.now()).toISOString().slice(0, 10) };
     if (found === undefined) {
       if (clock.monotonic() - this.#made_ms < LEGACY_RECORD_AGAIN_MS) return;
-      await ensure(this.#core, this.#maps, recordOf(data));
+      await ensure(this.#server, this.#maps, recordOf(data));
       this.#made_ms = clock.monotonic();
       return;
     }
@@ -54,7 +54,7 @@ export class LegacyTokenRecord implements Keeper {
       return { ...record, data: { ...record.data, ...data } };
     };
     const change = { namespace: NAMESPACE, name: NAME, mayCreate: false, transform };
-    await updateObject(this.#core, this.#maps, change, ownWrite());
+    await updateObject(this.#server, this.#maps, change, ownWrite());
   }
 
   close(): Promise<void> {

@@ -1,12 +1,12 @@
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { ensure } from "../registry/internal-write.ts";
 
 const NAMESPACES = ["kube-system", "kube-public", "kube-node-lease", "default"];
 
 /** The namespaces that every cluster has. */
-export async function ensureNamespaces(core: Core): Promise<void> {
-  const resource = core.registry.of("v1", "namespaces");
+export async function ensureNamespaces(server: BootstrapServer): Promise<void> {
+  const resource = server.resources.of("v1", "namespaces");
   for (const name of NAMESPACES) {
-    await ensure(core, resource, { metadata: { name } });
+    await ensure(server, resource, { metadata: { name } });
   }
 }

@@ -1,4 +1,4 @@
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
@@ -11,22 +11,22 @@ const PREFIX = `${REGISTRY_ROOT}/masterleases/`;
 
 /** Which apiservers are alive, as they tell each other through the store. */
 export class PeerLeases {
-  readonly #core: Core;
+  readonly #server: BootstrapServer;
   readonly #rows: Rows;
   #lease: bigint | undefined;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#rows = new Rows(core.etcd, PLAIN, core.figures.stored("apiServerIPInfo"));
+  constructor(server: BootstrapServer) {
+    this.#server = server;
+    this.#rows = new Rows(server.etcd, PLAIN, server.metrics.stored("apiServerIPInfo"));
   }
 
   get #key(): string {
-    return PREFIX + this.#core.options.advertiseAddress;
+    return PREFIX + this.#server.options.advertiseAddress;
   }
 
   /** Says that this server is alive. */
   async renew(): Promise<void> {
-    const { etcd, options } = this.#core;
+    const { etcd, options } = this.#server;
     if (this.#lease !== undefined) {
       const { TTL } = await etcd.leaseKeepAlive({ ID: this.#lease });
       if (TTL > 0) return;
@@ -48,7 +48,7 @@ export class PeerLeases {
   /** This server goes; its key goes with its lease. */
   async leave(): Promise<void> {
     if (this.#lease === undefined) return;
-    await this.#core.etcd.leaseRevoke({ ID: this.#lease });
+    await this.#server.etcd.leaseRevoke({ ID: this.#lease });
     this.#lease = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { BootstrapServer } from "./server.ts";
 import { ensure } from "../registry/internal-write.ts";
 
 interface PriorityClass extends KubeObject {
@@ -23,10 +23,10 @@ const CLASSES = [
 ];
 
 /** The priorities of the cluster's own pods. */
-export async function ensurePriorityClasses(core: Core): Promise<void> {
-  const resource = core.registry.of("scheduling.k8s.io/v1", "priorityclasses");
+export async function ensurePriorityClasses(server: BootstrapServer): Promise<void> {
+  const resource = server.resources.of("scheduling.k8s.io/v1", "priorityclasses");
   for (const { name, value, description } of CLASSES) {
     const object: PriorityClass = { metadata: { name }, value, description };
-    await ensure(core, resource, object);
+    await ensure(server, resource, object);
   }
 }

@@ -1,18 +1,18 @@
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
-import { timeText } from "../registry/metadata.ts";
+import type { BootstrapServer } from "./server.ts";
+import { timeText } from "../object/time.ts";
 import { applyStatus, ensure } from "../registry/internal-write.ts";
 
 const NAME = "kubernetes";
 const CONTROLLER = "kubernetes-service-cidr-controller";
 
 /** The range of Services as an object, for those who want to know it. */
-export async function ensureServiceCidr(core: Core): Promise<void> {
-  const resource = core.registry.of("networking.k8s.io/v1", "servicecidrs");
-  const cidrs = [core.options.serviceCidr];
+export async function ensureServiceCidr(server: BootstrapServer): Promise<void> {
+  const resource = server.resources.of("networking.k8s.io/v1", "servicecidrs");
+  const cidrs = [server.options.serviceCidr];
   const wanted: ServiceCIDR & KubeObject = { metadata: { name: NAME }, spec: { cidrs } };
-  await ensure(core, resource, wanted);
+  await ensure(server, resource, wanted);
   const { spec, status } = await resource.store.get<typeof wanted>("", NAME);
   const isOurs = spec?.cidrs?.length === 1 && spec.cidrs[0] === cidrs[0];
   const known = status?.conditions?.find(({ type }) => type === "Ready");
@@ -22,7 +22,7 @@ export async function ensureServiceCidr(core: Core): Promise<void> {
     type: "Ready",
     status: "True",
     message: "Kubernetes default Service CIDR is ready",
-    lastTransitionTime: timeText(core.clock.now()),
+    lastTransitionTime: timeText(server.clock.now()),
   };
-  await applyStatus(core, resource, NAME, { conditions: [ready] }, CONTROLLER);
+  await applyStatus(server, resource, NAME, { conditions: [ready] }, CONTROLLER);
 }

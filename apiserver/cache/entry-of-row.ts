@@ -2,7 +2,7 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ownUtf8 } from "@raft2kube/std/bytes.ts";
 import { decodeRow } from "../storage/body.ts";
 import type { Row } from "../storage/rows.ts";
-import { Entry } from "../object/entry.ts";
+import { Entry, selectedFields } from "../object/entry.ts";
 
 /** The cache's form of a stored row. Throws when the row does not decode. */
 export function entryOfRow(kind: Kind, row: Row): Entry {
@@ -13,12 +13,4 @@ export function entryOfRow(kind: Kind, row: Row): Entry {
 export function entryOf(kind: Kind, object: KubeObject, key: string, revision: number): Entry {
   const body = ownUtf8(JSON.stringify(object));
   return new Entry({ ...selectedFields(kind, object), key, revision, body });
-}
-
-/** What selectors look at. */
-export function selectedFields(kind: Kind, object: KubeObject) {
-  const fields: Record<string, string> = {};
-  for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
-  const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
-  return { name, namespace, uid, labels, fields };
 }

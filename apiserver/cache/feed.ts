@@ -35,7 +35,7 @@ class CompactedError extends Error {
 }
 
 /** The objects that a feed follows. */
-type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "figures">;
+type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "metrics">;
 
 /** What is kept equal to them. */
 export type FeedTarget = Pick<
@@ -126,7 +126,7 @@ export class Feed {
   }
 
   async #list(): Promise<number> {
-    this.#store.figures.lists.add();
+    this.#store.metrics.lists.add();
     return await this.#relist(await this.#firstRevision());
   }
 
@@ -230,7 +230,7 @@ export class Feed {
   }
 
   #progress(revision: number): void {
-    this.#store.figures.bookmarks.add();
+    this.#store.metrics.bookmarks.add();
     this.#cache.progress(revision);
   }
 
@@ -249,7 +249,7 @@ export class Feed {
   #applyEvent(event: Event): void {
     const { kv } = event;
     assert(kv !== undefined, "a watch event without its key");
-    this.#store.figures.events.add();
+    this.#store.metrics.events.add();
     const key = kv.key.toString("utf8");
     const revision = kv.modRevision;
     if (event.type === Event_EventType.DELETE) {

@@ -1,7 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expired } from "../object/errors/catalog.ts";
-import { CacheFigures } from "../metrics/resource-counts.ts";
-import { WatchFigures } from "../metrics/watch-counts.ts";
+import { CacheMetrics } from "../metrics/resource-metrics.ts";
+import { WatchMetrics } from "../metrics/watch-metrics.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";
@@ -39,19 +39,19 @@ export class WatchCache {
   /** Who waits for the cache to get further. */
   #waiting = new Set<() => void>();
 
-  readonly #figures: CacheFigures;
+  readonly #metrics: CacheMetrics;
   readonly #room: WatchRoom;
-  readonly #watched: WatchFigures;
+  readonly #watched: WatchMetrics;
   #bytes = 0;
 
   constructor(
     clock: Clock,
-    figures = new CacheFigures(),
-    watched = new WatchFigures(),
+    metrics = new CacheMetrics(),
+    watched = new WatchMetrics(),
     room = WATCH_ROOM,
   ) {
     this.#room = room;
-    this.#figures = figures;
+    this.#metrics = metrics;
     this.#watched = watched;
     this.#groups = new WatchGroups(new Flusher(clock), watched.sizes);
   }
@@ -119,7 +119,7 @@ export class WatchCache {
     this.#history.close();
     this.#history = this.#historyFrom(revision);
     this.#states = new States(revision, this.#state);
-    this.#figures.initializations.add();
+    this.#metrics.initializations.add();
     this.#bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
     for (const entry of entries) {
       const previous = before.get(entry.key);
@@ -172,14 +172,14 @@ export class WatchCache {
       const previous = this.#state.get(change.entry.key);
       this.#state = this.#state.set(change.entry);
       this.#bytes += change.entry.body.length - (previous?.body.length ?? 0);
-      this.#figures.dispatched.add();
+      this.#metrics.dispatched.add();
       return eventOf(change.entry, previous);
     }
     const previous = this.#state.get(change.key);
     if (previous === undefined) return undefined;
     this.#state = this.#state.delete(change.key);
     this.#bytes -= previous.body.length;
-    this.#figures.dispatched.add();
+    this.#metrics.dispatched.add();
     const entry = withRevision(previous, change.revision);
     return { type: "DELETED", revision: change.revision, entry, previous };
   }
@@ -245,8 +245,8 @@ export class WatchCache {
     const { selection, encoder, bookmarks } = request;
     // What is known here up to now is among the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
-    const figures = { cache: this.#figures, sizes: this.#watched.sizes };
-    const watcher = new Watcher({ encoder, bookmarks, start, initial, figures, room: this.#room });
+    const metrics = { cache: this.#metrics, sizes: this.#watched.sizes };
+    const watcher = new Watcher({ encoder, bookmarks, start, initial, metrics, room: this.#room });
     watcher.onEnd(this.#groups.join(selection, encoder, watcher));
     return watcher;
   }

@@ -5,7 +5,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiError } from "../object/errors/api-error.ts";
 import { internal } from "../object/errors/catalog.ts";
-import type { CacheFigures } from "../metrics/resource-counts.ts";
+import type { CacheMetrics } from "../metrics/resource-metrics.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import { Chunk } from "./chunk.ts";
@@ -31,7 +31,7 @@ export interface WatcherInit {
   readonly start: number;
   /** What it is told before anything that happens later. */
   readonly initial: Iterable<WatchItem>;
-  readonly figures: { readonly cache: CacheFigures; readonly sizes: Spread };
+  readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Spread };
   /** Where what waits for readers is counted; by default the process's. */
   readonly room?: WatchRoom;
 }
@@ -67,7 +67,7 @@ export class Watcher implements Lagging {
   #sent = 0;
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
-  readonly #figures: WatcherInit["figures"];
+  readonly #metrics: WatcherInit["metrics"];
   readonly #room: WatchRoom;
 
   constructor(init: WatcherInit) {
@@ -75,7 +75,7 @@ export class Watcher implements Lagging {
     this.bookmarks = init.bookmarks;
     this.start = init.start;
     this.#initial = init.initial[Symbol.iterator]();
-    this.#figures = init.figures;
+    this.#metrics = init.metrics;
     this.#room = init.room ?? WATCH_ROOM;
   }
 
@@ -160,8 +160,8 @@ export class Watcher implements Lagging {
       }
       const bytes = this.#encoded(value);
       this.#sent++;
-      if (value.type !== "BOOKMARK") this.#figures.cache.initial.add();
-      this.#figures.sizes.observe(bytes.length);
+      if (value.type !== "BOOKMARK") this.#metrics.cache.initial.add();
+      this.#metrics.sizes.observe(bytes.length);
       parts.push(bytes);
       size += bytes.length;
     }
@@ -216,7 +216,7 @@ export class Watcher implements Lagging {
 
   /** The reader does not read. */
   #terminate(): void {
-    this.#figures.cache.terminated.add();
+    this.#metrics.cache.terminated.add();
     this.close();
   }
 

@@ -1,3 +1,8 @@
+import {
+  decodeObject,
+  type Envelope,
+  readEnvelope,
+} from "@raft2kube/api/codec/envelope.ts";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
@@ -6,23 +11,15 @@ import { isRetired } from "@raft2kube/api/retired.ts";
 import { badRequest, unsupportedMediaType } from "../object/errors/catalog.ts";
 import { type ApiError, isReason } from "../object/errors/api-error.ts";
 import { apiVersionOf, parseApiVersion } from "../object/group-version.ts";
-import type { FieldValidation } from "../registry/write-options.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
-import { parseTypedJson } from "./json-document.ts";
+import { type Document, parseTypedJson } from "./json-document.ts";
 import { parseMediaType } from "../request/media-type.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../request/negotiate.ts";
-import { decodeProtobufBody } from "./protobuf.ts";
 
 const ACCEPTED = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
 
-/** A value parsed out of a body. */
-export interface Document {
-  value: unknown;
-  /** Complaints about keys that stand twice. */
-  duplicates: string[];
-  /** Those and unknown fields, in the document's order; without it duplicates come first. */
-  inOrder?: (unknown: readonly string[]) => string[];
-}
+/** How strictly fields that the kind does not have are taken. */
+export type FieldValidation = "Ignore" | "Warn" | "Strict";
 
 /** Parses a body by its content type. Throws 400 on malformed text, 415 on another type. */
 export async function parseBody(type: string, body: Buffer): Promise<Document> {
@@ -76,7 +73,7 @@ export async function decodeBody<T extends KubeObject>(
 }
 
 /** 400 for a body that nothing can be made of, with its beginning. */
-export function unrecognized({ kind }: GroupVersionKind, why: string, body: Buffer): ApiError {
+function unrecognized({ kind }: GroupVersionKind, why: string, body: Buffer): ApiError {
   return badRequest(
     `the object provided is unrecognized (must be of type ${kind}): ${why} (${summary(body)})`,
   );
@@ -154,7 +151,7 @@ function jsonTypeOf(value: unknown): string {
 }
 
 /** Throws when a body says that it is something else than `kind`: 400, or a DecodeError. */
-export function checkType(
+function checkType(
   value: unknown,
   kind: GroupVersionKind,
   otherVersions: readonly string[] = [],
@@ -211,4 +208,23 @@ function unfit(value: unknown, kind: GroupVersionKind): string {
   const version = parseApiVersion(given.apiVersion || apiVersionOf(kind))?.version;
   const name = given.kind || kind.kind;
   return `${name} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}`;
+}
+
+/** The object in a protobuf body. Throws 400 on a malformed one or one of another type. */
+function decodeProtobufBody<T extends KubeObject>(body: Buffer, options: DecodeOptions): T {
+  try {
+    const envelope = readEnvelope(body);
+    checkType(typeOf(envelope), options.kind, options.otherVersions);
+    const object = decodeObject<T>(options.schema, envelope);
+    object.metadata ??= {};
+    return object;
+  } catch (thrown) {
+    if (thrown instanceof DecodeError) throw unrecognized(options.kind, thrown.message, body);
+    throw thrown;
+  }
+}
+
+function typeOf(envelope: Envelope): object {
+  const { apiVersion, kind } = envelope;
+  return { ...(apiVersion === "" ? {} : { apiVersion }), ...(kind === "" ? {} : { kind }) };
 }

@@ -1,9 +1,17 @@
 import { isUtf8 } from "node:buffer";
 import { badRequest } from "../object/errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
-import type { Document } from "./decode.ts";
-import { goSyntaxError } from "./json-syntax.ts";
+import { goSyntaxError } from "../object/json-syntax.ts";
 import { mergedJson } from "./merged-json.ts";
+
+/** A value parsed out of a body. */
+export interface Document {
+  value: unknown;
+  /** Complaints about keys that stand twice. */
+  duplicates: string[];
+  /** Those and unknown fields, in the document's order; without it duplicates come first. */
+  inOrder?: (unknown: readonly string[]) => string[];
+}
 
 /** Bytes as text; throws 400 when they are not UTF-8. */
 export function textOf(body: Buffer): string {

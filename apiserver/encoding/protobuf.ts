@@ -2,7 +2,6 @@ import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import {
   decodeObject,
   encodeObject,
-  type Envelope,
   envelopeAround,
   readEnvelope,
 } from "@raft2kube/api/codec/envelope.ts";
@@ -14,7 +13,6 @@ import protobuf from "protobufjs/minimal.js";
 import { badRequest, notAcceptable } from "../object/errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "../object/group-version.ts";
 import type { ObjectList } from "../request/answer.ts";
-import { checkType, type DecodeOptions, unrecognized } from "./decode.ts";
 import { JSON_TYPE, YAML_TYPE } from "../request/negotiate.ts";
 import { joinSliced } from "./sliced.ts";
 import { listMetadata } from "./transform.ts";
@@ -75,28 +73,9 @@ function delimited(id: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([head, bytes]);
 }
 
-/** The object in a protobuf body. Throws 400 on a malformed one or one of another type. */
-export function decodeProtobufBody<T extends KubeObject>(body: Buffer, options: DecodeOptions): T {
-  try {
-    const envelope = readEnvelope(body);
-    checkType(typeOf(envelope), options.kind, options.otherVersions);
-    const object = decodeObject<T>(options.schema, envelope);
-    object.metadata ??= {};
-    return object;
-  } catch (thrown) {
-    if (thrown instanceof DecodeError) throw unrecognized(options.kind, thrown.message, body);
-    throw thrown;
-  }
-}
-
 /** DeleteOptions in protobuf, whatever group the client's envelope puts them into. */
 export function decodeProtobufOptions(body: Buffer): object {
   return guarded(() => decodeObject<object>("meta/v1.DeleteOptions", readEnvelope(body)));
-}
-
-function typeOf(envelope: Envelope): object {
-  const { apiVersion, kind } = envelope;
-  return { ...(apiVersion === "" ? {} : { apiVersion }), ...(kind === "" ? {} : { kind }) };
 }
 
 function guarded<T>(decode: () => T): T {

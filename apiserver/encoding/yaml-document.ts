@@ -10,8 +10,7 @@ import {
 } from "yaml";
 import { badRequest } from "../object/errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
-import type { Document } from "./decode.ts";
-import { parseJson, textOf } from "./json-document.ts";
+import { type Document, parseJson, textOf } from "./json-document.ts";
 
 /**
  * Parses one YAML document with JSON's types; aliases, depth and numbers are bounded. Throws 400.

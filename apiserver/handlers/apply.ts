@@ -5,12 +5,8 @@ import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
 import { ApiError, isReason } from "../object/errors/api-error.ts";
 import { badRequest, invalid } from "../object/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
-import {
-  decodeDocument,
-  type DecodeOptions,
-  type Document,
-  parseBody,
-} from "../encoding/decode.ts";
+import { decodeDocument, type DecodeOptions, parseBody } from "../encoding/decode.ts";
+import type { Document } from "../encoding/json-document.ts";
 import { YAML_TYPE } from "../request/negotiate.ts";
 import { isTrue } from "../request/request-info.ts";
 import { apiVersionOf } from "../object/group-version.ts";

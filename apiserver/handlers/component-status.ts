@@ -3,7 +3,7 @@ import type { ComponentStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { notFound } from "../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -25,11 +25,11 @@ const SUBJECT = { group: "", name: "componentstatus" };
  * may be anywhere here, so their leases are looked at.
  */
 export async function serveComponentStatus(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   { info, query }: RequestContext,
 ): Promise<Answer> {
-  const all = [...(await leaseHolders(core)), await storeStatus(core)];
+  const all = [...(await leaseHolders(server)), await storeStatus(server)];
   const { kind } = resource;
   if (info.verb === "list") {
     // They have no labels, but a selector may say what they must not have.
@@ -43,12 +43,12 @@ export async function serveComponentStatus(
   return objectAnswer(found, kind);
 }
 
-async function leaseHolders(core: Core): Promise<ComponentStatus[]> {
-  const leases = core.registry.of("coordination.k8s.io/v1", "leases");
+async function leaseHolders(server: ApiServer): Promise<ComponentStatus[]> {
+  const leases = server.resources.of("coordination.k8s.io/v1", "leases");
   const cache = await leases.cache();
   return LEASES.map(([name, leaseName]) => {
     const entry = cache.get(keyOf(leases.kind, "kube-system", leaseName));
-    const wrong = whatIsWrong(entry?.shared<Lease & KubeObject>(), core.clock.now());
+    const wrong = whatIsWrong(entry?.shared<Lease & KubeObject>(), server.clock.now());
     return statusOf(name, wrong);
   });
 }
@@ -60,7 +60,7 @@ function whatIsWrong(lease: Lease | undefined, now_ms: number): string | undefin
   return ended ? `its lease was last renewed at ${renewTime}` : undefined;
 }
 
-async function storeStatus({ etcd }: Core): Promise<ComponentStatus> {
+async function storeStatus({ etcd }: ApiServer): Promise<ComponentStatus> {
   try {
     await etcd.range({ key: Buffer.from("/health") }, { timeout_ms: STORE_CHECK_TIMEOUT_MS });
     return statusOf("etcd-0", undefined);

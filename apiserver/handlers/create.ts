@@ -1,25 +1,18 @@
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { checkEscalation } from "../authz/rbac/escalation.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
-import { headerOf, type RequestContext } from "../request/context.ts";
+import type { RequestContext } from "../request/context.ts";
 import { decodeBody } from "../encoding/decode.ts";
 import { serveReview } from "./reviews/reviews.ts";
 import { createObject } from "../registry/create.ts";
 import type { Resource } from "../resource/resource.ts";
 import { namespaceOf } from "./read.ts";
-import { readWriteOptions, type WriteOptions } from "../registry/write-options.ts";
-
-/** The options of a writing request. */
-export function writeOptionsOf(context: RequestContext): WriteOptions {
-  const { query, user, warnings, info } = context;
-  const userAgent = headerOf(context.request, "user-agent");
-  return readWriteOptions(query, { user, warnings, info, userAgent });
-}
+import { writeOptionsOf } from "./write-options.ts";
 
 /** POST to a collection. */
 export async function serveCreate(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -33,13 +26,13 @@ export async function serveCreate(
     fieldValidation,
     warnings,
   });
-  if (kind.storage === undefined) return await serveReview(core, resource, context, object);
+  if (kind.storage === undefined) return await serveReview(server, resource, context, object);
   kind.strategy.defaults(object);
   const namespace = namespaceOf(resource, context);
-  await checkEscalation(core, context.user, resource, object, undefined, namespace);
+  await checkEscalation(server, context.user, resource, object, undefined, namespace);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const created = await createObject(
-    core,
+    server,
     resource,
     object,
     namespace,

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import type { Status } from "../object/errors/api-error.ts";
 import { isReason } from "../object/errors/api-error.ts";
 import { timeout } from "../object/errors/catalog.ts";
@@ -15,7 +15,7 @@ import { listFromStore } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
 import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "../registry/selection.ts";
-import { writeOptionsOf } from "./create.ts";
+import { writeOptionsOf } from "./write-options.ts";
 import { namespaceOf } from "./read.ts";
 
 /** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
@@ -44,7 +44,7 @@ function warnOfOrphans({ kind }: Resource, request: DeleteRequest, warnings: str
 
 /** DELETE of one object. */
 export async function serveDelete(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -53,7 +53,8 @@ export async function serveDelete(
   warnOfOrphans(resource, request, context.warnings);
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
-  const { object, deleted } = await deleteObject(core, resource, namespace, name, request, options);
+  const { object, deleted } =
+    await deleteObject(server, resource, namespace, name, request, options);
   const { kind } = resource;
   const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
   // Upstream's clients rely on 200 in all other cases.
@@ -76,7 +77,7 @@ function statusOf(resource: Resource, object: KubeObject): Status {
 
 /** DELETE of a collection: every object that the selectors pick, as of one revision. */
 export async function serveDeleteCollection(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -92,7 +93,7 @@ export async function serveDeleteCollection(
     // Who was told that it took too long, or has gone, does not want the rest deleted later.
     if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
     try {
-      await deleteObject(core, resource, place, name, request, options);
+      await deleteObject(server, resource, place, name, request, options);
     } catch (thrown) {
       // Somebody else deleted it meanwhile: what was asked for is so.
       if (!isReason(thrown, "NotFound")) throw thrown;

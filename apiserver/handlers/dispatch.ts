@@ -1,11 +1,11 @@
 import { own } from "@raft2kube/std/own.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { methodNotAllowed, noSuchResource } from "../object/errors/catalog.ts";
 import { type Answer, noSuchPage } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import { checkPatchType } from "./patch.ts";
-import { checkAccept } from "../request/negotiate.ts";
+import { checkAccept } from "./accept.ts";
 import { partOf } from "./subresources/dispatch.ts";
 import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "../resource/resource.ts";
@@ -15,7 +15,11 @@ import { serveGet, serveList, serveWatch } from "./read.ts";
 import { servePatch, serveUpdate } from "./update.ts";
 
 /** Answers one verb on one resource. */
-type ServeVerb = (core: Core, resource: Resource, context: RequestContext) => Promise<Answer>;
+type ServeVerb = (
+  server: ApiServer,
+  resource: Resource,
+  context: RequestContext,
+) => Promise<Answer>;
 
 const VERBS: Readonly<Record<string, ServeVerb>> = {
   create: serveCreate,
@@ -29,11 +33,11 @@ const VERBS: Readonly<Record<string, ServeVerb>> = {
 };
 
 /** Finds the resource of a request and the verb's room. Throws 404 or 405. */
-export async function serveResource(core: Core, context: RequestContext): Promise<Answer> {
+export async function serveResource(server: ApiServer, context: RequestContext): Promise<Answer> {
   const { info } = context;
-  const resource = core.registry.find(info.group, info.version, info.resource);
+  const resource = server.resources.find(info.group, info.version, info.resource);
   if (resource === undefined) {
-    if (core.registry.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
+    if (server.resources.kinds.some(({ group }) => group === info.group)) throw noSuchResource();
     return noSuchPage();
   }
   checkScope(resource, info);
@@ -47,7 +51,7 @@ export async function serveResource(core: Core, context: RequestContext): Promis
   if (context.request.method === "PATCH") checkPatchType(context);
   if (resource.kind.deprecated !== undefined) context.warnings.push(resource.kind.deprecated);
   checkAccept(context, hasTable(resource, info));
-  return await serve(core, resource, context);
+  return await serve(server, resource, context);
 }
 
 /** Parts of objects that are made and not stored. */

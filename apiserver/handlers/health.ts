@@ -1,6 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { type Answer, type BytesAnswer, textAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -22,13 +22,13 @@ const REGISTRATION = "kube-apiserver-autoregistration";
 
 /** `/healthz`, `/livez`, `/readyz` and their single checks, in upstream's form. */
 export class Health {
-  readonly #core: Core;
+  readonly #server: ApiServer;
   /** Names of the steps of starting that are done. */
   readonly #started = new Set<string>();
   readonly #checks: Readonly<Record<Page, readonly HealthCheck[]>>;
 
-  constructor(core: Core, steps: readonly string[]) {
-    this.#core = core;
+  constructor(server: ApiServer, steps: readonly string[]) {
+    this.#server = server;
     const alive = this.#aliveChecks(steps);
     this.#checks = { healthz: alive, livez: alive, readyz: this.#readyChecks(alive) };
   }
@@ -75,7 +75,7 @@ export class Health {
       {
         name: "shutdown",
         run: () => {
-          if (this.#core.closing.aborted) throw new Error("process is shutting down");
+          if (this.#server.closing.aborted) throw new Error("process is shutting down");
         },
       },
     ];
@@ -87,7 +87,7 @@ export class Health {
 
   async #reachStore(): Promise<void> {
     const key = Buffer.from("/registry/health");
-    await this.#core.etcd.range({ key }, { timeout_ms: STORE_CHECK_TIMEOUT_MS });
+    await this.#server.etcd.range({ key }, { timeout_ms: STORE_CHECK_TIMEOUT_MS });
   }
 
   async #all(
@@ -117,7 +117,7 @@ export class Health {
   }
 
   async #holds(page: Page, check: HealthCheck): Promise<boolean> {
-    const { health } = this.#core.figures;
+    const { health } = this.#server.metrics;
     try {
       await check.run();
       health.checked(page, check.name, true);

@@ -1,4 +1,4 @@
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 
 const KEYS_PATH = "/openid/v1/jwks";
 
@@ -6,9 +6,9 @@ const KEYS_PATH = "/openid/v1/jwks";
  * The discovery document by which others verify this cluster's tokens (OpenID Connect Discovery
  * 1.0).
  */
-export function openidConfiguration(core: Core): object {
-  const { issuer, keys } = core.tokens;
-  const { advertiseAddress, advertisePort } = core.options;
+export function openidConfiguration(server: ApiServer): object {
+  const { issuer, keys } = server.tokens;
+  const { advertiseAddress, advertisePort } = server.options;
   return {
     issuer,
     jwks_uri: `https://${advertiseAddress}:${advertisePort ?? 6443}${KEYS_PATH}`,
@@ -19,9 +19,9 @@ export function openidConfiguration(core: Core): object {
 }
 
 /** The public keys of service account tokens (RFC 7517). */
-export function openidKeys(core: Core): object {
+export function openidKeys(server: ApiServer): object {
   return {
-    keys: core.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
+    keys: server.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
       use: "sig",
       kid: id,
       alg: algorithm,

@@ -1,5 +1,5 @@
 import { valueAsked } from "@raft2kube/api/selector.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { badRequest } from "../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -19,7 +19,7 @@ export function namespaceOf(resource: Resource, context: RequestContext): string
 
 /** GET of one object. */
 export async function serveGet(
-  _core: Core,
+  _server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -30,7 +30,7 @@ export async function serveGet(
 
 /** GET of a collection. */
 export async function serveList(
-  _core: Core,
+  _server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -41,7 +41,7 @@ export async function serveList(
 
 /** GET of a collection with `watch=1`. */
 export async function serveWatch(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -49,8 +49,8 @@ export async function serveWatch(
   const options = readWatchOptions(resource.kind, context.query);
   const fieldSelector = selectorOf(info.name, options.fieldSelector);
   const namespace = namespaceOf(resource, context);
-  const encoder = watchEncoderFor(context, resource.kind, () => core.clock.now());
-  return await watchObjects(core, resource, namespace, { ...options, fieldSelector }, encoder);
+  const encoder = watchEncoderFor(context, resource.kind, () => server.clock.now());
+  return await watchObjects(server, resource, namespace, { ...options, fieldSelector }, encoder);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../authz/authorize-request.ts";
 import { checkEscalation } from "../authz/rbac/escalation.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "./server.ts";
 import { cloneObject } from "../object/clone.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
@@ -13,7 +13,7 @@ import { isApply, readPatch } from "./patch.ts";
 import type { Changed } from "../storage/object-store.ts";
 import { requireName } from "./required-name.ts";
 import type { Resource } from "../resource/resource.ts";
-import { writeOptionsOf } from "./create.ts";
+import { writeOptionsOf } from "./write-options.ts";
 import { namespaceOf } from "./read.ts";
 import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
@@ -25,7 +25,7 @@ export type Door = Pick<Update, "strategy">;
 
 /** PUT of one object. */
 export async function serveUpdate(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
   door: Door = {},
@@ -45,7 +45,7 @@ export async function serveUpdate(
   kind.strategy.defaults(object);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
-  return await change(core, resource, context, options, {
+  return await change(server, resource, context, options, {
     ...door,
     mayCreate,
     uid: object.metadata.uid,
@@ -55,7 +55,7 @@ export async function serveUpdate(
 
 /** PATCH of one object, in any of the patch types. */
 export async function servePatch(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
   door: Door = {},
@@ -70,11 +70,11 @@ export async function servePatch(
         trackedOf(kind, options.subresource),
         body,
         options,
-        core.clock.now(),
+        server.clock.now(),
       )
     : readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
-  return await change(core, resource, context, options, {
+  return await change(server, resource, context, options, {
     ...door,
     mayCreate: patch.creates && door.strategy === undefined,
     owns: patch.owns,
@@ -88,7 +88,7 @@ export async function servePatch(
 }
 
 async function change(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
   options: WriteOptions,
@@ -97,16 +97,16 @@ async function change(
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
   const changed: Changed<KubeObject> = await updateObject(
-    core,
+    server,
     resource,
     {
       ...update,
       namespace,
       name,
       transform: async (current) => {
-        if (current === undefined) await authorizeCreate(core, context);
+        if (current === undefined) await authorizeCreate(server.authorizer, context);
         const next = await update.transform(current);
-        await checkEscalation(core, context.user, resource, next, current, namespace);
+        await checkEscalation(server, context.user, resource, next, current, namespace);
         return next;
       },
     },

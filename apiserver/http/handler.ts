@@ -10,7 +10,10 @@ import { Quiet } from "@raft2kube/std/quiet.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import { impersonate } from "../authz/impersonation.ts";
-import type { Core } from "../core.ts";
+import type { ApiServer } from "../handlers/server.ts";
+import { isServed } from "../handlers/subresources/dispatch.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ApiserverOptions } from "../options.ts";
 import { ApiError } from "../object/errors/api-error.ts";
 import { internal, serviceUnavailable, timeout } from "../object/errors/catalog.ts";
 import { CONNECTIONS } from "../metrics/request-labels.ts";
@@ -18,7 +21,8 @@ import type { Counted } from "../metrics/requests.ts";
 import { QUIET, READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Answer } from "../request/answer.ts";
 import { headerOf, type Incoming, type Outgoing, type RequestContext } from "../request/context.ts";
-import { AnswerRoom, InFlight } from "./in-flight.ts";
+import { InFlight } from "./in-flight.ts";
+import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { parseRequestInfo, type RequestInfo, timeoutOf } from "../request/request-info.ts";
 import { respond, respondStatus } from "../handlers/response/respond.ts";
 import type { RequestListener } from "./server.ts";
@@ -26,29 +30,35 @@ import type { RequestListener } from "./server.ts";
 const log = logger("apiserver");
 const APPLY_TYPE = "application/apply-patch+yaml";
 
+/** What the way of a request works with. */
+export interface HttpServer extends ApiServer {
+  readonly options: ApiserverOptions;
+  readonly metrics: Metrics;
+}
+
 /** Answers a request that is known and allowed. */
 export type Dispatch = (context: RequestContext) => Promise<Answer>;
 
 /** The way of every request: who is it, may they, what do they want, tell them. */
 export class Handler implements RequestListener {
-  readonly #core: Core;
+  readonly #server: HttpServer;
   readonly #dispatch: Dispatch;
   readonly #inFlight: InFlight;
-  readonly #room = new AnswerRoom();
+  readonly #room = new ResponseBudget();
   readonly #quiet: Quiet;
 
-  constructor(core: Core, dispatch: Dispatch) {
-    this.#core = core;
-    this.#quiet = new Quiet(core.clock, QUIET, core.options.onQuiet ?? (() => undefined));
-    core.closing.addEventListener("abort", () => this.#quiet.stop(), { once: true });
+  constructor(server: HttpServer, dispatch: Dispatch) {
+    this.#server = server;
+    this.#quiet = new Quiet(server.clock, QUIET, server.options.onQuiet ?? (() => undefined));
+    server.closing.addEventListener("abort", () => this.#quiet.stop(), { once: true });
     const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
-    this.#inFlight = new InFlight(core.options.inFlightMax ?? usual);
+    this.#inFlight = new InFlight(server.options.inFlightMax ?? usual);
     this.#dispatch = dispatch;
     const room = this.#room;
     new Gauge({
       name: "r2k_large_answers_bytes",
       help: "Bytes of large lists that are being made or sent.",
-      registers: [core.figures.metrics],
+      registers: [server.metrics.registry],
       collect: function () {
         this.set(room.bytes);
       },
@@ -110,11 +120,12 @@ export class Handler implements RequestListener {
   #count(context: RequestContext, long: boolean): Counted {
     const { info, query } = context;
     const { group, version, resource: plural } = info;
-    const { registry, figures } = this.#core;
-    const resource = info.resourceRequest ? registry.find(group, version, plural) : undefined;
+    const { resources, metrics } = this.#server;
+    const found = info.resourceRequest ? resources.find(group, version, plural) : undefined;
+    const resource = found && isServed(found.kind, info.subresource) ? found : undefined;
     const apply = info.verb === "patch" &&
       headerOf(context.request, "content-type") === APPLY_TYPE;
-    const counted = figures.requests.begin({ info, resource, query, long, apply });
+    const counted = metrics.requests.begin({ info, resource, query, long, apply });
     context.sent = (bytes) => {
       counted.sent(bytes);
       this.#quiet.note(bytes);
@@ -129,7 +140,7 @@ export class Handler implements RequestListener {
     const complaint = "request did not complete within the allotted timeout";
     const late_ms = timeoutOf(context.query);
     let isLate = false;
-    const timer = this.#core.clock.after(late_ms, () => {
+    const timer = this.#server.clock.after(late_ms, () => {
       isLate = true;
       reject(timeout(complaint));
     });
@@ -144,19 +155,19 @@ export class Handler implements RequestListener {
 
   /** Work that nobody waits for any more still ends. */
   #followLate(answer: Promise<void>): void {
-    const { requests } = this.#core.figures;
+    const { requests } = this.#server.metrics;
     answer.then(() => requests.endedLate("ok"), () => requests.endedLate("error"));
   }
 
   async #answer(context: RequestContext): Promise<void> {
-    const core = this.#core;
-    context.user = await core.authenticator.authenticate(context.request, context.warnings);
-    await impersonate(core, context);
+    const server = this.#server;
+    context.user = await server.authenticator.authenticate(context.request, context.warnings);
+    await impersonate(server.authorizer, server.metrics.authorization, context);
     const leave = isLong(context) ? undefined : this.#inFlight.admit(context.info, context.user);
     try {
-      await authorize(core, context);
+      await authorize(server.authorizer, context);
       const answer = await this.#dispatch(context);
-      await respond(context, answer, { now: () => core.clock.now(), room: this.#room });
+      await respond(context, answer, { now: () => server.clock.now(), room: this.#room });
     } finally {
       leave?.();
     }

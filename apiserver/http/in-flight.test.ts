@@ -7,7 +7,7 @@ import { ANSWER_SMALL_BYTES, ANSWERS_BYTES_MAX } from "../limits.ts";
 import { ask, type AskOptions } from "../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../testing/test-apiserver.ts";
-import { AnswerRoom } from "./in-flight.ts";
+import { ResponseBudget } from "../handlers/response/response-budget.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -59,7 +59,7 @@ describe("room for large answers", () => {
   const signal = new AbortController().signal;
 
   it("is given in the order it was asked for, and small ones need none", async () => {
-    const room = new AnswerRoom(2 * big);
+    const room = new ResponseBudget(2 * big);
     const leaves = [await room.take(big, signal), await room.take(big, signal)];
     const order: string[] = [];
     const third = room.take(2 * big, signal).then((leave) => (order.push("large"), leave));
@@ -77,13 +77,13 @@ describe("room for large answers", () => {
   });
 
   it("is given to one that is larger than all of it, alone", async () => {
-    const room = new AnswerRoom(big);
+    const room = new ResponseBudget(big);
     (await room.take(10 * big, signal))();
     (await room.take(big, signal))();
   });
 
   it("is not kept for who went away while waiting", async () => {
-    const room = new AnswerRoom(big);
+    const room = new ResponseBudget(big);
     const leave = await room.take(big, signal);
     const gone = new AbortController();
     const waited = room.take(big, gone.signal);

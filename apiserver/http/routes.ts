@@ -1,7 +1,6 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
-import type { Core } from "../core.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
 import { versionInfo } from "../object/version.ts";
@@ -11,7 +10,7 @@ import type { OpenApi } from "../handlers/openapi.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import type { Dispatch } from "./handler.ts";
+import type { Dispatch, HttpServer } from "./handler.ts";
 import type { Health } from "../handlers/health.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
 import { JSON_TYPE } from "../request/negotiate.ts";
@@ -32,11 +31,11 @@ export interface Rooms {
 const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 
 /** Sends each request to the room that its path belongs to. */
-export function routes(core: Core, rooms: Rooms): Dispatch {
+export function routes(server: HttpServer, rooms: Rooms): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) {
       const large = await rooms.large.serve(context);
-      return large ?? (await serveResource(core, context));
+      return large ?? (await serveResource(server, context));
     }
     const health = await rooms.health.serve(context);
     if (health !== undefined) return health;
@@ -45,7 +44,7 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
     const readOnly = verb === "get" || head || ANY_METHOD.test(path);
     if (!readOnly) throw methodNotAllowed();
     return (
-      (await servePath(core, rooms, context)) ??
+      (await servePath(server, rooms, context)) ??
       rooms.discovery.serve(context) ??
       (await rooms.openapi.serve(context)) ??
       noSuchPage()
@@ -54,7 +53,7 @@ export function routes(core: Core, rooms: Rooms): Dispatch {
 }
 
 async function servePath(
-  core: Core,
+  server: HttpServer,
   rooms: Rooms,
   context: RequestContext,
 ): Promise<Answer | undefined> {
@@ -66,18 +65,18 @@ async function servePath(
       checkJson(context);
       return jsonAnswer(versionInfo());
     case "/metrics":
-      return await exposed(core.figures.metrics);
+      return await exposed(server.metrics.registry);
     case "/metrics/slis":
-      return await exposed(core.figures.health.metrics);
+      return await exposed(server.metrics.health.registry);
     case "/statusz":
     case "/flagz":
       return await serveZPage(context, rooms.zpages[context.info.path]!);
     case "/.well-known/openid-configuration":
-      return forAnHour(jsonAnswer(openidConfiguration(core)));
+      return forAnHour(jsonAnswer(openidConfiguration(server)));
     case "/openid/v1/jwks":
     case "/openid/v1/jwks/":
       return forAnHour({
-        ...jsonAnswer(openidKeys(core)),
+        ...jsonAnswer(openidKeys(server)),
         contentType: "application/jwk-set+json",
       });
     default:

@@ -1,6 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isObject, type JsonObject } from "../object/json.ts";
-import type { Application } from "./apply.ts";
 import type { FieldSet } from "./field-set.ts";
 import type { Writer } from "./managed-fields.ts";
 import { compare, fieldsSetBy } from "./ownership.ts";
@@ -41,7 +40,10 @@ function parsed(text: string): JsonObject | undefined {
 }
 
 /** Keeps the annotation of client-side apply, where there is one, equal to what kubectl applies. */
-export function renewLastApplied(next: KubeObject, { writer, wanted }: Application): KubeObject {
+export function renewLastApplied(
+  next: KubeObject,
+  { writer, wanted }: { readonly writer: Writer; readonly wanted: JsonObject },
+): KubeObject {
   const { annotations } = next.metadata;
   if (writer.manager !== KUBECTL || !annotations?.[LAST_APPLIED]) return next;
   const copy = structuredClone(wanted) as JsonObject & KubeObject;

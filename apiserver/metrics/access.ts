@@ -7,8 +7,6 @@ import {
   exponentialBounds,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { Decision } from "../authz/attributes.ts";
-import type { Mode } from "../authz/impersonation-modes.ts";
 import { ACCESS_BOUNDS_S, DEFAULT_BOUNDS_S } from "./bounds.ts";
 
 const HOUR_s = 3_600;
@@ -53,7 +51,7 @@ class Outcomes<T extends string> {
 type LegacyUse = "shown" | "manual" | "generated" | "invalid";
 
 /** Who asks (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
-export class AuthenticationFigures {
+export class AuthenticationMetrics {
   readonly #outcomes: Outcomes<"success" | "failure" | "error">;
   readonly #users: CounterFamily;
   readonly #byUser = new Map<string, Count>();
@@ -150,8 +148,10 @@ const KNOWN_USERS = new Set([
   "admin", "client", "kube_proxy", "kubelet", "system:serviceaccount:kube-system:default",
 ]);
 
+type Verdict = "allow" | "deny" | "no-opinion";
+
 /** Upstream's words for what an authorizer may say. */
-const RESULTS: Readonly<Record<Decision["verdict"], "allowed" | "denied" | "no-opinion">> = {
+const RESULTS: Readonly<Record<Verdict, "allowed" | "denied" | "no-opinion">> = {
   allow: "allowed",
   deny: "denied",
   "no-opinion": "no-opinion",
@@ -161,7 +161,7 @@ const RESULTS: Readonly<Record<Decision["verdict"], "allowed" | "denied" | "no-o
 function byMode(
   counts: CounterFamily,
   durations: HistogramFamily,
-): (mode: Mode | "") => Outcomes<"allowed" | "denied"> {
+): (mode: string) => Outcomes<"allowed" | "denied"> {
   const known = new Map<string, Outcomes<"allowed" | "denied">>();
   return (mode) => {
     const values = ["allowed", "denied"] as const;
@@ -172,13 +172,13 @@ function byMode(
 }
 
 /** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */
-export class AuthorizationFigures {
+export class AuthorizationMetrics {
   readonly #outcomes: Outcomes<"allowed" | "denied" | "no-opinion">;
   readonly #decisions: CounterFamily;
   readonly #byAuthorizer = new Map<string, { allowed: Count; denied: Count }>();
   readonly #filter: Spread;
-  readonly #impersonations: (mode: Mode | "") => Outcomes<"allowed" | "denied">;
-  readonly #impersonationChecks: (mode: Mode | "") => Outcomes<"allowed" | "denied">;
+  readonly #impersonations: (mode: string) => Outcomes<"allowed" | "denied">;
+  readonly #impersonationChecks: (mode: string) => Outcomes<"allowed" | "denied">;
   readonly #impersonationFilter: Spread;
   readonly #graph: HistogramFamily;
   readonly #byOperation = new Map<string, Spread>();
@@ -207,7 +207,7 @@ export class AuthorizationFigures {
   }
 
   /** A request was decided about. */
-  ended(verdict: Decision["verdict"], seconds: number): void {
+  ended(verdict: Verdict, seconds: number): void {
     this.#filter.observe(seconds);
     this.#outcomes.add(RESULTS[verdict], seconds);
   }
@@ -225,13 +225,13 @@ export class AuthorizationFigures {
   }
 
   /** Somebody asked to be somebody else. */
-  impersonated(by: Mode | undefined, seconds: number): void {
+  impersonated(by: string | undefined, seconds: number): void {
     this.#impersonationFilter.observe(seconds);
     this.#impersonations(by ?? "").add(by === undefined ? "denied" : "allowed", seconds);
   }
 
   /** One part of that was decided about. */
-  impersonationChecked(mode: Mode, allowed: boolean, seconds: number): void {
+  impersonationChecked(mode: string, allowed: boolean, seconds: number): void {
     this.#impersonationChecks(mode).add(allowed ? "allowed" : "denied", seconds);
   }
 

@@ -5,18 +5,17 @@ import {
   type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { LATEST, type LevelVersion } from "../admission/pod-security/policy.ts";
-import type { AdmissionRequest } from "../admission/plugin.ts";
 import { API_LEVEL } from "../object/version.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 
-type Operation = AdmissionRequest["operation"];
+/** The operations of `AdmissionReview` (admission/v1). */
+type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 /** The two passes over all plugins. */
 export type Pass = "admit" | "validate";
 
 /** Durations of one plugin, or of all of them, in one pass. */
-export class PassFigures {
+export class PassMetrics {
   readonly #of: (operation: Operation, rejected: boolean) => Spread;
   readonly #spreads = new Map<Operation, { let: Spread | undefined; not: Spread | undefined }>();
 
@@ -35,7 +34,7 @@ export class PassFigures {
 }
 
 /** How long admission took and what it refused (upstream: admission/metrics). */
-export class AdmissionFigures {
+export class AdmissionMetrics {
   readonly #plugins: HistogramFamily;
   readonly #steps: HistogramFamily;
 
@@ -46,13 +45,13 @@ export class AdmissionFigures {
     this.#steps = new HistogramFamily(registry, name("step"), "Time that all took.", BOUNDS_S);
   }
 
-  ofPlugin(name: string, type: Pass): PassFigures {
-    return new PassFigures((operation, rejected) =>
+  ofPlugin(name: string, type: Pass): PassMetrics {
+    return new PassMetrics((operation, rejected) =>
       this.#plugins.of({ name, type, operation, rejected: String(rejected) }));
   }
 
-  ofStep(type: Pass): PassFigures {
-    return new PassFigures((operation, rejected) =>
+  ofStep(type: Pass): PassMetrics {
+    return new PassMetrics((operation, rejected) =>
       this.#steps.of({ type, operation, rejected: String(rejected) }));
   }
 }
@@ -65,7 +64,7 @@ export interface PodSecuritySubject {
 }
 
 /** What the Pod Security Standards said of pods (upstream: pod-security-admission/metrics). */
-export class PodSecurityFigures {
+export class PodSecurityMetrics {
   readonly #evaluations: CounterFamily;
   readonly #exemptions: CounterFamily;
   readonly #known = new Map<string, Count>();
@@ -85,7 +84,7 @@ export class PodSecurityFigures {
   evaluated(
     subject: PodSecuritySubject,
     mode: "enforce" | "warn",
-    policy: LevelVersion,
+    policy: { readonly level: string; readonly version: string },
     allowed: boolean,
   ): void {
     const { operation, isPod, subresource } = subject;
@@ -108,8 +107,8 @@ export class PodSecurityFigures {
 }
 
 /** A version of the standards: those not known yet are one, so that nobody can make up many. */
-function versionOf({ level, version }: LevelVersion): string {
-  if (level === "privileged" || version === LATEST) return LATEST;
+function versionOf({ level, version }: { level: string; version: string }): string {
+  if (level === "privileged" || version === "latest") return "latest";
   const [, minor = ""] = API_LEVEL.split(".");
   return Number(version.replace(/^v1\./, "")) <= Number(minor) ? version : "future";
 }

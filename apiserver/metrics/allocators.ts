@@ -20,7 +20,7 @@ interface Stocked {
 }
 
 /** One allocator's attempts. */
-export class AllocatorFigures {
+export class AllocatorMetrics {
   readonly #done: Readonly<Record<Scope, Count>>;
   readonly #failed: CounterFamily;
   readonly #labels: Readonly<Record<string, string>>;
@@ -67,7 +67,7 @@ export class AllocatorFigures {
 }
 
 /** What the rounds that mend reservations found. */
-export class RepairFigures {
+export class RepairMetrics {
   readonly #errors: CounterFamily;
   readonly #failures: Count;
 
@@ -88,11 +88,11 @@ export class RepairFigures {
 }
 
 /** Addresses and node ports of Services (upstream: registry/core/service/...). */
-export class ServiceFigures {
-  readonly addresses: AllocatorFigures;
-  readonly ports: AllocatorFigures;
-  readonly addressRepair: RepairFigures;
-  readonly portRepair: RepairFigures;
+export class ServiceMetrics {
+  readonly addresses: AllocatorMetrics;
+  readonly ports: AllocatorMetrics;
+  readonly addressRepair: RepairMetrics;
+  readonly portRepair: RepairMetrics;
   readonly #registry: Registry;
   readonly #cidr: string;
 
@@ -101,7 +101,7 @@ export class ServiceFigures {
     this.#cidr = cidr;
     const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
     const ips = "kube_apiserver_clusterip_allocator";
-    this.addresses = new AllocatorFigures({
+    this.addresses = new AllocatorMetrics({
       done: counter(`${ips}_allocation_total`, "Cluster IPs given out."),
       failed: counter(`${ips}_allocation_errors_total`, "Cluster IPs that could not be."),
       durations: new HistogramFamily(registry, `${ips}_allocation_duration_seconds`,
@@ -109,12 +109,12 @@ export class ServiceFigures {
       labels: { cidr },
     });
     const ports = "kube_apiserver_nodeport_allocator";
-    this.ports = new AllocatorFigures({
+    this.ports = new AllocatorMetrics({
       done: counter(`${ports}_allocation_total`, "Node ports given out."),
       failed: counter(`${ports}_allocation_errors_total`, "Node ports that could not be."),
       labels: {},
     });
-    const repair = (of: string, what: string) => new RepairFigures(
+    const repair = (of: string, what: string) => new RepairMetrics(
       counter(`apiserver_${of}_repair_${what}_errors_total`, "Reservations found to be wrong."),
       counter(`apiserver_${of}_repair_reconcile_errors_total`, "Rounds of looking that failed."));
     this.addressRepair = repair("clusterip", "ip");

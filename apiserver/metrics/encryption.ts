@@ -3,8 +3,14 @@ import { hostname } from "node:os";
 import { addMetric, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { identityName } from "../object/identity-name.ts";
-import type { Encryption } from "../storage/encryption/config.ts";
-import { Reloads } from "../storage/encryption/reloads.ts";
+
+/** How often one result came about, and when it did last. */
+interface Happened {
+  readonly count: number;
+  readonly last_ms: number | undefined;
+}
+
+const NEVER: Happened = { count: 0, last_ms: undefined };
 
 const RESULTS = ["success", "failure"] as const;
 
@@ -14,8 +20,11 @@ const RESULTS = ["success", "failure"] as const;
  */
 export function showEncryption(
   metrics: Registry,
-  encryption: Encryption,
-  reloads: Reloads = new Reloads(),
+  encryption: { readonly config?: string | undefined },
+  reloads: Readonly<Record<(typeof RESULTS)[number], Happened>> = {
+    success: NEVER,
+    failure: NEVER,
+  },
 ): void {
   const apiserver_id_hash = hashOf(identityName(hostname()));
   const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>

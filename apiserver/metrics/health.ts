@@ -5,17 +5,17 @@ import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
  * What health checks said, for `/metrics/slis`: others than those who look after the server itself
  * ask it often, and for nothing else (upstream: component-base/metrics/prometheus/slis).
  */
-export class HealthFigures {
-  readonly metrics: Registry = metricsRegistry();
+export class HealthMetrics {
+  readonly registry: Registry = metricsRegistry();
   readonly #checks: CounterFamily;
   /** The last result of each, 1 for good. */
   readonly #last = new Map<string, { labels: Record<string, string>; value: number }>();
 
   constructor() {
-    this.#checks = new CounterFamily(this.metrics, "kubernetes_healthchecks_total",
+    this.#checks = new CounterFamily(this.registry, "kubernetes_healthchecks_total",
       "Health checks that were asked for, by what they said.");
     const head = { name: "kubernetes_healthcheck", help: "What a health check said last." };
-    addMetric(this.metrics, { ...head, type: "gauge" }, () => [...this.#last.values()]);
+    addMetric(this.registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
   }
 
   /** A check of a page, such as `readyz`, was asked for. */

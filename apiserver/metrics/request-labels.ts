@@ -1,7 +1,22 @@
 import { own } from "@raft2kube/std/own.ts";
-import type { RequestInfo } from "../request/request-info.ts";
-import type { Resource } from "../resource/resource.ts";
-import { isSubresource } from "../handlers/subresources/dispatch.ts";
+
+/** What a request asks for, as far as labels are made of it. */
+export interface LabelledRequest {
+  readonly verb: string;
+  readonly resourceRequest: boolean;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** A kind that is served. */
+export interface LabelledResource {
+  readonly kind: { readonly deprecated?: string | undefined };
+}
 
 /** What requests are told by, under upstream's names. */
 export interface RequestLabels {
@@ -43,20 +58,20 @@ const PATHS = [
 const NOTHING = { group: "", version: "", resource: "", subresource: "", scope: "" };
 
 /** Upstream's verb of a request; `apply` is a patch that is an apply. */
-export function verbOf({ verb, subresource }: RequestInfo, apply: boolean): string {
+export function verbOf({ verb, subresource }: LabelledRequest, apply: boolean): string {
   if (CONNECTIONS.has(subresource)) return "CONNECT";
   return apply ? "APPLY" : (own(VERBS, verb) ?? "OTHER");
 }
 
 /** One object, those of a namespace, or all. */
-function scopeOf({ name, verb, namespace, resourceRequest }: RequestInfo): string {
+function scopeOf({ name, verb, namespace, resourceRequest }: LabelledRequest): string {
   if (name !== "" || verb === "create") return "resource";
   if (namespace !== "") return "namespace";
   return resourceRequest ? "cluster" : "";
 }
 
 /** What tells the rows of one subject and verb apart. */
-export function placeOf(info: RequestInfo, resource: Resource | undefined): string {
+export function placeOf(info: LabelledRequest, resource: LabelledResource | undefined): string {
   if (resource !== undefined) return `${scopeOf(info)} ${info.subresource}`;
   return info.resourceRequest ? "not served" : pathOf(info.path);
 }
@@ -66,8 +81,8 @@ export function placeOf(info: RequestInfo, resource: Resource | undefined): stri
  * told without its name: who asks for a thousand names that nobody has must not make as many rows.
  */
 export function labelsOf(
-  info: RequestInfo,
-  resource: Resource | undefined,
+  info: LabelledRequest,
+  resource: LabelledResource | undefined,
   verb: string,
 ): RequestLabels {
   if (!info.resourceRequest) {
@@ -77,11 +92,6 @@ export function labelsOf(
   const { group, version, resource: plural, subresource } = info;
   const scope = scopeOf(info);
   return { verb, group, version, resource: plural, subresource, scope, component: "apiserver" };
-}
-
-/** Whether a resource has the subresource that is asked for, if any is. */
-export function isServed({ subresource }: RequestInfo, { kind }: Resource): boolean {
-  return subresource === "" || isSubresource(kind, subresource);
 }
 
 function pathOf(path: string): string {

@@ -7,10 +7,15 @@ import {
   type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { RequestInfo } from "../request/request-info.ts";
-import type { Resource } from "../resource/resource.ts";
 import { PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./bounds.ts";
-import { isServed, labelsOf, placeOf, type RequestLabels, verbOf } from "./request-labels.ts";
+import {
+  type LabelledRequest,
+  type LabelledResource,
+  labelsOf,
+  placeOf,
+  type RequestLabels,
+  verbOf,
+} from "./request-labels.ts";
 
 const SIZE_BOUNDS = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const BODY_BOUNDS = Array.from({ length: 31 }, (_, i) => 50_000 + 100_000 * i);
@@ -18,11 +23,11 @@ const BODY_BOUNDS = Array.from({ length: 31 }, (_, i) => 50_000 + 100_000 * i);
 /** Why a request was ended by the server rather than answered. */
 const TERMINATED = new Set([429, 504]);
 
-/** One request as far as its figures go. */
+/** One request as far as its metrics go. */
 export interface MeasuredRequest {
-  readonly info: RequestInfo;
-  /** What is asked for, where that is served. */
-  readonly resource: Resource | undefined;
+  readonly info: LabelledRequest;
+  /** What is asked for, where that and its subresource are served. */
+  readonly resource: LabelledResource | undefined;
   readonly query: URLSearchParams;
   /** It may last: a watch, a log, a tunnel. */
   readonly long: boolean;
@@ -42,12 +47,12 @@ export interface Counted {
 }
 
 /** What requests there were and what came of them (upstream: endpoints/metrics). */
-export class RequestFigures {
+export class RequestMetrics {
   readonly #families: Families;
   readonly #current: { reading: Count; writing: Count };
   readonly #late: CounterFamily;
   /** By what is asked for, then by how. */
-  readonly #rows = new Map<Resource | undefined, Map<string, Row>>();
+  readonly #rows = new Map<LabelledResource | undefined, Map<string, Row>>();
 
   constructor(registry: Registry) {
     this.#families = new Families(registry);
@@ -94,14 +99,13 @@ export class RequestFigures {
   }
 
   #rowOf({ info, resource, query, apply }: MeasuredRequest): Row {
-    const subject = resource && isServed(info, resource) ? resource : undefined;
     const verb = verbOf(info, apply);
     const dryRun = dryRunOf(query);
-    const key = `${verb} ${dryRun} ${placeOf(info, subject)}`;
-    let rows = this.#rows.get(subject);
-    if (!rows) this.#rows.set(subject, (rows = new Map<string, Row>()));
+    const key = `${verb} ${dryRun} ${placeOf(info, resource)}`;
+    let rows = this.#rows.get(resource);
+    if (!rows) this.#rows.set(resource, (rows = new Map<string, Row>()));
     let row = rows.get(key);
-    if (!row) rows.set(key, (row = new Row(this.#families, info, subject, verb, dryRun)));
+    if (!row) rows.set(key, (row = new Row(this.#families, info, resource, verb, dryRun)));
     return row;
   }
 }
@@ -168,7 +172,7 @@ class Row {
   readonly #families: Families;
   readonly #labels: RequestLabels;
   readonly #dryRun: string;
-  readonly #info: Pick<RequestInfo, "verb">;
+  readonly #info: Pick<LabelledRequest, "verb">;
   /** Made by the first that needs them: a row has no samples of what it never does. */
   readonly #codes = new Map<number, Count>();
   #durations: Spread | undefined;
@@ -179,8 +183,8 @@ class Row {
 
   constructor(
     families: Families,
-    info: RequestInfo,
-    resource: Resource | undefined,
+    info: LabelledRequest,
+    resource: LabelledResource | undefined,
     verb: string,
     dryRun: string,
   ) {

@@ -1,201 +1,85 @@
-import { addMetric, type Count, type Sample, type Spread } from "@raft2kube/observe/families.ts";
-import type { Registry as Metrics } from "@raft2kube/observe/metrics.ts";
-import { HISTORY_EVENTS_MAX } from "../limits.ts";
-import type { Registry } from "../resource/resources.ts";
-import type { Resource } from "../resource/resource.ts";
-import {
-  type CacheFigures,
-  type ResourceFigures,
-  STORE_OPERATIONS,
-  type StoreCalls,
-  type StoreFigures,
-} from "./resource-counts.ts";
-import { type Shared, sharedOf } from "./shared.ts";
+import { Count, Spread } from "@raft2kube/observe/families.ts";
+import { REQUEST_BOUNDS_S } from "./bounds.ts";
 
-type Labels = Readonly<Record<string, string>>;
+/** Calls of one kind to the store. */
+export class StoreCalls {
+  readonly requests = new Count();
+  readonly errors = new Count();
+  readonly durations = new Spread(REQUEST_BOUNDS_S);
 
-/**
- * Shows what each resource counts, in the store and in the watch cache. Resources add to plain
- * numbers; labels are put on when somebody looks (upstream: storage/etcd3/metrics, cacher/metrics).
- */
+  /** Counts and times one. */
+  async timed<T>(call: Promise<T>): Promise<T> {
+    const from_ms = performance.now();
+    this.requests.add();
+    try {
+      return await call;
+    } catch (thrown) {
+      this.errors.add();
+      throw thrown;
+    } finally {
+      this.durations.observe((performance.now() - from_ms) / 1_000);
+    }
+  }
+}
+
+/** What is asked of the store about one resource, by upstream's words for it. */
+export const STORE_OPERATIONS = ["get", "list", "create", "update", "delete"] as const;
+
+export type StoreOperation = (typeof STORE_OPERATIONS)[number];
+
+const LEASE_BOUNDS = [10, 50, 100, 500, 1_000, 2_500, 5_000];
+
+/** What is counted of one resource in the store. */
+export class StoreMetrics {
+  readonly calls: Readonly<Record<StoreOperation, StoreCalls>> = {
+    get: new StoreCalls(),
+    list: new StoreCalls(),
+    create: new StoreCalls(),
+    update: new StoreCalls(),
+    delete: new StoreCalls(),
+  };
+  /** Lists answered from the store: how many, and the objects read, looked at and given. */
+  readonly lists = new Count();
+  readonly listFetched = new Count();
+  readonly listEvaluated = new Count();
+  readonly listReturned = new Count();
+  readonly decodeErrors = new Count();
+  /** Events of the store's watch, and its notices of progress. */
+  readonly events = new Count();
+  readonly bookmarks = new Count();
+  /** Objects that each lease was given to. */
+  readonly leaseObjects = new Spread(LEASE_BOUNDS);
+}
+
+const READ_WAIT_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound <= 3);
+
+/** What is counted of one resource's watch caches. */
+export class CacheMetrics {
+  readonly initializations = new Count();
+  readonly received = new Count();
+  readonly dispatched = new Count();
+  /** Objects that watches began with. */
+  readonly initial = new Count();
+  /** Watchers closed because they did not read. */
+  readonly terminated = new Count();
+  readonly lists = new Count();
+  readonly listFetched = new Count();
+  readonly listReturned = new Count();
+  /** Reads that had to be newest: answered from the cache, or by the store instead. */
+  readonly consistent = new Count();
+  readonly consistentByStore = new Count();
+  readonly readWaits = new Spread(READ_WAIT_BOUNDS_S);
+}
+
+/** What is counted of one resource: its versions share it, as they share what is stored. */
 export class ResourceMetrics {
-  readonly #metrics: Metrics;
-  readonly #resources: Registry;
-  readonly #others: ReadonlyMap<string, StoreFigures>;
+  readonly group: string;
+  readonly resource: string;
+  readonly store: StoreMetrics = new StoreMetrics();
+  readonly cache: CacheMetrics = new CacheMetrics();
 
-  /** `others` are things in the store that are no resources, by upstream's names. */
-  constructor(metrics: Metrics, resources: Registry, others: ReadonlyMap<string, StoreFigures>) {
-    this.#metrics = metrics;
-    this.#resources = resources;
-    this.#others = others;
-    this.#exposeCalls();
-    this.#exposeStore();
-    this.#exposeCaches();
-    this.#exposeWatches();
+  constructor(group: string, resource: string) {
+    this.group = group;
+    this.resource = resource;
   }
-
-  #exposeCalls(): void {
-    this.#calls("etcd_requests_total", "Calls to the store.", (calls) => calls.requests);
-    this.#calls("etcd_request_errors_total", "Calls that failed.", (calls) => calls.errors);
-    const name = "etcd_request_duration_seconds";
-    const head = { name, help: "Time of calls to the store.", type: "histogram" } as const;
-    addMetric(this.#metrics, head, () => this.#allCalls().flatMap(({ labels, calls }) =>
-      calls.durations.samples(name, labels)));
-  }
-
-  #calls(
-    name: string,
-    help: string,
-    read: (calls: StoreCalls) => Count,
-  ): void {
-    addMetric(this.#metrics, { name, help, type: "counter" }, () =>
-      this.#allCalls().flatMap(({ labels, calls }) => {
-        const { value } = read(calls);
-        return value === 0 ? [] : [{ labels, value }];
-      }));
-  }
-
-  /** All operations that there were. */
-  #allCalls() {
-    return this.#stored().flatMap(({ labels, store }) =>
-      STORE_OPERATIONS.flatMap((operation) => {
-        const calls = store.calls[operation];
-        if (calls.requests.value === 0) return [];
-        return [{ labels: { ...labels, operation }, calls }];
-      }));
-  }
-
-  #stored(): { labels: Labels; store: StoreFigures }[] {
-    const others = [...this.#others].map(([resource, store]) =>
-      ({ labels: { group: "", resource }, store }));
-    return [
-      ...sharedOf(this.#resources).map(({ figures }) =>
-        ({ labels: labelsOf(figures), store: figures.store })),
-      ...others,
-    ];
-  }
-
-  #exposeStore(): void {
-    const counter = (name: string, help: string, read: (store: StoreFigures) => Count) =>
-      addMetric(this.#metrics, { name, help, type: "counter" }, () =>
-        sharedOf(this.#resources).map(({ figures }) =>
-          ({ labels: labelsOf(figures), value: read(figures.store).value })));
-    const list = (what: string, help: string, read: (store: StoreFigures) => Count) =>
-      counter(`apiserver_storage_list_${what}`, help, read);
-    list("total", "Lists made from the store.", (store) => store.lists);
-    list("fetched_objects_total", "Objects read for that.", (store) => store.listFetched);
-    list("evaluated_objects_total", "Objects of them that were looked at.",
-      (store) => store.listFetched);
-    list("returned_objects_total", "Objects of them that a client got.",
-      (store) => store.listReturned);
-    counter("apiserver_storage_decode_errors_total", "Values that were no objects.",
-      (store) => store.decodeErrors);
-    counter("apiserver_storage_events_received_total", "Events of the store's watches.",
-      (store) => store.events);
-    counter("etcd_bookmark_total", "Notices of progress of the store's watches.",
-      (store) => store.bookmarks);
-    const head = { name: "etcd_bookmark_counts", help: "The same, by its older name." };
-    addMetric(this.#metrics, { ...head, type: "gauge" }, () =>
-      sharedOf(this.#resources).map(({ figures }) =>
-        ({ labels: labelsOf(figures), value: figures.store.bookmarks.value })));
-    const name = "etcd_lease_object_counts";
-    const help = "Objects that one lease of the store was given to.";
-    addMetric(this.#metrics, { name, help, type: "histogram" }, () => sharedOf(this.#resources)
-      .filter(({ figures }) => figures.resource === "events")
-      .flatMap(({ figures }) => figures.store.leaseObjects.samples(name, {})));
-  }
-
-  #exposeCaches(): void {
-    const counter = (name: string, help: string, read: (shared: Shared) => number) =>
-      this.#ofCaches(name, help, "counter", (shared) =>
-        [{ labels: labelsOf(shared.figures), value: read(shared) }]);
-    const watch = (what: string, help: string, read: (figures: CacheFigures) => Count) =>
-      counter(`apiserver_${what}`, help, ({ figures }) => read(figures.cache).value);
-    watch("watch_cache_initializations_total", "Listings taken over whole.",
-      (cache) => cache.initializations);
-    watch("watch_cache_events_dispatched_total", "Events offered to watchers.",
-      (cache) => cache.dispatched);
-    counter("apiserver_watch_cache_events_received_total", "Events taken from the store's watch.",
-      ({ figures }) => figures.store.events.value);
-    watch("init_events_total", "Objects that watches began with.", (cache) => cache.initial);
-    watch("terminated_watchers_total", "Watchers closed because they did not read.",
-      (cache) => cache.terminated);
-    watch("cache_list_returned_objects_total", "Objects that lists from the cache gave.",
-      (cache) => cache.listReturned);
-    const indexed = (what: string, help: string, read: (figures: CacheFigures) => Count) =>
-      this.#ofCaches(`apiserver_cache_list_${what}`, help, "counter", ({ figures }) =>
-        [{ labels: { ...labelsOf(figures), index: "" }, value: read(figures.cache).value }]);
-    indexed("total", "Lists made from the cache.", (cache) => cache.lists);
-    indexed("fetched_objects_total", "Objects looked at for that.", (cache) => cache.listFetched);
-    this.#ofCaches("apiserver_watch_cache_consistent_read_total",
-      "Reads that had to be newest, from the cache or from the store instead.", "counter",
-      ({ figures }) => [true, false].flatMap((success) => {
-        const { value } = success ? figures.cache.consistent : figures.cache.consistentByStore;
-        const labels = { success: String(success), fallback: String(!success) };
-        return value === 0 ? [] : [{ labels: { ...labelsOf(figures), ...labels }, value }];
-      }));
-    const waits = "apiserver_watch_cache_read_wait_seconds";
-    this.#ofCaches(waits, "Time until a cache was as new as a read needed.", "histogram",
-      ({ figures }) => figures.cache.readWaits.samples(waits, labelsOf(figures)));
-    this.#ofCaches("watch_cache_capacity", "Events that a cache remembers at most.", "gauge",
-      ({ figures }) => [{ labels: labelsOf(figures), value: HISTORY_EVENTS_MAX }]);
-    this.#ofCaches("r2k_watch_cache_bytes", "Objects in a cache, as JSON.", "gauge",
-      ({ figures, caches }) =>
-        [{ labels: labelsOf(figures), value: sum(caches, ({ bytes }) => bytes) }]);
-    this.#ofCaches("r2k_watch_history_bytes", "What a cache's remembered events take.", "gauge",
-      ({ figures, caches }) =>
-        [{ labels: labelsOf(figures), value: sum(caches, ({ historyBytes }) => historyBytes) }]);
-    this.#ofCaches("apiserver_watch_cache_resource_version", "The newest revision in the cache.",
-      "gauge", ({ figures, caches }) => {
-        const value = Math.max(...caches.map(({ revision }) => revision));
-        return [{ labels: labelsOf(figures), value }];
-      });
-  }
-
-  #exposeWatches(): void {
-    this.#ofWatched("apiserver_watch_events_total", "Events sent to watchers.", "counter",
-      ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
-    const sizes = "apiserver_watch_events_sizes";
-    this.#ofWatched(sizes, "Bytes of events sent to watchers.", "histogram",
-      ({ watched }, labels) => watched.sizes.samples(sizes, labels));
-    const lists = "apiserver_watch_list_duration_seconds";
-    const samplesOf = (spreads: ReadonlyMap<string, Spread>, labels: Labels) =>
-      [...spreads].flatMap(([scope, spread]) => spread.samples(lists, { ...labels, scope }));
-    this.#ofWatched(lists, "Time until a watch has told all the objects it begins with.",
-      "histogram", ({ watched }, labels) => samplesOf(watched.lists, labels));
-  }
-
-  /** A metric with samples of each resource that has a cache. */
-  #ofCaches(
-    name: string,
-    help: string,
-    type: "counter" | "gauge" | "histogram",
-    read: (shared: Shared) => Sample[],
-  ): void {
-    addMetric(this.#metrics, { name, help, type }, () =>
-      sharedOf(this.#resources).filter(({ caches }) => caches.length > 0).flatMap(read));
-  }
-
-  /** The same for each version of it. */
-  #ofWatched(
-    name: string,
-    help: string,
-    type: "counter" | "histogram",
-    read: (resource: Resource, labels: Labels) => Sample[],
-  ): void {
-    addMetric(this.#metrics, { name, help, type }, () =>
-      [...this.#resources.all()].flatMap((resource) => {
-        if (resource.startedCache === undefined) return [];
-        const { group, version, plural } = resource.kind;
-        return read(resource, { group, version, resource: plural });
-      }));
-  }
-}
-
-function labelsOf({ group, resource }: ResourceFigures): Labels {
-  return { group, resource };
-}
-
-function sum<T>(items: readonly T[], read: (item: T) => number): number {
-  return items.reduce((total, item) => total + read(item), 0);
 }

@@ -6,7 +6,7 @@ import { API_LEVEL, versionInfo } from "../object/version.ts";
 type LogUsage = "enforce_tls" | "skip_tls_allowed";
 
 /** What this server is, and what goes wrong at its edges. */
-export class ServerFigures {
+export class ServerMetrics {
   /** Connections that never became one. */
   readonly handshakeErrors: Count;
   readonly #logs: readonly CounterFamily[];

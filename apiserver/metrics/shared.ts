@@ -1,27 +1,50 @@
-import type { WatchCache } from "../cache/watch-cache.ts";
-import type { Registry } from "../resource/resources.ts";
-import type { Resource } from "../resource/resource.ts";
-import type { ResourceFigures } from "./resource-counts.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
+import type { ResourceMetrics } from "./resource-metrics.ts";
+import type { WatchMetrics } from "./watch-metrics.ts";
+
+/** A watch cache, as far as its gauges read it. */
+export interface MeasuredCache {
+  readonly bytes: number;
+  readonly size: number;
+  readonly historyBytes: number;
+  readonly revision: number;
+  readonly eventsSent: number;
+}
+
+/** A kind that is served, as far as it is measured. */
+export interface MeasuredResource {
+  readonly kind: Kind;
+  readonly metrics: ResourceMetrics;
+  readonly watched: WatchMetrics;
+  readonly startedCache: MeasuredCache | undefined;
+  /** Counts the objects in the store. */
+  stored(): Promise<number>;
+}
+
+/** All kinds that are served. */
+export interface MeasuredResources {
+  all(): Iterable<MeasuredResource>;
+}
 
 /** The versions of one stored resource. */
 export interface Shared {
   /** What they count together. */
-  readonly figures: ResourceFigures;
+  readonly metrics: ResourceMetrics;
   /** One of them. */
-  readonly resource: Resource;
+  readonly resource: MeasuredResource;
   /** Their caches that were started. */
-  readonly caches: readonly WatchCache[];
+  readonly caches: readonly MeasuredCache[];
 }
 
 /** All that is stored, each once. */
-export function sharedOf(resources: Registry): Shared[] {
-  const shared = new Map<ResourceFigures, Shared>();
+export function sharedOf(resources: MeasuredResources): Shared[] {
+  const shared = new Map<ResourceMetrics, Shared>();
   for (const resource of resources.all()) {
-    const { figures, startedCache, kind } = resource;
+    const { metrics, startedCache, kind } = resource;
     if (kind.storage === undefined) continue;
-    const known = shared.get(figures) ?? { figures, resource, caches: [] };
+    const known = shared.get(metrics) ?? { metrics, resource, caches: [] };
     const caches = startedCache ? [...known.caches, startedCache] : known.caches;
-    shared.set(figures, { ...known, caches });
+    shared.set(metrics, { ...known, caches });
   }
   return [...shared.values()];
 }

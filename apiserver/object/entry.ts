@@ -1,4 +1,4 @@
-import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 
 /** An entry's strings, labels and fields, the objects around its body, and its event's. */
 const ENTRY_OVERHEAD_BYTES = 1_024;
@@ -55,3 +55,11 @@ export type EntryInit = Pick<
   Entry,
   "key" | "name" | "namespace" | "uid" | "revision" | "labels" | "fields" | "body"
 >;
+
+/** What selectors look at. */
+export function selectedFields(kind: Kind, object: KubeObject) {
+  const fields: Record<string, string> = {};
+  for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);
+  const { name = "", namespace = "", uid = "", labels = {} } = object.metadata;
+  return { name, namespace, uid, labels, fields };
+}

@@ -1,5 +1,4 @@
 import { Counter } from "prom-client";
-import type { Core } from "../core.ts";
 import { tooMany } from "../object/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
@@ -7,7 +6,7 @@ import { headerOf, type RequestContext } from "../request/context.ts";
 import { LARGE_BYTES_MIN, LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
 import { keyOf } from "../storage/keys.ts";
 import { notOlderThan } from "./not-older.ts";
-import { LargeThread } from "./owner.ts";
+import { LargeThread, type OffloadServer } from "./owner.ts";
 import { isLargeBody, isLargeJson } from "./weight.ts";
 
 /** Requests that name one object, or bring one. */
@@ -24,19 +23,19 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * none has come for a while.
  */
 export class LargeRequests {
-  readonly #core: Core;
+  readonly #server: OffloadServer;
   readonly #thread: LargeThread;
   readonly #served: Counter;
   #requests = 0;
   #bytes = 0;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#thread = new LargeThread(core);
+  constructor(server: OffloadServer) {
+    this.#server = server;
+    this.#thread = new LargeThread(server);
     this.#served = new Counter({
       name: "r2k_large_requests_total",
       help: "Requests that were answered by the thread of large requests.",
-      registers: [core.figures.metrics],
+      registers: [server.metrics.registry],
     });
   }
 
@@ -67,7 +66,7 @@ export class LargeRequests {
 
   #queryOf({ info, query }: RequestContext): URLSearchParams {
     if (info.verb !== "get") return query;
-    const resource = this.#core.registry.find(info.group, info.version, info.resource);
+    const resource = this.#server.resources.find(info.group, info.version, info.resource);
     return notOlderThan(query, resource?.startedCache?.revision ?? 0);
   }
 
@@ -76,7 +75,7 @@ export class LargeRequests {
     if (context.upgrade || !VERBS.has(info.verb) || ELSEWHERE.has(info.subresource)) {
       return undefined;
     }
-    const resource = this.#core.registry.find(info.group, info.version, info.resource);
+    const resource = this.#server.resources.find(info.group, info.version, info.resource);
     if (resource === undefined || request.method === "HEAD") return undefined;
     const stored = this.#isStoredLarge(context);
     if (info.verb === "get") return stored ? NOTHING : undefined;
@@ -91,7 +90,7 @@ export class LargeRequests {
   #isStoredLarge({ info }: RequestContext): boolean {
     const { group, version, namespace, name } = info;
     if (name === "" || name.includes("/")) return false;
-    const resource = this.#core.registry.find(group, version, info.resource);
+    const resource = this.#server.resources.find(group, version, info.resource);
     const cache = resource?.startedCache;
     if (resource === undefined || cache === undefined) return false;
     const { kind } = resource;

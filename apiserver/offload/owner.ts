@@ -1,12 +1,15 @@
 import { MessageChannel, Worker } from "node:worker_threads";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { asError } from "@raft2kube/std/errors.ts";
-import type { Core } from "../core.ts";
 import { errorOf } from "../object/errors/api-error.ts";
 import { serviceUnavailable } from "../object/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ApiserverOptions } from "../options.ts";
+import type { Resources } from "../resource/resources.ts";
 import { LARGE_HEAP_MB_MAX, LARGE_IDLE_MS } from "../limits.ts";
 import type {
   FromThread,
@@ -20,6 +23,15 @@ import { bufferOf } from "./store-methods.ts";
 import { StorePort } from "./store-port.ts";
 
 const log = logger("apiserver");
+
+/** What the thread's owner shares with it, or does for it. */
+export interface OffloadServer {
+  readonly options: ApiserverOptions;
+  readonly etcd: EtcdClient;
+  readonly clock: Clock;
+  readonly resources: Resources;
+  readonly metrics: Pick<Metrics, "registry">;
+}
 
 type FunctionsIn<T> = {
   [Name in keyof T]-?: NonNullable<T[Name]> extends (...given: never[]) => unknown ? Name : never;
@@ -43,13 +55,13 @@ interface Running {
 
 /** Starts the thread of large requests when one comes, and ends it when none does. */
 export class LargeThread {
-  readonly #core: Core;
+  readonly #server: OffloadServer;
   #running: Running | undefined;
   #idle: Timer | undefined;
   #nextId = 0;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(server: OffloadServer) {
+    this.#server = server;
   }
 
   /** Has the thread answer a request. Throws what it throws, 503 when the thread breaks. */
@@ -85,7 +97,7 @@ export class LargeThread {
   /** The thread; a new one when there is none, or encryption is configured anew. */
   #started(): Running {
     const running = this.#running;
-    const encryption = this.#core.options.encryption?.config;
+    const encryption = this.#server.options.encryption?.config;
     if (running && running.encryption === encryption) return running;
     // What the old one has under way it may finish.
     if (running?.waiting.size === 0) void this.#end(running, REPLACED);
@@ -101,7 +113,7 @@ export class LargeThread {
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: LARGE_HEAP_MB_MAX },
     });
-    const store = new StorePort(this.#core.etcd, port1);
+    const store = new StorePort(this.#server.etcd, port1);
     const running: Running = { worker, store, encryption, waiting: new Map() };
     worker.on("message", (message: FromThread) => {
       if ("write" in message) this.#note(message.write);
@@ -117,13 +129,13 @@ export class LargeThread {
   }
 
   #note({ apiVersion, plural, key, value, selected }: LargeWrite): void {
-    const { recent } = this.#core.registry.of(apiVersion, plural).store;
+    const { recent } = this.#server.resources.of(apiVersion, plural).store;
     recent.take(key, bufferOf(value), selected);
   }
 
   #options(): ThreadOptions {
     const { etcd, serves, encryption, encryptionReloads, onQuiet, clock, random, ...options } =
-      this.#core.options;
+      this.#server.options;
     // No function can be handed to a thread: an option that is one does not compile here.
     return options satisfies { [Name in FunctionsIn<typeof options>]: never };
   }
@@ -131,7 +143,7 @@ export class LargeThread {
   #rest(running: Running): void {
     if (this.#running !== running) return void this.#end(running, REPLACED);
     this.#idle?.cancel();
-    this.#idle = this.#core.clock.after(LARGE_IDLE_MS, () => void this.#end(running, REPLACED));
+    this.#idle = this.#server.clock.after(LARGE_IDLE_MS, () => void this.#end(running, REPLACED));
   }
 
   async #end(running: Running, reason: Error): Promise<void> {

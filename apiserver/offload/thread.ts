@@ -1,7 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "@raft2kube/std/assert.ts";
-import { assemble } from "../assemble.ts";
-import type { Core } from "../core.ts";
+import { assemble, type Assembled } from "../assemble.ts";
 import type { Answer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
@@ -34,15 +33,15 @@ owner.on("message", (message: ToThread) => {
 });
 
 /** An apiserver without a door: the rooms, on the owner's client of the store. */
-async function start({ options, encryption, store }: ThreadInit): Promise<Core> {
+async function start({ options, encryption, store }: ThreadInit): Promise<Assembled> {
   const etcd = storeOverPort(store);
   const sealed = encryption === undefined ? {} : { encryption: await readEncryption(encryption) };
   // The thread ends at once when its owner wants it to.
   const never = new AbortController().signal;
-  const { core } = await assemble({ ...options, ...sealed, etcd }, never);
-  reserveForServices(core);
-  for (const resource of core.registry.all()) announceWrites(resource);
-  return core;
+  const { server } = await assemble({ ...options, ...sealed, etcd }, never);
+  reserveForServices(server);
+  for (const resource of server.resources.all()) announceWrites(resource);
+  return server;
 }
 
 /** The owner's cache need not parse what it is told of before the store's watch brings it. */
@@ -65,8 +64,8 @@ async function serve(request: LargeRequest): Promise<void> {
   const context = contextOf(request, gone.signal);
   let answer: LargeAnswer;
   try {
-    const core = await starting;
-    const { code, contentType, body, headers } = await encoded(core, context);
+    const server = await starting;
+    const { code, contentType, body, headers } = await encoded(server, context);
     const { warnings } = context;
     answer = { id, code, contentType, body, headers, warnings };
   } catch (thrown) {
@@ -77,11 +76,11 @@ async function serve(request: LargeRequest): Promise<void> {
   tell({ answer });
 }
 
-async function encoded(core: Core, context: RequestContext) {
-  const answer: Answer = await serveResource(core, context);
+async function encoded(server: Assembled, context: RequestContext) {
+  const answer: Answer = await serveResource(server, context);
   if (answer.type === "bytes") return answer;
   assert(answer.type === "object", `an answer of type ${answer.type} to a large request`);
-  return { ...(await encodeWhole(context, answer, () => core.clock.now())), headers: undefined };
+  return { ...(await encodeWhole(context, answer, () => server.clock.now())), headers: undefined };
 }
 
 /** The request as the rooms know it. They look at its headers and its body, at nothing else. */

@@ -6,6 +6,9 @@ const ITEMS = 2_000;
 /** What indexing, ordering and copying may look at one item; comparing each with each is more. */
 const LOOKS_PER_ITEM = 20;
 
+/** How two plain items merge. */
+const overlaid = (old: JsonObject, item: JsonObject): JsonObject => ({ ...old, ...item });
+
 /** Items whose key counts how often it is looked at. */
 function counted(count: number, first: number, looks: { at: number }): JsonObject[] {
   return Array.from({ length: count }, (_, n) => {
@@ -22,7 +25,7 @@ it("a patch of many items looks at each a few times, and not at each for each", 
   const looks = { at: 0 };
   const original = counted(ITEMS, 0, looks);
   const patch = counted(ITEMS, ITEMS / 2, looks);
-  const merged = mergeKeyedList("name", undefined, original, patch, undefined);
+  const merged = mergeKeyedList("name", original, patch, undefined, overlaid);
   expect(merged).toHaveLength(ITEMS * 1.5);
   expect(looks.at).toBeLessThan(2 * ITEMS * LOOKS_PER_ITEM);
 });
@@ -35,7 +38,7 @@ it("of items with one key each removal takes the first", () => {
     { name: "c" },
     { name: "b", $patch: "delete" },
   ];
-  const merged = mergeKeyedList("name", undefined, original, patch, undefined);
+  const merged = mergeKeyedList("name", original, patch, undefined, overlaid);
   expect(merged).toEqual([{ name: "a", n: 20 }, { name: "a", n: 3 }, { name: "c" }]);
 });
 

@@ -1,20 +1,19 @@
-import { ApiError } from "../object/errors/api-error.ts";
 import { badRequest } from "../object/errors/catalog.ts";
 import { isObject, type Json, type JsonObject } from "../object/json.ts";
-import { DIRECTIVES, mergeStruct } from "./strategic.ts";
+import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 
 /**
  * Merges a list whose items are told apart by `key`: same key merges, new ones are added, `$patch:
  * delete`
  * removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the items'
- * order.
+ * order, `merge` merges two items.
  */
 export function mergeKeyedList(
   key: string,
-  schema: string | undefined,
   original: readonly Json[],
   patch: readonly Json[],
   order: readonly Json[] | undefined,
+  merge: (original: JsonObject, patch: JsonObject) => JsonObject,
 ): Json[] {
   const items = patch.map((item) => keyed(item, key));
   const replaces = items.some((item) => item[DIRECTIVES.patch] === "replace");
@@ -25,15 +24,12 @@ export function mergeKeyedList(
     const at = result.placeOf(item);
     if (item[DIRECTIVES.patch] === "delete") {
       if (at !== undefined) result.remove(at, item);
-    } else if (at !== undefined) result.items[at] = mergeStruct(schema, result.items[at]!, item);
-    else result.add(mergeStruct(schema, {}, item));
+    } else if (at !== undefined) result.items[at] = merge(result.items[at]!, item);
+    else result.add(merge({}, item));
   }
   const left = result.items.filter((item) => item !== undefined);
   return ordered(left, { idOf, patch: items, order: order ?? items, server: original });
 }
-
-/** What tells a merge key, or a plain item, from others. */
-export const idOfValue = (value: Json): string => JSON.stringify(value);
 
 /** Items and where each key stands: a list of many must not be searched for each of a patch. */
 class KeyedItems {
@@ -128,17 +124,4 @@ function ordered<T extends Json>(items: readonly T[], { idOf, patch, order, serv
   }
   for (; taken < left.length; taken++) result.push(left[taken]!);
   return result;
-}
-
-/** 500 for a strategic patch that makes no sense, as upstream. */
-export function unfit(message: string): ApiError {
-  return new ApiError({ code: 500, reason: "", message });
-}
-
-/** An object as Go prints a map: `map[a:1 b:x]`. */
-export function goMap(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(goMap).join(" ")}]`;
-  if (!isObject(value)) return value === null ? "<nil>" : String(value);
-  const members = Object.keys(value).sort().map((name) => `${name}:${goMap(value[name])}`);
-  return `map[${members.join(" ")}]`;
 }

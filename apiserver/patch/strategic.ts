@@ -2,17 +2,8 @@ import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/sch
 import { ApiError } from "../object/errors/api-error.ts";
 import { badRequest } from "../object/errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "../object/json.ts";
-import { goMap, idOfValue, mergeKeyedList, mergeScalarList, unfit } from "./strategic-list.ts";
-
-/** Directives that a strategic merge patch carries among its fields. */
-export const DIRECTIVES = {
-  patch: "$patch",
-  retainKeys: "$retainKeys",
-  deleteFromPrimitiveList: "$deleteFromPrimitiveList/",
-  setElementOrder: "$setElementOrder/",
-  /** Upstream takes all that begins so for the one above. */
-  anyElementOrder: "$setElementOrder",
-} as const;
+import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
+import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 
 /**
  * Merges `patch` into a copy of `document` as the fields' patch strategies say (upstream's
@@ -26,7 +17,7 @@ export function strategicMerge(
   return mergeStruct(schema, document, patch);
 }
 
-export function mergeStruct(
+function mergeStruct(
   schema: string | undefined,
   original: JsonObject,
   patch: JsonObject,
@@ -122,7 +113,8 @@ function mergeList(
   const base: Json[] = Array.isArray(original) ? original : [];
   if (rule.mergeKey === undefined) return mergeScalarList(base, items, asList(order));
   const schema = field.shape.is === "list" ? structName(field.shape.of) : undefined;
-  return mergeKeyedList(rule.mergeKey, schema, base, items, asList(order));
+  return mergeKeyedList(rule.mergeKey, base, items, asList(order), (old, item) =>
+    mergeStruct(schema, old, item));
 }
 
 function stripped(item: Json): Json {

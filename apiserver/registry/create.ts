@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
-import type { Core } from "../core.ts";
+import type { Writer } from "./writer.ts";
 import { ApiError, isReason } from "../object/errors/api-error.ts";
 import { alreadyExists, invalid } from "../object/errors/catalog.ts";
 import { cloneObject } from "../object/clone.ts";
@@ -8,7 +8,7 @@ import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "../resource/resource.ts";
-import { trackWrite } from "./managed-fields.ts";
+import { trackWrite } from "../managed-fields/track-write.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**
@@ -16,7 +16,7 @@ import { strategyContext, type WriteOptions } from "./write-options.ts";
  * verdict, what must be reserved for it, the store. `object` belongs to this call.
  */
 export async function createObject(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   object: KubeObject,
   namespace: string,
@@ -30,17 +30,17 @@ export async function createObject(
   // Nothing begins by being deleted, whatever its creator says.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
-  trackWrite(resource, object, undefined, options, core.clock.now());
+  trackWrite(resource, object, undefined, options, writer.clock.now());
   const request = admissionRequest(resource, object, namespace, options);
-  await core.admission.admit(request);
-  return await createAdmitted(core, resource, request, options);
+  await writer.admission.admit(request);
+  return await createAdmitted(writer, resource, request, options);
 }
 
 /**
  * The part of a creation behind admission's changes; an update that creates begins here as well.
  */
 export async function createAdmitted(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   request: AdmissionRequest,
   options: WriteOptions,
@@ -48,12 +48,12 @@ export async function createAdmitted(
   const object = request.object!;
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;
   for (let attempt = 1; ; attempt++) {
-    if (generated) completeName(object, core.random);
+    if (generated) completeName(object, writer.random);
     request.name = object.metadata.name ?? "";
     try {
       // A name that turns out to be taken is tried again on the object as it was.
       const attempt = generated ? { ...request, object: cloneObject(object) } : request;
-      return await createNamed(core, resource, attempt, options);
+      return await createNamed(writer, resource, attempt, options);
     } catch (thrown) {
       const taken = generated && isReason(thrown, "AlreadyExists");
       if (!taken || attempt >= GENERATE_NAME_ATTEMPTS_MAX) throw thrown;
@@ -62,22 +62,22 @@ export async function createAdmitted(
 }
 
 async function createNamed(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   request: AdmissionRequest,
   options: WriteOptions,
 ): Promise<KubeObject> {
   const { kind } = resource;
   const object = request.object!;
-  const context = strategyContext(core, options);
-  fillSystemFields(object, core.clock.now());
+  const context = strategyContext(writer.clock, options);
+  fillSystemFields(object, writer.clock.now());
   kind.strategy.prepareCreate(object, context);
   const findings = kind.strategy.validateCreate(object, context);
   if (findings.length > 0) {
     throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
   }
   options.warnings.push(...kind.strategy.warnings(object));
-  await core.admission.validate(request);
+  await writer.admission.validate(request);
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
   let created: KubeObject;
   try {

@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
-import type { Core } from "../core.ts";
+import type { Writer } from "./writer.ts";
 import { conflict, notFound } from "../object/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { DeleteRequest } from "./delete-options.ts";
@@ -11,7 +11,7 @@ import type { WriteOptions } from "./write-options.ts";
 
 /** Deletes an object, or marks it as being deleted; `deleted` says which. */
 export async function deleteObject(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   namespace: string,
   name: string,
@@ -23,8 +23,8 @@ export async function deleteObject(
   const changed = await store.change<KubeObject>(namespace, name, async (current) => {
     if (current === undefined) throw notFound(subject, name);
     checkPreconditions(resource, current, request);
-    await core.admission.validate(admissionRequest(resource, current, options));
-    plan = planFor(core, resource, current, request);
+    await writer.admission.validate(admissionRequest(resource, current, options));
+    plan = planFor(writer, resource, current, request);
     return attemptOf(plan, current, request);
   });
   if (changed.deleted) await resource.allocation?.release(changed.object);
@@ -44,13 +44,13 @@ function attemptOf(
 }
 
 function planFor(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   current: KubeObject,
   request: DeleteRequest,
 ): DeletePlan {
   const { kind } = resource;
-  const now_ms = core.clock.now();
+  const now_ms = writer.clock.now();
   if (isNamespaces(kind)) return planNamespaceDelete(kind, current, request, now_ms);
   return planDelete(kind, current, request, now_ms);
 }

@@ -1,7 +1,7 @@
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { APISERVER_USER } from "../authn/identities.ts";
-import type { Core } from "../core.ts";
+import type { Writer } from "./writer.ts";
 import { isReason } from "../object/errors/api-error.ts";
 import { applyTo } from "../managed-fields/apply.ts";
 import { trackedOf } from "../managed-fields/tracked.ts";
@@ -36,7 +36,7 @@ export function decoded<T extends KubeObject>(resource: Resource, given: KubeObj
 
 /** Creates an object unless one of its name is there; whichever server comes first makes it. */
 export async function ensure(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   given: KubeObject,
   options = ownWrite(),
@@ -45,7 +45,7 @@ export async function ensure(
   if (await resource.store.find(namespace, name)) return;
   const object = decoded(resource, given);
   try {
-    await createObject(core, resource, object, namespace, options);
+    await createObject(writer, resource, object, namespace, options);
   } catch (thrown) {
     if (!isReason(thrown, "AlreadyExists")) throw thrown;
   }
@@ -53,7 +53,7 @@ export async function ensure(
 
 /** Applies a status under a manager's name, whoever owned its fields before. */
 export async function applyStatus(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   name: string,
   status: JsonObject,
@@ -63,21 +63,21 @@ export async function applyStatus(
   const { strategy } = kind.subresources["status"]!;
   const tracked = trackedOf(kind, "status");
   const wanted = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: { name }, status };
-  const now_ms = core.clock.now();
-  const writer = { manager, operation: "Apply", subresource: "status", now_ms } as const;
+  const now_ms = writer.clock.now();
+  const owner = { manager, operation: "Apply", subresource: "status", now_ms } as const;
   const transform = (current: KubeObject | undefined): KubeObject => {
-    const applied = applyTo(tracked, current, { writer, wanted, force: true });
+    const applied = applyTo(tracked, current, { writer: owner, wanted, force: true });
     return decodeJson<KubeObject>(kind.schema, applied).object;
   };
   const update = {
     namespace: "", name, mayCreate: false, owns: true, transform, strategy: strategy!,
   };
-  await updateObject(core, resource, update, { ...ownWrite(manager), subresource: "status" });
+  await updateObject(writer, resource, update, { ...ownWrite(manager), subresource: "status" });
 }
 
 /** Deletes an object if it is still there, and still the one that `seen` is of. */
 export async function removeOwn(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   namespace: string,
   name: string,
@@ -88,7 +88,7 @@ export async function removeOwn(
     gracePeriod_s: undefined, propagation: undefined, uid, resourceVersion, dryRun: false,
   };
   try {
-    await deleteObject(core, resource, namespace, name, request, ownWrite());
+    await deleteObject(writer, resource, namespace, name, request, ownWrite());
   } catch (thrown) {
     // Another server was quicker, or the object has changed since.
     if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;

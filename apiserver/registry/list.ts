@@ -55,7 +55,7 @@ async function listingOf(
     const listing = held(`list ${resource.kind.plural}: select`, () =>
       listFromState(resource.kind, namespace, selection, options, known, place.start),
     );
-    const { cache } = resource.figures;
+    const { cache } = resource.metrics;
     cache.lists.add();
     cache.listFetched.add(listing.fetched);
     cache.listReturned.add(listing.entries.length);
@@ -151,10 +151,10 @@ export async function listFromStore(
   selection: Selection,
   options: ListOptions,
 ): Promise<Listing> {
-  const { figures } = resource.store;
-  figures.lists.add();
+  const { metrics } = resource.store;
+  metrics.lists.add();
   const listing = await readPages(resource, namespace, selection, options);
-  figures.listReturned.add(listing.entries.length);
+  metrics.listReturned.add(listing.entries.length);
   return listing;
 }
 

@@ -1,19 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
+import { timeText } from "../object/time.ts";
 import { badRequest } from "../object/errors/catalog.ts";
-
-/** The second that was asked for last, and its text: writes come many a second. */
-let last = { second: Number.NaN, text: "" };
-
-/** Time as metadata carries it: RFC 3339, whole seconds, UTC. */
-export function timeText(now_ms: number): string {
-  const second = Math.floor(now_ms / 1000);
-  if (last.second !== second) {
-    last = { second, text: new Date(second * 1000).toISOString().replace(".000Z", "Z") };
-  }
-  return last.text;
-}
 
 /** Puts the request's namespace into the object; throws 400 when the object names another. */
 export function settleNamespace(kind: Kind, object: KubeObject, namespace: string): void {

@@ -2,14 +2,16 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ownWrite } from "./internal-write.ts";
-import type { Core } from "../core.ts";
+import type { Writer } from "./writer.ts";
+import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "./update.ts";
 
 const log = logger("apiserver");
 
 /** Puts labels on the Secret of a token that is used; the request goes on where that fails. */
-export async function noteUse(
-  core: Core,
+export async function markTokenUsed(
+  writer: Writer,
+  secrets: Resource,
   { metadata: { namespace = "", name = "", uid } }: KubeObject,
   labels: Record<string, string>,
 ): Promise<void> {
@@ -19,9 +21,10 @@ export async function noteUse(
   };
   const change = { namespace, name, mayCreate: false, uid, transform };
   try {
-    await updateObject(core, core.registry.of("v1", "secrets"), change, ownWrite());
+    await updateObject(writer, secrets, change, ownWrite());
   } catch (thrown) {
     const reason = messageOf(thrown);
-    log.warn("a token's use was not noted", { secret: `${namespace}/${name}`, reason });
+    const secret = `${namespace}/${name}`;
+    log.warn("the usage of a token could not be recorded", { secret, reason });
   }
 }

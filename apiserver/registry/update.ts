@@ -1,7 +1,7 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
-import type { Core } from "../core.ts";
+import type { Writer } from "./writer.ts";
 import type { Entry } from "../object/entry.ts";
 import { ApiError, isReason } from "../object/errors/api-error.ts";
 import { conflict, invalid, MODIFIED, notFound } from "../object/errors/catalog.ts";
@@ -14,7 +14,7 @@ import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
 import type { Resource } from "../resource/resource.ts";
-import { trackWrite } from "./managed-fields.ts";
+import { trackWrite } from "../managed-fields/track-write.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /** One change of one object, whatever it came as: PUT, a patch, a subresource. */
@@ -40,7 +40,7 @@ export interface Update {
  * validation, the store; again from the start when somebody else was faster.
  */
 export async function updateObject(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   update: Update,
   options: WriteOptions,
@@ -50,8 +50,8 @@ export async function updateObject(
   for (let attempt = 1; ; attempt++) {
     const there = guess ?? (await resource.store.find<KubeObject>(namespace, name));
     try {
-      if (there) return await changeObject(core, resource, update, options, guess);
-      return await createAbsent(core, resource, update, options);
+      if (there) return await changeObject(writer, resource, update, options, guess);
+      return await createAbsent(writer, resource, update, options);
     } catch (thrown) {
       // What was there has gone meanwhile, or what was not has come: then it is the other case.
       const turned = thrown instanceof Turned && update.mayCreate;
@@ -75,7 +75,7 @@ class Turned extends Error {
 }
 
 async function createAbsent(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   update: Update,
   options: WriteOptions,
@@ -84,7 +84,7 @@ async function createAbsent(
   if (update.uid) throw uidConflict(resource, update, options, update.uid, "");
   const object = await update.transform(undefined);
   try {
-    const created = await createThroughUpdate(core, resource, object, update, options);
+    const created = await createThroughUpdate(writer, resource, object, update, options);
     return { object: created, created: true, deleted: false };
   } catch (thrown) {
     if (isReason(thrown, "AlreadyExists")) throw new Turned(thrown);
@@ -93,7 +93,7 @@ async function createAbsent(
 }
 
 async function changeObject(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   update: Update,
   options: WriteOptions,
@@ -109,7 +109,7 @@ async function changeObject(
     reserved = undefined;
     if (current === undefined) throw new Turned(notFound(subject, name));
     before = cloneObject(current);
-    const next = await attempt(core, resource, update, options, current, before);
+    const next = await attempt(writer, resource, update, options, current, before);
     if (next.do === "write") {
       reserved = await resource.allocation?.reserve(next.object, before, options.dryRun);
     }
@@ -133,23 +133,23 @@ async function changeObject(
 }
 
 async function createThroughUpdate(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   object: KubeObject,
   update: Update,
   options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
-  if (!update.owns) trackWrite(resource, object, undefined, options, core.clock.now());
+  if (!update.owns) trackWrite(resource, object, undefined, options, writer.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
   const request = requestFor(resource, object, undefined, update, options);
-  await core.admission.admit(request);
-  return await createAdmitted(core, resource, request, options);
+  await writer.admission.admit(request);
+  return await createAdmitted(writer, resource, request, options);
 }
 
 async function attempt(
-  core: Core,
+  writer: Writer,
   resource: Resource,
   update: Update,
   options: WriteOptions,
@@ -157,13 +157,13 @@ async function attempt(
   old: KubeObject,
 ): Promise<Attempt<KubeObject>> {
   const object = await update.transform(current);
-  const context = strategyContext(core, options);
+  const context = strategyContext(writer.clock, options);
   settleNamespace(resource.kind, object, update.namespace);
   checkPreconditions(resource, update, options, object, old);
   if (!update.owns) trackWrite(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = requestFor(resource, object, old, update, options);
-  await core.admission.admit(request);
+  await writer.admission.admit(request);
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);
@@ -172,7 +172,7 @@ async function attempt(
   if (update.strategy === undefined) {
     options.warnings.push(...resource.kind.strategy.warnings(object, old));
   }
-  await core.admission.validate(request);
+  await writer.admission.validate(request);
   if (options.dryRun) return { do: "keep", object };
   const finished = isFinished(object) && !isUnemptied(resource.kind, object);
   return { do: finished ? "delete" : "write", object };

@@ -1,4 +1,4 @@
-import type { Core } from "../core.ts";
+import type { Random } from "@raft2kube/std/random.ts";
 import { serviceUnavailable } from "../object/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { TIMER_MS_MAX, WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
@@ -11,13 +11,13 @@ import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
 export async function watchObjects(
-  core: Pick<Core, "closing" | "random">,
+  server: { readonly closing: AbortSignal; readonly random: Random },
   resource: Resource,
   namespace: string,
   options: WatchOptions,
   encoder: WatchEncoder,
 ): Promise<Answer> {
-  if (core.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
+  if (server.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
   const from_ms = performance.now();
   const watcher = await openWatch(resource, namespace, options, encoder);
   if (options.sendInitialEvents) {
@@ -27,7 +27,7 @@ export async function watchObjects(
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
       ? Math.min(options.timeout_s * 1000, TIMER_MS_MAX)
-      : WATCH_TIMEOUT_MIN_MS * (1 + core.random.next());
+      : WATCH_TIMEOUT_MIN_MS * (1 + server.random.next());
   return { type: "watch", watcher, timeout_ms };
 }
 

@@ -1,18 +1,16 @@
 import { own } from "@raft2kube/std/own.ts";
 import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
-import type { Core } from "../core.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   type FieldError,
   invalid as invalidField,
   notSupported,
   tooLong,
 } from "@raft2kube/api/errors.ts";
+import type { FieldValidation } from "../encoding/decode.ts";
 import { invalid } from "../object/errors/catalog.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
-
-/** How strictly fields that the kind does not have are taken. */
-export type FieldValidation = "Ignore" | "Warn" | "Strict";
 
 /** What every write carries besides the object. */
 export interface WriteOptions {
@@ -86,6 +84,6 @@ function managerOf(userAgent: string): string {
 }
 
 /** What strategies are told about a write. */
-export function strategyContext(core: Core, options: WriteOptions): StrategyContext {
-  return { now_ms: core.clock.now(), user: options.user };
+export function strategyContext(clock: Clock, options: WriteOptions): StrategyContext {
+  return { now_ms: clock.now(), user: options.user };
 }

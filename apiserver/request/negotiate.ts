@@ -1,5 +1,4 @@
-import { notAcceptable, notProduced } from "../object/errors/catalog.ts";
-import { headerOf, type RequestContext } from "./context.ts";
+import { notAcceptable } from "../object/errors/catalog.ts";
 import { accepts, parseAccept } from "./media-type.ts";
 
 export const JSON_TYPE = "application/json";
@@ -44,35 +43,6 @@ export function negotiate(accept: string, query: URLSearchParams, offer: Offer):
     }
   }
   throw notAcceptable([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
-}
-
-/** Subresources whose answers are others' own. */
-const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
-
-/**
- * Settles the form of the answer before anything is done for it. Throws 406 when no type of the
- * Accept header is one that resources have, or none in the form that is asked for.
- */
-export function checkAccept(context: RequestContext, tables: boolean): void {
-  const { info, request } = context;
-  if (PASSED_ON.has(info.subresource)) return;
-  checkProduced(context, info.verb === "list" || info.verb === "watch");
-  context.negotiated = negotiate(headerOf(request, "accept"), context.query, {
-    protobuf: true,
-    transforms: true,
-    tables,
-  });
-}
-
-function checkProduced({ request }: RequestContext, collection: boolean): void {
-  const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
-  const known = ["*/*", ...types];
-  const wanted = (headerOf(request, "accept") || "*/*").split(",");
-  if (wanted.some((range) => known.includes(range.split(";")[0]!.trim()))) return;
-  const streams = collection
-    ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`)
-    : [];
-  throw notProduced([...types, ...streams]);
 }
 
 /** Whether a type can be had in the form that the other parameters ask for. */

@@ -4,9 +4,10 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { Feed } from "../cache/feed.ts";
 import { WatchCache } from "../cache/watch-cache.ts";
 import type { GroupName } from "../object/errors/catalog.ts";
-import { ResourceFigures } from "../metrics/resource-counts.ts";
-import { WatchFigures } from "../metrics/watch-counts.ts";
+import { ResourceMetrics } from "../metrics/resource-metrics.ts";
+import { WatchMetrics } from "../metrics/watch-metrics.ts";
 import { EVENT_TTL_S } from "../limits.ts";
+import { prefixOf } from "../storage/keys.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import type { Sealing } from "../storage/value-encryption.ts";
@@ -18,7 +19,7 @@ export interface ResourceOptions {
   proof?: ProgressProof;
   sealing?: Sealing;
   /** Shared by the versions of a resource; by default its own. */
-  figures?: ResourceFigures;
+  metrics?: ResourceMetrics;
 }
 
 /**
@@ -35,8 +36,8 @@ export class Resource {
   /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
   allocation: Allocation | undefined;
   /** What is counted of the resource, in all its versions, and of those who watch this one. */
-  readonly figures: ResourceFigures;
-  readonly watched: WatchFigures = new WatchFigures();
+  readonly metrics: ResourceMetrics;
+  readonly watched: WatchMetrics = new WatchMetrics();
   readonly #etcd: EtcdClient;
   readonly #clock: Clock;
   readonly #leases: LeasePool;
@@ -47,9 +48,9 @@ export class Resource {
     kind: Kind,
     etcd: EtcdClient,
     clock: Clock,
-    { proof = new ProgressProof(etcd), sealing, figures }: ResourceOptions = {},
+    { proof = new ProgressProof(etcd), sealing, metrics }: ResourceOptions = {},
   ) {
-    this.figures = figures ?? new ResourceFigures(kind.group, kind.plural);
+    this.metrics = metrics ?? new ResourceMetrics(kind.group, kind.plural);
     this.kind = kind;
     this.#proof = proof;
     this.#etcd = etcd;
@@ -58,8 +59,8 @@ export class Resource {
     // Complaints name the kind that it is stored as: an Event of either group is the core's.
     const { group } = kind.storage?.as ?? kind;
     this.kindSubject = { group, name: kind.kind };
-    this.#leases = new LeasePool(etcd, clock, this.figures.store.leaseObjects);
-    const counted = { sealing, figures: this.figures.store };
+    this.#leases = new LeasePool(etcd, clock, this.metrics.store.leaseObjects);
+    const counted = { sealing, metrics: this.metrics.store };
     this.store = new ObjectStore(kind, etcd, this.subject, counted);
   }
 
@@ -70,7 +71,7 @@ export class Resource {
    */
   async cache(since?: number): Promise<WatchCache> {
     if (this.#fed === undefined) {
-      const cache = new WatchCache(this.#clock, this.figures.cache, this.watched);
+      const cache = new WatchCache(this.#clock, this.metrics.cache, this.watched);
       const feed = new Feed(this.store, this.#etcd, cache, { clock: this.#clock, since });
       this.#fed = { cache, feed };
     }
@@ -86,17 +87,22 @@ export class Resource {
     const cache = await this.cache();
     if (!(await this.#proof.holds())) return undefined;
     const revision = await this.store.rows.revision();
-    const figures = this.figures.cache;
+    const metrics = this.metrics.cache;
     const from_ms = performance.now();
     const caughtUp = await this.#fed!.feed.catchUp(revision);
-    figures.readWaits.observe((performance.now() - from_ms) / 1_000);
-    (caughtUp ? figures.consistent : figures.consistentByStore).add();
+    metrics.readWaits.observe((performance.now() - from_ms) / 1_000);
+    (caughtUp ? metrics.consistent : metrics.consistentByStore).add();
     return caughtUp ? cache : undefined;
   }
 
   /** The cache if it has been asked for; metrics and bookmarks must not start one. */
   get startedCache(): WatchCache | undefined {
     return this.#fed?.cache;
+  }
+
+  /** Counts the objects in the store. */
+  async stored(): Promise<number> {
+    return await this.store.rows.count(prefixOf(this.kind));
   }
 
   /** The store's lease that a new object ends with; undefined for kinds that stay until deleted. */

@@ -4,12 +4,12 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
-import { ResourceFigures } from "../metrics/resource-counts.ts";
+import { ResourceMetrics } from "../metrics/resource-metrics.ts";
 import { apiVersionOf } from "../object/group-version.ts";
 import { Resource } from "./resource.ts";
 import { ALL_SERVED, type Serves } from "./runtime-config.ts";
 
-export interface RegistryOptions {
+export interface ResourcesOptions {
   /** What clients are shown (`--runtime-config`). Default everything. */
   serves?: Serves | undefined;
   /** How values lie in the store. Default as they are. */
@@ -17,9 +17,9 @@ export interface RegistryOptions {
 }
 
 /** Every resource this server has, by the words of a URL. */
-export class Registry {
+export class Resources {
   readonly #byPath = new Map<string, Resource>();
-  readonly #figures = new Map<string, ResourceFigures>();
+  readonly #metrics = new Map<string, ResourceMetrics>();
   readonly #serves: Serves;
   /** The kinds that clients are shown. */
   readonly kinds: readonly Kind[];
@@ -28,7 +28,7 @@ export class Registry {
     kinds: readonly Kind[],
     etcd: EtcdClient,
     clock: Clock,
-    { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: RegistryOptions = {},
+    { serves = ALL_SERVED, encryption = NO_ENCRYPTION }: ResourcesOptions = {},
   ) {
     this.#serves = serves;
     // The same list where nothing is switched off: what is made of all kinds is made once.
@@ -38,17 +38,17 @@ export class Registry {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
       const sealing = encryption(storedAs(kind));
-      const figures = this.#figuresOf(storedAs(kind));
-      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing, figures }));
+      const metrics = this.#metricsOf(storedAs(kind));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing, metrics }));
     }
   }
 
   /** Versions of a resource share what is counted of it, as they share what is stored. */
-  #figuresOf({ group, plural }: { group: string; plural: string }): ResourceFigures {
+  #metricsOf({ group, plural }: { group: string; plural: string }): ResourceMetrics {
     const name = `${plural}.${group}`;
-    let figures = this.#figures.get(name);
-    if (!figures) this.#figures.set(name, (figures = new ResourceFigures(group, plural)));
-    return figures;
+    let metrics = this.#metrics.get(name);
+    if (!metrics) this.#metrics.set(name, (metrics = new ResourceMetrics(group, plural)));
+    return metrics;
   }
 
   /** The resource that a client asks for; undefined when there is none, or it is switched off. */

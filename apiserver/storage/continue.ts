@@ -1,7 +1,7 @@
 import { normalize } from "node:path/posix";
 import type { ApiError } from "../object/errors/api-error.ts";
 import { badRequest } from "../object/errors/catalog.ts";
-import { goSyntaxError } from "../encoding/json-syntax.ts";
+import { goSyntaxError } from "../object/json-syntax.ts";
 
 /** Where a list that was cut goes on: behind `key`, at `revision` (or -1: at whatever is now). */
 export interface ContinueToken {

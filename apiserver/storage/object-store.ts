@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { Entry } from "../object/entry.ts";
 import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../object/errors/catalog.ts";
-import { StoreFigures } from "../metrics/resource-counts.ts";
+import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
@@ -36,7 +36,7 @@ export interface ObjectStoreOptions {
   /** How values lie in the store; by default as they are. */
   sealing?: Sealing | undefined;
   /** Who counts what is asked of the store. */
-  figures?: StoreFigures;
+  metrics?: StoreMetrics;
 }
 
 /** What an attempt was made on. */
@@ -64,17 +64,17 @@ export class ObjectStore {
   /** Stored bytes are what clients get but for the resourceVersion. */
   readonly #alike: boolean;
 
-  readonly figures: StoreFigures;
+  readonly metrics: StoreMetrics;
 
   constructor(
     kind: Kind,
     etcd: EtcdClient,
     subject: GroupName,
-    { sealing, figures = new StoreFigures() }: ObjectStoreOptions = {},
+    { sealing, metrics = new StoreMetrics() }: ObjectStoreOptions = {},
   ) {
     this.kind = kind;
-    this.figures = figures;
-    this.rows = new Rows(etcd, sealing, figures);
+    this.metrics = metrics;
+    this.rows = new Rows(etcd, sealing, metrics);
     this.recent = new RecentWrites(kind);
     this.#subject = subject;
     this.#alike = isServedAsStored(kind);

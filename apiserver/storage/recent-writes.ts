@@ -1,6 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { Entry } from "../object/entry.ts";
-import { selectedFields } from "../cache/entry-of-row.ts";
+import { Entry, selectedFields } from "../object/entry.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RECENT_ROOM, type Remembered } from "./recent-room.ts";

@@ -3,7 +3,7 @@ import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/g
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { StoreFigures } from "../metrics/resource-counts.ts";
+import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { PLAIN, type Sealing } from "./value-encryption.ts";
 
 /** One key of the store with its value. */
@@ -46,21 +46,21 @@ export type Written = { done: true; revision: number } | { done: false; current:
 export class Rows {
   readonly #etcd: EtcdClient;
   readonly #sealing: Sealing;
-  readonly #figures: StoreFigures;
+  readonly #metrics: StoreMetrics;
 
   constructor(
     etcd: EtcdClient,
     sealing: Sealing = PLAIN,
-    figures: StoreFigures = new StoreFigures(),
+    metrics: StoreMetrics = new StoreMetrics(),
   ) {
     this.#etcd = etcd;
     this.#sealing = sealing;
-    this.#figures = figures;
+    this.#metrics = metrics;
   }
 
   async get(key: string): Promise<{ row: Row | undefined; revision: number }> {
     const asked = this.#etcd.range({ key: Buffer.from(key) });
-    const answer = await this.#figures.calls.get.timed(asked);
+    const answer = await this.#metrics.calls.get.timed(asked);
     const found = answer.kvs[0];
     return { row: found && this.rowOf(found), revision: revisionOf(answer.header) };
   }
@@ -68,13 +68,13 @@ export class Rows {
   /** Writes `key` if it does not exist. `lease` ends the row's life when it runs out. */
   async create(key: string, value: Buffer, lease?: bigint): Promise<Written> {
     const put = { requestPut: this.#put(key, value, lease) };
-    return await this.#figures.calls.create.timed(this.#swap(key, 0, put));
+    return await this.#metrics.calls.create.timed(this.#swap(key, 0, put));
   }
 
   /** Replaces `key` if it was last written at `revision`. */
   async replace(key: string, revision: number, value: Buffer, lease?: bigint): Promise<Written> {
     const put = { requestPut: this.#put(key, value, lease) };
-    return await this.#figures.calls.update.timed(this.#swap(key, revision, put));
+    return await this.#metrics.calls.update.timed(this.#swap(key, revision, put));
   }
 
   #put(key: string, value: Buffer, lease: bigint | undefined) {
@@ -88,7 +88,7 @@ export class Rows {
   /** Removes `key` if it was last written at `revision`. */
   async remove(key: string, revision: number): Promise<Written> {
     const removal = { requestDeleteRange: { key: Buffer.from(key) } };
-    return await this.#figures.calls.delete.timed(this.#swap(key, revision, removal));
+    return await this.#metrics.calls.delete.timed(this.#swap(key, revision, removal));
   }
 
   async #swap(key: string, revision: number, write: object): Promise<Written> {
@@ -136,8 +136,8 @@ export class Rows {
       limit: options.limit,
       revision: options.revision ?? 0,
     });
-    const answer = await this.#figures.calls.list.timed(asked);
-    this.#figures.listFetched.add(answer.kvs.length);
+    const answer = await this.#metrics.calls.list.timed(asked);
+    this.#metrics.listFetched.add(answer.kvs.length);
     return {
       kvs: answer.kvs,
       revision: options.revision || revisionOf(answer.header),

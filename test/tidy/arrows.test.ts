@@ -1,5 +1,13 @@
-import { expect, it } from "vitest";
-import { ARROWS, TOPS, importedPackages, packageOf } from "./arrows.ts";
+import { describe, expect, it } from "vitest";
+import { ARROWS, LAYERS, TOPS, importedPackages, packageOf } from "./arrows.ts";
+import {
+  cyclesOf,
+  importsAmong,
+  memberImports,
+  placeOf,
+  productFiles,
+  upwardImports,
+} from "./layers.ts";
 import { sourceFiles } from "./sources.ts";
 
 it("imports point one way", () => {
@@ -36,4 +44,38 @@ it("packages reach each other by name, not by a path through the tree", () => {
         .map((match) => `${file.path}: ${match[0]}`);
     });
   expect(wrong).toEqual([]);
+});
+
+describe.each(Object.entries(LAYERS))("the layers of %s", (name, layers) => {
+  const files = productFiles(name);
+  const imports = importsAmong(files);
+
+  it("have a place for every file", () => {
+    const lost = files.filter(({ path }) => placeOf(name, layers, path) === undefined);
+    expect(lost.map(({ path }) => path)).toEqual([]);
+    const found = new Set(files.map(({ path }) => placeOf(name, layers, path)?.member));
+    expect(layers.flat().filter((member) => !found.has(member))).toEqual([]);
+  });
+
+  it("import only of themselves and of those below, types included", () => {
+    const upward = upwardImports(name, layers, imports);
+    expect(upward.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+  });
+
+  it("have no cycle, neither of files nor of folders", () => {
+    expect(cyclesOf(imports)).toEqual([]);
+    expect(cyclesOf(memberImports(name, layers, imports))).toEqual([]);
+  });
+});
+
+it("an import of a higher layer and a cycle are found", () => {
+  const layers = [["low/"], ["high/", "low/apart.ts"]];
+  const down = { from: "p/high/a.ts", to: "p/low/b.ts" };
+  const up = { from: "p/low/b.ts", to: "p/high/c.ts" };
+  const apart = { from: "p/low/apart.ts", to: "p/high/c.ts" };
+  expect(upwardImports("p", layers, [down, up, apart])).toEqual([up]);
+  expect(cyclesOf([down, up, apart])).toEqual([]);
+  expect(cyclesOf(memberImports("p", layers, [down, up, apart]))).toEqual([["high/", "low/"]]);
+  const back = { from: "p/high/c.ts", to: "p/high/a.ts" };
+  expect(cyclesOf([down, up, back])).toEqual([["p/high/a.ts", "p/high/c.ts", "p/low/b.ts"]]);
 });

@@ -37,6 +37,31 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   device: ["std", "proto", "rpc", "observe"],
 };
 
+/**
+ * The layers of a package, lowest first: a file imports of its own layer and of those before it.
+ * Each names folders (with `/`) and files of the package; the longest that fits decides.
+ */
+export type Layers = readonly (readonly string[])[];
+
+/** Packages that state the order of their folders; more may follow. */
+export const LAYERS: Readonly<Record<string, Layers>> = {
+  apiserver: [
+    ["limits.ts", "object/"],
+    ["metrics/", "managed-fields/", "patch/"],
+    ["storage/"],
+    ["cache/"],
+    ["resource/"],
+    ["request/", "encoding/"],
+    ["authn/", "authz/"],
+    ["admission/"],
+    ["options.ts", "registry/"],
+    ["handlers/", "bootstrap/"],
+    ["offload/"],
+    ["http/"],
+    ["assemble.ts", "main.ts", "offload/thread.ts"],
+  ],
+};
+
 /** Packages that may import everything: where parts are put together, tested and measured. */
 export const TOPS: readonly string[] = ["cli", "test", "bench", "labs", "scripts"];
 

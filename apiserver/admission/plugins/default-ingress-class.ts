@@ -9,7 +9,7 @@ const CLASS = "kubernetes.io/ingress.class";
 
 /** An Ingress that names no class gets the default one. */
 export function defaultIngressClass(context: AdmissionContext): AdmissionPlugin {
-  const classes = context.registry.of("networking.k8s.io/v1", "ingressclasses");
+  const classes = context.resources.of("networking.k8s.io/v1", "ingressclasses");
   return {
     name: "DefaultIngressClass",
     async admit(request) {

@@ -9,7 +9,7 @@ import { defaultClassOf } from "./default-class.ts";
 
 /** A claim that names no class gets the default one. */
 export function defaultStorageClass(context: AdmissionContext): AdmissionPlugin {
-  const classes = context.registry.of("storage.k8s.io/v1", "storageclasses");
+  const classes = context.resources.of("storage.k8s.io/v1", "storageclasses");
   return {
     name: "DefaultStorageClass",
     async admit(request) {

@@ -15,7 +15,7 @@ interface Claim extends KubeObject {
 
 /** Fills in and bounds the resources of pods and claims as their namespace's LimitRanges say. */
 export function limitRanger(context: AdmissionContext): AdmissionPlugin {
-  const ranges = context.registry.of("v1", "limitranges");
+  const ranges = context.resources.of("v1", "limitranges");
   const rangesIn = new ObjectsIn(ranges, context.clock);
   const itemsFor = async (namespace: string): Promise<LimitRangeItem[][]> =>
     (await rangesIn.of(namespace)).map(

@@ -10,7 +10,7 @@ const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
 
 /** Nothing is made in a namespace that is not there, or is going; some namespaces never go. */
 export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
-  const namespaces = context.registry.of("v1", "namespaces");
+  const namespaces = context.resources.of("v1", "namespaces");
   const find = namespaceLookup(context);
   return {
     name: "NamespaceLifecycle",

@@ -3,8 +3,8 @@ import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 
 /** Finds a namespace: in the cache, and since that may lag behind one just made, in the store. */
-export function namespaceLookup({ registry }: AdmissionContext) {
-  const namespaces = registry.of("v1", "namespaces");
+export function namespaceLookup({ resources }: AdmissionContext) {
+  const namespaces = resources.of("v1", "namespaces");
   return async (name: string): Promise<Readonly<KubeObject> | undefined> => {
     const cached = (await namespaces.cache()).get(keyOf(namespaces.kind, "", name));
     return cached?.shared() ?? (await namespaces.store.find("", name));

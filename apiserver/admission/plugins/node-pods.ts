@@ -55,7 +55,7 @@ async function checkMirrorOwner(
   if (owners.length !== 1 || !own) {
     throw refusal(request, `node ${JSON.stringify(node)} can only create pods owned by itself`);
   }
-  const found = await context.registry.of("v1", "nodes").store.find<KubeObject>("", node);
+  const found = await context.resources.of("v1", "nodes").store.find<KubeObject>("", node);
   if (found?.metadata.uid !== owner.uid) {
     throw refusal(request, `the node of the owner reference is another one`);
   }
@@ -76,7 +76,7 @@ export async function checkEviction(
   request: AdmissionRequest,
   node: string,
 ): Promise<void> {
-  const pods = context.registry.of("v1", "pods");
+  const pods = context.resources.of("v1", "pods");
   const pod = await pods.store.get<Pod>(request.namespace, request.name);
   if (pod.spec.nodeName === node) return;
   throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);

@@ -31,16 +31,16 @@ export async function checkToken(
 /** With a token for any audience a node could act as its pods' accounts where these never go. */
 async function checkAudience(
   request: AdmissionRequest,
-  { registry, authorizer }: AdmissionContext,
+  { resources, authorizer }: AdmissionContext,
   pod: string,
   audiences: readonly string[],
 ): Promise<void> {
   const [audience = "", ...more] = audiences;
   if (more.length > 0) throw refusal(request, "node may only request 0 or 1 audiences");
   const { namespace, name, user } = request;
-  const pods = registry.of("v1", "pods").store;
+  const pods = resources.of("v1", "pods").store;
   const found = await pods.find<KubeObject & Pod>(namespace, pod);
-  if (found && (await asksForAudience(registry, found, audience))) return;
+  if (found && (await asksForAudience(resources, found, audience))) return;
   const decision = await authorizer.decide({
     ...{ user, namespace, name, resource: audience, group: "", version: "v1" },
     verb: "request-serviceaccounts-token-audience",

@@ -14,7 +14,7 @@ const FIXED =
 
 /** A claim may grow only while it is bound, and if its class allows that. */
 export function persistentVolumeClaimResize(context: AdmissionContext): AdmissionPlugin {
-  const classes = context.registry.of("storage.k8s.io/v1", "storageclasses");
+  const classes = context.resources.of("storage.k8s.io/v1", "storageclasses");
   const allows = async (name: string) => {
     const entry = (await classes.cache()).get(keyOf(classes.kind, "", name));
     return entry?.shared<StorageClass & KubeObject>().allowVolumeExpansion === true;

@@ -2,7 +2,7 @@ import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "../../object/errors/catalog.ts";
 import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
-import type { PodSecurityFigures, PodSecuritySubject } from "../../metrics/admission.ts";
+import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { detailOf, reasonOf, violations } from "../pod-security/evaluate.ts";
@@ -56,13 +56,13 @@ function ofSpec(object: KubeObject): Template | undefined {
 
 /** Holds pods to the Pod Security Standards that their namespace's labels name. */
 export function podSecurity(context: AdmissionContext): AdmissionPlugin {
-  const pods = context.registry.of("v1", "pods");
+  const pods = context.resources.of("v1", "pods");
   const { podSecurity: configuration } = context.configuration;
   const { defaults, exemptions } = configuration;
   const isExemptClass = ({ runtimeClassName = "" }: PodSpec) =>
     exemptions.runtimeClasses.has(runtimeClassName);
   const findNamespace = namespaceLookup(context);
-  const { figures } = context;
+  const { metrics } = context;
   const podsIn = async (namespace: string) =>
     (await pods.cache())
       .list()
@@ -84,7 +84,7 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
       if (!isPod && templateOf === undefined) return;
       const subject = { operation, isPod, subresource: request.subresource };
       if (isExempt(configuration, request.namespace, request.user)) {
-        return figures.exempted(subject);
+        return metrics.exempted(subject);
       }
       const namespace = await findNamespace(request.namespace);
       const { policy } = policyOf(namespace?.metadata.labels, defaults);
@@ -92,14 +92,14 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
         const old = request.old as Pod | undefined;
         if (old && !changesImages(object as Pod, old)) return;
         const { metadata, spec } = object as KubeObject & { spec: PodSpec };
-        if (isExemptClass(spec)) return figures.exempted(subject);
-        const judge = judgeOf(figures, subject, metadata, spec);
+        if (isExemptClass(spec)) return metrics.exempted(subject);
+        const judge = judgeOf(metrics, subject, metadata, spec);
         return check(request, judge, policy.enforce, policy.warn);
       }
       const template = templateOf!(object);
       if (template?.spec === undefined) return;
-      if (isExemptClass(template.spec)) return figures.exempted(subject);
-      const judge = judgeOf(figures, subject, template.metadata ?? {}, template.spec);
+      if (isExemptClass(template.spec)) return metrics.exempted(subject);
+      const judge = judgeOf(metrics, subject, template.metadata ?? {}, template.spec);
       check(request, judge, undefined, policy.warn);
     },
   };
@@ -109,14 +109,14 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
 type Judge = (mode: "enforce" | "warn", level: LevelVersion) => ReturnType<typeof violations>;
 
 function judgeOf(
-  figures: PodSecurityFigures,
+  metrics: PodSecurityMetrics,
   subject: PodSecuritySubject,
   metadata: Judged["metadata"],
   spec: PodSpec,
 ): Judge {
   return (mode, level) => {
     const found = violations(level, metadata, spec);
-    figures.evaluated(subject, mode, level, found.length === 0);
+    metrics.evaluated(subject, mode, level, found.length === 0);
     return found;
   };
 }

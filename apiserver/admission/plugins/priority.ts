@@ -20,7 +20,7 @@ function keepPriority({ spec }: Pod, { spec: old }: Pod): void {
 
 /** Turns a pod's priority class into a number; only one class may be the default. */
 export function priority(context: AdmissionContext): AdmissionPlugin {
-  const classes = context.registry.of("scheduling.k8s.io/v1", "priorityclasses");
+  const classes = context.resources.of("scheduling.k8s.io/v1", "priorityclasses");
   const defaultClass = async () =>
     (await classes.cache())
       .list()

@@ -5,9 +5,9 @@ import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
-import { ownWrite } from "../../registry/internal-write.ts";
+import { IDENTITY } from "../../object/identity-name.ts";
 import type { Entry } from "../../object/entry.ts";
-import { trackWrite } from "../../registry/managed-fields.ts";
+import { trackWrite } from "../../managed-fields/track-write.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";
@@ -25,7 +25,7 @@ const ASKED_FOR: Readonly<Record<string, readonly ["requests" | "limits", string
 };
 
 /** What is taken is the server's to say, as what it writes for itself. */
-const STATUS_WRITE = { ...ownWrite(), subresource: "status" };
+const STATUS_WRITE = { fieldManager: IDENTITY, subresource: "status" };
 
 /** Updates of these may take more than before; of others only creation counts. */
 const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
@@ -35,7 +35,7 @@ const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
  * stored; the controller counts again what was taken for objects that then did not come to be.
  */
 export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
-  const quotas = context.registry.of("v1", "resourcequotas");
+  const quotas = context.resources.of("v1", "resourcequotas");
   const quotasIn = new ObjectsIn(quotas, context.clock);
   /** Throws when a quota has no room now. */
   const ask = async (request: AdmissionRequest, { namespace, name }: Entry) => {

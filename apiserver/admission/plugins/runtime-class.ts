@@ -13,7 +13,7 @@ interface RuntimeClass extends KubeObject {
 
 /** Gives a pod what its runtime costs and where it runs, as its RuntimeClass says. */
 export function runtimeClass(context: AdmissionContext): AdmissionPlugin {
-  const classes = context.registry.of("node.k8s.io/v1", "runtimeclasses");
+  const classes = context.resources.of("node.k8s.io/v1", "runtimeclasses");
   const classOf = async (request: AdmissionRequest): Promise<RuntimeClass | undefined> => {
     const name = (request.object as Pod).spec.runtimeClassName;
     if (name === undefined) return undefined;

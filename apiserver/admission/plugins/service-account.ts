@@ -27,7 +27,7 @@ interface Account extends KubeObject {
  * it.
  */
 export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
-  const accounts = context.registry.of("v1", "serviceaccounts");
+  const accounts = context.resources.of("v1", "serviceaccounts");
   const accountOf = async (request: AdmissionRequest, name: string): Promise<Account> => {
     const key = keyOf(accounts.kind, request.namespace, name);
     // The cache may lag behind an account just made: the store has the last word.

@@ -6,22 +6,22 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Registry } from "../../resource/resources.ts";
+import type { Resources } from "../../resource/resources.ts";
 
 /**
  * Whether a volume of a pod asks for tokens for an audience, "" for the server's own: by itself, or
  * by the driver that serves it. Drivers are looked for only when no volume says so itself.
  */
 export async function asksForAudience(
-  registry: Registry,
+  resources: Resources,
   pod: Pod & KubeObject,
   audience: string,
 ): Promise<boolean> {
   const volumes = pod.spec?.volumes ?? [];
   if (volumes.some((volume) => isProjected(volume, audience))) return true;
   for (const volume of volumes) {
-    const driver = await driverOf(registry, pod, volume);
-    if (driver !== undefined && (await isDrivers(registry, driver, audience))) return true;
+    const driver = await driverOf(resources, pod, volume);
+    if (driver !== undefined && (await isDrivers(resources, driver, audience))) return true;
   }
   return false;
 }
@@ -34,7 +34,7 @@ function isProjected({ projected }: Volume, audience: string): boolean {
 
 /** The CSI driver of a volume: its own, or that of the PersistentVolume behind its claim. */
 async function driverOf(
-  registry: Registry,
+  resources: Resources,
   { metadata }: Pod & KubeObject,
   { name, csi, persistentVolumeClaim, ephemeral }: Volume,
 ): Promise<string | undefined> {
@@ -42,18 +42,18 @@ async function driverOf(
   const made = ephemeral && `${metadata.name}-${name}`;
   const claimName = persistentVolumeClaim?.claimName ?? made;
   if (!claimName) return undefined;
-  const claims = registry.of("v1", "persistentvolumeclaims").store;
+  const claims = resources.of("v1", "persistentvolumeclaims").store;
   const { namespace = "" } = metadata;
   const claim = await claims.find<PersistentVolumeClaim & KubeObject>(namespace, claimName);
   const volumeName = claim?.spec?.volumeName;
   if (!volumeName) return undefined;
-  const volumes = registry.of("v1", "persistentvolumes").store;
+  const volumes = resources.of("v1", "persistentvolumes").store;
   const volume = await volumes.find<PersistentVolume & KubeObject>("", volumeName);
   return volume?.spec?.csi?.driver;
 }
 
-async function isDrivers(registry: Registry, name: string, audience: string): Promise<boolean> {
-  const drivers = registry.of("storage.k8s.io/v1", "csidrivers").store;
+async function isDrivers(resources: Resources, name: string, audience: string): Promise<boolean> {
+  const drivers = resources.of("storage.k8s.io/v1", "csidrivers").store;
   const driver = await drivers.find<CSIDriver & KubeObject>("", name);
   return (driver?.spec.tokenRequests ?? []).some((each) => each.audience === audience);
 }

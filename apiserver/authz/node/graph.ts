@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { AuthorizationFigures } from "../../metrics/access.ts";
-import type { Registry } from "../../resource/resources.ts";
+import type { AuthorizationMetrics } from "../../metrics/access.ts";
+import type { Resources } from "../../resource/resources.ts";
 import { podReferences, reference, type ReferringPod } from "./references.ts";
 
 interface Volume extends KubeObject {
@@ -39,19 +39,19 @@ export class NodeGraph {
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
-  static async follow(registry: Registry, figures: AuthorizationFigures): Promise<NodeGraph> {
+  static async follow(resources: Resources, metrics: AuthorizationMetrics): Promise<NodeGraph> {
     const graph = new NodeGraph();
     const watch = async (
       [apiVersion, plural]: readonly [string, string],
       name: string,
       take: (event: CacheEvent) => void,
     ) => {
-      const cache = await registry.of(apiVersion, plural).cache();
+      const cache = await resources.of(apiVersion, plural).cache();
       const timed = (event: CacheEvent) => {
         const from_ms = performance.now();
         take(event);
         const operation = `${event.type === "DELETED" ? "Delete" : "Add"}${name}`;
-        figures.graphChanged(operation, (performance.now() - from_ms) / 1_000);
+        metrics.graphChanged(operation, (performance.now() - from_ms) / 1_000);
       };
       graph.#stops.push(cache.subscribe(timed));
     };

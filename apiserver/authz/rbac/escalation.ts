@@ -2,14 +2,21 @@ import { isDeepStrictEqual } from "node:util";
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
-import type { Core } from "../../core.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { forbidden, notFound } from "../../object/errors/catalog.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { Attributes } from "../attributes.ts";
+import type { Authorizer } from "../authorizer.ts";
 import { uncovered } from "./covers.ts";
+import type { RoleIndex } from "./role-index.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
+
+/** What knows the rights that users hold. */
+export interface Rights {
+  readonly authorizer: Authorizer;
+  readonly roles: RoleIndex;
+}
 
 interface RoleLike extends KubeObject {
   rules?: PolicyRule[] | null;
@@ -24,7 +31,7 @@ interface RoleLike extends KubeObject {
  * the request's: the object need not name it. Throws 403.
  */
 export async function checkEscalation(
-  core: Core,
+  rights: Rights,
   user: RequestUser,
   resource: Resource,
   object: RoleLike,
@@ -36,23 +43,23 @@ export async function checkEscalation(
   if (old && isDeepStrictEqual(granting(object), granting(old))) return;
   const isRole = kind.plural === "roles" || kind.plural === "clusterroles";
   if (isRole) {
-    if (await holds(core, user, "escalate", resource, object, namespace)) return;
-    requireRules(core, user, resource, object, object.rules ?? [], namespace);
-    if (object.aggregationRule ?? old?.aggregationRule) requireAll(core, user, resource, object);
+    if (await holds(rights, user, "escalate", resource, object, namespace)) return;
+    requireRules(rights, user, resource, object, object.rules ?? [], namespace);
+    if (object.aggregationRule ?? old?.aggregationRule) requireAll(rights, user, resource, object);
     return;
   }
   const { roleRef } = object;
   if (roleRef === undefined) return;
-  if (await mayBind(core, user, roleRef, namespace)) return;
+  if (await mayBind(rights, user, roleRef, namespace)) return;
   if (roleRef.kind !== "Role" && roleRef.kind !== "ClusterRole") {
     const message = `unsupported role reference kind: ${JSON.stringify(roleRef.kind ?? "")}`;
     throw new ApiError({ code: 500, reason: "", message });
   }
-  const rules = core.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
+  const rules = rights.roles.rulesOfRole(roleRef.kind, namespace, roleRef.name);
   if (rules === undefined) {
     throw notFound({ group: GROUP, name: `${roleRef.kind.toLowerCase()}s` }, roleRef.name);
   }
-  return requireRules(core, user, resource, object, rules, namespace);
+  return requireRules(rights, user, resource, object, rules, namespace);
 }
 
 /**
@@ -72,8 +79,13 @@ const EVERYTHING: readonly PolicyRule[] = [
 ];
 
 /** A role made of others may come to hold anything. */
-function requireAll(core: Core, user: RequestUser, resource: Resource, object: KubeObject): void {
-  const held = [...core.roles.rulesFor(user, "")].map(({ rule }) => rule);
+function requireAll(
+  rights: Rights,
+  user: RequestUser,
+  resource: Resource,
+  object: KubeObject,
+): void {
+  const held = [...rights.roles.rulesFor(user, "")].map(({ rule }) => rule);
   if (uncovered(held, EVERYTHING).length === 0) return;
   throw forbidden(
     resource.subject,
@@ -83,14 +95,14 @@ function requireAll(core: Core, user: RequestUser, resource: Resource, object: K
 }
 
 function requireRules(
-  core: Core,
+  rights: Rights,
   user: RequestUser,
   resource: Resource,
   object: KubeObject,
   wanted: readonly PolicyRule[],
   namespace: string,
 ): void {
-  const held = [...core.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+  const held = [...rights.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
   const missing = uncovered(held, wanted);
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
@@ -114,7 +126,7 @@ function ruleText(rule: PolicyRule): string {
 }
 
 async function holds(
-  core: Core,
+  rights: Rights,
   user: RequestUser,
   verb: string,
   resource: Resource,
@@ -122,7 +134,7 @@ async function holds(
   namespace: string,
 ): Promise<boolean> {
   const { group, version, plural } = resource.kind;
-  return await allowed(core, {
+  return await allowed(rights, {
     user,
     verb,
     group,
@@ -134,13 +146,13 @@ async function holds(
 }
 
 async function mayBind(
-  core: Core,
+  rights: Rights,
   user: RequestUser,
   roleRef: { kind: string; name: string },
   namespace: string,
 ): Promise<boolean> {
   const resource = roleRef.kind === "Role" ? "roles" : "clusterroles";
-  return await allowed(core, {
+  return await allowed(rights, {
     user,
     verb: "bind",
     group: GROUP,
@@ -153,8 +165,8 @@ async function mayBind(
 
 type Asked = Omit<Attributes, "resourceRequest" | "subresource" | "path" | "fieldSelector">;
 
-async function allowed(core: Core, asked: Asked): Promise<boolean> {
-  const decision = await core.authorizer.decide({
+async function allowed(rights: Rights, asked: Asked): Promise<boolean> {
+  const decision = await rights.authorizer.decide({
     ...asked,
     resourceRequest: true,
     subresource: "",

@@ -2,7 +2,7 @@ import type { PolicyRule, RoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { parseServiceAccount } from "../../authn/identities.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { Registry } from "../../resource/resources.ts";
+import type { Resources } from "../../resource/resources.ts";
 
 const GROUP_VERSION = "rbac.authorization.k8s.io/v1";
 
@@ -38,14 +38,14 @@ export class RoleIndex {
   readonly #stops: (() => void)[] = [];
 
   /** Follows the four resources; resolves once all have been read. */
-  static async follow(registry: Registry): Promise<RoleIndex> {
+  static async follow(resources: Resources): Promise<RoleIndex> {
     const index = new RoleIndex();
     for (const plural of ["roles", "clusterroles"]) {
-      const cache = await registry.of(GROUP_VERSION, plural).cache();
+      const cache = await resources.of(GROUP_VERSION, plural).cache();
       index.#stops.push(cache.subscribe((event) => index.#takeRole(plural, event)));
     }
     for (const plural of ["rolebindings", "clusterrolebindings"]) {
-      const cache = await registry.of(GROUP_VERSION, plural).cache();
+      const cache = await resources.of(GROUP_VERSION, plural).cache();
       index.#stops.push(cache.subscribe((event) => index.#takeBinding(event)));
     }
     return index;

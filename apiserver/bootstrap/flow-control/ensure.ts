@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { BootstrapServer } from "../server.ts";
 import { cloneObject } from "../../object/clone.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
@@ -18,10 +18,12 @@ const PRODUCER = "api-priority-and-fairness-config-producer-v1";
 const GROUP = "flowcontrol.apiserver.k8s.io/v1";
 
 /** The two kinds. */
-export function flowControlResources(core: Core): { levels: Resource; schemas: Resource } {
+export function flowControlResources(
+  server: BootstrapServer,
+): { levels: Resource; schemas: Resource } {
   return {
-    levels: core.registry.of(GROUP, "prioritylevelconfigurations"),
-    schemas: core.registry.of(GROUP, "flowschemas"),
+    levels: server.resources.of(GROUP, "prioritylevelconfigurations"),
+    schemas: server.resources.of(GROUP, "flowschemas"),
   };
 }
 
@@ -29,16 +31,16 @@ export function flowControlResources(core: Core): { levels: Resource; schemas: R
  * Makes upstream's priority levels and flow schemas, mends those whose users let them be, and takes
  * away those that say they are kept by the server and are none of them (an older version's).
  */
-export async function ensureFlowControl(core: Core): Promise<void> {
-  const { levels, schemas } = flowControlResources(core);
+export async function ensureFlowControl(server: BootstrapServer): Promise<void> {
+  const { levels, schemas } = flowControlResources(server);
   await Promise.all([
     ...Object.entries(LEVELS).map(([name, spec]) =>
-      settle<Level>(core, levels, { metadata: metadata(name), spec } as Level)),
+      settle<Level>(server, levels, { metadata: metadata(name), spec } as Level)),
     ...Object.entries(FLOWS).map(([name, flow]) =>
-      settle<Schema>(core, schemas, schemaOf(name, flow))),
+      settle<Schema>(server, schemas, schemaOf(name, flow))),
   ]);
-  await removeStrangers(core, schemas, Object.keys(FLOWS));
-  await removeStrangers(core, levels, Object.keys(LEVELS));
+  await removeStrangers(server, schemas, Object.keys(FLOWS));
+  await removeStrangers(server, levels, Object.keys(LEVELS));
 }
 
 const metadata = (name: string) => ({ name, annotations: { [AUTOUPDATE]: "true" } });
@@ -54,19 +56,19 @@ function schemaOf(name: string, { level, precedence, by, rules }: Flow): Schema 
 }
 
 async function settle<T extends Level | Schema>(
-  core: Core,
+  server: BootstrapServer,
   resource: Resource,
   wanted: T,
 ): Promise<void> {
   const { name = "" } = wanted.metadata;
   const found = await resource.store.find<T>("", name);
-  if (found === undefined) return await ensure(core, resource, wanted, ownWrite(PRODUCER));
+  if (found === undefined) return await ensure(server, resource, wanted, ownWrite(PRODUCER));
   const { spec } = decoded<T>(resource, wanted);
   if (revised(found, spec) === undefined) return;
   const transform = (current: KubeObject | undefined): KubeObject =>
     revised(cloneObject(current as T), spec) ?? current!;
   const change = { namespace: "", name, mayCreate: false, transform };
-  await updateObject(core, resource, change, ownWrite(PRODUCER));
+  await updateObject(server, resource, change, ownWrite(PRODUCER));
 }
 
 /** The object with the spec and annotation it should have; undefined where it has them. */
@@ -103,13 +105,13 @@ function readBoolean(text = ""): boolean | undefined {
 }
 
 async function removeStrangers(
-  core: Core,
+  server: BootstrapServer,
   resource: Resource,
   wanted: readonly string[],
 ): Promise<void> {
   for (const entry of (await resource.cache()).list()) {
     const { name = "", uid, annotations } = entry.object<KubeObject>().metadata;
     if (wanted.includes(name) || readBoolean(annotations?.[AUTOUPDATE]) !== true) continue;
-    await removeOwn(core, resource, "", name, { uid });
+    await removeOwn(server, resource, "", name, { uid });
   }
 }

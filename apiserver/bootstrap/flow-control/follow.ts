@@ -1,9 +1,9 @@
 import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { Core } from "../../core.ts";
+import type { BootstrapServer } from "../server.ts";
 import { isReason } from "../../object/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 import { applyStatus } from "../../registry/internal-write.ts";
 import { type Keeper, Rounds } from "../../registry/periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
@@ -17,7 +17,7 @@ const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
  * the level it names is there (`kubectl get flowschemas`, MISSINGPL).
  */
 export class FlowControl implements Keeper {
-  readonly #core: Core;
+  readonly #server: BootstrapServer;
   readonly #levels = new Set<string>();
   readonly #schemas = new Map<string, Schema>();
   readonly #mending: Rounds;
@@ -26,21 +26,21 @@ export class FlowControl implements Keeper {
   /** Whether all that was there at the start is told of; what changes from then on is followed. */
   #told = false;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(server: BootstrapServer) {
+    this.#server = server;
     this.#mending = new Rounds(
-      core.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
-      () => ensureFlowControl(core),
+      server.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
+      () => ensureFlowControl(server),
     );
     this.#telling = new Rounds(
-      core.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#tell(),
+      server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#tell(),
     );
   }
 
   async start(): Promise<void> {
-    await ensureFlowControl(this.#core);
+    await ensureFlowControl(this.#server);
     this.#mending.schedule();
-    const { levels, schemas } = flowControlResources(this.#core);
+    const { levels, schemas } = flowControlResources(this.#server);
     this.#stops.push(
       (await levels.cache()).subscribe((event) => this.#takeLevel(event)),
       (await schemas.cache()).subscribe((event) => this.#takeSchema(event)),
@@ -75,11 +75,11 @@ export class FlowControl implements Keeper {
   }
 
   async #write(name: string, wanted: FlowSchemaCondition): Promise<void> {
-    const { schemas } = flowControlResources(this.#core);
-    const lastTransitionTime = timeText(this.#core.clock.now());
+    const { schemas } = flowControlResources(this.#server);
+    const lastTransitionTime = timeText(this.#server.clock.now());
     const condition = { ...wanted, lastTransitionTime };
     try {
-      await applyStatus(this.#core, schemas, name, { conditions: [condition] }, CONSUMER);
+      await applyStatus(this.#server, schemas, name, { conditions: [condition] }, CONSUMER);
     } catch (thrown) {
       // It went in the meantime.
       if (!isReason(thrown, "NotFound")) throw thrown;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { BootstrapServer } from "../server.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
 import { ensure, ownWrite, removeOwn } from "../../registry/internal-write.ts";
@@ -24,36 +24,42 @@ const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";
  * Makes the bootstrap roles and bindings, and gives back to those there what they have lost (each
  * time the server starts, as upstream); what others added stays.
  */
-export async function reconcilePolicy(core: Core): Promise<void> {
+export async function reconcilePolicy(server: BootstrapServer): Promise<void> {
   const clusterRoles = [...USER_ROLES, ...COMPONENT_ROLES, ...CONTROLLER_ROLES];
-  await reconcileClusterRoles(core, clusterRoles, THEIRS);
-  await reconcileClusterRoles(core, OWN_ROLES, OURS);
+  await reconcileClusterRoles(server, clusterRoles, THEIRS);
+  await reconcileClusterRoles(server, OWN_ROLES, OURS);
   for (const role of NAMESPACED_ROLES) {
-    await reconcile(core, of(core, "roles"), roleObject(role, THEIRS, role.namespace), mergedRole);
+    await reconcile(
+      server,
+      of(server, "roles"),
+      roleObject(role, THEIRS, role.namespace),
+      mergedRole,
+    );
   }
-  await reconcileBindings(core, BINDINGS, THEIRS);
-  await reconcileBindings(core, OWN_BINDINGS, OURS);
+  await reconcileBindings(server, BINDINGS, THEIRS);
+  await reconcileBindings(server, OWN_BINDINGS, OURS);
 }
 
-const of = (core: Core, plural: string): Resource => core.registry.of(`${RBAC}/v1`, plural);
+const of = (server: BootstrapServer, plural: string): Resource =>
+  server.resources.of(`${RBAC}/v1`, plural);
 
 async function reconcileClusterRoles(
-  core: Core,
+  server: BootstrapServer,
   roles: readonly PolicyRole[],
   label: string,
 ): Promise<void> {
-  const resource = of(core, "clusterroles");
-  for (const role of roles) await reconcile(core, resource, roleObject(role, label), mergedRole);
+  const resource = of(server, "clusterroles");
+  for (const role of roles) await reconcile(server, resource, roleObject(role, label), mergedRole);
 }
 
 async function reconcileBindings(
-  core: Core,
+  server: BootstrapServer,
   bindings: readonly PolicyBinding[],
   label: string,
 ): Promise<void> {
   for (const binding of bindings) {
     const plural = binding.namespace === "" ? "clusterrolebindings" : "rolebindings";
-    await reconcile(core, of(core, plural), bindingObject(binding, label), mergedBinding);
+    await reconcile(server, of(server, plural), bindingObject(binding, label), mergedBinding);
   }
 }
 
@@ -93,24 +99,29 @@ const isProtected = ({ metadata: { annotations } }: KubeObject): boolean =>
 
 /** `merged` says what the object there should be; "another" asks that it gives way to `wanted`. */
 async function reconcile<T extends KubeObject>(
-  core: Core,
+  server: BootstrapServer,
   resource: Resource,
   wanted: T,
   merged: (found: T, wanted: T) => T | "another",
 ): Promise<void> {
   const { namespace = "", name = "" } = wanted.metadata;
   const found = await resource.store.find<T>(namespace, name);
-  if (found === undefined) return await ensure(core, resource, wanted);
+  if (found === undefined) return await ensure(server, resource, wanted);
   if (isProtected(found)) return;
   const change = merged(found, wanted);
   if (change === "another") {
-    await removeOwn(core, resource, namespace, name, { uid: found.metadata.uid });
-    return await ensure(core, resource, wanted);
+    await removeOwn(server, resource, namespace, name, { uid: found.metadata.uid });
+    return await ensure(server, resource, wanted);
   }
   if (isDeepStrictEqual(change, found)) return;
   const transform = (current: KubeObject | undefined): KubeObject => {
     const now = merged(current as T, wanted);
     return now === "another" ? current! : now;
   };
-  await updateObject(core, resource, { namespace, name, mayCreate: false, transform }, ownWrite());
+  await updateObject(
+    server,
+    resource,
+    { namespace, name, mayCreate: false, transform },
+    ownWrite(),
+  );
 }

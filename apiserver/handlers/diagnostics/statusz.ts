@@ -1,12 +1,12 @@
 import { API_LEVEL } from "../../object/version.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import type { ZPage } from "./zpage.ts";
 
 /** The pages that this one names; upstream's names the same. */
 const PATHS = ["/flagz", "/healthz", "/livez", "/metrics", "/readyz", "/statusz", "/version"];
 
 /** `/statusz`: what this server is, and since when. */
-export function statusz({ clock }: Pick<Core, "clock">): ZPage {
+export function statusz({ clock }: Pick<ApiServer, "clock">): ZPage {
   const started_ms = clock.now() - process.uptime() * 1_000;
   const level = API_LEVEL.split(".").slice(0, 2).join(".");
   const about = () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { noSuchResource } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
@@ -21,9 +21,9 @@ export class Discovery {
   readonly #address: string;
   readonly #documents = new Map<string, { body: Buffer; etag: string }>();
 
-  constructor(core: Pick<Core, "registry" | "options">) {
-    this.#groups = groupsOf(core.registry.kinds);
-    this.#address = `${core.options.advertiseAddress}:${core.options.advertisePort ?? 6443}`;
+  constructor(server: Pick<ApiServer, "resources" | "options">) {
+    this.#groups = groupsOf(server.resources.kinds);
+    this.#address = `${server.options.advertiseAddress}:${server.options.advertisePort ?? 6443}`;
   }
 
   /** Every group and version by its path. */
@@ -41,19 +41,19 @@ export class Discovery {
    */
   serve(context: RequestContext): Answer | undefined {
     const parts = context.info.path.split("/").filter((part) => part !== "");
-    if (parts[0] === "api") return this.#core(parts, context) ?? nothingThere();
+    if (parts[0] === "api") return this.#server(parts, context) ?? nothingThere();
     if (parts[0] !== "apis") return undefined;
     const answer = this.#named(parts, context);
     return answer ?? (this.#groups.some(({ name }) => name === parts[1]) ? nothingThere() : answer);
   }
 
-  #core(parts: string[], context: RequestContext): Answer | undefined {
-    const core = this.#groups.filter((group) => group.name === "");
+  #server(parts: string[], context: RequestContext): Answer | undefined {
+    const server = this.#groups.filter((group) => group.name === "");
     if (parts.length === 1) {
-      return this.#aggregated("core", core, context) ?? plain(coreVersions(this.#address));
+      return this.#aggregated("core", server, context) ?? plain(coreVersions(this.#address));
     }
-    const served = core[0]?.versions.find(({ version }) => version === parts[1]);
-    return parts.length === 2 && served ? plain(resourceList(core[0]!, served)) : undefined;
+    const served = server[0]?.versions.find(({ version }) => version === parts[1]);
+    return parts.length === 2 && served ? plain(resourceList(server[0]!, served)) : undefined;
   }
 
   #named(parts: string[], context: RequestContext): Answer | undefined {

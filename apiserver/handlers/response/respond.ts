@@ -9,7 +9,7 @@ import { apiVersionOf } from "../../object/group-version.ts";
 import { GZIP_BYTES_MIN } from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
-import type { AnswerRoom } from "../../http/in-flight.ts";
+import type { ResponseBudget } from "./response-budget.ts";
 import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "../../request/negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
 import {
@@ -30,7 +30,7 @@ const gzip = promisify(gzipCallback);
 export async function respond(
   context: RequestContext,
   answer: Answer,
-  { now, room }: { now: () => number; room: AnswerRoom },
+  { now, room }: { now: () => number; room: ResponseBudget },
 ): Promise<void> {
   switch (answer.type) {
     case "taken":

@@ -2,18 +2,10 @@ import { isWebSocket } from "../../authn/websocket-token.ts";
 import type { WatchReader } from "../../cache/watcher.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
+import type { WatchSink } from "./watch-sink.ts";
 import { openWebSocketSink } from "./websocket-watch.ts";
 
 type WatchAnswer = Extract<Answer, { type: "watch" }>;
-
-/** Where a watch's bytes go: an answer's body, or a WebSocket. */
-export interface WatchSink {
-  /** False when it takes no more until it has drained. */
-  write(bytes: Buffer): boolean;
-  end(): void;
-  onDrain(resume: () => void): void;
-  offDrain(resume: () => void): void;
-}
 
 /**
  * Writes a watcher's bytes until it ends, the client goes, or its time is up. A client that does

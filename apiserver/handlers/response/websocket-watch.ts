@@ -6,7 +6,7 @@ import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import type { WatchEncoder } from "../../cache/event.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { PROTOBUF_TYPE } from "../../request/negotiate.ts";
-import type { WatchSink } from "./stream-watch.ts";
+import type { WatchSink } from "./watch-sink.ts";
 
 const TEXT = 0x81;
 const BINARY = 0x82;

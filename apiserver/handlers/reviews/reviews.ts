@@ -2,14 +2,14 @@ import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { badRequest, invalid, methodNotAllowed } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../create.ts";
-import { trackWrite } from "../../registry/managed-fields.ts";
+import { writeOptionsOf } from "../write-options.ts";
+import { trackWrite } from "../../managed-fields/track-write.ts";
 import { bindPod } from "../subresources/binding.ts";
 import { type Selector, validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
@@ -45,46 +45,55 @@ interface Review extends KubeObject {
 }
 
 /** A Binding posted to its collection is the same as one posted to its pod. */
-async function bind(core: Core, context: RequestContext, object: KubeObject): Promise<Answer> {
+async function bind(
+  server: ApiServer,
+  context: RequestContext,
+  object: KubeObject,
+): Promise<Answer> {
   const dryRun = context.query.has("dryRun");
   const { name = "" } = object.metadata;
   if (name === "") throw badRequest("a Binding has the name of its pod");
   const [wrong] = pathSegment(name);
   if (wrong !== undefined) throw badRequest(`name of the pod: ${wrong}`);
-  await bindPod(core, context.info.namespace, name, object, dryRun);
+  await bindPod(server, context.info.namespace, name, object, dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
-type Answerer = (core: Core, context: RequestContext, review: Review) => Promise<object> | object;
+type Answerer = (
+  server: ApiServer,
+  context: RequestContext,
+  review: Review,
+) => Promise<object> | object;
 
 /** Kinds that are questions: nothing is stored, the answer is the object with its status. */
 const ANSWERS: Readonly<Record<string, Answerer>> = {
-  SelfSubjectAccessReview: (core, context, review) => access(core, context.user, review.spec ?? {}),
-  SubjectAccessReview: (core, _, review) => access(core, subjectOf(review), review.spec ?? {}),
-  LocalSubjectAccessReview: (core, _, review) =>
-    access(core, subjectOf(review), review.spec ?? {}),
+  SelfSubjectAccessReview: (server, context, review) =>
+    access(server, context.user, review.spec ?? {}),
+  SubjectAccessReview: (server, _, review) => access(server, subjectOf(review), review.spec ?? {}),
+  LocalSubjectAccessReview: (server, _, review) =>
+    access(server, subjectOf(review), review.spec ?? {}),
   SelfSubjectRulesReview: rules,
-  SelfSubjectReview: (_core, context) => ({ userInfo: userInfo(context.user) }),
+  SelfSubjectReview: (_server, context) => ({ userInfo: userInfo(context.user) }),
   TokenReview: tokenReview,
 };
 
 /** POST of a kind that is only asked. Throws 405 for those that have no answer here. */
 export async function serveReview(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
   object: KubeObject,
 ): Promise<Answer> {
-  if (resource.kind.kind === "Binding") return await bind(core, context, object);
+  if (resource.kind.kind === "Binding") return await bind(server, context, object);
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;
   const findings = findingsOf(resource.kind.kind, review.spec ?? {}, context.info.namespace);
   if (findings.length > 0) throw invalid(SUBJECT, "", findings);
-  const status = await answer(core, context, review);
+  const status = await answer(server, context, review);
   const { kind } = resource;
   if (kind.namespaced) review.metadata.namespace = context.info.namespace;
-  const now_ms = core.clock.now();
+  const now_ms = server.clock.now();
   // Upstream keeps what it was asked and says who asked it; the others it makes anew.
   if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
   else trackWrite(resource, review, undefined, writeOptionsOf(context), now_ms);
@@ -143,8 +152,8 @@ function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
   };
 }
 
-async function access(core: Core, user: RequestUser, spec: AccessSpec): Promise<object> {
-  const decision: Decision = await core.authorizer.decide(attributesOf(user, spec));
+async function access(server: ApiServer, user: RequestUser, spec: AccessSpec): Promise<object> {
+  const decision: Decision = await server.authorizer.decide(attributesOf(user, spec));
   const evaluationError = ignoredSelectors(spec);
   return {
     allowed: decision.verdict === "allow",
@@ -159,10 +168,10 @@ function subjectOf(review: Review): RequestUser {
   return { name: user, groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) };
 }
 
-function rules(core: Core, context: RequestContext, review: Review): object {
+function rules(server: ApiServer, context: RequestContext, review: Review): object {
   const namespace = review.spec?.namespace ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
-  const held = [...core.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
+  const held = [...server.roles.rulesFor(context.user, namespace)].map(({ rule }) => rule);
   const resourceRules = held
     .filter((rule) => rule.resources?.length)
     .map((rule) => ({
@@ -187,11 +196,15 @@ function userInfo(user: RequestUser): object {
   };
 }
 
-async function tokenReview(core: Core, _context: RequestContext, review: Review): Promise<object> {
+async function tokenReview(
+  server: ApiServer,
+  _context: RequestContext,
+  review: Review,
+): Promise<object> {
   const { token = "", audiences } = review.spec ?? {};
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
-  const asked = audiences?.length ? audiences : core.tokens.audiences;
-  const known = await core.authenticator.verifyToken(token, asked);
+  const asked = audiences?.length ? audiences : server.tokens.audiences;
+  const known = await server.authenticator.verifyToken(token, asked);
   if ("refused" in known) return { user: {}, error: known.refused };
   const user = { ...known.user, groups: [...known.user.groups, "system:authenticated"] };
   return { authenticated: true, user: userInfo(user), audiences: known.audiences };

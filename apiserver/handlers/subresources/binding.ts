@@ -1,14 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { badRequest, conflict, notFound } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
 import { decodeBody } from "../../encoding/decode.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../create.ts";
+import { writeOptionsOf } from "../write-options.ts";
 import { keyOf } from "../../storage/keys.ts";
 import { successStatus } from "./success.ts";
 
@@ -26,7 +26,7 @@ interface Pod extends KubeObject {
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
 export async function serveBinding(
-  core: Core,
+  server: ApiServer,
   _resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -41,19 +41,19 @@ export async function serveBinding(
   if (binding.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Binding object");
   }
-  await bindPod(core, info.namespace, info.name, binding, dryRun);
+  await bindPod(server, info.namespace, info.name, binding, dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
 /** Puts a pod on the node of a binding. Throws 409 when it is on one already, or going. */
 export async function bindPod(
-  core: Core,
+  server: ApiServer,
   namespace: string,
   name: string,
   binding: Binding,
   dryRun: boolean,
 ): Promise<void> {
-  const resource = core.registry.of("v1", "pods");
+  const resource = server.resources.of("v1", "pods");
   const node = binding.target?.name ?? "";
   const kind = binding.target?.kind ?? "";
   if (node === "") throw refused("target.name: Required value");
@@ -72,7 +72,7 @@ export async function bindPod(
         ...merged("labels", pod, binding),
       },
       spec: { ...pod.spec, nodeName: node },
-      status: { ...pod.status, conditions: scheduled(pod, core.clock.now()) },
+      status: { ...pod.status, conditions: scheduled(pod, server.clock.now()) },
     };
     return { do: dryRun ? "keep" : "write", object: bound };
   });

@@ -1,5 +1,5 @@
 import { authorizeCreate } from "../../authz/authorize-request.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { badRequest } from "../../object/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -24,20 +24,20 @@ const STREAMS: Readonly<Record<string, string>> = {
 
 /** exec, attach and portforward of a pod: the connection becomes a tunnel to its kubelet. */
 export async function serveConnect(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query, user } = context;
   // A connection changes what runs, whatever method opens it: reading alone is not enough
   // (upstream from 1.35).
-  await authorizeCreate(core, context);
+  await authorizeCreate(server.authorizer, context);
   const forwarding = info.subresource === "portforward";
   // Ports belong to the pod, not to a container.
   const container = forwarding ? undefined : (query.get("container") ?? "");
-  const place = await placeOf(core, info.namespace, info.name, container);
+  const place = await placeOf(server, info.namespace, info.name, container);
   if (context.upgrade === undefined) throw badRequest("Upgrade request required");
-  await core.admission.validate({
+  await server.admission.validate({
     operation: "CONNECT",
     resource,
     subresource: info.subresource,
@@ -52,9 +52,9 @@ export async function serveConnect(
   const path = [KUBELET_PATHS[info.subresource]!, info.namespace, info.name];
   if (!forwarding) path.push(place.container);
   const passed = forwarding ? portsOf(query) : streamsOf(query);
-  await tunnel(core, context, {
+  await tunnel(server, context, {
     ...place.kubelet,
-    agent: kubeletAgent(core),
+    agent: kubeletAgent(server),
     path: `/${path.map(encodeURIComponent).join("/")}?${passed}`,
   });
   return { type: "taken" };

@@ -1,5 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { methodNotAllowed, noSuchResource } from "../../object/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -15,7 +15,7 @@ import { serveProxy } from "./proxy.ts";
 import { serveScale } from "./scale.ts";
 import { serveToken } from "./token.ts";
 
-type Serve = (core: Core, resource: Resource, context: RequestContext) => Promise<Answer>;
+type Serve = (server: ApiServer, resource: Resource, context: RequestContext) => Promise<Answer>;
 
 interface Special {
   readonly serve: Serve;
@@ -41,9 +41,10 @@ const SPECIAL: Readonly<Record<string, Special>> = {
   "/serviceaccounts/token": { serve: serveToken, verbs: CREATED },
 };
 
-/** Whether a kind has a part of this name. */
-export function isSubresource(kind: Kind, name: string): boolean {
-  return Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
+/** Whether a kind has a subresource of this name; it has itself, which has none. */
+export function isServed(kind: Kind, name: string): boolean {
+  return name === "" ||
+    Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
     Object.hasOwn(kind.subresources, name);
 }
 
@@ -62,9 +63,9 @@ export function partOf(kind: Kind, info: RequestInfo): Serve {
   const known: readonly string[] = subresource.verbs;
   if (!known.includes(info.verb)) throw methodNotAllowed();
   const { view, strategy } = subresource;
-  if (view) return (core, resource, context) => serveScale(core, resource, context, view);
+  if (view) return (server, resource, context) => serveScale(server, resource, context, view);
   if (strategy === undefined) throw noSuchResource();
   if (info.verb === "get") return serveGet;
   const serve = info.verb === "update" ? serveUpdate : servePatch;
-  return (core, resource, context) => serve(core, resource, context, { strategy });
+  return (server, resource, context) => serve(server, resource, context, { strategy });
 }

@@ -3,7 +3,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { forbidden } from "../../object/errors/catalog.ts";
 import { DISRUPTED_PODS_MAX } from "../../limits.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 
 export type Budget = PodDisruptionBudget & KubeObject;
 

@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { AdmissionRequest } from "../../admission/plugin.ts";
 import { ownWrite } from "../../registry/internal-write.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { ApiError, isReason } from "../../object/errors/api-error.ts";
 import { badRequest, notFound } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
@@ -14,10 +14,10 @@ import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
 import { listObjects } from "../../registry/list.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../create.ts";
-import { trackWrite } from "../../registry/managed-fields.ts";
+import { writeOptionsOf } from "../write-options.ts";
+import { trackWrite } from "../../managed-fields/track-write.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 import {
   type Budget,
@@ -36,7 +36,7 @@ interface Eviction extends KubeObject {
 
 /** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
 export async function serveEviction(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -58,9 +58,9 @@ export async function serveEviction(
   });
   // Before anything of it is done: a budget that was spent is not given back.
   const admitted = admissionRequest(resource, info, eviction, options);
-  await core.admission.admit(admitted);
-  await core.admission.validate(admitted);
-  await new PodEviction(core, resource, request, options).evict(info.namespace, info.name);
+  await server.admission.admit(admitted);
+  await server.admission.validate(admitted);
+  await new PodEviction(server, resource, request, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
@@ -79,13 +79,13 @@ function admissionRequest(
 
 /** One eviction, with what was asked of it. */
 class PodEviction {
-  readonly #core: Core;
+  readonly #server: ApiServer;
   readonly #pods: Resource;
   readonly #request: DeleteRequest;
   readonly #options: WriteOptions;
 
-  constructor(core: Core, pods: Resource, request: DeleteRequest, options: WriteOptions) {
-    this.#core = core;
+  constructor(server: ApiServer, pods: Resource, request: DeleteRequest, options: WriteOptions) {
+    this.#server = server;
     this.#pods = pods;
     this.#request = request;
     this.#options = options;
@@ -126,7 +126,7 @@ class PodEviction {
 
   /** The budget that counts a pod. Throws 500 when there are several. */
   async #budgetOf({ metadata }: EvictedPod): Promise<Budget | undefined> {
-    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const resource = this.#server.resources.of("policy/v1", "poddisruptionbudgets");
     const newest = { match: { type: "newest" }, limit: 0, continue: "" } as const;
     const all = { ...newest, labelSelector: "", fieldSelector: "" };
     const { items } = await listObjects(resource, metadata.namespace ?? "", all);
@@ -144,11 +144,11 @@ class PodEviction {
   }
 
   async #spend({ metadata }: Budget, pod: EvictedPod): Promise<void> {
-    const resource = this.#core.registry.of("policy/v1", "poddisruptionbudgets");
+    const resource = this.#server.resources.of("policy/v1", "poddisruptionbudgets");
     const { namespace = "", name = "" } = metadata;
     await resource.store.change<Budget>(namespace, name, (current) => {
       if (current === undefined) throw notFound(resource.subject, name);
-      const now_ms = this.#core.clock.now();
+      const now_ms = this.#server.clock.now();
       const spent = spendBudget(cloneObject(current), pod.metadata.name ?? "", now_ms);
       const own = { ...ownWrite(), subresource: "status" };
       trackWrite(resource, spent, current, own, now_ms);
@@ -166,7 +166,7 @@ class PodEviction {
       // The mark is our own change: what was asked to be unchanged is that for the rest.
       if (request.resourceVersion !== undefined) request = { ...request, resourceVersion: marked };
     }
-    await deleteObject(this.#core, this.#pods, namespace, name, request, this.#options);
+    await deleteObject(this.#server, this.#pods, namespace, name, request, this.#options);
   }
 
   /** Adds the condition by which those who count disruptions know; the version it made. */
@@ -175,7 +175,7 @@ class PodEviction {
     const { object } = await pods.store.change<EvictedPod>(namespace, name, (current) => {
       if (current === undefined) throw notFound(pods.subject, name);
       checkPreconditions(pods, current, request);
-      return { do: "write", object: marked(current, this.#core.clock.now()) };
+      return { do: "write", object: marked(current, this.#server.clock.now()) };
     });
     return object.metadata.resourceVersion ?? "";
   }

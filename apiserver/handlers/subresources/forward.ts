@@ -4,7 +4,7 @@ import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { serviceUnavailable } from "../../object/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
@@ -56,11 +56,11 @@ const isRefused = (name: string): boolean =>
  * redirects, and what it refuses with where `contentType` says what it would otherwise send.
  */
 export async function openBackend(
-  core: Pick<Core, "closing">,
+  server: Pick<ApiServer, "closing">,
   context: RequestContext,
   backend: Backend,
 ): Promise<IncomingMessage> {
-  const answer = await open(core, context, backend);
+  const answer = await open(server, context, backend);
   const status = answer.statusCode ?? 502;
   if (status >= 300 && status < 400 && status !== 304 && backend.location === undefined) {
     answer.resume();
@@ -74,11 +74,11 @@ export async function openBackend(
 
 /** Passes a request to a backend and its answer back, both streamed. Throws as `openBackend`. */
 export async function forward(
-  core: Pick<Core, "closing">,
+  server: Pick<ApiServer, "closing">,
   context: RequestContext,
   backend: Backend,
 ): Promise<void> {
-  const answer = await openBackend(core, context, backend);
+  const answer = await openBackend(server, context, backend);
   const { response } = context;
   const { location } = answer.headers;
   response.statusCode = answer.statusCode ?? 502;
@@ -113,7 +113,7 @@ function rewritingOf(answer: IncomingMessage, { method, link }: Backend): Transf
 const NOT_BELIEVED = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/;
 
 function open(
-  core: Pick<Core, "closing">,
+  server: Pick<ApiServer, "closing">,
   context: RequestContext,
   backend: Backend,
 ): Promise<IncomingMessage> {
@@ -132,12 +132,12 @@ function open(
     });
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
-    core.closing.addEventListener("abort", end, { once: true });
+    server.closing.addEventListener("abort", end, { once: true });
     const unavailable = (why: string) =>
       reject(serviceUnavailable(`error dialing backend ${host}:${port}: ${why}`));
     request.on("close", () => {
       context.signal.removeEventListener("abort", end);
-      core.closing.removeEventListener("abort", end);
+      server.closing.removeEventListener("abort", end);
       unavailable("the connection was closed");
     });
     // No one asked for another protocol: without this there would be neither answer nor error.

@@ -1,6 +1,6 @@
 import { Agent } from "node:https";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { badRequest, notFound, serviceUnavailable } from "../../object/errors/catalog.ts";
 
 const KUBELET_PORT = 10250;
@@ -33,8 +33,8 @@ const ADDRESS_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "E
 /**
  * The kubelet of a node, from the node's own object. Throws 404, or 503 when it names no address.
  */
-export async function kubeletOf(core: Core, nodeName: string): Promise<KubeletAddress> {
-  const nodes = core.registry.of("v1", "nodes");
+export async function kubeletOf(server: ApiServer, nodeName: string): Promise<KubeletAddress> {
+  const nodes = server.resources.of("v1", "nodes");
   const node = await nodes.store.find<Node>("", nodeName);
   if (node === undefined) throw notFound(nodes.subject, nodeName);
   const { addresses = [], daemonEndpoints } = node.status ?? {};
@@ -55,12 +55,12 @@ export interface PodPlace {
 
 /** The same for exec, attach or port-forward. Throws 400 while the pod runs nowhere. */
 export async function placeOf(
-  core: Core,
+  server: ApiServer,
   namespace: string,
   name: string,
   container: string | undefined,
 ): Promise<PodPlace> {
-  const place = await placeIfAny(core, namespace, name, container);
+  const place = await placeIfAny(server, namespace, name, container);
   if (place === undefined) throw badRequest(`pod ${name} does not have a host assigned`);
   return place;
 }
@@ -70,12 +70,12 @@ export async function placeOf(
  * the only one, undefined when none is meant.
  */
 export async function placeIfAny(
-  core: Core,
+  server: ApiServer,
   namespace: string,
   name: string,
   container: string | undefined,
 ): Promise<PodPlace | undefined> {
-  const pod = await core.registry.of("v1", "pods").store.get<Pod>(namespace, name);
+  const pod = await server.resources.of("v1", "pods").store.get<Pod>(namespace, name);
   const chosen =
     container === undefined
       ? ""
@@ -84,7 +84,7 @@ export async function placeIfAny(
         : checked(pod, container);
   const node = pod.spec?.nodeName ?? "";
   if (node === "") return undefined;
-  return { kubelet: await kubeletOf(core, node), container: chosen, pod };
+  return { kubelet: await kubeletOf(server, node), container: chosen, pod };
 }
 
 function containersOf(pod: Pod): string[] {
@@ -110,21 +110,21 @@ function onlyContainer(pod: Pod, name: string): string {
   );
 }
 
-const agents = new WeakMap<Core, Map<boolean, Agent>>();
+const agents = new WeakMap<ApiServer, Map<boolean, Agent>>();
 
 /**
  * Connections to kubelets, with this server's certificate for them; closed with the server. A
  * `careless` one goes to whoever answers there: a client may ask for that to read logs of a node
  * whose certificate has expired.
  */
-export function kubeletAgent(core: Core, careless = false): Agent {
-  const known = agents.get(core) ?? new Map<boolean, Agent>();
-  agents.set(core, known);
+export function kubeletAgent(server: ApiServer, careless = false): Agent {
+  const known = agents.get(server) ?? new Map<boolean, Agent>();
+  agents.set(server, known);
   let agent = known.get(careless);
   if (agent === undefined) {
-    const { cert, key, ca } = core.options.kubeletClient;
+    const { cert, key, ca } = server.options.kubeletClient;
     const made = new Agent({ cert, key, ca, keepAlive: false, rejectUnauthorized: !careless });
-    core.closing.addEventListener("abort", () => made.destroy(), { once: true });
+    server.closing.addEventListener("abort", () => made.destroy(), { once: true });
     known.set(careless, made);
     agent = made;
   }

@@ -1,4 +1,4 @@
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { invalid } from "../../object/errors/catalog.ts";
 import { wholeNumber } from "../../request/request-info.ts";
@@ -24,15 +24,15 @@ const PASSED = [
 
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
 export async function serveLog(
-  core: Core,
+  server: ApiServer,
   _resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query } = context;
   checkOptions(info.name, query);
   const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
-  core.figures.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");
-  const place = await placeIfAny(core, info.namespace, info.name, query.get("container") ?? "");
+  server.metrics.server.logAsked(careless ? "skip_tls_allowed" : "enforce_tls");
+  const place = await placeIfAny(server, info.namespace, info.name, query.get("container") ?? "");
   // Upstream knows nothing yet of a pod that has no node, and no error either.
   if (place === undefined) return { ...textAnswer(204, ""), contentType: undefined };
   const passed = new URLSearchParams();
@@ -45,14 +45,14 @@ export async function serveLog(
   const backend: Backend = {
     ...kubelet,
     path: `/${path.join("/")}?${passed}`,
-    agent: kubeletAgent(core, careless),
+    agent: kubeletAgent(server, careless),
     method: "GET",
     contentType: "text/plain",
-    notBelieved: () => core.figures.server.logNotBelieved(),
+    notBelieved: () => server.metrics.server.logNotBelieved(),
   };
   if (context.upgrade && isWebSocket(context.request)) {
-    await sendOverWebSocket(context, await openBackend(core, context, backend));
-  } else await forward(core, context, backend);
+    await sendOverWebSocket(context, await openBackend(server, context, backend));
+  } else await forward(server, context, backend);
   return { type: "taken" };
 }
 

@@ -1,5 +1,5 @@
 import type { Agent } from "node:https";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { noSuchResource } from "../../object/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
 import { forward } from "./forward.ts";
@@ -19,7 +19,7 @@ export interface ProxyPlace {
  * backend is are turned back to here, and so are the links of its pages.
  */
 export async function passThrough(
-  core: Pick<Core, "closing">,
+  server: Pick<ApiServer, "closing">,
   context: RequestContext,
   place: ProxyPlace,
 ): Promise<void> {
@@ -35,12 +35,12 @@ export async function passThrough(
   const headers = headersFor(request, `${prefix}${path}`);
   const target = { ...place, path: `${path === "" ? "/" : path}${search}` };
   if (context.upgrade !== undefined) {
-    return await tunnel(core, context, { ...target, headers });
+    return await tunnel(server, context, { ...target, headers });
   }
   const hosts = { backend: `${place.host}:${place.port}`, client: headers["host"] ?? "" };
   const turned = (text: string) => turnedBack(text, prefix, hosts);
   const turns = { location: turned, link: turned };
-  await forward(core, context, { ...target, method, headers, body: true, ...turns });
+  await forward(server, context, { ...target, method, headers, body: true, ...turns });
 }
 
 /** Before `/proxy`: `/api/v1/nodes/N`, `/api/v1/namespaces/NS/services/S`. */

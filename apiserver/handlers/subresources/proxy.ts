@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../../authz/authorize-request.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -20,15 +20,17 @@ interface ProxyTarget {
 
 /** pods, services and nodes `/proxy`: a request to what runs there. */
 export async function serveProxy(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
   // What a kubelet upgrades runs something in a pod, and the kubelet sees this server's rights.
-  if (info.resource === "nodes" && context.upgrade) await authorizeCreate(core, context);
-  const place = await placeOf(core, resource, info.namespace, parseTarget(info.name));
-  await passThrough(core, context, place);
+  if (info.resource === "nodes" && context.upgrade) {
+    await authorizeCreate(server.authorizer, context);
+  }
+  const place = await placeOf(server, resource, info.namespace, parseTarget(info.name));
+  await passThrough(server, context, place);
   return { type: "taken" };
 }
 
@@ -53,26 +55,26 @@ function parseTarget(text: string): ProxyTarget {
 }
 
 async function placeOf(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   namespace: string,
   target: ProxyTarget,
 ): Promise<ProxyPlace> {
   switch (resource.kind.plural) {
     case "nodes":
-      return await nodePlace(core, target);
+      return await nodePlace(server, target);
     case "pods":
       return await podPlace(resource, namespace, target);
     default:
-      return await servicePlace(core, resource, namespace, target);
+      return await servicePlace(server, resource, namespace, target);
   }
 }
 
 /** A node's kubelet, or what listens on another port of the node. */
-async function nodePlace(core: Core, target: ProxyTarget): Promise<ProxyPlace> {
-  const kubelet = await kubeletOf(core, target.name);
+async function nodePlace(server: ApiServer, target: ProxyTarget): Promise<ProxyPlace> {
+  const kubelet = await kubeletOf(server, target.name);
   if (target.port === "" || target.port === String(kubelet.port)) {
-    return { ...kubelet, agent: kubeletAgent(core) };
+    return { ...kubelet, agent: kubeletAgent(server) };
   }
   return {
     host: reachable(kubelet.host),
@@ -116,7 +118,7 @@ interface Endpoints extends KubeObject {
 }
 
 async function servicePlace(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   namespace: string,
   target: ProxyTarget,
@@ -133,14 +135,14 @@ async function servicePlace(
         JSON.stringify(target.name),
     );
   }
-  const endpoints = await core.registry
+  const endpoints = await server.resources
     .of("v1", "endpoints")
     .store.find<Endpoints>(namespace, target.name);
   for (const subset of endpoints?.subsets ?? []) {
     const port = (subset.ports ?? []).find((each) => (each.name ?? "") === (wanted.name ?? ""));
     const addresses = subset.addresses ?? [];
     if (port === undefined || addresses.length === 0) continue;
-    const pick = addresses[Math.floor(core.random.next() * addresses.length)]!;
+    const pick = addresses[Math.floor(server.random.next() * addresses.length)]!;
     return { host: reachable(pick.ip), port: port.port, agent: agentOf(target) };
   }
   throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);

@@ -1,7 +1,7 @@
 import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { conflict, invalid, MODIFIED } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { readBody } from "../../request/body.ts";
@@ -13,7 +13,7 @@ import { trackUpdate } from "../../managed-fields/track.ts";
 import { isApply, readPatch } from "../patch.ts";
 import { requireName } from "../required-name.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../create.ts";
+import { writeOptionsOf } from "../write-options.ts";
 import { updateObject } from "../../registry/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 
@@ -22,7 +22,7 @@ const { schema } = SCALE_TRACKED;
 
 /** GET, PUT and PATCH of `/scale`: a small object seen through its parent. */
 export async function serveScale(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
   view: View<KubeObject>,
@@ -33,9 +33,9 @@ export async function serveScale(
     return objectAnswer(view.read(await resource.store.get(namespace, name)), printedScale);
   }
   const options = writeOptionsOf(context);
-  const wanted = await wantedScale(core, context, options);
+  const wanted = await wantedScale(server, context, options);
   const { object } = await updateObject(
-    core,
+    server,
     resource,
     {
       namespace,
@@ -64,13 +64,13 @@ export async function serveScale(
 type Wanted = (current: KubeObject) => KubeObject;
 
 async function wantedScale(
-  core: Core,
+  server: ApiServer,
   context: RequestContext,
   options: WriteOptions,
 ): Promise<Wanted> {
   const body = await readBody(context);
   const { fieldValidation, warnings, subresource } = options;
-  const now_ms = core.clock.now();
+  const now_ms = server.clock.now();
   if (context.info.verb === "patch" && isApply(context)) {
     const applied = await readApply(context, SCALE, SCALE_TRACKED, body, options, now_ms);
     return (current) => applied.apply(current);

@@ -1,7 +1,7 @@
 import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import type { ApiError } from "../../object/errors/api-error.ts";
 import { badRequest, conflict, invalid, notFound } from "../../object/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
@@ -12,9 +12,9 @@ import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
 import { trackUpdate } from "../../managed-fields/track.ts";
 import type { Tracked } from "../../managed-fields/tracked.ts";
-import { timeText } from "../../registry/metadata.ts";
+import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../create.ts";
+import { writeOptionsOf } from "../write-options.ts";
 
 interface TokenRequest extends KubeObject {
   spec?: {
@@ -41,7 +41,7 @@ const TRACKED: Tracked = {
  * POST serviceaccounts/NAME/token: a signed token for the account, bound to what the request names.
  */
 export async function serveToken(
-  core: Core,
+  server: ApiServer,
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
@@ -56,7 +56,7 @@ export async function serveToken(
   });
   const account = await resource.store.get<KubeObject>(info.namespace, info.name);
   checkIdentity(request, info);
-  const now_ms = core.clock.now();
+  const now_ms = server.clock.now();
   const spec = (request.spec ??= {});
   const lifetime_s = lifetimeOf(request.metadata.name, spec.expirationSeconds);
   spec.expirationSeconds = lifetime_s;
@@ -74,7 +74,7 @@ export async function serveToken(
     ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
     creationTimestamp: timeText(now_ms),
   };
-  await core.admission.validate({
+  await server.admission.validate({
     operation: "CREATE",
     resource,
     subresource: "token",
@@ -86,10 +86,10 @@ export async function serveToken(
     dryRun: options.dryRun,
     warnings,
   });
-  const audiences = spec.audiences?.length ? spec.audiences : core.tokens.audiences;
+  const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
-  const claims = await claimsFor(core, account, spec.boundObjectRef);
-  const { token, expires_ms } = await core.tokens.issue(claims, audiences, lifetime_s);
+  const claims = await claimsFor(server, account, spec.boundObjectRef);
+  const { token, expires_ms } = await server.tokens.issue(claims, audiences, lifetime_s);
   request.status = { token, expirationTimestamp: timeText(expires_ms) };
   return objectAnswer(request, undefined, 201);
 }
@@ -140,7 +140,7 @@ interface PodOfAccount extends KubeObject {
 type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
 
 async function claimsFor(
-  core: Core,
+  server: ApiServer,
   account: KubeObject,
   bound: BoundReference,
 ): Promise<KubernetesClaims> {
@@ -148,10 +148,10 @@ async function claimsFor(
   const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
   if (bound === undefined) return claims;
   if (!bound.name) throw invalid(SUBJECT, name, [required("spec.boundObjectRef.name")]);
-  // Upstream looks at the group alone: all three are of the core.
+  // Upstream looks at the group alone: all three are of the server.
   if (bound.apiVersion?.includes("/")) throw cannotBind(bound);
   if (bound.kind === "Pod") {
-    const pod = await boundObject(core, "pods", namespace, bound);
+    const pod = await boundObject(server, "pods", namespace, bound);
     const { spec } = pod as PodOfAccount;
     if (spec?.serviceAccountName !== name) {
       throw badRequest(
@@ -159,14 +159,15 @@ async function claimsFor(
           "to pod running with different serviceaccount name.",
       );
     }
-    const node = spec.nodeName ? await nodeOf(core, spec.nodeName) : undefined;
+    const node = spec.nodeName ? await nodeOf(server, spec.nodeName) : undefined;
     return { ...claims, pod: identityOf(pod), ...(node && { node }) };
   }
   if (bound.kind === "Secret") {
-    return { ...claims, secret: identityOf(await boundObject(core, "secrets", namespace, bound)) };
+    const secret = identityOf(await boundObject(server, "secrets", namespace, bound));
+    return { ...claims, secret };
   }
   if (bound.kind === "Node") {
-    return { ...claims, node: identityOf(await boundObject(core, "nodes", "", bound)) };
+    return { ...claims, node: identityOf(await boundObject(server, "nodes", "", bound)) };
   }
   throw cannotBind(bound);
 }
@@ -181,18 +182,18 @@ function identityOf(object: KubeObject): BoundObject {
   return { name: object.metadata.name ?? "", uid: object.metadata.uid ?? "" };
 }
 
-async function nodeOf(core: Core, name: string): Promise<BoundObject | undefined> {
-  const node = await core.registry.of("v1", "nodes").store.find<KubeObject>("", name);
+async function nodeOf(server: ApiServer, name: string): Promise<BoundObject | undefined> {
+  const node = await server.resources.of("v1", "nodes").store.find<KubeObject>("", name);
   return node && identityOf(node);
 }
 
 async function boundObject(
-  core: Core,
+  server: ApiServer,
   plural: string,
   namespace: string,
   bound: NonNullable<BoundReference>,
 ): Promise<KubeObject> {
-  const resource = core.registry.of("v1", plural);
+  const resource = server.resources.of("v1", plural);
   const name = bound.name ?? "";
   const object = await resource.store.find<KubeObject>(namespace, name);
   if (object === undefined) throw notFound(resource.subject, name);

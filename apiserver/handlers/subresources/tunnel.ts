@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
-import type { Core } from "../../core.ts";
+import type { ApiServer } from "../server.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
@@ -45,7 +45,7 @@ const REFUSAL_BYTES = 64 * 1024;
  * (CVE-2018-1002105).
  */
 export async function tunnel(
-  core: Pick<Core, "closing">,
+  server: Pick<ApiServer, "closing">,
   context: RequestContext,
   end: TunnelEnd,
 ): Promise<void> {
@@ -57,7 +57,7 @@ export async function tunnel(
   client.socket.write(switchingProtocols(answer));
   if (head.length > 0) client.socket.write(head);
   if (client.head.length > 0) socket.write(client.head);
-  await relay(core, client.socket, socket);
+  await relay(server, client.socket, socket);
 }
 
 interface Agreed {
@@ -132,12 +132,16 @@ function switchingProtocols(answer: IncomingMessage): string {
 }
 
 /** Bytes both ways until both sides have ended; a side that breaks takes the other with it. */
-async function relay(core: Pick<Core, "closing">, client: Duplex, backend: Duplex): Promise<void> {
+async function relay(
+  server: Pick<ApiServer, "closing">,
+  client: Duplex,
+  backend: Duplex,
+): Promise<void> {
   const cut = () => {
     client.destroy();
     backend.destroy();
   };
-  core.closing.addEventListener("abort", cut, { once: true });
+  server.closing.addEventListener("abort", cut, { once: true });
   // Two pipes and the server itself listen to each.
   for (const side of [client, backend]) side.setMaxListeners(SOCKET_LISTENERS_MAX);
   const outcomes = await Promise.allSettled([pipeline(client, backend), pipeline(backend, client)]);
@@ -146,6 +150,6 @@ async function relay(core: Pick<Core, "closing">, client: Duplex, backend: Duple
       log.debug("a tunnel broke", { reason: messageOf(outcome.reason) });
     }
   }
-  core.closing.removeEventListener("abort", cut);
+  server.closing.removeEventListener("abort", cut);
   cut();
 }

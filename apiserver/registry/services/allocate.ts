@@ -4,10 +4,10 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Keeper } from "../periodic.ts";
-import type { Core } from "../../core.ts";
 import { invalid } from "../../object/errors/catalog.ts";
-import type { ServiceFigures } from "../../metrics/allocators.ts";
+import type { ServiceMetrics } from "../../metrics/allocators.ts";
 import type { Allocation, Reservation } from "../../resource/allocation.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
 import { ServiceRepair } from "./repair.ts";
@@ -29,33 +29,33 @@ const FAMILY = "IPv4";
  * Lets writes of Services reserve their addresses and ports; returns what makes those that are
  * there agree, and mends them from time to time.
  */
-export function allocateServices(core: Core): Keeper {
-  const resource = core.registry.of("v1", "services");
-  const addresses = new ClusterIps(core);
-  const ports = new NodePorts(core);
-  const { services } = core.figures;
+export function allocateServices(writer: ServiceWriter): Keeper {
+  const resource = writer.resources.of("v1", "services");
+  const addresses = new ClusterIps(writer);
+  const ports = new NodePorts(writer);
+  const { services } = writer.metrics;
   services.showAddresses(() => addresses.stock);
   services.showPorts(() => ports.stock);
   resource.allocation = new ServiceAllocation(addresses, ports, services);
-  return new ServiceRepair(core, resource, addresses, ports);
+  return new ServiceRepair(writer, resource, addresses, ports);
 }
 
 /** The same where another thread of this server does the mending. */
-export function reserveForServices(core: Core): void {
-  const { services } = core.figures;
-  const allocation = new ServiceAllocation(new ClusterIps(core), new NodePorts(core), services);
-  core.registry.of("v1", "services").allocation = allocation;
+export function reserveForServices(writer: ServiceWriter): void {
+  const { services } = writer.metrics;
+  const allocation = new ServiceAllocation(new ClusterIps(writer), new NodePorts(writer), services);
+  writer.resources.of("v1", "services").allocation = allocation;
 }
 
 class ServiceAllocation implements Allocation {
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
-  readonly #figures: ServiceFigures;
+  readonly #metrics: ServiceMetrics;
 
-  constructor(addresses: ClusterIps, ports: NodePorts, figures: ServiceFigures) {
+  constructor(addresses: ClusterIps, ports: NodePorts, metrics: ServiceMetrics) {
     this.#addresses = addresses;
     this.#ports = ports;
-    this.#figures = figures;
+    this.#metrics = metrics;
   }
 
   async reserve(
@@ -123,7 +123,7 @@ class ServiceAllocation implements Allocation {
     if (!wantsAddress(service)) return undefined;
     const asked = service.spec.clusterIP ?? "";
     if (asked !== "" && asked === heldAddress(before)) return undefined;
-    const address = await this.#figures.addresses.attempt(asked === "" ? "dynamic" : "static",
+    const address = await this.#metrics.addresses.attempt(asked === "" ? "dynamic" : "static",
       async () => {
         if (asked === "") return await this.#addresses.takeAny(service);
         await this.#addresses.take(service, asked);
@@ -143,14 +143,14 @@ class ServiceAllocation implements Allocation {
   }
 
   async #takePorts(service: Service, asked: readonly number[], count: number): Promise<number[]> {
-    const figures = this.#figures.ports;
+    const metrics = this.#metrics.ports;
     try {
       const free = await this.#ports.take(service, asked, count);
-      figures.took("static", asked.length);
-      figures.took("dynamic", free.length);
+      metrics.took("static", asked.length);
+      metrics.took("dynamic", free.length);
       return free;
     } catch (thrown) {
-      figures.failed(asked.length > 0 ? "static" : "dynamic");
+      metrics.failed(asked.length > 0 ? "static" : "dynamic");
       throw thrown;
     }
   }

@@ -1,6 +1,6 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Core } from "../../core.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 import { isReason } from "../../object/errors/api-error.ts";
 import { internal, invalid } from "../../object/errors/catalog.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
@@ -28,14 +28,14 @@ interface IpAddress extends KubeObject {
  * uniqueness makes giving out atomic across all apiservers.
  */
 export class ClusterIps {
-  readonly #core: Core;
+  readonly #writer: ServiceWriter;
   readonly #cidr: ServiceCidr;
   readonly #addresses: Resource;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#cidr = parseServiceCidr(core.options.serviceCidr);
-    this.#addresses = core.registry.of("networking.k8s.io/v1", "ipaddresses");
+  constructor(writer: ServiceWriter) {
+    this.#writer = writer;
+    this.#cidr = parseServiceCidr(writer.options.serviceCidr);
+    this.#addresses = writer.resources.of("networking.k8s.io/v1", "ipaddresses");
   }
 
   /** How many addresses are given out; undefined before the cache of them has been started. */
@@ -93,7 +93,7 @@ export class ClusterIps {
       [1, band],
     ] as const) {
       const length = to - from + 1;
-      const start = Math.floor(this.#core.random.next() * length);
+      const start = Math.floor(this.#writer.random.next() * length);
       for (let i = 0; i < length; i++) {
         const address = addressAt(this.#cidr, from + ((start + i) % length));
         if (isFree(address)) return address;
@@ -104,7 +104,7 @@ export class ClusterIps {
 
   async #create(service: Service, address: string): Promise<boolean> {
     const object = this.#object(service, address);
-    fillSystemFields(object, this.#core.clock.now());
+    fillSystemFields(object, this.#writer.clock.now());
     try {
       await this.#addresses.store.create(object);
       return true;
@@ -152,7 +152,7 @@ export class ClusterIps {
   /** Takes an address that a Service holds without saying so; one outside the range is its own. */
   async mark(service: Service, address: string): Promise<void> {
     if (offsetOf(this.#cidr, address) === undefined) return;
-    await ensure(this.#core, this.#addresses, this.#object(service, address));
+    await ensure(this.#writer, this.#addresses, this.#object(service, address));
   }
 
   #refusal(service: Service, detail: string) {

@@ -1,6 +1,6 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
-import type { Core } from "../../core.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 import { conflict, internal, invalid, MODIFIED } from "../../object/errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
@@ -41,7 +41,7 @@ interface Waiting {
  * come while one is under way go together in the next.
  */
 export class NodePorts {
-  readonly #core: Core;
+  readonly #writer: ServiceWriter;
   readonly #rows: Rows;
   readonly #from: number;
   readonly #to: number;
@@ -50,10 +50,10 @@ export class NodePorts {
   /** How many were taken when the bitmap was last seen. */
   #taken: number | undefined;
 
-  constructor(core: Core) {
-    this.#core = core;
-    this.#rows = new Rows(core.etcd, PLAIN, core.figures.stored("servicenodeportallocations"));
-    const { from, to } = core.options.nodePortRange ?? NODE_PORTS;
+  constructor(writer: ServiceWriter) {
+    this.#writer = writer;
+    this.#rows = new Rows(writer.etcd, PLAIN, writer.metrics.stored("servicenodeportallocations"));
+    const { from, to } = writer.options.nodePortRange ?? NODE_PORTS;
     this.#from = from;
     this.#to = to;
   }
@@ -110,7 +110,7 @@ export class NodePorts {
   #pickFree(wanted: ReadonlySet<number>, used: ReadonlySet<number>, count: number): number[] {
     const length = this.#to - this.#from + 1;
     const taken: number[] = [];
-    let at = Math.floor(this.#core.random.next() * length);
+    let at = Math.floor(this.#writer.random.next() * length);
     for (let tried = 0; tried < length && taken.length < count; tried++, at++) {
       const port = this.#from + (at % length);
       if (!used.has(port) && !wanted.has(port)) taken.push(port);

@@ -2,7 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Keeper } from "../periodic.ts";
-import type { Core } from "../../core.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
@@ -17,7 +17,7 @@ const log = logger("apiserver");
  * is under way at another server, so it is given up only after REPAIR_ROUNDS.
  */
 export class ServiceRepair implements Keeper {
-  readonly #core: Core;
+  readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
@@ -27,8 +27,8 @@ export class ServiceRepair implements Keeper {
   #timer: Timer | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(core: Core, services: Resource, addresses: ClusterIps, ports: NodePorts) {
-    this.#core = core;
+  constructor(writer: ServiceWriter, services: Resource, addresses: ClusterIps, ports: NodePorts) {
+    this.#writer = writer;
     this.#services = services;
     this.#addresses = addresses;
     this.#ports = ports;
@@ -40,10 +40,10 @@ export class ServiceRepair implements Keeper {
   }
 
   #schedule(): void {
-    this.#timer = this.#core.clock.after(REPAIR_INTERVAL_MS, () => {
+    this.#timer = this.#writer.clock.after(REPAIR_INTERVAL_MS, () => {
       this.#running = this.#round().catch((thrown: unknown) => {
-        this.#core.figures.services.addressRepair.failedRound();
-        this.#core.figures.services.portRepair.failedRound();
+        this.#writer.metrics.services.addressRepair.failedRound();
+        this.#writer.metrics.services.portRepair.failedRound();
         log.warn("reservations of Services were not mended", { reason: messageOf(thrown) });
       });
       this.#schedule();
@@ -66,7 +66,7 @@ export class ServiceRepair implements Keeper {
   }
 
   async #mendAddresses(taken: Map<string, string>, services: readonly Service[]): Promise<void> {
-    const { addressRepair } = this.#core.figures.services;
+    const { addressRepair } = this.#writer.metrics.services;
     for (const service of services) {
       const address = heldAddress(service);
       if (address === undefined) continue;
@@ -88,7 +88,7 @@ export class ServiceRepair implements Keeper {
 
   async #mendPorts(taken: Set<number>, services: readonly Service[]): Promise<void> {
     const held = new Set(services.flatMap((service) => [...heldPorts(service)]));
-    const { portRepair } = this.#core.figures.services;
+    const { portRepair } = this.#writer.metrics.services;
     const missing = [...held].filter((port) => !taken.has(port));
     await this.#ports.mark(missing);
     portRepair.found("repair", missing.length);

@@ -10,7 +10,7 @@ import { type Encryption, encryptionOf } from "./config.ts";
 type Direction = "to_storage" | "from_storage";
 
 /** Sealing and opening of values (upstream: storage/value/metrics.go). */
-class SealingFigures {
+class SealingMetrics {
   readonly #operations: CounterFamily;
   readonly #durations: HistogramFamily;
 
@@ -37,23 +37,23 @@ class SealingFigures {
 
 /** The same encryption, counted and timed. What is stored as it is costs nothing more. */
 export function measured(encryption: Encryption, registry: Registry): Encryption {
-  const figures = new SealingFigures(registry);
+  const metrics = new SealingMetrics(registry);
   const sealingFor = (resource: { group: string; plural: string }) => {
     const sealing = encryption(resource);
     if (sealing === PLAIN) return sealing;
     const { group, plural } = resource;
-    return timed(sealing, figures, group === "" ? plural : `${plural}.${group}`);
+    return timed(sealing, metrics, group === "" ? plural : `${plural}.${group}`);
   };
   return encryptionOf(sealingFor, () => encryption.config);
 }
 
-function timed(sealing: Sealing, figures: SealingFigures, resource: string): Sealing {
+function timed(sealing: Sealing, metrics: SealingMetrics, resource: string): Sealing {
   return {
     seal(key, value) {
       const from_ms = performance.now();
       const sealed = sealing.seal(key, value);
       const took_s = (performance.now() - from_ms) / 1_000;
-      figures.ended(resource, "to_storage", prefixOf(sealed), took_s);
+      metrics.ended(resource, "to_storage", prefixOf(sealed), took_s);
       return sealed;
     },
     open(key, stored) {
@@ -64,8 +64,8 @@ function timed(sealing: Sealing, figures: SealingFigures, resource: string): Sea
       } finally {
         const took_s = (performance.now() - from_ms) / 1_000;
         const prefix = prefixOf(stored);
-        if (opened) figures.ended(resource, "from_storage", prefix, took_s);
-        else figures.failed(resource, prefix);
+        if (opened) metrics.ended(resource, "from_storage", prefix, took_s);
+        else metrics.failed(resource, prefix);
       }
       return opened;
     },

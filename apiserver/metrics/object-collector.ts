@@ -1,12 +1,10 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Registry as Metrics } from "@raft2kube/observe/metrics.ts";
+import type { Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { OBJECT_COUNT_MS } from "../limits.ts";
-import type { Registry } from "../resource/resources.ts";
-import { prefixOf } from "../storage/keys.ts";
-import type { ResourceFigures } from "./resource-counts.ts";
-import { type Shared, sharedOf } from "./shared.ts";
+import type { ResourceMetrics } from "./resource-metrics.ts";
+import { type MeasuredResources, type Shared, sharedOf } from "./shared.ts";
 
 const log = logger("apiserver");
 
@@ -14,14 +12,14 @@ const log = logger("apiserver");
 const UNKNOWN = -1;
 
 /** How many objects there are of each resource, and about how large they are. */
-export class ObjectFigures {
-  readonly #metrics: Metrics;
-  readonly #resources: Registry;
+export class ObjectCollector {
+  readonly #registry: MetricsRegistry;
+  readonly #resources: MeasuredResources;
   /** What the store said of resources that no cache holds, and until when that is good. */
-  readonly #counted = new Map<ResourceFigures, { until_ms: number; count: Promise<number> }>();
+  readonly #counted = new Map<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
 
-  constructor(metrics: Metrics, resources: Registry) {
-    this.#metrics = metrics;
+  constructor(registry: MetricsRegistry, resources: MeasuredResources) {
+    this.#registry = registry;
     this.#resources = resources;
     this.#gauge("apiserver_resource_objects", "Objects stored.",
       ({ group, resource }) => ({ group, resource }));
@@ -29,8 +27,8 @@ export class ObjectFigures {
       ({ group, resource }) => ({ resource: group === "" ? resource : `${resource}.${group}` }));
     const name = "apiserver_resource_size_estimate_bytes";
     const head = { name, help: "Bytes of them as JSON, of what a cache holds.", type: "gauge" };
-    addMetric(metrics, { ...head, type: "gauge" }, () =>
-      sharedOf(resources).flatMap(({ figures: { group, resource }, caches }) => {
+    addMetric(registry, { ...head, type: "gauge" }, () =>
+      sharedOf(resources).flatMap(({ metrics: { group, resource }, caches }) => {
         if (caches.length === 0) return [];
         const value = Math.max(...caches.map(({ bytes }) => bytes));
         return [{ labels: { group, resource }, value }];
@@ -40,31 +38,31 @@ export class ObjectFigures {
   #gauge(
     name: string,
     help: string,
-    labelsOf: (figures: ResourceFigures) => Readonly<Record<string, string>>,
+    labelsOf: (metrics: ResourceMetrics) => Readonly<Record<string, string>>,
   ): void {
-    addMetric(this.#metrics, { name, help, type: "gauge" }, () =>
+    addMetric(this.#registry, { name, help, type: "gauge" }, () =>
       Promise.all(sharedOf(this.#resources).map(async (shared) =>
-        ({ labels: labelsOf(shared.figures), value: await this.#countOf(shared) }))));
+        ({ labels: labelsOf(shared.metrics), value: await this.#countOf(shared) }))));
   }
 
   /** A cache knows; else the store is asked, once a minute as upstream does. */
   #countOf(shared: Shared): Promise<number> | number {
-    const { figures, caches } = shared;
+    const { metrics, caches } = shared;
     if (caches.length > 0) return Math.max(...caches.map(({ size }) => size));
     const now_ms = performance.now();
-    const known = this.#counted.get(figures);
+    const known = this.#counted.get(metrics);
     if (known && known.until_ms > now_ms) return known.count;
     const count = askStore(shared);
-    this.#counted.set(figures, { until_ms: now_ms + OBJECT_COUNT_MS, count });
+    this.#counted.set(metrics, { until_ms: now_ms + OBJECT_COUNT_MS, count });
     return count;
   }
 }
 
-async function askStore({ resource: { kind, store } }: Shared): Promise<number> {
+async function askStore({ resource }: Shared): Promise<number> {
   try {
-    return await store.rows.count(prefixOf(kind));
+    return await resource.stored();
   } catch (thrown) {
-    log.debug("the store does not count", { kind: kind.kind, reason: messageOf(thrown) });
+    log.debug("the store does not count", { kind: resource.kind.kind, reason: messageOf(thrown) });
     return UNKNOWN;
   }
 }

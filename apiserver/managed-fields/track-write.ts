@@ -1,19 +1,17 @@
-import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "../object/errors/api-error.ts";
-import { trackUpdate } from "../managed-fields/track.ts";
-import { trackedOf } from "../managed-fields/tracked.ts";
-import type { Resource } from "../resource/resource.ts";
-import type { WriteOptions } from "./write-options.ts";
+import { trackUpdate } from "./track.ts";
+import { trackedOf } from "./tracked.ts";
 
 /**
  * Notes what a write's own words change: what admission and the kind's rules add is nobody's. An
  * object whose parts cannot be told apart (an item of a list without its key) has no owners.
  */
 export function trackWrite(
-  { kind }: Resource,
+  { kind }: { readonly kind: Kind },
   object: KubeObject,
   old: KubeObject | undefined,
-  options: WriteOptions,
+  options: { readonly fieldManager: string; readonly subresource: string },
   now_ms: number,
 ): void {
   const { fieldManager: manager, subresource } = options;

@@ -1,0 +1,15 @@
+import type { ApiserverOptions } from "../options.ts";
+import type { ServiceWriter } from "../registry/services/service-writer.ts";
+
+/** What the steps of a start work with. */
+export interface BootstrapServer extends ServiceWriter {
+  readonly options: Pick<
+    ApiserverOptions,
+    | "advertiseAddress"
+    | "advertisePort"
+    | "clientCa"
+    | "listen"
+    | "nodePortRange"
+    | "serviceCidr"
+  >;
+}

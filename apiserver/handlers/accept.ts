@@ -1,0 +1,32 @@
+import { notProduced } from "../object/errors/catalog.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
+import { JSON_TYPE, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "../request/negotiate.ts";
+
+/** Subresources whose answers are others' own. */
+const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);
+
+/**
+ * Settles the form of the answer before anything is done for it. Throws 406 when no type of the
+ * Accept header is one that resources have, or none in the form that is asked for.
+ */
+export function checkAccept(context: RequestContext, tables: boolean): void {
+  const { info, request } = context;
+  if (PASSED_ON.has(info.subresource)) return;
+  checkProduced(context, info.verb === "list" || info.verb === "watch");
+  context.negotiated = negotiate(headerOf(request, "accept"), context.query, {
+    protobuf: true,
+    transforms: true,
+    tables,
+  });
+}
+
+function checkProduced({ request }: RequestContext, collection: boolean): void {
+  const types = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+  const known = ["*/*", ...types];
+  const wanted = (headerOf(request, "accept") || "*/*").split(",");
+  if (wanted.some((range) => known.includes(range.split(";")[0]!.trim()))) return;
+  const streams = collection
+    ? [JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`)
+    : [];
+  throw notProduced([...types, ...streams]);
+}

@@ -1,0 +1,26 @@
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Authenticator } from "../authn/authenticator.ts";
+import type { TokenIssuer } from "../authn/token-issuer.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import type { RoleIndex } from "../authz/rbac/role-index.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ApiserverOptions } from "../options.ts";
+import type { Writer } from "../registry/writer.ts";
+import type { Resources } from "../resource/resources.ts";
+
+/** What the handlers of requests work with; `assemble.ts` makes it. */
+export interface ApiServer extends Writer {
+  readonly options: Pick<
+    ApiserverOptions,
+    "advertiseAddress" | "advertisePort" | "kubeletClient"
+  >;
+  readonly etcd: EtcdClient;
+  readonly resources: Resources;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly roles: RoleIndex;
+  readonly tokens: TokenIssuer;
+  readonly metrics: Pick<Metrics, "health" | "server">;
+  /** Aborted when the server begins to close. */
+  readonly closing: AbortSignal;
+}
