@@ -3,7 +3,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
 import { resourceFacts, type ResourceFact, type SubresourceFact } from "./facts.ts";
 import type {
-  Column, FieldReader, GroupVersionKind, Kind, KubeObject, StoragePlace, Subresource, Verb,
+  Column, FieldReader, GroupVersionKind, Kind, KubeObject, Served, Subresource, Verb,
 } from "./kind.ts";
 import {
   makeStatusStrategy, makeStrategy, type StatusParts, type StrategyParts,
@@ -19,6 +19,8 @@ export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   /** Doors besides `/status`: what the facts of the subresource do not say. */
   readonly subresources?: Readonly<Record<string, Partial<Subresource<T>>>>;
   readonly storedAs?: GroupVersionKind;
+  /** Nothing is stored: objects are made when they are read. */
+  readonly virtual?: boolean;
   /** Why writes are answered with a warning: what does not act on the kind yet. */
   readonly notActedOn?: string;
   readonly deprecated?: string;
@@ -57,11 +59,10 @@ function subresourceOf<T extends KubeObject>(
   return { ...usual, ...definition.subresources?.[fact.name] };
 }
 
-function placeOf(
-  schema: string, fact: ResourceFact, self: GroupVersionKind, as: GroupVersionKind | undefined,
-): StoragePlace | undefined {
-  if (!fact.verbs.includes("get") || fact.kind === "ComponentStatus") return undefined;
-  return { prefix: STORAGE_PREFIXES[schema] ?? fact.plural, as: as ?? self };
+/** A kind that can only be created is a question, and its answer. */
+function servedOf(fact: ResourceFact, virtual: boolean | undefined): Served {
+  if (virtual) return "virtual";
+  return fact.verbs.includes("get") ? "stored" : "review";
 }
 
 /** Defines the kind of a schema such as `apps/v1.Deployment`. */
@@ -72,6 +73,7 @@ export function defineKind<T extends KubeObject>(
   assert(fact !== undefined, `the facts list no resource for ${schema}`);
   const version = fact.package.slice(fact.package.indexOf("/") + 1);
   const self = { group: fact.group, version, kind: fact.kind };
+  const served = servedOf(fact, definition.virtual);
   const statusDoor = fact.subresources.some((each) => each.name === "status");
   return {
     ...self,
@@ -84,7 +86,10 @@ export function defineKind<T extends KubeObject>(
     namespaced: fact.namespaced,
     verbs: fact.verbs as readonly Verb[],
     storageVersionHash: fact.storageVersionHash,
-    storage: placeOf(schema, fact, self, definition.storedAs),
+    served,
+    storage: served === "stored"
+      ? { prefix: STORAGE_PREFIXES[schema] ?? fact.plural, as: definition.storedAs ?? self }
+      : undefined,
     strategy: makeStrategy({ schema, namespaced: fact.namespaced, statusDoor }, definition),
     subresources: Object.fromEntries(fact.subresources.map((each) =>
       [each.name, subresourceOf(each, definition)])),

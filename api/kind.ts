@@ -98,7 +98,7 @@ export interface View<T extends KubeObject> {
 export type FieldReader<T extends KubeObject> = { read(object: T): string }["read"];
 
 /** Where objects lie in the store. Kinds that share objects (Event in two groups) share a place. */
-export interface StoragePlace {
+interface StoragePlace {
   /** The part of the key between `/registry/` and the namespace or name: `services/specs`. */
   readonly prefix: string;
   /** The group, version and kind of stored bodies, as upstream stores them. */
@@ -118,7 +118,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly storageVersionHash: string | undefined;
   /** The name of the schema in the facts: `core/v1.Pod`. */
   readonly schema: string;
-  /** Undefined for kinds that are only asked (TokenReview, SubjectAccessReview, ...). */
+  readonly served: Served;
+  /** Undefined for kinds of which nothing is stored. */
   readonly storage: StoragePlace | undefined;
   readonly strategy: Strategy<T>;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
@@ -137,6 +138,12 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   fromStorage?(stored: KubeObject): T;
   toStorage?(object: T): KubeObject;
 }
+
+/**
+ * How objects of a kind come about: they are stored; a review (TokenReview, Binding, ...) is posted
+ * and answered, and nothing of it is kept; virtual ones are made when they are read.
+ */
+export type Served = "stored" | "review" | "virtual";
 
 /** How objects of a kind are printed, and under which names. */
 export type Printed<T extends KubeObject = KubeObject> =

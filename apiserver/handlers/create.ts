@@ -26,7 +26,7 @@ export async function serveCreate(
     fieldValidation,
     warnings,
   });
-  if (kind.storage === undefined) return await serveReview(server, resource, context, object);
+  if (kind.served === "review") return await serveReview(server, resource, context, object);
   kind.strategy.defaults(object);
   const namespace = namespaceOf(resource, context);
   await checkEscalation(server, context.user, resource, object, undefined, namespace);

@@ -57,22 +57,20 @@ export async function serveResource(server: ApiServer, context: RequestContext):
 /** Parts of objects that are made and not stored. */
 const WITHOUT_TABLE = new Set(["binding", "eviction", "token"]);
 
-/** Whether an answer can be shown as a table: what is stored has columns, a review has none. */
-function hasTable({ kind }: Resource, { verb, subresource }: RequestInfo): boolean {
-  if (WITHOUT_TABLE.has(subresource)) return false;
-  return kind.storage !== undefined || verb !== "create";
+/** Whether an answer can be shown as a table: a review has no columns. */
+function hasTable({ kind }: Resource, { subresource }: RequestInfo): boolean {
+  return kind.served !== "review" && !WITHOUT_TABLE.has(subresource);
 }
 
 /** What serves a verb on a resource itself. Throws 404 or 405. */
 function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
-  // Questions have no objects that could be named.
-  if (kind.verbs.join() === "create" && info.name !== "") throw noSuchResource();
+  // Reviews have no objects that could be named.
+  if (kind.served === "review" && info.name !== "") throw noSuchResource();
   checkPlace(info);
   const serve = own(VERBS, info.verb);
   const known: readonly string[] = kind.verbs;
   if (serve === undefined || !known.includes(info.verb)) throw methodNotAllowed();
-  // The only kind that is read and not stored.
-  return kind.storage === undefined && info.verb !== "create" ? serveComponentStatus : serve;
+  return kind.served === "virtual" ? serveComponentStatus : serve;
 }
 
 /** Objects in namespaces are named with theirs, others without; only lists span all of them. */

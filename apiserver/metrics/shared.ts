@@ -41,7 +41,7 @@ export function sharedOf(resources: MeasuredResources): Shared[] {
   const shared = new Map<ResourceMetrics, Shared>();
   for (const resource of resources.all()) {
     const { metrics, startedCache, kind } = resource;
-    if (kind.storage === undefined) continue;
+    if (kind.served !== "stored") continue;
     const known = shared.get(metrics) ?? { metrics, resource, caches: [] };
     const caches = startedCache ? [...known.caches, startedCache] : known.caches;
     shared.set(metrics, { ...known, caches });

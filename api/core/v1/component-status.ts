@@ -17,6 +17,7 @@ function statusCell(object: ComponentStatus): string {
 const SCHEMA = "core/v1.ComponentStatus";
 
 export const componentStatus: Kind<ComponentStatus> = defineKind<ComponentStatus>(SCHEMA, {
+  virtual: true,
   deprecated: "v1 ComponentStatus is deprecated in v1.19+",
   columns: [
     nameColumn,

@@ -32,7 +32,7 @@ export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
 }
 
 function isReview(request: AdmissionRequest): boolean {
-  return request.resource.kind.storage === undefined;
+  return request.resource.kind.served === "review";
 }
 
 function terminating(request: AdmissionRequest, namespace: Readonly<KubeObject>): ApiError {

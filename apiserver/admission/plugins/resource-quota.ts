@@ -64,8 +64,8 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
 }
 
 function isAbout({ operation, resource, subresource, namespace, object }: AdmissionRequest) {
-  const { group, plural, storage } = resource.kind;
-  if (namespace === "" || object === undefined || storage === undefined) return false;
+  const { group, plural, served } = resource.kind;
+  if (namespace === "" || object === undefined || served !== "stored") return false;
   if (operation === "CREATE") return subresource === "";
   const resizes = subresource === "" || (plural === "pods" && subresource === "resize");
   return operation === "UPDATE" && resizes && group === "" && GROWING.has(plural);
