@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { ROOT, handWritten } from "./sources.ts";
+
+/** What others print: the system, and the shell. */
+const OTHERS = ["EADDRINUSE", "wget -T 5", "r2k.local/busybox"];
+
+/** The sources as one text in which strings that are added up stand together. */
+const printed = handWritten()
+  .filter(({ path }) => !/\.test\.ts$|^test\/|^bench\/|^labs\//.test(path))
+  .map(({ text }) => text.replaceAll(/["'`]\s*\+\s*["'`]/g, "").replaceAll("\\n", " "))
+  .join("\n");
+
+/** The parts of a quoted line that do not differ from case to case. */
+function constantParts(line: string): string[] {
+  return line
+    .split(/\.\.\.|: |[\w/]+\.(?:json|crt|key)|[\d.:/]*\d[\d.:/]*|\bstore\/member|"[^"]*"/)
+    .flatMap((part) => part.split(/\b(?:N|NAME|crun)\b|\bnode (?=process)/))
+    .map((part) => part.replaceAll(/^[\s/.:]+|[\s/.:]+$/g, ""))
+    .filter((part) => part.length > 3);
+}
+
+it("the README's table of failures quotes what the product prints", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [, section = ""] = /^## When it fails\n([^]*?)^## /m.exec(readme) ?? [];
+  const cells = [...section.matchAll(/^\| (.*?) \| .* \|$/gm)].map((match) => match[1]!);
+  const quoted = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, line]) => line!));
+  expect(quoted.length).toBeGreaterThan(20);
+  const wrong = quoted
+    .filter((line) => !OTHERS.some((other) => line.startsWith(other)))
+    .flatMap((line) => constantParts(line).filter((part) =>
+      !OTHERS.includes(part) && !printed.includes(part)).map((part) => `${line}: ${part}`));
+  expect(wrong).toEqual([]);
+});
