@@ -77,12 +77,12 @@ export class Evictions {
     if (shortage) await this.#relieve(shortage);
   }
 
-  /** Ends a pod for the node's sake, or for what it did to it. */
-  evict(pod: Pod, message: string): void {
+  /** Ends a pod for what it did to the node, or for the node's sake (`disrupted`). */
+  evict(pod: Pod, message: string, disrupted = false): void {
     const { workers, events } = this.#options;
     log.warn("evicting a pod", { pod: fullNameOf(pod), message });
     events.record(pod, "Warning", "Evicted", message);
-    workers.end(uidOf(pod), { reason: "Evicted", message }, 0);
+    workers.end(uidOf(pod), { reason: "Evicted", message, disrupted }, 0);
   }
 
   #isLeaving(): boolean {
@@ -102,7 +102,7 @@ export class Evictions {
       log.warn("the node is short and no pod can be evicted", { ...shortage });
       return;
     }
-    this.evict(victim.pod, evictionMessage(shortage));
+    this.evict(victim.pod, evictionMessage(shortage), true);
     const until_ms = clock.monotonic() + EVICTED_LEAVES_MS;
     this.#leaving = { uid: uidOf(victim.pod), until_ms };
   }

@@ -2,14 +2,26 @@ import type { ContainerStatus, Pod, PodCondition } from "@raft2kube/api/gen/core
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { PodPhase } from "./phase.ts";
 
-/** The condition types that the kubelet writes; all others on the pod belong to someone else. */
-export const KUBELET_CONDITIONS: readonly string[] = [
+/** The condition types that the kubelet always writes. */
+const KUBELET_CONDITIONS: readonly string[] = [
   "PodReadyToStartContainers",
   "Initialized",
   "Ready",
   "ContainersReady",
   "PodScheduled",
 ];
+
+const BY_KUBELET = "TerminationByKubelet";
+
+/** Whether a condition is the kubelet's, by its type or by what it says. */
+export function isOwn({ type = "", reason }: PodCondition): boolean {
+  return KUBELET_CONDITIONS.includes(type) || reason === BY_KUBELET;
+}
+
+/** What controllers go by that do not count a pod's end as its failure (`podFailurePolicy`). */
+export function disruption({ message }: { message: string }): Condition {
+  return { type: "DisruptionTarget", status: "True", reason: BY_KUBELET, message };
+}
 
 export interface ConditionFacts {
   pod: Pod;

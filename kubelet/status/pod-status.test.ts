@@ -154,6 +154,28 @@ describe("phase", () => {
     const ended = [ran("a", "exited"), ran("b", "exited")];
     const status = statusOf(podOf(), ended, { verdict, ended: true });
     expect(status).toMatchObject({ phase: "Failed", reason: "Evicted" });
+    expect(condition(status, "DisruptionTarget")).toBeUndefined();
+  });
+
+  test("a pod that goes for the node's sake says so from the first on, and to the API", () => {
+    const message = "The node was low on resource: memory.";
+    const verdict = { reason: "Evicted", message, disrupted: true };
+    const pod = podOf();
+    pod.metadata.generation = 2;
+    const status = statusOf(pod, [ran("a", "running")], { verdict });
+    const wanted = {
+      type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet", message,
+      observedGeneration: 2,
+    };
+    expect(condition(status, "DisruptionTarget")).toMatchObject(wanted);
+    expect(statusPatch("u", status)).toMatchObject({
+      status: { conditions: expect.arrayContaining([expect.objectContaining(wanted)]) },
+    });
+    // The kubelet was restarted since, and finds it in the API.
+    pod.status = status;
+    const ended = [ran("a", "exited"), ran("b", "exited")];
+    const later = statusOf(pod, ended, { previous: status, ended: true });
+    expect(later.conditions?.filter(({ type }) => type === "DisruptionTarget")).toHaveLength(1);
   });
 });
 

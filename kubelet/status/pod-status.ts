@@ -8,7 +8,7 @@ import type {
 import { qosClassOf } from "../containers/qos.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
-import { KUBELET_CONDITIONS, podConditions, withTransitionTimes } from "./conditions.ts";
+import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
 import { type PodPhase, podPhase } from "./phase.ts";
 
@@ -17,6 +17,8 @@ export interface PodVerdict {
   /** `Evicted`, `DeadlineExceeded`, `OutOfcpu`, `UnexpectedAdmissionError`, ... */
   reason: string;
   message: string;
+  /** It did nothing wrong: the node is short of something, and it goes for the others. */
+  disrupted?: boolean;
 }
 
 export interface StatusFacts {
@@ -55,7 +57,10 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
-  const conditions = podConditions({ pod, phase, initStatuses, statuses, sandboxReady });
+  const conditions: PodCondition[] = [
+    ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
+    ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
+  ];
   const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
   const ips = podIPs.length > 0 ? podIPs : (previous?.podIPs ?? []).map(({ ip }) => ip ?? "");
   const now = apiTime(facts.now_ms);
@@ -96,7 +101,8 @@ function finalWord({ previous, verdict, ended }: StatusFacts): FinalWord | undef
   if (phase === "Succeeded" || phase === "Failed") {
     return { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) };
   }
-  return verdict && ended ? { phase: "Failed", ...verdict } : undefined;
+  if (verdict === undefined || !ended) return undefined;
+  return { phase: "Failed", reason: verdict.reason, message: verdict.message };
 }
 
 function statusesOf(
@@ -158,7 +164,7 @@ function allConditions(
   now: string,
 ): PodCondition[] {
   const others = (pod.status?.conditions ?? []).filter(
-    ({ type }) => !KUBELET_CONDITIONS.includes(type ?? ""),
+    ({ type }) => !own.some((each) => each.type === type),
   );
   // A pod that is new here has the time at which the API server bound it.
   const before = [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])];

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { PodCondition, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
-import { KUBELET_CONDITIONS } from "./conditions.ts";
+import type { PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { isOwn } from "./conditions.ts";
 
 /** Fields of a pod's status that the kubelet owns; those it does not set are to vanish. */
 const OWNED = [
@@ -21,10 +21,6 @@ const OWNED = [
 
 /** Lists that a strategic merge would join by key; the kubelet's replaces the old one. */
 const REPLACED = ["podIPs", "hostIPs"] as const;
-
-function isOwn({ type = "" }: PodCondition): boolean {
-  return KUBELET_CONDITIONS.includes(type);
-}
 
 /**
  * A strategic merge patch of a pod's status. Conditions are joined by type, so those of others
