@@ -1,4 +1,4 @@
-/** What this package uses of dns-packet, which comes without types. */
+/** Types of the parts of dns-packet that this package uses. */
 declare module "dns-packet" {
   export interface Question {
     name: string;

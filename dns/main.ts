@@ -12,32 +12,32 @@ import { informerView } from "./zone/informer-view.ts";
 export interface DnsOptions {
   /** As `system:r2k:dns`: lists and watches Services, EndpointSlices and Namespaces. */
   client: KubeClient;
-  /** Listens here, UDP and TCP; in a node it is the node's address. */
+  /** Address to listen on, UDP and TCP; in a node the node's address. */
   address: string;
-  /** Default 53; 0 takes a free one. */
+  /** Default 53; 0 selects a free port. */
   port?: number;
   /** Default `cluster.local`. */
   clusterDomain?: string;
-  /** For names outside the cluster; by default those of this machine's resolv.conf. */
+  /** Resolvers for names outside the cluster; by default those of the machine's resolv.conf. */
   upstreams?: Upstream[];
-  /** Seconds that answers about the cluster may be kept. Default 5. */
+  /** TTL of the cluster's records in seconds. Default 5. */
   ttl_s?: number;
   clock: Clock;
 }
 
 export interface Dns {
   port: number;
-  /** Resolves when the cluster's names are known. Before, they are answered SERVFAIL. */
+  /** Resolves when the informers are synchronized; until then cluster names are SERVFAIL. */
   ready: Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts the cluster's DNS server in the network namespace that the process is in. */
+/** Starts the cluster's DNS server in the network namespace of this process. */
 export async function startDns(options: DnsOptions): Promise<Dns> {
   const { client, address, clock, ttl_s = DEFAULT_TTL_S } = options;
   const log = logger("dns");
   const domain = (options.clusterDomain ?? "cluster.local").toLowerCase().replace(/^\.|\.$/g, "");
-  // Forwarding to oneself would go round for ever.
+  // Forwarding to this server itself would loop.
   const upstreams = (options.upstreams ?? machineUpstreams()).filter(
     (upstream) => upstream.address !== address || upstream.port !== (options.port ?? 53),
   );

@@ -7,16 +7,16 @@ import { answerZone, type Zone } from "./zone/answer.ts";
 import type { ClusterView } from "./zone/view.ts";
 
 export interface ResolverOptions {
-  /** Undefined until the view is whole: cluster names are SERVFAIL then, never NXDOMAIN. */
+  /** Returns undefined until the view is complete; cluster names are SERVFAIL until then. */
   view: () => ClusterView | undefined;
   zone: Zone;
   forwarder: Forwarder;
 }
 
-/** Answers one query with a message of at most `limit` bytes. */
+/** Resolves with the reply to one query, of at most `limit` bytes. */
 export type Resolve = (query: Query, limit: number) => Promise<Buffer>;
 
-/** Puts the cluster's names and the world's together. */
+/** Makes the function that answers from the zone, and forwards all other names. */
 export function createResolver({ view, zone, forwarder }: ResolverOptions): Resolve {
   return async (query, limit) => {
     const cluster = view();
@@ -27,17 +27,17 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
     }
     const found = answerZone(cluster, zone, question);
     if (found?.kind === "reply") return writeReply(query, found.reply, limit);
-    if (found?.kind === "alias") {
-      const reply = await follow(cluster, query, found.record, found.target);
+    if (found?.kind === "cname") {
+      const reply = await followCname(cluster, query, found.record, found.target);
       return writeReply(query, reply, limit);
     }
-    const answer = await forwarder.ask(query);
+    const answer = await forwarder.forward(query);
     if (!answer) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
     return relayReply(query, answer, limit);
   };
 
-  /** Goes on at the name that an ExternalName leads to, within the cluster or elsewhere. */
-  async function follow(
+  /** Resolves the target of an ExternalName, within the cluster or by forwarding. */
+  async function followCname(
     cluster: ClusterView,
     query: Query,
     first: Answer,
@@ -48,7 +48,7 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
     while (chain.length < CNAME_CHAIN_MAX) {
       const question = { ...query.question, name: target };
       const found = answerZone(cluster, zone, question);
-      if (!found) return elsewhere(query, question.name, chain);
+      if (!found) return forwardTarget(query, question.name, chain);
       if (found.kind === "reply") {
         const { rcode, answers, additionals } = found.reply;
         return replyOf(rcode, {
@@ -61,13 +61,14 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
     return replyOf(RCODE.SERVFAIL, { answers: chain });
   }
 
-  async function elsewhere(query: Query, name: string, chain: Answer[]): Promise<Reply> {
+  async function forwardTarget(query: Query, name: string, chain: Answer[]): Promise<Reply> {
     const question = { ...query.question, name };
     const bytes = packet.encode({
       id: 0, type: "query", flags: packet.RECURSION_DESIRED, questions: [question],
       answers: [], authorities: [], additionals: [],
     });
-    const answer = await forwarder.ask({ ...query, question, bytes, udpPayloadSize: undefined });
+    const forwarded = { ...query, question, bytes, udpPayloadSize: undefined };
+    const answer = await forwarder.forward(forwarded);
     if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
     const { answers } = packet.decode(answer);
     const rcode = (answer.readUInt8(3) & 0x0f) as Rcode;

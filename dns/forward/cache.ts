@@ -9,12 +9,12 @@ interface Entry {
 }
 
 /**
- * Answers of other servers, each for as long as its records may be kept, and never above the limit.
+ * Upstream answers, each until its shortest TTL or the limit expires. The oldest is evicted first.
  */
 export class AnswerCache {
   readonly #entries = new Map<string, Entry>();
 
-  /** The answer kept under `key`, its times-to-live lowered by its age. */
+  /** Returns the cached answer with its TTLs reduced by its age; undefined if it expired. */
   get(key: string, now_ms: number): Buffer | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
@@ -23,7 +23,7 @@ export class AnswerCache {
       this.#entries.delete(key);
       return undefined;
     }
-    return aged(entry.message, age_s);
+    return reduceTtls(entry.message, age_s);
   }
 
   put(key: string, message: Buffer, now_ms: number): void {
@@ -41,7 +41,7 @@ export class AnswerCache {
   }
 }
 
-/** How long an answer may be kept: its shortest record, or what its SOA says of refusals. */
+/** Returns the TTL of an answer: of its shortest record, or of a negative answer's SOA. */
 export function timeToLive(message: Buffer): number {
   const rcode = message.readUInt8(3) & 0x0f;
   const truncated = (message.readUInt8(2) & 0x02) !== 0;
@@ -58,10 +58,11 @@ export function timeToLive(message: Buffer): number {
   return Math.min(CACHE_TTL_MAX_S, ...times);
 }
 
-function aged(message: Buffer, age_s: number): Buffer {
+/** Returns a copy whose TTLs are reduced by `age_s`. */
+function reduceTtls(message: Buffer, age_s: number): Buffer {
   const copy = Buffer.from(message);
   for (const { fixed, type } of recordSpans(copy)) {
-    if (type === TYPE_OPT) continue; // its place holds flags, not a time
+    if (type === TYPE_OPT) continue; // its TTL field contains flags
     copy.writeUInt32BE(Math.max(0, copy.readUInt32BE(fixed + 4) - age_s), fixed + 4);
   }
   return copy;

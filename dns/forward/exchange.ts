@@ -6,15 +6,15 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { questionsEnd } from "../wire/records.ts";
 import type { Upstream } from "./upstreams.ts";
 
-/** No answer came from a resolver: `ETIMEDOUT`, or what the socket said. */
+/** An upstream resolver did not answer: `ETIMEDOUT`, or `EUPSTREAM` with the cause. */
 export class UpstreamError extends CodedError {
   override readonly name = "UpstreamError";
 }
 
 /**
- * Sends a query to a resolver and gives its answer, over TCP when it did not fit a datagram. The
- * query gets an id of its own and a socket of its own, so that answers cannot be guessed (RFC
- * 5452).
+ * Sends a query to an upstream resolver and resolves with its answer; a truncated one is requested
+ * again over TCP. Each query has a random id and its own socket, so that answers cannot be forged
+ * (RFC 5452).
  */
 export async function exchange(
   query: Buffer,
@@ -28,7 +28,7 @@ export async function exchange(
   return truncated ? overTcp(sent, upstream, limits) : answer;
 }
 
-/** Whether a message answers this very query: its id and its question, letter by letter. */
+/** Whether a message answers this query: the same id and the same bytes of the question. */
 function answers(message: Buffer, query: Buffer): boolean {
   if (message.length < 12 || (message.readUInt8(2) & 0x80) === 0) return false;
   if (message.readUInt16BE(0) !== query.readUInt16BE(0)) return false;
@@ -46,15 +46,15 @@ function overUdp(
     const end = (finish: () => void) => {
       timer.cancel();
       socket.removeAllListeners();
-      socket.on("error", () => undefined); // late news of a socket nobody needs
+      socket.on("error", () => undefined); // errors after the end are irrelevant
       socket.close();
       finish();
     };
-    const timer = clock.after(timeout_ms, () => end(() => reject(late(address, timeout_ms))));
+    const timer = clock.after(timeout_ms, () => end(() => reject(timedOut(address, timeout_ms))));
     socket.on("message", (message) => {
       if (answers(message, query)) end(() => resolve(message));
     });
-    socket.on("error", (thrown) => end(() => reject(broken(address, thrown))));
+    socket.on("error", (thrown) => end(() => reject(failed(address, thrown))));
     socket.on("connect", () => socket.send(query));
     socket.connect(port, address);
   });
@@ -73,7 +73,7 @@ function overTcp(
       socket.destroy();
       finish();
     };
-    const timer = clock.after(timeout_ms, () => end(() => reject(late(address, timeout_ms))));
+    const timer = clock.after(timeout_ms, () => end(() => reject(timedOut(address, timeout_ms))));
     socket.on("connect", () => {
       const length = Buffer.alloc(2);
       length.writeUInt16BE(query.length);
@@ -84,17 +84,17 @@ function overTcp(
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
       const message = received.subarray(2, 2 + received.readUInt16BE(0));
       if (answers(message, query)) end(() => resolve(message));
-      else end(() => reject(broken(address, new Error("it answered another question"))));
+      else end(() => reject(failed(address, new Error("its answer is for another question"))));
     });
-    socket.on("error", (thrown) => end(() => reject(broken(address, thrown))));
-    socket.on("end", () => end(() => reject(broken(address, new Error("it hung up")))));
+    socket.on("error", (thrown) => end(() => reject(failed(address, thrown))));
+    socket.on("end", () => end(() => reject(failed(address, new Error("connection closed")))));
   });
 }
 
-function late(address: string, timeout_ms: number): UpstreamError {
+function timedOut(address: string, timeout_ms: number): UpstreamError {
   return new UpstreamError("ETIMEDOUT", `resolver ${address} did not answer in ${timeout_ms} ms`);
 }
 
-function broken(address: string, cause: Error): UpstreamError {
+function failed(address: string, cause: Error): UpstreamError {
   return new UpstreamError("EUPSTREAM", `resolver ${address}: ${cause.message}`, { cause });
 }

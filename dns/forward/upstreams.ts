@@ -2,16 +2,16 @@ import { readFileSync } from "node:fs";
 import { isIP, isIPv4 } from "node:net";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
-/** A resolver elsewhere. */
+/** An upstream resolver. */
 export interface Upstream {
   address: string;
   port: number;
 }
 
-/** Where systemd-resolved writes the real resolvers when resolv.conf names itself. */
+/** systemd-resolved writes its upstream resolvers to the second file. */
 const RESOLV_CONF = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
-/** The nameservers of a resolv.conf(5). */
+/** Returns the nameservers of a resolv.conf(5). */
 export function nameserversOf(text: string): string[] {
   return text
     .split("\n")
@@ -22,8 +22,8 @@ export function nameserversOf(text: string): string[] {
 }
 
 /**
- * The resolvers of this machine that can be reached from a node's network namespace: those on a
- * loopback address cannot. The first file that names any wins.
+ * Returns the machine's resolvers that a node's network namespace can reach, which excludes
+ * loopback addresses. Uses the first file that lists any.
  */
 export function machineUpstreams(files: readonly string[] = RESOLV_CONF): Upstream[] {
   for (const file of files) {

@@ -15,11 +15,11 @@ import type { ClusterView } from "../zone/view.ts";
 import { listenTcp } from "./tcp.ts";
 import { listenUdp, type Listener } from "./udp.ts";
 
-// A resolver elsewhere, and a cluster's server that forwards to it: real sockets on loopback.
+// An upstream resolver and a cluster's server that forwards to it: real sockets on loopback.
 const ADDRESS = "127.0.0.1";
 const log = logger("dns-test");
 const closing: Listener[] = [];
-const asked: string[] = [];
+const forwarded: string[] = [];
 let server: Listener;
 let synced = true;
 
@@ -48,10 +48,10 @@ const VIEW: ClusterView = {
   serial: () => 1,
 };
 
-/** What the resolver elsewhere knows. */
-const elsewhere: Resolve = async (query, limit) => {
+/** Answers as the upstream resolver. */
+const upstreamResolver: Resolve = async (query, limit) => {
   const { name } = query.question;
-  asked.push(name);
+  forwarded.push(name);
   if (name === "silent.example.org") return new Promise<never>(() => {});
   const a = (data: string): Answer => ({ name, type: "A", ttl: 300, data });
   if (name === "docs.example.org") return reply(query, limit, [a("192.0.2.1")]);
@@ -63,7 +63,7 @@ const reply = (query: Query, limit: number, answers: Answer[]) =>
   writeReply(query, replyOf(RCODE.NOERROR, { answers }), limit);
 
 async function listen(resolve: Resolve): Promise<Listener> {
-  // One that the kernel chose for UDP may be taken for TCP.
+  // A port that the kernel selects for UDP may be in use for TCP.
   const at = { address: ADDRESS, port: await freePort() };
   const udp = await listenUdp(at, resolve, log);
   closing.push(udp, await listenTcp(at, resolve, log));
@@ -71,7 +71,7 @@ async function listen(resolve: Resolve): Promise<Listener> {
 }
 
 beforeAll(async () => {
-  const upstream = await listen(elsewhere);
+  const upstream = await listen(upstreamResolver);
   const upstreams = [{ address: ADDRESS, port: upstream.port }];
   const clock = systemClock();
   const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 1_000 });
@@ -83,12 +83,12 @@ afterAll(async () => {
   await Promise.all(closing.map((listener) => listener.close()));
 });
 
-/** Debian's dig, as a client that we did not write. */
+/** Runs Debian's dig, an independent client. */
 function dig(...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const all = [`@${ADDRESS}`, "-p", String(server.port), "+tries=1", "+time=20", ...args];
     execFile("dig", all, (error, stdout) => {
-      // Its status is 9 when no answer came, which callers read from the output.
+      // Its status is 9 if no answer came; callers read that from the output.
       if (error && stdout === "") reject(error);
       else resolve(stdout);
     });
@@ -109,40 +109,40 @@ function datagram(bytes: Buffer): Promise<Buffer> {
 describe("size", () => {
   const name = "big.shop.svc.cluster.local";
 
-  test("sixty addresses fit one datagram with EDNS, owners being written once", async () => {
+  test("sixty addresses fit one datagram with EDNS, owner names being compressed", async () => {
     const output = await dig(name, "+notcp", "+ignore", "+bufsize=1232");
     expect(output).toMatch(/ANSWER: 60/);
     expect(output).not.toMatch(/flags:[^;]* tc/);
   });
 
-  test("without EDNS the answer is cut and says so; over TCP it is whole", async () => {
-    const cut = await dig(name, "+notcp", "+noedns", "+ignore");
-    expect(cut).toMatch(/flags: qr aa tc/);
-    const whole = await dig(name, "+noedns");
-    expect(whole).toMatch(/ANSWER: 60/);
-    expect(whole).toMatch(/TCP/);
+  test("without EDNS the answer is truncated with TC set; over TCP it is complete", async () => {
+    const truncated = await dig(name, "+notcp", "+noedns", "+ignore");
+    expect(truncated).toMatch(/flags: qr aa tc/);
+    const complete = await dig(name, "+noedns");
+    expect(complete).toMatch(/ANSWER: 60/);
+    expect(complete).toMatch(/TCP/);
   });
 });
 
-describe("names elsewhere", () => {
-  test("are forwarded, and kept for a while", async () => {
-    asked.length = 0;
+describe("names outside the cluster", () => {
+  test("are forwarded and cached", async () => {
+    forwarded.length = 0;
     expect(await dig("docs.example.org", "+short")).toBe("192.0.2.1\n");
     expect(await dig("DOCS.example.org", "+noall", "+answer")).toMatch(/192\.0\.2\.1/);
-    expect(asked).toEqual(["docs.example.org"]);
+    expect(forwarded).toEqual(["docs.example.org"]);
     expect(await dig("absent.example.org")).toMatch(/status: NXDOMAIN/);
   });
 
-  test("an answer too large for a datagram is fetched over TCP", async () => {
+  test("an answer too large for a datagram is requested over TCP", async () => {
     expect(await dig("large.example.org", "+tcp")).toMatch(/ANSWER: 60/);
     expect(await dig("large.example.org", "+notcp", "+noedns", "+ignore")).toMatch(/flags:[^;]*tc/);
   });
 
-  test("a resolver that is silent gives SERVFAIL in time", async () => {
+  test("a resolver that does not answer is SERVFAIL", async () => {
     expect(await dig("silent.example.org")).toMatch(/status: SERVFAIL/);
   });
 
-  test("with no resolver known it is SERVFAIL at once", async () => {
+  test("without a resolver they are SERVFAIL at once", async () => {
     const forwarder = createForwarder({ upstreams: [], clock: systemClock(), log });
     const bytes = packet.encode({
       id: 1, type: "query", flags: 0, questions: [{ name: "x.org", type: "A", class: "IN" }],
@@ -150,26 +150,26 @@ describe("names elsewhere", () => {
     });
     const question = { name: "x.org", type: "A", class: "IN" };
     const query = { id: 1, question, recursionDesired: true, udpPayloadSize: undefined, bytes };
-    expect(await forwarder.ask(query)).toBeUndefined();
+    expect(await forwarder.forward(query)).toBeUndefined();
   });
 });
 
 describe("an ExternalName", () => {
-  test("is followed to the resolver elsewhere", async () => {
+  test("is resolved by the upstream resolver", async () => {
     const output = await dig("docs.shop.svc.cluster.local", "+noall", "+answer");
     expect(output).toMatch(/CNAME\s+docs\.example\.org/);
     expect(output).toMatch(/docs\.example\.org\.\s+\d+\s+IN\s+A\s+192\.0\.2\.1/);
   });
 
-  test("that leads to itself ends as SERVFAIL", async () => {
+  test("that names itself is SERVFAIL", async () => {
     expect(await dig("circle.shop.svc.cluster.local")).toMatch(/status: SERVFAIL/);
   });
 });
 
-describe("hostile and odd input", () => {
+describe("invalid input", () => {
   const header = (fields: number[]) => Buffer.from([0, 7, ...fields]);
 
-  test("garbage behind a header is FORMERR, and the server lives on", async () => {
+  test("a malformed question is FORMERR", async () => {
     const start = header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     const bytes = Buffer.concat([start, Buffer.from([0xc0, 0xff])]);
     const answer = await datagram(bytes);
@@ -177,7 +177,7 @@ describe("hostile and odd input", () => {
     expect(answer.readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
   });
 
-  test("an update is NOTIMP, a name pointing at itself FORMERR", async () => {
+  test("an update is NOTIMP, a compression loop FORMERR", async () => {
     const update = header([0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect((await datagram(update)).readUInt8(3) & 0x0f).toBe(RCODE.NOTIMP);
     const loop = Buffer.concat([
@@ -186,12 +186,12 @@ describe("hostile and odd input", () => {
     expect((await datagram(loop)).readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
   });
 
-  test("another class is refused, so is ANY", async () => {
+  test("another class and type ANY are REFUSED", async () => {
     expect(await dig("version.bind", "CH", "TXT")).toMatch(/status: REFUSED/);
     expect(await dig("big.shop.svc.cluster.local", "ANY", "+notcp")).toMatch(/status: REFUSED/);
   });
 
-  test("many queries in one TCP connection are all answered", async () => {
+  test("all queries of one TCP connection are answered", async () => {
     const count = 100;
     const query = packet.encode({
       id: 9, type: "query", flags: packet.RECURSION_DESIRED,
@@ -216,7 +216,7 @@ describe("hostile and odd input", () => {
     expect(bytes).toBe(count);
   });
 
-  test("before the cluster is known its names are SERVFAIL, never NXDOMAIN", async () => {
+  test("before the informers have synchronized cluster names are SERVFAIL", async () => {
     synced = false;
     try {
       expect(await dig("big.shop.svc.cluster.local")).toMatch(/status: SERVFAIL/);
@@ -232,19 +232,19 @@ describe("the cache", () => {
     answers: [{ name: "a.b", type: "A", ttl, data: "1.2.3.4" }], authorities: [], additionals: [],
   });
 
-  test("lowers times to live with age, and forgets", () => {
+  test("reduces TTLs by age and drops expired answers", () => {
     const clock = new ManualClock();
     const cache = new AnswerCache();
     cache.put("k", message(10), clock.now());
     clock.advance(4_000);
-    const kept = cache.get("k", clock.now());
-    expect(kept && packet.decode(kept).answers).toMatchObject([{ ttl: 6 }]);
+    const cached = cache.get("k", clock.now());
+    expect(cached && packet.decode(cached).answers).toMatchObject([{ ttl: 6 }]);
     clock.advance(6_000);
     expect(cache.get("k", clock.now())).toBeUndefined();
     expect(cache.size).toBe(0);
   });
 
-  test("keeps nothing that failed, and nothing longer than its limit", () => {
+  test("caches no failure, and nothing longer than the limit", () => {
     const failed = message(100);
     failed.writeUInt8(RCODE.SERVFAIL, 3);
     expect(timeToLive(failed)).toBe(0);
@@ -258,7 +258,7 @@ describe("the cache", () => {
   });
 });
 
-test("resolvers on loopback cannot be reached from a node, so they do not count", () => {
+test("resolvers on loopback addresses are not used, as nodes cannot reach them", () => {
   const text = "# x\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n";
   expect(nameserversOf(text)).toEqual(["127.0.0.53", "192.0.2.1", "fe80::1"]);
   expect(machineUpstreams(["/absent/resolv.conf"])).toEqual([]);

@@ -4,10 +4,10 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { TCP_BYTES_MAX, TCP_CONNECTIONS_MAX, TCP_IDLE_MS, TCP_PIPELINE_MAX } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
-import { RCODE, readQuery, replyOf, writeRefusal, writeReply } from "../wire/message.ts";
+import { RCODE, readQuery, replyOf, writeError, writeReply } from "../wire/message.ts";
 import type { Listener } from "./udp.ts";
 
-/** Serves DNS over TCP (RFC 7766): messages behind their length, answered in any order. */
+/** Serves DNS over TCP (RFC 7766): length-prefixed messages, answered in any order. */
 export function listenTcp(
   at: { address: string; port: number },
   resolve: Resolve,
@@ -47,7 +47,7 @@ function serve(socket: Socket, resolve: Resolve, log: Logger): void {
   const answer = async (bytes: Buffer) => {
     const query = readQuery(bytes);
     if (query === undefined) return socket.destroy();
-    if (typeof query === "number") return write(writeRefusal(bytes, query));
+    if (typeof query === "number") return write(writeError(bytes, query));
     try {
       write(await resolve(query, TCP_BYTES_MAX));
     } catch (thrown) {
@@ -55,7 +55,7 @@ function serve(socket: Socket, resolve: Resolve, log: Logger): void {
       write(writeReply(query, replyOf(RCODE.SERVFAIL), TCP_BYTES_MAX));
     }
   };
-  const take = () => {
+  const readQueries = () => {
     while (answering < TCP_PIPELINE_MAX && received.length >= 2) {
       const length = received.readUInt16BE(0);
       if (received.length < 2 + length) break;
@@ -64,17 +64,17 @@ function serve(socket: Socket, resolve: Resolve, log: Logger): void {
       answering++;
       void answer(bytes).finally(() => {
         answering--;
-        take();
+        readQueries();
       });
     }
-    // A client that asks faster than it is answered waits, and keeps its queries.
+    // Backpressure: more queries are read when earlier ones are answered.
     if (answering >= TCP_PIPELINE_MAX) socket.pause();
     else socket.resume();
   };
   socket.on("data", (part) => {
     received = Buffer.concat([received, part]);
-    take();
+    readQueries();
   });
   socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
-  socket.on("error", (error) => log.debug("a client went away", { error: error.message }));
+  socket.on("error", (error) => log.debug("a client connection failed", { error: error.message }));
 }

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Resolve } from "../resolver.ts";
-import { datagramLimit, RCODE, readQuery, replyOf, writeRefusal, writeReply } from
+import { datagramLimit, RCODE, readQuery, replyOf, writeError, writeReply } from
   "../wire/message.ts";
 
 export interface Listener {
@@ -11,7 +11,7 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Serves DNS over datagrams. Rejects when the address cannot be listened on. */
+/** Serves DNS over UDP. Rejects if the address cannot be bound. */
 export function listenUdp(
   at: { address: string; port: number },
   resolve: Resolve,
@@ -26,7 +26,7 @@ export function listenUdp(
   socket.on("message", (bytes, from) => {
     const query = readQuery(bytes);
     if (query === undefined) return;
-    if (typeof query === "number") return send(writeRefusal(bytes, query), from);
+    if (typeof query === "number") return send(writeError(bytes, query), from);
     const limit = datagramLimit(query);
     resolve(query, limit).then(
       (answer) => send(answer, from),

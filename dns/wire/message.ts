@@ -9,18 +9,18 @@ export const RCODE = {
 
 export type Rcode = (typeof RCODE)[keyof typeof RCODE];
 
-/** A query that can be answered. */
+/** A parsed query. */
 export interface Query {
   id: number;
   question: Question;
   recursionDesired: boolean;
-  /** The client's buffer; undefined: no EDNS. */
+  /** The client's EDNS buffer size; undefined: no EDNS. */
   udpPayloadSize: number | undefined;
-  /** As it came, for forwarding. */
+  /** The original message, for forwarding. */
   bytes: Buffer;
 }
 
-/** What to say to a query. */
+/** The content of a reply. */
 export interface Reply {
   rcode: Rcode;
   authoritative: boolean;
@@ -34,8 +34,8 @@ export function replyOf(rcode: Rcode, parts: Partial<Reply> = {}): Reply {
 }
 
 /**
- * Reads a query. Gives the code to refuse it with when it is none that can be answered, and
- * undefined when it must not be answered at all: a response, or what has no header.
+ * Parses a query. Returns the error code to answer if it is not valid, and undefined if it must not
+ * be answered at all: a response, or a message without a header.
  */
 export function readQuery(bytes: Buffer): Query | Rcode | undefined {
   if (bytes.length < 12 || (bytes.readUInt8(2) & 0x80) !== 0) return undefined;
@@ -44,7 +44,7 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
   try {
     parsed = packet.decode(bytes);
   } catch (thrown) {
-    // The parser throws plain errors on anything malformed; the client is told so.
+    // The parser throws plain errors on malformed input, which is answered FORMERR.
     if (thrown instanceof Error) return RCODE.FORMERR;
     throw thrown;
   }
@@ -61,12 +61,12 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
   };
 }
 
-/** How long an answer to this query may be in one datagram. */
+/** Returns the maximum size of a datagram that answers this query. */
 export function datagramLimit({ udpPayloadSize }: Query): number {
   return Math.min(Math.max(udpPayloadSize ?? UDP_BYTES_PLAIN, UDP_BYTES_PLAIN), UDP_BYTES_MAX);
 }
 
-/** The message of a reply; over `limit` bytes it is cut down and marked truncated. */
+/** Encodes a reply; answers beyond `limit` bytes are dropped and the TC flag is set. */
 export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
   const opt: Answer[] = query.udpPayloadSize === undefined ? [] : [OPT];
   const encode = (answers: Answer[], additionals: Answer[], truncated: boolean) =>
@@ -86,7 +86,7 @@ export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
     }));
   const whole = encode(reply.answers, reply.additionals, false);
   if (whole.length <= limit) return whole;
-  // Additional records are a courtesy: without them it is still a whole answer.
+  // Additional records are optional: without them the answer is not truncated.
   const bare = encode(reply.answers, [], false);
   if (bare.length <= limit) return bare;
   let answers = reply.answers;
@@ -108,8 +108,8 @@ const OPT: OptAnswer = {
   options: [],
 };
 
-/** A refusal of a message that could not be read: its header alone comes back. */
-export function writeRefusal(bytes: Buffer, rcode: Rcode): Buffer {
+/** Encodes an error reply to a message that could not be parsed: a header only. */
+export function writeError(bytes: Buffer, rcode: Rcode): Buffer {
   const header = Buffer.alloc(12);
   header.writeUInt16BE(bytes.readUInt16BE(0), 0);
   header.writeUInt8(0x80 | (bytes.readUInt8(2) & 0x79), 2);
@@ -117,12 +117,12 @@ export function writeRefusal(bytes: Buffer, rcode: Rcode): Buffer {
   return header;
 }
 
-/** Another server's answer as this query's: its id and, when it is too long, cut and marked so. */
+/** Turns an upstream answer into the reply to this query: sets its id, and truncates it. */
 export function relayReply(query: Query, answer: Buffer, limit: number): Buffer {
   const end = questionsEnd(answer);
   const relayed = Buffer.from(answer.length <= limit ? answer : answer.subarray(0, end));
   relayed.writeUInt16BE(query.id, 0);
-  // The question as this client wrote it: cached answers may have another case of letters.
+  // The question with the client's letter case; that of a cached answer may differ.
   const own = questionsEnd(query.bytes);
   if (own === end) query.bytes.copy(relayed, 12, 12, own);
   if (answer.length > limit) {

@@ -52,42 +52,42 @@ const VIEW: ClusterView = {
   serial: () => 42,
 };
 
-function ask(name: string, type: string) {
+function query(name: string, type: string) {
   return answerZone(VIEW, ZONE, { name, type, class: "IN" });
 }
 
 function dataOf(name: string, type: string): unknown[] {
-  const answer = ask(name, type);
+  const answer = query(name, type);
   if (answer?.kind !== "reply") throw new Error(`no reply to ${name}`);
   return answer.reply.answers.map((record) => "data" in record && record.data);
 }
 
 function rcodeOf(name: string, type = "A") {
-  const answer = ask(name, type);
+  const answer = query(name, type);
   if (answer?.kind !== "reply") return undefined;
   const { rcode, answers, authorities } = answer.reply;
-  // Whoever finds nothing must learn how long that holds (RFC 2308).
+  // A negative answer must have an SOA record with its TTL (RFC 2308).
   if (answers.length === 0) expect(authorities[0]).toMatchObject({ type: "SOA", ttl: 5 });
   return rcode;
 }
 
 describe("a Service with a ClusterIP", () => {
-  test("has its address, in its own family only", () => {
+  test("has its address in the record type of its family only", () => {
     expect(dataOf("web.shop.svc.cluster.local", "A")).toEqual(["10.96.0.7"]);
     expect(dataOf("web.shop.svc.cluster.local", "AAAA")).toEqual([]);
     expect(rcodeOf("web.shop.svc.cluster.local", "AAAA")).toBe(RCODE.NOERROR);
     expect(dataOf("six.shop.svc.cluster.local", "AAAA")).toEqual(["fd00::7"]);
   });
 
-  test("is found whatever the case, and answered in the asker's letters", () => {
-    const answer = ask("WEB.Shop.svc.Cluster.local", "A");
+  test("is found regardless of letter case, and the answer keeps the query's", () => {
+    const answer = query("WEB.Shop.svc.Cluster.local", "A");
     expect(answer).toMatchObject({ kind: "reply", reply: {
       answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }],
     } });
   });
 
-  test("has an SRV record per named port, with the address beside it", () => {
-    const answer = ask("_http._tcp.web.shop.svc.cluster.local", "SRV");
+  test("has an SRV record per named port, and the address as additional record", () => {
+    const answer = query("_http._tcp.web.shop.svc.cluster.local", "SRV");
     const target = "web.shop.svc.cluster.local";
     expect(answer).toMatchObject({ kind: "reply", reply: {
       answers: [{ data: { port: 80, target, weight: 100 } }],
@@ -98,7 +98,7 @@ describe("a Service with a ClusterIP", () => {
     expect(rcodeOf("_tcp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NOERROR);
   });
 
-  test("is found by its address", () => {
+  test("has a PTR record for its address", () => {
     expect(dataOf("7.0.96.10.in-addr.arpa", "PTR")).toEqual(["web.shop.svc.cluster.local"]);
   });
 });
@@ -108,7 +108,7 @@ describe("a headless Service", () => {
     expect(dataOf("db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.5", "10.244.0.6"]);
   });
 
-  test("gives each endpoint a name: its host name, or its address", () => {
+  test("names each endpoint by its host name, or by its address", () => {
     expect(dataOf("db-0.db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.5"]);
     expect(dataOf("10-244-0-6.db.shop.svc.cluster.local", "A")).toEqual(["10.244.0.6"]);
     expect(rcodeOf("10-244-0-7.db.shop.svc.cluster.local")).toBe(RCODE.NXDOMAIN);
@@ -122,22 +122,22 @@ describe("a headless Service", () => {
     ]);
   });
 
-  test("without endpoints does not exist for now", () => {
+  test("without endpoints is NXDOMAIN", () => {
     expect(rcodeOf("empty.shop.svc.cluster.local")).toBe(RCODE.NXDOMAIN);
   });
 });
 
-test("an ExternalName is an alias", () => {
+test("an ExternalName is a CNAME", () => {
   const record: Answer = {
     name: "docs.shop.svc.cluster.local", type: "CNAME", ttl: 5, data: "docs.example.org",
   };
-  expect(ask("docs.shop.svc.cluster.local", "A")).toEqual({
-    kind: "alias", target: "docs.example.org", record,
+  expect(query("docs.shop.svc.cluster.local", "A")).toEqual({
+    kind: "cname", target: "docs.example.org", record,
   });
   expect(dataOf("docs.shop.svc.cluster.local", "CNAME")).toEqual(["docs.example.org"]);
 });
 
-test("a pod's address has a name in each namespace there is", () => {
+test("a pod's address has a name in each existing namespace", () => {
   expect(dataOf("10-244-0-9.shop.pod.cluster.local", "A")).toEqual(["10.244.0.9"]);
   expect(rcodeOf("10-244-0-9.absent.pod.cluster.local")).toBe(RCODE.NXDOMAIN);
   expect(rcodeOf("10-244-0-999.shop.pod.cluster.local")).toBe(RCODE.NXDOMAIN);
@@ -146,7 +146,7 @@ test("a pod's address has a name in each namespace there is", () => {
 describe("names without records", () => {
   test.each([
     ["svc.cluster.local"], ["pod.cluster.local"], ["shop.svc.cluster.local"], ["cluster.local"],
-  ])("%s exists", (name) => {
+  ])("%s is NODATA", (name) => {
     expect(rcodeOf(name)).toBe(RCODE.NOERROR);
   });
 
@@ -155,17 +155,17 @@ describe("names without records", () => {
     ["absent.svc.cluster.local"],
     ["web.shop.cluster.local"], ["x.y.web.shop.svc.cluster.local"],
     ["web.shop.svc.cluster.local.shop.svc.cluster.local"],
-  ])("%s does not, so that a resolver goes on", (name) => {
+  ])("%s is NXDOMAIN", (name) => {
     expect(rcodeOf(name)).toBe(RCODE.NXDOMAIN);
   });
 
   test.each([["example.org"], ["xcluster.local"], ["9.9.9.9.in-addr.arpa"], ["."]])(
-    "%s is not the cluster's", (name) => {
-      expect(ask(name, "A")).toBeUndefined();
+    "%s is not a name of the cluster", (name) => {
+      expect(query(name, "A")).toBeUndefined();
     });
 });
 
-test("the domain has SOA and NS, and tells the version of the specification", () => {
+test("the domain has SOA, NS and the version of the specification", () => {
   expect(dataOf("cluster.local", "SOA")).toMatchObject([{ serial: 42, minimum: 5 }]);
   expect(dataOf("cluster.local", "NS")).toEqual(["ns.dns.cluster.local"]);
   expect(dataOf("dns-version.cluster.local", "TXT")).toEqual([["1.1.0"]]);

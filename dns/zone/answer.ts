@@ -3,38 +3,38 @@ import { isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { backendsOf, clusterIps, isHeadless } from "./backends.ts";
-import { labelOf, reverseAddressOf, type Subject, subjectOf } from "./subject.ts";
+import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
 import type { Backend, ClusterView } from "./view.ts";
 
 export interface Zone {
-  /** Lower case, without dots at the ends. */
+  /** In lower case, without leading or trailing dots. */
   domain: string;
   ttl_s: number;
 }
 
-/** An answer, or the name elsewhere at which it goes on (an ExternalName). */
+/** A complete reply, or a CNAME (of an ExternalName) whose target must be resolved. */
 export type ZoneAnswer =
   | { kind: "reply"; reply: Reply }
-  | { kind: "alias"; record: Answer; target: string };
+  | { kind: "cname"; record: Answer; target: string };
 
 /** The version of the specification that the names follow. */
 const SPEC_VERSION = "1.1.0";
 
-/** What is found at a name: records of any type, or that the name does not exist. */
-interface Found {
+/** The records of a name, of any type; `exists` distinguishes NODATA from NXDOMAIN. */
+interface Lookup {
   exists: boolean;
   records: Answer[];
   additionals?: Answer[];
-  alias?: { record: Answer; target: string };
+  cname?: { record: Answer; target: string };
 }
 
-const ABSENT: Found = { exists: false, records: [] };
-const EMPTY: Found = { exists: true, records: [] };
+const NXDOMAIN: Lookup = { exists: false, records: [] };
+const NODATA: Lookup = { exists: true, records: [] };
 
 /**
- * Answers a question about the cluster's names; undefined when it is not about them. Pure. A name
- * that exists without records of the type asked for is an empty answer; one that does not is
- * NXDOMAIN, so that a resolver goes on along its search path.
+ * Answers a question about a name of the cluster; returns undefined for all other names. Pure. A
+ * name without records of the requested type is NODATA; a name that does not exist is NXDOMAIN, so
+ * that a resolver continues with its search path.
  */
 export function answerZone(
   view: ClusterView,
@@ -44,8 +44,8 @@ export function answerZone(
   const name = question.name.toLowerCase().replace(/\.$/, "");
   const found = lookUp(view, zone, name, question);
   if (!found) return undefined;
-  // Asked for the alias itself, the record is the answer and no resolver goes on at its target.
-  if (found.alias && question.type !== "CNAME") return { kind: "alias", ...found.alias };
+  // A question for the CNAME itself is answered by the record, without resolving the target.
+  if (found.cname && question.type !== "CNAME") return { kind: "cname", ...found.cname };
   const answers = found.records.filter((record) => record.type === question.type);
   const reply = replyOf(found.exists ? RCODE.NOERROR : RCODE.NXDOMAIN, {
     authoritative: true,
@@ -56,7 +56,7 @@ export function answerZone(
   return { kind: "reply", reply };
 }
 
-/** With refusals it tells how long they may be kept (RFC 2308). */
+/** Returns the SOA record; in negative answers it has their TTL (RFC 2308). */
 function startOfAuthority(view: ClusterView, { domain, ttl_s }: Zone): Answer {
   return {
     name: domain,
@@ -78,17 +78,17 @@ function lookUp(
   view: ClusterView,
   zone: Zone,
   name: string,
-  { name: asked }: Question,
-): Found | undefined {
+  { name: original }: Question,
+): Lookup | undefined {
   const reverse = reverseAddressOf(name);
-  if (reverse !== undefined) return lookUpReverse(view, zone, asked, reverse);
-  const subject = subjectOf(name, zone.domain);
-  return subject && lookUpSubject(view, zone, asked, subject);
+  if (reverse !== undefined) return lookUpReverse(view, zone, original, reverse);
+  const parsed = parseClusterName(name, zone.domain);
+  return parsed && lookUpName(view, zone, original, parsed);
 }
 
-function lookUpSubject(view: ClusterView, zone: Zone, name: string, subject: Subject): Found {
+function lookUpName(view: ClusterView, zone: Zone, name: string, parsed: ClusterName): Lookup {
   const ttl = zone.ttl_s;
-  switch (subject.kind) {
+  switch (parsed.kind) {
     case "domain":
       return { exists: true, records: [
         startOfAuthority(view, zone),
@@ -96,67 +96,67 @@ function lookUpSubject(view: ClusterView, zone: Zone, name: string, subject: Sub
       ] };
     case "version":
       return { exists: true, records: [{ name, type: "TXT", ttl, data: [SPEC_VERSION] }] };
-    case "branch":
-      return EMPTY;
+    case "subdomain":
+      return NODATA;
     case "namespace":
-      return view.hasNamespace(subject.namespace) ? EMPTY : ABSENT;
+      return view.hasNamespace(parsed.namespace) ? NODATA : NXDOMAIN;
     case "pod":
-      if (!view.hasNamespace(subject.namespace)) return ABSENT;
-      return { exists: true, records: [addressRecord(name, ttl, subject.address)] };
-    case "nothing":
-      return ABSENT;
+      if (!view.hasNamespace(parsed.namespace)) return NXDOMAIN;
+      return { exists: true, records: [addressRecord(name, ttl, parsed.address)] };
+    case "invalid":
+      return NXDOMAIN;
     default: {
-      const service = view.service(subject.namespace, subject.service);
-      return service ? lookUpService(view, zone, name, subject, service) : ABSENT;
+      const service = view.service(parsed.namespace, parsed.service);
+      return service ? lookUpService(view, zone, name, parsed, service) : NXDOMAIN;
     }
   }
 }
 
-type OfService = Extract<Subject, { service: string }>;
+type ServiceName = Extract<ClusterName, { service: string }>;
 
 function lookUpService(
   view: ClusterView,
   zone: Zone,
   name: string,
-  subject: OfService,
+  parsed: ServiceName,
   service: Service,
-): Found {
+): Lookup {
   if (service.spec.type === "ExternalName") {
     const target = service.spec.externalName;
-    if (subject.kind !== "service" || !target) return ABSENT;
+    if (parsed.kind !== "service" || !target) return NXDOMAIN;
     const record: Answer = { name, type: "CNAME", ttl: zone.ttl_s, data: target };
-    return { exists: true, records: [record], alias: { record, target } };
+    return { exists: true, records: [record], cname: { record, target } };
   }
-  const backends = backendsOf(view.slices(subject.namespace, subject.service));
+  const backends = backendsOf(view.slices(parsed.namespace, parsed.service));
   const headless = isHeadless(service);
-  switch (subject.kind) {
+  switch (parsed.kind) {
     case "service": {
       const ips = headless ? backends.map(({ address }) => address) : clusterIps(service);
-      // Without endpoints there is nothing to lead to: the name does not exist for now.
-      if (headless && ips.length === 0) return ABSENT;
+      // Without ready endpoints the name of a headless Service does not exist.
+      if (headless && ips.length === 0) return NXDOMAIN;
       const srv = serviceRecords(zone, name, service, backends, () => true);
       const records = ips.map((ip) => addressRecord(name, zone.ttl_s, ip));
       return { exists: true, records: [...records, ...srv.records], additionals: srv.additionals };
     }
     case "endpoint": {
-      const mine = backends.filter(({ host }) => host.toLowerCase() === subject.host);
-      if (mine.length === 0) return ABSENT;
+      const mine = backends.filter(({ host }) => host.toLowerCase() === parsed.host);
+      if (mine.length === 0) return NXDOMAIN;
       const records = mine.map(({ address }) => addressRecord(name, zone.ttl_s, address));
       return { exists: true, records };
     }
     case "transport":
     case "port": {
       const matches = (port: { name: string; protocol: string }) =>
-        port.protocol.toLowerCase() === subject.transport &&
-        (subject.kind === "transport" || port.name.toLowerCase() === subject.port);
+        port.protocol.toLowerCase() === parsed.transport &&
+        (parsed.kind === "transport" || port.name.toLowerCase() === parsed.port);
       const srv = serviceRecords(zone, name, service, backends, matches);
-      if (srv.records.length === 0) return ABSENT;
-      return { exists: true, ...(subject.kind === "port" ? srv : { records: [] }) };
+      if (srv.records.length === 0) return NXDOMAIN;
+      return { exists: true, ...(parsed.kind === "port" ? srv : { records: [] }) };
     }
   }
 }
 
-/** SRV records of the ports that match, and the addresses of their targets. */
+/** Returns SRV records of the ports that match, and the addresses of their targets. */
 function serviceRecords(
   zone: Zone,
   name: string,
@@ -185,13 +185,13 @@ function serviceRecords(
   return { records, additionals };
 }
 
-/** An address that is none of the cluster's is asked elsewhere. */
+/** Returns PTR records of an address; undefined if it is not of the cluster. */
 function lookUpReverse(
   view: ClusterView,
   zone: Zone,
   name: string,
   address: string,
-): Found | undefined {
+): Lookup | undefined {
   const service = view.serviceAt(address);
   const pointer = (data: string): Answer => ({ name, type: "PTR", ttl: zone.ttl_s, data });
   if (service) return { exists: true, records: [pointer(fullName(zone, service))] };

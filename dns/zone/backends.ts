@@ -1,19 +1,19 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { labelOf } from "./subject.ts";
+import { labelOf } from "./cluster-name.ts";
 import type { Backend } from "./view.ts";
 
 export function isHeadless({ spec }: Service): boolean {
   return spec.clusterIP === "None";
 }
 
-/** A Service's ClusterIPs. */
+/** Returns a Service's ClusterIPs. */
 export function clusterIps({ spec }: Service): string[] {
   const ips = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ""];
   return ips.filter((ip) => ip !== "" && ip !== "None");
 }
 
-/** Endpoints that are ready; a Service that publishes all has them marked so. Each address once. */
+/** Returns the ready endpoints, each address once. publishNotReadyAddresses marks all as ready. */
 export function backendsOf(slices: readonly EndpointSlice[]): Backend[] {
   const backends = new Map<string, Backend>();
   for (const slice of slices) {

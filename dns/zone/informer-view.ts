@@ -10,25 +10,25 @@ import type { ClusterView } from "./view.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
 
-/** A view that follows the API, and its end. */
+/** A view of the cluster that informers keep current. */
 export interface InformerView extends ClusterView {
-  /** Resolves when the view is whole for the first time. */
+  /** Resolves when all informers have synchronized. */
   synced: Promise<void>;
   hasSynced(): boolean;
   close(): Promise<void>;
 }
 
-/** Keeps Services, EndpointSlices and the names of namespaces in memory, without their notes. */
+/** Starts informers of Services, EndpointSlices and the metadata of namespaces. */
 export function informerView(client: KubeClient, clock: Clock): InformerView {
   const services = new Informer<Service>({
-    resource: client.resource<Service>(SERVICES), transform: withoutNotes, clock,
+    resource: client.resource<Service>(SERVICES), transform: trimMetadata, clock,
   });
   const slices = new Informer<EndpointSlice>({
-    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES), transform: withoutNotes, clock,
+    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES), transform: trimMetadata, clock,
   });
   const namespaces = new Informer<KubeObject>({
     resource: client.resource<KubeObject>(NAMESPACES), metadataOnly: true,
-    transform: withoutNotes, clock,
+    transform: trimMetadata, clock,
   });
   services.index("address", clusterIps);
   slices.index("address", (slice) => slice.endpoints?.flatMap(({ addresses }) => addresses) ?? []);
@@ -60,8 +60,8 @@ export function informerView(client: KubeClient, clock: Clock): InformerView {
   };
 }
 
-/** Annotations and managed fields are most of an object, and no name is made of them. */
-function withoutNotes<T extends KubeObject>(object: T): T {
+/** Drops managed fields and annotations, which no name depends on, to save memory. */
+function trimMetadata<T extends KubeObject>(object: T): T {
   delete object.metadata.managedFields;
   delete object.metadata.annotations;
   return object;

@@ -1,21 +1,21 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 
-/** What the resolver has to know of the cluster. */
+/** The cluster's objects that the zone needs. */
 export interface ClusterView {
   hasNamespace(name: string): boolean;
   service(namespace: string, name: string): Service | undefined;
-  /** The slices of a Service. */
+  /** Returns the slices of a Service. */
   slices(namespace: string, service: string): EndpointSlice[];
-  /** The Service with this ClusterIP. */
+  /** Returns the Service with this ClusterIP. */
   serviceAt(address: string): Service | undefined;
-  /** The slices that hold this address. */
+  /** Returns the slices with this address. */
   slicesAt(address: string): EndpointSlice[];
-  /** Changes whenever any of it does, and never goes back. */
+  /** The SOA serial: increases with every change. */
   serial(): number;
 }
 
-/** One address that a Service's name leads to. */
+/** One address of a Service's endpoints. */
 export interface Backend {
   address: string;
   /** The endpoint's own label below the Service. */

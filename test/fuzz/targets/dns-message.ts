@@ -1,7 +1,7 @@
 import packet from "dns-packet";
 import { AnswerCache, timeToLive } from "@raft2kube/dns/forward/cache.ts";
 import {
-  datagramLimit, RCODE, readQuery, relayReply, replyOf, writeRefusal, writeReply,
+  datagramLimit, RCODE, readQuery, relayReply, replyOf, writeError, writeReply,
 } from "@raft2kube/dns/wire/message.ts";
 import type { Fate, Target } from "../target.ts";
 
@@ -48,7 +48,7 @@ function readAsQuery(bytes: Buffer): Fate {
   const query = readQuery(bytes);
   if (query === undefined) return "refused";
   if (typeof query === "number") {
-    writeRefusal(bytes, query);
+    writeError(bytes, query);
     return "refused";
   }
   const limit = datagramLimit(query);
