@@ -16,7 +16,7 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
-import type { HttpServer } from "./http/handler.ts";
+import type { HttpServer } from "./http/chain.ts";
 import { showEncryption } from "./metrics/encryption.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";

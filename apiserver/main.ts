@@ -6,7 +6,7 @@ import { Bookmarks } from "./resource/bookmarks.ts";
 import { flagz } from "./handlers/diagnostics/flagz.ts";
 import { statusz } from "./handlers/diagnostics/statusz.ts";
 import { Discovery } from "./handlers/discovery/serve.ts";
-import { Handler } from "./http/handler.ts";
+import { handlerChain } from "./http/chain.ts";
 import { Health } from "./handlers/health.ts";
 import { routes } from "./http/routes.ts";
 import { ApiHttpServer } from "./http/server.ts";
@@ -45,7 +45,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };
     const { listen, tls, clientCa } = options;
-    const listener = new Handler(server, routes(server, rooms));
+    const listener = handlerChain(server, routes(server, rooms));
     const run = bootstrap(server);
     const endpoint = await ApiHttpServer.listen({
       listen, tls, clientCa, listener, handshakeErrors: server.metrics.server.handshakeErrors,

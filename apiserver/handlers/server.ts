@@ -20,7 +20,7 @@ export interface ApiServer extends Writer {
   readonly authorizer: Authorizer;
   readonly roles: RoleIndex;
   readonly tokens: TokenIssuer;
-  readonly metrics: Pick<Metrics, "health" | "server">;
+  readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
   /** Aborted when the server begins to close. */
   readonly closing: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
+import type { ApiServer } from "../handlers/server.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
 import { versionInfo } from "../object/version.ts";
@@ -10,10 +11,12 @@ import type { OpenApi } from "../handlers/openapi.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import type { Dispatch, HttpServer } from "./handler.ts";
 import type { Health } from "../handlers/health.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
 import { JSON_TYPE } from "../request/negotiate.ts";
+
+/** Answers a request that is known and allowed. */
+export type Dispatch = (context: RequestContext) => Promise<Answer>;
 
 /** Lists of groups and of versions: whatever is sent there, upstream shows them. */
 const ANY_METHOD = /^\/apis(\/[^/]+)?\/?$/;
@@ -31,7 +34,7 @@ export interface Rooms {
 const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 
 /** Sends each request to the room that its path belongs to. */
-export function routes(server: HttpServer, rooms: Rooms): Dispatch {
+export function routes(server: ApiServer, rooms: Rooms): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) {
       const large = await rooms.large.serve(context);
@@ -53,7 +56,7 @@ export function routes(server: HttpServer, rooms: Rooms): Dispatch {
 }
 
 async function servePath(
-  server: HttpServer,
+  server: ApiServer,
   rooms: Rooms,
   context: RequestContext,
 ): Promise<Answer | undefined> {

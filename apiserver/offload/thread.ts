@@ -4,7 +4,7 @@ import { assemble, type Assembled } from "../assemble.ts";
 import type { Answer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
-import { asApiError } from "../http/handler.ts";
+import { asApiError } from "../http/filters.ts";
 import { encodeWhole } from "../handlers/response/respond.ts";
 import { apiVersionOf } from "../object/group-version.ts";
 import { serveResource } from "../handlers/dispatch.ts";

@@ -30,7 +30,7 @@ const gzip = promisify(gzipCallback);
 export async function respond(
   context: RequestContext,
   answer: Answer,
-  { now, room }: { now: () => number; room: ResponseBudget },
+  { now, budget }: { now: () => number; budget: ResponseBudget },
 ): Promise<void> {
   switch (answer.type) {
     case "taken":
@@ -42,7 +42,7 @@ export async function respond(
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
-      const leave = await room.take(lengthOf(answer.list), context.signal);
+      const leave = await budget.take(lengthOf(answer.list), context.signal);
       try {
         const body = await encodeList(
           answer.list,

@@ -1,0 +1,156 @@
+import { constants } from "node:http2";
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Authenticator } from "../authn/authenticator.ts";
+import { authorize } from "../authz/authorize-request.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import { impersonate } from "../authz/impersonation.ts";
+import { respondStatus } from "../handlers/response/respond.ts";
+import { isServed } from "../handlers/subresources/dispatch.ts";
+import type { AuthorizationMetrics } from "../metrics/access.ts";
+import type { Counted, RequestMetrics } from "../metrics/requests.ts";
+import { ApiError } from "../object/errors/api-error.ts";
+import { internal, serviceUnavailable, timeout } from "../object/errors/catalog.ts";
+import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
+import { timeoutOf } from "../request/request-info.ts";
+import type { Resources } from "../resource/resources.ts";
+import type { InFlight } from "./in-flight.ts";
+
+const log = logger("apiserver");
+const APPLY_TYPE = "application/apply-patch+yaml";
+
+/** A request between its connection and its handler. */
+export interface Exchange {
+  readonly context: RequestContext;
+  /** It may last: a watch, a log, a tunnel. */
+  readonly long: boolean;
+  /** What its metrics are counted by, from the filter of metrics on. */
+  counted?: Counted;
+  /** Aborts `context.signal`: what still works for the request need not go on. */
+  abandon(): void;
+}
+
+/** Does its part of a request; `next` is all that comes after it, up to the answer. */
+export type Filter = (exchange: Exchange, next: () => Promise<void>) => Promise<void>;
+
+/** Counts and times requests and their answers. */
+export function requestMetrics(
+  resources: Resources,
+  metrics: RequestMetrics,
+  onSent: (bytes: number) => void,
+): Filter {
+  return async (exchange, next) => {
+    const { context, long } = exchange;
+    const { info, query } = context;
+    const { group, version, resource: plural, subresource } = info;
+    const found = info.resourceRequest ? resources.find(group, version, plural) : undefined;
+    const resource = found && isServed(found.kind, subresource) ? found : undefined;
+    const isPatch = info.verb === "patch";
+    const apply = isPatch && headerOf(context.request, "content-type") === APPLY_TYPE;
+    const counted = metrics.begin({ info, resource, query, long, apply });
+    context.sent = (bytes) => {
+      counted.sent(bytes);
+      onSent(bytes);
+    };
+    context.received = counted.received;
+    exchange.counted = counted;
+    try {
+      await next();
+    } finally {
+      counted.end(context.response.statusCode);
+    }
+  };
+}
+
+/** Answers what was thrown with a `Status`; an answer that has begun is cut. */
+export const panicRecovery: Filter = async ({ context, counted, abandon }, next) => {
+  try {
+    await next();
+  } catch (thrown) {
+    const error = asApiError(thrown, context);
+    if (context.response.headersSent || context.signal.aborted) {
+      counted?.aborted();
+      cut(context.request);
+    } else await respondStatus(context, error.status);
+    abandon();
+  }
+};
+
+/** Throws 504 when the time of a request that may not last is up. */
+export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
+  return async ({ context, long }, next) => {
+    if (long) return await next();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    let isLate = false;
+    const timer = clock.after(timeoutOf(context.query), () => {
+      isLate = true;
+      reject(timeout("request did not complete within the allotted timeout"));
+    });
+    const answer = next();
+    try {
+      await Promise.race([answer, late]);
+    } finally {
+      timer.cancel();
+      // Work for which no client waits any more still ends, and is counted when it does.
+      if (isLate) answer.then(() => metrics.endedLate("ok"), () => metrics.endedLate("error"));
+    }
+  };
+}
+
+/** Finds out who asks. Throws 401 when credentials are shown and not believed. */
+export function authentication(authenticator: Authenticator): Filter {
+  return async ({ context }, next) => {
+    context.user = await authenticator.authenticate(context.request, context.warnings);
+    await next();
+  };
+}
+
+/** Lets the request go on as another user. Throws 403 when its own may not act as that one. */
+export function impersonation(authorizer: Authorizer, metrics: AuthorizationMetrics): Filter {
+  return async ({ context }, next) => {
+    await impersonate(authorizer, metrics, context);
+    await next();
+  };
+}
+
+/** Bounds the requests that are worked on at a time. Throws 429 beyond. */
+export function maxInFlight(inFlight: InFlight): Filter {
+  return async ({ context, long }, next) => {
+    const leave = long ? undefined : inFlight.admit(context.info, context.user);
+    try {
+      await next();
+    } finally {
+      leave?.();
+    }
+  };
+}
+
+/** Throws 403 unless an authorizer allows the request. */
+export function authorization(authorizer: Authorizer): Filter {
+  return async ({ context }, next) => {
+    await authorize(authorizer, context);
+    await next();
+  };
+}
+
+/**
+ * Ends a request whose answer cannot be finished: its stream on HTTP/2, its connection on HTTP/1.
+ */
+export function cut(request: Incoming): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else request.socket.destroy();
+}
+
+/** What was thrown, as the client is told; the unforeseen is logged in full and answered as 500. */
+export function asApiError(thrown: unknown, context: RequestContext): ApiError {
+  if (thrown instanceof ApiError) return thrown;
+  if (context.signal.aborted) return serviceUnavailable("the request was ended");
+  if (thrown instanceof EtcdError) {
+    log.warn("the store refused a request", { path: context.info.path, reason: thrown.message });
+    return internal(thrown.message);
+  }
+  log.error("a request failed unexpectedly", { path: context.info.path, err: thrown });
+  return internal(messageOf(thrown));
+}
