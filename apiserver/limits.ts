@@ -131,6 +131,9 @@ export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
 /** So many groups or extras of one impersonation are first asked for all at once (upstream's). */
 export const IMPERSONATION_PARTS_MANY = 4;
 
+/** Single grants of a role (one verb on one resource and name) that are compared one by one. */
+export const ROLE_GRANTS_MAX = 10_000;
+
 /** How long a verified token is believed without being verified again. */
 export const TOKEN_CACHE_MS = 10_000;
 export const TOKEN_CACHE_ENTRIES_MAX = 4_096;

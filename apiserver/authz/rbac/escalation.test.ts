@@ -45,6 +45,16 @@ it("a role may hold what its writer holds, and no more", async () => {
   expect((await send(holder, "POST", ROLES, role("all", ALL))).status).toBe(201);
 });
 
+it("a rule whose lists multiply is refused, unless another covers it as it stands", async () => {
+  const names = (letter: string) => Array.from({ length: 400 }, (_, i) => `${letter}${i}`);
+  const [apiGroups, resources, resourceNames, verbs] = ["g", "r", "n", "v"].map(names);
+  const rules = [{ apiGroups, resources, resourceNames, verbs }];
+  const refused = await send(clerk, "POST", ROLES, { metadata: { name: "product" }, rules });
+  expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("too many")]);
+  expect((await send(holder, "POST", ROLES, { metadata: { name: "product" }, rules })).status)
+    .toBe(201);
+});
+
 it("a label that makes others hold a role needs what the role holds", async () => {
   const label = { metadata: { labels: { [`${apiGroup}/aggregate-to-view`]: "true" } } };
   expect((await send(clerk, "PATCH", `${ROLES}/cluster-admin`, label)).status).toBe(403);

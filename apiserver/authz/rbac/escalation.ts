@@ -4,10 +4,11 @@ import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { ApiError } from "../../object/errors/api-error.ts";
 import { forbidden, notFound } from "../../object/errors/catalog.ts";
+import { ROLE_GRANTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { Attributes } from "../attributes.ts";
 import type { Authorizer } from "../authorizer.ts";
-import { uncovered } from "./covers.ts";
+import { grantsToCompare, uncovered } from "./covers.ts";
 import type { RoleIndex } from "./role-index.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -103,6 +104,10 @@ function requireRules(
   namespace: string,
 ): void {
   const held = [...rights.roles.rulesFor(user, namespace)].map(({ rule }) => rule);
+  if (grantsToCompare(held, wanted) > ROLE_GRANTS_MAX) {
+    const why = `grants more than ${ROLE_GRANTS_MAX} permissions, too many to compare one by one`;
+    throw forbidden(resource.subject, object.metadata.name ?? "", `${why}: write fewer rules`);
+  }
   const missing = uncovered(held, wanted);
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(" ");
