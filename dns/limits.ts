@@ -7,10 +7,12 @@ export const UDP_BYTES_MAX = 1232;
 /** Maximum size of a message over TCP: its length field has two bytes. */
 export const TCP_BYTES_MAX = 65_535;
 export const TCP_CONNECTIONS_MAX = 128;
+/** TCP connections of one client address, so that one pod cannot hold all (RFC 7766, 6.2.2). */
+export const TCP_CONNECTIONS_PER_CLIENT_MAX = 16;
 /** Idle time after which a TCP connection is closed (RFC 7766, 6.2.3). */
 export const TCP_IDLE_MS = 10_000;
 /** Concurrent queries of one TCP connection; more are read later. */
-export const TCP_PIPELINE_MAX = 64;
+export const TCP_PIPELINE_MAX = 16;
 /** Timeout of one upstream resolver, after which the next one is asked. */
 export const UPSTREAM_TIMEOUT_MS = 2_000;
 /** Concurrent forwarded queries; more are answered SERVFAIL. */

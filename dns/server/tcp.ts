@@ -2,22 +2,35 @@ import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { TCP_BYTES_MAX, TCP_CONNECTIONS_MAX, TCP_IDLE_MS, TCP_PIPELINE_MAX } from "../limits.ts";
+import {
+  TCP_BYTES_MAX,
+  TCP_CONNECTIONS_MAX,
+  TCP_CONNECTIONS_PER_CLIENT_MAX,
+  TCP_IDLE_MS,
+  TCP_PIPELINE_MAX,
+} from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import { RCODE, readQuery, replyOf, writeError, writeReply } from "../wire/message.ts";
 import type { Listener } from "./udp.ts";
 
-/** Serves DNS over TCP (RFC 7766): length-prefixed messages, answered in any order. */
+/**
+ * Serves DNS over TCP (RFC 7766): length-prefixed messages, answered in any order. A client that
+ * neither completes a query nor reads its answers for `idle_ms` loses its connection.
+ */
 export function listenTcp(
   at: { address: string; port: number },
   resolve: Resolve,
   log: Logger,
+  idle_ms = TCP_IDLE_MS,
 ): Promise<Listener> {
   const open = new Set<Socket>();
   const server = createServer((socket) => {
+    const { remoteAddress } = socket;
+    const others = [...open].filter((each) => each.remoteAddress === remoteAddress);
+    if (others.length >= TCP_CONNECTIONS_PER_CLIENT_MAX) return void socket.destroy();
     open.add(socket);
     socket.on("close", () => open.delete(socket));
-    serve(socket, resolve, log);
+    serve(socket, resolve, log, idle_ms);
   });
   server.maxConnections = TCP_CONNECTIONS_MAX;
   return new Promise((done, reject) => {
@@ -36,9 +49,12 @@ export function listenTcp(
   });
 }
 
-function serve(socket: Socket, resolve: Resolve, log: Logger): void {
+function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): void {
   let received = Buffer.alloc(0);
   let answering = 0;
+  // Single bytes do not put it off: they would hold the connection for ever.
+  const idle = setTimeout(() => socket.destroy(), idle_ms).unref();
+  socket.on("close", () => clearTimeout(idle));
   const write = (message: Buffer) => {
     const length = Buffer.alloc(2);
     length.writeUInt16BE(message.length);
@@ -55,26 +71,27 @@ function serve(socket: Socket, resolve: Resolve, log: Logger): void {
       write(writeReply(query, replyOf(RCODE.SERVFAIL), TCP_BYTES_MAX));
     }
   };
+  // Backpressure: more queries are read when earlier ones are answered, and their answers read.
+  const isFull = () => answering >= TCP_PIPELINE_MAX || socket.writableNeedDrain;
   const readQueries = () => {
-    while (answering < TCP_PIPELINE_MAX && received.length >= 2) {
+    while (!isFull() && received.length >= 2) {
       const length = received.readUInt16BE(0);
       if (received.length < 2 + length) break;
       const bytes = Buffer.from(received.subarray(2, 2 + length));
       received = received.subarray(2 + length);
       answering++;
+      idle.refresh();
       void answer(bytes).finally(() => {
         answering--;
         readQueries();
       });
     }
-    // Backpressure: more queries are read when earlier ones are answered.
-    if (answering >= TCP_PIPELINE_MAX) socket.pause();
+    if (isFull()) socket.pause();
     else socket.resume();
   };
   socket.on("data", (part) => {
     received = Buffer.concat([received, part]);
     readQueries();
   });
-  socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
-  socket.on("error", (error) => log.debug("a client connection failed", { error: error.message }));
+  socket.on("drain", readQueries);
 }
