@@ -99,7 +99,7 @@ export const STORE_PAGE_KEYS = 500;
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 /** The same of all histories of this process together. */
-export const HISTORIES_BYTES_MAX = 32 * 1024 * 1024;
+export const HISTORIES_BYTES_MAX = 24 * 1024 * 1024;
 /** Objects of all kinds that were just written and are remembered in full, and their bytes. */
 export const RECENT_WRITES_MAX = 1_024;
 export const RECENT_WRITES_BYTES_MAX = 4 * 1024 * 1024;

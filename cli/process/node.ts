@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
-import { returnFreedMemory } from "@raft2kube/linux/memory.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
@@ -53,8 +52,6 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   // Before the kubelet, whose first look at its registry then finds the driver.
   await startStorage(config, parts, clock);
   await parts.start("kubelet", () => startNodeKubelet(config, clock));
-  // Most of it was for building the images: compressing takes much for a moment.
-  returnFreedMemory();
 }
 
 async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { basename, dirname } from "node:path";
 import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
 import { processLog } from "../cluster/paths.ts";
+import { startGivingBack } from "./give-back.ts";
 import { boundLog } from "./log-file.ts";
 import { reportRestart } from "./report-restart.ts";
 import { announce, type ProcessName, writeOwnPid } from "./supervise.ts";
@@ -88,6 +89,7 @@ async function run(
     await supervisor.start();
     log.info(`${name} is ready`);
     announce({ state: "ready" });
+    await parts.start("giving memory back", async () => startGivingBack(clock));
     const restarts = readRestarts(runDir, name);
     if (restarts === undefined) return;
     const report = async () => reportRestart(name, config, restarts, clock);

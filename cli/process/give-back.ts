@@ -1,0 +1,24 @@
+import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/memory.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Closable } from "./running.ts";
+
+/** Between two times that memory is given back; each takes about a millisecond. */
+export const GIVE_BACK_MS = 60_000;
+
+/**
+ * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
+ * code of Node that is not in use: a process that goes on for weeks would keep the most of both
+ * that it ever needed.
+ */
+export function startGivingBack(clock: Clock): Closable {
+  let timer = clock.after(0, function again() {
+    returnFreedMemory();
+    returnUnusedCode();
+    timer = clock.after(GIVE_BACK_MS, again);
+  });
+  return {
+    async close() {
+      timer.cancel();
+    },
+  };
+}
