@@ -1,0 +1,67 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+
+const TIMEOUT_MS = 300_000;
+const DELETIONS = 15;
+const LOOPBACK = "127.0.0.1";
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("edges", ["--no-demo"]);
+}, TIMEOUT_MS);
+
+afterAll(() => cluster?.close(), TIMEOUT_MS);
+
+const HELLO = /^pod local /;
+const SERVER = {
+  name: "web", image: "r2k.local/web:1",
+  readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+};
+const pod = (name: string, container: object, more: object = {}) => JSON.stringify({
+  apiVersion: "v1", kind: "Pod", metadata: { name }, spec: { ...more, containers: [container] },
+});
+
+describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
+  it("a hostPort with hostIP 127.0.0.1 answers on the node alone, by that address", async () => {
+    const port = (hostPort: number, more: object) => ({ containerPort: 8080, hostPort, ...more });
+    await cluster.apply(pod("local", {
+      ...SERVER, ports: [port(18_081, { hostIP: LOOPBACK }), port(18_082, {})],
+    }));
+    // The node has a network of its own: a pod in it sees the node's loopback address.
+    const command = ["sleep", "600"];
+    const shell = { name: "shell", image: "r2k.local/busybox:1", command };
+    await cluster.apply(pod("beside", shell, { hostNetwork: true }));
+    await cluster.ask("wait", "pod/local", "pod/beside", "--for=condition=Ready", "--timeout=60s");
+    const hostIP = await cluster.ask("get", "pod", "local", "-o", "jsonpath={.status.hostIP}");
+    const get = async (address: string, port: number) => {
+      const url = `http://${address}:${port}/`;
+      const wget = ["exec", "beside", "--", "timeout", "5", "wget", "-qO-", url];
+      return (await cluster.kubectl(wget)).stdout;
+    };
+    expect(await get(LOOPBACK, 18_081)).toMatch(HELLO);
+    expect(await get(hostIP, 18_082)).toMatch(HELLO);
+    expect(await cluster.curl(`http://${hostIP}:18082/`)).toMatch(HELLO);
+    expect(await get(hostIP, 18_081)).toBe("");
+    expect(await get(LOOPBACK, 18_082)).toBe("");
+    await cluster.ask("delete", "pod", "local", "--now");
+    expect(await get(LOOPBACK, 18_081)).toBe("");
+  });
+
+  it(`a mirror pod deleted with --now ${DELETIONS} times is another each time`, async () => {
+    const manifests = join(cluster.host.dir, "data", "edges", "manifests");
+    writeFileSync(join(manifests, "fixed.yaml"), pod("fixed", SERVER));
+    const node = await cluster.ask("get", "node", "-o", "jsonpath={.items[0].metadata.name}");
+    const mirror = ["get", "pod", `fixed-${node}`, "-o", "jsonpath={.metadata.uid}"];
+    const seen = new Set<string>();
+    for (let i = 0; i < DELETIONS; i++) {
+      const isNew = (uid: string) => uid !== "" && !seen.has(uid);
+      seen.add(await cluster.until("another mirror", mirror, isNew));
+      // kubectl itself gives up, and fails, when the pod that it deleted is still there.
+      await cluster.ask("delete", "pod", `fixed-${node}`, "--now", "--timeout=30s");
+    }
+    expect(seen.size).toBe(DELETIONS);
+  });
+});
