@@ -73,7 +73,9 @@ export async function assemble(
       resources,
       roles,
       closing,
-      authenticator: new Authenticator([verifier, ...bootstrapTokens], metrics.authentication),
+      authenticator: new Authenticator(
+        [verifier, ...bootstrapTokens], metrics.authentication, clock,
+      ),
       authorizer,
       admission: new Admission(
         admissionPlugins(

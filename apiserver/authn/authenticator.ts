@@ -1,4 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { unauthorized } from "../object/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
@@ -14,10 +15,16 @@ import { websocketToken } from "./websocket-token.ts";
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
   readonly #metrics: AuthenticationMetrics;
+  readonly #clock: Clock;
 
-  constructor(authorities: readonly TokenAuthority[], metrics: AuthenticationMetrics) {
+  constructor(
+    authorities: readonly TokenAuthority[],
+    metrics: AuthenticationMetrics,
+    clock: Clock,
+  ) {
     this.#authorities = authorities;
     this.#metrics = metrics;
+    this.#clock = clock;
   }
 
   /**
@@ -37,7 +44,10 @@ export class Authenticator {
   async #find(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const certified = clientCertificateUser(request);
     if (certified !== undefined && certified !== "unverified") {
-      this.#metrics.expiresIn((certified.until_ms - Date.now()) / 1_000);
+      const left_ms = certified.until_ms - this.#clock.now();
+      // TLS looked at it when the connection began, which may have been long ago.
+      if (left_ms < 0) throw unauthorized();
+      this.#metrics.expiresIn(left_ms / 1_000);
       return authenticated(certified.user);
     }
     const token = bearerToken(request, warnings);

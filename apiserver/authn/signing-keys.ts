@@ -1,5 +1,11 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
-import { compactVerify, decodeProtectedHeader, errors, type JWTPayload } from "jose";
+import {
+  compactVerify,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type ProtectedHeaderParameters,
+} from "jose";
 
 /** A public key by the id that tokens name it with. */
 export interface VerificationKey {
@@ -39,7 +45,9 @@ export async function verifySignature(
   keys: readonly VerificationKey[],
   token: string,
 ): Promise<JWTPayload | { refused: string }> {
-  const { kid } = decodeProtectedHeader(token);
+  const header = headerOf(token);
+  if (header === undefined) return { refused: "the token's header cannot be read" };
+  const { kid } = header;
   const candidates = kid === undefined ? keys : keys.filter(({ id }) => id === kid);
   if (candidates.length === 0) return { refused: "invalid signature, no keys found" };
   for (const { key, algorithm } of candidates) {
@@ -52,6 +60,16 @@ export async function verifySignature(
     }
   }
   return { refused: "go-jose/go-jose: error in cryptographic primitive" };
+}
+
+/** The header of a token, whoever wrote it; undefined when it has none. */
+function headerOf(token: string): ProtectedHeaderParameters | undefined {
+  try {
+    return decodeProtectedHeader(token);
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return undefined;
+    throw thrown;
+  }
 }
 
 function verificationKey(key: KeyObject): VerificationKey {

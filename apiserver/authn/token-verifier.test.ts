@@ -1,3 +1,4 @@
+import { Agent } from "node:https";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
@@ -75,6 +76,28 @@ it("a token is good until its time is up, and not before its time", async () => 
   ahead_ms = -HOUR_MS;
   expect(await shown(token)).toBe(401);
   ahead_ms = 0;
+});
+
+it("a token with any header at all is refused, and fails nothing", async () => {
+  const part = (json: string) => Buffer.from(json).toString("base64url");
+  const claims = part(JSON.stringify({ iss: OURS, aud: [OURS], sub: "x" }));
+  for (const header of ["null", "[]", "1", "{", "{}", '{"alg":"none"}', '{"alg":1,"kid":[]}']) {
+    const token = `${part(header)}.${claims}.AA`;
+    expect([header, await shown(token)]).toEqual([header, 401]);
+    expect(await review(token)).toMatchObject({ error: INVALID });
+  }
+});
+
+it("a certificate is good until its time is up, on a connection that lasts, too", async () => {
+  const credentials = await server.api.credentials("somebody");
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const asked = async () => (await server.ask("/version", { ...credentials, agent })).status;
+  expect(await asked()).toBe(200);
+  ahead_ms = 2 * 24 * 3_600_000;
+  expect(await asked()).toBe(401);
+  ahead_ms = 0;
+  expect(await asked()).toBe(200);
+  agent.destroy();
 });
 
 it("a certificate of others is refused, unless a token says who it is", async () => {
