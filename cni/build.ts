@@ -12,13 +12,12 @@ const SHEBANG_BYTES = 255;
 
 /**
  * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and
- * returns their paths. Existing files are replaced whole, so that a plugin that is being called
- * stays as it is.
+ * returns their paths. Existing files are replaced atomically: a running plugin keeps its own.
  */
 export async function buildPlugins(outDir: string): Promise<string[]> {
   const shebang = `#!${process.execPath}`;
   if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
-    const what = `${process.execPath} is too long, or has spaces, to stand in the first line`;
+    const what = `${process.execPath} is too long for a first line, or has spaces`;
     const remedy = "install into a plainer path";
     throw new CodedError("plugin-interpreter", `no interpreter for plugins: ${what}`, { remedy });
   }
@@ -33,7 +32,7 @@ export async function buildPlugins(outDir: string): Promise<string[]> {
     format: "cjs",
     target: "node24",
     logLevel: "silent",
-    // A native addon cannot be part of the file: it is loaded from where it is installed.
+    // A native addon cannot be bundled: it is loaded from its installation.
     alias: { koffi: native },
     external: [native],
   });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
-import { tryGuard } from "@raft2kube/cni/plugins/bridge/spoof.ts";
+import { probeSpoofCheck } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -25,7 +25,7 @@ export async function writeNodeNetwork(paths: NodeNetworkPaths, podCidr: string)
 
 async function canCheckAddresses(): Promise<boolean> {
   try {
-    await tryGuard();
+    await probeSpoofCheck();
     return true;
   } catch (thrown) {
     logger("network").warn("pods can send with each other's addresses on this node", {

@@ -5,8 +5,8 @@ import { CniError } from "./errors.ts";
 import type { CniResult, PluginConfig } from "./types.ts";
 
 /**
- * What ADD leaves for CHECK, DEL and GC: the result, and the configuration it came from, so that a
- * network is taken down as it was set up although its file changed meanwhile.
+ * What ADD stores for CHECK, DEL and GC: the result and its configuration, so that a network is
+ * deleted as it was added even if its file has changed.
  */
 export interface CachedAttachment {
   kind: "r2kCniCacheV1";
@@ -21,7 +21,7 @@ export interface CachedAttachment {
   result: CniResult;
 }
 
-/** Attachments kept as one file each, written whole. */
+/** Stores each attachment in a file, which is written atomically. */
 export function attachmentCache(dir: string) {
   const file = (network: string, containerId: string, ifName: string) =>
     join(dir, "results", `${network}-${containerId}-${ifName}`);
@@ -55,7 +55,7 @@ export function attachmentCache(dir: string) {
     async delete(network: string, containerId: string, ifName: string): Promise<void> {
       await rm(file(network, containerId, ifName), { force: true });
     },
-    /** All attachments to a network. */
+    /** Returns all attachments to a network. */
     async list(network: string): Promise<CachedAttachment[]> {
       let names: string[];
       try {
@@ -66,7 +66,7 @@ export function attachmentCache(dir: string) {
       }
       const mine = names.filter((name) => name.startsWith(`${network}-`) && !name.endsWith(".new"));
       const entries = await Promise.all(mine.map((name) => read(join(dir, "results", name))));
-      // A network's name may begin with another's and "-": the entry itself decides.
+      // A network's name may start with that of another and "-", so the entry's name decides.
       return entries.filter((entry) => entry !== undefined && entry.networkName === network) as
         CachedAttachment[];
     },

@@ -54,7 +54,7 @@ const called = () => log().map((line) => line.split(" ").slice(0, 2).join(" "));
 const configAt = (line: number) => JSON.parse(log()[line]?.replace(/^[^{]*/, "") ?? "null");
 
 describe("a list of plugins", () => {
-  test("each gets the result before it, its capabilities, no key of the runtime's", async () => {
+  test("each receives the previous result, its capabilities, no key of the runtime", async () => {
     plugin("one", result("10.0.0.1/24"));
     plugin("two", result("10.0.0.2/24"));
     const portMappings = [{ hostPort: 80, containerPort: 8080, protocol: "tcp" as const }];
@@ -71,7 +71,7 @@ describe("a list of plugins", () => {
     expect(configAt(1).prevResult.ips[0].address).toBe("10.0.0.1/24");
   });
 
-  test("DEL runs in reverse with what ADD left, although the list changed meanwhile", async () => {
+  test("DEL runs in reverse with ADD's configuration, even if the list has changed", async () => {
     plugin("one", result("10.0.0.1/24"));
     plugin("two", result("10.0.0.2/24"));
     await cni.addNetworkList(list("one", "two"), at);
@@ -81,7 +81,7 @@ describe("a list of plugins", () => {
     expect(readdirSync(join(dir, "cache", "results"))).toEqual([]);
   });
 
-  test("when a plugin fails, all are undone, and its error is the one told", async () => {
+  test("after a failed plugin all are deleted, and its error is returned", async () => {
     plugin("one", result("10.0.0.1/24"));
     const error = { cniVersion: "1.1.0", code: 7, msg: "no such thing", details: "d" };
     plugin("two", `echo '${JSON.stringify(error)}'; exit 1`);
@@ -91,7 +91,7 @@ describe("a list of plugins", () => {
     expect(called()).toEqual(["ADD one", "ADD two", "DEL two", "DEL one"]);
   });
 
-  test("GC deletes what is not valid", async () => {
+  test("GC deletes attachments that are not valid", async () => {
     plugin("one", result("10.0.0.1/24"));
     await cni.addNetworkList(list("one"), at);
     await cni.addNetworkList(list("one"), { ...at, containerId: "c2" });
@@ -102,7 +102,7 @@ describe("a list of plugins", () => {
 });
 
 describe("the version", () => {
-  test("is the highest that the list and all plugins share", async () => {
+  test("is the highest of the list that all plugins support", async () => {
     plugin("one", result("10.0.0.1/24"));
     plugin("old", result("10.0.0.1/24"), {
       version: `echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'`,
@@ -113,42 +113,42 @@ describe("the version", () => {
     });
     await expect(cni.validateNetworkList(parseConflist(text, "f"))).resolves.toBe("1.0.0");
     await expect(cni.validateNetworkList(list("old"))).rejects.toThrow(
-      /no CNI version is shared.*plugin old supports 0.4.0, 1.0.0/,
+      /no common CNI version.*plugin old supports 0.4.0, 1.0.0/,
     );
   });
 });
 
-describe("a plugin that does not keep the protocol", () => {
+describe("a plugin that violates the protocol", () => {
   const cases: [string, string, string, RegExp][] = [
     ["crashes", "echo oh >&2; kill -9 $$", "plugin-crashed", /one was ended by SIGKILL in ADD.*oh/],
-    ["exits without a word", "exit 3", "plugin-crashed", /one exited with 3 in ADD/],
-    ["prints garbage", "echo '<html>'", "plugin-garbage", /one printed what is no JSON.*<html>/],
-    ["prints no result", "true", "plugin-garbage", /one gave a result that is no JSON object/],
-    ["gives a wrong address", result("10.0.0.300/24"), "plugin-garbage", /address "10\.0\.0\.300/],
-    ["prints without end", "yes", "plugin-garbage", /one printed more than 1048576 bytes/],
+    ["exits without output", "exit 3", "plugin-crashed", /one exited with 3 in ADD/],
+    ["prints garbage", "echo '<html>'", "plugin-garbage", /one printed invalid JSON.*<html>/],
+    ["prints no result", "true", "plugin-garbage", /one returned a result.*not a JSON object/],
+    ["has an invalid address", result("10.0.0.300/24"), "plugin-garbage", /address "10\.0\.0\.300/],
+    ["prints too much", "yes", "plugin-garbage", /one printed more than 1048576 bytes/],
     ["hangs", "exec sleep 60", "plugin-timeout", /one did not end ADD within 2000 ms/],
   ];
-  test.each(cases)("%s: the error says so", async (_what, add, code, message) => {
+  test.each(cases)("%s: the error has the reason", async (_what, add, code, message) => {
     plugin("one", add);
     const attempt = cni.addNetworkList(list("one"), at);
     await expect(attempt).rejects.toMatchObject({ name: "CniError", code });
     await expect(attempt).rejects.toThrow(message);
   });
 
-  test("is missing: the error names the folders", async () => {
+  test("is missing: the error names the directories", async () => {
     await expect(cni.addNetworkList(list("absent"), at)).rejects.toThrow(
       `there is no plugin absent in ${join(dir, "bin")}`,
     );
   });
 
-  test("is no executable", async () => {
+  test("is not executable", async () => {
     writeFileSync(join(dir, "bin", "text"), "text");
     const attempt = cni.addNetworkList(list("text"), at);
     await expect(attempt).rejects.toMatchObject({ code: "plugin-not-found" });
   });
 });
 
-describe("what the caller gives is checked", () => {
+describe("arguments of the caller are validated", () => {
   test.each([
     ["container id", { containerId: "../x" }, /CNI_CONTAINERID/],
     ["interface with a slash", { ifName: "a/b" }, /CNI_IFNAME/],

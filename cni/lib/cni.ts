@@ -18,32 +18,32 @@ import type {
 import { atLeast, isCniVersion, negotiate, type CniVersion } from "./version.ts";
 
 export interface CniOptions {
-  /** Folders searched for plugins, in order (CNI_PATH). */
+  /** Directories searched for plugins, in order (CNI_PATH). */
   pluginDirs: string[];
-  /** Where results are kept between ADD and DEL: `<cacheDir>/results/`. */
+  /** Results are stored in `<cacheDir>/results/` between ADD and DEL. */
   cacheDir: string;
-  /** For one command of one plugin. */
+  /** Timeout of one command of one plugin. */
   timeout_ms?: number;
-  /** How plugins are called; the default is exec. `inProcessInvoke` wraps it for our own build. */
+  /** Calls a plugin; default: exec. `inProcessInvoke` wraps it for plugins of this build. */
   invoke?: Invoke;
 }
 
-/** A runtime's side of CNI: what the reference library calls libcni. */
+/** The runtime's side of CNI (libcni in the reference library). */
 export interface Cni {
   /**
-   * Runs ADD of each plugin, each with the result of the one before, and returns the last result in
-   * the shape of 1.1.0. On an error what was done is undone by DEL; the error is the first one.
+   * Runs ADD of each plugin with the result of the previous one, and returns the last result in the
+   * format of 1.1.0. After an error runs DEL of all and rejects with the first error.
    */
   addNetworkList(list: NetworkList, attachment: Attachment): Promise<CniResult>;
-  /** Rejects with the plugin's error when the attachment is no longer as ADD left it. */
+  /** Rejects with the plugin's error if the attachment differs from the result of ADD. */
   checkNetworkList(list: NetworkList, attachment: Attachment): Promise<void>;
-  /** Runs DEL in reverse order. Doing it twice, or with the namespace gone, is no error. */
+  /** Runs DEL in reverse order. Idempotent; a deleted namespace is not an error. */
   delNetworkList(list: NetworkList, attachment: Attachment): Promise<void>;
-  /** Rejects when a plugin says that it could not serve ADD now. */
+  /** Rejects if a plugin is not ready for ADD. */
   statusNetworkList(list: NetworkList): Promise<void>;
-  /** Takes down every attachment of this network except the valid ones. */
+  /** Deletes all attachments of this network except the valid ones. */
   gcNetworkList(list: NetworkList, valid: ValidAttachment[]): Promise<void>;
-  /** Rejects unless all plugins are there and share a version, which it resolves with. */
+  /** Resolves with the version that all plugins share; rejects if one is missing or none is. */
   validateNetworkList(list: NetworkList): Promise<CniVersion>;
 }
 
@@ -104,7 +104,7 @@ class PluginCaller implements Cni {
     return result;
   }
 
-  /** DEL after a failed ADD (spec section 2); its own error is told beside the first one. */
+  /** Runs DEL after a failed ADD (spec section 2); adds its error to the first one's details. */
   async #undo(list: NetworkList, attachment: Attachment, first: unknown): Promise<void> {
     try {
       await this.delNetworkList(list, attachment);
@@ -197,7 +197,7 @@ class PluginCaller implements Cni {
     return this.#invoke(await this.#finder.find(plugin.type), request);
   }
 
-  /** What is known of an attachment since its ADD, or what the caller says now. */
+  /** Returns the attachment as ADD cached it, else as the caller describes it. */
   async #recall(list: NetworkList, now: Attachment) {
     const cached = await this.#cache.get(list.name, now.containerId, now.ifName);
     if (!cached || !isCniVersion(cached.cniVersion)) {
@@ -213,12 +213,12 @@ function requireAttachment(attachment: Attachment): void {
   requireContainerId(attachment.containerId);
   requireIfName(attachment.ifName);
   if (!attachment.netns.startsWith("/")) {
-    const what = `CNI_NETNS ${JSON.stringify(attachment.netns)} is no absolute path`;
+    const what = `CNI_NETNS ${JSON.stringify(attachment.netns)} is not an absolute path`;
     throw new CniError("invalid-environment", what);
   }
 }
 
-/** CNI_ARGS: pairs that cannot be told from one another are refused. */
+/** Encodes CNI_ARGS; rejects pairs with separators, which would be ambiguous. */
 function argsText(args: Record<string, string>): string {
   return Object.entries(args)
     .map(([key, value]) => {
@@ -232,9 +232,8 @@ function argsText(args: Record<string, string>): string {
 }
 
 /**
- * The plugin's configuration as it goes to stdin (spec section 4): `capabilities` becomes
- * `runtimeConfig` with what the caller gave for each, and keys of the runtime (`cni.dev/...`) do
- * not pass.
+ * Returns the plugin's configuration for stdin (spec section 4): `runtimeConfig` with the caller's
+ * arguments replaces `capabilities`, and keys of the runtime (`cni.dev/...`) are removed.
  */
 function configFor(plugin: PluginConfig, attachment: Attachment | undefined): PluginConfig {
   const { capabilities, ...rest } = plugin;

@@ -12,7 +12,7 @@ const valid = {
 };
 const parse = (changes: object) => parseConflist(JSON.stringify({ ...valid, ...changes }), "f");
 
-test("versions are those spoken, of cniVersion and cniVersions together", () => {
+test("versions are the supported ones of cniVersion and cniVersions", () => {
   expect(parse({}).cniVersions).toEqual(["1.0.0", "1.1.0"]);
   expect(parse({ cniVersions: ["2.0.0", "1.1.0"] }).cniVersions).toEqual(["1.0.0", "1.1.0"]);
   expect(parse({ cniVersions: undefined }).cniVersions).toEqual(["1.0.0"]);
@@ -27,7 +27,7 @@ test.each([
   ["no JSON", "{", /f: /],
   ["no object", "[]", /not a JSON object/],
   ["no plugins", JSON.stringify({ ...valid, plugins: [] }), /has no "plugins"/],
-])("%s is refused", (_what, text, message) => {
+])("%s is rejected", (_what, text, message) => {
   expect(() => parseConflist(text, "f")).toThrow(message);
 });
 
@@ -43,12 +43,12 @@ test.each([
   ["no plugin type", { plugins: [{}] }, /plugin type is missing/],
   ["a disableCheck that is no boolean", { disableCheck: 1 }, /"disableCheck" is not a boolean/],
   ["too many plugins", { plugins: Array(33).fill({ type: "a" }) }, /more than 32/],
-])("%s is refused, naming the file", (_what, changes, message) => {
+])("%s is rejected, naming the file", (_what, changes, message) => {
   expect(() => parse(changes)).toThrow(message);
   expect(() => parse(changes)).toThrow(/^f: /);
 });
 
-test("the first file in byte order is the network; other files do not count", () => {
+test("the first file in byte order is the network; other files are ignored", () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-conf-"));
   try {
     expect(loadNetwork(dir)).toBeUndefined();

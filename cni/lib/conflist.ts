@@ -13,7 +13,7 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Reads and validates a `.conflist` (or a single plugin's `.conf`, as a list of one). */
+/** Parses and validates a `.conflist`, or a single plugin's `.conf` as a list of one. */
 export function parseConflist(text: string, source: string): NetworkList {
   const invalid = (why: string) => new CniError("invalid-config", `${source}: ${why}`);
   let json: unknown;
@@ -44,13 +44,13 @@ export function parseConflist(text: string, source: string): NetworkList {
 
 function flag(json: Json, key: string): boolean {
   const value = json[key] ?? false;
-  // The spec has booleans; some files in the wild quote them.
+  // The specification has booleans; some existing files have strings.
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
   throw new CniError("invalid-config", `"${key}" is not a boolean`);
 }
 
-/** `cniVersions` with `cniVersion` counted in; those that are not spoken here are left out. */
+/** Returns the supported versions among `cniVersion` and `cniVersions`. */
 function versionsOf(json: Json): CniVersion[] {
   const listed = [...(Array.isArray(json.cniVersions) ? json.cniVersions : []), json.cniVersion];
   const named = listed.filter((version) => version !== undefined);
@@ -73,16 +73,18 @@ function parsePlugin(plugin: unknown, index: number): PluginConfig {
     throw new CniError("invalid-config", `${where}.capabilities is not an object`);
   }
   if (plugin.ipam !== undefined) {
-    if (!isObject(plugin.ipam)) throw new CniError("invalid-config", `${where}.ipam is no object`);
+    if (!isObject(plugin.ipam)) {
+      throw new CniError("invalid-config", `${where}.ipam is not an object`);
+    }
     if (plugin.ipam.type !== undefined) requirePluginType(plugin.ipam.type);
   }
   return { ...plugin, type } as PluginConfig;
 }
 
 /**
- * The network of a configuration folder: the first file in byte order that ends in `.conflist`,
- * `.conf` or `.json`, as containerd and CRI-O choose it. Undefined when there is none; CniError
- * when it is not valid.
+ * Returns the network of a configuration directory: the first file in byte order that ends in
+ * `.conflist`, `.conf` or `.json`, as in containerd and CRI-O. Undefined if there is none; throws
+ * CniError if it is not valid.
  */
 export function loadNetwork(confDir: string): NetworkList | undefined {
   let names: string[];

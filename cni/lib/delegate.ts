@@ -6,7 +6,7 @@ import type { PluginCall } from "./skel.ts";
 import type { CniResult, Command } from "./types.ts";
 
 /**
- * Calls the IPAM plugin of a call with the same environment and configuration (CNI spec 1.1.0,
+ * Calls the IPAM plugin with the environment and configuration of this call (CNI spec 1.1.0,
  * section 4, "Delegated plugins").
  */
 async function delegate(call: PluginCall, command: Command): Promise<unknown> {
@@ -19,22 +19,22 @@ async function delegate(call: PluginCall, command: Command): Promise<unknown> {
   return call.invoke(await findPlugin(type, path), request);
 }
 
-/** Whether the configuration names an IPAM plugin; without one the network is layer 2 only. */
+/** Whether the configuration has an IPAM plugin; without one the network is layer 2 only. */
 export function hasIpam(call: PluginCall): boolean {
   return call.config.ipam?.type !== undefined && call.config.ipam.type !== "";
 }
 
-/** Addresses for the container, from the IPAM plugin. */
+/** Runs ADD of the IPAM plugin; resolves with the container's addresses. */
 export async function ipamAdd(call: PluginCall): Promise<CniResult> {
   const type = call.config.ipam?.type ?? "";
   const result = parseResult(await delegate(call, "ADD"), `IPAM plugin ${type}`);
   if (!result.ips?.length) {
-    throw new CniError("plugin-garbage", `IPAM plugin ${type} gave no address`);
+    throw new CniError("plugin-garbage", `IPAM plugin ${type} returned no address`);
   }
   return result;
 }
 
-/** DEL, CHECK, STATUS or GC of the IPAM plugin; nothing happens when there is none. */
+/** Runs DEL, CHECK, STATUS or GC of the IPAM plugin; does nothing without one. */
 export async function ipamRun(call: PluginCall, command: Exclude<Command, "ADD">): Promise<void> {
   if (hasIpam(call)) await delegate(call, command);
 }

@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** Error numbers of the protocol: CNI spec 1.1.0, "Error"; 100 and above are a plugin's own. */
+/** Error codes of CNI spec 1.1.0, "Error"; 100 and above are specific to the plugin. */
 const ERROR_NUMBERS = {
   "incompatible-version": 1,
   "unsupported-field": 2,
@@ -12,14 +12,14 @@ const ERROR_NUMBERS = {
   "try-again": 11,
   "not-available": 50,
   "not-available-limited": 51,
-  // Our plugins' own.
+  // Specific to the plugins of this package.
   "address-exhausted": 100,
   "address-in-use": 101,
   "check-failed": 102,
   "kernel-refused": 103,
-  // Go's skel answers 999 for whatever has no number; so do we.
+  // 999, as in Go's skel, for errors without a code.
   internal: 999,
-  // The caller's own: these never come from a plugin that keeps the protocol.
+  // Errors of the caller, which no conforming plugin returns.
   "plugin-not-found": 1000,
   "plugin-crashed": 1001,
   "plugin-garbage": 1002,
@@ -36,7 +36,7 @@ export interface WireError {
   details?: string;
 }
 
-/** A network operation that failed: `code` for programs, `number` as on the wire. */
+/** A failed network operation; `number` is the code in the protocol. */
 export class CniError extends CodedError {
   override readonly name = "CniError";
   readonly number: number;
@@ -52,7 +52,7 @@ export class CniError extends CodedError {
     this.details = options.details;
   }
 
-  /** As the protocol prints it. */
+  /** Returns the error object of the protocol. */
   toWire(cniVersion: string): WireError {
     const wire: WireError = { cniVersion, code: this.number, msg: this.message };
     if (this.details) wire.details = this.details;
@@ -60,7 +60,7 @@ export class CniError extends CodedError {
   }
 }
 
-/** The error a plugin printed, as ours; unknown numbers keep their number under `plugin-error`. */
+/** Converts a plugin's error object; unknown numbers become `plugin-error` with that number. */
 export function fromWire(plugin: string, wire: { code: number; msg: string; details?: string }) {
   const known = Object.entries(ERROR_NUMBERS).find(([, number]) => number === wire.code);
   const code = wire.code < 100 && known ? (known[0] as CniErrorCode) : "plugin-error";

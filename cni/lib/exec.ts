@@ -5,7 +5,7 @@ import { PLUGIN_STDERR_BYTES, PLUGIN_STDOUT_BYTES } from "../limits.ts";
 import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
 
-/** The environment of the protocol, on top of the caller's PATH (plugins call iptables, nft). */
+/** Returns the protocol's environment, with the caller's PATH (plugins call iptables, nft). */
 function environmentOf(request: PluginRequest): Record<string, string> {
   return {
     PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -43,7 +43,7 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
   return new Promise((resolve, reject) => {
     const name = basename(file);
     const env = environmentOf(request);
-    // A process group of its own, so that what a plugin starts is stopped with it.
+    // A new process group, so that the plugin's children are killed with it.
     const child = spawn(file, [], { env, stdio: "pipe", detached: true });
     let stdout = "";
     let stderr = "";
@@ -67,7 +67,7 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-PLUGIN_STDERR_BYTES);
     });
-    // A plugin that ends without reading its stdin is judged by its exit, not by our EPIPE.
+    // EPIPE is irrelevant: a plugin that exits without reading stdin is judged by its status.
     child.stdin.on("error", () => undefined);
     child.stdin.end(JSON.stringify(request.config));
     child.on("error", (thrown) => {
@@ -83,7 +83,7 @@ function run(file: string, request: PluginRequest, timeout_ms: number): Promise<
   });
 }
 
-/** Ends a plugin and all it started, and stops listening to whatever still holds its pipes. */
+/** Kills a plugin's process group and closes its pipes. */
 function stopGroup(child: ChildProcessWithoutNullStreams): void {
   child.stdout.destroy();
   child.stderr.destroy();
@@ -91,20 +91,20 @@ function stopGroup(child: ChildProcessWithoutNullStreams): void {
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch (thrown) {
-    if (!isErrno(thrown, "ESRCH")) throw thrown; // it ended by itself meanwhile
+    if (!isErrno(thrown, "ESRCH")) throw thrown; // it has exited
   }
 }
 
-/** What a plugin printed, of a command that has an answer; error "plugin-garbage" for no JSON. */
+/** Parses the output of a command with a result; error "plugin-garbage" if it is not JSON. */
 export function parseOutput(name: string, stdout: string, command: string, tail: string): unknown {
   if (stdout.trim() === "") return undefined;
-  // Only these two answer with an object; others may print what they like (spec: ignored).
+  // Only these two have a result; the output of others is ignored (specification).
   if (command !== "ADD" && command !== "VERSION") return undefined;
   try {
     return JSON.parse(stdout);
   } catch (thrown) {
     const start = JSON.stringify(stdout.slice(0, 200));
-    const what = `plugin ${name} printed what is no JSON in ${command}: ${start}${tail}`;
+    const what = `plugin ${name} printed invalid JSON in ${command}: ${start}${tail}`;
     throw new CniError("plugin-garbage", what, { cause: thrown });
   }
 }
@@ -116,7 +116,7 @@ function parseError(stdout: string): { code: number; msg: string; details?: stri
     const details = typeof error.details === "string" ? { details: error.details } : {};
     return { code: error.code, msg: error.msg, ...details };
   } catch (thrown) {
-    // No JSON: the plugin crashed before it could speak the protocol; the caller says so.
+    // Not JSON: the plugin crashed before it printed an error; the caller reports that.
     if (thrown instanceof SyntaxError) return undefined;
     throw thrown;
   }

@@ -6,8 +6,8 @@ import { BUILD_MARK } from "./mark.ts";
 const MARK_BYTES = 512;
 
 /**
- * Calls a plugin within this process when the file found is this package's own build, and by `exec`
- * when it is anything else: whoever replaces the file gets the replacement called.
+ * Calls a plugin within this process if its file is of this package's build, and by `exec` if it is
+ * any other file, so that a file can be replaced by another plugin.
  */
 export function inProcessInvoke(options: {
   plugins: ReadonlyMap<string, CniPlugin>;
@@ -15,7 +15,7 @@ export function inProcessInvoke(options: {
 }): Invoke {
   const seen = new Map<string, { mark: string; plugin: CniPlugin | undefined }>();
 
-  function ours(file: string): CniPlugin | undefined {
+  function pluginOf(file: string): CniPlugin | undefined {
     const { ino, mtimeMs, size } = statSync(file);
     const mark = `${ino} ${mtimeMs} ${size}`;
     const known = seen.get(file);
@@ -27,16 +27,16 @@ export function inProcessInvoke(options: {
   }
 
   const invoke: Invoke = async (file, request) => {
-    const plugin = ours(file);
+    const plugin = pluginOf(file);
     if (!plugin) return options.exec(file, request);
-    // As over a pipe: neither side sees what the other does to its objects later.
+    // Copies, as over a pipe: later changes on one side do not affect the other.
     const copy = structuredClone(request) satisfies PluginRequest;
     return structuredClone(await dispatch(plugin, copy, invoke));
   };
   return invoke;
 }
 
-/** The plugin's name on the second line of a file that `buildPlugins` wrote, or undefined. */
+/** Returns the plugin's name in a file that `buildPlugins` wrote, or undefined. */
 function markOf(file: string): string | undefined {
   const head = Buffer.alloc(MARK_BYTES);
   const fd = openSync(file, "r");

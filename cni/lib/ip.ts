@@ -1,13 +1,13 @@
 import ipaddr from "ipaddr.js";
 import { CniError } from "./errors.ts";
 
-/** An address as a number, so that ranges are plain arithmetic. */
+/** An address as a number, for arithmetic on ranges. */
 export interface Ip {
   family: 4 | 6;
   value: bigint;
 }
 
-/** A subnet with the address of its network. */
+/** A subnet by its network address and prefix length. */
 export interface Subnet {
   family: 4 | 6;
   network: bigint;
@@ -16,7 +16,7 @@ export interface Subnet {
 
 const bitsOf = (family: 4 | 6) => (family === 4 ? 32 : 128);
 
-/** Parses an address; error "invalid-config" names `what` it was. IPv4 in IPv6 notation is IPv4. */
+/** Parses an address; IPv4-mapped IPv6 is IPv4. Error "invalid-config" names the field `what`. */
 export function parseIp(text: unknown, what: string): Ip {
   if (typeof text !== "string" || !ipaddr.isValid(text)) {
     throw new CniError("invalid-config", `${what} ${JSON.stringify(text)} is not an IP address`);
@@ -26,7 +26,7 @@ export function parseIp(text: unknown, what: string): Ip {
   return { family: bytes.length === 4 ? 4 : 6, value };
 }
 
-/** The canonical text of an address (RFC 5952). */
+/** Returns the canonical text of an address (RFC 5952). */
 export function formatIp({ family, value }: Ip): string {
   const bytes: number[] = [];
   for (let at = bitsOf(family) - 8; at >= 0; at -= 8) {
@@ -35,7 +35,7 @@ export function formatIp({ family, value }: Ip): string {
   return ipaddr.fromByteArray(bytes).toString();
 }
 
-/** Parses `10.1.0.0/16`; host bits are cleared. Error "invalid-config" names `what` it was. */
+/** Parses `10.1.0.0/16` and clears host bits. Error "invalid-config" names the field `what`. */
 export function parseSubnet(text: unknown, what: string): Subnet {
   const [address, length] = typeof text === "string" ? text.split("/") : [];
   const prefix = Number(length);
@@ -55,7 +55,7 @@ export function formatSubnet({ family, network, prefix }: Subnet): string {
   return `${formatIp({ family, value: network })}/${prefix}`;
 }
 
-/** The subnet's last address: of IPv4 its broadcast address. */
+/** Returns the subnet's last address; in IPv4 the broadcast address. */
 export function lastOf({ family, network, prefix }: Subnet): bigint {
   return network + (1n << BigInt(bitsOf(family) - prefix)) - 1n;
 }
@@ -64,7 +64,7 @@ export function contains(subnet: Subnet, ip: Ip): boolean {
   return ip.family === subnet.family && ip.value >= subnet.network && ip.value <= lastOf(subnet);
 }
 
-/** The subnet that `10.1.0.5/16` lies in. */
+/** Returns the subnet of an address with prefix length, such as `10.1.0.5/16`. */
 export function subnetOf(cidr: string): Subnet {
   return parseSubnet(cidr, "address");
 }

@@ -17,25 +17,25 @@ function requireName(what: string, value: unknown, code: CniErrorCode): string {
   return value;
 }
 
-/** A network's name (spec section 1); it becomes part of file names. */
+/** Validates a network's name (spec section 1), which is part of file names. */
 export function requireNetworkName(value: unknown): string {
   return requireName("network name", value, "invalid-config");
 }
 
 /**
- * A plugin's `type`: a bare file name. Anything that could leave the plugin folder is refused
+ * Validates a plugin's `type`: a file name. A path out of the plugin directory is rejected
  * (CVE-2021-20206: `type: "../../usr/bin/reboot"`).
  */
 export function requirePluginType(value: unknown): string {
   return requireName("plugin type", value, "invalid-config");
 }
 
-/** CNI_CONTAINERID (spec section 2). */
+/** Validates CNI_CONTAINERID (spec section 2). */
 export function requireContainerId(value: unknown): string {
   return requireName("CNI_CONTAINERID", value, "invalid-environment");
 }
 
-/** CNI_IFNAME: what the kernel takes as an interface name (dev_valid_name). */
+/** Validates CNI_IFNAME as the kernel's dev_valid_name does. */
 export function requireIfName(value: unknown): string {
   const bad = (why: string) =>
     new CniError("invalid-environment", `CNI_IFNAME ${JSON.stringify(value)} ${why}`);

@@ -1,37 +1,37 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
 
-/** One element of a set or map, as nft's text has it, with the comment that says whose it is. */
+/** An element of a set or map in nft's syntax, with the comment that identifies its owner. */
 export interface NftElement {
   /** The set or map. */
   set: string;
-  /** The key alone: `10.1.0.5` or `10.1.0.5 . tcp . 80`. */
+  /** The key: `10.1.0.5` or `10.1.0.5 . tcp . 80`. */
   key: string;
-  /** The map's value; empty for a set. */
+  /** The value in a map; empty in a set. */
   value: string;
   comment: string;
 }
 
-/** The statement that adds an element. */
+/** Returns the statement that adds an element. */
 export function addElement(table: string, element: NftElement): string {
   const { set, key, value, comment } = element;
   const mapped = value === "" ? "" : ` : ${value}`;
   return `add element inet ${table} ${set} { ${key} comment "${comment}"${mapped} }`;
 }
 
-/** The statement that deletes one. */
+/** Returns the statement that deletes an element. */
 export function deleteElement(table: string, element: Pick<NftElement, "set" | "key">): string {
   return `delete element inet ${table} ${element.set} { ${element.key} }`;
 }
 
-/** The elements of a plugin's table that have a comment; none when the table is not there. */
+/** Returns the elements with a comment of a plugin's table; none if it does not exist. */
 export async function listElements(table: string): Promise<NftElement[]> {
   if (!nftTableExists("inet", table)) return [];
   let objects;
   try {
     objects = await listRuleset(["table", "inet", table]);
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return []; // it went in between
+    if (isErrno(thrown, "ENOENT")) return []; // deleted concurrently
     throw thrown;
   }
   return objects.flatMap((object) => {
@@ -43,7 +43,7 @@ export async function listElements(table: string): Promise<NftElement[]> {
   });
 }
 
-/** Deletes the elements that `stale` picks by their comment, in one transaction; returns them. */
+/** Deletes the elements whose comment `stale` accepts, in one transaction; returns them. */
 export async function deleteElements(
   table: string,
   stale: (comment: string) => boolean,
@@ -55,8 +55,8 @@ export async function deleteElements(
 }
 
 /**
- * `{elem: {val, comment}}` of a set, `[{elem: {val, comment}}, value]` of a map. `types` are those
- * of the key's parts: nft lists names of interfaces bare, but reads any name only when quoted.
+ * Parses `{elem: {val, comment}}` of a set or `[{elem: {val, comment}}, value]` of a map. `types`
+ * are the types of the key's parts: nft prints interface names without quotes, but requires them.
  */
 function parseElement(set: string, types: unknown[], element: unknown): NftElement[] {
   const [key, value] = Array.isArray(element) ? element : [element, undefined];

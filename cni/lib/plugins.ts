@@ -7,10 +7,7 @@ import { requirePluginType } from "./names.ts";
 import type { Invoke, PluginConfig } from "./types.ts";
 import { LATEST_VERSION } from "./version.ts";
 
-/**
- * The executable of a plugin: the first of that name in `dirs`. Error "plugin-not-found" names
- * them.
- */
+/** Finds the executable of a plugin in `dirs`, in order. Error "plugin-not-found" names them. */
 export async function findPlugin(type: string, dirs: readonly string[]): Promise<string> {
   requirePluginType(type);
   for (const dir of dirs) {
@@ -30,7 +27,7 @@ export async function findPlugin(type: string, dirs: readonly string[]): Promise
   });
 }
 
-/** Finds plugins and remembers which versions each file supports, until the file changes. */
+/** Finds plugins and caches the versions that each supports until its file changes. */
 export function pluginFinder(dirs: readonly string[], invoke: Invoke) {
   const known = new Map<string, { mark: string; supported: string[] }>();
   const find = (type: string) => findPlugin(type, dirs);
@@ -67,7 +64,7 @@ async function askVersions(
   });
   const supported = (output as { supportedVersions?: unknown } | undefined)?.supportedVersions;
   if (!Array.isArray(supported) || supported.some((version) => typeof version !== "string")) {
-    throw new CniError("plugin-garbage", `plugin ${type} named no supportedVersions`);
+    throw new CniError("plugin-garbage", `plugin ${type} returned no supportedVersions`);
   }
   return supported as string[];
 }

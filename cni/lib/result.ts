@@ -3,12 +3,12 @@ import { CniError } from "./errors.ts";
 import type { CniResult, Dns, ResultInterface, ResultIp, ResultRoute } from "./types.ts";
 import { atLeast, isCniVersion, type CniVersion } from "./version.ts";
 
-/** Route attributes that came with 1.1.0; before, a route is `dst` and `gw`. */
+/** Route attributes of version 1.1.0; earlier routes have `dst` and `gw` only. */
 const ROUTE_1_1 = ["mtu", "advmss", "priority", "table", "scope"] as const;
 
 /**
- * A result in the shape that `version` has. Before 1.0.0 each address says its family in `version`;
- * what came with 1.1.0 is left out for older versions, as the reference library does.
+ * Converts a result to the format of `version`. Before 1.0.0 each address has its family in
+ * `version`; fields of 1.1.0 are omitted for older versions, as in the reference library.
  */
 export function resultForVersion(result: CniResult, version: CniVersion): Record<string, unknown> {
   const newest = atLeast(version, "1.1.0");
@@ -40,15 +40,15 @@ function plainRoute(route: ResultRoute): ResultRoute {
 }
 
 /**
- * A result that a plugin printed, or that stands in `prevResult`, as a 1.1.0 result. Anything that
- * is none is error "plugin-garbage", naming the field; `from` names who said it.
+ * Parses a plugin's output or `prevResult` as a result of 1.1.0. Error "plugin-garbage" names the
+ * invalid field and the source `from`.
  */
 export function parseResult(value: unknown, from: string): CniResult {
   const garbage: Garbage = (why) => {
-    return new CniError("plugin-garbage", `${from} gave a result that ${why}`);
+    return new CniError("plugin-garbage", `${from} returned a result that ${why}`);
   };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw garbage("is no JSON object");
+    throw garbage("is not a JSON object");
   }
   const raw = value as Record<string, unknown>;
   if (!isCniVersion(raw.cniVersion)) {
@@ -58,7 +58,7 @@ export function parseResult(value: unknown, from: string): CniResult {
     const items = raw[key] ?? [];
     if (!Array.isArray(items)) throw garbage(`has no list in "${key}"`);
     if (items.some((item) => typeof item !== "object" || item === null)) {
-      throw garbage(`has an element that is no object in "${key}"`);
+      throw garbage(`has an element that is not an object in "${key}"`);
     }
     return items;
   };
@@ -99,10 +99,10 @@ const CHECKS: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
   texts: (value) => Array.isArray(value) && value.every(isText),
 };
 
-/** Older plugins print an empty text for one that is not there. */
+/** Older plugins print an empty string for an absent value. */
 const OPTIONAL_TEXTS = ["gateway", "gw", "mac", "sandbox"];
 
-/** The fields that the protocol has, each of its type; null is none, as in Go. */
+/** Returns the protocol's fields after checking their types; null is absent, as in Go. */
 function take(
   from: Record<string, unknown>,
   fields: Readonly<Record<string, FieldType>>,

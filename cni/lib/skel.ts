@@ -14,22 +14,22 @@ import type {
 } from "./types.ts";
 import { atLeast, CNI_VERSIONS, isCniVersion, LATEST_VERSION, type CniVersion } from "./version.ts";
 
-/** A call after its environment and configuration were checked: what a plugin works with. */
+/** A call with a validated environment and configuration. */
 export interface PluginCall extends PluginRequest {
   network: string;
   version: CniVersion;
   prevResult: CniResult | undefined;
-  /** Calls another plugin, as this one was called. */
+  /** Calls another plugin. */
   invoke: Invoke;
 }
 
 /**
- * A plugin: one function per command. Errors are CniErrors; anything else is answered as internal.
+ * A plugin: one function per command. Errors other than CniError are reported as internal.
  */
 export interface CniPlugin {
   readonly name: string;
   add(call: PluginCall): Promise<CniResult>;
-  /** Succeeds when there is nothing left to delete, whatever was there before. */
+  /** Idempotent: succeeds if there is nothing to delete. */
   del(call: PluginCall): Promise<void>;
   check(call: PluginCall): Promise<void>;
   status(call: PluginCall): Promise<void>;
@@ -39,8 +39,8 @@ export interface CniPlugin {
 const COMMANDS: readonly string[] = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"];
 
 /**
- * Answers one request with a plugin: checks the request as the protocol demands, calls the function
- * of the command, and gives the result in the configuration's version. Rejects with CniError.
+ * Validates one request, calls the plugin's function of the command, and resolves with the result
+ * in the configuration's version. Rejects with CniError.
  */
 export async function dispatch(
   plugin: CniPlugin,
@@ -91,7 +91,7 @@ function callOf(request: PluginRequest, invoke: Invoke): PluginCall {
     requireIfName(request.ifName);
     const gone = command === "DEL" && request.netns === "";
     if (!gone && !request.netns.startsWith("/")) {
-      const what = `CNI_NETNS ${JSON.stringify(request.netns)} is no absolute path`;
+      const what = `CNI_NETNS ${JSON.stringify(request.netns)} is not an absolute path`;
       throw new CniError("invalid-environment", what);
     }
   }
@@ -123,14 +123,14 @@ function validAttachments(config: PluginConfig): ValidAttachment[] {
   return valid as ValidAttachment[];
 }
 
-/** Whatever a plugin threw: a refusal of the kernel keeps its text, a bug becomes `internal`. */
+/** Converts a thrown value: errors of the kernel keep their text, others become `internal`. */
 function asCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   const code = thrown instanceof CodedError ? "kernel-refused" : "internal";
   return new CniError(code, asError(thrown).message, { cause: thrown });
 }
 
-/** One `KEY` of CNI_ARGS (`K=V;K=V`), or undefined. */
+/** Returns the value of one key of CNI_ARGS (`K=V;K=V`), or undefined. */
 export function argument(args: string, key: string): string | undefined {
   const pair = args.split(";").find((text) => text.startsWith(`${key}=`));
   return pair?.slice(key.length + 1);
@@ -163,7 +163,8 @@ function requestFrom(env: NodeJS.ProcessEnv, text: string): PluginRequest {
     throw new CniError("decoding-failure", what, { cause: thrown });
   }
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new CniError("decoding-failure", "the network configuration on stdin is no JSON object");
+    const what = "the network configuration on stdin is not a JSON object";
+    throw new CniError("decoding-failure", what);
   }
   return {
     command: command as Command,
@@ -177,7 +178,7 @@ function requestFrom(env: NodeJS.ProcessEnv, text: string): PluginRequest {
 }
 
 /**
- * The main function of a plugin's executable: environment and stdin in, one object on stdout out.
+ * The main function of a plugin's executable: reads environment and stdin, prints one object.
  */
 export async function runPlugin(
   plugin: CniPlugin,

@@ -4,43 +4,43 @@ import type { CniVersion } from "./version.ts";
 export type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS" | "VERSION";
 
 /**
- * One plugin's object in a network configuration; keys that are the plugin's own stay as they are.
+ * One plugin's object in a network configuration; keys specific to the plugin are passed through.
  */
 export interface PluginConfig {
-  /** The file name of the plugin's executable: a bare name, never a path. */
+  /** File name of the plugin's executable, never a path. */
   type: string;
-  /** Runtime capabilities the plugin wants (`portMappings`, `ips`, ...). */
+  /** Runtime capabilities that the plugin supports (`portMappings`, `ips`, ...). */
   capabilities?: Record<string, boolean>;
   ipam?: { type?: string; [key: string]: unknown };
   dns?: Dns;
   [key: string]: unknown;
 }
 
-/** A network: plugins that run one after the other (CNI spec 1.1.0, section 1). */
+/** A network: a chain of plugins (CNI spec 1.1.0, section 1). */
 export interface NetworkList {
   name: string;
-  /** Every version the file allows, lowest first. The one used is negotiated with the plugins. */
+  /** The versions that the file allows, lowest first. `negotiate` selects one. */
   cniVersions: CniVersion[];
   disableCheck: boolean;
   disableGC: boolean;
   plugins: PluginConfig[];
-  /** Where it was read, for messages. */
+  /** The file it was read from, for messages. */
   source: string;
 }
 
-/** A container's end of one network: what ADD, CHECK and DEL are about. */
+/** A container's interface in one network: the subject of ADD, CHECK and DEL. */
 export interface Attachment {
   containerId: string;
-  /** Path of the network namespace. Empty on DEL when the namespace is gone. */
+  /** Path of the network namespace. Empty in DEL after the namespace was deleted. */
   netns: string;
   ifName: string;
-  /** CNI_ARGS: `K8S_POD_NAMESPACE` and its like, without `;` or `=` inside. */
+  /** CNI_ARGS such as `K8S_POD_NAMESPACE`; must not contain `;` or `=`. */
   args?: Record<string, string>;
-  /** By capability name; each plugin gets those that it declares. */
+  /** By capability name; each plugin receives those that it declares. */
   capabilityArgs?: CapabilityArgs;
 }
 
-/** Well-known capability arguments (cni.dev conventions); others pass through as they are. */
+/** Well-known capability arguments (cni.dev conventions); others are passed through. */
 export interface CapabilityArgs {
   portMappings?: PortMapping[];
   ips?: string[];
@@ -54,12 +54,12 @@ export interface CapabilityArgs {
 export interface PortMapping {
   hostPort: number;
   containerPort: number;
-  /** Lower case. */
+  /** In lower case. */
   protocol: "tcp" | "udp" | "sctp";
   hostIP?: string;
 }
 
-/** The success result, in the shape of 1.1.0, whatever version went over the wire. */
+/** The success result in the format of 1.1.0, for all versions of the protocol. */
 export interface CniResult {
   cniVersion: string;
   interfaces?: ResultInterface[];
@@ -72,7 +72,7 @@ export interface ResultInterface {
   name: string;
   mac?: string;
   mtu?: number;
-  /** Path of the netns for an interface inside the container, absent on the host's side. */
+  /** Path of the netns of an interface in the container; absent for one of the host. */
   sandbox?: string;
   socketPath?: string;
   pciID?: string;
@@ -115,12 +115,12 @@ export interface PluginRequest {
   containerId: string;
   netns: string;
   ifName: string;
-  /** CNI_ARGS as it goes over the wire: `K=V;K=V`. */
+  /** CNI_ARGS as in the environment: `K=V;K=V`. */
   args: string;
-  /** CNI_PATH: where delegated plugins are looked for. */
+  /** CNI_PATH: directories of delegated plugins. */
   path: string[];
   config: PluginConfig & { name?: string; cniVersion?: string };
 }
 
-/** Calls the plugin whose executable is `file`; resolves with the object it printed, if any. */
+/** Calls the plugin with the executable `file`; resolves with the object it printed, if any. */
 export type Invoke = (file: string, request: PluginRequest) => Promise<unknown>;

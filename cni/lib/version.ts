@@ -1,13 +1,13 @@
 import { CniError } from "./errors.ts";
 
 /**
- * The protocol versions spoken here, lowest first. Older ones (0.1.0 to 0.3.0) are refused by name.
+ * The supported protocol versions, lowest first. Older ones (0.1.0 to 0.3.0) are rejected by name.
  */
 export const CNI_VERSIONS = ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
 export type CniVersion = (typeof CNI_VERSIONS)[number];
 
-/** The newest version spoken here. */
+/** The newest supported version. */
 export const LATEST_VERSION: CniVersion = "1.1.0";
 
 export function isCniVersion(text: unknown): text is CniVersion {
@@ -20,9 +20,8 @@ export function atLeast(version: CniVersion, floor: CniVersion): boolean {
 }
 
 /**
- * The highest version that the list allows and each plugin supports.
- * Error 1 (incompatible version), naming the plugin that shares none, when there is no such
- * version.
+ * Returns the highest version that the list allows and all plugins support. Error 1 (incompatible
+ * version) names the plugin that supports none of them.
  */
 export function negotiate(
   allowed: readonly CniVersion[],
@@ -37,6 +36,6 @@ export function negotiate(
     : plugins.map((p) => `${p.type}: ${p.supported.join(", ")}`).join("; ");
   throw new CniError(
     "incompatible-version",
-    `no CNI version is shared: the list allows ${allowed.join(", ")}; ${who}`,
+    `no common CNI version: the list allows ${allowed.join(", ")}; ${who}`,
   );
 }

@@ -1,16 +1,16 @@
 /**
- * The network configuration of a node whose pods get addresses of `podCidr` on one bridge, as text
- * for a file of /etc/cni/net.d. The host routes the range to the node, so nothing is masqueraded
- * here. Works with the reference plugins too.
+ * Returns the network configuration of a node whose pods have addresses of `podCidr` on one bridge,
+ * as text for a file of /etc/cni/net.d. Without masquerading, since the host routes the range to
+ * the node. Works with the reference plugins too.
  */
 export function bridgeConflist(options: {
   name: string;
   podCidr: string;
-  /** Where host-local keeps the addresses given out. */
+  /** Directory of host-local's allocated addresses. */
   dataDir: string;
   bridge?: string;
   mtu?: number;
-  /** Whether pods are kept from sending with others' addresses. Default true. */
+  /** Whether packets with source addresses of others are dropped. Default true. */
   checkAddresses?: boolean;
 }): string {
   const { name, podCidr, dataDir, bridge = "cni0", mtu, checkAddresses = true } = options;

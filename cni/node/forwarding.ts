@@ -2,39 +2,40 @@ import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 
 const FORWARD = "net.ipv4.ip_forward";
-const NOTE = /^forwarding-was-([01])$/;
+const SAVED = /^forwarding-was-([01])$/;
 
-/** A cluster's note in its table: how the host was before the first cluster came. */
-interface Note {
+/** The host's setting before its first cluster, saved in a cluster's table. */
+interface SavedSetting {
   table: string;
   before: string;
 }
 
 /**
- * The notes of all clusters on this host. They are chains without rules, so that they live and die
- * with the tables and the namespace they are about, wherever each cluster keeps its files.
+ * Returns the saved settings of all clusters on this host. Each is the name of an empty chain, so
+ * that it is deleted with the cluster's table and with the namespace.
  */
-async function notes(): Promise<Note[]> {
+async function savedSettings(): Promise<SavedSetting[]> {
   const objects = await listRuleset(["chains", "ip"]);
   return objects.flatMap(({ chain }) => {
-    const before = NOTE.exec(String(chain?.name))?.[1];
+    const before = SAVED.exec(String(chain?.name))?.[1];
     return before === undefined ? [] : [{ table: String(chain?.table), before }];
   });
 }
 
-/** The name of the chain to put into a cluster's table before it lets the host forward. */
-export async function forwardingNote(): Promise<string> {
-  const [first] = await notes();
+/** Returns the name of the chain to add to a cluster's table before enabling forwarding. */
+export async function forwardingChain(): Promise<string> {
+  const [first] = await savedSettings();
   return `forwarding-was-${first?.before ?? readSysctl(FORWARD)}`;
 }
 
-export function forward(): void {
+/** Enables IPv4 forwarding on the host. */
+export function enableForwarding(): void {
   writeSysctl(FORWARD, 1);
 }
 
-/** Puts the host's setting back when `table` is the last that has a note; before it is deleted. */
-export async function releaseForwarding(table: string): Promise<void> {
-  const all = await notes();
-  const own = all.find((note) => note.table === table);
+/** Restores the host's setting if `table` is the last cluster's. Call before deleting it. */
+export async function restoreForwarding(table: string): Promise<void> {
+  const all = await savedSettings();
+  const own = all.find((saved) => saved.table === table);
   if (own && all.length === 1) writeSysctl(FORWARD, own.before);
 }

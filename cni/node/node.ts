@@ -6,20 +6,20 @@ import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { ignoreRouteOffers } from "../lib/quiet-link.ts";
-import { forward, forwardingNote, releaseForwarding } from "./forwarding.ts";
+import { disableRouteLearning } from "../lib/route-learning.ts";
+import { enableForwarding, forwardingChain, restoreForwarding } from "./forwarding.ts";
 
-/** A node: a network namespace joined to the host by one veth pair. */
+/** A node: a network namespace that a veth pair connects with the host. */
 export interface NodeLink {
   /** The cluster's name; the host's masquerade rule lives in the nft table `r2k-<name>`. */
   name: string;
-  /** Where the namespace is pinned. */
+  /** The file that pins the namespace. */
   netnsPath: string;
   /** The host's end, at most 15 characters. The node's end is `eth0`. */
   hostDevice: string;
   hostAddress: string;
   nodeAddress: string;
-  /** Ranges that the host reaches through the node. */
+  /** Ranges that the host routes to the node. */
   podCidr: string;
   serviceCidr: string;
 }
@@ -31,37 +31,37 @@ const LAST_RESORT_METRIC = 4_294_967;
 const tableOf = (name: string) => `r2k-${name}`;
 
 /**
- * Makes a node's namespace, its link, the host's routes to pods and services, and the one rule that
- * lets pods reach the world behind the host's address. Doing it again repairs what is missing.
+ * Creates a node's namespace, its link, the host's routes to pods and Services, and the rule that
+ * masquerades the pods' traffic to other networks. Idempotent: creates what is missing.
  */
 export async function createNode(node: NodeLink): Promise<void> {
   if (!isNetns(node.netnsPath)) {
-    deleteNetns(node.netnsPath); // a file left by a start that was killed
+    deleteNetns(node.netnsPath); // a file without a namespace, of an interrupted start
     createNetns(node.netnsPath);
   }
   inNetns(node.netnsPath, () => prepareInside());
   linkHost(node);
   inNetns(node.netnsPath, () => linkInside(node));
   await applyRuleset(insideRules(node), { netns: node.netnsPath });
-  await applyRuleset(egressRules(node, await forwardingNote()));
-  forward();
+  await applyRuleset(egressRules(node, await forwardingChain()));
+  enableForwarding();
 }
 
-/** Removes all that `createNode` made; what is not there is passed over. */
+/** Deletes all that `createNode` creates; ignores what is missing. */
 export async function deleteNode(
   node: Pick<NodeLink, "name" | "netnsPath" | "hostDevice">,
 ): Promise<void> {
   const table = tableOf(node.name);
   if (nftTableExists("ip", table)) {
-    await releaseForwarding(table);
+    await restoreForwarding(table);
     await deleteTable("ip", table);
   }
   using route = openRoute();
-  deleteLink(route, node.hostDevice); // its address and the routes through it go with it
+  deleteLink(route, node.hostDevice); // the kernel deletes its address and routes with it
   deleteNetns(node.netnsPath);
 }
 
-/** The transaction that makes the host's only rule. */
+/** Returns the transaction that adds the host's only rule. */
 function egressRules(
   { name, hostDevice, nodeAddress, podCidr }: NodeLink,
   note: string,
@@ -80,8 +80,8 @@ function egressRules(
 }
 
 /**
- * The transaction within the node that ends what no Service took: the host sends the whole range
- * here, and the way out leads back to the host, for ever.
+ * Returns the transaction in the node that rejects addresses of no Service: the host routes the
+ * whole range here, and the default route leads back to the host, which would loop.
  */
 function insideRules({ serviceCidr }: NodeLink): string {
   const table = "r2k-node";
@@ -104,8 +104,8 @@ function prepareInside(): void {
   using route = openRoute();
   setLink(route, getLink(route, "lo"), { up: true });
   writeSysctl("net.ipv4.ip_forward", 1);
-  // Pods of one bridge answer one another directly; only with this does the answer to a packet that
-  // came through a Service pass the connection tracker, which gives it the Service's address back.
+  // Pods of one bridge reply to each other directly. With br_netfilter a reply passes conntrack,
+  // which translates its source back to the Service's address.
   try {
     writeSysctl("net.bridge.bridge-nf-call-iptables", 1);
   } catch (thrown) {
@@ -122,12 +122,12 @@ function linkHost(node: NodeLink): void {
   if (!findLink(route, hostDevice)) {
     createVeth(route, { name: hostDevice }, { name: NODE_DEVICE, netns: netnsPath });
   }
-  // Down in a namespace just made; the API listens there.
+  // Down in a new namespace; the API listens on it.
   setLink(route, getLink(route, "lo"), { up: true });
   const { index } = getLink(route, hostDevice);
-  ignoreRouteOffers(hostDevice); // a pod in the node's network could make them
+  disableRouteLearning(hostDevice); // pods could send advertisements
   setLink(route, { index }, { up: true });
-  // Whole addresses and a route to the other one: any two addresses make a link.
+  // /32 addresses with a route to the peer, so that the two need no common subnet.
   addAddress(route, index, `${hostAddress}/32`);
   replaceRoute(route, { to: `${nodeAddress}/32`, link: index, source: hostAddress });
   for (const to of [node.podCidr, node.serviceCidr]) {
@@ -138,12 +138,12 @@ function linkHost(node: NodeLink): void {
 function linkInside({ hostAddress, nodeAddress, podCidr }: NodeLink): void {
   using route = openRoute();
   const { index } = getLink(route, NODE_DEVICE);
-  ignoreRouteOffers(NODE_DEVICE);
+  disableRouteLearning(NODE_DEVICE);
   setLink(route, { index }, { up: true });
   addAddress(route, index, `${nodeAddress}/32`);
   replaceRoute(route, { to: `${hostAddress}/32`, link: index, source: nodeAddress });
   replaceRoute(route, { to: "0.0.0.0/0", via: hostAddress, link: index, source: nodeAddress });
-  // Pods that are not here must not be looked for at the host, which would look for them here. The
-  // bridge's own route lies within this one and wins; metric: it may be the same range.
+  // Packets to absent pods must not go to the host, which would send them back. The bridge's route
+  // is more specific or, for the same range, has a lower metric.
   replaceRoute(route, { to: podCidr, link: 0, metric: LAST_RESORT_METRIC, unreachable: true });
 }

@@ -23,16 +23,16 @@ import {
 
 const log = logger("device-plugin");
 
-/** What makes one device plugin different from another. */
+/** The behaviour of one device plugin. */
 export interface DevicePluginBehaviour {
-  /** `domain/name`, as pods ask for it. */
+  /** `domain/name`, as in the pods' limits. */
   resourceName: string;
   devices: DeviceSet;
-  /** What a container gets for these devices. Throws RpcError to refuse. */
+  /** Returns what the container receives for these devices. Throws RpcError to reject. */
   allocate(deviceIds: readonly string[]): Init<ContainerAllocateResponse>;
-  /** Which of the available devices go well together; left out, the kubelet chooses. */
+  /** Returns the preferred ones of the available devices; optional. */
   prefer?(request: ContainerPreferredAllocationRequest): string[];
-  /** Prepares the devices just before their container starts; left out, it is not called. */
+  /** Prepares the devices before their container starts; optional. */
   preStart?(deviceIds: readonly string[]): Promise<void>;
 }
 
@@ -46,8 +46,8 @@ export interface DevicePluginOptions {
 }
 
 /**
- * Serves a device plugin (v1beta1) and keeps it registered: with the kubelet that is there or the
- * next one, since a kubelet that starts removes all sockets and knows no plugins.
+ * Serves a device plugin (v1beta1) and registers it with the kubelet, and again after each start of
+ * the kubelet, which removes all sockets and has no registrations.
  */
 export function startDevicePlugin(options: DevicePluginOptions): { close(): Promise<void> } {
   const plugin = new ServedDevicePlugin(options);
@@ -60,7 +60,7 @@ class ServedDevicePlugin {
   readonly #closed = new AbortController();
   #files: FSWatcher | undefined;
   #server: RpcServer | undefined;
-  /** The `kubelet.sock` registered with; a new kubelet's is another file. */
+  /** Identity of the `kubelet.sock` of the last registration; each kubelet creates a new file. */
   #registeredWith: string | undefined;
   #checking: Promise<void> | undefined;
   #checkAgain = false;
@@ -81,7 +81,7 @@ class ServedDevicePlugin {
     await this.#server?.close();
   }
 
-  /** Compares what is there with what should be; at most one comparison at a time. */
+  /** Serves and registers if necessary; one check runs at a time. */
   #check(): void {
     if (this.#closed.signal.aborted) return;
     if (this.#checking) {
@@ -100,14 +100,14 @@ class ServedDevicePlugin {
     });
   }
 
-  /** Serves and registers where that is missing, and says when to look again. */
+  /** Serves and registers if necessary; resolves with the delay before the next check. */
   async #restore(): Promise<number> {
     try {
       this.#watchDirectory();
       const kubelet = await identityOf(path.join(this.#directory, "kubelet.sock"));
       if (kubelet === undefined) this.#registeredWith = undefined;
       else if (kubelet !== this.#registeredWith) {
-        await this.#serveAnew();
+        await this.#serveAgain();
         await this.#register();
         this.#registeredWith = kubelet;
       }
@@ -115,7 +115,7 @@ class ServedDevicePlugin {
       return RECHECK_MS;
     } catch (thrown) {
       const resource = this.#options.behaviour.resourceName;
-      log.warn("not registered, trying again", { resource, error: messageOf(thrown) });
+      log.warn("registration failed, retrying", { resource, error: messageOf(thrown) });
       const pause_ms = this.#pause_ms;
       this.#pause_ms = Math.min(pause_ms * 2, REGISTER_BACK_OFF_MAX_MS);
       return pause_ms;
@@ -129,7 +129,7 @@ class ServedDevicePlugin {
         if (name === null || name === "kubelet.sock") this.#check();
       });
     } catch (thrown) {
-      // No kubelet has run here yet.
+      // No kubelet has created the directory.
       if (isErrno(thrown, "ENOENT")) return;
       throw thrown;
     }
@@ -139,9 +139,8 @@ class ServedDevicePlugin {
     });
   }
 
-  async #serveAnew(): Promise<void> {
-    // Closing removes the socket's path, so the old server must be gone before the new one is
-    // bound.
+  async #serveAgain(): Promise<void> {
+    // Closing removes the socket's path, so the old server is closed before the new one binds.
     await this.#server?.close();
     this.#server = undefined;
     const { behaviour, socketName } = this.#options;
@@ -200,7 +199,7 @@ function serviceOf(behaviour: DevicePluginBehaviour, closed: AbortSignal): Serve
   });
 }
 
-/** What tells one socket file from its successor; undefined when there is none. */
+/** Returns a socket file's identity, which a new file does not share; undefined if absent. */
 async function identityOf(file: string): Promise<string | undefined> {
   try {
     const { ino, ctimeMs } = await lstat(file);

@@ -1,7 +1,7 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Device } from "@raft2kube/proto/gen/deviceplugin.ts";
 
-/** The devices of a plugin as they are now, and everyone who follows them. */
+/** The current devices of a plugin, and the ListAndWatch calls that follow them. */
 export class DeviceSet {
   #devices: readonly Init<Device>[];
   readonly #wake = new Set<() => void>();
@@ -14,22 +14,22 @@ export class DeviceSet {
     return this.#devices;
   }
 
-  /** Replaces the list; every follower gets the new one. */
+  /** Replaces the list and sends it to every follower. */
   set(devices: readonly Init<Device>[]): void {
     this.#devices = devices;
     for (const wake of this.#wake) wake();
   }
 
   /**
-   * The list now and after each change, until one of the signals aborts. Of changes faster than
-   * their reader only the last is given.
+   * Yields the current list and each new one until `signal` aborts. A slow reader receives only the
+   * latest of several changes.
    */
   async *follow(signal: AbortSignal): AsyncGenerator<readonly Init<Device>[]> {
-    let told: readonly Init<Device>[] | undefined;
+    let sent: readonly Init<Device>[] | undefined;
     while (!signal.aborted) {
-      if (told !== this.#devices) {
-        told = this.#devices;
-        yield told;
+      if (sent !== this.#devices) {
+        sent = this.#devices;
+        yield sent;
         continue;
       }
       await this.#changed(signal);

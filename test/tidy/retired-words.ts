@@ -6,7 +6,7 @@ interface RetiredWords {
 }
 
 /** Folders without any of the general words. */
-const FINISHED = ["dns", "proxy", "scheduler"];
+const FINISHED = ["cni", "device", "dns", "proxy", "scheduler"];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {

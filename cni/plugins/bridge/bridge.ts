@@ -3,19 +3,29 @@ import { CniError } from "../../lib/errors.ts";
 import { hasIpam, ipamAdd, ipamRun } from "../../lib/delegate.ts";
 import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
-import { checkWire } from "./check.ts";
+import { checkVeth } from "./check.ts";
 import { type BridgeConfig, configOf } from "./config.ts";
-import { collectMasquerade, masquerade, missingMasquerade, unmasquerade } from "./masquerade.ts";
+import {
+  addMasquerade,
+  deleteMasquerade,
+  deleteStaleMasquerade,
+  missingMasquerade,
+} from "./masquerade.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
-import { collectGuards, guard, isGuarded, unguard } from "./spoof.ts";
+import {
+  addSpoofCheck,
+  deleteSpoofCheck,
+  deleteStaleSpoofChecks,
+  hasSpoofCheck,
+} from "./spoof-check.ts";
 import {
   configureInside, connect, disconnect, ensureBridge, ensureGateway, linkIn,
-} from "./wire.ts";
+} from "./veth.ts";
 
 const LAYER_2_ONLY: CniResult = { cniVersion: "1.1.0" };
 
 /**
- * Joins a container to a bridge of the host by a veth pair; addresses come from the IPAM plugin.
+ * Connects a container to a bridge of the host by a veth pair, with addresses of the IPAM plugin.
  */
 export const bridge: CniPlugin = {
   name: "bridge",
@@ -23,7 +33,7 @@ export const bridge: CniPlugin = {
   async add(call) {
     const config = configOf(call);
     if (call.prevResult) {
-      throw new CniError("invalid-config", "bridge has to be the first plugin of its list");
+      throw new CniError("invalid-config", "bridge must be the first plugin of its list");
     }
     return add(call, config);
   },
@@ -31,18 +41,18 @@ export const bridge: CniPlugin = {
   async del(call) {
     const config = configOf(call);
     await ipamRun(call, "DEL");
-    if (config.ipMasq) await unmasquerade(call);
+    if (config.ipMasq) await deleteMasquerade(call);
     if (call.netns !== "") disconnect(call.netns, call.ifName);
-    if (config.checksMac) await unguard(call);
+    if (config.checksMac) await deleteSpoofCheck(call);
   },
 
   async check(call) {
     const config = configOf(call);
     const result = call.prevResult as CniResult;
     await ipamRun(call, "CHECK");
-    checkWire(config, call, result);
-    if (config.checksMac && !(await isGuarded(call))) {
-      throw new CniError("check-failed", `what ${call.ifName} sends is not checked`);
+    checkVeth(config, call, result);
+    if (config.checksMac && !(await hasSpoofCheck(call))) {
+      throw new CniError("check-failed", `the spoof check of ${call.ifName} is missing`);
     }
     if (!config.ipMasq) return;
     const [missing] = await missingMasquerade(call, result.ips ?? []);
@@ -57,8 +67,8 @@ export const bridge: CniPlugin = {
   async gc(call, valid) {
     const config = configOf(call);
     await ipamRun(call, "GC");
-    if (config.ipMasq) await collectMasquerade(call, valid);
-    if (config.checksMac) await collectGuards(call, valid);
+    if (config.ipMasq) await deleteStaleMasquerade(call, valid);
+    if (config.checksMac) await deleteStaleSpoofChecks(call, valid);
   },
 };
 
@@ -72,7 +82,7 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
     try {
       if (config.checksMac) {
         const ips = config.checksAddresses && hasIpam(call) ? addresses.ips : undefined;
-        await guard(call, host.name, { mac: container.mac, ips });
+        await addSpoofCheck(call, host.name, { mac: container.mac, ips });
       }
       await configure(call, config, addresses);
     } catch (thrown) {
@@ -95,5 +105,5 @@ async function configure(call: PluginCall, config: BridgeConfig, plan: AddressPl
     using route = openRoute();
     ensureGateway(route, ensureBridge(route, config), plan.gateways, config.forceAddress);
   }
-  if (config.ipMasq && plan.ips.length > 0) await masquerade(call, plan.ips);
+  if (config.ipMasq && plan.ips.length > 0) await addMasquerade(call, plan.ips);
 }

@@ -8,14 +8,14 @@ import { formatSubnet, parseSubnet } from "../../lib/ip.ts";
 import type { CniResult } from "../../lib/types.ts";
 import type { BridgeConfig } from "./config.ts";
 
-/** The state of a container's end, as the kernel has it. */
-interface Inside {
+/** The kernel's state of the container's interface. */
+interface ContainerEnd {
   link: Link | undefined;
   addresses: string[];
   routes: string[];
 }
 
-function look(netns: string, ifName: string): Inside {
+function readContainerEnd(netns: string, ifName: string): ContainerEnd {
   return inNetns(netns, () => {
     using route = openRoute();
     const link = findLink(route, ifName);
@@ -28,8 +28,8 @@ function look(netns: string, ifName: string): Inside {
   });
 }
 
-/** Compares what ADD made with what is there now; error 102 names the first difference. */
-export function checkWire(
+/** Compares the kernel's state with the result of ADD; error 102 names the first difference. */
+export function checkVeth(
   config: BridgeConfig,
   at: { netns: string; ifName: string },
   result: CniResult,
@@ -43,7 +43,7 @@ export function checkWire(
     ({ name, sandbox }) => sandbox === at.netns && name === at.ifName,
   );
   if (!own) throw failed(`prevResult has no interface ${at.ifName} in ${at.netns}`);
-  const { link, addresses, routes } = lookOr(at, failed);
+  const { link, addresses, routes } = containerEndOr(at, failed);
   if (!link) throw failed(`there is no link ${at.ifName} in ${at.netns}`);
   if (!link.up) throw failed(`${at.ifName} in ${at.netns} is down`);
   if (own.mac && own.mac !== link.mac) {
@@ -62,9 +62,12 @@ export function checkWire(
   checkHostEnd(result, bridge, link, failed);
 }
 
-function lookOr(at: { netns: string; ifName: string }, failed: (why: string) => CniError): Inside {
+function containerEndOr(
+  at: { netns: string; ifName: string },
+  failed: (why: string) => CniError,
+): ContainerEnd {
   try {
-    return look(at.netns, at.ifName);
+    return readContainerEnd(at.netns, at.ifName);
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT", "EINVAL")) throw failed(`${at.netns} is gone`);
     throw thrown;

@@ -3,7 +3,7 @@ import { CniError } from "../../lib/errors.ts";
 import { requireIfName } from "../../lib/names.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 
-/** What the bridge plugin was asked for, defaults filled in. */
+/** The bridge plugin's configuration, with defaults. */
 export interface BridgeConfig {
   bridge: string;
   isGateway: boolean;
@@ -13,22 +13,22 @@ export interface BridgeConfig {
   hairpin: boolean;
   promiscuous: boolean;
   isolated: boolean;
-  /** Frames of the container are dropped unless their hardware address is its own. */
+  /** Drops the container's frames with another source hardware address. */
   checksMac: boolean;
-  /** And unless their IP address is its own, in IP, ARP and neighbour discovery. Ours alone. */
+  /** Also drops other source IP addresses in IP, ARP and NDP. Not in the reference plugin. */
   checksAddresses: boolean;
   /** Undefined: the kernel's default. */
   mtu: number | undefined;
-  /** The container's hardware address; undefined: the kernel's choice. */
+  /** The container's hardware address; undefined: the kernel's default. */
   mac: string | undefined;
 }
 
 /**
- * Options of the reference plugin that are not there yet: naming them is better than ignoring them.
+ * Options of the reference plugin that are not implemented; an error is better than ignoring them.
  */
 const UNSUPPORTED = ["vlan", "vlanTrunk", "preserveDefaultVlan"] as const;
 
-/** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
+/** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
 export function configOf(call: PluginCall): BridgeConfig {
   const { config } = call;
   const flag = (key: string): boolean => {
@@ -87,7 +87,7 @@ function mtuOf(value: unknown): number | undefined {
   throw new CniError("invalid-config", `mtu ${JSON.stringify(value)} is not from 68 to 65535`);
 }
 
-/** From the capability `mac`, `args.cni.mac`, or CNI_ARGS `MAC=`, in that order. */
+/** Returns the MAC of the capability `mac`, `args.cni.mac` or CNI_ARGS `MAC=`, in that order. */
 function macOf(call: PluginCall): string | undefined {
   const runtime = call.config.runtimeConfig as { mac?: string } | undefined;
   const args = call.config.args as { cni?: { mac?: string } } | undefined;

@@ -4,7 +4,7 @@ import type { Invoke } from "../../lib/types.ts";
 import { hostLocal } from "../host-local/host-local.ts";
 import { bridge } from "./bridge.ts";
 
-// The IPAM plugin beside this one, when it is of the same build, needs no process of its own.
+// An IPAM plugin of the same build is called within this process.
 const ipam = new Map([[hostLocal.name, hostLocal]]);
 
 const wrap = (exec: Invoke) => inProcessInvoke({ plugins: ipam, exec });

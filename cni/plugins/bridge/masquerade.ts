@@ -10,9 +10,8 @@ import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
 import { familyOf } from "./config.ts";
 
 /**
- * What leaves its network gets the host's address. One table for all networks: a map from the
- * source address to the chain of its network; so a container is one element, added and deleted by
- * its address.
+ * Traffic that leaves its network is masqueraded. One table for all networks has a map from source
+ * address to the network's chain; each container is one element per address.
  */
 export const TABLE = "r2k-cni-masquerade";
 
@@ -26,15 +25,12 @@ function elementOf(call: PluginCall, ip: ResultIp): NftElement {
   };
 }
 
-/** One chain per network and subnet, as the subnet decides what stays as it is. */
+/** One chain per network and subnet: traffic within the subnet is not masqueraded. */
 function chainOf(call: PluginCall, ip: ResultIp): string {
   return `net-${networkMark(`${call.network} ${formatSubnet(subnetOf(ip.address))}`)}`;
 }
 
-/**
- * The transaction that lets the container's addresses be masqueraded: whole, and the same each
- * time.
- */
+/** Returns the idempotent transaction that masquerades the container's addresses. */
 function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
   const lines = [
     `add table inet ${TABLE}`,
@@ -61,13 +57,13 @@ function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Lets the container's addresses be masqueraded, in the namespace this thread is in. */
-export async function masquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
+/** Masquerades the container's addresses, in the namespace of this thread. */
+export async function addMasquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
   const rules = masqueradeRules(call, ips);
   try {
     await applyRuleset(rules);
   } catch (thrown) {
-    // The address still stands there for another network whose DEL never came.
+    // The address has an element of an attachment that was never deleted.
     const left = (await listElements(TABLE)).filter(({ set, key }) =>
       ips.some((ip) => elementOf(call, ip).set === set && elementOf(call, ip).key === key),
     );
@@ -77,8 +73,8 @@ export async function masquerade(call: PluginCall, ips: readonly ResultIp[]): Pr
   }
 }
 
-/** Takes the container's addresses out again. */
-export async function unmasquerade(call: PluginCall): Promise<void> {
+/** Deletes the elements of the container. */
+export async function deleteMasquerade(call: PluginCall): Promise<void> {
   const mine = ownerComment(call.network, call.containerId, call.ifName);
   try {
     await deleteElements(TABLE, (comment) => comment === mine);
@@ -87,12 +83,12 @@ export async function unmasquerade(call: PluginCall): Promise<void> {
   }
 }
 
-/** Takes out what belongs to no valid attachment of this network. */
-export async function collectMasquerade(call: PluginCall, valid: ValidAttachment[]) {
+/** Deletes elements of this network's attachments that are not valid. */
+export async function deleteStaleMasquerade(call: PluginCall, valid: ValidAttachment[]) {
   await deleteElements(TABLE, (comment) => isStale(comment, call.network, valid));
 }
 
-/** Which of the container's addresses are not masqueraded although they should be. */
+/** Returns the container's addresses that should be masqueraded and are not. */
 export async function missingMasquerade(call: PluginCall, ips: readonly ResultIp[]) {
   const present = await listElements(TABLE);
   return ips.filter((ip) => {

@@ -2,17 +2,17 @@ import { formatIp, subnetOf } from "../../lib/ip.ts";
 import type { CniResult, ResultInterface, ResultIp, ResultRoute } from "../../lib/types.ts";
 import { type BridgeConfig, familyOf } from "./config.ts";
 
-/** What the addresses from IPAM mean for the container and for the bridge. */
+/** Addresses and routes of the container, and addresses of the bridge. */
 export interface AddressPlan {
   ips: ResultIp[];
   routes: ResultRoute[];
-  /** The bridge's own addresses, in CIDR notation: one per gateway. */
+  /** The bridge's addresses in CIDR notation: one per gateway. */
   gateways: string[];
 }
 
 /**
- * Completes what IPAM gave. A bridge that is the gateway takes the subnet's first address where
- * IPAM named none, and, as default gateway, a default route of each family that has none yet.
+ * Completes the result of IPAM. With isGateway a missing gateway is the subnet's first address;
+ * with isDefaultGateway each family without a default route gets one.
  */
 export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
   const ips = (ipam.ips ?? []).map((ip): ResultIp => {
@@ -38,14 +38,14 @@ function firstOf(cidr: string): string {
   return formatIp({ family, value: network + 1n });
 }
 
-/** The gateway of a route: its own, or that of the address of the same family. */
+/** Returns a route's gateway, by default that of the address of the same family. */
 export function gatewayOf(route: ResultRoute, ips: readonly ResultIp[]): string | undefined {
   const family = familyOf(route.dst);
   return route.gw ?? ips.find((ip) => familyOf(ip.address) === family && ip.gateway)?.gateway;
 }
 
 /**
- * The plugin's result: bridge, host's end, container's end, in the order of the reference plugin.
+ * Returns the plugin's result: bridge, host end and container end, as the reference plugin does.
  */
 export function planResult(
   interfaces: ResultInterface[],

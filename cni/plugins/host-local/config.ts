@@ -6,23 +6,23 @@ import { argument, type PluginCall } from "../../lib/skel.ts";
 import type { Dns, ResultRoute } from "../../lib/types.ts";
 import { type Range, type RangeConfig, toRange } from "./range.ts";
 
-/** What host-local was asked for. */
+/** The configuration of host-local. */
 export interface HostLocalConfig {
-  /** One address is given out of each set. */
+  /** One address of each set is allocated. */
   rangeSets: Range[][];
   routes: ResultRoute[];
-  /** Addresses the container wants, each from one of the sets. */
-  wanted: Ip[];
+  /** Addresses that the container requests, each from one of the sets. */
+  requested: Ip[];
   dataDir: string;
   resolvConf: string | undefined;
 }
 
 /**
- * Where the reference plugin keeps its addresses; sharing it lets either take over from the other.
+ * Directory of the reference plugin's addresses, so that either plugin can replace the other.
  */
 const DATA_DIR = "/var/lib/cni/networks";
 
-/** The plugin's configuration; error 7 (invalid config) names what is wrong. */
+/** Parses the configuration; error 7 (invalid config) names the invalid field. */
 export function configOf(call: PluginCall): HostLocalConfig {
   const ipam = call.config.ipam as Record<string, unknown> | undefined;
   if (!ipam) throw new CniError("invalid-config", 'the configuration has no "ipam"');
@@ -42,7 +42,7 @@ export function configOf(call: PluginCall): HostLocalConfig {
   return {
     rangeSets,
     routes: routesOf(ipam.routes),
-    wanted: wantedAddresses(call, runtime?.ips),
+    requested: requestedAddresses(call, runtime?.ips),
     dataDir: typeof ipam.dataDir === "string" && ipam.dataDir ? ipam.dataDir : DATA_DIR,
     resolvConf: typeof ipam.resolvConf === "string" ? ipam.resolvConf : undefined,
   };
@@ -73,15 +73,15 @@ function routesOf(routes: unknown): ResultRoute[] {
   return routes as ResultRoute[];
 }
 
-/** From CNI_ARGS `IP=`, `args.cni.ips`, and the capability `ips`, in that order. */
-function wantedAddresses(call: PluginCall, capability: unknown): Ip[] {
+/** Returns the addresses of CNI_ARGS `IP=`, `args.cni.ips` and the capability `ips`. */
+function requestedAddresses(call: PluginCall, capability: unknown): Ip[] {
   const args = call.config.args as { cni?: { ips?: unknown } } | undefined;
   const single = argument(call.args, "IP");
   const texts = [single?.split(",") ?? [], args?.cni?.ips ?? [], capability ?? []].flat();
-  return texts.map((text) => parseIp(String(text).split("/")[0], "wanted address"));
+  return texts.map((text) => parseIp(String(text).split("/")[0], "requested address"));
 }
 
-/** resolv.conf(5) as the result's `dns`. */
+/** Parses a resolv.conf(5) as the result's `dns`. */
 export function readResolvConf(path: string): Dns {
   let text: string;
   try {

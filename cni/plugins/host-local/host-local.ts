@@ -8,7 +8,7 @@ import { configOf, type HostLocalConfig, readResolvConf } from "./config.ts";
 import { type Choice, nextFree, rangeOf } from "./range.ts";
 import { type AddressStore, openStore, type Owner } from "./store.ts";
 
-/** Gives out addresses of ranges, remembered on this host's disk. */
+/** Allocates addresses of ranges and stores them on this host's disk. */
 export const hostLocal: CniPlugin = {
   name: "host-local",
 
@@ -37,9 +37,9 @@ export const hostLocal: CniPlugin = {
     using store = await openStore(dataDir, call.network);
     const held = addressesOf(store, ownerOf(call));
     const result = call.prevResult?.ips?.map(({ address }) => address.split("/")[0] ?? "") ?? [];
-    // Without its own address a container may still hold those of a chained plugin.
+    // A container without an address here may have addresses of a chained plugin.
     if (held.some((address) => result.includes(address))) return;
-    const what = `no address of network ${call.network} is held by container ${call.containerId}`;
+    const what = `container ${call.containerId} has no address of network ${call.network}`;
     throw new CniError("check-failed", what);
   },
 
@@ -76,23 +76,23 @@ function addressesOf(store: AddressStore, owner: Owner): string[] {
     .map(([address]) => address);
 }
 
-/** One address of each set, all or none: what was reserved before an error is released again. */
+/** Allocates one address of each set; after an error releases those allocated before it. */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
   const held = addressesOf(store, owner);
   if (held.length > 0) {
-    const what = `${held.join(", ")} is given to container ${owner.containerId} already`;
+    const what = `${held.join(", ")} is already allocated to container ${owner.containerId}`;
     throw new CniError("address-in-use", what);
   }
-  const wanted = [...config.wanted];
+  const requested = [...config.requested];
   const reserved: string[] = [];
   try {
     const taken = new Set(store.owners().keys());
     const ips = config.rangeSets.map((set, index): ResultIp => {
-      const at = wanted.findIndex((ip) => rangeOf(set, ip));
-      const [ip] = at < 0 ? [] : wanted.splice(at, 1);
+      const at = requested.findIndex((ip) => rangeOf(set, ip));
+      const [ip] = at < 0 ? [] : requested.splice(at, 1);
       const last = store.last(index);
       const choice = ip
-        ? chooseWanted(config, index, ip, taken)
+        ? chooseRequested(config, index, ip, taken)
         : nextFree(set, last ? parseIp(last, "last_reserved_ip") : undefined, taken);
       if (!choice) {
         const what = `range set ${index} of the network has no free address`;
@@ -104,9 +104,9 @@ function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): R
       store.setLast(index, address);
       return resultOf(choice);
     });
-    const [left] = wanted;
+    const [left] = requested;
     if (left) {
-      const what = `wanted address ${formatIp(left)} is in no free range set`;
+      const what = `requested address ${formatIp(left)} is in no free range set`;
       throw new CniError("invalid-config", what);
     }
     return ips;
@@ -116,7 +116,7 @@ function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): R
   }
 }
 
-function chooseWanted(
+function chooseRequested(
   config: HostLocalConfig,
   set: number,
   ip: Choice["ip"],
@@ -126,9 +126,12 @@ function chooseWanted(
   if (!range) return undefined;
   const text = formatIp(ip);
   if (ip.value === range.gateway) {
-    throw new CniError("address-in-use", `wanted address ${text} is the gateway of ${range.text}`);
+    const what = `requested address ${text} is the gateway of ${range.text}`;
+    throw new CniError("address-in-use", what);
   }
-  if (taken.has(text)) throw new CniError("address-in-use", `wanted address ${text} is taken`);
+  if (taken.has(text)) {
+    throw new CniError("address-in-use", `requested address ${text} is allocated`);
+  }
   return { ip, range };
 }
 

@@ -9,7 +9,7 @@ const next = (ranges: ReturnType<typeof toRange>[], last: string | undefined, ta
 };
 
 describe("defaults of a range", () => {
-  test("all but network, gateway and broadcast of IPv4", () => {
+  test("are all addresses except network, gateway and broadcast of IPv4", () => {
     const range = toRange({ subnet: "10.0.0.0/29" });
     const given: string[] = [];
     for (let address; (address = next([range], given.at(-1), given)); ) given.push(address);
@@ -27,7 +27,7 @@ describe("defaults of a range", () => {
     [{ subnet: "10.0.0.0/24", rangeStart: "10.0.1.1" }, /rangeStart 10.0.1.1 is not in it/],
     [{ subnet: "10.0.0.0/24", rangeStart: "10.0.0.9", rangeEnd: "10.0.0.8" }, /before it starts/],
     [{ subnet: "10.0.0.0/24", gateway: "x" }, /not an IP address/],
-  ])("%j is refused", (config, message) => {
+  ])("%j is rejected", (config, message) => {
     expect(() => toRange(config)).toThrow(message);
   });
 });
@@ -36,25 +36,25 @@ describe("the next address", () => {
   const low = toRange({ subnet: "10.0.0.0/24", rangeStart: "10.0.0.10", rangeEnd: "10.0.0.12" });
   const high = toRange({ subnet: "10.0.1.0/24", rangeStart: "10.0.1.1", rangeEnd: "10.0.1.2" });
 
-  test("comes after the last one, so that an address rests before its next use", () => {
+  test("follows the last one, so that a released address is reused late", () => {
     expect(next([low], undefined, [])).toBe("10.0.0.10");
     expect(next([low], "10.0.0.10", [])).toBe("10.0.0.11");
     expect(next([low], "10.0.0.12", [])).toBe("10.0.0.10");
   });
 
-  test("goes on into the next range of the set, and round", () => {
+  test("continues in the next range of the set, and wraps around", () => {
     expect(next([low, high], "10.0.0.12", [])).toBe("10.0.1.2");
     expect(next([low, high], "10.0.1.2", [])).toBe("10.0.0.10");
     const taken = ["10.0.0.12", "10.0.1.2", "10.0.0.10"];
     expect(next([low, high], "10.0.0.11", taken)).toBe("10.0.0.11");
   });
 
-  test("is none when all are taken", () => {
+  test("is undefined if all are allocated", () => {
     expect(next([low], "10.0.0.11", ["10.0.0.10", "10.0.0.11", "10.0.0.12"])).toBeUndefined();
     expect(next([low], undefined, ["10.0.0.10", "10.0.0.11", "10.0.0.12"])).toBeUndefined();
   });
 
-  test("ignores a last one that is of no range any more", () => {
+  test("ignores a last address outside of all ranges", () => {
     expect(next([low], "192.0.2.1", [])).toBe("10.0.0.10");
   });
 });

@@ -1,7 +1,7 @@
 import { CniError } from "../../lib/errors.ts";
 import { contains, formatIp, lastOf, parseIp, parseSubnet, type Ip } from "../../lib/ip.ts";
 
-/** A range as it stands in the configuration. */
+/** A range of the configuration. */
 export interface RangeConfig {
   subnet: string;
   rangeStart?: string;
@@ -9,19 +9,19 @@ export interface RangeConfig {
   gateway?: string;
 }
 
-/** Addresses from `start` to `end`, both included; the gateway among them is never given out. */
+/** Addresses from `start` to `end` inclusive; the gateway is never allocated. */
 export interface Range {
   family: 4 | 6;
   prefix: number;
   start: bigint;
   end: bigint;
   gateway: bigint;
-  /** As configured, for messages. */
+  /** The configured text, for messages. */
   text: string;
 }
 
 /**
- * Fills in a range's defaults: all of the subnet but network and broadcast, the first as gateway.
+ * Adds a range's defaults: the subnet without network and broadcast, the first address as gateway.
  */
 export function toRange(config: RangeConfig): Range {
   const invalid = (why: string) => new CniError("invalid-config", `range ${config.subnet}: ${why}`);
@@ -40,21 +40,21 @@ export function toRange(config: RangeConfig): Range {
   const last = family === 4 ? lastOf(subnet) - 1n : lastOf(subnet);
   const start = within("rangeStart", config.rangeStart, first);
   const end = within("rangeEnd", config.rangeEnd, last);
-  // A gateway may lie outside: a router on another subnet of the same link.
+  // A gateway may be outside: a router in another subnet of the same link.
   const gateway = config.gateway ? parseIp(config.gateway, "gateway").value : first;
   if (start > end) throw invalid(`ends (${config.rangeEnd}) before it starts`);
   return { family, prefix, start, end, gateway, text: config.subnet };
 }
 
-/** An address chosen, and the range it is of. */
+/** An address and its range. */
 export interface Choice {
   ip: Ip;
   range: Range;
 }
 
 /**
- * The next free address of a set, going round from the one after `last`, so that an address rests
- * before it is given out again. Undefined when all are taken.
+ * Returns the next free address of a set after `last`, wrapping around, so that a released address
+ * is reused as late as possible. Undefined if all are allocated.
  */
 export function nextFree(
   set: readonly Range[],
@@ -63,7 +63,7 @@ export function nextFree(
 ): Choice | undefined {
   const at = set.findIndex((range) => last !== undefined && holds(range, last));
   const start = Math.max(at, 0);
-  // The range of `last` comes twice: what lies after it first, what lies before it at the end.
+  // The range of `last` is searched twice: first after `last`, at the end before it.
   for (let step = 0; step <= set.length; step++) {
     const range = set[(start + step) % set.length];
     if (!range) return undefined;
@@ -78,7 +78,7 @@ export function nextFree(
   return undefined;
 }
 
-/** The range of a set that holds an address. */
+/** Returns the range of a set that contains an address. */
 export function rangeOf(set: readonly Range[], ip: Ip): Range | undefined {
   return set.find((range) => holds(range, ip));
 }

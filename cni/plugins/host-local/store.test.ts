@@ -7,7 +7,7 @@ import { openStore } from "./store.ts";
 const dir = mkdtempSync(join(tmpdir(), "r2k-host-local-"));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-test("what a killed plugin left of a reservation is gone once the store is open", async () => {
+test("an incomplete reservation of a killed plugin is deleted with the next open", async () => {
   mkdirSync(join(dir, "net"), { recursive: true });
   writeFileSync(join(dir, "net/10.0.0.7.new"), "");
   writeFileSync(join(dir, "net/10.0.0.8"), "pod\r\neth0");

@@ -8,32 +8,32 @@ import { isIP } from "node:net";
 import { CniError } from "../../lib/errors.ts";
 import { LOCK_RETRY_MS, LOCK_WAIT_MS } from "../../limits.ts";
 
-/** Who holds an address. */
+/** The owner of an address. */
 export interface Owner {
   containerId: string;
   ifName: string;
 }
 
 /**
- * The addresses given out in one network: a folder with a file per address, as the reference plugin
- * has it, so that one can take over from the other. A file holds the container id, CR LF and the
- * interface.
+ * The allocated addresses of one network: a directory with a file per address, in the reference
+ * plugin's format, so that either can replace the other. A file contains the container id, CR LF
+ * and the interface.
  */
 export interface AddressStore extends Disposable {
-  /** Every address given out. Old files may lack the interface: it is empty then. */
+  /** Returns all allocated addresses. Old files may lack the interface, which is then empty. */
   owners(): Map<string, Owner>;
   reserve(address: string, owner: Owner): void;
   release(address: string): void;
-  /** The address given out last from a range set. */
+  /** Returns the address of a range set that was allocated last. */
   last(set: number): string | undefined;
   setLast(set: number, address: string): void;
 }
 
-/** The ending of a reservation's file until it is whole. */
+/** Suffix of a reservation's file until it is complete. */
 const UNFINISHED = ".new";
 
 /**
- * Opens a network's store and locks it against other processes. Error 11 (try again) after 10 s.
+ * Opens and locks a network's store. Error 11 (try again) if it stays locked for 10 s.
  */
 export async function openStore(dataDir: string, network: string): Promise<AddressStore> {
   const dir = join(dataDir, network);
@@ -47,7 +47,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
       return new Map(addresses.map((address) => [address, readOwner(join(dir, address))]));
     },
     reserve(address, { containerId, ifName }) {
-      // Whole or not at all: a file without an owner would keep its address for ever.
+      // Atomically: a file without an owner would never be deleted.
       const file = join(dir, address);
       writeFileSync(`${file}${UNFINISHED}`, `${containerId}\r\n${ifName}`, { mode: 0o600 });
       renameSync(`${file}${UNFINISHED}`, file);
@@ -66,7 +66,7 @@ export async function openStore(dataDir: string, network: string): Promise<Addre
   };
 }
 
-/** Who holds the lock is alone: an unfinished reservation is that of a plugin that was killed. */
+/** Under the lock, an unfinished reservation is that of a plugin that was killed. */
 function removeUnfinished(dir: string): void {
   for (const name of readdirSync(dir)) {
     if (name.endsWith(UNFINISHED)) rmSync(join(dir, name), { force: true });

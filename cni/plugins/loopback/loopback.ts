@@ -6,7 +6,7 @@ import { CniError } from "../../lib/errors.ts";
 import type { CniPlugin } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 
-/** Sets the loopback link of the container up. Every other network of a pod stands on it. */
+/** Sets the loopback link of the container up. */
 export const loopback: CniPlugin = {
   name: "loopback",
 
@@ -15,7 +15,7 @@ export const loopback: CniPlugin = {
       using route = openRoute();
       const link = getLink(route, "lo");
       setLink(route, link, { up: true });
-      // The kernel gives 127.0.0.1 to a link of this name by itself; older ones did not.
+      // Current kernels add 127.0.0.1 themselves; older ones do not.
       addAddress(route, link.index, "127.0.0.1/8");
       const ips = listAddresses(route, link.index).map(({ cidr }) => ({
         address: cidr,
@@ -35,7 +35,7 @@ export const loopback: CniPlugin = {
         setLink(route, getLink(route, "lo"), { up: false });
       });
     } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown; // the namespace is gone, and its link with it
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // the namespace and its link are deleted
     }
   },
 
@@ -48,10 +48,10 @@ export const loopback: CniPlugin = {
   },
 
   async status() {
-    // Needs nothing that could be missing.
+    // Has no requirements.
   },
 
   async gc() {
-    // Keeps nothing outside the container's namespace.
+    // Has no state outside the container's namespace.
   },
 };

@@ -6,7 +6,7 @@ import { isLoopback } from "./localnet.ts";
 
 export interface PortmapConfig {
   mappings: PortMapping[];
-  /** Masquerade what comes from the container's own subnet, so that answers come back this way. */
+  /** Masquerade connections from the container's own subnet, so that replies pass this host. */
   snat: boolean;
   /** Masquerade everything. */
   masqAll: boolean;
@@ -16,7 +16,7 @@ const UNSUPPORTED = [
   "conditionsV4", "conditionsV6", "externalSetMarkChain", "markMasqBit",
 ] as const;
 
-/** The plugin's configuration; error 2 for an option that is not supported, 7 for a wrong value. */
+/** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
 export function configOf(call: PluginCall): PortmapConfig {
   const { config } = call;
   for (const key of UNSUPPORTED) {

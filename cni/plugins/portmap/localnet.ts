@@ -1,14 +1,14 @@
 import { isIPv4 } from "node:net";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
-import { LOCALNET_ROUNDS_MAX } from "../../limits.ts";
+import { LOCALNET_ATTEMPTS_MAX } from "../../limits.ts";
 import { CniError } from "../../lib/errors.ts";
 import { listElements, type NftElement } from "../../lib/nft-elements.ts";
 import type { CniResult, PortMapping } from "../../lib/types.ts";
 
 /**
- * The set of `interface . container address` pairs for which route_localnet is on: the answers of a
- * container whose port is mapped on 127.0.0.0/8 come in by that interface.
+ * The set of `interface . container address` pairs that need route_localnet: replies of a container
+ * with a port mapped on 127.0.0.0/8 arrive at that interface.
  */
 export const LOCALNETS = "localnets";
 
@@ -16,7 +16,7 @@ export function isLoopback({ hostIP }: PortMapping): boolean {
   return hostIP !== undefined && isIPv4(hostIP) && hostIP.startsWith("127.");
 }
 
-/** The host's interfaces of a result; error "invalid-config" when it names none. */
+/** Returns the host's interfaces of a result; error "invalid-config" if it has none. */
 export function hostInterfaces(result: CniResult): string[] {
   const names = (result.interfaces ?? []).filter(({ sandbox }) => !sandbox).map(({ name }) => name);
   if (names.length > 0) return names;
@@ -24,32 +24,32 @@ export function hostInterfaces(result: CniResult): string[] {
   throw new CniError("invalid-config", what);
 }
 
-/** The interfaces that elements name, each once. */
+/** Returns the interfaces of elements, each once. */
 export function localnetsOf(elements: readonly NftElement[]): string[] {
   const mine = elements.filter(({ set }) => set === LOCALNETS);
   return [...new Set(mine.map(({ key }) => JSON.parse(key.split(" . ")[0] ?? "") as string))];
 }
 
 /**
- * Turns route_localnet of these interfaces on or off, as the table's elements demand, after they
- * were changed. Other calls may change them at the same time, so they are read again after the
- * write: whoever writes last has seen the elements that are left.
+ * Sets route_localnet of these interfaces to match the table's elements, after these were changed.
+ * Concurrent calls may change elements, so they are read again after the write until they match:
+ * the last writer has read the final elements.
  */
-export async function settleLocalnets(table: string, names: readonly string[]): Promise<void> {
+export async function syncLocalnets(table: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   let used = localnetsOf(await listElements(table));
-  for (let round = 0; round < LOCALNET_ROUNDS_MAX; round++) {
+  for (let attempt = 0; attempt < LOCALNET_ATTEMPTS_MAX; attempt++) {
     for (const name of names) setLocalnet(name, used.includes(name));
     const now = localnetsOf(await listElements(table));
     if (names.every((name) => used.includes(name) === now.includes(name))) return;
     used = now;
   }
-  const what = `route_localnet of ${names.join(", ")}: port mappings change all the time`;
+  const what = `route_localnet of ${names.join(", ")}: port mappings keep changing`;
   throw new CniError("try-again", what);
 }
 
-/** The first of these interfaces on which route_localnet is off. */
-export function closedLocalnet(names: readonly string[]): string | undefined {
+/** Returns the first of these interfaces whose route_localnet is off. */
+export function disabledLocalnet(names: readonly string[]): string | undefined {
   return names.find((name) => readSysctl(settingOf(name)) !== "1");
 }
 
@@ -59,6 +59,6 @@ function setLocalnet(name: string, on: boolean): void {
   try {
     writeSysctl(settingOf(name), on ? 1 : 0);
   } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown; // an interface that is gone has no setting
+    if (!isErrno(thrown, "ENOENT")) throw thrown; // the interface was deleted
   }
 }

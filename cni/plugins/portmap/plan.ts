@@ -15,12 +15,11 @@ const FAMILIES = [
 ] as const;
 
 /**
- * Table, maps and chains, the same each time. A host port is looked up for packets to an address of
- * this host, whether they come in or are made here. A port on a loopback address is looked up for
- * packets made here only, and only when its hostIP says so: it needs route_localnet, by which the
- * host's neighbours and containers would reach what listens on 127.0.0.1 (CVE-2020-8558). So
- * packets from or to 127.0.0.0/8 that come in by another interface than lo are dropped, before
- * connection tracking puts such an address into an answer.
+ * Returns table, maps and chains; idempotent. Host ports apply to received and local packets to an
+ * address of this host. Ports on loopback addresses apply to local packets only, and only with such
+ * a hostIP: they need route_localnet, which would expose services on 127.0.0.1 to neighbours and
+ * containers (CVE-2020-8558). Therefore packets from or to 127.0.0.0/8 on other interfaces than lo
+ * are dropped before conntrack translates replies to such an address.
  */
 function tableRules(): string[] {
   const lines = [`add table inet ${TABLE}`];
@@ -71,8 +70,8 @@ function tableRules(): string[] {
 }
 
 /**
- * The elements of one container: a mapping per port and family, a hairpin pair per address; and for
- * ports on loopback addresses the masquerade of 127.0.0.0/8 and the host's interfaces.
+ * Returns the elements of one container: a mapping per port and family, a hairpin pair per address,
+ * and for ports on loopback addresses the masquerade of 127.0.0.0/8 and the host's interfaces.
  */
 export function planElements(
   config: PortmapConfig,
@@ -102,7 +101,7 @@ export function planElements(
   return elements;
 }
 
-/** A mapping with a host address is of that family only; others are of both. */
+/** Whether a mapping applies to a family: with a hostIP to that of the address only. */
 function fits({ hostIP }: PortMapping, family: 4 | 6): boolean {
   return hostIP === undefined || isIP(hostIP) === family;
 }
@@ -120,7 +119,7 @@ function mappingElement(
   return { set, key, value: `${target} . ${containerPort}`, comment };
 }
 
-/** The transaction that maps a container's ports. */
+/** Returns the transaction that maps a container's ports. */
 export function portmapRules(elements: readonly NftElement[]): string {
   const lines = [...tableRules(), ...elements.map((element) => addElement(TABLE, element))];
   return `${lines.join("\n")}\n`;

@@ -6,11 +6,11 @@ import { isStale, ownerComment } from "../../lib/owner.ts";
 import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { configOf } from "./config.ts";
-import { closedLocalnet, localnetsOf, settleLocalnets } from "./localnet.ts";
+import { disabledLocalnet, localnetsOf, syncLocalnets } from "./localnet.ts";
 import { planElements, portmapRules, TABLE } from "./plan.ts";
 
 /**
- * Maps ports of the host to ports of the container. Runs after the plugin that gave the addresses.
+ * Maps ports of the host to ports of the container. Runs after the plugin that adds addresses.
  */
 export const portmap: CniPlugin = {
   name: "portmap",
@@ -23,7 +23,7 @@ export const portmap: CniPlugin = {
     } catch (thrown) {
       throw (await conflict(elements)) ?? thrown;
     }
-    await settleLocalnets(TABLE, localnetsOf(elements));
+    await syncLocalnets(TABLE, localnetsOf(elements));
     return result;
   },
 
@@ -31,9 +31,9 @@ export const portmap: CniPlugin = {
     const mine = commentOf(call);
     try {
       const gone = await deleteElements(TABLE, (comment) => comment === mine);
-      await settleLocalnets(TABLE, localnetsOf(gone));
+      await syncLocalnets(TABLE, localnetsOf(gone));
     } catch (thrown) {
-      if (!isErrno(thrown, "ENOENT")) throw thrown; // a GC deleted them at the same time
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // deleted by a concurrent GC
     }
   },
 
@@ -45,7 +45,7 @@ export const portmap: CniPlugin = {
     if (missing) {
       throw new CniError("check-failed", `port mapping ${missing.key} to ${missing.value} is gone`);
     }
-    const closed = closedLocalnet(localnetsOf(elements));
+    const closed = disabledLocalnet(localnetsOf(elements));
     if (closed) throw new CniError("check-failed", `route_localnet of ${closed} is off`);
   },
 
@@ -62,7 +62,7 @@ export const portmap: CniPlugin = {
   async gc(call, valid) {
     const isGone = (comment: string) => isStale(comment, call.network, valid);
     const gone = await deleteElements(TABLE, isGone);
-    await settleLocalnets(TABLE, localnetsOf(gone));
+    await syncLocalnets(TABLE, localnetsOf(gone));
   },
 };
 
@@ -73,7 +73,7 @@ function planned(call: PluginCall): { result: CniResult; elements: NftElement[] 
   const config = configOf(call);
   const result = call.prevResult;
   if (!result) {
-    throw new CniError("invalid-config", "portmap has to be chained: it needs prevResult");
+    throw new CniError("invalid-config", "portmap must be chained: it needs prevResult");
   }
   return { result, elements: planElements(config, result, commentOf(call)) };
 }
@@ -82,13 +82,13 @@ function same(a: NftElement, b: NftElement): boolean {
   return a.set === b.set && a.key === b.key && a.value === b.value && a.comment === b.comment;
 }
 
-/** The error for a host port that another container has, when that is why nft refused. */
+/** Returns the error for a host port of another container; undefined if nft failed otherwise. */
 async function conflict(elements: readonly NftElement[]): Promise<CniError | undefined> {
   for (const other of await listElements(TABLE)) {
     const mine = elements.find((element) => element.set === other.set && element.key === other.key);
     if (!mine || mine.comment === other.comment) continue;
     const port = other.key.replaceAll(" . ", "/");
-    return new CniError("try-again", `host port ${port} is mapped to ${other.value} already`);
+    return new CniError("try-again", `host port ${port} is already mapped to ${other.value}`);
   }
   return undefined;
 }

@@ -6,14 +6,14 @@ import type {
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 
-/** `sample-0` to `sample-<count - 1>`. */
+/** Returns `sample-0` to `sample-<count - 1>`. */
 export function deviceIds(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `sample-${i}`);
 }
 
 /**
- * All devices, those named by the health file unhealthy: one id per line, unknown ones ignored.
- * Pure.
+ * Returns all devices; those in the health file (one id per line) are unhealthy. Ignores unknown
+ * ids. Pure.
  */
 export function devicesOf(count: number, healthFile: string): Init<Device>[] {
   const unhealthy = new Set(healthFile.split("\n").map((line) => line.trim()));
@@ -24,8 +24,8 @@ export function devicesOf(count: number, healthFile: string): Init<Device>[] {
 }
 
 /**
- * What a container gets: the names in R2K_SAMPLE_DEVICES, and each device as a node of its own
- * under `/dev/r2k/`. Throws RpcError INVALID_ARGUMENT for a device that is not ours. Pure.
+ * Returns the allocation for a container: R2K_SAMPLE_DEVICES, and a device node under `/dev/r2k/`
+ * for each device. Throws RpcError INVALID_ARGUMENT for an unknown device. Pure.
  */
 export function allocationOf(
   ids: readonly string[],
@@ -46,7 +46,7 @@ export function allocationOf(
   };
 }
 
-/** Prefers the lowest numbers, as if neighbours shared a bus. Pure. */
+/** Prefers the lowest numbers. Pure. */
 export function preferLowest(request: ContainerPreferredAllocationRequest): string[] {
   const { availableDeviceIDs, mustIncludeDeviceIDs, allocationSize } = request;
   const rest = availableDeviceIDs.filter((id) => !mustIncludeDeviceIDs.includes(id));

@@ -11,7 +11,7 @@ import { allocationOf, deviceIds, devicesOf, preferLowest } from "./devices.ts";
 
 export const SAMPLE_RESOURCE_NAME = "r2k.dev/sample";
 
-/** Devices one plugin simulates at most. */
+/** Maximum number of simulated devices. */
 const COUNT_MAX = 1_000;
 
 const log = logger("device-sample");
@@ -20,18 +20,18 @@ export interface SamplePluginOptions {
   /** The kubelet's root directory. */
   kubeletDir: string;
   resourceName?: string;
-  /** How many devices to simulate. */
+  /** Number of simulated devices. */
   count: number;
-  /** The real device node behind each of them; `/dev/null` if left out. */
+  /** The device node behind each of them. Default `/dev/null`. */
   devicePath?: string;
-  /** A file with the ids of unhealthy devices, one a line; while it is missing all are healthy. */
+  /** A file with the ids of unhealthy devices, one per line; without it all are healthy. */
   healthFile?: string;
   clock: Clock;
 }
 
 /**
- * Starts the sample plugin: simulated devices to try device plugins with, and a start for one's
- * own. Throws CodedError when the count or the device node cannot be used.
+ * Starts the sample plugin with simulated devices, a template for other plugins. Throws CodedError
+ * if the count or the device node is invalid.
  */
 export async function startSampleDevicePlugin(
   options: SamplePluginOptions,
@@ -74,16 +74,20 @@ async function requireDevice(devicePath: string): Promise<void> {
 }
 
 /**
- * Calls back with a file's text at the start and whenever it may have changed; missing is empty.
+ * Calls `changed` with a file's text at the start and after each change; a missing file is empty.
  */
-function followFile(file: string, clock: Clock, tell: (text: string) => void): { close(): void } {
+function followFile(
+  file: string,
+  clock: Clock,
+  changed: (text: string) => void,
+): { close(): void } {
   let timer: Timer | undefined;
   let last: string | undefined;
   let closed = false;
   const look = async () => {
     try {
       const text = await readText(file);
-      if (!closed && text !== last) tell((last = text));
+      if (!closed && text !== last) changed((last = text));
     } catch (thrown) {
       log.warn("the health file cannot be read", { file, error: messageOf(thrown) });
     }

@@ -9,16 +9,16 @@ import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
 import { familyOf } from "./config.ts";
 
 /**
- * Each container's host end has a chain here that lets in what the container may send. It is the
- * first thing that a frame passes: before the bridge learns whose hardware address is where, before
- * ARP, neighbour discovery and the rules for IP.
+ * The table with one chain per container, at the ingress of the host end: it accepts only frames
+ * with the container's own addresses, before the bridge learns from them and before ARP, neighbour
+ * discovery and IP rules.
  */
 export const TABLE = "r2k-cni-spoof";
 
-/** What a container may call itself. */
+/** The addresses that a container may send from. */
 export interface Identity {
   mac: string;
-  /** Undefined: any address, as there is no IPAM or only `macspoofchk` is set. */
+  /** Undefined: any IP address, without IPAM or with `macspoofchk` only. */
   ips: readonly ResultIp[] | undefined;
 }
 
@@ -26,17 +26,17 @@ type Attachment = Pick<PluginCall, "network" | "containerId" | "ifName">;
 
 const marked = (network: string) => `at-${networkMark(network)}-`;
 
-/** A chain's name: the network's mark, by which GC finds it, and the attachment's. */
+/** Returns a chain's name: the network's identifier, by which GC finds it, and a digest. */
 function chainOf({ network, containerId, ifName }: Attachment): string {
   const attachment = createHash("sha256").update(`${containerId} ${ifName}`).digest("hex");
   return `${marked(network)}${attachment.slice(0, 16)}`;
 }
 
-/** Deletes a chain whether or not it is there: the kernel keeps it when its link goes. */
+/** Deletes a chain if it exists: the kernel keeps it when the link is deleted. */
 const removal = (chain: string) =>
   `add chain netdev ${TABLE} ${chain}\ndelete chain netdev ${TABLE} ${chain}\n`;
 
-/** The link-local address that the kernel forms of a hardware address (RFC 4291, appendix A). */
+/** Returns the link-local address of a hardware address (RFC 4291, appendix A). */
 function linkLocalOf(mac: string): string {
   const [first = 0, ...rest] = mac.split(":").map((byte) => parseInt(byte, 16));
   const bytes = [first ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
@@ -46,10 +46,10 @@ function linkLocalOf(mac: string): string {
 
 const setOf = (items: readonly string[]) => `{ ${items.join(", ")} }`;
 
-/** An IPv6 address as the number that a raw piece of a packet is compared with. */
+/** Returns an IPv6 address as a number, to compare with raw payload. */
 const raw = (address: string) => `0x${parseIp(address, "address").value.toString(16)}`;
 
-/** RFC 4861: the address that a neighbour solicitation or advertisement is about. */
+/** The target address of a neighbour solicitation or advertisement (RFC 4861). */
 const ND_TARGET = "@th,64,128";
 
 function rulesFor({ mac, ips }: Identity): string[] {
@@ -59,7 +59,7 @@ function rulesFor({ mac, ips }: Identity): string[] {
   const four = addresses.filter((address) => familyOf(address) === 4);
   const six = addresses.filter((address) => familyOf(address) === 6);
   if (four.length > 0) {
-    // An ARP probe asks about an address before it is used: its sender has none (RFC 5227).
+    // An ARP probe has no sender address (RFC 5227).
     own.push(
       `ip saddr ${setOf(four)} accept`,
       `arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether ${mac} ` +
@@ -73,7 +73,7 @@ function rulesFor({ mac, ips }: Identity): string[] {
       "icmpv6 type { nd-router-advert, nd-redirect } drop",
       `icmpv6 type nd-neighbor-advert ${ND_TARGET} != ${targets} drop`,
       `ip6 saddr ${setOf(all)} accept`,
-      // Duplicate address detection, of its own addresses only, and multicast listener reports.
+      // Duplicate address detection of own addresses, and multicast listener reports.
       `ip6 saddr :: icmpv6 type nd-neighbor-solicit ${ND_TARGET} ${targets} accept`,
       "ip6 saddr :: icmpv6 type { mld-listener-report, mld2-listener-report } accept",
     );
@@ -81,8 +81,12 @@ function rulesFor({ mac, ips }: Identity): string[] {
   return own;
 }
 
-/** Lets only frames of this identity in at `hostEnd`. Call it before the container's end is up. */
-export async function guard(call: PluginCall, hostEnd: string, identity: Identity): Promise<void> {
+/** Accepts only frames of this identity at `hostEnd`. Call before the container end is up. */
+export async function addSpoofCheck(
+  call: PluginCall,
+  hostEnd: string,
+  identity: Identity,
+): Promise<void> {
   const chain = chainOf(call);
   const hook = `type filter hook ingress device "${hostEnd}" priority -500; policy drop;`;
   const rules = rulesFor(identity).map((rule) => `add rule netdev ${TABLE} ${chain} ${rule}\n`);
@@ -92,7 +96,7 @@ export async function guard(call: PluginCall, hostEnd: string, identity: Identit
         `add chain netdev ${TABLE} ${chain} { ${hook} }\n${rules.join("")}`,
     );
   } catch (thrown) {
-    const what = `bridge: what the container sends cannot be checked at ${hostEnd}`;
+    const what = `bridge: the spoof check at ${hostEnd} cannot be added`;
     const remedy =
       "a kernel with nf_tables and CONFIG_NETFILTER_INGRESS, or neither ipspoofchk nor macspoofchk";
     const details = `${messageOf(thrown)}; ${remedy}`;
@@ -100,8 +104,8 @@ export async function guard(call: PluginCall, hostEnd: string, identity: Identit
   }
 }
 
-/** Tries, in the namespace this thread is in, whether the kernel can do it; NftError when not. */
-export async function tryGuard(): Promise<void> {
+/** Checks, in the namespace of this thread, that the kernel supports it; throws NftError. */
+export async function probeSpoofCheck(): Promise<void> {
   const table = `netdev ${TABLE}-trial`;
   await applyRuleset(
     `add table ${table}\n` +
@@ -111,13 +115,16 @@ export async function tryGuard(): Promise<void> {
   );
 }
 
-export async function unguard(call: PluginCall): Promise<void> {
+export async function deleteSpoofCheck(call: PluginCall): Promise<void> {
   if (!nftTableExists("netdev", TABLE)) return;
   await applyRuleset(removal(chainOf(call)));
 }
 
-/** Takes away the chains of this network that belong to no valid attachment. */
-export async function collectGuards(call: PluginCall, valid: ValidAttachment[]): Promise<void> {
+/** Deletes the chains of this network whose attachment is not valid. */
+export async function deleteStaleSpoofChecks(
+  call: PluginCall,
+  valid: ValidAttachment[],
+): Promise<void> {
   const { network } = call;
   const kept = new Set(
     valid.map((at) => chainOf({ network, containerId: at.containerID, ifName: at.ifname })),
@@ -128,7 +135,7 @@ export async function collectGuards(call: PluginCall, valid: ValidAttachment[]):
   if (stale.length > 0) await applyRuleset(stale.map(removal).join(""));
 }
 
-export async function isGuarded(call: PluginCall): Promise<boolean> {
+export async function hasSpoofCheck(call: PluginCall): Promise<boolean> {
   return (await chains()).includes(chainOf(call));
 }
 
@@ -138,7 +145,7 @@ async function chains(): Promise<string[]> {
     const objects = await listRuleset(["table", "netdev", TABLE]);
     return objects.flatMap(({ chain }) => (chain ? [String(chain.name)] : []));
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return []; // it went in between
+    if (isErrno(thrown, "ENOENT")) return []; // deleted concurrently
     throw thrown;
   }
 }

@@ -10,27 +10,27 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import { addRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CniError } from "../../lib/errors.ts";
-import { ignoreRouteOffers } from "../../lib/quiet-link.ts";
+import { disableRouteLearning } from "../../lib/route-learning.ts";
 import { type BridgeConfig, familyOf } from "./config.ts";
 import { type AddressPlan, gatewayOf } from "./plan.ts";
 
-/** A locally administered, individual address (IEEE 802: second bit set, first clear). */
+/** Returns a random locally administered unicast address (IEEE 802: bit 1 set, bit 0 clear). */
 function randomMac(): string {
   const bytes = randomBytes(6);
   bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
   return bytes.toString("hex").replace(/..(?!$)/g, "$&:");
 }
 
-/** The bridge, made if need be, up. Error 7 when a link of that name is something else. */
+/** Creates the bridge if missing and sets it up. Error 7 if the name is another kind of link. */
 export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
   const { bridge: name, mtu, promiscuous } = config;
   const size = mtu === undefined ? {} : { mtu };
   if (!findLink(route, name)) {
     try {
-      // With an address of its own a bridge keeps it; otherwise it changes as ports come and go.
+      // A bridge without a fixed address changes it when ports are added and removed.
       createBridge(route, { name, mac: randomMac(), ...size });
     } catch (thrown) {
-      if (!isErrno(thrown, "EEXIST")) throw thrown; // another container's ADD was faster
+      if (!isErrno(thrown, "EEXIST")) throw thrown; // created by a concurrent ADD
     }
   }
   const link = getLink(route, name);
@@ -38,20 +38,20 @@ export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
     const what = `link ${name} is of kind ${link.kind || "device"}, not a bridge`;
     throw new CniError("invalid-config", what);
   }
-  ignoreRouteOffers(name);
+  disableRouteLearning(name);
   if (!link.up || (promiscuous && !link.promiscuous)) {
     setLink(route, link, { up: true, ...(promiscuous ? { promiscuous } : {}) });
   }
   return getLink(route, name);
 }
 
-/** The two ends of the pair between bridge and container. */
+/** The two ends of the veth pair. */
 export interface Ends {
   host: Link;
   container: Link;
 }
 
-/** Joins the container to the bridge by a veth pair. The container's end stays down. */
+/** Connects the container to the bridge by a veth pair. The container end stays down. */
 export function connect(
   route: NetlinkSocket,
   bridge: Link,
@@ -63,7 +63,7 @@ export function connect(
   const hostName = `veth${randomBytes(4).toString("hex")}`;
   const mac = config.mac === undefined ? {} : { mac: config.mac };
   if (findLinkIn(netns, ifName)) {
-    // Not ours to delete: it may be what an earlier ADD of this container made.
+    // Not deleted: an earlier ADD of this container may have created it.
     throw new CniError("invalid-environment", `${netns} has a link ${ifName} already`);
   }
   createVeth(
@@ -73,8 +73,8 @@ export function connect(
   );
   try {
     const host = getLink(route, hostName);
-    // Frames to 01:80:c2:00:00:0X may be handed to the port itself (IEEE 802.1D, table 7-10).
-    ignoreRouteOffers(hostName);
+    // Frames to 01:80:c2:00:00:0X may be delivered to the port itself (IEEE 802.1D, table 7-10).
+    disableRouteLearning(hostName);
     setLink(route, host, { up: true });
     if (config.hairpin || config.isolated) {
       setBridgePort(route, host, { hairpin: config.hairpin, isolated: config.isolated });
@@ -100,13 +100,13 @@ export function linkIn(netns: string, name: string): Link {
   });
 }
 
-/** Gives the container's end its addresses and routes, and sets it up. */
+/** Adds addresses and routes to the container end, and sets it up. */
 export function configureInside(netns: string, ifName: string, plan: AddressPlan): void {
   inNetns(netns, () => {
     using route = openRoute();
     const { index } = getLink(route, ifName);
-    ignoreRouteOffers(ifName);
-    // Neighbours that knew the address under another MAC learn the new one as the link comes up.
+    disableRouteLearning(ifName);
+    // Announces the address when the link comes up, for neighbours that know another MAC.
     writeSysctl(`net/ipv4/conf/${ifName}/arp_notify`, 1);
     setLink(route, { index }, { up: true });
     for (const { address } of plan.ips) addAddress(route, index, address);
@@ -118,7 +118,7 @@ export function configureInside(netns: string, ifName: string, plan: AddressPlan
       try {
         addRoute(route, { to: to.dst, link: index, ...given });
       } catch (thrown) {
-        if (!isErrno(thrown, "EEXIST")) throw thrown; // the address brought the same route
+        if (!isErrno(thrown, "EEXIST")) throw thrown; // the kernel added it with the address
       }
     }
   });
@@ -140,7 +140,7 @@ export function ensureGateway(
   for (const cidr of gateways) {
     if (present.includes(cidr)) continue;
     const family = familyOf(cidr);
-    // IPv6 links have several addresses by nature.
+    // IPv6 links may have several addresses.
     const other = family === 4 ? present.find((address) => familyOf(address) === 4) : undefined;
     if (other !== undefined && !force) {
       const what = `bridge ${bridge.name} has the address ${other}, the gateway is ${cidr}`;
@@ -156,7 +156,7 @@ export function ensureGateway(
 }
 
 /**
- * Deletes the container's end, and so the host's. Nothing happens when link or namespace is gone.
+ * Deletes the container end and with it the host end. Ignores a missing link or namespace.
  */
 export function disconnect(netns: string, ifName: string): void {
   try {
@@ -165,7 +165,7 @@ export function disconnect(netns: string, ifName: string): void {
       deleteLink(route, ifName);
     });
   } catch (thrown) {
-    // ENOENT: no such file; EINVAL: the file stayed, its namespace was unpinned.
+    // ENOENT: no such file; EINVAL: the file does not pin a namespace.
     if (!isErrno(thrown, "ENOENT", "EINVAL")) throw thrown;
   }
 }
