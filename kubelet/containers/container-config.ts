@@ -19,7 +19,6 @@ import { containerSecurity } from "./security.ts";
 const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
 export const TERMINATION_FILE_ANNOTATION = "r2k.io/termination-file";
 export const TERMINATION_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy";
-const TERMINATION_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath";
 export const GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod";
 
 export interface ContainerParts {
@@ -68,7 +67,6 @@ export function containerConfig(
       [HASH_ANNOTATION]: containerHash(container),
       [RESTART_COUNT_ANNOTATION]: String(attempt),
       [TERMINATION_FILE_ANNOTATION]: parts.terminationLog,
-      [TERMINATION_PATH_ANNOTATION]: container.terminationMessagePath ?? "/dev/termination-log",
       [TERMINATION_POLICY_ANNOTATION]: container.terminationMessagePolicy ?? "File",
       [GRACE_ANNOTATION]: String(pod.spec.terminationGracePeriodSeconds ?? 30),
     },

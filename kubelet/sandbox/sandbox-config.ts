@@ -4,6 +4,7 @@ import { type PodSandboxConfig, type PortMapping, Protocol } from "@raft2kube/pr
 import { podResources } from "../containers/qos.ts";
 import { linuxResources } from "../containers/resources.ts";
 import { sandboxSecurity } from "../containers/security.ts";
+import { POD_WORDS_BYTES_MAX } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { podCgroup } from "./pod-cgroup.ts";
@@ -37,8 +38,7 @@ export function sandboxConfig(
     logDirectory: podLogDir(node.paths, pod),
     dnsConfig: podDns(pod, node.hostResolver, node.clusterDns),
     portMappings: portMappings(pod),
-    labels: { ...pod.metadata.labels, ...podLabels(pod) },
-    annotations: { ...pod.metadata.annotations },
+    ...ownWords(pod),
     linux: {
       cgroupParent: podCgroup(node.cgroupRoot, pod),
       securityContext: sandboxSecurity(pod, node.seccompRoot),
@@ -48,6 +48,19 @@ export function sandboxConfig(
       resources: linuxResources(podResources(pod)),
     },
   };
+}
+
+/**
+ * The pod's own labels and annotations, for those who ask the runtime. The runtime lists those of
+ * all pods in one message of 16 MiB, which a dozen pods could fill: over POD_WORDS_BYTES_MAX they
+ * are left out, but for the labels that the kubelet itself looks for.
+ */
+function ownWords(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
+  const { labels = {}, annotations = {} } = pod.metadata;
+  const words = [labels, annotations].flatMap(Object.entries).flat() as string[];
+  const size_bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
+  if (size_bytes > POD_WORDS_BYTES_MAX) return { labels: podLabels(pod), annotations: {} };
+  return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
 }
 
 export function podLabels(pod: Pod): Record<string, string> {

@@ -1,5 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { describe, expect, test } from "vitest";
+import { PODS_MAX, POD_WORDS_BYTES_MAX } from "../limits.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 import { hostsText } from "./hosts-file.ts";
@@ -92,6 +94,27 @@ describe("sandbox configuration", () => {
     ]);
     const host = sandboxConfig(podOf({ containers, hostNetwork: true }), 0, node);
     expect(host).toMatchObject({ portMappings: [], hostname: "" });
+  });
+
+  test("has the pod's labels and annotations unless those of all pods would fill a message", () => {
+    const labels = { "io.kubernetes.pod.uid": "another", a: "b" };
+    const config = (text: string) => {
+      const pod = podOf();
+      pod.metadata = { ...pod.metadata, labels, annotations: { text } };
+      return sandboxConfig(pod, 0, node);
+    };
+    const own = {
+      "io.kubernetes.pod.name": "web-0",
+      "io.kubernetes.pod.namespace": "n",
+      "io.kubernetes.pod.uid": "u",
+    };
+    expect(config("short")).toMatchObject({
+      labels: { a: "b", ...own }, annotations: { text: "short" },
+    });
+    const long = config("x".repeat(POD_WORDS_BYTES_MAX));
+    expect([long.labels, long.annotations]).toEqual([own, {}]);
+    // Of three sandboxes that each pod may have left.
+    expect(3 * PODS_MAX * POD_WORDS_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
   test("a pod that asks for a user namespace is refused", () => {
