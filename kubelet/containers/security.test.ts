@@ -1,4 +1,5 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import { containerSecurity } from "./security.ts";
 
@@ -33,6 +34,18 @@ describe("container security", () => {
     for (const path of [undefined, "/etc/x", "../pods/u/volumes/own.json", "a/../../x"]) {
       expect(() => local(path)).toThrow("is not a path below the kubelet's folder");
     }
+  });
+
+  test("groups are the pod's own alone when it says so, for the image's author adds others", () => {
+    const groups = (securityContext: NonNullable<Pod["spec"]["securityContext"]>) =>
+      securityOf(undefined, { securityContext });
+    const given = { supplementalGroups: [5], fsGroup: 6 };
+    expect(groups({ ...given, supplementalGroupsPolicy: "Strict" })).toMatchObject({
+      supplementalGroups: [5, 6], supplementalGroupsPolicy: SupplementalGroupsPolicy.Strict,
+    });
+    expect(groups(given)).toMatchObject({
+      supplementalGroups: [5, 6], supplementalGroupsPolicy: SupplementalGroupsPolicy.Merge,
+    });
   });
 
   test("root of a user namespace is refused: it would be the node's root", () => {

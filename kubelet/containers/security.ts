@@ -7,6 +7,7 @@ import {
   NamespaceMode,
   type SecurityProfile,
   SecurityProfile_ProfileType as ProfileType,
+  SupplementalGroupsPolicy as GroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
 import { ContainerConfigError } from "./env.ts";
 
@@ -75,7 +76,7 @@ export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandbo
     namespaceOptions: namespaceOptions(pod),
     privileged,
     seccomp: seccompProfile(security?.seccompProfile ?? { type: "RuntimeDefault" }, seccompRoot),
-    supplementalGroups: groupsOf(pod),
+    ...groupsOption(pod),
     ...(security?.runAsUser === undefined ? {} : { runAsUser: { value: security.runAsUser } }),
     ...(security?.runAsGroup === undefined || security.runAsUser === undefined
       ? {}
@@ -124,7 +125,7 @@ export function containerSecurity(
     namespaceOptions: namespacesOf(pod, targetId),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
-    supplementalGroups: groupsOf(pod),
+    ...groupsOption(pod),
     maskedPaths: privileged ? [] : MASKED_PATHS,
     readonlyPaths: privileged ? [] : READONLY_PATHS,
     seccomp: privileged
@@ -141,6 +142,15 @@ export function containerSecurity(
     ...(uid !== undefined ? { runAsUser: { value: uid } } : {}),
     ...(uid === undefined && image.username ? { runAsUsername: image.username } : {}),
     ...(runAsGroup !== undefined ? { runAsGroup: { value: runAsGroup } } : {}),
+  };
+}
+
+/** Strict: the groups that the image's /etc/group gives its users are not added. */
+function groupsOption(pod: Pod) {
+  const strict = pod.spec.securityContext?.supplementalGroupsPolicy === "Strict";
+  return {
+    supplementalGroups: groupsOf(pod),
+    supplementalGroupsPolicy: strict ? GroupsPolicy.Strict : GroupsPolicy.Merge,
   };
 }
 
