@@ -1,5 +1,6 @@
 import type { Container, Pod, ResourceFieldSelector } from "@raft2kube/api/gen/core/v1.ts";
 import { milliQuantityOf, parseQuantity, quantityOf } from "@raft2kube/api/quantity.ts";
+import { own } from "@raft2kube/std/own.ts";
 
 /** The node's allocatable amounts: what a container without a limit may use at most. */
 export interface NodeAllocatable {
@@ -20,7 +21,7 @@ export interface PodAddresses {
 export function fieldValue(path: string, pod: Pod, addresses: PodAddresses): string {
   const metadata = pod.metadata ?? {};
   const keyed = /^metadata\.(annotations|labels)\['(.*)'\]$/.exec(path);
-  if (keyed) return metadata[keyed[1] as "annotations" | "labels"]?.[keyed[2]!] ?? "";
+  if (keyed) return own(metadata[keyed[1] as "annotations" | "labels"] ?? {}, keyed[2]!) ?? "";
   switch (path) {
     case "metadata.name":
       return metadata.name ?? "";
@@ -63,7 +64,7 @@ function lines(map: Record<string, string> | undefined): string {
 export function resourceValue(
   selector: ResourceFieldSelector,
   pod: Pod,
-  own: Container | undefined,
+  itself: Container | undefined,
   allocatable: NodeAllocatable,
 ): string {
   const wanted = selector.containerName;
@@ -71,7 +72,7 @@ export function resourceValue(
     ? [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].find(
         (one) => one.name === wanted,
       )
-    : own;
+    : itself;
   if (!container) throw new RangeError(`container ${wanted} not found`);
   const match = /^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)$/.exec(
     selector.resource ?? "",

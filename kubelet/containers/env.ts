@@ -1,4 +1,5 @@
 import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { expand, ExpansionRoom } from "./expand.ts";
 import { fieldValue, resourceValue, type NodeAllocatable } from "./downward.ts";
 
@@ -84,7 +85,7 @@ async function valueOf(
     const { name = "", key = "", optional } = from.configMapKeyRef;
     const data = await sources.configMap(name);
     if (!data && !optional) throw missing("configmap", name);
-    const value = data?.[key];
+    const value = own(data ?? {}, key);
     if (value === undefined && !optional) throw missingKey(key, "ConfigMap", pod, name);
     return value;
   }
@@ -92,7 +93,7 @@ async function valueOf(
     const { name = "", key = "", optional } = from.secretKeyRef;
     const data = await sources.secret(name);
     if (!data && !optional) throw missing("secret", name);
-    const value = data?.[key];
+    const value = own(data ?? {}, key);
     if (value === undefined && !optional) throw missingKey(key, "Secret", pod, name);
     return value === undefined ? undefined : decoded(value);
   }
