@@ -32,7 +32,9 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
   }
   // One that was set up before stays as it is: its owner and mode are the pod's to change by now.
   if (medium === "Memory") {
-    const options = sizeLimit === undefined ? "" : `size=${valueOf(sizeLimit)}`;
+    const limit_bytes = sizeLimit === undefined ? undefined : valueOf(sizeLimit);
+    // A size of 0 is no limit at all to tmpfs: a block is the least that it can be.
+    const options = limit_bytes === undefined ? "" : `size=${Math.max(1, limit_bytes)}`;
     if (!(await mountMemory(dir, options))) return;
   } else {
     try {
