@@ -49,6 +49,8 @@ export const CREATE_TIMEOUT_MS = 60_000;
 export const KILL_TIMEOUT_MS = 10_000;
 /** How often a container that is waited for is looked at, beside what conmon tells. */
 export const EXIT_CHECK_INTERVAL_MS = 500;
+/** How often all containers are looked at where files cannot be watched. */
+export const EXIT_POLL_INTERVAL_MS = 1_000;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 

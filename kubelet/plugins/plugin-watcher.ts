@@ -1,5 +1,5 @@
-import { watch, type FSWatcher } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -33,7 +33,7 @@ export async function startPluginWatcher(
 
 class PluginWatcher {
   readonly #options: PluginWatcherOptions;
-  readonly #files: FSWatcher;
+  readonly #files: FileEvents;
   #followed: PluginRegistration[] = [];
   readonly #leaving = new Set<Promise<void>>();
   #scanning: Promise<void> | undefined;
@@ -44,9 +44,9 @@ class PluginWatcher {
   constructor(options: PluginWatcherOptions) {
     this.#options = options;
     const { registryDir } = options;
-    this.#files = watch(registryDir, () => this.#scan());
-    this.#files.on("error", (error) => {
-      log.warn("no more file events of the registry", { registryDir, error: error.message });
+    // The registry is looked at every RESCAN_MS in any case.
+    this.#files = watchDirectory(registryDir, () => this.#scan(), (error) => {
+      log.warn("no file events of the registry", { registryDir, error: messageOf(error) });
     });
     this.#scan();
   }

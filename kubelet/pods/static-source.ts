@@ -1,9 +1,9 @@
-import { type FSWatcher, watch } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { defaultPod } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";
@@ -37,7 +37,7 @@ export class StaticSource {
   readonly #files: SettledFiles;
   /** A file is being written: it is looked at again soon. */
   #unsettled = false;
-  #watcher: FSWatcher | undefined;
+  #watcher: FileEvents | undefined;
   #timer: Timer | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
@@ -135,13 +135,14 @@ export class StaticSource {
     }
   }
 
-  #watch(dir: string): FSWatcher {
-    const watcher = watch(dir, () => this.#read());
-    watcher.on("error", (error) => {
+  /** Undefined where there is nothing to watch with: it is read every so often all the same. */
+  #watch(dir: string): FileEvents | undefined {
+    let lost = false;
+    const events = watchDirectory(dir, () => this.#read(), (error) => {
       log.warn("the static pod directory is not watched", { dir, error: messageOf(error) });
-      watcher.close();
+      lost = true;
       this.#watcher = undefined;
     });
-    return watcher;
+    return lost ? undefined : events;
   }
 }

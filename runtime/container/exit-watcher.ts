@@ -1,7 +1,8 @@
-import { watch, type FSWatcher } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
+import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
-import { EXIT_CHECK_INTERVAL_MS } from "../limits.ts";
 import { noteExit } from "./exit.ts";
 
 /**
@@ -9,7 +10,8 @@ import { noteExit } from "./exit.ts";
  * `check` asks about one container at once, for whoever has another reason to think that it ended.
  */
 export class ExitWatcher {
-  #watcher: FSWatcher | undefined;
+  #events: FileEvents | undefined;
+  #poll: Timer | undefined;
   #runtime: Runtime | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
 
@@ -17,16 +19,18 @@ export class ExitWatcher {
   async open(runtime: Runtime): Promise<void> {
     this.#runtime = runtime;
     await mkdir(runtime.paths.exits, { recursive: true, mode: 0o700 });
-    this.#watcher = watch(runtime.paths.exits, (_, id) => {
+    const changed = (id: string | null) => {
       if (id !== null && runtime.containers.find(id)) this.check(id);
-    });
-    this.#watcher.on("error", (err) => {
+    };
+    this.#events = watchDirectory(runtime.paths.exits, changed, (err) => {
       runtime.log.error("containers' ends are no longer watched, only polled for", { err });
+      this.#pollForEver();
     });
   }
 
   close(): void {
-    this.#watcher?.close();
+    this.#events?.close();
+    this.#poll?.cancel();
     this.#runtime = undefined;
   }
 
@@ -57,6 +61,16 @@ export class ExitWatcher {
       if (running()) this.check(id);
     }
     return true;
+  }
+
+  /** Asks about all containers again and again. */
+  #pollForEver(): void {
+    const runtime = this.#runtime;
+    if (!runtime) return;
+    for (const { id, phase } of runtime.containers.values()) {
+      if (phase.state === "running") this.check(id);
+    }
+    this.#poll = runtime.clock.after(EXIT_POLL_INTERVAL_MS, () => this.#pollForEver());
   }
 
   #woken(runtime: Runtime, id: string, timeout_ms: number): Promise<void> {
