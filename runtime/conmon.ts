@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
 import type { OciRuntime } from "./oci/runtime.ts";
@@ -45,10 +48,14 @@ function argumentsOf(oci: OciRuntime, request: ConmonRequest): string[] {
   ];
 }
 
-/** The first line of a pipe whose other end stays open; undefined when it ends without one. */
-function firstLine(pipe: Readable): Promise<string | undefined> {
+/**
+ * The first line of a pipe whose other end stays open; undefined when it ends without one, or at
+ * once when `patience` aborts.
+ */
+function firstLine(pipe: Readable, patience: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = "";
+    patience.addEventListener("abort", () => pipe.destroy(), { once: true });
     pipe.setEncoding("utf8");
     pipe.on("data", (chunk: string) => {
       text += chunk;
@@ -65,12 +72,13 @@ function firstLine(pipe: Readable): Promise<string | undefined> {
  * Creates a container under a conmon of its own, which outlives us: it keeps the log, holds input,
  * output and terminal, serves the attach socket, and writes the exit code to `<exits>/<id>`.
  * Resolves with the pid of the container's process, which waits to be started; an error has the OCI
- * runtime's own words.
+ * runtime's own words. After `timeout_ms` it is deadline-exceeded, and conmon is killed.
  */
 export async function createUnderConmon(
   conmonPath: string,
   oci: OciRuntime,
   request: ConmonRequest,
+  { clock, timeout_ms = CREATE_TIMEOUT_MS }: { clock: Clock; timeout_ms?: number },
 ): Promise<number> {
   const errorsFile = `${request.paths.run}/conmon.log`;
   const errors = await open(errorsFile, "w", 0o600);
@@ -80,7 +88,7 @@ export async function createUnderConmon(
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
     env: { PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD) },
     detached: true,
-    timeout: CREATE_TIMEOUT_MS,
+    timeout: timeout_ms,
   });
   const exited = new Promise<void>((resolve, reject) => {
     child.on("exit", () => resolve());
@@ -89,13 +97,35 @@ export async function createUnderConmon(
       reject(new RuntimeError("internal", message, { cause, remedy: "install conmon" }));
     });
   });
-  const [line] = await Promise.all([firstLine(child.stdio[REPORT_FD] as Readable), exited]);
-  await errors.close();
+  // What conmon has forked reports, long after the program that was called has ended.
+  const patience = new AbortController();
+  const timer = clock.after(timeout_ms, () => patience.abort());
+  const report = firstLine(child.stdio[REPORT_FD] as Readable, patience.signal);
+  const [line] = await Promise.all([report, exited]).finally(async () => {
+    timer.cancel();
+    await errors.close();
+  });
+  if (patience.signal.aborted) {
+    await killConmon(request);
+    const message = `the container was not created within ${timeout_ms} ms`;
+    throw new RuntimeError("deadline-exceeded", message);
+  }
   if (line === undefined) {
     const said = (await readFile(errorsFile, "utf8")).trim();
     throw new RuntimeError("internal", `conmon did not create the container: ${said}`);
   }
-  const report = JSON.parse(line) as Report;
-  if (report.data > 0) return report.data;
-  throw new RuntimeError("internal", report.message?.trim() || "the OCI runtime gave no reason");
+  const { data, message } = JSON.parse(line) as Report;
+  if (data > 0) return data;
+  throw new RuntimeError("internal", message?.trim() || "the OCI runtime gave no reason");
+}
+
+/** Ends a conmon, and the OCI runtime that it waits for: both are of the session that it made. */
+async function killConmon({ id, paths }: ConmonRequest): Promise<void> {
+  if (!(await isMonitored(paths, id))) return;
+  const pid = Number(await readFile(paths.conmonPidFile, "utf8"));
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (!isErrno(error, "ESRCH")) throw error;
+  }
 }

@@ -19,11 +19,15 @@ export function commandLine(config: ContainerConfig, image: ImageDefaults): stri
   throw new RuntimeError("invalid-argument", "no command: neither the pod nor the image names one");
 }
 
-/** The environment: a search path and name first, the image's over them, the pod's over all. */
+/**
+ * The environment: a search path, name and home first, the image's over them, the pod's over all.
+ * It has a HOME always: without one the OCI runtime reads the container's /etc/passwd, which a
+ * volume can make a fifo that no one writes to.
+ */
 export function environment(
   config: ContainerConfig,
   image: ImageDefaults,
-  hostname: string,
+  { hostname, home }: { hostname: string; home: string },
 ): string[] {
   const variables = new Map<string, string>();
   const set = (pair: string) => {
@@ -31,6 +35,7 @@ export function environment(
     if (equals > 0) variables.set(pair.slice(0, equals), pair);
   };
   set(DEFAULT_PATH);
+  set(`HOME=${home || "/"}`);
   if (hostname) set(`HOSTNAME=${hostname}`);
   if (config.tty) set("TERM=xterm");
   for (const pair of image.Env ?? []) set(pair);

@@ -26,9 +26,20 @@ describe("the command line", () => {
 test("the pod's environment goes over the image's, a path is always there", () => {
   const envs = [{ key: "A", value: "pod" }];
   const image = { Env: ["A=image", "B=image=x"] };
-  expect(environment(config({ envs }), image, "host")).toEqual([
-    expect.stringMatching(/^PATH=/), "HOSTNAME=host", "A=pod", "B=image=x",
+  const given = { hostname: "host", home: "/home/a" };
+  expect(environment(config({ envs }), image, given)).toEqual([
+    expect.stringMatching(/^PATH=/), "HOME=/home/a", "HOSTNAME=host", "A=pod", "B=image=x",
   ]);
+});
+
+test("there is a HOME always, so that no one looks for it in the container's files", () => {
+  const home = (envs: { key: string; value: string }[], image: { Env?: string[] }) =>
+    environment(config({ envs }), image, { hostname: "", home: "" }).find((pair) => {
+      return pair.startsWith("HOME=");
+    });
+  expect(home([], {})).toBe("HOME=/");
+  expect(home([], { Env: ["HOME=/image"] })).toBe("HOME=/image");
+  expect(home([{ key: "HOME", value: "/pod" }], { Env: ["HOME=/image"] })).toBe("HOME=/pod");
 });
 
 describe("signals", () => {

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
-import { mappedUser, resolveUser } from "../oci/user.ts";
+import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
 import type { Runtime } from "../runtime.ts";
 import { newId } from "../sandbox/run.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
@@ -65,7 +65,8 @@ async function build(
   const user = mappedUser(wanted, runtime.ids, context?.supplementalGroups ?? []);
   const parent = sandbox.config.linux?.cgroupParent || runtime.cgroupParent;
   const cgroup = `${parent}/${id}`;
-  const spec = containerSpec(runtime, { id, sandbox, config, image, user, cgroup });
+  const home = homeOf(paths.rootfs, user.uid);
+  const spec = containerSpec(runtime, { id, sandbox, config, image, user, home, cgroup });
   await writeFile(paths.config, JSON.stringify(spec), { mode: 0o600 });
   const stopSignal = config.stopSignal
     ? criSignalName(config.stopSignal)

@@ -29,6 +29,8 @@ export interface SpecInput {
   config: ContainerConfig;
   image: StoredImage;
   user: OciUser;
+  /** The user's directory by the image's /etc/passwd; empty when that has none. */
+  home: string;
   cgroup: string;
 }
 
@@ -47,7 +49,7 @@ function refuseUnsupported(config: ContainerConfig): void {
 }
 
 function processOf(runtime: Runtime, input: SpecInput): OciProcess {
-  const { config, image, user, sandbox } = input;
+  const { config, image, user, home, sandbox } = input;
   const context = config.linux?.securityContext;
   const defaults = image.config.config ?? {};
   const oomScoreAdj = config.linux?.resources?.oomScoreAdj ?? 0;
@@ -55,7 +57,7 @@ function processOf(runtime: Runtime, input: SpecInput): OciProcess {
     terminal: config.tty,
     user,
     args: commandLine(config, defaults),
-    env: environment(config, defaults, hostnameOf(sandbox.config)),
+    env: environment(config, defaults, { hostname: hostnameOf(sandbox.config), home }),
     cwd: config.workingDir || defaults.WorkingDir || "/",
     capabilities: capabilitySets(context?.capabilities, {
       privileged: context?.privileged ?? false,

@@ -14,7 +14,7 @@ async function launch(
   record: ContainerRecord,
 ): Promise<{ process: ProcessIdentity; startedAt_ms: number }> {
   const { id, config } = record;
-  const pid = await createUnderConmon(runtime.conmonPath, runtime.oci, {
+  const request = {
     id,
     paths: runtime.paths.container(id),
     exitsDirectory: runtime.paths.exits,
@@ -22,7 +22,8 @@ async function launch(
     terminal: config.tty,
     stdin: config.stdin,
     leaveStdinOpen: config.stdin && !config.stdinOnce,
-  });
+  };
+  const pid = await createUnderConmon(runtime.conmonPath, runtime.oci, request, runtime);
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");

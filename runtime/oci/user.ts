@@ -11,6 +11,7 @@ interface Account {
   name: string;
   uid: number;
   gid: number;
+  home: string;
 }
 
 interface Group {
@@ -44,9 +45,9 @@ function readLines(rootfs: string, file: string): string[][] {
 
 /** Lines whose ids are no numbers name nobody. */
 function readAccounts(rootfs: string): Account[] {
-  return readLines(rootfs, "etc/passwd").flatMap(([name = "", , first, second]) => {
+  return readLines(rootfs, "etc/passwd").flatMap(([name = "", , first, second, , home = ""]) => {
     const [uid, gid] = [idOf(first), idOf(second)];
-    return uid === undefined || gid === undefined ? [] : [{ name, uid, gid }];
+    return uid === undefined || gid === undefined ? [] : [{ name, uid, gid, home }];
   });
 }
 
@@ -65,7 +66,7 @@ function requireId(what: string, id: number): number {
 
 /** The account with a uid; of group 0 when /etc/passwd has none. */
 function accountOf(uid: number, accounts: Account[]): Account {
-  return accounts.find((account) => account.uid === uid) ?? { name: "", uid, gid: 0 };
+  return accounts.find((account) => account.uid === uid) ?? { name: "", uid, gid: 0, home: "" };
 }
 
 /**
@@ -118,6 +119,11 @@ export function resolveUser(
   const listed = strict ? [] : groups.filter(({ members }) => members.includes(account.name));
   const additional = new Set([gid, ...listed.map((group) => group.gid), ...asked]);
   return { uid: account.uid, gid, additionalGids: [...additional] };
+}
+
+/** The home of a user by the image's /etc/passwd; empty when it has none. */
+export function homeOf(rootfs: string, uid: number): string {
+  return accountOf(uid, readAccounts(rootfs)).home;
 }
 
 /**

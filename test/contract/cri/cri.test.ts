@@ -1,6 +1,7 @@
+import { hostileVolumeRules } from "./hostile-volume-rules.ts";
 import { ours } from "./ours.ts";
 import { startingRules } from "./starting-rules.ts";
 import { criContract } from "./suite.ts";
 
 criContract("our runtime over crun", ours("crun"));
-criContract("our runtime while it starts a container", ours("crun"), [startingRules]);
+criContract("our runtime, in its own ways", ours("crun"), [startingRules, hostileVolumeRules]);

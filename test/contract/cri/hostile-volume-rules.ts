@@ -1,0 +1,19 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Bench } from "./suite.ts";
+
+/** What a volume holds is up to the pod; runc, unlike crun, reads /etc/passwd whatever is asked. */
+export function hostileVolumeRules(bench: Bench): void {
+  test("a fifo for /etc/passwd holds up neither start, nor exec, nor the end", async () => {
+    const { pods, world } = bench;
+    const etc = join(world.dir, "etc");
+    mkdirSync(etc);
+    spawnSync("mkfifo", [join(etc, "passwd"), join(etc, "group")]);
+    const mounts = [{ containerPath: "/etc", hostPath: etc }];
+    const id = await pods.start(await pods.run({ hostNetwork: true }), { config: { mounts } });
+    expect(await pods.shell(id, "echo $HOME; test -p /etc/passwd && echo well")).toBe("/\nwell");
+    await bench.served.runtime.stopContainer({ containerId: id, timeout: 0 });
+  });
+}
