@@ -35,6 +35,8 @@ export interface KubeletOptions {
   maxPods?: number;
   /** Processes and threads of one pod; -1 lifts the limit. */
   podPidsLimit?: number;
+  /** Whether containers whose pod names no seccomp profile get the runtime's; by default none. */
+  seccompDefault?: boolean;
   nodeLabels?: Record<string, string>;
   /** Taints the node is registered with. */
   registerWithTaints?: { key: string; value?: string; effect: string }[];

@@ -67,7 +67,7 @@ export async function podDeps(
       cgroupRoot,
       clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
       hostResolver: parseResolvConf(resolvConf),
-      seccompRoot: join(rootDir, "seccomp"),
+      seccomp: { root: join(rootDir, "seccomp"), byDefault: options.seccompDefault ?? false },
     },
     cgroups,
     restartBackOff: new BackOffs({

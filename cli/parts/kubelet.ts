@@ -31,6 +31,7 @@ interface Flags {
   registerWithTaints: string;
   maxPods: string;
   podMaxPids: string;
+  seccompDefault?: true;
   evictionHard: string;
   imageGcHighThreshold: string;
   imageGcLowThreshold: string;
@@ -68,6 +69,7 @@ export function command(): Command {
     .option("--register-with-taints <key=value:effect,...>", "taints to register with", "")
     .option("--max-pods <n>", "pods that fit", "110")
     .option("--pod-max-pids <n>", "processes of one pod; -1: no limit", String(POD_PIDS_MAX))
+    .option("--seccomp-default", "the runtime's profile for pods that name none")
     .option("--eviction-hard <signal<amount,...>", "when to evict pods", "")
     .option("--image-gc-high-threshold <percent>", "start removing unused images", "85")
     .option("--image-gc-low-threshold <percent>", "stop removing them", "80")
@@ -101,6 +103,7 @@ async function optionsOf(flags: Flags): Promise<KubeletOptions> {
     registerWithTaints: list(flags.registerWithTaints).map(parseTaint),
     maxPods: Number(flags.maxPods),
     podPidsLimit: parsePodPids(flags.podMaxPids),
+    seccompDefault: flags.seccompDefault ?? false,
     evictionHard: parseEvictionHard(flags.evictionHard),
     imageGc: {
       highPercent: Number(flags.imageGcHighThreshold),

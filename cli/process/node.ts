@@ -91,6 +91,8 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     nodeLabels: { "r2k.io/cgroups": config.cgroups ?? "machine" },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
+    // Else a pod of the baseline level may make user namespaces, and reach much more of the kernel.
+    seccompDefault: true,
     server: {
       listen: { host: config.nodeAddress, port: KUBELET_PORT },
       cert: await read(pair.cert),

@@ -13,7 +13,7 @@ import { ContainerConfigError } from "./env.ts";
 import { expand, ExpansionRoom } from "./expand.ts";
 import { volumeDevices } from "./mounts.ts";
 import { containerLinuxResources } from "./resources.ts";
-import { containerSecurity } from "./security.ts";
+import { containerSecurity, type NodeSeccomp } from "./security.ts";
 
 /** Annotations that a restarted kubelet reads back (upstream's names). */
 const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
@@ -30,7 +30,7 @@ export interface ContainerParts {
   devices: DeviceAllocation;
   /** The host's file behind terminationMessagePath. */
   terminationLog: string;
-  seccompRoot: string;
+  seccomp: NodeSeccomp;
   /** The running container that a debug container joins. */
   targetId: string | undefined;
   nodeMemory_bytes: number;

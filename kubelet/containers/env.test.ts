@@ -82,7 +82,7 @@ const PARTS: ContainerParts = {
   volumes: new Map(),
   devices: { envs: [], mounts: [], devices: [], cdiDevices: [], annotations: {} },
   terminationLog: "/t",
-  seccompRoot: "/s",
+  seccomp: { root: "/s", byDefault: false },
   targetId: undefined,
   nodeMemory_bytes: 2 ** 30,
 };

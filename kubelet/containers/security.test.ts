@@ -1,9 +1,13 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
+import {
+  SecurityProfile_ProfileType as ProfileType,
+  SupplementalGroupsPolicy,
+} from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import { containerSecurity } from "./security.ts";
 
-const PARTS = { user: { uid: 1000, username: "" }, seccompRoot: "/s", targetId: undefined };
+const SECCOMP = { root: "/s", byDefault: false };
+const PARTS = { user: { uid: 1000, username: "" }, seccomp: SECCOMP, targetId: undefined };
 
 function securityOf(own: Container["securityContext"], spec: Partial<Pod["spec"]> = {}) {
   const container: Container = { name: "c", ...(own ? { securityContext: own } : {}) };
@@ -34,6 +38,19 @@ describe("container security", () => {
     for (const path of [undefined, "/etc/x", "../pods/u/volumes/own.json", "a/../../x"]) {
       expect(() => local(path)).toThrow("is not a path below the kubelet's folder");
     }
+  });
+
+  test.each<[string, boolean, Container["securityContext"], number]>([
+    ["none is none", false, undefined, ProfileType.Unconfined],
+    ["none is the runtime's where the node says so", true, undefined, ProfileType.RuntimeDefault],
+    ["what it names goes before", true, { seccompProfile: { type: "Unconfined" } },
+      ProfileType.Unconfined],
+    ["a privileged container has none", true, { privileged: true }, ProfileType.Unconfined],
+  ])("of seccomp profiles, %s", (_, byDefault, securityContext, profileType) => {
+    const container: Container = { name: "c", ...(securityContext && { securityContext }) };
+    const pod: Pod = { metadata: { name: "p" }, spec: { containers: [container] } };
+    const parts = { ...PARTS, seccomp: { ...SECCOMP, byDefault } };
+    expect(containerSecurity(pod, container, parts).seccomp).toMatchObject({ profileType });
   });
 
   test("groups are the pod's own alone when it says so, for the image's author adds others", () => {

@@ -67,7 +67,10 @@ function namespacesOf(pod: Pod, targetId: string | undefined): Init<NamespaceOpt
   return { ...options, pid: NamespaceMode.TARGET, targetId };
 }
 
-export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandboxSecurityContext> {
+export function sandboxSecurity(
+  pod: Pod,
+  { root }: Pick<NodeSeccomp, "root">,
+): Init<LinuxSandboxSecurityContext> {
   const security = pod.spec.securityContext;
   const privileged = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].some(
     (container) => container.securityContext?.privileged,
@@ -75,7 +78,7 @@ export function sandboxSecurity(pod: Pod, seccompRoot: string): Init<LinuxSandbo
   return {
     namespaceOptions: namespaceOptions(pod),
     privileged,
-    seccomp: seccompProfile(security?.seccompProfile ?? { type: "RuntimeDefault" }, seccompRoot),
+    seccomp: seccompProfile(security?.seccompProfile ?? { type: "RuntimeDefault" }, root),
     ...groupsOption(pod),
     ...(security?.runAsUser === undefined ? {} : { runAsUser: { value: security.runAsUser } }),
     ...(security?.runAsGroup === undefined || security.runAsUser === undefined
@@ -90,10 +93,17 @@ export interface ImageUser {
   username: string;
 }
 
+/** The node's part of the seccomp profiles of its containers. */
+export interface NodeSeccomp {
+  /** Localhost profiles are files under it. */
+  root: string;
+  /** Whether a container whose pod names no profile gets the runtime's, or none. */
+  byDefault: boolean;
+}
+
 export interface SecurityParts {
   user: ImageUser;
-  /** Localhost seccomp profiles are files under it. */
-  seccompRoot: string;
+  seccomp: NodeSeccomp;
   /** The container whose processes this one joins (`targetContainerName`). */
   targetId: string | undefined;
 }
@@ -105,7 +115,7 @@ export interface SecurityParts {
 export function containerSecurity(
   pod: Pod,
   container: Container,
-  { user: image, seccompRoot, targetId }: SecurityParts,
+  { user: image, seccomp, targetId }: SecurityParts,
 ): Init<LinuxContainerSecurityContext> {
   const own = container.securityContext ?? {};
   const shared = pod.spec.securityContext ?? {};
@@ -119,6 +129,7 @@ export function containerSecurity(
         `(container: ${container.name})`,
     );
   }
+  const nodeProfile = seccomp.byDefault ? ({ type: "RuntimeDefault" } as const) : undefined;
   const uid = runAsUser ?? image.uid;
   return {
     privileged,
@@ -130,7 +141,7 @@ export function containerSecurity(
     readonlyPaths: privileged ? [] : READONLY_PATHS,
     seccomp: privileged
       ? { profileType: ProfileType.Unconfined }
-      : seccompProfile(own.seccompProfile ?? shared.seccompProfile, seccompRoot),
+      : seccompProfile(own.seccompProfile ?? shared.seccompProfile ?? nodeProfile, seccomp.root),
     ...(own.capabilities
       ? {
           capabilities: {

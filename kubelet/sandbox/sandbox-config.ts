@@ -3,7 +3,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import { type PodSandboxConfig, type PortMapping, Protocol } from "@raft2kube/proto/gen/cri.ts";
 import { podResources } from "../containers/qos.ts";
 import { linuxResources } from "../containers/resources.ts";
-import { sandboxSecurity } from "../containers/security.ts";
+import { type NodeSeccomp, sandboxSecurity } from "../containers/security.ts";
 import { POD_WORDS_BYTES_MAX } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
@@ -22,7 +22,7 @@ export interface SandboxNode {
   cgroupRoot: string;
   clusterDns: ClusterDns;
   hostResolver: ResolverConfig;
-  seccompRoot: string;
+  seccomp: NodeSeccomp;
 }
 
 /** The CRI configuration of a pod's sandbox; `attempt` counts the sandboxes of this pod from 0. */
@@ -41,7 +41,7 @@ export function sandboxConfig(
     ...ownWords(pod),
     linux: {
       cgroupParent: podCgroup(node.cgroupRoot, pod),
-      securityContext: sandboxSecurity(pod, node.seccompRoot),
+      securityContext: sandboxSecurity(pod, node.seccomp),
       sysctls: Object.fromEntries(
         (pod.spec.securityContext?.sysctls ?? []).map(({ name = "", value = "" }) => [name, value]),
       ),

@@ -74,7 +74,7 @@ describe("sandbox configuration", () => {
     cgroupRoot: "/r2k/c",
     clusterDns: CLUSTER,
     hostResolver: HOST,
-    seccompRoot: "/k/seccomp",
+    seccomp: { root: "/k/seccomp", byDefault: false },
   };
 
   test("names the pod, its logs and its cgroup", () => {

@@ -134,7 +134,7 @@ async function configOf(
     volumes,
     devices: allocation,
     terminationLog,
-    seccompRoot: sandboxNode.seccompRoot,
+    seccomp: sandboxNode.seccomp,
     targetId: debugTarget(container, context.observed, context.sandbox.id),
     nodeMemory_bytes: node.memory_bytes,
   });
