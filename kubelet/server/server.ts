@@ -9,6 +9,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nodeUsage } from "../node/node-usage.ts";
+import { HANDSHAKE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { KubeletServerOptions } from "../options.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
@@ -16,6 +17,7 @@ import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { Authentication } from "./authentication.ts";
 import { accessOf, Authorization } from "./authorization.ts";
+import { limitConnections } from "./connection-limits.ts";
 import { serveContainerLogs } from "./container-logs.ts";
 import { CpuRates } from "./cpu-rates.ts";
 import { HttpError } from "./http-error.ts";
@@ -60,7 +62,12 @@ export async function serveKubelet(
     // Who has no certificate may have a token; `Authentication` decides.
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: HEADERS_TIMEOUT_MS,
   });
+  limitConnections(server);
   server.on("request", (request, response) => void handler.request(request, response));
   server.on("upgrade", (request, socket, head) => void handler.upgrade(request, socket, head));
   const sockets = new Set<Duplex>();

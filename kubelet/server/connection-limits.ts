@@ -1,0 +1,37 @@
+import type { Server, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.ts";
+
+/**
+ * Bounds the connections that have shown no certificate of the cluster, from one address and from
+ * all: each takes a descriptor of the node's process, which every pod can connect to. What is over
+ * is closed. Those of the API server are not counted once it has shown its certificate.
+ */
+export function limitConnections(
+  server: Server,
+  most = { ofAddress: CONNECTIONS_OF_ADDRESS_MAX, all: CONNECTIONS_UNKNOWN_MAX },
+): void {
+  const unknown = new Map<string, Set<string>>();
+  let all = 0;
+  const leave = (address: string, key: string) => {
+    const own = unknown.get(address);
+    if (!own?.delete(key)) return;
+    all--;
+    if (own.size === 0) unknown.delete(address);
+  };
+  server.on("connection", (socket: Socket) => {
+    const [address, key] = placeOf(socket);
+    const own = unknown.get(address) ?? new Set();
+    if (own.size >= most.ofAddress || all >= most.all) return void socket.destroy();
+    unknown.set(address, own.add(key));
+    all++;
+    socket.once("close", () => leave(address, key));
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.authorized) leave(...placeOf(socket));
+  });
+}
+
+function placeOf({ remoteAddress = "", remotePort = 0 }: Socket): [address: string, key: string] {
+  return [remoteAddress, `${remoteAddress} ${remotePort}`];
+}
