@@ -13,7 +13,8 @@ export function hostileVolumeRules(bench: Bench): void {
     spawnSync("mkfifo", [join(etc, "passwd"), join(etc, "group")]);
     const mounts = [{ containerPath: "/etc", hostPath: etc }];
     const id = await pods.start(await pods.run({ hostNetwork: true }), { config: { mounts } });
-    expect(await pods.shell(id, "echo $HOME; test -p /etc/passwd && echo well")).toBe("/root\nwell");
+    const script = "echo $HOME; test -p /etc/passwd && echo well";
+    expect(await pods.shell(id, script)).toBe("/root\nwell");
     await bench.served.runtime.stopContainer({ containerId: id, timeout: 0 });
   });
 }
