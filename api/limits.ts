@@ -14,3 +14,9 @@ export const MAX_QUANTITY_EXPONENT = 60;
 
 /** Nested parts of a CEL expression. */
 export const CEL_DEPTH_MAX = 100;
+
+/**
+ * Topology spread constraints of a pod, and pod (anti-)affinity terms of each kind: the scheduler
+ * compares each of them with every pod. Upstream has no bound.
+ */
+export const MAX_SCHEDULING_TERMS = 100;

@@ -307,33 +307,38 @@ describe("a Service", () => {
 });
 
 /** What kubeadm binds when it makes a cluster: nodes may renew their certificates. */
-async function allowRenewal(): Promise<void> {
+const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
+
+async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {
   const group = "rbac.authorization.k8s.io";
   const kind = "ClusterRoleBinding";
   const plural = "clusterrolebindings";
   const type = { group, version: "v1", plural, kind, namespaced: false };
-  const role = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient";
   await world.admin.resource<ClusterRoleBinding>(type).create({
-    metadata: { name: "nodes-renew" },
+    metadata: { name },
     roleRef: { apiGroup: group, kind: "ClusterRole", name: role },
-    subjects: [{ apiGroup: group, kind: "Group", name: "system:nodes" }],
+    subjects: [{ apiGroup: group, kind: "Group", name: groupName }],
   });
+}
+
+/** A signing request for a new key, in base64. */
+async function signingRequest(dir: string, subject: string): Promise<string> {
+  const files = ["-keyout", join(dir, "key"), "-out", join(dir, "csr")];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  execFileSync("openssl", ["req", "-new", ...kind, "-subj", subject, ...files], {
+    stdio: "ignore",
+  });
+  return (await readFile(join(dir, "csr"))).toString("base64");
 }
 
 describe("certificates", () => {
   test("a kubelet renews its client certificate by itself; anything else waits", async () => {
-    await allowRenewal();
+    await bindClusterRole("nodes-renew", `${CSR_ROLES}:selfnodeclient`, "system:nodes");
     const connection = await world.connection("system:node:n1", ["system:nodes"]);
     const client = new KubeClient({ ...connection, clock: world.clock });
     const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
     try {
-      const subject = "/O=system:nodes/CN=system:node:n1";
-      const files = ["-keyout", join(dir, "key"), "-out", join(dir, "csr")];
-      const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-      execFileSync("openssl", ["req", "-new", ...kind, "-subj", subject, ...files], {
-        stdio: "ignore",
-      });
-      const csr = (await readFile(join(dir, "csr"))).toString("base64");
+      const csr = await signingRequest(dir, "/O=system:nodes/CN=system:node:n1");
       const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
       const create = (name: string, signerName: string, usage: "client auth" | "server auth") =>
         requests.create({
@@ -349,6 +354,38 @@ describe("certificates", () => {
       expect(certificate.subject).toContain("CN=system:node:n1");
       expect(certificate.verify(new X509Certificate(world.ca.cert).publicKey)).toBe(true);
       expect((await requests.get({ name: "serve" })).status?.conditions ?? []).toEqual([]);
+    } finally {
+      client.close();
+      await rm(dir, { recursive: true });
+    }
+  });
+});
+
+describe("a joining machine", () => {
+  const bootstrapper = "system:bootstrappers";
+  const subject = '/O=system:nodes/CN=system:node:x"system:kube-controller-manager"';
+
+  test("gets a certificate for the name that was checked, whatever it spells", async () => {
+    await bindClusterRole("join", "system:node-bootstrapper", bootstrapper);
+    await bindClusterRole("approve", `${CSR_ROLES}:nodeclient`, bootstrapper);
+    const connection = await world.connection("system:bootstrap:abcdef", [bootstrapper]);
+    const client = new KubeClient({ ...connection, clock: world.clock });
+    const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
+    try {
+      const request = await signingRequest(dir, subject);
+      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
+      const signerName = "kubernetes.io/kube-apiserver-client-kubelet";
+      const usages: ["digital signature", "client auth"] = ["digital signature", "client auth"];
+      const spec = { request, signerName, usages };
+      await requests.create({ metadata: { name: "quoted" }, spec });
+      const signed = await eventually("the certificate", async () => {
+        return (await requests.get({ name: "quoted" })).status?.certificate;
+      });
+      const { subject: read } = new X509Certificate(Buffer.from(signed, "base64"))
+        .toLegacyObject();
+      expect(read).toMatchObject({
+        CN: 'system:node:x"system:kube-controller-manager"', O: "system:nodes",
+      });
     } finally {
       client.close();
       await rm(dir, { recursive: true });

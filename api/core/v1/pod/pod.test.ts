@@ -4,6 +4,7 @@ import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
+import { MAX_SCHEDULING_TERMS } from "../../../limits.ts";
 import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
@@ -128,6 +129,31 @@ describe("validation", () => {
       "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
   ])("refuses %j", (spec, message) => {
     expect(complaints(spec).join("\n")).toContain(message);
+  });
+
+  it("bounds what the scheduler compares with every other pod", () => {
+    const topologyKey = "kubernetes.io/hostname";
+    const hard = "requiredDuringSchedulingIgnoredDuringExecution";
+    const soft = "preferredDuringSchedulingIgnoredDuringExecution";
+    const times = <T>(count: number, item: (index: number) => T) =>
+      Array.from({ length: count }, (_, index) => item(index));
+    const spread = (count: number) => ({
+      topologySpreadConstraints: times(count, (index) => ({
+        maxSkew: 1, topologyKey: `k${index}`, whenUnsatisfiable: "DoNotSchedule",
+      })),
+    });
+    const weighted = () => ({ weight: 1, podAffinityTerm: { topologyKey } });
+    const near = (count: number) =>
+      ({ affinity: { podAffinity: { [soft]: times(count, weighted) } } });
+    const apart = (count: number) =>
+      ({ affinity: { podAntiAffinity: { [hard]: times(count, () => ({ topologyKey })) } } });
+    for (const terms of [spread, near, apart]) {
+      const containers = [image];
+      expect(complaints({ containers, ...terms(MAX_SCHEDULING_TERMS) })).toEqual([]);
+      expect(complaints({ containers, ...terms(MAX_SCHEDULING_TERMS + 1) })).toEqual([
+        expect.stringContaining("Too many: 101: must have at most 100 items"),
+      ]);
+    }
   });
 });
 

@@ -4,8 +4,9 @@ import type {
   TopologySpreadConstraint,
 } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate, forbidden, invalid, notSupported, required, tooMany, type FieldError,
 } from "../../../errors.ts";
+import { MAX_SCHEDULING_TERMS } from "../../../limits.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
 import { dnsLabel, dnsSubdomain, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
 
@@ -156,6 +157,11 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
       ...validateNodeTerm(each.preference, `${at}.preference`));
   });
   for (const name of ["podAffinity", "podAntiAffinity"] as const) {
+    for (const list of [hard, soft] as const) {
+      const count = affinity?.[name]?.[list]?.length ?? 0;
+      if (count <= MAX_SCHEDULING_TERMS) continue;
+      return [...errors, tooMany(`${path}.${name}.${list}`, count, MAX_SCHEDULING_TERMS)];
+    }
     affinity?.[name]?.[hard]?.forEach((each, index) =>
       errors.push(...validatePodTerm(each, `${path}.${name}.${hard}[${index}]`)));
     affinity?.[name]?.[soft]?.forEach((each, index) => {
@@ -172,6 +178,8 @@ const UNSATISFIABLE = ["DoNotSchedule", "ScheduleAnyway"];
 export function validateSpreading(
   constraints: readonly TopologySpreadConstraint[] = [], path: string,
 ): FieldError[] {
+  const { length } = constraints;
+  if (length > MAX_SCHEDULING_TERMS) return [tooMany(path, length, MAX_SCHEDULING_TERMS)];
   const pairOf = (each: TopologySpreadConstraint): string =>
     `${each.topologyKey}, ${each.whenUnsatisfiable}`;
   return constraints.flatMap((each, index) => {
