@@ -7,7 +7,7 @@ import { admissionPlugins } from "./admission/plugins.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
-import { markTokenUsed } from "./registry/token-usage.ts";
+import { recordTokenUsage } from "./registry/token-usage.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
 import { Authorizer } from "./authz/authorizer.ts";
@@ -56,8 +56,8 @@ export async function assemble(
     const verifier = new TokenVerifier({
       issuer, audiences, keys, resources, clock, metrics: metrics.authentication,
       // Only once requests come is there a token to use.
-      noteUse: (secret, labels) =>
-        markTokenUsed(server, resources.of("v1", "secrets"), secret, labels),
+      recordUsage: (secret, labels) =>
+        recordTokenUsage(server, resources.of("v1", "secrets"), secret, labels),
     });
     const bootstrapTokens = options.bootstrapTokens
       ? [new BootstrapTokens({ audiences, resources, clock })]

@@ -56,7 +56,7 @@ export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;
 
 /** After answers of so many bytes, a while with fewer than these is a time to give memory back. */
-export const QUIET = {
+export const IDLE = {
   much_bytes: 16 * 1024 * 1024,
   little_bytes: 64 * 1024,
   while_ms: 1_000,
@@ -156,8 +156,8 @@ export const ADDRESS_ATTEMPTS_MAX = 50;
 /** How often what is reserved is compared with the Services that hold it. */
 export const REPAIR_INTERVAL_MS = 60_000;
 /**
- * Rounds in which nobody holds a reservation before it is given up: a write in flight has time to
- * end (upstream's 3).
+ * Repairs in a row that find a reservation unused before it is released: a write in flight has time
+ * to end (upstream's 3).
  */
 export const REPAIR_ROUNDS = 3;
 /** How often an apiserver says that it is alive, and how long that is believed. */

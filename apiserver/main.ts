@@ -37,7 +37,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     stops.unshift(...background(server));
     const large = new LargeRequests(server);
     stops.unshift(() => large.close());
-    const rooms = {
+    const routed = {
       discovery: new Discovery(server),
       health: new Health(server, BOOTSTRAP_STEPS),
       openapi: new OpenApi(server.resources.kinds),
@@ -45,7 +45,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
       zpages: { "/flagz": flagz(options), "/statusz": statusz(server) },
     };
     const { listen, tls, clientCa } = options;
-    const listener = handlerChain(server, routes(server, rooms));
+    const listener = handlerChain(server, routes(server, routed));
     const run = bootstrap(server);
     const endpoint = await ApiHttpServer.listen({
       listen, tls, clientCa, listener, handshakeErrors: server.metrics.server.handshakeErrors,
@@ -54,8 +54,8 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const { addresses } = endpoint;
     log.info("listening", { addresses });
     await run({
-      kept: (keeper) => void stops.unshift(() => keeper.close()),
-      reached: (step) => rooms.health.reached(step),
+      kept: (controller) => void stops.unshift(() => controller.close()),
+      reached: (step) => routed.health.reached(step),
     });
     log.info("ready");
     return { address: addresses[0]!, addresses, close: () => closeAll(closing, stops) };

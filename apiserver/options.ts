@@ -55,7 +55,7 @@ export interface ApiserverOptions {
   /** Requests worked on at a time. Default upstream's 400 and 200. */
   inFlightMax?: InFlightMax;
   /** Much was answered, and then little for a second: a moment to give memory back. */
-  onQuiet?: () => void;
+  onIdle?: () => void;
   /** The flags it was started with, for `/flagz`. Default those that say the same as these. */
   flags?: Readonly<Record<string, string>>;
   clock?: Clock;

@@ -25,7 +25,7 @@ type OwnSecret = Secret & KubeObject;
 type Account = ServiceAccount & KubeObject;
 
 /** Notes on a Secret the day that its token is used, by these labels. */
-export type NoteUse = (secret: KubeObject, labels: Record<string, string>) => Promise<void>;
+export type RecordUsage = (secret: KubeObject, labels: Record<string, string>) => Promise<void>;
 
 interface LegacyClaims {
   namespace: string;
@@ -38,18 +38,18 @@ interface LegacyClaims {
 export class LegacyTokens {
   readonly #resources: Resources;
   readonly #clock: Clock;
-  readonly #noteUse: NoteUse;
+  readonly #recordUsage: RecordUsage;
   readonly #metrics: AuthenticationMetrics;
 
   constructor(init: {
     resources: Resources;
     clock: Clock;
-    noteUse: NoteUse;
+    recordUsage: RecordUsage;
     metrics: AuthenticationMetrics;
   }) {
     this.#resources = init.resources;
     this.#clock = init.clock;
-    this.#noteUse = init.noteUse;
+    this.#recordUsage = init.recordUsage;
     this.#metrics = init.metrics;
   }
 
@@ -95,7 +95,7 @@ export class LegacyTokens {
     const [today, tomorrow] = [now_ms, now_ms + DAY_MS].map(dayOf);
     const said = secret.metadata.labels?.[LAST_USED];
     if (said === today || said === tomorrow) return;
-    await this.#noteUse(secret, { [LAST_USED]: today! });
+    await this.#recordUsage(secret, { [LAST_USED]: today! });
   }
 }
 

@@ -6,7 +6,7 @@ import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { BoundTokens } from "./bound-tokens.ts";
-import { LEGACY_ISSUER, LegacyTokens, type NoteUse } from "./legacy-tokens.ts";
+import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
 import { type SigningKeys, verifySignature } from "./signing-keys.ts";
 import type {
   RefusedToken,
@@ -37,17 +37,17 @@ export class TokenVerifier implements TokenAuthority {
     keys: SigningKeys;
     resources: Resources;
     clock: Clock;
-    noteUse: NoteUse;
+    recordUsage: RecordUsage;
     metrics: AuthenticationMetrics;
   }) {
-    const { issuer, audiences, keys, resources, clock, noteUse, metrics } = init;
+    const { issuer, audiences, keys, resources, clock, recordUsage, metrics } = init;
     this.#issuer = issuer;
     this.#audiences = audiences;
     this.#keys = keys;
     this.#clock = clock;
     this.#metrics = metrics;
     this.#bound = new BoundTokens(resources, clock);
-    this.#legacy = new LegacyTokens({ resources, clock, noteUse, metrics });
+    this.#legacy = new LegacyTokens({ resources, clock, recordUsage, metrics });
   }
 
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {

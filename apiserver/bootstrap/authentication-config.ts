@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "./server.ts";
 import { updateObject } from "../registry/update.ts";
-import { ensure, ownWrite } from "../registry/internal-write.ts";
+import { ensure, internalWrite } from "../registry/internal-write.ts";
 
 interface ConfigMap extends KubeObject {
   data?: Record<string, string>;
@@ -31,6 +31,6 @@ export async function publishClientCa(server: BootstrapServer): Promise<void> {
         return map;
       },
     },
-    ownWrite(),
+    internalWrite(),
   );
 }

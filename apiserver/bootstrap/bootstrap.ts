@@ -9,13 +9,13 @@ import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
-import type { Keeper } from "../registry/periodic.ts";
+import type { Controller } from "../registry/periodic.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
 type Step = { readonly names: readonly string[] } & (
   | { run(server: BootstrapServer): Promise<void> }
   /** Goes on until the server closes. */
-  | { keep(server: BootstrapServer): Keeper }
+  | { keep(server: BootstrapServer): Controller }
 );
 
 /** What must be there before a server is ready, in the order of upstream's post-start hooks. */
@@ -48,7 +48,7 @@ export const BOOTSTRAP_STEPS: readonly string[] = STEPS.flatMap(({ names }) => n
 /** Makes or mends what a cluster always has. */
 export type Bootstrap = (init: {
   /** Given what goes on behind a step, before it starts, to be closed with the server. */
-  readonly kept: (keeper: Keeper) => void;
+  readonly kept: (controller: Controller) => void;
   /** Hears of each step that is done. */
   readonly reached: (step: string) => void;
 }) => Promise<void>;
@@ -60,13 +60,13 @@ export type Bootstrap = (init: {
 export function bootstrap(server: BootstrapServer): Bootstrap {
   const steps = STEPS.map((step) => {
     const { names } = step;
-    if ("run" in step) return { names, keeper: undefined, start: () => step.run(server) };
-    const keeper = step.keep(server);
-    return { names, keeper, start: () => keeper.start() };
+    if ("run" in step) return { names, controller: undefined, start: () => step.run(server) };
+    const controller = step.keep(server);
+    return { names, controller, start: () => controller.start() };
   });
   return async ({ kept, reached }) => {
-    for (const { names, keeper, start } of steps) {
-      if (keeper) kept(keeper);
+    for (const { names, controller, start } of steps) {
+      if (controller) kept(controller);
       await start();
       for (const name of names) reached(name);
     }

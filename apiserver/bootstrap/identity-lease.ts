@@ -10,8 +10,8 @@ import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../lim
 import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";
 import { IDENTITY, identityName } from "../object/identity-name.ts";
-import { ensure, ownWrite, removeOwn } from "../registry/internal-write.ts";
-import { type Keeper, Rounds } from "../registry/periodic.ts";
+import { ensure, internalWrite, deleteInternally } from "../registry/internal-write.ts";
+import { type Controller, Periodic } from "../registry/periodic.ts";
 
 const log = logger("apiserver");
 
@@ -26,22 +26,22 @@ type OwnLease = Lease & KubeObject;
  * (`kubectl -n kube-system get leases -l apiserver.kubernetes.io/identity=kube-apiserver`), and
  * the end of those of servers that are gone.
  */
-export class IdentityLease implements Keeper {
+export class IdentityLease implements Controller {
   readonly #server: BootstrapServer;
   readonly #leases: Resource;
   readonly #host = hostname();
   readonly #name = identityName(hostname());
   readonly #holder = `${identityName(hostname())}_${randomUUID()}`;
-  readonly #renewing: Rounds;
-  readonly #collecting: Rounds;
+  readonly #renewing: Periodic;
+  readonly #collecting: Periodic;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#leases = server.resources.of("coordination.k8s.io/v1", "leases");
-    this.#renewing = new Rounds(
+    this.#renewing = new Periodic(
       server.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
     );
-    this.#collecting = new Rounds(
+    this.#collecting = new Periodic(
       server.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
       () => this.#collect(),
     );
@@ -49,7 +49,7 @@ export class IdentityLease implements Keeper {
 
   /** Takes the place of one that ran here before, and is not it. */
   async start(): Promise<void> {
-    await removeOwn(this.#server, this.#leases, NAMESPACE, this.#name);
+    await deleteInternally(this.#server, this.#leases, NAMESPACE, this.#name);
     await this.#renew();
     this.#renewing.schedule();
     this.#collecting.now();
@@ -72,7 +72,7 @@ export class IdentityLease implements Keeper {
         spec: { ...(current as OwnLease).spec, ...wanted.spec },
       }),
     };
-    await updateObject(this.#server, leases, change, ownWrite());
+    await updateObject(this.#server, leases, change, internalWrite());
   }
 
   #lease(): OwnLease {
@@ -97,7 +97,7 @@ export class IdentityLease implements Keeper {
       const { metadata, spec } = entry.object<OwnLease>();
       if (metadata.namespace !== NAMESPACE) continue;
       if (metadata.labels?.[IDENTITY_LABEL] !== IDENTITY || !hasExpired(spec, now_ms)) continue;
-      await removeOwn(this.#server, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
+      await deleteInternally(this.#server, this.#leases, NAMESPACE, metadata.name ?? "", metadata);
     }
   }
 
@@ -106,7 +106,7 @@ export class IdentityLease implements Keeper {
     await this.#renewing.close();
     await this.#collecting.close();
     try {
-      await removeOwn(this.#server, this.#leases, NAMESPACE, this.#name);
+      await deleteInternally(this.#server, this.#leases, NAMESPACE, this.#name);
     } catch (thrown) {
       if (isReason(thrown, "Conflict")) return;
       // The store may be gone before us; the lease ends by itself.

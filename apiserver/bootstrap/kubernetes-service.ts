@@ -7,9 +7,9 @@ import { isReason } from "../object/errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { updateObject } from "../registry/update.ts";
-import { decoded, ensure, ownWrite } from "../registry/internal-write.ts";
+import { decoded, ensure, internalWrite } from "../registry/internal-write.ts";
 import { PeerLeases } from "./peer-leases.ts";
-import type { Keeper } from "../registry/periodic.ts";
+import type { Controller } from "../registry/periodic.ts";
 
 const log = logger("apiserver");
 
@@ -28,7 +28,7 @@ interface Slice extends KubeObject {
 }
 
 /** Keeps the Service by which pods reach the API, and where it leads: to all apiservers alive. */
-export class KubernetesService implements Keeper {
+export class KubernetesService implements Controller {
   readonly #server: BootstrapServer;
   readonly #peers: PeerLeases;
   #timer: Timer | undefined;
@@ -150,6 +150,6 @@ async function put(
       mayCreate: false,
       transform: (current) => ({ ...decoded(resource, wanted), metadata: current!.metadata }),
     },
-    ownWrite(),
+    internalWrite(),
   );
 }

@@ -4,8 +4,8 @@ import type { BootstrapServer } from "./server.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";
-import { ensure, ownWrite } from "../registry/internal-write.ts";
-import { type Keeper, Rounds } from "../registry/periodic.ts";
+import { ensure, internalWrite } from "../registry/internal-write.ts";
+import { type Controller, Periodic } from "../registry/periodic.ts";
 
 const NAMESPACE = "kube-system";
 const NAME = "kube-apiserver-legacy-service-account-token-tracking";
@@ -17,17 +17,17 @@ type Record = ConfigMap & KubeObject;
  * Tells since when this cluster notes the use of tokens in Secrets: who cleans them up must not
  * take one for unused that was used before.
  */
-export class LegacyTokenRecord implements Keeper {
+export class LegacyTokenRecord implements Controller {
   readonly #server: BootstrapServer;
   readonly #maps: Resource;
-  readonly #rounds: Rounds;
+  readonly #periodic: Periodic;
   /** Servers that make it and others that take it away do not fight over it all the time. */
   #made_ms = Number.NEGATIVE_INFINITY;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#maps = server.resources.of("v1", "configmaps");
-    this.#rounds = new Rounds(
+    this.#periodic = new Periodic(
       server.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
       () => this.#round(),
     );
@@ -35,7 +35,7 @@ export class LegacyTokenRecord implements Keeper {
 
   async start(): Promise<void> {
     await this.#round();
-    this.#rounds.schedule();
+    this.#periodic.schedule();
   }
 
   async #round(): Promise<void> {
@@ -54,11 +54,11 @@ export class LegacyTokenRecord implements Keeper {
       return { ...record, data: { ...record.data, ...data } };
     };
     const change = { namespace: NAMESPACE, name: NAME, mayCreate: false, transform };
-    await updateObject(this.#server, this.#maps, change, ownWrite());
+    await updateObject(this.#server, this.#maps, change, internalWrite());
   }
 
   close(): Promise<void> {
-    return this.#rounds.close();
+    return this.#periodic.close();
   }
 }
 

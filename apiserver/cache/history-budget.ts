@@ -1,6 +1,6 @@
 import { HISTORIES_BYTES_MAX } from "../limits.ts";
 
-/** What takes a share of the room. */
+/** What takes a share of the budget. */
 interface Kept {
   readonly bytes: number;
   /** Its events; the last one stays. */
@@ -12,7 +12,7 @@ interface Kept {
  * Bounds what the histories of all resources of this process take together: each has its own
  * bound, and hundreds of kinds could still take all memory. Beyond it the largest are shortened.
  */
-export class HistoryRoom {
+export class HistoryBudget {
   readonly #max_bytes: number;
   readonly #histories = new Set<Kept>();
   #bytes = 0;
@@ -49,5 +49,5 @@ export class HistoryRoom {
   }
 }
 
-/** The room of this process: its memory is all its servers'. */
-export const HISTORY_ROOM: HistoryRoom = new HistoryRoom();
+/** The budget of this process: its memory is all its servers'. */
+export const HISTORY_BUDGET: HistoryBudget = new HistoryBudget();

@@ -2,11 +2,11 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../limits.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent } from "./event.ts";
-import { HISTORY_ROOM, type HistoryRoom } from "./history-budget.ts";
+import { HISTORY_BUDGET, type HistoryBudget } from "./history-budget.ts";
 
 /** The newest events of one resource, oldest first, bounded by count and bytes. */
 export class History {
-  readonly #room: HistoryRoom;
+  readonly #budget: HistoryBudget;
   readonly #cut: (floor: number) => void;
   #events: CacheEvent[] = [];
   /** Events in front of this index are gone; the array is cut when they are an eighth of it. */
@@ -21,11 +21,11 @@ export class History {
   constructor(
     floor: number,
     cut: (floor: number) => void = () => undefined,
-    room: HistoryRoom = HISTORY_ROOM,
+    budget: HistoryBudget = HISTORY_BUDGET,
   ) {
     this.#floor = floor;
     this.#cut = cut;
-    this.#room = room;
+    this.#budget = budget;
   }
 
   /** A watch may start behind any revision from this one on. */
@@ -51,7 +51,7 @@ export class History {
     if (event.previous) this.#hold(event.previous);
     while (this.size > 1 && this.#full()) this.dropOldest();
     // lab:07 end
-    this.#room.fit();
+    this.#budget.fit();
   }
 
   #full(): boolean {
@@ -73,7 +73,7 @@ export class History {
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    this.#room.changed(this, bytes);
+    this.#budget.changed(this, bytes);
   }
 
   dropOldest(): void {
@@ -106,6 +106,6 @@ export class History {
 
   /** Nothing more is asked of it. */
   close(): void {
-    this.#room.leave(this);
+    this.#budget.leave(this);
   }
 }

@@ -14,7 +14,7 @@ export interface Lagging {
  * thousands of them, each with a selection of its own, could still take all memory. What several
  * wait for is there once, and counts once. Beyond the bound those with the longest queues end.
  */
-export class WatchRoom {
+export class WatchMemoryBudget {
   readonly #max_bytes: number;
   readonly #holders = new Map<Chunk, number>();
   readonly #held = new Map<Lagging, Set<Chunk>>();
@@ -29,7 +29,7 @@ export class WatchRoom {
     return this.#bytes;
   }
 
-  /** A chunk waits for one more. Ends others, or this one, when there is no room. */
+  /** A chunk waits for one more. Ends others, or this one, beyond the budget. */
   hold(watcher: Lagging, chunk: Chunk): void {
     const own = this.#held.get(watcher) ?? new Set<Chunk>();
     this.#held.set(watcher, own.add(chunk));
@@ -69,5 +69,5 @@ export class WatchRoom {
   }
 }
 
-/** The room of this process: its memory is all its servers'. */
-export const WATCH_ROOM: WatchRoom = new WatchRoom();
+/** The budget of this process: its memory is all its servers'. */
+export const WATCH_MEMORY_BUDGET: WatchMemoryBudget = new WatchMemoryBudget();

@@ -10,7 +10,7 @@ import { OrderedTree } from "./ordered-tree.ts";
 import { Projection, selects, type Selection } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
 import { WatchGroups } from "./watch-groups.ts";
-import { WATCH_ROOM, type WatchRoom } from "./watch-budget.ts";
+import { WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./watch-budget.ts";
 import { Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 
@@ -40,7 +40,7 @@ export class WatchCache {
   #waiting = new Set<() => void>();
 
   readonly #metrics: CacheMetrics;
-  readonly #room: WatchRoom;
+  readonly #budget: WatchMemoryBudget;
   readonly #watched: WatchMetrics;
   #bytes = 0;
 
@@ -48,9 +48,9 @@ export class WatchCache {
     clock: Clock,
     metrics = new CacheMetrics(),
     watched = new WatchMetrics(),
-    room = WATCH_ROOM,
+    budget = WATCH_MEMORY_BUDGET,
   ) {
-    this.#room = room;
+    this.#budget = budget;
     this.#metrics = metrics;
     this.#watched = watched;
     this.#groups = new WatchGroups(new Flusher(clock), watched.sizes);
@@ -246,7 +246,8 @@ export class WatchCache {
     // What is known here up to now is among the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
     const metrics = { cache: this.#metrics, sizes: this.#watched.sizes };
-    const watcher = new Watcher({ encoder, bookmarks, start, initial, metrics, room: this.#room });
+    const budget = this.#budget;
+    const watcher = new Watcher({ encoder, bookmarks, start, initial, metrics, budget });
     watcher.onEnd(this.#groups.join(selection, encoder, watcher));
     return watcher;
   }

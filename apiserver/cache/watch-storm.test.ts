@@ -6,7 +6,7 @@ import { Entry } from "../object/entry.ts";
 import type { WatchEncoder } from "./event.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
-import { WatchRoom } from "./watch-budget.ts";
+import { WatchMemoryBudget } from "./watch-budget.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -14,7 +14,7 @@ const SLOW = 2_000;
 const GOOD = 20;
 const EVENTS = 200;
 const EVENT_BYTES = 4_000;
-const ROOM_BYTES = 4 * 1024 * 1024;
+const BUDGET_BYTES = 4 * 1024 * 1024;
 
 /** Long lines, so that what waits is much. */
 const long: WatchEncoder = {
@@ -35,7 +35,7 @@ function entry(revision: number): Entry {
 const ofItsOwn = (id: string): Selection => ({ ...EVERYTHING, id });
 
 interface Storm {
-  readonly room: WatchRoom;
+  readonly budget: WatchMemoryBudget;
   /** The most bytes that ever waited. */
   readonly most: number;
   /** Slow watchers that are still there at the end. */
@@ -44,8 +44,8 @@ interface Storm {
 
 /** Some thousand watchers that read nothing but the first, among some that read all. */
 async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
-  const room = new WatchRoom(ROOM_BYTES);
-  const cache = new WatchCache(clock, undefined, undefined, room);
+  const budget = new WatchMemoryBudget(BUDGET_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, budget);
   cache.reset([], 1);
   const open = (selection: Selection, encoder = long) =>
     cache.watchFrom({ selection, bookmarks: false, encoder }, 1);
@@ -58,19 +58,19 @@ async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
     // Others go on, whatever the slow ones do.
     const all = () => good.every(({ lines }) => lines.length === event);
     await waitFor("the good ones", all, patience);
-    most = Math.max(most, room.bytes);
+    most = Math.max(most, budget.bytes);
   }
   const left = slow.filter(({ ended }) => ended === undefined).length;
   expect(cache.watchers).toBe(left + GOOD);
   for (const each of slow) expect(each.lines.length).toBeLessThanOrEqual(10);
-  return { room, most, left };
+  return { budget, most, left };
 }
 
 it("thousands that do not read, each with a selection of its own, share one bound", async () => {
   const { most, left } = await storm((n) => ofItsOwn(`slow ${n}`));
   // One flush of one watcher may be on its way beyond it.
-  expect(most).toBeLessThanOrEqual(ROOM_BYTES);
-  expect(most).toBeGreaterThan(ROOM_BYTES / 2);
+  expect(most).toBeLessThanOrEqual(BUDGET_BYTES);
+  expect(most).toBeGreaterThan(BUDGET_BYTES / 2);
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThan(SLOW);
 });
@@ -82,8 +82,8 @@ it("what thousands wait for together is there once, and ends nobody", async () =
 });
 
 it("what was taken, or waits for who has left, is not counted", async () => {
-  const room = new WatchRoom(ROOM_BYTES);
-  const cache = new WatchCache(clock, undefined, undefined, room);
+  const budget = new WatchMemoryBudget(BUDGET_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, budget);
   cache.reset([], 1);
   const watchers = ["a", "b"].map((id) =>
     cache.watchFrom({ selection: ofItsOwn(id), bookmarks: false, encoder: long }, 1));
@@ -92,8 +92,8 @@ it("what was taken, or waits for who has left, is not counted", async () => {
     cache.apply({ type: "put", revision, entry: entry(revision) });
     if (revision === 2) await waitFor("the first", () => readers[0]!.lines.length > 0, patience);
   }
-  await waitFor("both to lag", () => room.bytes > 2 * EVENT_BYTES, patience);
+  await waitFor("both to lag", () => budget.bytes > 2 * EVENT_BYTES, patience);
   watchers[0]!.close();
   while (readers[1]!.lines.length < 10) watchers[1]!.resume();
-  expect(room.bytes).toBe(0);
+  expect(budget.bytes).toBe(0);
 });

@@ -9,7 +9,7 @@ import type { CacheMetrics } from "../metrics/resource-metrics.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import { Chunk } from "./chunk.ts";
-import { type Lagging, WATCH_ROOM, type WatchRoom } from "./watch-budget.ts";
+import { type Lagging, WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./watch-budget.ts";
 
 const log = logger("apiserver");
 
@@ -33,7 +33,7 @@ export interface WatcherInit {
   readonly initial: Iterable<WatchItem>;
   readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Spread };
   /** Where what waits for readers is counted; by default the process's. */
-  readonly room?: WatchRoom;
+  readonly budget?: WatchMemoryBudget;
 }
 
 /** Bytes of initial items handed over at a time. */
@@ -68,7 +68,7 @@ export class Watcher implements Lagging {
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
   readonly #metrics: WatcherInit["metrics"];
-  readonly #room: WatchRoom;
+  readonly #budget: WatchMemoryBudget;
 
   constructor(init: WatcherInit) {
     this.#encoder = init.encoder;
@@ -76,7 +76,7 @@ export class Watcher implements Lagging {
     this.start = init.start;
     this.#initial = init.initial[Symbol.iterator]();
     this.#metrics = init.metrics;
-    this.#room = init.room ?? WATCH_ROOM;
+    this.#budget = init.budget ?? WATCH_MEMORY_BUDGET;
   }
 
   get waiting(): number {
@@ -144,7 +144,7 @@ export class Watcher implements Lagging {
     }
     this.#queuedBytes -= size;
     const taken = this.#queue.splice(0, count);
-    this.#room.release(this, taken);
+    this.#budget.release(this, taken);
     return taken.map(({ bytes }) => bytes);
   }
 
@@ -178,7 +178,7 @@ export class Watcher implements Lagging {
       this.#initial = undefined;
       this.#queue = [];
       this.#ended = true;
-      this.#room.leave(this);
+      this.#budget.leave(this);
       this.#leave();
       return this.#complaint(internal(UNSHOWN));
     }
@@ -207,7 +207,7 @@ export class Watcher implements Lagging {
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.#terminate();
     // lab:07 end
-    if (!this.#ended && this.#queue.at(-1) === chunk) this.#room.hold(this, chunk);
+    if (!this.#ended && this.#queue.at(-1) === chunk) this.#budget.hold(this, chunk);
   }
 
   giveUp(): void {
@@ -231,7 +231,7 @@ export class Watcher implements Lagging {
   close(): void {
     if (!this.#ended) {
       this.#ended = true;
-      this.#room.leave(this);
+      this.#budget.leave(this);
       this.#leave();
     }
     // One that ended before it had a reader, and whose reader takes no more, is cut off as well.

@@ -19,16 +19,17 @@ import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
 
 /**
- * Which door a change comes through: the kind's own, or a subresource that shows the whole object.
+ * The endpoint that a change comes through: the kind's own, or a subresource that shows the whole
+ * object.
  */
-export type Door = Pick<Update, "strategy">;
+export type Endpoint = Pick<Update, "strategy">;
 
 /** PUT of one object. */
 export async function serveUpdate(
   server: ApiServer,
   resource: Resource,
   context: RequestContext,
-  door: Door = {},
+  endpoint: Endpoint = {},
 ): Promise<Answer> {
   const { kind } = resource;
   const { name } = context.info;
@@ -44,9 +45,9 @@ export async function serveUpdate(
   requireName(object.metadata.name, name);
   kind.strategy.defaults(object);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
-  const mayCreate = kind.strategy.createOnUpdate && door.strategy === undefined;
+  const mayCreate = kind.strategy.createOnUpdate && endpoint.strategy === undefined;
   return await change(server, resource, context, options, {
-    ...door,
+    ...endpoint,
     mayCreate,
     uid: object.metadata.uid,
     transform: () => cloneObject(object),
@@ -58,7 +59,7 @@ export async function servePatch(
   server: ApiServer,
   resource: Resource,
   context: RequestContext,
-  door: Door = {},
+  endpoint: Endpoint = {},
 ): Promise<Answer> {
   const { kind } = resource;
   const options = writeOptionsOf(context);
@@ -75,8 +76,8 @@ export async function servePatch(
     : readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(server, resource, context, options, {
-    ...door,
-    mayCreate: patch.creates && door.strategy === undefined,
+    ...endpoint,
+    mayCreate: patch.creates && endpoint.strategy === undefined,
     owns: patch.owns,
     transform: (current) => {
       const patched = patch.apply(current);

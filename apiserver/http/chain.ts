@@ -3,7 +3,7 @@ import { Quiet } from "@raft2kube/std/quiet.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
-import { QUIET, READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
+import { IDLE, READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import {
@@ -49,7 +49,7 @@ function filters(server: HttpServer, onSent: (bytes: number) => void): Filter[] 
 /** Builds the way of a request from its connection to `dispatch`, and of the answer back. */
 export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const { clock, closing, metrics, options } = server;
-  const quiet = new Quiet(clock, QUIET, options.onQuiet ?? (() => undefined));
+  const quiet = new Quiet(clock, IDLE, options.onIdle ?? (() => undefined));
   closing.addEventListener("abort", () => quiet.stop(), { once: true });
   const budget = new ResponseBudget();
   new Gauge({

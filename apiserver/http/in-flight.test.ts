@@ -54,17 +54,17 @@ describe("requests in flight", () => {
   });
 });
 
-describe("room for large answers", () => {
+describe("the budget of large answers", () => {
   const big = ANSWER_SMALL_BYTES + 1;
   const signal = new AbortController().signal;
 
   it("is given in the order it was asked for, and small ones need none", async () => {
-    const room = new ResponseBudget(2 * big);
-    const leaves = [await room.take(big, signal), await room.take(big, signal)];
+    const budget = new ResponseBudget(2 * big);
+    const leaves = [await budget.take(big, signal), await budget.take(big, signal)];
     const order: string[] = [];
-    const third = room.take(2 * big, signal).then((leave) => (order.push("large"), leave));
-    const fourth = room.take(big, signal).then((leave) => (order.push("after it"), leave));
-    await room.take(ANSWER_SMALL_BYTES, signal);
+    const third = budget.take(2 * big, signal).then((leave) => (order.push("large"), leave));
+    const fourth = budget.take(big, signal).then((leave) => (order.push("after it"), leave));
+    await budget.take(ANSWER_SMALL_BYTES, signal);
     expect(order).toEqual([]);
     leaves[0]!();
     leaves[0]!();
@@ -77,17 +77,17 @@ describe("room for large answers", () => {
   });
 
   it("is given to one that is larger than all of it, alone", async () => {
-    const room = new ResponseBudget(big);
-    (await room.take(10 * big, signal))();
-    (await room.take(big, signal))();
+    const budget = new ResponseBudget(big);
+    (await budget.take(10 * big, signal))();
+    (await budget.take(big, signal))();
   });
 
   it("is not kept for who went away while waiting", async () => {
-    const room = new ResponseBudget(big);
-    const leave = await room.take(big, signal);
+    const budget = new ResponseBudget(big);
+    const leave = await budget.take(big, signal);
     const gone = new AbortController();
-    const waited = room.take(big, gone.signal);
-    const next = room.take(big, signal);
+    const waited = budget.take(big, gone.signal);
+    const next = budget.take(big, signal);
     gone.abort();
     await expect(waited).rejects.toMatchObject({ http: 429 });
     leave();
@@ -100,7 +100,7 @@ describe("a list storm", () => {
   const MAP_BYTES = 900_000;
   const MAPS_STORED = 7;
 
-  it("waits for room, whose bytes are bounded, and others go on", async () => {
+  it("waits for its share of the budget, and others go on", async () => {
     for (let n = 0; n < MAPS_STORED; n++) {
       const data = { x: "x".repeat(MAP_BYTES) };
       const body = { metadata: { name: `m${n}` }, data };

@@ -1,11 +1,11 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { QUIET } from "../limits.ts";
+import { IDLE } from "../limits.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 
 let told = 0;
-const own = fileApiserver({ onQuiet: () => void told++ });
+const own = fileApiserver({ onIdle: () => void told++ });
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const LARGE = { metadata: { name: "large" }, data: { text: "x".repeat(1_000_000) } };
@@ -13,7 +13,7 @@ const LARGE = { metadata: { name: "large" }, data: { text: "x".repeat(1_000_000)
 it("large answers are followed by a moment to give memory back, small ones are not", async () => {
   await own.ask(MAPS, { method: "POST", body: LARGE });
   expect(told).toBe(0);
-  for (let bytes = 0; bytes < QUIET.much_bytes;) {
+  for (let bytes = 0; bytes < IDLE.much_bytes;) {
     bytes += (await own.ask(`${MAPS}/large`)).body.length;
   }
   const clock = systemClock();

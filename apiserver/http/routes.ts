@@ -21,7 +21,7 @@ export type Dispatch = (context: RequestContext) => Promise<Answer>;
 /** Lists of groups and of versions: whatever is sent there, upstream shows them. */
 const ANY_METHOD = /^\/apis(\/[^/]+)?\/?$/;
 
-export interface Rooms {
+export interface Routes {
   discovery: Discovery;
   health: Health;
   openapi: OpenApi;
@@ -33,23 +33,23 @@ export interface Rooms {
 /** Upstream's router takes a HEAD for these as for resources, and has nothing for it. */
 const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 
-/** Sends each request to the room that its path belongs to. */
-export function routes(server: ApiServer, rooms: Rooms): Dispatch {
+/** Sends each request to what serves its path. */
+export function routes(server: ApiServer, routed: Routes): Dispatch {
   return async (context) => {
     if (context.info.resourceRequest) {
-      const large = await rooms.large.serve(context);
+      const large = await routed.large.serve(context);
       return large ?? (await serveResource(server, context));
     }
-    const health = await rooms.health.serve(context);
+    const health = await routed.health.serve(context);
     if (health !== undefined) return health;
     const { verb, path } = context.info;
     const head = verb === "head" && !GET_ALONE.test(path);
     const readOnly = verb === "get" || head || ANY_METHOD.test(path);
     if (!readOnly) throw methodNotAllowed();
     return (
-      (await servePath(server, rooms, context)) ??
-      rooms.discovery.serve(context) ??
-      (await rooms.openapi.serve(context)) ??
+      (await servePath(server, routed, context)) ??
+      routed.discovery.serve(context) ??
+      (await routed.openapi.serve(context)) ??
       noSuchPage()
     );
   };
@@ -57,12 +57,12 @@ export function routes(server: ApiServer, rooms: Rooms): Dispatch {
 
 async function servePath(
   server: ApiServer,
-  rooms: Rooms,
+  routed: Routes,
   context: RequestContext,
 ): Promise<Answer | undefined> {
   switch (context.info.path) {
     case "/":
-      return jsonAnswer({ paths: rootPaths(rooms) });
+      return jsonAnswer({ paths: rootPaths(routed) });
     case "/version":
     case "/version/":
       checkJson(context);
@@ -73,7 +73,7 @@ async function servePath(
       return await exposed(server.metrics.health.registry);
     case "/statusz":
     case "/flagz":
-      return await serveZPage(context, rooms.zpages[context.info.path]!);
+      return await serveZPage(context, routed.zpages[context.info.path]!);
     case "/.well-known/openid-configuration":
       return forAnHour(jsonAnswer(openidConfiguration(server)));
     case "/openid/v1/jwks":
@@ -108,14 +108,14 @@ const forAnHour = (answer: BytesAnswer): Answer => ({
   headers: { "cache-control": "public, max-age=3600" },
 });
 
-function rootPaths(rooms: Rooms): string[] {
+function rootPaths(routed: Routes): string[] {
   return [
     "/.well-known/openid-configuration",
     "/api",
     "/apis",
-    ...rooms.discovery.paths(),
-    ...rooms.health.paths(),
-    ...Object.keys(rooms.zpages),
+    ...routed.discovery.paths(),
+    ...routed.health.paths(),
+    ...Object.keys(routed.zpages),
     "/metrics",
     "/metrics/slis",
     "/openapi/v2",

@@ -42,7 +42,7 @@ function groupOf({ who, paths }: { who: string; paths: string[] }): string {
 
 /** Who an owner is; one who applies is known by its name alone. */
 function nameOf({ manager, subresource, operation, apiVersion }: Owner): string {
-  const door = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
+  const endpoint = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
   const version = operation === "Apply" ? "" : ` using ${apiVersion}`;
-  return `${JSON.stringify(manager)}${door}${version}`;
+  return `${JSON.stringify(manager)}${endpoint}${version}`;
 }

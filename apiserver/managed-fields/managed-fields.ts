@@ -4,7 +4,7 @@ import { timeText } from "../object/time.ts";
 import { FieldSet } from "./field-set.ts";
 import type { Tracked } from "./tracked.ts";
 
-/** Fields that one manager owns, through one operation and door. */
+/** Fields that one manager owns, through one operation and endpoint. */
 export interface Owner {
   manager: string;
   operation: "Apply" | "Update";
@@ -33,7 +33,7 @@ const SERVERS_OWN: readonly (readonly string[])[] = [
   ].map((name) => ["f:metadata", `f:${name}`]),
 ];
 
-/** Takes out of a set, in place, what its door ignores. */
+/** Takes out of a set, in place, what its endpoint ignores. */
 export function withoutIgnored(tracked: Tracked, fields: FieldSet): FieldSet {
   for (const path of tracked.ignored) fields.cut(path);
   return fields;

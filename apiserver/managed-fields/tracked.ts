@@ -7,12 +7,12 @@ import { noteUnset } from "./unset.ts";
 
 type Path = readonly string[];
 
-/** How the owners of an object's fields are kept for one door to it. */
+/** How the owners of an object's fields are kept for one endpoint to it. */
 export interface Tracked {
   readonly apiVersion: string;
   /** Name of the schema by which fields are told apart: `apps/v1.Deployment`. */
   readonly schema: string;
-  /** Fields that writes through this door never change, whatever they say. */
+  /** Fields that writes through this endpoint never change, whatever they say. */
   readonly ignored: readonly Path[];
   /** The same object in the version that another owner wrote it in; undefined: no such version. */
   elsewhere(apiVersion: string): Elsewhere | undefined;
@@ -27,7 +27,7 @@ const SPEC = ["f:spec"];
 const STATUS = ["f:status"];
 const METADATA = ["f:metadata"];
 
-/** Doors that leave more alone than `/status` does with spec (upstream's GetResetFields). */
+/** Endpoints that leave more alone than `/status` does with spec (upstream's GetResetFields). */
 const IGNORED: Readonly<Record<string, readonly Path[]>> = {
   "admissionregistration/v1.ValidatingAdmissionPolicy/status": [SPEC, METADATA],
   "apiregistration/v1.APIService/status": [SPEC, METADATA],
@@ -48,7 +48,7 @@ const IGNORED: Readonly<Record<string, readonly Path[]>> = {
   "storage/v1.VolumeAttachment/status": [SPEC, METADATA],
 };
 
-/** How writes of a kind are tracked, through its own door ("") or a subresource's. */
+/** How writes of a kind are tracked, through its own endpoint ("") or a subresource's. */
 export function trackedOf(kind: Kind, subresource: string): Tracked {
   return {
     apiVersion: apiVersionOf(kind),

@@ -116,7 +116,7 @@ export class ServiceMetrics {
     });
     const repair = (of: string, what: string) => new RepairMetrics(
       counter(`apiserver_${of}_repair_${what}_errors_total`, "Reservations found to be wrong."),
-      counter(`apiserver_${of}_repair_reconcile_errors_total`, "Rounds of looking that failed."));
+      counter(`apiserver_${of}_repair_reconcile_errors_total`, "Repairs that failed."));
     this.addressRepair = repair("clusterip", "ip");
     this.portRepair = repair("nodeport", "port");
   }

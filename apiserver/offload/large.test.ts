@@ -21,7 +21,7 @@ const secretbox = { keys: [{ name: "k", secret: KEY }] };
 const server = fileApiserver({
   // Functions, which a thread cannot be given.
   serves: () => true,
-  onQuiet: () => undefined,
+  onIdle: () => undefined,
   encryption: await readEncryption(stringify({
     kind: "EncryptionConfiguration",
     apiVersion: "apiserver.config.k8s.io/v1",

@@ -13,7 +13,7 @@ import type { StoreMethod } from "./store-methods.ts";
 export type ThreadOptions = Omit<ApiserverOptions, OwnersOptions>;
 
 type OwnersOptions =
-  "etcd" | "serves" | "encryption" | "encryptionReloads" | "onQuiet" | "clock" | "random";
+  "etcd" | "serves" | "encryption" | "encryptionReloads" | "onIdle" | "clock" | "random";
 
 /** What the thread begins with. */
 export interface ThreadInit {

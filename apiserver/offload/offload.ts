@@ -17,9 +17,9 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward",
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
- * The lane of large requests: what would hold the loop that everybody shares (decoding, merging,
+ * Offloads large requests: what would hold the loop that everybody shares (decoding, merging,
  * ownership, validation, encoding of thousands of values) is done by a thread that has all the
- * rooms of this server and the same store. It is started by the first large request, and ends when
+ * parts of this server and the same store. It is started by the first large request, and ends when
  * none has come for a while.
  */
 export class LargeRequests {

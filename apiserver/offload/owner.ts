@@ -134,7 +134,7 @@ export class LargeThread {
   }
 
   #options(): ThreadOptions {
-    const { etcd, serves, encryption, encryptionReloads, onQuiet, clock, random, ...options } =
+    const { etcd, serves, encryption, encryptionReloads, onIdle, clock, random, ...options } =
       this.#server.options;
     // No function can be handed to a thread: an option that is one does not compile here.
     return options satisfies { [Name in FunctionsIn<typeof options>]: never };

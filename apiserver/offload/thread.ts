@@ -32,13 +32,14 @@ owner.on("message", (message: ToThread) => {
   else void serve(message.request);
 });
 
-/** An apiserver without a door: the rooms, on the owner's client of the store. */
+/** An apiserver without an endpoint, on the owner's client of the store. */
 async function start({ options, encryption, store }: ThreadInit): Promise<Assembled> {
   const etcd = storeOverPort(store);
-  const sealed = encryption === undefined ? {} : { encryption: await readEncryption(encryption) };
+  const encrypted =
+    encryption === undefined ? {} : { encryption: await readEncryption(encryption) };
   // The thread ends at once when its owner wants it to.
   const never = new AbortController().signal;
-  const { server } = await assemble({ ...options, ...sealed, etcd }, never);
+  const { server } = await assemble({ ...options, ...encrypted, etcd }, never);
   reserveForServices(server);
   for (const resource of server.resources.all()) announceWrites(resource);
   return server;
@@ -83,7 +84,7 @@ async function encoded(server: Assembled, context: RequestContext) {
   return { ...(await encodeWhole(context, answer, () => server.clock.now())), headers: undefined };
 }
 
-/** The request as the rooms know it. They look at its headers and its body, at nothing else. */
+/** The request as handlers know it. They look at its headers and its body, at nothing else. */
 function contextOf(given: LargeRequest, signal: AbortSignal): RequestContext {
   const { requestId: id, method, url, headers, info, query, user, body } = given;
   const request = { method, url, headers } as Incoming;

@@ -8,7 +8,7 @@ import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "../resource/resource.ts";
-import { trackWrite } from "../managed-fields/track-write.ts";
+import { updateManagedFields } from "../managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**
@@ -30,7 +30,7 @@ export async function createObject(
   // Nothing begins by being deleted, whatever its creator says.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
-  trackWrite(resource, object, undefined, options, writer.clock.now());
+  updateManagedFields(resource, object, undefined, options, writer.clock.now());
   const request = admissionRequest(resource, object, namespace, options);
   await writer.admission.admit(request);
   return await createAdmitted(writer, resource, request, options);

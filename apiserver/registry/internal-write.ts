@@ -14,7 +14,7 @@ import { updateObject } from "./update.ts";
 import type { WriteOptions } from "./write-options.ts";
 
 /** The options of a write that the server makes for itself. */
-export function ownWrite(fieldManager = "kube-apiserver"): WriteOptions {
+export function internalWrite(fieldManager = "kube-apiserver"): WriteOptions {
   return {
     user: APISERVER_USER,
     dryRun: false,
@@ -39,7 +39,7 @@ export async function ensure(
   writer: Writer,
   resource: Resource,
   given: KubeObject,
-  options = ownWrite(),
+  options = internalWrite(),
 ): Promise<void> {
   const { namespace = "", name = "" } = given.metadata;
   if (await resource.store.find(namespace, name)) return;
@@ -72,11 +72,12 @@ export async function applyStatus(
   const update = {
     namespace: "", name, mayCreate: false, owns: true, transform, strategy: strategy!,
   };
-  await updateObject(writer, resource, update, { ...ownWrite(manager), subresource: "status" });
+  const options = { ...internalWrite(manager), subresource: "status" };
+  await updateObject(writer, resource, update, options);
 }
 
 /** Deletes an object if it is still there, and still the one that `seen` is of. */
-export async function removeOwn(
+export async function deleteInternally(
   writer: Writer,
   resource: Resource,
   namespace: string,
@@ -88,7 +89,7 @@ export async function removeOwn(
     gracePeriod_s: undefined, propagation: undefined, uid, resourceVersion, dryRun: false,
   };
   try {
-    await deleteObject(writer, resource, namespace, name, request, ownWrite());
+    await deleteObject(writer, resource, namespace, name, request, internalWrite());
   } catch (thrown) {
     // Another server was quicker, or the object has changed since.
     if (!isReason(thrown, "NotFound") && !isReason(thrown, "Conflict")) throw thrown;

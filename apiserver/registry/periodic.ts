@@ -6,14 +6,14 @@ import { ROUND_RETRY_MS } from "../limits.ts";
 const log = logger("apiserver");
 
 /** Something that is made at a start, and kept right until the server closes. */
-export interface Keeper {
+export interface Controller {
   /** Makes it; throws when that fails. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Does the same again and again, one round at a time; one that fails is soon tried again. */
-export class Rounds {
+export class Periodic {
   readonly #clock: Clock;
   readonly #what: string;
   readonly #interval_ms: number;

@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { ownWrite } from "./internal-write.ts";
+import { internalWrite } from "./internal-write.ts";
 import type { Writer } from "./writer.ts";
 import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "./update.ts";
@@ -9,7 +9,7 @@ import { updateObject } from "./update.ts";
 const log = logger("apiserver");
 
 /** Puts labels on the Secret of a token that is used; the request goes on where that fails. */
-export async function markTokenUsed(
+export async function recordTokenUsage(
   writer: Writer,
   secrets: Resource,
   { metadata: { namespace = "", name = "", uid } }: KubeObject,
@@ -21,7 +21,7 @@ export async function markTokenUsed(
   };
   const change = { namespace, name, mayCreate: false, uid, transform };
   try {
-    await updateObject(writer, secrets, change, ownWrite());
+    await updateObject(writer, secrets, change, internalWrite());
   } catch (thrown) {
     const reason = messageOf(thrown);
     const secret = `${namespace}/${name}`;

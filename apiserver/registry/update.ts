@@ -14,14 +14,14 @@ import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
 import type { Resource } from "../resource/resource.ts";
-import { trackWrite } from "../managed-fields/track-write.ts";
+import { updateManagedFields } from "../managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /** One change of one object, whatever it came as: PUT, a patch, a subresource. */
 export interface Update {
   namespace: string;
   name: string;
-  /** The door that the change comes through; by default the kind's own. */
+  /** The endpoint that the change comes through; by default the kind's own. */
   strategy?: UpdateStrategy<KubeObject>;
   /** Whether an absent object is created. */
   mayCreate: boolean;
@@ -46,11 +46,11 @@ export async function updateObject(
   options: WriteOptions,
 ): Promise<Changed<KubeObject>> {
   const { namespace, name } = update;
-  let guess = resource.startedCache?.get(keyOf(resource.kind, namespace, name));
+  let cached = resource.startedCache?.get(keyOf(resource.kind, namespace, name));
   for (let attempt = 1; ; attempt++) {
-    const there = guess ?? (await resource.store.find<KubeObject>(namespace, name));
+    const there = cached ?? (await resource.store.find<KubeObject>(namespace, name));
     try {
-      if (there) return await changeObject(writer, resource, update, options, guess);
+      if (there) return await changeObject(writer, resource, update, options, cached);
       return await createAbsent(writer, resource, update, options);
     } catch (thrown) {
       // What was there has gone meanwhile, or what was not has come: then it is the other case.
@@ -58,7 +58,7 @@ export async function updateObject(
       if (!turned || attempt >= UPDATE_ATTEMPTS_MAX) {
         throw thrown instanceof Turned ? thrown.error : thrown;
       }
-      guess = undefined;
+      cached = undefined;
     }
   }
 }
@@ -97,7 +97,7 @@ async function changeObject(
   resource: Resource,
   update: Update,
   options: WriteOptions,
-  guess: Entry | undefined,
+  cached: Entry | undefined,
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
   const { namespace, name } = update;
@@ -117,7 +117,7 @@ async function changeObject(
   };
   let changed: Changed<KubeObject>;
   try {
-    changed = await store.change<KubeObject>(namespace, name, tryChange, { guess });
+    changed = await store.change<KubeObject>(namespace, name, tryChange, { cached });
   } catch (thrown) {
     await giveBackAfter(thrown, reserved);
     throw thrown;
@@ -140,7 +140,7 @@ async function createThroughUpdate(
   options: WriteOptions,
 ): Promise<KubeObject> {
   settleNamespace(resource.kind, object, update.namespace);
-  if (!update.owns) trackWrite(resource, object, undefined, options, writer.clock.now());
+  if (!update.owns) updateManagedFields(resource, object, undefined, options, writer.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
   const request = requestFor(resource, object, undefined, update, options);
@@ -160,7 +160,7 @@ async function attempt(
   const context = strategyContext(writer.clock, options);
   settleNamespace(resource.kind, object, update.namespace);
   checkPreconditions(resource, update, options, object, old);
-  if (!update.owns) trackWrite(resource, object, old, options, context.now_ms);
+  if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = requestFor(resource, object, old, update, options);
   await writer.admission.admit(request);

@@ -51,7 +51,7 @@ export function textAnswer(
   return { type: "bytes", code, contentType, body };
 }
 
-/** 404 for a path that no room knows, in the words of Go's own server. */
+/** 404 for a path that nothing serves, in the words of Go's own server. */
 export const noSuchPage = (): BytesAnswer => textAnswer(404, "404 page not found\n");
 
 export function jsonAnswer(value: unknown, code = 200): BytesAnswer {

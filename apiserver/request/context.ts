@@ -14,7 +14,7 @@ export type Incoming = IncomingMessage | Http2ServerRequest;
  */
 export type Outgoing = ServerResponse;
 
-/** One request on its way through the rooms; each room fills what it is there for. */
+/** One request on its way through filters and handlers; each fills what it is there for. */
 export interface RequestContext {
   /** Answered as `Audit-Id`, and in every log line about this request. */
   readonly id: string;

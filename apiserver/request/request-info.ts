@@ -64,13 +64,13 @@ export function parseRequestInfo(
   };
   const parts = segmentsOf(path);
   if (parts[0] !== "api" && parts[0] !== "apis") return info;
-  const rooms = parts[0] === "api" ? 2 : 3;
-  if (parts.length <= rooms) return info;
-  if (rooms === 3) info.group = parts[1]!;
-  info.version = parts[rooms - 1]!;
+  const prefix = parts[0] === "api" ? 2 : 3;
+  if (parts.length <= prefix) return info;
+  if (prefix === 3) info.group = parts[1]!;
+  info.version = parts[prefix - 1]!;
   info.verb = own(VERBS, method) ?? method.toLowerCase();
   info.resourceRequest = true;
-  placeSegments(info, parts.slice(rooms));
+  placeSegments(info, parts.slice(prefix));
   if (info.verb === "get" && info.name === "") info.verb = "list";
   if (info.verb === "delete" && info.name === "") info.verb = "deletecollection";
   if (info.verb === "list" && isTrue(query.get("watch"))) info.verb = "watch";

@@ -10,14 +10,14 @@ import { EVENT_TTL_S } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
-import type { Sealing } from "../storage/value-encryption.ts";
+import type { ValueEncryption } from "../storage/value-encryption.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
 
 export interface ResourceOptions {
   /** Whether the store can prove how new a watch is; shared by all resources. */
   proof?: ProgressProof;
-  sealing?: Sealing;
+  valueEncryption?: ValueEncryption;
   /** Shared by the versions of a resource; by default its own. */
   metrics?: ResourceMetrics;
 }
@@ -48,7 +48,7 @@ export class Resource {
     kind: Kind,
     etcd: EtcdClient,
     clock: Clock,
-    { proof = new ProgressProof(etcd), sealing, metrics }: ResourceOptions = {},
+    { proof = new ProgressProof(etcd), valueEncryption, metrics }: ResourceOptions = {},
   ) {
     this.metrics = metrics ?? new ResourceMetrics(kind.group, kind.plural);
     this.kind = kind;
@@ -60,7 +60,7 @@ export class Resource {
     const { group } = kind.storage?.as ?? kind;
     this.kindSubject = { group, name: kind.kind };
     this.#leases = new LeasePool(etcd, clock, this.metrics.store.leaseObjects);
-    const counted = { sealing, metrics: this.metrics.store };
+    const counted = { valueEncryption, metrics: this.metrics.store };
     this.store = new ObjectStore(kind, etcd, this.subject, counted);
   }
 

@@ -37,9 +37,9 @@ export class Resources {
     for (const kind of kinds) {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
-      const sealing = encryption(storedAs(kind));
+      const valueEncryption = encryption(storedAs(kind));
       const metrics = this.#metricsOf(storedAs(kind));
-      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, sealing, metrics }));
+      this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, valueEncryption, metrics }));
     }
   }
 

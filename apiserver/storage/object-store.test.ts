@@ -85,10 +85,10 @@ describe.each(stores)("objects in %s", (_name, start) => {
     expect(object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
   });
 
-  it("a change made on a guess that is behind is made again on what is there", async () => {
+  it("a change made on a cached that is behind is made again on what is there", async () => {
     const made = await resource.store.create(map("guessed", { n: "1" }));
     const key = "/registry/configmaps/test/guessed";
-    const guess = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
+    const cached = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
     await resource.store.change<ConfigMap>("test", "guessed", (current) => ({
       do: "write",
       object: { ...current!, data: { n: "2" } },
@@ -99,26 +99,26 @@ describe.each(stores)("objects in %s", (_name, start) => {
       const n = Number(current!.data!["n"]) + 1;
       return { do: "write", object: { ...current!, data: { n: String(n) } } } as const;
     };
-    const { object } = await resource.store.change("test", "guessed", plusOne, { guess });
+    const { object } = await resource.store.change("test", "guessed", plusOne, { cached });
     expect(object.data).toEqual({ n: "3" });
     expect(seen).toEqual(["1", "2"]);
   });
 
-  it("what a guess makes look done, or refused, is asked of the store", async () => {
+  it("what a cached makes look done, or refused, is asked of the store", async () => {
     const made = await resource.store.create(map("done", { n: "1" }));
     const key = "/registry/configmaps/test/done";
-    const guess = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
+    const cached = entryOf(kind, { ...made }, key, Number(made.metadata.resourceVersion));
     const set = (n: string) => (current: ConfigMap | undefined) => {
       if (current?.data?.["n"] === "refused") throw new Error("refused");
       return { do: "write", object: { ...current!, data: { n } } } as const;
     };
-    const same = await resource.store.change("test", "done", set("1"), { guess });
+    const same = await resource.store.change("test", "done", set("1"), { cached });
     expect(same.object.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
     await resource.store.change("test", "done", set("2"));
-    const again = await resource.store.change("test", "done", set("1"), { guess });
-    expect(Number(again.object.metadata.resourceVersion)).toBeGreaterThan(guess.revision);
-    const wrong = entryOf(kind, map("done", { n: "refused" }), key, guess.revision);
-    const change = resource.store.change("test", "done", set("3"), { guess: wrong });
+    const again = await resource.store.change("test", "done", set("1"), { cached });
+    expect(Number(again.object.metadata.resourceVersion)).toBeGreaterThan(cached.revision);
+    const wrong = entryOf(kind, map("done", { n: "refused" }), key, cached.revision);
+    const change = resource.store.change("test", "done", set("3"), { cached: wrong });
     await expect(change).resolves.toMatchObject({ object: { data: { n: "3" } } });
   });
 
@@ -127,10 +127,10 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const key = Buffer.from("/registry/configmaps/test/migrated");
     await under.client.put({ key, value: encodeObject(kind.schema, map("migrated", { a: "1" })) });
     const cache = await own.cache();
-    const guess = cache.get(key.toString());
+    const cached = cache.get(key.toString());
     const same = (current: ConfigMap | undefined) => ({ do: "write", object: current! }) as const;
-    const first = await own.store.change<ConfigMap>("test", "migrated", same, { guess });
-    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(guess!.revision);
+    const first = await own.store.change<ConfigMap>("test", "migrated", same, { cached });
+    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(cached!.revision);
     const { kvs } = await under.client.range({ key });
     expect(JSON.parse(kvs[0]!.value.toString("utf8"))).toMatchObject({ data: { a: "1" } });
     const second = await own.store.change<ConfigMap>("test", "migrated", same);

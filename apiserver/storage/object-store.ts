@@ -1,14 +1,20 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import type { Entry } from "../object/entry.ts";
-import { alreadyExists, conflict, type GroupName, MODIFIED, notFound } from "../object/errors/catalog.ts";
+import {
+  alreadyExists,
+  conflict,
+  type GroupName,
+  MODIFIED,
+  notFound,
+} from "../object/errors/catalog.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { Rows } from "./rows.ts";
-import type { Sealing } from "./value-encryption.ts";
+import type { ValueEncryption } from "./value-encryption.ts";
 
 /** What an attempt to change an object wants done with it. */
 export type Attempt<T> =
@@ -29,12 +35,12 @@ export interface Changed<T> {
 export interface ChangeOptions {
   lease?: bigint | undefined;
   /** What the cache holds: the first attempt is made on it, and saves a read when it is current. */
-  guess?: Entry | undefined;
+  cached?: Entry | undefined;
 }
 
 export interface ObjectStoreOptions {
   /** How values lie in the store; by default as they are. */
-  sealing?: Sealing | undefined;
+  valueEncryption?: ValueEncryption | undefined;
   /** Who counts what is asked of the store. */
   metrics?: StoreMetrics;
 }
@@ -45,12 +51,12 @@ interface Base {
   revision: number;
   /** Decoded anew at each call. */
   object(): KubeObject | undefined;
-  /** The stored bytes before sealing, when it was read from the store. */
+  /** The stored bytes before encryption, when it was read from the store. */
   value: Buffer | undefined;
   /** The length of the JSON that clients get, when it was not. */
   bytes: number;
   stale: boolean;
-  guessed: boolean;
+  fromCache: boolean;
 }
 
 /**
@@ -70,11 +76,11 @@ export class ObjectStore {
     kind: Kind,
     etcd: EtcdClient,
     subject: GroupName,
-    { sealing, metrics = new StoreMetrics() }: ObjectStoreOptions = {},
+    { valueEncryption, metrics = new StoreMetrics() }: ObjectStoreOptions = {},
   ) {
     this.kind = kind;
     this.metrics = metrics;
-    this.rows = new Rows(etcd, sealing, metrics);
+    this.rows = new Rows(etcd, valueEncryption, metrics);
     this.recent = new RecentWrites(kind);
     this.#subject = subject;
     this.#alike = isServedAsStored(kind);
@@ -108,23 +114,23 @@ export class ObjectStore {
   /**
    * Changes one object by comparing and swapping until an attempt holds (upstream's
    * GuaranteedUpdate). A write that leaves the stored bytes as they are is not made: the
-   * resourceVersion stays. What an attempt on a guess refuses is asked again of the store itself.
+   * resourceVersion stays. What an attempt on a cached refuses is asked again of the store itself.
    */
   async change<T extends KubeObject>(
     namespace: string,
     name: string,
     tryChange: TryChange<T>,
-    { lease, guess }: ChangeOptions = {},
+    { lease, cached }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
     // lab:07 begin change
-    let base = guess ? guessOf(guess) : await this.#newest(key);
+    let base = cached ? cachedBase(cached) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
       let wanted: Attempt<T>;
       try {
         wanted = await tryChange(base.object() as T | undefined);
       } catch (thrown) {
-        if (!base.guessed) throw thrown;
+        if (!base.fromCache) throw thrown;
         const newest = await this.#newest(key);
         if (newest.revision === base.revision) throw thrown;
         base = newest;
@@ -149,7 +155,7 @@ export class ObjectStore {
       value: row?.value,
       bytes: 0,
       stale: row?.stale ?? false,
-      guessed: false,
+      fromCache: false,
     };
   }
 
@@ -164,10 +170,10 @@ export class ObjectStore {
     const asIs = value === undefined ? wanted.do === "keep" : this.#holds(base, value);
     if (asIs) {
       // That nothing is to be done is true only of what is there now.
-      const newest = base.guessed ? await this.#newest(key) : base;
+      const newest = base.fromCache ? await this.#newest(key) : base;
       if (newest.revision !== base.revision) return { current: newest };
       if (value === undefined) return { changed: { object, created: false, deleted: false } };
-      // What is stored in another form, sealed by an old key or as protobuf, is written anew.
+      // What is stored in another form, encrypted by an old key or as protobuf, is written anew.
       if (isSameRow(newest.value!, value) && !newest.stale) {
         object.metadata.resourceVersion = String(base.revision);
         return { changed: { object, created: false, deleted: false } };
@@ -203,13 +209,13 @@ export class ObjectStore {
   }
 }
 
-function guessOf(entry: Entry): Base {
+function cachedBase(entry: Entry): Base {
   return {
     revision: entry.revision,
     object: () => entry.object(),
     value: undefined,
     bytes: entry.body.length,
     stale: false,
-    guessed: true,
+    fromCache: true,
   };
 }

@@ -2,7 +2,7 @@ import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { Entry, selectedFields } from "../object/entry.ts";
 import { isServedAsStored, servedBody } from "./body.ts";
 import { keyOf } from "./keys.ts";
-import { RECENT_ROOM, type Remembered } from "./recent-room.ts";
+import { RECENT_WRITES_BUDGET, type Remembered } from "./recent-writes-budget.ts";
 import type { Row } from "./rows.ts";
 
 /** What selectors look at. */
@@ -46,12 +46,12 @@ export class RecentWrites {
   /** The same of what another thread of this server stores. */
   take(key: string, value: Buffer, selected: Selected): void {
     const before = this.#writes.get(key);
-    if (before) RECENT_ROOM.drop(before);
+    if (before) RECENT_WRITES_BUDGET.drop(before);
     const forget = () => void this.#writes.delete(key);
     // Twice: as it is stored and as it is served.
     const write = { value, selected, served: undefined, bytes: 2 * value.length, forget };
     this.#writes.set(key, write);
-    RECENT_ROOM.add(write);
+    RECENT_WRITES_BUDGET.add(write);
   }
 
   /** It is stored, at `revision`. */

@@ -4,7 +4,7 @@ import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen
 import { assert } from "@raft2kube/std/assert.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
-import { PLAIN, type Sealing } from "./value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
 /** One key of the store with its value. */
 export interface Row {
@@ -41,20 +41,20 @@ export type Written = { done: true; revision: number } | { done: false; current:
 
 /**
  * The store as the apiserver uses it: the four shapes of transaction, and ranges. Keys are text,
- * values are sealed on the way in and opened on the way out.
+ * values are encrypted on the way in and decrypted on the way out.
  */
 export class Rows {
   readonly #etcd: EtcdClient;
-  readonly #sealing: Sealing;
+  readonly #encryption: ValueEncryption;
   readonly #metrics: StoreMetrics;
 
   constructor(
     etcd: EtcdClient,
-    sealing: Sealing = PLAIN,
+    valueEncryption: ValueEncryption = PLAIN,
     metrics: StoreMetrics = new StoreMetrics(),
   ) {
     this.#etcd = etcd;
-    this.#sealing = sealing;
+    this.#encryption = valueEncryption;
     this.#metrics = metrics;
   }
 
@@ -80,7 +80,7 @@ export class Rows {
   #put(key: string, value: Buffer, lease: bigint | undefined) {
     return {
       key: Buffer.from(key),
-      value: this.#sealing.seal(key, value),
+      value: this.#encryption.encrypt(key, value),
       lease: lease ?? 0n,
     };
   }
@@ -115,10 +115,10 @@ export class Rows {
     return { done: false, current: found && this.rowOf(found) };
   }
 
-  /** A key as the store's answers and watches have it. Throws SealingError. */
+  /** A key as the store's answers and watches have it. Throws EncryptionError. */
   rowOf(kv: KeyValue): Row {
     const key = kv.key.toString("utf8");
-    const { value, stale } = this.#sealing.open(key, kv.value);
+    const { value, stale } = this.#encryption.decrypt(key, kv.value);
     return { key, value, revision: kv.modRevision, ...(stale ? { stale } : {}) };
   }
 

@@ -94,8 +94,8 @@ async function run(flags: Flags, command: Command): Promise<void> {
       flags: flagValues(command),
       ...encryption.option,
     };
-    const onQuiet = () => void giveMemoryBack();
-    const options = { etcd, ...optionsOf(flags), ...told, onQuiet };
+    const onIdle = () => void giveMemoryBack();
+    const options = { etcd, ...optionsOf(flags), ...told, onIdle };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
     await encryption?.close();

@@ -81,12 +81,12 @@ check("conflict: a change is computed anew on what is there", () =>
   }),
 );
 
-check("conflict: what a guess refuses is asked of the store itself", () =>
+check("conflict: what a cached object refuses is asked of the store itself", () =>
   withWorld(async (world) => {
     const server = world.server();
     await server.store.create(mapOf("a", 1));
     const { row } = await server.store.rows.get(keyOf(server.kind, NAMESPACE, "a"));
-    const guess = entryOfRow(server.kind, row!);
+    const cached = entryOfRow(server.kind, row!);
     await add(server);
     const seen: number[] = [];
     const refused = await refusalOf(() =>
@@ -98,7 +98,7 @@ check("conflict: what a guess refuses is asked of the store itself", () =>
           if (numberIn(current) === 1) throw badRequest("1 is not allowed");
           return { do: "write", object: { ...current!, data: { n: "9" } } };
         },
-        { guess },
+        { cached },
       ),
     );
     judge(refused === undefined && seen.join() === "1,2", {

@@ -7,7 +7,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
 import { IDENTITY } from "../../object/identity-name.ts";
 import type { Entry } from "../../object/entry.ts";
-import { trackWrite } from "../../managed-fields/track-write.ts";
+import { updateManagedFields } from "../../managed-fields/update.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";
@@ -55,7 +55,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
           const taken = quota && take(request, quota);
           // The quota may be gone since, and what changes nothing needs no write.
           if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
-          trackWrite(quotas, taken, quota, STATUS_WRITE, context.clock.now());
+          updateManagedFields(quotas, taken, quota, STATUS_WRITE, context.clock.now());
           return { do: request.dryRun ? "keep" : "write", object: taken };
         });
       }

@@ -92,7 +92,7 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
   expect((await patch("n2", { metadata: { annotations: { a: "b" } } })).status).toBe(403);
 });
 
-it("a Node is judged by what was stored, through whatever door (CVE-2021-25735)", async () => {
+it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-25735)", async () => {
   const path = "/api/v1/nodes/n1";
   const before = JSON.parse((await asAdmin(path)).body) as {
     metadata: { labels?: object; annotations?: object }; spec: { taints?: object[] };
@@ -103,15 +103,15 @@ it("a Node is judged by what was stored, through whatever door (CVE-2021-25735)"
     spec: { ...before.spec, taints: [{ key: "k", effect: "NoSchedule" }] },
   };
   const types = ["merge-patch+json", "strategic-merge-patch+json"];
-  for (const door of ["", "/status"]) {
-    const put = await asNode(`${path}${door}`, { method: "PUT", body: evil });
-    expect([door, put.status]).toEqual([door, 403]);
+  for (const endpoint of ["", "/status"]) {
+    const put = await asNode(`${path}${endpoint}`, { method: "PUT", body: evil });
+    expect([endpoint, put.status]).toEqual([endpoint, 403]);
     for (const type of types) {
       const headers = { "content-type": `application/${type}` };
       const { metadata: { labels }, spec } = evil;
       const body = { metadata: { labels }, spec };
-      const patched = await asNode(`${path}${door}`, { method: "PATCH", body, headers });
-      expect([door, type, patched.status]).toEqual([door, type, 403]);
+      const patched = await asNode(`${path}${endpoint}`, { method: "PATCH", body, headers });
+      expect([endpoint, type, patched.status]).toEqual([endpoint, type, 403]);
     }
   }
   const after = JSON.parse((await asAdmin(path)).body) as typeof before;

@@ -5,7 +5,7 @@ import type { BootstrapServer } from "../server.ts";
 import { cloneObject } from "../../object/clone.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
-import { decoded, ensure, ownWrite, removeOwn } from "../../registry/internal-write.ts";
+import { decoded, ensure, internalWrite, deleteInternally } from "../../registry/internal-write.ts";
 import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;
@@ -13,7 +13,7 @@ export type Schema = FlowSchema & KubeObject;
 
 /** Set to "false" by a user who wants an object left as it is. */
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
-/** Who writes the objects, as upstream names the room. */
+/** Who writes the objects, as upstream names the controller. */
 const PRODUCER = "api-priority-and-fairness-config-producer-v1";
 const GROUP = "flowcontrol.apiserver.k8s.io/v1";
 
@@ -62,13 +62,13 @@ async function settle<T extends Level | Schema>(
 ): Promise<void> {
   const { name = "" } = wanted.metadata;
   const found = await resource.store.find<T>("", name);
-  if (found === undefined) return await ensure(server, resource, wanted, ownWrite(PRODUCER));
+  if (found === undefined) return await ensure(server, resource, wanted, internalWrite(PRODUCER));
   const { spec } = decoded<T>(resource, wanted);
   if (revised(found, spec) === undefined) return;
   const transform = (current: KubeObject | undefined): KubeObject =>
     revised(cloneObject(current as T), spec) ?? current!;
   const change = { namespace: "", name, mayCreate: false, transform };
-  await updateObject(server, resource, change, ownWrite(PRODUCER));
+  await updateObject(server, resource, change, internalWrite(PRODUCER));
 }
 
 /** The object with the spec and annotation it should have; undefined where it has them. */
@@ -112,6 +112,6 @@ async function removeStrangers(
   for (const entry of (await resource.cache()).list()) {
     const { name = "", uid, annotations } = entry.object<KubeObject>().metadata;
     if (wanted.includes(name) || readBoolean(annotations?.[AUTOUPDATE]) !== true) continue;
-    await removeOwn(server, resource, "", name, { uid });
+    await deleteInternally(server, resource, "", name, { uid });
   }
 }

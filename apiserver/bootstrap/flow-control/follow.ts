@@ -5,34 +5,34 @@ import { isReason } from "../../object/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 import { timeText } from "../../object/time.ts";
 import { applyStatus } from "../../registry/internal-write.ts";
-import { type Keeper, Rounds } from "../../registry/periodic.ts";
+import { type Controller, Periodic } from "../../registry/periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
 import { MANDATORY } from "./objects.ts";
 
-/** Who writes the statuses, as upstream names the room. */
+/** Who writes the statuses, as upstream names the controller. */
 const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
 
 /**
  * Makes the objects of priority and fairness and keeps them, and says of each flow schema whether
  * the level it names is there (`kubectl get flowschemas`, MISSINGPL).
  */
-export class FlowControl implements Keeper {
+export class FlowControl implements Controller {
   readonly #server: BootstrapServer;
   readonly #levels = new Set<string>();
   readonly #schemas = new Map<string, Schema>();
-  readonly #mending: Rounds;
-  readonly #telling: Rounds;
+  readonly #mending: Periodic;
+  readonly #telling: Periodic;
   readonly #stops: (() => void)[] = [];
   /** Whether all that was there at the start is told of; what changes from then on is followed. */
   #told = false;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
-    this.#mending = new Rounds(
+    this.#mending = new Periodic(
       server.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
       () => ensureFlowControl(server),
     );
-    this.#telling = new Rounds(
+    this.#telling = new Periodic(
       server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#tell(),
     );
   }

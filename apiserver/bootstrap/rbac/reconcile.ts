@@ -3,7 +3,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "../server.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
-import { ensure, ownWrite, removeOwn } from "../../registry/internal-write.ts";
+import { ensure, internalWrite, deleteInternally } from "../../registry/internal-write.ts";
 import { BINDINGS, OWN_BINDINGS, type PolicyBinding } from "./bindings.ts";
 import { COMPONENT_ROLES } from "./component-roles.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
@@ -110,7 +110,7 @@ async function reconcile<T extends KubeObject>(
   if (isProtected(found)) return;
   const change = merged(found, wanted);
   if (change === "another") {
-    await removeOwn(server, resource, namespace, name, { uid: found.metadata.uid });
+    await deleteInternally(server, resource, namespace, name, { uid: found.metadata.uid });
     return await ensure(server, resource, wanted);
   }
   if (isDeepStrictEqual(change, found)) return;
@@ -122,6 +122,6 @@ async function reconcile<T extends KubeObject>(
     server,
     resource,
     { namespace, name, mayCreate: false, transform },
-    ownWrite(),
+    internalWrite(),
   );
 }

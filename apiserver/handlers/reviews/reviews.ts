@@ -9,7 +9,7 @@ import type { RequestContext } from "../../request/context.ts";
 import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { writeOptionsOf } from "../write-options.ts";
-import { trackWrite } from "../../managed-fields/track-write.ts";
+import { updateManagedFields } from "../../managed-fields/update.ts";
 import { bindPod } from "../subresources/binding.ts";
 import { type Selector, validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
@@ -96,7 +96,7 @@ export async function serveReview(
   const now_ms = server.clock.now();
   // Upstream keeps what it was asked and says who asked it; the others it makes anew.
   if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
-  else trackWrite(resource, review, undefined, writeOptionsOf(context), now_ms);
+  else updateManagedFields(resource, review, undefined, writeOptionsOf(context), now_ms);
   checkMetadata(kind.kind, review.metadata);
   if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
   review.status = status;

@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { AdmissionRequest } from "../../admission/plugin.ts";
-import { ownWrite } from "../../registry/internal-write.ts";
+import { internalWrite } from "../../registry/internal-write.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError, isReason } from "../../object/errors/api-error.ts";
 import { badRequest, notFound } from "../../object/errors/catalog.ts";
@@ -17,7 +17,7 @@ import { listObjects } from "../../registry/list.ts";
 import { timeText } from "../../object/time.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { writeOptionsOf } from "../write-options.ts";
-import { trackWrite } from "../../managed-fields/track-write.ts";
+import { updateManagedFields } from "../../managed-fields/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 import {
   type Budget,
@@ -150,8 +150,8 @@ class PodEviction {
       if (current === undefined) throw notFound(resource.subject, name);
       const now_ms = this.#server.clock.now();
       const spent = spendBudget(cloneObject(current), pod.metadata.name ?? "", now_ms);
-      const own = { ...ownWrite(), subresource: "status" };
-      trackWrite(resource, spent, current, own, now_ms);
+      const own = { ...internalWrite(), subresource: "status" };
+      updateManagedFields(resource, spent, current, own, now_ms);
       return { do: this.#request.dryRun ? "keep" : "write", object: spent };
     });
   }

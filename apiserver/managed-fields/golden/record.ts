@@ -39,12 +39,12 @@ export async function play(sequence: Sequence, send: SendJson): Promise<Outcome[
 }
 
 function pathOf({ collection, object }: Sequence, { verb, manager, subresource }: Step): string {
-  const door = subresource === undefined ? "" : `/${subresource}`;
+  const endpoint = subresource === undefined ? "" : `/${subresource}`;
   const query = new URLSearchParams({
     ...(manager === "" ? {} : { fieldManager: manager }),
     ...(verb === "force" ? { force: "true" } : {}),
   });
-  return `${collection}${verb === "create" ? "" : `/${object}${door}`}?${query.toString()}`;
+  return `${collection}${verb === "create" ? "" : `/${object}${endpoint}`}?${query.toString()}`;
 }
 
 interface Entry {

@@ -3,7 +3,7 @@ import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Keeper } from "../periodic.ts";
+import type { Controller } from "../periodic.ts";
 import { invalid } from "../../object/errors/catalog.ts";
 import type { ServiceMetrics } from "../../metrics/allocators.ts";
 import type { Allocation, Reservation } from "../../resource/allocation.ts";
@@ -29,7 +29,7 @@ const FAMILY = "IPv4";
  * Lets writes of Services reserve their addresses and ports; returns what makes those that are
  * there agree, and mends them from time to time.
  */
-export function allocateServices(writer: ServiceWriter): Keeper {
+export function allocateServices(writer: ServiceWriter): Controller {
   const resource = writer.resources.of("v1", "services");
   const addresses = new ClusterIps(writer);
   const ports = new NodePorts(writer);

@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Keeper } from "../periodic.ts";
+import type { Controller } from "../periodic.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
@@ -16,7 +16,7 @@ const log = logger("apiserver");
  * holds and nobody has reserved is reserved at once; what nobody holds may belong to a write that
  * is under way at another server, so it is given up only after REPAIR_ROUNDS.
  */
-export class ServiceRepair implements Keeper {
+export class ServiceRepair implements Controller {
   readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;

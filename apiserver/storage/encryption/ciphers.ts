@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
-import { SealingError } from "../value-encryption.ts";
+import { EncryptionError } from "../value-encryption.ts";
 import { poly1305 } from "./poly1305.ts";
 import { xsalsa20 } from "./salsa20.ts";
 
@@ -8,8 +8,8 @@ export interface Cipher {
   /** Lengths in bytes that a key may have. */
   readonly keyBytes: readonly number[];
   encrypt(key: Buffer, plain: Buffer, context: string): Buffer;
-  /** Throws SealingError when the bytes are not what `encrypt` made with this key. */
-  decrypt(key: Buffer, sealed: Buffer, context: string): Buffer;
+  /** Throws EncryptionError when the bytes are not what `encrypt` made with this key. */
+  decrypt(key: Buffer, encrypted: Buffer, context: string): Buffer;
 }
 
 const GCM_NONCE_BYTES = 12;
@@ -26,13 +26,13 @@ const aesgcm: Cipher = {
     const cipher = createCipheriv(gcmName(key), key, nonce).setAAD(Buffer.from(context));
     return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   },
-  decrypt(key, sealed, context) {
-    const end = sealed.length - TAG_BYTES;
+  decrypt(key, encrypted, context) {
+    const end = encrypted.length - TAG_BYTES;
     if (end < GCM_NONCE_BYTES) throw tooShort();
-    const nonce = sealed.subarray(0, GCM_NONCE_BYTES);
+    const nonce = encrypted.subarray(0, GCM_NONCE_BYTES);
     const opened = createDecipheriv(gcmName(key), key, nonce).setAAD(Buffer.from(context));
-    opened.setAuthTag(sealed.subarray(end));
-    return finish(() => [opened.update(sealed.subarray(GCM_NONCE_BYTES, end)), opened.final()]);
+    opened.setAuthTag(encrypted.subarray(end));
+    return finish(() => [opened.update(encrypted.subarray(GCM_NONCE_BYTES, end)), opened.final()]);
   },
 };
 
@@ -48,11 +48,11 @@ const aescbc: Cipher = {
     const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, iv);
     return Buffer.concat([iv, cipher.update(plain), cipher.final()]);
   },
-  decrypt(key, sealed) {
-    if (sealed.length < 2 * CBC_IV_BYTES) throw tooShort();
-    const iv = sealed.subarray(0, CBC_IV_BYTES);
+  decrypt(key, encrypted) {
+    if (encrypted.length < 2 * CBC_IV_BYTES) throw tooShort();
+    const iv = encrypted.subarray(0, CBC_IV_BYTES);
     const opened = createDecipheriv(`aes-${key.length * 8}-cbc`, key, iv);
-    return finish(() => [opened.update(sealed.subarray(CBC_IV_BYTES)), opened.final()]);
+    return finish(() => [opened.update(encrypted.subarray(CBC_IV_BYTES)), opened.final()]);
   },
 };
 
@@ -61,13 +61,13 @@ const secretbox: Cipher = {
   keyBytes: [32],
   encrypt(key, plain) {
     const nonce = randomBytes(BOX_NONCE_BYTES);
-    return Buffer.concat([nonce, sealBox(key, nonce, plain)]);
+    return Buffer.concat([nonce, encryptBox(key, nonce, plain)]);
   },
-  decrypt(key, sealed) {
-    if (sealed.length < BOX_NONCE_BYTES + TAG_BYTES) throw tooShort();
-    const nonce = sealed.subarray(0, BOX_NONCE_BYTES);
-    const tag = sealed.subarray(BOX_NONCE_BYTES, BOX_NONCE_BYTES + TAG_BYTES);
-    const body = sealed.subarray(BOX_NONCE_BYTES + TAG_BYTES);
+  decrypt(key, encrypted) {
+    if (encrypted.length < BOX_NONCE_BYTES + TAG_BYTES) throw tooShort();
+    const nonce = encrypted.subarray(0, BOX_NONCE_BYTES);
+    const tag = encrypted.subarray(BOX_NONCE_BYTES, BOX_NONCE_BYTES + TAG_BYTES);
+    const body = encrypted.subarray(BOX_NONCE_BYTES + TAG_BYTES);
     const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + body.length);
     const expected = poly1305(stream.subarray(0, BOX_KEY_BYTES), body);
     if (!timingSafeEqual(tag, expected)) throw damaged();
@@ -76,7 +76,7 @@ const secretbox: Cipher = {
 };
 
 /** A box without its nonce: the tag, then the ciphertext. */
-export function sealBox(key: Buffer, nonce: Buffer, plain: Buffer): Buffer {
+export function encryptBox(key: Buffer, nonce: Buffer, plain: Buffer): Buffer {
   const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + plain.length);
   const body = xor(plain, stream.subarray(BOX_KEY_BYTES));
   return Buffer.concat([poly1305(stream.subarray(0, BOX_KEY_BYTES), body), body]);
@@ -97,12 +97,12 @@ function finish(open: () => Buffer[]): Buffer {
   }
 }
 
-function damaged(cause?: unknown): SealingError {
-  return new SealingError("the stored value does not decrypt with this key", { cause });
+function damaged(cause?: unknown): EncryptionError {
+  return new EncryptionError("the stored value does not decrypt with this key", { cause });
 }
 
-function tooShort(): SealingError {
-  return new SealingError("the stored value is too short to be encrypted");
+function tooShort(): EncryptionError {
+  return new EncryptionError("the stored value is too short to be encrypted");
 }
 
 /** By the names of an EncryptionConfiguration. */

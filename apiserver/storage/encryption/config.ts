@@ -1,21 +1,21 @@
 import { ConfigFields } from "../../object/config-fields.ts";
-import { PLAIN, type Sealing } from "../value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
-import { type NamedKey, type Provider, sealingOf } from "./provider.ts";
+import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
 
 /** How the values of a resource lie in the store, by its group and plural. */
 export interface Encryption {
-  (resource: { group: string; plural: string }): Sealing;
+  (resource: { group: string; plural: string }): ValueEncryption;
   /** The text that says so now, for another thread to read; undefined for no encryption. */
   readonly config: string | undefined;
 }
 
 /** An encryption from its two parts. */
 export function encryptionOf(
-  sealingFor: (resource: { group: string; plural: string }) => Sealing,
+  encryptionFor: (resource: { group: string; plural: string }) => ValueEncryption,
   config: () => string | undefined,
 ): Encryption {
-  return Object.defineProperty(sealingFor, "config", { get: config }) as Encryption;
+  return Object.defineProperty(encryptionFor, "config", { get: config }) as Encryption;
 }
 
 /** Nothing is encrypted. */
@@ -31,14 +31,19 @@ export async function readEncryption(text: string): Promise<Encryption> {
   const { yamlValue } = await import("../../object/yaml.ts");
   const config = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["resources"]);
   const rules = read.list("resources", config["resources"]).map(ruleOf);
-  const sealingFor = ({ group, plural }: { group: string; plural: string }) => {
+  const encryptionFor = ({ group, plural }: { group: string; plural: string }) => {
     const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
-    return rule?.sealing ?? PLAIN;
+    return rule?.valueEncryption ?? PLAIN;
   };
-  return encryptionOf(sealingFor, () => text);
+  return encryptionOf(encryptionFor, () => text);
 }
 
-function ruleOf(value: unknown, index: number): { names: string[]; sealing: Sealing } {
+interface Rule {
+  readonly names: string[];
+  readonly valueEncryption: ValueEncryption;
+}
+
+function ruleOf(value: unknown, index: number): Rule {
   const at = `resources[${index}]`;
   const rule = read.object(at, value);
   read.onlyKnown(at, rule, ["resources", "providers"]);
@@ -47,7 +52,7 @@ function ruleOf(value: unknown, index: number): { names: string[]; sealing: Seal
     .map((name, i) => read.text(`${at}.resources[${i}]`, name));
   const given = read.list(`${at}.providers`, rule["providers"]);
   const providers = given.map((provider, i) => providerOf(`${at}.providers[${i}]`, provider));
-  return { names, sealing: sealingOf(providers) };
+  return { names, valueEncryption: valueEncryptionOf(providers) };
 }
 
 /** `secrets`, `deployments.apps`, `*.apps`, `*.` for the core group, `*.*` for all. */

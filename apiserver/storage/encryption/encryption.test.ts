@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Resource } from "../../resource/resource.ts";
-import { CIPHERS, sealBox } from "./ciphers.ts";
+import { CIPHERS, encryptBox } from "./ciphers.ts";
 import { readEncryption } from "./config.ts";
 import { poly1305 } from "./poly1305.ts";
-import { type Provider, sealingOf } from "./provider.ts";
+import { type Provider, valueEncryptionOf } from "./provider.ts";
 
 const clock = systemClock();
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ""), "hex");
@@ -38,35 +38,36 @@ it("secretbox gives the box of NaCl's own test", () => {
     476fb8c531a1186ac0dfc17c98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738
     b48eeee314a7cc8ab932164548e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de
     56244a9e88d5f9b37973f622a43d14a6599b1f654cb45a74e355a5`;
-  expect(sealBox(key, nonce, plain).toString("hex")).toBe(hex(box).toString("hex"));
+  expect(encryptBox(key, nonce, plain).toString("hex")).toBe(hex(box).toString("hex"));
 });
 
 describe.each(Object.entries(CIPHERS))("%s", (type, cipher) => {
-  it.each([0, 1, 15, 16, 17, 63, 64, 65, 4_000])("opens %i bytes that it sealed", (length) => {
+  it.each([0, 1, 15, 16, 17, 63, 64, 65, 4_000])("decrypts its own %i bytes", (length) => {
     const plain = randomBytes(length);
-    const sealed = cipher.encrypt(key32(1), plain, KEY);
-    expect(cipher.decrypt(key32(1), sealed, KEY)).toEqual(plain);
-    expect(cipher.encrypt(key32(1), plain, KEY)).not.toEqual(sealed);
+    const encrypted = cipher.encrypt(key32(1), plain, KEY);
+    expect(cipher.decrypt(key32(1), encrypted, KEY)).toEqual(plain);
+    expect(cipher.encrypt(key32(1), plain, KEY)).not.toEqual(encrypted);
   });
 
   it("refuses what is cut short, and another key unless nothing tells", () => {
-    const sealed = cipher.encrypt(key32(1), Buffer.from("secret"), KEY);
-    expect(() => cipher.decrypt(key32(1), sealed.subarray(0, 10), KEY)).toThrow(/too short/);
+    const encrypted = cipher.encrypt(key32(1), Buffer.from("secret"), KEY);
+    expect(() => cipher.decrypt(key32(1), encrypted.subarray(0, 10), KEY)).toThrow(/too short/);
     // CBC has no tag: one wrong key in 256 leaves padding that looks right.
-    if (type !== "aescbc") expect(() => cipher.decrypt(key32(2), sealed, KEY)).toThrow(/decrypt/);
+    if (type === "aescbc") return;
+    expect(() => cipher.decrypt(key32(2), encrypted, KEY)).toThrow(/decrypt/);
   });
 });
 
 it("aesgcm and secretbox refuse a flipped bit, aesgcm a value moved to another key", () => {
   for (const type of ["aesgcm", "secretbox"]) {
     const { encrypt, decrypt } = CIPHERS[type]!;
-    const sealed = encrypt(key32(1), Buffer.from("secret"), KEY);
-    sealed[sealed.length - 1]! ^= 1;
-    expect(() => decrypt(key32(1), sealed, KEY)).toThrow(/does not decrypt/);
+    const encrypted = encrypt(key32(1), Buffer.from("secret"), KEY);
+    encrypted[encrypted.length - 1]! ^= 1;
+    expect(() => decrypt(key32(1), encrypted, KEY)).toThrow(/does not decrypt/);
   }
   const { encrypt, decrypt } = CIPHERS["aesgcm"]!;
-  const sealed = encrypt(key32(1), Buffer.from("secret"), KEY);
-  expect(() => decrypt(key32(1), sealed, "/registry/secrets/default/other")).toThrow();
+  const encrypted = encrypt(key32(1), Buffer.from("secret"), KEY);
+  expect(() => decrypt(key32(1), encrypted, "/registry/secrets/default/other")).toThrow();
 });
 
 const box = (...names: string[]): Provider => ({
@@ -77,23 +78,25 @@ const PLAIN_TEXT: Provider = { type: "identity" };
 
 describe("providers", () => {
   it("write by the first key of the first, under upstream's prefix, and read by all", () => {
-    const old = sealingOf([box("a")]);
-    const stored = old.seal(KEY, Buffer.from("v"));
+    const old = valueEncryptionOf([box("a")]);
+    const stored = old.encrypt(KEY, Buffer.from("v"));
     expect(stored.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
-    expect(old.open(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: false });
-    const rotated = sealingOf([box("b", "a"), PLAIN_TEXT]);
-    expect(rotated.open(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: true });
-    expect(rotated.open(KEY, Buffer.from("v"))).toEqual({ value: Buffer.from("v"), stale: true });
-    const fresh = rotated.seal(KEY, Buffer.from("v"));
-    expect(rotated.open(KEY, fresh).stale).toBe(false);
+    expect(old.decrypt(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: false });
+    const rotated = valueEncryptionOf([box("b", "a"), PLAIN_TEXT]);
+    expect(rotated.decrypt(KEY, stored)).toEqual({ value: Buffer.from("v"), stale: true });
+    const plain = Buffer.from("v");
+    expect(rotated.decrypt(KEY, plain)).toEqual({ value: plain, stale: true });
+    const fresh = rotated.encrypt(KEY, Buffer.from("v"));
+    expect(rotated.decrypt(KEY, fresh).stale).toBe(false);
   });
 
   it("name what they cannot read, and nothing of what it is", () => {
-    const stored = sealingOf([box("a")]).seal(KEY, Buffer.from("hush"));
-    const other = sealingOf([box("b")]);
-    expect(() => other.open(KEY, stored)).toThrow(`${KEY} is encrypted by k8s:enc:secretbox:v1:a,`);
-    expect(() => other.open(KEY, Buffer.from("hush"))).toThrow(/stored as it is/);
-    expect(() => sealingOf([PLAIN_TEXT]).open(KEY, stored)).toThrow(/does not have/);
+    const stored = valueEncryptionOf([box("a")]).encrypt(KEY, Buffer.from("hush"));
+    const other = valueEncryptionOf([box("b")]);
+    const message = `${KEY} is encrypted by k8s:enc:secretbox:v1:a,`;
+    expect(() => other.decrypt(KEY, stored)).toThrow(message);
+    expect(() => other.decrypt(KEY, Buffer.from("hush"))).toThrow(/stored as it is/);
+    expect(() => valueEncryptionOf([PLAIN_TEXT]).decrypt(KEY, stored)).toThrow(/does not have/);
   });
 });
 
@@ -112,12 +115,12 @@ it("an EncryptionConfiguration says what is encrypted, the first entry first", a
   - {resources: ['*.*'], providers: [{aesgcm: {keys: [${keyOf("b", 16)}]}}, {identity: {}}]}`;
   const encryption = await readEncryption(text);
   const prefixOf = (group: string, plural: string) =>
-    encryption({ group, plural }).seal(KEY, Buffer.from("v")).toString("latin1").slice(0, 20);
+    encryption({ group, plural }).encrypt(KEY, Buffer.from("v")).toString("latin1").slice(0, 20);
   expect(prefixOf("", "secrets")).toMatch(/^k8s:enc:secretbox:/);
   expect(prefixOf("apps", "deployments")).toMatch(/^k8s:enc:secretbox:/);
   expect(prefixOf("", "configmaps")).toMatch(/^k8s:enc:aesgcm:/);
   const core = await readEncryption(config("['*.']", "[{identity: {}}]"));
-  expect(core({ group: "", plural: "pods" }).open(KEY, Buffer.from("v")).stale).toBe(false);
+  expect(core({ group: "", plural: "pods" }).decrypt(KEY, Buffer.from("v")).stale).toBe(false);
 });
 
 it.each([
@@ -138,7 +141,7 @@ it.each([
 
 describe("objects in an encrypted store", () => {
   const kind = kindOf("", "v1", "Secret")!;
-  const dir = mkdtempSync(join(tmpdir(), "r2k-sealed-"));
+  const dir = mkdtempSync(join(tmpdir(), "r2k-encrypted-"));
   let store: Store;
   const resources: Resource[] = [];
 
@@ -152,7 +155,8 @@ describe("objects in an encrypted store", () => {
   });
 
   const secrets = (...providers: Provider[]) => {
-    const resource = new Resource(kind, store.client, clock, { sealing: sealingOf(providers) });
+    const valueEncryption = valueEncryptionOf(providers);
+    const resource = new Resource(kind, store.client, clock, { valueEncryption });
     resources.push(resource);
     return resource;
   };
@@ -183,11 +187,11 @@ describe("objects in an encrypted store", () => {
     await secrets(box("a")).store.create(secret("two"));
     const rotated = secrets(box("b", "a"));
     const cache = await rotated.cache();
-    const guess = cache.get("/registry/secrets/test/two");
+    const cached = cache.get("/registry/secrets/test/two");
     const same = (current: KubeObject | undefined) => ({ do: "write", object: current! }) as const;
-    const first = await rotated.store.change("test", "two", same, { guess });
+    const first = await rotated.store.change("test", "two", same, { cached });
     expect(await stored("two")).toMatch(/^k8s:enc:secretbox:v1:b:/);
-    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(guess!.revision);
+    expect(Number(first.object.metadata.resourceVersion)).toBeGreaterThan(cached!.revision);
     const second = await rotated.store.change("test", "two", same);
     expect(second.object.metadata.resourceVersion).toBe(first.object.metadata.resourceVersion);
   });

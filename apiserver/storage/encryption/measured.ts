@@ -4,19 +4,19 @@ import {
   HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { PLAIN, type Sealing } from "../value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
 import { type Encryption, encryptionOf } from "./config.ts";
 
 type Direction = "to_storage" | "from_storage";
 
-/** Sealing and opening of values (upstream: storage/value/metrics.go). */
-class SealingMetrics {
+/** Encryption and decryption of values (upstream: storage/value/metrics.go). */
+class EncryptionMetrics {
   readonly #operations: CounterFamily;
   readonly #durations: HistogramFamily;
 
   constructor(registry: Registry) {
     this.#operations = new CounterFamily(registry,
-      "apiserver_storage_transformation_operations_total", "Values sealed and opened.");
+      "apiserver_storage_transformation_operations_total", "Values encrypted and decrypted.");
     this.#durations = new HistogramFamily(registry,
       "apiserver_storage_transformation_duration_seconds", "Time of that.",
       exponentialBounds(5e-6, 2, 25));
@@ -37,30 +37,34 @@ class SealingMetrics {
 
 /** The same encryption, counted and timed. What is stored as it is costs nothing more. */
 export function measured(encryption: Encryption, registry: Registry): Encryption {
-  const metrics = new SealingMetrics(registry);
-  const sealingFor = (resource: { group: string; plural: string }) => {
-    const sealing = encryption(resource);
-    if (sealing === PLAIN) return sealing;
+  const metrics = new EncryptionMetrics(registry);
+  const encryptionFor = (resource: { group: string; plural: string }) => {
+    const valueEncryption = encryption(resource);
+    if (valueEncryption === PLAIN) return valueEncryption;
     const { group, plural } = resource;
-    return timed(sealing, metrics, group === "" ? plural : `${plural}.${group}`);
+    return timed(valueEncryption, metrics, group === "" ? plural : `${plural}.${group}`);
   };
-  return encryptionOf(sealingFor, () => encryption.config);
+  return encryptionOf(encryptionFor, () => encryption.config);
 }
 
-function timed(sealing: Sealing, metrics: SealingMetrics, resource: string): Sealing {
+function timed(
+  valueEncryption: ValueEncryption,
+  metrics: EncryptionMetrics,
+  resource: string,
+): ValueEncryption {
   return {
-    seal(key, value) {
+    encrypt(key, value) {
       const from_ms = performance.now();
-      const sealed = sealing.seal(key, value);
+      const encrypted = valueEncryption.encrypt(key, value);
       const took_s = (performance.now() - from_ms) / 1_000;
-      metrics.ended(resource, "to_storage", prefixOf(sealed), took_s);
-      return sealed;
+      metrics.ended(resource, "to_storage", prefixOf(encrypted), took_s);
+      return encrypted;
     },
-    open(key, stored) {
+    decrypt(key, stored) {
       const from_ms = performance.now();
-      let opened: ReturnType<Sealing["open"]> | undefined;
+      let opened: ReturnType<ValueEncryption["decrypt"]> | undefined;
       try {
-        opened = sealing.open(key, stored);
+        opened = valueEncryption.decrypt(key, stored);
       } finally {
         const took_s = (performance.now() - from_ms) / 1_000;
         const prefix = prefixOf(stored);
@@ -74,7 +78,7 @@ function timed(sealing: Sealing, metrics: SealingMetrics, resource: string): Sea
 
 const PREFIX_BYTES_MAX = 32;
 
-/** How a value was sealed, without the key's name: `k8s:enc:secretbox:v1:`. */
+/** How a value was encrypted, without the key's name: `k8s:enc:secretbox:v1:`. */
 function prefixOf(stored: Buffer): string {
   const start = stored.subarray(0, PREFIX_BYTES_MAX).toString("latin1");
   return /^k8s:enc:[a-z]+:v\d:/.exec(start)?.[0] ?? "identity";

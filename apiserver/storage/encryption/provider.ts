@@ -1,4 +1,4 @@
-import { type Sealing, SealingError } from "../value-encryption.ts";
+import { type ValueEncryption, EncryptionError } from "../value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 
 /** A secret by the name that stands in front of what it encrypted. */
@@ -15,31 +15,31 @@ export type Provider =
 /** In front of everything encrypted, whoever did it. */
 const ANY_PREFIX = "k8s:enc:";
 
-/** One key's way to seal, and what it stands under in the store. */
+/** One key's way to encrypt, and what it stands under in the store. */
 interface Way {
   /** "" for values that are stored as they are. */
   readonly prefix: Buffer;
-  seal(key: string, value: Buffer): Buffer;
-  open(key: string, sealed: Buffer): Buffer;
+  encrypt(key: string, value: Buffer): Buffer;
+  decrypt(key: string, encrypted: Buffer): Buffer;
 }
 
 /**
- * Values are sealed by the first key of the first provider, and opened by whichever made them;
+ * Values are encrypted by the first key of the first provider, and decrypted by the one they name;
  * prefixes and bytes are upstream's, so either apiserver reads what the other wrote.
  */
-export function sealingOf(providers: readonly Provider[]): Sealing {
+export function valueEncryptionOf(providers: readonly Provider[]): ValueEncryption {
   const ways = providers.flatMap(waysOf);
   const [first] = ways;
   if (first === undefined) throw new RangeError("encryption without a provider");
   return {
-    seal: (key, value) => Buffer.concat([first.prefix, first.seal(key, value)]),
-    open(key, stored) {
+    encrypt: (key, value) => Buffer.concat([first.prefix, first.encrypt(key, value)]),
+    decrypt(key, stored) {
       const encrypted = stored.subarray(0, ANY_PREFIX.length).toString("latin1") === ANY_PREFIX;
       const way = ways.find(({ prefix }) =>
         encrypted ? prefix.length > 0 && startsWith(stored, prefix) : prefix.length === 0,
       );
       if (way === undefined) throw unreadable(key, encrypted ? stored : undefined);
-      const value = way.open(key, stored.subarray(way.prefix.length));
+      const value = way.decrypt(key, stored.subarray(way.prefix.length));
       return { value, stale: way !== first };
     },
   };
@@ -51,26 +51,27 @@ function startsWith(bytes: Buffer, prefix: Buffer): boolean {
 
 function waysOf(provider: Provider): Way[] {
   if (provider.type === "identity") {
-    return [{ prefix: Buffer.alloc(0), seal: (_, value) => value, open: (_, value) => value }];
+    const prefix = Buffer.alloc(0);
+    return [{ prefix, encrypt: (_, value) => value, decrypt: (_, value) => value }];
   }
   const cipher = CIPHERS[provider.type]!;
   return provider.keys.map(({ name, secret }) => ({
     prefix: Buffer.from(`${ANY_PREFIX}${provider.type}:v1:${name}:`),
-    seal: (key, value) => cipher.encrypt(secret, value, key),
-    open: (key, sealed) => cipher.decrypt(secret, sealed, key),
+    encrypt: (key, value) => cipher.encrypt(secret, value, key),
+    decrypt: (key, encrypted) => cipher.decrypt(secret, encrypted, key),
   }));
 }
 
-function unreadable(key: string, stored: Buffer | undefined): SealingError {
+function unreadable(key: string, stored: Buffer | undefined): EncryptionError {
   if (stored === undefined) {
-    return new SealingError(
+    return new EncryptionError(
       `${key} is stored as it is, which the encryption configuration has no provider for: ` +
         "add identity at the end of its providers",
     );
   }
   // k8s:enc:TYPE:VERSION:NAME: tells which key is wanted, and nothing of the secret.
   const prefix = stored.subarray(0, 200).toString("latin1").split(":").slice(0, 5).join(":");
-  return new SealingError(
+  return new EncryptionError(
     `${key} is encrypted by ${prefix}, which the encryption configuration does not have`,
   );
 }

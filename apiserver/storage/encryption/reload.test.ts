@@ -51,13 +51,13 @@ it("a key that is put in front is written with, and what the old one wrote is re
   const file = new File(config("a"));
   const clock = new ManualClock();
   const following = await EncryptionFile.follow(file.read, clock);
-  const sealing = following.encryption(SECRETS);
-  const old = sealing.seal(KEY, VALUE);
+  const secrets = following.encryption(SECRETS);
+  const old = secrets.encrypt(KEY, VALUE);
   expect(old.toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
   file.text = config("b", "a");
   await look(file, clock);
-  expect(sealing.seal(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:b:/);
-  expect(sealing.open(KEY, old)).toEqual({ value: VALUE, stale: true });
+  expect(secrets.encrypt(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:b:/);
+  expect(secrets.decrypt(KEY, old)).toEqual({ value: VALUE, stale: true });
   await following.close();
 });
 
@@ -65,14 +65,14 @@ it("one that makes no sense changes nothing, and the next one is read", async ()
   const file = new File(config("a"));
   const clock = new ManualClock();
   const following = await EncryptionFile.follow(file.read, clock);
-  const sealing = following.encryption(SECRETS);
+  const secrets = following.encryption(SECRETS);
   file.text = "kind: Pod";
   await look(file, clock);
   expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([0, 1]);
-  expect(sealing.seal(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
+  expect(secrets.encrypt(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:a:/);
   file.text = config("c", "a");
   await look(file, clock);
-  expect(sealing.seal(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:c:/);
+  expect(secrets.encrypt(KEY, VALUE).toString("latin1")).toMatch(/^k8s:enc:secretbox:v1:c:/);
   expect([following.reloads.success.count, following.reloads.failure.count]).toEqual([1, 1]);
   await following.close();
   const { reads } = file;

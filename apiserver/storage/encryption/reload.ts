@@ -2,7 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
-import type { Sealing } from "../value-encryption.ts";
+import type { ValueEncryption } from "../value-encryption.ts";
 import { type Encryption, encryptionOf, readEncryption } from "./config.ts";
 import { Reloads } from "./reloads.ts";
 
@@ -46,22 +46,22 @@ export class EncryptionFile {
 
   /** How values lie in the store, as the file says now. */
   get encryption(): Encryption {
-    return encryptionOf((resource) => this.#sealingFor(resource), () => this.#current.config);
+    return encryptionOf((resource) => this.#encryptionFor(resource), () => this.#current.config);
   }
 
-  #sealingFor(resource: { group: string; plural: string }): Sealing {
+  #encryptionFor(resource: { group: string; plural: string }): ValueEncryption {
     let from = this.#current;
-    let sealing = from(resource);
-    const now = (): Sealing => {
+    let valueEncryption = from(resource);
+    const now = (): ValueEncryption => {
       if (from !== this.#current) {
         from = this.#current;
-        sealing = from(resource);
+        valueEncryption = from(resource);
       }
-      return sealing;
+      return valueEncryption;
     };
     return {
-      seal: (key, value) => now().seal(key, value),
-      open: (key, stored) => now().open(key, stored),
+      encrypt: (key, value) => now().encrypt(key, value),
+      decrypt: (key, stored) => now().decrypt(key, stored),
     };
   }
 

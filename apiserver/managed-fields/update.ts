@@ -7,7 +7,7 @@ import { trackedOf } from "./tracked.ts";
  * Notes what a write's own words change: what admission and the kind's rules add is nobody's. An
  * object whose parts cannot be told apart (an item of a list without its key) has no owners.
  */
-export function trackWrite(
+export function updateManagedFields(
   { kind }: { readonly kind: Kind },
   object: KubeObject,
   old: KubeObject | undefined,

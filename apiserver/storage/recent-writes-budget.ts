@@ -11,7 +11,7 @@ export interface Remembered {
  * Bounds what is remembered of the writes of all kinds of this process together: a write is of use
  * until the store's watch brings it back, and one of a kind that is seldom written would stay long.
  */
-export class RecentRoom {
+export class RecentWritesBudget {
   /** The oldest first. */
   readonly #writes = new Set<Remembered>();
   #bytes = 0;
@@ -35,5 +35,5 @@ export class RecentRoom {
   }
 }
 
-/** The room of this process: its memory is all its servers'. */
-export const RECENT_ROOM: RecentRoom = new RecentRoom();
+/** The budget of this process: its memory is all its servers'. */
+export const RECENT_WRITES_BUDGET: RecentWritesBudget = new RecentWritesBudget();
