@@ -13,6 +13,7 @@ import { TokenVerifier } from "./authn/token-verifier.ts";
 import { Authorizer } from "./authz/authorizer.ts";
 import { NodeGraph } from "./authz/node/graph.ts";
 import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
+import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
@@ -45,6 +46,7 @@ export async function assemble(
   // The server waits for its last answer, so watches end first.
   closing.addEventListener("abort", () => resources.endWatches(), { once: true });
   try {
+    const policy = await readPolicy();
     const roles = await RoleIndex.follow(resources);
     const graph = await NodeGraph.follow(resources, metrics.authorization);
     stops.unshift(
@@ -63,7 +65,7 @@ export async function assemble(
       ? [new BootstrapTokens({ audiences, resources, clock })]
       : [];
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
-    const chain = [new NodeAuthorizer(graph), new RbacAuthorizer(roles)];
+    const chain = [new NodeAuthorizer(graph, rulesOf(policy, "system:node")), new RbacAuthorizer(roles)];
     const authorizer = new Authorizer(chain, metrics.authorization);
     const server: Assembled = {
       options,
@@ -71,6 +73,7 @@ export async function assemble(
       random,
       etcd,
       resources,
+      policy,
       roles,
       closing,
       authenticator: new Authenticator(

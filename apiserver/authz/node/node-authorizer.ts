@@ -1,3 +1,4 @@
+import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import {
@@ -8,7 +9,6 @@ import {
 } from "../attributes.ts";
 import { ruleAllows } from "../rbac/rules.ts";
 import type { NodeGraph } from "./graph.ts";
-import { NODE_RULES } from "./rules.ts";
 
 /** Reads that the graph decides: only of objects that the node's own pods refer to. */
 const GRAPH_READS = new Set([
@@ -29,11 +29,14 @@ type Rule = (node: string, attributes: Attributes) => Decision | undefined;
 export class NodeAuthorizer implements AuthorizerPlugin {
   readonly name = "Node";
   readonly #graph: NodeGraph;
+  readonly #common: readonly PolicyRule[];
   /** By group and resource; undefined leaves the decision to the fixed rules. */
   readonly #rules: ReadonlyMap<string, Rule>;
 
-  constructor(graph: NodeGraph) {
+  /** `common` is what every node may do, whatever runs on it. */
+  constructor(graph: NodeGraph, common: readonly PolicyRule[]) {
     this.#graph = graph;
+    this.#common = common;
     const read: Rule = (node, attributes) => this.#read(node, attributes);
     this.#rules = new Map<string, Rule>([
       ...[...GRAPH_READS].map((resource) => [resource, read] as const),
@@ -53,7 +56,7 @@ export class NodeAuthorizer implements AuthorizerPlugin {
     const rule = resourceRequest ? this.#rules.get(`${group}/${resource}`) : undefined;
     const decided = rule?.(node, attributes);
     if (decided) return decided;
-    return NODE_RULES.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
+    return this.#common.some((each) => ruleAllows(each, attributes)) ? ALLOW : NO_OPINION;
   }
 
   #read(node: string, attributes: Attributes): Decision {

@@ -1,60 +1,45 @@
-import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AggregationRule, PolicyRule, Subject } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 
-export const READ = ["get", "list", "watch"];
-export const WRITE = ["create", "delete", "deletecollection", "patch", "update"];
-export const EVERY = [...WRITE, ...READ];
-
-export const APPS = "apps";
-/** With the name that these kinds had at first. */
-export const APPS_OLD = ["apps", "extensions"];
-export const BATCH = "batch";
-export const CORE = "";
-export const NETWORKING = "networking.k8s.io";
-export const STORAGE = "storage.k8s.io";
-export const POLICY = "policy";
-export const COORDINATION = "coordination.k8s.io";
-export const DISCOVERY = "discovery.k8s.io";
-export const RESOURCE = "resource.k8s.io";
 export const RBAC = "rbac.authorization.k8s.io";
-export const CERTIFICATES = "certificates.k8s.io";
 
-/** Verbs on resources. Words are in one text or a list, and stand in the rule in their order. */
-export function allow(verbs: Words, groups: string | string[], resources: string): PolicyRule {
-  return { verbs: words(verbs), apiGroups: [groups].flat(), resources: words(resources) };
+const FILE = join(import.meta.dirname, "policy.yaml");
+
+export interface Role extends KubeObject {
+  rules?: PolicyRule[];
+  aggregationRule?: AggregationRule;
 }
 
-/** The same for certain names only. */
-export function allowNamed(
-  verbs: Words,
-  group: string,
-  resources: string,
-  names: string,
-): PolicyRule {
-  return { ...allow(verbs, group, resources), resourceNames: words(names) };
+export interface Binding extends KubeObject {
+  roleRef: { apiGroup: string; kind: string; name: string };
+  subjects?: Subject[];
 }
 
-/** Verbs on paths that are no resources. */
-export function allowPaths(verbs: string, paths: string): PolicyRule {
-  return { verbs: words(verbs), nonResourceURLs: words(paths) };
+/** An object of the bootstrap policy, as it stands in `policy.yaml`. */
+export type PolicyObject =
+  | (Role & { readonly kind: "ClusterRole" | "Role" })
+  | (Binding & { readonly kind: "ClusterRoleBinding" | "RoleBinding" });
+
+/** Reads the bootstrap policy, in the file's order, without holding the event loop for long. */
+export async function readPolicy(): Promise<readonly PolicyObject[]> {
+  const { yamlValue } = await import("../../object/yaml.ts");
+  const [, ...documents] = (await readFile(FILE, "utf8")).split(/^---$/m);
+  const objects: PolicyObject[] = [];
+  const slices = new Slices();
+  for (const document of documents) {
+    objects.push(yamlValue(document) as PolicyObject);
+    if (slices.due) await slices.pause();
+  }
+  return objects;
 }
 
-/** Both groups that events are of. */
-export const ANY_EVENTS = [CORE, "events.k8s.io"];
-
-/** Events as every component writes them. */
-export const EVENTS = allow("create patch update", ANY_EVENTS, "events");
-
-/** A role of the bootstrap policy. */
-export interface PolicyRole {
-  name: string;
-  rules: readonly PolicyRule[];
-  labels?: Readonly<Record<string, string>>;
-  /** Made of the rules of all ClusterRoles that carry this label, by a controller. */
-  aggregates?: string;
-}
-
-type Words = string | string[];
-
-function words(given: Words): string[] {
-  return (typeof given === "string" ? given.split(" ") : [...given]).sort();
+/** The rules of a ClusterRole of the policy. */
+export function rulesOf(policy: readonly PolicyObject[], name: string): readonly PolicyRule[] {
+  const role = policy.find((each) => each.kind === "ClusterRole" && each.metadata.name === name);
+  assert(role !== undefined && "rules" in role, `the policy has no ClusterRole ${name}`);
+  return role.rules ?? [];
 }

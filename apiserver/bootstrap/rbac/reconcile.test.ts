@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/file-apiserver.ts";
-import type { Binding, Role } from "./reconciled.ts";
+import type { Binding, Role } from "../../authz/rbac/policy.ts";
 
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";

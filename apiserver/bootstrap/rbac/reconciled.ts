@@ -1,17 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { AggregationRule, PolicyRule, Subject } from "@raft2kube/api/gen/rbac/v1.ts";
+import type { AggregationRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { uncovered } from "../../authz/rbac/covers.ts";
-
-export interface Role extends KubeObject {
-  rules?: PolicyRule[];
-  aggregationRule?: AggregationRule;
-}
-
-export interface Binding extends KubeObject {
-  roleRef: { apiGroup: string; kind: string; name: string };
-  subjects?: Subject[];
-}
+import type { Binding, Role } from "../../authz/rbac/policy.ts";
 
 /** A role with all that is wanted of it (upstream: component-helpers, auth/rbac/reconciliation). */
 export function mergedRole(found: Role, wanted: Role): Role {
