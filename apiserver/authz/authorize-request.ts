@@ -30,19 +30,6 @@ export async function authorize(authorizer: Authorizer, context: RequestContext)
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
-/**
- * The same for a request that turns out to create: a connection to what runs, an apply or a PUT
- * of what is not there. The right to do what its method says is not enough for that.
- */
-export async function authorizeCreate(
-  authorizer: Authorizer,
-  context: RequestContext,
-): Promise<void> {
-  const attributes = { ...attributesOf(context), verb: "create" };
-  const decision = await authorizer.decide(attributes);
-  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
-}
-
 /** The 403 for attributes that were not allowed; anonymous users learn no more than others. */
 export function refusal(attributes: Attributes, reason: string): ApiError {
   const why = `${sentence(attributes)}${reason === "" ? "" : `: ${reason}`}`;

@@ -1,5 +1,5 @@
 import type { ApiServer } from "./server.ts";
-import { checkEscalation } from "../authz/rbac/escalation.ts";
+import { authorizeNew } from "../authz/authorize-write.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -29,7 +29,7 @@ export async function serveCreate(
   if (kind.served === "review") return await serveReview(server, resource, context, object);
   kind.strategy.defaults(object);
   const namespace = namespaceOf(resource, context);
-  await checkEscalation(server, context.user, resource, object, undefined, namespace);
+  await authorizeNew(server, context, resource, object, namespace);
   if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
   const created = await createObject(
     server,

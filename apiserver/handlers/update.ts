@@ -1,6 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { authorizeCreate } from "../authz/authorize-request.ts";
-import { checkEscalation } from "../authz/rbac/escalation.ts";
+import { authorizedChange } from "../authz/authorize-write.ts";
 import type { ApiServer } from "./server.ts";
 import { cloneObject } from "../object/clone.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
@@ -97,20 +96,11 @@ async function change(
 ): Promise<Answer> {
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
+  const transform = authorizedChange(server, context, resource, namespace, update.transform);
   const changed: Changed<KubeObject> = await updateObject(
     server,
     resource,
-    {
-      ...update,
-      namespace,
-      name,
-      transform: async (current) => {
-        if (current === undefined) await authorizeCreate(server.authorizer, context);
-        const next = await update.transform(current);
-        await checkEscalation(server, context.user, resource, next, current, namespace);
-        return next;
-      },
-    },
+    { ...update, namespace, name, transform },
     options,
   );
   const { object, created, deleted } = changed;

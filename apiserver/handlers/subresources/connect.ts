@@ -1,4 +1,4 @@
-import { authorizeCreate } from "../../authz/authorize-request.ts";
+import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest } from "../../object/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";

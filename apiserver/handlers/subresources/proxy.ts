@@ -2,7 +2,7 @@ import { Agent } from "node:https";
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { authorizeCreate } from "../../authz/authorize-request.ts";
+import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
