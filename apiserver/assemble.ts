@@ -65,7 +65,8 @@ export async function assemble(
       ? [new BootstrapTokens({ audiences, resources, clock })]
       : [];
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
-    const chain = [new NodeAuthorizer(graph, rulesOf(policy, "system:node")), new RbacAuthorizer(roles)];
+    const common = rulesOf(policy, "system:node");
+    const chain = [new NodeAuthorizer(graph, common), new RbacAuthorizer(roles)];
     const authorizer = new Authorizer(chain, metrics.authorization);
     const server: Assembled = {
       options,

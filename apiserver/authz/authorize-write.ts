@@ -8,8 +8,8 @@ import { checkEscalation, type Rights } from "./rbac/escalation.ts";
 // What a write needs besides the right to the verb of its request.
 
 /**
- * Throws 403 unless the user may create: for a connection to what runs, and for an apply or a PUT of
- * what is not there. The right to do what the request's method says is not enough for that.
+ * Throws 403 unless the user may create: for a connection to what runs, and for an apply or a PUT
+ * of what is not there. The right to do what the request's method says is not enough for that.
  */
 export async function authorizeCreate(
   authorizer: Authorizer,
@@ -32,8 +32,8 @@ export async function authorizeNew(
 }
 
 /**
- * A change of an object that throws 403 where it turns out to create and the user may not, and where
- * its result would grant them more than they hold.
+ * A change of an object that throws 403 where it turns out to create and the user may not, and
+ * where its result would grant them more than they hold.
  */
 export function authorizedChange(
   rights: Rights,

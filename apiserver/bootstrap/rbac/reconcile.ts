@@ -26,8 +26,8 @@ const PLURALS: Readonly<Record<PolicyObject["kind"], string>> = {
 };
 
 /**
- * Makes the roles and bindings of the bootstrap policy, and gives back to those there what they have
- * lost (each time the server starts, as upstream); what others added stays.
+ * Makes the roles and bindings of the bootstrap policy, and gives back to those there what they
+ * have lost (each time the server starts, as upstream); what others added stays.
  */
 export async function reconcilePolicy(server: BootstrapServer): Promise<void> {
   for (const object of server.policy) {
