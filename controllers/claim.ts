@@ -16,6 +16,8 @@ export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
   /** The controller as the server has it now. */
   fresh(): Promise<C>;
   dependents: ResourceClient<T>;
+  /** One that dependents get with their owner, and lose with it. */
+  finalizer?: string;
 }
 
 /**
@@ -26,10 +28,10 @@ export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
 export async function claim<C extends KubeObject, T extends KubeObject>(
   options: ClaimOptions<C, T>,
 ): Promise<T[]> {
-  const { controller, type, objects, matches, dependents } = options;
+  const { controller, type, objects, matches, dependents, finalizer } = options;
   const plan = planClaim(controller, objects, matches);
   for (const object of plan.release) {
-    const patch = releasePatch(controller.metadata.uid, object.metadata.uid);
+    const patch = releasePatch(controller.metadata.uid, object.metadata.uid, finalizer);
     await settled(dependents.patch(nameOf(object), "strategic", patch));
   }
   if (plan.adopt.length === 0) return plan.owned;
@@ -40,7 +42,7 @@ export async function claim<C extends KubeObject, T extends KubeObject>(
   const owned = [...plan.owned];
   const reference = controllerReference(controller, type);
   for (const object of plan.adopt) {
-    const patch = adoptionPatch(reference, object.metadata.uid);
+    const patch = adoptionPatch(reference, object.metadata.uid, finalizer);
     if (await settled(dependents.patch(nameOf(object), "strategic", patch))) owned.push(object);
   }
   return owned;

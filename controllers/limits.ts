@@ -64,3 +64,17 @@ export const MISSED_STARTS_MAX = 100;
 export const CRON_DELAY_MS = 100;
 /** How long a CronJob with a start far ahead is left alone: the wall clock may be set meanwhile. */
 export const CRON_LOOK_MS = 12 * 3_600_000;
+
+/** Pods that one Job creates or deletes in one step (upstream's MaxPodCreateDeletePerSync). */
+export const JOB_PODS_BURST = 500;
+/** Ended pods whose uids a Job's status may hold before they are counted: 20 KB (upstream's). */
+export const UNCOUNTED_PODS_MAX = 500;
+/** The pause before a failed pod of a Job is replaced, and what its doubling ends at. */
+export const JOB_BACKOFF_MS = 10_000;
+export const JOB_BACKOFF_MAX_MS = 600_000;
+/** How long changes of a Job's pods are gathered before it is looked at. */
+export const JOB_BATCH_MS = 200;
+/** Finalizers that are removed from pods of one Job at a time. */
+export const FINALIZERS_AT_ONCE = 20;
+/** How long a Job with a deadline far ahead is left alone: the wall clock may be set meanwhile. */
+export const JOB_LOOK_MS = 3_600_000;

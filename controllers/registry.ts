@@ -9,6 +9,7 @@ import { startEndpointSlices } from "./endpointslice/endpointslice.ts";
 import { startEndpointSliceMirroring } from "./endpointslicemirroring/mirroring.ts";
 import { startEphemeralVolumes } from "./ephemeralvolume/ephemeralvolume.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
+import { startJobs } from "./job/job.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
@@ -20,6 +21,7 @@ import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
+import { startTtlAfterFinished } from "./ttlafterfinished/ttlafterfinished.ts";
 import { startVolumeBinder } from "./volumebinder/volumebinder.ts";
 
 /** All controllers, under upstream's names. */
@@ -35,6 +37,8 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "clusterrole-aggregation-controller": startClusterRoleAggregation,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
+  "job-controller": startJobs,
+  "ttl-after-finished-controller": startTtlAfterFinished,
   "cronjob-controller": startCronJobs,
   "disruption-controller": startDisruption,
   "endpoints-controller": startEndpoints,

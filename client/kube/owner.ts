@@ -60,11 +60,22 @@ export function planClaim<T extends KubeObject>(
 /**
  * The strategic merge patch that adopts: the uid in it makes it fail if the object was replaced.
  */
-export function adoptionPatch(reference: OwnerReference, uid: string | undefined): unknown {
-  return { metadata: { ownerReferences: [reference], uid } };
+export function adoptionPatch(
+  reference: OwnerReference,
+  uid: string | undefined,
+  finalizer?: string,
+): unknown {
+  const finalizers = finalizer === undefined ? undefined : [finalizer];
+  return { metadata: { ownerReferences: [reference], uid, finalizers } };
 }
 
 /** The strategic merge patch that removes an owner's reference. */
-export function releasePatch(ownerUid: string | undefined, uid: string | undefined): unknown {
-  return { metadata: { ownerReferences: [{ $patch: "delete", uid: ownerUid }], uid } };
+export function releasePatch(
+  ownerUid: string | undefined,
+  uid: string | undefined,
+  finalizer?: string,
+): unknown {
+  const ownerReferences = [{ $patch: "delete", uid: ownerUid }];
+  const without = finalizer && { "$deleteFromPrimitiveList/finalizers": [finalizer] };
+  return { metadata: { ownerReferences, uid, ...without } };
 }

@@ -50,7 +50,7 @@ export function startCronJobs(context: ControllerContext): Running {
   const look = (cronJob: CronJob) => loop.queue.add(keyOf(cronJob));
   cronJobs.handle({
     added: look,
-    deleted: look,
+    deleted: (cronJob) => tracker.forget(keyOf(cronJob)),
     updated(cronJob, old) {
       const { schedule, timeZone } = cronJob.spec;
       if (schedule === old.spec.schedule && timeZone === old.spec.timeZone) return look(cronJob);

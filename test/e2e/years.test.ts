@@ -10,9 +10,12 @@ import { Machine } from "./chaos/surroundings.ts";
 const TIMEOUT_MS = 180_000;
 const NAME = "years";
 const DAYS = 400;
+const CRON_JOB = "hourly";
 
 /** The wall clock of what is started with these is ahead; the monotonic one is not. */
 const LATER = { ...Machine.wallClock, FAKETIME: `+${DAYS}d` };
+
+const SOON = { clock: systemClock(), timeout_ms: 60_000 };
 
 let cluster: TestCluster;
 let boundToken: string;
@@ -21,6 +24,12 @@ beforeAll(async () => {
   cluster = await TestCluster.start(NAME);
   boundToken = await cluster.ask("create", "token", "default", "--duration=24h");
   expect(await identify(boundToken, {})).toBe("system:serviceaccount:default:default");
+  // Its starts are half an hour away, here and 400 days later.
+  const minute = (new Date().getUTCMinutes() + 30) % 60;
+  const cron = ["--schedule", `${minute} * * * *`, "--image=example.com/nothing:1"];
+  await cluster.ask("create", "cronjob", CRON_JOB, ...cron);
+  const change = { timeZone: "UTC", jobTemplate: { spec: { suspend: true } } };
+  await cluster.ask("patch", "cronjob", CRON_JOB, "-p", JSON.stringify({ spec: change }));
   const down = await cluster.down([]);
   expect(down.code, down.stderr).toBe(0);
 }, TIMEOUT_MS);
@@ -96,7 +105,7 @@ it("its node, its leases and its pods are those of today", async () => {
       const { items } = (await asAdmin("api/v1/namespaces/default/pods")) as Pods;
       return items.length === 2 && items.every(({ status }) => status.phase === "Running");
     },
-    { clock: systemClock(), timeout_ms: 60_000 },
+    SOON,
   );
   const status = await cluster.host.r2k(["status", "--name", NAME], { env: LATER });
   expect(status.stdout).toContain("cluster years: well");
@@ -109,4 +118,28 @@ it("a token that was bound in time is refused, a new one is not", async () => {
   const made = await asAdmin(path, ["-H", "Content-Type: application/json", "-d", body]);
   const { token } = (made as { status: { token: string } }).status;
   expect(await identify(token, LATER)).toBe("system:serviceaccount:default:default");
+});
+
+it("a CronJob starts once for the thousands of starts that it missed, and warns", async () => {
+  type Jobs = { items: { metadata: { name: string; creationTimestamp: string } }[] };
+  type CronJob = { status: { lastScheduleTime?: string; active?: { name: string }[] } };
+  const jobs = async () => ((await asAdmin("apis/batch/v1/namespaces/default/jobs")) as Jobs).items;
+  const cronJob = async () => (await asAdmin(
+    `apis/batch/v1/namespaces/default/cronjobs/${CRON_JOB}`)) as CronJob;
+  await waitFor("its start to be written", async () =>
+    (await cronJob()).status.lastScheduleTime !== undefined, SOON);
+  const { status } = await cronJob();
+  const scheduled_ms = Date.parse(status.lastScheduleTime!);
+  const since_ms = Date.now() + DAYS * 86_400_000 - 3_600_000;
+  expect(scheduled_ms).toBeGreaterThan(since_ms);
+  const name = `${CRON_JOB}-${scheduled_ms / 60_000}`;
+  expect(status.active?.map((each) => each.name)).toEqual([name]);
+  type Events = { items: { type: string; reason: string }[] };
+  const about = `fieldSelector=involvedObject.name=${CRON_JOB}`;
+  const reasons = async () => ((await asAdmin(
+    `api/v1/namespaces/default/events?${about}`)) as Events).items
+    .map(({ type, reason }) => `${type} ${reason}`).sort();
+  await waitFor("its events", async () => (await reasons()).length >= 2, SOON);
+  expect(await reasons()).toEqual(["Normal SuccessfulCreate", "Warning TooManyMissedTimes"]);
+  expect((await jobs()).map(({ metadata }) => metadata.name)).toEqual([name]);
 });

@@ -8,7 +8,7 @@ import { invalid, notSupported, required, type FieldError } from "../../errors.t
 import type { Kind } from "../../kind.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
-import { validateJobSpec } from "./job.ts";
+import { defaultFailurePolicy, validateJobSpec } from "./job.ts";
 import { isTimeZone } from "./next-start.ts";
 import { parseSchedule } from "./schedule.ts";
 
@@ -94,6 +94,7 @@ export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
     spec.failedJobsHistoryLimit ??= 1;
     spec.jobTemplate.spec ??= { template: {} };
     defaultTemplate(spec.jobTemplate.spec.template);
+    defaultFailurePolicy(spec.jobTemplate.spec);
   },
   validateCreate: (object) => [...validateSpec(object), ...validateName(object)],
   validateUpdate: validateSpec,

@@ -116,6 +116,15 @@ export function countIndexes(text: string, completions: number): number | string
   return count;
 }
 
+/** The intervals of a list of indexes; unreadable ones are left out. */
+export function indexesIn(text: string): [first: number, last: number][] {
+  return text.split(",").flatMap((part): [number, number][] => {
+    const [from = NaN, to = from] = part.split("-")
+      .map((each) => /^\d+$/.test(each) ? Number(each) : NaN);
+    return Number.isNaN(from + to) ? [] : [[from, to]];
+  });
+}
+
 function validateSuccessRule(
   { succeededCount, succeededIndexes }: SuccessPolicyRule, completions: number, path: string,
 ): FieldError[] {

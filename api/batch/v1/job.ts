@@ -1,22 +1,28 @@
 /** Job: pods that run to completion. */
+import { isDeepStrictEqual } from "node:util";
 import type { Job, JobSpec } from "../../gen/batch/v1.ts";
+import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { invalid, notSupported, required, tooLong, type FieldError } from "../../errors.ts";
 import { humanDuration } from "../../human-duration.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesSelector } from "../../selector.ts";
 import { millisOf } from "../../time.ts";
-import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
+import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsLabel, domainPath } from "../../validation/names.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
-import { countIndexes, validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts";
+import { validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts";
+import { holds, validateJobStatus } from "./job-status.ts";
 
 const BACKOFF_LIMIT = 6;
 const UNLIMITED = 2 ** 31 - 1;
+const MANAGER_MAX = 63;
+const INDEXES_MAX = 100_000;
+const MANY_INDEXES_MAX = 10_000;
 const COMPLETION_MODES = ["NonIndexed", "Indexed"];
 const NAME_LABELS = ["job-name", "batch.kubernetes.io/job-name"];
 const UID_LABELS = ["controller-uid", "batch.kubernetes.io/controller-uid"];
@@ -36,6 +42,13 @@ function defaultJobSpec(spec: JobSpec): void {
   spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined
     ? "TerminatingOrFailed" : "Failed";
   spec.manualSelector ??= false;
+}
+
+/** Rules about conditions of pods mean True unless they say otherwise. */
+export function defaultFailurePolicy({ podFailurePolicy }: JobSpec): void {
+  for (const { onPodConditions } of podFailurePolicy?.rules ?? []) {
+    for (const pattern of onPodConditions ?? []) pattern.status ||= "True";
+  }
 }
 
 /** A job's pods carry its name and uid, and are selected by the uid. */
@@ -92,9 +105,35 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   return errors;
 }
 
+/** How much an Indexed job may have at once, so that its status stays small. */
+function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
+  const { completions = 0, maxFailedIndexes, backoffLimitPerIndex } = spec;
+  const errors: FieldError[] = [];
+  const above = (name: "parallelism" | "maxFailedIndexes", limit: number, when: string) => {
+    if ((spec[name] ?? 0) <= limit) return;
+    errors.push(invalid(`${path}.${name}`, spec[name],
+      `must be less than or equal to ${limit}${when}`));
+  };
+  above("parallelism", INDEXES_MAX, " when completion mode is Indexed");
+  if ((maxFailedIndexes ?? 0) > (spec.completions ?? Infinity)) {
+    errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes,
+      "must be less than or equal to completions"));
+  }
+  above("maxFailedIndexes", INDEXES_MAX, "");
+  if (completions <= INDEXES_MAX || backoffLimitPerIndex === undefined) return errors;
+  if (maxFailedIndexes === undefined) {
+    errors.push(required(`${path}.maxFailedIndexes`,
+      `must be specified when completions is above ${INDEXES_MAX}`));
+  }
+  const when = ` when completions are above ${INDEXES_MAX} and used with backoff limit per index`;
+  above("parallelism", MANY_INDEXES_MAX, when);
+  above("maxFailedIndexes", MANY_INDEXES_MAX, when);
+  return errors;
+}
+
 /** What a job may have besides: who runs it, when failed pods are replaced, policies. */
 function validateOptions(spec: JobSpec, path: string): FieldError[] {
-  const { managedBy, maxFailedIndexes, completions, podReplacementPolicy: replacement } = spec;
+  const { managedBy, maxFailedIndexes, podReplacementPolicy: replacement } = spec;
   const errors: FieldError[] = [];
   if (maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
     errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
@@ -102,11 +141,9 @@ function validateOptions(spec: JobSpec, path: string): FieldError[] {
   if (managedBy !== undefined) {
     errors.push(...domainPath(managedBy).map((each) =>
       invalid(`${path}.managedBy`, managedBy, each)));
+    if (managedBy.length > MANAGER_MAX) errors.push(tooLong(`${path}.managedBy`, MANAGER_MAX));
   }
-  if (spec.completionMode === "Indexed" && (maxFailedIndexes ?? 0) > (completions ?? Infinity)) {
-    errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes,
-      "must be less than or equal to completions"));
-  }
+  if (spec.completionMode === "Indexed") errors.push(...validateIndexedLimits(spec, path));
   const replacements = spec.podFailurePolicy === undefined
     ? ["Failed", "TerminatingOrFailed"] : ["Failed"];
   if (replacement !== undefined && !replacements.includes(replacement)) {
@@ -130,33 +167,6 @@ function validateOwnLabels({ metadata, spec }: Job): FieldError[] {
   const own = UID_LABELS.some((key) => selected[key] === uid);
   return own || spec.selector === undefined ? errors
     : [...errors, invalid("spec.selector", spec.selector, "`selector` not auto-generated")];
-}
-
-const STATUS_COUNTS = ["active", "succeeded", "failed", "ready", "terminating"] as const;
-
-function validateStatus({ spec, status }: Job): FieldError[] {
-  const errors = validateCounts(status, STATUS_COUNTS);
-  const { active = 0, ready = 0, completedIndexes = "" } = status ?? {};
-  if (ready > active) {
-    errors.push(invalid("status.ready", ready, "cannot set more ready pods than active"));
-  }
-  if (spec.completionMode === "Indexed" && completedIndexes !== "") {
-    const counted = countIndexes(completedIndexes, spec.completions ?? 0);
-    if (typeof counted === "string") {
-      errors.push(invalid("status.completedIndexes", completedIndexes,
-        `error parsing completedIndexes: ${counted}`));
-    }
-  }
-  const seen = new Set<string>();
-  for (const name of ["succeeded", "failed"] as const) {
-    (status?.uncountedTerminatedPods?.[name] ?? []).forEach((uid, index) => {
-      const at = `status.uncountedTerminatedPods.${name}[${index}]`;
-      if (uid === "") errors.push(invalid(at, uid, "must not be empty"));
-      else if (seen.has(uid)) errors.push(duplicate(at, uid));
-      seen.add(uid);
-    });
-  }
-  return errors;
 }
 
 /** The pods of an indexed job are named by its name and their index. */
@@ -187,13 +197,36 @@ function validate(job: Job): FieldError[] {
   return errors;
 }
 
+/** What may be changed of a template before its job runs: where pods go, and what they get. */
+function withoutDirectives({ spec }: PodTemplateSpec): unknown {
+  const { nodeSelector: _1, tolerations: _2, schedulingGates: _3, affinity, ...rest } =
+    spec ?? { containers: [] };
+  const { nodeAffinity: _4, ...otherAffinity } = affinity ?? {};
+  const bare = (containers: readonly Container[] = []) =>
+    containers.map(({ resources: _5, ...container }) => container);
+  return {
+    ...rest, affinity: otherAffinity,
+    containers: bare(rest.containers), initContainers: bare(rest.initContainers),
+  };
+}
+
+function validateTemplateUpdate({ spec }: Job, old: Job): FieldError[] {
+  const idle = old.spec.suspend === true && holds(old, "Suspended") &&
+    (old.status?.active ?? 0) === 0;
+  if (!idle) return immutable("spec.template", spec.template, old.spec.template);
+  const same = isDeepStrictEqual(
+    withoutDirectives(spec.template), withoutDirectives(old.spec.template));
+  return same ? [] : immutable("spec.template.spec", spec.template.spec, old.spec.template.spec);
+}
+
 const FIXED = [
-  "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex",
+  "selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex",
   "managedBy", "successPolicy",
 ] as const;
 
 function validateUpdate(job: Job, old: Job): FieldError[] {
   const errors = FIXED.flatMap((name) => immutable(`spec.${name}`, job.spec[name], old.spec[name]));
+  errors.push(...validateTemplateUpdate(job, old));
   if (job.spec.completionMode === "Indexed") {
     const { completions, parallelism } = job.spec;
     return completions === old.spec.completions || completions === undefined ||
@@ -205,8 +238,7 @@ function validateUpdate(job: Job, old: Job): FieldError[] {
 }
 
 function statusCell(job: Job): string {
-  const is = (type: string): boolean => job.status?.conditions?.some((each) =>
-    each.type === type && each.status === "True") === true;
+  const is = (type: string): boolean => holds(job, type);
   if (is("Complete")) return "Complete";
   if (is("Failed")) return "Failed";
   if (job.metadata.deletionTimestamp !== undefined) return "Terminating";
@@ -237,9 +269,9 @@ function takeTemplateLabels({ metadata, spec }: Job): void {
 export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
-  notActedOn: "Job is stored, but no controller runs its pods yet",
   defaults(object) {
     defaultJobSpec(object.spec);
+    defaultFailurePolicy(object.spec);
     takeTemplateLabels(object);
   },
   prepareCreate(object) {
@@ -248,7 +280,7 @@ export const job: Kind<Job> = defineKind<Job>("batch/v1.Job", {
   },
   validate,
   validateUpdate,
-  status: { validateUpdate: validateStatus },
+  status: { validateUpdate: validateJobStatus },
   columns: [
     nameColumn,
     column("Status", statusCell),

@@ -26,6 +26,7 @@ import { cronRules } from "./cron-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
+import { jobRules } from "./job-rules.ts";
 import { startOurManagers, startWorld, type World } from "./world.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
@@ -194,6 +195,7 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
     }
 
     describe("CronJobs", () => cronRules(() => world));
+    describe("Jobs", () => jobRules(() => world));
 
     // With nodes of its own, so it is the last.
     describe("disruption budgets", () => disruptionRules(() => world));

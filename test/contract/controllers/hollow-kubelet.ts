@@ -24,6 +24,8 @@ export interface HollowOptions {
   renew_ms?: number;
   /** Whether a pod ever gets ready; by default all do. */
   getsReady?(pod: Pod): boolean;
+  /** The exit code of a pod that ends by itself; by default none does. */
+  exitCode?(pod: Pod): number | undefined;
 }
 
 /**
@@ -53,6 +55,12 @@ export async function startHollowKubelet(
       if (pod.metadata.deletionTimestamp) {
         const { uid } = pod.metadata;
         await writer.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
+        return;
+      }
+      if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return;
+      const code = pod.status?.phase === "Running" ? options.exitCode?.(pod) : undefined;
+      if (code !== undefined) {
+        await writer.updateStatus({ ...pod, status: endedStatus(pod, code, clock.now()) });
         return;
       }
       const ready = options.getsReady?.(pod) ?? true;
@@ -152,6 +160,22 @@ function runningStatus(pod: Pod, podIP: string, ready: boolean, now_ms: number):
       ready,
       restartCount: 0,
       state: { running: { startedAt: now } },
+    })),
+  };
+}
+
+function endedStatus(pod: Pod, exitCode: number, now_ms: number): Pod["status"] {
+  const now = timeText(now_ms);
+  const notReady = { type: "Ready", status: "False" as const, lastTransitionTime: now };
+  const others = pod.status?.conditions?.filter(({ type }) => type !== "Ready") ?? [];
+  return {
+    ...pod.status,
+    phase: exitCode === 0 ? "Succeeded" : "Failed",
+    conditions: [...others, notReady],
+    containerStatuses: pod.status?.containerStatuses?.map((each) => ({
+      ...each,
+      ready: false,
+      state: { terminated: { exitCode, startedAt: now, finishedAt: now } },
     })),
   };
 }

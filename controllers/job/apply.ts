@@ -1,0 +1,162 @@
+import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { isNamespaceTerminating, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { Expectations } from "../expectations.ts";
+import { FINALIZERS_AT_ONCE } from "../limits.ts";
+import { isPodReady } from "../pod-state.ts";
+import { slowStart } from "../replicaset/apply.ts";
+import type { Evaluation } from "./evaluate.ts";
+import { isTracked, TRACKING } from "./job-pods.ts";
+import { podOf } from "./pod-of.ts";
+import type { PodsPlan } from "./pods-plan.ts";
+import type { Outcome } from "./settle.ts";
+
+/** What acting on a job's pods needs. */
+export interface JobControl {
+  jobs: ResourceClient<Job>;
+  pods: ResourceClient<Pod>;
+  recorder: EventRecorder;
+  expectations: Expectations;
+}
+
+/** Deletes what still runs of a job that has come to its end; the pods stay tracked. */
+export async function clearPods(
+  control: JobControl, job: Job, evaluation: Evaluation, trusted: boolean,
+): Promise<Outcome> {
+  const { active } = evaluation;
+  const { removed, error } = await deletePods(control, job, active, false);
+  const cleared = removed.length === active.length && trusted;
+  return { ...outcomeOf(evaluation, removed, trusted), cleared, error };
+}
+
+/** Creates or deletes pods. An error is part of the outcome: the status is written all the same. */
+export async function applyPodsPlan(
+  control: JobControl, job: Job, evaluation: Evaluation, plan: PodsPlan,
+): Promise<Outcome> {
+  switch (plan.do) {
+    case "nothing":
+    case "wait":
+      return outcomeOf(evaluation, [], true);
+    case "delete": {
+      const { removed, error } = await deletePods(control, job, plan.pods, true);
+      return { ...outcomeOf(evaluation, removed, true), error };
+    }
+    case "create": {
+      const { done, error } = await createPods(control, job, evaluation, plan.indexes);
+      const outcome = outcomeOf(evaluation, [], true);
+      return { ...outcome, active: outcome.active + done, error };
+    }
+    default:
+      return plan satisfies never;
+  }
+}
+
+/** What there is while nothing may be done about it. */
+export function outcomeOf(
+  { active, ready, terminating }: Evaluation, removed: readonly Pod[], trusted: boolean,
+): Outcome {
+  return {
+    active: active.length - removed.length,
+    ready: ready - removed.filter(isPodReady).length,
+    terminating: terminating + removed.length,
+    trusted,
+    cleared: false,
+  };
+}
+
+async function createPods(
+  control: JobControl, job: Job, { indexes }: Evaluation, wanted: (number | undefined)[],
+): Promise<{ done: number; error?: unknown }> {
+  const key = keyOf(job);
+  control.expectations.expectCreations(key, wanted.length);
+  let place = 0;
+  const { done, error } = await slowStart(wanted.length, async () => {
+    const index = wanted[place++];
+    const last = index === undefined ? undefined : indexes?.awaited.get(index);
+    await createPod(control, job, podOf(job, index, last));
+  });
+  for (let i = done; i < wanted.length; i++) control.expectations.creationObserved(key);
+  return isNamespaceTerminating(error) ? { done } : { done, error };
+}
+
+async function createPod({ pods, recorder }: JobControl, job: Job, pod: Pod): Promise<void> {
+  try {
+    const { metadata } = await pods.create(pod);
+    recorder.record(job, "Normal", "SuccessfulCreate", `Created pod: ${metadata.name}`);
+  } catch (thrown) {
+    if (!isNamespaceTerminating(thrown)) {
+      const message = `Error creating: ${messageOf(thrown)}`;
+      recorder.record(job, "Warning", "FailedCreate", message);
+    }
+    throw thrown;
+  }
+}
+
+/**
+ * Deletes pods; `uncounted` ones are first tracked no more, so that their end is no failure. Gives
+ * those that are on their way out or gone.
+ */
+async function deletePods(
+  control: JobControl, job: Job, pods: readonly Pod[], uncounted: boolean,
+): Promise<{ removed: Pod[]; error?: unknown }> {
+  if (pods.length === 0) return { removed: [] };
+  const key = keyOf(job);
+  control.expectations.expectDeletions(key, pods.map(keyOf));
+  const errors = await Promise.all(pods.map((pod) => deletePod(control, job, pod, uncounted)));
+  const removed = pods.filter((_, place) => errors[place] === undefined);
+  return { removed, error: errors.find((each) => each !== undefined) };
+}
+
+async function deletePod(
+  control: JobControl, job: Job, pod: Pod, uncounted: boolean,
+): Promise<unknown> {
+  const { recorder, expectations } = control;
+  try {
+    if (uncounted) await stopTracking(control, pod);
+    await control.pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } });
+    const message = `Deleted pod: ${pod.metadata.name}`;
+    recorder.record(job, "Normal", "SuccessfulDelete", message);
+    return undefined;
+  } catch (thrown) {
+    expectations.deletionObserved(keyOf(job), keyOf(pod));
+    if (isNotFound(thrown)) return undefined;
+    const message = `Error deleting: ${messageOf(thrown)}`;
+    recorder.record(job, "Warning", "FailedDelete", message);
+    return thrown;
+  }
+}
+
+/** Removes the finalizer of a pod, if it has it; fails with NotFound when the pod is gone. */
+export async function stopTracking({ pods }: Pick<JobControl, "pods">, pod: Pod): Promise<void> {
+  if (!isTracked(pod)) return;
+  const metadata = {
+    uid: pod.metadata.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING],
+  };
+  await pods.patch(nameOf(pod), "strategic", { metadata });
+}
+
+/** Removes the finalizers of pods, some at a time; gives those that have none any more. */
+export async function releasePods(
+  control: JobControl, pods: readonly Pod[],
+): Promise<{ released: Pod[]; error?: unknown }> {
+  const released: Pod[] = [];
+  const errors: unknown[] = [];
+  const left = [...pods];
+  const work = async () => {
+    for (let pod = left.shift(); pod; pod = left.shift()) {
+      try {
+        await stopTracking(control, pod);
+        released.push(pod);
+      } catch (thrown) {
+        if (isNotFound(thrown)) released.push(pod);
+        else errors.push(thrown);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: FINALIZERS_AT_ONCE }, work));
+  return { released, ...(errors.length > 0 && { error: errors[0] }) };
+}

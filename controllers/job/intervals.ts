@@ -1,0 +1,68 @@
+/** Indexes of an Indexed job as ordered intervals that do not touch: `0-2,5` in the status. */
+export type Intervals = readonly (readonly [first: number, last: number])[];
+
+/** Reads intervals, and leaves out what is unreadable or not below `completions`. */
+export function parseIntervals(text: string | undefined, completions: number): Intervals {
+  const read: [number, number][] = [];
+  for (const part of (text ?? "").split(",")) {
+    const [first = NaN, last = first] = part.split("-").map((each) =>
+      /^\d+$/.test(each) ? Number(each) : NaN);
+    if (Number.isNaN(first + last) || first >= completions) continue;
+    read.push([first, Math.min(last, completions - 1)]);
+  }
+  return merged(read);
+}
+
+/** The intervals of single indexes, in any order. */
+export function intervalsOf(indexes: Iterable<number>): Intervals {
+  return merged([...indexes].map((index) => [index, index]));
+}
+
+/** All that is in one or the other. */
+export function union(a: Intervals, b: Intervals): Intervals {
+  return merged([...a, ...b]);
+}
+
+function merged(parts: readonly (readonly [number, number])[]): Intervals {
+  const result: [number, number][] = [];
+  for (const [first, last] of [...parts].sort((a, b) => a[0] - b[0])) {
+    const previous = result.at(-1);
+    if (previous && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
+    else result.push([first, last]);
+  }
+  return result;
+}
+
+/** How many indexes there are. */
+export function total(intervals: Intervals): number {
+  return intervals.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}
+
+/** How many indexes are in both. */
+export function overlap(a: Intervals, b: Intervals): number {
+  return total(a) + total(b) - total(union(a, b));
+}
+
+/** Whether an index is among them. */
+export function contains(intervals: Intervals, index: number): boolean {
+  return intervals.some(([first, last]) => first <= index && index <= last);
+}
+
+/** The text of a status: two neighbours stand by themselves, three or more as a range. */
+export function intervalsText(intervals: Intervals): string {
+  return intervals.map(([first, last]) => {
+    if (first === last) return String(first);
+    return `${first}${last === first + 1 ? "," : "-"}${last}`;
+  }).join(",");
+}
+
+/** The first `count` indexes below `completions` that are not taken. */
+export function firstFree(taken: Intervals, count: number, completions: number): number[] {
+  const free: number[] = [];
+  let candidate = 0;
+  for (const [first, last] of [...taken, [completions, completions] as const]) {
+    while (candidate < Math.min(first, completions) && free.length < count) free.push(candidate++);
+    candidate = Math.max(candidate, last + 1);
+  }
+  return free;
+}

@@ -1,0 +1,70 @@
+import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOfKey } from "@raft2kube/client-kube/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/owner.ts";
+import { JOBS, PODS } from "@raft2kube/client-kube/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { finishedCondition } from "../job-state.ts";
+import { startLoop } from "../loop.ts";
+import { type JobControl, stopTracking } from "./apply.ts";
+import { isTracked } from "./job-pods.ts";
+import { isManagedHere, jobKeyOf } from "./watch.ts";
+
+/**
+ * Lets go of tracked pods that no job counts any more: theirs is gone or finished, or they have
+ * none. The server is asked for the job: an informer that lags shows none either.
+ */
+export function startOrphans(context: ControllerContext, control: JobControl): Running {
+  const jobs = context.informers.of<Job>(JOBS);
+  const pods = context.informers.of<Pod>(PODS);
+  pods.index(NAMESPACE_INDEX, byNamespace);
+
+  const reconcile = async (key: string) => {
+    const pod = pods.store.get(key);
+    if (!pod || !isTracked(pod) || (await isCounted(control, pod))) return;
+    try {
+      await stopTracking(control, pod);
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const loop = startLoop(context, { name: "job-orphans", reads: [jobs, pods], reconcile });
+  const lookAt = (pod: Pod) => {
+    if (!isTracked(pod)) return;
+    const owner = jobKeyOf(pod);
+    const job = owner === undefined ? undefined : jobs.store.get(owner);
+    if (job && job.metadata.uid === controllerOf(pod)?.uid && !finishedCondition(job)) return;
+    loop.queue.add(keyOf(pod));
+  };
+  const lookAtPods = ({ metadata }: Job) => {
+    for (const pod of pods.store.by(NAMESPACE_INDEX, metadata.namespace ?? "")) {
+      if (controllerOf(pod)?.uid === metadata.uid) lookAt(pod);
+    }
+  };
+  pods.handle({ added: lookAt, updated: lookAt });
+  jobs.handle({
+    updated: (job) => {
+      if (finishedCondition(job)) lookAtPods(job);
+    },
+    deleted: lookAtPods,
+  });
+  return loop;
+}
+
+/** Whether a job, or another kind of owner, still has something to do with the pod. */
+async function isCounted({ jobs }: JobControl, pod: Pod): Promise<boolean> {
+  const owner = controllerOf(pod);
+  if (owner === undefined) return false;
+  const key = jobKeyOf(pod);
+  if (key === undefined) return true;
+  try {
+    const job = await jobs.get(nameOfKey(key));
+    return job.metadata.uid === owner.uid && (!isManagedHere(job) || !finishedCondition(job));
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+    return false;
+  }
+}
