@@ -53,6 +53,21 @@ describe("WorkQueue", () => {
     expect(queue.size).toBe(1);
   });
 
+  test("drops a delay when the key is taken: what was planned before is out of date", async () => {
+    const { queue, clock } = makeQueue();
+    queue.addAfter("a", 1_000);
+    queue.add("a");
+    queue.addAfter("b", 1_000);
+    const waiting = [queue.take(), queue.take()];
+    queue.add("b");
+    for (const key of await Promise.all(waiting)) queue.done(key ?? "");
+    clock.advance(1_000);
+    expect(queue.size).toBe(0);
+    queue.addAfter("a", 10);
+    clock.advance(10);
+    expect(await queue.take()).toBe("a");
+  });
+
   test("doubles the pause of a key that fails, up to the bound, and forgets", async () => {
     const { queue, clock } = makeQueue();
     const pauses_ms: number[] = [];

@@ -54,8 +54,15 @@ export class WorkQueue {
       this.#waiting.add(key);
       return;
     }
-    this.#active.add(key);
+    this.#begin(key);
     taker(key);
+  }
+
+  /** A delay that was asked for before is past: the worker says when the key is to come again. */
+  #begin(key: string): void {
+    this.#active.add(key);
+    this.#delayed.get(key)?.timer.cancel();
+    this.#delayed.delete(key);
   }
 
   /** Adds a key after a delay; an earlier time for the same key wins. */
@@ -96,7 +103,7 @@ export class WorkQueue {
     if (this.#closed) return Promise.resolve(undefined);
     for (const key of this.#waiting) {
       this.#waiting.delete(key);
-      this.#active.add(key);
+      this.#begin(key);
       return Promise.resolve(key);
     }
     return new Promise((resolve) => this.#takers.push(resolve));

@@ -83,6 +83,8 @@ export function startResourceQuota(context: ControllerContext): Running {
   // change of the status, or a new object, must not have it counted anew.
   quotas.handle({
     added: count,
+    // Nothing is counted for it then, and it is not looked at again.
+    deleted: count,
     updated: (quota, old) => {
       if (!isDeepStrictEqual(quota.spec, old.spec)) count(quota);
     },

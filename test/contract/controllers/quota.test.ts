@@ -1,5 +1,11 @@
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
-import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
+import {
+  DEPLOYMENTS,
+  NAMESPACES,
+  PODS,
+  SERVICE_ACCOUNTS,
+} from "@raft2kube/client-kube/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWorld, type World } from "./world.ts";
@@ -12,6 +18,8 @@ const QUOTAS = {
   kind: "ResourceQuota",
 };
 const namespace = "limited";
+const MANY = 30;
+const PATIENCE = { timeout: 150_000 };
 
 let world: World;
 
@@ -86,4 +94,36 @@ test("a quota gives nothing for what another one refuses", async () => {
   }
   await expect(create("refused")).rejects.toThrow("exceeded quota: b-none");
   expect((await quotas.get({ namespace, name: "a-room" })).status?.used).toEqual({ pods: "0" });
+});
+
+test("nothing is planned for quotas and deployments that are gone", PATIENCE, async () => {
+  const { clock, admin } = world;
+  const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
+  const before = timers();
+  const quotas = admin.resource<ResourceQuota>(QUOTAS);
+  const deployments = admin.resource<Deployment>(DEPLOYMENTS);
+  const labels = { app: "stuck" };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "i" }] } };
+  const names = Array.from({ length: MANY }, (_, index) => `gone-${index}`);
+  for (const name of names) {
+    const metadata = { name, namespace: "default" };
+    await quotas.create({ metadata, spec: { hard: { secrets: "9" } } });
+    await deployments.create({
+      metadata, spec: { selector: { matchLabels: labels }, template },
+    });
+  }
+  await waitFor("all to be looked at", async () => {
+    const counted = (await quotas.list({ namespace: "default" })).items;
+    const rolled = (await deployments.list({ namespace: "default" })).items;
+    return counted.every(({ status }) => status?.used) &&
+      rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1);
+  }, { clock, timeout_ms: 60_000 });
+  expect(timers()).toBeGreaterThan(before + MANY);
+  for (const name of names) {
+    await quotas.delete({ namespace: "default", name });
+    await deployments.delete({ namespace: "default", name });
+  }
+  await waitFor("their timers to go", async () => timers() < before + MANY / 2, {
+    clock, timeout_ms: 50_000,
+  });
 });
