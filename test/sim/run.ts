@@ -129,7 +129,13 @@ class Run {
     const setting = script.swarm ? drawSwarm(streams) : drawSetting(streams("setting"));
     this.#setting = setting;
     this.story.tell(undefined, () => `SETTING ${JSON.stringify(setting)}`);
-    this.#witness = new Witness(this.story, tally, BIRTH, membershipAtBirth(setting));
+    this.#witness = new Witness(
+      this.story,
+      tally,
+      BIRTH,
+      membershipAtBirth(setting),
+      seams.silent,
+    );
     this.#leases = new LeaseBook(timeline);
     this.#witness.onApplied = (applied) => this.#leases.applied(applied);
     const witness = this.#witness;

@@ -1,3 +1,5 @@
+import type { RaftLog } from "@raft2kube/store/core/log.ts";
+import type { AppendMessage } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { DurableLogs } from "./durable-logs.ts";
@@ -46,6 +48,21 @@ export class Commits {
       const message = () => `${id} commits ${index}/${term}, others ${index}/${this.#terms[index]}`;
       require(same, "committed once", message);
     }
+  }
+
+  /**
+   * Whether an append that fits ends before a committed entry of which the receiver has another: a
+   * tail of a leader that was deposed, which nothing that the append has says anything about.
+   */
+  isHiddenFrom({ prevIndex, prevTerm, entries, commit }: AppendMessage, log: RaftLog): boolean {
+    const end = prevIndex + entries.length;
+    const last = Math.min(commit, log.lastIndex);
+    if (last <= end || log.term(prevIndex) !== prevTerm) return false;
+    for (let index = Math.max(end, log.committed) + 1; index <= last; index++) {
+      const term = this.#terms[index];
+      if (term !== undefined && term !== log.term(index)) return true;
+    }
+    return false;
   }
 
   #counted(raft: RaftState, before: number): void {

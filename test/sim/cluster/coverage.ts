@@ -14,9 +14,9 @@ export class Coverage {
     return this.#pairs.size;
   }
 
-  /** How often this pair was seen before. */
-  note(state: RaftState, event: CoreEvent, message: Message | undefined): number {
-    const pair = `${describe(state)} ${event}${message ? detail(state, message) : ""}`;
+  /** How often this pair, with what `more` is known of it, was seen before. */
+  note(state: RaftState, event: CoreEvent, message: Message | undefined, more: string): number {
+    const pair = `${describe(state)} ${event}${message ? detail(state, message) : ""}${more}`;
     const before = this.#pairs.get(pair) ?? 0;
     this.#pairs.set(pair, before + 1);
     return before;

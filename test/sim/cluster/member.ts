@@ -252,9 +252,12 @@ export class Member {
 
   #send(messages: Message[]): void {
     for (const message of messages) {
+      const refuses = message.kind === "append-reply" && message.reject;
+      if (refuses && this.power.cut("before", "append refused")) return;
       this.#options.witness.sent(message);
       if (message.kind === "snapshot") this.#sendSnapshot(message);
       else this.#options.send({ message });
+      if (refuses && this.power.cut("after", "append refused")) return;
     }
   }
 

@@ -8,6 +8,8 @@ import type { Life } from "./life.ts";
  * Where a mutant may reach into a member while it is put together. Without one nothing is changed.
  */
 export interface Seams {
+  /** Checkers that say nothing: what is left is for those that see the consequences. */
+  silent?: readonly string[];
   /** The disk that the log writes to. */
   disk?: (disk: Disk) => Disk;
   /** What checks the values that a database gives back. */

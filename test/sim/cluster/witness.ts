@@ -26,6 +26,7 @@ import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
 import { Consensus } from "./consensus.ts";
 import { Coverage } from "./coverage.ts";
+import type { CoreEvent } from "./observe.ts";
 import type { Life } from "./life.ts";
 
 /** How many applied batches share one look at the whole state. */
@@ -55,6 +56,8 @@ export class Witness {
   readonly #looks = new Map<MemberId, number>();
   readonly #story: Story;
   readonly #tally: Tally;
+  /** Checkers whose findings do not count. */
+  readonly #silent: readonly string[];
   /** The first index that a state machine applies. */
   readonly #first: number;
   /** What the protocol says of each step of a core. */
@@ -66,19 +69,32 @@ export class Witness {
   onRare: (member: MemberId) => void = () => undefined;
   readonly coverage = new Coverage();
 
-  constructor(story: Story, tally: Tally, birth: LogBase, initial: Membership) {
+  constructor(
+    story: Story,
+    tally: Tally,
+    birth: LogBase,
+    initial: Membership,
+    silent: readonly string[] = [],
+  ) {
+    this.#silent = silent;
     this.configurations = new Configurations(initial);
     this.#consensus = new Consensus(
       birth,
       (check) => this.#guard(check),
-      ({ state }, event, came) => {
-        const times = this.coverage.note(state, event, came);
-        if (times < RARE) this.onRare(state.id);
-      },
+      (raft, event, came) => this.#meets(raft, event, came),
     );
     this.#story = story;
     this.#tally = tally;
     this.#first = birth.index + 1;
+  }
+
+  /** Right before `event` comes into a core. */
+  #meets({ state }: Raft, event: CoreEvent, came: Message | undefined): void {
+    const appends = came?.kind === "append" && came.term >= state.term;
+    const hides = appends && this.#consensus.commits.isHiddenFrom(came, state.log);
+    if (hides) this.#tally.note("append ended before a conflict");
+    const times = this.coverage.note(state, event, came, hides ? " before a conflict" : "");
+    if (times < RARE) this.onRare(state.id);
   }
 
   /** The last slot that anyone has applied. */
@@ -227,7 +243,7 @@ export class Witness {
       // A look that meets a damaged block says nothing about what the member would serve.
       if (isDamage(thrown)) return;
       if (!(thrown instanceof Violation)) throw thrown;
-      this.broken ??= thrown;
+      if (!this.#silent.includes(thrown.checker)) this.broken ??= thrown;
     }
   }
 }

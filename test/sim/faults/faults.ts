@@ -17,6 +17,7 @@ export type Fault =
   | { kind: "link clogged"; for_ms: number }
   | { kind: "leader cut off"; way: "in" | "out" | "both"; beside: number; for_ms: number }
   | { kind: "leader held up"; way: "in" | "out" | "both"; for_ms: number }
+  | { kind: "member between two leaders"; behind_ms: number; apart_ms: number }
   | { kind: "leadership handed over"; to: "anyone" | "one that installs" }
   | { kind: "disk"; fault: DiskFault }
   | { kind: "backend"; fault: BackendFault }
@@ -86,6 +87,8 @@ export const SWARM_CLASSES: readonly string[] = [
   "power cut between writes",
   "leader cut off",
   "leader held up",
+  "member between two leaders",
+  "append ended before a conflict",
   "fault where the run had not been",
   "voter added",
   "learner added",

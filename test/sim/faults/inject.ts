@@ -10,6 +10,7 @@ import { RARE_MOMENTS } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Timeline } from "../world/timeline.ts";
 import { link } from "../world/partition.ts";
+import { betweenLeaders } from "./between-leaders.ts";
 import type { Fault } from "./faults.ts";
 
 export interface FaultWorld {
@@ -20,6 +21,8 @@ export interface FaultWorld {
   story: Story;
 }
 
+type Between = Extract<Fault, { kind: "member between two leaders" }>;
+
 /**
  * Does faults to a cluster, never to more disks than it can lose. Each comes with a source of
  * chance of its own, and says whether there was anyone to do it to.
@@ -27,6 +30,7 @@ export interface FaultWorld {
 export class Injector {
   readonly #world: FaultWorld;
   #partitions = 0;
+  #between: { readonly ended: boolean } | undefined;
   /** The member that a fault is to meet, where it meets one. */
   #target: Member | undefined;
 
@@ -66,6 +70,8 @@ export class Injector {
         return this.#cutOff(random, fault);
       case "leader held up":
         return this.#holdUp(fault);
+      case "member between two leaders":
+        return this.#betweenLeaders(random, fault);
       case "leadership handed over":
         return fault.to === "anyone" ? this.#handOver(random) : this.#handOverLater();
       case "disk":
@@ -206,6 +212,14 @@ export class Injector {
       if (way !== "in") cluster.network.clog(leader.id, id, for_ms);
     }
     return this.#done("leader held up");
+  }
+
+  /** Such faults come one after the other. */
+  #betweenLeaders(random: Random, { behind_ms, apart_ms }: Between): boolean {
+    if (this.#between && !this.#between.ended) return false;
+    const between = betweenLeaders(this.#world, random, { behind_ms, apart_ms });
+    this.#between = between;
+    return between !== undefined && this.#done("member between two leaders");
   }
 
   #clog(random: Random, for_ms: number): boolean {

@@ -67,6 +67,7 @@ const SHARP_FAULTS: readonly WeightedFault[] = [
   { weight: 10, make: () => ({ kind: "leader crash" }) },
   { weight: 40, make: leaderCutOff },
   { weight: 40, make: leaderHeldUp },
+  { weight: 20, make: betweenLeaders },
   { weight: 20, make: () => ({ kind: "leadership handed over", to: "anyone" }) },
 ];
 
@@ -106,6 +107,12 @@ function leaderCutOff(random: Random): Fault {
 function leaderHeldUp(random: Random): Fault {
   const way = pick(random, ["in", "out", "both"] as const);
   return { kind: "leader held up", way, for_ms: random.next() * 3_000 };
+}
+
+/** For how long the member misses what others get, and how long nobody else does. */
+function betweenLeaders(random: Random): Fault {
+  const [behind_ms, apart_ms] = [random.next() ** 2 * 300, random.next() ** 2 * 200];
+  return { kind: "member between two leaders", behind_ms, apart_ms };
 }
 
 /** Whoever takes office with a snapshot still to be installed begins on a state that goes. */

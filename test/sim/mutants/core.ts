@@ -136,6 +136,12 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: { raft: commitBeyondMatch },
   },
   {
+    name: "commits behind what an append has shown to fit, seen where members differ",
+    breaks: "S1, Raft 5.3",
+    noticedBy: ["committed once", "state machine safety"],
+    seams: { raft: commitBeyondMatch, silent: ["commits what fits"] },
+  },
+  {
     name: "does not write a vote that changes within a term",
     breaks: "S1, Raft 5.2",
     noticedBy: ["vote is durable", "one vote per term", "election safety"],

@@ -42,6 +42,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     breaks: "S1, Raft 5.4.2",
     noticedBy: [
       "commits in own term",
+      "commits what fits",
       "committed by a durable quorum",
       "state machine safety",
       "leader completeness",

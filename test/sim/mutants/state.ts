@@ -57,7 +57,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
   {
     name: "fails a transaction's old read on the member that was asked, not on the others",
     breaks: "S3, S6",
-    noticedBy: ["state agreement"],
+    noticedBy: ["state agreement", "linearizability"],
     seen: "etcd #18667",
     seams: { life: keepOldReadsHere },
   },

@@ -24,6 +24,8 @@ export interface NetworkOptions {
 
 /** How late a message is that others overtake, at most. */
 const LATE_MS_MAX = 2_000;
+/** The time between two parcels of a stream that goes on. */
+const HELD_MS = 0.01;
 /** How long a caller takes to notice that its connection is broken. */
 const BREAK_MS = 100;
 
@@ -42,6 +44,8 @@ export class Network {
   #even = false;
   #cut = new Set<string>();
   readonly #cloggedUntil_ms = new Map<string, number>();
+  /** What links hold back until they are released, in the order of sending. */
+  readonly #held = new Map<string, Parcel[]>();
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -51,6 +55,8 @@ export class Network {
     const { random, tally, timeline } = this.#options;
     const { message } = parcel;
     const name = link(message.from, message.to);
+    const held = this.#held.get(name);
+    if (held) return void held.push(parcel);
     if (this.#cut.has(name)) {
       tally.note("message cut off");
       return this.#options.lost(parcel);
@@ -107,6 +113,20 @@ export class Network {
     this.#cloggedUntil_ms.set(link(from, to), this.#options.timeline.now_ms + for_ms);
   }
 
+  /** Keeps what is sent from one member to another, as a stream does that stalls. */
+  hold(from: bigint, to: bigint): void {
+    const name = link(from, to);
+    if (!this.#held.has(name)) this.#held.set(name, []);
+  }
+
+  /** What was held back arrives, in its order. */
+  release(from: bigint, to: bigint): void {
+    const name = link(from, to);
+    const held = this.#held.get(name) ?? [];
+    this.#held.delete(name);
+    held.forEach((parcel, i) => this.#deliverAfter(i * HELD_MS, parcel));
+  }
+
   /** Cuts exactly these links. */
   cut(links: readonly string[]): void {
     this.#cut = new Set(links);
@@ -119,6 +139,10 @@ export class Network {
   /** All messages pass, at once and once. */
   heal(): void {
     this.join();
+    for (const parcels of this.#held.values()) {
+      for (const parcel of parcels) this.#options.lost(parcel);
+    }
+    this.#held.clear();
     this.loss = 0;
     this.replay = 0;
     this.stragglers = 0;

@@ -16,6 +16,7 @@ export const MOMENTS = [
   "log compaction",
   "compaction",
   "membership change",
+  "append refused",
 ] as const;
 export type Moment = (typeof MOMENTS)[number];
 
