@@ -88,7 +88,10 @@ export function assemble(parts: Parts): Life {
     },
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
-    onFatal: parts.onFatal,
+    onFatal: (reason) => {
+      flusher.abandon();
+      parts.onFatal(reason);
+    },
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {

@@ -75,6 +75,14 @@ const withoutMeta = database((real) => {
   };
 });
 
+/** A compaction's removals are left to some later sync. */
+const unsyncedRemovals = database((real) => ({
+  writeBatch: (writes, { sync }) => {
+    const removes = writes.every(({ value }) => value === undefined);
+    return real.writeBatch(writes, { sync: sync && !removes });
+  },
+}));
+
 /** Now and then a record gets another value, with the checksum of that. */
 const otherValues = database((real) => {
   let records = 0;
@@ -158,6 +166,12 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     noticedBy: ["store's own", "state agreement"],
     seen: "etcd #14685",
     seams: { backend: withoutMeta },
+  },
+  {
+    name: "leaves a compaction's removals to a later sync",
+    breaks: "S6, S8",
+    noticedBy: ["no damage without a cause"],
+    seams: { backend: unsyncedRemovals },
   },
   {
     name: "writes another value to its database than it applied",

@@ -18,6 +18,8 @@ import type { Tally } from "./tally.ts";
 export const BACKEND_FAULTS = ["EIO in the backend", "ENOSPC in the backend"] as const;
 export type BackendFault = (typeof BACKEND_FAULTS)[number];
 
+/** The share of batches that begin a new log of the engine's. */
+const LOG_CHANGE_CHANCE = 0.1;
 /** What the engine says of a block that it cannot make sense of. */
 const UNREADABLE = "LEVEL_CORRUPTION";
 /** What the store makes of a failed write of its database. */
@@ -40,11 +42,19 @@ interface Damage {
   bit: number | undefined;
 }
 
+/** A batch, and the engine's log that it was written to. */
+interface Batch {
+  readonly writes: BackendWrite[];
+  readonly log: number;
+  durable: boolean;
+}
+
 /** What a member's backend has on disk: it outlives the member. */
 export class BackendImage {
   #pairs = new Map<string, Buffer>();
-  /** Batches written since the last synced one, and those under way. */
-  #unsynced: BackendWrite[][] = [];
+  /** Batches from the first one on that is not durable yet, and the log that the next goes to. */
+  #batches: Batch[] = [];
+  #log = 0;
   readonly #damaged = new Map<string, Damage>();
   armed: BackendFault | undefined;
 
@@ -92,21 +102,40 @@ export class BackendImage {
     return sealed;
   }
 
-  written(batch: BackendWrite[], sync: boolean): void {
-    this.#unsynced.push(batch);
-    if (sync) this.#keep(this.#unsynced.length);
+  /**
+   * A batch goes to the engine's log, or to the next one, once that before the present one is in a
+   * table. A sync is one of the present log alone.
+   */
+  written(writes: BackendWrite[], sync: boolean, changesLog: boolean): void {
+    if (changesLog) {
+      this.#durable((log) => log < this.#log);
+      this.#log++;
+    }
+    this.#batches.push({ writes, log: this.#log, durable: false });
+    if (sync) this.#durable((log) => log === this.#log);
   }
 
-  /** Power is lost: of the unsynced batches a beginning survives, each whole or not at all. */
+  #durable(has: (log: number) => boolean): void {
+    for (const batch of this.#batches) batch.durable ||= has(batch.log);
+    const open = this.#batches.findIndex(({ durable }) => !durable);
+    this.#keep(this.#batches.splice(0, open < 0 ? this.#batches.length : open));
+  }
+
+  /** Power is lost: of each log's unsynced batches a beginning survives, whole or not at all. */
   crash(random: Random): void {
     this.armed = undefined;
-    this.#keep(randomInteger(random, 0, this.#unsynced.length + 1));
-    this.#unsynced = [];
+    for (const log of [this.#log - 1, this.#log]) {
+      const open = this.#batches.filter((batch) => batch.log === log && !batch.durable);
+      const survivors = randomInteger(random, 0, open.length + 1);
+      for (const batch of open.slice(0, survivors)) batch.durable = true;
+    }
+    this.#keep(this.#batches.filter(({ durable }) => durable));
+    this.#batches = [];
   }
 
-  #keep(batches: number): void {
-    for (const batch of this.#unsynced.splice(0, batches)) {
-      for (const { key, value } of batch) {
+  #keep(batches: Batch[]): void {
+    for (const { writes } of batches) {
+      for (const { key, value } of writes) {
         const name = key.toString("latin1");
         this.#damaged.delete(name);
         if (value) this.#pairs.set(name, Buffer.from(value));
@@ -181,7 +210,7 @@ const removesAlone = (writes: BackendWrite[]) =>
 function writeOut(
   image: BackendImage,
   live: Backend,
-  { power, tally }: BackendWorld,
+  { power, random, tally }: BackendWorld,
   writes: BackendWrite[],
   sync: boolean,
 ): Promise<void> | undefined {
@@ -194,7 +223,7 @@ function writeOut(
     const code = armed.slice(0, armed.indexOf(" "));
     return Promise.reject(Object.assign(new Error(`${code}: simulated`), { code: FAILED }));
   }
-  image.written(writes, sync);
+  image.written(writes, sync, random.next() < LOG_CHANGE_CHANCE);
   if (power.cut("after", moment)) return undefined;
   return live.writeBatch(writes, { sync });
 }
