@@ -14,7 +14,7 @@ import type { Step } from "./world.ts";
 const { values } = parseArgs({
   options: {
     deviations: { type: "string", default: "2" },
-    worlds: { type: "string", default: "40000" },
+    worlds: { type: "string", default: "1000000" },
     mutant: { type: "string" },
   },
 });

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
@@ -47,6 +48,9 @@ export class World {
   readonly #changes: MembershipChange[];
   /** What is pending, oldest first: messages, and writes by the member whose they are. */
   #pending: Pending[] = [];
+  /** What is known of members since they last did something, and of messages. */
+  readonly #described = new Map<MemberId, string>();
+  readonly #names = new WeakMap<Message, string>();
   crashes = 0;
   elections = 0;
 
@@ -100,6 +104,7 @@ export class World {
   }
 
   take(step: Step): void {
+    for (const member of this.#touched(step)) this.#described.delete(member);
     switch (step.kind) {
       case "deliver":
         this.#remove(step.message);
@@ -123,6 +128,12 @@ export class World {
         break;
     }
     this.#safety.check(this.#cluster);
+  }
+
+  /** The sender of a snapshot learns how its sending has ended. */
+  #touched(step: Step): Iterable<MemberId> {
+    if ("member" in step) return [step.member];
+    return step.kind === "deliver" ? [step.message.to, step.message.from] : this.#described.keys();
   }
 
   #remove(message: Message): void {
@@ -213,39 +224,55 @@ export class World {
     while (this.#pending.length > 0) this.take(this.next()[0]!);
   }
 
-  /** All of it, equal for equal worlds. */
+  /** All of it, equal for equal worlds. A step changes few members: the others are known. */
   fingerprint(): string {
-    const members = this.members.map(({ raft, disk, pending }) => {
-      const { state } = raft;
-      const { role, term, vote, leader, membership, log, applied, pendingChangeIndex } = state;
-      const entries = log.slice(log.firstIndex, Infinity).map((e) => `${e.index}/${e.term}`);
-      const progress = [...state.progress].map(([id, p]) => {
-        const { match, next, paused, recentActive, inflights } = p;
-        return [id, p.state, match, next, paused, recentActive, inflights.count].join();
-      });
-      const writes = pending.map(({ write, after }) => {
-        return describeReady({
-          write,
-          messages: [],
-          messagesAfterPersist: after,
-          committed: [],
-          reads: [],
-        }).join();
-      });
-      const { voters, outgoing, learners } = membership;
-      return [
-        [role, term, vote, leader, voters, outgoing, learners, applied, pendingChangeIndex],
-        [log.committed, log.persisted, state.durableCommit, ...entries],
-        [...progress, ...[...state.votes].map(String), state.transferee, ...writes],
-        [disk.hardState.term, disk.hardState.vote, disk.hardState.commit],
-        disk.entries.map((e) => `${e.index}/${e.term}`),
-      ].join("|");
+    const members = this.members.map((member) => {
+      const known = this.#described.get(member.id) ?? describeMember(member);
+      this.#described.set(member.id, known);
+      return known;
     });
     const pending = this.#pending.map((each) => {
-      return "message" in each ? describeMessage(each.message) : `write of ${each.member}`;
+      return "message" in each ? this.#name(each.message) : `write of ${each.member}`;
     });
-    return [...members, ...pending, this.#changes.length, this.crashes, this.elections].join("\n");
+    const all = [...members, ...pending, this.#changes.length, this.crashes, this.elections];
+    return hash("sha1", all.join("\n"), "base64");
   }
+
+  /** A message is looked at for as long as it is pending. */
+  #name(message: Message): string {
+    const known = this.#names.get(message) ?? describeMessage(message);
+    this.#names.set(message, known);
+    return known;
+  }
+}
+
+/** What of a member tells worlds apart. */
+function describeMember({ raft, disk, pending }: TestMember): string {
+  const { state } = raft;
+  const { role, term, vote, leader, membership, log, applied, pendingChangeIndex } = state;
+  const entries = log.slice(log.firstIndex, Infinity).map((e) => `${e.index}/${e.term}`);
+  const progress = [...state.progress].map(([id, p]) => {
+    const { match, next, paused, recentActive, inflights } = p;
+    return [id, p.state, match, next, paused, recentActive, inflights.count].join();
+  });
+  const writes = pending.map(({ write, after }) => {
+    return describeReady({
+      write,
+      messages: [],
+      messagesAfterPersist: after,
+      committed: [],
+      reads: [],
+    }).join();
+  });
+  const { voters, outgoing, learners, learnersNext, autoLeave } = membership;
+  return [
+    [role, term, vote, leader, voters, outgoing, learners, applied, pendingChangeIndex],
+    [learnersNext, autoLeave, log.firstIndex, state.conflicts.size],
+    [log.committed, log.persisted, state.durableCommit, ...entries],
+    [...progress, ...[...state.votes].map(String), state.transferee, ...writes],
+    [disk.hardState.term, disk.hardState.vote, disk.hardState.commit],
+    disk.entries.map((e) => `${e.index}/${e.term}`),
+  ].join("|");
 }
 
 /** Without those writes that a member has behind its oldest. */
