@@ -84,6 +84,9 @@ export function checkHello(self: Self, hello: Hello | undefined): Greeting {
   if (to !== self.memberId) {
     throw refuse(`member ${name(from)} looks for ${name(to)}; this is ${name(self.memberId)}`);
   }
+  if (from === self.memberId) {
+    throw refuse(`member ${name(from)} is this one: another process runs on a copy of its data`);
+  }
   checkNotRemoved(self, from);
   return { from, peerUrls, protocol };
 }

@@ -179,6 +179,7 @@ const hello = { protocol: 1, clusterId: 99n, from: 1n, to: 2n, peerUrls: [] };
 test.each([
   ["a foreign cluster", { ...hello, clusterId: 5n }, /1 belongs to cluster 5; .* 2 of cluster 63/],
   ["another member", { ...hello, to: 3n }, /1 looks for 3; this is 2/],
+  ["this member's own id", { ...hello, from: 2n }, /2 is this one: .* a copy of its data/],
   ["a later protocol", { ...hello, protocol: 2 }, /1 speaks peer protocol 2, .* protocol 1/],
   ["nobody", undefined, /begins with a hello/],
 ])("%s is refused by name", async (_, first, reason) => {
