@@ -58,6 +58,8 @@ export const IMPORT_BATCH_BYTES = 1024 * 1024;
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
 /** Log: one record; etcd's request limit with room for a snapshot mark of many members. */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+/** Log: one command, with room in its record for what else an entry says of itself. */
+export const ENTRY_BYTES_MAX = RECORD_BYTES_MAX - 1024;
 /**
  * Log: slots kept after they are applied, for followers that are a little behind (etcd keeps
  * 5,000).

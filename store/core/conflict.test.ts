@@ -162,9 +162,15 @@ test("a leader goes on, and knows whose answer to a heartbeat contradicts it", (
   // What it has not committed itself, and what releases without this field send.
   send(raft, { ...answer, commit: 4, commitTerm: 3 });
   send(raft, { ...answer, commit: 0, commitTerm: 0 });
-  expect(raft.state.conflict).toBeUndefined();
+  expect(raft.state.conflicts.size).toBe(0);
   send(raft, { ...answer, commit: 3, commitTerm: 4 });
-  expect(raft.state.conflict).toEqual({ member: 2n, index: 3, term: 4 });
+  send(raft, { ...answer, commit: 2, commitTerm: 3 });
+  send(raft, { ...answer, from: 3n, commit: 2, commitTerm: 3 });
+  // Each member once, by what it said first.
+  expect([...raft.state.conflicts.values()]).toEqual([
+    { member: 2n, index: 3, term: 4 },
+    { member: 3n, index: 2, term: 3 },
+  ]);
   // Without a majority it steps down, and stands again.
   while (raft.isLeader) raft.tick();
   raft.campaign();

@@ -66,16 +66,16 @@ export function endForConflict(raft: RaftState, conflict: CommitConflict): void 
  */
 export function noteConflict(raft: RaftState, message: CommitNews & { from: MemberId }): void {
   if (!conflictsWith(raft.log, message)) return;
-  raft.contradictors.add(message.from);
-  raft.conflict ??= { member: message.from, index: message.commit, term: message.commitTerm };
+  const { from: member, commit: index, commitTerm: term } = message;
+  if (!raft.conflicts.has(member)) raft.conflicts.set(member, { member, index, term });
 }
 
 /**
  * Whether so many contradict this member that no majority is left to elect it. A single one of
  * them may be the one that is wrong, and the rest only down.
  */
-export function isOutvoted({ contradictors, voterSets }: RaftState): boolean {
-  const votes = new Map([...contradictors].map((member) => [member, false]));
+export function isOutvoted({ conflicts, voterSets }: RaftState): boolean {
+  const votes = new Map([...conflicts.keys()].map((member) => [member, false]));
   return jointVote(voterSets, votes) === "lost";
 }
 

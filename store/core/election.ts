@@ -36,7 +36,8 @@ export function standForElection(raft: RaftState): void {
   // One that may not campaign goes on counting: it must not seem to have a leader still.
   if (raft.role === "leader" || !mayCampaign(raft)) return;
   // No majority has what this member has, and none ever will.
-  if (raft.conflict && isOutvoted(raft)) return endForConflict(raft, raft.conflict);
+  const [conflict] = raft.conflicts.values();
+  if (conflict && isOutvoted(raft)) return endForConflict(raft, conflict);
   raft.electionElapsed = 0;
   campaign(raft, isSoleVoter(raft) ? "election" : "pre-vote");
 }

@@ -54,10 +54,8 @@ export interface RaftState {
   uncommittedBytes: number;
   /** The commit index that this member's disk knows of. */
   durableCommit: number;
-  /** What another member has committed that contradicts this one; forgotten with the leader. */
-  conflict: CommitConflict | undefined;
-  /** The members that contradict it so; forgotten likewise. */
-  contradictors: Set<MemberId>;
+  /** What others have committed that contradicts this member, by them; forgotten with the leader. */
+  conflicts: Map<MemberId, CommitConflict>;
   /** Why this member must end, once the messages that are ready have left. */
   fatal: CodedError | undefined;
   /** The newest snapshot that can be sent to a follower, as the state machine reported. */
@@ -149,6 +147,5 @@ export function becomeFollower(raft: RaftState, term: number, leader: MemberId):
 
 /** A leader is there: it is compared with that one from now on. */
 export function forgetConflict(raft: RaftState): void {
-  raft.conflict = undefined;
-  raft.contradictors.clear();
+  raft.conflicts.clear();
 }

@@ -1,8 +1,14 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { expect, test } from "vitest";
-import { PENDING_PROPOSALS_BYTES_MAX, PENDING_PROPOSALS_MAX } from "../limits.ts";
+import {
+  ENTRY_BYTES_MAX,
+  PENDING_PROPOSALS_BYTES_MAX,
+  PENDING_PROPOSALS_MAX,
+} from "../limits.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import type { Command } from "../mvcc/command.ts";
+import { encodeEntry } from "../wal/payload.ts";
+import { RECORD, encodeRecord, recordSize } from "../wal/record.ts";
 import { Proposals } from "./proposals.ts";
 
 const put = (bytes: number): Command => ({
@@ -17,8 +23,8 @@ const put = (bytes: number): Command => ({
   },
 });
 
-function collect() {
-  const proposals = new Proposals(1);
+function collect(requestBytes_max?: number) {
+  const proposals = new Proposals(1, requestBytes_max);
   const errors: (string | undefined)[] = [];
   const done = ({ error }: Outcome) => errors.push(error?.message);
   const add = (bytes: number) => proposals.add(put(bytes), { asked_ms: 0, deadline_ms: 9, done });
@@ -67,4 +73,16 @@ test("commands, which the log keeps, are not in the pool of short-lived buffers"
   for (const data of proposals.takeWaiting(10_000, FOLLOWER).data) {
     expect(data.buffer.byteLength).toBeLessThan(Buffer.poolSize);
   }
+});
+
+test("S10: what no record of the log could hold is refused, whatever clients are allowed", () => {
+  const { proposals, errors, add } = collect(4 * ENTRY_BYTES_MAX);
+  add(ENTRY_BYTES_MAX);
+  expect(errors).toEqual([etcdError("requestTooLarge").message]);
+  add(ENTRY_BYTES_MAX - 200);
+  expect(errors).toHaveLength(1);
+  const { data } = proposals.takeWaiting(1, FOLLOWER);
+  const payload = encodeEntry({ index: 9, term: 9, data: data[0]!, change: undefined });
+  const target = Buffer.alloc(recordSize(payload.length));
+  encodeRecord(target, 0, { kind: RECORD.ENTRY, payload }, { position: 0, durable: 0 });
 });

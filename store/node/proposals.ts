@@ -4,6 +4,7 @@ import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
 import { Slabs } from "../mvcc/slabs.ts";
 import {
+  ENTRY_BYTES_MAX,
   PENDING_PROPOSALS_BYTES_MAX,
   PENDING_PROPOSALS_MAX,
   REQUEST_BYTES_MAX,
@@ -78,7 +79,8 @@ export class Proposals {
    */
   constructor(session: number, requestBytes_max = REQUEST_BYTES_MAX) {
     this.#session = session;
-    this.#requestBytes_max = requestBytes_max;
+    // Whatever clients are allowed, the log takes no larger entry.
+    this.#requestBytes_max = Math.min(requestBytes_max, ENTRY_BYTES_MAX);
   }
 
   get hasWaiting(): boolean {

@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import type { Message } from "../core/message.ts";
 import type { EtcdContext } from "../etcd/context.ts";
 import { leaseKeepAliveVerb } from "../etcd/lease-keep-alive.ts";
-import { ELECTION_TICKS, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
+import { ELECTION_TICKS, ENTRY_BYTES_MAX, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
 import { LeaseTable } from "../mvcc/lease.ts";
@@ -224,4 +224,32 @@ test("S8: a message that breaks the core ends the member, not its stream alone",
   await receive({ kind: "heartbeat", from: 3n, to, term, commit: 9, readId: 0 });
   expect(reasons).toEqual([expect.objectContaining({ code: "LOG_LOST" })]);
   expect(replica.stopped).toBe(true);
+});
+
+test("S8: a leader reports each member that has committed something else, once", async () => {
+  const told: unknown[] = [];
+  const { receive, append, lead, raft } = await loneReplica({
+    onConflict: ({ member, index }) => told.push([member, index]),
+  });
+  await append(2n, 1, [entryOf(2, 1)]);
+  await lead();
+  const { term } = raft.state;
+  const answer = { kind: "heartbeat-reply", to: 1n, term, readId: 0, commitTerm: 9 } as const;
+  for (const commit of [2, 2, 3]) {
+    for (const from of [2n, 3n]) await receive({ ...answer, from, commit });
+  }
+  expect(told).toEqual([
+    [2n, 2],
+    [3n, 2],
+  ]);
+});
+
+test("S10: a proposal passed on that no record of the log could hold is not taken", async () => {
+  const { receive, lead, raft } = await loneReplica();
+  await lead();
+  const { term, log } = raft.state;
+  const before = log.lastIndex;
+  const data = [Buffer.alloc(ENTRY_BYTES_MAX + 1)];
+  await receive({ kind: "propose", from: 2n, to: 1n, term, data, change: undefined });
+  expect(log.lastIndex).toBe(before);
 });

@@ -6,7 +6,12 @@ import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready, Write } from "../core/ready.ts";
 import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
-import { APPEND_BYTES_MAX, HEARTBEAT_TICKS, UNFLUSHED_BYTES_MAX } from "../limits.ts";
+import {
+  APPEND_BYTES_MAX,
+  ENTRY_BYTES_MAX,
+  HEARTBEAT_TICKS,
+  UNFLUSHED_BYTES_MAX,
+} from "../limits.ts";
 import { type Outcome, apply } from "../mvcc/apply.ts";
 import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
@@ -72,7 +77,7 @@ export class Replica {
   #scheduled = false;
   #ticker: Timer | undefined;
   #leads = false;
-  #conflict: CommitConflict | undefined;
+  readonly #reported = new WeakSet<CommitConflict>();
   #stopped = false;
   #failed = false;
   /** Asked at the end of each turn; gone once they say true. */
@@ -192,7 +197,7 @@ export class Replica {
 
   /** Takes a message from another member. */
   receive(message: Message): void {
-    if (this.#stopped) return;
+    if (this.#stopped || isTooLarge(message)) return;
     this.#orFail(() => this.#options.raft.step(message));
     this.schedule();
   }
@@ -276,7 +281,7 @@ export class Replica {
       this.#leads = leads;
       this.#options.onLeadership(leads);
     }
-    if (leads) this.#reportConflict();
+    if (leads) this.#reportConflicts();
     const { fatal } = state;
     // What it has to say leaves first.
     if (fatal) this.#options.clock.after(0, () => this.fail(fatal));
@@ -284,11 +289,12 @@ export class Replica {
   }
 
   /** Once for each member and leadership: every answer of that member repeats it. */
-  #reportConflict(): void {
-    const { conflict } = this.#options.raft.state;
-    if (conflict === this.#conflict) return;
-    this.#conflict = conflict;
-    if (conflict) this.#options.onConflict?.(conflict);
+  #reportConflicts(): void {
+    for (const conflict of this.#options.raft.state.conflicts.values()) {
+      if (this.#reported.has(conflict)) continue;
+      this.#reported.add(conflict);
+      this.#options.onConflict?.(conflict);
+    }
   }
 
   #proposeWaiting(): void {
@@ -428,3 +434,9 @@ export class Replica {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** The log could not take it: its proposer, of a release that asks for more, waits in vain. */
+function isTooLarge(message: Message): boolean {
+  if (message.kind !== "propose") return false;
+  return message.data.some(({ length }) => length > ENTRY_BYTES_MAX);
+}

@@ -1,6 +1,7 @@
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { memoryBackend } from "../backend/memory.ts";
+import type { CommitConflict } from "../core/conflict.ts";
 import type { Message } from "../core/message.ts";
 import { Raft } from "../core/raft.ts";
 import type { Entry } from "../core/types.ts";
@@ -21,6 +22,7 @@ export interface LoneReplicaOptions {
   connectedSince_ms?: number;
   /** What a received snapshot puts in the place of the state, when it resolves. */
   install?: (clock: Clock) => Promise<Partial<State>>;
+  onConflict?: (conflict: CommitConflict) => void;
   /** Why the member has to end. Default: it must not have to. */
   onFatal?: (reason: unknown) => void;
 }
@@ -73,6 +75,7 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
       const received = await options.install?.(clock);
       Object.assign(state, { appliedIndex: mark.index, appliedTerm: mark.term }, received);
     },
+    onConflict: options.onConflict,
     onFatal,
   });
   const expiry = new LeaseExpiry(state, replica, clock);
