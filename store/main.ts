@@ -159,6 +159,8 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     await machine.start();
     // Nobody is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
+    // What it acknowledges from now on must not meet the lost members at the next start.
+    if (options.forceNewCluster) await machine.flusher.settled();
     if (options.initialCorruptCheck) await checkAtStart(machine.context);
     const { grpc, http } = await listenForClients(options, machine);
     servers.push(...grpc, ...http);

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
@@ -191,6 +191,19 @@ test("--force-new-cluster: one goes on alone with all it knew", async () => {
   expect(left.map(({ name }) => name)).toEqual(["a"]);
   await members.stop(a);
   const { client: again } = await members.start(a, all);
+  await again.put({ key, value: Buffer.from("and on") });
+});
+
+test("a member that goes on alone has that on disk before it serves", async () => {
+  const all = await members.startThree();
+  const [a] = all as [TestMember, ...TestMember[]];
+  for (const member of all) await members.stop(member);
+  await members.start(a, all, { forceNewCluster: true });
+  // What a kill at this moment would leave.
+  const copy = `${a.dataDir}-copy`;
+  cpSync(a.dataDir, copy, { recursive: true });
+  await members.stop(a);
+  const { client: again } = await members.start({ ...a, dataDir: copy }, all);
   await again.put({ key, value: Buffer.from("and on") });
 });
 
