@@ -6,14 +6,18 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { configureLog } from "@raft2kube/observe/log.ts";
+import { REBUILD } from "./backend/damage.ts";
 import { type Store, startStore } from "./main.ts";
 
 let dataDir: string;
@@ -76,27 +80,70 @@ test("S8: with a damaged database a member does not start", async () => {
   await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "BACKEND_DAMAGED" });
 });
 
-// LevelDB may end the process by an assertion where a table is damaged, without a word of use.
-test("S10: a start says what it means that the one before ended over the database", async () => {
+/** What a start warns of, with its remedy. A busy machine has others to give. */
+async function warningsOf(act: () => Promise<void>): Promise<string[]> {
   const warnings: string[] = [];
-  // A busy machine has others to give.
-  const told = "the last process ended while it read its database";
-  const write = (line: string) => void (line.includes(told) && warnings.push(line));
+  const write = (line: string) => void (line.includes("the last process") && warnings.push(line));
   configureLog({ level: "warn", stream: { write } });
-  const mark = join(dataDir, "member", "opening");
   try {
-    await (await startStore({ dataDir })).close();
-    expect(existsSync(mark)).toBe(false);
-    expect(warnings).toEqual([]);
-    writeFileSync(mark, "");
-    await (await startStore({ dataDir })).close();
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("the database is damaged: with other members healthy, remove");
-    expect(existsSync(mark)).toBe(false);
+    await act();
   } finally {
     configureLog({});
   }
+  return warnings;
+}
+
+const startAndClose = async () => (await startStore({ dataDir })).close();
+
+// LevelDB may end the process by an assertion where a table is damaged, without a word of use.
+test.each([
+  ["reading", "the last process ended while it read its database"],
+  ["running", "the last process ended without closing its database"],
+])("S10: a start says what it means that the one before ended %s its database", async (at, said) => {
+  const mark = join(dataDir, "member", "open");
+  expect(await warningsOf(startAndClose)).toEqual([]);
+  expect(existsSync(mark)).toBe(false);
+  writeFileSync(mark, at);
+  const warnings = await warningsOf(startAndClose);
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toContain(said);
+  expect(warnings[0]).toContain("the database is damaged: with other members healthy, remove");
+  expect(warnings[0]).toContain(join(dataDir, "member"));
+  expect(existsSync(mark)).toBe(false);
 });
+
+/** A store that writes and compacts until it ends: what it and its end said. */
+async function busyStore(onUp: () => void): Promise<string> {
+  const program = join(import.meta.dirname, "testing", "busy-store.ts");
+  const child = spawn(process.execPath, [program, dataDir], { stdio: ["ignore", "pipe", 2] });
+  let said = "";
+  child.stdout!.on("data", (chunk: Buffer) => {
+    if (!said.includes("up\n") && `${said}${chunk}`.includes("up\n")) onUp();
+    said += chunk;
+  });
+  const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+  return `${said}${signal ?? code}`;
+}
+
+// A table is mapped into memory: where it is cut short, the kernel ends the process by SIGBUS.
+test("S10: the folder and what to do are said of tables cut under a running member", async () => {
+  const folder = join(dataDir, "member", "db");
+  const cut = new AbortController();
+  const cutTables = () => {
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      if (name.endsWith(".ldb")) truncateSync(join(folder, name), 1_000);
+    }
+    if (!cut.signal.aborted) setTimeout(cutTables, 20);
+  };
+  const first = await busyStore(cutTables);
+  cut.abort();
+  const second = first.includes("ended: ") ? first : await busyStore(() => undefined);
+  const said = first.includes("ended: ") ? "" : "the last process ended without closing";
+  expect(second).toContain(said);
+  expect(second).toContain("ended: BACKEND_DAMAGED: ");
+  expect(second).toContain(folder);
+  expect(second).toContain(REBUILD);
+}, 120_000);
 
 test("S8: after a clean stop a damaged database is found without being asked for", async () => {
   const store = await filled(() => undefined);

@@ -280,7 +280,7 @@ function progressNotices(
  */
 async function shutDown(
   machine: Machine,
-  { wal, state }: OpenedMember,
+  { wal, state, mark }: OpenedMember,
   { dataDir }: MachineOptions,
   servers: (RpcServer | undefined)[],
 ): Promise<void> {
@@ -301,4 +301,5 @@ async function shutDown(
   if (!machine.replica.failed) writeIndex(indexPath(dataDir), state);
   await wal.close();
   await state.backend.close();
+  mark.end();
 }

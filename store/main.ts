@@ -149,6 +149,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   const onFatal = fatalHandler(options);
   const machine = assemble(opened, machineOptions, (reason) => {
     ended = { reason };
+    opened.mark.end();
     onFatal(reason);
   });
   assembled = machine;

@@ -29,11 +29,15 @@ export function damageOf(folder: string, thrown: unknown): BackendDamagedError |
 
 /**
  * The same where a write did, since it had to wait for tables to be merged: what the disk alone
- * refuses is no damage.
+ * refuses is no damage. LevelDB calls a read behind the end of a table an invalid argument.
  */
 export function damageInWrite(folder: string, thrown: unknown): BackendDamagedError | undefined {
-  return named(SENSELESS, folder, thrown);
+  const lost = TABLE_LOST.test(messageOf(thrown));
+  return named(lost ? UNREADABLE : SENSELESS, folder, thrown);
 }
+
+/** A table that is there no more, or not all of it. */
+const TABLE_LOST = /\.ldb: (Invalid argument|No such file or directory)/;
 
 function named(codes: readonly string[], folder: string, thrown: unknown) {
   const given = [codeOf(thrown), codeOf(asError(thrown).cause)];

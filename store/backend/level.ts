@@ -67,6 +67,8 @@ export async function levelBackend(folder: string): Promise<Backend> {
 
 /** Says what to do about a folder that cannot be opened. */
 function refuse(folder: string, thrown: unknown): never {
+  const damage = damageInWrite(folder, thrown);
+  if (damage) throw damage;
   const cause = asError(thrown).cause ?? thrown;
   const locked = codeOf(cause) === "LEVEL_LOCKED";
   const message = locked ? "another process uses it" : messageOf(cause);

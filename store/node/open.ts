@@ -28,7 +28,7 @@ import type { Backends } from "./backends.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { corruptMember } from "./corruption.ts";
 import { becomeSole } from "./force-new-cluster.ts";
-import { OpeningMark } from "./opening-mark.ts";
+import { OpenMark } from "./open-mark.ts";
 import type { Timing } from "./timing.ts";
 
 export interface OpenOptions {
@@ -51,6 +51,8 @@ export interface OpenedMember {
   state: State;
   wal: Wal;
   raft: Raft;
+  /** Lies there until it is told that the database is closed. */
+  mark: OpenMark;
 }
 
 /** Where a clean stop leaves the index for the next start. */
@@ -60,16 +62,19 @@ export function indexPath(dataDir: string): string {
 
 /** Reads a member's backend and log, checks that they fit, and makes its core from them. */
 export async function openMember(options: OpenOptions): Promise<OpenedMember> {
-  const mark = new OpeningMark(options.dataDir);
+  const mark = new OpenMark(options.dataDir);
   mark.begin();
   try {
-    return await openMarked(options, mark);
-  } finally {
+    const opened = await openMarked(options, mark);
+    mark.running();
+    return { ...opened, mark };
+  } catch (thrown) {
     mark.end();
+    throw thrown;
   }
 }
 
-async function openMarked(options: OpenOptions, mark: OpeningMark): Promise<OpenedMember> {
+async function openMarked(options: OpenOptions, mark: OpenMark) {
   const opening = { backend: await options.backends.open() };
   try {
     // Without state it has to ask the others who it is: that may take long, and reads nothing.

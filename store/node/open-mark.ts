@@ -1,0 +1,76 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { REBUILD } from "../backend/damage.ts";
+
+const log = logger("store");
+
+/** How far a process is that has the database open. */
+type Phase = "reading" | "running";
+
+const WARNINGS: Record<Phase, { said: string; remedy: string }> = {
+  reading: {
+    said: "the last process ended while it read its database",
+    remedy: `if this one does too, and nobody killed it, the database is damaged: ${REBUILD}`,
+  },
+  running: {
+    said: "the last process ended without closing its database",
+    remedy:
+      "a kill or a power cut loses nothing; but if it ended by itself, by SIGABRT, SIGBUS or " +
+      `SIGSEGV or with an assertion as its last words, the database is damaged: ${REBUILD}`,
+  },
+};
+
+/**
+ * Lies beside the database for as long as a process has it open. Where LevelDB meets a damaged or
+ * shortened table it may end the process by an assertion or a signal, which says nothing of use:
+ * the next start finds the mark and says what it means.
+ */
+export class OpenMark {
+  readonly #path: string;
+  readonly #folder: string;
+
+  constructor(dataDir: string) {
+    this.#path = join(dataDir, "member", "open");
+    this.#folder = join(dataDir, "member");
+  }
+
+  /** All of the database is about to be read. Warns when the last process ended before `end`. */
+  begin(): void {
+    const phase = this.#left();
+    if (phase) {
+      const { said, remedy } = WARNINGS[phase];
+      log.warn(said, { folder: this.#folder, remedy });
+    }
+    this.#write("reading");
+  }
+
+  /** It was read, and is served from. */
+  running(): void {
+    this.#write("running");
+  }
+
+  /** It is closed, or what ended the member was said. */
+  end(): void {
+    rmSync(this.#path, { force: true });
+  }
+
+  #left(): Phase | undefined {
+    try {
+      return readFileSync(this.#path, "utf8") === "running" ? "running" : "reading";
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT")) return undefined;
+      throw thrown;
+    }
+  }
+
+  #write(phase: Phase): void {
+    try {
+      writeFileSync(this.#path, phase, { mode: 0o600 });
+    } catch (thrown) {
+      // On a full disk the start goes on without it, as far as it gets.
+      if (!isErrno(thrown, "ENOSPC")) throw thrown;
+    }
+  }
+}
