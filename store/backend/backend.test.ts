@@ -66,6 +66,18 @@ describe.each([
     await backend.close();
   });
 
+  test("a scan that is left early lets the database be closed", async () => {
+    const backend = await open();
+    const names = Array.from({ length: 2_500 }, (_, i) => String(i).padStart(5, "0"));
+    await backend.writeBatch(names.map((name) => put(name, "")), { sync: false });
+    for await (const [first] of backend.scan(everything)) {
+      expect(first![0]).toEqual(key("00000"));
+      break;
+    }
+    expect(await all(backend.scan({ from: key("02498"), to: key("\xff") }))).toHaveLength(2);
+    await backend.close();
+  });
+
   test("a scan of many pairs comes whole", async () => {
     const backend = await open();
     const names = Array.from({ length: 2_500 }, (_, i) => String(i).padStart(5, "0"));

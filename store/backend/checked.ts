@@ -137,9 +137,12 @@ export class CheckedBackend implements Backend {
       for (;;) {
         const next = await iterator.next().catch((thrown: unknown) => this.#refuse(thrown));
         if (next.done) break;
-        for (const [key, stored] of next.value) count?.add(key, stored);
-        const visible = next.value.filter(([key]) => !key.equals(INVENTORY_KEY));
-        yield visible.map(([key, stored]): BackendPair => [key, this.#open(key, stored)]);
+        const pairs: BackendPair[] = [];
+        for (const [key, stored] of next.value) {
+          count?.add(key, stored);
+          if (!key.equals(INVENTORY_KEY)) pairs.push([key, this.#open(key, stored)]);
+        }
+        yield pairs;
       }
       const wrong = count?.wrong;
       if (wrong !== undefined) this.#damaged(new BackendDamagedError(this.#folder, wrong));

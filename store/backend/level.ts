@@ -28,10 +28,18 @@ export async function levelBackend(folder: string): Promise<Backend> {
   async function* scan(range: ScanRange, options: Iterating = {}) {
     const bounds = { gte: range.from, lt: range.to, highWaterMarkBytes: SCAN_CHUNK_BYTES };
     const iterator = db.iterator({ ...options, ...bounds });
+    const read = () => {
+      const chunk = iterator.nextv(SCAN_CHUNK_PAIRS) as Promise<BackendPair[]>;
+      // Who waits for it hears of its failure; after an early end that is no one.
+      chunk.catch(() => undefined);
+      return chunk;
+    };
     try {
-      for (;;) {
-        const chunk = (await iterator.nextv(SCAN_CHUNK_PAIRS)) as BackendPair[];
+      for (let next = read(); ; ) {
+        const chunk = await next;
         if (chunk.length === 0) return;
+        // LevelDB reads on in its own thread while this chunk is worked through.
+        next = read();
         yield chunk;
       }
     } finally {

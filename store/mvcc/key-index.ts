@@ -61,17 +61,13 @@ export class KeyIndex {
 
   /** Takes in a record found in the backend; records come in order of revision. */
   restore(key: string, main: number, sub: number, record: RestoredRecord | "tombstone"): void {
-    const history = this.#history(key);
-    if (record === "tombstone") {
-      // Its life may be compacted away up to here: nothing before it can be read any more.
-      if (history?.alive) history.tombstone(main, sub);
-      else if (!history) this.#keys.set(key, KeyHistory.deletedAt(main, sub));
-      return;
-    }
-    const { createRevision, version } = record;
-    if (history) history.put(main, sub);
-    else if (version === 1 && createRevision === main) this.#create(key, main, sub);
-    else this.#keys.set(key, new KeyHistory(main, sub, createRevision, version));
+    this.#keys.update(key, (entry) => {
+      if (entry === undefined) return restored(main, sub, record);
+      const history = typeof entry === "number" ? new KeyHistory(entry, 0) : entry;
+      if (record !== "tombstone") history.put(main, sub);
+      else if (history.alive) history.tombstone(main, sub);
+      return history;
+    });
   }
 
   /** Calls `visit` for the keys of a range that exist at `at`, in order, until it returns false. */
@@ -116,6 +112,14 @@ function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefine
   if (typeof entry !== "number") return entry?.get(at);
   if (entry > at) return undefined;
   return { main: entry, sub: 0, createRevision: entry, version: 1 };
+}
+
+/** The first record of a key that is left. What was before is compacted away. */
+function restored(main: number, sub: number, record: RestoredRecord | "tombstone"): IndexEntry {
+  if (record === "tombstone") return KeyHistory.deletedAt(main, sub);
+  const { createRevision, version } = record;
+  const first = version === 1 && createRevision === main && sub === 0;
+  return first ? main : new KeyHistory(main, sub, createRevision, version);
 }
 
 interface RestoredRecord {

@@ -25,20 +25,25 @@ export class OrderedMap<V> {
   }
 
   set(key: string, value: V): void {
+    this.update(key, () => value);
+  }
+
+  /** Puts what `next` makes of a key's value in its place, which is looked for once. */
+  update(key: string, next: (value: V | undefined) => V): void {
     const position = Math.min(this.#chunkOf(key), this.#chunks.length - 1);
     const chunk = this.#chunks[position];
     if (!chunk) {
-      this.#chunks.push({ keys: [key], values: [value] });
+      this.#chunks.push({ keys: [key], values: [next(undefined)] });
       this.#size = 1;
       return;
     }
     const at = lowerBound(chunk.keys, key);
     if (chunk.keys[at] === key) {
-      chunk.values[at] = value;
+      chunk.values[at] = next(chunk.values[at]);
       return;
     }
     chunk.keys.splice(at, 0, key);
-    chunk.values.splice(at, 0, value);
+    chunk.values.splice(at, 0, next(undefined));
     this.#size++;
     if (chunk.keys.length > CHUNK_MAX) this.#split(position);
   }
