@@ -99,7 +99,7 @@ const startAndClose = async () => (await startStore({ dataDir })).close();
 test.each([
   ["reading", "the last process ended while it read its database"],
   ["running", "the last process ended without closing its database"],
-])("S10: a start says what it means that the one before ended %s its database", async (at, said) => {
+])("S10: a start says what it means that the one before ended while %s", async (at, said) => {
   const mark = join(dataDir, "member", "open");
   expect(await warningsOf(startAndClose)).toEqual([]);
   expect(existsSync(mark)).toBe(false);

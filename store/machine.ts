@@ -20,7 +20,7 @@ import {
 import type { StoreOptions } from "./main.ts";
 import type { Measures } from "./measures.ts";
 import { Compactor } from "./mvcc/compactor.ts";
-import { Flusher } from "./mvcc/flusher.ts";
+import { Flusher, ending } from "./mvcc/flusher.ts";
 import { writeIndex } from "./mvcc/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
@@ -142,14 +142,6 @@ export function assemble(
     },
   };
   return machine;
-}
-
-/** A failed member carries nothing more to its backend: the log has it all. */
-function ending(flusher: Flusher, onFatal: (reason: unknown) => void) {
-  return (reason: unknown) => {
-    flusher.abandon();
-    onFatal(reason);
-  };
 }
 
 /** As etcd, fragments are as large as what a client may send. */

@@ -48,8 +48,9 @@ class Schedule {
 
   /** One member does what it wants done, but for its writes; what it sends is returned. */
   say(id: bigint): Message[] {
+    const member = this.cluster.get(id);
     const sent: Message[] = [];
-    for (let ready = this.cluster.get(id).process(); ready; ready = this.cluster.get(id).process()) {
+    for (let ready = member.process(); ready; ready = member.process()) {
       sent.push(...ready.messages);
     }
     return sent;

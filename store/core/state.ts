@@ -54,7 +54,7 @@ export interface RaftState {
   uncommittedBytes: number;
   /** The commit index that this member's disk knows of. */
   durableCommit: number;
-  /** What others have committed that contradicts this member, by them; forgotten with the leader. */
+  /** What others have committed that contradicts this member, by them; forgotten with a leader. */
   conflicts: Map<MemberId, CommitConflict>;
   /** Why this member must end, once the messages that are ready have left. */
   fatal: CodedError | undefined;

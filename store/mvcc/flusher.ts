@@ -130,6 +130,14 @@ export class Flusher {
   }
 }
 
+/** A failed member carries nothing more to its backend: the log has it all. */
+export function ending(flusher: Flusher, onFatal: (reason: unknown) => void) {
+  return (reason: unknown) => {
+    flusher.abandon();
+    onFatal(reason);
+  };
+}
+
 /** Everything between the last flush and now, at a boundary between two entries. */
 function takeWrites(state: State, revision: number): BackendWrite[] {
   const writes: BackendWrite[] = [...state.pending.values()];

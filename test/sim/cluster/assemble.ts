@@ -11,7 +11,7 @@ import { type EtcdContext, nobody } from "@raft2kube/store/etcd/context.ts";
 import { Serving } from "@raft2kube/store/etcd/serving.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
-import { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
+import { Flusher, ending } from "@raft2kube/store/mvcc/flusher.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import { install } from "@raft2kube/store/node/install.ts";
@@ -88,10 +88,7 @@ export function assemble(parts: Parts): Life {
     },
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
-    onFatal: (reason) => {
-      flusher.abandon();
-      parts.onFatal(reason);
-    },
+    onFatal: ending(flusher, parts.onFatal),
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
