@@ -207,3 +207,21 @@ test("S10: a write that fails over a damaged table names the damage", async () =
   await expect(backend.writeBatch(writes, { sync: true })).rejects.toMatchObject(refusal);
   await backend.close();
 });
+
+test("S10: a batch that cannot read what it takes the place of names the damage", async () => {
+  const real = memoryBackend();
+  const message = "IO error: db/000009.ldb: Invalid argument";
+  let cut = false;
+  const getSync = (name: Buffer) => {
+    if (cut) throw Object.assign(new Error(message), { code: "LEVEL_IO_ERROR" });
+    return real.getSync(name);
+  };
+  const damage: unknown[] = [];
+  const told = (reason: unknown) => damage.push(reason);
+  const backend = new CheckedBackend({ ...real, getSync }, folder, told);
+  backend.keepInventory();
+  cut = true;
+  const batch = backend.writeBatch([{ key: key("lease/1"), value: key("x") }], { sync: true });
+  await expect(batch).rejects.toThrow(BackendDamagedError);
+  expect(damage).toHaveLength(1);
+});

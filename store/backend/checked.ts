@@ -98,7 +98,12 @@ export class CheckedBackend implements Backend {
 
   #write(sealed: BackendWrite[], options: { sync: boolean }): Promise<void> {
     const inventory = this.#inventory!;
-    inventory.take(this.#raw, sealed);
+    try {
+      inventory.take(this.#raw, sealed);
+    } catch (thrown) {
+      // It reads what the batch takes the place of.
+      this.#refuse(thrown);
+    }
     const value = seal(INVENTORY_KEY, inventory.encode());
     return this.#raw.writeBatch([...sealed, { key: INVENTORY_KEY, value }], options);
   }
