@@ -29,8 +29,8 @@ export async function applyFolder(
 }
 
 /**
- * Creates the objects of a file that are not there, as `kubectl apply` would, and leaves the others
- * as somebody made them; resolves with how many it created.
+ * Creates the missing objects of a file, as `kubectl apply` would, and does not change existing
+ * ones. Resolves with the number of created objects.
  */
 export async function createMissing(
   client: KubeClient,
@@ -74,8 +74,8 @@ async function applyFile(
 }
 
 /**
- * The objects in a manifest's text; `${name}` stands for the cluster's value of that name.
- * Throws CommandError naming the file when it is no YAML or an object lacks its kind or name.
+ * Parses the objects of a manifest; `${name}` is replaced by the cluster's value of that name.
+ * Throws CommandError naming the file if it is not YAML or an object has no kind or name.
  */
 export function readManifests(text: string, path: string, config: ClusterConfig): Manifest[] {
   const filled = text.replace(/\$\{(\w+)\}/g, (whole, key: string) => {
@@ -114,7 +114,7 @@ interface ResourceList {
   readonly resources: readonly { name: string; kind: string; namespaced: boolean }[];
 }
 
-/** Where objects of a manifest's kind live, as the API's own discovery says. */
+/** Returns the resource of a manifest's kind from the API's discovery. */
 async function collectionPath(client: KubeClient, manifest: Manifest): Promise<string> {
   const { apiVersion, kind, metadata } = manifest;
   const prefix = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;

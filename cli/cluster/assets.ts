@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** The product's folder: where bootstrap.mjs is, said by it; else three folders above this file. */
+/** The directory of bootstrap.mjs, which it passes; else three levels above this file. */
 export const ROOT_DIR = process.env["R2K_ROOT"] ?? join(import.meta.dirname, "../..");
 
 /** Manifests that every cluster gets. */

@@ -24,9 +24,9 @@ import { checkStoreData } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
 
 /**
- * V8's MiB for young objects, 16 of its own, of which it gives none back until it idles for
- * minutes; and by how much the old ones may grow until they are collected, which V8 by itself lets
- * reach four times what is alive: after two minutes of mixed load 228 MiB where 70 were alive.
+ * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes,
+ * and the growth of the old generation before a collection, by default to four times the live size:
+ * after two minutes of mixed load 228 MiB with 70 MiB alive.
  */
 const PROCESS_FLAGS: Readonly<Record<ProcessName, readonly string[]>> = {
   control: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
@@ -140,30 +140,29 @@ async function ensureProcess(
   );
 }
 
-/** Waits for the Node's condition Ready; a failure tells what the condition says. */
+/** Waits for the Node's condition Ready; an error has the condition's message. */
 async function nodeReady(client: KubeClient, what: BringUp): Promise<void> {
   const { config, clock, readyTimeout_ms } = what;
   const nodes = client.resource<Node>(NODES);
-  let said = "it has not registered";
+  let reason = "it has not registered";
   try {
     await waitFor(
       `node ${config.nodeName} to be Ready`,
       async () => {
         const { status } = await nodes.get({ name: config.nodeName });
         const ready = status?.conditions?.find((item) => item.type === "Ready");
-        said = ready?.message ?? "it has no condition Ready";
+        reason = ready?.message ?? "it has no condition Ready";
         return ready?.status === "True";
       },
       { clock, timeout_ms: readyTimeout_ms, interval_ms: 50, signal: what.signal },
     );
   } catch (cause) {
-    throw new CommandError("NOT_READY", `node ${config.nodeName} is not Ready: ${said}`, { cause });
+    const message = `node ${config.nodeName} is not Ready: ${reason}`;
+    throw new CommandError("NOT_READY", message, { cause });
   }
 }
 
-/**
- * Gives up waiting for `work` when the signal aborts; the undoing that follows ends what it did.
- */
+/** Rejects when the signal aborts; the caller then stops what `work` has started. */
 function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(new CommandError("INTERRUPTED", "interrupted"));

@@ -9,20 +9,20 @@ import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
 import type { ClusterConfig } from "./config.ts";
 import { KUBECONFIG_USERS, clusterFiles } from "./identities.ts";
-import { readHalves } from "./halves.ts";
+import { readKeyPair } from "./key-pair.ts";
 
 const CA_DAYS = 3650;
 
 /**
- * The cluster's CA; made only where nothing was issued yet. Throws CommandError when a half of it,
- * or both beside what they issued, is missing, when the halves do not fit, and when it is not valid
- * at this time.
+ * Reads the cluster's CA, or creates it if it has issued nothing. Throws CommandError if key or
+ * certificate is missing or both are although there are issued certificates, if they do not match,
+ * and if the certificate is not valid at this time.
  */
 export async function ensureCa(config: ClusterConfig, now_ms: number): Promise<KeyPair> {
   const files = clusterFiles(config);
   const paths = files.pair("ca");
   const issued = KUBECONFIG_USERS.map(files.kubeconfig).filter((path) => existsSync(path));
-  const found = await readHalves(paths.cert, paths.key, (missing, other) => {
+  const found = await readKeyPair(paths.cert, paths.key, (missing, other) => {
     if (issued.length === 0) return `remove ${other} too: it has issued nothing yet`;
     return missing === paths.cert ? restoreCertificate(config) : restoreKey(config);
   });
@@ -49,7 +49,7 @@ function check(config: ClusterConfig, ca: KeyPair, now_ms: number): void {
       remedy: restoreKey(config),
     });
   }
-  const clock = `this machine's clock says ${new Date(now_ms).toISOString()}`;
+  const clock = `this machine's clock is at ${new Date(now_ms).toISOString()}`;
   if (now_ms < cert.validFromDate.getTime()) {
     const begin = cert.validFromDate.toISOString();
     throw new CommandError("CLOCK", `${clock}, but ${paths.cert} is valid from ${begin} on`, {

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterConfig } from "./config.ts";
-import { readIfThere } from "./halves.ts";
+import { readIfPresent } from "./key-pair.ts";
 import {
   type KubeconfigUser,
   KUBECONFIG_USERS,
@@ -42,21 +42,21 @@ export function certificatePath(kept: KeptCertificate): string {
 }
 
 /**
- * The certificates of a cluster's parts and of its admin, those that are there; a kubeconfig whose
- * user was given another credential has none. The CA's own is not among them.
+ * Returns the existing certificates of a cluster's components and of its admin, without the CA's.
+ * A kubeconfig with another credential has none.
  */
 export async function keptCertificates(config: ClusterConfig): Promise<KeptCertificate[]> {
   const files = clusterFiles(config);
   const kept: KeptCertificate[] = [];
   for (const name of Object.keys(pairRequests(config))) {
     const paths = files.pair(name);
-    const text = await readIfThere(paths.cert);
+    const text = await readIfPresent(paths.cert);
     if (text === undefined) continue;
     kept.push({ kind: "pair", cert: parseCertificate(paths.cert, text), paths });
   }
   for (const user of KUBECONFIG_USERS) {
     const path = files.kubeconfig(user);
-    if ((await readIfThere(path)) === undefined) continue;
+    if ((await readIfPresent(path)) === undefined) continue;
     const { cert } = await readKubeconfig(path);
     if (cert === undefined) continue;
     kept.push({ kind: "kubeconfig", cert: parseCertificate(path, cert), path, user });

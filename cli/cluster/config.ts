@@ -56,7 +56,7 @@ const STRINGS = [
   "clusterDomain",
 ] as const satisfies readonly (keyof ClusterConfig)[];
 const NUMBERS = ["slot", "apiPort"] as const satisfies readonly (keyof ClusterConfig)[];
-/** Folders of a data folder whose cluster has been started. */
+/** Directories that a started cluster has in its data directory. */
 const STATE_FOLDERS = ["pki", "store", "kubelet"];
 
 /** Clusters that can run side by side on one host. */
@@ -100,8 +100,8 @@ function ownAddresses(): string[] {
 }
 
 /**
- * A new cluster's configuration: the first slot whose addresses no other cluster here has, neither
- * one below these roots nor one that runs from others (its address is among `addresses`).
+ * Returns a new cluster's configuration with the first slot whose addresses no other cluster of
+ * this machine uses: neither one below these roots nor a running one (`addresses`).
  */
 export async function planCluster(
   name: string,
@@ -210,7 +210,7 @@ function unusable(path: string, name: string, what: string, cause?: unknown): Co
   });
 }
 
-/** The clusters below these roots whose configuration can be read; others keep no one waiting. */
+/** Returns the clusters below these roots whose configuration can be read. */
 export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]> {
   let names: string[];
   try {

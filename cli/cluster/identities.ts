@@ -12,7 +12,7 @@ export interface ClusterFiles {
 }
 
 /**
- * Who has a kubeconfig, and the certificate subject that stands for them. Only admin is a master.
+ * The users with a kubeconfig, and their certificate subjects. Only admin is in system:masters.
  */
 const USERS = {
   admin: { commonName: "kubernetes-admin", organizations: ["system:masters"] },

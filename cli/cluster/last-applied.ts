@@ -2,7 +2,7 @@ import type { Manifest } from "./addons.ts";
 
 const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** Who writes what `kubectl apply` writes without `--server-side`. */
+/** The field manager of `kubectl apply` without `--server-side`. */
 export const APPLY_MANAGER = "kubectl-client-side-apply";
 
 /**

@@ -39,7 +39,7 @@ const follow = (remedy: string | undefined) => {
   execFileSync("bash", ["-ec", remedy!.slice(remedy!.lastIndexOf(": ") + 2)]);
 };
 
-it("keeps what is there, and gives only the admin a master's rights", async () => {
+it("keeps existing files, and only admin is in system:masters", async () => {
   const ca = read(files.pair("ca").cert);
   await ensurePki(config, START_MS);
   expect(read(files.pair("ca").cert)).toBe(ca);
@@ -52,13 +52,13 @@ it("keeps what is there, and gives only the admin a master's rights", async () =
   }
 });
 
-describe("a half that is missing", () => {
+describe("a missing file of a key pair", () => {
   it("ca.crt: the key stays, and the remedy restores the certificate", async () => {
     const { cert, key } = files.pair("ca");
     const before = { cert: read(cert), key: read(key) };
     rmSync(cert);
     const error = await failure();
-    expect(error).toMatchObject({ message: `${cert} is missing, but ${key} is there` });
+    expect(error).toMatchObject({ message: `${cert} is missing, but ${key} exists` });
     expect(read(key)).toBe(before.key);
     follow(error.remedy);
     expect(read(cert)).toBe(before.cert);
@@ -82,7 +82,7 @@ describe("a half that is missing", () => {
     },
   );
 
-  it.each(PAIRS)("%s: the other half is not overwritten", async (name) => {
+  it.each(PAIRS)("%s: the other file is not overwritten", async (name) => {
     const paths = files.pair(name);
     const cases = [
       [paths.cert, paths.key],
@@ -91,7 +91,7 @@ describe("a half that is missing", () => {
     for (const [missing, other] of cases) {
       const before = { missing: read(missing), other: read(other) };
       rmSync(missing);
-      expect((await failure()).message).toBe(`${missing} is missing, but ${other} is there`);
+      expect((await failure()).message).toBe(`${missing} is missing, but ${other} exists`);
       expect(read(other)).toBe(before.other);
       writeFileSync(missing, before.missing);
     }
@@ -102,14 +102,14 @@ describe("a half that is missing", () => {
     expect(pair.checkPrivateKey(createPrivateKey(read(paths.key)))).toBe(true);
   });
 
-  it("sa.pub is made of its key; a missing sa.key is refused", async () => {
+  it("sa.pub is derived from its key; a missing sa.key is an error", async () => {
     const [key, half] = ["sa.key", "sa.pub"].map((name) => join(files.pkiDir, name));
     const before = read(half!);
     rmSync(half!);
     await ensurePki(config, START_MS);
     expect(read(half!)).toBe(before);
     rmSync(key!);
-    expect((await failure()).message).toBe(`${key} is missing, but ${half} is there`);
+    expect((await failure()).message).toBe(`${key} is missing, but ${half} exists`);
     expect(read(half!)).toBe(before);
   });
 });
@@ -175,9 +175,9 @@ describe("after years", () => {
     await ensurePki(config, START_MS + 3651 * DAY_MS);
   });
 
-  it("a clock that is behind the CA is named", async () => {
+  it("a clock before the start of the CA's validity is reported", async () => {
     const error = await failure(START_MS - DAY_MS);
-    expect(error.message).toMatch(/clock says 2029-12-31T.* is valid from 2029-12-31T23:55:00/);
+    expect(error.message).toMatch(/clock is at 2029-12-31T.* is valid from 2029-12-31T23:55:00/);
   });
 
   it("the copy in ~/.kube/config follows, and can be taken out again", async () => {

@@ -18,14 +18,14 @@ import {
   serverFor,
   userRequest,
 } from "./identities.ts";
-import { readHalves, readIfThere } from "./halves.ts";
+import { readKeyPair, readIfPresent } from "./key-pair.ts";
 import { CERTIFICATE_DAYS, refuseForeign, renewDue } from "./renew.ts";
 
 /**
- * Makes what is missing of a cluster's certificates, service-account key and kubeconfigs; what is
- * there is used and not made again, but certificates that end soon or have ended are renewed, which
- * `note` is called with. Keys and kubeconfigs are 0600. Throws CommandError naming the file when
- * one is missing whose loss only its user can make good; no key is ever overwritten.
+ * Creates the missing certificates, service-account key and kubeconfigs of a cluster. Existing ones
+ * are used, except certificates near or after their end, which are renewed and reported to `note`.
+ * Keys and kubeconfigs have mode 0600. Throws CommandError naming the file if one is missing that
+ * only the user can restore; no key is overwritten.
  */
 export async function ensurePki(
   config: ClusterConfig,
@@ -63,7 +63,7 @@ async function ensurePair(
   make: () => Promise<KeyPair>,
 ): Promise<void> {
   const paths = files.pair(name);
-  const found = await readHalves(paths.cert, paths.key, (_, other) => {
+  const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
     return `put it back, or remove ${other} too: the next start makes both`;
   });
   if (found) return;
@@ -78,7 +78,7 @@ async function ensureKubeconfig(
   make: () => Promise<KeyPair & { ca: string }>,
 ): Promise<void> {
   const path = clusterFiles(config).kubeconfig(user);
-  if ((await readIfThere(path)) !== undefined) return;
+  if ((await readIfPresent(path)) !== undefined) return;
   const text = kubeconfig(config.name, { server: serverFor(user, config), ...(await make()) });
   await replaceFile(path, text, { mode: 0o600 });
 }
@@ -86,13 +86,13 @@ async function ensureKubeconfig(
 /** The key that signs service account tokens: EC P-256 as PKCS #8, its public half beside it. */
 async function ensureServiceAccountKey(files: ClusterFiles): Promise<void> {
   const paths = { public: join(files.pkiDir, "sa.pub"), private: join(files.pkiDir, "sa.key") };
-  const key = await readIfThere(paths.private);
+  const key = await readIfPresent(paths.private);
   if (key !== undefined) {
-    if ((await readIfThere(paths.public)) !== undefined) return;
+    if ((await readIfPresent(paths.public)) !== undefined) return;
     const half = createPublicKey(key).export({ type: "spki", format: "pem" });
     return replaceFile(paths.public, half, { mode: 0o644 });
   }
-  await readHalves(paths.public, paths.private, (missing, other) => {
+  await readKeyPair(paths.public, paths.private, (missing, other) => {
     const loss = "service account tokens issued before are then refused";
     return `put ${missing} back, or remove ${other} too for a new key: ${loss}`;
   });

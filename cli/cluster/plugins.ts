@@ -21,7 +21,7 @@ export async function installPlugins(targetDir: string): Promise<void> {
 export function relocate(text: string, node: string, koffi: string): string {
   if (!text.startsWith("#!")) {
     throw new CommandError("BAD_PLUGIN", "a bundled CNI plugin has no interpreter line", {
-      remedy: "remove .cache and run again, or install the package anew",
+      remedy: "remove .cache and run again, or reinstall the package",
     });
   }
   return text

@@ -10,9 +10,9 @@ export function storeDir({ dataDir }: Pick<ClusterConfig, "dataDir">): string {
 }
 
 /**
- * A store without data begins an empty cluster: right at the first start, and a loss that must not
- * pass unnoticed at any later one. Throws CommandError `STORE_GONE` when a node has run and the
- * store has nothing, unless `isAccepted`; and `STORE_THERE` when that was said of one with data.
+ * Checks that the store has data unless the cluster is new. Throws CommandError `STORE_GONE` if a
+ * node has run and the store is empty, unless `isAccepted`, and `STORE_THERE` if it has data in
+ * spite of `isAccepted`.
  */
 export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void {
   if (config.etcdServers !== undefined) return;
@@ -20,7 +20,7 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
   const hasData = namesIn(join(data, "wal")).length > 0 || namesIn(data).includes("db");
   if (hasData && isAccepted) {
     throw new CommandError("STORE_THERE", `--new-store: ${data} has data`, {
-      remedy: "start without the flag to go on from it; it is for a store that was lost",
+      remedy: "start without the flag to use it; the flag is for a lost store",
     });
   }
   const state = stateOf(config);
@@ -29,16 +29,16 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
   throw new CommandError(
     "STORE_GONE",
     `${data} has no data, but this cluster has run: ${path} is of ${stats.mtime.toISOString()}, ` +
-      `${clusterFiles(config).pkiDir} has its certificates; all its objects are gone`,
+      `${clusterFiles(config).pkiDir} has its certificates; all its objects are lost`,
     {
       remedy:
-        `put ${storeDir(config)} back from a backup; or begin with an empty store, which ` +
+        `restore ${storeDir(config)} from a backup; or start with an empty store, which ` +
         `removes nothing else: r2k start --new-store --name ${config.name}`,
     },
   );
 }
 
-/** What a node leaves behind, which starts only once there is a store. */
+/** Returns the directory of a node that has run; nodes start only after the store. */
 function stateOf(config: ClusterConfig): { path: string; stats: Stats } | undefined {
   const path = nodePaths(config).kubeletRoot;
   return existsSync(path) ? { path, stats: statSync(path) } : undefined;

@@ -8,7 +8,7 @@ import { runningPid } from "../process/supervise.ts";
 
 export function command(): Command {
   return new Command("doctor")
-    .description("Ask what a cluster needs of this machine and whether it runs; say what to mend.")
+    .description("Check the requirements of a cluster and whether it runs; print remedies.")
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(doctor);

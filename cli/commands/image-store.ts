@@ -19,7 +19,7 @@ const ENTRY = "etcd-server.js";
 export function storeCommand(): Command {
   return new Command("store")
     .argument("<file>", "the OCI archive to write (r2k image load, ctr images import, skopeo)")
-    .description("Build an image whose /usr/local/bin/etcd is this store.")
+    .description("Build an image with this store as /usr/local/bin/etcd.")
     .option("--name <reference>", "the image's name", `r2k.local/etcd:${ETCD_VERSION}`)
     .action(run);
 }

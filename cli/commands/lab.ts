@@ -34,12 +34,12 @@ export function command(): Command {
   lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
   lab
     .command("reset <number>")
-    .description("begin anew; a backup is kept")
+    .description("start again; a backup is kept")
     .option("--yes", "do not ask")
     .action(reset);
   lab
-    .command("use <whose> <part>")
-    .description("own|reference: whose part runs; by number, by part (store/core), or all")
+    .command("use <source> <part>")
+    .description("own|reference: the source of a part, by number, by part (store/core), or all")
     .action(use);
   lab.command("status").description("what you started, passed and use").action(status);
   return lab;
@@ -79,14 +79,14 @@ function status(): void {
   const numbers = Object.keys(labs).sort();
   if (numbers.length === 0) say("Nothing is started yet: npm run lab start 2");
   for (const number of numbers) {
-    const { startedAt, passedAt, lastCheck, hints = 0, use: whose } = labs[number]!;
+    const { startedAt, passedAt, lastCheck, hints = 0, use: source } = labs[number]!;
     const item = findLab(number);
     say(`lab ${number}: ${item.title}`);
     say(`  files     ${ownTree(number)}`);
     say(`  started   ${startedAt}, ${hints} of ${item.hints.length} hints shown`);
     if (lastCheck) say(`  checked   ${lastCheck.at}: ${lastCheck.passed} of ${lastCheck.of} pass`);
     if (passedAt) say(`  passed    ${passedAt}`);
-    say(`  in use    ${whose === "own" ? "yours" : "the reference"}`);
+    say(`  in use    ${source === "own" ? "yours" : "the reference"}`);
   }
 }
 
@@ -138,7 +138,7 @@ async function judgeOne(item: Lab, request: CheckRequest): Promise<boolean> {
   return all;
 }
 
-/** The contract suite where it was asked for; it says itself what does not hold. */
+/** Runs the contract suite if requested; it prints its own failures. */
 async function contractHolds(item: Lab, request: CheckRequest): Promise<boolean> {
   if (!request.contract) return true;
   say("The contract suite, as the product and its peers are held to it ...");
@@ -200,7 +200,7 @@ async function reset(number: string, flags: { yes?: boolean }): Promise<void> {
   const item = exercise(number);
   if (
     !flags.yes &&
-    !(await confirmed(`Begin lab ${item.number} anew? Yours is kept aside. [y/N] `))
+    !(await confirmed(`Start lab ${item.number} again? A backup is kept. [y/N] `))
   ) {
     return;
   }
@@ -223,16 +223,16 @@ async function confirmed(question: string): Promise<boolean> {
   }
 }
 
-async function use(whose: string, part: string): Promise<void> {
-  if (whose !== "own" && whose !== "reference") {
-    throw new CommandError("BAD_ARGUMENT", `"${whose}" is neither own nor reference`);
+async function use(source: string, part: string): Promise<void> {
+  if (source !== "own" && source !== "reference") {
+    throw new CommandError("BAD_ARGUMENT", `"${source}" is neither own nor reference`);
   }
   const meant = labsOfPart(part);
-  const labs = whose === "own" ? passedOf(meant, readState()) : meant;
+  const labs = source === "own" ? passedOf(meant, readState()) : meant;
   for (const { number, files } of labs) {
-    if (whose === "reference" && !readState().labs[number]) continue;
-    await updateProgress(number, { use: whose }, now());
-    say(`  lab ${number}: ${whose === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
+    if (source === "reference" && !readState().labs[number]) continue;
+    await updateProgress(number, { use: source }, now());
+    say(`  lab ${number}: ${source === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
   }
   say("From the next start on: ./r2k store, or npm start.");
 }

@@ -71,7 +71,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (flags.foreground) await stayUntilInterrupted(config, progress);
 }
 
-/** Brings the cluster up; Ctrl-C meanwhile undoes it, and is an error with exit code 130. */
+/** Starts the cluster; Ctrl-C stops it again and exits with code 130. */
 async function bringUpNew(
   planned: ClusterConfig,
   isNew: boolean,

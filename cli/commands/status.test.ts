@@ -23,7 +23,7 @@ test("a cluster with all its processes and nodes is well", () => {
   expect(describe(UP)).toContain("cluster one: well");
 });
 
-test("a cluster that lacks a process, or whose node is not ready, is not well", () => {
+test("a cluster without a process, or with a node that is not ready, is unhealthy", () => {
   const halved = { ...UP, processes: [UP.processes[0]!, absent("node")] };
   expect(describe(halved)).toContain("cluster one: not well");
   const away = { ...UP, nodes: [{ name: "one-host", ready: false }] };
@@ -35,7 +35,7 @@ test("a cluster that was taken down is stopped, not ill", () => {
   expect(describe(down)).toContain("cluster one: stopped");
 });
 
-test("a process that keeps ending is told with how often, why and when it goes on", () => {
+test("a process that keeps ending is reported with count, reason and next start", () => {
   const restarts = { count: 5, last_s: 1_767_225_600, pause_s: 16, exitStatus: 70 };
   const control = { ...absent("control"), supervisor: 13, restarts };
   const text = describe({ ...UP, processes: [control, UP.processes[1]!], api: "down" });
@@ -46,7 +46,7 @@ test("a process that keeps ending is told with how often, why and when it goes o
   );
 });
 
-test("a process that was started again is well, and its restarts are told", () => {
+test("a restarted process is healthy, and its restarts are reported", () => {
   const restarts = { count: 1, last_s: 1_767_225_600, pause_s: 1, exitStatus: undefined };
   const control = { ...UP.processes[0]!, restarts, supervisor: null };
   const text = describe({ ...UP, processes: [control, UP.processes[1]!] });

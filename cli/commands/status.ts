@@ -36,7 +36,7 @@ interface ProcessStatus {
 
 export function command(): Command {
   return new Command("status")
-    .description("The cluster's processes, memory, API, nodes and pods. Exit code 1 when not well.")
+    .description("The cluster's processes, memory, API, nodes and pods. Exit code 1 if unhealthy.")
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(async (flags: { name: string; output?: string }) => {

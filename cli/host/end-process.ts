@@ -6,12 +6,12 @@ import { type ProcessName, runningPid } from "../process/supervise.ts";
 import { dismissSupervisor, forgetRestarts, supervisorPid } from "../process/supervisor.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
 
-/** How long a process has to end by itself before it is killed. */
+/** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;
 
 /**
- * Ends one of a cluster's processes for good: its supervisor first, which would start it again,
- * then the process itself, also when it is not ready yet.
+ * Ends one of a cluster's processes: first its supervisor, which would restart it, then the process
+ * itself, even if it is not ready.
  */
 export async function endProcess(
   config: ClusterPlace,

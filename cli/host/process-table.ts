@@ -11,13 +11,13 @@ const PARENT_FIELD = 1;
 const START_TIME_FIELD = 19;
 const SIGTERM_BIT = 1n << 14n;
 
-/** When the process started, in clock ticks since boot (proc(5), field 22); undefined when gone. */
+/** Returns a process's start time in clock ticks since boot (proc(5), field 22), or undefined. */
 export function startTimeOf(pid: number): number | undefined {
   const fields = statOf(pid);
   return fields === undefined || fields[0] === "Z" ? undefined : Number(fields[START_TIME_FIELD]);
 }
 
-/** The process's parent; undefined when it is gone. */
+/** Returns the process's parent, or undefined. */
 export function parentOf(pid: number): number | undefined {
   const fields = statOf(pid);
   return fields === undefined ? undefined : Number(fields[PARENT_FIELD]);
@@ -30,8 +30,8 @@ function statOf(pid: number): string[] | undefined {
 }
 
 /**
- * Whether SIGTERM does anything to a process. The first of a pid namespace never gets a signal that
- * it has neither a handler for nor blocked, to fetch it by itself (pid_namespaces(7)).
+ * Whether SIGTERM affects a process. The init of a pid namespace does not receive signals that it
+ * neither handles nor blocks for sigwait (pid_namespaces(7)).
  */
 export function heedsTerm(pid: number): boolean {
   const status = readProc(`/proc/${pid}/status`) ?? "";
@@ -58,7 +58,7 @@ export function processTable(): ProcessEntry[] {
   });
 }
 
-/** A file under /proc, undefined when its process has ended meanwhile. */
+/** Returns a file under /proc; undefined if its process has ended. */
 function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

@@ -13,13 +13,13 @@ import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink } from "./node-link.ts";
 import { processTable } from "./process-table.ts";
 
-/** How long a process has to end by itself before it is killed. */
+/** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;
-/** How long containers have, all together, to end by themselves before they are killed. */
+/** Time for all containers together between SIGTERM and SIGKILL. */
 const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
-/** Passes over the mount table; a mount beneath another shows when the upper one has gone. */
+/** Passes over the mount table; unmounting uncovers mounts below. */
 const UNMOUNT_PASSES_MAX = 8;
-/** Digits that tell clusters of one name apart. */
+/** Length of the digest that distinguishes clusters of one name. */
 const MARK_DIGITS = 8;
 
 /**
@@ -63,7 +63,7 @@ export function clusterCgroup({ name, runDir }: Pick<ClusterPlace, "name" | "run
   return `/r2k/${name}-${mark}`;
 }
 
-/** Monitors and drivers: processes whose command line names the cluster's folders. */
+/** Monitors and drivers: processes with the cluster's directories in their command line. */
 function belongingPids(config: ClusterPlace): number[] {
   const marks = [`${config.runDir}/`, `${config.dataDir}/`];
   return processTable()

@@ -15,13 +15,13 @@ export interface CheckOutcome {
   readonly message: string;
 }
 
-/** Who says nothing for this long is in a loop without end, and is ended. */
+/** A process without output for this long is assumed to loop and is killed. */
 const SILENCE_MS_MAX = 20_000;
 /** Such a loop may also fill the memory: that ends it too. */
 const HEAP_MIB_MAX = 1_024;
 const SAID_CHARS_MAX = 20_000;
 
-/** What is said of one outcome as soon as it is known. */
+/** Called with each outcome. */
 export type OnOutcome = (outcome: CheckOutcome) => void;
 
 /** Runs a lab's checks with `trees` laid over the product. Empty trees judge the reference. */

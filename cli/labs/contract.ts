@@ -4,7 +4,7 @@ import { ROOT_DIR } from "../cluster/assets.ts";
 import { CommandError } from "../terminal.ts";
 import { type Lab, LABS_DIR } from "./manifest.ts";
 
-/** How the suite ended, and what it said. */
+/** The suite's result and its output. */
 export interface ContractResult {
   readonly passed: boolean;
   readonly said: string;

@@ -34,7 +34,7 @@ export const rest = 1;
 });
 
 describe("a reader's tree over the product", () => {
-  it("resolves a relative import to the reference beside which the file stands", () => {
+  it("resolves a relative import next to the reference file", () => {
     const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
     const tree = `${root}/my/02`;
     const resolved = resolveOverlaid("./record.ts", `${tree}/store/wal/wal.ts`, [tree]);

@@ -45,7 +45,7 @@ function bad(path: string, index: number, why: string): CommandError {
   return new CommandError("BAD_TAG", `${path}:${index + 1}: ${why}`);
 }
 
-/** What a cut region throws when it runs; checks look for it to tell "not written" from "wrong". */
+/** Message thrown by a cut region; checks use it to distinguish missing code from wrong code. */
 export function notWritten(lab: string, name: string): string {
   return `lab ${lab}: ${name} is not written yet`;
 }

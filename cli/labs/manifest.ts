@@ -54,7 +54,7 @@ function readLab(folder: string): Lab {
   return { number, folder, title, ...given, files, checks, hints, mutants };
 }
 
-/** The lab's text: a translation that stands beside it (`README.de.md`) where LANG asks for it. */
+/** Returns the lab's text, in the language of LANG if there is a translation (`README.de.md`). */
 export function readmeOf({ folder }: Lab, environment: NodeJS.ProcessEnv = process.env): string {
   const language = /^[a-z]+/.exec(environment["LANG"] ?? "")?.[0] ?? "";
   const translation = `README.${language}.md`;

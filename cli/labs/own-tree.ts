@@ -4,7 +4,7 @@ import { ROOT_DIR } from "../cluster/assets.ts";
 
 /**
  * Where a reader's files are: `my/` in the product's folder (git ignores it), in the same tree as
- * the reference: `my/02/store/wal/wal.ts` stands for `store/wal/wal.ts`. R2K_LABS moves it, to
+ * the reference: `my/02/store/wal/wal.ts` replaces `store/wal/wal.ts`. R2K_LABS moves it, to
  * another folder below the product's: packages are found from there.
  */
 export function ownRoot(environment: NodeJS.ProcessEnv = process.env): string {

@@ -20,7 +20,7 @@ export interface LabProgress {
     | undefined;
   /** How many hints were shown. */
   readonly hints?: number;
-  /** Whose part the cluster runs. */
+  /** The source of the part that the cluster runs. */
   readonly use: "own" | "reference";
 }
 
@@ -57,7 +57,7 @@ export async function updateProgress(
   await replaceFile(statePath(), `${JSON.stringify({ ...state, labs }, undefined, 2)}\n`);
 }
 
-/** Numbers of the labs whose part the reader wants to run in place of the reference. */
+/** Numbers of the labs whose part replaces the reference in the cluster. */
 export function labsInUse(): string[] {
   const entries = Object.entries(readState().labs);
   return entries.filter(([, progress]) => progress.use === "own").map(([lab]) => lab);

@@ -8,7 +8,7 @@ import { onEveryChange } from "./watch.ts";
 
 const soon = { clock: systemClock(), timeout_ms: 40_000, interval_ms: 5 };
 
-it("works at once, at every save, and once more when something was saved meanwhile", async () => {
+it("runs at once, at every save, and again for a save during a run", async () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-watch-"));
   mkdirSync(join(folder, "store/core"), { recursive: true });
   const save = (text: string) => writeFileSync(join(folder, "store/core/log.ts"), text);
@@ -26,7 +26,7 @@ it("works at once, at every save, and once more when something was saved meanwhi
   save("two");
   expect(runs).toBe(2);
   release();
-  await waitFor("a run for what was saved meanwhile", () => runs === 3, soon);
+  await waitFor("a run for the save during a run", () => runs === 3, soon);
   end.abort();
   await watching;
   rmSync(folder, { recursive: true });

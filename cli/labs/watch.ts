@@ -14,17 +14,17 @@ export async function onEveryChange(
 ): Promise<void> {
   let changed = true;
   let wake: () => void = () => undefined;
-  const tell = () => {
+  const onChange = () => {
     changed = true;
     wake();
   };
   let failure: Error | undefined;
-  const watcher = watch(folder, { recursive: true }, tell);
+  const watcher = watch(folder, { recursive: true }, onChange);
   watcher.on("error", (error) => {
     failure = error;
-    tell();
+    onChange();
   });
-  signal.addEventListener("abort", tell);
+  signal.addEventListener("abort", onChange);
   try {
     while (!signal.aborted) {
       if (!changed) await new Promise<void>((resolve) => (wake = resolve));
@@ -35,7 +35,7 @@ export async function onEveryChange(
       await work();
     }
   } finally {
-    signal.removeEventListener("abort", tell);
+    signal.removeEventListener("abort", onChange);
     watcher.close();
   }
 }

@@ -6,7 +6,7 @@ import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 
-/** Where trees may stand that are thrown away: below the product's folder, as a reader's own is. */
+/** Parent of temporary trees: below the product's directory, as a reader's own tree is. */
 export function cacheFolder(): string {
   const folder = join(ROOT_DIR, ".cache");
   mkdirSync(folder, { recursive: true });
@@ -19,7 +19,7 @@ export function writeSkeletons(lab: Lab, tree: string): string[] {
     const target = join(tree, file);
     if (existsSync(target)) {
       throw new CommandError("STARTED", `${target} is there already`, {
-        remedy: `go on with it, or begin anew (a backup is kept): npm run lab reset ${lab.number}`,
+        remedy: `use it, or start again (a backup is kept): npm run lab reset ${lab.number}`,
       });
     }
     mkdirSync(dirname(target), { recursive: true });

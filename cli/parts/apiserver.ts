@@ -55,7 +55,7 @@ export function command(): Command {
     .description("Serve the Kubernetes API from an etcd (kube-apiserver).")
     .requiredOption("--etcd-servers <urls>", "the store's addresses, comma-separated")
     .option("--etcd-cafile <file>", "the CA of the store's certificate, PEM")
-    .option("--etcd-certfile <file>", "who we are to the store, PEM")
+    .option("--etcd-certfile <file>", "client certificate for the store, PEM")
     .option("--etcd-keyfile <file>", "its key, PEM")
     .option("--bind-address <ip>", "where to listen", "127.0.0.1")
     .option("--secure-port <port>", "the port", "6443")
@@ -69,13 +69,13 @@ export function command(): Command {
     .option("--api-audiences <names>", "audiences of tokens, comma-separated (default the issuer)")
     .option("--service-cluster-ip-range <cidr>", "addresses of Services", "10.96.0.0/16")
     .option("--service-node-port-range <from-to>", "node ports of Services", "30000-32767")
-    .requiredOption("--kubelet-client-certificate <file>", "who we are to kubelets, PEM")
+    .requiredOption("--kubelet-client-certificate <file>", "client certificate for kubelets, PEM")
     .requiredOption("--kubelet-client-key <file>", "its key, PEM")
     .requiredOption("--kubelet-certificate-authority <file>", "the CA of kubelets, PEM")
-    .option("--enable-bootstrap-token-auth", "believe the tokens in Secrets of kube-system")
+    .option("--enable-bootstrap-token-auth", "accept bootstrap tokens (Secrets of kube-system)")
     .option("--enable-admission-plugins <names>", "run these too, comma-separated")
     .option("--disable-admission-plugins <names>", "do not run these, comma-separated")
-    .option("--admission-control-config-file <file>", "what admission plugins are told, YAML")
+    .option("--admission-control-config-file <file>", "configuration of admission plugins, YAML")
     .option("--encryption-provider-config <file>", "how values are encrypted in the store, YAML")
     .option("--encryption-provider-config-automatic-reload", "read that file again when it changes")
     .option("--runtime-config <switches>", "versions and resources served: apps/v1=false,...", "")
@@ -89,13 +89,13 @@ async function run(flags: Flags, command: Command): Promise<void> {
   let encryption: GivenEncryption | undefined;
   try {
     encryption = await encryptionOf(flags);
-    const told = {
+    const overrides = {
       admission: await admissionOf(flags),
       flags: flagValues(command),
       ...encryption.option,
     };
     const onIdle = () => void giveMemoryBack();
-    const options = { etcd, ...optionsOf(flags), ...told, onIdle };
+    const options = { etcd, ...optionsOf(flags), ...overrides, onIdle };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
     await encryption?.close();
@@ -181,7 +181,7 @@ function atATime(flag: string, text: string): number {
   return wholeNumber(flag, text) || Number.POSITIVE_INFINITY;
 }
 
-/** What reads a flag says with a RangeError what is wrong with it. */
+/** Converts the RangeError of a flag's parser to a CommandError. */
 function flagged<T>(read: () => T): T {
   try {
     return read();

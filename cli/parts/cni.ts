@@ -10,7 +10,7 @@ export function command(): Command {
   for (const name of PLUGINS.keys()) {
     cni
       .command(name)
-      .description(`the plugin ${name}: environment and stdin as CNI says`)
+      .description(`the plugin ${name}: environment and stdin of the CNI protocol`)
       .action(() => run(name));
   }
   return cni;

@@ -14,11 +14,11 @@ interface Flags {
 /** `r2k device-sample`: the sample device plugin. */
 export function command(): Command {
   return new Command("device-sample")
-    .description("Run the sample device plugin: simulated devices behind a real device node.")
+    .description("Run the sample device plugin: simulated devices on a device node.")
     .requiredOption("--kubelet-dir <dir>", "the kubelet's root directory")
     .option("--resource-name <name>", "what pods ask for", "r2k.dev/sample")
     .option("--count <number>", "how many devices to simulate", "2")
-    .option("--device-path <path>", "the device node behind each", "/dev/null")
+    .option("--device-path <path>", "the device node of each device", "/dev/null")
     .option("--health-file <file>", "names the unhealthy devices, one a line")
     .action(async ({ kubeletDir, resourceName, count, devicePath, healthFile }: Flags) => {
       await runPart("device-sample", () =>

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { expect, it } from "vitest";
 import { flagValues } from "./flag-values.ts";
 
-it("flags are told with the values that they have, given or not", () => {
+it("flags are reported with their values, set or default", () => {
   const command = new Command("x")
     .option("--port <n>", "a port", "6443")
     .option("--files <names...>", "files")

@@ -64,7 +64,7 @@ export function command(): Command {
     .option("--port <port>", "its port", "10250")
     .option("--tls-cert-file <file>", "its certificate; without it no API is served")
     .option("--tls-private-key-file <file>", "its key")
-    .option("--client-ca-file <file>", "whose client certificates are believed")
+    .option("--client-ca-file <file>", "CA of accepted client certificates")
     .option("--node-labels <key=value,...>", "labels to register with", "")
     .option("--register-with-taints <key=value:effect,...>", "taints to register with", "")
     .option("--max-pods <n>", "pods that fit", "110")

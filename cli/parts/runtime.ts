@@ -32,7 +32,7 @@ export function command(): Command {
     .option("--state <dir>", "what ends with the machine's run", "/run/r2k/runtime")
     .option("--cni-conf-dir <dir>", "the pods' network", "/etc/cni/net.d")
     .option("--cni-bin-dir <dirs>", "CNI plugins, separated by colons", "/opt/cni/bin")
-    .option("--cgroup-parent <path>", "for pods whose kubelet names none", "/r2k/pods")
+    .option("--cgroup-parent <path>", "default for pods without one", "/r2k/pods")
     .option("--oci-runtime <program>", "crun or runc", "crun")
     .option("--conmon <program>", "the container monitor", "conmon")
     .option("--pause <program>", "a pod's first process: catatonit", "catatonit")

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { certificatePath, keptCertificates, parseCertificate } from "../cluster/certificates.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
-import { readIfThere } from "../cluster/halves.ts";
+import { readIfPresent } from "../cluster/key-pair.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
@@ -12,7 +12,7 @@ const WARNING_DAYS = 30;
 /** One check per certificate of a cluster that was started: from when until when it is valid. */
 export async function certificateChecks(config: ClusterConfig, now_ms: number): Promise<Check[]> {
   const ca = clusterFiles(config).pair("ca").cert;
-  const text = await readIfThere(ca);
+  const text = await readIfPresent(ca);
   const own = text === undefined ? [] : [{ path: ca, cert: parseCertificate(ca, text) }];
   const kept = await keptCertificates(config);
   const all = [...own, ...kept.map((one) => ({ path: certificatePath(one), cert: one.cert }))];
@@ -21,7 +21,7 @@ export async function certificateChecks(config: ClusterConfig, now_ms: number): 
     const dates = { from: cert.validFromDate, to: cert.validToDate };
     const renewal =
       path === ca
-        ? "r2k start says how to make a new CA once it has expired"
+        ? "r2k start prints how to create a new CA once it has expired"
         : `a start renews it: r2k down --name ${name} && r2k start --name ${name}`;
     return {
       name: `certificate ${relative(dataDir, path)} of "${name}"`,

@@ -1,9 +1,9 @@
-/** What one check found. A failure and a warning say what to do about it. */
+/** The result of one check. Failures and warnings have a remedy. */
 export type Finding =
   | { readonly state: "ok"; readonly detail: string }
   | { readonly state: "warning" | "failed"; readonly detail: string; readonly remedy: string };
 
-/** One named question about this machine. `ask` tries the thing instead of guessing. */
+/** One named check of this machine. `ask` tries the operation itself. */
 export interface Check {
   readonly name: string;
   ask(context: CheckContext): Promise<Finding>;

@@ -25,7 +25,7 @@ it("names a cluster's process that has ended, and nothing where none was started
   rmSync(runDir, { recursive: true });
 });
 
-it("says of each certificate when it ends, and what to do about it", async () => {
+it("reports the end of each certificate, with a remedy", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-doctor-"));
   const config = await planCluster("old", { data: dir, run: dir }, {}, []);
   expect(await certificateChecks(config, 0)).toEqual([]);

@@ -95,7 +95,7 @@ async function installPackages(
   const install = ["install", "-y", "-q", "--no-install-recommends", ...packages];
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   if ((await spawnVisible(apt, install, environment)) === 0) return;
-  notice("Reading Debian's package lists anew");
+  notice("Updating Debian's package lists");
   await spawnVisible(apt, ["update", "-q"], environment);
   const code = await spawnVisible(apt, install, environment);
   if (code === 0) return;

@@ -5,7 +5,7 @@ import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
 import { expect, it } from "vitest";
 import { writeNodeNetwork } from "./node-network.ts";
 
-it("replaces the network configuration as a whole: who is reading it reads all of it", async () => {
+it("replaces the network configuration atomically", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-network-"));
   const paths = { cniConfDir: join(dir, "net.d"), cniAddresses: join(dir, "addresses") };
   try {
@@ -22,7 +22,7 @@ it("replaces the network configuration as a whole: who is reading it reads all o
   }
 });
 
-it("checks what pods send, unless nothing here can: then it says so and goes on", async () => {
+it("enables the spoof check, or logs that the kernel does not support it", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-network-"));
   const paths = { cniConfDir: join(dir, "net.d"), cniAddresses: join(dir, "addresses") };
   const { PATH } = process.env;

@@ -5,16 +5,16 @@ import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 
-/** Where a node's network configuration and the addresses it has given out are. */
+/** Paths of a node's network configuration and of its allocated addresses. */
 export interface NodeNetworkPaths {
   readonly cniConfDir: string;
   readonly cniAddresses: string;
 }
 
 /**
- * Gives the node's pods their range: the network configuration that the runtime reads before each
- * pod and for the node's condition. It is replaced as a whole: the runtime that found half of it at
- * a restart would call the node not ready, with all its pods running.
+ * Writes the network configuration with the pods' range, which the runtime reads before each pod
+ * and for the node's condition. It is replaced atomically: with an incomplete one a restarted
+ * runtime would report the node as not ready.
  */
 export async function writeNodeNetwork(paths: NodeNetworkPaths, podCidr: string): Promise<void> {
   const checkAddresses = await canCheckAddresses();

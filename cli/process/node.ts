@@ -49,7 +49,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
     const { nodeAddress: address, clusterDomain } = config;
     return startDns({ client, address, port: DNS_PORT, clusterDomain, clock });
   });
-  // Before the kubelet, whose first look at its registry then finds the driver.
+  // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
   await parts.start("kubelet", () => startNodeKubelet(config, clock));
 }

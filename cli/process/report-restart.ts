@@ -14,7 +14,7 @@ import { type Restarts, restartsText } from "./supervisor.ts";
 const API_TIMEOUT_MS = 600_000;
 const API_INTERVAL_MS = 1_000;
 
-/** Whose rights the event of a process is written with. */
+/** The identity that writes the event of a process. */
 const IDENTITIES = { control: "controller-manager", node: "kubelet" } as const;
 
 /**

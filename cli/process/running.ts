@@ -47,7 +47,7 @@ export class Parts implements Closable {
   }
 }
 
-/** The command of a cluster's process: starts its parts, says so, and closes them on SIGTERM. */
+/** The command of a cluster's process: starts its parts, reports, and closes them on SIGTERM. */
 export function processCommand(
   name: ProcessName,
   start: (config: ClusterConfig, parts: Parts) => Promise<void>,

@@ -22,12 +22,12 @@ export interface ProcessSpec {
   readonly nodeFlags?: readonly string[];
 }
 
-/** What a child says once to its parent over the channel it was started with. */
+/** The message of a child to its parent over the IPC channel, sent once. */
 export type Announcement =
   | { readonly state: "ready" }
   | { readonly state: "failed"; readonly message: string; readonly remedy?: string };
 
-/** A process is given this long to say that it is ready. */
+/** Timeout for a process to report that it is ready. */
 const READY_TIMEOUT_MS = 60_000;
 const LOG_TAIL_LINES = 5;
 
@@ -35,7 +35,7 @@ function pidPath(runDir: string, name: string): string {
   return join(runDir, `${name}.pid`);
 }
 
-/** The process's id when it runs; its start time tells it from a later one with the same id. */
+/** Returns the pid of a running process; the start time distinguishes it from a reused pid. */
 export function runningPid(runDir: string, name: string): number | undefined {
   let text: string;
   try {
@@ -49,9 +49,9 @@ export function runningPid(runDir: string, name: string): number | undefined {
 }
 
 /**
- * Starts the process detached, its output appended to its log, and resolves when it says it is
- * ready; from then on its supervisor starts it again. Rejects with what it said, or with the end of
- * its log, when it fails.
+ * Starts the process detached, with its output appended to its log, and resolves when it reports
+ * that it is ready; its supervisor restarts it from then on. Rejects with its message or with the
+ * end of its log if it fails.
  */
 export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<void> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
@@ -91,8 +91,8 @@ export async function writeOwnPid(runDir: string, name: string): Promise<void> {
 }
 
 /**
- * Marks the start in the log. Its block on the disk then has room for the last words of a process
- * that ends because the disk is full.
+ * Writes the start into the log. The allocated disk block then has space for the last message of a
+ * process that ends because the disk is full.
  */
 function noteStart(log: number, name: string): void {
   const time = new Date().toISOString();
@@ -103,11 +103,11 @@ function noteStart(log: number, name: string): void {
 function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<Announcement> {
   return new Promise((resolve) => {
     const fail = (message: string) => done({ state: "failed", message });
-    const done = (said: Announcement) => {
+    const done = (result: Announcement) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
       for (const event of ["message", "exit"]) child.removeAllListeners(event);
-      resolve(said);
+      resolve(result);
     };
     const onAbort = () => fail("stopped");
     const timer = setTimeout(
@@ -127,7 +127,7 @@ function logTail(path: string): Error | undefined {
   return new Error(`the log ends with\n    ${lines.join("\n    ")}`);
 }
 
-/** Says to the parent, when there is one, how the start went. */
-export function announce(said: Announcement): void {
-  process.send?.(said);
+/** Reports the result of the start to the parent, if there is one. */
+export function announce(result: Announcement): void {
+  process.send?.(result);
 }

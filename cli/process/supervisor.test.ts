@@ -86,7 +86,7 @@ it("one that is asked to end stays away, and so does its supervisor", async () =
   expect([runningPid(dir, NAME), readRestarts(dir, NAME)]).toEqual([undefined, undefined]);
 });
 
-it("one that is ended for good in a pause stays away", async () => {
+it("a process that is ended during a pause is not restarted", async () => {
   const first = await running();
   process.kill(first.pid, "SIGKILL");
   await waitFor("the pause", () => readRestarts(dir, NAME), { clock });

@@ -4,7 +4,7 @@ const PREFIX = "ETCD_";
 /** Variables that the images of etcd set, and that are no flags. */
 const NOT_FLAGS: ReadonlySet<string> = new Set(["ETCD_CONFIG_FILE", "ETCD_UNSUPPORTED_ARCH"]);
 
-/** `ETCD_LISTEN_CLIENT_URLS` stands for `--listen-client-urls`. */
+/** `ETCD_LISTEN_CLIENT_URLS` sets `--listen-client-urls`. */
 export function variableOf(flag: string): string {
   return PREFIX + flag.toUpperCase().replaceAll("-", "_");
 }

@@ -3,13 +3,13 @@ export type FlagKind = "text" | "switch" | "number" | "signed" | "duration" | "l
 
 /** What becomes of a flag. */
 export type FlagUse =
-  /** The store does what it says. */
+  /** The store implements the flag. */
   | { does: "acts" }
   /** An older spelling of another flag. */
   | { does: "renamed"; to: string }
   /** An older spelling of a feature gate. */
   | { does: "gate"; gate: string }
-  /** Taken, with a warning that says why it changes nothing here. */
+  /** Accepted without effect, with a warning that has the reason. */
   | { does: "nothing"; why: string }
   /** Only these values are taken: what another would ask for is not there. */
   | { does: "only"; values: readonly string[]; why: string };
@@ -199,7 +199,7 @@ const LIMITED: Flag[] = [
   ]),
 ];
 
-/** Names of 3.5 and before whose flags are there without `experimental-` since. */
+/** Flags of 3.5 and earlier that have lost the prefix `experimental-`. */
 const EXPERIMENTAL = [
   "bootstrap-defrag-threshold-megabytes",
   "compact-hash-check-time",

@@ -39,7 +39,7 @@ test("every flag of etcd 3.6.5 is known", () => {
   expect(upstream.length).toBeGreaterThan(130);
 });
 
-test("what a flag says that acts is looked at somewhere", () => {
+test("the value of every implemented flag is read", () => {
   const sources = readdirSync(import.meta.dirname)
     .filter((name) => name.endsWith(".ts") && !/flag-table|test/.test(name))
     .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
@@ -50,7 +50,7 @@ test("what a flag says that acts is looked at somewhere", () => {
   expect(names.filter((name) => !spelled(name).some((text) => sources.includes(text)))).toEqual([]);
 });
 
-test("docs/DIVERGENCE.md says of every flag that does less what becomes of it", () => {
+test("docs/DIVERGENCE.md describes every flag with less effect", () => {
   const page = readFileSync(join(import.meta.dirname, "../../docs/DIVERGENCE.md"), "utf8");
   expect(page).toContain(flagDivergence());
 });
@@ -93,7 +93,7 @@ test.each<[string, number | undefined]>([
   expect(goDuration_ms(text)).toBe(expected);
 });
 
-test("the environment stands behind the command line, and unknown variables are named", () => {
+test("the command line overrides the environment, and unknown variables are reported", () => {
   const environment = {
     ETCD_NAME: "by-variable", ETCD_MAX_TXN_OPS: "7", ETCD_NONSENSE: "x", OTHER: "y",
   };
@@ -134,7 +134,7 @@ test("a configuration file excludes flags and environment", () => {
   expect(() => read(["--config-file", `${folder}/none`])).toThrow("ENOENT");
 });
 
-test("older spellings do the same, and say what to write instead", () => {
+test("deprecated names have the same effect, and warn with the new name", () => {
   const { settings, notes } = read([
     "--experimental-watch-progress-notify-interval=5s", "--experimental-initial-corrupt-check=true",
   ]);
@@ -149,7 +149,7 @@ test("older spellings do the same, and say what to write instead", () => {
   expect(() => read(["--feature-gates=Nonsense=true"])).toThrow("unrecognized feature gate");
 });
 
-test("flags become what the store is told", () => {
+test("flags become the store's options", () => {
   expect(options()).toMatchObject({
     name: "default", dataDir: "default.etcd", clusterToken: "etcd-cluster", grpcGateway: true,
     timing: { tick_ms: 100, electionTicks: 10 }, looseReconfiguration: false,
@@ -183,7 +183,7 @@ test.each<[string[], unknown]>([
     ["--auto-compaction-mode=revision", "--auto-compaction-retention=2s"],
     { mode: "revision", keepRevisions: 2_000_000_000 },
   ],
-])("compaction by itself: %j", (words, expected) => {
+])("auto compaction: %j", (words, expected) => {
   expect(options(...words).autoCompaction).toEqual(expected);
 });
 

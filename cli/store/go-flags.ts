@@ -11,7 +11,7 @@ const PROGRAM_FLAGS: ReadonlyMap<string, "text" | "switch"> = new Map([
 
 /**
  * Reads a command line by the rules of Go's `flag`: one dash or two, `--name=value` or
- * `--name value`, a switch without a value is true and takes one only behind `=`; the last of a
+ * `--name value`, a switch without a value is true and takes one only after `=`; the last of a
  * name counts.
  */
 export function parseGoFlags(words: readonly string[]): Map<string, string> {

@@ -3,14 +3,14 @@ import { FlagError } from "./flag-error.ts";
 import { checkGate } from "./feature-gates.ts";
 import { goDuration_ms, goSwitch } from "./go-values.ts";
 
-/** What a member was told, by whatever way: flags, environment or file. */
+/** A member's settings from flags, environment or file. */
 export class Settings {
   readonly #given = new Map<string, string>();
   readonly #gates = new Map<string, boolean>();
-  /** What is to be said before the member starts. */
+  /** Warnings to print before the member starts. */
   readonly warnings: string[] = [];
 
-  /** Takes values in, each checked for its kind and for whether it can be had here. */
+  /** Validates each value for its type and for support. */
   constructor(given: ReadonlyMap<string, string>) {
     for (const [name, value] of given) this.#take(FLAGS.get(name)!, value);
     const gates = this.text("feature-gates");

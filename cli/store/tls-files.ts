@@ -12,8 +12,8 @@ const LOOK_AGAIN_MS = 100;
 type Texts<K extends string> = Record<K, string | undefined>;
 
 /**
- * PEM files that may be replaced while the member runs: whoever asks gets what is in them now. A
- * certificate without its key, as in the middle of a change, leaves the ones before in use.
+ * PEM files that may be replaced while the member runs; reads return the current content. While a
+ * certificate and its key do not match, as during a replacement, the previous ones stay in use.
  */
 export class TlsFiles<K extends string> {
   readonly #paths: Record<K, string | undefined>;

@@ -58,7 +58,7 @@ function handshake(port: number, own: object = {}): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, ca: ca.cert, ...own }, () => {
       const { CN } = socket.getPeerCertificate().subject;
-      // TLS 1.3 tells a client only afterwards that its certificate is not taken.
+      // With TLS 1.3 the client learns only after the handshake that its certificate is rejected.
       socket.write("GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
       socket.once("data", () => resolve(`${String(CN)} ${String(socket.getProtocol())}`));
       socket.once("close", () => resolve("closed"));
@@ -107,7 +107,7 @@ test("versions and suites are as they were asked for", async () => {
   expect(await handshake(chosen, ciphers("ECDHE-ECDSA-AES256-GCM-SHA384"))).toBe("first TLSv1.2");
 });
 
-test("addresses for HTTP alone speak TLS if they say so, and take the pages along", async () => {
+test("addresses for HTTP only use TLS if their scheme is https, and serve the pages", async () => {
   const port = await start(
     "--listen-client-http-urls=https://127.0.0.1:0", "--listen-metrics-urls=http://127.0.0.1:0",
   );

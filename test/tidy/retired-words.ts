@@ -6,7 +6,7 @@ interface RetiredWords {
 }
 
 /** Folders without any of the general words. */
-const FINISHED = ["cni", "device", "dns", "proxy", "scheduler"];
+const FINISHED = ["cli", "cni", "device", "dns", "proxy", "scheduler"];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
@@ -20,13 +20,13 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
     folders: FINISHED,
   },
   {
-    words: ["room", "rooms", "lane", "lanes", "door", "doors", "keeper", "keepers", "rounds"],
-    instead: "budget, offload, endpoint, periodic",
+    words: ["room", "rooms", "lane", "lanes", "door", "doors", "keeper", "keepers"],
+    instead: "budget, offload, endpoint",
     folders: FINISHED,
   },
   {
-    words: ["sealing", "guess", "guessed", "quiet", "anew", "nobody", "whoever"],
-    instead: "encryption, cached, idle, again, none",
+    words: ["sealing", "guess", "guessed", "anew", "whoever"],
+    instead: "encryption, cached, again, the member that ...",
     folders: FINISHED,
   },
   {

@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { CommandError } from "../terminal.ts";
+
+/**
+ * Reads the certificate and the key of a pair; undefined if neither exists. Throws CommandError
+ * `MISSING_HALF` with the remedy of `remedy` if one of them is missing.
+ */
+export async function readKeyPair(
+  cert: string,
+  key: string,
+  remedy: (missing: string, other: string) => string,
+): Promise<{ cert: string; key: string } | undefined> {
+  const pair = { cert: await readIfPresent(cert), key: await readIfPresent(key) };
+  if (pair.cert !== undefined && pair.key !== undefined) {
+    return { cert: pair.cert, key: pair.key };
+  }
+  if (pair.cert === undefined && pair.key === undefined) return undefined;
+  const [missing, other] = pair.cert === undefined ? [cert, key] : [key, cert];
+  throw new CommandError("MISSING_HALF", `${missing} is missing, but ${other} exists`, {
+    remedy: remedy(missing, other),
+  });
+}
+
+/** Returns a file's text; undefined if it does not exist. */
+export async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}
