@@ -34,7 +34,7 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
     return { value: wellFormed(text), duplicates: scan.duplicates };
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw badRequest(`${prefix}${goSyntaxError(body)}`);
+    throw badRequest(`${prefix}${goSyntaxError(text, thrown)}`);
   }
 }
 

@@ -22,13 +22,13 @@ export function encodeContinue(token: ContinueToken): string {
 export function decodeContinue(text: string): ContinueToken {
   const misplaced = misplacedIn(text);
   if (misplaced >= 0) throw notValid(`: illegal base64 data at input byte ${misplaced}`);
-  const bytes = Buffer.from(text, "base64url");
+  const decoded = Buffer.from(text, "base64url").toString("utf8");
   let parsed: unknown;
   try {
-    parsed = JSON.parse(bytes.toString("utf8"));
+    parsed = JSON.parse(decoded);
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw notValid(`: ${goSyntaxError(bytes)}`);
+    throw notValid(`: ${goSyntaxError(decoded, thrown)}`);
   }
   const { v = "", rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   if (v !== VERSION) {
