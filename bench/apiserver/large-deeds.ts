@@ -98,7 +98,7 @@ export function* deeds(): Generator<Deed> {
 const REFUSED = [201, 400, 413, 422, 500];
 
 function* creations({ name, plural, make }: Shape): Generator<Deed> {
-  const whole = called(make(BODY_BYTES, "v"), "too-large");
+  const whole = largest(make, "v", "too-large");
   const send = (form: string, type: string, body: string | Buffer): Deed => ({
     what: `create ${name}, ${mib(body)} as ${form}`,
     path: `${CORE}/${plural}`,
@@ -107,9 +107,11 @@ function* creations({ name, plural, make }: Shape): Generator<Deed> {
   });
   yield send("JSON", "application/json", JSON.stringify(whole));
   yield send("broken JSON", "application/json", `${JSON.stringify(whole).slice(0, -2)}]`);
-  yield send("YAML", "application/yaml", stringify(called(make(BODY_BYTES * 0.9, "v"), "yaml")));
+  yield send("YAML", "application/yaml", stringify(largest(make, "v", "yaml", stringify)));
   const schema = plural === "pods" ? "core/v1.Pod" : "core/v1.ConfigMap";
-  yield send("protobuf", PROTOBUF, encodeObject(schema, whole));
+  const encode = (object: object) => encodeObject(schema, object).toString("latin1");
+  const message = encodeObject(schema, largest(make, "v", "too-large", encode));
+  yield send("protobuf", PROTOBUF, message);
 }
 
 function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
@@ -128,7 +130,7 @@ function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
     options: { method: "PATCH", headers: { "content-type": type }, body },
     codes: [200, ...REFUSED],
   });
-  const other = called(make(BODY_BYTES, "w"), id);
+  const other = largest(make, "w", id);
   const text = JSON.stringify(other);
   yield patch("merge patch", "application/merge-patch+json", text);
   yield patch("strategic patch", "application/strategic-merge-patch+json", text);
@@ -160,6 +162,19 @@ const annotations = (count: number): object[] =>
 
 const called = <T extends object>(object: T, name: string): T => (
   { ...object, metadata: { name } });
+
+/** The largest object of a shape whose text is no larger than a body may be. */
+function largest(
+  make: Shape["make"],
+  value: string,
+  name: string,
+  encode: (object: object) => string = JSON.stringify,
+): object {
+  for (let bytes = BODY_BYTES; ; bytes *= 0.9) {
+    const object = called(make(bytes, value), name);
+    if (encode(object).length <= BODY_BYTES) return object;
+  }
+}
 
 const mib = (body: string | Buffer): string => `${(body.length / MIB).toFixed(1)} MiB`;
 
