@@ -17,6 +17,16 @@ export class CommandError extends CodedError {
   }
 }
 
+/**
+ * Text that others wrote, without the control characters by which it could write to the terminal
+ * elsewhere, or act there (CVE-2021-25743 of kubectl). Line feeds and tabs stay.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
 /** Writes a failure as a person reads it, with its remedy; returns the exit code. */
 export function reportFailure(thrown: unknown): number {
   const error = asError(thrown);
@@ -28,7 +38,7 @@ export function reportFailure(thrown: unknown): number {
   }
   if (error instanceof CodedError && error.remedy) lines.push(`  remedy: ${error.remedy}`);
   if (process.env["R2K_LOG"] === "debug" && error.stack) lines.push(error.stack);
-  process.stderr.write(`${lines.join("\n")}\n`);
+  process.stderr.write(`${printable(lines.join("\n"))}\n`);
   return error instanceof CommandError ? error.exitCode : 1;
 }
 

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { Command } from "commander";
 import { asError, messageOf } from "@raft2kube/std/errors.ts";
 import { nodePaths } from "../cluster/paths.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { storeCommand } from "./image-store.ts";
 
@@ -35,7 +35,7 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   const text =
     flags.output === "json"
       ? JSON.stringify(result)
-      : result.loaded.map((name) => `loaded ${name}`).join("\n");
+      : printable(result.loaded.map((name) => `loaded ${name}`).join("\n"));
   process.stdout.write(`${text}\n`);
 }
 

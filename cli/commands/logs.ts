@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { Command } from "commander";
 import { processLog } from "../cluster/paths.ts";
 import { asidePath } from "../process/log-file.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 const PROCESSES = ["control", "node"];
@@ -48,7 +48,8 @@ async function logs(component: string, flags: { name: string; follow?: boolean }
   for (const part of parts) {
     const input = flags.follow && part === path ? follow(path) : read(part);
     for await (const line of createInterface({ input })) {
-      if (component === processName || belongs(line, component)) process.stdout.write(`${line}\n`);
+      if (component !== processName && !belongs(line, component)) continue;
+      process.stdout.write(`${printable(line)}\n`);
     }
   }
 }

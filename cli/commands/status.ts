@@ -14,6 +14,7 @@ import {
   restartsText,
   supervisorPid,
 } from "../process/supervisor.ts";
+import { printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 export interface Status {
@@ -126,11 +127,11 @@ export function describe(status: Status): string {
   });
   const nodes = status.nodes.map(({ name, ready }) => `  ${name} ${ready ? "Ready" : "NotReady"}`);
   const { running, other } = status.pods;
-  return [
+  return printable([
     `cluster ${status.name}: ${verdict(status)}`,
     ...processes,
     `  api      ${status.api}`,
     ...nodes,
     `  pods     ${running} running, ${other} other`,
-  ].join("\n");
+  ].join("\n"));
 }

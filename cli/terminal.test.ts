@@ -1,0 +1,15 @@
+import { expect, test, vi } from "vitest";
+import { printable, reportFailure } from "./terminal.ts";
+
+test("what others wrote does not act on the terminal", () => {
+  const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
+  expect(printable(titled)).toBe("a\\x1b]0;title\\x07b\\x9b31mc\\x0dd");
+  expect(printable("größe\n\tβ 😀")).toBe("größe\n\tβ 😀");
+  const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  try {
+    reportFailure(new Error(titled));
+    expect(written).toHaveBeenCalledWith(`r2k: ${printable(titled)}\n`);
+  } finally {
+    written.mockRestore();
+  }
+});
