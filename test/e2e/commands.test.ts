@@ -8,6 +8,7 @@ import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
+import { jobScenes } from "./jobs.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -97,6 +98,8 @@ spec:
     expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(2);
     expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
   });
+
+  describe("jobs", () => jobScenes(() => cluster));
 
   drainTests(() => cluster);
 });
